@@ -1,0 +1,43 @@
+# The house: one environment, and the few commands that everything else is made of. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+# Workers for the whole suite; `make test WORKERS=0` runs it in one process, for a debugger.
+WORKERS ?= 2
+# make run: where the demo keeps its store, and where it listens.
+DATA ?= var
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-long check bench docs lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+install: $(VENV)/.project  ## make .venv from the lock file, and the project in it
+
+# Everything that is installed is named with its hash in requirements.lock; nothing is resolved here.
+$(VENV)/.locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; say which with make PYTHON=python3.11" >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || { echo "make: python3 -m venv does not work here; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.project: pyproject.toml $(VENV)/.locked
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install  ## the engine with a demo marketplace, everything in one process
+	@mkdir -p $(DATA)
+	@echo "rescind: http://$(HOST):$(PORT)/ as soon as it says so; its store is $(DATA)/ (make clean leaves it alone); ctrl-C ends it"
+	@RESCIND_JOURNAL=sqlite:///$(abspath $(DATA))/journal RESCIND_VIEWS=sqlite:///$(abspath $(DATA))/views.sqlite $(BIN)/rescind serve --demo --host $(HOST) --port $(PORT)
+
+test: install  ## every test but the long ones
+	$(PYTEST) -m "not slow"
+
+lock:  ## resolve pyproject.toml anew into requirements.lock (hashes, no index addresses)
+	@test -x $(BIN)/uv || { echo "make lock: run make install first" >&2; exit 1; }
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --quiet --output-file requirements.lock

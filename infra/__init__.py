@@ -1,0 +1,1 @@
+"""The outside: journals, local state, views, HTTP, pages, command line, settings."""

@@ -1,0 +1,1 @@
+"""How it is written down: Avro contracts, name table, codecs, commit envelope, hashes. Pure."""
