@@ -1,0 +1,39 @@
+"""The suite's own rules: what a marked test needs, and how Hypothesis searches. The helpers stand in tests/needs.py."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.needs import KNOWN, require, required
+
+# No deadline: two cores are shared with other workers. In CI the examples are the same every time, so that a change is
+# judged and not its luck; everywhere else they are new every time.
+settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("house"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    required()  # a misspelt RESCIND_REQUIRE stops the run instead of requiring nothing
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name in KNOWN:
+        if item.get_closest_marker(name):
+            require(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A marked test that is skipped for whatever reason has failed where RESCIND_REQUIRE names its marker."""
+    report = yield
+    names = sorted(name for name in required() if item.get_closest_marker(name))
+    if report.skipped and names:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"RESCIND_REQUIRE asks for {', '.join(names)}, and this was skipped: {reason}"
+    return report

@@ -1,0 +1,59 @@
+"""What some tests need from the machine, and how one says that it is missing.
+
+A test that carries one of the markers below is skipped, with the reason, where the part is absent. RESCIND_REQUIRE, a
+comma-separated list of the same names, turns every such skip into a failure: CI sets it, so that nothing is left out
+unseen.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+KNOWN = ("browser", "kafka", "postgresql")
+
+
+def _browser() -> str | None:
+    return None if shutil.which("chromium") else "no chromium on the PATH (Debian: apt-get install chromium)"
+
+
+def _kafka() -> str | None:
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or shutil.which("docker") or (shutil.which("java") and shutil.which("mvn")):
+        return None
+    return "no broker: set KAFKA_BOOTSTRAP_SERVERS, or have a Docker engine, or Java and Maven"
+
+
+def _postgresql() -> str | None:
+    return None if postgresql_programs() else "no PostgreSQL server programs (Debian: apt-get install postgresql)"
+
+
+def postgresql_programs() -> str | None:
+    """The folder of `initdb` and `postgres`, newest first: Debian keeps them off the PATH."""
+    on_path = shutil.which("postgres")
+    if on_path:
+        return os.path.dirname(on_path)
+    root = "/usr/lib/postgresql"
+    versions = sorted((v for v in os.listdir(root) if v.isdigit()), key=int, reverse=True) if os.path.isdir(root) else []
+    return next((f"{root}/{v}/bin" for v in versions if os.access(f"{root}/{v}/bin/postgres", os.X_OK)), None)
+
+
+_MISSING: dict[str, Callable[[], str | None]] = {"browser": _browser, "kafka": _kafka, "postgresql": _postgresql}
+
+
+def required() -> frozenset[str]:
+    """The names in RESCIND_REQUIRE; an unknown one is an error, since it would require nothing."""
+    names = frozenset(filter(None, (n.strip() for n in os.environ.get("RESCIND_REQUIRE", "").split(","))))
+    if unknown := names - set(KNOWN):
+        raise pytest.UsageError(f"RESCIND_REQUIRE names {', '.join(sorted(unknown))}; known are {', '.join(KNOWN)}")
+    return names
+
+
+def require(name: str) -> None:
+    """Skip the test that calls this where `name` is missing here; fail it where RESCIND_REQUIRE names it."""
+    reason = _MISSING[name]()
+    if reason is None:
+        return
+    if name in required():
+        pytest.fail(f"RESCIND_REQUIRE asks for {name}: {reason}", pytrace=False)
+    pytest.skip(f"{name}: {reason}")
