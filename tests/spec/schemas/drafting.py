@@ -1,0 +1,171 @@
+"""Draft an Avro schema from an event's dataclass: the shape an .avsc must have, and a first version to start from.
+
+``python -m tests.spec.schemas.drafting`` writes the current version of every event that is not released yet and keeps
+the sentences that are there already; a new field comes with an empty one, which a test refuses until somebody has
+written it. ``--release`` notes every version that is not noted yet in ``schemas/events/released.json``: from then on
+it is never written again, a change is a new version (schemas/names.py) with an upcaster (schemas/upcasting.py).
+
+The files are the contract, this is a tool: tests compare the two in both directions.
+"""
+
+import ast
+import hashlib
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import schemas
+from domain import events
+from schemas.names import CURRENT
+
+NAMESPACE = "rescind.events"
+FOLDER = Path(schemas.__path__[0]) / "events"
+RELEASED = FOLDER / "released.json"
+
+type_of = {"int": "long", "str": "string", "bool": "boolean"}
+
+
+def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+    """Class name → (docstring, [(field, annotation as written)]) of a module of facts, nothing evaluated.
+
+    The source is read because ``Instant`` is ``int`` once it is evaluated, and a timestamp here.
+    """
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            fields = [
+                (f.target.id, ast.unparse(f.annotation))
+                for f in node.body
+                if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)
+            ]
+            found[node.name] = (inspect.cleandoc(ast.get_docstring(node) or ""), fields)
+    return found
+
+
+SHAPES = shapes(inspect.getsource(events))
+
+
+def draft(of: str, name: str, said: dict[str, str]) -> dict[str, Any]:
+    """The schema of the event class called ``of``, stored as ``name``.
+
+    ``said`` has the sentences to put in: ``Record`` or ``Record.field`` → text; a record's own falls back to the
+    first paragraph of the class's docstring, a field's to nothing.
+    """
+    return _record(of, name, said, set(), NAMESPACE)
+
+
+def _record(of: str, name: str, said: dict[str, str], seen: set[str], namespace: str | None) -> dict[str, Any]:
+    doc, fields = SHAPES[of]
+    schema: dict[str, Any] = {"type": "record", "name": name}
+    if namespace is not None:
+        schema["namespace"] = namespace
+    schema["doc"] = said.get(name) or " ".join(doc.split())
+    schema["fields"] = [_field(name, field, annotation, said, seen) for field, annotation in fields]
+    return schema
+
+
+def _field(record: str, field: str, annotation: str, said: dict[str, str], seen: set[str]) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": field, "type": _type(annotation, said, seen)}
+    if annotation.endswith(" | None"):
+        made["default"] = None
+    made["doc"] = said.get(f"{record}.{field}", "")
+    return made
+
+
+def _type(annotation: str, said: dict[str, str], seen: set[str]) -> Any:
+    if annotation.endswith(" | None"):
+        return ["null", _type(annotation.removesuffix(" | None"), said, seen)]
+    if annotation.startswith("tuple["):
+        return {"type": "array", "items": _type(annotation[len("tuple[") : -len(", ...]")], said, seen)}
+    if annotation in type_of:
+        return type_of[annotation]
+    if annotation == "Instant":
+        return {"type": "long", "logicalType": "timestamp-micros"}
+    name = "Sha256" if annotation == "bytes" else annotation
+    if name in seen:
+        return name
+    seen.add(name)
+    if name == "Sha256":
+        return {"type": "fixed", "name": "Sha256", "size": 32, "doc": said.get("Sha256", "32 bytes of SHA-256.")}
+    return _record(name, name, said, seen, None)
+
+
+def sentences(schema: Any) -> dict[str, str]:
+    """Every ``doc`` of a schema, by ``Record`` or ``Record.field``."""
+    said: dict[str, str] = {}
+    if isinstance(schema, list):
+        for branch in schema:
+            said.update(sentences(branch))
+    elif isinstance(schema, dict):
+        if "name" in schema:
+            said[schema["name"]] = schema.get("doc", "")
+        for field in schema.get("fields", ()):
+            said.update(sentences(field["type"]))
+            said[f"{schema['name']}.{field['name']}"] = field.get("doc", "")
+        for below in ("items", "type"):
+            if isinstance(schema.get(below), dict | list):
+                said.update(sentences(schema[below]))
+    return said
+
+
+def without_sentences(schema: Any) -> Any:
+    """The schema without its ``doc``: what a release binds itself to."""
+    if isinstance(schema, list):
+        return [without_sentences(part) for part in schema]
+    if isinstance(schema, dict):
+        return {key: without_sentences(part) for key, part in schema.items() if key != "doc"}
+    return schema
+
+
+def fingerprint(schema: Any) -> str:
+    """SHA-256 (hex) of a schema without its sentences."""
+    text = json.dumps(without_sentences(schema), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def path_of(name: str, version: int) -> Path:
+    """Where a version of an event's schema stands."""
+    return FOLDER / f"{name}.{version}.avsc"
+
+
+def text_of(schema: Any, depth: int = 0) -> str:
+    """How a schema is written into its file: JSON, a part on one line where it fits."""
+    flat = json.dumps(schema, ensure_ascii=False)
+    end = "\n" if depth == 0 else ""
+    if len(flat) + 2 * depth < 118 or not isinstance(schema, dict | list):
+        return flat + end
+    pad = "\n" + "  " * (depth + 1)
+    opening, closing = "{}" if isinstance(schema, dict) else "[]"
+    if isinstance(schema, dict):
+        parts = [f"{json.dumps(key)}: {text_of(value, depth + 1)}" for key, value in schema.items()]
+    else:
+        parts = [text_of(value, depth + 1) for value in schema]
+    return opening + pad + f",{pad}".join(parts) + pad[:-2] + closing + end
+
+
+def released() -> dict[str, str]:
+    """``NAME.VERSION`` → fingerprint of every released schema."""
+    noted: dict[str, str] = json.loads(RELEASED.read_text("utf-8")) if RELEASED.exists() else {}
+    return noted
+
+
+def main(arguments: list[str]) -> None:
+    """Write what is not released, and with ``--release`` note it as released."""
+    noted = released()
+    said: dict[str, str] = {}
+    for path in sorted(FOLDER.glob("*.avsc")):
+        said.update({key: text for key, text in sentences(json.loads(path.read_text("utf-8"))).items() if text})
+    for of, name, version in CURRENT:
+        path = path_of(name, version)
+        if f"{name}.{version}" not in noted:
+            path.write_text(text_of(draft(of.__name__, name, said)), "utf-8")
+        if "--release" in arguments:
+            noted.setdefault(f"{name}.{version}", fingerprint(json.loads(path.read_text("utf-8"))))
+    if "--release" in arguments:
+        RELEASED.write_text(json.dumps(noted, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
