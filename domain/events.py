@@ -214,10 +214,14 @@ class CancelRequested:
 
 @fact
 class AlternativeOffered:
-    """The store offers something else before it carries the request out (rule ``alternatives-first``)."""
+    """The store offers something else before it carries the request out (rule ``alternatives-first``).
+
+    ``verdict`` is what the rules after it said as of the asking: it carries on if the offers are declined.
+    """
 
     request_id: str
     offers: tuple[str, ...]
+    verdict: Verdict
     deadlines: tuple[Deadline, ...]
 
 
@@ -231,10 +235,11 @@ class AlternativeTaken:
 
 @fact
 class AlternativesDeclined:
-    """The buyer wants none of the offers, or let their time pass."""
+    """The buyer wants none of the offers, or let their time pass (``cause`` declined or silence)."""
 
     request_id: str | None
     cause: str
+    deadlines: tuple[Deadline, ...]
 
 
 @fact
@@ -279,16 +284,25 @@ class CancelWithdrawn:
 
 
 @fact
-class LinesCanceled:
-    """Quantities were cancelled.
+class CanceledLine:
+    """Units of one line and why they were cancelled.
 
-    ``cause``: request, seller, support, late_ship, unpaid, dispute (COMMANDS.md 5). They go back to stock once.
+    ``cause``: request, seller, support, late_ship, unpaid, dispute (COMMANDS.md 5). A line stands twice where part of
+    it carries out a request and the rest does not.
     """
 
-    lines: tuple[LineQuantity, ...]
+    line: int
+    quantity: int
     cause: str
     reason: str | None
     request_id: str | None
+
+
+@fact
+class LinesCanceled:
+    """Quantities were cancelled, one event a command or deadline. They go back to stock once."""
+
+    lines: tuple[CanceledLine, ...]
     verdict: Verdict | None
 
 
@@ -396,7 +410,7 @@ class Delivered:
 
 @fact
 class RefundDue:
-    """Instruction to the payment service: give this much back.."""
+    """Instruction to the payment service: give this much back; ``lines`` are the units it is for."""
 
     refund_id: str
     amount: int
