@@ -19,7 +19,11 @@ def _browser() -> str | None:
 
 
 def _kafka() -> str | None:
-    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or shutil.which("docker") or (shutil.which("java") and shutil.which("mvn")):
+    if (
+        os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        or shutil.which("docker")
+        or (shutil.which("java") and shutil.which("mvn"))
+    ):
         return None
     return "no broker: set KAFKA_BOOTSTRAP_SERVERS, or have a Docker engine, or Java and Maven"
 
@@ -34,7 +38,9 @@ def postgresql_programs() -> str | None:
     if on_path:
         return os.path.dirname(on_path)
     root = "/usr/lib/postgresql"
-    versions = sorted((v for v in os.listdir(root) if v.isdigit()), key=int, reverse=True) if os.path.isdir(root) else []
+    versions = (
+        sorted((v for v in os.listdir(root) if v.isdigit()), key=int, reverse=True) if os.path.isdir(root) else []
+    )
     return next((f"{root}/{v}/bin" for v in versions if os.access(f"{root}/{v}/bin/postgres", os.X_OK)), None)
 
 

@@ -1,0 +1,114 @@
+"""What leaves the house: the wheel with all of its data, files that name no machine, dependencies that may be used."""
+
+import importlib.metadata
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+from packaging.requirements import Requirement
+
+from tests.architecture.planted import PACKAGES, ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def git(*args: str) -> list[str]:
+    """The NUL-separated names that a git command prints."""
+    done = subprocess.run(["git", *args, "-z"], cwd=ROOT, capture_output=True, check=True, timeout=60)
+    return [name for name in done.stdout.decode("utf-8").split("\0") if name]
+
+
+def build_wheel(place: pathlib.Path) -> pathlib.Path:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(place), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    (wheel,) = place.glob("*.whl")
+    return wheel
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_works_by_itself(tmp_path: pathlib.Path) -> None:
+    wheel = build_wheel(tmp_path / "dist")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+        archive.extractall(tmp_path / "site")
+        metadata = archive.read(next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))).decode()
+
+    assert inside >= {name for name in git("ls-files", "--", *PACKAGES) if (ROOT / name).exists()}
+    assert {name.split("/")[0] for name in inside} == set(PACKAGES)
+    assert "Classifier: Private :: Do Not Upload" in metadata
+
+    program = f"import {', '.join(PACKAGES)}; print(*(p.__file__ for p in ({', '.join(PACKAGES)})), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert all(line.startswith(str(tmp_path / "site")) for line in done.stdout.splitlines())
+
+
+# Written in pieces, so that this file does not name what it looks for.
+FORBIDDEN = re.compile(
+    "|".join(
+        [
+            r"/(?:work|farm)/(?:main|steering|shared|\.)",
+            r"(?<![\w.])/ro" + r"ot/",
+            r"/tmp/scr" + "atch",
+            r"pypi\.o" + "rg",
+            r"python" + "hosted",
+            r"repo1?\.ma" + "ven",
+            r"registry\.n" + "pmjs",
+            r"deb\.deb" + "ian",
+            r"proxy\.go" + "lang",
+        ]
+    )
+)
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    found = []
+    for name in git("ls-files"):
+        path = ROOT / name
+        if not path.is_file():
+            continue
+        text = path.read_bytes().decode("utf-8", "replace")
+        found += [f"{name}:{text.count(chr(10), 0, m.start()) + 1}: {m[0]}" for m in FORBIDDEN.finditer(text)]
+    assert found == []
+
+
+def test_the_search_for_machine_paths_finds_one() -> None:
+    assert FORBIDDEN.search("see /work/" + "main/x") and FORBIDDEN.search("https://files.python" + "hosted.example/x")
+
+
+def test_everything_that_is_installed_is_pinned_with_its_hashes() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    pins = [line for line in lines if line and not line.lstrip().startswith("#")]
+    assert pins and all(
+        re.match(r"[a-z0-9._-]+(\[[a-z0-9,_-]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", pin) for pin in pins
+    )
+    assert "://" not in "".join(pins)
+
+
+def direct() -> list[Requirement]:
+    return [Requirement(r) for r in (*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"])]
+
+
+def test_the_lock_file_satisfies_every_requirement_of_the_project() -> None:
+    for requirement in direct():
+        assert importlib.metadata.version(requirement.name) in requirement.specifier, requirement
+
+
+def test_every_direct_dependency_has_its_reason_and_a_licence_that_may_be_used() -> None:
+    reasons = (ROOT / "docs/explanation/dependencies.md").read_text(encoding="utf-8")
+    for requirement in direct():
+        meta = importlib.metadata.metadata(requirement.name)
+        licence = " ".join([meta.get("License-Expression") or "", *(meta.get_all("Classifier") or [])])
+        assert f"| `{requirement.name}` |" in reasons, (
+            f"docs/explanation/dependencies.md does not say why {requirement.name} is here"
+        )
+        assert not re.search(r"\bA?GPL|(?<!Lesser )General Public License", licence), requirement.name
