@@ -50,8 +50,7 @@ SHAPES = shapes(inspect.getsource(events))
 def draft(of: str, name: str, said: dict[str, str]) -> dict[str, Any]:
     """The schema of the event class called ``of``, stored as ``name``.
 
-    ``said`` has the sentences to put in: ``Record`` or ``Record.field`` → text; a record's own falls back to the
-    first paragraph of the class's docstring, a field's to nothing.
+    What a record says is its class's docstring; ``said`` has the sentences of fields: ``Record.field`` → text.
     """
     return _record(of, name, said, set(), NAMESPACE)
 
@@ -61,7 +60,7 @@ def _record(of: str, name: str, said: dict[str, str], seen: set[str], namespace:
     schema: dict[str, Any] = {"type": "record", "name": name}
     if namespace is not None:
         schema["namespace"] = namespace
-    schema["doc"] = said.get(name) or " ".join(doc.split())
+    schema["doc"] = " ".join(doc.split()).replace("``", "`")
     schema["fields"] = [_field(name, field, annotation, said, seen) for field, annotation in fields]
     return schema
 
@@ -88,12 +87,12 @@ def _type(annotation: str, said: dict[str, str], seen: set[str]) -> Any:
         return name
     seen.add(name)
     if name == "Sha256":
-        return {"type": "fixed", "name": "Sha256", "size": 32, "doc": said.get("Sha256", "32 bytes of SHA-256.")}
+        return {"type": "fixed", "name": "Sha256", "size": 32, "doc": "A SHA-256, or an HMAC with it: 32 bytes."}
     return _record(name, name, said, seen, None)
 
 
 def sentences(schema: Any) -> dict[str, str]:
-    """Every ``doc`` of a schema, by ``Record`` or ``Record.field``."""
+    """Every ``doc`` of a schema, by ``Record``, ``Fixed`` or ``Record.field``."""
     said: dict[str, str] = {}
     if isinstance(schema, list):
         for branch in schema:
