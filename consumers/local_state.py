@@ -1,0 +1,144 @@
+"""The local state port: what a process keeps of one partition of the log, so as not to read it from the start again.
+
+A cache of the log and nothing else: delete it and it comes back. It serves admission (it is a ``Heads``), the reading
+of orders, and the scheduler (due deadlines). Everything staged since the last ``flush`` is visible to lookups at once
+and is written in one transaction by the next. Not for use by several threads, unless an adapter says so.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from consumers.admission import Admitted, Heads, Rejected
+from domain.instants import Instant
+
+
+class Due(NamedTuple):
+    """A deadline that an order has, and when it is due."""
+
+    due_at: Instant
+    stream: str
+    deadline_id: str
+
+
+class Place(NamedTuple):
+    """Where the last admitted commit stands in the log, and its hash."""
+
+    offset: int
+    index: int
+    hash: bytes
+
+
+class Version(NamedTuple):
+    """A version of a unique stream, and the commit that brought it."""
+
+    version: int
+    ordinal: int
+
+
+class Parked(NamedTuple):
+    """A malformed commit or record: it stays in the log, here is only where and why."""
+
+    offset: int
+    index: int
+    reason: str
+
+
+class LocalState(Heads, Protocol):
+    """One partition's cache. Also everything of ``Heads``."""
+
+    identity: str | None
+    """Identity of the journal it was made from; None while empty and never bound."""
+    partition: int
+    partitions: int
+    next_offset: int
+    """The record to read next."""
+    next_index: int
+    """The commit of that record to judge next: not 0 only behind a Stop in the middle of a record."""
+    due_through: int
+    """Ordinal before which every commit's deadlines were set (``mark_due``)."""
+
+    @property
+    def last(self) -> Place | None:
+        """The commit admitted last."""
+        ...
+
+    def bind(self, identity: str) -> None:
+        """This state is made from the journal of that identity; written with the next flush."""
+        ...
+
+    def reject(self, rejected: Rejected) -> None:
+        """Count it; a malformed one is parked too."""
+        ...
+
+    def flush(self, next_offset: int, next_index: int = 0) -> None:
+        """Write everything staged, and where to go on, in one transaction. If it raises, nothing was written, and
+        what was staged is dropped."""
+        ...
+
+    def rollback(self) -> None:
+        """Drop everything staged since the last flush."""
+        ...
+
+    def commit_at(self, ordinal: int) -> Admitted | None:
+        """The admitted commit with this ordinal."""
+        ...
+
+    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]:
+        """Admitted commits with ordinals from ``first`` on (before ``behind``), in order."""
+        ...
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
+        """Commits of a chain stream in log order, without those whose events all come before event ``first``."""
+        ...
+
+    def ordinal_at(self, position: int) -> int:
+        """The ordinal of the commit that holds the event at this position; ``next_ordinal`` if there is none yet."""
+        ...
+
+    def versions(
+        self,
+        stream: str,
+        first: int | None = None,
+        last: int | None = None,
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+    ) -> list[Version]:
+        """Versions of a unique stream between ``first`` and ``last``, both included."""
+        ...
+
+    def streams(self, after: str | None = None, limit: int = 1000) -> list[str]:
+        """Names of chain streams in the order in which they appeared, behind ``after``."""
+        ...
+
+    def set_due(self, stream: str, deadlines: Sequence[tuple[str, Instant]]) -> None:
+        """These (deadline id, due instant) are all the active deadlines of the stream now; staged."""
+        ...
+
+    def mark_due(self, through: int) -> None:
+        """Deadlines of all commits with ordinals below ``through`` have been set; staged. After a restart whoever
+        sets deadlines goes on from ``due_through``."""
+        ...
+
+    def due_before(self, instant: Instant, limit: int) -> list[Due]:
+        """Deadlines with ``due_at`` before the instant, the earliest first."""
+        ...
+
+    def parked(self, limit: int = 1000) -> list[Parked]:
+        """Malformed commits and records, in log order."""
+        ...
+
+    def rejections(self) -> dict[str, int]:
+        """How many commits were rejected so far, by kind."""
+        ...
+
+    def close(self) -> None:
+        """Let go; what is staged is dropped."""
+        ...
+
+
+def all_due(states: Iterable[LocalState], instant: Instant, limit: int) -> list[Due]:
+    """The earliest due deadlines over several partitions."""
+    found = [due for state in states for due in state.due_before(instant, limit)]
+    found.sort()
+    return found[:limit]

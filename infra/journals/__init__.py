@@ -1,0 +1,1 @@
+"""Journals behind the one port (``consumers.journal``): memory, SQLite; later Kafka."""
