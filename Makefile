@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# Workers for the whole suite; `make test WORKERS=0` runs it in one process, for a debugger.
+# Workers of the test suite; `make test WORKERS=0` runs it in one process, for a debugger.
 WORKERS ?= 2
+PARALLEL = -n $(WORKERS) --dist loadgroup
+# What `make check` runs of it.
+QUICK = $(wildcard tests/spec tests/golden tests/architecture)
 # make run: where the demo keeps its store, and where it listens.
 DATA ?= var
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long check bench docs lock clean
+.PHONY: help install run test test-long check static quick bench docs lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -32,12 +35,38 @@ $(VENV)/.project: pyproject.toml $(VENV)/.locked
 run: install  ## the engine with a demo marketplace, everything in one process
 	@mkdir -p $(DATA)
 	@echo "rescind: http://$(HOST):$(PORT)/ as soon as it says so; its store is $(DATA)/ (make clean leaves it alone); ctrl-C ends it"
-	@RESCIND_JOURNAL=sqlite:///$(abspath $(DATA))/journal RESCIND_VIEWS=sqlite:///$(abspath $(DATA))/views.sqlite $(BIN)/rescind serve --demo --host $(HOST) --port $(PORT)
+	@exec $(BIN)/rescind serve --demo --journal sqlite:///$(abspath $(DATA))/journal --views sqlite:///$(abspath $(DATA))/views.sqlite --host $(HOST) --port $(PORT)
 
+# Specifications first: they are quick, and say best what is wrong. Tests that share something costly name an xdist_group.
 test: install  ## every test but the long ones
-	$(PYTEST) -m "not slow"
+	$(PYTEST) $(PARALLEL) -m "not slow" tests
+
+test-long: install  ## the long ones: more seeds, more random examples
+	$(PYTEST) $(PARALLEL) -m slow tests
+
+check: static quick  ## format, lint, types, import contracts, quick tests: under a minute
+
+static: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+quick: install
+	$(PYTEST) $(PARALLEL) -q -m "not slow and not browser and not kafka and not postgresql" $(QUICK)
+
+bench: install  ## ratios measured side by side, into bench/results.json
+	$(BIN)/rescind bench
+
+docs: install  ## the documentation, into docs/_build; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build
+	@echo "docs/_build/index.html"
 
 lock:  ## resolve pyproject.toml anew into requirements.lock (hashes, no index addresses)
 	@test -x $(BIN)/uv || { echo "make lock: run make install first" >&2; exit 1; }
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+clean:  ## remove what was made here, but never the data of make run
+	rm -rf $(VENV) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

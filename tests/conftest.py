@@ -1,6 +1,7 @@
 """The suite's own rules: what a marked test needs, and how Hypothesis searches. The helpers stand in tests/needs.py."""
 
 import os
+import pathlib
 from collections.abc import Generator
 
 import pytest
@@ -17,6 +18,20 @@ settings.load_profile("ci" if os.environ.get("CI") else "house")
 
 def pytest_configure(config: pytest.Config) -> None:
     required()  # a misspelt RESCIND_REQUIRE stops the run instead of requiring nothing
+
+
+# Specifications first: they are quick, and say best what is wrong.
+ORDER = ("spec", "golden", "architecture", "integration", "contract", "simulation")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = pathlib.Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0] if item.path.is_relative_to(here) else ""
+        return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+    items.sort(key=place)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

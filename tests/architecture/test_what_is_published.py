@@ -107,7 +107,7 @@ def test_every_direct_dependency_has_its_reason_and_a_licence_that_may_be_used()
     reasons = (ROOT / "docs/explanation/dependencies.md").read_text(encoding="utf-8")
     for requirement in direct():
         meta = importlib.metadata.metadata(requirement.name)
-        licence = " ".join([meta.get("License-Expression") or "", *(meta.get_all("Classifier") or [])])
+        licence = " ".join(str(x) for name in ("License-Expression", "Classifier") for x in meta.get_all(name) or [])
         assert f"| `{requirement.name}` |" in reasons, (
             f"docs/explanation/dependencies.md does not say why {requirement.name} is here"
         )

@@ -1,0 +1,19 @@
+"""How the documentation is built: Markdown, no request to any other host, and every warning an error (`make docs`)."""
+
+project = "rescind"
+author = "The rescind authors"
+copyright = "The rescind authors"
+extensions = ["myst_parser"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+nitpicky = True
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "Order cancellations, decided and proven.",
+    "fixed_sidebar": True,
+    "page_width": "70rem",
+}
+html_show_sphinx = False
+html_copy_source = False

@@ -1,0 +1,81 @@
+"""The acceptance cases, run through the command line as anybody would run them.
+
+They are not part of this repository: they are looked for in ../shared/cases, or in $RESCIND_SHARED/cases. A case that
+waits for a rule that is not built yet stands in waiting_cases.txt, and must really fail: once it fits it has to leave.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+SHARED = pathlib.Path(os.environ.get("RESCIND_SHARED") or "../shared")
+CASES = (SHARED if SHARED.is_absolute() else ROOT / SHARED).resolve() / "cases"
+RESCIND = pathlib.Path(sys.executable).with_name("rescind")
+WAITING = pathlib.Path(__file__).with_name("waiting_cases.txt")
+
+# All of this folder's work is done by processes of its own; one worker runs it, and the other goes on with the rest.
+pytestmark = pytest.mark.xdist_group("cases")
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, str]:
+    """Every case by its id, as the line that it stands on."""
+    path = CASES / "cases.jsonl"
+    missing = [str(p) for p in (CASES / "run.py", path) if not p.is_file()]
+    if missing:
+        reason = (
+            f"the acceptance cases are missing: {', '.join(missing)}; RESCIND_SHARED names the folder that has cases/"
+        )
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    return {json.loads(line)["id"]: line for line in path.read_text(encoding="utf-8").splitlines()}
+
+
+def waiting() -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in WAITING.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def run(lines: list[str], place: pathlib.Path, *options: str) -> tuple[int, set[str], str]:
+    """Run these cases: exit code, ids of those that differ, everything that was said."""
+    chosen = place / "cases.jsonl"
+    chosen.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}
+    done = subprocess.run(
+        [sys.executable, "-B", str(CASES / "run.py"), "--rescind", str(RESCIND), "--cases", str(chosen), *options],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env=environment,
+    )
+    said = done.stdout + done.stderr
+    assert re.search(rf"^rules: \d+ of {len(lines)} cases fit$", said, re.MULTILINE), said[-4000:]
+    return done.returncode, set(re.findall(r"^DIFF (\S+) ", said, re.MULTILINE)), said
+
+
+def test_the_list_of_those_that_wait_names_cases_once(cases: dict[str, str]) -> None:
+    listed = waiting()
+    assert len(listed) == len(set(listed))
+    assert set(listed) <= set(cases)
+
+
+def test_every_case_fits_but_those_that_wait(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
+    lines = [line for case, line in cases.items() if case not in waiting()]
+    code, differ, said = run(lines, tmp_path, "--twice")
+    assert (code, differ) == (0, set()), said[-12000:]
+
+
+def test_what_waits_does_not_fit_yet(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
+    listed = [case for case in waiting() if case in cases]
+    if listed:
+        _, differ, said = run([cases[case] for case in listed], tmp_path, "--each")
+        assert sorted(set(listed) - differ) == [], f"these fit now; take them out of {WAITING.name}\n{said[-4000:]}"
