@@ -58,6 +58,7 @@ def run(lines: list[str], place: pathlib.Path, *options: str) -> tuple[int, set[
         env=environment,
     )
     said = done.stdout + done.stderr
+    assert not said.startswith("import: "), f"the import itself failed: {said[-4000:]}"
     assert re.search(rf"^rules: \d+ of {len(lines)} cases fit$", said, re.MULTILINE), said[-4000:]
     return done.returncode, set(re.findall(r"^DIFF (\S+) ", said, re.MULTILINE)), said
 
