@@ -1,0 +1,169 @@
+"""Local days, business days and lengths of time. COMMANDS.md 3, "Deadlines".
+
+Calendars and zone data change between releases; history may not. So this is called by decisions only, and what comes
+out is stored in the event. Sources: IANA zone data (``zoneinfo``), the ``holidays`` package.
+"""
+
+import re
+from collections.abc import Collection
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from domain.events import Calendar
+from domain.facts import fact
+from domain.instants import HOUR, MICROSECOND, MINUTE, Instant, from_datetime, to_datetime
+
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LONGEST: Final = 3_660
+"""Units a length may have: ten years of days."""
+_FORM = re.compile(r"([1-9][0-9]{0,5}) (minutes?|hours?|days?|business days?)", re.ASCII)
+
+
+@fact
+class Length:
+    """A length of time: so many minutes, hours, (calendar) days or business days."""
+
+    count: int
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit if self.count != 1 else self.unit.removesuffix('s')}"
+
+
+def parse_length(text: str) -> Length:
+    """Read ``N minutes | hours | days | business days``; ValueError says what is wrong."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueError(f'{text!r} is not a length: write "N minutes", "N hours", "N days" or "N business days"')
+    count, unit = int(found[1]), found[2] if found[2].endswith("s") else found[2] + "s"
+    if unit.endswith("days") and count > LONGEST:
+        raise ValueError(f"{text!r} is longer than {LONGEST} days")
+    return Length(count, unit)
+
+
+@lru_cache(maxsize=512)
+def zone(name: str) -> ZoneInfo:
+    """The zone of an IANA name; ValueError for one that is unknown."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a time zone of the IANA database, like Europe/Berlin") from None
+
+
+@lru_cache(maxsize=128)
+def holiday_calendar(code: str) -> Collection[date]:
+    """A holiday calendar of the ``holidays`` package: a country, country-subdivision, or exchange; ValueError if none."""
+    country, _, part = code.partition("-")
+    try:
+        return holidays.country_holidays(country, subdiv=part or None)
+    except NotImplementedError:
+        pass
+    try:
+        return holidays.financial_holidays(code)
+    except NotImplementedError:
+        raise ValueError(f"{code!r} is not a calendar of the holidays package, like DE or US-CA") from None
+
+
+def after(start: Instant, length: Length, calendar: Calendar) -> Instant:
+    """The instant ``length`` after ``start``; its last microsecond is that instant itself."""
+    match length.unit:
+        case "minutes":
+            return start + length.count * MINUTE
+        case "hours":
+            return start + length.count * HOUR
+        case "days":
+            return _days_after(start, length.count, calendar)
+        case _:
+            return _business_days_after(start, length.count, calendar)
+
+
+def local_date(instant: Instant, timezone: str) -> date:
+    """The local calendar day of an instant."""
+    return to_datetime(instant).astimezone(zone(timezone)).date()
+
+
+def _days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
+    """The same local clock time, ``count`` calendar days later."""
+    local = to_datetime(start).astimezone(zone(calendar.timezone)).replace(tzinfo=None, fold=0)
+    return _instant_of(local + timedelta(days=count), calendar.timezone)
+
+
+def _business_days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
+    """The same local clock time, ``count`` working days later; from a day off it counts from the next one's 00:00."""
+    local = to_datetime(start).astimezone(zone(calendar.timezone)).replace(tzinfo=None, fold=0)
+    if is_day_off(local.date(), calendar):
+        local = datetime.combine(_next_working_day(local.date(), calendar), time())
+    day = local.date()
+    for _ in range(count):
+        day = _next_working_day(day, calendar)
+    return _instant_of(datetime.combine(day, local.time()), calendar.timezone)
+
+
+def is_day_off(day: date, calendar: Calendar) -> bool:
+    """Whether a local day is at the weekend or a holiday of the calendar."""
+    return (
+        WEEKDAYS[day.weekday()] in calendar.weekend
+        or day.isoformat() in calendar.holidays
+        or (calendar.holiday_calendar is not None and day in holiday_calendar(calendar.holiday_calendar))
+    )
+
+
+def _next_working_day(day: date, calendar: Calendar) -> date:
+    for _ in range(400):
+        day += timedelta(days=1)
+        if not is_day_off(day, calendar):
+            return day
+    raise ValueError("the calendar has no working day within 400 days")
+
+
+def _instant_of(local: datetime, timezone: str) -> Instant:
+    """The instant of a local clock time: of an ambiguous one the first, of one in a gap the first instant after it."""
+    there = zone(timezone)
+    instant = from_datetime(local.replace(tzinfo=there))
+    if to_datetime(instant).astimezone(there).replace(tzinfo=None, fold=0) == local:
+        return instant
+    early = from_datetime(local.replace(tzinfo=there, fold=1))
+    late = instant
+    offset_late = to_datetime(late).astimezone(there).utcoffset()
+    while late - early > MICROSECOND:
+        middle = (early + late) // 2
+        if to_datetime(middle).astimezone(there).utcoffset() == offset_late:
+            late = middle
+        else:
+            early = middle
+    return late
+
+
+# ---- business time: the clock of a case, which stands still on days off and while evidence is awaited ---------------
+
+
+def business_time_between(start: Instant, end: Instant, calendar: Calendar) -> int:
+    """Microseconds of working days between two instants."""
+    total, cursor = 0, start
+    while cursor < end:
+        day = local_date(cursor, calendar.timezone)
+        midnight = _instant_of(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
+        if not is_day_off(day, calendar):
+            total += min(midnight, end) - cursor
+        cursor = midnight
+    return total
+
+
+def after_business_time(start: Instant, amount: int, calendar: Calendar) -> Instant:
+    """The instant by which ``amount`` microseconds of working days have passed."""
+    cursor = start
+    for _ in range(4_000):
+        day = local_date(cursor, calendar.timezone)
+        midnight = _instant_of(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
+        if not is_day_off(day, calendar):
+            if cursor + amount < midnight:
+                return cursor + amount
+            amount -= midnight - cursor
+        cursor = midnight
+    return cursor + amount
+
+

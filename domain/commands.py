@@ -1,0 +1,897 @@
+"""Every command: its fields, who may give it, and how its JSON is read. The contract is COMMANDS.md 1 and 2.
+
+``parse_command`` reads a JSON object into one of the models below or raises ``BadInput`` with the field's JSON pointer.
+Models are frozen; instants are UTC microseconds; amounts stay decimal strings until the order's currency is known.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+
+from domain.errors import BadInput
+from domain.events import Sealed
+from domain.instants import Instant, parse_instant
+from domain.reasons import CANCEL_REASONS, RETURN_REASONS
+
+# ---- field types ------------------------------------------------------------------------------------------------
+
+ENGINE_IDS: Final = re.compile(
+    r"(?:refund|notice|rebill|return|acknowledge|alternatives|appeal|case|confirmation|decide|evidence|late-ship|"
+    r"reminder|unpaid)-[0-9]+",
+    re.ASCII,
+)
+"""The forms of the ids that the engine gives; a client's id in such a form is *bad* (COMMANDS.md 1)."""
+
+LARGEST_AMOUNT: Final = 18
+"""Digits an amount may have before its decimal point; sums stay far inside 64 bits."""
+
+
+def _instant(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a string, an RFC 3339 time with offset, like 2026-03-02T10:00:00Z")
+    return parse_instant(value)
+
+
+def _client_id(value: str) -> str:
+    if ENGINE_IDS.fullmatch(value):
+        raise ValueError("ids of this form are given by the engine; choose another")
+    return value
+
+
+def _reserved(value: str) -> str:
+    if value.startswith("deadline:"):
+        raise ValueError("ids that begin with deadline: are reserved for the engine")
+    return value
+
+
+def _one_of(known: tuple[str, ...], value: object) -> object:
+    if value not in known:
+        raise ValueError(f"must be one of {', '.join(known)}")
+    return value
+
+
+def _sealed_later(value: object) -> object:
+    if isinstance(value, Text):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"must have at most {MAX_TEXT} characters")
+    return Text(value, None)
+
+
+MAX_TEXT: Final = 20_000
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+
+
+class Text:
+    """A free text on its way to the vault: what was said, and, once sealed, what an event may carry of it."""
+
+    __slots__ = ("content", "sealed")
+
+    def __init__(self, content: str, sealed: Sealed | None) -> None:
+        self.content = content
+        self.sealed = sealed
+
+    def __repr__(self) -> str:
+        return f"Text({len(self.content)} characters)"
+
+
+InstantField = Annotated[Instant, BeforeValidator(_instant)]
+FreeText = Annotated[Text, BeforeValidator(_sealed_later)]
+Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=_PRINTABLE)]
+Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=_PRINTABLE)]
+CommandId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._:\-]{1,100}$"), Field()]
+Marketplace = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9\-]{1,64}$")]
+OrderId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._\-]{1,64}$")]
+GivenId = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=_PRINTABLE)]
+Amount = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,18}(\.[0-9]{1,9})?$")]
+SignedAmount = Annotated[str, StringConstraints(strict=True, pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$")]
+Quantity = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
+LineNumber = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
+Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-fA-F]{64}$")]
+Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
+CancelReason = Annotated[str, BeforeValidator(partial(_one_of, CANCEL_REASONS))]
+ReturnReason = Annotated[str, BeforeValidator(partial(_one_of, RETURN_REASONS))]
+Offer = Literal["wait", "address", "exchange", "credit"]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Actor(_Form):
+    """Who says it."""
+
+    kind: Literal["buyer", "seller", "support", "system"]
+    id: Name
+
+
+class Pick(_Form):
+    """One line of a selection; without a quantity all that the command can mean of it."""
+
+    line: LineNumber
+    quantity: Quantity | None = None
+
+
+def _picks(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise ValueError('must be a list of line numbers or {"line": 1, "quantity": 3}')
+    if not value:
+        raise ValueError("must name at least one line; leave it out for everything that is open")
+    return [{"line": pick} if isinstance(pick, int) and not isinstance(pick, bool) else pick for pick in value]
+
+
+def _each_once(picks: tuple[Pick, ...]) -> tuple[Pick, ...]:
+    if len({pick.line for pick in picks}) < len(picks):
+        raise ValueError("names a line twice")
+    return picks
+
+
+Lines = Annotated[tuple[Pick, ...], BeforeValidator(_picks), Field(max_length=10_000)]
+
+
+class Command(_Form):
+    """What every command has (COMMANDS.md 1)."""
+
+    WHO: ClassVar[frozenset[str]]
+    """The kinds of actor whose command it is; support and system may give any."""
+    CLAIMS: ClassVar[str | None] = None
+    """The field that claims a client's id for something new of the order."""
+    TEXTS: ClassVar[tuple[str, ...]] = ()
+    """The fields that go to the vault."""
+
+    command: str
+    command_id: CommandId
+    marketplace: Marketplace
+    order_id: OrderId
+    at: InstantField | None = None
+    actor: Actor
+    correlation_id: Label | None = None
+
+    _fingerprint: bytes = PrivateAttr(default=b"")
+
+    @field_validator("command_id", mode="after")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        return _reserved(value)
+
+    @property
+    def stream(self) -> str:
+        """The chain stream that decides it: ``marketplace/order_id``."""
+        return f"{self.marketplace}/{self.order_id}"
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of its content: 32 bytes, see ``fingerprint_of``."""
+        return self._fingerprint
+
+    @property
+    def happened_at(self) -> Instant | None:
+        """When the world says it happened, where the command says so."""
+        return None
+
+    def seal(self, seal: Callable[[str, str], Sealed]) -> Self:
+        """Put every free text into the vault by ``seal(field, text)``; the command then carries what events may say."""
+        for name in self.TEXTS:
+            text: Text | None = getattr(self, name)
+            if text is not None and text.sealed is None:
+                text.sealed = seal(name, text.content)
+        return self
+
+
+class _Outside(Command):
+    """A fact from outside: it may have happened before it is said."""
+
+    occurred_at: InstantField | None = None
+
+    @property
+    def happened_at(self) -> Instant | None:
+        return self.occurred_at
+
+
+class _Selecting(Command):
+    lines: Lines | None = None
+
+    @field_validator("lines", mode="after")
+    @classmethod
+    def _no_line_twice(cls, value: tuple[Pick, ...] | None) -> tuple[Pick, ...] | None:
+        return None if value is None else _each_once(value)
+
+
+class _SelectingOutside(_Selecting, _Outside):
+    pass
+
+
+_ANYBODY = frozenset({"buyer", "seller", "support", "system"})
+_OFFICE = frozenset({"support", "system"})
+_SELLER = frozenset({"seller", "support", "system"})
+_BUYER = frozenset({"buyer", "support", "system"})
+_PARTIES = _ANYBODY
+
+
+# ---- placing and paying -----------------------------------------------------------------------------------------
+
+
+class ListingRef(_Form):
+    """What was promised, as sold."""
+
+    ref: Label
+    sha256: Sha256
+
+
+class NewLine(_Form):
+    """A line of an order to be placed; ``discount`` and ``tax`` are for the whole line."""
+
+    line: LineNumber
+    sku: Name
+    quantity: Quantity
+    unit_price: Amount
+    title: Label | None = None
+    discount: Amount | None = None
+    tax: Amount | None = None
+    listing: ListingRef | None = None
+
+
+class ReplacedOrder(_Form):
+    """The earlier order that this one stands in for."""
+
+    order_id: OrderId
+    lines: tuple[LineNumber, ...] = ()
+
+
+class PlaceOrder(Command):
+    """One seller's order stands."""
+
+    WHO = _OFFICE
+    command: Literal["PlaceOrder"]
+    buyer_id: Name
+    seller_id: Name
+    currency: Currency
+    lines: Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=10_000)]
+    policy: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}(@[0-9]{1,9})?$")] | None = None
+    po_number: Name | None = None
+    checkout_id: Name | None = None
+    sale_format: Literal["fixed", "offer", "auction"] = "fixed"
+    paid: StrictBool = True
+    tax_included: StrictBool = False
+    discount: Amount | None = None
+    shipping: Amount | None = None
+    shipping_tax: Amount | None = None
+    rounding: SignedAmount | None = None
+    total: Amount | None = None
+    ship_by: InstantField | None = None
+    pay_by: InstantField | None = None
+    timezone: Name | None = None
+    replaces: ReplacedOrder | None = None
+
+    @field_validator("lines", mode="after")
+    @classmethod
+    def _each_line_once(cls, value: tuple[NewLine, ...]) -> tuple[NewLine, ...]:
+        if len({line.line for line in value}) < len(value):
+            raise ValueError("has a line number twice")
+        return value
+
+
+class ConfirmPayment(_Outside):
+    """Money came in."""
+
+    WHO = _OFFICE
+    command: Literal["ConfirmPayment"]
+    amount: Amount
+
+
+class RecordOtherRefund(Command):
+    """Money was given back outside a cancellation."""
+
+    WHO = _OFFICE
+    TEXTS = ("note",)
+    command: Literal["RecordOtherRefund"]
+    amount: Amount
+    note: FreeText | None = None
+
+
+# ---- talking ----------------------------------------------------------------------------------------------------
+
+
+class SendMessage(_Outside):
+    """A message between the parties; never itself a request nor a consent."""
+
+    WHO = _ANYBODY
+    CLAIMS = "message_id"
+    TEXTS = ("text",)
+    command: Literal["SendMessage"]
+    message_id: GivenId
+    to: Literal["buyer", "seller", "support"]
+    text: FreeText
+    about: GivenId | None = None
+
+
+class RecordContact(_Outside):
+    """Somebody spoke with support outside rescind."""
+
+    WHO = _ANYBODY
+    CLAIMS = "contact_id"
+    TEXTS = ("representative", "text")
+    command: Literal["RecordContact"]
+    contact_id: GivenId
+    channel: Literal["phone", "email", "chat", "form", "message"]
+    about: GivenId | None = None
+    ticket: Label | None = None
+    representative: FreeText | None = None
+    text: FreeText | None = None
+
+
+# ---- cancelling -------------------------------------------------------------------------------------------------
+
+
+class RequestCancel(_Selecting):
+    """A buyer asks to cancel; where mutual consent is in force a seller may propose it too."""
+
+    WHO = _PARTIES
+    CLAIMS = "request_id"
+    TEXTS = ("text",)
+    command: Literal["RequestCancel"]
+    request_id: GivenId
+    reason: CancelReason | None = None
+    text: FreeText | None = None
+    confirmation: Label | None = None
+
+
+class CancelLines(_Selecting):
+    """The seller's own cancellation, or support's by a rule."""
+
+    WHO = _SELLER
+    command: Literal["CancelLines"]
+    reason: CancelReason | None = None
+    rule: Name | None = None
+    confirmation: Label | None = None
+
+
+class ApproveCancel(Command):
+    """The side asked grants a request."""
+
+    WHO = _PARTIES
+    TEXTS = ("note",)
+    command: Literal["ApproveCancel"]
+    request_id: GivenId
+    note: FreeText | None = None
+    refund_now: StrictBool = False
+    rule: Name | None = None
+
+
+class DeclineCancel(Command):
+    """The side asked declines a request."""
+
+    WHO = _PARTIES
+    TEXTS = ("note",)
+    command: Literal["DeclineCancel"]
+    request_id: GivenId
+    note: FreeText | None = None
+    refund_now: StrictBool = False
+    rule: Name | None = None
+
+
+class WithdrawCancel(Command):
+    """Who asked takes the request back."""
+
+    WHO = _PARTIES
+    command: Literal["WithdrawCancel"]
+    request_id: GivenId
+
+
+class TakeAlternative(Command):
+    """The buyer takes an offer; without ``request_id`` the proposed ship-by."""
+
+    WHO = _BUYER
+    command: Literal["TakeAlternative"]
+    request_id: GivenId | None = None
+    kind: Offer | None = None
+
+
+class DeclineAlternatives(Command):
+    """The buyer wants none of the offers; without ``request_id`` not the proposed ship-by."""
+
+    WHO = _BUYER
+    command: Literal["DeclineAlternatives"]
+    request_id: GivenId | None = None
+    kind: Offer | None = None
+
+
+# ---- fulfilment -------------------------------------------------------------------------------------------------
+
+
+class StartFulfilment(_SelectingOutside):
+    """Picking, packing or the label began."""
+
+    WHO = _SELLER
+    command: Literal["StartFulfilment"]
+    stage: Literal["picking", "packed", "label"] = "picking"
+
+
+class StartTracking(_SelectingOutside):
+    """The carrier has begun to track a parcel."""
+
+    WHO = _SELLER
+    command: Literal["StartTracking"]
+    carrier: Name
+    tracking_number: Name
+    shipment_id: GivenId | None = None
+
+
+class TrackingMoved(_SelectingOutside):
+    """The carrier saw the parcel again."""
+
+    WHO = _SELLER
+    command: Literal["TrackingMoved"]
+    carrier: Name
+    tracking_number: Name
+    shipment_id: GivenId | None = None
+
+
+class Ship(_SelectingOutside):
+    """A shipping notice."""
+
+    WHO = _SELLER
+    CLAIMS = "shipment_id"
+    command: Literal["Ship"]
+    shipment_id: GivenId
+    carrier: Name | None = None
+    tracking_number: Name | None = None
+    confirmation: Label | None = None
+
+
+class VoidShipment(Command):
+    """The notice was a mistake and nothing left."""
+
+    WHO = _OFFICE
+    TEXTS = ("note",)
+    command: Literal["VoidShipment"]
+    shipment_id: GivenId
+    note: FreeText
+
+
+class ReviseShipBy(Command):
+    """A new ship-by; a later one holds once the buyer takes it."""
+
+    WHO = _SELLER
+    command: Literal["ReviseShipBy"]
+    ship_by: InstantField
+
+
+class Deliver(_Outside):
+    """A shipment reached the buyer, or a return the seller."""
+
+    WHO = _SELLER
+    command: Literal["Deliver"]
+    shipment_id: GivenId | None = None
+
+
+# ---- refunds and notices ----------------------------------------------------------------------------------------
+
+
+class ConfirmRefund(Command):
+    """The payment service gave it back."""
+
+    WHO = _OFFICE
+    TEXTS = ("note",)
+    command: Literal["ConfirmRefund"]
+    refund_id: GivenId
+    note: FreeText | None = None
+
+
+class FailRefund(Command):
+    """The payment service could not give it back."""
+
+    WHO = _OFFICE
+    TEXTS = ("note",)
+    command: Literal["FailRefund"]
+    refund_id: GivenId
+    note: FreeText | None = None
+
+
+class ConfirmNotice(Command):
+    """A notice was delivered."""
+
+    WHO = _OFFICE
+    command: Literal["ConfirmNotice"]
+    notice_id: GivenId
+
+
+class FailNotice(Command):
+    """A notice could not be delivered."""
+
+    WHO = _OFFICE
+    command: Literal["FailNotice"]
+    notice_id: GivenId
+
+
+# ---- cancelled but shipped --------------------------------------------------------------------------------------
+
+
+class ReportShippedAfterCancel(_Selecting):
+    """What was cancelled has left all the same."""
+
+    WHO = _SELLER
+    command: Literal["ReportShippedAfterCancel"]
+    carrier: Name
+    tracking_number: Name
+    lines: Lines
+
+
+class NotifyCustomer(Command):
+    """Step 1: the customer is told."""
+
+    WHO = _SELLER
+    TEXTS = ("text",)
+    command: Literal["NotifyCustomer"]
+    text: FreeText
+
+
+class Acknowledge(Command):
+    """Step 2: the customer's answer."""
+
+    WHO = _BUYER
+    command: Literal["Acknowledge"]
+    accepts_item: StrictBool
+    accepts_rebilling: StrictBool
+    evidence: tuple[GivenId, ...] = ()
+
+
+class AttachEvidence(Command):
+    """A file or message is attached to a request, case, return, dispute or the rebilling."""
+
+    WHO = _ANYBODY
+    CLAIMS = "evidence_id"
+    TEXTS = ("note",)
+    command: Literal["AttachEvidence"]
+    evidence_id: GivenId
+    about: GivenId
+    kind: Literal["message", "photo", "document", "ticket", "receipt"]
+    sha256: Sha256
+    media_type: Annotated[str, StringConstraints(strict=True, pattern=r"^[\w.+\-]{1,60}/[\w.+\-]{1,60}$")]
+    size: Annotated[StrictInt, Field(ge=0, le=10**12)]
+    origin: Literal["own_photo", "listing", "stock_image", "screenshot", "correspondence", "receipt"] | None = None
+    source: Label | None = None
+    note: FreeText | None = None
+    claimed_at: InstantField | None = None
+
+
+class Rebill(_Selecting):
+    """Step 4: bill the customer again."""
+
+    WHO = _OFFICE
+    command: Literal["Rebill"]
+
+
+class ConfirmRebill(Command):
+    """The rebilling was confirmed."""
+
+    WHO = _OFFICE
+    command: Literal["ConfirmRebill"]
+    rebill_id: GivenId
+
+
+class FailRebill(Command):
+    """The rebilling failed."""
+
+    WHO = _OFFICE
+    command: Literal["FailRebill"]
+    rebill_id: GivenId
+
+
+class IssueCreditMemo(Command):
+    """Step 5: the seller is paid what was rebilled."""
+
+    WHO = _OFFICE
+    CLAIMS = "memo_id"
+    command: Literal["IssueCreditMemo"]
+    memo_id: GivenId
+    rebill_id: GivenId
+
+
+# ---- cases, returns, disputes -----------------------------------------------------------------------------------
+
+
+class OpenCase(_Selecting):
+    """What came is not what was promised."""
+
+    WHO = frozenset({"buyer", "support", "system"})
+    CLAIMS = "case_id"
+    TEXTS = ("text",)
+    command: Literal["OpenCase"]
+    case_id: GivenId
+    reason: ReturnReason
+    lines: Lines
+    text: FreeText | None = None
+
+
+class RequestEvidence(Command):
+    """The platform asks for more; the decision clock stands still."""
+
+    WHO = _OFFICE
+    command: Literal["RequestEvidence"]
+    about: GivenId
+    kinds: Annotated[tuple[Literal["message", "photo", "document", "ticket", "receipt"], ...], Field(min_length=1)]
+    until: InstantField
+
+
+class AcceptReturn(Command):
+    """The seller accepts the return."""
+
+    WHO = _SELLER
+    command: Literal["AcceptReturn"]
+    about: GivenId
+    refund_now: StrictBool = False
+
+
+class DecideCase(Command):
+    """The platform decides a case, by a rule."""
+
+    WHO = _OFFICE
+    TEXTS = ("note",)
+    command: Literal["DecideCase"]
+    case_id: GivenId
+    outcome: Literal["return", "deny"]
+    rule: Name | None = None
+    note: FreeText | None = None
+
+
+class RequestReturn(_Selecting):
+    """What could not be cancelled is to come back under the policy's return terms."""
+
+    WHO = _BUYER
+    TEXTS = ("text",)
+    command: Literal["RequestReturn"]
+    reason: ReturnReason
+    lines: Lines
+    text: FreeText | None = None
+
+
+class StartReturn(_Outside):
+    """The returned parcel is on its way back."""
+
+    WHO = _SELLER
+    command: Literal["StartReturn"]
+    about: GivenId
+    carrier: Name | None = None
+    tracking_number: Name | None = None
+    condition: Literal["sellable", "damaged"] | None = None
+
+
+class ReturnReceived(_Outside):
+    """The returned units are back."""
+
+    WHO = _SELLER
+    command: Literal["ReturnReceived"]
+    about: GivenId
+    carrier: Name | None = None
+    tracking_number: Name | None = None
+    condition: Literal["sellable", "damaged"] | None = None
+
+
+class OpenDispute(Command):
+    """A party disputes how a request went."""
+
+    WHO = _PARTIES
+    CLAIMS = "dispute_id"
+    TEXTS = ("text",)
+    command: Literal["OpenDispute"]
+    dispute_id: GivenId
+    about: GivenId
+    text: FreeText | None = None
+
+
+class EscalateDispute(Command):
+    """The dispute goes to support, with a ticket."""
+
+    WHO = _ANYBODY
+    TEXTS = ("representative",)
+    command: Literal["EscalateDispute"]
+    dispute_id: GivenId
+    ticket: Label
+    representative: FreeText | None = None
+
+
+class DecideDispute(Command):
+    """The platform decides a dispute, by a rule."""
+
+    WHO = _OFFICE
+    TEXTS = ("note",)
+    command: Literal["DecideDispute"]
+    dispute_id: GivenId
+    outcome: Literal["grant", "deny", "return"]
+    rule: Name | None = None
+    note: FreeText | None = None
+
+
+class AppealDispute(Command):
+    """A party appeals the decision."""
+
+    WHO = _PARTIES
+    TEXTS = ("text",)
+    command: Literal["AppealDispute"]
+    dispute_id: GivenId
+    text: FreeText | None = None
+
+
+# ---- deadlines and subjects -------------------------------------------------------------------------------------
+
+
+class ReachDeadline(Command):
+    """A deadline may have passed; the domain decides."""
+
+    WHO = frozenset({"system"})
+    command: Literal["ReachDeadline"]
+    deadline_id: GivenId
+
+
+class SubjectCommand(Command):
+    """A command about a person's data, decided on the stream ``MARKETPLACE/subject/ID``; it has no order."""
+
+    WHO = _OFFICE
+    order_id: OrderId = ""
+    subject: Name
+
+    @field_validator("order_id", mode="before")
+    @classmethod
+    def _has_none(cls, value: object) -> object:
+        raise ValueError("a command about a subject has no order_id")
+
+    @property
+    def stream(self) -> str:
+        return f"{self.marketplace}/subject/{self.subject}"
+
+
+class EraseSubject(SubjectCommand):
+    """The subject's key in the vault is to go."""
+
+    command: Literal["EraseSubject"]
+
+
+class PlaceLegalHold(SubjectCommand):
+    """Nothing of the subject may be erased."""
+
+    CLAIMS = "hold_id"
+    command: Literal["PlaceLegalHold"]
+    hold_id: GivenId
+
+
+class ReleaseLegalHold(SubjectCommand):
+    """The hold is lifted."""
+
+    command: Literal["ReleaseLegalHold"]
+    hold_id: GivenId
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+COMMANDS: Final[Mapping[str, type[Command]]] = {
+    cls.__name__: cls
+    for cls in (
+        PlaceOrder,
+        ConfirmPayment,
+        RecordOtherRefund,
+        SendMessage,
+        RecordContact,
+        RequestCancel,
+        CancelLines,
+        ApproveCancel,
+        DeclineCancel,
+        WithdrawCancel,
+        TakeAlternative,
+        DeclineAlternatives,
+        StartFulfilment,
+        StartTracking,
+        TrackingMoved,
+        Ship,
+        VoidShipment,
+        ReviseShipBy,
+        Deliver,
+        ConfirmRefund,
+        FailRefund,
+        ConfirmNotice,
+        FailNotice,
+        ReportShippedAfterCancel,
+        NotifyCustomer,
+        Acknowledge,
+        AttachEvidence,
+        Rebill,
+        ConfirmRebill,
+        FailRebill,
+        IssueCreditMemo,
+        OpenCase,
+        RequestEvidence,
+        AcceptReturn,
+        DecideCase,
+        RequestReturn,
+        StartReturn,
+        ReturnReceived,
+        OpenDispute,
+        EscalateDispute,
+        DecideDispute,
+        AppealDispute,
+        ReachDeadline,
+        EraseSubject,
+        PlaceLegalHold,
+        ReleaseLegalHold,
+    )
+}
+"""Every command by its name."""
+
+_NOT_CONTENT: Final = frozenset({"command_id", "at", "correlation_id", "confirmation", "text", "note", "representative"})
+
+
+def fingerprint_of(body: Mapping[str, Any]) -> bytes:
+    """SHA-256 of a command's content: its RFC 8785 JSON without what is not content.
+
+    Left out: ``at``, ``correlation_id``, ``confirmation``, free texts, and ``command_id``, which over HTTP may stand in
+    a header only. Sorted keys and no spaces *are* RFC 8785 for what a command can hold: ASCII names, strings, whole
+    numbers, booleans (tests compare it with the rfc8785 package).
+    """
+    content = {name: value for name, value in body.items() if name not in _NOT_CONTENT}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).digest()
+
+
+def parse_command(body: object) -> Command:
+    """Read a JSON object into its command, or raise ``BadInput`` that names the field."""
+    if not isinstance(body, dict):
+        raise BadInput("", "form", "a command is a JSON object")
+    name = body.get("command")
+    if name is None:
+        raise BadInput("/command", "form", "the field is required")
+    model = COMMANDS.get(name) if isinstance(name, str) else None
+    if model is None:
+        raise BadInput("/command", "form", f"there is no command {name!r}")
+    try:
+        command = model.model_validate(body)
+    except ValidationError as invalid:
+        raise _bad(invalid) from None
+    happened = command.happened_at
+    if happened is not None and command.at is not None and happened > command.at:
+        raise BadInput("/occurred_at", "form", "must not lie after at")
+    _claimed(command)
+    try:
+        command._fingerprint = fingerprint_of(body)
+    except (ValueError, UnicodeEncodeError) as broken:
+        raise BadInput("", "form", f"cannot be written as JSON in UTF-8: {broken}") from None
+    return command
+
+
+def _claimed(command: Command) -> None:
+    if command.CLAIMS is not None:
+        try:
+            _client_id(getattr(command, command.CLAIMS))
+        except ValueError as reserved:
+            raise BadInput(f"/{command.CLAIMS}", "form", str(reserved)) from None
+
+
+def _bad(invalid: ValidationError) -> BadInput:
+    """The first error, as a sentence with its JSON pointer."""
+    error = invalid.errors(include_url=False, include_input=False)[0]
+    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in error["loc"])
+    match error["type"]:
+        case "missing":
+            message = "the field is required"
+        case "extra_forbidden":
+            message = "there is no such field"
+        case _:
+            message = error["msg"].removeprefix("Value error, ")
+    return BadInput(pointer, "form", message)
