@@ -1,22 +1,37 @@
 """The commit: everything that one decision wrote, as Avro bytes (``journal/commit.avsc``, DESIGN 3).
 
-``decode_commit`` accepts exactly the bytes that ``encode_commit`` gives: what is not canonical, out of range or over
-a limit is Malformed. The hash of a commit is the SHA-256 of its bytes; ``parent`` of a chain stream is the hash of the
-commit that last touched it. Bodies of events are opaque here.
+``decode_commit`` accepts exactly the bytes that ``encode_commit`` gives: what is not canonical, out of range or over a
+limit is Malformed. The limits are part of the format, no setting or release changes them. The hash of a commit is the
+SHA-256 of its bytes; ``parent`` of a chain stream is the hash of the commit that last touched it. Bodies of events are
+opaque here.
 """
 
+import json
 from dataclasses import dataclass
+from hashlib import sha1, sha256
+from importlib.resources import files
+from itertools import pairwise
 from typing import Final, Literal
 from uuid import UUID
 
 from domain.instants import Instant
+from schemas.wire import Malformed, compile_schema
 
+COMMIT_VERSION: Final = 1
+"""The newest format that this release reads and writes; ``Record.format`` is the same number."""
+MAX_COMMIT_BYTES: Final = 1_000_000
+MAX_EVENTS: Final = 65_536
+"""Events of a commit, all streams together."""
 ZERO_HASH: Final = bytes(32)
+"""The parent of a stream's first commit, and of every part that is not a chain's."""
+
 StreamKind = Literal["chain", "unique", "watermark"]
 
 
 @dataclass(slots=True)
 class ActorEntry:
+    """On whose behalf: the kind (buyer, seller, support, system, …) and the id among those."""
+
     kind: str
     id: str
 
@@ -36,9 +51,9 @@ class EventEntry:
 class StreamEntry:
     """A commit's part in one stream.
 
-    chain: ``parent`` is the stream's head, ``first_event`` its event count. unique: ``first_event`` is the version of
-    the first event, the others follow; at least one event; parent ZERO_HASH. watermark: ``first_event`` is the value;
-    no events; parent ZERO_HASH.
+    chain: ``parent`` is the stream's head, ``first_event`` its event count; no events is allowed (a fence). unique:
+    ``first_event`` is the version of the first event, the others follow; at least one event; parent ZERO_HASH.
+    watermark: ``first_event`` is the value; no events; parent ZERO_HASH.
     """
 
     stream: str
@@ -50,6 +65,8 @@ class StreamEntry:
 
 @dataclass(slots=True)
 class Commit:
+    """The envelope, field by field as in ``commit.avsc``. The command id belongs to the first stream."""
+
     commit_version: int
     commit_id: bytes
     command_id: str | None
@@ -64,19 +81,79 @@ class Commit:
 
 def encode_commit(commit: Commit) -> bytes:
     """The commit's bytes; Malformed if it is out of range or over a limit."""
-    raise NotImplementedError
+    data = _CODEC.encode(commit)
+    _judge(commit, data)
+    return data
 
 
 def decode_commit(data: bytes) -> Commit:
     """The commit whose bytes these are; Malformed if there is none."""
-    raise NotImplementedError
+    if len(data) > MAX_COMMIT_BYTES:
+        raise Malformed(f"the commit has more than {MAX_COMMIT_BYTES} bytes")
+    commit: Commit = _CODEC.decode(data)
+    _judge(commit, data)
+    return commit
 
 
 def commit_hash(data: bytes) -> bytes:
     """SHA-256 of a commit's bytes."""
-    raise NotImplementedError
+    return sha256(data).digest()
 
 
 def commit_id(stream: str, command_id: str, parent: bytes) -> bytes:
-    """The id of the commit that answers ``command_id`` on the first stream at this head: a UUIDv5, 16 bytes."""
-    raise NotImplementedError
+    """The id of the commit that answers ``command_id`` on the first stream at this head: a UUIDv5, 16 bytes.
+
+    The name below the namespace is the three, parent in lower-case hex, with a zero byte between. So the same history
+    has the same bytes, whoever writes it.
+    """
+    name = f"{stream}\0{command_id}\0{parent.hex()}"
+    made = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
+    made[6] = made[6] & 0x0F | 0x50
+    made[8] = made[8] & 0x3F | 0x80
+    return bytes(made)
+
+
+def _judge(commit: Commit, data: bytes) -> None:
+    """What the schema cannot say: size, one part a stream, what each kind may carry, dense indexes."""
+    if len(data) > MAX_COMMIT_BYTES:
+        raise Malformed(f"the commit has more than {MAX_COMMIT_BYTES} bytes")
+    streams = commit.streams
+    for part in streams:
+        if part.kind == "chain":
+            continue
+        if part.parent != ZERO_HASH:
+            raise Malformed(f"a {part.kind} stream has a parent")
+        if part.kind == "unique":
+            if not part.events:
+                raise Malformed("a unique stream has no event")
+        elif part.events:
+            raise Malformed("a watermark stream has events")
+    if len(streams) == 1:
+        for expected, event in enumerate(streams[0].events):
+            if event.index != expected:
+                raise Malformed("the events' indexes are not dense from 0")
+    else:
+        _judge_several(streams)
+
+
+def _judge_several(streams: tuple[StreamEntry, ...]) -> None:
+    if len({part.stream for part in streams}) != len(streams):
+        raise Malformed("a stream occurs twice")
+    indexes: list[int] = []
+    for part in streams:
+        own = [event.index for event in part.events]
+        if any(later <= earlier for earlier, later in pairwise(own)):
+            raise Malformed("the events' indexes do not rise within a stream")
+        indexes += own
+    if len(indexes) > MAX_EVENTS:
+        raise Malformed(f"the commit has more than {MAX_EVENTS} events")
+    indexes.sort()
+    if indexes != list(range(len(indexes))):
+        raise Malformed("the events' indexes are not dense from 0")
+
+
+_NAMESPACE: Final = UUID("6f2d1f2e-6a0b-5c1e-9d47-3f0f5f8f2b61").bytes
+_CODEC: Final = compile_schema(
+    json.loads(files("schemas").joinpath("journal/commit.avsc").read_text(encoding="utf-8")),
+    {"Commit": Commit, "Actor": ActorEntry, "StreamPart": StreamEntry, "Event": EventEntry},
+)
