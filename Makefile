@@ -59,13 +59,14 @@ bench: install  ## ratios measured side by side, into bench/results.json
 	$(BIN)/rescind bench
 
 docs: install  ## the documentation, into docs/_build; a warning is an error
+	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build
 	@echo "docs/_build/index.html"
 
-lock:  ## resolve pyproject.toml anew into requirements.lock (hashes, no index addresses)
+lock:  ## pin what pyproject.toml asks for, with hashes and no addresses (UPGRADE=1: the newest of everything)
 	@test -x $(BIN)/uv || { echo "make lock: run make install first" >&2; exit 1; }
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 clean:  ## remove what was made here, but never the data of make run
 	rm -rf $(VENV) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

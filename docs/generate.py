@@ -1,0 +1,199 @@
+"""Writes the pages of docs/reference that follow from the code: commands (with their JSON Schema) and events.
+
+`make docs` runs it. The pages are kept in the repository, so that they can be read there, and a test compares them.
+"""
+
+import json
+import pathlib
+import re
+import sys
+from functools import partial
+from importlib import resources
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from domain import commands
+
+HERE = pathlib.Path(__file__).parent / "reference"
+NOTE = "This page is written by `make docs` from {source}; do not edit it here."
+
+INSTANT = {"type": "string", "format": "date-time", "description": "RFC 3339 with offset, at most 6 decimals."}
+SELECTION = {
+    "type": "array",
+    "minItems": 1,
+    "description": "Line numbers, or lines with a quantity, or both mixed; a line at most once. Left out: all of it.",
+    "items": {"anyOf": [{"$ref": "#/$defs/LineNumber"}, {"$ref": "#/$defs/Pick"}]},
+}
+
+
+class FormSchema(GenerateJsonSchema):
+    """The JSON that is read, where a model's own type is what it becomes."""
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        function: Any = schema["function"]["function"]
+        if isinstance(function, partial):
+            return {"type": "string", "enum": list(function.args[0])}
+        match function.__name__:
+            case "_instant":
+                return INSTANT
+            case "_sealed_later":
+                return {
+                    "type": "string",
+                    "maxLength": commands.MAX_TEXT,
+                    "description": "Free text; it goes to the vault.",
+                }
+            case "_picks":
+                self.generate_inner(schema["schema"])  # so that Pick gets its definition
+                return SELECTION
+            case "_has_none":
+                return {"not": {}}
+            case name:
+                raise LookupError(f"docs/generate.py does not know what {name} reads")
+
+
+def plain(schema: Any) -> Any:
+    """Without pydantic's titles, and without saying of every optional field that it is null by default."""
+    if isinstance(schema, list):
+        return [plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {
+        k: v for k, v in schema.items() if not (k == "title" and isinstance(v, str)) and (k, v) != ("default", None)
+    }
+    if "properties" in kept:
+        kept["properties"] = {name: plain(value) for name, value in kept["properties"].items()}
+    return {k: v if k == "properties" else plain(v) for k, v in kept.items()}
+
+
+def command_schema() -> str:
+    """The JSON Schema of one line of a commands file."""
+    models: list[tuple[type[commands.Command], JsonSchemaMode]] = [
+        (m, "validation") for m in commands.COMMANDS.values()
+    ]
+    by_model, whole = models_json_schema(models, schema_generator=FormSchema, ref_template="#/$defs/{model}")
+    definitions = {name: plain(schema) for name, schema in sorted(whole["$defs"].items())}
+    definitions["LineNumber"] = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "rescind: a command",
+        "description": "One line of a commands file. In an import `at` is required too. What needs the order to be "
+        "judged (decimals of its currency, lines that exist, whose order it is) is not said here.",
+        "oneOf": [by_model[model] for model in models],
+        "$defs": definitions,
+    }
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("``", "`").split())
+
+
+def command_page() -> str:
+    common = commands.Command.model_fields
+    rows = []
+    for name, model in commands.COMMANDS.items():
+        fields = [(n, f) for n, f in model.model_fields.items() if n not in common]
+        shown = ", ".join(f"**`{n}`**" if f.is_required() else f"`{n}`" for n, f in fields)
+        who = (
+            "anybody"
+            if len(model.WHO) == 4
+            else ", ".join(k for k in ("buyer", "seller", "support", "system") if k in model.WHO)
+        )
+        rows.append(f"| `{name}` | {who} | {shown} | {cell(model.__doc__ or '')} |")
+    shared = ", ".join(f"**`{n}`**" if f.is_required() else f"`{n}`" for n, f in common.items())
+    return "\n".join(
+        [
+            "# Commands",
+            "",
+            NOTE.format(source="`domain/commands.py`"),
+            "",
+            "A command is a JSON object; a file has one on every line. Fields in **bold** are required, and an unknown",
+            f"field is an error. Every command has {shared}.",
+            "An import requires `at` as well. The {download}`JSON Schema <commands.schema.json>` says the form exactly.",
+            "",
+            "| command | whose | fields | |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def type_name(avro: Any) -> str:
+    """An Avro type in a few words; named records are described where they first occur."""
+    if isinstance(avro, list):
+        return " or ".join(type_name(branch) for branch in avro if branch != "null") + ", or none"
+    if isinstance(avro, str):
+        return avro.rpartition(".")[2]
+    match avro["type"]:
+        case "array":
+            return f"list of {type_name(avro['items'])}"
+        case "record" | "fixed" | "enum":
+            return str(avro["name"])
+        case _:
+            return "instant" if avro.get("logicalType") == "timestamp-micros" else type_name(avro["type"])
+
+
+def parts(avro: Any, found: dict[str, dict[str, Any]]) -> None:
+    """Collect the named types inside a type, by name."""
+    if isinstance(avro, list):
+        for branch in avro:
+            parts(branch, found)
+    elif isinstance(avro, dict):
+        if avro["type"] in ("record", "fixed", "enum"):
+            found.setdefault(avro["name"], avro)
+        parts(avro.get("items"), found)
+        for field in avro.get("fields", ()):
+            parts(field["type"], found)
+
+
+def fields_table(record: dict[str, Any]) -> list[str]:
+    rows = [f"| `{f['name']}` | {type_name(f['type'])} | {cell(f.get('doc', ''))} |" for f in record["fields"]]
+    return ["| field | type | |", "|---|---|---|", *rows, ""] if rows else ["No fields.", ""]
+
+
+def event_page() -> str:
+    """Every event in its newest version, then the parts that they are made of."""
+    newest: dict[str, tuple[int, dict[str, Any]]] = {}
+    for file in resources.files("schemas.events").iterdir():
+        if match := re.fullmatch(r"(\w+)\.(\d+)\.avsc", file.name):
+            schema = json.loads(file.read_text(encoding="utf-8"))
+            newest[match[1]] = max(newest.get(match[1], (0, {})), (int(match[2]), schema), key=lambda pair: pair[0])
+    inside: dict[str, dict[str, Any]] = {}
+    lines = [
+        "# Events",
+        "",
+        NOTE.format(source="`schemas/events/`"),
+        "",
+        "What is stored: facts in the past tense. When it happened and was recorded, and who said it, stand beside the",
+        "event in its commit. Amounts are minor units, instants microseconds since 1970 in UTC. A name is a storage",
+        "format and never changes.",
+        "",
+    ]
+    for name, (version, schema) in sorted(newest.items()):
+        lines += [f"## {name}", "", f"{cell(schema.get('doc', ''))} (version {version})", "", *fields_table(schema)]
+        for field in schema["fields"]:
+            parts(field["type"], inside)
+    lines += ["# Parts of events", ""]
+    for name, schema in sorted(inside.items()):
+        lines += [f"## {name}", "", cell(schema.get("doc", "")), ""]
+        lines += fields_table(schema) if schema["type"] == "record" else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES = {"commands.schema.json": command_schema, "commands.md": command_page, "events.md": event_page}
+
+
+def main() -> None:
+    """Write every page that differs."""
+    for name, page in PAGES.items():
+        path, text = HERE / name, page()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"written: docs/reference/{name}\n")
+
+
+if __name__ == "__main__":
+    main()

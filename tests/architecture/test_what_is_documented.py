@@ -1,0 +1,125 @@
+"""The pages of docs/reference that follow from the code are current; the schema of commands says what the parser does."""
+
+import copy
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import jsonschema
+import pytest
+
+from domain.commands import COMMANDS, parse_command
+from domain.errors import BadInput
+from tests.architecture.planted import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def generator() -> Any:
+    path = ROOT / "docs" / "generate.py"
+    spec = importlib.util.spec_from_file_location("docs_generate", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", sorted(generator().PAGES))
+def test_a_generated_page_is_current(name: str) -> None:
+    kept = (REFERENCE / name).read_text(encoding="utf-8")
+    assert generator().PAGES[name]() == kept, f"docs/reference/{name} is not what the code says; run: make docs"
+
+
+PLACED: dict[str, Any] = {
+    "command": "PlaceOrder",
+    "command_id": "c1",
+    "marketplace": "acme",
+    "order_id": "PO-1001",
+    "at": "2026-03-02T10:00:00Z",
+    "actor": {"kind": "system", "id": "checkout"},
+    "buyer_id": "b-7",
+    "seller_id": "s-3",
+    "currency": "USD",
+    "lines": [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}],
+}
+ASKED: dict[str, Any] = {
+    **{k: PLACED[k] for k in ("marketplace", "order_id", "at")},
+    "command": "RequestCancel",
+    "command_id": "c2",
+    "actor": {"kind": "buyer", "id": "b-7"},
+    "request_id": "r1",
+    "lines": [1, {"line": 2, "quantity": 3}],
+    "reason": "ordered_by_mistake",
+    "text": "Sorry!\nI took the wrong one.",
+}
+# what is changed in a good command (None: taken away), and whether it is good afterwards
+CHANGES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
+    (PLACED, {}, True),
+    (ASKED, {}, True),
+    (ASKED, {"lines": None}, True),
+    (ASKED, {"at": None}, True),
+    (ASKED, {"at": 1772445600}, False),
+    (ASKED, {"lines": []}, False),
+    (ASKED, {"lines": ["1"]}, False),
+    (ASKED, {"lines": [0]}, False),
+    (ASKED, {"lines": [{"line": 1, "quantity": 0}]}, False),
+    (ASKED, {"reason": "because"}, False),
+    (ASKED, {"request_id": None}, False),
+    (ASKED, {"text": 5}, False),
+    (ASKED, {"colour": "red"}, False),
+    (ASKED, {"command": "CancelOrder"}, False),
+    (ASKED, {"command": None}, False),
+    (ASKED, {"command_id": "a b"}, False),
+    (ASKED, {"actor": {"kind": "courier", "id": "x"}}, False),
+    (PLACED, {"marketplace": "Acme"}, False),
+    (PLACED, {"currency": "usd"}, False),
+    (PLACED, {"paid": "yes"}, False),
+    (PLACED, {"rounding": "-0.01"}, True),
+    (PLACED, {"discount": "-0.01"}, False),
+    (PLACED, {"discount": 1}, False),
+    (PLACED, {"lines": [{"line": 1, "sku": "A-1", "quantity": 1}]}, False),
+]
+
+
+@pytest.mark.parametrize(("body", "change", "good"), CHANGES)
+def test_the_published_schema_and_the_parser_agree(body: dict[str, Any], change: dict[str, Any], good: bool) -> None:
+    changed = {k: v for k, v in {**copy.deepcopy(body), **change}.items() if v is not None}
+    schema = json.loads((REFERENCE / "commands.schema.json").read_text(encoding="utf-8"))
+
+    assert jsonschema.Draft202012Validator(schema).is_valid(changed) is good
+    if good:
+        assert parse_command(changed).command == changed["command"]
+    else:
+        with pytest.raises(BadInput):
+            parse_command(changed)
+
+
+def test_the_published_schema_is_a_schema_of_every_command() -> None:
+    schema = json.loads((REFERENCE / "commands.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert {branch["$ref"].removeprefix("#/$defs/") for branch in schema["oneOf"]} == set(COMMANDS)
+
+
+def pages() -> list[pathlib.Path]:
+    return [p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts]
+
+
+def test_every_page_of_the_documentation_begins_with_its_title() -> None:
+    assert [str(p.relative_to(ROOT)) for p in pages() if not p.read_text(encoding="utf-8").startswith("# ")] == []
+
+
+def test_the_documentation_builds_without_a_warning(tmp_path: pathlib.Path) -> None:
+    build = [sys.executable, "-B", "-m", "sphinx", "--fail-on-warning", "--quiet", "-b", "html"]
+    done = subprocess.run(
+        [*build, "-d", str(tmp_path / "cache"), str(ROOT / "docs"), str(tmp_path / "html")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "html/index.html").is_file()
