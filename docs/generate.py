@@ -111,7 +111,7 @@ def command_page() -> str:
             "",
             "A command is a JSON object; a file has one on every line. Fields in **bold** are required, and an unknown",
             f"field is an error. Every command has {shared}.",
-            "An import requires `at` as well. The {download}`JSON Schema <commands.schema.json>` says the form exactly.",
+            "An import requires `at` as well. The form, exactly: {download}`JSON Schema <commands.schema.json>`.",
             "",
             "| command | whose | fields | |",
             "|---|---|---|---|",

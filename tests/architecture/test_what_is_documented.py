@@ -1,4 +1,4 @@
-"""The pages of docs/reference that follow from the code are current; the schema of commands says what the parser does."""
+"""The pages of docs/reference that follow from the code are current, and the schema of commands agrees with the parser."""
 
 import copy
 import importlib.util
