@@ -1,0 +1,62 @@
+"""Which deadlines of an order still apply. They are part of the state; ``decide`` computed their instants. COMMANDS.md 3."""
+
+from collections.abc import Iterator
+
+from domain.events import Deadline
+from domain.instants import Instant
+from domain.order import Order
+
+
+def number(deadline: Deadline) -> int:
+    """The n of KIND-n."""
+    return int(deadline.deadline_id.rpartition("-")[2])
+
+
+def live(order: Order) -> Iterator[Deadline]:
+    """The deadlines that were set, are not reached, and are not moot."""
+    return (deadline for deadline in order.deadlines.values() if applies(order, deadline))
+
+
+def applies(order: Order, deadline: Deadline) -> bool:
+    """Whether reaching it would still mean something."""
+    match deadline.kind:
+        case "decide":
+            request = order.requests.get(deadline.ref)
+            return request is not None and request.status == "open" and not request.offers
+        case "alternatives":
+            request = order.requests.get(deadline.ref)
+            return request is not None and request.status == "open" and bool(request.offers)
+        case "unpaid":
+            return order.open_units > 0 and order.is_unpaid
+        case "late-ship":
+            return any(line.open and not order.under_tracking(line.number) for line in order.lines.values())
+        case "acknowledge":
+            return order.found is not None and order.found.stage == "notified" and order.found.notice_id == deadline.ref
+        case "case":
+            case = order.cases.get(deadline.ref)
+            return case is not None and case.status == "open" and case.remaining is None
+        case "evidence":
+            case = order.cases.get(deadline.ref)
+            if case is not None:
+                return case.status == "open" and case.remaining is not None
+            dispute = order.disputes.get(deadline.ref)
+            return dispute is not None and dispute.status == "open"
+        case "appeal":
+            dispute = order.disputes.get(deadline.ref)
+            return dispute is not None and dispute.status in ("denied", "granted", "returned") and not dispute.appealed
+        case "return":
+            back = order.returns.get(deadline.ref)
+            return back is not None and back.status == "open"
+        case _:
+            return False
+
+
+def due(order: Order, before: Instant) -> list[Deadline]:
+    """Live deadlines with ``due_at`` before an instant, in the order in which they are reached."""
+    found = [deadline for deadline in live(order) if deadline.due_at < before]
+    return sorted(found, key=lambda d: (d.due_at, d.kind, number(d)))
+
+
+def next_due(order: Order) -> Instant | None:
+    """The earliest instant at which a live deadline falls due."""
+    return min((deadline.due_at for deadline in live(order)), default=None)

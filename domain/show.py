@@ -1,0 +1,131 @@
+"""What an order looks like from outside: status, attention, and the JSON of ``order show`` (COMMANDS.md 5)."""
+
+from typing import Any
+
+from domain.deadlines import live, number
+from domain.instants import Instant, format_instant
+from domain.order import Order, Request
+
+
+def status(order: Order) -> str:
+    """The first that fits: canceled, cancel_requested, delivered, shipped, partly_shipped, partly_canceled, unpaid, open."""
+    open_units = order.open_units
+    shipped = order.shipped_units
+    if not open_units and not shipped:
+        return "canceled"
+    if any(order.open_requests()):
+        return "cancel_requested"
+    if not open_units:
+        return "delivered" if order.all_shipped_is_delivered else "shipped"
+    if shipped:
+        return "partly_shipped"
+    if any(line.canceled for line in order.lines.values()):
+        return "partly_canceled"
+    return "unpaid" if order.is_unpaid else "open"
+
+
+def attention(order: Order, at: Instant) -> list[str]:
+    """What somebody should look at, as of an instant: shipped_after_cancel, case_open, dispute_open, …"""
+    said = []
+    if order.found is not None and order.found.stage not in ("closed", "silent"):
+        said.append("shipped_after_cancel")
+    if any(case.status == "open" for case in order.cases.values()):
+        said.append("case_open")
+    if any(dispute.status == "open" for dispute in order.disputes.values()):
+        said.append("dispute_open")
+    if any(back.status == "open" for back in order.returns.values()):
+        said.append("return_open")
+    late_to_ship = order.ship_by is not None and order.ship_by < at and order.open_units > 0
+    if late_to_ship or any(d.kind == "case" and d.due_at < at for d in live(order)):
+        said.append("late")
+    if any(refund.failed for refund in order.refunds.values()):
+        said.append("refund_failed")
+    return said
+
+
+def money(order: Order) -> dict[str, int]:
+    """Amounts in minor units: paid = kept + due + refunded + other refunds − rebills confirmed (``money-adds-up``)."""
+    due = order.refunds_instructed - order.refunds_confirmed
+    kept = order.paid - due - order.refunds_confirmed - order.other_refunds + order.rebills_confirmed
+    return {
+        "total_minor": order.terms.total,
+        "paid_minor": order.paid,
+        "refund_due_minor": due,
+        "refunded_minor": order.refunds_confirmed,
+        "kept_minor": kept,
+    }
+
+
+def _quantities(lines: dict[int, int]) -> list[dict[str, int]]:
+    return [{"line": line, "quantity": quantity} for line, quantity in lines.items()]
+
+
+def _request(request: Request) -> dict[str, Any]:
+    return {
+        "request_id": request.request_id,
+        "by": request.by,
+        "reason": request.reason,
+        "lines": _quantities(request.asked),
+        "status": request.status,
+        "asked_at": format_instant(request.asked_at),
+        "decide_by": None if request.decide_by is None else format_instant(request.decide_by),
+        "rule": request.rule,
+    }
+
+
+def show(order: Order, head: bytes | None, at: Instant, *, stuck: bool = False) -> dict[str, Any]:
+    """The JSON of ``order show``; ``head`` is the hash of the last commit, ``at`` the instant it is told for."""
+    terms = order.terms
+    return {
+        "marketplace": order.marketplace,
+        "order_id": order.order_id,
+        "po_number": terms.po_number,
+        "checkout_id": terms.checkout_id,
+        "seller_id": terms.seller_id,
+        "buyer_id": terms.buyer_id,
+        "currency": terms.currency,
+        "status": status(order),
+        "attention": [*attention(order, at), *(["stuck"] if stuck else [])],
+        "version": order.version,
+        "policy": {"id": terms.policy.id, "version": terms.policy.version, "sha256": terms.policy.sha256.hex()},
+        "placed_at": format_instant(order.placed_at),
+        "ship_by": None if order.ship_by is None else format_instant(order.ship_by),
+        "lines": [
+            {
+                "line": line.number,
+                "sku": line.sku,
+                "title": line.title,
+                "ordered": line.ordered,
+                "open": line.open,
+                "shipped": line.shipped,
+                "canceled": line.canceled,
+                "auto_canceled": line.auto_canceled,
+                "returned": line.returned,
+                "rebilled": line.rebilled,
+            }
+            for line in order.lines.values()
+        ],
+        "money": money(order),
+        "requests": [_request(request) for request in order.requests.values()],
+        "refunds": [
+            {"refund_id": refund.refund_id, "amount_minor": refund.amount, "status": refund.status}
+            for refund in order.refunds.values()
+        ],
+        "shipments": [
+            {
+                "shipment_id": shipment.shipment_id,
+                "carrier": shipment.carrier,
+                "tracking_number": shipment.tracking_number,
+                "status": shipment.status,
+                "lines": _quantities(shipment.lines),
+                "occurred_at": format_instant(shipment.occurred_at),
+            }
+            for shipment in order.shipments.values()
+        ],
+        "deadlines": [
+            {"deadline_id": d.deadline_id, "kind": d.kind, "due_at": format_instant(d.due_at), "ref": d.ref}
+            for d in sorted(live(order), key=lambda d: (d.due_at, d.kind, number(d)))
+        ],
+        "head": None if head is None else head.hex(),
+        "at": format_instant(at),
+    }
