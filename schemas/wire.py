@@ -433,6 +433,8 @@ class _Decoding(_Generator):
         self.limit(size, shape.said, "Items", path)
         self.emit(f"if {size}:")
         self.depth += 1
+        # An item takes a byte at least; without this an array of fixed could claim more items than there is time for.
+        self.emit(f"if {size} > len(data): raise Malformed('it ends too early')")
         self.emit(f"{items} = []")
         self.emit(f"for _ in range({size}):")
         self.depth += 1
