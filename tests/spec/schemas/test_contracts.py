@@ -11,6 +11,7 @@ import fastavro
 import pytest
 
 from domain import events
+from schemas.codec import VALUE_RECORDS
 from schemas.contracts import named_types
 from schemas.names import CLASS_OF, CURRENT, NAME_OF, VERSION_OF
 from tests.spec.schemas import drafting
@@ -30,6 +31,7 @@ def test_every_record_of_the_events_module_is_an_event_or_part_of_one() -> None:
     facts = {name for name, of in vars(events).items() if dataclasses.is_dataclass(of)}
     parts = {key for _, _, schema in STORED for key in sentences(schema) if "." not in key} - {"Sha256"}
     assert facts == parts | {of.__name__ for of, _, _ in CURRENT}
+    assert set(VALUE_RECORDS) == parts - CLASS_OF.keys(), "schemas.codec has to know the class of every shared record"
     assert set(drafting.SHAPES) == facts
 
 
