@@ -1,0 +1,95 @@
+"""What a recorder wants saved, before it is known where in its streams it will stand: the makings of one commit."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+
+from consumers.admission import Admitted
+from domain.instants import Instant
+from infra.eventsourcing_journal.naming import snapshots_of, stream_of, tracking_of
+from schemas.commit import ActorEntry, StreamKind
+
+
+class Envelope(NamedTuple):
+    """What a commit says beside its events. What is None is filled in when it is written: the clock, the store's name.
+
+    With a ``command_id`` the commit's id is that of the first stream's answer to it, so that the same history has the
+    same bytes whoever wrote it (COMMANDS 1).
+    """
+
+    command_id: str | None = None
+    command_fingerprint: bytes | None = None
+    actor: ActorEntry | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    recorded_at: Instant | None = None
+    writer: str | None = None
+
+
+class Fact(NamedTuple):
+    """One event of a draft: its place in the commit (dense from 0), its name, its body in that version of its schema,
+    and when it occurred, if the application says so."""
+
+    place: int
+    name: str
+    schema_version: int
+    occurred_at: Instant | None
+    body: bytes
+
+
+@dataclass(slots=True)
+class Part:
+    """The draft's part in one stream: ``first`` is the version of its first event, or the watermark's value."""
+
+    stream: str
+    kind: StreamKind
+    first: int
+    facts: list[Fact] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """One commit to be: ``future`` gives the admitted commit, or raises an error of ``eventsourcing.persistence``."""
+
+    parts: Sequence[Part]
+    envelope: Envelope
+    future: Future[Admitted]
+
+
+def parts_of(
+    events: Iterable[StoredEvent], *, tracking: Tracking | None = None, purpose: str | None = None
+) -> list[Part]:
+    """The parts that these events touch, in the order in which they touch them, and the tracking's watermark.
+
+    ``purpose``: they are no aggregate's events, but stand beside it (snapshots). IntegrityError where the versions of
+    one stream do not follow one another.
+    """
+    parts: dict[UUID | str, Part] = {}
+    for index, event in enumerate(events):
+        part = parts.get(event.originator_id)
+        if part is None:
+            stream = stream_of(event.originator_id)
+            kind: StreamKind = "chain" if purpose is None else "unique"
+            name = stream if purpose is None else snapshots_of(purpose, stream)
+            part = parts[event.originator_id] = Part(name, kind, event.originator_version)
+        elif event.originator_version != part.first + len(part.facts):
+            raise IntegrityError(
+                f"version {event.originator_version} of {event.originator_id} does not follow "
+                f"{part.first + len(part.facts) - 1}: save the events of an aggregate in their order"
+            )
+        part.facts.append(_fact(index, event))
+    found = list(parts.values())
+    if tracking is not None:
+        found.append(Part(tracking_of(tracking.application_name), "watermark", tracking.notification_id))
+    return found
+
+
+def _fact(index: int, event: StoredEvent) -> Fact:
+    """Stored events of the library know neither schema versions nor when they occurred; ours do (``RecordedEvent``)."""
+    return Fact(
+        index, event.topic, getattr(event, "schema_version", 1), getattr(event, "occurred_at", None), event.state
+    )

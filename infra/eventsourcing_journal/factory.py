@@ -1,0 +1,111 @@
+"""The infrastructure factory: ``PERSISTENCE_MODULE=infra.eventsourcing_journal`` and where the journal is."""
+
+from typing import Final, TypeVar
+
+from eventsourcing.persistence import (
+    DatabaseError,
+    InfrastructureFactory,
+    OperationalError,
+)
+from eventsourcing.utils import Environment, EnvType, resolve_topic
+
+from consumers.journal import JournalError, JournalUnavailable
+from infra.eventsourcing_journal.opening import Address, Lease, lease
+from infra.eventsourcing_journal.recorders import (
+    TIMEOUT,
+    JournalAggregateRecorder,
+    JournalApplicationRecorder,
+    JournalProcessRecorder,
+    JournalRecorder,
+    JournalTrackingRecorder,
+)
+
+R = TypeVar("R", bound=JournalRecorder)
+
+UNNAMED: Final = "application"
+"""The topic of an application without a name."""
+
+
+class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
+    """Recorders of one application on its partition of the journal. What it reads from the environment:
+
+    ``JOURNAL_URL`` (``memory:``, ``memory:NAME`` or ``sqlite:///DIR``); ``JOURNAL_TOPIC`` (the application's name),
+    ``JOURNAL_PARTITION`` (0), ``JOURNAL_TIMEOUT`` (seconds a save may take, 30), and the library's own
+    ``APPLICATION_RECORDER_TOPIC``, ``PROCESS_RECORDER_TOPIC``, ``TRACKING_RECORDER_TOPIC``.
+    """
+
+    JOURNAL_URL = "JOURNAL_URL"
+    JOURNAL_TOPIC = "JOURNAL_TOPIC"
+    JOURNAL_PARTITION = "JOURNAL_PARTITION"
+    JOURNAL_TIMEOUT = "JOURNAL_TIMEOUT"
+
+    aggregate_recorder_class: type[JournalAggregateRecorder] = JournalAggregateRecorder
+    application_recorder_class: type[JournalApplicationRecorder] = JournalApplicationRecorder
+    tracking_recorder_class: type[JournalTrackingRecorder] = JournalTrackingRecorder
+    process_recorder_class: type[JournalProcessRecorder] = JournalProcessRecorder
+
+    def __init__(self, env: Environment | EnvType | None) -> None:
+        """OSError for a setting that is missing or means nothing; the library's errors for a journal that cannot be
+        opened."""
+        super().__init__(env)
+        self.timeout = float(self._number(self.JOURNAL_TIMEOUT, TIMEOUT))
+        self.lease = self._lease()
+
+    def _lease(self) -> Lease:
+        url = self.env.get(self.JOURNAL_URL)
+        if not url:
+            raise OSError(
+                f"no journal: set {' or '.join(self.env.create_keys(self.JOURNAL_URL))} to memory:, memory:NAME or "
+                "sqlite:///DIRECTORY"
+            )
+        topic = self.env.get(self.JOURNAL_TOPIC) or self.env.name or UNNAMED
+        partition = self._number(self.JOURNAL_PARTITION, 0)
+        try:
+            return lease(Address(url, topic, int(partition)))
+        except ValueError as error:
+            raise OSError(str(error)) from error
+        except JournalUnavailable as error:
+            raise OperationalError(str(error)) from error
+        except JournalError as error:
+            raise DatabaseError(f"{type(error).__name__}: {error}") from error
+
+    def _number(self, key: str, default: float) -> float:
+        text = self.env.get(key)
+        try:
+            return float(text) if text else default
+        except ValueError:
+            raise OSError(f"{key} is {text!r}: it must be a number") from None
+
+    def aggregate_recorder(self, purpose: str = "events") -> JournalAggregateRecorder:
+        """Recorder of aggregates' events, or with another purpose of what stands beside them, such as snapshots."""
+        beside = None if purpose == "events" else purpose
+        return self.aggregate_recorder_class(self.lease, purpose=beside, timeout=self.timeout)
+
+    def application_recorder(self) -> JournalApplicationRecorder:
+        found = self._resolve(self.APPLICATION_RECORDER_TOPIC, self.application_recorder_class)
+        return found(self.lease, timeout=self.timeout)
+
+    def process_recorder(self) -> JournalProcessRecorder:
+        found = self._resolve(self.PROCESS_RECORDER_TOPIC, self.process_recorder_class)
+        return found(self.lease, timeout=self.timeout)
+
+    def tracking_recorder(
+        self, tracking_recorder_class: type[JournalTrackingRecorder] | None = None
+    ) -> JournalTrackingRecorder:
+        """Recorder of tracking; a view that derives from JournalTrackingRecorder may be asked for by its class."""
+        found = tracking_recorder_class or self._resolve(self.TRACKING_RECORDER_TOPIC, self.tracking_recorder_class)
+        assert issubclass(found, JournalTrackingRecorder), f"{found} does not derive from JournalTrackingRecorder"
+        return found(self.lease, timeout=self.timeout)
+
+    def _resolve(self, key: str, default: type[R]) -> type[R]:
+        topic = self.env.get(key)
+        if not topic:
+            return default
+        found: type[R] = resolve_topic(topic)
+        assert issubclass(found, default), f"{topic} does not derive from {default.__name__}"
+        return found
+
+    def close(self) -> None:
+        """Let go of the journal. Takes no lock and joins nobody: ``Application.__del__`` calls it from any thread."""
+        if hasattr(self, "lease"):
+            self.lease.release()

@@ -1,0 +1,316 @@
+"""The recorders of the `eventsourcing` library on a store: aggregates, the application's sequence, tracking, processes.
+
+An aggregate is a chain stream, its version the number of the event in it (a first version is free, later ones follow
+one another); everything that is saved together is one commit. An application's sequence is its partition's: the
+notification with id *n* is the event at position *n - 1*. A projection's tracking is a watermark stream; what its view
+keeps beside it can be saved in the same commit (``JournalTrackingRecorder.insert_tracking_with``).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from itertools import islice
+from threading import Event
+from time import monotonic
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    ApplicationRecorder,
+    ListenNotifySubscription,
+    Notification,
+    OperationalError,
+    ProcessRecorder,
+    Recorder,
+    StoredEvent,
+    Subscription,
+    Tracking,
+    TrackingRecorder,
+    WaitInterruptedError,
+)
+
+from consumers.admission import Admitted
+from consumers.local_state import LocalState
+from infra.eventsourcing_journal.drafts import Draft, Envelope, Part, parts_of
+from infra.eventsourcing_journal.naming import originator_of, snapshots_of, stream_of, tracking_of
+from infra.eventsourcing_journal.opening import Lease
+from schemas.commit import EventEntry
+
+TIMEOUT: Final = 30.0
+"""Seconds after which a save that nobody answered is given up: nobody knows then whether it was written."""
+PLAIN: Final = Envelope()
+"""The envelope of an application that says nothing but its events."""
+_PAGE: Final = 256
+"""Commits that are read at a time under the store's lock."""
+_INTERRUPT: Final = 0.05
+"""Seconds between two looks at the event that may interrupt a wait."""
+
+
+class Stored(NamedTuple):
+    """An event in the log: its stream and version there, its position in the partition (no events of unique streams
+    have one: -1), the entry itself and its commit."""
+
+    stream: str
+    version: int
+    position: int
+    entry: EventEntry
+    admitted: Admitted
+
+
+class JournalRecorder(Recorder):
+    """What all recorders share: a lease on the store, and the making of commits. Subclasses may read and write more of
+    a commit than the library knows: ``envelope``, ``stored_event``, ``notification``."""
+
+    def __init__(self, lease: Lease, *, timeout: float = TIMEOUT) -> None:
+        self.lease = lease
+        self.timeout = timeout
+
+    def envelope(self, kwargs: Mapping[str, Any]) -> Envelope:
+        """What the commit says beside its events, from the keyword arguments that were given to ``save``."""
+        return PLAIN
+
+    def stored_event(self, stored: Stored) -> StoredEvent:
+        return StoredEvent(originator_of(stored.stream), stored.version, stored.entry.name, stored.entry.body)
+
+    def notification(self, stored: Stored) -> Notification:
+        return Notification(
+            originator_of(stored.stream), stored.version, stored.entry.name, stored.entry.body, stored.position + 1
+        )
+
+    def save(self, parts: Sequence[Part], envelope: Envelope = PLAIN) -> Admitted:
+        """Save the parts as one commit; returns when it was read back and admitted."""
+        draft = Draft(parts, envelope, Future())
+        self.lease.store.save(draft)
+        try:
+            return draft.future.result(self.timeout)
+        except TimeoutError:
+            raise OperationalError(f"nobody knows after {self.timeout} s whether this was written") from None
+
+
+class JournalAggregateRecorder(JournalRecorder, AggregateRecorder):
+    """Aggregates' events in chain streams; or, with a purpose, what stands beside them (snapshots) in unique ones."""
+
+    def __init__(self, lease: Lease, *, purpose: str | None = None, timeout: float = TIMEOUT) -> None:
+        super().__init__(lease, timeout=timeout)
+        self.purpose = purpose
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Save the events as one commit; IntegrityError if a version is there already or out of order."""
+        parts = parts_of(stored_events, purpose=self.purpose)
+        if parts:
+            self.save(parts, self.envelope(kwargs))
+        return None
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The aggregate's events with versions greater than ``gt`` and up to ``lte``."""
+        first = 0 if gt is None else gt + 1
+        stream = stream_of(originator_id)
+        if self.purpose is None:
+            found = self.lease.store.read(lambda state: _chain(state, stream, first, lte, desc, limit))
+        else:
+            name = snapshots_of(self.purpose, stream)
+            found = self.lease.store.read(lambda state: _unique(state, name, stream, first, lte, desc, limit))
+        return [self.stored_event(stored) for stored in found]
+
+
+class JournalApplicationRecorder(JournalAggregateRecorder, ApplicationRecorder):
+    """Aggregates' events, and all of them as one sequence: the partition's own."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Save the events as one commit: the ids of their notifications, in the order given."""
+        return self.insert_with(parts_of(stored_events, purpose=self.purpose), kwargs)
+
+    def insert_with(self, parts: Sequence[Part], kwargs: Mapping[str, Any]) -> Sequence[int]:
+        """Save the parts as one commit: the ids of its events' notifications."""
+        if not parts:
+            return []
+        admitted = self.save(parts, self.envelope(kwargs))
+        count = sum(len(part.facts) for part in parts)
+        return list(range(admitted.position + 1, admitted.position + count + 1))
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """At most ``limit`` notifications with ids from ``start`` up to ``stop``, of these topics if any are named."""
+        first = 0 if start is None else max(start if not inclusive_of_start else start - 1, 0)
+        found: list[Notification] = []
+        for stored in self._sequence(first):
+            if len(found) >= limit or (stop is not None and stored.position >= stop):
+                break
+            if not topics or stored.entry.name in topics:
+                found.append(self.notification(stored))
+        return found
+
+    def max_notification_id(self) -> int | None:
+        """The id of the last notification; None if there is none yet."""
+        return self.lease.store.read(lambda state: state.next_position) or None
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
+        """Notifications with ids greater than ``gt``, those to come included. It goes on when the application is
+        closed, until it is stopped."""
+        return JournalSubscription(type(self)(self.lease.another(), timeout=self.timeout), gt=gt, topics=topics)
+
+    def _sequence(self, first: int) -> Iterator[Stored]:
+        """The partition's events from this position on, to the end of the log as it is when that is reached."""
+        ordinal: int | None = None
+        while True:
+            page, ordinal = self.lease.store.read(partial(_page, first=first, ordinal=ordinal))
+            if not page:
+                return
+            for admitted in page:
+                for stored in _events(admitted):
+                    if stored.position >= first:
+                        yield stored
+
+
+class JournalTrackingRecorder(JournalRecorder, TrackingRecorder):
+    """How far applications' notifications were processed. A view that keeps more than that derives from this."""
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """IntegrityError unless it is greater than the last one of that application."""
+        self.insert_tracking_with(tracking)
+
+    def insert_tracking_with(self, tracking: Tracking, stored_events: Iterable[StoredEvent] = ()) -> None:
+        """The same, and these events with it: both or neither."""
+        self.save(parts_of(stored_events, tracking=tracking))
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """The last one of that application; None if there is none."""
+        stream = tracking_of(application_name)
+        return self.lease.store.read(lambda state: state.watermark(stream))
+
+    def wait(
+        self,
+        application_name: str,
+        notification_id: int | None,
+        timeout: float = 1.0,
+        interrupt: Event | None = None,
+    ) -> None:
+        """Until a tracking of at least this id was recorded. TimeoutError, WaitInterruptedError."""
+        deadline = monotonic() + timeout
+        grown = Event()
+        store = self.lease.store
+        store.listen(grown)
+        try:
+            while not self.has_tracking_id(application_name, notification_id):
+                if interrupt is not None and interrupt.is_set():
+                    raise WaitInterruptedError
+                remaining = deadline - monotonic()
+                if remaining <= 0:
+                    raise TimeoutError(
+                        f"notification {notification_id} of application {application_name!r} was not processed "
+                        f"within {timeout} s"
+                    )
+                grown.wait(remaining if interrupt is None else min(remaining, _INTERRUPT))
+                grown.clear()
+        finally:
+            store.unlisten(grown)
+
+
+class JournalProcessRecorder(JournalTrackingRecorder, JournalApplicationRecorder, ProcessRecorder):
+    """Events and the tracking of what they came from, in one commit."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """As for applications; ``tracking`` is recorded with them, also without any event."""
+        tracking: Tracking | None = kwargs.get("tracking")
+        return self.insert_with(parts_of(stored_events, tracking=tracking, purpose=self.purpose), kwargs)
+
+
+class JournalSubscription(ListenNotifySubscription[JournalApplicationRecorder]):
+    """Notifications as they come; told by the store, not by a clock. It has a lease of its own."""
+
+    def __init__(self, recorder: JournalApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()) -> None:
+        self._store = recorder.lease.store
+        super().__init__(recorder=recorder, gt=gt, topics=topics)
+        self._store.listen(self._has_been_notified)
+        self._has_been_notified.set()  # for what came before it listened
+
+    def stop(self) -> None:
+        """Stop; the iteration ends. May be called from anywhere, more than once."""
+        super().stop()
+        self._store.unlisten(self._has_been_notified)
+        self._recorder.lease.release()
+
+
+# ---- reading, under the store's lock ---------------------------------------------------------------------------------
+
+
+def _chain(state: LocalState, stream: str, first: int, last: int | None, desc: bool, limit: int | None) -> list[Stored]:
+    """Events of a chain stream with versions from ``first`` to ``last``, the oldest or the newest ``limit`` of them."""
+    head = state.head(stream)
+    if head is None or limit == 0:
+        return []
+    behind = head.count if last is None else min(last + 1, head.count)
+    if desc and limit is not None:
+        first = max(first, behind - limit)
+    if first >= behind:
+        return []
+    wanted = (
+        stored
+        for admitted in state.commits_of(stream, first)
+        for stored in _events(admitted)
+        if stored.stream == stream and first <= stored.version
+    )
+    found = []
+    for stored in islice(wanted, None if desc else limit):
+        if stored.version >= behind:
+            break
+        found.append(stored)
+    if desc:
+        found.reverse()
+    return found
+
+
+def _unique(
+    state: LocalState, name: str, stream: str, first: int, last: int | None, desc: bool, limit: int | None
+) -> list[Stored]:
+    """The same of a unique stream, as if it were the chain stream that it stands beside."""
+    found = []
+    for version in state.versions(name, first, last, newest_first=desc, limit=limit):
+        admitted = state.commit_at(version.ordinal)
+        assert admitted is not None
+        part = next(part for part in admitted.commit.streams if part.stream == name)
+        found.append(Stored(stream, version.version, -1, part.events[version.version - part.first_event], admitted))
+    return found
+
+
+def _page(state: LocalState, first: int, ordinal: int | None) -> tuple[list[Admitted], int]:
+    """Commits from this ordinal on (None: the one that holds the event at position ``first``), and the next ordinal."""
+    start = state.ordinal_at(first) if ordinal is None else ordinal
+    page = list(islice(state.commits(start), _PAGE))
+    return page, start + len(page)
+
+
+def _events(admitted: Admitted) -> list[Stored]:
+    """The commit's events that have positions, in the writer's order."""
+    parts = [part for part in admitted.commit.streams if part.kind == "chain"]
+    if len(parts) == 1:
+        part = parts[0]
+        return [
+            Stored(part.stream, part.first_event + number, admitted.position + number, entry, admitted)
+            for number, entry in enumerate(part.events)
+        ]
+    placed = sorted(
+        (entry.index, part.stream, part.first_event + number, entry)
+        for part in parts
+        for number, entry in enumerate(part.events)
+    )
+    return [
+        Stored(stream, version, admitted.position + number, entry, admitted)
+        for number, (_, stream, version, entry) in enumerate(placed)
+    ]
