@@ -1,4 +1,4 @@
-"""The pages of docs/reference that follow from the code are current, and the schema of commands agrees with the parser."""
+"""What of docs/reference follows from the code is current; the schema of commands says what the parser does."""
 
 import copy
 import importlib.util
