@@ -7,14 +7,20 @@ listener, in log order. Whoever drives it (a loop thread, a seeded scheduler) de
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from consumers.admission import Admitted, Head, Rejected, Stop
-from consumers.journal import Journal, JournalError
+from consumers.admission import Admission, Admitted, Head, Rejected, Stop
+from consumers.journal import Journal, JournalError, JournalMismatch, LogChanged, LogLost
 from consumers.local_state import LocalState
-from schemas.commit import Commit
+from schemas.commit import Commit, commit_hash
+from schemas.record import decode_record
+from schemas.wire import Malformed
 
 
 class Listener(Protocol):
-    """Who wants to hear of every commit, in log order, after local state has it."""
+    """Who wants to hear of every commit, in log order, after local state has it.
+
+    What it raises comes out of ``advance``; the commits of that batch are in local state by then, and are not told
+    again (``LocalState.commits`` has them).
+    """
 
     def admitted(self, admitted: Admitted) -> None: ...
 
@@ -22,10 +28,10 @@ class Listener(Protocol):
 
 
 class FormatTooNew(JournalError):
-    """The partition goes on in a format that this release cannot read; the message says which release can."""
+    """The partition goes on in a format that this release cannot read; the message says which one can."""
 
     def __init__(self, stop: Stop) -> None:
-        super().__init__(stop.reason)
+        super().__init__(f"partition {stop.partition}, offset {stop.offset}: {stop.reason}")
         self.stop = stop
 
 
@@ -33,8 +39,8 @@ class Follower:
     """One partition, followed.
 
     ``start`` first: it compares local state with the log. LogLost, LogChanged, JournalMismatch and FormatTooNew stop
-    the partition: ``stopped`` keeps the error, and every further ``advance`` raises it again. JournalUnavailable and
-    errors of local state do not stop it: the same call may succeed later.
+    the partition: ``stopped`` keeps the error, and every further ``advance`` raises it again. JournalUnavailable,
+    JournalDamaged and errors of local state do not: the same call may succeed later.
     """
 
     def __init__(
@@ -46,40 +52,140 @@ class Follower:
         known: Callable[[bytes], Commit | None] | None = None,
     ) -> None:
         """``known``: commits of this process by their exact bytes (``Writer.known``); they are not decoded again."""
-        raise NotImplementedError
+        self.partition = partition
+        self.state = state
+        self.stopped: JournalError | None = None
+        self._journal = journal
+        self._listener = listener
+        self._admission = Admission(partition, journal.partitions, state, known)
+        self.head = state.head
+        self.commits_of = state.commits_of
+        self.commit_at = state.commit_at
+        self.ordinal_of_command = state.ordinal_of_command
 
-    partition: int
-    state: LocalState
-    stopped: JournalError | None
-
-    def start(self) -> None:
-        """Compare local state with the log: identity, partitions, end, the last commit's hash."""
-        raise NotImplementedError
-
-    def advance(self, limit: int = 500) -> int:
-        """Read and apply at most ``limit`` records; how many it were (0: at the end of the log)."""
-        raise NotImplementedError
+    head: Callable[[str], Head | None]
+    """The head of a chain stream (``Heads.head``)."""
+    commits_of: Callable[..., Iterator[Admitted]]
+    """Commits of a chain stream (``LocalState.commits_of``)."""
+    commit_at: Callable[[int], Admitted | None]
+    """The commit with this ordinal (``LocalState.commit_at``)."""
+    ordinal_of_command: Callable[[str, str], int | None]
+    """The commit that answered this command on this stream (``Heads.ordinal_of_command``)."""
 
     @property
     def next_offset(self) -> int:
-        raise NotImplementedError
+        """The record to read next."""
+        return self.state.next_offset
 
     @property
     def next_ordinal(self) -> int:
-        raise NotImplementedError
+        """How many commits were admitted."""
+        return self.state.next_ordinal
 
     @property
     def next_position(self) -> int:
-        raise NotImplementedError
+        """How many events are in the partition's sequence."""
+        return self.state.next_position
 
-    def head(self, stream: str) -> Head | None:
-        raise NotImplementedError
+    @property
+    def behind(self) -> int:
+        """Offsets between here and the log's end as it is now."""
+        return max(0, self._journal.end(self.partition) - self.state.next_offset)
 
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
-        raise NotImplementedError
+    def start(self) -> None:
+        """Compare local state with the log: identity, partitions, end, the last commit's hash.
 
-    def commit_at(self, ordinal: int) -> Admitted | None:
-        raise NotImplementedError
+        Raises JournalMismatch, LogChanged, LogLost (the partition is stopped then), or what reading the log raises.
+        """
+        try:
+            self._compare()
+        except (JournalMismatch, LogChanged, LogLost) as stop:
+            self.stopped = stop
+            raise
 
-    def ordinal_of_command(self, stream: str, command_id: str) -> int | None:
-        raise NotImplementedError
+    def advance(self, limit: int = 500) -> int:
+        """Read and apply at most ``limit`` records; how many it were (0: at the end of the log)."""
+        if self.stopped is not None:
+            raise self.stopped
+        state = self.state
+        try:
+            records = self._journal.read(self.partition, state.next_offset, limit)
+        except (LogChanged, LogLost) as lost:
+            self.stopped = lost
+            raise
+        if not records:
+            return 0
+        stop: Stop | None = None
+        verdicts: list[Admitted | Rejected] = []
+        try:
+            first = state.next_index
+            for record in records:
+                for verdict in self._admission.take(record, first):
+                    if isinstance(verdict, Stop):
+                        stop = verdict
+                        break
+                    if isinstance(verdict, Rejected):
+                        state.reject(verdict)
+                    verdicts.append(verdict)
+                if stop is not None:
+                    break
+                first = 0
+            if stop is None:
+                state.flush(records[-1].offset + 1)
+            elif verdicts:
+                state.flush(stop.offset, stop.index)
+        except BaseException:
+            state.rollback()
+            raise
+        if self._listener is not None:
+            self._tell(self._listener, verdicts)
+        if stop is not None:
+            self.stopped = FormatTooNew(stop)
+            raise self.stopped
+        return len(records)
+
+    def _tell(self, listener: Listener, verdicts: list[Admitted | Rejected]) -> None:
+        for verdict in verdicts:
+            if isinstance(verdict, Admitted):
+                listener.admitted(verdict)
+            else:
+                listener.rejected(verdict)
+
+    def _compare(self) -> None:
+        journal, state, partition = self._journal, self.state, self.partition
+        if (state.partition, state.partitions) != (partition, journal.partitions):
+            raise JournalMismatch(
+                f"local state is of partition {state.partition} of {state.partitions}, the journal's is {partition} of "
+                f"{journal.partitions}: the number of partitions cannot change; use the journal it was made from"
+            )
+        if state.identity is None:
+            state.bind(journal.identity)
+        elif state.identity != journal.identity:
+            raise LogChanged(
+                f"partition {partition}: this is journal {journal.identity}, local state is of journal "
+                f"{state.identity}: the log was made anew, or another one stands in its place. Bring the old one back; "
+                "if this one is meant, move the local state away first, and know that what it acknowledged is gone"
+            )
+        end = journal.end(partition)
+        if state.next_offset > end:
+            raise LogLost(
+                f"partition {partition}: the log ends at offset {end}, local state has read up to {state.next_offset}: "
+                "the log lost what was acknowledged. Restore it from a copy; nothing is decided on a shorter history"
+            )
+        last = state.last
+        if last is not None and self._hash_at(last.offset, last.index) != last.hash:
+            raise LogChanged(
+                f"partition {partition}: the commit at offset {last.offset} (number {last.index} there) is not the one "
+                f"that was acknowledged ({last.hash.hex()}): the log was changed. Restore it from a copy"
+            )
+
+    def _hash_at(self, offset: int, index: int) -> bytes | None:
+        """The hash of the commit at this place of the log, None if there is none."""
+        records = self._journal.read(self.partition, offset, 1)
+        if not records or records[0].offset != offset:
+            return None
+        try:
+            commits = decode_record(records[0].value).commits
+        except Malformed:
+            return None
+        return commit_hash(commits[index]) if index < len(commits) else None

@@ -1,15 +1,21 @@
 """The local state port: what a process keeps of one partition of the log, so as not to read it from the start again.
 
 A cache of the log and nothing else: delete it and it comes back. It serves admission (it is a ``Heads``), the reading
-of orders, and the scheduler (due deadlines). Everything staged since the last ``flush`` is visible to lookups at once
-and is written in one transaction by the next. Not for use by several threads, unless an adapter says so.
+of orders, and the scheduler (due deadlines). What is admitted is staged: the lookups of ``Heads`` see it at once, the
+other reading methods after the ``flush`` that writes it, in one transaction. Callers take turns: it may be used from
+several threads, but not by two at the same time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from consumers.admission import Admitted, Heads, Rejected
 from domain.instants import Instant
+
+
+class LocalStateDamaged(Exception):
+    """What is stored cannot be read any more; the message says what to do (nothing is lost: the log has it all)."""
 
 
 class Due(NamedTuple):
@@ -20,7 +26,8 @@ class Due(NamedTuple):
     deadline_id: str
 
 
-class Place(NamedTuple):
+@dataclass(slots=True)
+class Place:
     """Where the last admitted commit stands in the log, and its hash."""
 
     offset: int
@@ -35,7 +42,8 @@ class Version(NamedTuple):
     ordinal: int
 
 
-class Parked(NamedTuple):
+@dataclass(slots=True)
+class Parked:
     """A malformed commit or record: it stays in the log, here is only where and why."""
 
     offset: int
@@ -46,16 +54,31 @@ class Parked(NamedTuple):
 class LocalState(Heads, Protocol):
     """One partition's cache. Also everything of ``Heads``."""
 
-    identity: str | None
-    """Identity of the journal it was made from; None while empty and never bound."""
-    partition: int
-    partitions: int
-    next_offset: int
-    """The record to read next."""
-    next_index: int
-    """The commit of that record to judge next: not 0 only behind a Stop in the middle of a record."""
-    due_through: int
-    """Ordinal before which every commit's deadlines were set (``mark_due``)."""
+    @property
+    def identity(self) -> str | None:
+        """Identity of the journal it was made from; None while empty and never bound."""
+        ...
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def partitions(self) -> int: ...
+
+    @property
+    def next_offset(self) -> int:
+        """The record to read next."""
+        ...
+
+    @property
+    def next_index(self) -> int:
+        """The commit of that record to judge next: not 0 only behind a Stop in the middle of a record."""
+        ...
+
+    @property
+    def due_through(self) -> int:
+        """Ordinal before which every commit's deadlines were set (``mark_due``)."""
+        ...
 
     @property
     def last(self) -> Place | None:
@@ -76,7 +99,7 @@ class LocalState(Heads, Protocol):
         ...
 
     def rollback(self) -> None:
-        """Drop everything staged since the last flush."""
+        """Drop what was admitted and rejected since the last flush."""
         ...
 
     def commit_at(self, ordinal: int) -> Admitted | None:
@@ -87,8 +110,12 @@ class LocalState(Heads, Protocol):
         """Admitted commits with ordinals from ``first`` on (before ``behind``), in order."""
         ...
 
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
-        """Commits of a chain stream in log order, without those whose events all come before event ``first``."""
+    def commits_of(self, stream: str, first: int = 0, after: int = -1) -> Iterator[Admitted]:
+        """Commits that touch the stream, in log order.
+
+        ``first``: without those at the beginning whose events of a chain stream all come before this event number.
+        ``after``: only those with a greater ordinal.
+        """
         ...
 
     def ordinal_at(self, position: int) -> int:

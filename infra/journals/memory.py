@@ -1,28 +1,51 @@
 """A journal in memory: deterministic, with a fault plan, for simulation and tests.
 
-One ``MemoryLog`` is the topic; every simulated process has its own ``MemoryJournal`` handle on it. Each append is a
-*flight* with two steps: it is applied (comes to stand in the log) and it is answered (its future completes). Without a
-plan both happen within ``append``; with one, or with ``auto=False``, the steps are taken by whoever drives the
-simulation, in any order.
+One ``MemoryLog`` is the topic; every process of a simulation has its own ``MemoryJournal`` handle on it. Each append is
+a *flight* with steps: it is applied (comes to stand in the log) and it is answered (its future completes). Without a
+plan both happen within ``append``. With ``auto=False`` the steps are taken by whoever drives the simulation, flight by
+flight in any order: which of two appends comes first, and whether anybody hears of it, is the driver's choice. No
+clock and no chance of its own.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, assert_never
 
-from consumers.journal import Appended, JournalRecord
+from consumers.journal import (
+    RECORD_LIMIT,
+    Appended,
+    AppendRefused,
+    AppendUnknown,
+    JournalRecord,
+    LogLost,
+)
 from domain.instants import Instant
 
 Fate = Literal["ok", "lost", "answer-lost", "duplicated", "delayed", "refused", "refused-for-good"]
-"""What happens to an append. lost: never applied, answered unknown. answer-lost: applied, answered unknown.
-duplicated: applied twice, answered. delayed: answered unknown first, applied later. refused: never applied, and said
-so (retriable or for good)."""
+"""What happens to an append.
+
+ok: applied, answered. lost: never applied, answered unknown. answer-lost: applied, answered unknown. duplicated:
+applied twice, answered. delayed: answered unknown, applied only then. refused: never applied, and said so (retriable,
+or for good).
+"""
+Step = Literal["apply", "say-where", "say-unknown", "refuse", "refuse-for-good"]
+
+STEPS: Final[dict[Fate, tuple[Step, ...]]] = {
+    "ok": ("apply", "say-where"),
+    "lost": ("say-unknown",),
+    "answer-lost": ("apply", "say-unknown"),
+    "duplicated": ("apply", "apply", "say-where"),
+    "delayed": ("say-unknown", "apply"),
+    "refused": ("refuse",),
+    "refused-for-good": ("refuse-for-good",),
+}
 
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """An append on its way. ``applied`` counts how often it stands in the log."""
+    """An append on its way: the steps that are left of its fate, and where it came to stand first, if it did."""
 
     number: int
     by: str
@@ -30,13 +53,17 @@ class Flight:
     record: bytes
     fate: Fate
     future: Future[Appended]
-    steps: list[Literal["apply", "answer"]]
-    applied: int = 0
+    steps: list[Step]
     at: Appended | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether nothing is left but to be applied: its sender knows all that it will ever be told."""
+        return all(step == "apply" for step in self.steps)
 
 
 class MemoryLog:
-    """The topic: what stands in it, and what is on its way to it."""
+    """The topic: what stands in it (``records``), and what is on its way to it (``flights``, oldest first)."""
 
     def __init__(
         self,
@@ -47,23 +74,150 @@ class MemoryLog:
         plan: Callable[[int, str, int, bytes], Fate] | None = None,
         auto: bool = True,
     ) -> None:
-        """``plan(number, by, partition, record)`` gives each append its fate; ``auto``: steps are taken at once."""
-        raise NotImplementedError
+        """``plan(number, by, partition, record)`` gives each append its fate, numbered from 0; without one all is ok.
 
-    flights: list[Flight]
-
-    def step(self, flight: Flight) -> None:
-        """Take the next step of a flight; flights that have none left are no longer in ``flights``."""
-        raise NotImplementedError
+        ``auto``: steps are taken at once, in ``append``, but for what is applied only after the answer: that waits for
+        ``step`` or ``settle``.
+        """
+        if partitions < 1:
+            raise ValueError(f"{partitions} partitions")
+        self.identity = identity
+        self.records: list[list[JournalRecord]] = [[] for _ in range(partitions)]
+        self.flights: list[Flight] = []
+        self.plan = plan
+        self.auto = auto
+        self._clock = clock
+        self._sent = 0
+        self._changed = threading.Condition()
 
     def journal(self, by: str = "") -> "MemoryJournal":
         """A handle for one process."""
-        raise NotImplementedError
+        return MemoryJournal(self, by)
+
+    def step(self, flight: Flight) -> Step:
+        """Take the next step of a flight, and say which it was. One that has none left is no longer in ``flights``."""
+        with self._changed:
+            step = flight.steps.pop(0)
+            if not flight.steps:
+                self.flights.remove(flight)
+            if step == "apply":
+                self._apply(flight)
+                return step
+        future = flight.future
+        if future.done():  # its process crashed: nobody is told
+            return step
+        match step:
+            case "say-where":
+                assert flight.at is not None
+                future.set_result(flight.at)
+            case "say-unknown":
+                future.set_exception(AppendUnknown("the answer was lost"))
+            case "refuse":
+                future.set_exception(AppendRefused("the journal is not available now", retriable=True))
+            case "refuse-for-good":
+                future.set_exception(AppendRefused("the journal does not take this record", retriable=False))
+            case never:
+                assert_never(never)
+        return step
+
+    def settle(self) -> None:
+        """Take every step that is left, flight by flight, oldest first."""
+        while self.flights:
+            self.step(self.flights[0])
+
+    def truncate(self, partition: int, end: int) -> None:
+        """Lose every record from offset ``end`` on, as a log does that was not kept well."""
+        with self._changed:
+            del self.records[partition][end:]
+
+    def recreate(self, identity: str) -> None:
+        """Delete the topic and make it again, empty, under another identity."""
+        with self._changed:
+            self.identity = identity
+            for records in self.records:
+                records.clear()
+
+    def _apply(self, flight: Flight) -> None:
+        records = self.records[flight.partition]
+        record = JournalRecord(flight.partition, len(records), self._clock(), flight.record)
+        records.append(record)
+        if flight.at is None:
+            flight.at = Appended(record.offset, record.appended_at)
+        self._changed.notify_all()
+
+    def _send(self, by: str, partition: int, record: bytes) -> Flight:
+        with self._changed:
+            number = self._sent
+            self._sent += 1
+        fate: Fate = "ok" if self.plan is None else self.plan(number, by, partition, record)
+        flight = Flight(number, by, partition, record, fate, Future(), list(STEPS[fate]))
+        with self._changed:
+            self.flights.append(flight)
+        if self.auto:
+            while not flight.answered:
+                self.step(flight)
+        return flight
+
+    def _wait(self, partition: int, offset: int, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.records[partition]) > offset, timeout)
 
 
 class MemoryJournal:
-    """A process's handle on a MemoryLog: the Journal port. ``crash`` drops it: its futures never complete, what it
-    sent may still be applied."""
+    """One process's handle on a MemoryLog: the Journal port.
+
+    ``crash`` is the end of the process: its futures are answered no more (they are cancelled), what it has sent may
+    still be applied.
+    """
+
+    def __init__(self, log: MemoryLog, by: str = "") -> None:
+        self.log = log
+        self.by = by
+        self.record_limit = RECORD_LIMIT
+        self._gone = False
+
+    @property
+    def identity(self) -> str:
+        return self.log.identity
+
+    @property
+    def partitions(self) -> int:
+        return len(self.log.records)
+
+    def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
+        self._check(partition)
+        if self._gone or len(record) > self.record_limit:
+            what = "the journal is closed" if self._gone else f"the record has more than {self.record_limit} bytes"
+            refused: Future[Appended] = Future()
+            refused.set_exception(AppendRefused(what, retriable=False))
+            return refused
+        return self.log._send(self.by, partition, record).future
 
     def read(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
-        raise NotImplementedError
+        self._check(partition)
+        records = self.log.records[partition]
+        if not 0 <= offset <= len(records):
+            raise LogLost(f"partition {partition} ends at offset {len(records)}, there is no offset {offset}")
+        return records[offset : offset + limit]
+
+    def end(self, partition: int) -> int:
+        self._check(partition)
+        return len(self.log.records[partition])
+
+    def wait(self, partition: int, offset: int, timeout: float) -> bool:
+        self._check(partition)
+        return self.log._wait(partition, offset, timeout)
+
+    def close(self) -> None:
+        self._gone = True
+
+    def crash(self) -> None:
+        """The process ends here and now."""
+        self._gone = True
+        for flight in self.log.flights:
+            if flight.by == self.by:
+                flight.future.cancel()
+
+    def _check(self, partition: int) -> None:
+        if not 0 <= partition < len(self.log.records):
+            raise ValueError(f"there is no partition {partition} of {len(self.log.records)}")
