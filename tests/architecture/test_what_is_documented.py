@@ -4,15 +4,19 @@ import copy
 import importlib.util
 import json
 import pathlib
+import re
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import jsonschema
 import pytest
+from pydantic import BaseModel
 
 from domain.commands import COMMANDS, parse_command
 from domain.errors import BadInput
+from domain.policy import Policy
 from tests.architecture.planted import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -102,6 +106,29 @@ def test_the_published_schema_is_a_schema_of_every_command() -> None:
     schema = json.loads((REFERENCE / "commands.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     assert {branch["$ref"].removeprefix("#/$defs/") for branch in schema["oneOf"]} == set(COMMANDS)
+
+
+def keys_of_a_policy(model: type[BaseModel] = Policy, table: str = "") -> Iterator[tuple[str, str]]:
+    """Every (table, key) that a policy file may have; a key outside of any table has an empty one."""
+    for name, field in model.model_fields.items():
+        key = field.alias or name.replace("_", "-")
+        inner = [
+            t
+            for t in (field.annotation, *get_args(field.annotation))
+            if isinstance(t, type) and issubclass(t, BaseModel)
+        ]
+        if inner:
+            yield from keys_of_a_policy(inner[0], key)
+        else:
+            yield table, key
+
+
+def test_every_key_of_a_policy_file_is_described() -> None:
+    page = (REFERENCE / "policy.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| ")]
+    described = {(table.strip(" `[]"), key) for table, keys in rows for key in re.findall(r"`([a-z-]+)`", keys)}
+    assert set(keys_of_a_policy()) - described == set()
+    assert described - set(keys_of_a_policy()) == set()
 
 
 def pages() -> list[pathlib.Path]:
