@@ -201,8 +201,8 @@ def rule_page() -> str:
         NOTE.format(source="`domain/rulebook.py`"),
         "",
         "Each rule has one id, the same in the code, in a refusal, in the tables and here. A policy lists the rules in",
-        "force in the order in which they are judged, with their parameters ([the policy file](policy.md)); the first that",
-        "speaks decides.",
+        "force in the order in which they are judged, with their parameters ([the policy file](policy.md)); the first",
+        "that speaks decides.",
         "",
     ]
     for section, title in SECTIONS.items():
