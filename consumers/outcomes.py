@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from consumers.writer import Settled
 from domain.events import (
     CancelRefused,
     CommandRefused,
@@ -120,3 +121,18 @@ def bad(pointer: str, rule: str, message: str, order: Order | None = None) -> Ou
 def unavailable(why: str, message: str) -> Outcome:
     """Not now; nothing was written, and the same command may be sent again."""
     return Outcome("unavailable", why, message)
+
+
+def not_written(settled: Settled) -> Outcome:
+    """Why a commit that was proposed does not stand in the log, or may not."""
+    match settled.kind:
+        case "unknown":
+            return Outcome(
+                "unknown", "unknown", "the log has not said whether it took this; ask again with the same id"
+            )
+        case "superseded" | "duplicate":
+            return unavailable("contended", "others got on each time; nothing was written, try again")
+        case "malformed":
+            return unavailable("malformed", f"the log would not have it: {settled.reason}")
+        case _:
+            return unavailable("journal-unavailable", settled.reason or "the log did not take it; try again")

@@ -1,0 +1,445 @@
+"""The engine: takes commands, decides them, and answers when the log has read back what was decided (DESIGN 3.2).
+
+No thread, no clock, no ids of its own. ``submit``, ``call`` and the errands may be called from any thread; everything
+else belongs to the one loop that calls ``step(now)``: a thread in production, a seeded scheduler in simulation. A step
+takes new commands, decides them (``judging``), sends commits, follows the log, and resolves the futures of what was
+read back. One order has at most one command on its way from one process (``lanes``); many orders are on theirs.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
+
+from consumers.admission import Admitted, Rejected
+from consumers.control import ControlLog, ControlWrites
+from consumers.deadlines import Dues
+from consumers.ends import Ends
+from consumers.errands import Sweep
+from consumers.follower import Follower, Listener
+from consumers.imports import Imports
+from consumers.journal import Journal, JournalError, JournalUnavailable
+from consumers.judging import Judge
+from consumers.lanes import Job, Lanes
+from consumers.local_state import LocalState
+from consumers.logtime import LogTime
+from consumers.orders import Orders
+from consumers.outcomes import Outcome, not_written, refused, unavailable
+from consumers.ports import LIVE, Confirm, Limits, Mode, Ports
+from consumers.vault import VaultUnavailable
+from consumers.writer import Settled, Writer
+from domain.commands import Command
+from domain.instants import EARLIEST, Instant
+from domain.policy import PolicyDocument
+from schemas.partitioning import partition_of
+
+T = TypeVar("T")
+
+_CLOSING = unavailable("closing", "the engine is shutting down; send the same command again")
+_BUSY = unavailable("busy", "too many commands are waiting; send the same command again later")
+
+
+class Engine:
+    """One process's engine over the followed partitions of a journal: ``start``, ``step`` for ever, ``close``."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        control: ControlLog,
+        states: Mapping[int, LocalState],
+        ports: Ports,
+        *,
+        name: str,
+        mode: Mode = LIVE,
+        limits: Limits | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """``states``: local state of each followed partition. ``control`` has been started and read to its end, and
+        agrees on the number of partitions. ``name`` is this writer's, in records and fences. ``listeners`` hear of
+        every commit after the engine has taken it in."""
+        self.mode = mode
+        self.limits = limits or Limits()
+        self.control = control
+        self.partitions = journal.partitions
+        self._journal = journal
+        self._ports = ports
+        self._listeners = tuple(listeners)
+        self._now: Instant = EARLIEST
+        self._inbox: deque[Job | Callable[[], None]] = deque()
+        self._closed = False
+        self._look_at: Instant = EARLIEST
+        self._schedule_at: Instant = EARLIEST
+        self.trouble: dict[int | None, str] = {}
+        """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
+        self.stopped: dict[int, JournalError] = {}
+        """Partitions that are followed no longer: the log lost or changed what was acknowledged."""
+
+        self._writer = Writer(
+            journal, name, ports.new_id, self._commit_at, wake=ports.wake, commits_in_flight=self.limits.in_flight
+        )
+        self.followers: dict[int, Follower] = {
+            partition: Follower(journal, partition, state, self, self._writer.known)
+            for partition, state in sorted(states.items())
+        }
+        self.orders = Orders(self.followers, self.limits.orders)
+        self.imports = Imports()
+        self._lanes = Lanes()
+        self._ends = Ends(journal, control, self.followers)
+        self._dues = Dues(self.followers, self.orders, self.imports)
+        self._writes = ControlWrites(self._writer, self.followers, mode.writer, ports.new_id)
+        self._logtime = LogTime(self._writes, self.followers, self.limits.clock_tolerance, self._clock)
+        self._judge = Judge(
+            self._lanes,
+            self.orders,
+            self.imports,
+            control,
+            self._ends,
+            self._dues,
+            self._logtime,
+            self._writer,
+            ports,
+            self.limits,
+            self._clock,
+        )
+
+    # ---- what everybody may call, from any thread --------------------------------------------------------------------
+
+    def submit(
+        self,
+        command: Command,
+        *,
+        expected_version: int | None = None,
+        confirm: Confirm | None = None,
+        mode: Mode | None = None,
+        rebuild: bool = True,
+    ) -> Future[Outcome]:
+        """Have a command decided; the future gives its outcome, and raises only for a defect of the engine.
+
+        ``expected_version`` is If-Match: the order's number of events that the sender has seen. ``confirm`` is asked
+        about every decision that is not a refusal. ``rebuild`` False: a duplicate comes without the first outcome.
+        """
+        future: Future[Outcome] = Future()
+        if self._closed or len(self._inbox) >= self.limits.waiting:
+            future.set_result(_CLOSING if self._closed else _BUSY)
+            return future
+        stream = command.stream
+        job = Job(command, stream, partition_of(stream, self.partitions), mode or self.mode)
+        job.future = future
+        job.expected_version = expected_version
+        job.confirm = confirm
+        job.rebuild = rebuild
+        self._inbox.append(job)
+        self._ports.wake()
+        return future
+
+    def call(self, ask: Callable[["Engine"], T]) -> Future[T]:
+        """Run ``ask`` in the engine's own thread, between two decisions: to read orders, heads and history."""
+        future: Future[T] = Future()
+        self._errand(future, lambda: future.set_result(ask(self)))
+        return future
+
+    def publish(self, document: PolicyDocument) -> Future[Outcome]:
+        """Put a policy in force for orders that name it from now on.
+
+        accepted (also if this very document is published already); refused ``policy-exists`` if its id@version has
+        other content; unknown or unavailable.
+        """
+        future: Future[Outcome] = Future()
+
+        def done(verdict: str, settled: Settled | None) -> None:
+            if verdict == "taken":
+                name = f"{document.policy.id}@{document.policy.version}"
+                future.set_result(refused("policy-exists", message=f"{name} is published with other content"))
+            else:
+                _all_written(future, [settled])
+
+        self._errand(future, lambda: self.control.publish(document, self._now, done))
+        return future
+
+    def open_import(self, marketplace: str, source: bytes) -> Future[Outcome]:
+        """Say in every partition that this input (its SHA-256) is being imported; accepted once all of them say so."""
+        future: Future[Outcome] = Future()
+        done = partial(_all_written, future)
+        self._errand(
+            future, lambda: self.imports.open(self._writes, self.followers, marketplace, source, self._now, done)
+        )
+        return future
+
+    def close_import(self, marketplace: str, source: bytes, until: Instant | None) -> Future[Outcome]:
+        """Say in every partition that this input's import has ended; ``until`` as it was reached as history."""
+        future: Future[Outcome] = Future()
+        done = partial(_all_written, future)
+        self._errand(
+            future,
+            lambda: self.imports.close(self._writes, self.followers, marketplace, source, until, self._now, done),
+        )
+        return future
+
+    def reach(self, marketplace: str, until: Instant) -> Future[int]:
+        """Reach, as history, every deadline of the marketplace with ``due_at`` before ``until``; how many it were.
+
+        Deadlines that follow from reached ones are reached too. Looks at every order of the marketplace.
+        """
+        future: Future[int] = Future()
+        sweep = Sweep(marketplace, until, self.followers, self._look_after, self.limits.in_flight // 2, future)
+        self._errand(future, sweep.go_on)
+        return future
+
+    @property
+    def in_flight(self) -> int:
+        """Commands taken and not yet answered."""
+        return self._lanes.active + len(self._inbox)
+
+    def partition(self, stream: str) -> int:
+        """The partition that a stream belongs to."""
+        return partition_of(stream, self.partitions)
+
+    # ---- the loop ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Compare local state with the log. A partition where they disagree is stopped, the others go on."""
+        for partition, follower in self.followers.items():
+            try:
+                follower.start()
+            except JournalError as wrong:
+                self._failed(partition, wrong)
+                continue
+            state = follower.state
+            for stream in _control_streams(state):
+                for admitted in state.commits_of(stream):
+                    self.imports.admitted(admitted)
+            last = follower.commit_at(follower.next_ordinal - 1) if follower.next_ordinal else None
+            if last is not None:
+                self._logtime.saw(partition, last.appended_at)
+        self._dues.start()
+
+    def step(self, now: Instant) -> bool:
+        """One round of everything; whether anything moved. ``now`` is the engine's clock, read just before."""
+        moved = self.take(now)
+        moved = self.work(now) or moved
+        moved = self.send(now) or moved
+        if self._writer.in_flight or self.control.writer.in_flight or self._ends or now >= self._look_at:
+            self._look_at = now + self.limits.poll
+            for partition in self.followers:
+                moved = self.follow(partition, now) or moved
+            moved = self.follow_control(now) or moved
+            if self.work(now):
+                self.send(now)
+                moved = True
+        if not self.mode.history:
+            if now >= self._schedule_at:
+                self._schedule_at = now + self.limits.schedule
+                moved = self.schedule(now) or moved
+            if not moved:
+                moved = self.catch_up(now)
+        return moved
+
+    def pause(self) -> int:
+        """Microseconds that the loop may sleep after a step that moved nothing, unless ``wake`` is called before."""
+        if self._lanes.ready or (self._inbox and self._lanes.active < self.limits.in_flight):
+            return 0
+        wake_at = [self._look_at]
+        wake_at += [at for at in (self._lanes.next_at, self._writer.next_fence_at) if at is not None]
+        return max(0, min(min(wake_at) - self._now, self.limits.poll))
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every followed partition and the control log are read to their ends as they are now. Asks the log."""
+        if self.stopped or self.trouble or self.control.next_offset < self.control.end():
+            return False
+        return all(follower.next_offset >= self._journal.end(p) for p, follower in self.followers.items())
+
+    def close(self) -> None:
+        """Answer everything that is still open: unknown what was sent, closing what was not."""
+        self._closed = True
+        self._writer.close()
+        self.control.writer.close()
+        for job in self._lanes:
+            self._judge.finish(job, _CLOSING)
+        while self._inbox:
+            job_or_errand = self._inbox.popleft()
+            if isinstance(job_or_errand, Job):
+                job_or_errand.answer(_CLOSING)
+
+    # ---- the parts of a round; the simulation takes them one by one --------------------------------------------------
+
+    def take(self, now: Instant) -> bool:
+        """Take new commands from the inbox, as many as may be on their way at once."""
+        self._now = now
+        inbox, lanes = self._inbox, self._lanes
+        if not inbox:
+            return False
+        self._ends.newcomers()
+        while inbox and lanes.active < self.limits.in_flight:
+            job = inbox.popleft()
+            if not isinstance(job, Job):
+                job()
+            elif job.partition not in self.followers:
+                message = f"partition {job.partition} is followed by another process"
+                job.answer(unavailable("not-followed", message))
+            elif job.future is None or job.future.set_running_or_notify_cancel():
+                lanes.begin(job)
+        return True
+
+    def work(self, now: Instant) -> bool:
+        """Decide what is ready: new commands, those whose turn has come, those that may be answered now."""
+        self._now = now
+        lanes = self._lanes
+        lanes.arrive(now)
+        if self._ends:
+            lanes.ready.extend(self._ends.arrived())
+        if not lanes.ready:
+            return False
+        while lanes.ready:
+            job = lanes.ready.popleft()
+            if not job.finished:
+                self._consider(job)
+        return True
+
+    def send(self, now: Instant) -> bool:
+        """Send proposed commits, take the answers of appends, fence what is unknown."""
+        self._now = now
+        return self._writer.step(now)
+
+    def follow(self, partition: int, now: Instant) -> bool:
+        """Follow one batch of a partition; whether anything was read."""
+        self._now = now
+        if partition in self.stopped:
+            return False
+        try:
+            read = self.followers[partition].advance(self.limits.batch)
+        except JournalError as wrong:
+            self._failed(partition, wrong)
+            return False
+        if self.trouble:
+            self.trouble.pop(partition, None)
+        if read:
+            self._dues.followed(partition)
+        return read > 0
+
+    def follow_control(self, now: Instant) -> bool:
+        """Follow the control log one batch, and send what is to be written there."""
+        self._now = now
+        try:
+            moved = self.control.step(now)
+        except JournalError as wrong:
+            self.trouble[None] = str(wrong)
+            return False
+        if self.trouble:
+            self.trouble.pop(None, None)
+        return moved
+
+    def schedule(self, now: Instant) -> bool:
+        """Look for due deadlines of orders that nobody touches, and have them fired; whether there were any."""
+        self._now = now
+        found = False
+        for partition in self.followers:
+            if partition not in self.stopped:
+                for stream in self._dues.due(partition, now, self.limits.scheduled):
+                    if stream not in self._lanes:
+                        self._look_after(partition, stream)
+                        found = True
+        return found
+
+    def catch_up(self, now: Instant) -> bool:
+        """Set some deadlines of commits that were admitted while nobody set them; whether there were any."""
+        self._now = now
+        return self._dues.catch_up()
+
+    # ---- what the followers tell -------------------------------------------------------------------------------------
+
+    def admitted(self, admitted: Admitted) -> None:
+        """The follower admitted a commit, and local state has it."""
+        partition = admitted.partition
+        self._logtime.saw(partition, admitted.appended_at)
+        if admitted.commit.streams[0].stream[0] == "$" and self.imports.admitted(admitted):
+            self._dues.import_changed(partition)
+        judge = self._judge
+        judge.own = False
+        self._writer.admitted(admitted)
+        if not judge.own:
+            self.orders.admitted(admitted)
+        if not self.mode.history:
+            self._dues.admitted(admitted)
+        for listener in self._listeners:
+            listener.admitted(admitted)
+
+    def rejected(self, rejected: Rejected) -> None:
+        """The follower rejected a commit."""
+        self._writer.rejected(rejected)
+        for listener in self._listeners:
+            listener.rejected(rejected)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _clock(self) -> Instant:
+        return self._now
+
+    def _commit_at(self, partition: int, ordinal: int) -> Admitted | None:
+        return self.followers[partition].commit_at(ordinal)
+
+    def _consider(self, job: Job) -> None:
+        stopped = self.stopped.get(job.partition) if self.stopped else None
+        try:
+            if stopped is not None:
+                self._judge.finish(job, unavailable("partition-stopped", str(stopped)))
+            else:
+                self._judge.consider(job)
+        except JournalUnavailable as wrong:
+            self._judge.finish(job, unavailable("journal-unavailable", str(wrong)))
+        except VaultUnavailable as wrong:
+            self._judge.finish(job, unavailable("vault-unavailable", str(wrong)))
+        except Exception as defect:  # noqa: BLE001 - who asked gets it, and the other orders go on
+            if self._lanes.leave(job):
+                job.break_down(defect)
+
+    def _look_after(self, partition: int, stream: str) -> Job:
+        job = Job(None, stream, partition, self.mode)
+        self._lanes.begin(job)
+        return job
+
+    def _failed(self, partition: int, wrong: JournalError) -> None:
+        """Reading failed: for now, or, where the log lost or changed what was acknowledged, for good."""
+        self.trouble[partition] = str(wrong)
+        self._dues.staged_was_dropped(partition)
+        if self.followers[partition].stopped is None or partition in self.stopped:
+            return
+        self.stopped[partition] = wrong
+        for job in self._lanes:
+            if job.partition == partition:
+                sent = job.decided is not None and not job.deadline
+                what = Outcome("unknown", "partition-stopped", str(wrong)) if sent else None
+                self._judge.finish(job, what or unavailable("partition-stopped", str(wrong)))
+
+    def _errand(self, future: Future[Any], run: Callable[[], None]) -> None:
+        """Have ``run`` called in the engine's thread; what it raises goes to ``future``."""
+
+        def begin() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    run()
+                except Exception as wrong:  # noqa: BLE001 - who asked gets it
+                    future.set_exception(wrong)
+
+        if self._closed:
+            future.cancel()
+        else:
+            self._inbox.append(begin)
+            self._ports.wake()
+
+
+def _control_streams(state: LocalState) -> list[str]:
+    """Names of the control streams that local state knows."""
+    found: list[str] = []
+    after: str | None = None
+    while names := state.streams(after, 1000):
+        found += [name for name in names if name.startswith("$")]
+        after = names[-1]
+    return found
+
+
+def _all_written(future: Future[Outcome], found: list[Settled | None]) -> None:
+    """Accepted if each commit was admitted or needed no longer; else what became of the first that was not."""
+    wrong = next((settled for settled in found if settled is not None and settled.kind != "admitted"), None)
+    future.set_result(Outcome("accepted") if wrong is None else not_written(wrong))

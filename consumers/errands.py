@@ -1,0 +1,62 @@
+"""Errands: what the engine does beside commands, bit by bit between them."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+
+from consumers.follower import Follower
+from consumers.lanes import Job
+from domain.instants import Instant
+
+PAGE = 1000
+"""Names of streams that are read from local state at once."""
+
+
+class Sweep:
+    """Reach every deadline of a marketplace with ``due_at`` before ``until``: looks at each of its orders once."""
+
+    def __init__(
+        self,
+        marketplace: str,
+        until: Instant,
+        followers: Mapping[int, Follower],
+        begin: Callable[[int, str], Job],
+        at_once: int,
+        future: Future[int],
+    ) -> None:
+        """``begin(partition, stream)`` starts a look at one order; ``future`` gets the number of deadlines reached."""
+        self._prefix = f"{marketplace}/"
+        self._until = until
+        self._followers = followers
+        self._begin = begin
+        self._at_once = at_once
+        self._future = future
+        self._pages: list[tuple[int, str | None]] = [(partition, None) for partition in followers]
+        self._streams: list[tuple[int, str]] = []
+        self._under_way = 0
+        self._reached = 0
+
+    def go_on(self) -> None:
+        """Begin as many looks as may be under way; called again as each is done."""
+        while self._under_way < self._at_once and (self._streams or self._pages):
+            if self._streams:
+                partition, stream = self._streams.pop()
+                self._under_way += 1
+                job = self._begin(partition, stream)
+                job.until = self._until
+                job.done = self._looked
+            else:
+                self._next_page()
+        if not self._under_way and not self._streams and not self._pages:
+            self._future.set_result(self._reached)
+
+    def _next_page(self) -> None:
+        partition, after = self._pages.pop()
+        names = self._followers[partition].state.streams(after, PAGE)
+        if names:
+            self._pages.append((partition, names[-1]))
+        self._streams = [(partition, name) for name in names if name.startswith(self._prefix)]
+
+    def _looked(self, reached: int) -> None:
+        self._under_way -= 1
+        self._reached += reached
+        self.go_on()

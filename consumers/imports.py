@@ -1,0 +1,128 @@
+"""Open imports: which marketplaces are being filled with history, per partition (COMMANDS.md 5, "Import is history").
+
+An import says so on ``$import/MARKETPLACE/SHA256`` in every partition before its first command, and again at its end.
+While any of them is open nothing fires for the marketplace and live writes to it wait; what was due before the last
+closing never fires live.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from consumers.admission import Admitted
+from consumers.control import ControlWrites
+from consumers.orders import events_of
+from consumers.writer import Settled
+from domain.events import Event, ImportClosed, ImportOpened
+from domain.instants import EARLIEST, Instant
+from schemas.codec import Undecodable
+
+IMPORT_STREAMS: Final = "$import/"
+
+
+def stream_of(marketplace: str, source: bytes) -> str:
+    """The control stream of one input, told by its SHA-256."""
+    return f"{IMPORT_STREAMS}{marketplace}/{source.hex()}"
+
+
+class Imports:
+    """Open and closed imports as the followed partitions tell them."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, set[tuple[str, bytes]]] = defaultdict(set)
+        self._closed_at: dict[tuple[int, str], Instant] = {}
+
+    def admitted(self, admitted: Admitted) -> bool:
+        """One commit on an import's stream; whether it said anything of an import."""
+        found = False
+        for part in admitted.commit.streams:
+            if not part.stream.startswith(IMPORT_STREAMS):
+                continue
+            try:
+                events = events_of(part)
+            except Undecodable:
+                continue
+            for event, _ in events:
+                if isinstance(event, ImportOpened):
+                    self._open[admitted.partition].add((event.marketplace, event.input))
+                    found = True
+                elif isinstance(event, ImportClosed):
+                    self._open[admitted.partition].discard((event.marketplace, event.input))
+                    key = (admitted.partition, event.marketplace)
+                    self._closed_at[key] = max(self._closed_at.get(key, EARLIEST), admitted.commit.recorded_at)
+                    found = True
+        return found
+
+    def is_open(self, partition: int, marketplace: str) -> bool:
+        """Whether an import of the marketplace is open in this partition."""
+        return any(name == marketplace for name, _ in self._open.get(partition, ()))
+
+    def inputs(self, marketplace: str | None = None) -> set[tuple[str, bytes]]:
+        """(marketplace, SHA-256) of the inputs that are open in any partition."""
+        return {each for here in self._open.values() for each in here if marketplace in (None, each[0])}
+
+    def floor(self, partition: int, marketplace: str) -> Instant:
+        """When the last import of the marketplace closed: what was due before that never fires live."""
+        return self._closed_at.get((partition, marketplace), EARLIEST)
+
+    def has_opened(self, partition: int, marketplace: str, source: bytes) -> bool:
+        """Whether this input is open in this partition."""
+        return (marketplace, source) in self._open.get(partition, ())
+
+    # ---- writing -----------------------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        writes: ControlWrites,
+        partitions: Iterable[int],
+        marketplace: str,
+        source: bytes,
+        now: Instant,
+        done: Callable[[list[Settled | None]], None],
+    ) -> None:
+        """Open an input in every partition where it is not open; ``done`` hears what became of each commit."""
+
+        def decide(partition: int) -> Sequence[Event] | None:
+            return None if self.has_opened(partition, marketplace, source) else (ImportOpened(marketplace, source),)
+
+        self._write(writes, partitions, stream_of(marketplace, source), now, decide, done)
+
+    def close(
+        self,
+        writes: ControlWrites,
+        partitions: Iterable[int],
+        marketplace: str,
+        source: bytes,
+        until: Instant | None,
+        now: Instant,
+        done: Callable[[list[Settled | None]], None],
+    ) -> None:
+        """Close an input in every partition where it is open."""
+
+        def decide(partition: int) -> Sequence[Event] | None:
+            if not self.has_opened(partition, marketplace, source):
+                return None
+            return (ImportClosed(marketplace, source, until),)
+
+        self._write(writes, partitions, stream_of(marketplace, source), now, decide, done)
+
+    def _write(
+        self,
+        writes: ControlWrites,
+        partitions: Iterable[int],
+        stream: str,
+        now: Instant,
+        decide: Callable[[int], Sequence[Event] | None],
+        done: Callable[[list[Settled | None]], None],
+    ) -> None:
+        found: list[Settled | None] = []
+        everywhere = list(partitions)
+
+        def settled(one: Settled | None) -> None:
+            found.append(one)
+            if len(found) == len(everywhere):
+                done(found)
+
+        for partition in everywhere:
+            writes.write(partition, stream, now, partial(decide, partition), settled)

@@ -1,0 +1,78 @@
+"""What an engine is given: how it judges time, its bounds, and what it asks the outside for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from consumers.vault import Vault
+from domain.commands import Command
+from domain.decide import Decided
+from domain.instants import SECOND
+from domain.market import MarketSettings
+from domain.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How commands are judged. ``writer`` stands in every commit.
+
+    ``history``: the command's instant is its ``at``, and every deadline before it is reached as history. Otherwise the
+    instant is the engine's clock, and deadlines fire only when clock and log are both past them (COMMANDS.md 1, 3).
+    """
+
+    writer: str
+    history: bool
+
+
+LIVE: Final = Mode("engine", history=False)
+IMPORT: Final = Mode("import", history=True)
+IMPORT_LIVE: Final = Mode("import-live", history=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds and rhythms of one engine; lengths of time in microseconds."""
+
+    in_flight: int = 1024
+    """Commands that are being worked on at once."""
+    waiting: int = 20_000
+    """Commands taken but not begun; beyond that they are answered ``busy``."""
+    tries: int = 16
+    """How often a command is decided anew after losing a race, before it is answered ``contended``."""
+    orders: int = 20_000
+    """Folded orders kept at hand."""
+    batch: int = 500
+    """Journal records followed per step and partition."""
+    poll: int = 20_000
+    """How long a partition with nothing on its way may go without a look at the log."""
+    schedule: int = 250_000
+    """How often the scheduler looks for deadlines."""
+    scheduled: int = 200
+    """Orders whose deadlines the scheduler fires at once, per partition."""
+    clock_tolerance: int = 5 * SECOND
+    """How far the engine's clock may be off the append time of its own record."""
+
+
+class Confirm(Protocol):
+    """Says why a decision may not be committed without a (fresh) confirmation, or None if it may."""
+
+    def __call__(self, order: Order | None, command: Command, decided: Decided) -> str | None: ...
+
+
+def _nobody_sleeps() -> None:
+    """The loop is driven by somebody who need not be woken."""
+
+
+@dataclass(slots=True)
+class Ports:
+    """What the engine asks the outside for."""
+
+    market: Callable[[str], MarketSettings]
+    """Settings of a marketplace."""
+    vault: Vault
+    new_id: Callable[[], bytes]
+    """16 unique bytes: ids of commits that no command asked for."""
+    backoff: Callable[[int], int]
+    """How long to wait, in microseconds, before deciding anew for the n-th time (n from 1); with jitter."""
+    wake: Callable[[], None] = _nobody_sleeps
+    """Called from any thread when ``step`` has something to do."""
