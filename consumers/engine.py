@@ -26,13 +26,15 @@ from consumers.local_state import LocalState
 from consumers.logtime import LogTime
 from consumers.orders import Orders
 from consumers.outcomes import Outcome, not_written, refused, unavailable
-from consumers.ports import LIVE, Confirm, Limits, Mode, Ports
+from consumers.ports import IMPORT, IMPORT_LIVE, LIVE, Confirm, Limits, Mode, Ports
 from consumers.vault import VaultUnavailable
 from consumers.writer import Settled, Writer
 from domain.commands import Command
 from domain.instants import EARLIEST, Instant
 from domain.policy import PolicyDocument
 from schemas.partitioning import partition_of
+
+__all__ = ["IMPORT", "IMPORT_LIVE", "LIVE", "Confirm", "Engine", "Limits", "Mode", "Ports"]
 
 T = TypeVar("T")
 
