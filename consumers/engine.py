@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from consumers.admission import Admitted, Rejected
 from consumers.control import ControlLog, ControlWrites
@@ -19,10 +19,10 @@ from consumers.ends import Ends
 from consumers.errands import Sweep
 from consumers.follower import Follower, Listener
 from consumers.imports import Imports
-from consumers.journal import Journal, JournalError, JournalUnavailable
+from consumers.journal import Journal, JournalError
 from consumers.judging import Judge
 from consumers.lanes import Job, Lanes
-from consumers.local_state import LocalState
+from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.logtime import LogTime
 from consumers.orders import Orders
 from consumers.outcomes import Outcome, not_written, refused, unavailable
@@ -37,6 +37,8 @@ from schemas.partitioning import partition_of
 __all__ = ["IMPORT", "IMPORT_LIVE", "LIVE", "Confirm", "Engine", "Limits", "Mode", "Ports"]
 
 T = TypeVar("T")
+
+_UNREADABLE: Final = (JournalError, LocalStateDamaged, LocalStateUnavailable)
 
 _CLOSING = unavailable("closing", "the engine is shutting down; send the same command again")
 _BUSY = unavailable("busy", "too many commands are waiting; send the same command again later")
@@ -74,8 +76,9 @@ class Engine:
         self._schedule_at: Instant = EARLIEST
         self.trouble: dict[int | None, str] = {}
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
-        self.stopped: dict[int, JournalError] = {}
-        """Partitions that are followed no longer: the log lost or changed what was acknowledged."""
+        self.stopped: dict[int, Exception] = {}
+        """Partitions that are followed no longer: the log lost or changed what was acknowledged, or local state is
+        damaged (a restart makes it anew)."""
 
         self._writer = Writer(
             journal, name, ports.new_id, self._commit_at, wake=ports.wake, commits_in_flight=self.limits.in_flight
@@ -204,7 +207,7 @@ class Engine:
         for partition, follower in self.followers.items():
             try:
                 follower.start()
-            except JournalError as wrong:
+            except _UNREADABLE as wrong:
                 self._failed(partition, wrong)
                 continue
             state = follower.state
@@ -311,7 +314,7 @@ class Engine:
             return False
         try:
             read = self.followers[partition].advance(self.limits.batch)
-        except JournalError as wrong:
+        except _UNREADABLE as wrong:
             self._failed(partition, wrong)
             return False
         if self.trouble:
@@ -325,7 +328,7 @@ class Engine:
         self._now = now
         try:
             moved = self.control.step(now)
-        except JournalError as wrong:
+        except _UNREADABLE as wrong:
             self.trouble[None] = str(wrong)
             return False
         if self.trouble:
@@ -388,7 +391,7 @@ class Engine:
                 self._judge.finish(job, unavailable("partition-stopped", str(stopped)))
             else:
                 self._judge.consider(job)
-        except JournalUnavailable as wrong:
+        except _UNREADABLE as wrong:
             self._judge.finish(job, unavailable("journal-unavailable", str(wrong)))
         except VaultUnavailable as wrong:
             self._judge.finish(job, unavailable("vault-unavailable", str(wrong)))
@@ -401,11 +404,12 @@ class Engine:
         self._lanes.begin(job)
         return job
 
-    def _failed(self, partition: int, wrong: JournalError) -> None:
+    def _failed(self, partition: int, wrong: Exception) -> None:
         """Reading failed: for now, or, where the log lost or changed what was acknowledged, for good."""
         self.trouble[partition] = str(wrong)
         self._dues.staged_was_dropped(partition)
-        if self.followers[partition].stopped is None or partition in self.stopped:
+        for_good = self.followers[partition].stopped is not None or isinstance(wrong, LocalStateDamaged)
+        if not for_good or partition in self.stopped:
             return
         self.stopped[partition] = wrong
         for job in self._lanes:
