@@ -1,6 +1,6 @@
 """What a recorder wants saved, before it is known where in its streams it will stand: the makings of one commit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 from consumers.admission import Admitted
 from domain.instants import Instant
-from infra.eventsourcing_journal.naming import snapshots_of, stream_of, tracking_of
+from infra.eventsourcing_journal.naming import snapshots_of, tracking_of
 from schemas.commit import ActorEntry, StreamKind
 
 
@@ -61,12 +61,16 @@ class Draft:
 
 
 def parts_of(
-    events: Iterable[StoredEvent], *, tracking: Tracking | None = None, purpose: str | None = None
+    events: Iterable[StoredEvent],
+    stream_of: Callable[[UUID | str], str],
+    *,
+    tracking: Tracking | None = None,
+    purpose: str | None = None,
 ) -> list[Part]:
     """The parts that these events touch, in the order in which they touch them, and the tracking's watermark.
 
-    ``purpose``: they are no aggregate's events, but stand beside it (snapshots). IntegrityError where the versions of
-    one stream do not follow one another.
+    ``stream_of`` names the chain stream of an aggregate. ``purpose``: they are no aggregate's events, but stand beside
+    it (snapshots). IntegrityError where the versions of one stream do not follow one another.
     """
     parts: dict[UUID | str, Part] = {}
     for index, event in enumerate(events):

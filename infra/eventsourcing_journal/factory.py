@@ -1,16 +1,12 @@
 """The infrastructure factory: ``PERSISTENCE_MODULE=infra.eventsourcing_journal`` and where the journal is."""
 
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
-from eventsourcing.persistence import (
-    DatabaseError,
-    InfrastructureFactory,
-    OperationalError,
-)
+from eventsourcing.persistence import InfrastructureFactory
 from eventsourcing.utils import Environment, EnvType, resolve_topic
 
-from consumers.journal import JournalError, JournalUnavailable
-from infra.eventsourcing_journal.opening import Address, Lease, lease
+from consumers.journal import JournalError
+from infra.eventsourcing_journal.opening import Address, open_lease
 from infra.eventsourcing_journal.recorders import (
     TIMEOUT,
     JournalAggregateRecorder,
@@ -19,6 +15,7 @@ from infra.eventsourcing_journal.recorders import (
     JournalRecorder,
     JournalTrackingRecorder,
 )
+from infra.eventsourcing_journal.store import Lease, as_persistence_error
 
 R = TypeVar("R", bound=JournalRecorder)
 
@@ -44,14 +41,20 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
     tracking_recorder_class: type[JournalTrackingRecorder] = JournalTrackingRecorder
     process_recorder_class: type[JournalProcessRecorder] = JournalProcessRecorder
 
-    def __init__(self, env: Environment | EnvType | None) -> None:
-        """OSError for a setting that is missing or means nothing; the library's errors for a journal that cannot be
-        opened."""
+    CREATE: ClassVar[int | None] = 1
+    """Partitions of a topic that is not there yet; None: it has to be."""
+
+    def __init__(self, env: Environment | EnvType | None, lease: Lease | None = None) -> None:
+        """``lease``: a store that is open already, in place of the journal that the environment names.
+
+        OSError for a setting that is missing or means nothing; the library's errors for a journal that cannot be
+        opened.
+        """
         super().__init__(env)
         self.timeout = float(self._number(self.JOURNAL_TIMEOUT, TIMEOUT))
-        self.lease = self._lease()
+        self.lease = self._opened() if lease is None else lease
 
-    def _lease(self) -> Lease:
+    def _opened(self) -> Lease:
         url = self.env.get(self.JOURNAL_URL)
         if not url:
             raise OSError(
@@ -61,13 +64,11 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
         topic = self.env.get(self.JOURNAL_TOPIC) or self.env.name or UNNAMED
         partition = self._number(self.JOURNAL_PARTITION, 0)
         try:
-            return lease(Address(url, topic, int(partition)))
+            return open_lease(Address(url, topic, int(partition), self.CREATE))
         except ValueError as error:
             raise OSError(str(error)) from error
-        except JournalUnavailable as error:
-            raise OperationalError(str(error)) from error
         except JournalError as error:
-            raise DatabaseError(f"{type(error).__name__}: {error}") from error
+            raise as_persistence_error(error) from error
 
     def _number(self, key: str, default: float) -> float:
         text = self.env.get(key)

@@ -8,19 +8,21 @@ it. So a journal in memory is gone as soon as its last application is closed, an
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final, Generic, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from consumers.journal import Journal
-from infra.eventsourcing_journal.store import Store, closed
+from consumers.local_state import LocalState
+from infra.eventsourcing_journal.partition_store import PartitionStore
+from infra.eventsourcing_journal.store import Lease
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
+from infra.settings import journal_at
 
 V = TypeVar("V")
 
@@ -29,55 +31,32 @@ V = TypeVar("V")
 class Address:
     """Where an application's events are: the journal's URL, its topic there, and the partition of the topic.
 
-    URLs are ``memory:`` or ``memory:NAME`` (one per name and process) and ``sqlite:///DIR``. ``partitions`` is how many
-    a new topic gets; one that exists keeps its own.
+    URLs are ``memory:`` or ``memory:NAME`` (one per name and process) and ``sqlite:///DIRECTORY``. ``create`` is the
+    number of partitions that a topic is made with, if it is not there; None: it has to be.
     """
 
     url: str
     topic: str
     partition: int = 0
-    partitions: int = 1
+    create: int | None = field(default=1, compare=False)
 
 
-class Lease:
-    """A share in a store, until it is released. The store closes behind its last one."""
-
-    def __init__(self, address: Address, store: Store) -> None:
-        self._address = address
-        self._held = [store]
-
-    @property
-    def store(self) -> Store:
-        """OperationalError once it was released."""
-        try:
-            return self._held[0]
-        except IndexError:
-            raise closed() from None
-
-    def another(self) -> "Lease":
-        """One more share in the same store."""
-        self.store.poke()
-        return lease(self._address)
-
-    def release(self) -> None:
-        """Give it up. Takes no lock, joins nobody, and may be called more than once."""
-        try:
-            self._held.pop()
-        except IndexError:
-            return
-        _released.append(self._address)
-        _notes.put(None)
-
-
-def lease(address: Address) -> Lease:
+def open_lease(address: Address) -> Lease:
     """A share in the store of this address, opened if nobody in this process has it open.
 
-    ValueError for a URL that means nothing here; JournalError if the log is not what the local state remembers.
+    ValueError for a URL or a partition that means nothing here; JournalError if the log is not there, or not what the
+    local state remembers.
     """
     with _lock:
         _sweep()
         _start_janitor()
-        return Lease(address, _stores.take(_key(address), lambda: _open(address)))
+        store = _stores.take(address, lambda: _open(address))
+
+    def released() -> None:
+        _released.append(address)
+        _notes.put(None)
+
+    return Lease(store, lambda: open_lease(address), released)
 
 
 # ---- opening, under the lock -----------------------------------------------------------------------------------------
@@ -104,11 +83,7 @@ class _Counted(Generic[V]):
             self._dispose(value)
 
 
-def _key(address: Address) -> tuple[str, str, int]:
-    return (address.url, address.topic, address.partition)
-
-
-def _open(address: Address) -> Store:
+def _open(address: Address) -> PartitionStore:
     """The store of an address, made of parts that are shared themselves; what was taken is left when it is closed."""
     taken: list[Callable[[], None]] = []
 
@@ -116,44 +91,36 @@ def _open(address: Address) -> Store:
         while taken:
             taken.pop()()
 
+    def shared(counted: _Counted[V], key: Hashable, make: Callable[[], V]) -> V:
+        value = counted.take(key, make)
+        taken.append(lambda: counted.leave(key))
+        return value
+
+    partition, topic = address.partition, (address.url, address.topic)
     try:
-        scheme, place = _parse(address.url)
-        topic = (address.url, address.topic)
-        if scheme == "memory":
-            journal: Journal = _journals.take(topic, lambda: _memory_journal(address))
-            taken.append(lambda: _journals.leave(topic))
-            state = memory_local_state(address.partition, journal.partitions)
+        if address.url.startswith("memory:"):
+            journal = shared(_journals, topic, lambda: _memory_journal(address))
+            state: LocalState = memory_local_state(partition, journal.partitions)
         else:
-            directory = Path(place)
-            directory.mkdir(parents=True, exist_ok=True)
-            slot = _slots.take(directory, lambda: claim_slot(directory))
-            taken.append(lambda: _slots.leave(directory))
+            at = journal_at(address.url)
+            assert at.directory is not None
+            directory = at.directory
             file = quote(address.topic, safe="")
-            journal = _journals.take(
-                topic, lambda: open_sqlite_journal(directory / f"{file}.sqlite", address.partitions)
-            )
-            taken.append(lambda: _journals.leave(topic))
-            state_file = slot.path / f"{file}-{address.partition:02}.sqlite"
-            state = open_local_state(state_file, address.partition, journal.partitions).state
+            slot = shared(_slots, directory, lambda: claim_slot(directory))
+            path = directory / f"{file}.sqlite"
+            journal = shared(_journals, topic, lambda: open_sqlite_journal(path, at.partitions or address.create))
+            state = open_local_state(slot.path / f"{file}-{partition}.sqlite", partition, journal.partitions).state
         taken.append(state.close)
-        return Store(journal, address.partition, state, address.topic, let_go=let_go)
+        if not 0 <= partition < journal.partitions:
+            raise ValueError(f"{address.topic} has the partitions 0 to {journal.partitions - 1}, and no {partition}")
+        return PartitionStore(journal, partition, state, address.topic, let_go=let_go)
     except BaseException:
         let_go()
         raise
 
 
-def _parse(url: str) -> tuple[str, str]:
-    """The scheme of a journal's URL, and the directory, or the name in memory."""
-    parts = urlsplit(url)
-    if parts.scheme == "memory" and not parts.netloc:
-        return parts.scheme, parts.path
-    if parts.scheme == "sqlite" and not parts.netloc and parts.path not in ("", "/"):
-        return parts.scheme, unquote(parts.path)
-    raise ValueError(f"journal {url!r}: it must be memory:, memory:NAME or sqlite:///DIRECTORY")
-
-
 def _memory_journal(address: Address) -> Journal:
-    log = MemoryLog(address.partitions, lambda: time.time_ns() // 1000, identity=f"{address.url}/{address.topic}")
+    log = MemoryLog(address.create or 1, lambda: time.time_ns() // 1000, identity=f"{address.url}/{address.topic}")
     return log.journal(address.topic)
 
 
@@ -166,7 +133,7 @@ _released: Final[deque[Address]] = deque()
 _notes: Final[SimpleQueue[None]] = SimpleQueue()
 _journals: Final[_Counted[Journal]] = _Counted(_close_journal)
 _slots: Final[_Counted[Slot]] = _Counted(Slot.release)
-_stores: Final[_Counted[Store]] = _Counted(Store.close)
+_stores: Final[_Counted[PartitionStore]] = _Counted(PartitionStore.close)
 
 
 @cache
@@ -178,7 +145,7 @@ def _start_janitor() -> None:
 def _sweep() -> None:
     """See to the shares that were released; under the lock."""
     while _released:
-        _stores.leave(_key(_released.popleft()))
+        _stores.leave(_released.popleft())
 
 
 def _keep_house() -> None:

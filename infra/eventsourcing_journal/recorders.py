@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from threading import Event
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from eventsourcing.persistence import (
@@ -34,7 +34,7 @@ from consumers.admission import Admitted
 from consumers.local_state import LocalState
 from infra.eventsourcing_journal.drafts import Draft, Envelope, Part, parts_of
 from infra.eventsourcing_journal.naming import originator_of, snapshots_of, stream_of, tracking_of
-from infra.eventsourcing_journal.opening import Lease
+from infra.eventsourcing_journal.store import Lease
 from schemas.commit import EventEntry
 
 TIMEOUT: Final = 30.0
@@ -48,35 +48,58 @@ _INTERRUPT: Final = 0.05
 
 
 class Stored(NamedTuple):
-    """An event in the log: its stream and version there, its position in the partition (no events of unique streams
+    """An event in the log: its stream and its number there, its position in the partition (no events of unique streams
     have one: -1), the entry itself and its commit."""
 
     stream: str
-    version: int
+    number: int
     position: int
     entry: EventEntry
     admitted: Admitted
 
 
 class JournalRecorder(Recorder):
-    """What all recorders share: a lease on the store, and the making of commits. Subclasses may read and write more of
-    a commit than the library knows: ``envelope``, ``stored_event``, ``notification``."""
+    """What all recorders share: a lease on the store, and the making of commits.
+
+    Subclasses may name streams in another way, and read and write more of a commit than the library knows: ``stream``,
+    ``envelope``, ``stored_event``, ``notification``.
+    """
+
+    numbered_from: ClassVar[int] = 0
+    """The version of the event that the log counts as a stream's event 0."""
 
     def __init__(self, lease: Lease, *, timeout: float = TIMEOUT) -> None:
         self.lease = lease
         self.timeout = timeout
 
-    def envelope(self, kwargs: Mapping[str, Any]) -> Envelope:
-        """What the commit says beside its events, from the keyword arguments that were given to ``save``."""
+    def stream(self, originator_id: UUID | str) -> str:
+        """The chain stream of an aggregate."""
+        return stream_of(originator_id)
+
+    def envelope(self, stored_events: Sequence[StoredEvent], kwargs: Mapping[str, Any]) -> Envelope:
+        """What the commit says beside its events, from them and the keyword arguments of ``Application.save``."""
         return PLAIN
 
     def stored_event(self, stored: Stored) -> StoredEvent:
-        return StoredEvent(originator_of(stored.stream), stored.version, stored.entry.name, stored.entry.body)
+        """The event as ``select_events`` gives it."""
+        version = stored.number + self.numbered_from
+        return StoredEvent(originator_of(stored.stream), version, stored.entry.name, stored.entry.body)
 
     def notification(self, stored: Stored) -> Notification:
-        return Notification(
-            originator_of(stored.stream), stored.version, stored.entry.name, stored.entry.body, stored.position + 1
-        )
+        """The event as ``select_notifications`` gives it."""
+        version = stored.number + self.numbered_from
+        entry = stored.entry
+        return Notification(originator_of(stored.stream), version, entry.name, entry.body, stored.position + 1)
+
+    def parts(
+        self, stored_events: Iterable[StoredEvent], tracking: Tracking | None = None, purpose: str | None = None
+    ) -> list[Part]:
+        """What these events, and the tracking, will be in a commit."""
+        parts = parts_of(stored_events, self.stream, tracking=tracking, purpose=purpose)
+        for part in parts:
+            if part.kind == "chain":
+                part.first -= self.numbered_from
+        return parts
 
     def save(self, parts: Sequence[Part], envelope: Envelope = PLAIN) -> Admitted:
         """Save the parts as one commit; returns when it was read back and admitted."""
@@ -97,9 +120,9 @@ class JournalAggregateRecorder(JournalRecorder, AggregateRecorder):
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """Save the events as one commit; IntegrityError if a version is there already or out of order."""
-        parts = parts_of(stored_events, purpose=self.purpose)
+        parts = self.parts(stored_events, purpose=self.purpose)
         if parts:
-            self.save(parts, self.envelope(kwargs))
+            self.save(parts, self.envelope(stored_events, kwargs))
         return None
 
     def select_events(
@@ -112,13 +135,15 @@ class JournalAggregateRecorder(JournalRecorder, AggregateRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         """The aggregate's events with versions greater than ``gt`` and up to ``lte``."""
-        first = 0 if gt is None else gt + 1
-        stream = stream_of(originator_id)
+        stream = self.stream(originator_id)
+        base = self.numbered_from if self.purpose is None else 0
+        first = 0 if gt is None else max(gt + 1 - base, 0)
+        last = None if lte is None else lte - base
         if self.purpose is None:
-            found = self.lease.store.read(lambda state: _chain(state, stream, first, lte, desc, limit))
+            found = self.lease.store.read(lambda state: _chain(state, stream, first, last, desc, limit))
         else:
             name = snapshots_of(self.purpose, stream)
-            found = self.lease.store.read(lambda state: _unique(state, name, stream, first, lte, desc, limit))
+            found = self.lease.store.read(lambda state: _unique(state, name, stream, first, last, desc, limit))
         return [self.stored_event(stored) for stored in found]
 
 
@@ -127,15 +152,17 @@ class JournalApplicationRecorder(JournalAggregateRecorder, ApplicationRecorder):
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """Save the events as one commit: the ids of their notifications, in the order given."""
-        return self.insert_with(parts_of(stored_events, purpose=self.purpose), kwargs)
+        return self.insert_tracked(stored_events, None, kwargs)
 
-    def insert_with(self, parts: Sequence[Part], kwargs: Mapping[str, Any]) -> Sequence[int]:
-        """Save the parts as one commit: the ids of its events' notifications."""
+    def insert_tracked(
+        self, stored_events: Sequence[StoredEvent], tracking: Tracking | None, kwargs: Mapping[str, Any]
+    ) -> Sequence[int]:
+        """The same, and the tracking in the same commit, also without any event."""
+        parts = self.parts(stored_events, tracking)
         if not parts:
             return []
-        admitted = self.save(parts, self.envelope(kwargs))
-        count = sum(len(part.facts) for part in parts)
-        return list(range(admitted.position + 1, admitted.position + count + 1))
+        admitted = self.save(parts, self.envelope(stored_events, kwargs))
+        return list(range(admitted.position + 1, admitted.position + len(stored_events) + 1))
 
     def select_notifications(
         self,
@@ -187,7 +214,7 @@ class JournalTrackingRecorder(JournalRecorder, TrackingRecorder):
 
     def insert_tracking_with(self, tracking: Tracking, stored_events: Iterable[StoredEvent] = ()) -> None:
         """The same, and these events with it: both or neither."""
-        self.save(parts_of(stored_events, tracking=tracking))
+        self.save(self.parts(stored_events, tracking))
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """The last one of that application; None if there is none."""
@@ -227,8 +254,7 @@ class JournalProcessRecorder(JournalTrackingRecorder, JournalApplicationRecorder
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """As for applications; ``tracking`` is recorded with them, also without any event."""
-        tracking: Tracking | None = kwargs.get("tracking")
-        return self.insert_with(parts_of(stored_events, tracking=tracking, purpose=self.purpose), kwargs)
+        return self.insert_tracked(stored_events, kwargs.get("tracking"), kwargs)
 
 
 class JournalSubscription(ListenNotifySubscription[JournalApplicationRecorder]):
@@ -264,11 +290,11 @@ def _chain(state: LocalState, stream: str, first: int, last: int | None, desc: b
         stored
         for admitted in state.commits_of(stream, first)
         for stored in _events(admitted)
-        if stored.stream == stream and first <= stored.version
+        if stored.stream == stream and first <= stored.number
     )
     found = []
     for stored in islice(wanted, None if desc else limit):
-        if stored.version >= behind:
+        if stored.number >= behind:
             break
         found.append(stored)
     if desc:

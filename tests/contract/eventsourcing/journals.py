@@ -48,7 +48,7 @@ class Sqlite(OnAJournal):
     def journal_url(self) -> str:
         directory = tempfile.mkdtemp(prefix="rescind-eventsourcing-")
         self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
-        return f"sqlite://{directory}"
+        return f"sqlite:///{directory}"
 
 
 def _restore(key: str, value: str | None) -> None:

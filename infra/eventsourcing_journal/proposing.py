@@ -1,0 +1,187 @@
+"""From drafts to commits: what fits is proposed, what waits for the same stream waits, what was settled is answered.
+
+No thread and no lock of its own: whoever follows the partition calls ``step``, passes on what the follower says (it is
+a Listener through ``writer``), and calls ``answer`` when it holds no lock.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+
+from eventsourcing.persistence import DatabaseError, DataError, IntegrityError, OperationalError, PersistenceError
+
+from consumers.admission import Admitted
+from consumers.journal import Journal
+from consumers.local_state import LocalState
+from consumers.writer import Settled, Writer
+from domain.instants import Instant
+from infra.eventsourcing_journal.drafts import Draft, Part
+from schemas.commit import COMMIT_VERSION, ZERO_HASH, Commit, EventEntry, StreamEntry, commit_id, encode_commit
+from schemas.wire import Malformed
+
+
+class Proposer:
+    """Drafts for one partition. ``again`` is True when something was settled that others may have waited for."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        partition: int,
+        state: LocalState,
+        name: str,
+        *,
+        wake: Callable[[], None],
+        new_id: Callable[[], bytes],
+    ) -> None:
+        """``name`` stands as the writer in commits and records; ``wake`` is called, from any thread, when ``step`` has
+        something to do; ``new_id`` gives 16 unique bytes."""
+        self.writer = Writer(journal, name, new_id, lambda _, ordinal: state.commit_at(ordinal), wake=wake)
+        self.again = False
+        self._partition = partition
+        self._state = state
+        self._name = name
+        self._new_id = new_id
+        self._waiting: list[Draft] = []
+        self._busy: set[str] = set()
+        self._answers: deque[tuple[Future[Admitted], Admitted | PersistenceError]] = deque()
+
+    def take(self, drafts: Iterable[Draft]) -> None:
+        """Have these written, in this order where they touch the same streams."""
+        self._waiting.extend(drafts)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a draft waits for a stream that is on its way."""
+        return bool(self._waiting)
+
+    def step(self, now: Instant) -> None:
+        """Propose what may be proposed, and send it; the follower has to be at the log's end."""
+        self.again = False
+        if self._waiting:
+            self._propose_waiting(now)
+        self.writer.step(now)
+
+    def refuse(self, error: PersistenceError) -> None:
+        """Answer what waits, and what is on its way, with an error; nothing is written any more."""
+        self._answers.extend((draft.future, error) for draft in self._waiting)
+        self._waiting = []
+        self.writer.close()
+
+    def answer(self) -> None:
+        """Answer what was settled. Whoever waits for it goes on at once, and may ask for more."""
+        while True:
+            try:
+                future, answer = self._answers.popleft()
+            except IndexError:
+                return
+            if isinstance(answer, PersistenceError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    # ---- proposing -----------------------------------------------------------------------------------------------
+
+    def _propose_waiting(self, now: Instant) -> None:
+        """Propose what touches no stream that is on its way, or that an earlier one waits for."""
+        left: list[Draft] = []
+        taken: set[str] = set()
+        for draft in self._waiting:
+            streams = {part.stream for part in draft.parts}
+            if self.writer.has_room and streams.isdisjoint(self._busy) and streams.isdisjoint(taken):
+                self._propose(draft, streams, now)
+            else:
+                left.append(draft)
+                taken |= streams
+        self._waiting = left
+
+    def _propose(self, draft: Draft, streams: set[str], now: Instant) -> None:
+        for part in draft.parts:
+            if reason := self._misfit(part):
+                self._answers.append((draft.future, IntegrityError(reason)))
+                return
+        commit = self._commit(draft, now)
+        key = next((part.stream.encode() for part in draft.parts if part.kind == "chain"), b"")
+
+        def settled(found: Settled) -> None:
+            self._busy -= streams
+            self.again = True
+            self._answers.append((draft.future, _outcome(found)))
+
+        try:
+            self.writer.propose(self._partition, key, encode_commit(commit), settled, commit)
+        except Malformed as error:
+            self._answers.append((draft.future, DataError(f"no commit can hold this: {error.reason}")))
+        else:
+            self._busy |= streams
+
+    def _misfit(self, part: Part) -> str | None:
+        """Why a part does not fit what the log has already, and so never will (DESIGN 3.1)."""
+        state = self._state
+        match part.kind:
+            case "chain":
+                head = state.head(part.stream)
+                if head is None or part.first == head.count:
+                    return None
+                said = "is recorded already" if part.first < head.count else f"does not follow {head.count - 1}"
+                return f"version {part.first} of {part.stream} {said}"
+            case "unique":
+                versions = range(part.first, part.first + len(part.facts))
+                there = next((version for version in versions if state.has_version(part.stream, version)), None)
+                return None if there is None else f"version {there} of {part.stream} is recorded already"
+            case "watermark":
+                last = state.watermark(part.stream)
+                if last is None or part.first > last:
+                    return None
+                return f"{part.stream} is at {last} already, and {part.first} is not greater"
+
+    def _commit(self, draft: Draft, now: Instant) -> Commit:
+        """The commit of a draft that fits."""
+        envelope = draft.envelope
+        recorded_at = now if envelope.recorded_at is None else envelope.recorded_at
+        streams = tuple([self._entry(part, recorded_at) for part in draft.parts])
+        first = streams[0]
+        if envelope.command_id is None:
+            id = self._new_id()
+        else:
+            id = commit_id(first.stream, envelope.command_id, first.parent)
+        return Commit(
+            COMMIT_VERSION,
+            id,
+            envelope.command_id,
+            envelope.command_fingerprint,
+            envelope.actor,
+            envelope.correlation_id,
+            envelope.causation_id,
+            recorded_at,
+            self._name if envelope.writer is None else envelope.writer,
+            streams,
+        )
+
+    def _entry(self, part: Part, recorded_at: Instant) -> StreamEntry:
+        head = self._state.head(part.stream) if part.kind == "chain" else None
+        events = tuple(
+            [
+                EventEntry(place, name, version, recorded_at if occurred_at is None else occurred_at, body)
+                for place, name, version, occurred_at, body in part.facts
+            ]
+        )
+        return StreamEntry(part.stream, part.kind, ZERO_HASH if head is None else head.hash, part.first, events)
+
+
+def _outcome(settled: Settled) -> Admitted | PersistenceError:
+    match settled.kind:
+        case "admitted":
+            assert settled.admitted is not None
+            return settled.admitted
+        case "duplicate":
+            return IntegrityError(f"this was recorded before: {settled.reason}")
+        case "superseded":
+            return IntegrityError(f"somebody else was first: {settled.reason}")
+        case "malformed":
+            return DataError(f"the journal does not take this: {settled.reason}")
+        case "refused" if not settled.retriable:
+            return DatabaseError(f"the journal does not take this: {settled.reason}")
+        case "refused":
+            return OperationalError(f"not written: {settled.reason}")
+        case "unknown":
+            return OperationalError(f"nobody knows whether this was written: {settled.reason}")
