@@ -233,6 +233,10 @@ class MemoryHeads:
     """Heads in dictionaries: for replay and audit, where nothing but the answer is wanted. No commit is kept."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """As at the start of the log."""
         self.next_ordinal = 0
         self.next_position = 0
         self.format = 1

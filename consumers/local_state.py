@@ -18,6 +18,10 @@ class LocalStateDamaged(Exception):
     """What is stored cannot be read any more; the message says what to do (nothing is lost: the log has it all)."""
 
 
+class LocalStateUnavailable(Exception):
+    """It cannot be written or read now (disk full, file locked); the same call may succeed later."""
+
+
 class Due(NamedTuple):
     """A deadline that an order has, and when it is due."""
 

@@ -1,0 +1,22 @@
+"""Local state (the port is ``consumers.local_state``): SQLite files in slots, and dictionaries for simulation.
+
+``DIR/state/0``, ``DIR/state/1``, …: a process takes the first slot whose lock is free (``claim_slot``), so that several
+processes on one directory each follow the log by themselves; in its slot it has one file per partition
+(``open_local_state``).
+"""
+
+from infra.local_state.file import discard
+from infra.local_state.memory import MemoryLocalState, memory_local_state
+from infra.local_state.slots import Slot, claim_slot
+from infra.local_state.sqlite import Opened, SqliteLocalState, open_local_state
+
+__all__ = [
+    "MemoryLocalState",
+    "Opened",
+    "Slot",
+    "SqliteLocalState",
+    "claim_slot",
+    "discard",
+    "memory_local_state",
+    "open_local_state",
+]

@@ -1,0 +1,136 @@
+"""The file behind local state in SQLite: its tables, how it is made, opened, found wrong, and thrown away.
+
+It is a cache of the log, so ``synchronous=NORMAL`` is enough: with WAL a power cut may cost the youngest batches, which
+are read from the log again. OFF would be quicker still, but a power cut could leave a file that answers, and answers
+differently from the log.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from consumers.journal import JournalDamaged, JournalMismatch
+from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
+from infra.journals.sqlite import cut_off
+
+APPLICATION_ID: Final = 0x52534C31
+"""In the file's header: this is local state of rescind, layout 1."""
+
+TABLES: Final = """
+CREATE TABLE progress (identity TEXT, partition INTEGER NOT NULL, partitions INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL, next_index INTEGER NOT NULL, next_ordinal INTEGER NOT NULL,
+    next_position INTEGER NOT NULL, format INTEGER NOT NULL, next_stream INTEGER NOT NULL,
+    due_through INTEGER NOT NULL, duplicate INTEGER NOT NULL, superseded INTEGER NOT NULL, malformed INTEGER NOT NULL);
+CREATE TABLE commits (ordinal INTEGER PRIMARY KEY, offset INTEGER NOT NULL, idx INTEGER NOT NULL,
+    position INTEGER NOT NULL, appended_at INTEGER NOT NULL, hash BLOB NOT NULL, key INTEGER NOT NULL,
+    stream INTEGER NOT NULL, previous INTEGER, data BLOB NOT NULL);
+CREATE TABLE parts (ordinal INTEGER, stream INTEGER, previous INTEGER,
+    PRIMARY KEY (ordinal, stream)) WITHOUT ROWID;
+CREATE TABLE streams (id INTEGER PRIMARY KEY, key INTEGER NOT NULL, name TEXT NOT NULL, hash BLOB, count INTEGER,
+    mark INTEGER, last INTEGER NOT NULL);
+CREATE TABLE commands (stream INTEGER, key INTEGER, ordinal INTEGER,
+    PRIMARY KEY (stream, key, ordinal)) WITHOUT ROWID;
+CREATE TABLE versions (stream INTEGER, version INTEGER, ordinal INTEGER NOT NULL,
+    PRIMARY KEY (stream, version)) WITHOUT ROWID;
+CREATE TABLE due (stream INTEGER, deadline_id TEXT, due_at INTEGER NOT NULL,
+    PRIMARY KEY (stream, deadline_id)) WITHOUT ROWID;
+CREATE INDEX due_by ON due (due_at, stream, deadline_id);
+CREATE TABLE parked (offset INTEGER, idx INTEGER, reason TEXT NOT NULL,
+    PRIMARY KEY (offset, idx)) WITHOUT ROWID;
+CREATE TABLE names (key INTEGER, number INTEGER, PRIMARY KEY (key, number)) WITHOUT ROWID;
+CREATE TABLE ids (key INTEGER, number INTEGER, PRIMARY KEY (key, number)) WITHOUT ROWID;
+"""
+_STATEMENTS: Final = [statement.strip() for statement in TABLES.split(";") if statement.strip()]
+
+
+class Connection(sqlite3.Connection):
+    """A connection whose errors are the port's. A file found to be corrupt is marked, and made anew at the next start."""
+
+    path: Path
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*args)
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def executemany(self, *args: Any) -> sqlite3.Cursor:
+        try:
+            return super().executemany(*args)
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def _told(self, error: sqlite3.Error) -> Exception:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            _marker(self.path).touch()
+            return LocalStateDamaged(f"{self.path}: {error}: start again, and it is made anew from the log")
+        if isinstance(error, sqlite3.OperationalError):
+            return LocalStateUnavailable(f"{self.path}: {error}")
+        return error
+
+
+def connect(path: Path, *, read_only: bool) -> Connection:
+    """A connection to a file that is there."""
+    mode = "ro" if read_only else "rw"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, factory=Connection)
+    connection.path = path
+    connection.execute("PRAGMA cache_size=-16384")
+    if not read_only:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint=2000")
+    return connection
+
+
+def create(path: Path, partition: int, partitions: int) -> None:
+    """An empty file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN")
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        for statement in _STATEMENTS:
+            connection.execute(statement)
+        counts = (None, partition, partitions, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0)
+        connection.execute("INSERT INTO progress VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", counts)
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def discard(path: Path) -> None:
+    """Delete a local state file with all that belongs to it; the log brings it back."""
+    for suffix in ("", "-wal", "-shm", "-journal", ".damaged"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
+    """Why the file cannot be used, as far as can be seen at once; None if it can."""
+    if not path.exists():
+        return "missing"
+    if _marker(path).exists():
+        return "was found damaged while it was in use"
+    try:
+        if cut_off(path, APPLICATION_ID):
+            return "is shorter than it says itself"
+        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+        connection = sqlite3.connect(uri, uri=True)
+        try:
+            (ordinals,) = connection.execute("SELECT next_ordinal FROM progress").fetchone()
+            (last,) = connection.execute("SELECT max(ordinal) FROM commits").fetchone()
+            tables = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+        finally:
+            connection.close()
+    except JournalMismatch:
+        return "is of another layout"
+    except (JournalDamaged, sqlite3.DatabaseError, TypeError) as error:
+        return f"cannot be read: {error}"
+    if {statement for (statement,) in tables} != set(_STATEMENTS):
+        return "is of another layout"
+    return None if ordinals == (0 if last is None else last + 1) else "does not fit itself"
+
+
+def _marker(path: Path) -> Path:
+    """Stands beside a file that was found to be damaged while in use."""
+    return path.with_name(f"{path.name}.damaged")

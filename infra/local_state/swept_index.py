@@ -1,0 +1,79 @@
+"""An index of random keys that stays flat as it grows: new entries wait in memory and are written in sweeps.
+
+Inserted one by one, random keys touch one page of a B-tree each, and once there are many pages every insert writes
+4 KiB. Here entries wait in 256 buckets by the key's upper bits; one bucket after the other is written, 256 rounds make
+a sweep, so neighbours go to the same pages together. What waits is not stored a second time: numbers are dense and
+growing (ordinals, ids of streams), so after a restart the owner gives the youngest WINDOW entries again.
+
+Keys are 47-bit hashes: whoever finds a number compares the full value behind it.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final
+
+KEY_BITS: Final = 47
+_BUCKETS: Final = 256
+_EVERY: Final = 128
+WINDOW: Final = _BUCKETS * _EVERY
+"""So many of the youngest numbers may wait in memory only."""
+
+_SHIFT: Final = KEY_BITS - 8
+
+
+def key_of_text(text: str) -> int:
+    """The key of a name: spread evenly, the same in every process."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 17
+
+
+def key_of_id(id: bytes) -> int:
+    """The key of a UUID, which is spread evenly itself."""
+    return int.from_bytes(id[:8], "big") >> 17
+
+
+class SweptIndex:
+    """Key → numbers. ``name`` is its table's (key, number); the caller's transaction surrounds ``sweep``."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self._connection = connection
+        self._find = f"SELECT number FROM {name} WHERE key = ?"
+        self._insert = f"INSERT OR IGNORE INTO {name} VALUES (?, ?)"
+        self._buckets: list[dict[int, int]] = [{} for _ in range(_BUCKETS)]
+        self._twins: dict[int, list[int]] = {}
+
+    def load(self, youngest: Iterable[tuple[int, int]]) -> None:
+        """The (key, number) of at least the WINDOW youngest numbers, those of the table included."""
+        for key, number in youngest:
+            self.add(key, number)
+
+    def find(self, key: int) -> list[int]:
+        """The numbers under this key; nearly always none or one."""
+        found = [number for (number,) in self._connection.execute(self._find, (key,))]
+        waiting = self._buckets[key >> _SHIFT].get(key)
+        if waiting is not None:
+            for number in (waiting, *self._twins.get(key, ())):
+                if number not in found:
+                    found.append(number)
+        return found
+
+    def add(self, key: int, number: int) -> None:
+        """A new entry; ``find`` sees it at once."""
+        if self._buckets[key >> _SHIFT].setdefault(key, number) != number:
+            self._twins.setdefault(key, []).append(number)
+
+    def sweep(self, first: int, behind: int) -> None:
+        """Numbers from ``first`` to below ``behind`` came since the last time: write the buckets whose turn it is."""
+        for turn in range(first // _EVERY, behind // _EVERY):
+            bucket = self._buckets[turn % _BUCKETS]
+            rows = sorted(bucket.items())
+            for key in self._twins.keys() & bucket.keys():
+                rows += [(key, number) for number in self._twins.pop(key)]
+            self._connection.executemany(self._insert, rows)
+            bucket.clear()
+
+    def clear(self) -> None:
+        """Forget what waits in memory: after a transaction that failed, before a new ``load``."""
+        for bucket in self._buckets:
+            bucket.clear()
+        self._twins.clear()
