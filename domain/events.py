@@ -672,12 +672,13 @@ class DisputeAppealed:
 
 @fact
 class DeadlineReached:
-    """A deadline passed; what follows from it is in the same commit."""
+    """A deadline passed; what follows from it is in the same commit. ``deadlines``: those that now begin to run."""
 
     deadline_id: str
     kind: str
     due_at: Instant
     ref: str
+    deadlines: tuple[Deadline, ...]
 
 
 @fact

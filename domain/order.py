@@ -248,6 +248,10 @@ class Order:
     placed: e.OrderPlaced | None = None
     placed_at: Instant = 0
     paid_at_placing: bool = False
+    placed_fingerprint: bytes | None = None
+    holds: dict[str, bytes | None] = field(default_factory=dict)
+    """On a subject's stream: legal holds in force, with the fingerprint of the content they were placed for."""
+    erased: bool = False
     lines: dict[int, Line] = field(default_factory=dict)
     ship_by: Instant | None = None
     proposed_ship_by: Instant | None = None
@@ -316,6 +320,7 @@ class Order:
         new.deadlines = dict(self.deadlines)
         new.counters = dict(self.counters)
         new.ids = dict(self.ids)
+        new.holds = dict(self.holds)
         new.credits = list(self.credits)
         return new
 
@@ -419,6 +424,7 @@ def _set_deadlines(order: Order, deadlines: tuple[e.Deadline, ...]) -> None:
 def _order_placed(order: Order, event: e.OrderPlaced, at: Instant, stamp: Stamp) -> None:
     order.placed = event
     order.placed_at = stamp.recorded_at
+    order.placed_fingerprint = stamp.fingerprint
     order.ship_by = event.ship_by
     order.lines = {
         x.line: Line(x.line, x.sku, x.title, x.quantity, x.goods, x.refundable_tax, x.listing, x.quantity)
@@ -457,7 +463,7 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         reason=event.reason,
         asked=asked,
         base={line: order.lines[line].canceled for line in asked if line in order.lines},
-        status="open",
+        status="approved" if event.verdict.outcome == "granted" else "open",
         asked_at=stamp.recorded_at,
         decide_by=decide_by,
         rule=event.verdict.rule,
@@ -851,6 +857,7 @@ def _deadline_reached(order: Order, event: e.DeadlineReached, at: Instant, stamp
         order.found.stage = "silent"
     if event.kind == "evidence" and event.ref in order.cases:
         order.cases[event.ref].remaining = None
+    _set_deadlines(order, event.deadlines)
 
 
 def _notice(status: str) -> Callable[[Order, Any, Instant, Stamp], None]:
@@ -858,6 +865,19 @@ def _notice(status: str) -> Callable[[Order, Any, Instant, Stamp], None]:
         order.notices[event.notice_id] = status
 
     return mark
+
+
+def _subject_erased(order: Order, event: e.SubjectErased, at: Instant, stamp: Stamp) -> None:
+    order.erased = True
+
+
+def _hold_placed(order: Order, event: e.LegalHoldPlaced, at: Instant, stamp: Stamp) -> None:
+    order.holds[event.hold_id] = stamp.fingerprint
+    order.ids[event.hold_id] = stamp.fingerprint
+
+
+def _hold_released(order: Order, event: e.LegalHoldReleased, at: Instant, stamp: Stamp) -> None:
+    order.holds.pop(event.hold_id, None)
 
 
 def _nothing(order: Order, event: object, at: Instant, stamp: Stamp) -> None:
@@ -918,9 +938,9 @@ _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {
     e.DeadlineReached: _deadline_reached,
     e.ConfirmationDelivered: _notice("delivered"),
     e.NoticeFailed: _notice("failed"),
-    e.SubjectErased: _nothing,
-    e.LegalHoldPlaced: _nothing,
-    e.LegalHoldReleased: _nothing,
+    e.SubjectErased: _subject_erased,
+    e.LegalHoldPlaced: _hold_placed,
+    e.LegalHoldReleased: _hold_released,
     e.JournalCreated: _nothing,
     e.PolicyPublished: _nothing,
     e.ImportOpened: _nothing,

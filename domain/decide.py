@@ -1,0 +1,322 @@
+"""The one door of the domain: who may say it, what it comes to, what falls due, what may be done.
+
+``decide`` runs a decision on a copy of the order, folding each event as it is yielded, then settles what follows from
+it: requests with nothing left open are closed, and the money that is due back goes out as at most one instruction.
+Everything here is pure: the same order, command, policies and instant give the same events.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain import commands as c
+from domain import events as e
+from domain.deadlines import applies, due
+from domain.decisions import (
+    canceling,
+    cases,
+    disputes,
+    placing,
+    reaching,
+    returns,
+    shipped_after_cancel,
+    shipping,
+    subjects,
+    talking,
+)
+from domain.decisions.situation import Events, Situation, quantities
+from domain.eligibility import changes_at
+from domain.instants import Instant
+from domain.market import MarketSettings
+from domain.order import Order, Stamp, apply, fresh
+from domain.policy import Policy, PolicyBook, PolicyDocument
+from domain.verdict import Ruling, fact, refused
+
+__all__ = ["Decided", "authorise", "decide", "due", "policy_of", "reach", "situation"]
+
+ENGINE: Final = c.Actor(kind="system", id="engine")
+"""Who reaches deadlines."""
+_NO_POLICY: Final = e.PolicyRef("", 0, bytes(32))
+_NO_RULES: Final = Policy(id="none", version=1, rules=("seller-has-final-say",))
+"""What a command about a subject stands in: no policy judges it."""
+
+
+@dataclass(slots=True)
+class Decided:
+    """What a command came to: events with the instant at which each occurred, and the state after them."""
+
+    events: tuple[tuple[e.Event, Instant], ...]
+    order: Order
+    refused: str | None
+    verdict: e.Verdict | None
+    answer: bool = False
+    """No commit is to be written: no-such-order, not-yours, a refused placing of what is not there, a moot deadline."""
+
+
+def authorise(order: Order | None, command: c.Command) -> str | None:
+    """``no-such-order`` or ``not-yours``, or None. The first check; what it refuses leaves nothing behind."""
+    kind = command.actor.kind
+    exists = order is not None and order.exists
+    if not exists and not isinstance(command, c.PlaceOrder | c.SubjectCommand):
+        return "no-such-order"
+    if kind in ("support", "system"):
+        return None
+    if kind not in command.WHO or not exists or order is None:
+        return "not-yours"
+    terms = order.terms
+    if command.actor.id != (terms.buyer_id if kind == "buyer" else terms.seller_id):
+        return "not-yours"
+    if isinstance(command, c.ApproveCancel | c.DeclineCancel | c.WithdrawCancel):
+        request = order.requests.get(command.request_id)
+        asked = isinstance(command, c.WithdrawCancel)
+        if request is not None and (request.by == kind) is not asked:
+            return "not-yours"
+    return None
+
+
+def policy_of(order: Order, policies: PolicyBook) -> PolicyDocument | None:
+    """The very document an order is pinned to; None while it is not known here."""
+    return policies.get(order.terms.policy)
+
+
+def decide(
+    order: Order | None, command: c.Command, policies: PolicyBook, market: MarketSettings, now: Instant
+) -> Decided:
+    """Decide one command at its instant. ``BadInput`` for what is malformed in the light of the order."""
+    before = order if order is not None else fresh(command.marketplace, getattr(command, "order_id", ""))
+    no = authorise(order, command)
+    if no is not None:
+        return _answer(before, no, command)
+    scratch = before.copy()
+    if isinstance(command, c.PlaceOrder) and not before.exists:
+        document = policies.named(command.policy or market.policy)
+        if document is None:
+            return _answer(before, "no-such-policy", command)
+    elif isinstance(command, c.SubjectCommand):
+        document = None
+    else:
+        document = policies.get(before.terms.policy)
+        if document is None:
+            raise LookupError(f"policy {before.terms.policy.id}@{before.terms.policy.version} is not known yet")
+    if isinstance(command, c.RequestCancel) and command.actor.kind == "seller":
+        assert document is not None
+        if not document.policy.mutual_consent:
+            return _answer(before, "not-yours", command)
+    if isinstance(command, c.ReachDeadline):
+        return _reach_by_id(before, command, policies, market, now)
+    s = _situation(scratch, document, policies, market, now, command.actor, command)
+    stamp = Stamp(max(now, before.recorded_at), command.actor.kind, command.actor.id, command.fingerprint)
+    events = _decision(s, command, before)
+    return _run(s, events, stamp, before, command.happened_at)
+
+
+def reach(
+    order: Order, deadline: e.Deadline, policies: PolicyBook, market: MarketSettings, now: Instant
+) -> Decided:
+    """Reach one deadline of an order; moot ones come to nothing. ``now``: COMMANDS.md 3, the later of due and last."""
+    if not applies(order, deadline):
+        return Decided((), order, None, None, answer=True)
+    document = policies.get(order.terms.policy)
+    if document is None:
+        raise LookupError(f"policy {order.terms.policy.id}@{order.terms.policy.version} is not known yet")
+    command = c.ReachDeadline(
+        command="ReachDeadline",
+        command_id="reach",
+        marketplace=order.marketplace,
+        order_id=order.order_id,
+        actor=ENGINE,
+        deadline_id=deadline.deadline_id,
+    )
+    s = _situation(order.copy(), document, policies, market, max(now, order.recorded_at), ENGINE, command)
+    stamp = Stamp(s.now, ENGINE.kind, ENGINE.id, None)
+    return _run(s, reaching.reach(s, deadline), stamp, order, deadline.due_at)
+
+
+def _reach_by_id(
+    order: Order, command: c.ReachDeadline, policies: PolicyBook, market: MarketSettings, now: Instant
+) -> Decided:
+    """A deadline named by a command: one that is not due, or no longer applies, comes to nothing."""
+    deadline = order.deadlines.get(command.deadline_id)
+    if deadline is None or deadline.due_at >= now:
+        return Decided((), order, None, None, answer=True)
+    return reach(order, deadline, policies, market, now)
+
+
+def situation(
+    order: Order, policies: PolicyBook, market: MarketSettings, now: Instant, command: c.Command
+) -> Situation:
+    """What a question about an order stands in; for eligibility and previews."""
+    return _situation(order, policies.get(order.terms.policy), policies, market, now, command.actor, command)
+
+
+def _situation(
+    order: Order,
+    document: PolicyDocument | None,
+    policies: PolicyBook,
+    market: MarketSettings,
+    now: Instant,
+    actor: c.Actor,
+    command: c.Command,
+) -> Situation:
+    policy = document.policy if document is not None else _NO_RULES
+    ref = document.ref if document is not None else _NO_POLICY
+    return Situation(order, policy, ref, policies, market, now, actor, command, foresee)
+
+
+def _answer(order: Order, rule: str, command: c.Command) -> Decided:
+    """An answer that no commit backs."""
+    because = {
+        "no-such-order": f"There is no order {command.stream}.",
+        "not-yours": "The order, or this command, is not yours.",
+        "no-such-policy": f"No policy {getattr(command, 'policy', None)} has been published.",
+    }[rule]
+    ref = order.placed.policy if order.placed is not None else _NO_POLICY
+    ruling = refused(rule, because, fact("order", command.stream))
+    return Decided((), order, rule, ruling.verdict("answer", ref, None), answer=True)
+
+
+def _decision(s: Situation, command: c.Command, before: Order) -> Events:
+    """The decision of a command, after the check that its id is not taken."""
+    if isinstance(command, c.PlaceOrder):
+        return placing.order_exists(s, command) if before.exists else placing.place_order(s, command)
+    if command.CLAIMS is not None:
+        claimed = getattr(command, command.CLAIMS)
+        if claimed in before.ids:
+            return _taken(s, command, claimed, before.ids[claimed])
+    return _DECISIONS[type(command)](s, command)
+
+
+def _taken(s: Situation, command: c.Command, claimed: str, content: bytes | None) -> Events:
+    """The same id with the same content changes nothing, with other content it is refused."""
+    if content == command.fingerprint:
+        return
+    because = f"{claimed} stands already, with other content: choose another id."
+    if isinstance(command, c.Ship):
+        ruling = refused("shipment-exists", because, fact("shipment_id", claimed))
+        named = {p.line: p.quantity or 0 for p in command.lines or ()}
+        yield e.ShipmentRefused(claimed, quantities(named), s.verdict("ship", ruling))
+        return
+    yield from s.no("id-exists", because, fact("id", claimed), ref=claimed)
+
+
+def _run(s: Situation, events: Events, stamp: Stamp, before: Order, happened_at: Instant | None) -> Decided:
+    """Fold events as they are yielded, then what follows from them."""
+    told: list[tuple[e.Event, Instant]] = []
+    for event in events:
+        outside = happened_at is not None and type(event) in _FROM_OUTSIDE
+        occurred_at = happened_at if outside and happened_at is not None else s.now
+        apply(s.order, event, occurred_at, stamp)
+        told.append((event, occurred_at))
+    if told and s.order.exists:
+        for event in _settle(s.order, before, s.policy.mutual_consent):
+            apply(s.order, event, s.now, stamp)
+            told.append((event, s.now))
+    refusal = next((event for event, _ in told if type(event) in _REFUSALS), None)
+    verdict = refusal.verdict if refusal is not None else _verdict_of(told)  # type: ignore[union-attr]
+    return Decided(tuple(told), s.order, None if refusal is None else verdict.rule if verdict else None, verdict)
+
+
+def _verdict_of(told: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
+    for event, _ in told:
+        if isinstance(event, e.CancelRequested | e.LinesCanceled):
+            return event.verdict
+    return None
+
+
+def _settle(order: Order, before: Order, mutual: bool) -> Iterator[e.Event]:
+    """What follows from any decision: closed requests (``shipment-answers``), and the refund due (``full-refund``)."""
+    for request in list(order.open_requests()):
+        if any(order.still_open(request, line) for line in request.asked):
+            continue
+        got = {line: order.got(request, line) for line in request.asked}
+        if mutual and any(order.asked_and_shipped(request, line) for line in request.asked):
+            continue
+        if all(got[line] >= units for line, units in request.asked.items()):
+            yield e.CancelApproved(request.request_id, "canceled", None, False, None)
+        else:
+            status = "partly" if any(got.values()) else "shipped"
+            yield e.CancelDeclined(request.request_id, "shipped", status, "shipment-answers", None)
+    increase = order.refundable - order.refunds_instructed
+    if increase > 0:
+        lines: dict[int, int] = {}
+        for credit in order.credits[len(before.credits) :]:
+            lines[credit.line] = lines.get(credit.line, 0) + credit.units
+        yield e.RefundDue(order.next_id("refund"), increase, quantities(lines))
+
+
+def foresee(s: Situation, ask: Callable[[Situation], Ruling], points: Iterator[Instant]) -> Instant | None:
+    """When the answer to ``ask`` would change, nothing new happening; effects of deadlines are included."""
+
+    def reached(order: Order, deadline: e.Deadline, now: Instant) -> Order:
+        return reach(order, deadline, s.policies, s.market, now).order
+
+    return changes_at(s, ask, points, reached)
+
+
+_DECISIONS: Final[dict[type[c.Command], Callable[[Situation, Any], Events]]] = {
+    c.ConfirmPayment: placing.confirm_payment,
+    c.RecordOtherRefund: placing.record_other_refund,
+    c.SendMessage: talking.send_message,
+    c.RecordContact: talking.record_contact,
+    c.RequestCancel: canceling.request_cancel,
+    c.CancelLines: canceling.cancel_lines,
+    c.ApproveCancel: canceling.approve_cancel,
+    c.DeclineCancel: canceling.decline_cancel,
+    c.WithdrawCancel: canceling.withdraw_cancel,
+    c.TakeAlternative: canceling.take_alternative,
+    c.DeclineAlternatives: canceling.decline_alternatives,
+    c.StartFulfilment: shipping.start_fulfilment,
+    c.StartTracking: shipping.track,
+    c.TrackingMoved: shipping.track,
+    c.Ship: shipping.ship,
+    c.VoidShipment: shipping.void_shipment,
+    c.ReviseShipBy: shipping.revise_ship_by,
+    c.Deliver: shipping.deliver,
+    c.ConfirmRefund: talking.settle_refund,
+    c.FailRefund: talking.settle_refund,
+    c.ConfirmNotice: talking.settle_notice,
+    c.FailNotice: talking.settle_notice,
+    c.ReportShippedAfterCancel: shipped_after_cancel.report_shipped_after_cancel,
+    c.NotifyCustomer: shipped_after_cancel.notify_customer,
+    c.Acknowledge: shipped_after_cancel.acknowledge,
+    c.AttachEvidence: cases.attach_evidence,
+    c.Rebill: shipped_after_cancel.rebill,
+    c.ConfirmRebill: shipped_after_cancel.settle_rebill,
+    c.FailRebill: shipped_after_cancel.settle_rebill,
+    c.IssueCreditMemo: shipped_after_cancel.issue_credit_memo,
+    c.OpenCase: cases.open_case,
+    c.RequestEvidence: cases.request_evidence,
+    c.AcceptReturn: returns.accept_return,
+    c.DecideCase: cases.decide_case,
+    c.RequestReturn: returns.request_return,
+    c.StartReturn: returns.start_return,
+    c.ReturnReceived: returns.return_received,
+    c.OpenDispute: disputes.open_dispute,
+    c.EscalateDispute: disputes.escalate_dispute,
+    c.DecideDispute: disputes.decide_dispute,
+    c.AppealDispute: disputes.appeal_dispute,
+    c.EraseSubject: subjects.erase_subject,
+    c.PlaceLegalHold: subjects.place_legal_hold,
+    c.ReleaseLegalHold: subjects.release_legal_hold,
+}
+
+_FROM_OUTSIDE: Final = frozenset(
+    {
+        e.LineShipped,
+        e.LinePartiallyShipped,
+        e.FulfilmentStarted,
+        e.TrackingStarted,
+        e.TrackingMoved,
+        e.Delivered,
+        e.ReturnStarted,
+        e.ReturnReceived,
+        e.MessageSent,
+        e.ContactRecorded,
+        e.PaymentReceived,
+        e.DeadlineReached,
+    }
+)
+"""Events that may have occurred before they were said; what follows from them occurs when it is decided."""
+
+_REFUSALS: Final = frozenset({e.CancelRefused, e.CommandRefused, e.ShipmentRefused, e.DisputeDismissed})
+

@@ -1,0 +1,445 @@
+"""Asking for a cancellation, answering it, and the seller's own. RULES.md 1, COMMANDS.md 3."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from domain import events as e
+from domain.commands import (
+    ApproveCancel,
+    CancelLines,
+    DeclineAlternatives,
+    DeclineCancel,
+    Pick,
+    RequestCancel,
+    TakeAlternative,
+    WithdrawCancel,
+)
+from domain.decisions.placing import late_ship
+from domain.decisions.returns import open_return
+from domain.decisions.situation import Events, Situation, quantities, ruled, sealed
+from domain.errors import BadInput
+from domain.instants import Instant
+from domain.order import Line, Request
+from domain.policy import MutualConsent, SellerHasFinalSay
+from domain.rules import Question, Target, judge, locks, turning_points
+from domain.verdict import (
+    ASK_SELLER,
+    DISPUTE,
+    GRANTED,
+    NEW_ORDER,
+    OPEN_CASE,
+    REFUSED,
+    RETURN_AFTER_DELIVERY,
+    Ruling,
+    fact,
+    instant,
+    refused,
+)
+
+# ---- what is asked about ------------------------------------------------------------------------------------------
+
+
+def targets(s: Situation, lines: tuple[Pick, ...] | None) -> list[Target]:
+    """What a selection means: open units; where nothing of it is open, what shipped; under mutual consent both."""
+    order = s.order
+    if lines is None:
+        still_open = [Target(line, line.open, 0) for line in order.lines.values() if line.open]
+        return still_open or [Target(x, 0, x.with_buyer_or_under_way) for x in order.lines.values() if x.with_buyer_or_under_way]
+    return [_target(s, order.lines[pick.line], pick.quantity) for pick in lines]
+
+
+def _target(s: Situation, line: Line, quantity: int | None) -> Target:
+    if s.policy.mutual_consent or not line.open:
+        units = line.open + line.with_buyer_or_under_way if quantity is None else quantity
+        still_open = min(units, line.open)
+        return Target(line, still_open, min(units - still_open, line.with_buyer_or_under_way))
+    return Target(line, line.open if quantity is None else quantity, 0)
+
+
+def question(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None, *, by: str, own: bool) -> Question:
+    """The question that a command asks of the policy."""
+    return Question(s.order, s.policy, s.now, by, own, lines is not None, targets(s, lines), reason)
+
+
+def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> Ruling:
+    """What is true of every order first, then the policy's own list. COMMANDS.md 3, steps 1 to 5."""
+    ruling = (
+        s.no_such_line(lines)
+        or _delivered(s, lines)
+        or _canceled_before(s, lines)
+        or _more_than_open(s, lines)
+        or (None if q.own else _asked_before(s, q))
+    )
+    if ruling is not None:
+        return ruling
+    ruling = judge(q)
+    if ruling.outcome != REFUSED and not any(t.units for t in q.targets):
+        return refused("nothing-open", "Nothing of it is open.", instead=(NEW_ORDER,))
+    if ruling.outcome != REFUSED and ruling.rule not in ("mutual-consent-after-shipment", "stalled-tracking"):
+        gone = next((t.line.number for t in q.targets if not t.open), None)
+        if gone is not None and not s.policy.mutual_consent:
+            return refused("more-than-open", f"Nothing of line {gone} is open.", fact("line", gone))
+    return ruling
+
+
+def _delivered(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
+    """``case-is-not-cancel``: it is with the buyer; a case or a return is the right thing to ask for."""
+    if s.policy.mutual_consent:
+        return None
+    if lines is None:
+        here = s.order.open_units == 0 and s.order.all_shipped_is_delivered
+        number = None
+    else:
+        named = (s.order.lines[pick.line] for pick in lines)
+        number = next((x.number for x in named if not x.open and x.shipped and x.delivered >= x.shipped), None)
+        here = number is not None
+    if not here:
+        return None
+    instead = []
+    if s.policy.cases is not None:
+        instead.append(OPEN_CASE)
+    if s.policy.returns is not None and s.policy.returns.reasons:
+        instead.append(RETURN_AFTER_DELIVERY)
+    what = "It" if number is None else f"Line {number}"
+    return refused(
+        "case-is-not-cancel", f"{what} has been delivered, so there is nothing left to cancel.", instead=tuple(instead)
+    )
+
+
+def _canceled_before(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
+    """``already-canceled``, or ``auto-canceled-is-final`` where fill-or-kill did it."""
+    order = s.order
+    if lines is None:
+        if order.open_units or order.shipped_units:
+            return None
+        gone: Iterable[Line] = order.lines.values()
+    else:
+        gone = (order.lines[pick.line] for pick in lines)
+    for line in gone:
+        if line.open or not line.canceled or (s.policy.mutual_consent and line.with_buyer_or_under_way):
+            continue
+        when = instant("canceled_at", line.canceled_at or order.recorded_at)
+        if line.auto_canceled:
+            return refused(
+                "auto-canceled-is-final",
+                f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill, and that is final.",
+                fact("line", line.number),
+                when,
+                instead=(NEW_ORDER,),
+            )
+        return refused(
+            "already-canceled",
+            f"Line {line.number} is cancelled already.",
+            fact("line", line.number),
+            fact("canceled", line.canceled),
+            when,
+            instead=(NEW_ORDER,),
+        )
+    return None
+
+
+def _more_than_open(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
+    for pick in lines or ():
+        line = s.order.lines[pick.line]
+        can = line.open + (line.with_buyer_or_under_way if s.policy.mutual_consent else 0)
+        if pick.quantity is not None and can and pick.quantity > can:
+            return refused(
+                "more-than-open",
+                f"Of line {line.number} {can} are open, not {pick.quantity}.",
+                fact("line", line.number),
+                fact("open", can),
+                fact("asked", pick.quantity),
+            )
+    return None
+
+
+def _asked_before(s: Situation, q: Question) -> Ruling | None:
+    """``one-open-request``: an open request, case or dispute is about the same line; its state is the answer."""
+    lines = {target.line.number for target in q.targets}
+    for request in s.order.open_requests():
+        if lines & request.asked.keys():
+            until = () if request.decide_by is None else (instant("decide_by", request.decide_by),)
+            return refused(
+                "one-open-request",
+                f"Request {request.request_id} is open already and waits for an answer.",
+                fact("request_id", request.request_id),
+                fact("status", request.status),
+                *until,
+            )
+    return asked_elsewhere(s, lines)
+
+
+def asked_elsewhere(s: Situation, lines: set[int]) -> Ruling | None:
+    """The same, of open cases and disputes."""
+    for case in s.order.cases.values():
+        if case.status == "open" and lines & case.lines.keys():
+            return refused("one-open-request", f"Case {case.case_id} is open over it.", fact("case_id", case.case_id))
+    for dispute in s.order.disputes.values():
+        if dispute.status == "open" and lines & dispute.lines.keys():
+            return refused(
+                "one-open-request", f"Dispute {dispute.dispute_id} is open over it.", fact("dispute_id", dispute.dispute_id)
+            )
+    return None
+
+
+# ---- asking -------------------------------------------------------------------------------------------------------
+
+
+def request_cancel(s: Situation, ask: RequestCancel) -> Events:
+    """A buyer (or, under mutual consent, a seller) asks to cancel lines."""
+    by = "seller" if ask.actor.kind == "seller" else "buyer"
+    unknown = s.no_such_line(ask.lines)
+    q = question(s, None if unknown else ask.lines, ask.reason, by=by, own=False)
+    ruling = unknown or judge_cancel(s, q, ask.lines)
+    verdict = s.verdict("cancel", ruling, None if unknown else _changes_at(s, ask, q))
+    asked = {p.line: p.quantity or 0 for p in ask.lines or ()} if unknown else {t.line.number: t.units for t in q.targets}
+    waits = _decide_by(s, ruling, ask.request_id)
+    yield e.CancelRequested(ask.request_id, by, ask.reason, quantities(asked), sealed(ask.text), verdict, waits)
+    match ruling.outcome:
+        case "granted":
+            yield from _carry_out_granted(s, q, ruling, s.order.requests[ask.request_id])
+        case "offer_alternatives":
+            assert ruling.behind is not None
+            yield e.AlternativeOffered(
+                ask.request_id,
+                s.policy.alternatives_first.offers,
+                s.verdict("cancel", ruling.behind),
+                s.deadline("alternatives", s.policy.alternatives_first.deadline, ask.request_id),
+            )
+        case "refused":
+            yield e.CancelRefused(ask.request_id, verdict)
+        case _:
+            return
+
+
+def _changes_at(s: Situation, ask: RequestCancel, q: Question) -> Instant | None:
+    """When the answer to this very request would change, nothing new happening."""
+
+    def again(later: Situation) -> Ruling:
+        return judge_cancel(later, question(later, ask.lines, ask.reason, by=q.by, own=False), ask.lines)
+
+    return s.foresee(replace(s, order=s.order.copy()), again, turning_points(q))
+
+
+def _carry_out_granted(s: Situation, q: Question, ruling: Ruling, request: Request) -> Events:
+    if ruling.rule == "stalled-tracking":
+        lost = {t.line.number: t.shipped for t in q.targets}
+        yield from open_return(s, request.request_id, request.reason, lost, refund="at_once", accepted=True)
+        return
+    yield from _cancel(s, {t.line.number: t.open for t in q.targets}, request)
+
+
+def _cancel(s: Situation, lines: dict[int, int], request: Request) -> Events:
+    """Cancel what a request asked for."""
+    parts = tuple(
+        e.CanceledLine(line, quantity, "request", request.reason, request.request_id)
+        for line, quantity in lines.items()
+        if quantity
+    )
+    if parts:
+        yield e.LinesCanceled(parts, None)
+
+
+def _decide_by(s: Situation, ruling: Ruling, request_id: str) -> tuple[e.Deadline, ...]:
+    """The deadline of whoever is asked, where the ruling asks somebody."""
+    if ruling.outcome != ASK_SELLER:
+        return ()
+    return s.deadline("decide", terms_of_asking(s, ruling.rule).deadline, request_id)
+
+
+def terms_of_asking(s: Situation, rule: str) -> SellerHasFinalSay | MutualConsent:
+    """Deadline and silence of the rule under which a side was asked."""
+    mutual = rule == "mutual-consent-after-shipment"
+    return s.policy.mutual_consent_after_shipment if mutual else s.policy.seller_has_final_say
+
+
+# ---- answering ----------------------------------------------------------------------------------------------------
+
+
+def _the_open_request(s: Situation, request_id: str) -> Request | Ruling:
+    request = s.order.requests.get(request_id)
+    if request is None or (request.status == "refused" and request_id not in s.order.ids):
+        return refused("no-such-request", f"There is no request {request_id}.", fact("request_id", request_id))
+    if request.status != "open":
+        return refused(
+            "request-closed",
+            f"Request {request_id} is closed: {request.status}.",
+            fact("request_id", request_id),
+            fact("status", request.status),
+            instead=(DISPUTE,) if s.policy.disputes is not None else (),
+        )
+    return request
+
+
+def approve_cancel(s: Situation, ask: ApproveCancel) -> Events:
+    """The side asked grants the request: what is open is cancelled, what shipped (mutual consent) may come back."""
+    rule = ruled(ask.actor, ask.rule)
+    request = _the_open_request(s, ask.request_id)
+    if isinstance(request, Ruling):
+        yield from s.refuse(request, ask.request_id)
+        return
+    approved = e.CancelApproved(ask.request_id, "approved", rule, ask.refund_now, sealed(ask.note))
+    yield from carry_out(s, request, approved)
+
+
+def carry_out(s: Situation, request: Request, approved: e.CancelApproved) -> Events:
+    """Approve a request, the locks judged again over what of it is still open."""
+    here = open_part(s, request)
+    gone = shipped_part(s, request) if s.policy.mutual_consent else {}
+    if here and (lock := locks(_of_request(s, request, here, {}))) is not None:
+        yield e.CancelRefused(request.request_id, s.verdict("cancel", lock))
+        return
+    if gone and (lock := locks(_of_request(s, request, {}, gone))) is not None:
+        yield from s.refuse(lock, request.request_id)
+        return
+    yield approved
+    yield from _cancel(s, here, request)
+    if gone:
+        refund = "at_once" if approved.refund_now else "on_receipt"
+        yield from open_return(s, request.request_id, request.reason, gone, refund=refund, accepted=True)
+
+
+def open_part(s: Situation, request: Request) -> dict[int, int]:
+    """Units of a request that are still open, by line."""
+    parts = {line: s.order.still_open(request, line) for line in request.asked}
+    return {line: units for line, units in parts.items() if units}
+
+
+def shipped_part(s: Situation, request: Request) -> dict[int, int]:
+    """Units of a request that shipped and are neither back nor in a return, by line."""
+    parts = {line: s.order.asked_and_shipped(request, line) for line in request.asked}
+    return {line: units for line, units in parts.items() if units}
+
+
+def _of_request(s: Situation, request: Request, here: dict[int, int], gone: dict[int, int]) -> Question:
+    found = [Target(s.order.lines[n], units, 0) for n, units in here.items()]
+    found += [Target(s.order.lines[n], 0, units) for n, units in gone.items()]
+    return Question(s.order, s.policy, s.now, request.by, False, True, found, request.reason)
+
+
+def decline_cancel(s: Situation, ask: DeclineCancel) -> Events:
+    """The side asked declines."""
+    rule = ruled(ask.actor, ask.rule)
+    request = _the_open_request(s, ask.request_id)
+    if isinstance(request, Ruling):
+        yield from s.refuse(request, ask.request_id)
+        return
+    yield e.CancelDeclined(ask.request_id, "declined", "declined", rule, sealed(ask.note))
+
+
+def withdraw_cancel(s: Situation, ask: WithdrawCancel) -> Events:
+    """Who asked takes it back."""
+    request = _the_open_request(s, ask.request_id)
+    if isinstance(request, Ruling):
+        yield from s.refuse(request, ask.request_id)
+        return
+    yield e.CancelWithdrawn(ask.request_id, "withdrawn")
+
+
+# ---- alternatives -------------------------------------------------------------------------------------------------
+
+
+def take_alternative(s: Situation, ask: TakeAlternative) -> Events:
+    """The buyer takes an offer: the request is withdrawn, or the proposed ship-by holds."""
+    if ask.request_id is None:
+        if s.order.proposed_ship_by is None or ask.kind not in (None, "wait"):
+            yield from s.no("nothing-offered", "No later ship-by has been proposed.")
+            return
+        ship_by = s.order.proposed_ship_by
+        yield e.AlternativeTaken(None, "wait")
+        yield e.ShipByRevised(ship_by, False, late_ship_deadline(s, ship_by))
+        return
+    request = _the_open_request(s, ask.request_id)
+    if isinstance(request, Ruling):
+        yield from s.refuse(request, ask.request_id)
+        return
+    if ask.kind is None and request.offers:
+        raise BadInput("/kind", "form", f"the field is required: one of {', '.join(request.offers)}")
+    if ask.kind not in request.offers:
+        offered = ", ".join(request.offers) or "nothing"
+        yield from s.no("nothing-offered", f"What was offered for request {ask.request_id}: {offered}.", ref=ask.request_id)
+        return
+    yield e.AlternativeTaken(ask.request_id, str(ask.kind))
+    yield e.CancelWithdrawn(ask.request_id, "alternative")
+
+
+def late_ship_deadline(s: Situation, ship_by: int) -> tuple[e.Deadline, ...]:
+    """The deadline that a ship-by sets, where late-ship is on."""
+    if s.policy.late_ship_auto_cancel is None:
+        return ()
+    due_at = late_ship(s.policy, ship_by, s.calendar)
+    return (e.Deadline(s.order.next_id("late-ship"), "late-ship", due_at, s.order.order_id),)
+
+
+def decline_alternatives(s: Situation, ask: DeclineAlternatives) -> Events:
+    """The buyer wants none of the offers: the request is carried on with."""
+    if ask.request_id is None:
+        if s.order.proposed_ship_by is None:
+            yield from s.no("nothing-offered", "No later ship-by has been proposed.")
+            return
+        yield e.AlternativesDeclined(None, "declined", ())
+        return
+    request = _the_open_request(s, ask.request_id)
+    if isinstance(request, Ruling):
+        yield from s.refuse(request, ask.request_id)
+        return
+    if not request.offers:
+        yield from s.no("nothing-offered", f"Nothing was offered for request {ask.request_id}.", ref=ask.request_id)
+        return
+    yield from carry_on(s, request, "declined")
+
+
+def carry_on(s: Situation, request: Request, cause: str) -> Events:
+    """After alternatives: windows as of the asking (``request.behind``), locks as of now."""
+    assert request.behind is not None
+    behind = request.behind
+    asks = behind.outcome == ASK_SELLER
+    lock = locks(_of_request(s, request, open_part(s, request), {}))
+    waits: tuple[e.Deadline, ...] = ()
+    if asks and lock is None:
+        waits = s.deadline("decide", terms_of_asking(s, behind.rule).deadline, request.request_id)
+    yield e.AlternativesDeclined(request.request_id, cause, waits)
+    if lock is not None:
+        yield e.CancelRefused(request.request_id, s.verdict("cancel", lock))
+    elif behind.outcome == GRANTED:
+        yield from _cancel(s, open_part(s, request), request)
+
+
+# ---- the seller's own ---------------------------------------------------------------------------------------------
+
+
+def cancel_lines(s: Situation, ask: CancelLines) -> Events:
+    """The seller's own cancellation, or support's by a rule; what a buyer asked for is carried out as that request."""
+    ruled(ask.actor, ask.rule)
+    unknown = s.no_such_line(ask.lines)
+    q = question(s, None if unknown else ask.lines, ask.reason, by=ask.actor.kind, own=True)
+    asked = {} if unknown else _asked_of(s, q)
+    q.covered = frozenset(t.line.number for t in q.targets if asked.get(t.line.number, (0, None))[0] >= t.open)
+    ruling = unknown or judge_cancel(s, q, ask.lines)
+    verdict = s.verdict("cancel", ruling, None)
+    if ruling.outcome == REFUSED:
+        yield e.CommandRefused(ask.command, None, verdict)
+        return
+    cause = "support" if ask.actor.kind == "support" else "seller"
+    parts: list[e.CanceledLine] = []
+    for target in q.targets:
+        number = target.line.number
+        units, request = asked.get(number, (0, None))
+        if request is not None and units:
+            parts.append(e.CanceledLine(number, units, "request", request.reason, request.request_id))
+        if target.open > units:
+            parts.append(e.CanceledLine(number, target.open - units, cause, ask.reason, None))
+    yield e.LinesCanceled(tuple(parts), verdict)
+
+
+def _asked_of(s: Situation, q: Question) -> dict[int, tuple[int, Request | None]]:
+    """Of each line: how many of the units named a buyer's open request asks for."""
+    found: dict[int, tuple[int, Request | None]] = {}
+    for request in s.order.open_requests():
+        for target in q.targets:
+            number = target.line.number
+            if request.by == "buyer" and number in request.asked:
+                found[number] = (min(target.open, s.order.still_open(request, number)), request)
+    return found
+
+

@@ -1,0 +1,170 @@
+"""Cases after delivery, and evidence for whatever is open. RULES.md 4."""
+
+from domain import events as e
+from domain.calendar import Length, after, after_business_time, business_time_between
+from domain.commands import AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
+from domain.decisions.canceling import asked_elsewhere
+from domain.decisions.returns import open_return, returnable
+from domain.decisions.situation import Events, Situation, quantities, ruled, sealed
+from domain.errors import BadInput
+from domain.order import Case
+from domain.verdict import CANCEL_IT, CONTACT, Ruling, fact, granted, instant, refused
+
+TO_DECIDE = Length(2, "business days")
+"""Within this the platform decides; nothing is decided by itself (rule ``case-decision-time``)."""
+MOST_FILES = 5
+LARGEST_FILE = 1_750_000
+"""Bytes."""
+
+
+def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
+    """May a case be opened? ``reason`` None: as if one of the list were given."""
+    terms = s.policy.cases
+    if terms is None:
+        return refused("cases-off", "This marketplace has no cases.", instead=(CONTACT,))
+    unknown = s.no_such_line(lines)
+    if unknown is not None:
+        return unknown
+    if reason is not None and reason not in terms.reasons:
+        return refused(
+            "case-reasons",
+            f"{reason} does not open a case; these do: {', '.join(terms.reasons)}.",
+            fact("reason", reason),
+        )
+    everything = [x for x in s.order.lines.values() if x.delivered] or list(s.order.lines.values())
+    named = everything if lines is None else [s.order.lines[p.line] for p in lines]
+    for line in named:
+        if line.delivered:
+            continue
+        if s.policy.lists("tracking-lock") and s.order.under_tracking(line.number):
+            return refused("tracking-lock", f"Line {line.number} is on its way.", fact("line", line.number))
+        return refused(
+            "cancel-is-not-case",
+            f"Line {line.number} has not been delivered: a case is for what was.",
+            fact("line", line.number),
+            instead=(CANCEL_IT,),
+        )
+    busy = asked_elsewhere(s, {x.number for x in named})
+    if busy is not None:
+        return busy
+    for line in named:
+        closes = after(line.delivered_at or s.now, Length(terms.days, "days"), s.calendar)
+        if s.now > closes:
+            return refused(
+                "case-window", "The time in which a case can be opened is over.", instant("until", closes), instead=(CONTACT,)
+            )
+    for pick in lines or ():
+        can = returnable(s.order.lines[pick.line])
+        if not can:
+            return refused("one-open-request", f"Line {pick.line} is in a return already.", fact("line", pick.line))
+        if pick.quantity is not None and pick.quantity > can:
+            return refused("more-than-open", f"Of line {pick.line} {can} were delivered.", fact("line", pick.line))
+    return granted("case-reasons", "A case can be opened.")
+
+
+def open_case(s: Situation, ask: OpenCase) -> Events:
+    """The buyer says that what came is not what was promised."""
+    ruling = judge_case(s, ask.lines, ask.reason)
+    if ruling.outcome != "granted":
+        yield from s.refuse(ruling, ask.case_id)
+        return
+    lines = {p.line: p.quantity or returnable(s.order.lines[p.line]) for p in ask.lines}
+    waits = s.deadline("case", TO_DECIDE, ask.case_id)
+    yield e.CaseOpened(ask.case_id, ask.reason, quantities(lines), sealed(ask.text), waits)
+
+
+def _no_case(s: Situation, about: str) -> Events:
+    return s.no("case-closed", f"There is no open case {about}.", fact("about", about), ref=about)
+
+
+def decide_case(s: Situation, ask: DecideCase) -> Events:
+    """The platform decides, by a rule; an approved case opens a return at its cost."""
+    rule = ruled(ask.actor, ask.rule)
+    case = s.order.cases.get(ask.case_id)
+    if case is None or case.status != "open":
+        yield from _no_case(s, ask.case_id)
+        return
+    yield e.CaseDecided(ask.case_id, ask.outcome, rule or "case-reasons", sealed(ask.note))
+    if ask.outcome == "return":
+        yield from open_return(
+            s, case.case_id, case.reason, dict(case.lines), refund="on_receipt", accepted=True, postage="platform"
+        )
+
+
+def request_evidence(s: Situation, ask: RequestEvidence) -> Events:
+    """The platform asks for more; a case's decision clock stands still until it is given or the date has passed."""
+    if ask.until <= s.now:
+        raise BadInput("/until", "form", "must lie after the command's instant")
+    dispute = s.order.disputes.get(ask.about)
+    if dispute is not None and dispute.status == "open":
+        yield e.EvidenceRequested(ask.about, ask.kinds, ask.until, 0, ())
+        return
+    case = s.order.cases.get(ask.about)
+    if case is None or case.status != "open":
+        yield from _no_case(s, ask.about)
+        return
+    left = case.remaining if case.remaining is not None else _left(s, case)
+    waits = (e.Deadline(s.order.next_id("evidence"), "evidence", ask.until, case.case_id),)
+    yield e.EvidenceRequested(ask.about, ask.kinds, ask.until, left, waits)
+
+
+def _left(s: Situation, case: Case) -> int:
+    """Business time left until the case's due instant."""
+    due = next((d for d in s.order.deadlines.values() if d.kind == "case" and d.ref == case.case_id), None)
+    return 0 if due is None else business_time_between(s.now, due.due_at, s.calendar)
+
+
+def resumed(s: Situation, case: Case) -> tuple[e.Deadline, ...]:
+    """The case's clock runs on with the business time that was left."""
+    if case.remaining is None:
+        return ()
+    due_at = after_business_time(s.now, case.remaining, s.calendar)
+    return (e.Deadline(s.order.next_id("case"), "case", due_at, case.case_id),)
+
+
+def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
+    """A file or message, for whatever it is about and still takes evidence."""
+    side = "support" if ask.actor.kind == "system" else ask.actor.kind
+    if not _takes_evidence(s, ask.about):
+        yield from s.no("evidence-closed", f"{ask.about} takes no evidence (any more).", fact("about", ask.about), ref=ask.evidence_id)
+        return
+    given = sum(1 for x in s.order.evidence.values() if x.about == ask.about and x.side == side)
+    if given >= MOST_FILES or ask.size > LARGEST_FILE:
+        yield from s.no(
+            "evidence-limits",
+            f"At most {MOST_FILES} files a side, of at most {LARGEST_FILE} bytes each.",
+            fact("files", given),
+            fact("size", ask.size),
+            ref=ask.evidence_id,
+        )
+        return
+    case = s.order.cases.get(ask.about)
+    waits = resumed(s, case) if case is not None and side == "buyer" else ()
+    yield e.EvidenceAdded(
+        ask.evidence_id,
+        ask.about,
+        side,
+        ask.kind,
+        bytes.fromhex(ask.sha256),
+        ask.media_type,
+        ask.size,
+        ask.origin,
+        ask.source,
+        sealed(ask.note),
+        ask.claimed_at,
+        waits,
+    )
+
+
+def _takes_evidence(s: Situation, about: str) -> bool:
+    order = s.order
+    if about == "rebill":
+        return order.found is not None
+    if (case := order.cases.get(about)) is not None:
+        return case.status == "open"
+    if (dispute := order.disputes.get(about)) is not None:
+        until = dispute.evidence_until
+        return dispute.status == "open" and (until is None or s.now <= until)
+    if (back := order.returns.get(about)) is not None:
+        return back.status == "open"
+    return about in order.requests

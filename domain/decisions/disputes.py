@@ -1,0 +1,129 @@
+"""Disputes about how a request went. RULES.md 5."""
+
+from domain import events as e
+from domain.calendar import after
+from domain.commands import AppealDispute, DecideDispute, EscalateDispute, OpenDispute
+from domain.decisions.canceling import shipped_part
+from domain.decisions.returns import open_return
+from domain.decisions.situation import Events, Situation, ruled, sealed
+from domain.order import Dispute
+from domain.verdict import ASK_THE_SELLER, CONTACT, Ruling, fact, granted, instant, refused
+
+
+def judge_dispute(s: Situation, about: str | None) -> Ruling:
+    """May it be disputed? ``about`` None: whatever of the order there is to dispute."""
+    terms = s.policy.disputes
+    if terms is None:
+        return refused("disputes-off", "This marketplace has no disputes.", instead=(CONTACT,))
+    ids = [about] if about is not None else [*s.order.requests, *s.order.messages]
+    found = next((i for i in ids if _disputable(s, i)), None)
+    if found is None:
+        return refused(
+            "nothing-to-dispute",
+            "A request can be disputed once it is declined, past its deadline, or overtaken by a shipment.",
+            instead=(ASK_THE_SELLER,),
+        )
+    lines = _lines(s, found)
+    for dispute in s.order.disputes.values():
+        if dispute.status == "open" and (dispute.about == found or lines.keys() & dispute.lines.keys()):
+            return refused(
+                "one-open-request", f"Dispute {dispute.dispute_id} is open about it.", fact("dispute_id", dispute.dispute_id)
+            )
+    closes = after(s.order.placed_at, terms.request, s.calendar)
+    if s.now > closes:
+        return refused("too-late", "The time to dispute is over.", instant("until", closes))
+    return granted("seller-has-final-say", "It can be disputed.")
+
+
+def _disputable(s: Situation, about: str) -> bool:
+    request = s.order.requests.get(about)
+    if request is not None:
+        past = request.status == "open" and request.decide_by is not None and request.decide_by < s.now
+        return past or request.status in ("declined", "shipped", "partly")
+    message = s.order.messages.get(about)
+    return message is not None and message[0] == "buyer"
+
+
+def _lines(s: Situation, about: str) -> dict[int, int]:
+    request = s.order.requests.get(about)
+    return request.asked if request is not None else {n: x.ordered for n, x in s.order.lines.items()}
+
+
+def open_dispute(s: Situation, ask: OpenDispute) -> Events:
+    """The policy in force when it was asked is cited by the engine, not the person."""
+    ruling = judge_dispute(s, ask.about)
+    if ruling.rule == "too-late":
+        yield e.DisputeDismissed(ask.dispute_id, ask.about, s.verdict("open_dispute", ruling))
+        return
+    if ruling.outcome != "granted":
+        yield from s.refuse(ruling, ask.dispute_id)
+        return
+    assert s.policy.disputes is not None
+    waits = s.deadline("evidence", s.policy.disputes.evidence, ask.dispute_id)
+    yield e.DisputeOpened(ask.dispute_id, ask.about, ask.actor.kind, s.order.terms.policy, sealed(ask.text), waits)
+
+
+def _open(s: Situation, dispute_id: str) -> Dispute | None:
+    dispute = s.order.disputes.get(dispute_id)
+    return dispute if dispute is not None and dispute.status == "open" else None
+
+
+def _closed(s: Situation, dispute_id: str) -> Events:
+    if s.policy.disputes is None:
+        return s.no("disputes-off", "This marketplace has no disputes.", instead=(CONTACT,))
+    return s.no("dispute-closed", f"There is no open dispute {dispute_id}.", fact("dispute_id", dispute_id), ref=dispute_id)
+
+
+def escalate_dispute(s: Situation, ask: EscalateDispute) -> Events:
+    """To support, with a ticket."""
+    if _open(s, ask.dispute_id) is None:
+        yield from _closed(s, ask.dispute_id)
+        return
+    yield e.DisputeEscalated(ask.dispute_id, ask.ticket, sealed(ask.representative))
+
+
+def decide_dispute(s: Situation, ask: DecideDispute) -> Events:
+    """Granting cancels what is open and orders a return of what shipped; locks don't bind."""
+    rule = ruled(ask.actor, ask.rule)
+    dispute = _open(s, ask.dispute_id)
+    if dispute is None:
+        yield from _closed(s, ask.dispute_id)
+        return
+    waits: tuple[e.Deadline, ...] = ()
+    if not dispute.appealed and s.policy.disputes is not None:
+        waits = s.deadline("appeal", s.policy.disputes.appeal, ask.dispute_id)
+    here, gone = _parts(s, dispute)
+    yield e.DisputeDecided(ask.dispute_id, ask.outcome, rule or "seller-has-final-say", sealed(ask.note), waits)
+    request = s.order.requests.get(dispute.about)
+    if ask.outcome == "grant" and here:
+        reason, request_id = (request.reason, request.request_id) if request is not None else (None, None)
+        yield e.LinesCanceled(tuple(e.CanceledLine(n, q, "dispute", reason, request_id) for n, q in here.items()), None)
+    if ask.outcome in ("grant", "return") and gone:
+        reason = None if request is None else request.reason
+        yield from open_return(s, dispute.dispute_id, reason, gone, refund="on_receipt", accepted=True, postage="platform")
+
+
+def _parts(s: Situation, dispute: Dispute) -> tuple[dict[int, int], dict[int, int]]:
+    """What of the dispute is open, and what of it shipped and can come back."""
+    order = s.order
+    request = order.requests.get(dispute.about)
+    if request is not None:
+        here = {n: order.still_open(request, n) for n in request.asked}
+        gone = shipped_part(s, request)
+    else:
+        here = {n: x.open for n, x in order.lines.items()}
+        gone = {n: x.with_buyer_or_under_way for n, x in order.lines.items()}
+    return {n: q for n, q in here.items() if q}, {n: q for n, q in gone.items() if q}
+
+
+def appeal_dispute(s: Situation, ask: AppealDispute) -> Events:
+    """In time it opens the dispute again; the second decision is final."""
+    dispute = s.order.disputes.get(ask.dispute_id)
+    if dispute is None or dispute.status == "open" or dispute.appealed:
+        yield from _closed(s, ask.dispute_id)
+        return
+    if dispute.appeal_until is not None and s.now > dispute.appeal_until:
+        late = refused("too-late", "The time to appeal is over.", instant("until", dispute.appeal_until))
+        yield e.DisputeDismissed(ask.dispute_id, dispute.about, s.verdict("answer", late))
+        return
+    yield e.DisputeAppealed(ask.dispute_id, sealed(ask.text))

@@ -1,0 +1,45 @@
+"""What a deadline does when it is reached. COMMANDS.md 3, "Deadlines"; the effects stand in the same commit."""
+
+from domain import events as e
+from domain.decisions.canceling import carry_on, carry_out
+from domain.decisions.cases import resumed
+from domain.decisions.situation import Events, Situation
+from domain.order import Request
+
+
+def reach(s: Situation, deadline: e.Deadline) -> Events:
+    """The deadline passed; the caller has made sure that it still applies."""
+    case = s.order.cases.get(deadline.ref) if deadline.kind == "evidence" else None
+    waits = resumed(s, case) if case is not None else ()
+    yield e.DeadlineReached(deadline.deadline_id, deadline.kind, deadline.due_at, deadline.ref, waits)
+    match deadline.kind:
+        case "decide":
+            yield from _silence(s, s.order.requests[deadline.ref])
+        case "alternatives":
+            yield from carry_on(s, s.order.requests[deadline.ref], "silence")
+        case "unpaid":
+            yield _cancel(s, [line.number for line in s.order.lines.values() if line.open], "unpaid", "unpaid")
+        case "late-ship":
+            late = [x.number for x in s.order.lines.values() if x.open and not s.order.under_tracking(x.number)]
+            yield _cancel(s, late, "late_ship", "shipped_too_late")
+        case "return":
+            yield e.ReturnReceived(deadline.ref, None, "not_confirmed")
+        case _:
+            return
+
+
+def _cancel(s: Situation, lines: list[int], cause: str, reason: str) -> e.LinesCanceled:
+    parts = (e.CanceledLine(n, s.order.lines[n].open, cause, reason, None) for n in lines)
+    return e.LinesCanceled(tuple(parts), None)
+
+
+def _silence(s: Situation, request: Request) -> Events:
+    """What the silence of the side asked does (rule ``seller-has-final-say``)."""
+    mutual = request.rule == "mutual-consent-after-shipment"
+    silence = (s.policy.mutual_consent_after_shipment if mutual else s.policy.seller_has_final_say).silence
+    if silence == "stays":
+        return
+    if silence == "cancels" or (silence == "cancels-if-unpaid" and s.order.is_unpaid):
+        yield from carry_out(s, request, e.CancelApproved(request.request_id, "silence", None, False, None))
+        return
+    yield e.CancelDeclined(request.request_id, "silence", "declined", None, None)

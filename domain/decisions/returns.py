@@ -1,0 +1,211 @@
+"""Returns: opened by consent, by the policy's terms, or by a decision; on their way; received. RULES.md 1 and 4."""
+
+from domain import events as e
+from domain.calendar import Length, after
+from domain.commands import AcceptReturn, Command, Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
+from domain.decisions.situation import Events, Situation, quantities
+from domain.order import Line, Return
+from domain.reasons import FAULTS
+from domain.verdict import (
+    CONTACT,
+    OPEN_CASE,
+    RETURN_AFTER_DELIVERY,
+    Ruling,
+    fact,
+    granted,
+    instant,
+    refused,
+)
+
+NOT_CONFIRMED = Length(5, "days")
+"""Shown delivered to the seller and nothing said for this long: refunded (rule ``return-not-confirmed``)."""
+
+
+def open_return(
+    s: Situation,
+    about: str,
+    reason: str | None,
+    lines: dict[int, int],
+    *,
+    refund: str,
+    accepted: bool,
+    postage: str | None = None,
+) -> Events:
+    """Open a return of these units; the engine gives its id."""
+    return_id = s.order.next_id("return")
+    pays = postage or _postage(s, reason)
+    yield e.ReturnOpened(return_id, about or return_id, reason, quantities(lines), pays, refund)
+    if accepted:
+        yield e.ReturnAccepted(return_id, about or return_id, refund == "at_once")
+
+
+def _postage(s: Situation, reason: str | None) -> str:
+    terms = s.policy.returns.postage if s.policy.returns is not None else "buyer-unless-at-fault"
+    if terms != "buyer-unless-at-fault":
+        return terms
+    return "seller" if reason in FAULTS else "buyer"
+
+
+def returnable(line: Line) -> int:
+    """Delivered units that are neither back nor in a return."""
+    return max(0, min(line.delivered - line.returning - line.came_back, line.with_buyer_or_under_way))
+
+
+def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
+    """May these be sent back? ``reason`` None: as if one of the list were given. Rule ``store-return``."""
+    terms = s.policy.returns
+    if terms is None or not terms.reasons:
+        instead = (OPEN_CASE,) if s.policy.cases is not None else (CONTACT,)
+        return refused("store-return", "This marketplace has no returns on request.", instead=instead)
+    unknown = s.no_such_line(lines)
+    if unknown is not None:
+        return unknown
+    named = [s.order.lines[p.line] for p in lines] if lines is not None else list(s.order.lines.values())
+    wanted = named if lines is not None else [line for line in named if returnable(line)]
+    early = _before_delivery(s, wanted or named)
+    if early is not None:
+        return early
+    if reason is not None and reason not in terms.reasons:
+        return refused(
+            "store-return",
+            f"{reason} is not among the reasons for a return here: {', '.join(terms.reasons)}.",
+            fact("reason", reason),
+            instead=(CONTACT,),
+        )
+    for pick in lines or ():
+        line = s.order.lines[pick.line]
+        can = returnable(line) + rebilled_here(s, line)
+        if not can:
+            return refused("one-open-request", f"Line {line.number} is in a return already.", fact("line", line.number))
+        if pick.quantity is not None and pick.quantity > can:
+            return refused("more-than-open", f"Of line {line.number} {can} can come back.", fact("line", line.number))
+    for line in wanted:
+        closes = None if line.delivered_at is None else after(line.delivered_at, Length(terms.days, "days"), s.calendar)
+        if closes is not None and s.now > closes:
+            return refused(
+                "store-return", "The time for a return is over.", instant("until", closes), instead=(CONTACT,)
+            )
+    return granted("store-return", "It can be sent back.")
+
+
+def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
+    """Before delivery: locked while under tracking, else a cancellation is the right thing to ask for."""
+    for line in lines:
+        if line.delivered or rebilled_here(s, line):
+            continue
+        if s.policy.lists("tracking-lock") and s.order.under_tracking(line.number):
+            return refused(
+                "tracking-lock",
+                f"Line {line.number} is on its way; it can come back once it is delivered.",
+                fact("line", line.number),
+                instead=(RETURN_AFTER_DELIVERY,),
+            )
+        return refused(
+            "cancel-is-not-case",
+            f"Line {line.number} has not been delivered: before that it is cancelled, not returned.",
+            fact("line", line.number),
+        )
+    return None
+
+
+def rebilled_here(s: Situation, line: Line) -> int:
+    """Rebilled units that are with the customer."""
+    back = sum(
+        x.lines.get(line.number, 0) for x in s.order.returns.values() if x.canceled and x.reason is not None
+    )
+    return max(0, line.rebilled - back)
+
+
+def request_return(s: Situation, ask: RequestReturn) -> Events:
+    """A return within the policy's terms is open and accepted at once."""
+    ruling = judge_return(s, ask.lines, ask.reason)
+    if ruling.outcome != "granted":
+        yield from s.refuse(ruling)
+        return
+    back: dict[int, int] = {}
+    rebilled: dict[int, int] = {}
+    for pick in ask.lines:
+        line = s.order.lines[pick.line]
+        can = returnable(line)
+        wanted = pick.quantity or can + rebilled_here(s, line)
+        if min(wanted, can):
+            back[line.number] = min(wanted, can)
+        if wanted > can:
+            rebilled[line.number] = wanted - can
+    if back:
+        yield from open_return(s, "", ask.reason, back, refund="on_receipt", accepted=True)
+    if rebilled:
+        yield from open_return(s, "", ask.reason, rebilled, refund="none", accepted=True)
+
+
+def find_return(s: Situation, about: str) -> Return | None:
+    """The open return of an id, or of the case or request it is about."""
+    found = s.order.returns.get(about)
+    if found is None:
+        found = next((x for x in s.order.returns.values() if x.about == about and x.status == "open"), None)
+    return found if found is not None and found.status == "open" else None
+
+
+def _no_return(s: Situation, command: Command, about: str) -> Events:
+    return s.no(
+        "step-out-of-order",
+        f"There is no open return {about}; it has to be accepted first (store-return, seller-may-accept).",
+        fact("about", about),
+        ref=about,
+    )
+
+
+def start_return(s: Situation, ask: StartReturn) -> Events:
+    """The returned parcel is on its way."""
+    back = find_return(s, ask.about)
+    if back is None:
+        yield from _no_return(s, ask, ask.about)
+    elif not back.started:
+        yield e.ReturnStarted(back.return_id, ask.carrier, ask.tracking_number)
+
+
+def return_received(s: Situation, ask: ReturnReceived) -> Events:
+    """The returned units are back; what is due for them goes out in the same commit."""
+    back = find_return(s, ask.about)
+    if back is None:
+        yield from _no_return(s, ask, ask.about)
+        return
+    yield e.ReturnReceived(back.return_id, ask.condition, "received")
+
+
+def return_delivered(s: Situation, ask: Deliver, back: Return) -> Events:
+    """The carrier says that a return reached the seller: from now on the seller's silence counts."""
+    if back.status != "open" or back.delivered_at is not None:
+        return
+    waits: tuple[e.Deadline, ...] = ()
+    if not back.canceled:
+        start = ask.happened_at if ask.happened_at is not None else s.now
+        waits = s.deadline("return", NOT_CONFIRMED, back.return_id, start)
+    yield e.Delivered((), quantities(back.lines), back.return_id, waits)
+
+
+def accept_return(s: Situation, ask: AcceptReturn) -> Events:
+    """The seller accepts: of a case, of a return that is open, of a request over what shipped."""
+    from domain.decisions.canceling import carry_out, shipped_part
+
+    case = s.order.cases.get(ask.about)
+    if case is not None and case.status == "open":
+        refund = "at_once" if ask.refund_now else "on_receipt"
+        yield from open_return(
+            s, case.case_id, case.reason, case.lines, refund=refund, accepted=True, postage="platform"
+        )
+        return
+    back = find_return(s, ask.about)
+    if back is not None and not back.accepted:
+        yield e.ReturnAccepted(back.return_id, back.about, ask.refund_now)
+        return
+    if back is not None and ask.refund_now and not back.refunded:
+        yield e.ReturnAccepted(back.return_id, back.about, True)
+        return
+    if back is not None and case is None:
+        return
+    request = s.order.requests.get(ask.about)
+    if request is not None and request.status == "open" and shipped_part(s, request):
+        yield from carry_out(s, request, e.CancelApproved(request.request_id, "approved", None, ask.refund_now, None))
+        return
+    yield from s.no("case-closed", f"There is nothing open under {ask.about} to accept.", fact("about", ask.about), ref=ask.about)

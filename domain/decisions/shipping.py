@@ -1,0 +1,257 @@
+"""Fulfilment, tracking, shipping notices, delivery. RULES.md 1 (fill-or-kill, tracking-lock, shipment-answers)."""
+
+from domain import events as e
+from domain.commands import (
+    Deliver,
+    Pick,
+    ReviseShipBy,
+    Ship,
+    StartFulfilment,
+    StartTracking,
+    TrackingMoved,
+    VoidShipment,
+)
+from domain.decisions.canceling import late_ship_deadline
+from domain.decisions.returns import return_delivered
+from domain.decisions.situation import Events, Situation, quantities, sealed_text
+from domain.instants import Instant
+from domain.order import Line, Shipment
+from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, refused
+
+
+def _altogether(s: Situation) -> Events:
+    return s.no("canceled-altogether", "Everything of it is cancelled.", instead=(NEW_ORDER, REPORT_SHIPPED))
+
+
+def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
+    """Picking, packing or the label began: the stage until-fulfilment ends for these lines."""
+    unknown = s.no_such_line(ask.lines)
+    if unknown is not None:
+        yield from s.refuse(unknown)
+        return
+    parts: dict[int, int] = {}
+    for line, quantity in _named(s, ask.lines):
+        if quantity is not None and quantity > line.ordered - line.canceled:
+            yield from s.no("more-than-open", f"Of line {line.number} {line.open} are open.", fact("line", line.number))
+            return
+        here = quantity if quantity is not None else line.open or line.shipped
+        if here:
+            parts[line.number] = here
+    if not parts:
+        yield from _altogether(s)
+        return
+    yield e.FulfilmentStarted(ask.stage, quantities(parts))
+
+
+def _named(s: Situation, picks: tuple[Pick, ...] | None) -> list[tuple[Line, int | None]]:
+    if picks is None:
+        return [(line, None) for line in s.order.lines.values()]
+    return [(s.order.lines[pick.line], pick.quantity) for pick in picks]
+
+
+# ---- tracking -----------------------------------------------------------------------------------------------------
+
+
+def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
+    """The carrier tracks a parcel: it locks; a scan from before a cancellation opens *cancelled but shipped*."""
+    unknown = s.no_such_line(ask.lines)
+    if unknown is not None:
+        yield from s.refuse(unknown)
+        return
+    back = s.order.returns.get(ask.shipment_id or "")
+    if back is not None:
+        if not back.started:
+            yield e.ReturnStarted(back.return_id, ask.carrier, ask.tracking_number)
+        return
+    canceled = _canceled_units_named(s, ask)
+    scanned_at = ask.happened_at if ask.happened_at is not None else s.now
+    if canceled and not (s.policy.cancelled_but_shipped and _before_cancellation(s, canceled, scanned_at)):
+        yield from _altogether(s)
+        return
+    tracked = _tracked_units(s, ask)
+    made = e.TrackingStarted if isinstance(ask, StartTracking) else e.TrackingMoved
+    yield made(ask.carrier, ask.tracking_number, ask.shipment_id, quantities(tracked))
+    if canceled:
+        yield e.ShippedAfterCancelFound("scan", ask.carrier, ask.tracking_number, quantities(canceled))
+
+
+def _canceled_units_named(s: Situation, ask: StartTracking | TrackingMoved) -> dict[int, int]:
+    """Cancelled units that the scan is about: it names them, or nothing else is there."""
+    order = s.order
+    void = order.shipments.get(ask.shipment_id or "")
+    if ask.lines is not None:
+        named = _named(s, ask.lines)
+    elif void is not None and void.status == "void":
+        named = [(order.lines[n], quantity) for n, quantity in void.lines.items()]
+    elif not order.open_units and not order.shipped_units:
+        named = _named(s, None)
+    else:
+        return {}
+    found = {}
+    for line, quantity in named:
+        if line.open or line.shipped or not line.canceled:
+            continue
+        left = line.canceled - line.found_shipped
+        found[line.number] = left if quantity is None else min(quantity, left)
+    return {number: units for number, units in found.items() if units > 0}
+
+
+def _before_cancellation(s: Situation, canceled: dict[int, int], scanned_at: Instant) -> bool:
+    return all(scanned_at < (s.order.lines[number].canceled_at or 0) for number in canceled)
+
+
+def _tracked_units(s: Situation, ask: StartTracking | TrackingMoved) -> dict[int, int]:
+    """What is in the parcel: the lines named, those of its shipment where that is known, else all that is open."""
+    if ask.lines is not None:
+        named = {x.number: q if q is not None else x.open or x.shipped for x, q in _named(s, ask.lines)}
+        return {number: units for number, units in named.items() if units}
+    shipment = announced(s, ask)
+    if shipment is not None:
+        return dict(shipment.lines)
+    parcel = next(
+        (p for p in s.order.parcels if (p.carrier, p.tracking_number) == (ask.carrier, ask.tracking_number)), None
+    )
+    if parcel is not None:
+        return dict(parcel.lines)
+    still_open = {line.number: line.open for line in s.order.lines.values() if line.open}
+    return still_open or {line.number: line.shipped for line in s.order.lines.values() if line.shipped > line.delivered}
+
+
+def announced(s: Situation, ask: StartTracking | TrackingMoved) -> Shipment | None:
+    """The notice that a scan belongs to: by its id, else by carrier and tracking number."""
+    if ask.shipment_id is not None:
+        found = s.order.shipments.get(ask.shipment_id)
+        return found if found is not None and found.status != "void" else None
+    for shipment in s.order.shipments.values():
+        if shipment.status != "void" and (shipment.carrier, shipment.tracking_number) == (ask.carrier, ask.tracking_number):
+            return shipment
+    return None
+
+
+# ---- notices ------------------------------------------------------------------------------------------------------
+
+
+def judge_ship(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling:
+    """May these units ship? Per line, of more than is open: why it is not open (COMMANDS.md 2, ``Ship``)."""
+    unknown = s.no_such_line(lines)
+    if unknown is not None:
+        return unknown
+    if lines is None:
+        if s.order.open_units:
+            return granted("shipment-answers", "What is open can ship.")
+        blocked = sorted(s.order.lines.values(), key=lambda x: (not x.auto_canceled, not x.canceled, x.number))
+        return _not_open(blocked[0])
+    for line, quantity in _named(s, lines):
+        if line.open == 0 or (quantity is not None and quantity > line.open):
+            return _not_open(line)
+    return granted("shipment-answers", "It can ship.")
+
+
+def _not_open(line: Line) -> Ruling:
+    inputs = fact("line", line.number), fact("open", line.open), fact("shipped", line.shipped), fact("canceled", line.canceled)
+    if line.auto_canceled:
+        return refused(
+            "auto-canceled-is-final",
+            f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill when a notice shipped part of it. "
+            "That is final.",
+            *inputs,
+            instead=(NEW_ORDER, REPORT_SHIPPED),
+        )
+    if line.canceled:
+        return refused(
+            "cancel-is-final",
+            f"{line.canceled} of line {line.number} are cancelled, and a cancellation cannot be undone.",
+            *inputs,
+            instead=(NEW_ORDER, REPORT_SHIPPED),
+        )
+    return refused("ships-more-than-open", f"Of line {line.number} {line.open} are open.", *inputs, instead=(CONTACT,))
+
+
+def ship(s: Situation, ask: Ship) -> Events:
+    """A notice ships what it names; under fill-or-kill the rest of those lines is cancelled in the same commit."""
+    ruling = judge_ship(s, ask.lines)
+    if ruling.outcome == "refused":
+        named = {p.line: p.quantity or 0 for p in ask.lines or ()}
+        yield e.ShipmentRefused(ask.shipment_id, quantities(named), s.verdict("ship", ruling))
+        return
+    for line, quantity in _named(s, ask.lines):
+        if not line.open:
+            continue
+        number, rest = line.number, line.open - (quantity or line.open)
+        made = e.LinePartiallyShipped if rest else e.LineShipped
+        yield made(ask.shipment_id, number, quantity or line.open, ask.carrier, ask.tracking_number)
+        if rest and s.policy.fill_or_kill:
+            yield e.AutoCanceled(number, rest, ask.shipment_id)
+
+
+def void_shipment(s: Situation, ask: VoidShipment) -> Events:
+    """The notice was a mistake: its quantities are open again; what fill-or-kill cancelled stays cancelled."""
+    shipment = s.order.shipments.get(ask.shipment_id)
+    if shipment is None or shipment.status == "void":
+        yield from s.no(
+            "no-such-shipment", f"There is no shipment {ask.shipment_id}.", fact("shipment_id", ask.shipment_id)
+        )
+        return
+    gone = any(s.order.lines[n].with_buyer_or_under_way < q for n, q in shipment.lines.items())
+    if shipment.status != "announced" or gone:
+        yield from s.no(
+            "tracking-lock",
+            f"Shipment {ask.shipment_id} is under way ({shipment.status}), so its notice was no mistake.",
+            fact("shipment_id", ask.shipment_id),
+            fact("status", shipment.status),
+            ref=ask.shipment_id,
+        )
+        return
+    yield e.ShipmentVoided(ask.shipment_id, quantities(shipment.lines), sealed_text(ask.note))
+
+
+def revise_ship_by(s: Situation, ask: ReviseShipBy) -> Events:
+    """Earlier holds at once; later than before is a proposal until the buyer takes it."""
+    if not s.order.open_units:
+        yield from s.no("nothing-open", "Nothing of the order is open.")
+        return
+    if s.order.ship_by is not None and ask.ship_by > s.order.ship_by:
+        yield e.ShipByRevised(ask.ship_by, True, ())
+    else:
+        yield e.ShipByRevised(ask.ship_by, False, late_ship_deadline(s, ask.ship_by))
+
+
+# ---- delivery -----------------------------------------------------------------------------------------------------
+
+
+def deliver(s: Situation, ask: Deliver) -> Events:
+    """Parcels reached the buyer; open lines under tracking count as shipped first."""
+    back = s.order.returns.get(ask.shipment_id or "")
+    if back is not None:
+        yield from return_delivered(s, ask, back)
+        return
+    yield from _ship_what_is_tracked(s, ask.shipment_id)
+    known = [x for x in s.order.shipments.values() if x.status != "void"]
+    if ask.shipment_id is not None:
+        known = [x for x in known if x.shipment_id == ask.shipment_id]
+    if not known:
+        rule = "nothing-shipped" if ask.shipment_id is None else "no-such-shipment"
+        because = "Nothing has shipped." if ask.shipment_id is None else f"There is no shipment {ask.shipment_id}."
+        yield from s.no(rule, because, ref=ask.shipment_id)
+        return
+    arrived = [x for x in known if x.status != "delivered"]
+    if not arrived:
+        return
+    lines: dict[int, int] = {}
+    for shipment in arrived:
+        for number, quantity in shipment.lines.items():
+            lines[number] = lines.get(number, 0) + quantity
+    yield e.Delivered(tuple(x.shipment_id for x in arrived), quantities(lines), None, ())
+
+
+def _ship_what_is_tracked(s: Situation, shipment_id: str | None) -> Events:
+    for parcel in list(s.order.parcels):
+        if parcel.delivered or shipment_id not in (None, parcel.shipment_id, parcel.tracking_number):
+            continue
+        for number, units in list(parcel.lines.items()):
+            line = s.order.lines[number]
+            quantity = min(units, line.open)
+            if quantity:
+                made = e.LinePartiallyShipped if quantity < line.open else e.LineShipped
+                name = parcel.shipment_id or parcel.tracking_number
+                yield made(name, number, quantity, parcel.carrier, parcel.tracking_number)

@@ -1,0 +1,108 @@
+"""What a decision stands in: the order as it is by now, the policy, the instant, who asks; and the common refusals."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from domain import events as e
+from domain.calendar import Length, after
+from domain.commands import Actor, Command, Pick, Text
+from domain.errors import BadInput
+from domain.instants import Instant
+from domain.market import MarketSettings
+from domain.order import Order
+from domain.policy import Policy, PolicyBook
+from domain.rulebook import RULE_IDS
+from domain.verdict import Ruling, refused
+
+Events = Iterator[e.Event]
+
+
+@dataclass(slots=True)
+class Situation:
+    """Everything a decision may look at. ``order`` changes under it as it yields."""
+
+    order: Order
+    policy: Policy
+    ref: e.PolicyRef
+    policies: PolicyBook
+    market: MarketSettings
+    now: Instant
+    actor: Actor
+    command: Command
+    foresee: Callable[["Situation", Callable[["Situation"], Ruling], Iterator[Instant]], Instant | None]
+    """When an answer would change, nothing new happening (``eligibility``)."""
+
+    @property
+    def calendar(self) -> e.Calendar:
+        return self.order.terms.calendar
+
+    def deadline(self, kind: str, length: Length | None, ref: str, start: Instant | None = None) -> tuple[e.Deadline, ...]:
+        """One deadline ``length`` from ``start`` (default: now), or none where the policy names no length."""
+        if length is None:
+            return ()
+        due_at = after(self.now if start is None else start, length, self.calendar)
+        return (e.Deadline(self.order.next_id(kind), kind, due_at, ref),)
+
+    def verdict(self, action: str, ruling: Ruling, next_change_at: Instant | None = None) -> e.Verdict:
+        return ruling.verdict(action, self.ref, next_change_at)
+
+    def refuse(self, ruling: Ruling, ref: str | None = None) -> Events:
+        """Record that the command was refused."""
+        name = self.command.command
+        yield e.CommandRefused(name, ref, self.verdict(ACTIONS.get(name, "answer"), ruling))
+
+    def no(self, rule: str, because: str, *inputs: e.Input, instead: tuple[e.Instead, ...] = (), ref: str | None = None) -> Events:
+        """Refuse by a rule, with a sentence."""
+        return self.refuse(refused(rule, because, *inputs, instead=instead), ref)
+
+    def no_such_line(self, picks: tuple[Pick, ...] | None) -> Ruling | None:
+        """``no-such-line`` where a selection names a line that the order does not have."""
+        for pick in picks or ():
+            if pick.line not in self.order.lines:
+                known = ", ".join(map(str, self.order.lines))
+                return refused("no-such-line", f"The order has no line {pick.line}; it has {known}.", e.Input("line", str(pick.line)))
+        return None
+
+
+ACTIONS = {
+    "RequestCancel": "cancel",
+    "CancelLines": "cancel",
+    "ApproveCancel": "cancel",
+    "Ship": "ship",
+    "RequestReturn": "return",
+    "OpenCase": "open_case",
+    "OpenDispute": "open_dispute",
+}
+"""The action a command is about, in verdicts; every other one is an answer."""
+
+
+def sealed(text: Text | None) -> e.Sealed | None:
+    """What an event may carry of a free text."""
+    if text is None:
+        return None
+    if text.sealed is None:
+        raise BadInput("/text", "form", "the text was not sealed in the vault before the decision")
+    return text.sealed
+
+
+def sealed_text(text: Text) -> e.Sealed:
+    """The same, of a text that is required."""
+    found = sealed(text)
+    assert found is not None
+    return found
+
+
+def ruled(actor: Actor, rule: str | None) -> str | None:
+    """Support names the rule it rests on, one of the rule book; else *bad* (COMMANDS.md 3)."""
+    if rule is None:
+        if actor.kind == "support":
+            raise BadInput("/rule", "form", "support names the rule of the rule book that the decision rests on")
+        return None
+    if rule not in RULE_IDS:
+        raise BadInput("/rule", "form", f"{rule!r} is not a rule of the rule book")
+    return rule
+
+
+def quantities(lines: dict[int, int]) -> tuple[e.LineQuantity, ...]:
+    """As events carry them."""
+    return tuple(e.LineQuantity(line, quantity) for line, quantity in lines.items())

@@ -1,0 +1,26 @@
+"""Personal data: erasing a subject, and the legal holds that defer it. DESIGN.md 8."""
+
+from domain import events as e
+from domain.commands import EraseSubject, PlaceLegalHold, ReleaseLegalHold
+from domain.decisions.situation import Events, Situation
+from domain.verdict import fact
+
+
+def erase_subject(s: Situation, ask: EraseSubject) -> Events:
+    """The key may go, unless a hold stands."""
+    if s.order.holds:
+        hold = next(iter(s.order.holds))
+        yield from s.no("legal-hold", f"Legal hold {hold} stands: release it first.", fact("hold_id", hold))
+    elif not s.order.erased:
+        yield e.SubjectErased(ask.subject)
+
+
+def place_legal_hold(s: Situation, ask: PlaceLegalHold) -> Events:
+    """Nothing of the subject may be erased from now on."""
+    yield e.LegalHoldPlaced(ask.subject, ask.hold_id)
+
+
+def release_legal_hold(s: Situation, ask: ReleaseLegalHold) -> Events:
+    """The hold is lifted; one that does not stand changes nothing."""
+    if ask.hold_id in s.order.holds:
+        yield e.LegalHoldReleased(ask.subject, ask.hold_id)

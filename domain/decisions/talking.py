@@ -1,0 +1,41 @@
+"""Messages, contacts, refund and notice reports: facts that are taken down. COMMANDS.md 2."""
+
+from domain import events as e
+from domain.commands import ConfirmNotice, ConfirmRefund, FailNotice, FailRefund, RecordContact, SendMessage
+from domain.decisions.situation import Events, Situation, sealed, sealed_text
+from domain.verdict import fact
+
+
+def send_message(s: Situation, ask: SendMessage) -> Events:
+    """A message; never itself a request nor a consent."""
+    yield e.MessageSent(ask.message_id, ask.to, ask.about, sealed_text(ask.text))
+
+
+def record_contact(s: Situation, ask: RecordContact) -> Events:
+    """Somebody spoke with support outside rescind."""
+    yield e.ContactRecorded(
+        ask.contact_id, ask.channel, ask.about, ask.ticket, sealed(ask.representative), sealed(ask.text)
+    )
+
+
+def settle_refund(s: Situation, ask: ConfirmRefund | FailRefund) -> Events:
+    """The payment service did it, or could not; a failed one stays due under its id."""
+    refund = s.order.refunds.get(ask.refund_id)
+    if refund is None:
+        yield from s.no("no-such-refund", f"There is no refund {ask.refund_id}.", fact("refund_id", ask.refund_id))
+    elif refund.status == "confirmed":
+        yield from s.no("refund-closed", f"{ask.refund_id} is confirmed already.", ref=ask.refund_id)
+    elif isinstance(ask, ConfirmRefund):
+        yield e.RefundConfirmed(ask.refund_id)
+    else:
+        yield e.RefundFailed(ask.refund_id, sealed(ask.note))
+
+
+def settle_notice(s: Situation, ask: ConfirmNotice | FailNotice) -> Events:
+    """A notice was delivered, or could not be."""
+    if ask.notice_id not in s.order.notices:
+        yield from s.no("no-such-notice", f"There is no notice {ask.notice_id}.", fact("notice_id", ask.notice_id))
+    elif isinstance(ask, ConfirmNotice):
+        yield e.ConfirmationDelivered(ask.notice_id)
+    else:
+        yield e.NoticeFailed(ask.notice_id)

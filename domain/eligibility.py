@@ -1,0 +1,62 @@
+"""What may be done now, or as of any instant, and when the answer changes. COMMANDS.md 3, *Verdict*.
+
+Read-only: it asks the very rules that decide, on a copy of the order, nothing new happening.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from domain import events as e
+from domain.calendar import Length, after
+from domain.deadlines import due, next_due
+from domain.decisions.situation import Situation
+from domain.instants import Instant
+from domain.order import Order
+from domain.verdict import Ruling
+
+MOST_STEPS = 100
+
+
+def changes_at(
+    s: Situation,
+    ask: Callable[[Situation], Ruling],
+    points: Iterator[Instant],
+    reached: Callable[[Order, e.Deadline, Instant], Order],
+) -> Instant | None:
+    """The first instant after now with another answer (outcome and rule), deadlines reached on the way; or None.
+
+    ``points`` are instants at which a window opens or closes; a deadline acts from a microsecond after its due instant.
+    """
+    first = ask(s).answer
+    waiting = sorted({point for point in points if point > s.now})
+    order, now = s.order, s.now
+    for _ in range(MOST_STEPS):
+        soonest = next_due(order)
+        candidates = [*waiting[:1], *([max(soonest, now) + 1] if soonest is not None else [])]
+        if not candidates:
+            return None
+        now = min(candidates)
+        waiting = [point for point in waiting if point > now]
+        order = reach_all(order, now, reached)
+        if ask(replace(s, order=order, now=now)).answer != first:
+            return now
+    return None
+
+
+def reach_all(order: Order, before: Instant, reached: Callable[[Order, e.Deadline, Instant], Order]) -> Order:
+    """The order after every deadline before an instant has been reached, in their order."""
+    for _ in range(MOST_STEPS):
+        waiting = due(order, before)
+        if not waiting:
+            return order
+        order = reached(order, waiting[0], max(waiting[0].due_at, order.recorded_at))
+    return order
+
+
+def after_delivery(s: Situation, days: int | None) -> Iterator[Instant]:
+    """Instants at which a window of so many days after delivery has closed."""
+    if days is None:
+        return
+    for line in s.order.lines.values():
+        if line.delivered_at is not None:
+            yield after(line.delivered_at, Length(days, "days"), s.calendar) + 1

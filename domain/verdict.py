@@ -1,0 +1,77 @@
+"""What a rule says: a ruling, and the verdict that is made of it.
+
+A ruling is one rule's answer; the verdict adds the policy it stands in, and when the answer would change (RULES.md 1).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from domain.events import Input, Instead, PolicyRef, Verdict
+from domain.instants import Instant, format_instant
+
+GRANTED: Final = "granted"
+OFFER_ALTERNATIVES: Final = "offer_alternatives"
+ASK_SELLER: Final = "ask_seller"
+REFUSED: Final = "refused"
+
+
+@dataclass(slots=True)
+class Ruling:
+    """One rule's answer: the outcome, the rule, a sentence for a person, what it looked at, what else can be done."""
+
+    outcome: str
+    rule: str
+    because: str
+    inputs: tuple[Input, ...] = ()
+    instead: tuple[Instead, ...] = ()
+    behind: "Ruling | None" = None
+    """Under alternatives: what the rules after it say, which carries on if the offers are declined."""
+
+    @property
+    def answer(self) -> tuple[str, str]:
+        """What makes two answers the same: outcome and rule (COMMANDS.md 3)."""
+        return self.outcome, self.rule
+
+    def verdict(self, action: str, policy: PolicyRef, next_change_at: Instant | None) -> Verdict:
+        """The verdict on ``action`` under a policy."""
+        return Verdict(action, self.outcome, self.rule, policy, self.inputs, self.because, self.instead, next_change_at)
+
+
+def granted(rule: str, because: str, *inputs: Input) -> Ruling:
+    return Ruling(GRANTED, rule, because, inputs)
+
+
+def ask(rule: str, because: str, *inputs: Input) -> Ruling:
+    return Ruling(ASK_SELLER, rule, because, inputs)
+
+
+def refused(rule: str, because: str, *inputs: Input, instead: tuple[Instead, ...] = ()) -> Ruling:
+    return Ruling(REFUSED, rule, because, inputs, instead)
+
+
+def fact(name: str, value: object) -> Input:
+    """One input as text; booleans as JSON writes them."""
+    return Input(name, str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def instant(name: str, value: Instant) -> Input:
+    """One input that is an instant."""
+    return Input(name, format_instant(value))
+
+
+# ---- what can still be done ---------------------------------------------------------------------------------------
+
+
+def wait_until(when: Instant) -> Instead:
+    return Instead("wait", f"Ask again from {format_instant(when)}.", when)
+
+
+ASK_THE_SELLER: Final = Instead("ask_seller", "Ask the seller.", None)
+CONTACT: Final = Instead("contact", "Contact the marketplace with the order number.", None)
+RETURN_AFTER_DELIVERY: Final = Instead("return", "Return it after delivery.", None)
+CANCEL_IT: Final = Instead("cancel", "Ask to cancel it.", None)
+OPEN_CASE: Final = Instead("open_case", "Open a case if it is not what was promised.", None)
+DISPUTE: Final = Instead("dispute", "Open a dispute.", None)
+PROPOSE: Final = Instead("propose", "Propose to cancel by common consent (RequestCancel).", None)
+NEW_ORDER: Final = Instead("new_order", "Place a new order for the quantity, linked to this one.", None)
+REPORT_SHIPPED: Final = Instead("report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None)
