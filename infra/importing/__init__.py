@@ -1,0 +1,1 @@
+"""Importing history: the commands file, the Olist folder, and the pipeline that feeds both to the engine."""

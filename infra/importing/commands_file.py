@@ -1,0 +1,102 @@
+"""The commands file: UTF-8 JSON Lines, one command a line (COMMANDS.md 1). Read as a stream, whatever its size.
+
+A line that is no command is *bad* with its number and reason, and the next one is read. Lines are counted from 1 as an
+editor counts them; blank ones are not read.
+"""
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from domain.commands import parse_command
+from domain.errors import BadInput
+from infra.http.strict_json import MAX_BYTES, NotJson, read_json
+from infra.importing.items import Item, NotThere, because, told
+
+_BLOCK: Final = 1 << 20
+_MARK: Final = b"\xef\xbb\xbf"
+"""The byte order mark that some editors put in front of UTF-8."""
+
+
+class CommandsFile:
+    """A commands file on disk, or standard input (spooled to a temporary file first, since its hash comes first)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._done = 0
+        digest = hashlib.sha256()
+        self.size = 0
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            self.size += len(block)
+        self.sha256 = digest.digest()
+        file.seek(0)
+
+    @property
+    def done(self) -> int:
+        return self._done
+
+    def items(self) -> Iterator[Item]:
+        number = 0
+        with self._file as file:
+            while line := file.readline(MAX_BYTES + 2):
+                number += 1
+                self._done += len(line)
+                if len(line) > MAX_BYTES and not line.endswith(b"\n"):
+                    self._done += _skip_line(file)
+                    yield Item(number, None, f"the line is longer than {MAX_BYTES:,} bytes")
+                    continue
+                if number == 1 and line.startswith(_MARK):
+                    line = line[len(_MARK) :]
+                text = line.strip(b" \t\r\n")
+                if text:
+                    yield read_line(number, text)
+
+
+def read_line(number: int, text: bytes) -> Item:
+    """One line that is not blank."""
+    try:
+        body = read_json(text)
+    except NotJson as wrong:
+        return Item(number, None, str(wrong).replace("the body", "the line", 1))
+    try:
+        command = parse_command(body)
+        if command.at is None:
+            raise BadInput("/at", "form", "the field is required in an import")
+    except BadInput as wrong:
+        return Item(number, None, told(wrong))
+    return Item(number, command)
+
+
+def open_commands(name: str) -> CommandsFile:
+    """The commands file of this name; ``-`` is standard input. NotThere says why it cannot be read."""
+    if name == "-":
+        return CommandsFile(_spooled(sys.stdin.buffer))
+    path = Path(name)
+    if path.is_dir():
+        raise NotThere(f"{path} is a folder; a commands file is JSON Lines (for the Olist folder: --format olist)")
+    try:
+        return CommandsFile(path.open("rb"))
+    except OSError as wrong:
+        raise because(wrong, path) from None
+
+
+def _spooled(stream: BinaryIO) -> BinaryIO:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the input
+    shutil.copyfileobj(stream, file, _BLOCK)
+    file.seek(0)
+    return file
+
+
+def _skip_line(file: BinaryIO) -> int:
+    """Read on behind the next line feed; how many bytes it were."""
+    skipped = 0
+    while part := file.readline(_BLOCK):
+        skipped += len(part)
+        if part.endswith(b"\n"):
+            break
+    return skipped

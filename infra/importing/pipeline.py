@@ -1,0 +1,251 @@
+"""The pipeline of an import: items in, totals out, thousands of commands on their way at once (COMMANDS.md 5).
+
+Commands of one order are decided in their order (the engine's lanes), different orders side by side. Answers are taken
+in the order of the input. An import opens for a marketplace before its first command, in every partition, and closes at
+the end; one that was broken off stays open, and the same input again goes on where it stopped, by command ids alone.
+"""
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, TextIO
+
+from consumers.engine import Engine
+from consumers.outcomes import Outcome
+from domain.commands import Command
+from domain.instants import Instant
+from infra.app import App
+from infra.importing.again import ended_before, would_reach, would_write
+from infra.importing.items import Input, Item, error_text
+
+WINDOW: Final = 4096
+"""Commands given to the engine and not yet counted."""
+CHUNK: Final = 256
+"""Commands that are given to the engine together."""
+MOST_BAD_LINES: Final = 100
+PATIENCE: Final = 120.0
+"""Seconds without any answer before the import gives up."""
+
+
+class ImportFailed(Exception):
+    """The import cannot go on; the message says why. The same command again continues it."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What came of an input: read = accepted + Σ refused + duplicate + bad."""
+
+    read: int = 0
+    accepted: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    duplicate: int = 0
+    bad: int = 0
+    bad_lines: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    reached: int = 0
+    """Deadlines reached by ``until``."""
+    stopped_at: int | None = None
+    """The bad line at which a strict import stopped."""
+
+    def json(self) -> dict[str, Any]:
+        """The object of ``import --json``."""
+        return {
+            "read": self.read,
+            "accepted": self.accepted,
+            "refused": dict(sorted(self.refused.items(), key=lambda each: (-each[1], each[0]))),
+            "duplicate": self.duplicate,
+            "bad": self.bad,
+            "bad_lines": self.bad_lines,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(slots=True)
+class Wishes:
+    """How an input is to be imported."""
+
+    strict: bool = False
+    until: Instant | None = None
+    report: TextIO | None = None
+    """Gets a JSON line for every refused and bad one."""
+    progress: Callable[[int, Totals], None] | None = None
+    """Called now and then with the bytes read so far."""
+
+
+def run_import(app: App, source: Input, wishes: Wishes) -> Totals:
+    """Import an input to its end. ImportFailed, KeyboardInterrupt: it stays open, and can be continued."""
+    return _Import(app, source, wishes).run()
+
+
+def finish_imports(app: App, until: Instant | None) -> list[tuple[str, bytes, int]]:
+    """Close every import that is open, after reaching deadlines before ``until``; (marketplace, SHA-256, reached)."""
+    open_now: set[tuple[str, bytes]] = app.ask(lambda engine: engine.imports.inputs())
+    found = []
+    reached = {name: _reach(app, name, until) for name in sorted({name for name, _ in open_now})}
+    for marketplace, sha256 in sorted(open_now):
+        _settled(app.engine.close_import(marketplace, sha256, until))
+        found.append((marketplace, sha256, reached[marketplace]))
+    return found
+
+
+def _reach(app: App, marketplace: str, until: Instant | None) -> int:
+    return 0 if until is None else app.engine.reach(marketplace, until).result()
+
+
+def _settled(written: Future[Outcome]) -> None:
+    outcome = written.result(PATIENCE)
+    if outcome.kind != "accepted":
+        raise ImportFailed(f"the import could not be opened or closed: {outcome.message}")
+
+
+class _Import:
+    def __init__(self, app: App, source: Input, wishes: Wishes) -> None:
+        self.app = app
+        self.source = source
+        self.wishes = wishes
+        self.totals = Totals()
+        self.waiting: deque[tuple[Item, Future[Outcome] | None]] = deque()
+        self.seen: dict[str, bool] = {}
+        """Marketplaces of the input, and whether it is open for them now."""
+
+    def run(self) -> Totals:
+        began = time.monotonic()
+        items = self.source.items()
+        try:
+            while chunk := list(islice(items, CHUNK)):
+                self._open_for(chunk)
+                for item in chunk:
+                    self._give(item)
+                if not self._take(WINDOW - CHUNK):
+                    break
+                if self.wishes.progress is not None:
+                    self.wishes.progress(self.source.done, self.totals)
+            self._take(0)
+        finally:
+            _close(items)
+        if self.totals.stopped_at is None:
+            self._end()
+        self.totals.seconds = time.monotonic() - began
+        return self.totals
+
+    # ---- open and close --------------------------------------------------------------------------------------------
+
+    def _open_for(self, chunk: list[Item]) -> None:
+        """Open the input for the marketplaces that this chunk writes to."""
+        by_market: dict[str, list[Command]] = {}
+        for item in chunk:
+            command = item.command
+            if command is not None and not self.seen.get(command.marketplace):
+                by_market.setdefault(command.marketplace, []).append(command)
+        for marketplace, commands in by_market.items():
+            if marketplace not in self.seen:
+                self.seen[marketplace] = False
+                if not self.app.ask(lambda engine, name=marketplace: self._ended_before(engine, name)):
+                    self._open(marketplace)
+                    continue
+            if self.app.ask(lambda engine, name=marketplace, some=commands: self._any_writes(engine, name, some)):
+                self._open(marketplace)
+
+    def _ended_before(self, engine: Engine, marketplace: str) -> bool:
+        return ended_before(engine, marketplace, self.source.sha256)
+
+    def _any_writes(self, engine: Engine, marketplace: str, commands: list[Command]) -> bool:
+        market = self.app.market(marketplace)
+        return any(would_write(engine, command, market) for command in commands)
+
+    def _open(self, marketplace: str) -> None:
+        _settled(self.app.engine.open_import(marketplace, self.source.sha256))
+        self.seen[marketplace] = True
+
+    def _end(self) -> None:
+        """Reach what is to be reached, and close."""
+        until = self.wishes.until
+        for marketplace, is_open in self.seen.items():
+            if until is not None:
+                if not is_open:
+                    if not self.app.ask(lambda engine, name=marketplace: would_reach(engine, name, until)):
+                        continue
+                    self._open(marketplace)
+                self.totals.reached += _reach(self.app, marketplace, until)
+            if self.seen[marketplace]:
+                _settled(self.app.engine.close_import(marketplace, self.source.sha256, until))
+
+    # ---- commands and answers --------------------------------------------------------------------------------------
+
+    def _give(self, item: Item) -> None:
+        command = item.command
+        self.waiting.append((item, None if command is None else self.app.engine.submit(command, rebuild=False)))
+
+    def _take(self, leave: int) -> bool:
+        """Count answers, oldest first, until only ``leave`` are missing; whether to go on."""
+        waiting = self.waiting
+        while len(waiting) > leave:
+            item, future = waiting.popleft()
+            self.totals.read += 1
+            if future is None:
+                self._bad(item, item.error or "")
+            else:
+                self._answered(item, future)
+            if self.wishes.strict and self.totals.bad:
+                self.totals.stopped_at = item.line
+                self.wishes.strict = False
+                return False
+        return True
+
+    def _answered(self, item: Item, future: Future[Outcome]) -> None:
+        totals = self.totals
+        try:
+            outcome = future.result(PATIENCE)
+        except TimeoutError:
+            raise ImportFailed(f"no answer to line {item.line} within {PATIENCE:.0f} seconds") from None
+        except Exception as defect:  # noqa: BLE001 - one command's defect must not cost the others
+            self._bad(item, f"internal error, please report it: {defect!r}")
+            return
+        match outcome.kind:
+            case "accepted":
+                totals.accepted += 1
+            case "duplicate":
+                totals.duplicate += 1
+            case "refused":
+                rule = outcome.rule or ""
+                totals.refused[rule] += 1
+                self._report(item, "refused", rule, outcome.message)
+            case "bad":
+                self._bad(item, error_text(outcome.pointer, outcome.rule, outcome.message), outcome.rule)
+            case _ if outcome.rule in ("order-stuck", "malformed", "policy-unknown"):
+                self._bad(item, error_text(None, outcome.rule, outcome.message), outcome.rule)
+            case _:
+                raise ImportFailed(f"stopped at line {item.line}: {outcome.message or outcome.rule or outcome.kind}")
+
+    def _bad(self, item: Item, error: str, rule: str | None = None) -> None:
+        totals = self.totals
+        totals.bad += 1
+        if len(totals.bad_lines) < MOST_BAD_LINES:
+            totals.bad_lines.append({"line": item.line, "error": error})
+        self._report(item, "bad", rule, error)
+
+    def _report(self, item: Item, outcome: str, rule: str | None, message: str) -> None:
+        if self.wishes.report is None:
+            return
+        command = item.command
+        told: dict[str, Any] = {"line": item.line, "outcome": outcome, "rule": rule}
+        told["error" if outcome == "bad" else "because"] = message
+        if command is not None:
+            told |= {
+                "command": command.command,
+                "marketplace": command.marketplace,
+                "order_id": command.order_id,
+                "command_id": command.command_id,
+            }
+        self.wishes.report.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+
+def _close(items: Iterator[Item]) -> None:
+    """Let a generator close its file, however the loop over it ended."""
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()

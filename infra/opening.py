@@ -1,0 +1,114 @@
+"""Opening a store: the control log and the journal belong together, and a new store gets its presets.
+
+Used by whoever appends (``infra.app``) and whoever only reads (``infra.reading``). Nothing connects at import.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from consumers.control import ControlLog
+from consumers.journal import Journal, JournalMismatch, JournalUnavailable
+from consumers.writer import Settled
+from domain.instants import Instant
+from infra.journals.sqlite import Synchronous, open_sqlite_journal
+from infra.local_state import memory_local_state
+
+JOURNAL_FILE: Final = "journal.sqlite"
+CONTROL_FILE: Final = "control.sqlite"
+PATIENCE: Final = 30.0
+"""Seconds that a first commit of the control log may take."""
+
+
+def clock() -> Instant:
+    """The clock of this process: microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+def new_id() -> bytes:
+    """16 unique bytes."""
+    return uuid.uuid4().bytes
+
+
+def follow_control(journal: Journal, name: str, wake: Callable[[], None] | None = None) -> ControlLog:
+    """The control log on this journal, read to its end. Its local state is in memory: it is short."""
+    control = ControlLog(journal, memory_local_state(0, 1), name, new_id, wake)
+    control.start()
+    while control.follow():
+        pass
+    return control
+
+
+def open_control(
+    directory: Path,
+    name: str,
+    *,
+    create: bool,
+    synchronous: Synchronous = "FULL",
+    wake: Callable[[], None] | None = None,
+) -> ControlLog:
+    """The control log of an embedded store, read to its end."""
+    journal = open_sqlite_journal(directory / CONTROL_FILE, 1, create=create, synchronous=synchronous)
+    return follow_control(journal, name, wake)
+
+
+def open_journal(
+    directory: Path, control: ControlLog, asked: int | None, default: int, *, synchronous: Synchronous = "FULL"
+) -> Journal:
+    """The journal that the control log speaks of, made now if it speaks of none and there is none.
+
+    ``asked`` is the number of partitions that the URL names. JournalMismatch, JournalUnavailable: the two files do not
+    belong together, or one of them is gone; nothing is made anew then.
+    """
+    path = directory / JOURNAL_FILE
+    if control.partitions is not None:
+        if not path.exists():
+            raise JournalUnavailable(
+                f"{path} is gone, but the control log says that there was a journal with {control.partitions} "
+                "partitions: bring it back from a copy; nothing is decided anew on an empty one"
+            )
+        journal = open_sqlite_journal(path, asked, create=False, synchronous=synchronous)
+        control.agree(journal.partitions)
+        return journal
+    made = open_sqlite_journal(path, asked or (None if path.exists() else default), synchronous=synchronous)
+    if any(made.end(partition) for partition in range(made.partitions)):
+        made.close()
+        raise JournalMismatch(
+            f"{path} holds a history, but {directory / CONTROL_FILE} does not know of it: that is another journal's "
+            "control log, or it was lost; put back what belongs together"
+        )
+    return made
+
+
+def settle(control: ControlLog, begin: Callable[[Callable[[Settled | None], None]], None], what: str) -> None:
+    """Write to the control log before any loop runs, and wait for what became of it."""
+    answers: list[Settled | None] = []
+    begin(answers.append)
+    until = time.monotonic() + PATIENCE
+    while not answers:
+        if not control.step(clock()):
+            control.journal.wait(0, control.next_offset, 0.005)
+        if time.monotonic() > until:
+            raise JournalUnavailable(f"{what} could not be written to the control log; try again")
+    settled = answers[0]
+    if settled is not None and settled.kind != "admitted":
+        raise JournalUnavailable(f"{what} could not be written to the control log ({settled.reason}); try again")
+
+
+def prepare(control: ControlLog, journal: Journal) -> None:
+    """What a new store must know: how many partitions it has, and the policies that are shipped (each once)."""
+    if control.partitions is None:
+        settle(control, lambda done: control.create(journal.partitions, clock(), done), "the journal's beginning")
+    control.agree(journal.partitions)
+    from domain.presets import NAMES, preset
+
+    for name in NAMES:
+        if control.policies.sha256_of(name, 1) is None:
+            document = preset(name)
+            settle(
+                control,
+                lambda done, document=document: control.publish(document, clock(), lambda _, settled: done(settled)),
+                f"the policy {name}",
+            )

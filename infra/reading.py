@@ -1,0 +1,241 @@
+"""Reading orders from an embedded journal without a lock: what commands that only ask stand on.
+
+Another process may own the store (a server, an import). Its local state, slot 0, is read as it stands if it has reached
+the log's end as it was when we came; if it is behind and nobody owns it, we take it and bring it up to date; if its
+owner does not get on, we follow the log into a slot of our own. Nothing is ever appended here.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from consumers.follower import Follower
+from consumers.journal import Journal, JournalError
+from consumers.local_state import LocalState
+from consumers.orders import Folded, Orders
+from domain.deadlines import due
+from domain.events import Deadline
+from domain.instants import Instant, format_instant
+from domain.market import MarketSettings
+from domain.order import Order
+from domain.policy import PolicyBook
+from infra.journals.sqlite import open_sqlite_journal
+from infra.local_state import Slot, claim_slot, open_local_state
+from infra.opening import JOURNAL_FILE, open_control
+from infra.settings import Settings
+from schemas.codec import Undecodable, decode_event, event_data
+from schemas.partitioning import partition_of
+
+PATIENCE: Final = 2.0
+"""Seconds that the owner of slot 0 gets to reach the log's end."""
+AT_HAND: Final = 1000
+
+
+class NoJournal(JournalError):
+    """There is no journal where the settings say; the message says how one comes about."""
+
+
+class _Nobody:
+    def admitted(self, admitted: object) -> None: ...
+
+    def rejected(self, rejected: object) -> None: ...
+
+
+def state_file(slot: Path, partition: int) -> Path:
+    """The local state of a partition in a slot."""
+    return slot / f"journal-{partition}.sqlite"
+
+
+def existing_directory(settings: Settings) -> Path:
+    """The directory of the embedded journal; NoJournal if there is none."""
+    directory = settings.journal_at.directory
+    if directory is None:
+        raise NoJournal(
+            "a memory: journal lives and ends with its process: name a kept one with --journal sqlite:///DIR"
+        )
+    if not (directory / JOURNAL_FILE).exists():
+        raise NoJournal(
+            f"there is no journal in {directory}: make one with `rescind import` or `rescind serve`, "
+            "or name another with --journal sqlite:///DIR"
+        )
+    return directory
+
+
+@dataclass(slots=True)
+class Reader:
+    """Orders as the log has them, and the policies in force."""
+
+    settings: Settings
+    directory: Path
+    journal: Journal
+    followers: dict[int, Follower]
+    orders: Orders
+    slot: Slot | None
+    _book: PolicyBook | None = None
+
+    def partition(self, stream: str) -> int:
+        """Which partition a stream belongs to."""
+        return partition_of(stream, self.journal.partitions)
+
+    def folded(self, stream: str) -> Folded:
+        """The stream as it is recorded."""
+        return self.orders.get(self.partition(stream), stream)
+
+    def as_of(self, stream: str, instant: Instant) -> Folded:
+        """The stream as of an instant: what was recorded up to and including it, then the deadlines before it."""
+        recorded = self.orders.as_of(self.partition(stream), stream, instant)
+        return standing_at(recorded, self.book, self.settings.market(stream.partition("/")[0]), instant)
+
+    def history(self, stream: str) -> Iterator[dict[str, Any]]:
+        """Every event of the stream as ``order history --json`` has it, in log order."""
+        return history(self.followers[self.partition(stream)].state, stream)
+
+    @property
+    def book(self) -> PolicyBook:
+        """The policies published so far."""
+        if self._book is None:
+            self._book = read_policies(self.directory)
+        return self._book
+
+    def close(self) -> None:
+        for follower in self.followers.values():
+            follower.state.close()
+        self.journal.close()
+        if self.slot is not None:
+            self.slot.release()
+
+
+def open_reader(settings: Settings) -> Reader:
+    """Read the settings' journal up to its end as it is now. JournalError where it cannot be trusted or read."""
+    directory = existing_directory(settings)
+    journal = open_sqlite_journal(directory / JOURNAL_FILE, settings.journal_at.partitions, create=False)
+    try:
+        followers, slot = _followers(journal, directory)
+    except BaseException:
+        journal.close()
+        raise
+    return Reader(settings, directory, journal, followers, Orders(followers, AT_HAND), slot)
+
+
+def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], Slot | None]:
+    ends = [journal.end(partition) for partition in range(journal.partitions)]
+    first = directory / "state" / "0"
+    if (found := _as_it_stands(journal, first, ends)) is not None:
+        return found, None
+    slot = claim_slot(directory)
+    if slot.number > 0:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if (found := _as_it_stands(journal, first, ends)) is not None:
+                slot.release()
+                return found, None
+            time.sleep(0.02)
+    return _brought_up(journal, slot, ends), slot
+
+
+def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Follower] | None:
+    """Followers over the slot's local state, read only, if all of it has reached ``ends``."""
+    found: dict[int, Follower] = {}
+    for partition, end in enumerate(ends):
+        path = state_file(slot, partition)
+        state: LocalState | None = None
+        if path.exists():
+            opened = open_local_state(path, partition, journal.partitions, read_only=True)
+            state = opened.state if opened.rebuilt is None else None
+        if state is None or state.next_offset < end or state.identity != journal.identity:
+            for follower in found.values():
+                follower.state.close()
+            if state is not None and state.next_offset > end:
+                Follower(journal, partition, state, _Nobody()).start()  # says how the log is shorter than it was
+            return None
+        follower = found[partition] = Follower(journal, partition, state, _Nobody())
+        follower.start()
+    return found
+
+
+def _brought_up(journal: Journal, slot: Slot, ends: list[int]) -> dict[int, Follower]:
+    """Followers over our own slot, advanced to ``ends``."""
+    found: dict[int, Follower] = {}
+    for partition, end in enumerate(ends):
+        state = open_local_state(state_file(slot.path, partition), partition, journal.partitions).state
+        follower = found[partition] = Follower(journal, partition, state, _Nobody())
+        follower.start()
+        while follower.next_offset < end and follower.advance():
+            pass
+    return found
+
+
+# ---- what is read ---------------------------------------------------------------------------------------------------
+
+
+def read_policies(directory: Path) -> PolicyBook:
+    """The control log, read to its end: every policy published so far."""
+    control = open_control(directory, "reader", create=False)
+    try:
+        return control.book
+    finally:
+        control.journal.close()
+
+
+def history(state: LocalState, stream: str) -> Iterator[dict[str, Any]]:
+    """Every event of a stream with where it stands (COMMANDS.md 5). ``version`` is the order's number of events with
+    it. What this release cannot read has ``data`` null and ``unreadable``."""
+    for admitted in state.commits_of(stream):
+        commit = admitted.commit
+        chains = [part for part in commit.streams if part.kind == "chain"]
+        places = {e.index: n for n, e in enumerate(sorted((e for part in chains for e in part.events), key=_index))}
+        for part in chains:
+            if part.stream != stream:
+                continue
+            for number, entry in enumerate(part.events, part.first_event + 1):
+                told: dict[str, Any] = {
+                    "partition": admitted.partition,
+                    "position": admitted.position + places[entry.index],
+                    "ordinal": admitted.ordinal,
+                    "version": number,
+                    "event": entry.name,
+                    "occurred_at": format_instant(entry.occurred_at),
+                    "recorded_at": format_instant(commit.recorded_at),
+                    "actor": None if commit.actor is None else {"kind": commit.actor.kind, "id": commit.actor.id},
+                    "commit": admitted.hash.hex(),
+                }
+                try:
+                    told["data"] = event_data(decode_event(entry.name, entry.schema_version, entry.body))
+                except Undecodable as newer:
+                    told |= {"data": None, "unreadable": str(newer)}
+                yield told
+
+
+def _index(entry: Any) -> int:
+    index: int = entry.index
+    return index
+
+
+def standing_at(folded: Folded, book: PolicyBook, market: MarketSettings, instant: Instant) -> Folded:
+    """The stream with every deadline before ``instant`` reached on top, nothing else new. It is not changed itself."""
+    order = folded.order
+    if order is None or not order.exists or folded.stuck is not None:
+        return folded
+    reached = deadlines_reached(order, book, market, instant)
+    if reached is order:
+        return folded
+    return Folded(folded.stream, reached, folded.head, reached.version, reached.recorded_at, folded.answered)
+
+
+def deadlines_reached(order: Order, book: PolicyBook, market: MarketSettings, until: Instant) -> Order:
+    """The order as it is once its deadlines before ``until`` are reached, in their order; each at its due instant."""
+    from domain.decide import reach
+
+    seen: set[str] = set()
+    while (deadline := _next(order, until, seen)) is not None:
+        seen.add(deadline.deadline_id)
+        decided = reach(order, deadline, book, market, max(deadline.due_at, order.recorded_at))
+        if not decided.answer:
+            order = decided.order
+    return order
+
+
+def _next(order: Order, until: Instant, seen: set[str]) -> Deadline | None:
+    return next((deadline for deadline in due(order, until) if deadline.deadline_id not in seen), None)

@@ -1,0 +1,337 @@
+"""Settings: environment ``RESCIND_…`` over a TOML file (``--config FILE`` or ``RESCIND_CONFIG``) over defaults.
+
+Every setting is described here, once; ``docs/reference/settings.md`` is written from these fields. Options of the
+command line go before all of them. Secrets come by environment or file only. What is wrong is a ``SettingsError`` that
+names the key.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as SourceError
+
+from domain.market import DEFAULT_MARKET, MarketSettings
+
+CONFIG: Final = "RESCIND_CONFIG"
+"""The environment variable that names the settings file."""
+MOST_PARTITIONS: Final = 400
+"""As many as an embedded journal can have."""
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message names its key and says what it takes."""
+
+
+# ---- where things are ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JournalAt:
+    """A journal URL, read: ``directory`` is None for ``memory:``; ``partitions`` None where the URL names none."""
+
+    directory: Path | None
+    partitions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewsAt:
+    """A views URL, read: ``path`` is None for ``memory:``."""
+
+    path: Path | None
+
+
+_PARTITIONS: Final = re.compile(r"\?partitions=([0-9]{1,4})$", re.ASCII)
+_JOURNALS: Final = "this release has memory: and sqlite:///DIRECTORY, each with ?partitions=N if you like"
+_VIEWS: Final = "this release has memory: and sqlite:///FILE"
+
+
+def journal_at(url: str) -> JournalAt:
+    """Read a journal URL: ``memory:`` or ``sqlite:///DIR``, with ``?partitions=N``; ValueError says what there is."""
+    partitions = None
+    place = url
+    if found := _PARTITIONS.search(url):
+        partitions = int(found[1])
+        place = url[: found.start()]
+        if not 1 <= partitions <= MOST_PARTITIONS:
+            raise ValueError(f"a journal has 1 to {MOST_PARTITIONS} partitions, not {partitions}")
+    if place == "memory:":
+        return JournalAt(None, partitions)
+    return JournalAt(Path(_after_slashes(place, _JOURNALS)), partitions)
+
+
+def views_at(url: str) -> ViewsAt:
+    """Read a views URL: ``memory:`` or ``sqlite:///FILE``; ValueError says what there is."""
+    return ViewsAt(None) if url == "memory:" else ViewsAt(Path(_after_slashes(url, _VIEWS)))
+
+
+def _after_slashes(url: str, there_is: str) -> str:
+    scheme, slashes, path = url.partition(":///")
+    if scheme != "sqlite" or not slashes:
+        raise ValueError(f"{url!r} cannot be opened: {there_is}")
+    if not path or "?" in path:
+        raise ValueError(f"{url!r} names no place: {there_is}")
+    return path
+
+
+def _judged(judge: Any) -> BeforeValidator:
+    def check(value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError("must be a string")
+        judge(value)
+        return value
+
+    return BeforeValidator(check)
+
+
+# ---- marketplaces --------------------------------------------------------------------------------------------------
+
+
+def _holiday(value: object) -> object:
+    """TOML has dates of its own; JSON and the environment have text."""
+    return value.isoformat() if type(value) is date else value
+
+
+class Marketplace(BaseModel):
+    """One marketplace; what is left out comes from ``[marketplaces.default]``, key by key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    timezone: str | None = Field(
+        None, description="IANA zone, like `Europe/Berlin`; pinned on each order. Default `UTC`."
+    )
+    weekend: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] | None = Field(
+        None, description='Days off of every week; pinned. Default `["sat", "sun"]`.', strict=False
+    )
+    holidays: tuple[Annotated[str, BeforeValidator(_holiday)], ...] | None = Field(
+        None, description="Single days off, as dates; pinned. Default none.", strict=False
+    )
+    holiday_calendar: str | None = Field(
+        None, description="A code of the holidays package, like `DE` or `US-CA`; pinned. Default none."
+    )
+    policy: str | None = Field(
+        None, description="The policy of orders that name none: `id` or `id@version`. Default `peer-to-peer`."
+    )
+    contact: str | None = Field(None, description="Where people reach the marketplace, as they are shown it.")
+    arbitration_fee: str | None = Field(None, description="What arbitration costs, as it is shown.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (KeyError, ValueError, OSError):
+                raise ValueError(f"{value!r} is not a zone of the IANA database, like Europe/Berlin") from None
+        return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _are_dates(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else tuple(date.fromisoformat(day).isoformat() for day in value)
+
+    @field_validator("holiday_calendar")
+    @classmethod
+    def _is_a_calendar(cls, value: str | None) -> str | None:
+        if value is not None:
+            from domain.calendar import holiday_calendar
+
+            holiday_calendar(value)
+        return value
+
+    @field_validator("policy")
+    @classmethod
+    def _is_a_policy_name(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[a-z0-9][a-z0-9\-]{0,63}(@[0-9]{1,9})?", value, re.ASCII):
+            raise ValueError(f"{value!r} is not the name of a policy: write id or id@version")
+        return value
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is set, by key."""
+        return {key: value for key, value in self if value is not None}
+
+
+MarketName = Annotated[str, Field(pattern=r"^[a-z0-9\-]{1,64}$")]
+
+# ---- all of it -----------------------------------------------------------------------------------------------------
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. A key is also an environment variable: ``RESCIND_`` and the key in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="RESCIND_", extra="forbid", frozen=True, validate_default=False)
+
+    journal: Annotated[str, _judged(journal_at)] = Field(
+        "sqlite:///var/journal",
+        description="The journal: `sqlite:///DIRECTORY` (relative to where the command runs; with a fourth slash "
+        "absolute) or `memory:`, which lives as long as its process. `?partitions=N` counts when it is created.",
+    )
+    views: Annotated[str, _judged(views_at)] | None = Field(
+        None,
+        description="The views: `sqlite:///FILE` or `memory:`. Default: `views.sqlite` in the journal's directory.",
+    )
+    synchronous: Literal["full", "normal"] = Field(
+        "full",
+        description="`full`: what is acknowledged survives a power cut. `normal`: it survives a crash of the process, "
+        "not always one of the machine.",
+    )
+    vault: str | None = Field(
+        None, description="The vault's SQLite file. Default: `vault.sqlite` in the journal's directory."
+    )
+    vault_key: SecretStr | None = Field(
+        None,
+        description="The vault's key-encryption key: 32 bytes in base64. By environment only. Default: the key file.",
+    )
+    vault_key_file: str | None = Field(
+        None,
+        description="A file with that key. Default: `vault.key` in the journal's directory, made at first use and "
+        "readable by its owner only.",
+    )
+    clock_limit: Annotated[float, Field(gt=0, le=3600)] = Field(
+        5.0,
+        description="Seconds that the engine's clock may be off the journal's append times; beyond, commands get "
+        "`clock-off`.",
+    )
+    commands_in_flight: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        2048, description="Commands that may wait for their answer at the same time."
+    )
+    answer_within: Annotated[float, Field(gt=0, le=600)] = Field(
+        30.0, description="Seconds to wait for an answer before it is called unknown."
+    )
+    orders_at_hand: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        50_000, description="Folded orders that are kept in memory."
+    )
+    host: str = Field("127.0.0.1", description="Where `rescind serve` listens.")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="Its port; 0 takes a free one.")
+    marketplaces: dict[MarketName, Marketplace] = Field(
+        default_factory=dict,
+        description="A table `[marketplaces.NAME]` each; `[marketplaces.default]` holds for all, key by key.",
+    )
+
+    _markets: dict[str, MarketSettings] = PrivateAttr(default_factory=dict)
+
+    @field_validator("vault_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            from infra.vault import key_from_text
+
+            key_from_text(value.get_secret_value())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(init_settings, InitSettingsSource)
+        options = dict(init_settings.init_kwargs)
+        document = options.pop("toml", {})
+        return (
+            InitSettingsSource(settings_cls, options),
+            EnvSettingsSource(settings_cls),
+            InitSettingsSource(settings_cls, document),
+        )
+
+    @property
+    def journal_at(self) -> JournalAt:
+        """Where the journal is."""
+        return journal_at(self.journal)
+
+    @property
+    def views_at(self) -> ViewsAt:
+        """Where the views are."""
+        if self.views is not None:
+            return views_at(self.views)
+        directory = self.journal_at.directory
+        return ViewsAt(None if directory is None else directory / "views.sqlite")
+
+    def market(self, name: str) -> MarketSettings:
+        """The settings of a marketplace: its own over those of ``default``, key by key."""
+        found = self._markets.get(name)
+        if found is None:
+            tables = (self.marketplaces.get("default"), self.marketplaces.get(name))
+            keys: dict[str, Any] = {}
+            for table in tables:
+                keys.update(table.given if table is not None else {})
+            found = self._markets[name] = MarketSettings(**keys) if keys else DEFAULT_MARKET
+        return found
+
+
+def load_settings(config: str | None = None, **options: Any) -> Settings:
+    """Settings from options (None: not given), the environment, the file, the defaults, in this order.
+
+    ``config`` is the file; without it RESCIND_CONFIG names it. SettingsError names the key that is wrong.
+    """
+    file = config or os.environ.get(CONFIG)
+    document = _document(file) if file else {}
+    if "vault_key" in document:
+        raise SettingsError(
+            f"{file}: vault_key: a secret does not belong in here; use RESCIND_VAULT_KEY or vault_key_file"
+        )
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        return Settings(toml=document, **given)
+    except ValidationError as invalid:
+        raise SettingsError(_sentence(invalid, document, file)) from None
+    except SourceError as unreadable:
+        field = re.search(r'field "(\w+)"', str(unreadable))
+        name = f"RESCIND_{field[1].upper()}" if field else "RESCIND_…"
+        raise SettingsError(f"{name}: cannot be read; tables are written as JSON in the environment") from None
+
+
+def _document(file: str) -> Mapping[str, Any]:
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as missing:
+        raise SettingsError(
+            f"the settings file {file} cannot be read ({missing.strerror}): name another with --config"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"the settings file {file} is not UTF-8") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as broken:
+        raise SettingsError(f"the settings file {file} is not TOML: {broken}") from None
+
+
+def _sentence(invalid: ValidationError, document: Mapping[str, Any], file: str | None) -> str:
+    """The first error: where the value came from, its key, and what is wrong with it."""
+    error = invalid.errors(include_url=False, include_input=False)[0]
+    location = [str(step) for step in error["loc"] if step != "[key]"]
+    key = ".".join(location)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "there is no such setting; docs/reference/settings.md lists them"
+    variable = f"RESCIND_{location[0].upper()}" if location else ""
+    if variable in os.environ:
+        return f"{variable}: {message}" if len(location) == 1 else f"{variable}: {key}: {message}"
+    return f"{file}: {key}: {message}" if location and location[0] in document else f"{key}: {message}"
