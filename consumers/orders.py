@@ -70,6 +70,12 @@ def stamp_of(commit: Commit) -> Stamp:
     return Stamp(commit.recorded_at, kind, name, commit.command_fingerprint)
 
 
+def unwritten(stream: str) -> Order:
+    """The state of which a stream's first event makes the first one; a subject's stream has no order's id."""
+    marketplace, _, rest = stream.partition("/")
+    return fresh(marketplace, "" if "/" in rest else rest)
+
+
 def part_of(commit: Commit, stream: str) -> StreamEntry | None:
     """A commit's part in a chain stream."""
     for part in commit.streams:
@@ -87,7 +93,7 @@ def fold(stream: str, commits: Iterable[Admitted]) -> Folded:
         if part is None:
             continue
         if folded.stuck is None and part.events:
-            order = order or fresh(*stream.split("/", 1)) if "/" in stream else fresh("", stream)
+            order = order or unwritten(stream)
             folded.stuck = apply_all(order, part, admitted.commit)
         folded.advance(admitted, part, order)
     return folded
@@ -164,7 +170,7 @@ class Orders:
                 continue
             order = folded.order
             if part.events and folded.stuck is None:
-                order = fresh(*part.stream.split("/", 1)) if order is None else order.copy()
+                order = unwritten(part.stream) if order is None else order.copy()
                 folded.stuck = apply_all(order, part, admitted.commit)
             folded.advance(admitted, part, order)
 
@@ -176,7 +182,7 @@ class Orders:
         part = part_of(last.commit, stream) if last is not None else None
         if last is None or part is None or folded.stuck is not None:
             raise LookupError(f"{stream} has no readable commit with ordinal {ordinal}: {folded.stuck or 'not there'}")
-        order = folded.order or fresh(*stream.split("/", 1))
+        order = folded.order or unwritten(stream)
         return committed(events_of(part), order, standing_of(last, folded.count))
 
     def as_of(self, partition: int, stream: str, instant: Instant) -> Folded:

@@ -11,9 +11,11 @@ from typing import Final, Literal
 from consumers.writer import Settled
 from domain.events import (
     CancelRefused,
+    CancelRequested,
     CommandRefused,
     DisputeDismissed,
     Event,
+    LinesCanceled,
     ShipmentRefused,
     Verdict,
 )
@@ -98,13 +100,11 @@ def refusal_of(events: Iterable[Event]) -> Verdict | None:
 
 
 def verdict_of(events: Iterable[Event]) -> Verdict | None:
-    """The last verdict that these events carry: what the rules finally said to the command."""
-    found: Verdict | None = None
+    """What the rules said to the request or cancellation that these events record, None if they record none."""
     for event in events:
-        verdict = getattr(event, "verdict", None)
-        if verdict is not None:
-            found = verdict
-    return found
+        if isinstance(event, CancelRequested | LinesCanceled):
+            return event.verdict
+    return None
 
 
 def refused(rule: str, verdict: Verdict | None = None, order: Order | None = None, message: str = "") -> Outcome:
