@@ -1,7 +1,6 @@
 """Asking for a cancellation, answering it, and the seller's own. RULES.md 1, COMMANDS.md 3."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from domain import events as e
 from domain.commands import (
@@ -218,7 +217,7 @@ def _changes_at(s: Situation, ask: RequestCancel, q: Question) -> Instant | None
     def again(later: Situation) -> Ruling:
         return judge_cancel(later, question(later, ask.lines, ask.reason, by=q.by, own=False), ask.lines)
 
-    return s.foresee(replace(s, order=s.order.copy()), again, turning_points(q))
+    return s.foresee(s, again, turning_points(q))
 
 
 def _carry_out_granted(s: Situation, q: Question, ruling: Ruling, request: Request) -> Events:
