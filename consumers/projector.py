@@ -1,0 +1,365 @@
+"""The projector: follows one partition of a log and keeps the views in step with it. No thread, no clock.
+
+``advance`` is one step: a batch of admitted commits becomes row changes, and these go into the views together with the
+new position. A commit that cannot be told (its events are newer than this release, fit no history, or give rows that
+the database does not take) parks its stream in ``dead_letters``; all others go on.
+"""
+
+import json
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from consumers.admission import Admitted, Rejected
+from consumers.orders import stamp_of
+from consumers.views import Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused, Views
+from domain.order import Order, apply, fresh
+from projections.changes import Told, ToldEvent
+from projections.every import control_changes, journal_changes
+from projections.orders import state_rows
+from schemas.codec import Undecodable, decode_event, event_data
+from schemas.commit import Commit, StreamEntry
+
+UNTELLABLE: Final = (
+    Undecodable,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What telling an admitted commit may raise: the log takes what anyone appends, and a release may have a bug."""
+
+
+class Source(Protocol):
+    """Where admitted commits come from: a ``LocalState`` is one."""
+
+    @property
+    def next_ordinal(self) -> int: ...
+
+    def commit_at(self, ordinal: int) -> Admitted | None: ...
+
+    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
+
+
+class ViewsOfAnotherLog(Exception):
+    """The views were made from another history than this log's: they have to be made anew."""
+
+
+class Projector:
+    """One partition of one log, projected.
+
+    It may be the follower's listener: commits that it is handed need not be read again. ``admitted`` may then be called
+    from another thread than ``advance``; everything else from one thread only.
+    """
+
+    def __init__(
+        self, log: Log, partition: int, source: Source, views: Views, *, capacity: int = 16_384, waiting: int = 8_192
+    ) -> None:
+        """``capacity``: folded orders kept at hand. ``waiting``: commits handed over and not yet projected that are
+        kept; beyond these the source is asked."""
+        self.log: Log = log
+        self.partition = partition
+        self._source = source
+        self._views = views
+        self._capacity = capacity
+        self._handed: deque[Admitted] = deque()
+        self._waiting = waiting
+        self._kept: OrderedDict[str, Order] = OrderedDict()
+        self._parked: dict[str, DeadLetter] = {}
+        self._position: Position | None = None
+        self._checked = False
+
+    @property
+    def position(self) -> Position:
+        """How far the views have followed this partition, as this projector knows it."""
+        if self._position is None:
+            self._position = self._views.position(self.log, self.partition)
+            self._parked = {letter.stream: letter for letter in self._views.parked(self.log, self.partition)}
+            self._kept.clear()
+            self._checked = False
+        return self._position
+
+    def reload(self) -> None:
+        """Forget what is known of the views: they were changed by somebody else."""
+        self._position = None
+
+    # ---- the follower's listener ----------------------------------------------------------------------------------
+
+    def admitted(self, admitted: Admitted) -> None:
+        """A commit that the source has by now."""
+        if len(self._handed) < self._waiting:
+            self._handed.append(admitted)
+
+    def rejected(self, rejected: Rejected) -> None:
+        """What never became part of the history is in no view."""
+
+    # ---- one step -------------------------------------------------------------------------------------------------
+
+    def advance(self, limit: int = 2_000, *, behind: int | None = None) -> int:
+        """Project at most ``limit`` commits (with ordinals below ``behind``); how many it were.
+
+        0: the views have caught up with the source, or are ahead of it (another process has followed further).
+        ViewsOfAnotherLog if they cannot have been made from this log. PositionMoved: another projector was quicker,
+        go on from there. ViewsUnavailable: nothing was written, the same call may succeed later.
+        """
+        before = self.position
+        if not self._checked:
+            self._check(before)
+        commits = self._next(before.ordinal, limit, behind)
+        if not commits:
+            return 0
+        try:
+            self._apply(before, commits)
+        except (RowsRefused, *UNTELLABLE):
+            self._one_by_one(commits)
+        return len(commits)
+
+    def _check(self, before: Position) -> None:
+        """Compare the last commit in the views with the log's, where the source is that far."""
+        if 0 < before.ordinal <= self._source.next_ordinal:
+            last = self._source.commit_at(before.ordinal - 1)
+            if last is None or last.hash != before.last:
+                raise ViewsOfAnotherLog(
+                    f"the views have other history than partition {self.partition} of the {self.log} log"
+                )
+        self._checked = before.ordinal <= self._source.next_ordinal
+
+    def _next(self, ordinal: int, limit: int, behind: int | None) -> list[Admitted]:
+        """The next commits: those that were handed over where they are the next, else from the source."""
+        handed = self._handed
+        while handed and handed[0].ordinal < ordinal:
+            handed.popleft()
+        if behind is not None:
+            limit = min(limit, behind - ordinal)
+        if limit <= 0:
+            return []
+        if handed and handed[0].ordinal == ordinal:
+            found: list[Admitted] = []
+            while handed and len(found) < limit and handed[0].ordinal == ordinal + len(found):
+                found.append(handed.popleft())
+            return found
+        end = min(self._source.next_ordinal, ordinal + limit)
+        return list(self._source.commits(ordinal, end)) if end > ordinal else []
+
+    def _apply(self, before: Position, commits: Sequence[Admitted], give_up: str | None = None) -> None:
+        """One batch, all or nothing. ``give_up``: the streams of these commits are parked, with this error."""
+        batch = Batch(self.log, self.partition, before, after(commits[-1]))
+        touched: dict[str, Order] = {}
+        done = False
+        try:
+            for admitted in commits:
+                for part in admitted.commit.streams:
+                    if part.kind != "chain" or not part.events or part.stream in self._parked:
+                        continue
+                    if give_up is None:
+                        self._tell(batch, touched, admitted, part)
+                    else:
+                        self._park(batch, admitted, part, give_up)
+            for stream, order in touched.items():
+                self._put_state(batch, stream, order)
+            self._views.apply(batch)
+            done = True
+        except PositionMoved:
+            self._position = None
+            raise
+        finally:
+            if not done:
+                self._forget(batch)
+        self._position = batch.after
+        while len(self._kept) > self._capacity:
+            self._kept.popitem(last=False)
+
+    def _one_by_one(self, commits: Sequence[Admitted]) -> None:
+        """A batch could not be told or written: find out which commit it is, and park what it touches."""
+        for admitted in commits:
+            before = self.position
+            try:
+                self._apply(before, [admitted])
+            except (RowsRefused, *UNTELLABLE) as wrong:
+                self._apply(before, [admitted], give_up=_said(wrong))
+
+    def _tell(self, batch: Batch, touched: dict[str, Order], admitted: Admitted, part: StreamEntry) -> None:
+        """What one commit changes in one stream; park the stream if that cannot be told."""
+        stream = part.stream
+        state = None
+        telling = Telling(admitted, part)
+        try:
+            if self.log == "control":
+                batch.changes.take([*control_changes(telling.told(None))])
+                return
+            if telling.is_order:
+                state = self._state_before(admitted, part)
+            told = telling.told(state)
+            batch.changes.take([*journal_changes(told)])
+        except UNTELLABLE as wrong:
+            touched.pop(stream, None)
+            self._park(batch, admitted, part, _said(wrong), telling.event)
+            return
+        if state is not None:
+            touched[stream] = state
+
+    def _state_before(self, admitted: Admitted, part: StreamEntry) -> Order:
+        """The order as the events of this commit find it; ``Telling`` applies them."""
+        stream = part.stream
+        order = self._kept.get(stream)
+        if order is not None:
+            self._kept.move_to_end(stream)
+        else:
+            order = self._kept[stream] = folded(stream, self._earlier(stream, part, admitted.ordinal))
+        return order
+
+    def _earlier(self, stream: str, part: StreamEntry, ordinal: int) -> Iterator[Admitted]:
+        """The stream's commits before this one."""
+        if not part.first_event:
+            return
+        for admitted in self._source.commits_of(stream):
+            if admitted.ordinal >= ordinal:
+                break
+            yield admitted
+
+    def _put_state(self, batch: Batch, stream: str, order: Order, *, stuck: bool = False) -> None:
+        owner = (order.marketplace, order.order_id)
+        for table, rows in state_rows(order, self.partition, stuck=stuck):
+            batch.changes.put(table, rows, owner)
+
+    def _forget(self, batch: Batch) -> None:
+        """Nothing of the batch was written: what was folded for it is too far ahead."""
+        self._kept.clear()
+        for letter in batch.parked:
+            self._parked.pop(letter.stream, None)
+
+    # ---- dead letters ---------------------------------------------------------------------------------------------
+
+    def _park(self, batch: Batch, admitted: Admitted, part: StreamEntry, error: str, event: str | None = None) -> None:
+        """From this commit on the stream's rows stand still; its row says stuck."""
+        stream = part.stream
+        self._kept.pop(stream, None)
+        positions = _positions(admitted, part)
+        letter = DeadLetter(stream, admitted.ordinal, positions[0], event, error)
+        self._parked[stream] = letter
+        batch.parked.append(letter)
+        if self.log == "journal" and _order_of(stream) is not None:
+            try:
+                order = folded(stream, self._earlier(stream, part, admitted.ordinal))
+                self._put_state(batch, stream, order, stuck=True)
+            except UNTELLABLE:
+                pass  # no row could be made before this commit either: the dead letter alone says it
+
+    def retry(self, stream: str) -> str | None:
+        """Tell a parked stream again from where it stopped, up to where the views are; the error if it is still no
+        use, None if it is free (LookupError if it is not parked)."""
+        before = self.position
+        letter = self._parked[stream]
+        batch = Batch(self.log, self.partition, before, before, freed=[stream])
+        touched: dict[str, Order] = {}
+        del self._parked[stream]
+        self._kept.pop(stream, None)
+        done = False
+        try:
+            for admitted in self._source.commits_of(stream):
+                part = next(part for part in admitted.commit.streams if part.stream == stream)
+                if letter.ordinal <= admitted.ordinal < before.ordinal and part.events:
+                    self._tell(batch, touched, admitted, part)
+                    if batch.parked:
+                        return batch.parked[0].error
+            if stream in touched:
+                self._put_state(batch, stream, touched[stream])
+            self._views.apply(batch)
+            done = True
+        except (RowsRefused, *UNTELLABLE) as wrong:
+            return _said(wrong)
+        finally:
+            if not done:
+                self._kept.pop(stream, None)
+                self._parked[stream] = letter
+        return None
+
+
+@dataclass(slots=True)
+class Telling:
+    """One commit's part in one stream, made into what projections see."""
+
+    admitted: Admitted
+    part: StreamEntry
+    event: str | None = None
+    """The stored name of the event at hand: which it was, if that fails."""
+
+    @property
+    def is_order(self) -> bool:
+        return _order_of(self.part.stream) is not None
+
+    def told(self, order: Order | None) -> Told:
+        """Decode the events and apply them to ``order``, in place. Any of UNTELLABLE."""
+        admitted, part = self.admitted, self.part
+        commit = admitted.commit
+        stamp = stamp_of(commit)
+        events = []
+        for entry, position in zip(part.events, _positions(admitted, part), strict=True):
+            self.event = entry.name
+            event = decode_event(entry.name, entry.schema_version, entry.body)
+            if order is not None:
+                apply(order, event, entry.occurred_at, stamp)
+            events.append(ToldEvent(entry.name, event, _JSON(event_data(event)), entry.occurred_at, position))
+        stream = part.stream
+        return Told(
+            admitted.partition,
+            admitted.ordinal,
+            part.first_event + 1,
+            admitted.hash,
+            stamp.recorded_at,
+            stamp.actor_kind,
+            stamp.actor_id,
+            None if stream.startswith("$") or "/" not in stream else stream.partition("/")[0],
+            _order_of(stream),
+            order,
+            events,
+        )
+
+
+def folded(stream: str, commits: Iterable[Admitted]) -> Order:
+    """The order after these commits of it."""
+    order = fresh(*stream.split("/", 1))
+    for admitted in commits:
+        stamp = stamp_of(admitted.commit)
+        for part in admitted.commit.streams:
+            if part.stream == stream:
+                for entry in part.events:
+                    event = decode_event(entry.name, entry.schema_version, entry.body)
+                    apply(order, event, entry.occurred_at, stamp)
+    return order
+
+
+def after(admitted: Admitted) -> Position:
+    """The position of views that have this commit, and all before it."""
+    commit = admitted.commit
+    events = sum(len(part.events) for part in commit.streams if part.kind == "chain")
+    return Position(admitted.ordinal + 1, admitted.position + events, admitted.hash)
+
+
+def _positions(admitted: Admitted, part: StreamEntry) -> Sequence[int]:
+    """The dense positions of a part's events: in the writer's order among all of the commit that are in sequence."""
+    commit: Commit = admitted.commit
+    first = admitted.position
+    if len(commit.streams) == 1:
+        return range(first, first + len(part.events))
+    indexes = sorted(event.index for other in commit.streams if other.kind == "chain" for event in other.events)
+    place = {index: first + rank for rank, index in enumerate(indexes)}
+    return [place[event.index] for event in part.events] or [first]
+
+
+def _order_of(stream: str) -> str | None:
+    """The order_id of ``marketplace/order_id``; None for every other stream."""
+    marketplace, slash, order_id = stream.partition("/")
+    return order_id if slash and marketplace[:1] != "$" and "/" not in order_id else None
+
+
+def _said(wrong: Exception) -> str:
+    return str(wrong) if isinstance(wrong, (Undecodable, RowsRefused)) else f"{type(wrong).__name__}: {wrong}"
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

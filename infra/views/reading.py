@@ -1,0 +1,239 @@
+"""What pages and the command line ask the views. One database's dialect is in its adapter, the questions are here.
+
+Rows come as dictionaries with the columns of ``projections.tables`` (docs/tables.md); instants as RFC 3339 text. Every
+question that can have many answers is limited, and its pages are found by key, not by counting rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain.instants import Instant, parse_instant
+from projections.tables import (
+    CANCELLATIONS,
+    DEADLINES,
+    MESSAGES,
+    ORDER_LINES,
+    REFUNDS,
+    REQUESTS,
+    SHIPMENTS,
+    Cell,
+    Table,
+)
+
+Row = dict[str, Any]
+
+
+class BadCursor(ValueError):
+    """This is no cursor that a page gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders of a marketplace; what is None does not matter."""
+
+    marketplace: str
+    po: str | None = None
+    seller: str | None = None
+    buyer: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, and the cursor of the page after them (None: there is none)."""
+
+    rows: list[Row]
+    next: str | None
+
+
+SORTED_BY: Final[dict[Table, str]] = {
+    ORDER_LINES: "line",
+    REQUESTS: "asked_at",
+    REFUNDS: "due_at",
+    SHIPMENTS: "occurred_at",
+    DEADLINES: "due_at",
+    CANCELLATIONS: "position",
+    MESSAGES: "position",
+}
+"""Tables that an order has rows in, and the column in whose order these are told."""
+
+
+class Reading(ABC):
+    """The questions. Any thread may ask."""
+
+    @abstractmethod
+    def query(self, sql: str, parameters: Sequence[Cell]) -> list[Row]:
+        """Run one SELECT with ``?`` for parameters. ViewsUnavailable, ViewsDamaged."""
+
+    @abstractmethod
+    def in_time(self, column: str) -> str:
+        """The SQL by which a column of instants is compared and sorted."""
+
+    @abstractmethod
+    def instant(self, at: Instant) -> Cell:
+        """The parameter to compare ``in_time`` with."""
+
+    @abstractmethod
+    def aside(self, column: str) -> str:
+        """The column in a condition for which no index shall be looked for."""
+
+    # ---- orders ---------------------------------------------------------------------------------------------------
+
+    def order(self, marketplace: str, order_id: str) -> Row | None:
+        """One order's row."""
+        found = self.query("SELECT * FROM orders WHERE marketplace = ? AND order_id = ?", (marketplace, order_id))
+        return found[0] if found else None
+
+    def orders_with_po(self, po: str, marketplace: str | None = None, limit: int = 100) -> list[Row]:
+        """Orders with this PO number, of one marketplace or of all; newest first."""
+        where, parameters = "po_number = ?", [po]
+        if marketplace is not None:
+            where += " AND marketplace = ?"
+            parameters.append(marketplace)
+        newest = f"{self.in_time('placed_at')} DESC, marketplace, order_id"
+        return self.query(f"SELECT * FROM orders WHERE {where} ORDER BY {newest} LIMIT ?", (*parameters, limit))
+
+    def orders(self, of: OrderFilter, after: str | None = None, limit: int = 50) -> Page:
+        """A page of orders, newest first; ``after`` is the ``next`` of the page before. BadCursor."""
+        where, parameters = self._where(of)
+        placed = self.in_time("placed_at")
+        if after is not None:
+            at, order_id = _read_cursor(after)
+            instant = self.instant(at)
+            where += f" AND {placed} <= ? AND ({placed} < ? OR order_id < ?)"
+            parameters += [instant, instant, order_id]
+        rows = self.query(
+            f"SELECT * FROM orders WHERE {where} ORDER BY {placed} DESC, order_id DESC LIMIT ?",
+            (*parameters, limit + 1),
+        )
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(rows, f"{rows[-1]['placed_at']}~{rows[-1]['order_id']}" if more else None)
+
+    def _where(self, of: OrderFilter) -> tuple[str, list[Cell]]:
+        """The narrowest index decides, the other conditions stand aside; with a seller the status has one too."""
+        narrow = ("po_number", "buyer_id", "seller_id", "status")
+        given = dict(zip(narrow, (of.po, of.buyer, of.seller, of.status), strict=True))
+        wanted = [name for name in narrow if given[name] is not None]
+        led = {wanted[0]} if wanted else set()
+        if led == {"seller_id"}:
+            led.add("status")
+        conditions = ["marketplace = ?", *(f"{n if n in led else self.aside(n)} = ?" for n in wanted)]
+        return " AND ".join(conditions), [of.marketplace, *(given[name] for name in wanted)]
+
+    def counts(self, marketplace: str, seller: str | None = None) -> dict[str, int]:
+        """Status → number of orders, of a whole marketplace or of one seller."""
+        where, parameters = "marketplace = ?", [marketplace]
+        if seller is not None:
+            where += " AND seller_id = ?"
+            parameters.append(seller)
+        rows = self.query(f"SELECT status, count(*) AS orders FROM orders WHERE {where} GROUP BY status", parameters)
+        return {row["status"]: row["orders"] for row in rows}
+
+    def of_order(self, table: Table, marketplace: str, order_id: str) -> list[Row]:
+        """An order's rows in one of the tables SORTED_BY."""
+        column = SORTED_BY[table]
+        types = {c.name: c.type for c in table.columns}
+        by = self.in_time(column) if types[column] == "instant" else column
+        key = ", ".join(table.names[: table.key])
+        return self.query(
+            f"SELECT * FROM {table.name} WHERE marketplace = ? AND order_id = ? ORDER BY {by}, {key}",
+            (marketplace, order_id),
+        )
+
+    # ---- sellers and operators ------------------------------------------------------------------------------------
+
+    def seller_daily(self, marketplace: str, seller: str, first: str, last: str) -> list[Row]:
+        """The seller's days from ``first`` to ``last`` (ISO dates, both included), in order; days without rows are
+        days on which nothing happened."""
+        return self.query(
+            "SELECT * FROM seller_daily WHERE marketplace = ? AND seller_id = ? AND day >= ? AND day <= ? ORDER BY day",
+            (marketplace, seller, first, last),
+        )
+
+    def waiting_requests(self, marketplace: str, seller: str | None = None, limit: int = 100) -> list[Row]:
+        """Open requests, those that must be decided soonest first, those without a date last."""
+        where, parameters = "marketplace = ? AND status = 'open'", [marketplace]
+        if seller is not None:
+            where += " AND seller_id = ?"
+            parameters.append(seller)
+        by = self.in_time("decide_by")
+        return self.query(
+            f"SELECT * FROM requests WHERE {where} ORDER BY decide_by IS NULL, {by}, order_id, request_id LIMIT ?",
+            (*parameters, limit),
+        )
+
+    def deadlines(self, before: Instant | None = None, marketplace: str | None = None, limit: int = 100) -> list[Row]:
+        """Deadlines that apply, the earliest first; ``before``: those with an earlier due instant only."""
+        by = self.in_time("due_at")
+        conditions: list[str] = []
+        parameters: list[Cell] = []
+        if before is not None:
+            conditions.append(f"{by} < ?")
+            parameters.append(self.instant(before))
+        if marketplace is not None:
+            conditions.append(f"{self.aside('marketplace')} = ?")
+            parameters.append(marketplace)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return self.query(
+            f"SELECT * FROM deadlines{where} ORDER BY {by}, marketplace, order_id, deadline_id LIMIT ?",
+            (*parameters, limit),
+        )
+
+    def policies(self) -> list[Row]:
+        """Every published policy version, in the order of publishing."""
+        return self.query("SELECT * FROM policies ORDER BY position", ())
+
+    def dead_letters(self) -> list[Row]:
+        """Orders that are parked, and why."""
+        return self.query("SELECT * FROM dead_letters ORDER BY log, partition, ordinal", ())
+
+    # ---- events ---------------------------------------------------------------------------------------------------
+
+    def audit_trail(self, marketplace: str, order_id: str, after: int = 0, limit: int = 10_000) -> list[Row]:
+        """An order's events with versions beyond ``after``, in order."""
+        return self.query(
+            "SELECT * FROM audit_trail WHERE marketplace = ? AND order_id = ? AND version > ? ORDER BY version LIMIT ?",
+            (marketplace, order_id, after, limit),
+        )
+
+    def events(self, partition: int, position: int, limit: int = 1_000) -> list[Row]:
+        """A partition's events from ``position`` on, in log order."""
+        return self.query(
+            "SELECT * FROM audit_trail WHERE partition = ? AND position >= ? ORDER BY position LIMIT ?",
+            (partition, position, limit),
+        )
+
+    def positions(self) -> dict[int, int]:
+        """Partition of the journal → position of the first event that is not in the tables yet."""
+        rows = self.query("SELECT partition, next_position FROM positions WHERE log = 'journal'", ())
+        return {row["partition"]: row["next_position"] for row in rows}
+
+    def has(self, partition: int, position: int) -> bool:
+        """Whether the tables have the event at this position (a session token: reading one's own writes)."""
+        rows = self.query(
+            "SELECT 1 AS yes FROM positions WHERE log = 'journal' AND partition = ? AND next_position > ?",
+            (partition, position),
+        )
+        return bool(rows)
+
+
+def attention_of(row: Row, at: Instant) -> list[str]:
+    """The attention of an order's row as of an instant, ``late`` included, in the order of ``order show``."""
+    said = [word for word in row["attention"].split(",") if word]
+    if row["late_from"] is not None and parse_instant(row["late_from"]) < at:
+        behind = [word for word in said if word in ("refund_failed", "stuck")]
+        said = [*(word for word in said if word not in behind), "late", *behind]
+    return said
+
+
+def _read_cursor(cursor: str) -> tuple[Instant, str]:
+    at, tilde, order_id = cursor.partition("~")
+    if not tilde:
+        raise BadCursor(f"{cursor!r} is not a cursor: take the one that the page before gave")
+    try:
+        return parse_instant(at), order_id
+    except ValueError:
+        raise BadCursor(f"{cursor!r} is not a cursor: take the one that the page before gave") from None

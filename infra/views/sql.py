@@ -1,0 +1,133 @@
+"""SQL for SQLite made from the tables' description (``projections.tables``): schema, indexes, one statement a table.
+
+Instants are stored as UTC text with ``Z`` (COMMANDS.md 5). Such text sorts by time but for the ``Z`` (``…00Z`` would
+come behind ``…00.5Z``), so indexes and comparisons take it without: ``in_time``.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from typing import Final
+
+from domain.instants import Instant, format_instant
+from projections.changes import Changes
+from projections.tables import Cell, Column, Row, Table
+
+_TYPES: Final = {
+    "text": "TEXT",
+    "integer": "INTEGER",
+    "minor": "INTEGER",
+    "instant": "TEXT",
+    "day": "TEXT",
+    "flag": "INTEGER",
+    "json": "TEXT",
+}
+
+
+def create_table(table: Table) -> str:
+    """Rows that are found by their key lie in it; facts lie in the order in which they came."""
+    columns = [f"{_column(column)}" for column in table.columns]
+    key = ", ".join(_quoted(name) for name in table.names[: table.key])
+    storage = "STRICT" if table.kind == "facts" else "STRICT, WITHOUT ROWID"
+    return f"CREATE TABLE {_quoted(table.name)} ({', '.join(columns)}, PRIMARY KEY ({key})) {storage}"
+
+
+def create_indexes(table: Table) -> list[str]:
+    types = {column.name: column.type for column in table.columns}
+    made = []
+    for index in table.indexes:
+        parts = [in_time(name) if types[name] == "instant" else _quoted(name) for name in index]
+        name = f"{table.name}_by_{'_'.join(index)}"
+        made.append(f"CREATE INDEX {_quoted(name)} ON {_quoted(table.name)} ({', '.join(parts)})")
+    return made
+
+
+def in_time(column: str) -> str:
+    """The SQL by which a column of instants is compared and sorted."""
+    return f"rtrim({_quoted(column)}, 'Z')"
+
+
+def _column(column: Column) -> str:
+    return f"{_quoted(column.name)} {_TYPES[column.type]}{'' if column.empty else ' NOT NULL'}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+# ---- writing --------------------------------------------------------------------------------------------------------
+
+
+def insert(table: Table) -> str:
+    """One statement that writes a row as the table's kind asks for. Fixed columns are left alone in rows that exist:
+    so the indexes over them are, too."""
+    names = table.names
+    statement = (
+        f"INSERT INTO {_quoted(table.name)} ({', '.join(map(_quoted, names))}) VALUES ({', '.join('?' * len(names))})"
+    )
+    conflict = f"{statement} ON CONFLICT ({', '.join(map(_quoted, names[: table.key]))}) DO"
+    match table.kind:
+        case "facts":
+            return f"{conflict} NOTHING"
+        case "sums":
+            sums = ", ".join(f"{_quoted(n)} = {_quoted(n)} + excluded.{_quoted(n)}" for n in names[table.key :])
+            return f"{conflict} UPDATE SET {sums}"
+        case "state":
+            free = [column.name for column in table.columns[table.key :] if not column.fixed]
+            return f"{conflict} UPDATE SET {', '.join(f'{_quoted(n)} = excluded.{_quoted(n)}' for n in free)}"
+
+
+def delete_owned(table: Table) -> str:
+    """Take away all rows of an owner."""
+    names = table.names[: table.owner]
+    return f"DELETE FROM {_quoted(table.name)} WHERE {' AND '.join(f'{_quoted(name)} = ?' for name in names)}"
+
+
+def statements(changes: Changes) -> Iterator[tuple[str, list[Row]]]:
+    """Everything that a batch writes: a statement, and the rows to execute it with."""
+    for table, owners in changes.owners.items():
+        yield delete_owned(table), owners
+    for table, rows in changes.rows.items():
+        yield insert(table), _cells(table, rows)
+    for table, rows in changes.facts.items():
+        yield insert(table), _cells(table, rows)
+    for table, sums in changes.sums.items():
+        yield insert(table), _cells(table, [(*key, *amounts) for key, amounts in sums.items()])
+
+
+def _cells(table: Table, rows: list[Row]) -> list[Row]:
+    convert = _converter(table)
+    return rows if convert is None else [convert(row) for row in rows]
+
+
+@cache
+def _converter(table: Table) -> Callable[[Row], Row] | None:
+    """What makes cells of a row: instants become text. None if there is nothing to do."""
+    types = [column.type for column in table.columns]
+    if "instant" not in types:
+        return None
+    empty = [column.empty for column in table.columns]
+    parts = []
+    for place, (of, may_be_none) in enumerate(zip(types, empty, strict=True)):
+        value = f"row[{place}]"
+        if of == "instant":
+            value = f"None if {value} is None else text({value})" if may_be_none else f"text({value})"
+        parts.append(value)
+    made: Callable[[Row], Row] = eval(  # noqa: S307 - the text is made from our own description of the table
+        f"lambda row: ({', '.join(parts)},)", {"text": instant_text}
+    )
+    return made
+
+
+instant_text: Final[Callable[[Instant], str]] = lru_cache(maxsize=65_536)(format_instant)
+"""An instant as the tables have it. The same few come again and again: a commit's stands in many rows."""
+
+
+def select_all(table: Table) -> str:
+    """Every row in the order of its key."""
+    key = ", ".join(map(_quoted, table.names[: table.key]))
+    return f"SELECT {', '.join(map(_quoted, table.names))} FROM {_quoted(table.name)} ORDER BY {key}"
+
+
+def named(table: Table, row: Row) -> dict[str, Cell]:
+    """A row with its columns' names."""
+    return dict(zip(table.names, row, strict=True))

@@ -1,0 +1,358 @@
+"""Views in one SQLite file (``sqlite:///path``): WAL, one writer, readers that are never in its way.
+
+The file is a cache of the log. ``synchronous=NORMAL`` is enough: rows and position are written together, so what a
+power cut takes away is told again. A file that is missing, damaged or of an earlier release is made anew, and said so;
+one that is no views file at all is left alone.
+"""
+
+import os
+import sqlite3
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from consumers.views import (
+    START,
+    Batch,
+    DeadLetter,
+    Log,
+    Position,
+    PositionMoved,
+    RowsRefused,
+    ViewsDamaged,
+    ViewsError,
+    ViewsUnavailable,
+)
+from domain.instants import Instant, format_instant
+from infra.views import sql
+from infra.views.reading import Reading, Row
+from projections.tables import BOOKKEEPING, DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, TABLES, Cell, Table
+from projections.tables import Row as TableRow
+
+_APPLICATION: Final = 0x72736376
+"""``PRAGMA application_id`` of a views file."""
+_BUSY: Final = 10.0
+"""Seconds to wait for another process's write."""
+_READERS: Final = 8
+"""Reading connections that are kept open."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """Views, and why they are empty and must be filled from the log (None: they were there)."""
+
+    views: "SqliteViews"
+    made_anew: str | None
+
+
+def open_sqlite_views(path: Path) -> Opened:
+    """The views in this file, made if need be.
+
+    ViewsError if the file is something else, or of a newer release; ViewsUnavailable if it cannot be opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made_anew = None if path.exists() and path.stat().st_size else "there was no file"
+    if made_anew is None:
+        try:
+            version = _version(path)
+        except ViewsDamaged as wrong:
+            moved = _move_aside(path)
+            made_anew = f"the file was damaged ({wrong}); it is kept as {moved.name}"
+        else:
+            if version > SCHEMA_VERSION:
+                raise ViewsError(
+                    f"{path} was written by a newer release (tables of version {version}, this one knows "
+                    f"{SCHEMA_VERSION}): install that release, or name another file with --views"
+                )
+            if 0 < version < SCHEMA_VERSION:
+                _move_aside(path)
+                made_anew = f"its tables were of version {version}, and this release's are {SCHEMA_VERSION}"
+            elif not version:
+                made_anew = "the file was empty"
+    return Opened(SqliteViews(path), made_anew)
+
+
+def _version(path: Path) -> int:
+    """The version of the tables in a file; 0 for an empty database. ViewsDamaged, ViewsError if it is no views file."""
+    with _explained(path):
+        db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY)
+        try:
+            [application] = db.execute("PRAGMA application_id").fetchone()
+            [version] = db.execute("PRAGMA user_version").fetchone()
+            known = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        finally:
+            db.close()
+    if application == _APPLICATION:
+        if version == SCHEMA_VERSION and not known >= {table.name for table in (*TABLES, *BOOKKEEPING)}:
+            raise ViewsDamaged("tables are missing")
+        return int(version)
+    if known or application or version:
+        raise ViewsError(f"{path} is a database of something else: name another file with --views")
+    return 0
+
+
+def _move_aside(path: Path) -> Path:
+    """Rename a file and what SQLite keeps beside it; nothing is deleted."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm", ""):
+        beside = Path(f"{path}{suffix}")
+        if beside.exists():
+            beside.rename(f"{aside}{suffix}")
+    return aside
+
+
+class SqliteViews(Reading):
+    """The Views port and the questions of Reading over one file; several processes may have it open."""
+
+    def __init__(self, path: Path, *, side: bool = False) -> None:
+        """``side``: a file that is thrown away if it is not finished; it is written without any caution."""
+        self.path = path
+        self._side = side
+        self._write_lock = Lock()
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._closed = False
+        with _explained(path):
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY, check_same_thread=False)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        db = self._db
+        if self._side:
+            db.execute("PRAGMA journal_mode = MEMORY")
+            db.execute("PRAGMA synchronous = OFF")
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA cache_size = -262144")
+        else:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA cache_size = -65536")
+            db.execute("PRAGMA journal_size_limit = 67108864")
+        db.execute("BEGIN IMMEDIATE")
+        if db.execute("PRAGMA user_version").fetchone() == (0,):
+            for table in (*TABLES, *BOOKKEEPING):
+                db.execute(sql.create_table(table))
+            if not self._side:
+                self._create_indexes()
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+
+    def _create_indexes(self) -> None:
+        for table in TABLES:
+            for statement in sql.create_indexes(table):
+                self._db.execute(statement)
+
+    # ---- the port -------------------------------------------------------------------------------------------------
+
+    def position(self, log: Log, partition: int) -> Position:
+        rows = self.query(
+            "SELECT next_ordinal, next_position, last_commit FROM positions WHERE log = ? AND partition = ?",
+            (log, partition),
+        )
+        if not rows:
+            return START
+        return Position(rows[0]["next_ordinal"], rows[0]["next_position"], bytes.fromhex(rows[0]["last_commit"]))
+
+    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+        rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
+        return [DeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
+
+    def apply(self, batch: Batch) -> None:
+        letters: list[TableRow] = [
+            (batch.log, batch.partition, letter.stream, letter.ordinal, letter.position, letter.event, letter.error)
+            for letter in batch.parked
+        ]
+        with self._transaction() as db:
+            self._move(db, batch)
+            for statement, rows in sql.statements(batch.changes):
+                db.executemany(statement, rows)
+            if batch.freed:
+                free = "DELETE FROM dead_letters WHERE log = ? AND partition = ? AND stream = ?"
+                db.executemany(free, [(batch.log, batch.partition, stream) for stream in batch.freed])
+            if letters:
+                db.executemany(sql.insert(DEAD_LETTERS), letters)
+
+    def _move(self, db: sqlite3.Connection, batch: Batch) -> None:
+        """Compare the position and swap it, before anything else."""
+        before, after = batch.before, batch.after
+        if before == START:
+            row = (batch.log, batch.partition, *after[:2], after.last.hex())
+            names = ", ".join(POSITIONS.names)
+            new = db.execute(f"INSERT OR IGNORE INTO positions ({names}) VALUES (?, ?, ?, ?, ?)", row)
+            moved = new.rowcount == 1
+        else:
+            swap = (
+                "UPDATE positions SET next_ordinal = ?, next_position = ?, last_commit = ? "
+                "WHERE log = ? AND partition = ? AND next_ordinal = ? AND last_commit = ?"
+            )
+            known = (batch.log, batch.partition, before.ordinal, before.last.hex())
+            moved = db.execute(swap, (*after[:2], after.last.hex(), *known)).rowcount == 1
+        if not moved:
+            raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by somebody else")
+
+    def clear(self) -> None:
+        with self._transaction() as db:
+            for table in (*TABLES, *BOOKKEEPING):
+                db.execute(f"DELETE FROM {table.name}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._write_lock, _explained(self.path):
+            if self._closed:
+                raise ViewsUnavailable(f"{self.path} was closed")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    # ---- reading --------------------------------------------------------------------------------------------------
+
+    def query(self, statement: str, parameters: Sequence[Cell]) -> list[Row]:
+        with self._reader() as db:
+            cursor = db.execute(statement, parameters)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def in_time(self, column: str) -> str:
+        return sql.in_time(column)
+
+    def instant(self, at: Instant) -> Cell:
+        return format_instant(at).rstrip("Z")
+
+    def aside(self, column: str) -> str:
+        return f"+{column}"
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """A connection of one's own for a while. A side file has but its one."""
+        with _explained(self.path):
+            if self._side:
+                yield self._db
+                return
+            try:
+                db = self._readers.pop()
+            except IndexError:
+                db = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY, check_same_thread=False)
+                db.execute("PRAGMA query_only = ON")
+            try:
+                yield db
+            finally:
+                if self._closed or len(self._readers) >= _READERS:
+                    db.close()
+                else:
+                    self._readers.append(db)
+
+    # ---- making anew ----------------------------------------------------------------------------------------------
+
+    def side(self) -> "SqliteViews":
+        """Empty views in a file beside this one, to be filled; ``swap`` or ``discard`` it."""
+        handle, name = tempfile.mkstemp(prefix=f"{self.path.name}.side-", dir=self.path.parent)
+        os.close(handle)
+        return SqliteViews(Path(name), side=True)
+
+    def finish(self) -> None:
+        """What a side file leaves for the end: its indexes."""
+        if self._side:
+            with self._transaction():
+                self._create_indexes()
+
+    def swap(self, side: "SqliteViews") -> None:
+        """Put the side file's content in place of this one's, in one transaction: readers see the old rows or the new
+        ones. A projector that is at work here finds that the position has moved, and goes on from the new one."""
+        side.finish()
+        with self._write_lock, _explained(self.path):
+            side._db.backup(self._db)
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def discard(self) -> None:
+        """Close a side file and remove it."""
+        self.close()
+        if self._side:
+            for suffix in ("-journal", "-wal", "-shm", ""):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Snapshot"]:
+        """All tables as of one moment, whoever writes meanwhile."""
+        with self._reader() as db:
+            if self._side:
+                yield Snapshot(db)
+                return
+            db.execute("BEGIN")
+            try:
+                yield Snapshot(db)
+            finally:
+                db.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Let go. Questions that are being answered are answered first."""
+        self._closed = True
+        with self._write_lock:
+            self._db.close()
+        while self._readers:
+            self._readers.pop().close()
+
+
+class Snapshot:
+    """The tables as of one moment."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def rows(self, table: Table, size: int = 2_000) -> Iterator[list[TableRow]]:
+        """Every row as stored, in the order of the key, in portions."""
+        cursor = self._db.execute(sql.select_all(table))
+        while rows := cursor.fetchmany(size):
+            yield rows
+
+    def count(self, table: Table) -> int:
+        """How many rows there are."""
+        [number] = self._db.execute(f"SELECT count(*) FROM {table.name}").fetchone()
+        return int(number)
+
+
+_UNAVAILABLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+_REFUSED: Final = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """SQLite's errors as those of the port."""
+    try:
+        yield
+    except OverflowError as wrong:
+        raise RowsRefused(f"a number is too large for the database: {wrong}") from wrong
+    except sqlite3.Error as wrong:
+        code = getattr(wrong, "sqlite_errorcode", 0) & 0xFF
+        if code in _UNAVAILABLE:
+            raise ViewsUnavailable(f"{path} cannot be used at the moment: {wrong}") from wrong
+        if code in _REFUSED or isinstance(wrong, (sqlite3.InterfaceError, sqlite3.ProgrammingError)):
+            raise RowsRefused(str(wrong)) from wrong
+        raise ViewsDamaged(str(wrong)) from wrong

@@ -1,0 +1,44 @@
+"""Every projection in its place: which function tells which event to which table."""
+
+from collections.abc import Callable, Iterable, Iterator
+from types import MappingProxyType
+from typing import Final
+
+from domain import events as e
+from projections import cancellations, dashboards
+from projections.audit_trail import audit_trail, message_sent, policy_published
+from projections.changes import Change, Told, ToldEvent
+
+Projection = Callable[[Told, ToldEvent], Iterable[Change]]
+
+OF_ORDERS: Final = MappingProxyType[type, tuple[Projection, ...]](
+    {
+        e.OrderPlaced: (dashboards.order_placed,),
+        e.LinesCanceled: (cancellations.lines_canceled, dashboards.canceled),
+        e.AutoCanceled: (cancellations.auto_canceled, dashboards.canceled),
+        e.RefundDue: (dashboards.refund_due,),
+        e.MessageSent: (message_sent,),
+    }
+)
+"""Event class → what tells it, beside the audit trail; for the events of orders."""
+
+OF_CONTROL: Final = MappingProxyType[type, tuple[Projection, ...]]({e.PolicyPublished: (policy_published,)})
+"""The same for the events of the control log, which the audit trail leaves out."""
+
+
+def journal_changes(told: Told) -> Iterator[Change]:
+    """What a commit of the journal changes beside the rows of its order's state (``projections.orders``)."""
+    yield from audit_trail(told)
+    if told.order is not None:
+        yield from _each(OF_ORDERS, told)
+
+
+def control_changes(told: Told) -> Iterator[Change]:
+    """What a commit of the control log changes."""
+    yield from _each(OF_CONTROL, told)
+
+
+def _each(projections: MappingProxyType[type, tuple[Projection, ...]], told: Told) -> Iterator[Change]:
+    for at in told.events:
+        for projection in projections.get(at.event.__class__, ()):
+            yield from projection(told, at)
