@@ -20,9 +20,10 @@ from uuid import UUID, uuid5
 
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, CanMutateAggregate, event
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
+from infra.eventsourcing_journal import Factory
 from schemas.commit import Commit
 
 PATIENCE: Final = 600
@@ -87,19 +88,19 @@ def write(path: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Writt
     datastore = SQLiteDatastore(str(path), lock_timeout=PATIENCE, pool_timeout=PATIENCE, originator_id_type="text")
     recorder = SQLiteApplicationRecorder(datastore)
     recorder.create_table()
-
-    def write_order(order: Sequence[Save], took: list[int]) -> None:
-        for save in order:
-            began = perf_counter_ns()
-            recorder.insert_events(
-                [StoredEvent(save.stream, save.first + n, name, body) for n, (name, body) in enumerate(save.events)]
-            )
-            took.append(perf_counter_ns() - began)
-
     try:
-        return _measured(path, orders, in_flight, write_order)
+        return _measured(orders, in_flight, _through(recorder), durability(path))
     finally:
         datastore.close()
+
+
+def write_on_journal(directory: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Written:
+    """The same through the library's recorder on our journal: what an application gains that changes its module."""
+    factory = Factory({"JOURNAL_URL": f"sqlite:///{directory}", "JOURNAL_TOPIC": "orders"})
+    try:
+        return _measured(orders, in_flight, _through(factory.application_recorder()), "wal, synchronous=FULL")
+    finally:
+        factory.close()
 
 
 def write_as_application(path: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Written:
@@ -118,7 +119,7 @@ def write_as_application(path: Path, orders: Sequence[Sequence[Save]], in_flight
                 app.save(purchase)
                 took.append(perf_counter_ns() - began)
 
-        return _measured(path, orders, in_flight, write_order)
+        return _measured(orders, in_flight, write_order, durability(path))
 
 
 def replay(path: Path) -> Replayed:
@@ -170,11 +171,23 @@ def _application(path: Path) -> _Purchases:
     return _Purchases({"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)})
 
 
+def _through(recorder: ApplicationRecorder) -> Callable[[Sequence[Save], list[int]], None]:
+    def write_order(order: Sequence[Save], took: list[int]) -> None:
+        for save in order:
+            began = perf_counter_ns()
+            recorder.insert_events(
+                [StoredEvent(save.stream, save.first + n, name, body) for n, (name, body) in enumerate(save.events)]
+            )
+            took.append(perf_counter_ns() - began)
+
+    return write_order
+
+
 def _measured(
-    path: Path,
     orders: Sequence[Sequence[Save]],
     in_flight: int,
     write_order: Callable[[Sequence[Save], list[int]], None],
+    durability: str,
 ) -> Written:
     """Write the orders with so many threads, each order by one of them, its saves one after the other."""
     took: list[list[int]] = [[] for _ in range(in_flight)]
@@ -198,5 +211,5 @@ def _measured(
         seconds=seconds,
         p50=latencies[commits // 2] / 1000,
         p99=latencies[commits * 99 // 100] / 1000,
-        durability=durability(path),
+        durability=durability,
     )

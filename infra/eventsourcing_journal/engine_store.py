@@ -39,7 +39,15 @@ class EngineStore:
         self._engine: Engine | None = None
         self._drafts: deque[Draft] = deque()
         self._listeners: set[Event] = set()
-        self._proposer = Proposer(journal, partition, state, name, wake=self._poke, new_id=lambda: uuid.uuid4().bytes)
+        self._proposer = Proposer(
+            journal,
+            partition,
+            state,
+            name,
+            wake=self._poke,
+            new_id=lambda: uuid.uuid4().bytes,
+            catch_up=self._catch_up,
+        )
 
     def attach(self, engine: Engine) -> None:
         """From now on this engine's loop does what is asked here."""
@@ -58,7 +66,7 @@ class EngineStore:
 
     def read(self, question: Callable[[LocalState], T]) -> T:
         def ask(engine: Engine) -> T:
-            self._catch_up(engine)
+            self._catch_up()
             return question(self._state)
 
         try:
@@ -98,17 +106,18 @@ class EngineStore:
         while self._drafts:
             proposer.take([self._drafts.popleft()])
         try:
-            self._catch_up(engine)
-            proposer.again = True
+            self._catch_up()
+            proposer.step(_now())
             while proposer.again:
                 proposer.step(_now())
-                self._catch_up(engine)
         except JournalError as error:
             proposer.refuse(as_persistence_error(error))
         proposer.answer()
 
-    def _catch_up(self, engine: Engine) -> None:
+    def _catch_up(self) -> None:
         """Follow the partition to its end as it is now."""
+        engine = self._engine
+        assert engine is not None
         end = self._journal.end(self.partition)
         while self._state.next_offset < end and engine.follow(self.partition, _now()):
             pass

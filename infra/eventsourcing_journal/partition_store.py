@@ -63,7 +63,9 @@ class PartitionStore:
         self._watched = False
         self._failed: JournalError | None = None
         self._closed = False
-        self._proposer = Proposer(journal, partition, state, name, wake=self.poke, new_id=new_id)
+        self._proposer = Proposer(
+            journal, partition, state, name, wake=self.poke, new_id=new_id, catch_up=self._catch_up
+        )
         writer = self._proposer.writer
         self._follower = Follower(journal, partition, state, writer, writer.known)
         self._follower.start()
@@ -124,26 +126,37 @@ class PartitionStore:
         """Until closed: take what came in, propose, follow, answer."""
         pause: float | None = None
         while not self._closed:
-            arrived = self._arrived(pause)
+            drafts, look = self._arrived(pause)
             with self._lock:
-                self._proposer.take(arrived)
-                pause = self._turn()
+                self._proposer.take(drafts)
+                pause = self._turn(look)
             self._tell()
-        self._proposer.take(self._arrived(0.0))
+        self._proposer.take(self._arrived(0.0)[0])
         self._proposer.refuse(closed())
         self._tell()
 
-    def _arrived(self, pause: float | None) -> list[Draft]:
-        """Everything that is in the inbox; waits at most ``pause`` seconds for the first (None: however long)."""
-        found: list[Draft | None] = []
-        try:
-            found.append(self._inbox.get(timeout=pause))
-            while True:
-                found.append(self._inbox.get_nowait())
-        except Empty:
-            return [draft for draft in found if draft is not None]
+    def _arrived(self, pause: float | None) -> tuple[list[Draft], bool]:
+        """The drafts that are in the inbox, and whether to look at the log: somebody poked, or ``pause`` is over.
 
-    def _turn(self) -> float | None:
+        Waits at most ``pause`` seconds for the first (None: however long).
+        """
+        drafts: list[Draft] = []
+        look = False
+        try:
+            item = self._inbox.get(timeout=pause)
+        except Empty:
+            return drafts, True
+        try:
+            while True:
+                if item is None:
+                    look = True
+                else:
+                    drafts.append(item)
+                item = self._inbox.get_nowait()
+        except Empty:
+            return drafts, look
+
+    def _turn(self, look: bool) -> float | None:
         """One turn, under the lock: in how many seconds the next must be (None: when somebody pokes)."""
         if self._closed:
             self._proposer.refuse(closed())
@@ -153,11 +166,11 @@ class PartitionStore:
             return None
         proposer = self._proposer
         try:
-            self._catch_up()
-            proposer.again = True
+            if look:
+                self._catch_up()
+            proposer.step(self._now())
             while proposer.again:
                 proposer.step(self._now())
-                self._catch_up()
         except (JournalUnavailable, JournalDamaged, sqlite3.Error):
             return _RETRY
         except JournalError as error:

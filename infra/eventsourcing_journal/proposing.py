@@ -32,15 +32,18 @@ class Proposer:
         *,
         wake: Callable[[], None],
         new_id: Callable[[], bytes],
+        catch_up: Callable[[], None],
     ) -> None:
         """``name`` stands as the writer in commits and records; ``wake`` is called, from any thread, when ``step`` has
-        something to do; ``new_id`` gives 16 unique bytes."""
+        something to do; ``new_id`` gives 16 unique bytes; ``catch_up`` follows the log to its end as it is now, which
+        is done before anybody is told that his draft does not fit."""
         self.writer = Writer(journal, name, new_id, lambda _, ordinal: state.commit_at(ordinal), wake=wake)
         self.again = False
         self._partition = partition
         self._state = state
         self._name = name
         self._new_id = new_id
+        self._catch_up = catch_up
         self._waiting: list[Draft] = []
         self._busy: set[str] = set()
         self._answers: deque[tuple[Future[Admitted], Admitted | PersistenceError]] = deque()
@@ -55,7 +58,7 @@ class Proposer:
         return bool(self._waiting)
 
     def step(self, now: Instant) -> None:
-        """Propose what may be proposed, and send it; the follower has to be at the log's end."""
+        """Propose what may be proposed, and send it."""
         self.again = False
         if self._waiting:
             self._propose_waiting(now)
@@ -95,8 +98,9 @@ class Proposer:
         self._waiting = left
 
     def _propose(self, draft: Draft, streams: set[str], now: Instant) -> None:
-        for part in draft.parts:
-            if reason := self._misfit(part):
+        if self._misfit(draft) is not None:
+            self._catch_up()
+            if (reason := self._misfit(draft)) is not None:
                 self._answers.append((draft.future, IntegrityError(reason)))
                 return
         commit = self._commit(draft, now)
@@ -114,8 +118,11 @@ class Proposer:
         else:
             self._busy |= streams
 
-    def _misfit(self, part: Part) -> str | None:
-        """Why a part does not fit what the log has already, and so never will (DESIGN 3.1)."""
+    def _misfit(self, draft: Draft) -> str | None:
+        """Why the draft does not fit what was followed so far (DESIGN 3.1)."""
+        return next((reason for part in draft.parts if (reason := self._misfit_of(part)) is not None), None)
+
+    def _misfit_of(self, part: Part) -> str | None:
         state = self._state
         match part.kind:
             case "chain":
