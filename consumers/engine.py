@@ -144,6 +144,10 @@ class Engine:
         self._errand(future, lambda: future.set_result(ask(self)))
         return future
 
+    def tell(self, listener: Listener) -> None:
+        """Have ``listener`` hear of every commit from now on, after the engine has taken it in; in its thread."""
+        self._listeners += (listener,)
+
     def publish(self, document: PolicyDocument) -> Future[Outcome]:
         """Put a policy in force for orders that name it from now on.
 
