@@ -20,16 +20,19 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import InfrastructureFactory, Mapper, Notification, ProgrammingError, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 
-from consumers.orders import stamp_of
+from consumers.orders import stamp_of, unwritten
 from consumers.outcomes import Outcome
 from domain.commands import Command
 from domain.events import Event
 from domain.instants import Instant
-from domain.order import Order, Stamp, apply, fresh
+from domain.order import Order, Stamp, apply
+from infra.app import App
 from infra.eventsourcing_journal.drafts import Envelope
+from infra.eventsourcing_journal.engine_store import EngineStore
 from infra.eventsourcing_journal.factory import JournalFactory
 from infra.eventsourcing_journal.recorders import JournalApplicationRecorder, Stored
 from infra.eventsourcing_journal.store import Lease
+from infra.vault import SealedFirst
 from schemas.codec import decode_event, encode_event
 from schemas.commit import ActorEntry
 
@@ -126,7 +129,7 @@ def fold_order(held: HeldOrder | None, events: Iterable[OrderEvent]) -> HeldOrde
     """The repository's projector: the state after these events, by ``domain.order.apply``."""
     for each in events:
         if held is None:
-            held = HeldOrder(each.originator_id, fresh(*each.originator_id.split("/", 1)))
+            held = HeldOrder(each.originator_id, unwritten(each.originator_id))
         apply(held.order, each.event, each.occurred_at, each.stamp)
     return held
 
@@ -235,6 +238,19 @@ def application_of(
         (RescindApplication,),
         {"name": name, "partition": partition, "hosted": hosted, "engine": engine},
     )
+
+
+def applications_in(app: App) -> dict[int, type[RescindApplication]]:
+    """The applications of the partitions that this process's engine follows, on its own followers, by partition."""
+    journal = SealedFirst(app.journal, app.vault)
+    return {
+        partition: application_of(
+            partition,
+            hosted=EngineStore(app.engine, journal, partition, f"rescind-{partition:02}").lease(),
+            engine=app.engine,
+        )
+        for partition in app.engine.followers
+    }
 
 
 def order_events(stream: str, version: int, events: Iterable[tuple[Event, Instant]], stamp: Stamp) -> list[OrderEvent]:

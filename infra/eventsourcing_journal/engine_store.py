@@ -2,14 +2,14 @@
 
 Nothing is followed twice. Reading hops into the engine's loop (``Engine.call``), between two decisions; what is saved
 here goes through a writer of its own on the same journal, so a race with the engine is decided by admission like any
-other. Give the store to the engine as a listener, then ``attach`` it.
+other.
 """
 
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from threading import Event
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ from eventsourcing.persistence import OperationalError
 
 from consumers.admission import Admitted, Rejected
 from consumers.engine import Engine
-from consumers.journal import Journal, JournalError
+from consumers.journal import Journal, JournalError, JournalUnavailable
 from consumers.local_state import LocalState
 from infra.eventsourcing_journal.drafts import Draft
 from infra.eventsourcing_journal.proposing import Proposer
@@ -30,28 +30,29 @@ PATIENCE: Final = 30.0
 
 
 class EngineStore:
-    """The Store port, and a Listener of the engine, for one of the partitions that the engine follows."""
+    """The Store port, and a Listener of the engine, for one of the partitions that the engine follows.
 
-    def __init__(self, journal: Journal, partition: int, state: LocalState, name: str) -> None:
+    Not to be asked in the engine's own thread: that would wait for itself.
+    """
+
+    def __init__(self, engine: Engine, journal: Journal, partition: int, name: str) -> None:
+        """``journal`` is the engine's own; ``name`` stands as the writer in commits and records."""
         self.partition = partition
+        self._engine = engine
         self._journal = journal
-        self._state = state
-        self._engine: Engine | None = None
+        self._state = engine.followers[partition].state
         self._drafts: deque[Draft] = deque()
         self._listeners: set[Event] = set()
         self._proposer = Proposer(
             journal,
             partition,
-            state,
+            self._state,
             name,
             wake=self._poke,
             new_id=lambda: uuid.uuid4().bytes,
             catch_up=self._catch_up,
         )
-
-    def attach(self, engine: Engine) -> None:
-        """From now on this engine's loop does what is asked here."""
-        self._engine = engine
+        engine.tell(self)
 
     def lease(self) -> Lease:
         """A share in it; the engine decides when it ends, not the last one who gives his up."""
@@ -61,16 +62,16 @@ class EngineStore:
 
     def save(self, draft: Draft) -> None:
         self._drafts.append(draft)
-        if self._call(self._turn).cancelled():
+        if self._engine.call(self._turn).cancelled():
             draft.future.set_exception(closed())
 
     def read(self, question: Callable[[LocalState], T]) -> T:
-        def ask(engine: Engine) -> T:
+        def ask(_: Engine) -> T:
             self._catch_up()
             return question(self._state)
 
         try:
-            return self._call(ask).result(PATIENCE)
+            return self._engine.call(ask).result(PATIENCE)
         except CancelledError:
             raise closed() from None
         except TimeoutError:
@@ -90,6 +91,7 @@ class EngineStore:
         """The follower admitted a commit; of another partition it is nothing to us."""
         if admitted.partition == self.partition:
             self._proposer.writer.admitted(admitted)
+            self._answer()
             for grown in tuple(self._listeners):
                 grown.set()
 
@@ -97,10 +99,11 @@ class EngineStore:
         """The follower rejected a commit."""
         if rejected.partition == self.partition:
             self._proposer.writer.rejected(rejected)
+            self._answer()
 
     # ---- in the engine's thread ----------------------------------------------------------------------------------
 
-    def _turn(self, engine: Engine) -> None:
+    def _turn(self, _: Engine) -> None:
         """Take in what came, propose, follow, answer."""
         proposer = self._proposer
         while self._drafts:
@@ -110,14 +113,20 @@ class EngineStore:
             proposer.step(_now())
             while proposer.again:
                 proposer.step(_now())
-        except JournalError as error:
+        except JournalUnavailable as error:
             proposer.refuse(as_persistence_error(error))
+        except JournalError as error:
+            proposer.give_up(as_persistence_error(error))
         proposer.answer()
+
+    def _answer(self) -> None:
+        self._proposer.answer()
+        if self._proposer.waiting:
+            self._poke()
 
     def _catch_up(self) -> None:
         """Follow the partition to its end as it is now."""
         engine = self._engine
-        assert engine is not None
         end = self._journal.end(self.partition)
         while self._state.next_offset < end and engine.follow(self.partition, _now()):
             pass
@@ -125,16 +134,9 @@ class EngineStore:
         if stopped is not None:
             raise stopped
 
-    # ---- calling into the engine ---------------------------------------------------------------------------------
-
-    def _call(self, ask: Callable[[Engine], T]) -> Future[T]:
-        if self._engine is None:
-            raise closed()
-        return self._engine.call(ask)
-
     def _poke(self) -> None:
         """Have the engine look after what waits here."""
-        self._call(self._turn)
+        self._engine.call(self._turn)
 
 
 def _now() -> int:

@@ -65,9 +65,13 @@ class Proposer:
         self.writer.step(now)
 
     def refuse(self, error: PersistenceError) -> None:
-        """Answer what waits, and what is on its way, with an error; nothing is written any more."""
+        """Answer what waits with an error."""
         self._answers.extend((draft.future, error) for draft in self._waiting)
         self._waiting = []
+
+    def give_up(self, error: PersistenceError) -> None:
+        """Answer what waits, and what is on its way, with an error; nothing is written any more."""
+        self.refuse(error)
         self.writer.close()
 
     def answer(self) -> None:
