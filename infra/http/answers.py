@@ -1,0 +1,168 @@
+"""What a caller reads: outcomes and reads as JSON responses, with ETag, Rescind-Position and problem details.
+
+The same outcome gives the same bytes, whether it was decided just now or is read back from the log for a retry: nothing
+here looks at the clock (DESIGN.md 6).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from consumers.outcomes import Outcome, Standing
+from domain.commands import Command
+from domain.events import Instead, OrderPlaced, Verdict
+from domain.instants import format_instant
+from domain.order import Order
+from domain.show import show
+from infra.http.positions import HEADER as POSITION
+from infra.http.positions import token_of
+from infra.http.previews import Preview
+from infra.http.problems import Problem, malformed, not_found, unavailable
+from schemas.codec import event_data, verdict_data
+
+REPLAYED: Final = "Rescind-Replayed"
+STALE: Final = "Rescind-Stale"
+STRANGERS: Final = frozenset({"no-such-order", "not-yours"})
+
+
+def etag(version: int) -> str:
+    """The order's version as an entity tag."""
+    return f'"{version}"'
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON in UTF-8, without spaces."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, headers, "application/json")
+
+
+def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None) -> Response:
+    """The answer to a write; ``fresh`` is the preview to show where a confirmation was missing or stale."""
+    replayed = {REPLAYED: "true"} if outcome.kind == "duplicate" else {}
+    told = outcome.told
+    match told.kind:
+        case "accepted":
+            return _accepted(told, command, replayed)
+        case "refused":
+            return _refused(told, command, replayed, fresh).response()
+        case "duplicate":
+            body: dict[str, Any] = {"outcome": "duplicate", "events": [], "verdict": None, "order": None}
+            return json_response(body, 200, replayed)
+        case "bad":
+            return malformed(told.message, told.pointer, told.rule or "form").response()
+        case "version-conflict":
+            return version_conflict(told.order).response()
+        case "unknown":
+            return unavailable("outcome-unknown", told.message).response()
+        case "unavailable":
+            return unavailable(told.rule or "unavailable", told.message).response()
+
+
+def _accepted(outcome: Outcome, command: Command, headers: Mapping[str, str]) -> Response:
+    standing, order = outcome.standing, outcome.order
+    body = {
+        "outcome": "accepted",
+        "events": events_of(outcome, command),
+        "verdict": None if outcome.verdict is None else verdict_data(outcome.verdict),
+        "order": None
+        if standing is None or order is None or not order.exists
+        else show(order, standing.hash, standing.recorded_at),
+    }
+    placed = any(isinstance(event, OrderPlaced) for event, _ in outcome.events)
+    extra = {"Location": f"/v1/{command.marketplace}/orders/{command.order_id}"} if placed else {}
+    return json_response(body, 201 if placed else 200, {**_standing_headers(outcome), **extra, **headers})
+
+
+def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
+    """The events of an outcome in the form of the history (COMMANDS.md 5)."""
+    standing = outcome.standing
+    if standing is None:
+        return []
+    actor = {"kind": command.actor.kind, "id": command.actor.id}
+    first = standing.version - len(outcome.events)
+    return [
+        {
+            "partition": standing.partition,
+            "position": standing.position + index,
+            "ordinal": standing.ordinal,
+            "version": first + index + 1,
+            "event": type(event).__name__,
+            "occurred_at": format_instant(occurred_at),
+            "recorded_at": format_instant(standing.recorded_at),
+            "actor": actor,
+            "commit": standing.hash.hex(),
+            "data": event_data(event),
+        }
+        for index, (event, occurred_at) in enumerate(outcome.events)
+    ]
+
+
+def _standing_headers(outcome: Outcome) -> dict[str, str]:
+    standing: Standing | None = outcome.standing
+    if standing is None:
+        return {}
+    token = token_of(outcome)
+    return {"ETag": etag(standing.version), **({} if token is None else {POSITION: token})}
+
+
+def _refused(outcome: Outcome, command: Command, headers: Mapping[str, str], fresh: Preview | None) -> Problem:
+    rule = outcome.rule or "refused"
+    if rule in STRANGERS:
+        return not_found()
+    members: dict[str, Any] = {"rule": rule}
+    if fresh is not None:
+        members |= {"preview": fresh.body()}
+    elif outcome.order is not None and outcome.verdict is not None:
+        members |= ruled(outcome.verdict, outcome.order)
+    members.setdefault("because", outcome.message)
+    if outcome.standing is not None:
+        members["version"] = outcome.standing.version
+    return Problem(409, rule, outcome.message or rule, headers={**_standing_headers(outcome), **headers}, **members)
+
+
+def ruled(verdict: Verdict, order: Order) -> dict[str, Any]:
+    """What a problem says where a rule spoke: policy, because, next_change_at, instead."""
+    data = verdict_data(verdict)
+    return {
+        "policy": data["policy"],
+        "because": data["because"],
+        "next_change_at": data["next_change_at"],
+        "instead": [_with_link(each, order) for each in verdict.instead],
+        "inputs": data["inputs"],
+    }
+
+
+def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
+    """What can still be done, and where: a path of this API, for a new order also how it names the old one."""
+    base = f"/v1/{order.marketplace}/orders"
+    told: dict[str, Any] = {
+        "action": instead.action,
+        "text": instead.text,
+        "until": None if instead.until is None else format_instant(instead.until),
+    }
+    match instead.action:
+        case "new_order":
+            lines = [line.number for line in order.lines.values() if line.auto_canceled]
+            told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
+        case "ask_seller" | "propose":
+            told["href"] = f"{base}/{order.order_id}/cancellations"
+        case "return":
+            told["href"] = f"{base}/{order.order_id}/returns"
+        case _:
+            pass
+    return told
+
+
+def version_conflict(order: Order | None) -> Problem:
+    """If-Match named another version than the order has."""
+    version = 0 if order is None else order.version
+    return Problem(
+        412,
+        "version-conflict",
+        f"the order is at version {version}; read it again, and decide on what it says now",
+        headers={"ETag": etag(version)},
+        rule="if-match",
+        version=version,
+    )

@@ -1,0 +1,151 @@
+"""The routes of the API below ``/v1/{marketplace}`` (DESIGN.md 6). Each hands over to ``Writes`` or ``Reads``."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.errors import BadInput
+from domain.instants import Instant, parse_instant
+from domain.show import show
+from infra.app import App
+from infra.http import openapi
+from infra.http.answers import STALE, etag, json_response
+from infra.http.callers import Caller, Doorkeeper
+from infra.http.forms import FORMS, Form
+from infra.http.listing import Listing
+from infra.http.positions import HEADER as POSITION
+from infra.http.positions import read_token
+from infra.http.problems import malformed, not_found
+from infra.http.reads import Reads, Seen
+from infra.http.writes import Writes
+from schemas.codec import verdict_data
+
+PREFIX: Final = "/v1/{marketplace}"
+ORDER: Final = PREFIX + "/orders/{order_id}"
+PLACING: Final = Form("/orders", ("PlaceOrder",), "Place an order")
+ANY: Final = Form("/commands", (), "Any command, whole")
+CANCELING: Final = next(form for form in FORMS if form.path == "/cancellations")
+SHIPPING: Final = next(form for form in FORMS if form.path == "/shipments")
+PREVIEWS: Final = (
+    Form("/cancellations/preview", CANCELING.commands, "What a cancellation would do", CANCELING.choose),
+    Form("/shipments/preview", SHIPPING.commands, "What a shipping notice would do, and what it will kill"),
+)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:
+    """Every route of the API, bound to an app."""
+    routes = APIRouter()
+    writes = Writes(app, doorkeeper, reads)
+
+    def post(path: str, handler: Handler, form: Form, *, preview: bool = False, below: bool = True) -> None:
+        routes.add_api_route(
+            path,
+            handler,
+            methods=["POST"],
+            summary=form.summary,
+            operation_id=openapi.operation_id("post", path),
+            openapi_extra=openapi.write(form, preview=preview, below_order=below),
+            responses=openapi.answers(form, preview=preview),
+            response_class=Response,
+            tags=["writes"],
+        )
+
+    async def place(request: Request) -> Response:
+        return await writes.take(request, request.path_params["marketplace"], None, PLACING)
+
+    post(PREFIX + "/orders", place, PLACING, below=False)
+
+    def taking(form: Form | None) -> Handler:
+        async def take(request: Request) -> Response:
+            params = request.path_params
+            return await writes.take(request, params["marketplace"], params["order_id"], form)
+
+        return take
+
+    def previewing(form: Form) -> Handler:
+        async def preview(request: Request) -> Response:
+            params = request.path_params
+            return await writes.preview(request, params["marketplace"], params["order_id"], form)
+
+        return preview
+
+    for form in PREVIEWS:
+        post(ORDER + form.path, previewing(form), form, preview=True)
+    for form in FORMS:
+        post(ORDER + form.path, taking(form), form)
+    post(ORDER + ANY.path, taking(None), ANY)
+
+    def get(path: str, handler: Handler, summary: str, extra: dict[str, Any]) -> None:
+        routes.add_api_route(
+            path,
+            handler,
+            methods=["GET"],
+            summary=summary,
+            operation_id=openapi.operation_id("get", path),
+            openapi_extra=extra,
+            responses=openapi.READ_ANSWERS,
+            response_class=Response,
+            tags=["reads"],
+        )
+
+    async def found(request: Request, as_of: Instant | None) -> tuple[Seen, bool]:
+        """The order that the path names, if the caller may see it, and whether it may be stale."""
+        marketplace = request.path_params["marketplace"]
+        caller: Caller = doorkeeper.admit(request, marketplace)
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
+        seen = await reads.order(marketplace, request.path_params["order_id"], as_of)
+        if seen is None or not caller.sees(seen.order):
+            raise not_found()
+        return seen, stale
+
+    async def order(request: Request) -> Response:
+        as_of = instant_of(request, "as_of")
+        seen, stale = await found(request, as_of)
+        at = app.clock() if as_of is None else as_of
+        body = show(seen.order, seen.head, at, stuck=seen.stuck is not None)
+        if stale:
+            body["stale"] = True
+        return json_response(body, headers=_read_headers(seen, stale))
+
+    async def history(request: Request) -> Response:
+        as_of = instant_of(request, "as_of")
+        seen, stale = await found(request, None)
+        told = await reads.history(seen.order.marketplace, seen.order.order_id, as_of)
+        return json_response(told, headers=_read_headers(seen, stale))
+
+    async def eligibility(request: Request) -> Response:
+        as_of = instant_of(request, "as_of")
+        seen, stale = await found(request, as_of)
+        verdicts = await reads.verdicts(seen, app.clock() if as_of is None else as_of)
+        return json_response([verdict_data(each) for each in verdicts], headers=_read_headers(seen, stale))
+
+    async def orders(request: Request) -> Response:
+        marketplace = request.path_params["marketplace"]
+        caller = doorkeeper.admit(request, marketplace)
+        return await listing.answer(request, marketplace, caller)
+
+    get(PREFIX + "/orders", orders, "Find orders", openapi.LIST)
+    get(ORDER, order, "An order, as it is or as of an instant", openapi.AS_OF)
+    get(ORDER + "/history", history, "Every event of an order", openapi.AS_OF)
+    get(ORDER + "/eligibility", eligibility, "What may be done, why, and until when", openapi.AS_OF)
+    return routes
+
+
+def _read_headers(seen: Seen, stale: bool) -> dict[str, str]:
+    return {"ETag": etag(seen.order.version), "Cache-Control": "no-store", **({STALE: "true"} if stale else {})}
+
+
+def instant_of(request: Request, name: str) -> Instant | None:
+    """A parameter of the query that is an instant; 400 where it is none."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return parse_instant(text)
+    except (ValueError, BadInput) as wrong:
+        raise malformed(f"{name}: {wrong}", rule="as-of", status=400) from None

@@ -1,0 +1,38 @@
+"""Health: whether the process is alive, and whether it can be given work (DESIGN.md 9)."""
+
+import asyncio
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from infra.app import App
+from infra.http.answers import json_response
+from infra.http.problems import unavailable
+
+
+def router(app: App) -> APIRouter:
+    """``/healthz`` and ``/readyz``."""
+    routes = APIRouter(tags=["health"])
+
+    async def healthz() -> Response:
+        if app.broken is not None:
+            return unavailable("engine-ended", "the engine has ended by a defect; start the process again").response()
+        return json_response({"status": "ok"})
+
+    async def readyz() -> Response:
+        if app.broken is not None:
+            return unavailable("engine-ended", "the engine has ended by a defect; start the process again").response()
+        try:
+            caught_up, trouble = await asyncio.wait_for(
+                asyncio.wrap_future(app.engine.call(lambda engine: (engine.caught_up, dict(engine.trouble)))), 2.0
+            )
+        except TimeoutError:
+            return unavailable("busy", "the engine does not come to answering").response()
+        if not caught_up:
+            why = "; ".join(trouble.values()) or "the log is not read to its end yet"
+            return unavailable("not-caught-up", why).response()
+        return json_response({"status": "ready"})
+
+    routes.add_api_route("/healthz", healthz, methods=["GET"], summary="Alive", response_class=Response)
+    routes.add_api_route("/readyz", readyz, methods=["GET"], summary="Caught up with the log", response_class=Response)
+    return routes

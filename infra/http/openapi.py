@@ -1,0 +1,374 @@
+"""The OpenAPI document: what FastAPI cannot see, because bodies are read strictly by hand.
+
+Bodies are the commands' own schemas without what the path says; answers are described once, as components.
+"""
+
+import copy
+import re
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from domain.commands import COMMANDS
+from infra.http.command_schema import definitions
+from infra.http.forms import Form
+
+Schema = dict[str, Any]
+
+DESCRIPTION: Final = (
+    "Orders, their cancellations, and why. Bodies of writes are commands without what the path says. Every write has "
+    "an Idempotency-Key or a command_id; a retry gets the first answer again. Errors are problem details (RFC 9457)."
+)
+
+
+def _text(description: str, **more: Any) -> Schema:
+    return {"type": "string", "description": description, **more}
+
+
+def _object(description: str, properties: dict[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "description": description, "properties": properties, "required": required}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _list(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema}
+
+
+INSTANT: Final = {"type": "string", "format": "date-time"}
+MINOR: Final = {"type": "integer", "description": "Minor units of the order's currency."}
+STRING: Final = {"type": "string"}
+INTEGER: Final = {"type": "integer"}
+
+COMPONENTS: Final[dict[str, Schema]] = {
+    "PolicyRef": _object("A policy document.", {"id": STRING, "version": INTEGER, "sha256": STRING}),
+    "LineQuantity": _object("Units of a line.", {"line": INTEGER, "quantity": INTEGER}),
+    "Instead": _object(
+        "What can still be done.",
+        {
+            "action": STRING,
+            "text": STRING,
+            "until": _or_null(INSTANT),
+            "href": _text("Where this API does it."),
+            "replaces": {"type": "object", "description": "What a new order names as the one it stands in for."},
+        },
+        optional=("href", "replaces"),
+    ),
+    "Verdict": _object(
+        "What the rules say, and why.",
+        {
+            "action": STRING,
+            "allowed": {"type": "boolean"},
+            "outcome": {"enum": ["granted", "offer_alternatives", "ask_seller", "refused"]},
+            "rule": STRING,
+            "policy": _ref("PolicyRef"),
+            "inputs": {"type": "object"},
+            "because": STRING,
+            "instead": _list(_ref("Instead")),
+            "next_change_at": _or_null(INSTANT),
+        },
+    ),
+    "Event": _object(
+        "One event with where it stands in the log.",
+        {
+            "partition": INTEGER,
+            "position": INTEGER,
+            "ordinal": INTEGER,
+            "version": INTEGER,
+            "event": STRING,
+            "occurred_at": INSTANT,
+            "recorded_at": INSTANT,
+            "actor": _or_null(_object("Who said it.", {"kind": STRING, "id": STRING})),
+            "commit": STRING,
+            "data": _or_null({"type": "object"}),
+        },
+    ),
+    "Order": _object(
+        "An order as it stands.",
+        {
+            "marketplace": STRING,
+            "order_id": STRING,
+            "po_number": STRING,
+            "checkout_id": _or_null(STRING),
+            "seller_id": STRING,
+            "buyer_id": STRING,
+            "currency": STRING,
+            "status": STRING,
+            "attention": _list(STRING),
+            "version": INTEGER,
+            "policy": _ref("PolicyRef"),
+            "placed_at": INSTANT,
+            "lines": _list({"type": "object"}),
+            "money": {"type": "object", "additionalProperties": MINOR},
+            "requests": _list({"type": "object"}),
+            "refunds": _list({"type": "object"}),
+            "shipments": _list({"type": "object"}),
+            "deadlines": _list({"type": "object"}),
+            "head": _or_null(STRING),
+            "at": INSTANT,
+            "stale": {"type": "boolean"},
+        },
+        optional=("stale",),
+    ),
+    "OrderSummary": _object(
+        "An order in a list.",
+        {
+            "order_id": STRING,
+            "po_number": STRING,
+            "checkout_id": _or_null(STRING),
+            "seller_id": STRING,
+            "buyer_id": STRING,
+            "currency": STRING,
+            "status": STRING,
+            "attention": _list(STRING),
+            "version": INTEGER,
+            "placed_at": INSTANT,
+            "ship_by": _or_null(INSTANT),
+            "total_minor": MINOR,
+            "open": INTEGER,
+            "shipped": INTEGER,
+            "canceled": INTEGER,
+        },
+    ),
+    "OrderList": _object(
+        "A page of orders, newest first.",
+        {
+            "orders": _list(_ref("OrderSummary")),
+            "next": _or_null(_text("Send it back as after= for the next page.")),
+            "stale": {"type": "boolean"},
+        },
+        optional=("stale",),
+    ),
+    "Accepted": _object(
+        "A command was accepted; its events may be none, where it changed nothing.",
+        {
+            "outcome": {"enum": ["accepted", "duplicate"]},
+            "events": _list(_ref("Event")),
+            "verdict": _or_null(_ref("Verdict")),
+            "order": _or_null(_ref("Order")),
+        },
+    ),
+    "Preview": _object(
+        "What a command would do now. Nothing was written.",
+        {
+            "confirmation": _or_null(_text("Send it along to confirm exactly this; null where it would be refused.")),
+            "version": INTEGER,
+            "lines": _list(_ref("LineQuantity")),
+            "refund_minor": MINOR,
+            "currency": STRING,
+            "verdict": _or_null(_ref("Verdict")),
+            "sentence": STRING,
+            "ships": _list(_ref("LineQuantity")),
+            "kills": _list(_ref("LineQuantity")),
+            "cancels": _list(_ref("LineQuantity")),
+            "asks": _list(_ref("LineQuantity")),
+        },
+        optional=("ships", "kills", "cancels", "asks"),
+    ),
+    "Problem": _object(
+        "RFC 9457. Where a rule spoke: rule, policy, because, next_change_at, instead.",
+        {
+            "type": STRING,
+            "title": STRING,
+            "status": INTEGER,
+            "detail": STRING,
+            "rule": _text("The rule's id, or form where the input is malformed."),
+            "pointer": _or_null(_text("The field that is wrong, as a JSON pointer.")),
+            "policy": _ref("PolicyRef"),
+            "because": STRING,
+            "next_change_at": _or_null(INSTANT),
+            "instead": _list(_ref("Instead")),
+            "preview": _ref("Preview"),
+            "version": INTEGER,
+        },
+        optional=("rule", "pointer", "policy", "because", "next_change_at", "instead", "preview", "version"),
+    ),
+}
+
+
+def _header(name: str, description: str) -> Schema:
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": STRING}
+
+
+def _in_path(path: str) -> list[Schema]:
+    return [{"name": name, "in": "path", "required": True, "schema": STRING} for name in re.findall(r"\{(\w+)\}", path)]
+
+
+MARKETPLACE: Final = _in_path("{marketplace}")
+ORDER: Final = _in_path("{marketplace}{order_id}")
+KEY: Final = _header(
+    "Idempotency-Key", "1 to 100 of A-Z a-z 0-9 . _ : -; it is the command_id where the body has none."
+)
+IF_MATCH: Final = _header("If-Match", "The ETag of the order that you have seen; another version is answered 412.")
+POSITION: Final = _header("Rescind-Position", "What your write answered with: you will read your own write.")
+
+
+def _query(name: str, description: str, schema: Schema = STRING) -> Schema:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+AS_OF: Final[Schema] = {
+    "parameters": [*ORDER, _query("as_of", "The order as it stood at this instant.", INSTANT), POSITION]
+}
+LIST: Final[Schema] = {
+    "parameters": [
+        *MARKETPLACE,
+        _query("po", "Only orders with this PO number."),
+        _query("seller", "Only orders of this seller."),
+        _query("buyer", "Only orders of this buyer."),
+        _query("status", "Only orders with this status."),
+        _query("limit", "At most so many, 1 to 200; 50 if left out.", INTEGER),
+        _query("after", "The next of the page before."),
+        POSITION,
+    ]
+}
+
+
+def _answer(description: str, schema: str, media_type: str = "application/json") -> Schema:
+    return {"description": description, "content": {media_type: {"schema": _ref(schema)}}}
+
+
+def _problem(description: str) -> Schema:
+    return _answer(description, "Problem", "application/problem+json")
+
+
+_UNAVAILABLE: Final = _problem("Not now, or the outcome is not known yet: ask again with the same Idempotency-Key.")
+_NOT_FOUND: Final = _problem("There is no such order, or it is not yours.")
+
+READ_ANSWERS: Final[dict[int | str, Schema]] = {
+    200: {"description": "What was asked for.", "content": {"application/json": {"schema": {}}}},
+    400: _problem("The question is malformed."),
+    404: _NOT_FOUND,
+    503: _UNAVAILABLE,
+}
+
+
+def answers(form: Form, *, preview: bool) -> dict[int | str, Schema]:
+    """The answers of a write or of its preview."""
+    common: dict[int | str, Schema] = {
+        400: _problem("The request is malformed, or names no command id."),
+        404: _NOT_FOUND,
+        413: _problem("The body is too long."),
+        415: _problem("The body is not application/json."),
+        422: _problem("The command is malformed, or its id has answered another one."),
+        503: _UNAVAILABLE,
+    }
+    if preview:
+        return {200: _answer("What it would do.", "Preview"), **common}
+    accepted = _answer("Accepted.", "Accepted")
+    placed: dict[int | str, Schema] = (
+        {201: _answer("Placed.", "Accepted")} if form.commands in ((), ("PlaceOrder",)) else {}
+    )
+    return {
+        200: accepted,
+        **placed,
+        **common,
+        409: _problem("A rule refuses it, it needs a (fresh) confirmation, or the same key is being decided."),
+        412: _problem("If-Match: the order is at another version."),
+    }
+
+
+def write(form: Form, *, preview: bool, below_order: bool) -> Schema:
+    """Parameters and body of a write."""
+    headers = [] if preview else [KEY, IF_MATCH]
+    parameters = [*(ORDER if below_order else MARKETPLACE), *_in_path(form.path), *headers]
+    names = form.commands or tuple(COMMANDS)
+    bodies = [_ref(body_name(name, form)) for name in names if form.commands or name not in _SUBJECTS]
+    schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
+    return {
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+    }
+
+
+_SUBJECTS: Final = frozenset({"EraseSubject", "PlaceLegalHold", "ReleaseLegalHold"})
+
+
+def body_name(command: str, form: Form) -> str:
+    """The component that describes a command's body under a form."""
+    if not form.commands:
+        return f"{command}Whole"
+    return f"{command}Body" if not form.in_path else f"{command}Step"
+
+
+def operation_id(method: str, path: str) -> str:
+    """A name for generated clients: post_orders_cancellations_preview."""
+    steps = [step for step in path.split("/") if step and step != "v1" and not step.startswith("{")]
+    one = "_one" if path.endswith("/orders/{order_id}") else ""
+    return "_".join((method, *steps)) + one
+
+
+def _bodies() -> dict[str, Schema]:
+    """Every command's body: below its named form, below a step of it, and whole."""
+    names, defined = definitions()
+    text = {name: _moved(schema) for name, schema in defined.items()}
+    found: dict[str, Schema] = {name: schema for name, schema in text.items() if name not in names}
+    for name in names:
+        claims = COMMANDS[name].CLAIMS
+        found[f"{name}Whole"] = _without(text[name], ("marketplace", "order_id"), ("command_id", claims))
+        said = ("marketplace",) if name == "PlaceOrder" else ("marketplace", "order_id")
+        found[f"{name}Body"] = _without(text[name], said, ("command", "command_id", claims))
+        found[f"{name}Step"] = _without(text[name], (*said, "request_id"), ("command", "command_id", claims))
+    return found
+
+
+def _without(schema: Schema, gone: tuple[str, ...], optional: tuple[str | None, ...]) -> Schema:
+    kept = copy.deepcopy(schema)
+    for name in gone:
+        kept["properties"].pop(name, None)
+    kept["required"] = [name for name in kept["required"] if name not in gone and name not in optional]
+    return kept
+
+
+def _moved(schema: Any) -> Any:
+    """The schema with its references pointing to the components of this document."""
+    if isinstance(schema, list):
+        return [_moved(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _moved(value)
+        for key, value in schema.items()
+    }
+
+
+def install(api: FastAPI) -> None:
+    """Have the application serve the whole document; it is made when first asked for."""
+
+    def whole() -> Schema:
+        if api.openapi_schema is None:
+            document = get_openapi(title=api.title, version=api.version, description=DESCRIPTION, routes=api.routes)
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            used: dict[str, Schema] = {**COMPONENTS, **_bodies()}
+            schemas.update(_reachable(document["paths"], used))
+            api.openapi_schema = document
+        return api.openapi_schema
+
+    api.openapi = whole  # type: ignore[method-assign]
+
+
+def _reachable(paths: Any, components: dict[str, Schema]) -> dict[str, Schema]:
+    """The components that the paths need, directly or through others."""
+    found: dict[str, Schema] = {}
+    waiting = [paths]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting.extend(part)
+        elif isinstance(part, dict):
+            reference = part.get("$ref")
+            if isinstance(reference, str):
+                name = reference.rpartition("/")[2]
+                if name in components and name not in found:
+                    found[name] = components[name]
+                    waiting.append(components[name])
+            waiting.extend(value for key, value in part.items() if key != "$ref")
+    return dict(sorted(found.items()))

@@ -1,0 +1,165 @@
+"""Reading orders for HTTP and pages: everything runs in the engine's own thread, awaited, and is copied out of it.
+
+A reader that sends back the ``Rescind-Position`` of its write waits, up to a bound, until this process has followed the
+log that far; then it is told that what it reads is stale (DESIGN.md 3.4).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from consumers.engine import Engine
+from domain.asking import as_of as deadlines_reached
+from domain.asking import eligibility, may
+from domain.commands import Command
+from domain.deadlines import due
+from domain.decide import decide, reach
+from domain.events import Sealed, Verdict
+from domain.instants import Instant, parse_instant
+from domain.market import MarketSettings
+from domain.order import Order
+from domain.policy import PolicyBook
+from infra.app import App
+from infra.http.previews import Preview, preview_of
+from infra.http.problems import unavailable
+from infra.reading import history
+from schemas.partitioning import partition_of
+
+T = TypeVar("T")
+
+PATIENCE: Final = 2.0
+"""Seconds that a read waits for the position in the caller's token."""
+NOT_KEPT: Final = Sealed(bytes(32), "")
+"""Stands for a text in a preview: nothing of it goes to the vault."""
+LOOK: Final = 0.002
+"""Seconds between two looks at how far the log is followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An order as read: its state, the hash of its last commit, and why this release cannot go on with it, if so."""
+
+    order: Order
+    head: bytes
+    stuck: str | None
+
+
+class Reads:
+    """What can be asked of an app, from the event loop."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def ask(self, question: Callable[[Engine], T]) -> T:
+        """Run a question between two decisions; 503 if the engine does not come to it in time."""
+        asked = self._app.engine.call(question)
+        if asked.cancelled():
+            raise unavailable("closing", "the engine is shutting down; ask again later")
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(asked), self._app.settings.answer_within)
+        except TimeoutError:
+            raise unavailable("busy", "the engine did not come to it in time; ask again") from None
+
+    async def is_stale(self, token: Mapping[int, int]) -> bool:
+        """Wait until the positions of a token are followed; True if they are not in time."""
+        followers = self._app.engine.followers
+
+        def followed() -> bool:
+            return all(p in followers and followers[p].next_position > position for p, position in token.items())
+
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while not followed():
+            if asyncio.get_running_loop().time() > until:
+                return True
+            await asyncio.sleep(LOOK)
+        return False
+
+    async def order(self, marketplace: str, order_id: str, as_of: Instant | None = None) -> Seen | None:
+        """The order as recorded; with ``as_of`` as it stood then, deadlines before it reached. None: there is none."""
+        stream = f"{marketplace}/{order_id}"
+
+        def look(engine: Engine) -> Seen | None:
+            partition = self._partition(stream)
+            if as_of is None:
+                folded = engine.orders.get(partition, stream)
+            else:
+                folded = engine.orders.as_of(partition, stream, as_of)
+            order = folded.order
+            if order is None or not order.exists:
+                return None
+            if as_of is not None and folded.stuck is None:
+                order = deadlines_reached(order, engine.control.book, self._app.market(marketplace), as_of)
+            return Seen(order, folded.head, folded.stuck)
+
+        return await self.ask(look)
+
+    async def history(self, marketplace: str, order_id: str, until: Instant | None = None) -> list[dict[str, Any]]:
+        """Every event of an order as the history tells it; with ``until`` those recorded by then."""
+        stream = f"{marketplace}/{order_id}"
+
+        def look(engine: Engine) -> list[dict[str, Any]]:
+            return list(history(engine.followers[self._partition(stream)].state, stream))
+
+        told = await self.ask(look)
+        if until is None:
+            return told
+        return [each for each in told if parse_instant(each["recorded_at"]) <= until]
+
+    async def verdicts(self, seen: Seen, now: Instant) -> list[Verdict]:
+        """What may be done as of ``now``, one verdict an action; the deadlines before it are reached first."""
+        market = self._app.market(seen.order.marketplace)
+        return eligibility(seen.order, self.book, market, max(now, seen.order.recorded_at))
+
+    @property
+    def book(self) -> PolicyBook:
+        """The policies published so far."""
+        return self._app.engine.control.book
+
+    async def preview(self, command: Command) -> Preview | None:
+        """What the command would do now; None if there is no such order. BadInput as ``decide`` raises it."""
+        stream = command.stream
+        now = self._app.clock()
+
+        def look(engine: Engine) -> Preview | None:
+            partition = self._partition(stream)
+            order = engine.orders.get(partition, stream).order
+            if order is None or not order.exists:
+                return None
+            market = self._app.market(command.marketplace)
+            floor = engine.imports.floor(partition, command.marketplace)
+            return look_ahead(order, command, engine.control.book, market, now, floor)
+
+        return self.explained(await self.ask(look), now)
+
+    def explained(self, preview: Preview | None, now: Instant) -> Preview | None:
+        """A preview with a verdict: a notice that may go out has none of its own, so the order's is told."""
+        if preview is not None and preview.verdict is None and preview.command == "Ship":
+            market = self._app.market(preview.order.marketplace)
+            preview.verdict = may("ship", preview.order, self.book, market, max(now, preview.order.recorded_at))
+        return preview
+
+    def _partition(self, stream: str) -> int:
+        return partition_of(stream, self._app.journal.partitions)
+
+
+def look_ahead(
+    order: Order, command: Command, book: PolicyBook, market: MarketSettings, now: Instant, floor: Instant
+) -> Preview:
+    """Decide the command as of now and write nothing, deadlines that would fire first reached; BadInput.
+
+    Deadlines before ``floor`` were due before an import was closed and never fire live (COMMANDS.md 5).
+    """
+    command.seal(lambda *_: NOT_KEPT)
+    instant = max(now, order.recorded_at)
+    seen: set[str] = set()
+    while True:
+        coming = (d for d in due(order, instant) if d.due_at >= floor and d.deadline_id not in seen)
+        deadline = next(coming, None)
+        if deadline is None:
+            break
+        seen.add(deadline.deadline_id)
+        reached = reach(order, deadline, book, market, max(deadline.due_at, order.recorded_at))
+        if not reached.answer:
+            order = reached.order
+    return preview_of(order, command, decide(order, command, book, market, instant))

@@ -1,0 +1,171 @@
+"""The server: one ASGI application over an app, and uvicorn around it. Nothing is opened at import.
+
+``create`` builds the application (tests call it without a network), ``serve`` runs it until it is told to end.
+"""
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from infra.app import App
+from infra.http import api, health, openapi
+from infra.http.callers import Doorkeeper, Loopback, is_loopback
+from infra.http.listing import Listing
+from infra.http.problems import Problem
+from infra.http.reads import Reads
+from infra.web import pages
+
+CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""No scripts at all; styles and images from here; in nobody's frame."""
+SECURITY: Final[tuple[tuple[bytes, bytes], ...]] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", CSP.encode()),
+)
+"""On every answer."""
+GRACE: Final = 5
+"""Seconds that requests under way get when the server ends."""
+
+
+class NotHere(ValueError):
+    """The server may not listen there; the message says why and what to do."""
+
+
+def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
+    """The ASGI application: API, pages, health and the OpenAPI document."""
+    door = doorkeeper or Loopback()
+    reads = Reads(app)
+    listing = Listing(app)
+    asgi = FastAPI(
+        title="rescind",
+        version=_version(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        default_response_class=Response,
+        redirect_slashes=False,
+    )
+    asgi.include_router(api.router(app, door, reads, listing))
+    asgi.include_router(health.router(app))
+    asgi.include_router(pages.router(app, door, reads, listing))
+    asgi.mount("/static", pages.static_files(), "static")
+    openapi.install(asgi)
+    asgi.add_exception_handler(Problem, _problem)
+    asgi.add_exception_handler(HTTPException, _http_exception)
+    asgi.add_exception_handler(Exception, _defect)
+    asgi.add_middleware(SecurityHeaders)
+    return asgi
+
+
+async def _problem(request: Request, wrong: Exception) -> Response:
+    assert isinstance(wrong, Problem)
+    if _wants_page(request):
+        return pages.problem_page(wrong)
+    return wrong.response()
+
+
+async def _http_exception(request: Request, wrong: Exception) -> Response:
+    """What routing itself refuses: an unknown path, a method that a path does not take."""
+    assert isinstance(wrong, HTTPException)
+    name = {404: "not-found", 405: "method-not-allowed"}.get(wrong.status_code, "http")
+    detail = {404: "There is nothing here.", 405: "This path does not take that method."}
+    problem = Problem(wrong.status_code, name, detail.get(wrong.status_code, str(wrong.detail)), headers=wrong.headers)
+    return await _problem(request, problem)
+
+
+async def _defect(request: Request, wrong: Exception) -> Response:
+    """A defect of ours: said so, without its insides; the server's own log has them."""
+    return await _problem(
+        request, Problem(500, "defect", "This should not have happened; no acknowledged command is lost.")
+    )
+
+
+def _wants_page(request: Request) -> bool:
+    path = request.url.path
+    return not path.startswith(("/v1/", "/healthz", "/readyz", "/openapi.json", "/static/"))
+
+
+class SecurityHeaders:
+    """Adds the security headers to every answer that has none of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *SECURITY]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def _version() -> str:
+    try:
+        return version("rescind")
+    except PackageNotFoundError:
+        return "0"
+
+
+# ---- running it -----------------------------------------------------------------------------------------------------
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server; ``started_at`` is called with the addresses once it listens."""
+
+    def __init__(self, config: uvicorn.Config, listens: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._listens = listens
+
+    async def startup(self, sockets: "list[object] | None" = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            for address in _addresses(self):
+                self._listens(address)
+
+
+def _addresses(server: uvicorn.Server) -> Iterable[str]:
+    for each in server.servers:
+        for socket in each.sockets:
+            host, port = socket.getsockname()[:2]
+            yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(app: App, host: str, port: int, listens: Callable[[str], None] | None = None) -> None:
+    """Serve an app until SIGINT or SIGTERM; ``listens`` is called with the address once requests are taken.
+
+    NotHere: without users configured only this machine may be served (DESIGN.md 6). ``port`` 0 takes a free one.
+    """
+    if not is_loopback(host):
+        raise NotHere(
+            f"{host} can be reached from elsewhere, and no users are configured: listen on 127.0.0.1, and put what "
+            "checks users in front of it"
+        )
+    config = uvicorn.Config(
+        create(app),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        lifespan="off",
+    )
+    server = Server(config, listens or (lambda _: None))
+    server.run()

@@ -1,0 +1,134 @@
+"""Taking a write: read its body, name its caller, make its command, have it decided, answer (DESIGN.md 6)."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consumers.outcomes import Outcome
+from domain.commands import Command
+from domain.errors import BadInput
+from infra.app import App
+from infra.http import answers
+from infra.http.callers import Caller, Doorkeeper
+from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named
+from infra.http.previews import Confirmation, Preview, needs_confirmation
+from infra.http.problems import Problem, malformed, not_found, unavailable
+from infra.http.reads import Reads
+from infra.http.strict_json import MAX_BYTES, NotJson, read_json, too_long
+
+
+class Writes:
+    """Writes of one app. Belongs to one event loop."""
+
+    def __init__(self, app: App, doorkeeper: Doorkeeper, reads: Reads) -> None:
+        self._app = app
+        self._doorkeeper = doorkeeper
+        self._reads = reads
+        self._in_flight: set[tuple[str, str]] = set()
+
+    async def take(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Response:
+        """A write as ``form`` means it; None: the body names its command itself."""
+        command = await self._command(request, marketplace, order_id, form)
+        expected = expected_version(request.headers.get("if-match"))
+        confirmation = None
+        if needs_confirmation(command):
+            confirmation = Confirmation(getattr(command, "confirmation", None))
+        outcome = await self._decided(command, expected, confirmation)
+        fresh = None if confirmation is None else _to_show(outcome, confirmation)
+        return answers.of_write(outcome, command, self._reads.explained(fresh, self._app.clock()))
+
+    async def preview(self, request: Request, marketplace: str, order_id: str, form: Form) -> Response:
+        """What a write would do; nothing is written, and nothing of it is remembered."""
+        caller, body = await self._read(request, marketplace)
+        command = assembled(
+            named(form, {key: value for key, value in body.items() if key != "confirmation"}),
+            marketplace=marketplace,
+            order_id=order_id,
+            path={},
+            key=idempotency_key(request.headers.get("idempotency-key")) or body.get("command_id") or "preview",
+        )
+        try:
+            preview = await self._reads.preview(command)
+        except BadInput as bad:
+            raise malformed(bad.message, bad.pointer, bad.rule) from None
+        if preview is None or preview.refused in answers.STRANGERS or not caller.sees(preview.order):
+            raise not_found()
+        return answers.json_response(preview.body(), headers={"ETag": answers.etag(preview.order.version)})
+
+    # ---- the way of a write ---------------------------------------------------------------------------------------
+
+    async def _read(self, request: Request, marketplace: str) -> tuple[Caller, Body]:
+        caller = self._doorkeeper.admit(request, marketplace)
+        return caller, caller.speaks(as_object(await read_body(request)))
+
+    async def _command(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Command:
+        key = idempotency_key(request.headers.get("idempotency-key"))
+        _, body = await self._read(request, marketplace)
+        path: Mapping[str, str] = {}
+        if form is not None:
+            body = named(form, body)
+            path = {field: request.path_params[name] for name, field in (form.in_path or {}).items()}
+        return assembled(body, marketplace=marketplace, order_id=order_id, path=path, key=key)
+
+    async def _decided(self, command: Command, expected: int | None, confirmation: Confirmation | None) -> Outcome:
+        """Have it decided; while one request waits for a command id, another with the same is told so."""
+        mine = (command.stream, command.command_id)
+        if mine in self._in_flight:
+            raise Problem(
+                409,
+                "in-flight",
+                "another request with this Idempotency-Key is being decided; ask again for its answer",
+                headers={"Retry-After": "1"},
+                rule="in-flight",
+            )
+        self._in_flight.add(mine)
+        try:
+            future = self._app.engine.submit(command, expected_version=expected, confirm=confirmation)
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._app.settings.answer_within)
+        except TimeoutError:
+            raise unavailable(
+                "outcome-unknown",
+                "the answer did not come in time; ask again with the same Idempotency-Key and you will learn what "
+                "became of it",
+            ) from None
+        finally:
+            self._in_flight.discard(mine)
+
+
+def _to_show(outcome: Outcome, confirmation: Confirmation) -> Preview | None:
+    """The fresh preview, where it is the confirmation that the command lacked."""
+    told = outcome.told
+    return confirmation.fresh if told.kind == "refused" and told.standing is None else None
+
+
+async def read_body(request: Request) -> object:
+    """The JSON body; Problem 400, 413 or 415."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(415, "media-type", "send the body as Content-Type: application/json", rule="media-type")
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise _not_json(too_long())
+        chunks.append(chunk)
+    try:
+        return read_json(b"".join(chunks))
+    except NotJson as wrong:
+        raise _not_json(wrong) from None
+
+
+def _not_json(wrong: NotJson) -> Problem:
+    return Problem(wrong.status, "malformed", str(wrong), rule="form")
+
+
+def expected_version(header: str | None) -> int | None:
+    """The version that If-Match names, None for any; 400 where it is no entity tag of ours."""
+    if header is None or header.strip() == "*":
+        return None
+    tag = header.strip().removeprefix("W/").strip('"')
+    if not (tag.isascii() and tag.isdigit() and len(tag) < 19):
+        raise malformed('If-Match is the ETag of the order, like "17"', rule="if-match", status=400)
+    return int(tag)

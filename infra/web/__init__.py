@@ -1,0 +1,1 @@
+"""Pages for people: server-rendered, without scripts, no request leaves the host. Words before colour."""

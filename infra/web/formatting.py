@@ -1,0 +1,117 @@
+"""How pages write money, times, time left and ids. One place, so that every page says it alike."""
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from domain.calendar import zone
+from domain.instants import DAY, HOUR, MINUTE, Instant, format_instant, to_datetime
+from domain.money import exponent
+
+MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+MINUS: Final = "−"
+
+
+def number(value: int) -> str:
+    """A whole number with groups: 1,204."""
+    return f"{value:,}".replace("-", MINUS)
+
+
+def amount(minor: int, currency: str) -> str:
+    """Minor units as a decimal without the currency: 1,204.50."""
+    decimals = exponent(currency) or 0
+    whole, fraction = divmod(abs(minor), 10**decimals)
+    sign = MINUS if minor < 0 else ""
+    return f"{sign}{whole:,}" + (f".{fraction:0{decimals}}" if decimals else "")
+
+
+def money(minor: int, currency: str) -> str:
+    """Minor units with the currency's code behind: 21.50 EUR."""
+    return f"{amount(minor, currency)} {currency}"
+
+
+def local_zone(name: str) -> ZoneInfo:
+    """The zone of an order; UTC where this machine does not know it."""
+    try:
+        return zone(name)
+    except ValueError:
+        return zone("UTC")
+
+
+def moment(instant: Instant, timezone: str) -> str:
+    """2 March 2026, 10:42 in the zone given."""
+    local = to_datetime(instant).astimezone(local_zone(timezone))
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}, {local.hour:02}:{local.minute:02}"
+
+
+def short_moment(instant: Instant, timezone: str, now: Instant) -> str:
+    """2 Mar, 10:42; with the year where it is not this one."""
+    there = local_zone(timezone)
+    local = to_datetime(instant).astimezone(there)
+    year = "" if local.year == to_datetime(now).astimezone(there).year else f" {local.year}"
+    return f"{local.day} {MONTHS[local.month - 1][:3]}{year}, {local.hour:02}:{local.minute:02}"
+
+
+def exact(instant: Instant, timezone: str) -> str:
+    """The instant with its zone, to the second or finer: for hovering and for screen readers."""
+    local = to_datetime(instant).astimezone(local_zone(timezone))
+    fraction = f".{local.microsecond:06}" if local.microsecond else ""
+    return f"{moment(instant, timezone)}:{local.second:02}{fraction} {timezone} ({format_instant(instant)})"
+
+
+def clock(instant: Instant, timezone: str) -> str:
+    """10:42:07."""
+    local = to_datetime(instant).astimezone(local_zone(timezone))
+    return f"{local.hour:02}:{local.minute:02}:{local.second:02}"
+
+
+def span(micros: int) -> str:
+    """A length of time in the two largest units that matter: 1 h 52 min, 2 days 4 h, 40 s."""
+    micros = abs(micros)
+    days, rest = divmod(micros, DAY)
+    hours, rest = divmod(rest, HOUR)
+    minutes = rest // MINUTE
+    if days >= 14:
+        return f"{days} days"
+    if days:
+        return f"{days} {'day' if days == 1 else 'days'}" + (f" {hours} h" if hours else "")
+    if hours:
+        return f"{hours} h" + (f" {minutes} min" if minutes else "")
+    return f"{minutes} min" if minutes else f"{micros // 1_000_000} s"
+
+
+def time_left(due: Instant, now: Instant) -> str:
+    """ "1 h 52 min left", or "2 days ago" once it has passed."""
+    return f"{span(due - now)} left" if due >= now else f"{span(now - due)} ago"
+
+
+def from_now(instant: Instant, now: Instant) -> str:
+    """ "in 3 days" or "3 days ago"."""
+    return f"in {span(instant - now)}" if instant >= now else f"{span(now - instant)} ago"
+
+
+def units(quantity: int) -> str:
+    """ "1 unit", "3 units"."""
+    return f"{number(quantity)} {'unit' if quantity == 1 else 'units'}"
+
+
+def counted(quantity: int, one: str, many: str = "") -> str:
+    """ "1 line", "3 lines"."""
+    return f"{number(quantity)} {one if quantity == 1 else many or one + 's'}"
+
+
+def middle(text: str, keep: int = 8) -> str:
+    """A long id with its middle left out: 3f2a91c4…77be01da."""
+    return text if len(text) <= 2 * keep + 1 else f"{text[:keep]}…{text[-keep:]}"

@@ -1,0 +1,150 @@
+"""The page that lists orders: its sentence, its filters with counts, its rows. Reads the views, decides nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from domain.instants import Instant, parse_instant
+from infra.views.reading import OrderFilter, Page, Reading, Row, attention_of
+from infra.web import words
+from infra.web.formatting import counted, money, number, time_left
+from infra.web.order_page import When, when
+
+PAGE: Final = 100
+ASKED: Final = 1000
+"""Open requests that are read to say how long they wait."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search found: rows, the cursor of the next page, and whose orders these are (for the counts)."""
+
+    page: Page
+    seller: str | None
+    counts: dict[str, int]
+    waiting: list[Row]
+
+
+def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> Found:
+    """Orders by PO number or order id, else of a seller, else of a buyer; without ``q`` all of them."""
+    if not q:
+        page = reading.orders(OrderFilter(marketplace, status=status), after, PAGE)
+        return Found(page, None, reading.counts(marketplace), reading.waiting_requests(marketplace, limit=ASKED))
+    rows = reading.orders_with_po(q, marketplace, limit=PAGE)
+    by_id = reading.order(marketplace, q)
+    if by_id is not None and all(row["order_id"] != by_id["order_id"] for row in rows):
+        rows.insert(0, by_id)
+    if rows:
+        return _of_few(reading, marketplace, rows, status)
+    counts = reading.counts(marketplace, seller=q)
+    if counts:
+        page = reading.orders(OrderFilter(marketplace, seller=q, status=status), after, PAGE)
+        return Found(page, q, counts, reading.waiting_requests(marketplace, seller=q, limit=ASKED))
+    of = OrderFilter(marketplace, buyer=q)
+    return _of_few(reading, marketplace, reading.orders(of, None, 1000).rows, status)
+
+
+def _of_few(reading: Reading, marketplace: str, rows: list[Row], status: str | None) -> Found:
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    ids = {row["order_id"] for row in rows}
+    waiting = [row for row in reading.waiting_requests(marketplace, limit=ASKED) if row["order_id"] in ids]
+    shown = [row for row in rows if status in (None, row["status"])]
+    return Found(Page(shown, None), None, counts, waiting)
+
+
+class ListPage:
+    """Everything that the template asks for, as of ``now``, in the marketplace's time zone."""
+
+    size = PAGE
+
+    def __init__(
+        self, marketplace: str, found: Found, q: str, status: str | None, after: str | None, zone: str, now: Instant
+    ) -> None:
+        self.marketplace = marketplace
+        self.zone = zone
+        self.now = now
+        self._q = q
+        self._status = status
+        self._found = found
+        self._waiting = {row["order_id"]: row for row in reversed(found.waiting)}
+        self.rows = [self._row(row) for row in found.page.rows]
+        self.filtered = status is not None
+        self.first = self._href(status) if after is not None else None
+        self.next = self._href(status, found.page.next) if found.page.next is not None else None
+
+    @property
+    def sentence(self) -> str:
+        """What there is to do, in words."""
+        waiting = self._found.waiting
+        total = sum(self._found.counts.values())
+        if not total:
+            return "Nothing found." if self._q else "There are no orders yet."
+        whose = f" of {self._q}" if self._q else ""
+        if not waiting:
+            return f"{counted(total, 'order')}{whose}; no request to cancel waits for an answer."
+        said = f"{counted(len(waiting), 'request')} to cancel {'waits' if len(waiting) == 1 else 'wait'} for an answer"
+        dated = [parse_instant(row["decide_by"]) for row in waiting if row["decide_by"] is not None]
+        coming = [due for due in dated if due >= self.now]
+        late = len(dated) - len(coming)
+        if coming:
+            said += f", the next one due {self.when(coming[0]).text} ({time_left(coming[0], self.now)})"
+        if late:
+            said += f"; for {number(late)} the time to answer has run out"
+        return f"{said}."
+
+    @property
+    def filters(self) -> list[dict[str, Any]]:
+        """All, then every status with its count; each is a link."""
+        counts = self._found.counts
+        everything = sum(counts.values())
+        told = [{"word": "All", "count": everything, "href": self._href(None), "current": self._status is None}]
+        return told + [
+            {"word": word, "count": counts.get(name, 0), "href": self._href(name), "current": self._status == name}
+            for name, (word, _) in words.STATUS.items()
+        ]
+
+    def _href(self, status: str | None, after: str | None = None) -> str:
+        said = {"q": self._q or None, "status": status, "after": after}
+        query = urlencode({name: value for name, value in said.items() if value is not None})
+        return f"/o/{self.marketplace}" + (f"?{query}" if query else "")
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        return {
+            "order_id": row["order_id"],
+            "po_number": row["po_number"],
+            "status": words.STATUS[row["status"]],
+            "waits": list(self._waits(row)),
+            "seller_id": row["seller_id"],
+            "buyer_id": row["buyer_id"],
+            "open_units": row["open_units"],
+            "shipped_units": row["shipped_units"],
+            "canceled_units": row["canceled_units"],
+            "total": money(row["total_minor"], row["currency"]),
+            "placed": self.when(parse_instant(row["placed_at"])),
+        }
+
+    def _waits(self, row: Row) -> list[tuple[str, str]]:
+        """What somebody should do about it, each with its signal."""
+        said = []
+        request: Mapping[str, Any] | None = self._waiting.get(row["order_id"])
+        if request is not None:
+            due = None if request["decide_by"] is None else parse_instant(request["decide_by"])
+            left = "" if due is None else f" · {time_left(due, self.now)}"
+            said.append((f"{words.reason(request['reason'])}{left}", "waiting"))
+        said += [
+            (self._late(row) if word == "late" else words.ATTENTION.get(word, word), "attention")
+            for word in attention_of(row, self.now)
+        ]
+        if row["refund_due_minor"]:
+            said.append((f"refund due {money(row['refund_due_minor'], row['currency'])}", "quiet"))
+        return said
+
+    def _late(self, row: Row) -> str:
+        return f"late since {self.when(parse_instant(row['late_from'])).text}"
+
+    def when(self, instant: Instant) -> When:
+        """An instant in the marketplace's zone."""
+        return when(instant, self.zone, self.now)

@@ -1,0 +1,310 @@
+"""The order page: what stands on it, made ready for its template. Reads an order and its history, decides nothing.
+
+The page answers the question it was opened with in a sentence at the top; why, until when and what instead stand beside
+every yes and no (docs: the pages' principles).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from domain.deadlines import live, number
+from domain.events import Verdict
+from domain.instants import Instant, format_instant, parse_instant
+from domain.order import Order
+from domain.show import attention, money, status
+from infra.web import words
+from infra.web.formatting import (
+    amount,
+    counted,
+    exact,
+    from_now,
+    moment,
+    short_moment,
+    time_left,
+    units,
+)
+
+Told = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """An instant as a page shows it: its text, the exact time for hovering, and RFC 3339 for machines."""
+
+    text: str
+    exact: str
+    iso: str
+
+
+def when(instant: Instant, zone: str, now: Instant) -> When:
+    """An instant in a zone; the year is said where it is not this one."""
+    return When(short_moment(instant, zone, now), exact(instant, zone), format_instant(instant))
+
+
+class OrderPage:
+    """Everything that the template asks for, as of ``now``, in the order's own time zone."""
+
+    def __init__(
+        self,
+        order: Order,
+        head: bytes | None,
+        history: Iterable[Told],
+        verdicts: Sequence[Verdict],
+        now: Instant,
+        *,
+        stuck: str | None = None,
+    ) -> None:
+        self.order = order
+        self.terms = order.terms
+        self.head = None if head is None else head.hex()
+        self.now = now
+        self.stuck = stuck
+        self.zone = order.terms.calendar.timezone
+        self.currency = order.terms.currency
+        self.status = words.STATUS[status(order)]
+        self.attention = [words.ATTENTION.get(each, each) for each in attention(order, now)]
+        self.verdicts = [self._verdict(each) for each in verdicts]
+        self.timeline = list(self._timeline(history))
+
+    # ---- the top --------------------------------------------------------------------------------------------------
+
+    @property
+    def sentence(self) -> str:
+        """Where the order stands, in words."""
+        said = [self._waiting_request() or self._standing()]
+        if self.order.is_unpaid and self.order.open_units:
+            due = self.order.terms.total - self.order.paid
+            said.append(f"{self.money(due)} of it are not paid yet.")
+        due = money(self.order)["refund_due_minor"]
+        if due:
+            said.append(f"{self.money(due)} are on their way back to the buyer.")
+        return " ".join(said)
+
+    def _waiting_request(self) -> str | None:
+        request = next(self.order.open_requests(), None)
+        if request is None:
+            return None
+        what = "all of it" if self._asks_for_all(request.asked) else words.quantities(_listed(request.asked))
+        said = f"The {request.by} asks to cancel {what}: {words.reason(request.reason)}."
+        if request.offers:
+            return f"{said} The store offers instead: {words.listed(request.offers)}."
+        other = "buyer" if request.by == "seller" else "seller"
+        if request.decide_by is None:
+            return f"{said} It waits for the {other}'s answer."
+        if request.decide_by < self.now:
+            return f"{said} The {other}'s time to answer ran out {from_now(request.decide_by, self.now)}."
+        return (
+            f"{said} It waits for the {other}'s answer until {moment(request.decide_by, self.zone)} "
+            f"({time_left(request.decide_by, self.now)})."
+        )
+
+    def _asks_for_all(self, asked: Mapping[int, int]) -> bool:
+        return all(asked.get(line.number, 0) == line.ordered for line in self.order.lines.values())
+
+    def _standing(self) -> str:
+        order = self.order
+        open_units, shipped = order.open_units, order.shipped_units
+        canceled = sum(line.canceled for line in order.lines.values())
+        if not open_units and not shipped:
+            return "All of it is cancelled."
+        if not shipped and not canceled:
+            return f"All of it is still to ship: {units(open_units)}{self._by()}."
+        parts = []
+        if shipped:
+            delivered = sum(line.delivered for line in order.lines.values())
+            done = "have been delivered" if delivered >= shipped else "have shipped"
+            parts.append(f"{units(shipped)} {done if shipped != 1 else done.replace('have', 'has')}")
+        if canceled:
+            parts.append(f"{units(canceled)} {'is' if canceled == 1 else 'are'} cancelled")
+        parts.append(
+            f"{units(open_units)} {'is' if open_units == 1 else 'are'} still to ship{self._by()}"
+            if open_units
+            else "nothing is open"
+        )
+        return f"{words.listed(parts)}."
+
+    def _by(self) -> str:
+        if self.order.ship_by is None:
+            return ""
+        return f", by {moment(self.order.ship_by, self.zone)} ({time_left(self.order.ship_by, self.now)})"
+
+    # ---- tables ---------------------------------------------------------------------------------------------------
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        placed = {line.line: line for line in self.terms.lines}
+        return [
+            {
+                "line": line,
+                "price": amount(placed[line.number].unit_price, self.currency),
+                "value": amount(line.value, self.currency),
+            }
+            for line in self.order.lines.values()
+        ]
+
+    @property
+    def sums(self) -> dict[str, int]:
+        """Units of all lines."""
+        lines = self.order.lines.values()
+        names = ("ordered", "open", "shipped", "canceled", "auto_canceled", "returned", "rebilled")
+        return {name: sum(getattr(line, name) for line in lines) for name in names}
+
+    @property
+    def money_rows(self) -> list[tuple[str, int, bool]]:
+        """Paid, what of it went back, and what is kept: signed amounts that add up to the last row."""
+        told = money(self.order)
+        rows = [
+            ("Paid by the buyer", told["paid_minor"], True),
+            ("Refunds that are due", -told["refund_due_minor"], True),
+            ("Refunds given back", -told["refunded_minor"], True),
+            ("Given back outside cancellations", -self.order.other_refunds, self.order.other_refunds != 0),
+            ("Billed again and paid", self.order.rebills_confirmed, self.order.rebills_confirmed != 0),
+        ]
+        return [row for row in rows if row[2]]
+
+    @property
+    def kept(self) -> int:
+        return money(self.order)["kept_minor"]
+
+    @property
+    def refunds(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": refund.refund_id,
+                "amount": amount(refund.amount, self.currency),
+                "status": words.REFUND["failed" if refund.failed else refund.status],
+                "when": self.when(refund.due_at),
+            }
+            for refund in self.order.refunds.values()
+        ]
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": request.request_id,
+                "by": request.by,
+                "reason": words.reason(request.reason),
+                "what": words.quantities(_listed(request.asked)),
+                "status": words.REQUEST[request.status],
+                "asked": self.when(request.asked_at),
+                "until": None if request.decide_by is None else self.when(request.decide_by),
+                "left": time_left(request.decide_by, self.now)
+                if request.decide_by is not None and request.status == "open"
+                else None,
+                "rule": request.rule,
+            }
+            for request in reversed(self.order.requests.values())
+        ]
+
+    @property
+    def shipments(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": shipment.shipment_id,
+                "carrier": shipment.carrier,
+                "tracking_number": shipment.tracking_number,
+                "status": words.SHIPMENT[shipment.status],
+                "what": words.quantities(_listed(shipment.lines)),
+                "killed": words.quantities(_listed(shipment.killed)) if shipment.killed else None,
+                "when": self.when(shipment.occurred_at),
+            }
+            for shipment in self.order.shipments.values()
+        ]
+
+    @property
+    def deadlines(self) -> list[dict[str, Any]]:
+        found = sorted(live(self.order), key=lambda d: (d.due_at, d.kind, number(d)))
+        return [
+            {
+                "what": words.DEADLINE.get(deadline.kind, deadline.kind),
+                "when": self.when(deadline.due_at),
+                "left": time_left(deadline.due_at, self.now),
+                "ref": deadline.ref if deadline.ref != self.order.order_id else None,
+            }
+            for deadline in found
+        ]
+
+    # ---- verdicts ---------------------------------------------------------------------------------------------------
+
+    def _verdict(self, verdict: Verdict) -> dict[str, Any]:
+        change = verdict.next_change_at
+        answer, signal = words.ANSWER[verdict.outcome]
+        return {
+            "action": verdict.action,
+            "question": words.QUESTION.get(verdict.action, verdict.action),
+            "name": words.ACTION.get(verdict.action, verdict.action),
+            "answer": answer,
+            "signal": signal,
+            "outcome": verdict.outcome,
+            "because": verdict.because,
+            "rule": verdict.rule,
+            "policy": verdict.policy,
+            "instead": [(each.text, None if each.until is None else self.when(each.until)) for each in verdict.instead],
+            "changes": None if change is None else self.when(change),
+            "changes_in": None if change is None else from_now(change, self.now),
+        }
+
+    # ---- the timeline -----------------------------------------------------------------------------------------------
+
+    def _timeline(self, history: Iterable[Told]) -> Iterable[dict[str, Any]]:
+        """One entry a commit, newest first: what was decided together stands together."""
+        commits = [list(group) for _, group in groupby(history, key=lambda told: told["ordinal"])]
+        for events in reversed(commits):
+            first, last = events[0], events[-1]
+            recorded = parse_instant(first["recorded_at"])
+            occurred = parse_instant(first["occurred_at"])
+            verdict = next((v for told in reversed(events) if (v := (told["data"] or {}).get("verdict"))), None)
+            no = verdict if verdict is not None and verdict["outcome"] == "refused" else None
+            yield {
+                "recorded": self.when(recorded),
+                "occurred": self.when(occurred) if occurred != recorded else None,
+                "actor": first["actor"],
+                "version": last["version"],
+                "commit": last["commit"],
+                "as_of": format_instant(recorded),
+                "facts": [
+                    {
+                        "text": words.told(told["event"], told["data"], self.currency)
+                        if told["data"] is not None
+                        else f"{told['event']}: {told['unreadable']}",
+                        "name": told["event"],
+                        "no": told["event"] in _NO,
+                    }
+                    for told in events
+                ],
+                "rule": _rule_of(events, verdict),
+                "because": None if no is None else no["because"],
+                "instead": [] if no is None else [each["text"] for each in no["instead"]],
+            }
+
+    def when(self, instant: Instant) -> When:
+        """An instant in the order's zone."""
+        return when(instant, self.zone, self.now)
+
+    def money(self, minor: int) -> str:
+        return f"{amount(minor, self.currency)} {self.currency}"
+
+    @property
+    def summary(self) -> str:
+        return f"{counted(len(self.order.lines), 'line')}, {units(self.sums['ordered'])}"
+
+
+_NO = frozenset({"CancelRefused", "CommandRefused", "ShipmentRefused", "DisputeDismissed"})
+
+
+def _rule_of(events: Sequence[Told], verdict: Told | None) -> str | None:
+    """The rule that a commit rests on: its verdict's, else the one that its events themselves stand for."""
+    for told in events:
+        if told["event"] == "AutoCanceled":
+            return "fill-or-kill"
+        rule = (told["data"] or {}).get("rule")
+        if rule:
+            return str(rule)
+    return None if verdict is None else str(verdict["rule"])
+
+
+def _listed(lines: Mapping[int, int]) -> list[dict[str, int]]:
+    return [{"line": line, "quantity": quantity} for line, quantity in sorted(lines.items())]

@@ -1,0 +1,199 @@
+"""The routes of the pages, and how a page is rendered. Pages only read; what they show is made in their own modules.
+
+``/`` leads to a marketplace's orders, ``/o/MARKETPLACE`` lists them, ``/o/MARKETPLACE/ORDER`` tells one order with its
+timeline, ``/rules`` and ``/policies/ID/VERSION`` say what a rule or a policy says.
+"""
+
+import hashlib
+import json
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from fastapi import APIRouter
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route, Router
+
+from domain.instants import Instant
+from domain.rulebook import RULES
+from infra.app import App
+from infra.http.api import instant_of
+from infra.http.callers import Doorkeeper
+from infra.http.listing import Listing
+from infra.http.positions import HEADER as POSITION
+from infra.http.positions import read_token
+from infra.http.problems import Problem, not_found
+from infra.http.reads import Reads
+from infra.web import formatting, words
+from infra.web.list_page import ListPage, search
+from infra.web.order_page import OrderPage
+
+SECTIONS: Final = {
+    1: "Who may cancel what, and when",
+    2: "What a cancellation does",
+    3: "Cancelled but shipped",
+    4: "Cases and returns after delivery",
+    0: "Checks of every command",
+}
+STATIC: Final = {"rescind.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+LONGEST_SEARCH: Final = 200
+
+
+def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:
+    """Every page, bound to an app."""
+    routes = APIRouter(include_in_schema=False)
+
+    async def marketplaces() -> list[str]:
+        return await listing.ask(lambda reading: reading.marketplaces())
+
+    async def home(request: Request) -> Response:
+        doorkeeper.admit(request, None)
+        names = await marketplaces()
+        if len(names) == 1:
+            return RedirectResponse(f"/o/{names[0]}", 303)
+        return page("home.html", marketplaces=names, marketplace=None)
+
+    async def orders(request: Request) -> Response:
+        marketplace = request.path_params["marketplace"]
+        doorkeeper.admit(request, marketplace)
+        stale = await listing.is_stale(read_token(request.headers.get(POSITION)))
+        query = request.query_params
+        q = query.get("q", "").strip()[:LONGEST_SEARCH]
+        status = query.get("status") if query.get("status") in words.STATUS else None
+        after = query.get("after")
+        found = await listing.ask(lambda reading: search(reading, marketplace, q, status, after))
+        now, zone = app.clock(), app.market(marketplace).timezone
+        return page(
+            "orders.html",
+            marketplaces=await marketplaces(),
+            marketplace=marketplace,
+            list=ListPage(marketplace, found, q, status, after, zone, now),
+            q=q,
+            is_stale=stale,
+            clock=formatting.clock(now, zone),
+            zone=zone,
+        )
+
+    async def order(request: Request) -> Response:
+        params = request.path_params
+        marketplace = params["marketplace"]
+        caller = doorkeeper.admit(request, marketplace)
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
+        as_of: Instant | None = instant_of(request, "as_of")
+        seen = await reads.order(marketplace, params["order_id"], as_of)
+        if seen is None or not caller.sees(seen.order):
+            raise not_found()
+        now = app.clock() if as_of is None else as_of
+        history = await reads.history(marketplace, params["order_id"], as_of)
+        verdicts = [] if seen.stuck else await reads.verdicts(seen, now)
+        shown = OrderPage(seen.order, seen.head, history, verdicts, now, stuck=seen.stuck)
+        return page(
+            "order.html",
+            marketplaces=await marketplaces(),
+            marketplace=marketplace,
+            page=shown,
+            as_of=None if as_of is None else shown.when(as_of),
+            is_stale=stale,
+            clock=formatting.clock(now, shown.zone),
+        )
+
+    async def rules(request: Request) -> Response:
+        doorkeeper.admit(request, None)
+        told = {
+            title: [(rule, text) for rule, (section, text) in RULES.items() if section == number]
+            for number, title in SECTIONS.items()
+        }
+        return page("rules.html", marketplaces=await marketplaces(), marketplace=None, here="rules", sections=told)
+
+    async def policy(request: Request) -> Response:
+        doorkeeper.admit(request, None)
+        params = request.path_params
+        name, version = params["policy_id"], params["version"]
+        document = reads.book.named(f"{name}@{version}") if version.isascii() and version.isdigit() else None
+        if document is None:
+            raise not_found("No such policy has been published here.", "no-such-policy")
+        said: dict[str, Any] = json.loads(document.document)
+        return page(
+            "policy.html",
+            marketplaces=await marketplaces(),
+            marketplace=None,
+            policy=document.policy,
+            sha256=document.sha256.hex(),
+            rules=[(rule, RULES[rule][1], said.get(rule, {})) for rule in document.policy.rules],
+            others=[
+                (key, value)
+                for key, value in sorted(said.items())
+                if key not in ("id", "version", "title", "rules", *document.policy.rules)
+            ],
+        )
+
+    for path, handler in (
+        ("/", home),
+        ("/o/{marketplace}", orders),
+        ("/o/{marketplace}/{order_id}", order),
+        ("/rules", rules),
+        ("/policies/{policy_id}/{version}", policy),
+    ):
+        routes.add_api_route(path, handler, methods=["GET"], response_class=Response)
+    return routes
+
+
+# ---- rendering ------------------------------------------------------------------------------------------------------
+
+
+def page(template: str, status: int = 200, **said: Any) -> Response:
+    """A page; never kept by a cache, since it is true as of now only."""
+    text = _environment().get_template(template).render(css=_css_path(), **said)
+    return HTMLResponse(text, status, {"Cache-Control": "no-store"})
+
+
+def problem_page(problem: Problem) -> Response:
+    """A problem as a page: what, why, what instead."""
+    title = problem.body()["title"]
+    answer = page("problem.html", problem.status, marketplaces=[], marketplace=None, detail=problem.detail, title=title)
+    answer.headers.update(problem.headers)
+    return answer
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("infra.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        amount=formatting.amount, number=formatting.number, middle=formatting.middle, moment=formatting.moment
+    )
+    return environment
+
+
+# ---- what pages are dressed in --------------------------------------------------------------------------------------
+
+
+@cache
+def _static(name: str) -> bytes:
+    return (resources.files("infra.web") / "static" / name).read_bytes()
+
+
+@cache
+def _css_path() -> str:
+    """The style sheet by its content, so that a cache may keep it for ever."""
+    return f"/static/rescind.css?{hashlib.sha256(_static('rescind.css')).hexdigest()[:12]}"
+
+
+def static_files() -> Router:
+    """The few files that pages need, by name; nothing else of the disk can be reached."""
+
+    async def file(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in STATIC:
+            raise not_found("There is no such file.", "no-such-file")
+        kept = "public, max-age=31536000, immutable" if request.url.query else "public, max-age=3600"
+        return Response(_static(name), 200, {"Cache-Control": kept}, STATIC[name])
+
+    return Router([Route("/{name}", file, methods=["GET"])])
