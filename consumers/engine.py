@@ -70,10 +70,12 @@ class Engine:
         self._ports = ports
         self._listeners = tuple(listeners)
         self._now: Instant = EARLIEST
+        self._steady: Instant = 0
+        """The same clock without its steps back: what pauses and rhythms are measured by."""
         self._inbox: deque[Job | Callable[[], None]] = deque()
         self._closed = False
-        self._look_at: Instant = EARLIEST
-        self._schedule_at: Instant = EARLIEST
+        self._look_at: Instant = 0
+        self._schedule_at: Instant = 0
         self.trouble: dict[int | None, str] = {}
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
         self.stopped: dict[int, Exception] = {}
@@ -106,6 +108,7 @@ class Engine:
             ports,
             self.limits,
             self._clock,
+            self._steady_clock,
         )
 
     # ---- what everybody may call, from any thread --------------------------------------------------------------------
@@ -228,8 +231,8 @@ class Engine:
         moved = self.take(now)
         moved = self.work(now) or moved
         moved = self.send(now) or moved
-        if self._writer.in_flight or self.control.writer.in_flight or self._ends or now >= self._look_at:
-            self._look_at = now + self.limits.poll
+        if self._writer.in_flight or self.control.writer.in_flight or self._ends or self._steady >= self._look_at:
+            self._look_at = self._steady + self.limits.poll
             for partition in self.followers:
                 moved = self.follow(partition, now) or moved
             moved = self.follow_control(now) or moved
@@ -237,8 +240,8 @@ class Engine:
                 self.send(now)
                 moved = True
         if not self.mode.history:
-            if now >= self._schedule_at:
-                self._schedule_at = now + self.limits.schedule
+            if self._steady >= self._schedule_at:
+                self._schedule_at = self._steady + self.limits.schedule
                 moved = self.schedule(now) or moved
             if not moved:
                 moved = self.catch_up(now)
@@ -250,7 +253,7 @@ class Engine:
             return 0
         wake_at = [self._look_at]
         wake_at += [at for at in (self._lanes.next_at, self._writer.next_fence_at) if at is not None]
-        return max(0, min(min(wake_at) - self._now, self.limits.poll))
+        return max(0, min(min(wake_at) - self._steady, self.limits.poll))
 
     @property
     def caught_up(self) -> bool:
@@ -275,7 +278,7 @@ class Engine:
 
     def take(self, now: Instant) -> bool:
         """Take new commands from the inbox, as many as may be on their way at once."""
-        self._now = now
+        self._read_clock(now)
         inbox, lanes = self._inbox, self._lanes
         if not inbox:
             return False
@@ -293,9 +296,9 @@ class Engine:
 
     def work(self, now: Instant) -> bool:
         """Decide what is ready: new commands, those whose turn has come, those that may be answered now."""
-        self._now = now
+        self._read_clock(now)
         lanes = self._lanes
-        lanes.arrive(now)
+        lanes.arrive(self._steady)
         if self._ends:
             lanes.ready.extend(self._ends.arrived())
         if not lanes.ready:
@@ -308,12 +311,12 @@ class Engine:
 
     def send(self, now: Instant) -> bool:
         """Send proposed commits, take the answers of appends, fence what is unknown."""
-        self._now = now
-        return self._writer.step(now)
+        self._read_clock(now)
+        return self._writer.step(self._steady)
 
     def follow(self, partition: int, now: Instant) -> bool:
         """Follow one batch of a partition; whether anything was read."""
-        self._now = now
+        self._read_clock(now)
         if partition in self.stopped:
             return False
         try:
@@ -329,9 +332,9 @@ class Engine:
 
     def follow_control(self, now: Instant) -> bool:
         """Follow the control log one batch, and send what is to be written there."""
-        self._now = now
+        self._read_clock(now)
         try:
-            moved = self.control.step(now)
+            moved = self.control.step(self._steady)
         except _UNREADABLE as wrong:
             self.trouble[None] = str(wrong)
             return False
@@ -341,7 +344,7 @@ class Engine:
 
     def schedule(self, now: Instant) -> bool:
         """Look for due deadlines of orders that nobody touches, and have them fired; whether there were any."""
-        self._now = now
+        self._read_clock(now)
         found = False
         for partition in self.followers:
             if partition not in self.stopped:
@@ -353,7 +356,7 @@ class Engine:
 
     def catch_up(self, now: Instant) -> bool:
         """Set some deadlines of commits that were admitted while nobody set them; whether there were any."""
-        self._now = now
+        self._read_clock(now)
         return self._dues.catch_up()
 
     # ---- what the followers tell -------------------------------------------------------------------------------------
@@ -384,6 +387,14 @@ class Engine:
 
     def _clock(self) -> Instant:
         return self._now
+
+    def _read_clock(self, now: Instant) -> None:
+        if now > self._now and self._now != EARLIEST:
+            self._steady += now - self._now
+        self._now = now
+
+    def _steady_clock(self) -> Instant:
+        return self._steady
 
     def _commit_at(self, partition: int, ordinal: int) -> Admitted | None:
         return self.followers[partition].commit_at(ordinal)

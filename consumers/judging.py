@@ -47,7 +47,9 @@ class Judge:
         ports: Ports,
         limits: Limits,
         clock: Callable[[], Instant],
+        steady: Callable[[], Instant],
     ) -> None:
+        """``clock`` and ``steady``: the engine's, as of the step at hand; the latter never goes back."""
         self._lanes = lanes
         self._orders = orders
         self._imports = imports
@@ -59,6 +61,7 @@ class Judge:
         self._ports = ports
         self._limits = limits
         self._clock = clock
+        self._steady = steady
         self.own = False
         """Set when the commit just settled was this engine's, and its order's state is taken in already."""
 
@@ -320,7 +323,7 @@ class Judge:
             return self.finish(job, unavailable("contended", message))
         pause = self._ports.backoff(job.attempts)
         if pause > 0:
-            self._lanes.later(job, self._clock() + pause)
+            self._lanes.later(job, self._steady() + pause)
         else:
             self._lanes.ready.append(job)
         return None

@@ -1,0 +1,121 @@
+"""COMMANDS.md 4 once more, from events alone and as plainly as it can be said: what refunds must have come to.
+
+Written from the document, not from the domain: nothing of it is imported here but the events' classes.
+"""
+
+from domain import events as e
+
+
+def shares(amount: int, weights: list[int]) -> list[int]:
+    """Largest remainder, ties to the first; a negative amount by its absolute value; all weights 0: to the first."""
+    if amount < 0:
+        return [-share for share in shares(-amount, weights)]
+    if not sum(weights):
+        return [amount] + [0] * (len(weights) - 1)
+    exact = [(amount * weight) % sum(weights) for weight in weights]
+    found = [(amount * weight) // sum(weights) for weight in weights]
+    for _ in range(amount - sum(found)):
+        best = max(range(len(weights)), key=lambda i: (exact[i], -i))
+        found[best] += 1
+        exact[best] = -1
+    return found
+
+
+def of_units(amount: int, units: int, first: int) -> int:
+    """What the first k of n units carry."""
+    return first * (amount // units) + min(first, amount % units)
+
+
+class Account:
+    """What an order's events say about its money and its quantities."""
+
+    def __init__(self) -> None:
+        self.placed: e.OrderPlaced | None = None
+        self.paid = 0
+        self.other = 0
+        self.instructed = 0
+        self.credited: dict[int, int] = {}
+        self.open: dict[int, int] = {}
+        self.shipped: dict[int, int] = {}
+        self.canceled: dict[int, int] = {}
+        self.ordered: dict[int, int] = {}
+        self.goods: dict[int, tuple[int, int]] = {}
+        self.ever_shipped = False
+        self.returns: dict[str, dict[int, int]] = {}
+        self.given_back: set[str] = set()
+        self.highest = 0
+
+    def take(self, event: e.Event) -> None:
+        """One event, in the order of the log."""
+        match event:
+            case e.OrderPlaced():
+                self._placed(event)
+            case e.PaymentReceived(amount=amount):
+                self.paid += amount
+            case e.OtherRefundRecorded(amount=amount):
+                self.other += amount
+            case e.LinesCanceled(lines=lines):
+                for part in lines:
+                    self._cancel(part.line, part.quantity)
+            case e.AutoCanceled(line=line, quantity=quantity):
+                self._cancel(line, quantity)
+            case e.LineShipped(line=line, quantity=quantity) | e.LinePartiallyShipped(line=line, quantity=quantity):
+                self.open[line] -= quantity
+                self.shipped[line] += quantity
+                self.ever_shipped = True
+            case e.ReturnOpened():
+                self.returns[event.return_id] = {part.line: part.quantity for part in event.lines}
+                if event.refund == "at_once":
+                    self._give_back(event.return_id)
+            case e.ReturnAccepted(refund_now=True, return_id=return_id) | e.ReturnReceived(return_id=return_id):
+                self._give_back(return_id)
+            case e.RefundDue(amount=amount):
+                self.instructed += amount
+            case _:
+                pass
+
+    def _placed(self, event: e.OrderPlaced) -> None:
+        self.placed = event
+        values = [line.quantity * line.unit_price - line.discount for line in event.lines]
+        for line, value, share in zip(
+            event.lines, values, shares(event.discount - event.rounding, values), strict=True
+        ):
+            self.goods[line.line] = (value - share, 0 if event.tax_included else line.tax)
+            self.ordered[line.line] = self.open[line.line] = line.quantity
+            self.shipped[line.line] = self.canceled[line.line] = self.credited[line.line] = 0
+
+    def _cancel(self, line: int, quantity: int) -> None:
+        self.open[line] -= quantity
+        self.canceled[line] += quantity
+        self.credited[line] += quantity
+
+    def _give_back(self, return_id: str) -> None:
+        if return_id not in self.given_back:
+            self.given_back.add(return_id)
+            for line, quantity in self.returns[return_id].items():
+                self.credited[line] += quantity
+
+    @property
+    def due(self) -> int:
+        """min(max(0, V − U), paid − O)."""
+        if self.placed is None:
+            return 0
+        value = 0
+        for line, units in self.credited.items():
+            goods, tax = self.goods[line]
+            value += of_units(goods, self.ordered[line], units) + of_units(tax, self.ordered[line], units)
+        if not self.ever_shipped and all(self.canceled[line] == units for line, units in self.ordered.items()):
+            value += self.placed.shipping + (0 if self.placed.tax_included else self.placed.shipping_tax)
+        unpaid = max(0, self.placed.total - self.paid)
+        return min(max(0, value - unpaid), self.paid - self.other)
+
+    @property
+    def total(self) -> int:
+        """What the order costs, from its own lines."""
+        assert self.placed is not None
+        order = self.placed
+        found = sum(line.quantity * line.unit_price - line.discount for line in order.lines)
+        found += order.shipping + order.rounding - order.discount
+        if not order.tax_included:
+            found += sum(line.tax for line in order.lines) + order.shipping_tax
+        return found

@@ -1,0 +1,214 @@
+"""What must hold after every run, whatever happened in it (DESIGN 11). Each check raises ``Broken`` with its name."""
+
+from collections import defaultdict
+
+from consumers.orders import Folded
+from consumers.outcomes import Outcome
+from domain import events as e
+from domain.order import Order, Stamp, apply, fresh
+from schemas.codec import decode_event
+from tests.simulation.clients import Attempt
+from tests.simulation.money import Account
+from tests.simulation.reader import Reading, Told, read
+from tests.simulation.world import World
+
+WROTE_NOTHING = ("bad", "version-conflict", "unavailable")
+
+
+class Broken(AssertionError):
+    """An oracle spoke."""
+
+    def __init__(self, oracle: str, what: str) -> None:
+        super().__init__(f"{oracle}: {what}")
+        self.oracle = oracle
+
+
+def check(world: World) -> Reading:
+    """All oracles over the log and over everything that was answered."""
+    reading = read(world.log)
+    acknowledged(world, reading)
+    quantities_and_money(reading)
+    deadlines(reading)
+    same_everywhere(world, reading)
+    policies(world)
+    return reading
+
+
+# ---- O1: every acknowledged outcome that names a commit is in the log exactly once ---------------------------------------
+
+
+def acknowledged(world: World, reading: Reading) -> None:
+    at = {(told.partition, told.ordinal): told for told in reading.admitted}
+    by_command: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for told in reading.admitted:
+        if told.commit["command_id"] is not None:
+            by_command[told.stream, told.commit["command_id"]].append(told)
+    for command, found in by_command.items():
+        if len(found) > 1:
+            raise Broken("O1", f"{command} stands in the log {len(found)} times")
+    for intent in world.clients.intents:
+        answers = [attempt for attempt in intent.attempts if attempt.outcome is not None]
+        for attempt in answers:
+            _stands(attempt, at)
+        _one_answer(intent.key, answers)
+        _nothing_where_nothing_was_said(intent.attempts, by_command.get(intent.key, []))
+
+
+def _stands(attempt: Attempt, at: dict[tuple[int, int], Told]) -> None:
+    """The commit that an answer names is in the log, and it is this command's."""
+    assert attempt.outcome is not None
+    standing = attempt.outcome.told.standing
+    if standing is None:
+        return
+    told = at.get((standing.partition, standing.ordinal))
+    if told is None or told.hash != standing.hash:
+        raise Broken("O1", f"{attempt.name} was acknowledged with a commit that is not in the log: {standing}")
+    if told.stream != attempt.command.stream or told.commit["command_id"] != attempt.command.command_id:
+        raise Broken("O1", f"{attempt.name} was acknowledged with somebody else's commit")
+    if told.commit["command_fingerprint"] != attempt.command.fingerprint:
+        raise Broken("O1", f"{attempt.name} was acknowledged with the commit of another body")
+
+
+def _one_answer(key: tuple[str, str], answers: list[Attempt]) -> None:
+    """Whoever asks again hears the first answer: the whole of it."""
+    first: Outcome | None = None
+    fingerprint = b""
+    for attempt in answers:
+        assert attempt.outcome is not None
+        told = attempt.outcome.told
+        if told.standing is None:
+            continue
+        if first is None:
+            first, fingerprint = told, attempt.command.fingerprint
+        elif told != first:
+            raise Broken("O1", f"{key} was answered twice, differently: {first} and {told}")
+        elif attempt.command.fingerprint != fingerprint:
+            raise Broken("O1", f"{key} answered two bodies with one commit")
+
+
+def _nothing_where_nothing_was_said(attempts: list[Attempt], found: list[Told]) -> None:
+    """A command that every answer called unwritten is not in the log."""
+    said_unwritten = all(
+        attempt.outcome is not None
+        and (attempt.outcome.kind in WROTE_NOTHING or (attempt.outcome.kind == "refused" and not attempt.outcome.standing))
+        for attempt in attempts
+    )
+    if found and said_unwritten:
+        raise Broken("O1", f"{attempts[0].name} stands in the log, but everybody was told that nothing was written")
+
+
+# ---- O2 and O3: quantities and money ------------------------------------------------------------------------------------
+
+
+def quantities_and_money(reading: Reading) -> None:
+    accounts: dict[str, Account] = {}
+    recorded: dict[str, int] = {}
+    for told in reading.admitted:
+        stream = told.stream
+        if stream.startswith("$"):
+            continue
+        if told.commit["recorded_at"] < recorded.get(stream, 0):
+            raise Broken("O2", f"{stream} was recorded before it was recorded last")
+        recorded[stream] = told.commit["recorded_at"]
+        account = accounts.setdefault(stream, Account())
+        events = decoded(told)
+        for event in events:
+            account.take(event)
+        for line, ordered in account.ordered.items():
+            now = (account.open[line], account.shipped[line], account.canceled[line])
+            if sum(now) != ordered or min(now) < 0:
+                raise Broken("O2", f"{stream} line {line}: of {ordered} are open, shipped, canceled {now}")
+        account.highest = max(account.highest, account.due)
+        if sum(isinstance(event, e.RefundDue) for event in events) > 1:
+            raise Broken("O3", f"{stream} has two refunds in one commit")
+        if account.instructed != account.highest:
+            raise Broken("O3", f"{stream} instructed refunds of {account.instructed}, due is {account.highest}")
+        if account.placed is not None and account.placed.total != account.total:
+            raise Broken("O3", f"{stream} costs {account.total}, it says {account.placed.total}")
+
+
+# ---- O5: each deadline fires once and never early -----------------------------------------------------------------------
+
+
+def deadlines(reading: Reading) -> None:
+    fired: set[tuple[str, str]] = set()
+    for told in reading.admitted:
+        for event in decoded(told):
+            if isinstance(event, e.DeadlineReached):
+                if (told.stream, event.deadline_id) in fired:
+                    raise Broken("O5", f"{told.stream} {event.deadline_id} fired twice")
+                fired.add((told.stream, event.deadline_id))
+                if not event.due_at < min(told.commit["recorded_at"], told.appended_at):
+                    raise Broken("O5", f"{told.stream} {event.deadline_id} fired early")
+
+
+# ---- O6: everybody's state is the fold of the log -----------------------------------------------------------------------
+
+
+def same_everywhere(world: World, reading: Reading) -> None:
+    folds = {stream: fold(reading, stream) for stream in {told.stream for told in reading.admitted} if "$" not in stream}
+    for process in world.processes:
+        assert process.engine is not None
+        for stream, expected in sorted(folds.items()):
+            partition = process.engine.partition(stream)
+            for found in (process.engine.orders.get(partition, stream), process.engine.orders.load(partition, stream)):
+                if not _same(found, expected):
+                    raise Broken("O6", f"{process.name} sees {found}, the log says {expected}")
+
+
+def _same(found: Folded, expected: Folded) -> bool:
+    return (
+        found.stuck is None
+        and found.order == expected.order
+        and found.head == expected.head
+        and found.count == expected.count
+        and found.recorded_at == expected.recorded_at
+        and {name: told.fingerprint for name, told in found.answered.items()}
+        == {name: told.fingerprint for name, told in expected.answered.items()}
+    )
+
+
+def fold(reading: Reading, stream: str) -> Folded:
+    """A stream as the second reader sees it."""
+    from consumers.orders import Answered
+
+    found = Folded(stream)
+    order: Order | None = None
+    for told in reading.of(stream):
+        commit = told.commit
+        actor = commit["actor"] or {"kind": "system", "id": "engine"}
+        stamp = Stamp(commit["recorded_at"], actor["kind"], actor["id"], commit["command_fingerprint"])
+        for event, entry in zip(decoded(told), commit["streams"][0]["events"], strict=True):
+            order = order or fresh(*stream.split("/", 1))
+            apply(order, event, entry["occurred_at"], stamp)
+            found.count += 1
+        found.head = told.hash
+        found.recorded_at = max(found.recorded_at, commit["recorded_at"])
+        if commit["command_id"] is not None:
+            found.answered[commit["command_id"]] = Answered(told.ordinal, commit["command_fingerprint"])
+    found.order = order
+    return found
+
+
+# ---- policies: an id@version has one content, whoever published it ------------------------------------------------------
+
+
+def policies(world: World) -> None:
+    published: dict[tuple[str, int], bytes] = {}
+    for told in read(world.control_log).admitted:
+        for event in decoded(told):
+            if isinstance(event, e.PolicyPublished) and (event.id, event.version) in published:
+                raise Broken("O1", f"{event.id}@{event.version} was published twice")
+            if isinstance(event, e.PolicyPublished):
+                published[event.id, event.version] = event.sha256
+    for document, future in world.clients.publications:
+        if future.done() and not future.cancelled() and future.result().kind == "accepted":
+            key = (document.policy.id, document.policy.version)
+            if published.get(key) != document.sha256:
+                raise Broken("O1", f"{key} was acknowledged, the control log has another one")
+
+
+def decoded(told: Told) -> list[e.Event]:
+    """A commit's events."""
+    entries = told.commit["streams"][0]["events"]
+    return [decode_event(entry["name"], entry["schema_version"], entry["body"]) for entry in entries]
