@@ -8,8 +8,9 @@ it. So a journal in memory is gone as soon as its last application is closed, an
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final, Generic, TypeVar
@@ -25,6 +26,9 @@ from infra.local_state import Slot, claim_slot, memory_local_state, open_local_s
 from infra.settings import journal_at
 
 V = TypeVar("V")
+
+_MEMORY: Final = "memory:"
+_SQLITE: Final = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ def open_lease(address: Address) -> Lease:
     ValueError for a URL or a partition that means nothing here; JournalError if the log is not there, or not what the
     local state remembers.
     """
+    address = _spelt_out(address)
     with _lock:
         _sweep()
         _start_janitor()
@@ -98,17 +103,15 @@ def _open(address: Address) -> PartitionStore:
 
     partition, topic = address.partition, (address.url, address.topic)
     try:
-        if address.url.startswith("memory:"):
+        if address.url.startswith(_MEMORY):
             journal = shared(_journals, topic, lambda: _memory_journal(address))
             state: LocalState = memory_local_state(partition, journal.partitions)
         else:
-            at = journal_at(address.url)
-            assert at.directory is not None
-            directory = at.directory
+            directory = Path(address.url.removeprefix(_SQLITE))
             file = quote(address.topic, safe="")
             slot = shared(_slots, directory, lambda: claim_slot(directory))
             path = directory / f"{file}.sqlite"
-            journal = shared(_journals, topic, lambda: open_sqlite_journal(path, at.partitions or address.create))
+            journal = shared(_journals, topic, lambda: open_sqlite_journal(path, address.create))
             state = open_local_state(slot.path / f"{file}-{partition}.sqlite", partition, journal.partitions).state
         taken.append(state.close)
         if not 0 <= partition < journal.partitions:
@@ -117,6 +120,15 @@ def _open(address: Address) -> PartitionStore:
     except BaseException:
         let_go()
         raise
+
+
+def _spelt_out(address: Address) -> Address:
+    """The address with one spelling of its URL, however the directory was named."""
+    if address.url.startswith(_MEMORY):
+        return address
+    at = journal_at(address.url)
+    assert at.directory is not None
+    return replace(address, url=f"{_SQLITE}{at.directory.resolve()}", create=at.partitions or address.create)
 
 
 def _memory_journal(address: Address) -> Journal:
