@@ -7,80 +7,25 @@ import json
 import pathlib
 import re
 import sys
-from functools import partial
 from importlib import resources
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
-
 from domain import commands, rulebook
+from infra.http import command_schema
 
 HERE = pathlib.Path(__file__).parent / "reference"
 NOTE = "This page is written by `make docs` from {source}; do not edit it here."
 
-INSTANT = {"type": "string", "format": "date-time", "description": "RFC 3339 with offset, at most 6 decimals."}
-SELECTION = {
-    "type": "array",
-    "minItems": 1,
-    "description": "Line numbers, or lines with a quantity, or both mixed; a line at most once. Left out: all of it.",
-    "items": {"anyOf": [{"$ref": "#/$defs/LineNumber"}, {"$ref": "#/$defs/Pick"}]},
-}
 
-
-class FormSchema(GenerateJsonSchema):
-    """The JSON that is read, where a model's own type is what it becomes."""
-
-    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        function: Any = schema["function"]["function"]
-        if isinstance(function, partial):
-            return {"type": "string", "enum": list(function.args[0])}
-        match function.__name__:
-            case "_instant":
-                return INSTANT
-            case "_sealed_later":
-                return {
-                    "type": "string",
-                    "maxLength": commands.MAX_TEXT,
-                    "description": "Free text; it goes to the vault.",
-                }
-            case "_picks":
-                self.generate_inner(schema["schema"])  # so that Pick gets its definition
-                return SELECTION
-            case "_has_none":
-                return {"not": {}}
-            case name:
-                raise LookupError(f"docs/generate.py does not know what {name} reads")
-
-
-def plain(schema: Any) -> Any:
-    """Without pydantic's titles, and without saying of every optional field that it is null by default."""
-    if isinstance(schema, list):
-        return [plain(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {
-        k: v for k, v in schema.items() if not (k == "title" and isinstance(v, str)) and (k, v) != ("default", None)
-    }
-    if "properties" in kept:
-        kept["properties"] = {name: plain(value) for name, value in kept["properties"].items()}
-    return {k: v if k == "properties" else plain(v) for k, v in kept.items()}
-
-
-def command_schema() -> str:
+def command_form() -> str:
     """The JSON Schema of one line of a commands file."""
-    models: list[tuple[type[commands.Command], JsonSchemaMode]] = [
-        (m, "validation") for m in commands.COMMANDS.values()
-    ]
-    by_model, whole = models_json_schema(models, schema_generator=FormSchema, ref_template="#/$defs/{model}")
-    definitions = {name: plain(schema) for name, schema in sorted(whole["$defs"].items())}
-    definitions["LineNumber"] = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
+    names, definitions = command_schema.definitions()
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "rescind: a command",
         "description": "One line of a commands file. In an import `at` is required too. What needs the order to be "
         "judged (decimals of its currency, lines that exist, whose order it is) is not said here.",
-        "oneOf": [by_model[model] for model in models],
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
         "$defs": definitions,
     }
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
@@ -234,7 +179,7 @@ def preset_page() -> str:
 
 
 PAGES = {
-    "commands.schema.json": command_schema,
+    "commands.schema.json": command_form,
     "commands.md": command_page,
     "events.md": event_page,
     "presets.md": preset_page,
