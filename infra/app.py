@@ -10,78 +10,38 @@ import os
 import random
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from consumers.control import ControlLog
-from consumers.engine import LIVE, Engine, Limits, Mode, Ports
+from consumers.engine import Engine
 from consumers.journal import Journal
 from consumers.local_state import LocalState
+from consumers.ports import LIVE, Limits, Mode, Ports
 from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
+from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import Synchronous
-from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
+from infra.local_state import Slot, claim_slot, open_local_state
+from infra.looping import Loop
 from infra.opening import clock, follow_control, new_id, open_control, open_journal, prepare
 from infra.reading import existing_directory, state_file
 from infra.settings import Settings
 from infra.vault import KEY_BYTES, SealedFirst, SqliteVault, key_from_file, key_from_text
 
 if TYPE_CHECKING:
-    from infra.views.runner import ViewsRunner
+    from infra.projecting import Projecting
 
 T = TypeVar("T")
 
 PARTITIONS: Final = 1
 """Partitions of a new embedded journal, unless its URL names another number: one file, the fewest disk writes."""
-LONGEST_PAUSE: Final = 0.05
-"""Seconds that a loop sleeps at most before it looks again."""
 BACKOFF: Final = 1_000
 """Microseconds: the first wait before a command that lost a race is decided anew; doubled each time, with jitter."""
-
-
-class Loop:
-    """A thread that calls ``step`` while it moves something, and otherwise sleeps until woken or ``pause`` is over."""
-
-    def __init__(self, name: str, step: Callable[[], bool], pause: Callable[[], float]) -> None:
-        """``pause``: seconds to sleep after a step that moved nothing."""
-        self._step = step
-        self._pause = pause
-        self._woken = threading.Event()
-        self._stopping = False
-        self.broken: BaseException | None = None
-        """The defect that ended the loop, if one did."""
-        self.on_broken: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def wake(self) -> None:
-        """There is something to do. From any thread."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End after the step that is under way."""
-        self._stopping = True
-        self._woken.set()
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping:
-                if not self._step() and (pause := self._pause()) > 0:
-                    self._woken.wait(min(pause, LONGEST_PAUSE))
-                self._woken.clear()
-        except BaseException as defect:
-            self.broken = defect
-            sys.stderr.write(f"rescind: the loop {self._thread.name} has ended by a defect: {defect!r}\n")
-            self.on_broken()
-            raise
 
 
 class App:
@@ -96,7 +56,7 @@ class App:
         vault: SqliteVault,
         engine: Engine,
         loop: Loop,
-        views: "ViewsRunner | None",
+        views: "Projecting | None",
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -107,7 +67,7 @@ class App:
         self.vault = vault
         self.engine = engine
         self.views = views
-        """The views and what keeps them up to date; None where this process keeps none."""
+        """The views (``views.views``) and what keeps them up to date; None where this process keeps none."""
         self._loop = loop
         self._closing = closing
 
@@ -168,11 +128,22 @@ def _wire(
             each()
 
     if where.directory is None:
-        control, journal, states = _in_memory(where.partitions or PARTITIONS, woken)
+        directory = Path(closing.enter_context(TemporaryDirectory(prefix="rescind-")))
+        control = follow_control(MemoryLog(1, clock).journal(), _name(), woken)
+        journal: Journal = MemoryLog(where.partitions or PARTITIONS, clock).journal()
     else:
         if not create:
             existing_directory(settings)
-        control, journal, states = _embedded(where.directory, where.partitions, settings.synchronous, woken, closing)
+        directory = where.directory
+        how: Synchronous = "NORMAL" if settings.synchronous == "normal" else "FULL"
+        control = open_control(directory, _name(), create=True, synchronous=how, wake=woken)
+        closing.callback(control.journal.close)
+        journal = open_journal(directory, control, where.partitions, PARTITIONS, synchronous=how)
+        closing.callback(journal.close)
+    slot = claim_slot(directory)
+    closing.callback(slot.release)
+    states = _local_states(slot, journal)
+    closing.callback(_close_states, states)
     prepare(control, journal)
     vault = open_vault(settings)
     closing.callback(vault.close)
@@ -183,10 +154,7 @@ def _wire(
         orders=settings.orders_at_hand,
         clock_tolerance=int(settings.clock_limit * SECOND),
     )
-    engine = Engine(
-        SealedFirst(journal, vault), control, states, ports, name=_name(), mode=mode, limits=limits, listeners=()
-    )
-    closing.callback(_close_states, states)
+    engine = Engine(SealedFirst(journal, vault), control, states, ports, name=_name(), mode=mode, limits=limits)
     closing.callback(engine.close)
     engine.start()
 
@@ -195,54 +163,34 @@ def _wire(
         vault.flush()
         return moved
 
-    loop = Loop("engine", step, lambda: engine.pause() / SECOND)
-    wake.append(loop.wake)
-
     def broken() -> None:
         engine.close()
         on_defect()
 
+    loop = Loop("engine", step, lambda: engine.pause() / SECOND)
     loop.on_broken = broken
+    wake.append(loop.wake)
     closing.callback(loop.stop)
     loop.start()
 
-    runner = None
+    projecting = None
     if views:
-        from infra.views.runner import open_views_runner
+        from infra.projecting import open_projecting
 
-        runner = open_views_runner(settings, journal, engine)
-        closing.callback(runner.close)
-    return App(settings, where.directory, control, journal, vault, engine, loop, runner, closing)
+        projecting = open_projecting(settings, directory, slot.path, engine, control.journal, on_defect)
+        closing.callback(projecting.close)
+    return App(settings, where.directory, control, journal, vault, engine, loop, projecting, closing)
 
 
-def _embedded(
-    directory: Path, asked: int | None, synchronous: str, woken: Callable[[], None], closing: ExitStack
-) -> tuple[ControlLog, Journal, dict[int, LocalState]]:
-    """Control log and journal of a directory, and local state in the first free slot."""
-    how: Synchronous = "NORMAL" if synchronous == "normal" else "FULL"
-    control = open_control(directory, _name(), create=True, synchronous=how, wake=woken)
-    closing.callback(control.journal.close)
-    journal = open_journal(directory, control, asked, PARTITIONS, synchronous=how)
-    closing.callback(journal.close)
-    slot: Slot = claim_slot(directory)
-    closing.callback(slot.release)
+def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
+    """Local state of every partition, in this process's slot."""
     states: dict[int, LocalState] = {}
     for partition in range(journal.partitions):
         opened = open_local_state(state_file(slot.path, partition), partition, journal.partitions)
         states[partition] = opened.state
-        if opened.rebuilt is not None and journal.end(partition) and opened.rebuilt != "missing":
-            sys.stderr.write(
-                f"rescind: local state of partition {partition} is rebuilt from the log: {opened.rebuilt}\n"
-            )
-    return control, journal, states
-
-
-def _in_memory(partitions: int, woken: Callable[[], None]) -> tuple[ControlLog, Journal, dict[int, LocalState]]:
-    from infra.journals.memory import MemoryLog
-
-    control = follow_control(MemoryLog(1, clock).journal(), _name(), woken)
-    journal = MemoryLog(partitions, clock).journal()
-    return control, journal, {partition: memory_local_state(partition, partitions) for partition in range(partitions)}
+        if opened.rebuilt not in (None, "missing") and journal.end(partition):
+            sys.stderr.write(f"rescind: local state of partition {partition} {opened.rebuilt}; rebuilt from the log\n")
+    return states
 
 
 def _close_states(states: dict[int, LocalState]) -> None:

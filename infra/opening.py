@@ -6,6 +6,7 @@ Used by whoever appends (``infra.app``) and whoever only reads (``infra.reading`
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from consumers.control import ControlLog
 from consumers.journal import Journal, JournalMismatch, JournalUnavailable
 from consumers.writer import Settled
 from domain.instants import Instant
+from domain.policy import PolicyDocument
 from infra.journals.sqlite import Synchronous, open_sqlite_journal
 from infra.local_state import memory_local_state
 
@@ -107,8 +109,8 @@ def prepare(control: ControlLog, journal: Journal) -> None:
     for name in NAMES:
         if control.policies.sha256_of(name, 1) is None:
             document = preset(name)
-            settle(
-                control,
-                lambda done, document=document: control.publish(document, clock(), lambda _, settled: done(settled)),
-                f"the policy {name}",
-            )
+            settle(control, partial(_publish, control, document), f"the policy {name}")
+
+
+def _publish(control: ControlLog, document: PolicyDocument, done: Callable[[Settled | None], None]) -> None:
+    control.publish(document, clock(), lambda _, settled: done(settled))

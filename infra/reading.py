@@ -13,13 +13,10 @@ from typing import Any, Final
 
 from consumers.follower import Follower
 from consumers.journal import Journal, JournalError
-from consumers.local_state import LocalState
+from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
-from domain.deadlines import due
-from domain.events import Deadline
 from domain.instants import Instant, format_instant
 from domain.market import MarketSettings
-from domain.order import Order
 from domain.policy import PolicyBook
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import Slot, claim_slot, open_local_state
@@ -140,10 +137,11 @@ def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Fo
     found: dict[int, Follower] = {}
     for partition, end in enumerate(ends):
         path = state_file(slot, partition)
-        state: LocalState | None = None
-        if path.exists():
-            opened = open_local_state(path, partition, journal.partitions, read_only=True)
-            state = opened.state if opened.rebuilt is None else None
+        state: LocalState | None
+        try:
+            state = open_local_state(path, partition, journal.partitions, read_only=True).state
+        except (FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
+            state = None
         if state is None or state.next_offset < end or state.identity != journal.identity:
             for follower in found.values():
                 follower.state.close()
@@ -218,24 +216,9 @@ def standing_at(folded: Folded, book: PolicyBook, market: MarketSettings, instan
     order = folded.order
     if order is None or not order.exists or folded.stuck is not None:
         return folded
-    reached = deadlines_reached(order, book, market, instant)
+    from domain.asking import as_of
+
+    reached = as_of(order, book, market, instant)
     if reached is order:
         return folded
     return Folded(folded.stream, reached, folded.head, reached.version, reached.recorded_at, folded.answered)
-
-
-def deadlines_reached(order: Order, book: PolicyBook, market: MarketSettings, until: Instant) -> Order:
-    """The order as it is once its deadlines before ``until`` are reached, in their order; each at its due instant."""
-    from domain.decide import reach
-
-    seen: set[str] = set()
-    while (deadline := _next(order, until, seen)) is not None:
-        seen.add(deadline.deadline_id)
-        decided = reach(order, deadline, book, market, max(deadline.due_at, order.recorded_at))
-        if not decided.answer:
-            order = decided.order
-    return order
-
-
-def _next(order: Order, until: Instant, seen: set[str]) -> Deadline | None:
-    return next((deadline for deadline in due(order, until) if deadline.deadline_id not in seen), None)

@@ -9,9 +9,11 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -180,6 +182,10 @@ MarketName = Annotated[str, Field(pattern=r"^[a-z0-9\-]{1,64}$")]
 # ---- all of it -----------------------------------------------------------------------------------------------------
 
 
+_file_content: ContextVar[Mapping[str, Any]] = ContextVar("settings file", default=MappingProxyType({}))
+"""What the settings file says, on its way into ``Settings``: a source is made without arguments."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set. A key is also an environment variable: ``RESCIND_`` and the key in capitals."""
 
@@ -252,13 +258,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        assert isinstance(init_settings, InitSettingsSource)
-        options = dict(init_settings.init_kwargs)
-        document = options.pop("toml", {})
         return (
-            InitSettingsSource(settings_cls, options),
+            init_settings,
             EnvSettingsSource(settings_cls),
-            InitSettingsSource(settings_cls, document),
+            InitSettingsSource(settings_cls, dict(_file_content.get())),
         )
 
     @property
@@ -299,7 +302,11 @@ def load_settings(config: str | None = None, **options: Any) -> Settings:
         )
     given = {key: value for key, value in options.items() if value is not None}
     try:
-        return Settings(toml=document, **given)
+        token = _file_content.set(document)
+        try:
+            return Settings(**given)
+        finally:
+            _file_content.reset(token)
     except ValidationError as invalid:
         raise SettingsError(_sentence(invalid, document, file)) from None
     except SourceError as unreadable:

@@ -76,9 +76,7 @@ def key_from_file(path: Path, *, create: bool) -> bytes:
     try:
         return key_from_text(path.read_text(encoding="ascii"))
     except FileNotFoundError:
-        raise VaultKeyWrong(
-            f"the vault's key is not at {path}: put it back, or give it in RESCIND_VAULT_KEY; no text can be read without"
-        ) from None
+        raise VaultKeyWrong(f"the vault's key is not at {path}: put it back, or give it in RESCIND_VAULT_KEY") from None
     except (OSError, ValueError) as wrong:
         raise VaultKeyWrong(f"the vault's key in {path} cannot be used: {wrong}") from None
 
@@ -183,8 +181,10 @@ class SqliteVault:
 
     def flush(self) -> None:
         """Make everything sealed so far durable; VaultUnavailable if that fails (then none of it is kept)."""
-        if not self._open:
-            return
+        if self._open:
+            self._commit()
+
+    def _commit(self) -> None:
         with self._lock:
             if not self._open:
                 return
@@ -254,12 +254,11 @@ class SqliteVault:
     def counts(self) -> tuple[int, int]:
         """How many subjects have a key, and how many texts are kept under those."""
         with self._lock:
-            return tuple(
-                self._database.execute(
-                    "select (select count(*) from subjects where wrapped is not null), (select count(*) from texts "
-                    "join subjects on subjects.id = subject_id where wrapped is not null)"
-                ).fetchone()
-            )
+            subjects, texts = self._database.execute(
+                "select (select count(*) from subjects where wrapped is not null), (select count(*) from texts "
+                "join subjects on subjects.id = subject_id where wrapped is not null)"
+            ).fetchone()
+        return int(subjects), int(texts)
 
     def close(self) -> None:
         """Make durable what is sealed, and let go."""

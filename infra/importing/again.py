@@ -14,6 +14,7 @@ from domain.errors import BadInput
 from domain.events import Sealed
 from domain.instants import Instant
 from domain.market import MarketSettings
+from schemas.partitioning import partition_of
 
 _NO_TEXT = Sealed(bytes(32), "")
 
@@ -28,7 +29,7 @@ def ended_before(engine: Engine, marketplace: str, source: bytes) -> bool:
 def would_write(engine: Engine, command: Command, market: MarketSettings) -> bool:
     """Whether an import of this command would leave a commit, on what is followed now."""
     at = command.at
-    folded = engine.orders.get(engine.stream_partition(command.stream), command.stream)
+    folded = engine.orders.get(partition_of(command.stream, engine.partitions), command.stream)
     order = folded.order
     if at is None or folded.stuck is not None or authorise(order, command) is not None:
         return False

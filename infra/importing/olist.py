@@ -209,17 +209,17 @@ class _SellersOrder:
 
     def _ending(self, shipped: bool) -> None:
         """How a canceled or unavailable order ended: one second after the last fact before delivery."""
-        match self.row["order_status"]:
-            case "canceled":
-                asked = self.at + SECOND
-                request = {"command": "RequestCancel", "command_id": "cancel", "request_id": REQUEST, "reason": "other"}
-                self._fact({**request, "actor": self.buyer}, asked, dated=False)
-                if not shipped:
-                    approval = {"command": "ApproveCancel", "command_id": "approve", "request_id": REQUEST}
-                    self._fact({**approval, "actor": self.seller}, asked + SECOND, dated=False)
-            case "unavailable":
-                own = {"command": "CancelLines", "command_id": "cancel", "reason": "out_of_stock", "actor": self.seller}
-                self._fact(own, self.at + SECOND, dated=False)
+        after = self.at + SECOND
+        status = self.row["order_status"]
+        if status == "canceled":
+            request = {"command": "RequestCancel", "command_id": "cancel", "request_id": REQUEST, "reason": "other"}
+            self._fact({**request, "actor": self.buyer}, after, dated=False)
+            if not shipped:
+                approval = {"command": "ApproveCancel", "command_id": "approve", "request_id": REQUEST}
+                self._fact({**approval, "actor": self.seller}, after + SECOND, dated=False)
+        elif status == "unavailable":
+            own = {"command": "CancelLines", "command_id": "cancel", "reason": "out_of_stock", "actor": self.seller}
+            self._fact(own, after, dated=False)
 
     def _fact(self, body: Body, happened: Instant | None, *, dated: bool = True) -> None:
         """One command; without a time there is none. Older than the one before: said with it, happened when it did."""

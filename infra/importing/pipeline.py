@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Final, TextIO
 
@@ -69,6 +70,7 @@ class Wishes:
     """How an input is to be imported."""
 
     strict: bool = False
+    """Stop at the first bad line. Commands go one by one then: nothing behind it is given to the engine."""
     until: Instant | None = None
     report: TextIO | None = None
     """Gets a JSON line for every refused and bad one."""
@@ -115,12 +117,14 @@ class _Import:
     def run(self) -> Totals:
         began = time.monotonic()
         items = self.source.items()
+        chunk_size, window = (1, 0) if self.wishes.strict else (CHUNK, WINDOW - CHUNK)
         try:
-            while chunk := list(islice(items, CHUNK)):
+            while chunk := list(islice(items, chunk_size)):
                 self._open_for(chunk)
                 for item in chunk:
                     self._give(item)
-                if not self._take(WINDOW - CHUNK):
+                self._take(window)
+                if self.totals.stopped_at is not None:
                     break
                 if self.wishes.progress is not None:
                     self.wishes.progress(self.source.done, self.totals)
@@ -144,16 +148,19 @@ class _Import:
         for marketplace, commands in by_market.items():
             if marketplace not in self.seen:
                 self.seen[marketplace] = False
-                if not self.app.ask(lambda engine, name=marketplace: self._ended_before(engine, name)):
+                if not self.app.ask(partial(self._ended_before, marketplace)):
                     self._open(marketplace)
                     continue
-            if self.app.ask(lambda engine, name=marketplace, some=commands: self._any_writes(engine, name, some)):
+            if self.app.ask(partial(self._any_writes, marketplace, commands)):
                 self._open(marketplace)
 
-    def _ended_before(self, engine: Engine, marketplace: str) -> bool:
+    def _ended_before(self, marketplace: str, engine: Engine) -> bool:
         return ended_before(engine, marketplace, self.source.sha256)
 
-    def _any_writes(self, engine: Engine, marketplace: str, commands: list[Command]) -> bool:
+    def _would_reach(self, marketplace: str, until: Instant, engine: Engine) -> bool:
+        return would_reach(engine, marketplace, until)
+
+    def _any_writes(self, marketplace: str, commands: list[Command], engine: Engine) -> bool:
         market = self.app.market(marketplace)
         return any(would_write(engine, command, market) for command in commands)
 
@@ -167,7 +174,7 @@ class _Import:
         for marketplace, is_open in self.seen.items():
             if until is not None:
                 if not is_open:
-                    if not self.app.ask(lambda engine, name=marketplace: would_reach(engine, name, until)):
+                    if not self.app.ask(partial(self._would_reach, marketplace, until)):
                         continue
                     self._open(marketplace)
                 self.totals.reached += _reach(self.app, marketplace, until)
@@ -180,8 +187,8 @@ class _Import:
         command = item.command
         self.waiting.append((item, None if command is None else self.app.engine.submit(command, rebuild=False)))
 
-    def _take(self, leave: int) -> bool:
-        """Count answers, oldest first, until only ``leave`` are missing; whether to go on."""
+    def _take(self, leave: int) -> None:
+        """Count answers, oldest first, until only ``leave`` are missing."""
         waiting = self.waiting
         while len(waiting) > leave:
             item, future = waiting.popleft()
@@ -192,9 +199,6 @@ class _Import:
                 self._answered(item, future)
             if self.wishes.strict and self.totals.bad:
                 self.totals.stopped_at = item.line
-                self.wishes.strict = False
-                return False
-        return True
 
     def _answered(self, item: Item, future: Future[Outcome]) -> None:
         totals = self.totals

@@ -1,0 +1,196 @@
+"""`rescind import`: history in, totals out."""
+
+import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from domain.instants import Instant
+from infra.cli.exits import EXIT_NO, Unavailable, Wrong
+from infra.cli.options import INSTANT, as_json, stored
+from infra.cli.printing import console, plain, print_json, say, table
+
+if TYPE_CHECKING:
+    from infra.app import App
+    from infra.importing.items import Input
+    from infra.importing.pipeline import Totals, Wishes
+    from infra.settings import Settings
+
+_HELP = """Import history: FILE is a commands file (JSON Lines; - is standard input), or a folder with --format olist.
+
+Every command is decided as of its own time; nothing goes out to payment, warehouse or mail for it, unless --live.
+The same input again changes nothing; one that was broken off goes on where it stopped. Exit 1 if any line was bad."""
+
+
+@click.command("import", help=_HELP)
+@click.argument("file", required=False)
+@click.option("--format", "form", type=click.Choice(["commands", "olist"]), default="commands", show_default=True)
+@click.option("--policy", help="The policy of the orders (--format olist). [default: seller-portal]")
+@click.option("--strict", is_flag=True, help="Stop at the first bad line; commands go one by one then.")
+@click.option("--until", type=INSTANT, help="Then reach every deadline before this instant, as history.")
+@click.option("--finish", is_flag=True, help="Close imports that were broken off and will not be run again. No FILE.")
+@click.option("--live", is_flag=True, help="Instructions and notices do go out for these commands.")
+@click.option("--report", metavar="FILE", help="A JSON line for every refused and bad one.")
+@as_json
+@stored
+def import_(
+    settings: "Settings",
+    file: str | None,
+    form: str,
+    policy: str | None,
+    strict: bool,
+    until: Instant | None,
+    finish: bool,
+    live: bool,
+    report: str | None,
+    as_json: bool,
+) -> int:
+    from consumers.ports import IMPORT, IMPORT_LIVE
+    from infra.app import open_app
+
+    if finish == (file is not None):
+        raise Wrong("name one input: a FILE, - for standard input, or --finish to close what was broken off")
+    if policy is not None and form != "olist":
+        raise Wrong("--policy is for --format olist: in a commands file every order may name its own")
+    with ExitStack() as stack:
+        source = None if file is None else _opened(file, form, policy)
+        to_report = None if report is None else stack.enter_context(open(report, "w", encoding="utf-8"))
+        app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
+        if source is None:
+            return _finish(app, until, as_json)
+        from infra.importing.pipeline import Wishes
+
+        return _run(app, source, Wishes(strict, until, to_report), file or "", as_json)
+
+
+def _opened(file: str, form: str, policy: str | None) -> "Input":
+    if form == "olist":
+        from infra.importing.olist import open_olist
+
+        return open_olist(file, policy)
+    from infra.importing.commands_file import open_commands
+
+    return open_commands(file)
+
+
+def _run(app: "App", source: "Input", wishes: "Wishes", name: str, as_json: bool) -> int:
+    from infra.importing.pipeline import ImportFailed, run_import
+
+    began = time.monotonic()
+    try:
+        with _Bar(source.size, wishes):
+            totals = run_import(app, source, wishes)
+            _catch_up(app)
+    except ImportFailed as failed:
+        raise Unavailable(f"{failed}; the import stays open, the same command again goes on where it stopped") from None
+    except BaseException as ended:
+        if not isinstance(ended, Exception):
+            say("rescind: the import was broken off and stays open: the same command again goes on where it stopped")
+        raise
+    totals.seconds = time.monotonic() - began
+    told: dict[str, Any] = totals.json()
+    differences = _differences(source)
+    if differences is not None:
+        told["payments_differ"] = differences
+    if as_json:
+        print_json(told)
+    else:
+        _print_totals(totals, differences, name)
+    if totals.stopped_at is not None:
+        say(
+            f"rescind: stopped at line {totals.stopped_at}; the import stays open: correct the file and import it, "
+            "then `rescind import --finish`"
+        )
+    _say_open(app, source.sha256)
+    return EXIT_NO if totals.bad else 0
+
+
+def _finish(app: "App", until: Instant | None, as_json: bool) -> int:
+    from infra.importing.pipeline import finish_imports
+
+    closed = finish_imports(app, until)
+    _catch_up(app)
+    if as_json:
+        print_json([{"marketplace": m, "input": sha256.hex(), "deadlines_reached": n} for m, sha256, n in closed])
+    elif not closed:
+        click.echo("no import is open")
+    else:
+        for marketplace, sha256, reached in closed:
+            deadlines = f", {reached} deadlines reached" if until is not None else ""
+            click.echo(f"closed: the import of {sha256.hex()[:16]}… into {marketplace}{deadlines}")
+    return 0
+
+
+def _catch_up(app: "App") -> None:
+    """The views show what was imported, or we say why they do not."""
+    if app.views is not None and not app.views.catch_up():
+        raise Unavailable(f"everything is in the journal, but the views do not follow: {app.views.trouble}")
+
+
+def _say_open(app: "App", sha256: bytes) -> None:
+    others = sorted({name for name, other in app.ask(lambda engine: engine.imports.inputs()) if other != sha256})
+    if others:
+        say(
+            f"rescind: an import of another input into {', '.join(others)} is still open: run it again, "
+            "or close it with `rescind import --finish`"
+        )
+
+
+def _differences(source: "Input") -> dict[str, Any] | None:
+    """Of an Olist folder: source orders whose payments differ from their total."""
+    from infra.importing.olist import OlistFolder
+
+    if not isinstance(source, OlistFolder):
+        return None
+    found = source.differences
+    some = [{"order_id": d.order_id, "total": str(d.total), "paid": str(d.paid)} for d in found[:100]]
+    return {"count": len(found), "orders": some}
+
+
+def _print_totals(totals: "Totals", differences: dict[str, Any] | None, name: str) -> None:
+    out = console()
+    rate = totals.read / totals.seconds if totals.seconds else 0
+    out.print(f"[bold]{plain(name)}[/]: {totals.read:,} read in {totals.seconds:.1f} s ({rate:,.0f} a second)")
+    rows: list[tuple[str, str]] = [("accepted", f"{totals.accepted:,}")]
+    rows += [(f"refused: {rule}", f"{count:,}") for rule, count in totals.json()["refused"].items()]
+    rows += [("duplicate", f"{totals.duplicate:,}"), ("bad", f"{totals.bad:,}")]
+    if totals.reached:
+        rows.append(("deadlines reached afterwards", f"{totals.reached:,}"))
+    out.print(table(["", ""], rows, right=[""]))
+    for bad in totals.bad_lines[:20]:
+        out.print(plain(f"line {bad['line']}: {bad['error']}"))
+    if totals.bad > 20:
+        out.print(f"… and {totals.bad - 20:,} more bad lines: --report FILE writes all of them")
+    if differences is not None and differences["count"]:
+        out.print(f"{differences['count']} orders were paid differently from their total, for instance:")
+        for each in differences["orders"][:5]:
+            out.print(plain(f"  {each['order_id']}: total {each['total']}, paid {each['paid']}"))
+
+
+class _Bar:
+    """A progress bar on a terminal; nothing elsewhere."""
+
+    def __init__(self, size: int, wishes: "Wishes") -> None:
+        self._size = size
+        self._wishes = wishes
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "_Bar":
+        if sys.stderr.isatty():
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+            progress = Progress(*columns, TimeRemainingColumn(), console=console(stderr=True), transient=True)
+            self._stack.enter_context(progress)
+            task = progress.add_task("importing", total=self._size)
+
+            def moved(done: int, totals: "Totals") -> None:
+                progress.update(task, completed=done, description=f"{totals.read:,} commands")
+
+            self._wishes.progress = moved
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self._stack.close()

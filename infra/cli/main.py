@@ -1,0 +1,97 @@
+"""The command line's door: `rescind`. Subcommands are loaded when they are called; errors become one sentence and an
+exit code: 0 done, 1 the answer is no or a check failed, 2 usage, 3 unavailable, 130 ctrl-C."""
+
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Final, NoReturn
+
+import click
+
+from infra.cli.exits import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, explain
+
+# name: (module, attribute, what it does)
+SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
+    "serve": ("serve", "serve", "Everything in one process: HTTP, pages, engine, views."),
+    "import": ("importing", "import_", "Import history: a commands file, or the Olist folder."),
+    "order": ("order", "order", "Ask about an order, or cancel it."),
+    "policy": ("policy", "policy", "The policies in force: list, show, explain, compare, publish."),
+    "deadlines": ("deadlines", "deadlines", "What falls due."),
+    "journal": ("journal", "journal", "What stands in the journal."),
+    "replay": ("replay", "replay", "Rebuild every view from the journal, or compare them with it."),
+    "doctor": ("doctor", "doctor", "Is everything in order, and if not, what to do."),
+    "bench": ("bench", "bench", "Measure, side by side with what it is compared with."),
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM: ended by somebody else; everything is closed on the way out."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own, imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, attribute, _ = SUBCOMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"infra.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, what) for name, (_, _, what) in SUBCOMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--config", metavar="FILE", help="Settings file (TOML); otherwise RESCIND_CONFIG names it.")
+@click.option("--journal", metavar="URL", help="The journal: sqlite:///DIR[?partitions=N], or memory:")
+@click.option("--views", metavar="URL", help="The views: sqlite:///FILE, or memory:")
+@click.version_option(package_name="rescind", message="rescind %(version)s")
+def cli(config: str | None, journal: str | None, views: str | None) -> None:
+    """Decides order cancellations, and proves what it decided.
+
+    Every command takes --config, --journal and --views too; every setting is also an environment variable RESCIND_….
+    """
+
+
+def main() -> NoReturn:
+    """What the console script calls."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = cli.main(arguments, prog_name="rescind", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as wrong:
+        wrong.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except Terminated:
+        return EXIT_TERMINATED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as wrong:
+        found = explain(wrong)
+        if found is None:
+            raise
+        code, sentence = found
+        click.echo(f"rescind: {sentence}", err=True)
+    return code if isinstance(code, int) else 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated

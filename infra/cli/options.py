@@ -1,0 +1,70 @@
+"""Options that many commands share: where the store is, JSON or text, instants, orders."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+import click
+
+from domain.instants import Instant, parse_instant
+from infra.cli.exits import Wrong
+
+Run = Callable[..., Any]
+
+
+def stored(command: Run) -> Run:
+    """--config, --journal and --views behind the subcommand too; the function gets ``settings``."""
+
+    @click.option("--config", metavar="FILE", help="Settings file (TOML).")
+    @click.option("--journal", metavar="URL", help="The journal.")
+    @click.option("--views", metavar="URL", help="The views.")
+    @click.pass_context
+    @wraps(command)
+    def wrapped(
+        ctx: click.Context, /, config: str | None, journal: str | None, views: str | None, **options: Any
+    ) -> Any:
+        from infra.settings import load_settings
+
+        before = ctx.find_root().params
+        more = {name: options.pop(name) for name in ("host", "port") if name in options}
+        settings = load_settings(
+            config or before.get("config"),
+            journal=journal or before.get("journal"),
+            views=views or before.get("views"),
+            **more,
+        )
+        return command(settings=settings, **options)
+
+    return wrapped
+
+
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+
+
+class InstantType(click.ParamType[Instant]):
+    """An RFC 3339 time with offset, or ``now``."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Instant:
+        if isinstance(value, int):
+            return value
+        if value == "now":
+            from infra.opening import clock
+
+            return clock()
+        try:
+            return parse_instant(value)
+        except ValueError as wrong:
+            self.fail(f"{value!r} is {wrong}", param, ctx)
+
+
+INSTANT: Final = InstantType()
+
+
+def stream_of(order: str) -> str:
+    """``marketplace/order_id`` as the command line writes an order. Wrong says how."""
+    marketplace, slash, order_id = order.partition("/")
+    if not slash or not marketplace or not order_id or "/" in order_id:
+        raise Wrong(f"{order!r} is no order: write marketplace/order_id, or find it with --po NUMBER")
+    return order

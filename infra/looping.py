@@ -1,0 +1,51 @@
+"""A thread that drives something that has no thread of its own: the engine, the views."""
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+LONGEST_PAUSE: Final = 0.05
+"""Seconds that a loop sleeps at most before it looks again."""
+
+
+class Loop:
+    """Calls ``step`` while it moves something, and otherwise sleeps until woken or ``pause`` is over."""
+
+    def __init__(self, name: str, step: Callable[[], bool], pause: Callable[[], float]) -> None:
+        """``pause``: seconds to sleep after a step that moved nothing."""
+        self._step = step
+        self._pause = pause
+        self._woken = threading.Event()
+        self._stopping = False
+        self.broken: BaseException | None = None
+        """The defect that ended the loop, if one did."""
+        self.on_broken: Callable[[], None] = lambda: None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do. From any thread."""
+        if not self._woken.is_set():
+            self._woken.set()
+
+    def stop(self) -> None:
+        """End after the step that is under way."""
+        self._stopping = True
+        self._woken.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._woken.clear()
+                if not self._step() and (pause := self._pause()) > 0:
+                    self._woken.wait(min(pause, LONGEST_PAUSE))
+        except BaseException as defect:
+            self.broken = defect
+            sys.stderr.write(f"rescind: the loop of the {self._thread.name} has ended by a defect: {defect!r}\n")
+            self.on_broken()
+            raise

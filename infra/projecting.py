@@ -1,0 +1,205 @@
+"""Keeping the views in step with the log: a projector per partition and one for the control log, in one thread.
+
+The engine hands commits over as it takes them in; what was missed (after a start, or when the views were slower for a
+while) is read from local state, through a connection of this thread's own. Several processes may do this on the same
+views: the position is compared and swapped, so each part of the log is applied once.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from consumers.admission import Admitted, Rejected
+from consumers.engine import Engine
+from consumers.follower import Follower
+from consumers.journal import Journal, JournalError
+from consumers.local_state import LocalState, LocalStateUnavailable
+from consumers.projector import Projector, ViewsOfAnotherLog
+from consumers.views import PositionMoved, ViewsDamaged, ViewsUnavailable
+from infra.local_state import memory_local_state, open_local_state
+from infra.looping import Loop
+from infra.reading import state_file
+from infra.settings import Settings
+from infra.views.sqlite import SqliteViews, open_sqlite_views
+
+BATCH: Final = 1000
+"""Commits that are projected in one transaction of the views."""
+RETRY: Final = 0.25
+"""Seconds before the views are tried again after they could not be reached."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """Local state that another thread writes, as a projector's source: read through a connection of one's own."""
+
+    state: LocalState
+    follower: Follower
+
+    @property
+    def next_ordinal(self) -> int:
+        return self.follower.next_ordinal
+
+    def commit_at(self, ordinal: int) -> Admitted | None:
+        return self.state.commit_at(ordinal)
+
+    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]:
+        return self.state.commits(first, behind)
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
+        self.state.rollback()  # what it remembers of the stream may be of yesterday
+        return self.state.commits_of(stream, first)
+
+
+class _Control:
+    """The control log, followed once more, in the projecting thread."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.follower = Follower(journal, 0, memory_local_state(0, 1), self)
+        self.follower.start()
+
+    def admitted(self, admitted: Admitted) -> None: ...
+
+    def rejected(self, rejected: Rejected) -> None: ...
+
+
+class Projecting:
+    """The views of a running engine (``views``), and the thread that keeps them up to date."""
+
+    def __init__(
+        self,
+        views: SqliteViews,
+        engine: Engine,
+        states: Mapping[int, LocalState],
+        control: Journal,
+        on_broken: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.views = views
+        self.trouble: str | None = None
+        """Why the views stand still at the moment, or for good."""
+        self._engine = engine
+        self._states = states
+        self._control = _Control(control)
+        self._projectors = {
+            partition: Projector("journal", partition, Shared(state, engine.followers[partition]), views)
+            for partition, state in states.items()
+        }
+        self._of_control = Projector("control", 0, self._control.follower.state, views)
+        self._moved = threading.Condition()
+        self._ordinals: dict[int, int] = {}
+        self._positions: dict[int, int] = {}
+        self._stopped = False
+        self._not_before = 0.0
+        self._idle = False
+        self.loop = Loop("views", self._step, lambda: 0.05)
+        self.loop.on_broken = on_broken
+        engine.call(lambda engine: engine.tell(self)).result(30)
+        self.loop.start()
+
+    # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
+
+    def admitted(self, admitted: Admitted) -> None:
+        self._projectors[admitted.partition].admitted(admitted)
+        if self._idle:
+            self._idle = False
+            self.loop.wake()
+
+    def rejected(self, rejected: Rejected) -> None:
+        """What never became part of the history is in no view."""
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """Per partition the position of the next event that the views do not have."""
+        return dict(self._positions)
+
+    def has(self, wanted: Mapping[int, int], timeout: float) -> bool:
+        """Wait until the views have every event below these positions, by partition; whether they have."""
+        return self._wait(lambda: all(self._positions.get(p, 0) >= position for p, position in wanted.items()), timeout)
+
+    def catch_up(self, timeout: float | None = None) -> bool:
+        """Wait until the views have everything that the engine has followed so far; whether they have.
+
+        Without a ``timeout``: as long as they get on, or until they stand still for good.
+        """
+        wanted = {partition: follower.next_ordinal for partition, follower in self._engine.followers.items()}
+        return self._wait(lambda: all(self._ordinals.get(p, 0) >= n for p, n in wanted.items()), timeout)
+
+    def _wait(self, reached: Callable[[], bool], timeout: float | None) -> bool:
+        until = None if timeout is None else time.monotonic() + timeout
+        self.loop.wake()
+        with self._moved:
+            while not reached():
+                left = 1.0 if until is None else min(1.0, until - time.monotonic())
+                if left <= 0 or self._stopped:
+                    return False
+                self._moved.wait(left)
+        return True
+
+    # ---- the thread -------------------------------------------------------------------------------------------------
+
+    def _step(self) -> bool:
+        if self._stopped or time.monotonic() < self._not_before:
+            return False
+        self._idle = True
+        moved = False
+        try:
+            self._control.follower.advance()
+            moved = self._of_control.advance(BATCH) > 0
+            for partition, projector in self._projectors.items():
+                moved = self._advance(partition, projector) or moved
+            self.trouble = None
+        except PositionMoved:
+            return True
+        except (ViewsUnavailable, LocalStateUnavailable, JournalError) as later:
+            self.trouble = str(later)
+            self._not_before = time.monotonic() + RETRY
+        except (ViewsOfAnotherLog, ViewsDamaged) as wrong:
+            self.trouble = f"{wrong}; make them anew with `rescind replay`"
+            sys.stderr.write(f"rescind: the views stand still: {self.trouble}\n")
+            self._stopped = True
+            self._tell()
+        if moved:
+            self._idle = False
+        return moved
+
+    def _advance(self, partition: int, projector: Projector) -> bool:
+        before = self._ordinals.get(partition)
+        projected = projector.advance(BATCH)
+        position = projector.position
+        if position.ordinal != before:
+            self._ordinals[partition] = position.ordinal
+            self._positions[partition] = position.position
+            self._tell()
+        return projected > 0
+
+    def _tell(self) -> None:
+        with self._moved:
+            self._moved.notify_all()
+
+    def close(self) -> None:
+        """End the thread after the batch that is under way, and let go of the views."""
+        self._stopped = True
+        self.loop.stop()
+        self._tell()
+        for state in self._states.values():
+            state.close()
+        self.views.close()
+
+
+def open_projecting(
+    settings: Settings, fallback: Path, slot: Path, engine: Engine, control: Journal, on_broken: Callable[[], None]
+) -> Projecting:
+    """The views that the settings name, kept up to date from now on; ``memory:`` is a file in ``fallback``."""
+    at = settings.views_at
+    opened = open_sqlite_views(at.path if at.path is not None else fallback / "views.sqlite")
+    partitions = engine.partitions
+    states = {
+        partition: open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state
+        for partition in engine.followers
+    }
+    return Projecting(opened.views, engine, states, control, on_broken)
