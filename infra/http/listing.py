@@ -37,7 +37,7 @@ class Listing:
         if views is None:
             raise unavailable("no-views", "this process keeps no views: find the order by its id")
         try:
-            return await asyncio.to_thread(question, views.reading)
+            return await asyncio.to_thread(question, views.views)
         except BadCursor as wrong:
             raise malformed(str(wrong), rule="cursor", status=400) from None
         except ViewsError as wrong:
@@ -45,9 +45,10 @@ class Listing:
 
     async def is_stale(self, token: Mapping[int, int]) -> bool:
         """Wait until the views have the positions of a token; True if they have not in time."""
+        views = self._app.views
         until = asyncio.get_running_loop().time() + PATIENCE
-        while token:
-            positions = await self.ask(lambda reading: reading.positions())
+        while token and views is not None:
+            positions = views.positions
             if all(positions.get(partition, 0) > position for partition, position in token.items()):
                 return False
             if asyncio.get_running_loop().time() > until:

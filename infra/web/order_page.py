@@ -275,7 +275,7 @@ class OrderPage:
                     }
                     for told in events
                 ],
-                "rule": _rule_of(events, verdict),
+                "rules": rules_of(events),
                 "because": None if no is None else no["because"],
                 "instead": [] if no is None else [each["text"] for each in no["instead"]],
             }
@@ -295,15 +295,24 @@ class OrderPage:
 _NO = frozenset({"CancelRefused", "CommandRefused", "ShipmentRefused", "DisputeDismissed"})
 
 
-def _rule_of(events: Sequence[Told], verdict: Told | None) -> str | None:
-    """The rule that a commit rests on: its verdict's, else the one that its events themselves stand for."""
+_EFFECTS = {"unpaid": "unpaid-auto-cancel", "late_ship": "late-ship-auto-cancel"}
+"""Causes of a cancellation that no verdict speaks for → the rule that they are the effect of."""
+
+
+def rules_of(events: Sequence[Told]) -> list[str]:
+    """The rules that a commit rests on: named by its events or told by their effects; the verdict's last."""
+    found: list[str] = []
     for told in events:
+        data = told["data"] or {}
         if told["event"] == "AutoCanceled":
-            return "fill-or-kill"
-        rule = (told["data"] or {}).get("rule")
-        if rule:
-            return str(rule)
-    return None if verdict is None else str(verdict["rule"])
+            found.append("fill-or-kill")
+        if told["event"] == "LinesCanceled":
+            found += [_EFFECTS[part["cause"]] for part in data["lines"] if part["cause"] in _EFFECTS]
+        if data.get("rule"):
+            found.append(str(data["rule"]))
+    verdicts = [v for told in events if (v := (told["data"] or {}).get("verdict"))]
+    found += [str(verdict["rule"]) for verdict in verdicts[-1:]]
+    return list(dict.fromkeys(found))
 
 
 def _listed(lines: Mapping[int, int]) -> list[dict[str, int]]:

@@ -1,0 +1,146 @@
+"""Seeding the demo: the past weeks of a marketplace, imported as history, so that it goes on from now.
+
+The same instant gives the same commands, byte by byte. A store that was seeded before is left as it is; one whose
+seeding was broken off is finished, as of the instant at which it began.
+"""
+
+import hashlib
+import json
+from collections import deque
+from concurrent.futures import Future
+from importlib import resources
+from random import Random
+from typing import Any, Final
+
+from consumers.engine import IMPORT
+from consumers.imports import stream_of
+from consumers.outcomes import Outcome
+from domain.commands import parse_command
+from domain.instants import DAY, MINUTE, Instant, format_instant
+from domain.policy import read_policy_toml
+from infra.app import App
+from infra.demo.shops import BUYERS, SHOPS
+from infra.demo.stories import COMMON, SPECIAL, Plot, Tell
+from infra.demo.story import Story
+
+MARKETPLACE: Final = "demo"
+FIRST_NUMBER: Final = 40_101
+EVERYDAY_ORDERS: Final = 170
+PAST: Final = 24
+"""Days that the demo looks back."""
+WINDOW: Final = 512
+"""Commands given to the engine and not yet answered."""
+PATIENCE: Final = 120.0
+"""Seconds that one answer may take."""
+
+Body = dict[str, Any]
+
+
+class SeedingFailed(Exception):
+    """The demo could not be made; the message says why. Starting it again goes on."""
+
+
+def orders(now: Instant) -> list[Story]:
+    """Every order of the demo with its commands, oldest first. Deterministic: ``now`` decides."""
+    chance = Random(7_031)
+    cast: list[tuple[int, Plot | Tell, Any]] = []
+    for plot in SPECIAL:
+        for _ in range(plot.times):
+            cast += [(_age(chance, plot.youngest, plot.oldest), plot.tell, shop) for shop in plot.shops]
+    everyday = [tell for tell, weight in COMMON for _ in range(weight)]
+    for number in range(EVERYDAY_ORDERS):
+        youngest, oldest = (0.02, 2.5) if number % 4 == 0 else (1, PAST)
+        cast.append((_age(chance, youngest, oldest), chance.choice(everyday), chance.choice(SHOPS)))
+    cast.sort(key=lambda each: -each[0])
+    told = []
+    for number, (age, tell, shop) in enumerate(cast, FIRST_NUMBER):
+        story = Story(MARKETPLACE, f"PO-{number}", shop, chance.choice(BUYERS), now - age, now)
+        tell(story, chance)  # type: ignore[operator]
+        told.append(story)
+    return told
+
+
+def _age(chance: Random, youngest: float, oldest: float) -> int:
+    """An age in whole minutes, as microseconds."""
+    return round(chance.uniform(youngest, oldest) * DAY / MINUTE) * MINUTE
+
+
+def commands(now: Instant) -> list[Body]:
+    """Every command of the demo; those of one order in their order. The last of each order reaches its deadlines."""
+    found: list[Body] = []
+    for story in orders(now):
+        found += story.commands
+        found.append(
+            {
+                "command": "ReachDeadline",
+                "command_id": "demo-now",
+                "marketplace": MARKETPLACE,
+                "order_id": story.order_id,
+                "at": format_instant(now),
+                "actor": {"kind": "system", "id": "services"},
+                "deadline_id": "none",
+            }
+        )
+    return found
+
+
+def seed(app: App) -> int:
+    """Make the demo's orders, unless they are there; how many commands were imported. SeedingFailed."""
+    _done(app.engine.publish(read_policy_toml(_policy())), "the demo's policy")
+    begun = _begun_at(app)
+    now = begun if begun is not None else app.clock() // MINUTE * MINUTE
+    bodies = commands(now)
+    source = hashlib.sha256(json.dumps(bodies, sort_keys=True).encode()).digest()
+    if begun is not None and _is_closed(app, source):
+        return 0
+    _done(app.engine.open_import(MARKETPLACE, source), "the import")
+    waiting: deque[tuple[Body, Future[Outcome]]] = deque()
+    for body in bodies:
+        waiting.append((body, app.engine.submit(parse_command(body), mode=IMPORT, rebuild=False)))
+        if len(waiting) >= WINDOW:
+            _take(*waiting.popleft())
+    while waiting:
+        _take(*waiting.popleft())
+    _done(app.engine.close_import(MARKETPLACE, source, now), "the import's end")
+    return len(bodies)
+
+
+def _policy() -> str:
+    return (resources.files("infra.demo") / "tracked-parcels.toml").read_text(encoding="utf-8")
+
+
+def _take(body: Body, future: Future[Outcome]) -> None:
+    """A refusal is part of the story; anything else that is not accepted is a mistake in it."""
+    outcome = future.result(PATIENCE)
+    if outcome.kind not in ("accepted", "refused", "duplicate"):
+        which = f"{body['command']} of {body['order_id']}"
+        raise SeedingFailed(f"the demo stopped at {which}: {outcome.message or outcome.rule}")
+
+
+def _done(written: Future[Outcome], what: str) -> None:
+    outcome = written.result(PATIENCE)
+    if outcome.kind != "accepted":
+        raise SeedingFailed(f"{what} could not be written: {outcome.message or outcome.rule}")
+
+
+def _begun_at(app: App) -> Instant | None:
+    """The instant as of which this store was seeded: its first order was placed a known time before it."""
+    first = orders(0)[0]
+
+    def look(engine: Any) -> Instant | None:
+        stream = f"{MARKETPLACE}/{first.order_id}"
+        order = engine.orders.get(engine.partition(stream), stream).order
+        return None if order is None or not order.exists else order.placed_at - first.placed_at
+
+    return app.ask(look)
+
+
+def _is_closed(app: App, source: bytes) -> bool:
+    """Whether this very input was imported to its end."""
+
+    def look(engine: Any) -> bool:
+        stream = stream_of(MARKETPLACE, source)
+        begun = any(follower.head(stream) is not None for follower in engine.followers.values())
+        return begun and (MARKETPLACE, source) not in engine.imports.inputs(MARKETPLACE)
+
+    return app.ask(look)

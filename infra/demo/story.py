@@ -1,0 +1,128 @@
+"""One order's story, told as commands: who says what, how long after the order was placed.
+
+What would lie after the end (now) has not happened yet and is left out, so young orders are simply unfinished.
+"""
+
+from typing import Any
+
+from domain.instants import DAY, HOUR, MINUTE, Instant, format_instant
+from infra.demo.shops import Good, Shop
+
+Body = dict[str, Any]
+
+
+def minutes(count: float) -> int:
+    return int(count * MINUTE)
+
+
+def hours(count: float) -> int:
+    return int(count * HOUR)
+
+
+def days(count: float) -> int:
+    return int(count * DAY)
+
+
+class Story:
+    """Commands of one order, in order. Times are counted from its placing, in microseconds."""
+
+    def __init__(
+        self, marketplace: str, order_id: str, shop: Shop, buyer_id: str, placed_at: Instant, end: Instant
+    ) -> None:
+        self.marketplace = marketplace
+        self.order_id = order_id
+        self.shop = shop
+        self.buyer_id = buyer_id
+        self.placed_at = placed_at
+        self.end = end
+        self.commands: list[Body] = []
+        self._last = placed_at
+
+    def say(self, after: int, who: str, command: str, /, **fields: Any) -> None:
+        """A command ``after`` so much time; left out if that lies after the end. Never before the one before."""
+        at = max(self.placed_at + after, self._last)
+        if at > self.end:
+            return
+        self._last = at
+        names = {"buyer": self.buyer_id, "seller": self.shop.seller_id, "support": "agent-4", "system": "services"}
+        self.commands.append(
+            {
+                "command": command,
+                "command_id": f"demo-{len(self.commands) + 1}",
+                "marketplace": self.marketplace,
+                "order_id": self.order_id,
+                "at": format_instant(at),
+                "actor": {"kind": who, "id": names[who]},
+                **fields,
+            }
+        )
+
+    # ---- what most stories are made of ----------------------------------------------------------------------------
+
+    def place(self, *lines: tuple[Good, int], paid: bool = True, ship_by: int | None = None, **fields: Any) -> None:
+        """The order is placed with these goods and quantities; ``ship_by``: days after placing."""
+        if ship_by is not None:
+            fields["ship_by"] = format_instant(self.placed_at + days(ship_by))
+        self.say(
+            0,
+            "system",
+            "PlaceOrder",
+            buyer_id=self.buyer_id,
+            seller_id=self.shop.seller_id,
+            currency=self.shop.currency,
+            policy=self.shop.policy,
+            timezone=self.shop.timezone,
+            paid=paid,
+            shipping=self.shop.shipping,
+            lines=[
+                {
+                    "line": number,
+                    "sku": good.sku,
+                    "title": good.title,
+                    "quantity": quantity,
+                    "unit_price": good.price,
+                }
+                for number, (good, quantity) in enumerate(lines, 1)
+            ],
+            **fields,
+        )
+
+    def ask(self, after: int, reason: str, request: str = "r1", **fields: Any) -> None:
+        """The buyer asks to cancel."""
+        self.say(after, "buyer", "RequestCancel", request_id=request, reason=reason, **fields)
+
+    def ship(self, after: int, notice: str = "asn-1", **fields: Any) -> None:
+        """The seller sends a shipping notice; of everything open, unless lines are named."""
+        self.say(
+            after,
+            "seller",
+            "Ship",
+            shipment_id=notice,
+            carrier=self.shop.carrier,
+            tracking_number=self.tracking_number(notice),
+            **fields,
+        )
+
+    def track(self, after: int, notice: str = "asn-1") -> None:
+        """The carrier scans the parcel of a notice."""
+        self.say(
+            after,
+            "system",
+            "StartTracking",
+            carrier=self.shop.carrier,
+            tracking_number=self.tracking_number(notice),
+            shipment_id=notice,
+        )
+
+    def deliver(self, after: int) -> None:
+        """Everything that shipped has arrived."""
+        self.say(after, "system", "Deliver")
+
+    def refunded(self, after: int, refund: str = "refund-1") -> None:
+        """The payment service gave a refund back."""
+        self.say(after, "system", "ConfirmRefund", refund_id=refund)
+
+    def tracking_number(self, notice: str) -> str:
+        """A parcel's number: of the order and the notice, so that every one differs."""
+        digits = "".join(letter for letter in self.order_id + notice if letter.isdigit())
+        return f"{self.shop.carrier.split()[0][:2].upper()}{digits:>012}"
