@@ -6,8 +6,8 @@ Judged for the order's buyer (ship: its seller), all lines, as if a reason of th
 from collections.abc import Callable, Iterator
 
 from domain import events as e
-from domain.commands import Actor, Command, ReachDeadline
 from domain.calendar import after
+from domain.commands import Actor, Command, ReachDeadline
 from domain.decide import ENGINE, foresee, reach, situation
 from domain.decisions.canceling import judge_cancel, question
 from domain.decisions.cases import judge_case

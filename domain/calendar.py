@@ -56,7 +56,7 @@ def zone(name: str) -> ZoneInfo:
 
 @lru_cache(maxsize=128)
 def holiday_calendar(code: str) -> Collection[date]:
-    """A holiday calendar of the ``holidays`` package: a country, country-subdivision, or exchange; ValueError if none."""
+    """A holiday calendar of the ``holidays`` package: a country, a country-part, or an exchange."""
     country, _, part = code.partition("-")
     try:
         return holidays.country_holidays(country, subdiv=part or None)
@@ -138,7 +138,7 @@ def _instant_of(local: datetime, timezone: str) -> Instant:
     return late
 
 
-# ---- business time: the clock of a case, which stands still on days off and while evidence is awaited ---------------
+# ---- business time: the clock of a case, which stands still on days off and while evidence is awaited --------------
 
 
 def business_time_between(start: Instant, end: Instant, calendar: Calendar) -> int:
@@ -165,5 +165,3 @@ def after_business_time(start: Instant, amount: int, calendar: Calendar) -> Inst
             amount -= midnight - cursor
         cursor = midnight
     return cursor + amount
-
-

@@ -29,7 +29,7 @@ from domain.events import Sealed
 from domain.instants import Instant, parse_instant
 from domain.reasons import CANCEL_REASONS, RETURN_REASONS
 
-# ---- field types ------------------------------------------------------------------------------------------------
+# ---- field types -----------------------------------------------------------------------------------------------
 
 ENGINE_IDS: Final = re.compile(
     r"(?:refund|notice|rebill|return|acknowledge|alternatives|appeal|case|confirmation|decide|evidence|late-ship|"
@@ -226,7 +226,7 @@ _BUYER = frozenset({"buyer", "support", "system"})
 _PARTIES = _ANYBODY
 
 
-# ---- placing and paying -----------------------------------------------------------------------------------------
+# ---- placing and paying ----------------------------------------------------------------------------------------
 
 
 class ListingRef(_Form):
@@ -265,7 +265,9 @@ class PlaceOrder(Command):
     seller_id: Name
     currency: Currency
     lines: Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=10_000)]
-    policy: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}(@[0-9]{1,9})?$")] | None = None
+    policy: (
+        Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}(@[0-9]{1,9})?$")] | None
+    ) = None
     po_number: Name | None = None
     checkout_id: Name | None = None
     sale_format: Literal["fixed", "offer", "auction"] = "fixed"
@@ -307,7 +309,7 @@ class RecordOtherRefund(Command):
     note: FreeText | None = None
 
 
-# ---- talking ----------------------------------------------------------------------------------------------------
+# ---- talking ---------------------------------------------------------------------------------------------------
 
 
 class SendMessage(_Outside):
@@ -338,7 +340,7 @@ class RecordContact(_Outside):
     text: FreeText | None = None
 
 
-# ---- cancelling -------------------------------------------------------------------------------------------------
+# ---- cancelling ------------------------------------------------------------------------------------------------
 
 
 class RequestCancel(_Selecting):
@@ -414,7 +416,7 @@ class DeclineAlternatives(Command):
     kind: Offer | None = None
 
 
-# ---- fulfilment -------------------------------------------------------------------------------------------------
+# ---- fulfilment ------------------------------------------------------------------------------------------------
 
 
 class StartFulfilment(_SelectingOutside):
@@ -483,7 +485,7 @@ class Deliver(_Outside):
     shipment_id: GivenId | None = None
 
 
-# ---- refunds and notices ----------------------------------------------------------------------------------------
+# ---- refunds and notices ---------------------------------------------------------------------------------------
 
 
 class ConfirmRefund(Command):
@@ -522,7 +524,7 @@ class FailNotice(Command):
     notice_id: GivenId
 
 
-# ---- cancelled but shipped --------------------------------------------------------------------------------------
+# ---- cancelled but shipped -------------------------------------------------------------------------------------
 
 
 class ReportShippedAfterCancel(_Selecting):
@@ -606,7 +608,7 @@ class IssueCreditMemo(Command):
     rebill_id: GivenId
 
 
-# ---- cases, returns, disputes -----------------------------------------------------------------------------------
+# ---- cases, returns, disputes ----------------------------------------------------------------------------------
 
 
 class OpenCase(_Selecting):
@@ -731,7 +733,7 @@ class AppealDispute(Command):
     text: FreeText | None = None
 
 
-# ---- deadlines and subjects -------------------------------------------------------------------------------------
+# ---- deadlines and subjects ------------------------------------------------------------------------------------
 
 
 class ReachDeadline(Command):
@@ -780,7 +782,7 @@ class ReleaseLegalHold(SubjectCommand):
     hold_id: GivenId
 
 
-# ---- reading ----------------------------------------------------------------------------------------------------
+# ---- reading ---------------------------------------------------------------------------------------------------
 
 COMMANDS: Final[Mapping[str, type[Command]]] = {
     cls.__name__: cls
@@ -835,7 +837,9 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
 }
 """Every command by its name."""
 
-_NOT_CONTENT: Final = frozenset({"command_id", "at", "correlation_id", "confirmation", "text", "note", "representative"})
+_NOT_CONTENT: Final = frozenset(
+    {"command_id", "at", "correlation_id", "confirmation", "text", "note", "representative"}
+)
 
 
 def fingerprint_of(body: Mapping[str, Any]) -> bytes:

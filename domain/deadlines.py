@@ -1,4 +1,4 @@
-"""Which deadlines of an order still apply. They are part of the state; ``decide`` computed their instants. COMMANDS.md 3."""
+"""Which deadlines of an order still apply (COMMANDS.md 3). They are state; ``decide`` computed their instants."""
 
 from collections.abc import Iterator
 

@@ -110,9 +110,7 @@ def decide(
     return _run(s, events, stamp, before, command.happened_at)
 
 
-def reach(
-    order: Order, deadline: e.Deadline, policies: PolicyBook, market: MarketSettings, now: Instant
-) -> Decided:
+def reach(order: Order, deadline: e.Deadline, policies: PolicyBook, market: MarketSettings, now: Instant) -> Decided:
     """Reach one deadline of an order; moot ones come to nothing. ``now``: COMMANDS.md 3, the later of due and last."""
     if not applies(order, deadline):
         return Decided((), order, None, None, answer=True)
@@ -319,4 +317,3 @@ _FROM_OUTSIDE: Final = frozenset(
 """Events that may have occurred before they were said; what follows from them occurs when it is decided."""
 
 _REFUSALS: Final = frozenset({e.CancelRefused, e.CommandRefused, e.ShipmentRefused, e.DisputeDismissed})
-

@@ -18,4 +18,3 @@ def fact(cls: type[T]) -> type[T]:
 
 
 _make: Callable[[type], type] = dataclass(slots=True)
-

@@ -1,4 +1,4 @@
-"""Is there a link in a text? The notice of *cancelled but shipped* may carry none of any kind (rule ``notice-has-link``).
+"""Is there a link in a text? The notice of *cancelled but shipped* may carry none (rule ``notice-has-link``).
 
 Checked on the text as written and on its plain form: compatibility characters folded (NFKC), invisible ones dropped,
 percent, HTML and JavaScript escapes undone. What a mail program could turn into a link counts: schemes, ``www.``, bare
@@ -11,9 +11,13 @@ import unicodedata
 from typing import Final
 from urllib.parse import unquote
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]{0,30}\s*:\s*(//|\\\\|/)|\b(mailto|tel|sms|javascript|data|https?|ftp|file)\s*:", re.I)
+_SCHEME = re.compile(
+    r"[a-z][a-z0-9+.\-]{0,30}\s*:\s*(//|\\\\|/)|\b(mailto|tel|sms|javascript|data|https?|ftp|file)\s*:", re.I
+)
 _WWW = re.compile(r"\bwww\d*\s*\.", re.I)
-_TIGHT_HOST = re.compile(r"[^\W_](?:[\w\-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w\-]{0,61}[^\W_])?)*\.(xn--[a-z0-9\-]+|[^\W\d_]{2,63})", re.I)
+_TIGHT_HOST = re.compile(
+    r"[^\W_](?:[\w\-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w\-]{0,61}[^\W_])?)*\.(xn--[a-z0-9\-]+|[^\W\d_]{2,63})", re.I
+)
 _IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|\[[0-9a-f:]{3,}\]", re.I)
 _MARKUP = re.compile(r"<\s*/?\s*[a-z!][^>]*>?|\[[^\]]*\]\s*\([^)]*\)|\[/?url|\bhref\s*=", re.I)
 _MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")

@@ -4,14 +4,14 @@ Every share sums to the whole, whatever the order in which the parts are asked f
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 from iso4217 import Currency
 
 from domain.errors import BadInput
 
 
-@lru_cache(maxsize=None)
+@cache
 def exponent(currency: str) -> int | None:
     """How many decimals ISO 4217 gives the currency; None for a code that is not a currency in use."""
     try:

@@ -14,12 +14,11 @@ from domain import events as e
 from domain.instants import Instant
 from domain.money import share_of_units
 
-
 T = TypeVar("T")
 
 
 def _copier(cls: type[T]) -> Callable[[T], T]:
-    """A function that makes a second, equal record: every field passed on. Five times as fast as dataclasses.replace."""
+    """A function that makes a second, equal record: every field passed on. Much quicker than dataclasses.replace."""
     values = attrgetter(*(f.name for f in fields(cls)))  # type: ignore[arg-type]
     return lambda record: cls(*values(record))
 
@@ -372,8 +371,10 @@ class Order:
     def asked_and_shipped(self, request: Request, line: int) -> int:
         """Units of a request that shipped and are neither back nor in a return."""
         here = self.lines[line]
-        rest = request.asked[line] - self.got(request, line) - min(
-            request.asked[line] - self.got(request, line), here.open
+        rest = (
+            request.asked[line]
+            - self.got(request, line)
+            - min(request.asked[line] - self.got(request, line), here.open)
         )
         return max(0, min(rest, here.with_buyer_or_under_way))
 
@@ -408,7 +409,7 @@ def fresh(marketplace: str, order_id: str) -> Order:
     return Order(marketplace=marketplace, order_id=order_id)
 
 
-# ---- the fold ---------------------------------------------------------------------------------------------------
+# ---- the fold --------------------------------------------------------------------------------------------------
 
 
 def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> None:
@@ -520,7 +521,8 @@ def _cancel_refused(order: Order, event: e.CancelRefused, at: Instant, stamp: St
 
 def _cancel_approved(order: Order, event: e.CancelApproved, at: Instant, stamp: Stamp) -> None:
     request = order.requests[event.request_id]
-    request.status = "approved"
+    whole = all(order.got(request, n) + order.still_open(request, n) >= units for n, units in request.asked.items())
+    request.status = "approved" if whole else "partly"
     request.rule = event.rule or request.rule
 
 
@@ -611,11 +613,18 @@ def _shipped(order: Order, event: e.LineShipped | e.LinePartiallyShipped, at: In
     if shipment is None:
         tracked = any(
             p.shipment_id == event.shipment_id
-            or (event.tracking_number is not None and (p.carrier, p.tracking_number) == (event.carrier, event.tracking_number))
+            or (
+                event.tracking_number is not None
+                and (p.carrier, p.tracking_number) == (event.carrier, event.tracking_number)
+            )
             for p in order.parcels
         )
         seen = max(
-            (p.last_seen for p in order.parcels if p.shipment_id == event.shipment_id or p.tracking_number == event.tracking_number),
+            (
+                p.last_seen
+                for p in order.parcels
+                if p.shipment_id == event.shipment_id or p.tracking_number == event.tracking_number
+            ),
             default=at,
         )
         shipment = order.shipments[event.shipment_id] = Shipment(
@@ -770,6 +779,9 @@ def _return_opened(order: Order, event: e.ReturnOpened, at: Instant, stamp: Stam
     canceled = event.refund == "none"
     back = Return(event.return_id, event.about, event.reason, lines, event.postage, event.refund, canceled)
     order.returns[event.return_id] = back
+    request = order.requests.get(event.about)
+    if request is not None and request.status == "partly":
+        request.status = "approved"
     if not canceled:
         for number, quantity in lines.items():
             order.lines[number].returning += quantity

@@ -11,8 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, ValidationError
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from domain.calendar import Length, parse_length
 from domain.errors import BadInput
@@ -235,7 +243,9 @@ def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
             message = "there is no such key"
         if error["type"] == "missing":
             message = "the key is required"
-        raise BadInput("/" + key.replace(".", "/") if key else "", "policy", f"{key}: {message}" if key else message) from None
+        raise BadInput(
+            "/" + key.replace(".", "/") if key else "", "policy", f"{key}: {message}" if key else message
+        ) from None
     text = json.dumps(dict(document), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return PolicyDocument(policy, text, hashlib.sha256(text.encode("utf-8")).digest())
 

@@ -7,7 +7,10 @@ RULES: Final[dict[str, tuple[int, str]]] = {
     "grace-window": (1, "A buyer who bought by accident may cancel without asking until the window closes."),
     "accepted-offer-final": (1, "An order that came from an accepted offer has no grace window: the sale is final."),
     "not-shipped-in-time": (1, "Not shipped in time: the buyer may cancel without asking."),
-    "tracking-lock": (1, "Once the carrier tracks the item, it can be neither cancelled nor, before delivery, returned."),
+    "tracking-lock": (
+        1,
+        "Once the carrier tracks the item, it can be neither cancelled nor, before delivery, returned.",
+    ),
     "shipped-lock": (1, "Nothing that has shipped can be cancelled."),
     "mutual-consent-after-shipment": (1, "After shipment a cancellation stands only if both sides agree to it."),
     "seller-has-final-say": (1, "Outside the windows a buyer's request needs the seller's decision."),

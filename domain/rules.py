@@ -91,7 +91,7 @@ def _shipped_instead(q: Question) -> tuple[Instead, ...]:
     return (OPEN_CASE, CONTACT) if q.policy.cases is not None else (CONTACT,)
 
 
-# ---- locks --------------------------------------------------------------------------------------------------------
+# ---- locks -------------------------------------------------------------------------------------------------------
 
 
 @rule("tracking-lock")
@@ -171,14 +171,16 @@ def stalled_since(q: Question, target: Target) -> Instant | None:
     if length is None or target.open or not target.shipped:
         return None
     parcels = [
-        s for s in q.order.shipments.values() if s.lines.get(target.line.number) and s.status in ("announced", "tracking")
+        s
+        for s in q.order.shipments.values()
+        if s.lines.get(target.line.number) and s.status in ("announced", "tracking")
     ]
     if not parcels:
         return None
     return max(after(s.last_seen, length.after, q.order.terms.calendar) for s in parcels)
 
 
-# ---- lines and reasons --------------------------------------------------------------------------------------------
+# ---- lines and reasons -------------------------------------------------------------------------------------------
 
 
 @rule("whole-lines-only")
@@ -217,7 +219,7 @@ def _off_the_list(q: Question) -> Ruling | None:
     )
 
 
-# ---- windows ------------------------------------------------------------------------------------------------------
+# ---- windows -----------------------------------------------------------------------------------------------------
 
 
 @rule("grace-window")
@@ -317,7 +319,7 @@ def store_closes(q: Question) -> Instant | None:
     return None if length is None else after(q.order.placed_at, length, q.order.terms.calendar)
 
 
-# ---- who decides --------------------------------------------------------------------------------------------------
+# ---- who decides -------------------------------------------------------------------------------------------------
 
 
 @rule("seller-has-final-say")

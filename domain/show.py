@@ -8,7 +8,7 @@ from domain.order import Order, Request
 
 
 def status(order: Order) -> str:
-    """The first that fits: canceled, cancel_requested, delivered, shipped, partly_shipped, partly_canceled, unpaid, open."""
+    """The first that fits, in the order of COMMANDS.md 5."""
     open_units = order.open_units
     shipped = order.shipped_units
     if not open_units and not shipped:

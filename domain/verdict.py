@@ -59,7 +59,7 @@ def instant(name: str, value: Instant) -> Input:
     return Input(name, format_instant(value))
 
 
-# ---- what can still be done ---------------------------------------------------------------------------------------
+# ---- what can still be done --------------------------------------------------------------------------------------
 
 
 def wait_until(when: Instant) -> Instead:
@@ -74,4 +74,6 @@ OPEN_CASE: Final = Instead("open_case", "Open a case if it is not what was promi
 DISPUTE: Final = Instead("dispute", "Open a dispute.", None)
 PROPOSE: Final = Instead("propose", "Propose to cancel by common consent (RequestCancel).", None)
 NEW_ORDER: Final = Instead("new_order", "Place a new order for the quantity, linked to this one.", None)
-REPORT_SHIPPED: Final = Instead("report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None)
+REPORT_SHIPPED: Final = Instead(
+    "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
+)

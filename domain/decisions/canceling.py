@@ -35,7 +35,7 @@ from domain.verdict import (
     refused,
 )
 
-# ---- what is asked about ------------------------------------------------------------------------------------------
+# ---- what is asked about -----------------------------------------------------------------------------------------
 
 
 def targets(s: Situation, lines: tuple[Pick, ...] | None) -> list[Target]:
@@ -43,7 +43,9 @@ def targets(s: Situation, lines: tuple[Pick, ...] | None) -> list[Target]:
     order = s.order
     if lines is None:
         still_open = [Target(line, line.open, 0) for line in order.lines.values() if line.open]
-        return still_open or [Target(x, 0, x.with_buyer_or_under_way) for x in order.lines.values() if x.with_buyer_or_under_way]
+        return still_open or [
+            Target(x, 0, x.with_buyer_or_under_way) for x in order.lines.values() if x.with_buyer_or_under_way
+        ]
     return [_target(s, order.lines[pick.line], pick.quantity) for pick in lines]
 
 
@@ -176,12 +178,14 @@ def asked_elsewhere(s: Situation, lines: set[int]) -> Ruling | None:
     for dispute in s.order.disputes.values():
         if dispute.status == "open" and lines & dispute.lines.keys():
             return refused(
-                "one-open-request", f"Dispute {dispute.dispute_id} is open over it.", fact("dispute_id", dispute.dispute_id)
+                "one-open-request",
+                f"Dispute {dispute.dispute_id} is open over it.",
+                fact("dispute_id", dispute.dispute_id),
             )
     return None
 
 
-# ---- asking -------------------------------------------------------------------------------------------------------
+# ---- asking ------------------------------------------------------------------------------------------------------
 
 
 def request_cancel(s: Situation, ask: RequestCancel) -> Events:
@@ -191,7 +195,9 @@ def request_cancel(s: Situation, ask: RequestCancel) -> Events:
     q = question(s, None if unknown else ask.lines, ask.reason, by=by, own=False)
     ruling = unknown or judge_cancel(s, q, ask.lines)
     verdict = s.verdict("cancel", ruling, None if unknown else _changes_at(s, ask, q))
-    asked = {p.line: p.quantity or 0 for p in ask.lines or ()} if unknown else {t.line.number: t.units for t in q.targets}
+    asked = (
+        {p.line: p.quantity or 0 for p in ask.lines or ()} if unknown else {t.line.number: t.units for t in q.targets}
+    )
     waits = _decide_by(s, ruling, ask.request_id)
     yield e.CancelRequested(ask.request_id, by, ask.reason, quantities(asked), sealed(ask.text), verdict, waits)
     match ruling.outcome:
@@ -252,12 +258,12 @@ def terms_of_asking(s: Situation, rule: str) -> SellerHasFinalSay | MutualConsen
     return s.policy.mutual_consent_after_shipment if mutual else s.policy.seller_has_final_say
 
 
-# ---- answering ----------------------------------------------------------------------------------------------------
+# ---- answering ---------------------------------------------------------------------------------------------------
 
 
 def _the_open_request(s: Situation, request_id: str) -> Request | Ruling:
     request = s.order.requests.get(request_id)
-    if request is None or (request.status == "refused" and request_id not in s.order.ids):
+    if request is None:
         return refused("no-such-request", f"There is no request {request_id}.", fact("request_id", request_id))
     if request.status != "open":
         return refused(
@@ -335,7 +341,7 @@ def withdraw_cancel(s: Situation, ask: WithdrawCancel) -> Events:
     yield e.CancelWithdrawn(ask.request_id, "withdrawn")
 
 
-# ---- alternatives -------------------------------------------------------------------------------------------------
+# ---- alternatives ------------------------------------------------------------------------------------------------
 
 
 def take_alternative(s: Situation, ask: TakeAlternative) -> Events:
@@ -356,7 +362,9 @@ def take_alternative(s: Situation, ask: TakeAlternative) -> Events:
         raise BadInput("/kind", "form", f"the field is required: one of {', '.join(request.offers)}")
     if ask.kind not in request.offers:
         offered = ", ".join(request.offers) or "nothing"
-        yield from s.no("nothing-offered", f"What was offered for request {ask.request_id}: {offered}.", ref=ask.request_id)
+        yield from s.no(
+            "nothing-offered", f"What was offered for request {ask.request_id}: {offered}.", ref=ask.request_id
+        )
         return
     yield e.AlternativeTaken(ask.request_id, str(ask.kind))
     yield e.CancelWithdrawn(ask.request_id, "alternative")
@@ -404,7 +412,7 @@ def carry_on(s: Situation, request: Request, cause: str) -> Events:
         yield from _cancel(s, open_part(s, request), request)
 
 
-# ---- the seller's own ---------------------------------------------------------------------------------------------
+# ---- the seller's own --------------------------------------------------------------------------------------------
 
 
 def cancel_lines(s: Situation, ask: CancelLines) -> Events:
@@ -440,5 +448,3 @@ def _asked_of(s: Situation, q: Question) -> dict[int, tuple[int, Request | None]
             if request.by == "buyer" and number in request.asked:
                 found[number] = (min(target.open, s.order.still_open(request, number)), request)
     return found
-
-

@@ -51,7 +51,10 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
         closes = after(line.delivered_at or s.now, Length(terms.days, "days"), s.calendar)
         if s.now > closes:
             return refused(
-                "case-window", "The time in which a case can be opened is over.", instant("until", closes), instead=(CONTACT,)
+                "case-window",
+                "The time in which a case can be opened is over.",
+                instant("until", closes),
+                instead=(CONTACT,),
             )
     for pick in lines or ():
         can = returnable(s.order.lines[pick.line])
@@ -126,7 +129,12 @@ def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
     """A file or message, for whatever it is about and still takes evidence."""
     side = "support" if ask.actor.kind == "system" else ask.actor.kind
     if not _takes_evidence(s, ask.about):
-        yield from s.no("evidence-closed", f"{ask.about} takes no evidence (any more).", fact("about", ask.about), ref=ask.evidence_id)
+        yield from s.no(
+            "evidence-closed",
+            f"{ask.about} takes no evidence (any more).",
+            fact("about", ask.about),
+            ref=ask.evidence_id,
+        )
         return
     given = sum(1 for x in s.order.evidence.values() if x.about == ask.about and x.side == side)
     if given >= MOST_FILES or ask.size > LARGEST_FILE:

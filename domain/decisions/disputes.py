@@ -27,7 +27,9 @@ def judge_dispute(s: Situation, about: str | None) -> Ruling:
     for dispute in s.order.disputes.values():
         if dispute.status == "open" and (dispute.about == found or lines.keys() & dispute.lines.keys()):
             return refused(
-                "one-open-request", f"Dispute {dispute.dispute_id} is open about it.", fact("dispute_id", dispute.dispute_id)
+                "one-open-request",
+                f"Dispute {dispute.dispute_id} is open about it.",
+                fact("dispute_id", dispute.dispute_id),
             )
     closes = after(s.order.placed_at, terms.request, s.calendar)
     if s.now > closes:
@@ -71,7 +73,9 @@ def _open(s: Situation, dispute_id: str) -> Dispute | None:
 def _closed(s: Situation, dispute_id: str) -> Events:
     if s.policy.disputes is None:
         return s.no("disputes-off", "This marketplace has no disputes.", instead=(CONTACT,))
-    return s.no("dispute-closed", f"There is no open dispute {dispute_id}.", fact("dispute_id", dispute_id), ref=dispute_id)
+    return s.no(
+        "dispute-closed", f"There is no open dispute {dispute_id}.", fact("dispute_id", dispute_id), ref=dispute_id
+    )
 
 
 def escalate_dispute(s: Situation, ask: EscalateDispute) -> Events:
@@ -100,7 +104,9 @@ def decide_dispute(s: Situation, ask: DecideDispute) -> Events:
         yield e.LinesCanceled(tuple(e.CanceledLine(n, q, "dispute", reason, request_id) for n, q in here.items()), None)
     if ask.outcome in ("grant", "return") and gone:
         reason = None if request is None else request.reason
-        yield from open_return(s, dispute.dispute_id, reason, gone, refund="on_receipt", accepted=True, postage="platform")
+        yield from open_return(
+            s, dispute.dispute_id, reason, gone, refund="on_receipt", accepted=True, postage="platform"
+        )
 
 
 def _parts(s: Situation, dispute: Dispute) -> tuple[dict[int, int], dict[int, int]]:

@@ -44,7 +44,11 @@ def order_placed(s: Situation, ask: PlaceOrder) -> e.OrderPlaced:
     if total > LARGEST:
         raise BadInput("/total", "form", "the order is larger than amounts can be")
     if ask.total is not None and _minor(ask, "total") != total:
-        raise BadInput("/total", "form", f"is {ask.total}, but the lines, discounts, taxes and shipping come to {total} minor units")
+        raise BadInput(
+            "/total",
+            "form",
+            f"is {ask.total}, but the lines, discounts, taxes and shipping come to {total} minor units",
+        )
     return e.OrderPlaced(
         po_number=ask.po_number or ask.order_id,
         checkout_id=ask.checkout_id,
@@ -86,7 +90,9 @@ def _placed_lines(ask: PlaceOrder, to_share: int) -> tuple[e.PlacedLine, ...]:
     """The lines in the order of their numbers, each with its share of the order's discount less rounding."""
     ordered = sorted(enumerate(ask.lines), key=lambda pair: pair[1].line)
     amounts = [_amounts(ask, line, i) for i, line in ordered]
-    values = [line.quantity * price - discount for (_, line), (price, discount, _) in zip(ordered, amounts, strict=True)]
+    values = [
+        line.quantity * price - discount for (_, line), (price, discount, _) in zip(ordered, amounts, strict=True)
+    ]
     for (i, _), value in zip(ordered, values, strict=True):
         if value < 0:
             raise BadInput(f"/lines/{i}/discount", "form", "the discount is larger than the line's value")
@@ -99,7 +105,16 @@ def _placed_lines(ask: PlaceOrder, to_share: int) -> tuple[e.PlacedLine, ...]:
         refundable_tax = 0 if ask.tax_included else tax
         placed.append(
             e.PlacedLine(
-                line.line, line.sku, line.title, line.quantity, price, discount, tax, value - share, refundable_tax, listing
+                line.line,
+                line.sku,
+                line.title,
+                line.quantity,
+                price,
+                discount,
+                tax,
+                value - share,
+                refundable_tax,
+                listing,
             )
         )
     return tuple(placed)

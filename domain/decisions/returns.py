@@ -110,9 +110,7 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
 
 def rebilled_here(s: Situation, line: Line) -> int:
     """Rebilled units that are with the customer."""
-    back = sum(
-        x.lines.get(line.number, 0) for x in s.order.returns.values() if x.canceled and x.reason is not None
-    )
+    back = sum(x.lines.get(line.number, 0) for x in s.order.returns.values() if x.canceled and x.reason is not None)
     return max(0, line.rebilled - back)
 
 
@@ -208,4 +206,6 @@ def accept_return(s: Situation, ask: AcceptReturn) -> Events:
     if request is not None and request.status == "open" and shipped_part(s, request):
         yield from carry_out(s, request, e.CancelApproved(request.request_id, "approved", None, ask.refund_now, None))
         return
-    yield from s.no("case-closed", f"There is nothing open under {ask.about} to accept.", fact("about", ask.about), ref=ask.about)
+    yield from s.no(
+        "case-closed", f"There is nothing open under {ask.about} to accept.", fact("about", ask.about), ref=ask.about
+    )

@@ -53,12 +53,16 @@ def notify_customer(s: Situation, ask: NotifyCustomer) -> Events:
     """Step 1: told, with carrier and number, and with no link of any kind."""
     found = s.order.found
     if found is None or found.stage != "found":
-        yield from _missing(s, "notify-customer", "There is nothing to tell: nothing cancelled is known to have shipped.")
+        yield from _missing(
+            s, "notify-customer", "There is nothing to tell: nothing cancelled is known to have shipped."
+        )
         return
     text = ask.text.content
     link = find_link(text)
     if link is not None:
-        yield from s.no("notice-has-link", f"The message has what looks like a link: {link!r}.", fact("found", "a link"))
+        yield from s.no(
+            "notice-has-link", f"The message has what looks like a link: {link!r}.", fact("found", "a link")
+        )
         return
     if not (_says(text, found.carrier) and _says(text, found.tracking_number)):
         yield from s.no(
@@ -89,7 +93,7 @@ def acknowledge(s: Situation, ask: Acknowledge) -> Events:
     if ask.actor.kind == "support" and both and not _evidenced(s, ask.evidence):
         yield from s.no(
             "evidence-of-acknowledgment",
-            "Support acknowledges for the customer only with the exchange of messages: attach it to rebill and name it.",
+            "Support acknowledges for the customer only with the messages: attach them to rebill and name them.",
         )
         return
     if both:
@@ -122,7 +126,9 @@ def rebill(s: Situation, ask: Rebill) -> Events:
         )
         return
     left = {n: q - billed(s.order, n) for n, q in acknowledged(s.order).items()}
-    wanted = {p.line: left.get(p.line, 0) if p.quantity is None else p.quantity for p in ask.lines} if ask.lines else left
+    wanted = (
+        {p.line: left.get(p.line, 0) if p.quantity is None else p.quantity for p in ask.lines} if ask.lines else left
+    )
     wanted = {n: q for n, q in wanted.items() if q or ask.lines}
     if not wanted or any(q > left.get(n, 0) or q == 0 for n, q in wanted.items()):
         yield from _missing(s, "acknowledge-both", "No such units are acknowledged and not yet billed again.")
@@ -199,6 +205,8 @@ def issue_credit_memo(s: Situation, ask: IssueCreditMemo) -> Events:
         yield from _missing(s, "rebill", f"Rebilling {ask.rebill_id} is not confirmed.")
         return
     if rebilling.memo_id is not None:
-        yield from s.no("memo-exists", f"{ask.rebill_id} has memo {rebilling.memo_id}.", fact("memo_id", rebilling.memo_id))
+        yield from s.no(
+            "memo-exists", f"{ask.rebill_id} has memo {rebilling.memo_id}.", fact("memo_id", rebilling.memo_id)
+        )
         return
     yield e.CreditMemoIssued(ask.memo_id, ask.rebill_id, rebilling.amount)

@@ -49,7 +49,7 @@ def _named(s: Situation, picks: tuple[Pick, ...] | None) -> list[tuple[Line, int
     return [(s.order.lines[pick.line], pick.quantity) for pick in picks]
 
 
-# ---- tracking -----------------------------------------------------------------------------------------------------
+# ---- tracking ----------------------------------------------------------------------------------------------------
 
 
 def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
@@ -123,12 +123,15 @@ def announced(s: Situation, ask: StartTracking | TrackingMoved) -> Shipment | No
         found = s.order.shipments.get(ask.shipment_id)
         return found if found is not None and found.status != "void" else None
     for shipment in s.order.shipments.values():
-        if shipment.status != "void" and (shipment.carrier, shipment.tracking_number) == (ask.carrier, ask.tracking_number):
+        if shipment.status != "void" and (shipment.carrier, shipment.tracking_number) == (
+            ask.carrier,
+            ask.tracking_number,
+        ):
             return shipment
     return None
 
 
-# ---- notices ------------------------------------------------------------------------------------------------------
+# ---- notices -----------------------------------------------------------------------------------------------------
 
 
 def judge_ship(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling:
@@ -148,11 +151,16 @@ def judge_ship(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling:
 
 
 def _not_open(line: Line) -> Ruling:
-    inputs = fact("line", line.number), fact("open", line.open), fact("shipped", line.shipped), fact("canceled", line.canceled)
+    inputs = (
+        fact("line", line.number),
+        fact("open", line.open),
+        fact("shipped", line.shipped),
+        fact("canceled", line.canceled),
+    )
     if line.auto_canceled:
         return refused(
             "auto-canceled-is-final",
-            f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill when a notice shipped part of it. "
+            f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill as a notice shipped part of it. "
             "That is final.",
             *inputs,
             instead=(NEW_ORDER, REPORT_SHIPPED),
@@ -216,7 +224,7 @@ def revise_ship_by(s: Situation, ask: ReviseShipBy) -> Events:
         yield e.ShipByRevised(ask.ship_by, False, late_ship_deadline(s, ask.ship_by))
 
 
-# ---- delivery -----------------------------------------------------------------------------------------------------
+# ---- delivery ----------------------------------------------------------------------------------------------------
 
 
 def deliver(s: Situation, ask: Deliver) -> Events:

@@ -36,7 +36,9 @@ class Situation:
     def calendar(self) -> e.Calendar:
         return self.order.terms.calendar
 
-    def deadline(self, kind: str, length: Length | None, ref: str, start: Instant | None = None) -> tuple[e.Deadline, ...]:
+    def deadline(
+        self, kind: str, length: Length | None, ref: str, start: Instant | None = None
+    ) -> tuple[e.Deadline, ...]:
         """One deadline ``length`` from ``start`` (default: now), or none where the policy names no length."""
         if length is None:
             return ()
@@ -51,7 +53,9 @@ class Situation:
         name = self.command.command
         yield e.CommandRefused(name, ref, self.verdict(ACTIONS.get(name, "answer"), ruling))
 
-    def no(self, rule: str, because: str, *inputs: e.Input, instead: tuple[e.Instead, ...] = (), ref: str | None = None) -> Events:
+    def no(
+        self, rule: str, because: str, *inputs: e.Input, instead: tuple[e.Instead, ...] = (), ref: str | None = None
+    ) -> Events:
         """Refuse by a rule, with a sentence."""
         return self.refuse(refused(rule, because, *inputs, instead=instead), ref)
 
@@ -60,7 +64,11 @@ class Situation:
         for pick in picks or ():
             if pick.line not in self.order.lines:
                 known = ", ".join(map(str, self.order.lines))
-                return refused("no-such-line", f"The order has no line {pick.line}; it has {known}.", e.Input("line", str(pick.line)))
+                return refused(
+                    "no-such-line",
+                    f"The order has no line {pick.line}; it has {known}.",
+                    e.Input("line", str(pick.line)),
+                )
         return None
 
 
