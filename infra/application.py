@@ -12,7 +12,7 @@ Versions count an order's events from 1, as the library does: the event with ver
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -26,7 +26,6 @@ from domain.commands import Command
 from domain.events import Event
 from domain.instants import Instant
 from domain.order import Order, Stamp, apply
-from infra.app import App
 from infra.eventsourcing_journal.drafts import Envelope
 from infra.eventsourcing_journal.engine_store import EngineStore
 from infra.eventsourcing_journal.factory import JournalFactory
@@ -35,6 +34,9 @@ from infra.eventsourcing_journal.store import Lease
 from infra.vault import SealedFirst
 from schemas.codec import decode_event, encode_event
 from schemas.commit import ActorEntry
+
+if TYPE_CHECKING:
+    from infra.app import App
 
 TOPIC: Final = "journal"
 
@@ -240,7 +242,7 @@ def application_of(
     )
 
 
-def applications_in(app: App) -> dict[int, type[RescindApplication]]:
+def applications_in(app: "App") -> dict[int, type[RescindApplication]]:
     """The applications of the partitions that this process's engine follows, on its own followers, by partition."""
     journal = SealedFirst(app.journal, app.vault)
     return {
