@@ -11,18 +11,20 @@ import unicodedata
 from typing import Final
 from urllib.parse import unquote
 
+_ANY_CASE = re.IGNORECASE
 _SCHEME = re.compile(
-    r"[a-z][a-z0-9+.\-]{0,30}\s*:\s*(//|\\\\|/)|\b(mailto|tel|sms|javascript|data|https?|ftp|file)\s*:", re.I
+    r"[a-z][a-z0-9+.\-]{0,30}\s*:\s*(//|\\\\|/)|\b(mailto|tel|sms|javascript|data|https?|ftp|file)\s*:", _ANY_CASE
 )
-_WWW = re.compile(r"\bwww\d*\s*\.", re.I)
+_WWW = re.compile(r"\bwww\d*\s*\.", _ANY_CASE)
 _TIGHT_HOST = re.compile(
-    r"[^\W_](?:[\w\-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w\-]{0,61}[^\W_])?)*\.(xn--[a-z0-9\-]+|[^\W\d_]{2,63})", re.I
+    r"[^\W_](?:[\w\-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w\-]{0,61}[^\W_])?)*\.(xn--[a-z0-9\-]+|[^\W\d_]{2,63})",
+    _ANY_CASE,
 )
-_IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|\[[0-9a-f:]{3,}\]", re.I)
-_MARKUP = re.compile(r"<\s*/?\s*[a-z!][^>]*>?|\[[^\]]*\]\s*\([^)]*\)|\[/?url|\bhref\s*=", re.I)
+_IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|\[[0-9a-f:]{3,}\]", _ANY_CASE)
+_MARKUP = re.compile(r"<\s*/?\s*[a-z!][^>]*>?|\[[^\]]*\]\s*\([^)]*\)|\[/?url|\bhref\s*=", _ANY_CASE)
 _MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-_SPOKEN = re.compile(r"\b\w+\s*[\[({]?\s*(?:dot|punkt)\s*[\])}]?\s*(?:com|net|org|info|io|de|co|shop|biz)\b", re.I)
-_ESCAPES = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", re.I)
+_SPOKEN = re.compile(r"\b\w+\s*[\[({]?\s*(?:dot|punkt)\s*[\])}]?\s*(?:com|net|org|info|io|de|co|shop|biz)\b", _ANY_CASE)
+_ESCAPES = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", _ANY_CASE)
 _DOTS: Final = str.maketrans({"。": ".", "．": ".", "｡": ".", "․": ".", "∕": "/", "⁄": "/", "：": ":", "꞉": ":"})
 _ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "z.b", "u.a", "d.h", "a.m", "p.m", "no", "nr", "inc", "etc"})
 

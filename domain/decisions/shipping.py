@@ -160,7 +160,7 @@ def _not_open(line: Line) -> Ruling:
     if line.auto_canceled:
         return refused(
             "auto-canceled-is-final",
-            f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill as a notice shipped part of it. "
+            f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill when a part of it shipped. "
             "That is final.",
             *inputs,
             instead=(NEW_ORDER, REPORT_SHIPPED),

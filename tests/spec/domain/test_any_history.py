@@ -58,7 +58,7 @@ def told(
     return st.fixed_dictionaries(drawn).map(lambda f: (name, by, {k: v for k, v in f.items() if v is not None}))
 
 
-given_id = {kind: number.map(lambda n, k=kind: k + n) for kind in ("r", "s", "m", "k", "d", "x", "e")}
+given_id = {kind: number.map(f"{kind}{{}}".format) for kind in ("r", "s", "m", "k", "d", "x", "e")}
 SAYINGS = st.one_of(
     told("RequestCancel", request_id=given_id["r"], lines=picks, reason=reason),
     told("RequestCancel", "seller", request_id=given_id["r"], lines=picks, reason="other"),
@@ -146,15 +146,16 @@ orders = st.fixed_dictionaries(
         "timezone": st.sampled_from([None, "Europe/Berlin"]),
     }
 ).map(lambda f: {k: v for k, v in f.items() if v is not None})
-SHIPPED = ("Ship", None, {"shipment_id": "s9"})
-DELIVERED = ("Deliver", None, {})
-CANCELED = ("CancelLines", None, {"reason": "out_of_stock"})
-FOUND = ("ReportShippedAfterCancel", None, {"lines": [1], **parcel})
-TOLD = ("NotifyCustomer", None, {"text": NOTICE})
-ACCEPTED = ("Acknowledge", None, {"accepts_item": True, "accepts_rebilling": True})
-BILLED = ("Rebill", None, {})
-CONFIRMED = ("ConfirmRebill", None, {"rebill_id": "rebill-1"})
-PROLOGUES = [
+Saying = tuple[str, str | None, dict[str, Any]]
+SHIPPED: Saying = ("Ship", None, {"shipment_id": "s9"})
+DELIVERED: Saying = ("Deliver", None, {})
+CANCELED: Saying = ("CancelLines", None, {"reason": "out_of_stock"})
+FOUND: Saying = ("ReportShippedAfterCancel", None, {"lines": [1], **parcel})
+TOLD: Saying = ("NotifyCustomer", None, {"text": NOTICE})
+ACCEPTED: Saying = ("Acknowledge", None, {"accepts_item": True, "accepts_rebilling": True})
+BILLED: Saying = ("Rebill", None, {})
+CONFIRMED: Saying = ("ConfirmRebill", None, {"rebill_id": "rebill-1"})
+PROLOGUES: list[list[Saying]] = [
     [],
     [SHIPPED],
     [SHIPPED, DELIVERED],

@@ -1,5 +1,7 @@
 """The worked numbers of RULES.md 9, by rule id."""
 
+from typing import Any
+
 import pytest
 
 from domain.events import Calendar
@@ -168,7 +170,7 @@ def test_an_unwilling_seller_after_shipment_changes_nothing() -> None:
 # ---- cancelled but shipped ------------------------------------------------------------------------
 
 NOTICE = "It was canceled but shipped with UPS, tracking number 1Z999AA10123456784. You will be billed again."
-STEPS = [
+STEPS: list[tuple[str, dict[str, Any]]] = [
     ("NotifyCustomer", {"text": NOTICE}),
     ("Acknowledge", {"accepts_item": True, "accepts_rebilling": True}),
     ("Rebill", {}),
@@ -189,7 +191,7 @@ STEPS = [
 def test_each_step_of_rebilling_left_out_refuses_the_next(left_out: int, refused: str) -> None:
     story = Story().placed()
     story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
-    found = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}
+    found: dict[str, Any] = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}
     story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
     for hour, (name, fields) in enumerate(STEPS[:left_out]):
         assert story.say(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
@@ -200,7 +202,7 @@ def test_each_step_of_rebilling_left_out_refuses_the_next(left_out: int, refused
 def test_all_steps_of_rebilling_end_in_a_memo_of_what_was_refunded() -> None:
     story = Story().placed()
     story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
-    found = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}
+    found: dict[str, Any] = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}
     story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
     for hour, (name, fields) in enumerate(STEPS):
         assert story.say(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
@@ -227,7 +229,7 @@ def test_photographs_asked_for_monday_and_given_tuesday_move_the_due_time_by_tha
     story.say("OpenCase", "2026-03-06T15:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
     story.say("RequestEvidence", "2026-03-09T10:00:00Z", about="k1", kinds=["photo"], until="2026-03-12T10:00:00Z")
     assert not [d for d in story.shown["deadlines"] if d["kind"] == "case"]
-    photo = {
+    photo: dict[str, Any] = {
         "evidence_id": "e1",
         "about": "k1",
         "kind": "photo",
