@@ -9,7 +9,7 @@ import json
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from consumers.admission import Admitted, Rejected
 from consumers.orders import stamp_of
@@ -44,6 +44,14 @@ class Source(Protocol):
     def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
 
     def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
+
+
+class Part(NamedTuple):
+    """One partition of one log, and where its commits are read from."""
+
+    log: Log
+    partition: int
+    source: Source
 
 
 class ViewsOfAnotherLog(Exception):
@@ -108,9 +116,7 @@ class Projector:
         go on from there. ViewsUnavailable: nothing was written, the same call may succeed later.
         """
         before = self.position
-        if not self._checked:
-            self._check(before)
-        commits = self._next(before.ordinal, limit, behind)
+        commits = self._next(before.ordinal, limit, behind) if self.check() else []
         if not commits:
             return 0
         try:
@@ -119,15 +125,31 @@ class Projector:
             self._one_by_one(commits)
         return len(commits)
 
-    def _check(self, before: Position) -> None:
-        """Compare the last commit in the views with the log's, where the source is that far."""
-        if 0 < before.ordinal <= self._source.next_ordinal:
+    @property
+    def behind(self) -> int:
+        """Commits that the source has and the views do not."""
+        return max(0, self._source.next_ordinal - self.position.ordinal)
+
+    @property
+    def ahead(self) -> int:
+        """Commits that the views have and the source does not: another process has followed further, or the log has
+        lost them."""
+        return max(0, self.position.ordinal - self._source.next_ordinal)
+
+    def check(self) -> bool:
+        """Compare the views' last commit with the log's: ViewsOfAnotherLog if it is another, False while the source is
+        not that far (another process has followed further)."""
+        before = self.position
+        if not self._checked and before.ordinal > 0:
             last = self._source.commit_at(before.ordinal - 1)
-            if last is None or last.hash != before.last:
+            if last is None:
+                return False
+            if last.hash != before.last:
                 raise ViewsOfAnotherLog(
-                    f"the views have other history than partition {self.partition} of the {self.log} log"
+                    f"the views were made from another history of partition {self.partition} of the {self.log} log"
                 )
-        self._checked = before.ordinal <= self._source.next_ordinal
+        self._checked = True
+        return True
 
     def _next(self, ordinal: int, limit: int, behind: int | None) -> list[Admitted]:
         """The next commits: those that were handed over where they are the next, else from the source."""

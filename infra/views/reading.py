@@ -81,6 +81,18 @@ class Reading(ABC):
 
     # ---- orders ---------------------------------------------------------------------------------------------------
 
+    def marketplaces(self) -> list[str]:
+        """Every marketplace that has orders, by name; asks the index once for each."""
+        found: list[str] = []
+        while True:
+            after = found[-1] if found else ""
+            rows = self.query(
+                "SELECT marketplace FROM orders WHERE marketplace > ? ORDER BY marketplace LIMIT 1", (after,)
+            )
+            if not rows:
+                return found
+            found.append(rows[0]["marketplace"])
+
     def order(self, marketplace: str, order_id: str) -> Row | None:
         """One order's row."""
         found = self.query("SELECT * FROM orders WHERE marketplace = ? AND order_id = ?", (marketplace, order_id))

@@ -59,10 +59,13 @@ def open_sqlite_views(path: Path) -> Opened:
     made_anew = None if path.exists() and path.stat().st_size else "there was no file"
     if made_anew is None:
         try:
+            if _marker(path).exists():
+                raise ViewsDamaged("found while it was used")
             version = _version(path)
         except ViewsDamaged as wrong:
             moved = _move_aside(path)
             made_anew = f"the file was damaged ({wrong}); it is kept as {moved.name}"
+            _marker(path).unlink(missing_ok=True)
         else:
             if version > SCHEMA_VERSION:
                 raise ViewsError(
@@ -94,6 +97,11 @@ def _version(path: Path) -> int:
     if known or application or version:
         raise ViewsError(f"{path} is a database of something else: name another file with --views")
     return 0
+
+
+def _marker(path: Path) -> Path:
+    """A file beside damaged views: the next start makes them anew."""
+    return Path(f"{path}.damaged")
 
 
 def _move_aside(path: Path) -> Path:
@@ -138,6 +146,7 @@ class SqliteViews(Reading):
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
             db.execute("PRAGMA journal_size_limit = 67108864")
+            db.execute("PRAGMA wal_autocheckpoint = 8000")
         db.execute("BEGIN IMMEDIATE")
         if db.execute("PRAGMA user_version").fetchone() == (0,):
             for table in (*TABLES, *BOOKKEEPING):
@@ -355,4 +364,6 @@ def _explained(path: Path) -> Iterator[None]:
             raise ViewsUnavailable(f"{path} cannot be used at the moment: {wrong}") from wrong
         if code in _REFUSED or isinstance(wrong, (sqlite3.InterfaceError, sqlite3.ProgrammingError)):
             raise RowsRefused(str(wrong)) from wrong
-        raise ViewsDamaged(str(wrong)) from wrong
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            _marker(path).touch()
+        raise ViewsDamaged(f"{wrong}: start again, and the views are made anew from the log") from wrong

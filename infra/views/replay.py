@@ -1,0 +1,185 @@
+"""``rescind replay``: every view made anew from the log beside the live ones, then put in their place, or compared.
+
+Nobody waits meanwhile: pages read the old rows until the moment of the swap, and a server that projects into the same
+file goes on from where the new ones are.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Final
+
+from consumers.projector import Part, Projector, ViewsOfAnotherLog
+from infra.views.sqlite import Snapshot, SqliteViews
+from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the commits done so far and the commits there are."""
+
+CAPACITY: Final = 65_536
+"""Folded orders kept at hand: a replay has the memory for itself."""
+MOST_SHOWN: Final = 100
+"""Differences that a report tells one by one."""
+BATCH: Final = 4_000
+COMPARED: Final = (*TABLES, DEAD_LETTERS, POSITIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A cell that is another in the live views than in those made anew.
+
+    ``column`` None: the row is missing on one side; ``live`` and ``rebuilt`` then say ``there`` or ``missing``.
+    """
+
+    table: str
+    key: tuple[Cell, ...]
+    column: str | None
+    live: Cell
+    rebuilt: Cell
+
+    def __str__(self) -> str:
+        where = f"{self.table} {'/'.join(map(str, self.key))}"
+        if self.column is None:
+            return f"{where}: {self.live} in the live views, {self.rebuilt} in those made anew"
+        return f"{where}: {self.column} is {self.live!r} in the live views, {self.rebuilt!r} made anew"
+
+
+@dataclass(slots=True)
+class Report:
+    """What a replay came to. ``rows``: of each table, as made anew. ``parked``: orders that could not be told."""
+
+    commits: int = 0
+    events: int = 0
+    seconds: float = 0.0
+    rows: dict[str, int] = field(default_factory=dict)
+    parked: int = 0
+    differing: int = 0
+    """Cells and rows that differ; the first of them are in ``differences``."""
+    differences: list[Difference] = field(default_factory=list)
+    another_log: str | None = None
+    """The live views are of another log: nothing else was compared."""
+    swapped: bool = False
+
+    @property
+    def clean(self) -> bool:
+        """Whether the live views are what the log says."""
+        return not self.differing and self.another_log is None
+
+
+def replay(views: SqliteViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+    """Make every view anew from these parts (all partitions of the journal, and the control log), then swap.
+
+    ViewsUnavailable: nothing was changed. What the sources raise when they cannot be read.
+    """
+    began = time.monotonic()
+    side = views.side()
+    try:
+        report = _fill(side, [(part, part.source.next_ordinal) for part in parts], progress)
+        _fill(side, [(part, part.source.next_ordinal) for part in parts], None)
+        views.swap(side)
+    finally:
+        side.discard()
+    report.swapped = True
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def check(views: SqliteViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+    """Make every view anew as of where the live ones are, and compare row by row. Nothing is changed."""
+    began = time.monotonic()
+    with views.snapshot() as live:
+        until = {(log, partition): ordinal for log, partition, ordinal, *_ in _all(live, POSITIONS)}
+        side = views.side()
+        try:
+            upto = [(part, int(until.get((part.log, part.partition), 0) or 0)) for part in parts]
+            another = _of_another_log(views, upto)
+            if another is not None:
+                return Report(another_log=another, seconds=time.monotonic() - began)
+            report = _fill(side, upto, progress)
+            with side.snapshot() as anew:
+                for table in COMPARED:
+                    _compare(report, table, live, anew)
+        finally:
+            side.discard()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _of_another_log(views: SqliteViews, upto: Sequence[tuple[Part, int]]) -> str | None:
+    for part, ordinal in upto:
+        if ordinal > part.source.next_ordinal:
+            return (
+                f"the views have {ordinal} commits of partition {part.partition} of the {part.log} log, "
+                f"which itself has {part.source.next_ordinal}"
+            )
+        try:
+            Projector(part.log, part.partition, part.source, views).check()
+        except ViewsOfAnotherLog as other:
+            return str(other)
+    return None
+
+
+def _fill(side: SqliteViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> Report:
+    """Project each part up to this ordinal."""
+    report = Report()
+    total = sum(ordinal for _, ordinal in upto)
+    for part, ordinal in upto:
+        projector = Projector(part.log, part.partition, part.source, side, capacity=CAPACITY)
+        while moved := projector.advance(BATCH, behind=ordinal):
+            report.commits += moved
+            if progress is not None:
+                progress(report.commits, total)
+        if part.log == "journal":
+            report.events += projector.position.position
+    with side.snapshot() as anew:
+        report.rows = {table.name: anew.count(table) for table in TABLES}
+        report.parked = anew.count(DEAD_LETTERS)
+    return report
+
+
+# ---- comparing ------------------------------------------------------------------------------------------------------
+
+
+def _all(tables: Snapshot, table: Table) -> Iterator[Row]:
+    return chain.from_iterable(tables.rows(table))
+
+
+def _compare(report: Report, table: Table, live: Snapshot, anew: Snapshot) -> None:
+    """Walk both tables in the order of their key."""
+    left, right = _all(live, table), _all(anew, table)
+    a, b = next(left, None), next(right, None)
+    while a is not None or b is not None:
+        if a == b:
+            a, b = next(left, None), next(right, None)
+        elif b is None or (a is not None and _key(table, a) < _key(table, b)):
+            assert a is not None
+            _differs(report, Difference(table.name, _key(table, a), None, "there", "missing"))
+            a = next(left, None)
+        elif a is None or _key(table, b) < _key(table, a):
+            _differs(report, Difference(table.name, _key(table, b), None, "missing", "there"))
+            b = next(right, None)
+        else:
+            for name, one, other in zip(table.names, a, b, strict=True):
+                if one != other:
+                    _differs(report, Difference(table.name, _key(table, a), name, one, other))
+            a, b = next(left, None), next(right, None)
+
+
+def _key(table: Table, row: Row) -> tuple[Cell, ...]:
+    return row[: table.key]
+
+
+def _differs(report: Report, difference: Difference) -> None:
+    report.differing += 1
+    if len(report.differences) < MOST_SHOWN:
+        report.differences.append(_shortened(difference))
+
+
+def _shortened(difference: Difference) -> Difference:
+    """Without the tail of long texts: they are shown to people."""
+
+    def short(cell: Cell) -> Cell:
+        return f"{cell[:200]}…" if isinstance(cell, str) and len(cell) > 200 else cell
+
+    return replace(difference, live=short(difference.live), rebuilt=short(difference.rebuilt))
