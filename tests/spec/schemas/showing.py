@@ -31,3 +31,12 @@ def _shown(schema: Any, value: Any, known: dict[str, Any]) -> Any:
         form["allowed"] = form["outcome"] == "granted"
         form["inputs"] = {one["name"]: one["value"] for one in form["inputs"]}
     return form
+
+
+def without_logical_types(schema: Any) -> Any:
+    """fastavro reads an instant into a datetime, which cannot say all of them; without its meaning it is a number."""
+    if isinstance(schema, list):
+        return [without_logical_types(part) for part in schema]
+    if isinstance(schema, dict):
+        return {key: without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
+    return schema

@@ -16,19 +16,11 @@ from schemas.codec import Undecodable, decode_event, encode_event, reader
 from schemas.contracts import event_schema
 from schemas.names import CURRENT
 from schemas.wire import Malformed, compile_schema
+from tests.spec.schemas.showing import without_logical_types
 from tests.spec.schemas.strategies import built, values
 
 NAMES = [(name, version) for _, name, version in CURRENT]
 PARSED = {name: fastavro.parse_schema(event_schema(name, version)) for name, version in NAMES}
-
-
-def without_logical_types(schema: Any) -> Any:
-    """fastavro reads an instant into a datetime, which cannot say all of them; without its meaning it is a number."""
-    if isinstance(schema, list):
-        return [without_logical_types(part) for part in schema]
-    if isinstance(schema, dict):
-        return {key: without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
-    return schema
 
 
 PLAIN = {name: fastavro.parse_schema(without_logical_types(event_schema(name, version))) for name, version in NAMES}
