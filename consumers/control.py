@@ -5,7 +5,9 @@ A write that lost a race is decided again on what won. The control log (one part
 commit says how many partitions the journal has, and ``$policy/ID``; every process follows it whole (DESIGN 3).
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from consumers.admission import Admitted, Rejected
@@ -39,6 +41,15 @@ class ControlWrites:
         self._followers = followers
         self._name = name
         self._new_id = new_id
+        self._again: deque[Callable[[], None]] = deque()
+
+    def go_on(self) -> bool:
+        """Decide anew what lost a race; whether there was anything. Between two batches only: within one, local state
+        is ahead of what the listeners have been told, and a decision would look at the one and stand on the other."""
+        again, self._again = self._again, deque()
+        for write in again:
+            write()
+        return bool(again)
 
     def write(
         self, partition: int, stream: str, now: Instant, decide: Decide, done: Callable[[Settled | None], None]
@@ -79,7 +90,7 @@ class ControlWrites:
 
         def settled(settled: Settled) -> None:
             if settled.kind == "superseded" and left > 0:
-                self._try(partition, stream, now, decide, done, left - 1)
+                self._again.append(partial(self._try, partition, stream, now, decide, done, left - 1))
             else:
                 done(settled)
 
@@ -131,8 +142,9 @@ class ControlLog:
 
     def step(self, now: Instant) -> bool:
         """Send what waits, follow one batch; whether anything moved."""
-        sent = self.writer.step(now)
-        return self.follow() or sent
+        moved = self._writes.go_on()
+        moved = self.writer.step(now) or moved
+        return self.follow() or moved
 
     def end(self) -> int:
         """The log's end now: what was published before now stands below it."""

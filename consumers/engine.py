@@ -299,10 +299,11 @@ class Engine:
         self._read_clock(now)
         lanes = self._lanes
         lanes.arrive(self._steady)
+        wrote = self._writes.go_on()
         if self._ends:
             lanes.ready.extend(self._ends.arrived())
         if not lanes.ready:
-            return False
+            return wrote
         while lanes.ready:
             job = lanes.ready.popleft()
             if not job.finished:

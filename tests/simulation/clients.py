@@ -3,6 +3,7 @@
 They write down every answer, and hold it against every other answer to the same command.
 """
 
+from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,15 +18,24 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Attempt:
     """One sending of a command to one life of a process."""
 
     name: str
     process: str
+    body: Body
     command: Command
     future: Future[Outcome]
+    asked: int
+    """When it was sent: a number that grows with every sending and every answer."""
+    end: int
+    """The log's end of its partition, and of the control log, when it was sent."""
+    control_end: int
+    answered: int = 0
     outcome: Outcome | None = None
+    defect: BaseException | None = None
+    """What the engine raised instead of answering."""
     lost: bool = False
 
 
@@ -48,6 +58,8 @@ class Clients:
         self.world = world
         self.intents: list[Intent] = []
         self.open: list[Attempt] = []
+        self._heard: deque[Attempt] = deque()
+        self._moment = 0
         self.publications: list[tuple[PolicyDocument, Future[Outcome]]] = []
 
     @property
@@ -78,9 +90,13 @@ class Clients:
         version = self.world.rng.randrange(6) if self.world.faults and self.world.rng.random() < 0.03 else None
         future = process.engine.submit(command, expected_version=version)
         name = f"{'/'.join(intent.key)} {body['command']} {command.fingerprint.hex()[:6]}"
-        attempt = Attempt(name, process.name, command, future)
+        partition = process.engine.partition(command.stream)
+        ends = len(self.world.log.records[partition]), len(self.world.control_log.records[0])
+        self._moment += 1
+        attempt = Attempt(name, process.name, body, command, future, self._moment, *ends)
         intent.attempts.append(attempt)
         self.open.append(attempt)
+        future.add_done_callback(lambda _: self._heard.append(attempt))
         self.world.say(f"{process.name} is asked {name}")
 
     def publish(self, process: Process, document: PolicyDocument) -> None:
@@ -96,19 +112,23 @@ class Clients:
 
     def listen(self) -> None:
         """Write down what was answered."""
-        if not self.open:
-            return
-        still: list[Attempt] = []
-        for attempt in self.open:
-            if attempt.future.done():
-                outcome = attempt.outcome = attempt.future.result()
-                standing = "" if outcome.told.standing is None else outcome.told.standing.hash.hex()[:8]
-                counts = self.world.counts
-                counts[outcome.kind] = counts.get(outcome.kind, 0) + 1
-                self.world.say(f"{attempt.process} answers {attempt.name}: {outcome.kind} {outcome.told.rule} {standing}")
-            else:
-                still.append(attempt)
-        self.open = still
+        while self._heard:
+            attempt = self._heard.popleft()
+            if attempt.lost:
+                continue
+            self.open.remove(attempt)
+            attempt.defect = attempt.future.exception()
+            if attempt.defect is not None:
+                continue
+            outcome = attempt.outcome = attempt.future.result()
+            self._moment += 1
+            attempt.answered = self._moment
+            if outcome.told.kind == "accepted":
+                self.world.traffic.heard(attempt.body)
+            standing = "" if outcome.told.standing is None else outcome.told.standing.hash.hex()[:8]
+            counts = self.world.counts
+            counts[outcome.kind] = counts.get(outcome.kind, 0) + 1
+            self.world.say(f"{attempt.process} answers {attempt.name}: {outcome.kind} {outcome.told.rule} {standing}")
 
     def ask_again(self) -> None:
         """After healing: everything once more, to whoever comes along."""

@@ -27,6 +27,7 @@ def check(world: World) -> Reading:
     """All oracles over the log and over everything that was answered."""
     reading = read(world.log)
     acknowledged(world, reading)
+    no_defects(world)
     quantities_and_money(reading)
     deadlines(reading)
     same_everywhere(world, reading)
@@ -34,11 +35,13 @@ def check(world: World) -> Reading:
     return reading
 
 
-# ---- O1: every acknowledged outcome that names a commit is in the log exactly once ---------------------------------------
+# ---- O1: every acknowledged outcome that names a commit is in the log exactly once -----------------------------------
 
 
 def acknowledged(world: World, reading: Reading) -> None:
     at = {(told.partition, told.ordinal): told for told in reading.admitted}
+    first = {told.stream: told for told in reversed(reading.admitted) if told.commit["streams"][0]["events"]}
+    published = _published(world)
     by_command: dict[tuple[str, str], list[Told]] = defaultdict(list)
     for told in reading.admitted:
         if told.commit["command_id"] is not None:
@@ -50,6 +53,7 @@ def acknowledged(world: World, reading: Reading) -> None:
         answers = [attempt for attempt in intent.attempts if attempt.outcome is not None]
         for attempt in answers:
             _stands(attempt, at)
+            _was_not_there(attempt, first.get(attempt.command.stream), published)
         _one_answer(intent.key, answers)
         _nothing_where_nothing_was_said(intent.attempts, by_command.get(intent.key, []))
 
@@ -69,17 +73,48 @@ def _stands(attempt: Attempt, at: dict[tuple[int, int], Told]) -> None:
         raise Broken("O1", f"{attempt.name} was acknowledged with the commit of another body")
 
 
+def _was_not_there(attempt: Attempt, first: Told | None, published: dict[str, int]) -> None:
+    """What an answer without a commit denies was not in the log when it was asked."""
+    assert attempt.outcome is not None
+    if attempt.outcome.standing is not None:
+        return
+    if attempt.outcome.rule == "no-such-order" and first is not None and first.offset < attempt.end:
+        raise Broken("O1", f"{attempt.name} was told that there is no such order, but there was")
+    if attempt.outcome.rule == "no-such-policy":
+        name = attempt.body["policy"].partition("@")[0]
+        if published.get(name, attempt.control_end) < attempt.control_end:
+            raise Broken("O1", f"{attempt.name} was told that there is no policy {name}, but there was")
+
+
+def _published(world: World) -> dict[str, int]:
+    """Where in the control log each policy was first published, by id."""
+    found: dict[str, int] = {}
+    for told in read(world.control_log).admitted:
+        for event in decoded(told):
+            if isinstance(event, e.PolicyPublished):
+                found.setdefault(event.id, told.offset)
+    return found
+
+
 def _one_answer(key: tuple[str, str], answers: list[Attempt]) -> None:
     """Whoever asks again hears the first answer: the whole of it."""
     first: Outcome | None = None
     fingerprint = b""
-    for attempt in answers:
+    known = 0
+    for attempt in sorted(answers, key=lambda attempt: attempt.answered):
         assert attempt.outcome is not None
         told = attempt.outcome.told
         if told.standing is None:
-            continue
-        if first is None:
-            first, fingerprint = told, attempt.command.fingerprint
+            if (
+                first is not None
+                and attempt.asked > known
+                and attempt.outcome.kind not in ("unavailable", "unknown", "bad")
+            ):
+                raise Broken(
+                    "O1", f"{key} was answered already, and then {attempt.outcome.kind} {attempt.outcome.rule}"
+                )
+        elif first is None:
+            first, fingerprint, known = told, attempt.command.fingerprint, attempt.answered
         elif told != first:
             raise Broken("O1", f"{key} was answered twice, differently: {first} and {told}")
         elif attempt.command.fingerprint != fingerprint:
@@ -90,14 +125,24 @@ def _nothing_where_nothing_was_said(attempts: list[Attempt], found: list[Told]) 
     """A command that every answer called unwritten is not in the log."""
     said_unwritten = all(
         attempt.outcome is not None
-        and (attempt.outcome.kind in WROTE_NOTHING or (attempt.outcome.kind == "refused" and not attempt.outcome.standing))
+        and (
+            attempt.outcome.kind in WROTE_NOTHING
+            or (attempt.outcome.kind == "refused" and not attempt.outcome.standing)
+        )
         for attempt in attempts
     )
     if found and said_unwritten:
         raise Broken("O1", f"{attempts[0].name} stands in the log, but everybody was told that nothing was written")
 
 
-# ---- O2 and O3: quantities and money ------------------------------------------------------------------------------------
+def no_defects(world: World) -> None:
+    for intent in world.clients.intents:
+        for attempt in intent.attempts:
+            if attempt.defect is not None:
+                raise Broken("defect", f"{attempt.name}: {attempt.defect!r}")
+
+
+# ---- O2 and O3: quantities and money ---------------------------------------------------------------------------------
 
 
 def quantities_and_money(reading: Reading) -> None:
@@ -127,7 +172,7 @@ def quantities_and_money(reading: Reading) -> None:
             raise Broken("O3", f"{stream} costs {account.total}, it says {account.placed.total}")
 
 
-# ---- O5: each deadline fires once and never early -----------------------------------------------------------------------
+# ---- O5: each deadline fires once and never early --------------------------------------------------------------------
 
 
 def deadlines(reading: Reading) -> None:
@@ -142,11 +187,13 @@ def deadlines(reading: Reading) -> None:
                     raise Broken("O5", f"{told.stream} {event.deadline_id} fired early")
 
 
-# ---- O6: everybody's state is the fold of the log -----------------------------------------------------------------------
+# ---- O6: everybody's state is the fold of the log --------------------------------------------------------------------
 
 
 def same_everywhere(world: World, reading: Reading) -> None:
-    folds = {stream: fold(reading, stream) for stream in {told.stream for told in reading.admitted} if "$" not in stream}
+    folds = {
+        stream: fold(reading, stream) for stream in {told.stream for told in reading.admitted} if "$" not in stream
+    }
     for process in world.processes:
         assert process.engine is not None
         for stream, expected in sorted(folds.items()):
@@ -190,7 +237,7 @@ def fold(reading: Reading, stream: str) -> Folded:
     return found
 
 
-# ---- policies: an id@version has one content, whoever published it ------------------------------------------------------
+# ---- policies: an id@version has one content, whoever published it ---------------------------------------------------
 
 
 def policies(world: World) -> None:

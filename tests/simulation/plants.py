@@ -1,9 +1,111 @@
-"""Bugs to plant. They live here and nowhere else: each makes engines that are wrong in one way."""
+"""Bugs to plant, to see that the oracles catch them. They live here and nowhere else.
+
+Each makes an engine that is wrong in one way; everything around it is as it is.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
+from consumers.admission import Admission, Admitted, Rejected, Verdict
+from consumers.ends import Ends
 from consumers.engine import Engine
+from consumers.judging import Judge
+from consumers.lanes import Job
+from consumers.writer import Done, Settled, Writer
+from domain.instants import LATEST, Instant
+from schemas.commit import Commit, commit_hash
 
-PLANTS: dict[str, Callable[..., Engine]] = {"nothing": Engine}
-_ = Any
+
+def _whatever(settled: Settled) -> None:
+    """Nobody listens any more."""
+
+
+class _HastyWriter(Writer):
+    def propose(self, partition: int, key: bytes, data: bytes, done: Done, commit: Commit | None = None) -> None:
+        super().propose(partition, key, data, _whatever, commit)
+        assert commit is not None
+        engine: Engine = self._first_of.__self__  # type: ignore[attr-defined]
+        follower = engine.followers[partition]
+        at = (partition, follower.next_offset, 0, follower.next_ordinal, follower.next_position)
+        done(Settled("admitted", Admitted(*at, engine._clock(), commit_hash(data), commit, data)))
+
+
+def hasty(*given: Any, **named: Any) -> Engine:
+    """Acknowledges before read-back: as soon as a commit is on its way."""
+    engine = Engine(*given, **named)
+    engine._writer.__class__ = _HastyWriter
+    return engine
+
+
+class _CarelessAdmission(Admission):
+    def _judge(self, offset: int, index: int, appended_at: Instant, data: bytes) -> Verdict:
+        verdict = super()._judge(offset, index, appended_at, data)
+        if not isinstance(verdict, Rejected) or verdict.kind != "superseded" or verdict.commit is None:
+            return verdict
+        heads = self.heads
+        at = (self.partition, offset, index, heads.next_ordinal, heads.next_position)
+        admitted = Admitted(*at, appended_at, commit_hash(data), verdict.commit, data)
+        heads.next_ordinal += 1
+        heads.next_position += sum(len(part.events) for part in verdict.commit.streams)
+        heads.admit(admitted)
+        return admitted
+
+
+def careless(*given: Any, **named: Any) -> Engine:
+    """Skips the parent check: what lost a race is admitted all the same."""
+    engine = Engine(*given, **named)
+    for follower in engine.followers.values():
+        follower._admission.__class__ = _CarelessAdmission
+    return engine
+
+
+class _ForgetfulJudge(Judge):
+    def consider(self, job: Job) -> None:
+        self._orders.get(job.partition, job.stream).answered.clear()
+        super().consider(job)
+
+
+def forgetful(*given: Any, **named: Any) -> Engine:
+    """Forgets the command id: a retry is a new command."""
+    engine = Engine(*given, **named)
+    engine._judge.__class__ = _ForgetfulJudge
+    for follower in engine.followers.values():
+        follower.state.ordinal_of_command = lambda stream, command_id: None  # type: ignore[method-assign]
+    return engine
+
+
+class _ImpatientEnds(Ends):
+    def reached(self, job: Job, *, control: bool) -> bool:
+        return True
+
+
+def impatient(*given: Any, **named: Any) -> Engine:
+    """Says that there is no such order without having read the log to its end."""
+    engine = Engine(*given, **named)
+    engine._ends.__class__ = _ImpatientEnds
+    return engine
+
+
+def early(*given: Any, **named: Any) -> Engine:
+    """Fires deadlines by its own clock alone."""
+    engine = Engine(*given, **named)
+    engine._logtime.seen = _Future(engine._logtime.seen)
+    return engine
+
+
+class _Future(dict[int, Instant]):
+    """The log's time is always later than everything."""
+
+    def __getitem__(self, partition: int) -> Instant:
+        return LATEST
+
+
+PLANTS: dict[str, Callable[..., Engine]] = {
+    "nothing": Engine,
+    "hasty": hasty,
+    "careless": careless,
+    "forgetful": forgetful,
+    "impatient": impatient,
+    "early": early,
+}
+"""What may be planted, by name."""

@@ -1,6 +1,7 @@
 """One engine process of the simulated world: it lives, stands still, dies, and comes back with what is left of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumers.control import ControlLog
@@ -16,8 +17,8 @@ from tests.simulation.traffic import MARKETS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-LIMITS = Limits(in_flight=64, waiting=200, tries=6, orders=3, batch=4, poll=0, schedule=1_000_000, scheduled=20)
-"""Small on purpose: orders fall out of the cache, batches end in the middle, races are given up."""
+LIMITS = Limits(in_flight=64, waiting=200, tries=6, orders=50, batch=4, poll=0, schedule=1_000_000, scheduled=20)
+"""Small on purpose: batches end in the middle, races are given up."""
 
 
 class FakeVault:
@@ -44,6 +45,8 @@ class Process:
         """How far its clock is ahead of the true time."""
         self.standing_still = False
         self.lives = 0
+        self.limits = replace(LIMITS, orders=world.rng.choice((2, 50, 50)))
+        """With two orders at hand, they keep falling out of the cache."""
         self._build = build
         self.states: dict[int, LocalState] = {}
         self.engine: Engine | None = None
@@ -77,7 +80,7 @@ class Process:
             if partition not in self.states:
                 self.states[partition] = memory_local_state(partition, world.partitions)
         ports = Ports(MARKETS.__getitem__, world.vault, world.new_id, world.backoff)
-        self.engine = self._build(journal, control, self.states, ports, name=self.name, limits=LIMITS)
+        self.engine = self._build(journal, control, self.states, ports, name=self.name, limits=self.limits)
         self.engine.start()
 
     def crash(self, left: str) -> None:

@@ -20,7 +20,13 @@ _SCHEMAS = files("schemas").joinpath("journal")
 def _schema(name: str) -> Any:
     """The schema without logical types: instants stay whole numbers."""
     text = _SCHEMAS.joinpath(f"{name}.avsc").read_text(encoding="utf-8")
-    return parse_schema(json.loads(text, object_hook=lambda node: {k: v for k, v in node.items() if k != "logicalType"}))
+    return parse_schema(
+        json.loads(text, object_hook=lambda node: {k: v for k, v in node.items() if k != "logicalType"})
+    )
+
+
+def _read(schema: Any, data: bytes) -> Any:
+    return schemaless_reader(io.BytesIO(data), schema, None)
 
 
 COMMIT = _schema("commit")
@@ -32,6 +38,7 @@ class Told:
     """An admitted commit: where it stands, its hash, when it was appended, and what fastavro read."""
 
     partition: int
+    offset: int
     ordinal: int
     hash: bytes
     appended_at: int
@@ -64,8 +71,8 @@ def read(log: MemoryLog) -> Reading:
         commands: set[tuple[str, str]] = set()
         ordinal = 0
         for record in records:
-            for data in schemaless_reader(io.BytesIO(record.value), RECORD, None)["commits"]:  # type: ignore[index,call-overload]
-                commit: Any = schemaless_reader(io.BytesIO(data), COMMIT, None)  # type: ignore[call-overload]
+            for data in _read(RECORD, record.value)["commits"]:
+                commit = _read(COMMIT, data)
                 (part,) = commit["streams"]
                 command = (part["stream"], commit["command_id"])
                 if commit["commit_id"] in ids or (commit["command_id"] is not None and command in commands):
@@ -80,6 +87,6 @@ def read(log: MemoryLog) -> Reading:
                 ids.add(commit["commit_id"])
                 if commit["command_id"] is not None:
                     commands.add(command)
-                found.admitted.append(Told(partition, ordinal, hash_, record.appended_at, commit))
+                found.admitted.append(Told(partition, record.offset, ordinal, hash_, record.appended_at, commit))
                 ordinal += 1
     return found

@@ -30,7 +30,11 @@ class Plan:
     lines: list[tuple[int, int]]
     currency: str
     policy: str | None
-    placing: Body | None = None
+    life: int
+    """How many commands it gets before another order takes its place."""
+    placings: int = 0
+    placed: bool = False
+    """Whether somebody heard that it stands."""
     requests: list[str] = field(default_factory=list)
     shipments: list[str] = field(default_factory=list)
     messages: int = 0
@@ -39,27 +43,41 @@ class Plan:
 class Traffic:
     """Makes up commands. ``now`` is the true time, for dates that lie ahead."""
 
-    def __init__(self, rng: Random, orders: int) -> None:
+    def __init__(self, rng: Random, markets: list[str], orders: int) -> None:
         self.rng = rng
+        self._markets = markets
         self._commands = 0
-        self.plans = [self._plan(number) for number in range(orders)]
+        self._orders = 0
+        self.plans = [self._plan() for _ in range(orders)]
 
     def next(self, now: Instant) -> Body:
         """Another command: the placing of an order first, then whatever people do to it."""
         rng = self.rng
-        plan = rng.choice(self.plans)
-        if plan.placing is None:
-            plan.placing = self._place(plan, now)
-            return plan.placing
-        if rng.random() < 0.02:
+        at = rng.randrange(len(self.plans))
+        if self.plans[at].life == 0:
+            self.plans[at] = self._plan()
+        plan = self.plans[at]
+        plan.life -= 1
+        plan.placings += 1
+        if rng.random() < (0.01 if plan.placed else 1.5 / plan.placings):
             return self._place(plan, now)
         make = rng.choices(_MAKERS, _WEIGHTS)[0]
         return make(self, plan, now)
 
+    def heard(self, body: Body) -> None:
+        """A command was accepted."""
+        if body["command"] == "PlaceOrder":
+            for plan in self.plans:
+                plan.placed = plan.placed or plan.order_id == body["order_id"]
+
     def twisted(self, body: Body) -> Body:
         """Another body under the same command id."""
         twist = dict(body)
-        for name, others in (("reason", ("changed_mind", "other")), ("carrier", ("A", "B", "C")), ("amount", ("0.01", "7"))):
+        for name, others in (
+            ("reason", ("changed_mind", "other")),
+            ("carrier", ("A", "B", "C")),
+            ("amount", ("0.01", "7")),
+        ):
             if name in twist:
                 twist[name] = next(other for other in others if other != twist[name])
                 return twist
@@ -78,12 +96,14 @@ class Traffic:
 
     # ---- one of each ----------------------------------------------------------------------------------------------
 
-    def _plan(self, number: int) -> Plan:
+    def _plan(self) -> Plan:
         rng = self.rng
-        lines = [(line + 1, rng.choice((1, 1, 2, 3, 5))) for line in range(rng.choice((1, 1, 2, 3)))]
-        policy = rng.choice((None, None, None, "corner-shop", "seller-portal@1", "nowhere"))
+        self._orders += 1
+        lines = [(line + 1, rng.choice((1, 2, 3, 5))) for line in range(rng.choice((1, 2, 3)))]
+        policy = rng.choices((None, "corner-shop", "seller-portal@1", "nowhere"), (20, 4, 3, 1))[0]
         currency = rng.choice(("USD", "USD", "JPY"))
-        return Plan(rng.choice(list(MARKETS)), f"PO-{number + 1}", lines, currency, policy)
+        market = rng.choice(self._markets)
+        return Plan(market, f"PO-{self._orders}", lines, currency, policy, rng.randrange(8, 25))
 
     def _body(self, plan: Plan, command: str, who: str, /, **fields: Any) -> Body:
         self._commands += 1
@@ -109,7 +129,12 @@ class Traffic:
         rng = self.rng
         lines = []
         for number, quantity in plan.lines:
-            line = {"line": number, "sku": f"S{number}", "quantity": quantity, "unit_price": self._amount(plan, 100, 3000)}
+            line = {
+                "line": number,
+                "sku": f"S{number}",
+                "quantity": quantity,
+                "unit_price": self._amount(plan, 100, 3000),
+            }
             if rng.random() < 0.3:
                 line["discount"] = self._amount(plan, 0, 100)
             if rng.random() < 0.3:
@@ -136,12 +161,12 @@ class Traffic:
 
     def _lines(self, plan: Plan) -> Body:
         rng = self.rng
-        if rng.random() < 0.4:
+        if rng.random() < 0.25:
             return {}
         picked = [line for line in plan.lines if rng.random() < 0.6] or plan.lines[:1]
         return {
             "lines": [
-                number if rng.random() < 0.5 else {"line": number, "quantity": rng.randrange(1, quantity + 1)}
+                number if rng.random() < 0.3 else {"line": number, "quantity": rng.randrange(1, quantity + 1)}
                 for number, quantity in picked
             ]
         }
@@ -161,6 +186,8 @@ class Traffic:
         return self._body(plan, "RequestCancel", "buyer", **fields)
 
     def _answer(self, plan: Plan, now: Instant) -> Body:
+        if not plan.requests:
+            return self._request(plan, now)
         command = self.rng.choice(("ApproveCancel", "ApproveCancel", "DeclineCancel", "WithdrawCancel"))
         kind = "buyer" if command == "WithdrawCancel" else "seller"
         return self._body(plan, command, kind, request_id=self._known(plan.requests, "r1"))
@@ -172,7 +199,7 @@ class Traffic:
         return self._body(plan, "TakeAlternative", "buyer", request_id=name, kind="wait")
 
     def _cancel(self, plan: Plan, now: Instant) -> Body:
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.2:
             fields = {**self._lines(plan), "reason": "out_of_stock", "rule": "seller-has-final-say"}
             return self._body(plan, "CancelLines", "support", **fields)
         return self._body(plan, "CancelLines", "seller", reason=self.rng.choice(REASONS), **self._lines(plan))
@@ -180,7 +207,9 @@ class Traffic:
     def _ship(self, plan: Plan, now: Instant) -> Body:
         name = f"asn{len(plan.shipments) + 1}"
         plan.shipments.append(name)
-        return self._body(plan, "Ship", "seller", shipment_id=name, carrier="A", tracking_number=f"T{name}", **self._lines(plan))
+        return self._body(
+            plan, "Ship", "seller", shipment_id=name, carrier="A", tracking_number=f"T{name}", **self._lines(plan)
+        )
 
     def _track(self, plan: Plan, now: Instant) -> Body:
         command = self.rng.choice(("StartTracking", "TrackingMoved"))
@@ -192,7 +221,7 @@ class Traffic:
 
     def _refund(self, plan: Plan, now: Instant) -> Body:
         command = self.rng.choice(("ConfirmRefund", "ConfirmRefund", "FailRefund"))
-        return self._body(plan, command, "system", refund_id=f"refund-{self.rng.choice((1, 1, 2, 3))}")
+        return self._body(plan, command, "system", refund_id=f"refund-{self.rng.choice((1, 1, 1, 2))}")
 
     def _message(self, plan: Plan, now: Instant) -> Body:
         plan.messages += self.rng.random() < 0.7
@@ -218,7 +247,7 @@ class Traffic:
 
 
 _WEIGHED = {
-    Traffic._pay: 3,
+    Traffic._pay: 2,
     Traffic._other_refund: 1,
     Traffic._request: 8,
     Traffic._answer: 8,
@@ -227,9 +256,9 @@ _WEIGHED = {
     Traffic._ship: 7,
     Traffic._track: 3,
     Traffic._deliver: 2,
-    Traffic._refund: 4,
+    Traffic._refund: 2,
     Traffic._message: 3,
-    Traffic._return: 3,
+    Traffic._return: 2,
     Traffic._revise: 1,
     Traffic._deadline: 1,
 }

@@ -17,7 +17,7 @@ from infra.journals.memory import Fate, Flight, MemoryLog
 from infra.local_state import memory_local_state
 from tests.simulation.clients import Clients
 from tests.simulation.process import FakeVault, Process
-from tests.simulation.traffic import Traffic
+from tests.simulation.traffic import MARKETS, Traffic
 
 START: Instant = 1_772_445_600 * SECOND
 """2026-03-02T10:00:00Z."""
@@ -68,16 +68,17 @@ class World:
         self.log = MemoryLog(self.partitions, self.clock, identity="journal", plan=self._fate, auto=False)
         self.control_log = MemoryLog(1, self.clock, identity="control", auto=True)
         self.vault = FakeVault(self)
+        self.markets = rng.sample(list(MARKETS), 3)
         self._publish_presets()
         self.control_log.plan, self.control_log.auto = self._fate, False
         self.processes = [Process(self, number + 1, build) for number in range(rng.choice((2, 3, 3)))]
         for process in self.processes:
             process.offset = rng.choice((0, rng.randrange(-SECOND, SECOND)))
             process.start()
-        self.traffic = Traffic(rng, rng.randrange(2, 6))
+        self.traffic = Traffic(rng, self.markets, rng.randrange(2, 6))
         self.clients = Clients(self)
 
-    # ---- ports ----------------------------------------------------------------------------------------------------
+    # ---- ports -------------------------------------------------------------------------------------------------------
 
     def clock(self) -> Instant:
         return self.time
@@ -94,7 +95,7 @@ class World:
         self.say(f"append {number} by {by} to {partition}: {fate} {sha256(record).hexdigest()[:8]}")
         return fate
 
-    # ---- the trace --------------------------------------------------------------------------------------------------
+    # ---- the trace ---------------------------------------------------------------------------------------------------
 
     def say(self, what: str) -> None:
         """One more line of the trace."""
@@ -107,7 +108,7 @@ class World:
     def trace(self) -> str:
         return self._trace.hexdigest()
 
-    # ---- running ----------------------------------------------------------------------------------------------------
+    # ---- running -----------------------------------------------------------------------------------------------------
 
     def run(self, steps: int = 900) -> None:
         """Let it happen: ``steps`` random steps with faults, then healing until everything has come to rest."""
@@ -158,7 +159,7 @@ class World:
                 moved = True
         return moved
 
-    # ---- what can happen ----------------------------------------------------------------------------------------------
+    # ---- what can happen ---------------------------------------------------------------------------------------------
 
     def running(self) -> Process | None:
         """Somebody who is there."""
@@ -256,8 +257,10 @@ class World:
         control = ControlLog(self.control_log.journal("setup"), memory_local_state(0, 1), "setup", self.new_id)
         control.start()
         control.create(self.partitions, self.time, lambda settled: None)
+        used = {"seller-portal", *(MARKETS[name].policy for name in self.markets)}
         for document in _PRESETS:
-            control.publish(document, self.time, lambda verdict, settled: None)
+            if document.policy.id in used:
+                control.publish(document, self.time, lambda verdict, settled: None)
         while control.step(self.time):
             pass
 
@@ -273,7 +276,7 @@ _ACTIONS: dict[Callable[[World], None], float] = {
     World._round: 8,
     World._flight: 22,
     World._moment: 5,
-    World._while: 0.6,
+    World._while: 1.2,
     World._crash: 0.7,
     World._start: 3,
     World._stand_still: 0.7,
