@@ -28,8 +28,9 @@ from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import Synchronous
 from infra.local_state import Slot, claim_slot, open_local_state
 from infra.looping import Loop
-from infra.opening import clock, follow_control, new_id, open_control, open_journal, prepare
-from infra.reading import existing_directory, state_file
+from infra.opening import follow_control, new_id, open_control, open_journal, prepare
+from infra.places import clock, state_file
+from infra.reading import existing_directory
 from infra.settings import Settings
 from infra.vault import KEY_BYTES, SealedFirst, SqliteVault, key_from_file, key_from_text
 

@@ -1,27 +1,69 @@
 """Finding orders by what people have in hand. The views answer where they are up to date, else the log itself."""
 
+from collections.abc import Iterator
+
+from consumers.orders import Folded
+from consumers.views import ViewsError
+from domain.deadlines import live
+from domain.events import Deadline
+from domain.instants import Instant
 from infra.reading import Reader
 
 
 def orders_with_po(reader: Reader, po: str) -> list[str]:
-    """Streams of orders with this PO number, in the order in which they were placed in their partition."""
+    """Streams of the orders with this PO number."""
     found = _asked(reader, po)
     if found is not None:
         return found
-    streams: list[str] = []
+    return [
+        stream
+        for stream, folded in all_orders(reader)
+        if folded.order is not None and folded.order.exists and folded.order.terms.po_number == po
+    ]
+
+
+def all_deadlines(reader: Reader, before: Instant | None, marketplace: str | None) -> list[tuple[str, Deadline]]:
+    """(stream, deadline) of every deadline that still applies, the earliest first."""
+    prefix = "" if marketplace is None else f"{marketplace}/"
+    found = [
+        (stream, deadline)
+        for stream, folded in all_orders(reader, prefix)
+        if folded.order is not None and folded.order.exists
+        for deadline in live(folded.order)
+        if before is None or deadline.due_at < before
+    ]
+    found.sort(key=lambda each: (each[1].due_at, each[0], each[1].deadline_id))
+    return found
+
+
+def all_orders(reader: Reader, prefix: str = "") -> Iterator[tuple[str, Folded]]:
+    """Every order, folded from the log, partition by partition."""
     for partition, follower in reader.followers.items():
         after: str | None = None
         while names := follower.state.streams(after, 1000):
             after = names[-1]
             for name in names:
-                if name.startswith("$"):
-                    continue
-                order = reader.orders.load(partition, name).order
-                if order is not None and order.exists and order.terms.po_number == po:
-                    streams.append(name)
-    return streams
+                if not name.startswith("$") and name.startswith(prefix):
+                    yield name, reader.orders.load(partition, name)
 
 
 def _asked(reader: Reader, po: str) -> list[str] | None:
-    """What the views say; None if they are not there or behind the log."""
-    return None
+    """What the views say; None if they are not there, not readable, or behind the log."""
+    path = reader.settings.views_at.path
+    if path is None or not path.exists():
+        return None
+    from infra.views.sqlite import open_sqlite_views
+
+    try:
+        views = open_sqlite_views(path).views
+    except ViewsError:
+        return None
+    try:
+        for partition, follower in reader.followers.items():
+            if views.position("journal", partition).ordinal < follower.next_ordinal:
+                return None
+        return [f"{row['marketplace']}/{row['order_id']}" for row in views.orders_with_po(po)]
+    except ViewsError:
+        return None
+    finally:
+        views.close()

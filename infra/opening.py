@@ -13,20 +13,13 @@ from typing import Final
 from consumers.control import ControlLog
 from consumers.journal import Journal, JournalMismatch, JournalUnavailable
 from consumers.writer import Settled
-from domain.instants import Instant
 from domain.policy import PolicyDocument
 from infra.journals.sqlite import Synchronous, open_sqlite_journal
 from infra.local_state import memory_local_state
+from infra.places import CONTROL_FILE, JOURNAL_FILE, clock
 
-JOURNAL_FILE: Final = "journal.sqlite"
-CONTROL_FILE: Final = "control.sqlite"
 PATIENCE: Final = 30.0
 """Seconds that a first commit of the control log may take."""
-
-
-def clock() -> Instant:
-    """The clock of this process: microseconds since 1970, UTC."""
-    return time.time_ns() // 1000
 
 
 def new_id() -> bytes:

@@ -22,7 +22,7 @@ from consumers.projector import Projector, ViewsOfAnotherLog
 from consumers.views import PositionMoved, ViewsDamaged, ViewsUnavailable
 from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
-from infra.reading import state_file
+from infra.places import state_file
 from infra.settings import Settings
 from infra.views.sqlite import SqliteViews, open_sqlite_views
 
@@ -127,7 +127,14 @@ class Projecting:
         Without a ``timeout``: as long as they get on, or until they stand still for good.
         """
         wanted = {partition: follower.next_ordinal for partition, follower in self._engine.followers.items()}
-        return self._wait(lambda: all(self._ordinals.get(p, 0) >= n for p, n in wanted.items()), timeout)
+        policies = self._engine.control.follower.next_ordinal
+
+        def reached() -> bool:
+            return self._of_control.position.ordinal >= policies and all(
+                self._ordinals.get(partition, 0) >= ordinal for partition, ordinal in wanted.items()
+            )
+
+        return self._wait(reached, timeout)
 
     def _wait(self, reached: Callable[[], bool], timeout: float | None) -> bool:
         until = None if timeout is None else time.monotonic() + timeout

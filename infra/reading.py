@@ -9,21 +9,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from consumers.follower import Follower
 from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
 from domain.instants import Instant, format_instant
-from domain.market import MarketSettings
 from domain.policy import PolicyBook
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import Slot, claim_slot, open_local_state
-from infra.opening import JOURNAL_FILE, open_control
-from infra.settings import Settings
+from infra.places import JOURNAL_FILE, state_file
 from schemas.codec import Undecodable, decode_event, event_data
 from schemas.partitioning import partition_of
+
+if TYPE_CHECKING:
+    from domain.market import MarketSettings
+    from domain.policy import PolicyBook
+    from infra.settings import Settings
 
 PATIENCE: Final = 2.0
 """Seconds that the owner of slot 0 gets to reach the log's end."""
@@ -40,12 +43,7 @@ class _Nobody:
     def rejected(self, rejected: object) -> None: ...
 
 
-def state_file(slot: Path, partition: int) -> Path:
-    """The local state of a partition in a slot."""
-    return slot / f"journal-{partition}.sqlite"
-
-
-def existing_directory(settings: Settings) -> Path:
+def existing_directory(settings: "Settings") -> Path:
     """The directory of the embedded journal; NoJournal if there is none."""
     directory = settings.journal_at.directory
     if directory is None:
@@ -64,13 +62,13 @@ def existing_directory(settings: Settings) -> Path:
 class Reader:
     """Orders as the log has them, and the policies in force."""
 
-    settings: Settings
+    settings: "Settings"
     directory: Path
     journal: Journal
     followers: dict[int, Follower]
     orders: Orders
     slot: Slot | None
-    _book: PolicyBook | None = None
+    _book: "PolicyBook | None" = None
 
     def partition(self, stream: str) -> int:
         """Which partition a stream belongs to."""
@@ -90,7 +88,7 @@ class Reader:
         return history(self.followers[self.partition(stream)].state, stream)
 
     @property
-    def book(self) -> PolicyBook:
+    def book(self) -> "PolicyBook":
         """The policies published so far."""
         if self._book is None:
             self._book = read_policies(self.directory)
@@ -104,7 +102,7 @@ class Reader:
             self.slot.release()
 
 
-def open_reader(settings: Settings) -> Reader:
+def open_reader(settings: "Settings") -> Reader:
     """Read the settings' journal up to its end as it is now. JournalError where it cannot be trusted or read."""
     directory = existing_directory(settings)
     journal = open_sqlite_journal(directory / JOURNAL_FILE, settings.journal_at.partitions, create=False)
@@ -168,8 +166,10 @@ def _brought_up(journal: Journal, slot: Slot, ends: list[int]) -> dict[int, Foll
 # ---- what is read ---------------------------------------------------------------------------------------------------
 
 
-def read_policies(directory: Path) -> PolicyBook:
+def read_policies(directory: Path) -> "PolicyBook":
     """The control log, read to its end: every policy published so far."""
+    from infra.opening import open_control
+
     control = open_control(directory, "reader", create=False)
     try:
         return control.book
@@ -211,7 +211,7 @@ def _index(entry: Any) -> int:
     return index
 
 
-def standing_at(folded: Folded, book: PolicyBook, market: MarketSettings, instant: Instant) -> Folded:
+def standing_at(folded: Folded, book: "PolicyBook", market: "MarketSettings", instant: Instant) -> Folded:
     """The stream with every deadline before ``instant`` reached on top, nothing else new. It is not changed itself."""
     order = folded.order
     if order is None or not order.exists or folded.stuck is not None:

@@ -50,7 +50,7 @@ class InstantType(click.ParamType[Instant]):
         if isinstance(value, int):
             return value
         if value == "now":
-            from infra.opening import clock
+            from infra.places import clock
 
             return clock()
         try:

@@ -37,7 +37,7 @@ as_of = click.option("--as-of", type=INSTANT, help="As it was at this instant (R
 def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
     """The order: lines, money, requests, refunds, shipments, deadlines."""
     from domain.show import show as picture
-    from infra.opening import clock
+    from infra.places import clock
     from infra.reading import open_reader
 
     reader = open_reader(settings)
@@ -94,7 +94,7 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
 def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
     """What may be done with it, why or why not, and until when."""
     from domain.asking import eligibility as judged
-    from infra.opening import clock
+    from infra.places import clock
     from infra.reading import open_reader
     from schemas.codec import verdict_data
 
@@ -132,11 +132,42 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 @as_json
 @stored
-def cancel(settings: "Settings", order: str | None, po: str | None, **options: object) -> int:
+def cancel(
+    settings: "Settings",
+    order: str | None,
+    po: str | None,
+    actor: str,
+    lines: tuple[str, ...],
+    reason: str | None,
+    rule: str | None,
+    request_id: str | None,
+    command_id: str | None,
+    yes: bool,
+    as_json: bool,
+) -> int:
     """Cancel it, or lines of it: a buyer asks (RequestCancel), a seller or support cancels (CancelLines)."""
     from infra.cli.order_cancel import run_cancel
+    from infra.reading import open_reader
 
-    return run_cancel(settings, lambda reader: _chosen(reader, order, po), **options)  # type: ignore[arg-type]
+    reader = open_reader(settings)
+    try:
+        stream = _chosen(reader, order, po)
+    except BaseException:
+        reader.close()
+        raise
+    return run_cancel(
+        settings,
+        stream,
+        reader,
+        actor=actor,
+        lines=lines,
+        reason=reason,
+        rule=rule,
+        request_id=request_id,
+        command_id=command_id,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:

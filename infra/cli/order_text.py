@@ -131,7 +131,7 @@ def print_history(stream: str, events: list[dict[str, Any]], currency: str) -> N
         rows.append(
             (event["version"], when(event["recorded_at"]) if new else "", by if new else "", event["event"], said)
         )
-    out.print(table(["", "recorded", "by", "what", ""], rows, right=[""]))
+    out.print(table(["version", "recorded", "by", "what", ""], rows, right=["version"]))
 
 
 def print_verdicts(stream: str, verdicts: list[Verdict], at: Instant, now: Instant, market: MarketSettings) -> None:

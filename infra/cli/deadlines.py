@@ -1,0 +1,59 @@
+"""`rescind deadlines`: what falls due, and when."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from domain.instants import Instant, format_instant
+from infra.cli.options import INSTANT, as_json, stored
+from infra.cli.printing import console, from_now, print_json, table, when
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+
+@click.group()
+def deadlines() -> None:
+    """What falls due."""
+
+
+@deadlines.command("list")
+@click.option("--before", type=INSTANT, help="Only those due before this instant.")
+@click.option("--marketplace", help="Only this marketplace's.")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="At most so many.")
+@as_json
+@stored
+def list_(settings: "Settings", before: Instant | None, marketplace: str | None, limit: int, as_json: bool) -> None:
+    """Every deadline that still applies, the earliest first."""
+    from infra.finding import all_deadlines
+    from infra.places import clock
+    from infra.reading import open_reader
+
+    reader = open_reader(settings)
+    try:
+        found = all_deadlines(reader, before, marketplace)
+    finally:
+        reader.close()
+    more = len(found) - limit
+    found = found[:limit]
+    if as_json:
+        for stream, deadline in found:
+            name, _, order_id = stream.partition("/")
+            due_at = format_instant(deadline.due_at)
+            print_json(
+                {
+                    "marketplace": name,
+                    "order_id": order_id,
+                    "deadline_id": deadline.deadline_id,
+                    "kind": deadline.kind,
+                    "due_at": due_at,
+                    "ref": deadline.ref,
+                }
+            )
+        return
+    now = clock()
+    rows = [(when(d.due_at), from_now(d.due_at, now), stream, d.deadline_id, d.kind, d.ref) for stream, d in found]
+    out = console()
+    out.print(table(["due", "", "order", "deadline", "kind", "about"], rows) if rows else "no deadline applies")
+    if more > 0:
+        out.print(f"… and {more:,} more: --limit or --before say how many are listed")

@@ -1,0 +1,169 @@
+"""`rescind order cancel`: the preview, the question, the command. What a person cancels is shown before it is done."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.cli.exits import EXIT_NO, No, Unavailable, Wrong
+from infra.cli.printing import console, money, plain, print_json, say
+from infra.cli.sentences import sentence
+
+if TYPE_CHECKING:
+    from consumers.orders import Folded
+    from consumers.outcomes import Outcome
+    from domain.commands import Command
+    from infra.reading import Reader
+    from infra.settings import Settings
+
+
+def run_cancel(
+    settings: "Settings",
+    stream: str,
+    reader: "Reader",
+    *,
+    actor: str,
+    lines: tuple[str, ...],
+    reason: str | None,
+    rule: str | None,
+    request_id: str | None,
+    command_id: str | None,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Cancel, after showing what that does; the exit code. ``reader`` is closed before anything is written."""
+    from infra.app import open_app
+    from infra.places import clock
+
+    try:
+        folded = reader.folded(stream)
+        if folded.order is None or not folded.order.exists:
+            raise No(f"there is no order {stream}: check marketplace and order id, or search with --po NUMBER")
+        command = _command(folded, actor, lines, reason, rule, request_id, command_id)
+        if command.command_id not in folded.answered:
+            _preview(reader, folded, command, clock())
+    finally:
+        reader.close()
+    if not yes and command_id is None:
+        if not sys.stdin.isatty():
+            raise Wrong("a cancellation cannot be undone: say --yes to carry it out without being asked")
+        click.confirm("A cancellation cannot be undone. Carry it out?", abort=True, err=True)
+    with open_app(settings, create=False) as app:
+        again = command.command_id in folded.answered
+        expected = None if again else folded.count
+        outcome = app.engine.submit(command, expected_version=expected).result(settings.answer_within)
+        if app.views is not None:
+            app.views.catch_up(settings.answer_within)
+    return _answer(outcome, command, as_json)
+
+
+def _command(
+    folded: "Folded",
+    actor: str,
+    lines: tuple[str, ...],
+    reason: str | None,
+    rule: str | None,
+    request_id: str | None,
+    command_id: str | None,
+) -> "Command":
+    from domain.commands import parse_command
+    from infra.opening import new_id
+
+    order = folded.order
+    assert order is not None
+    kind, _, name = actor.partition(":")
+    own = {"buyer": order.terms.buyer_id, "seller": order.terms.seller_id}
+    if kind not in ("buyer", "seller", "support"):
+        raise Wrong(f"--as {actor}: write buyer, seller, or support:YOUR-ID")
+    if not name and kind not in own:
+        raise Wrong("--as support needs your id: --as support:YOUR-ID")
+    fresh = new_id().hex()[:12]
+    body: dict[str, Any] = {
+        "command": "RequestCancel" if kind == "buyer" else "CancelLines",
+        "command_id": command_id or f"cli-{fresh}",
+        "marketplace": order.marketplace,
+        "order_id": order.order_id,
+        "actor": {"kind": kind, "id": name or own[kind]},
+    }
+    if kind == "buyer":
+        body["request_id"] = request_id or (f"request-{command_id}" if command_id else f"request-{fresh}")
+    if lines:
+        body["lines"] = [_pick(line) for line in lines]
+    body |= {key: value for key, value in (("reason", reason), ("rule", rule)) if value is not None}
+    return parse_command(body)
+
+
+def _pick(text: str) -> dict[str, int]:
+    number, _, quantity = text.partition(":")
+    try:
+        return {"line": int(number), **({"quantity": int(quantity)} if quantity else {})}
+    except ValueError:
+        raise Wrong(f"--line {text}: write the line's number, or NUMBER:QUANTITY") from None
+
+
+def _preview(reader: "Reader", folded: "Folded", command: "Command", now: int) -> None:
+    """What it would come to, on standard error: standard output is for the answer."""
+    from domain.decide import decide
+
+    order = folded.order
+    assert order is not None
+    decided = decide(
+        order, command, reader.book, reader.settings.market(command.marketplace), max(now, order.recorded_at)
+    )
+    if decided.refused is not None:
+        return
+    out = console(stderr=True)
+    currency = order.terms.currency
+    canceled = sum(line.canceled for line in decided.order.lines.values()) - sum(
+        line.canceled for line in order.lines.values()
+    )
+    back = decided.order.refunds_instructed - order.refunds_instructed
+    if canceled:
+        out.print(
+            plain(
+                f"This cancels {canceled} units of {folded.stream} and gives back {money(back, currency)} {currency}."
+            )
+        )
+    else:
+        out.print(plain(f"This asks to cancel {folded.stream}; the answer is somebody else's."))
+
+
+def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
+    from domain.show import show
+    from schemas.codec import event_data, verdict_data
+
+    told = outcome.told
+    if told.kind == "version-conflict":
+        raise No(f"{command.stream} has changed meanwhile and nothing was written: look at it again, then repeat")
+    if told.kind == "bad":
+        raise Wrong(f"{told.pointer}: {told.message}" if told.pointer else told.message)
+    if told.kind in ("unknown", "unavailable"):
+        raise Unavailable(f"{told.message} (command id {command.command_id})")
+    order = told.order
+    if as_json:
+        answer: dict[str, Any] = {
+            "outcome": told.kind,
+            "command_id": command.command_id,
+            "replayed": outcome.kind == "duplicate",
+            "rule": told.rule,
+            "because": told.message or None,
+            "verdict": None if told.verdict is None else verdict_data(told.verdict),
+            "events": [type(event).__name__ for event, _ in told.events],
+        }
+        if order is not None and order.exists:
+            head = None if told.standing is None else told.standing.hash
+            answer["order"] = show(order, head, order.recorded_at)
+        print_json(answer)
+    elif told.kind == "refused":
+        verdict = told.verdict
+        say(f"rescind: no: {told.message} ({told.rule})")
+        for other in verdict.instead if verdict is not None else ():
+            say(f"  Instead: {other.text}")
+    else:
+        out = console()
+        out.print(f"done (command id {command.command_id}):" if told.events else "nothing changes: it is so already")
+        currency = order.terms.currency if order is not None and order.exists else "XXX"
+        for event, _ in told.events:
+            name = type(event).__name__
+            out.print(plain(f"  {name}: {sentence(name, event_data(event), currency)}"))
+    return EXIT_NO if told.kind == "refused" else 0

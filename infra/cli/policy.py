@@ -1,0 +1,219 @@
+"""`rescind policy`: the documents that say which rules are in force."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.cli.exits import No, Unavailable, Wrong
+from infra.cli.options import as_json, stored
+from infra.cli.printing import console, plain, print_json, table
+
+if TYPE_CHECKING:
+    from domain.policy import Policy, PolicyBook, PolicyDocument
+    from infra.settings import Settings
+
+
+@click.group()
+def policy() -> None:
+    """The policies in force. NAME is an id (its newest version) or id@version."""
+
+
+@policy.command("list")
+@as_json
+@stored
+def list_(settings: "Settings", as_json: bool) -> None:
+    """Every policy published, oldest first."""
+    book = _book(settings)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": document.policy.id,
+            "version": document.policy.version,
+            "newest": book.latest[document.policy.id] == document.policy.version,
+            "sha256": document.sha256.hex(),
+            "title": document.policy.title,
+        }
+        for document in book.documents.values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    shown = [
+        (f"{r['id']}@{r['version']}", "newest" if r["newest"] else "", r["title"] or "", r["sha256"][:16]) for r in rows
+    ]
+    console().print(table(["policy", "", "title", "sha256"], shown))
+
+
+@policy.command()
+@click.argument("name")
+@as_json
+@stored
+def show(settings: "Settings", name: str, as_json: bool) -> None:
+    """The document as it was published, with its SHA-256."""
+    document = _named(_book(settings), name)
+    content = json.loads(document.document)
+    if as_json:
+        print_json({"sha256": document.sha256.hex(), "document": content})
+        return
+    click.echo(f"{document.policy.id}@{document.policy.version}  sha256 {document.sha256.hex()}")
+    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+@policy.command()
+@click.argument("name")
+@as_json
+@stored
+def explain(settings: "Settings", name: str, as_json: bool) -> None:
+    """What its rules say, in the order in which they are judged, with the parameters in force."""
+    from domain.rulebook import RULES
+
+    document = _named(_book(settings), name)
+    told: list[dict[str, Any]] = [
+        {"rule": rule, "says": RULES[rule][1], "parameters": _parameters(document.policy, rule)}
+        for rule in (*document.policy.rules, *_beside(document.policy))
+    ]
+    if as_json:
+        print_json(told)
+        return
+    out = console()
+    title = f", {document.policy.title}" if document.policy.title else ""
+    out.print(f"[bold]{document.policy.id}@{document.policy.version}[/]{plain(title)}")
+    out.print("Of the list the first rule that speaks decides.")
+    for number, each in enumerate(told, 1):
+        place = f"{number}." if number <= len(document.policy.rules) else "and"
+        shown = ", ".join(f"{key} {value}" for key, value in each["parameters"].items())
+        out.print(f"\n{place} [bold]{each['rule']}[/]" + plain(f" ({shown})" if shown else ""))
+        out.print(plain(f"   {each['says']}"))
+    out.print()
+    for key in ("cases", "disputes", "returns", "standing"):
+        found = _table(getattr(document.policy, key))
+        shown = ", ".join(f"{name} {value}" for name, value in found.items()) if found is not None else "off"
+        out.print(plain(f"{key}: {shown}"))
+
+
+@policy.command()
+@click.argument("file")
+@as_json
+@stored
+def publish(settings: "Settings", file: str, as_json: bool) -> None:
+    """Put a policy file (TOML) in force for orders that name it from now on. A published version never changes."""
+    from consumers.ports import Mode
+    from infra.app import open_app
+
+    document = _from_file(file)
+    name = f"{document.policy.id}@{document.policy.version}"
+    with open_app(settings, mode=Mode("engine", history=True)) as app:  # nothing falls due while we are here
+        outcome = app.engine.publish(document).result(settings.answer_within)
+        if outcome.kind == "refused":
+            raise No(f"{name} is published already, with other content: raise the version in {file}, then publish it")
+        if outcome.kind != "accepted":
+            raise Unavailable(outcome.message or f"{name} may or may not be published: publish it again, that is safe")
+        if app.views is not None and not app.views.catch_up():
+            raise Unavailable(f"{name} is published, but the views do not follow: {app.views.trouble}")
+    if as_json:
+        print_json({"id": document.policy.id, "version": document.policy.version, "sha256": document.sha256.hex()})
+    else:
+        click.echo(f"published: {name}, sha256 {document.sha256.hex()}")
+
+
+@policy.command()
+@click.argument("old")
+@click.argument("new")
+@as_json
+@stored
+def diff(settings: "Settings", old: str, new: str, as_json: bool) -> None:
+    """What two policies say differently. OLD and NEW are names, or policy files."""
+    book = _book(settings) if not (Path(old).is_file() and Path(new).is_file()) else None
+    before, after = (_flat(_either(book, name).policy) for name in (old, new))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    if as_json:
+        print_json({key: {"old": before.get(key), "new": after.get(key)} for key in keys})
+    elif not keys:
+        click.echo("they say the same")
+    else:
+        rows = [(key, before.get(key, "off"), after.get(key, "off")) for key in keys]
+        console().print(table(["", old, new], rows))
+
+
+# ---- finding and telling --------------------------------------------------------------------------------------------
+
+
+def _book(settings: "Settings") -> "PolicyBook":
+    from infra.reading import existing_directory, read_policies
+
+    return read_policies(existing_directory(settings))
+
+
+def _named(book: "PolicyBook", name: str) -> "PolicyDocument":
+    try:
+        found = book.named(name)
+    except ValueError:
+        found = None
+    if found is None:
+        known = ", ".join(sorted(book.latest))
+        raise No(f"no policy {name} has been published; there are {known}")
+    return found
+
+
+def _either(book: "PolicyBook | None", name: str) -> "PolicyDocument":
+    return _from_file(name) if book is None or Path(name).is_file() else _named(book, name)
+
+
+def _from_file(file: str) -> "PolicyDocument":
+    from domain.policy import read_policy_toml
+
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as wrong:
+        raise Wrong(f"the policy file {file} cannot be read: {wrong.strerror}") from None
+    except UnicodeDecodeError:
+        raise Wrong(f"the policy file {file} is not UTF-8") from None
+    return read_policy_toml(text)
+
+
+def _beside(policy: "Policy") -> list[str]:
+    """Rules in force that stand outside the list."""
+    found = [rule for rule in ("fill-or-kill",) if policy.fill_or_kill]
+    if policy.fill_or_kill:
+        found.append("auto-canceled-is-final")
+    automatic = (
+        ("unpaid-auto-cancel", policy.unpaid_auto_cancel),
+        ("late-ship-auto-cancel", policy.late_ship_auto_cancel),
+    )
+    return found + [rule for rule, on in automatic if on is not None and rule not in policy.rules]
+
+
+def _parameters(policy: "Policy", rule: str) -> dict[str, Any]:
+    if rule == "reason-required":
+        return {"reasons": ", ".join(policy.reasons)}
+    return _table(getattr(policy, rule.replace("-", "_"), None)) or {}
+
+
+def _table(value: Any) -> dict[str, Any] | None:
+    """A table's keys as the policy file has them, what is in force written out; None if the table is off."""
+    from pydantic import BaseModel
+
+    if not isinstance(value, BaseModel):
+        return None
+    fields = type(value).model_fields
+    return {(fields[name].alias or name): _said(part) for name, part in value if part is not None}
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, bool | int) else str(value)
+
+
+def _flat(policy: "Policy") -> dict[str, Any]:
+    """Everything that a policy says, by dotted key."""
+    found: dict[str, Any] = {}
+    for name, value in policy:
+        key = type(policy).model_fields[name].alias or name
+        inner = _table(value)
+        if inner is not None:
+            found |= {f"{key}.{part}": said for part, said in inner.items()}
+        elif value is not None and key not in ("id", "version"):
+            found[key] = _said(value)
+    return found
