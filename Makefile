@@ -59,7 +59,7 @@ bench: install  ## ratios measured side by side, into bench/results.json
 	$(BIN)/rescind bench
 
 docs: install  ## the documentation, into docs/_build; a warning is an error
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build
 	@echo "docs/_build/index.html"
 

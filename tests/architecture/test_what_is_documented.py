@@ -1,7 +1,6 @@
 """What of docs/reference follows from the code is current; the schema of commands says what the parser does."""
 
 import copy
-import importlib.util
 import json
 import pathlib
 import re
@@ -14,6 +13,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
+from docs.generate import PAGES
 from domain.commands import COMMANDS, parse_command
 from domain.errors import BadInput
 from domain.policy import Policy
@@ -22,20 +22,10 @@ from tests.architecture.planted import ROOT
 REFERENCE = ROOT / "docs" / "reference"
 
 
-def generator() -> Any:
-    path = ROOT / "docs" / "generate.py"
-    spec = importlib.util.spec_from_file_location("docs_generate", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("name", sorted(generator().PAGES))
+@pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_generated_page_is_current(name: str) -> None:
     kept = (REFERENCE / name).read_text(encoding="utf-8")
-    assert generator().PAGES[name]() == kept, f"docs/reference/{name} is not what the code says; run: make docs"
+    assert PAGES[name]() == kept, f"docs/reference/{name} is not what the code says; run: make docs"
 
 
 PLACED: dict[str, Any] = {

@@ -40,7 +40,13 @@ def outcome(place: pathlib.Path, required: str, path: str) -> tuple[int, dict[st
     done = subprocess.run(
         [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=place,
-        env={**os.environ, "PYTHONPATH": str(place), "RESCIND_REQUIRE": required, "PATH": path},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(place),
+            "RESCIND_REQUIRE": required,
+            "PATH": path,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         timeout=60,
