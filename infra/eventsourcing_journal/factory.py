@@ -17,6 +17,7 @@ from infra.eventsourcing_journal.recorders import (
 )
 from infra.eventsourcing_journal.store import Lease, as_persistence_error
 
+N = TypeVar("N", int, float)
 R = TypeVar("R", bound=JournalRecorder)
 
 UNNAMED: Final = "application"
@@ -51,7 +52,7 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
         opened.
         """
         super().__init__(env)
-        self.timeout = float(self._number(self.JOURNAL_TIMEOUT, TIMEOUT))
+        self.timeout = self._number(self.JOURNAL_TIMEOUT, TIMEOUT)
         self.lease = self._opened() if lease is None else lease
 
     def _opened(self) -> Lease:
@@ -64,18 +65,18 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
         topic = self.env.get(self.JOURNAL_TOPIC) or self.env.name or UNNAMED
         partition = self._number(self.JOURNAL_PARTITION, 0)
         try:
-            return open_lease(Address(url, topic, int(partition), self.CREATE))
+            return open_lease(Address(url, topic, partition, self.CREATE))
         except ValueError as error:
             raise OSError(str(error)) from error
         except JournalError as error:
             raise as_persistence_error(error) from error
 
-    def _number(self, key: str, default: float) -> float:
+    def _number(self, key: str, default: N) -> N:
         text = self.env.get(key)
         try:
-            return float(text) if text else default
+            return type(default)(text) if text else default
         except ValueError:
-            raise OSError(f"{key} is {text!r}: it must be a number") from None
+            raise OSError(f"{key} is {text!r}: it must be a number like {default}") from None
 
     def aggregate_recorder(self, purpose: str = "events") -> JournalAggregateRecorder:
         """Recorder of aggregates' events, or with another purpose of what stands beside them, such as snapshots."""

@@ -23,12 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.admission import Admitted
+from consumers.journal import JournalUnavailable
 from infra.eventsourcing_journal import Factory, JournalApplicationRecorder, JournalSubscription, opening
 from infra.eventsourcing_journal.drafts import Draft, Envelope, parts_of
 from infra.eventsourcing_journal.naming import originator_of, stream_of
 from infra.eventsourcing_journal.partition_store import PartitionStore
 from infra.eventsourcing_journal.store import Lease
-from infra.journals.memory import Fate, MemoryLog
+from infra.journals.memory import Fate, MemoryJournal, MemoryLog
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import claim_slot, memory_local_state, open_local_state
 from schemas.commit import decode_commit
@@ -217,6 +218,20 @@ class Held:
         raise AssertionError("the store does not get on")
 
 
+class Unreliable(MemoryJournal):
+    """A journal that cannot be read while it is down."""
+
+    down = threading.Event()
+
+    def __init__(self, of: MemoryJournal) -> None:
+        super().__init__(of.log, of.by)
+
+    def end(self, partition: int) -> int:
+        if self.down.is_set():
+            raise JournalUnavailable("the journal is down")
+        return super().end(partition)
+
+
 def test_saves_that_wait_at_the_same_moment_share_a_record() -> None:
     held = Held()
     first = [held.save(event(f"first-{n}", 1)) for n in range(2)]
@@ -281,6 +296,25 @@ def test_a_log_that_lost_what_it_acknowledged_is_read_and_written_no_more() -> N
         held.store.read(lambda state: state.next_position)
     with pytest.raises(DatabaseError):
         held.save(event("a", 1)).result(SECONDS)
+    held.store.close()
+
+
+def test_a_log_that_cannot_be_read_now_is_read_again_later() -> None:
+    held = Held(auto=True)
+    held.save(event("a", 1)).result(SECONDS)
+    journal = held.log.journal("other")
+    store = PartitionStore(Unreliable(journal), 0, memory_local_state(0, 1), "shop")
+    assert store.read(lambda state: state.next_position) == 1
+    Unreliable.down.set()
+    with pytest.raises(OperationalError, match="down"):
+        store.read(lambda state: state.next_position)
+    draft = Draft(parts_of([event("a", 2)], stream_of), Envelope(), Future())
+    store.save(draft)
+    held.until(lambda: len(held.log.records[0]) == 2)
+    assert not draft.future.done()
+    Unreliable.down.clear()
+    assert draft.future.result(SECONDS).position == 1
+    store.close()
     held.store.close()
 
 
@@ -403,6 +437,7 @@ def test_a_journal_that_was_replaced_is_not_taken_for_the_old_one(tmp_path: Path
         ({}, "JOURNAL_URL"),
         ({"JOURNAL_URL": "postgresql://x"}, "cannot be opened"),
         ({"JOURNAL_URL": "memory:", "JOURNAL_PARTITION": "one"}, "JOURNAL_PARTITION"),
+        ({"JOURNAL_URL": "memory:", "JOURNAL_PARTITION": "0.5"}, "JOURNAL_PARTITION"),
         ({"JOURNAL_URL": "memory:", "JOURNAL_PARTITION": "1"}, "no 1"),
         ({"JOURNAL_URL": "memory:", "JOURNAL_TIMEOUT": "soon"}, "JOURNAL_TIMEOUT"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from eventsourcing.application import AggregateNotFoundError, ProcessingEvent
 from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.domain import Aggregate, event
-from eventsourcing.persistence import IntegrityError, ProgrammingError, StoredEvent, Tracking
+from eventsourcing.persistence import IntegrityError, OperationalError, ProgrammingError, StoredEvent, Tracking
 from eventsourcing.projection import (
     ApplicationSubscription,
     EventSourcedProjection,
@@ -260,6 +260,18 @@ def test_commands_go_to_the_engine_beside_the_application(app: App, hosted: dict
 def test_an_application_beside_no_engine_takes_no_commands(beside: dict[int, RescindApplication]) -> None:
     with pytest.raises(ProgrammingError, match="no engine"):
         beside[0].submit(parse_command(history(ORDERS[0])[0]))
+
+
+def test_an_application_whose_engine_has_closed_says_so(app: App, hosted: dict[int, RescindApplication]) -> None:
+    stream = ORDERS[0]
+    application = home(hosted, stream)
+    order = application.order(stream)
+    stamp = Stamp(order.recorded_at + 1, "system", "bank")
+    app.close()
+    with pytest.raises(OperationalError, match="closed"):
+        application.order(stream)
+    with pytest.raises(OperationalError, match="closed"):
+        application.save(*order_events(stream, order.version, [(PaymentReceived(1), stamp.recorded_at)], stamp))
 
 
 def test_applications_are_named_after_their_partition(hosted: dict[int, RescindApplication]) -> None:
