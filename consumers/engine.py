@@ -280,7 +280,7 @@ class Engine:
         """Take new commands from the inbox, as many as may be on their way at once."""
         self._read_clock(now)
         inbox, lanes = self._inbox, self._lanes
-        if not inbox:
+        if not inbox or lanes.active >= self.limits.in_flight:
             return False
         self._ends.newcomers()
         while inbox and lanes.active < self.limits.in_flight:

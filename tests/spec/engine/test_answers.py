@@ -1,0 +1,378 @@
+"""When and how the engine answers: by read-back, once, and the same again to whoever asks again (DESIGN 3.2)."""
+
+from typing import Any
+
+import pytest
+
+from consumers.engine import Limits
+from consumers.orders import Orders
+from domain.commands import parse_command
+from domain.events import CancelRefused, CommandRefused
+from tests.spec.engine.desk import (
+    BUYER,
+    LIMITS,
+    MORNING,
+    SELLER,
+    SYSTEM,
+    Desk,
+    body,
+    folded,
+    names,
+    place,
+    ship,
+    written,
+)
+
+
+def test_a_command_is_acknowledged_only_after_it_was_read_back() -> None:
+    desk = Desk(auto=False)
+    engine = desk.engine()
+    future = desk.send(engine, place())
+    desk.run()
+    assert not future.done()
+    desk.log.step(desk.log.flights[0])  # it stands in the log, but nobody has been told
+    assert not future.done()
+    engine.follow(0, desk.clock)
+    outcome = future.result(0)
+    assert outcome.kind == "accepted"
+    assert names(outcome) == ["OrderPlaced", "PaymentReceived"]
+    assert outcome.standing is not None
+    assert (outcome.standing.partition, outcome.standing.ordinal, outcome.standing.position) == (0, 0, 0)
+    assert outcome.standing.version == 2
+    assert outcome.order is not None and outcome.order.lines[1].open == 10
+
+
+def test_the_answer_of_an_append_alone_answers_nobody() -> None:
+    desk = Desk(auto=False)
+    engine = desk.engine()
+    future = desk.send(engine, place())
+    desk.run()
+    desk.log.settle()
+    engine.send(desk.clock)
+    assert not future.done()
+
+
+def test_who_asks_again_hears_the_first_answer_with_the_order_as_it_was() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    first = desk.ask(engine, place())
+    desk.ask(engine, ship("s1", 3))
+    again = desk.ask(engine, place())
+    assert again.kind == "duplicate"
+    assert again.first == first
+    assert again.told == first
+    assert again.order is not None and again.order.lines[1].shipped == 0
+    assert len(desk.commits()) == 2
+
+
+def test_a_refusal_is_heard_again_after_a_restart_that_lost_everything() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    desk.ask(engine, ship("s1", 3))
+    first = desk.ask(engine, ship("s2", 1))
+    assert (first.kind, first.rule) == ("refused", "auto-canceled-is-final")
+    fresh = desk.engine()
+    again = desk.ask(fresh, ship("s2", 1))
+    assert again.kind == "duplicate"
+    assert again.first == first
+
+
+def test_a_duplicate_can_be_had_without_the_first_outcome() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    again = desk.ask(engine, place(), rebuild=False)
+    assert (again.kind, again.first) == ("duplicate", None)
+
+
+def test_another_body_under_the_same_command_id_is_bad() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    outcome = desk.ask(engine, place(quantity=9))
+    assert (outcome.kind, outcome.rule, outcome.pointer) == ("bad", "command-id-reused", "/command_id")
+    assert len(desk.commits()) == 1
+
+
+def test_a_retry_may_say_another_time_and_another_text() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    ask = body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="hello")
+    first = desk.ask(engine, ask)
+    again = desk.ask(engine, {**ask, "at": "2026-03-02T11:00:00Z", "text": "hello!"})
+    assert again.first == first
+    assert len(desk.vault.kept) == 1
+
+
+def test_a_command_that_changes_nothing_leaves_its_empty_commit() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    outcome = desk.ask(engine, place("again"))
+    assert (outcome.kind, names(outcome)) == ("accepted", [])
+    assert outcome.standing is not None and outcome.standing.version == 2
+    assert desk.ask(engine, place("again")).first == outcome
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        (ship("x", 1, order="acme/PO-9"), "no-such-order"),
+        (ship("x", 1) | {"actor": {"kind": "seller", "id": "s-2"}}, "not-yours"),
+        (ship("x", 1) | {"actor": BUYER}, "not-yours"),
+    ],
+)
+def test_what_is_not_yours_leaves_nothing_behind(asked: dict[str, Any], rule: str) -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    outcome = desk.ask(engine, asked)
+    assert (outcome.kind, outcome.rule, outcome.standing, outcome.order) == ("refused", rule, None, None)
+    assert len(desk.commits()) == 1
+
+
+def test_a_stranger_does_not_hear_the_answer_of_somebody_elses_command() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    desk.ask(engine, ship("s1", 10))
+    outcome = desk.ask(engine, ship("s1", 10) | {"actor": {"kind": "seller", "id": "s-2"}})
+    assert (outcome.kind, outcome.rule) == ("refused", "not-yours")
+
+
+def test_no_such_order_is_said_only_after_the_log_was_read_to_its_end() -> None:
+    desk = Desk()
+    one, other = desk.engine(), desk.engine()
+    desk.send(one, place())
+    desk.run(one)
+    future = desk.send(other, ship("s1", 10))
+    other.take(desk.clock)
+    other.work(desk.clock)
+    assert not future.done()
+    desk.run(other)
+    assert future.result(0).kind == "accepted"
+
+
+def test_if_match_compares_the_number_of_events() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    conflict = desk.ask(engine, ship("s1", 10), expected_version=1)
+    assert (conflict.kind, conflict.standing) == ("version-conflict", None)
+    assert conflict.order is not None and conflict.order.version == 2
+    assert desk.ask(engine, ship("s1", 10), expected_version=2).kind == "accepted"
+    assert desk.ask(engine, ship("s1", 10), expected_version=2).kind == "duplicate"
+
+
+def test_what_is_malformed_in_the_light_of_the_order_is_bad_and_leaves_nothing() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place(currency="JPY", lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "10"}]))
+    outcome = desk.ask(engine, body("ConfirmPayment", "p", SYSTEM, amount="1.50"))
+    assert (outcome.kind, outcome.pointer) == ("bad", "/amount")
+    assert len(desk.commits()) == 1
+
+
+def test_a_refused_command_is_recorded_with_its_verdict() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    outcome = desk.ask(engine, body("ApproveCancel", "a", SELLER, request_id="r9"))
+    assert (outcome.kind, outcome.rule) == ("refused", "no-such-request")
+    assert isinstance(outcome.events[0][0], CommandRefused)
+    assert outcome.verdict is not None and outcome.message == outcome.verdict.because
+
+
+def test_a_refused_request_is_told_with_the_refusals_verdict() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    desk.ask(engine, ship("s1", 10))
+    outcome = desk.ask(engine, body("RequestCancel", "r", BUYER, request_id="r1", reason="other"))
+    refusal = outcome.events[1][0]
+    assert isinstance(refusal, CancelRefused)
+    assert (outcome.kind, outcome.rule, outcome.verdict) == ("refused", "shipped-lock", refusal.verdict)
+
+
+def test_a_confirmation_is_asked_for_before_the_commit_and_uses_up_nothing() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    asked = ship("s1", 3)
+    stale = desk.ask(engine, asked, confirm=lambda order, command, decided: "look again")
+    assert (stale.kind, stale.rule, stale.message, stale.standing) == ("refused", "cancel-is-final", "look again", None)
+    assert len(desk.commits()) == 1
+    assert desk.ask(engine, asked, confirm=lambda order, command, decided: None).kind == "accepted"
+    refused = desk.ask(engine, ship("s2", 3), confirm=lambda order, command, decided: "never asked")
+    assert refused.rule == "auto-canceled-is-final"
+
+
+def test_a_text_goes_to_the_vault_before_the_commit() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    ask = body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="my address is …")
+    desk.vault.locked = True
+    outcome = desk.ask(engine, ask)
+    assert (outcome.kind, outcome.rule) == ("unavailable", "vault-unavailable")
+    assert len(desk.commits()) == 1
+    desk.vault.locked = False
+    assert desk.ask(engine, ask).kind == "accepted"
+    assert desk.vault.kept == [("acme", "b-1", "my address is …")]
+    assert b"my address" not in desk.log.records[0][-1].value
+
+
+def test_the_commit_says_who_when_and_in_which_larger_work() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place(correlation_id="batch-7"))
+    (commit,) = desk.commits()
+    assert commit.actor is not None and (commit.actor.kind, commit.actor.id) == ("system", "checkout")
+    assert (commit.correlation_id, commit.causation_id, commit.writer) == ("batch-7", None, "engine")
+    assert commit.recorded_at == MORNING
+    assert commit.command_fingerprint == parse_command(place()).fingerprint
+
+
+def test_live_the_clients_at_does_not_decide() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    outcome = desk.ask(engine, place(at="2020-01-01T00:00:00Z"))
+    assert outcome.standing is not None and outcome.standing.recorded_at == MORNING
+
+
+def test_recorded_at_never_goes_back_on_an_order() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    outcome = desk.ask(engine, ship("s1", 10), now=MORNING - 3_000_000)
+    assert outcome.standing is not None and outcome.standing.recorded_at == MORNING
+
+
+def test_a_defect_reaches_who_asked_and_the_others_go_on() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    defect = desk.send(engine, place(order="broken/PO-1"))
+    waits = desk.send(engine, ship("s1", 1, order="broken/PO-1"))
+    fine = desk.send(engine, ship("s1", 10))
+    desk.markets["broken"] = None  # type: ignore[assignment]
+    desk.run()
+    assert isinstance(defect.exception(0), AttributeError)
+    assert waits.result(0).rule == "no-such-order"
+    assert fine.result(0).kind == "accepted"
+
+
+def test_questions_are_asked_in_the_engines_own_turn() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    asked = engine.call(lambda it: folded(it).count)
+    assert not asked.done()
+    desk.run()
+    assert asked.result(0) == 2
+    broken = engine.call(lambda it: it.orders.first_outcome(0, "acme/PO-1", 99))
+    desk.run()
+    assert isinstance(broken.exception(0), LookupError)
+
+
+def test_an_order_can_be_read_as_of_an_instant() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    desk.clock += 60_000_000
+    desk.ask(engine, ship("s1", 3))
+    then = engine.orders.as_of(0, "acme/PO-1", MORNING)
+    assert then.order is not None and then.order.lines[1].open == 10
+    now = engine.orders.as_of(0, "acme/PO-1", desk.clock)
+    assert now.order == folded(engine).order
+
+
+def test_too_many_waiting_commands_are_told_so_at_once() -> None:
+    desk = Desk()
+    engine = desk.engine(limits=Limits(poll=0, waiting=2))
+    asked = [desk.send(engine, place(f"p{n}", f"acme/PO-{n}")) for n in range(3)]
+    assert asked[2].result(0).rule == "busy"
+    desk.run()
+    assert [future.result(0).kind for future in asked] == ["accepted", "accepted", "unavailable"]
+
+
+def test_closing_answers_everything_that_is_open() -> None:
+    desk = Desk(auto=False)
+    engine = desk.engine(limits=Limits(poll=0, in_flight=2))
+    sent = desk.send(engine, place())
+    behind = desk.send(engine, ship("s1", 10))
+    waiting = desk.send(engine, place("p2", "acme/PO-2"))
+    desk.run()
+    engine.close()
+    assert sent.result(0).kind == "unknown"
+    assert (behind.result(0).kind, behind.result(0).rule) == ("unavailable", "closing")
+    assert waiting.result(0).rule == "closing"
+    assert desk.send(engine, place("p3", "acme/PO-3")).result(0).rule == "closing"
+    assert engine.call(lambda it: it).cancelled()
+
+
+def test_what_was_unknown_at_closing_is_found_again_by_its_command_id() -> None:
+    desk = Desk(auto=False)
+    engine = desk.engine()
+    sent = desk.send(engine, place())
+    desk.run()
+    engine.close()
+    assert sent.result(0).kind == "unknown"
+    desk.log.settle()
+    desk.log.auto = True
+    after = desk.engine()
+    assert desk.ask(after, place()).kind == "duplicate"
+    assert len(desk.commits()) == 1
+
+
+def test_what_was_refused_by_the_journal_can_be_sent_again() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.fates = ["refused"]
+    refused = desk.ask(engine, place())
+    assert (refused.kind, refused.rule) == ("unavailable", "journal-unavailable")
+    assert desk.ask(engine, place()).kind == "accepted"
+    assert len(written(desk.commits()[0])) == 2
+
+
+def test_an_answer_that_was_lost_is_settled_and_nothing_is_written_twice() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.fates = ["answer-lost"]
+    assert desk.ask(engine, place()).kind == "accepted"
+    desk.fates = ["lost"]
+    assert desk.ask(engine, ship("s1", 3)).kind == "accepted"
+    shipped = [commit for commit in desk.commits() if commit.command_id == "s1"]
+    assert len(shipped) == 1
+    fences = [commit for commit in desk.commits() if commit.command_id is None]
+    assert fences and all(not written(commit) for commit in fences)
+
+
+def test_a_commit_that_arrives_late_behind_its_fence_never_happened() -> None:
+    desk = Desk()
+    engine = desk.engine()
+    desk.ask(engine, place())
+    desk.fates = ["delayed"]
+    outcome = desk.ask(engine, ship("s1", 3))
+    assert outcome.kind == "accepted"
+    desk.log.settle()
+    desk.run()
+    assert folded(engine).order == outcome.order
+    assert engine.orders.load(0, "acme/PO-1").order == outcome.order
+    assert isinstance(engine.orders, Orders)
+
+
+def test_an_engine_that_has_nothing_to_do_says_how_long_it_may_sleep() -> None:
+    desk = Desk()
+    engine = desk.engine(limits=Limits(poll=20_000, schedule=10**12))
+    desk.run()
+    assert 0 < engine.pause() <= 20_000
+    desk.send(engine, place())
+    assert engine.pause() == 0
+    assert engine.in_flight == 1
+    desk.run()
+    assert engine.in_flight == 0
+    assert engine.caught_up
+    assert LIMITS.in_flight == 1024
