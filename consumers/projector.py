@@ -8,7 +8,6 @@ the database does not take) parks its stream in ``dead_letters``; all others go 
 import json
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from consumers.admission import Admitted, Rejected
@@ -91,10 +90,6 @@ class Projector:
             self._kept.clear()
             self._checked = False
         return self._position
-
-    def reload(self) -> None:
-        """Forget what is known of the views: they were changed by somebody else."""
-        self._position = None
 
     # ---- the follower's listener ----------------------------------------------------------------------------------
 
@@ -182,8 +177,9 @@ class Projector:
                         self._tell(batch, touched, admitted, part)
                     else:
                         self._park(batch, admitted, part, give_up)
-            for stream, order in touched.items():
-                self._put_state(batch, stream, order)
+            for order in touched.values():
+                self._put_state(batch, order)
+            batch.after = batch.after._replace(letters=before.letters + len(batch.parked))
             self._views.apply(batch)
             done = True
         except PositionMoved:
@@ -214,7 +210,7 @@ class Projector:
             if self.log == "control":
                 batch.changes.take([*control_changes(telling.told(None))])
                 return
-            if telling.is_order:
+            if telling.order_id is not None:
                 state = self._state_before(admitted, part)
             told = telling.told(state)
             batch.changes.take([*journal_changes(told)])
@@ -244,7 +240,7 @@ class Projector:
                 break
             yield admitted
 
-    def _put_state(self, batch: Batch, stream: str, order: Order, *, stuck: bool = False) -> None:
+    def _put_state(self, batch: Batch, order: Order, *, stuck: bool = False) -> None:
         owner = (order.marketplace, order.order_id)
         for table, rows in state_rows(order, self.partition, stuck=stuck):
             batch.changes.put(table, rows, owner)
@@ -268,7 +264,7 @@ class Projector:
         if self.log == "journal" and _order_of(stream) is not None:
             try:
                 order = folded(stream, self._earlier(stream, part, admitted.ordinal))
-                self._put_state(batch, stream, order, stuck=True)
+                self._put_state(batch, order, stuck=True)
             except UNTELLABLE:
                 pass  # no row could be made before this commit either: the dead letter alone says it
 
@@ -277,7 +273,7 @@ class Projector:
         use, None if it is free (LookupError if it is not parked)."""
         before = self.position
         letter = self._parked[stream]
-        batch = Batch(self.log, self.partition, before, before, freed=[stream])
+        batch = Batch(self.log, self.partition, before, before._replace(letters=before.letters + 1), freed=[stream])
         touched: dict[str, Order] = {}
         del self._parked[stream]
         self._kept.pop(stream, None)
@@ -290,9 +286,13 @@ class Projector:
                     if batch.parked:
                         return batch.parked[0].error
             if stream in touched:
-                self._put_state(batch, stream, touched[stream])
+                self._put_state(batch, touched[stream])
             self._views.apply(batch)
             done = True
+            self._position = batch.after
+        except PositionMoved:
+            self._position = None
+            raise
         except (RowsRefused, *UNTELLABLE) as wrong:
             return _said(wrong)
         finally:
@@ -302,18 +302,17 @@ class Projector:
         return None
 
 
-@dataclass(slots=True)
 class Telling:
     """One commit's part in one stream, made into what projections see."""
 
-    admitted: Admitted
-    part: StreamEntry
-    event: str | None = None
-    """The stored name of the event at hand: which it was, if that fails."""
+    __slots__ = ("admitted", "event", "order_id", "part")
 
-    @property
-    def is_order(self) -> bool:
-        return _order_of(self.part.stream) is not None
+    def __init__(self, admitted: Admitted, part: StreamEntry) -> None:
+        self.admitted = admitted
+        self.part = part
+        self.order_id = _order_of(part.stream)
+        self.event: str | None = None
+        """The stored name of the event at hand: which it was, if that fails."""
 
     def told(self, order: Order | None) -> Told:
         """Decode the events and apply them to ``order``, in place. Any of UNTELLABLE."""
@@ -337,7 +336,7 @@ class Telling:
             stamp.actor_kind,
             stamp.actor_id,
             None if stream.startswith("$") or "/" not in stream else stream.partition("/")[0],
-            _order_of(stream),
+            self.order_id,
             order,
             events,
         )
@@ -357,10 +356,10 @@ def folded(stream: str, commits: Iterable[Admitted]) -> Order:
 
 
 def after(admitted: Admitted) -> Position:
-    """The position of views that have this commit, and all before it."""
+    """The position of views that have this commit and all before it, none of them parked."""
     commit = admitted.commit
     events = sum(len(part.events) for part in commit.streams if part.kind == "chain")
-    return Position(admitted.ordinal + 1, admitted.position + events, admitted.hash)
+    return Position(admitted.ordinal + 1, admitted.position + events, admitted.hash, 0)
 
 
 def _positions(admitted: Admitted, part: StreamEntry) -> Sequence[int]:
@@ -381,7 +380,9 @@ def _order_of(stream: str) -> str | None:
 
 
 def _said(wrong: Exception) -> str:
-    return str(wrong) if isinstance(wrong, (Undecodable, RowsRefused)) else f"{type(wrong).__name__}: {wrong}"
+    """The error as a dead letter tells it: what comes from somebody's bytes is cut, and has no zero characters."""
+    text = str(wrong) if isinstance(wrong, (Undecodable, RowsRefused)) else f"{type(wrong).__name__}: {wrong}"
+    return text[:1_000].replace("\0", "\\0")
 
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -15,15 +15,17 @@ Log = Literal["journal", "control"]
 class Position(NamedTuple):
     """How far the tables have followed one partition of one log.
 
-    Ordinal of the next commit, position of the next event, hash of the last commit (empty before the first).
+    Ordinal of the next commit, position of the next event, hash of the last commit (empty before the first), and how
+    often streams were parked or freed: whoever does not know of that has an old list of what is parked.
     """
 
     ordinal: int
     position: int
     last: bytes
+    letters: int
 
 
-START: Final = Position(0, 0, b"")
+START: Final = Position(0, 0, b"", 0)
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Batch:
-    """What is applied at once. ``parked`` streams get a dead letter, ``freed`` ones lose theirs."""
+    """What is applied at once. ``parked`` streams get a dead letter, ``freed`` ones lose theirs; ``after`` counts
+    them."""
 
     log: Log
     partition: int

@@ -390,6 +390,7 @@ POSITIONS: Final = Table(
         _number("next_ordinal", "Ordinal of the first commit that is not in the tables."),
         _number("next_position", "Position of the first event that is not in the tables."),
         _text("last_commit", "Hash of the last commit that is in them, hex; empty before the first."),
+        _number("letters", "How often streams were parked or freed."),
     ),
 )
 

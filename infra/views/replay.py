@@ -22,7 +22,7 @@ CAPACITY: Final = 65_536
 MOST_SHOWN: Final = 100
 """Differences that a report tells one by one."""
 BATCH: Final = 4_000
-COMPARED: Final = (*TABLES, DEAD_LETTERS, POSITIONS)
+COMPARED: Final = (*TABLES, DEAD_LETTERS)
 
 
 @dataclass(frozen=True, slots=True)

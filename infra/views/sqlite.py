@@ -165,13 +165,11 @@ class SqliteViews(Reading):
     # ---- the port -------------------------------------------------------------------------------------------------
 
     def position(self, log: Log, partition: int) -> Position:
-        rows = self.query(
-            "SELECT next_ordinal, next_position, last_commit FROM positions WHERE log = ? AND partition = ?",
-            (log, partition),
-        )
+        rows = self.query("SELECT * FROM positions WHERE log = ? AND partition = ?", (log, partition))
         if not rows:
             return START
-        return Position(rows[0]["next_ordinal"], rows[0]["next_position"], bytes.fromhex(rows[0]["last_commit"]))
+        row = rows[0]
+        return Position(row["next_ordinal"], row["next_position"], bytes.fromhex(row["last_commit"]), row["letters"])
 
     def parked(self, log: Log, partition: int) -> list[DeadLetter]:
         rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
@@ -195,18 +193,18 @@ class SqliteViews(Reading):
     def _move(self, db: sqlite3.Connection, batch: Batch) -> None:
         """Compare the position and swap it, before anything else."""
         before, after = batch.before, batch.after
+        new = (after.ordinal, after.position, after.last.hex(), after.letters)
         if before == START:
-            row = (batch.log, batch.partition, *after[:2], after.last.hex())
             names = ", ".join(POSITIONS.names)
-            new = db.execute(f"INSERT OR IGNORE INTO positions ({names}) VALUES (?, ?, ?, ?, ?)", row)
-            moved = new.rowcount == 1
+            put = f"INSERT OR IGNORE INTO positions ({names}) VALUES (?, ?, ?, ?, ?, ?)"
+            moved = db.execute(put, (batch.log, batch.partition, *new)).rowcount == 1
         else:
             swap = (
-                "UPDATE positions SET next_ordinal = ?, next_position = ?, last_commit = ? "
-                "WHERE log = ? AND partition = ? AND next_ordinal = ? AND last_commit = ?"
+                "UPDATE positions SET next_ordinal = ?, next_position = ?, last_commit = ?, letters = ? "
+                "WHERE log = ? AND partition = ? AND next_ordinal = ? AND last_commit = ? AND letters = ?"
             )
-            known = (batch.log, batch.partition, before.ordinal, before.last.hex())
-            moved = db.execute(swap, (*after[:2], after.last.hex(), *known)).rowcount == 1
+            known = (batch.log, batch.partition, before.ordinal, before.last.hex(), before.letters)
+            moved = db.execute(swap, (*new, *known)).rowcount == 1
         if not moved:
             raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by somebody else")
 

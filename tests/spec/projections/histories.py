@@ -3,25 +3,31 @@
 No engine, no journal: the log's end is the last command that was said.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from consumers.admission import Admission, Admitted
 from consumers.control import entries
 from consumers.journal import JournalRecord
-from consumers.orders import part_of, stamp_of
 from domain.commands import Command, parse_command
 from domain.decide import Decided, decide, due, reach
 from domain.events import Event, JournalCreated, Sealed
 from domain.instants import Instant, parse_instant
 from domain.market import MarketSettings
-from domain.order import Order, apply, fresh
+from domain.order import Order
 from domain.policy import PolicyBook
 from domain.presets import presets
 from infra.local_state import memory_local_state
-from schemas.codec import decode_event
-from schemas.commit import COMMIT_VERSION, ZERO_HASH, ActorEntry, Commit, EventEntry, StreamEntry, commit_id
-from schemas.commit import encode_commit
+from schemas.commit import (
+    COMMIT_VERSION,
+    ZERO_HASH,
+    ActorEntry,
+    Commit,
+    EventEntry,
+    StreamEntry,
+    commit_id,
+    encode_commit,
+)
 from schemas.partitioning import partition_of
 from schemas.record import encode_record
 
@@ -128,7 +134,7 @@ class History:
                 **fields,
             }
         )
-        parsed.seal(lambda marketplace, subject, text: Sealed(bytes([len(text) % 256]) * 32, f"v/{subject}"))
+        parsed.seal(lambda field, text: Sealed(bytes([len(text) % 256]) * 32, f"{field}-{self._said}"))
         now = parse_instant(at)
         self.reach(order_id, now)
         decided = decide(self.orders.get(order_id), parsed, self._book, self.market, now)
@@ -173,21 +179,3 @@ class History:
         """The only partition."""
         [log] = self.logs
         return log
-
-
-def folded(log: Log, stream: str) -> Order:
-    """The order as its commits say, folded anew."""
-    order = fresh(*stream.split("/", 1))
-    for admitted, part in parts_of(log, stream):
-        for entry in part.events:
-            event = decode_event(entry.name, entry.schema_version, entry.body)
-            apply(order, event, entry.occurred_at, stamp_of(admitted.commit))
-    return order
-
-
-def parts_of(log: Log, stream: str) -> Iterator[tuple[Admitted, StreamEntry]]:
-    """A stream's commits, with their part in it."""
-    for admitted in log.state.commits_of(stream):
-        part = part_of(admitted.commit, stream)
-        assert part is not None
-        yield admitted, part

@@ -1,0 +1,161 @@
+"""Whatever happens, and however the log is cut into batches, the tables say the same, and what the orders say."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.control import entries
+from consumers.projector import Projector
+from domain.calendar import local_date
+from domain.deadlines import live
+from domain.instants import EARLIEST, parse_instant
+from domain.reasons import SELLERS_REASONS
+from domain.show import attention, money, status
+from projections.tables import (
+    AUDIT_TRAIL,
+    CANCELLATIONS,
+    DEADLINES,
+    ORDER_LINES,
+    ORDERS,
+    REFUNDS,
+    REQUESTS,
+    SELLER_DAILY,
+    SHIPMENTS,
+)
+from tests.spec.domain.story import Story
+from tests.spec.domain.test_any_history import stories, tell
+from tests.spec.projections.histories import Log
+from tests.spec.projections.memory_views import MemoryViews
+
+several = st.lists(stories, min_size=1, max_size=3)
+
+
+def written(stories: list[Story], log: Log) -> None:
+    """The stories' commits in one log, in the order in which they were recorded."""
+    commits = [
+        (stamp.recorded_at, number, place, events, stamp)
+        for number, story in enumerate(stories)
+        for place, (events, stamp) in enumerate(story.commits)
+    ]
+    for recorded_at, number, _, events, stamp in sorted(commits, key=lambda each: each[:3]):
+        actor = (stamp.actor_kind, stamp.actor_id)
+        log.append([(f"acme/PO-{number}", entries(events))], recorded_at, actor, fingerprint=stamp.fingerprint)
+
+
+@settings(max_examples=60)
+@given(several, st.integers(1, 7))
+def test_the_tables_are_the_same_in_whatever_batches_and_whatever_was_at_hand(told: list[Any], limit: int) -> None:
+    log = Log()
+    written([tell(*each)[0] for each in told], log)
+    whole, cut = MemoryViews(), MemoryViews()
+
+    one = Projector("journal", 0, log.state, whole)
+    one.advance()
+    other = Projector("journal", 0, log.state, cut, capacity=1)
+    while other.advance(limit):
+        pass
+
+    assert whole.tables == cut.tables
+    assert whole.positions == cut.positions
+    assert not whole.tables["dead_letters"]
+
+
+@settings(max_examples=80)
+@given(several)
+def test_the_tables_say_what_the_orders_say(told: list[Any]) -> None:
+    log, views = Log(), MemoryViews()
+    stories = [tell(*each)[0] for each in told]
+    written(stories, log)
+    Projector("journal", 0, log.state, views).advance()
+
+    events = views.rows(AUDIT_TRAIL)
+    assert [row["position"] for row in events] == list(range(log.state.next_position))
+    assert [row["event"] for row in events if row["order_id"] == "PO-0"] == stories[0].events()
+    for number, story in enumerate(stories):
+        agrees(views, f"PO-{number}", story)
+    assert days_recounted(stories) == {
+        (row["day"], name): row[name]
+        for row in views.rows(SELLER_DAILY)
+        for name in SELLER_DAILY.names[3:]
+        if row[name]
+    }
+
+
+def agrees(views: MemoryViews, order_id: str, story: Story) -> None:
+    order = story.here
+    row = views.row(ORDERS, order_id=order_id)
+    assert (row["status"], row["version"]) == (status(order), order.version)
+    assert row["attention"] == ",".join(attention(order, EARLIEST))
+    assert {name: row[name] for name in money(order)} == money(order)
+    late = row["late_from"]
+    assert late is None or isinstance(late, int)
+    for instant in (order.recorded_at, *(() if late is None else (late, late + 1))):
+        assert ("late" in attention(order, instant)) == (late is not None and late < instant)
+    for line in views.rows(ORDER_LINES, order_id=order_id):
+        assert line["ordered"] == line["open"] + line["shipped"] + line["canceled"]  # type: ignore[operator]
+        parts = views.rows(CANCELLATIONS, order_id=order_id, line=line["line"])
+        assert sum(part["quantity"] for part in parts) == line["canceled"]  # type: ignore[misc]
+        killed = [part for part in parts if part["cause"] == "fill_or_kill"]
+        assert sum(part["quantity"] for part in killed) == line["auto_canceled"]  # type: ignore[misc]
+    deadlines = {d.deadline_id: d.due_at for d in live(order)}
+    assert {d["deadline_id"]: d["due_at"] for d in views.rows(DEADLINES, order_id=order_id)} == deadlines
+    assert row["next_deadline_at"] == min(deadlines.values(), default=None)
+    shown = story.shown
+    for table, name, id in ((REQUESTS, "requests", "request_id"), (SHIPMENTS, "shipments", "shipment_id")):
+        told = [(r[id], r["status"], json.loads(str(r["lines"]))) for r in views.rows(table, order_id=order_id)]
+        assert sorted(told) == sorted((r[id], r["status"], r["lines"]) for r in shown[name])
+    refunds = [(r["refund_id"], r["amount_minor"], r["status"]) for r in views.rows(REFUNDS, order_id=order_id)]
+    assert refunds == [(r["refund_id"], r["amount_minor"], r["status"]) for r in shown["refunds"]]
+
+
+def days_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
+    """seller_daily once more, line by line from the events alone."""
+    found: Counter[tuple[str, str]] = Counter()
+    for story in stories:
+        counted: set[int] = set()
+        zone = story.here.terms.calendar.timezone
+        for events, stamp in story.commits:
+            day = local_date(stamp.recorded_at, zone).isoformat()
+            for event, _ in events:
+                match type(event).__name__, event:
+                    case "OrderPlaced", placed:
+                        found[day, "orders_placed"] += 1
+                        found[day, "lines_placed"] += len(placed.lines)  # type: ignore[union-attr]
+                    case "RefundDue", refund:
+                        found[day, "refund_minor"] += refund.amount  # type: ignore[union-attr]
+                    case "AutoCanceled", killed:
+                        if killed.line not in counted:  # type: ignore[union-attr]
+                            found[day, "lines_auto_canceled"] += 1
+                        counted.add(killed.line)  # type: ignore[union-attr]
+                    case "LinesCanceled", canceled:
+                        for part in canceled.lines:  # type: ignore[union-attr]
+                            if part.line not in counted and (column := column_of(part.cause, part.reason)) is not None:
+                                found[day, column] += 1
+                            counted.add(part.line)
+    return +found
+
+
+def column_of(cause: str, reason: str | None) -> str | None:
+    if cause == "support":
+        return "lines_canceled_by_seller" if reason in SELLERS_REASONS else None
+    return {
+        "request": "lines_canceled_by_request",
+        "dispute": "lines_canceled_by_request",
+        "seller": "lines_canceled_by_seller",
+        "late_ship": "lines_auto_canceled",
+    }.get(cause)
+
+
+def test_the_recount_is_no_tautology() -> None:
+    story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 2, "unit_price": "1.00"}])
+    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
+    assert days_recounted([story]) == {
+        ("2026-03-02", "orders_placed"): 1,
+        ("2026-03-02", "lines_placed"): 1,
+        ("2026-03-03", "lines_auto_canceled"): 1,
+        ("2026-03-03", "refund_minor"): 100,
+    }
+    assert parse_instant("2026-03-03T10:00:00Z") == story.here.recorded_at

@@ -1,0 +1,176 @@
+"""The tables of an order's state: one row an order, line, request, refund, shipment and deadline, as it stands."""
+
+import json
+
+from consumers.projector import Projector
+from domain.instants import DAY, format_instant, parse_instant
+from domain.show import attention
+from infra.views.reading import attention_of
+from projections.orders import state_rows
+from projections.tables import (
+    AUDIT_TRAIL,
+    CANCELLATIONS,
+    DEADLINES,
+    MESSAGES,
+    ORDER_LINES,
+    ORDERS,
+    REFUNDS,
+    REQUESTS,
+    SELLER_DAILY,
+    SHIPMENTS,
+    TABLES,
+)
+from tests.spec.projections.histories import MONDAY, History
+from tests.spec.projections.memory_views import MemoryViews
+
+
+def viewed(history: History) -> MemoryViews:
+    views = MemoryViews()
+    for log in history.logs:
+        projector = Projector("journal", log.partition, log.state, views)
+        while projector.advance():
+            pass
+    assert not views.rows(TABLES[0]) or not views.tables["dead_letters"]
+    return views
+
+
+def at(text: str) -> int:
+    return parse_instant(text)
+
+
+def test_a_notice_of_3_of_10_shows_3_shipped_7_canceled_and_the_refund_for_7() -> None:
+    history = History()
+    history.place(po_number="4711", checkout_id="K-9", shipping="11.50")
+    history.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}], carrier="UPS")
+
+    views = viewed(history)
+
+    order = views.row(ORDERS)
+    assert (order["status"], order["attention"], order["version"]) == ("shipped", "", 5)
+    assert (order["open_units"], order["shipped_units"], order["canceled_units"]) == (0, 3, 7)
+    assert (order["po_number"], order["checkout_id"]) == ("4711", "K-9")
+    assert (order["total_minor"], order["paid_minor"], order["refund_due_minor"]) == (11150, 11150, 7000)
+    assert (order["refunded_minor"], order["kept_minor"]) == (0, 4150)
+    assert (order["policy_id"], order["policy_version"]) == ("seller-portal", 1)
+    line = views.row(ORDER_LINES)
+    assert (line["ordered"], line["open"], line["shipped"]) == (10, 0, 3)
+    assert (line["canceled"], line["auto_canceled"], line["goods_minor"]) == (7, 7, 10000)
+    assert views.row(REFUNDS) == {
+        "marketplace": "acme",
+        "order_id": "PO-1",
+        "refund_id": "refund-1",
+        "seller_id": "s-1",
+        "currency": "USD",
+        "amount_minor": 7000,
+        "status": "due",
+        "failed": 0,
+        "due_at": at(MONDAY),
+    }
+    shipment = views.row(SHIPMENTS)
+    assert (shipment["status"], shipment["carrier"]) == ("announced", "UPS")
+    assert json.loads(str(shipment["lines"])) == [{"line": 1, "quantity": 3}]
+
+
+def test_a_refusal_leaves_no_trace_but_the_audit_trail_and_the_version() -> None:
+    history = History()
+    history.place()
+    before = viewed(history).tables
+    refused = history.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 11}])
+    assert refused.refused == "ships-more-than-open"
+
+    after = viewed(history).tables
+
+    for table in TABLES:
+        if table is AUDIT_TRAIL:
+            assert len(after[table.name]) == len(before[table.name]) + 1
+        elif table is not ORDERS:
+            assert after[table.name] == before[table.name]
+    [old], [new] = before["orders"].values(), after["orders"].values()
+    assert {n for n, a, b in zip(ORDERS.names, old, new, strict=True) if a != b} == {"version"}
+
+
+def test_a_request_shows_until_when_it_is_to_be_decided_and_then_what_became_of_it() -> None:
+    history = History()
+    history.place(policy="peer-to-peer", sale_format="offer")
+    history.say(
+        "RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", lines=[1], reason="changed_mind"
+    )
+    assert viewed(history).row(REQUESTS)["status"] == "refused"
+    assert viewed(history).row(ORDERS)["status"] == "open"
+
+    history.place("PO-2", policy="everything-store", at="2026-03-02T10:00:00Z")
+    history.say(
+        "RequestCancel", "PO-2", at="2026-03-02T12:00:00Z", actor="buyer", request_id="r1", reason="changed_mind"
+    )
+    views = viewed(history)
+    request = views.row(REQUESTS, order_id="PO-2")
+    assert (request["status"], request["asked_by"], request["reason"]) == ("open", "buyer", "changed_mind")
+    assert request["decide_by"] == at("2026-03-04T12:00:00Z")
+    assert (request["rule"], request["seller_id"]) == ("seller-has-final-say", "s-1")
+    assert json.loads(str(request["lines"])) == [{"line": 1, "quantity": 10}]
+    assert views.row(ORDERS, order_id="PO-2")["status"] == "cancel_requested"
+    assert views.row(ORDERS, order_id="PO-2")["next_deadline_at"] == at("2026-03-04T12:00:00Z")
+    assert [row["kind"] for row in views.rows(DEADLINES, order_id="PO-2")] == ["decide"]
+
+    history.say("ApproveCancel", "PO-2", at="2026-03-02T13:00:00Z", actor="seller", request_id="r1")
+    views = viewed(history)
+    assert views.row(REQUESTS, order_id="PO-2")["status"] == "approved"
+    assert views.row(ORDERS, order_id="PO-2")["status"] == "canceled"
+    assert views.rows(DEADLINES, order_id="PO-2") == []
+    assert views.row(ORDERS, order_id="PO-2")["next_deadline_at"] is None
+
+
+def test_late_is_told_from_its_instant_on_and_no_earlier() -> None:
+    history = History()
+    history.place(ship_by="2026-03-05T00:00:00Z")
+    row = viewed(history).row(ORDERS)
+    assert row["late_from"] == at("2026-03-05T00:00:00Z")
+
+    order = history.orders["PO-1"]
+    told = {**row, "late_from": format_instant(at("2026-03-05T00:00:00Z"))}
+    for instant in (at("2026-03-05T00:00:00Z"), at("2026-03-05T00:00:00Z") + 1, at(MONDAY) + 400 * DAY):
+        assert attention_of(told, instant) == attention(order, instant)
+
+    history.say("Ship", at="2026-03-06T00:00:00Z", actor="seller", shipment_id="asn-1")
+    assert viewed(history).row(ORDERS)["late_from"] is None
+
+
+def test_a_refund_that_failed_wants_attention_until_it_is_confirmed() -> None:
+    history = History()
+    history.place()
+    history.say("CancelLines", actor="seller", reason="out_of_stock")
+    history.say("FailRefund", refund_id="refund-1")
+    views = viewed(history)
+    assert (views.row(REFUNDS)["failed"], views.row(ORDERS)["attention"]) == (1, "refund_failed")
+
+    history.say("ConfirmRefund", refund_id="refund-1")
+    views = viewed(history)
+    assert (views.row(REFUNDS)["status"], views.row(REFUNDS)["failed"]) == ("confirmed", 0)
+    assert (views.row(ORDERS)["attention"], views.row(ORDERS)["refunded_minor"]) == ("", 10000)
+
+
+def test_a_message_is_told_without_its_text() -> None:
+    history = History()
+    history.place()
+    history.say("SendMessage", actor="buyer", message_id="m1", to="seller", text="Where is it?")
+
+    message = viewed(history).row(MESSAGES)
+
+    assert (message["message_id"], message["sender_kind"], message["recipient"]) == ("m1", "buyer", "seller")
+    assert "Where" not in str(message)
+
+
+def test_an_order_of_which_nothing_is_known_but_refusals_has_no_row() -> None:
+    history = History()
+    assert history.say("Ship", actor="seller", shipment_id="asn-1").answer
+
+    views = viewed(history)
+
+    assert views.rows(ORDERS) == views.rows(SELLER_DAILY) == views.rows(CANCELLATIONS) == []
+    assert [*state_rows(history.orders.get("PO-1") or _nothing(), 0)] == []
+
+
+def _nothing():
+    from domain.order import fresh
+
+    return fresh("acme", "PO-1")
