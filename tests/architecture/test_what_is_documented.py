@@ -129,6 +129,12 @@ def test_every_page_of_the_documentation_begins_with_its_title() -> None:
     assert [str(p.relative_to(ROOT)) for p in pages() if not p.read_text(encoding="utf-8").startswith("# ")] == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_what_these_pages_link_to_is_there(name: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_the_documentation_builds_without_a_warning(tmp_path: pathlib.Path) -> None:
     build = [sys.executable, "-B", "-m", "sphinx", "--fail-on-warning", "--quiet", "-b", "html"]
     done = subprocess.run(
