@@ -78,9 +78,11 @@ class Dues:
         behind = min(first + CHUNK, follower.next_ordinal)
         for stream in self._ended_in(follower, state.commits(first, behind)):
             self.refresh(partition, self._orders.at_hand(stream) or self._orders.load(partition, stream))
-        state.mark_due(behind)
         if behind >= follower.next_ordinal:
             self._behind.discard(partition)
+        if behind == first:
+            return False
+        state.mark_due(behind)
         return True
 
     def due(self, partition: int, before: Instant, limit: int) -> list[str]:
