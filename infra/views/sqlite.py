@@ -91,7 +91,9 @@ def _version(path: Path) -> int:
         finally:
             db.close()
     if application == _APPLICATION:
-        if version == SCHEMA_VERSION and not known >= {table.name for table in (*TABLES, *BOOKKEEPING)}:
+        if not version or (
+            version == SCHEMA_VERSION and not known >= {table.name for table in (*TABLES, *BOOKKEEPING)}
+        ):
             raise ViewsDamaged("tables are missing")
         return int(version)
     if known or application or version:
@@ -284,7 +286,7 @@ class SqliteViews(Reading):
         side.finish()
         with self._write_lock, _explained(self.path):
             side._db.backup(self._db)
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def discard(self) -> None:
         """Close a side file and remove it."""
@@ -301,6 +303,7 @@ class SqliteViews(Reading):
                 yield Snapshot(db)
                 return
             db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM positions").fetchone()  # the moment is that of the first reading
             try:
                 yield Snapshot(db)
             finally:

@@ -167,7 +167,7 @@ class History:
         return 0 if order is None else order.recorded_at
 
     def _commit(self, command: Command, decided: Decided, recorded_at: Instant) -> None:
-        order_id: str = command.order_id  # type: ignore[attr-defined]
+        order_id = command.stream.partition("/")[2]
         actor = (command.actor.kind, command.actor.id)
         self.log_of(order_id).append(
             [(command.stream, entries(decided.events))], recorded_at, actor, command.command_id, command.fingerprint

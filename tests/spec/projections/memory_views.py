@@ -1,4 +1,4 @@
-"""The Views port in dictionaries: what the row changes mean, in the plainest form. It also watches what they promise."""
+"""The Views port in dictionaries: what row changes mean, in the plainest form. It watches what they promise, too."""
 
 from collections.abc import Iterator
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.control import entries
 from consumers.projector import Projector
+from domain import events as e
 from domain.calendar import local_date
 from domain.deadlines import live
 from domain.instants import EARLIEST, parse_instant
@@ -120,21 +121,20 @@ def days_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
         for events, stamp in story.commits:
             day = local_date(stamp.recorded_at, zone).isoformat()
             for event, _ in events:
-                match type(event).__name__, event:
-                    case "OrderPlaced", placed:
-                        found[day, "orders_placed"] += 1
-                        found[day, "lines_placed"] += len(placed.lines)  # type: ignore[union-attr]
-                    case "RefundDue", refund:
-                        found[day, "refund_minor"] += refund.amount  # type: ignore[union-attr]
-                    case "AutoCanceled", killed:
-                        if killed.line not in counted:  # type: ignore[union-attr]
-                            found[day, "lines_auto_canceled"] += 1
-                        counted.add(killed.line)  # type: ignore[union-attr]
-                    case "LinesCanceled", canceled:
-                        for part in canceled.lines:  # type: ignore[union-attr]
-                            if part.line not in counted and (column := column_of(part.cause, part.reason)) is not None:
-                                found[day, column] += 1
-                            counted.add(part.line)
+                if isinstance(event, e.OrderPlaced):
+                    found[day, "orders_placed"] += 1
+                    found[day, "lines_placed"] += len(event.lines)
+                elif isinstance(event, e.RefundDue):
+                    found[day, "refund_minor"] += event.amount
+                elif isinstance(event, e.AutoCanceled):
+                    if event.line not in counted:
+                        found[day, "lines_auto_canceled"] += 1
+                    counted.add(event.line)
+                elif isinstance(event, e.LinesCanceled):
+                    for part in event.lines:
+                        if part.line not in counted and (column := column_of(part.cause, part.reason)) is not None:
+                            found[day, column] += 1
+                        counted.add(part.line)
     return +found
 
 

@@ -162,7 +162,7 @@ def test_views_that_are_ahead_of_the_source_wait_for_it() -> None:
     assert one.ahead == 7
 
 
-# ---- what cannot be told ----------------------------------------------------------------------------------------------
+# ---- what cannot be told -------------------------------------------------------------------------------------------
 
 
 def test_an_event_that_this_release_does_not_know_parks_its_order_and_no_other() -> None:
@@ -259,7 +259,7 @@ def test_a_projector_elsewhere_learns_that_an_order_was_freed() -> None:
     assert views.tables == told(history).tables
 
 
-# ---- streams that are no orders' ----------------------------------------------------------------------------------------
+# ---- streams that are no orders' -----------------------------------------------------------------------------------
 
 
 def test_the_audit_trail_has_the_events_of_every_stream() -> None:

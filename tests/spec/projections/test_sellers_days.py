@@ -112,7 +112,7 @@ def test_a_granted_dispute_counts_as_by_request() -> None:
 
 def test_the_day_is_the_local_one_in_the_orders_zone_by_recorded_time() -> None:
     history = placed(at="2026-03-02T02:30:00Z", timezone="America/Sao_Paulo")  # 23:30 the day before
-    shipped = {"actor": "seller", "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 2}]}
+    shipped: dict[str, Any] = {"actor": "seller", "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 2}]}
     history.say("Ship", at="2026-03-03T02:59:59.999999Z", occurred_at="2026-03-02T12:00:00Z", **shipped)
     history.say("CancelLines", at="2026-03-03T03:00:00Z", actor="seller", lines=[2], reason="out_of_stock")
 

@@ -1,0 +1,258 @@
+"""What pages and the command line ask: found by index, paged by key, the same on every database."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.views import START, Batch, Position
+from domain.instants import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
+from infra.views.reading import BadCursor, OrderFilter, Reading
+from infra.views.sqlite import SqliteViews, open_sqlite_views
+from projections.changes import Changes
+from projections.tables import (
+    CANCELLATIONS,
+    DEADLINES,
+    MESSAGES,
+    ORDER_LINES,
+    ORDERS,
+    REFUNDS,
+    REQUESTS,
+    SHIPMENTS,
+    Cell,
+    Row,
+)
+from tests.contract.views.filled import history, project
+from tests.spec.projections.histories import MONDAY
+
+NOON = parse_instant(MONDAY)
+
+
+def order_row(order_id: str, **given: Cell) -> Row:
+    """A row of table orders in which only what is given matters."""
+    cells: dict[str, Cell] = {c.name: None if c.empty else "x" if c.type == "text" else 0 for c in ORDERS.columns}
+    cells |= {"marketplace": "acme", "order_id": order_id, "status": "open", "attention": "", "placed_at": NOON}
+    cells |= given
+    return tuple(cells.values())
+
+
+def put(views: SqliteViews, rows: list[Row], partition: int = 0) -> None:
+    changes = Changes()
+    changes.put(ORDERS, rows, ("", ""))
+    views.apply(Batch("journal", partition, START, Position(1, 1, bytes(32), 0), changes))
+
+
+def pages(views: Reading, of: OrderFilter, limit: int) -> list[str]:
+    """The ids on all pages, one after another."""
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = views.orders(of, after, limit)
+        assert len(page.rows) <= limit
+        assert page.next is None or len(page.rows) == limit
+        found += [row["order_id"] for row in page.rows]
+        if page.next is None:
+            return found
+        after = page.next
+
+
+# ---- orders ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_found_by_its_id_and_by_its_po_number(views: SqliteViews) -> None:
+    put(
+        views,
+        [
+            order_row("A", po_number="4711", placed_at=NOON),
+            order_row("B", po_number="4711", placed_at=NOON + HOUR),
+            order_row("C", po_number="4711", marketplace="other"),
+            order_row("D", po_number="4712"),
+        ],
+    )
+    assert views.order("acme", "A") == {**(views.order("acme", "A") or {}), "po_number": "4711"}
+    assert views.order("acme", "E") is None
+    assert [row["order_id"] for row in views.orders_with_po("4711", "acme")] == ["B", "A"]
+    assert {row["order_id"] for row in views.orders_with_po("4711")} == {"A", "B", "C"}
+    assert views.orders_with_po("0815") == []
+    assert views.marketplaces() == ["acme", "other"]
+
+
+def test_an_instant_is_told_in_utc_with_a_fraction_only_where_there_is_one(views: SqliteViews) -> None:
+    put(views, [order_row("A", placed_at=NOON), order_row("B", placed_at=NOON + 500_000)])
+    assert [row["placed_at"] for row in views.orders(OrderFilter("acme")).rows] == [
+        "2026-03-02T10:00:00.500000Z",
+        "2026-03-02T10:00:00Z",
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_pages_go_from_the_newest_to_the_oldest_without_gap_or_repetition(views: SqliteViews, limit: int) -> None:
+    placed = [NOON, NOON, NOON + 1, NOON + 999_999, NOON + SECOND, NOON - 1, NOON]
+    put(views, [order_row(f"PO-{n}", placed_at=at) for n, at in enumerate(placed)])
+
+    newest_first = sorted(range(7), key=lambda n: (placed[n], f"PO-{n}"), reverse=True)
+    assert pages(views, OrderFilter("acme"), limit) == [f"PO-{n}" for n in newest_first]
+
+
+some_orders = st.lists(
+    st.fixed_dictionaries(
+        {
+            "placed_at": st.sampled_from([NOON, NOON + 1, NOON + 300_000, NOON + SECOND, NOON + MINUTE]),
+            "po_number": st.sampled_from(["1", "2"]),
+            "seller_id": st.sampled_from(["s-1", "s-2"]),
+            "buyer_id": st.sampled_from(["b-1", "b-2"]),
+            "status": st.sampled_from(["open", "shipped", "canceled"]),
+            "marketplace": st.sampled_from(["acme", "acme", "other"]),
+        }
+    ),
+    max_size=25,
+)
+filters = st.builds(
+    OrderFilter,
+    st.just("acme"),
+    po=st.none() | st.just("1"),
+    seller=st.none() | st.just("s-1"),
+    buyer=st.none() | st.just("b-1"),
+    status=st.none() | st.sampled_from(["open", "unpaid"]),
+)
+
+
+@settings(max_examples=40)
+@given(some_orders, filters, st.integers(1, 5))
+def test_every_filter_gives_what_reading_all_rows_would_give(
+    tmp_path_factory: pytest.TempPathFactory, orders: list[dict[str, Any]], of: OrderFilter, limit: int
+) -> None:
+    views = open_sqlite_views(tmp_path_factory.mktemp("views") / "views.sqlite").views
+    try:
+        put(views, [order_row(f"PO-{n}", **cells) for n, cells in enumerate(orders)])
+        given = {"po_number": of.po, "seller_id": of.seller, "buyer_id": of.buyer, "status": of.status}
+        wanted = {"marketplace": "acme", **{name: value for name, value in given.items() if value is not None}}
+        fitting = [n for n, cells in enumerate(orders) if all(cells[k] == v for k, v in wanted.items())]
+        newest_first = sorted(fitting, key=lambda n: (orders[n]["placed_at"], f"PO-{n}"), reverse=True)
+
+        assert pages(views, of, limit) == [f"PO-{n}" for n in newest_first]
+        counted = views.counts("acme")
+        assert sum(counted.values()) == sum(cells["marketplace"] == "acme" for cells in orders)
+        for status in counted:
+            of_status = OrderFilter("acme", seller="s-1", status=status)
+            assert views.counts("acme", "s-1").get(status, 0) == len(pages(views, of_status, 50))
+    finally:
+        views.close()
+
+
+def test_a_cursor_that_no_page_gave_is_refused(views: SqliteViews) -> None:
+    for cursor in ("", "PO-1", "yesterday~PO-1", "~"):
+        with pytest.raises(BadCursor):
+            views.orders(OrderFilter("acme"), cursor)
+
+
+# ---- what belongs to an order, a seller, a partition -----------------------------------------------------------------
+
+
+def test_an_orders_rows_are_told_in_the_order_in_which_they_came(views: SqliteViews) -> None:
+    made = history()
+    project(made, views)
+
+    assert [row["line"] for row in views.of_order(ORDER_LINES, "acme", "PO-2")] == [1]
+    assert [row["shipment_id"] for row in views.of_order(SHIPMENTS, "acme", "PO-2")] == ["asn-1"]
+    assert [row["request_id"] for row in views.of_order(REQUESTS, "acme", "PO-1")] == ["r1"]
+    assert [row["message_id"] for row in views.of_order(MESSAGES, "acme", "PO-1")] == ["m1"]
+    assert [row["amount_minor"] for row in views.of_order(REFUNDS, "acme", "PO-0")] == [7000]
+    assert [row["cause"] for row in views.of_order(CANCELLATIONS, "acme", "PO-0")] == ["fill_or_kill"]
+    assert views.of_order(DEADLINES, "acme", "PO-0") == []
+    trail = views.audit_trail("acme", "PO-0")
+    assert [row["event"] for row in trail] == [
+        "OrderPlaced",
+        "PaymentReceived",
+        "LinePartiallyShipped",
+        "AutoCanceled",
+        "RefundDue",
+    ]
+    assert views.audit_trail("acme", "PO-0", after=3, limit=1) == [trail[3]]
+
+
+def test_a_partitions_events_are_told_from_a_position_on(views: SqliteViews) -> None:
+    made = history()
+    project(made, views)
+    for log in made.logs:
+        told = views.events(log.partition, 0)
+        assert [row["position"] for row in told] == list(range(log.state.next_position))
+        assert views.events(log.partition, 5, 2) == told[5:7]
+        assert views.positions()[log.partition] == log.state.next_position
+
+
+def test_requests_that_wait_are_told_the_most_urgent_first(views: SqliteViews) -> None:
+    project(history(), views)
+    waiting = views.waiting_requests("acme", "s-1")
+    due = [row["decide_by"] for row in waiting]
+    assert due == sorted(due, key=lambda text: (text is None, text))
+    assert {row["status"] for row in waiting} == {"open"}
+    assert {row["order_id"] for row in waiting} == {row["order_id"] for row in views.waiting_requests("acme")}
+    assert views.waiting_requests("acme", "s-2") == []
+
+
+def test_deadlines_are_told_the_earliest_first_and_up_to_an_instant(views: SqliteViews) -> None:
+    project(history(), views)
+    every = views.deadlines()
+    due: list[Instant] = [parse_instant(row["due_at"]) for row in every]
+    assert due == sorted(due)
+    assert len(set(due)) > 1
+    assert views.deadlines(before=due[-1]) == [row for row, at in zip(every, due, strict=True) if at < due[-1]]
+    assert views.deadlines(marketplace="acme") == every
+    assert views.deadlines(marketplace="other") == []
+    assert next(row["id"] for row in views.policies()) == "peer-to-peer"
+
+
+QUESTIONS: dict[str, Any] = {
+    "order": lambda v: v.order("acme", "PO-1"),
+    "po": lambda v: v.orders_with_po("4711"),
+    "po in one": lambda v: v.orders_with_po("4711", "acme"),
+    "marketplaces": lambda v: v.marketplaces(),
+    **{
+        f"orders{''.join(f' {name}' for name in names)}{' after' if after else ''}": (
+            lambda v, names=names, after=after: v.orders(
+                OrderFilter("acme", **dict.fromkeys(names, "x")), f"{format_instant(NOON)}~PO-1" if after else None
+            )
+        )
+        for names in ((), ("po",), ("seller",), ("buyer",), ("status",), ("seller", "status"), ("seller", "buyer"))
+        for after in (False, True)
+    },
+    "counts": lambda v: v.counts("acme"),
+    "counts of a seller": lambda v: v.counts("acme", "s-1"),
+    "days": lambda v: v.seller_daily("acme", "s-1", "2026-03-01", "2026-03-31"),
+    "requests": lambda v: v.waiting_requests("acme"),
+    "requests of a seller": lambda v: v.waiting_requests("acme", "s-1"),
+    "deadlines": lambda v: v.deadlines(NOON),
+    "deadlines of one": lambda v: v.deadlines(NOON, "acme"),
+    "trail": lambda v: v.audit_trail("acme", "PO-1"),
+    "events": lambda v: v.events(0, 100),
+    "has": lambda v: v.has(0, 1),
+    **{
+        table.name: (lambda v, table=table: v.of_order(table, "acme", "PO-1"))
+        for table in (ORDER_LINES, REQUESTS, REFUNDS, SHIPMENTS, DEADLINES, CANCELLATIONS, MESSAGES)
+    },
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_question_of_a_page_finds_its_rows_by_an_index(tmp_path_factory: Any, question: str) -> None:
+    views = Watched(tmp_path_factory.mktemp("views") / "views.sqlite")
+    try:
+        QUESTIONS[question](views)
+        assert views.plans
+        for plan in views.plans:
+            assert "SCAN" not in plan, plan
+            paged = question.startswith("orders") and question not in ("orders po", "orders po after")
+            assert not paged or "B-TREE" not in plan, plan
+    finally:
+        views.close()
+
+
+class Watched(SqliteViews):
+    """SQLite views that tell how each question would be answered."""
+
+    def query(self, statement: str, parameters: Any) -> list[Any]:
+        plan = super().query(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        self.plans = [*getattr(self, "plans", []), "; ".join(row["detail"] for row in plan)]
+        return super().query(statement, parameters)

@@ -1,0 +1,181 @@
+"""Replay: every view made anew beside the live ones, swapped without anybody noticing, or compared row by row."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from consumers.projector import Projector
+from consumers.views import PositionMoved
+from infra.views.replay import MOST_SHOWN, Difference, check, replay
+from infra.views.sqlite import SqliteViews
+from projections.tables import BOOKKEEPING, ORDERS, TABLES
+from tests.contract.views.conftest import Open
+from tests.contract.views.filled import history, parts, project
+from tests.spec.projections.histories import History
+
+
+def everything(views: SqliteViews) -> dict[str, list[str]]:
+    return {t.name: sorted(map(repr, views.query(f"SELECT * FROM {t.name}", ()))) for t in (*TABLES, *BOOKKEEPING)}
+
+
+def beside(views: SqliteViews) -> list[str]:
+    """Files that a replay left behind."""
+    return [path.name for path in views.path.parent.iterdir() if not path.name.startswith(views.path.name)]
+
+
+def spoil(views: SqliteViews, statement: str) -> None:
+    """What nobody should do: write into the live tables."""
+    with sqlite3.connect(views.path) as db:
+        db.execute(statement)
+    db.close()
+
+
+def test_a_replay_gives_the_very_same_tables(views: SqliteViews, tmp_path: Path) -> None:
+    made = history()
+    project(made, views, limit=3)
+    before = everything(views)
+    seen: list[tuple[int, int]] = []
+
+    report = replay(views, parts(made), lambda done, total: seen.append((done, total)))
+
+    assert everything(views) == before
+    assert report.swapped
+    assert report.rows["orders"] == 12
+    assert report.events == sum(log.state.next_position for log in made.logs) == report.rows["audit_trail"]
+    assert report.commits == sum(part.source.next_ordinal for part in parts(made))
+    assert seen[-1] == (report.commits, report.commits)
+    assert [path.name for path in tmp_path.iterdir() if "side" in path.name] == []
+
+
+def test_a_replay_fills_views_that_were_lost(views: SqliteViews, open_views: Open) -> None:
+    made = history()
+    replay(views, parts(made))
+
+    assert len(views.counts("acme")) > 1
+    assert check(open_views(), parts(made)).clean
+
+
+def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(views: SqliteViews) -> None:
+    made = history()
+    project(made, views)
+    assert check(views, parts(made)).clean
+    spoil(views, "UPDATE orders SET status = 'delivered', paid_minor = 1 WHERE order_id = 'PO-4'")
+    spoil(views, "DELETE FROM audit_trail WHERE partition = 0 AND position = 0")
+    spoil(views, "INSERT INTO seller_daily VALUES ('acme', 's-9', '2026-03-02', 1, 1, 0, 0, 0, 0)")
+
+    report = check(views, parts(made))
+
+    assert not report.clean
+    assert report.differing == 4
+    assert report.differences == [
+        Difference("orders", ("acme", "PO-4"), "status", "delivered", "partly_shipped"),
+        Difference("orders", ("acme", "PO-4"), "paid_minor", 1, 10000),
+        Difference("seller_daily", ("acme", "s-9", "2026-03-02"), None, "there", "missing"),
+        Difference("audit_trail", (0, 0), None, "missing", "there"),
+    ]
+    assert str(report.differences[0]) == (
+        "orders acme/PO-4: status is 'delivered' in the live views, 'partly_shipped' made anew"
+    )
+    assert "missing in the live views, there in those made anew" in str(report.differences[3])
+
+    replay(views, parts(made))
+    assert check(views, parts(made)).clean
+
+
+def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(views: SqliteViews) -> None:
+    made = History()
+    for n in range(MOST_SHOWN + 20):
+        made.place(f"PO-{n:04}")
+    project(made, views)
+    spoil(views, "UPDATE orders SET attention = 'late'")
+
+    report = check(views, parts(made))
+
+    assert report.differing == MOST_SHOWN + 20
+    assert len(report.differences) == MOST_SHOWN
+
+
+def test_a_check_compares_as_of_where_the_views_are(views: SqliteViews) -> None:
+    made = history()
+    project(made, views)
+    made.place("PO-99")
+    made.say("CancelLines", "PO-99", actor="seller", reason="out_of_stock")
+
+    assert check(views, parts(made)).clean
+
+
+def test_a_check_of_views_of_another_log_says_so(views: SqliteViews) -> None:
+    project(history(), views)
+    other = History(partitions=2)
+    for n in range(60):
+        other.place(f"X-{n}", seller_id="s-2")
+    report = check(views, parts(other))
+    assert not report.clean
+    assert "another history" in str(report.another_log)
+
+    ahead = check(views, parts(History(partitions=2)))
+    assert not ahead.clean
+    assert "which itself has 0" in str(ahead.another_log)
+
+
+def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: SqliteViews, open_views: Open) -> None:
+    made = History()
+    made.place("PO-1")
+    project(made, views)
+    serving = Projector("journal", 0, made.log.state, views)
+    position = serving.position
+
+    made.place("PO-2")
+    replay(open_views(), parts(made))
+    assert views.order("acme", "PO-2") is not None, "who reads sees the new tables at once"
+    made.say("CancelLines", "PO-2", actor="seller", reason="out_of_stock")
+
+    assert serving.position == position, "it does not know yet"
+    with pytest.raises(PositionMoved):
+        serving.advance()
+    assert serving.advance() == 1
+    assert check(views, parts(made)).clean
+    assert (views.order("acme", "PO-2") or {})["status"] == "canceled"
+
+
+def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(views: SqliteViews, open_views: Open) -> None:
+    made = history()
+    project(made, views)
+    spoil(views, "UPDATE orders SET status = 'spoilt'")
+    other = open_views()
+
+    with other.snapshot() as old:
+        replay(views, parts(made))
+        statuses = {row[ORDERS.names.index("status")] for rows in old.rows(ORDERS) for row in rows}
+        assert statuses == {"spoilt"}
+    assert "spoilt" not in other.counts("acme")
+    assert beside(views) == []
+
+
+def test_a_replay_that_fails_leaves_everything_as_it_was(views: SqliteViews, tmp_path: Path) -> None:
+    made = history()
+    project(made, views)
+    before = everything(views)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replay(views, parts(made), stop)
+
+    assert everything(views) == before
+    assert [path.name for path in tmp_path.iterdir() if "side" in path.name] == []
+
+
+def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: SqliteViews) -> None:
+    from domain.events import AutoCanceled
+
+    made = history()
+    made.log_of("PO-1").write("acme/PO-1", AutoCanceled(7, 1, "asn-1"))
+    project(made, views)
+
+    report = check(views, parts(made))
+
+    assert report.clean
+    assert report.parked == 1

@@ -1,0 +1,130 @@
+"""The file of SQLite views: made when it is missing, made anew when it is damaged, left alone when it is not ours."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from consumers.views import ViewsDamaged, ViewsError, ViewsUnavailable
+from infra.views.sqlite import open_sqlite_views
+from projections.tables import SCHEMA_VERSION
+from tests.contract.views.filled import history, project
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with views in it."""
+    place = tmp_path / "somewhere" / "views.sqlite"
+    opened = open_sqlite_views(place)
+    assert opened.made_anew == "there was no file"
+    project(history(), opened.views)
+    opened.views.close()
+    return place
+
+
+def test_views_that_are_there_stay(path: Path) -> None:
+    opened = open_sqlite_views(path)
+    assert opened.made_anew is None
+    assert sum(opened.views.counts("acme").values()) == 12
+    opened.views.close()
+
+
+@pytest.mark.parametrize("damage", ["header", "middle", "nonsense", "tables"])
+def test_a_damaged_file_is_kept_aside_and_made_anew(path: Path, damage: str) -> None:
+    content = bytearray(path.read_bytes())
+    match damage:
+        case "header":
+            content[:16] = bytes(16)
+            path.write_bytes(content)
+        case "middle":
+            content[4096:] = b"\xff" * (len(content) - 4096)
+            path.write_bytes(content)
+        case "nonsense":
+            path.write_text("these are not the views that you are looking for" * 99)
+        case _:
+            with sqlite3.connect(path) as db:
+                db.execute("DROP TABLE refunds")
+            db.close()
+
+    opened = open_sqlite_views(path)
+    try:
+        if opened.made_anew is None:  # what is wrong shows only when it is used: the next start makes it anew
+            with pytest.raises(ViewsDamaged):
+                opened.views.counts("acme")
+            opened.views.close()
+            opened = open_sqlite_views(path)
+        assert "damaged" in str(opened.made_anew)
+        assert opened.views.counts("acme") == {}
+        assert path.with_name("views.sqlite.old-1").exists()
+        project(history(), opened.views)
+    finally:
+        opened.views.close()
+    again = open_sqlite_views(path)
+    assert again.made_anew is None
+    again.views.close()
+
+
+def test_an_empty_file_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "views.sqlite").touch()
+    opened = open_sqlite_views(tmp_path / "views.sqlite")
+    assert opened.made_anew is not None
+    project(history(), opened.views)
+    opened.views.close()
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "precious.sqlite"
+    with sqlite3.connect(place) as db:
+        db.execute("CREATE TABLE precious (thing TEXT)")
+    db.close()
+    before = place.read_bytes()
+
+    with pytest.raises(ViewsError, match="name another file"):
+        open_sqlite_views(place)
+
+    assert place.read_bytes() == before
+
+
+def test_tables_of_a_newer_release_are_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+    monkeypatch.setattr("infra.views.sqlite.SCHEMA_VERSION", SCHEMA_VERSION - 1)
+
+    with pytest.raises(ViewsError, match="newer release"):
+        open_sqlite_views(path)
+
+    assert path.read_bytes() == before
+
+
+def test_tables_of_an_earlier_release_are_made_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.views.sqlite.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+
+    opened = open_sqlite_views(path)
+
+    assert f"version {SCHEMA_VERSION}" in str(opened.made_anew)
+    assert opened.views.counts("acme") == {}
+    opened.views.close()
+    again = open_sqlite_views(path)
+    assert again.made_anew is None
+    again.views.close()
+
+
+def test_a_folder_that_cannot_be_written_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "views.sqlite").mkdir()
+    with pytest.raises(ViewsUnavailable):
+        open_sqlite_views(tmp_path / "views.sqlite")
+
+
+def test_a_write_waits_for_another_process_and_says_so_if_it_cannot(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.views.sqlite._BUSY", 0.05)
+    views = open_sqlite_views(path).views
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(ViewsUnavailable, match="locked"):
+        views.clear()
+    assert sum(views.counts("acme").values()) == 12, "who reads is not in anybody's way"
+    other.execute("ROLLBACK")
+    other.close()
+    views.clear()
+    views.close()
