@@ -24,10 +24,13 @@ from pydantic import (
     field_validator,
 )
 
+from domain.calendar import zone
 from domain.errors import BadInput
 from domain.events import Sealed
 from domain.instants import Instant, parse_instant
+from domain.pricing import Priced, price
 from domain.reasons import CANCEL_REASONS, RETURN_REASONS
+from domain.rulebook import RULE_IDS
 
 # ---- field types -----------------------------------------------------------------------------------------------
 
@@ -46,12 +49,6 @@ def _instant(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("must be a string, an RFC 3339 time with offset, like 2026-03-02T10:00:00Z")
     return parse_instant(value)
-
-
-def _client_id(value: str) -> str:
-    if ENGINE_IDS.fullmatch(value):
-        raise ValueError("ids of this form are given by the engine; choose another")
-    return value
 
 
 def _reserved(value: str) -> str:
@@ -187,6 +184,14 @@ class Command(_Form):
         """When the world says it happened, where the command says so."""
         return None
 
+    def check(self) -> None:
+        """What the fields together must be, the command alone considered; ``BadInput`` where they are not."""
+        happened = self.happened_at
+        if happened is not None and self.at is not None and happened > self.at:
+            raise BadInput("/occurred_at", "form", "must not lie after at")
+        if self.CLAIMS is not None and ENGINE_IDS.fullmatch(getattr(self, self.CLAIMS)):
+            raise BadInput(f"/{self.CLAIMS}", "form", "ids of this form are given by the engine; choose another")
+
     def seal(self, seal: Callable[[str, str], Sealed]) -> Self:
         """Put every free text into the vault by ``seal(field, text)``; the command then carries what events may say."""
         for name in self.TEXTS:
@@ -213,6 +218,19 @@ class _Selecting(Command):
     @classmethod
     def _no_line_twice(cls, value: tuple[Pick, ...] | None) -> tuple[Pick, ...] | None:
         return None if value is None else _each_once(value)
+
+
+class _Ruled(Command):
+    """A command that support gives by a rule of the rule book."""
+
+    rule: Name | None = None
+
+    def check(self) -> None:
+        super().check()
+        if self.rule is None and self.actor.kind == "support":
+            raise BadInput("/rule", "form", "support names the rule of the rule book that this rests on")
+        if self.rule is not None and self.rule not in RULE_IDS:
+            raise BadInput("/rule", "form", f"{self.rule!r} is not a rule of the rule book")
 
 
 class _SelectingOutside(_Selecting, _Outside):
@@ -282,6 +300,24 @@ class PlaceOrder(Command):
     pay_by: InstantField | None = None
     timezone: Name | None = None
     replaces: ReplacedOrder | None = None
+
+    _priced: Priced | None = PrivateAttr(default=None)
+
+    @property
+    def priced(self) -> Priced:
+        """What it comes to, in minor units."""
+        if self._priced is None:
+            self._priced = price(self)
+        return self._priced
+
+    def check(self) -> None:
+        super().check()
+        self._priced = price(self)
+        if self.timezone is not None:
+            try:
+                zone(self.timezone)
+            except ValueError as unknown:
+                raise BadInput("/timezone", "form", str(unknown)) from None
 
     @field_validator("lines", mode="after")
     @classmethod
@@ -356,17 +392,16 @@ class RequestCancel(_Selecting):
     confirmation: Label | None = None
 
 
-class CancelLines(_Selecting):
+class CancelLines(_Selecting, _Ruled):
     """The seller's own cancellation, or support's by a rule."""
 
     WHO = _SELLER
     command: Literal["CancelLines"]
     reason: CancelReason | None = None
-    rule: Name | None = None
     confirmation: Label | None = None
 
 
-class ApproveCancel(Command):
+class ApproveCancel(_Ruled):
     """The side asked grants a request."""
 
     WHO = _PARTIES
@@ -375,10 +410,9 @@ class ApproveCancel(Command):
     request_id: GivenId
     note: FreeText | None = None
     refund_now: StrictBool = False
-    rule: Name | None = None
 
 
-class DeclineCancel(Command):
+class DeclineCancel(_Ruled):
     """The side asked declines a request."""
 
     WHO = _PARTIES
@@ -387,7 +421,6 @@ class DeclineCancel(Command):
     request_id: GivenId
     note: FreeText | None = None
     refund_now: StrictBool = False
-    rule: Name | None = None
 
 
 class WithdrawCancel(Command):
@@ -643,7 +676,7 @@ class AcceptReturn(Command):
     refund_now: StrictBool = False
 
 
-class DecideCase(Command):
+class DecideCase(_Ruled):
     """The platform decides a case, by a rule."""
 
     WHO = _OFFICE
@@ -651,7 +684,6 @@ class DecideCase(Command):
     command: Literal["DecideCase"]
     case_id: GivenId
     outcome: Literal["return", "deny"]
-    rule: Name | None = None
     note: FreeText | None = None
 
 
@@ -711,7 +743,7 @@ class EscalateDispute(Command):
     representative: FreeText | None = None
 
 
-class DecideDispute(Command):
+class DecideDispute(_Ruled):
     """The platform decides a dispute, by a rule."""
 
     WHO = _OFFICE
@@ -719,7 +751,6 @@ class DecideDispute(Command):
     command: Literal["DecideDispute"]
     dispute_id: GivenId
     outcome: Literal["grant", "deny", "return"]
-    rule: Name | None = None
     note: FreeText | None = None
 
 
@@ -868,23 +899,12 @@ def parse_command(body: object) -> Command:
         command = model.model_validate(body)
     except ValidationError as invalid:
         raise _bad(invalid) from None
-    happened = command.happened_at
-    if happened is not None and command.at is not None and happened > command.at:
-        raise BadInput("/occurred_at", "form", "must not lie after at")
-    _claimed(command)
+    command.check()
     try:
         command._fingerprint = fingerprint_of(body)
     except (ValueError, UnicodeEncodeError) as broken:
         raise BadInput("", "form", f"cannot be written as JSON in UTF-8: {broken}") from None
     return command
-
-
-def _claimed(command: Command) -> None:
-    if command.CLAIMS is not None:
-        try:
-            _client_id(getattr(command, command.CLAIMS))
-        except ValueError as reserved:
-            raise BadInput(f"/{command.CLAIMS}", "form", str(reserved)) from None
 
 
 def _bad(invalid: ValidationError) -> BadInput:

@@ -102,9 +102,9 @@ class Input:
 
 @fact
 class Instead:
-    """What can still be done: the action's name, a sentence, and until when, where that is known."""
+    """What can still be done: the option's name, a sentence, and until when, where that is known."""
 
-    action: str
+    option: str
     text: str
     until: Instant | None
 
@@ -252,7 +252,10 @@ class CancelRefused:
 
 @fact
 class CancelApproved:
-    """A request was granted by the side asked, by support, or by silence (``cause``)."""
+    """A request was granted by the side asked, by support, or by silence.
+
+    ``cause``: approved, silence, or canceled (all it asked for was cancelled otherwise).
+    """
 
     request_id: str
     cause: str
@@ -265,7 +268,7 @@ class CancelApproved:
 class CancelDeclined:
     """A request ended without being carried out whole.
 
-    ``cause``: declined, silence, shipped, canceled; ``status`` is what the request becomes: declined, partly, shipped.
+    ``cause``: declined, silence, shipped; ``status`` is what the request becomes: declined, partly, shipped.
     """
 
     request_id: str

@@ -15,7 +15,7 @@ from domain.commands import (
 )
 from domain.decisions.placing import late_ship
 from domain.decisions.returns import open_return
-from domain.decisions.situation import Events, Situation, quantities, ruled, sealed
+from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.instants import Instant
 from domain.order import Line, Request
@@ -278,12 +278,11 @@ def _the_open_request(s: Situation, request_id: str) -> Request | Ruling:
 
 def approve_cancel(s: Situation, ask: ApproveCancel) -> Events:
     """The side asked grants the request: what is open is cancelled, what shipped (mutual consent) may come back."""
-    rule = ruled(ask.actor, ask.rule)
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
         yield from s.refuse(request, ask.request_id)
         return
-    approved = e.CancelApproved(ask.request_id, "approved", rule, ask.refund_now, sealed(ask.note))
+    approved = e.CancelApproved(ask.request_id, "approved", ask.rule, ask.refund_now, sealed(ask.note))
     yield from carry_out(s, request, approved)
 
 
@@ -324,12 +323,11 @@ def _of_request(s: Situation, request: Request, here: dict[int, int], gone: dict
 
 def decline_cancel(s: Situation, ask: DeclineCancel) -> Events:
     """The side asked declines."""
-    rule = ruled(ask.actor, ask.rule)
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
         yield from s.refuse(request, ask.request_id)
         return
-    yield e.CancelDeclined(ask.request_id, "declined", "declined", rule, sealed(ask.note))
+    yield e.CancelDeclined(ask.request_id, "declined", "declined", ask.rule, sealed(ask.note))
 
 
 def withdraw_cancel(s: Situation, ask: WithdrawCancel) -> Events:
@@ -417,7 +415,6 @@ def carry_on(s: Situation, request: Request, cause: str) -> Events:
 
 def cancel_lines(s: Situation, ask: CancelLines) -> Events:
     """The seller's own cancellation, or support's by a rule; what a buyer asked for is carried out as that request."""
-    ruled(ask.actor, ask.rule)
     unknown = s.no_such_line(ask.lines)
     q = question(s, None if unknown else ask.lines, ask.reason, by=ask.actor.kind, own=True)
     asked = {} if unknown else _asked_of(s, q)

@@ -5,7 +5,7 @@ from domain.calendar import Length, after, after_business_time, business_time_be
 from domain.commands import AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
 from domain.decisions.canceling import asked_elsewhere
 from domain.decisions.returns import open_return, returnable
-from domain.decisions.situation import Events, Situation, quantities, ruled, sealed
+from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.order import Case
 from domain.verdict import CANCEL_IT, CONTACT, Ruling, fact, granted, instant, refused
@@ -82,12 +82,11 @@ def _no_case(s: Situation, about: str) -> Events:
 
 def decide_case(s: Situation, ask: DecideCase) -> Events:
     """The platform decides, by a rule; an approved case opens a return at its cost."""
-    rule = ruled(ask.actor, ask.rule)
     case = s.order.cases.get(ask.case_id)
     if case is None or case.status != "open":
         yield from _no_case(s, ask.case_id)
         return
-    yield e.CaseDecided(ask.case_id, ask.outcome, rule or "case-reasons", sealed(ask.note))
+    yield e.CaseDecided(ask.case_id, ask.outcome, ask.rule or "case-reasons", sealed(ask.note))
     if ask.outcome == "return":
         yield from open_return(
             s, case.case_id, case.reason, dict(case.lines), refund="on_receipt", accepted=True, postage="platform"

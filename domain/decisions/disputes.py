@@ -5,7 +5,7 @@ from domain.calendar import after
 from domain.commands import AppealDispute, DecideDispute, EscalateDispute, OpenDispute
 from domain.decisions.canceling import shipped_part
 from domain.decisions.returns import open_return
-from domain.decisions.situation import Events, Situation, ruled, sealed
+from domain.decisions.situation import Events, Situation, sealed
 from domain.order import Dispute
 from domain.verdict import ASK_THE_SELLER, CONTACT, Ruling, fact, granted, instant, refused
 
@@ -88,7 +88,6 @@ def escalate_dispute(s: Situation, ask: EscalateDispute) -> Events:
 
 def decide_dispute(s: Situation, ask: DecideDispute) -> Events:
     """Granting cancels what is open and orders a return of what shipped; locks don't bind."""
-    rule = ruled(ask.actor, ask.rule)
     dispute = _open(s, ask.dispute_id)
     if dispute is None:
         yield from _closed(s, ask.dispute_id)
@@ -97,7 +96,7 @@ def decide_dispute(s: Situation, ask: DecideDispute) -> Events:
     if not dispute.appealed and s.policy.disputes is not None:
         waits = s.deadline("appeal", s.policy.disputes.appeal, ask.dispute_id)
     here, gone = _parts(s, dispute)
-    yield e.DisputeDecided(ask.dispute_id, ask.outcome, rule or "seller-has-final-say", sealed(ask.note), waits)
+    yield e.DisputeDecided(ask.dispute_id, ask.outcome, ask.rule or "seller-has-final-say", sealed(ask.note), waits)
     request = s.order.requests.get(dispute.about)
     if ask.outcome == "grant" and here:
         reason, request_id = (request.reason, request.request_id) if request is not None else (None, None)

@@ -11,7 +11,6 @@ from domain.instants import Instant
 from domain.market import MarketSettings
 from domain.order import Order
 from domain.policy import Policy, PolicyBook
-from domain.rulebook import RULE_IDS
 from domain.verdict import Ruling, refused
 
 Events = Iterator[e.Event]
@@ -98,17 +97,6 @@ def sealed_text(text: Text) -> e.Sealed:
     found = sealed(text)
     assert found is not None
     return found
-
-
-def ruled(actor: Actor, rule: str | None) -> str | None:
-    """Support names the rule it rests on, one of the rule book; else *bad* (COMMANDS.md 3)."""
-    if rule is None:
-        if actor.kind == "support":
-            raise BadInput("/rule", "form", "support names the rule of the rule book that the decision rests on")
-        return None
-    if rule not in RULE_IDS:
-        raise BadInput("/rule", "form", f"{rule!r} is not a rule of the rule book")
-    return rule
 
 
 def quantities(lines: dict[int, int]) -> tuple[e.LineQuantity, ...]:

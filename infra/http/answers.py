@@ -138,11 +138,11 @@ def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
     """What can still be done, and where: a path of this API, for a new order also how it names the old one."""
     base = f"/v1/{order.marketplace}/orders"
     told: dict[str, Any] = {
-        "action": instead.action,
+        "option": instead.option,
         "text": instead.text,
         "until": None if instead.until is None else format_instant(instead.until),
     }
-    match instead.action:
+    match instead.option:
         case "new_order":
             lines = [line.number for line in order.lines.values() if line.auto_canceled]
             told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}

@@ -54,7 +54,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Instead": _object(
         "What can still be done.",
         {
-            "action": STRING,
+            "option": STRING,
             "text": STRING,
             "until": _or_null(INSTANT),
             "href": _text("Where this API does it."),

@@ -1,6 +1,8 @@
 """Asking, answering, withdrawing, and what else closes a request. RULES.md 1, COMMANDS.md 3."""
 
+from domain.asking import ACTIONS
 from domain.calendar import parse_length
+from schemas.codec import verdict_data
 from tests.spec.domain.story import Story, policy
 
 TWO = [
@@ -175,3 +177,12 @@ def test_lengths_are_read_in_all_their_units() -> None:
         "3 days",
         "2 business days",
     ]
+
+
+def test_what_can_still_be_done_is_an_option_so_that_no_reader_takes_it_for_a_verdict_on_that_action() -> None:
+    story = Story("peer-to-peer").placed()
+    story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1")
+    story.say("Deliver", "2026-03-04T11:00:00Z")
+    verdicts = [verdict_data(story.may(action, "2026-03-20T10:00:00Z")) for action in ACTIONS]
+    assert [verdict["action"] for verdict in verdicts] == list(ACTIONS)
+    assert not any("action" in instead for verdict in verdicts for instead in verdict["instead"])

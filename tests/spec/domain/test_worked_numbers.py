@@ -95,7 +95,7 @@ def test_auto_canceled_is_final_for_a_second_notice_and_offers_a_new_order() -> 
     said = story.say("Ship", "2026-03-04T10:00:00Z", shipment_id="asn-2", lines=[{"line": 1, "quantity": 1}])
     assert said == "refused:auto-canceled-is-final"
     assert story.last is not None and story.last.verdict is not None
-    assert "new_order" in [instead.action for instead in story.last.verdict.instead]
+    assert "new_order" in [instead.option for instead in story.last.verdict.instead]
 
 
 # ---- money-adds-up, full-refund -------------------------------------------------------------------

@@ -41,8 +41,8 @@ def test_a_verdict_has_the_form_of_the_contract() -> None:
         "inputs": {"placed_at": "2026-03-02T08:00:00Z", "window": "3 hours"},
         "because": "The window closed, so the seller decides.",
         "instead": [
-            {"action": "contact", "text": "Write to the seller.", "until": None},
-            {"action": "return", "text": "Return it.", "until": "2026-03-02T12:00:00.000001Z"},
+            {"option": "contact", "text": "Write to the seller.", "until": None},
+            {"option": "return", "text": "Return it.", "until": "2026-03-02T12:00:00.000001Z"},
         ],
         "next_change_at": "2026-03-02T12:00:00Z",
     }

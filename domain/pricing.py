@@ -1,0 +1,98 @@
+"""What an order to be placed comes to: line values, shares of discount and rounding, total. COMMANDS.md 4.
+
+It needs the command alone, so what does not work out is *bad* before anything is asked of the log.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from domain import events as e
+from domain.errors import BadInput
+from domain.facts import fact
+from domain.money import exponent, largest_remainder, minor_units
+
+if TYPE_CHECKING:
+    from domain.commands import NewLine, PlaceOrder
+
+LARGEST: Final = 2**53
+"""The largest amount an order may have, in minor units: exact in every reader, JavaScript's included."""
+
+
+@fact
+class Priced:
+    """Amounts of an order in minor units, and its lines with what each gives back."""
+
+    lines: tuple[e.PlacedLine, ...]
+    discount: int
+    shipping: int
+    shipping_tax: int
+    rounding: int
+    total: int
+
+
+def price(ask: "PlaceOrder") -> Priced:
+    """The amounts of an order; ``BadInput`` where they do not work out."""
+    if exponent(ask.currency) is None:
+        raise BadInput("/currency", "form", f"{ask.currency} is not a currency of ISO 4217 with minor units")
+    discount, rounding = _minor(ask, "discount"), _minor(ask, "rounding")
+    shipping, shipping_tax = _minor(ask, "shipping"), _minor(ask, "shipping_tax")
+    lines = _placed_lines(ask, discount - rounding)
+    goods = sum(line.quantity * line.unit_price - line.discount for line in lines)
+    tax = 0 if ask.tax_included else sum(line.tax for line in lines) + shipping_tax
+    total = goods + tax - discount + shipping + rounding
+    if total > LARGEST:
+        raise BadInput("/total", "form", "the order is larger than amounts can be")
+    if ask.total is not None and _minor(ask, "total") != total:
+        raise BadInput(
+            "/total",
+            "form",
+            f"is {ask.total}, but lines, discounts, taxes, shipping and rounding come to {total} minor units",
+        )
+    return Priced(lines, discount, shipping, shipping_tax, rounding, total)
+
+
+def _minor(ask: "PlaceOrder", name: str) -> int:
+    amount: str | None = getattr(ask, name)
+    return 0 if amount is None else minor_units(amount, ask.currency, f"/{name}")
+
+
+def _placed_lines(ask: "PlaceOrder", to_share: int) -> tuple[e.PlacedLine, ...]:
+    """The lines in the order of their numbers, each with its share of the order's discount less rounding."""
+    ordered = sorted(enumerate(ask.lines), key=lambda pair: pair[1].line)
+    amounts = [_amounts(ask, line, i) for i, line in ordered]
+    values = [n.quantity * price - discount for (_, n), (price, discount, _) in zip(ordered, amounts, strict=True)]
+    for (i, _), value in zip(ordered, values, strict=True):
+        if value < 0:
+            raise BadInput(f"/lines/{i}/discount", "form", "the discount is larger than the line's value")
+    shares = largest_remainder(to_share, values)
+    placed = []
+    for (i, line), (price, discount, tax), value, share in zip(ordered, amounts, values, shares, strict=True):
+        if value - share < 0:
+            raise BadInput("/discount", "form", f"its share makes line {line.line} (/lines/{i}) negative")
+        placed.append(
+            e.PlacedLine(
+                line=line.line,
+                sku=line.sku,
+                title=line.title,
+                quantity=line.quantity,
+                unit_price=price,
+                discount=discount,
+                tax=tax,
+                goods=value - share,
+                refundable_tax=0 if ask.tax_included else tax,
+                listing=None
+                if line.listing is None
+                else e.Listing(line.listing.ref, bytes.fromhex(line.listing.sha256)),
+            )
+        )
+    return tuple(placed)
+
+
+def _amounts(ask: "PlaceOrder", line: "NewLine", i: int) -> tuple[int, int, int]:
+    """Unit price, discount and tax of a line in minor units."""
+    at = f"/lines/{i}"
+    price = minor_units(line.unit_price, ask.currency, f"{at}/unit_price")
+    discount = minor_units(line.discount, ask.currency, f"{at}/discount") if line.discount else 0
+    tax = minor_units(line.tax, ask.currency, f"{at}/tax") if line.tax else 0
+    if line.quantity * price > LARGEST or tax > LARGEST:
+        raise BadInput(f"{at}/unit_price", "form", "the line is larger than amounts can be")
+    return price, discount, tax

@@ -1,0 +1,98 @@
+"""What is bad by itself is bad before anybody looks at the order: on a second import it is bad again. COMMANDS.md 1."""
+
+from typing import Any
+
+import pytest
+
+from domain.commands import COMMANDS, fingerprint_of, parse_command
+from domain.errors import BadInput
+
+PLACE: dict[str, Any] = {
+    "command": "PlaceOrder",
+    "command_id": "c1",
+    "marketplace": "acme",
+    "order_id": "PO-1",
+    "at": "2026-03-02T10:00:00Z",
+    "actor": {"kind": "system", "id": "shop"},
+    "buyer_id": "b-1",
+    "seller_id": "s-1",
+    "currency": "USD",
+    "lines": [{"line": 1, "sku": "A", "quantity": 2, "unit_price": "10.00"}],
+}
+COMMON = {k: PLACE[k] for k in ("command_id", "marketplace", "order_id", "at", "actor")}
+SUPPORT = {"kind": "support", "id": "desk"}
+
+
+def line(**changes: Any) -> dict[str, Any]:
+    return {"lines": [{**PLACE["lines"][0], **changes}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"currency": "ZZZ"}, "/currency"),
+        ({"currency": "JPY"}, "/lines/0/unit_price"),
+        (line(unit_price="10.001"), "/lines/0/unit_price"),
+        (line(unit_price="-1.00"), "/lines/0/unit_price"),
+        (line(discount="20.01"), "/lines/0/discount"),
+        ({"discount": "20.01"}, "/discount"),
+        ({"total": "19.99"}, "/total"),
+        ({"timezone": "Europe/Atlantis"}, "/timezone"),
+        ({"policy": "Corner Shop"}, "/policy"),
+        ({"marketplace": "ACME"}, "/marketplace"),
+        ({"order_id": "a/b"}, "/order_id"),
+        ({"at": "2026-02-30T10:00:00Z"}, "/at"),
+        ({"at": 1}, "/at"),
+        ({"lines": "1"}, "/lines"),
+        (line(quantity=1.0), "/lines/0/quantity"),
+        (line(quantity=True), "/lines/0/quantity"),
+    ],
+)
+def test_a_placing_that_does_not_work_out_is_bad_and_names_the_field(changes: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(BadInput) as bad:
+        parse_command({**PLACE, **changes})
+    assert bad.value.pointer == pointer
+
+
+@pytest.mark.parametrize("name", ["ApproveCancel", "DeclineCancel", "CancelLines", "DecideCase", "DecideDispute"])
+@pytest.mark.parametrize("rule", [None, "kindness"])
+def test_support_without_a_rule_of_the_rule_book_is_bad(name: str, rule: str | None) -> None:
+    fields = {"request_id": "r1", "case_id": "k1", "dispute_id": "d1", "outcome": "deny"}
+    needed = {k: v for k, v in fields.items() if k in COMMANDS[name].model_fields}
+    body = {**COMMON, "command": name, "actor": SUPPORT, **needed, **({"rule": rule} if rule else {})}
+    with pytest.raises(BadInput) as bad:
+        parse_command(body)
+    assert bad.value.pointer == "/rule"
+    assert parse_command({**body, "rule": "grace-window"}).command == name
+
+
+@pytest.mark.parametrize("form", ["refund-1", "return-22", "late-ship-1", "decide-3", "notice-1", "rebill-9"])
+def test_an_id_in_a_form_that_the_engine_gives_is_bad(form: str) -> None:
+    with pytest.raises(BadInput) as bad:
+        parse_command({**COMMON, "command": "Ship", "shipment_id": form})
+    assert bad.value.pointer == "/shipment_id"
+
+
+def test_what_happened_after_it_was_said_is_bad() -> None:
+    with pytest.raises(BadInput) as bad:
+        parse_command({**COMMON, "command": "Ship", "shipment_id": "s", "occurred_at": "2026-03-02T10:00:00.000001Z"})
+    assert bad.value.pointer == "/occurred_at"
+
+
+@pytest.mark.parametrize("lines", [[], [1, 1], [1, {"line": 1, "quantity": 2}], ["1"], [0]])
+def test_a_selection_names_each_line_once_by_its_number(lines: Any) -> None:
+    with pytest.raises(BadInput) as bad:
+        parse_command({**COMMON, "command": "CancelLines", "lines": lines})
+    assert bad.value.pointer.startswith("/lines")
+
+
+def test_a_fingerprint_is_of_the_content_as_rfc_8785_writes_it() -> None:
+    import hashlib
+
+    import rfc8785
+
+    body = {**PLACE, "po_number": 'Ünï "quoted" \\ \u0001 €', "correlation_id": "x"}
+    content = {k: v for k, v in body.items() if k not in ("command_id", "at", "correlation_id")}
+    assert fingerprint_of(body) == hashlib.sha256(rfc8785.dumps(content)).digest()
+    assert fingerprint_of({**body, "command_id": "c2", "at": "later"}) == fingerprint_of(body)
+    assert fingerprint_of({**body, "po_number": "other"}) != fingerprint_of(body)
