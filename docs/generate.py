@@ -11,6 +11,7 @@ from docs.pages.commands import command_form, command_page
 from docs.pages.events import event_page
 from docs.pages.rules import preset_page, rule_page
 from docs.pages.settings import settings_page
+from docs.pages.tables import tables_page
 
 HERE = pathlib.Path(__file__).parent / "reference"
 
@@ -21,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "presets.md": preset_page,
     "rules.md": rule_page,
     "settings.md": settings_page,
+    "../tables.md": tables_page,
 }
 
 

@@ -1,0 +1,61 @@
+"""docs/tables.md says what is really in the database: every table, every column, what may be empty, the key."""
+
+import re
+from pathlib import Path
+
+from infra.views.sqlite import SqliteViews
+
+PAGE = Path(__file__).parents[3] / "docs" / "tables.md"
+STORED = {
+    "text": "TEXT",
+    "integer": "INTEGER",
+    "minor units": "INTEGER",
+    "instant": "TEXT",
+    "day": "TEXT",
+    "0 or 1": "INTEGER",
+    "JSON": "TEXT",
+}
+
+
+def documented() -> dict[str, list[tuple[str, str, bool, bool]]]:
+    """Table → its columns: name, stored type, whether it may be empty, whether it is in the key."""
+    tables: dict[str, list[tuple[str, str, bool, bool]]] = {}
+    name = ""
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if heading := re.fullmatch(r"###? ([a-z_]+)", line):
+            name = heading[1]
+            tables[name] = []
+        elif column := re.fullmatch(r"\| (\*\*)?`(\w+)`(?:\*\*)? \| ([\w ]+?)(, or empty)? \| \S.* \|", line):
+            tables[name].append((column[2], STORED[column[3]], column[4] is not None, column[1] is not None))
+    return tables
+
+
+def test_the_page_of_tables_is_what_the_database_has(views: SqliteViews) -> None:
+    names = [row["name"] for row in views.query("SELECT name FROM sqlite_schema WHERE type = 'table'", ())]
+    stored = {
+        name: [
+            (column["name"], column["type"], not column["notnull"], column["pk"] > 0)
+            for column in views.query(f"PRAGMA table_info({name})", ())
+        ]
+        for name in names
+        if not name.startswith("sqlite_")
+    }
+    assert documented() == stored
+
+
+def test_the_tables_of_the_contract_have_their_columns() -> None:
+    """COMMANDS.md 5: other programs read these."""
+    contract = {
+        "orders": "marketplace order_id status total_minor",
+        "order_lines": "marketplace order_id line sku ordered open shipped canceled auto_canceled",
+        "refunds": "marketplace order_id refund_id currency amount_minor status due_at",
+        "cancellations": "marketplace order_id seller_id cause line quantity canceled_at",
+        "audit_trail": "marketplace order_id partition position event",
+        "seller_daily": (
+            "marketplace seller_id day orders_placed lines_placed lines_canceled_by_request lines_canceled_by_seller "
+            "lines_auto_canceled refund_minor"
+        ),
+    }
+    known = documented()
+    for table, columns in contract.items():
+        assert set(columns.split()) <= {column for column, *_ in known[table]}
