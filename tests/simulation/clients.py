@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from consumers.outcomes import Outcome
 from domain.commands import Command, parse_command
+from domain.errors import BadInput
 from domain.policy import PolicyDocument
 from tests.simulation.process import Process
 from tests.simulation.traffic import Body
@@ -86,7 +87,11 @@ class Clients:
 
     def send(self, process: Process, intent: Intent, body: Body) -> None:
         assert process.engine is not None
-        command = parse_command(dict(body))
+        try:
+            command = parse_command(dict(body))
+        except BadInput as wrong:
+            self.world.say(f"nobody is asked {intent.key}: {wrong}")
+            return
         version = self.world.rng.randrange(6) if self.world.faults and self.world.rng.random() < 0.03 else None
         future = process.engine.submit(command, expected_version=version)
         name = f"{'/'.join(intent.key)} {body['command']} {command.fingerprint.hex()[:6]}"

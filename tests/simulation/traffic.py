@@ -133,7 +133,7 @@ class Traffic:
                 "line": number,
                 "sku": f"S{number}",
                 "quantity": quantity,
-                "unit_price": self._amount(plan, 100, 3000),
+                "unit_price": self._amount(plan, 300, 3000),
             }
             if rng.random() < 0.3:
                 line["discount"] = self._amount(plan, 0, 100)
