@@ -16,7 +16,6 @@ from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
 from domain.instants import Instant, format_instant
-from domain.policy import PolicyBook
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import Slot, claim_slot, open_local_state
 from infra.places import JOURNAL_FILE, state_file
