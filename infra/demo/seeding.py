@@ -17,7 +17,7 @@ from consumers.imports import stream_of
 from consumers.outcomes import Outcome
 from domain.commands import parse_command
 from domain.instants import DAY, MINUTE, Instant, format_instant
-from domain.policy import read_policy_toml
+from domain.policy import PolicyDocument, read_policy_toml
 from infra.app import App
 from infra.demo.shops import BUYERS, SHOPS
 from infra.demo.stories import COMMON, SPECIAL, Plot, Tell
@@ -86,7 +86,7 @@ def commands(now: Instant) -> list[Body]:
 
 def seed(app: App) -> int:
     """Make the demo's orders, unless they are there; how many commands were imported. SeedingFailed."""
-    _done(app.engine.publish(read_policy_toml(_policy())), "the demo's policy")
+    _done(app.engine.publish(policy()), "the demo's policy")
     begun = _begun_at(app)
     now = begun if begun is not None else app.clock() // MINUTE * MINUTE
     bodies = commands(now)
@@ -105,8 +105,9 @@ def seed(app: App) -> int:
     return len(bodies)
 
 
-def _policy() -> str:
-    return (resources.files("infra.demo") / "tracked-parcels.toml").read_text(encoding="utf-8")
+def policy() -> PolicyDocument:
+    """The demo's own policy: what none of the presets does."""
+    return read_policy_toml((resources.files("infra.demo") / "tracked-parcels.toml").read_text(encoding="utf-8"))
 
 
 def _take(body: Body, future: Future[Outcome]) -> None:

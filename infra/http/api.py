@@ -146,6 +146,6 @@ def instant_of(request: Request, name: str) -> Instant | None:
     if text is None:
         return None
     try:
-        return parse_instant(text)
+        return parse_instant(text.replace(" ", "+"))  # the plus of an offset that nobody escaped
     except (ValueError, BadInput) as wrong:
         raise malformed(f"{name}: {wrong}", rule="as-of", status=400) from None

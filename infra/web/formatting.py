@@ -22,6 +22,8 @@ MONTHS: Final = (
     "December",
 )
 MINUS: Final = "−"
+NO_BREAK: Final = "\u00a0"
+"""Between a number and its unit, so that they stay on one line."""
 
 
 def number(value: int) -> str:
@@ -79,7 +81,10 @@ def clock(instant: Instant, timezone: str) -> str:
 
 def span(micros: int) -> str:
     """A length of time in the two largest units that matter: 1 h 52 min, 2 days 4 h, 40 s."""
-    micros = abs(micros)
+    return _span(abs(micros)).replace(" ", NO_BREAK)
+
+
+def _span(micros: int) -> str:
     days, rest = divmod(micros, DAY)
     hours, rest = divmod(rest, HOUR)
     minutes = rest // MINUTE
@@ -110,6 +115,15 @@ def units(quantity: int) -> str:
 def counted(quantity: int, one: str, many: str = "") -> str:
     """ "1 line", "3 lines"."""
     return f"{number(quantity)} {one if quantity == 1 else many or one + 's'}"
+
+
+def said(value: object) -> str:
+    """A value of a policy document: lists with commas, yes and no for what is on or off."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(said(each) for each in value) or "none"
+    return str(value)
 
 
 def middle(text: str, keep: int = 8) -> str:

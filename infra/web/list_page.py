@@ -29,8 +29,10 @@ class Found:
 def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> Found:
     """Orders by PO number or order id, else of a seller, else of a buyer; without ``q`` all of them."""
     if not q:
-        page = reading.orders(OrderFilter(marketplace, status=status), after, PAGE)
-        return Found(page, None, reading.counts(marketplace), reading.waiting_requests(marketplace, limit=ASKED))
+        waiting = reading.waiting_requests(marketplace, limit=ASKED)
+        page = _work_queue(reading, marketplace, waiting) if status == "cancel_requested" else None
+        page = page or reading.orders(OrderFilter(marketplace, status=status), after, PAGE)
+        return Found(page, None, reading.counts(marketplace), waiting)
     rows = reading.orders_with_po(q, marketplace, limit=PAGE)
     by_id = reading.order(marketplace, q)
     if by_id is not None and all(row["order_id"] != by_id["order_id"] for row in rows):
@@ -39,10 +41,21 @@ def search(reading: Reading, marketplace: str, q: str, status: str | None, after
         return _of_few(reading, marketplace, rows, status)
     counts = reading.counts(marketplace, seller=q)
     if counts:
-        page = reading.orders(OrderFilter(marketplace, seller=q, status=status), after, PAGE)
-        return Found(page, q, counts, reading.waiting_requests(marketplace, seller=q, limit=ASKED))
+        waiting = reading.waiting_requests(marketplace, seller=q, limit=ASKED)
+        page = _work_queue(reading, marketplace, waiting) if status == "cancel_requested" else None
+        page = page or reading.orders(OrderFilter(marketplace, seller=q, status=status), after, PAGE)
+        return Found(page, q, counts, waiting)
     of = OrderFilter(marketplace, buyer=q)
     return _of_few(reading, marketplace, reading.orders(of, None, 1000).rows, status)
+
+
+def _work_queue(reading: Reading, marketplace: str, waiting: list[Row]) -> Page | None:
+    """Orders whose requests wait, what is due first at the top; None where they are more than a page holds."""
+    ids = list(dict.fromkeys(row["order_id"] for row in waiting))
+    if len(ids) > PAGE:
+        return None
+    rows = (reading.order(marketplace, order_id) for order_id in ids)
+    return Page([row for row in rows if row is not None and row["status"] == "cancel_requested"], None)
 
 
 def _of_few(reading: Reading, marketplace: str, rows: list[Row], status: str | None) -> Found:
@@ -127,19 +140,22 @@ class ListPage:
         }
 
     def _waits(self, row: Row) -> list[tuple[str, str]]:
-        """What somebody should do about it, each with its signal."""
+        """What somebody should do about it, each with its signal ("": none)."""
         said = []
         request: Mapping[str, Any] | None = self._waiting.get(row["order_id"])
         if request is not None:
             due = None if request["decide_by"] is None else parse_instant(request["decide_by"])
-            left = "" if due is None else f" · {time_left(due, self.now)}"
-            said.append((f"{words.reason(request['reason'])}{left}", "waiting"))
+            said.append((words.reason(request["reason"]), ""))
+            if due is not None and due >= self.now:
+                said.append((time_left(due, self.now), "waiting"))
+            elif due is not None:
+                said.append((f"answer was due {time_left(due, self.now)}", "attention"))
         said += [
             (self._late(row) if word == "late" else words.ATTENTION.get(word, word), "attention")
             for word in attention_of(row, self.now)
         ]
         if row["refund_due_minor"]:
-            said.append((f"refund due {money(row['refund_due_minor'], row['currency'])}", "quiet"))
+            said.append((f"refund due {money(row['refund_due_minor'], row['currency'])}", ""))
         return said
 
     def _late(self, row: Row) -> str:

@@ -80,14 +80,27 @@ class OrderPage:
         due = money(self.order)["refund_due_minor"]
         if due:
             said.append(f"{self.money(due)} are on their way back to the buyer.")
-        return " ".join(said)
+        return " ".join([*said, *self._afterwards()])
+
+    def _afterwards(self) -> Iterable[str]:
+        """What is still under way after shipment or delivery."""
+        found = self.order.found
+        if found is not None and found.stage in words.FOUND:
+            yield f"What was cancelled has left all the same: {words.FOUND[found.stage]}."
+        for back in self.order.returns.values():
+            if back.status == "open":
+                yield f"A return is open: {self._what(back.lines)}."
+        for case in self.order.cases.values():
+            if case.status == "open":
+                yield f"A case is open: {words.reason(case.reason)}, {self._what(case.lines)}."
+        if any(dispute.status == "open" for dispute in self.order.disputes.values()):
+            yield "A dispute is open."
 
     def _waiting_request(self) -> str | None:
         request = next(self.order.open_requests(), None)
         if request is None:
             return None
-        what = "all of it" if self._asks_for_all(request.asked) else words.quantities(_listed(request.asked))
-        said = f"The {request.by} asks to cancel {what}: {words.reason(request.reason)}."
+        said = f"The {request.by} asks to cancel {self._what(request.asked)}: {words.reason(request.reason)}."
         if request.offers:
             return f"{said} The store offers instead: {words.listed(request.offers)}."
         other = "buyer" if request.by == "seller" else "seller"
@@ -100,8 +113,15 @@ class OrderPage:
             f"({time_left(request.decide_by, self.now)})."
         )
 
-    def _asks_for_all(self, asked: Mapping[int, int]) -> bool:
-        return all(asked.get(line.number, 0) == line.ordered for line in self.order.lines.values())
+    def _what(self, asked: Mapping[int, int]) -> str:
+        """ "all of it", "lines 1 and 3", "2 of line 1"."""
+        lines = self.order.lines
+        if all(asked.get(line.number, 0) == line.ordered for line in lines.values()):
+            return "all of it"
+        if all(number in lines and lines[number].ordered == quantity for number, quantity in asked.items()):
+            numbers = [str(each) for each in sorted(asked)]
+            return f"{'line' if len(numbers) == 1 else 'lines'} {words.listed(numbers)}"
+        return words.quantities(_listed(asked))
 
     def _standing(self) -> str:
         order = self.order
@@ -187,7 +207,7 @@ class OrderPage:
                 "id": request.request_id,
                 "by": request.by,
                 "reason": words.reason(request.reason),
-                "what": words.quantities(_listed(request.asked)),
+                "what": self._what(request.asked),
                 "status": words.REQUEST[request.status],
                 "asked": self.when(request.asked_at),
                 "until": None if request.decide_by is None else self.when(request.decide_by),
@@ -207,7 +227,7 @@ class OrderPage:
                 "carrier": shipment.carrier,
                 "tracking_number": shipment.tracking_number,
                 "status": words.SHIPMENT[shipment.status],
-                "what": words.quantities(_listed(shipment.lines)),
+                "what": self._what(shipment.lines),
                 "killed": words.quantities(_listed(shipment.killed)) if shipment.killed else None,
                 "when": self.when(shipment.occurred_at),
             }

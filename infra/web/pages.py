@@ -167,7 +167,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        amount=formatting.amount, number=formatting.number, middle=formatting.middle, moment=formatting.moment
+        amount=formatting.amount, number=formatting.number, middle=formatting.middle, said=formatting.said
     )
     return environment
 

@@ -66,9 +66,6 @@ CAUSE: Final[Mapping[str, str]] = {
     "silence": "no answer in time",
     "shipped": "it shipped",
     "canceled": "it was cancelled",
-    "approved": "approved",
-    "withdrawn": "withdrawn",
-    "alternative": "an alternative was taken",
 }
 
 DEADLINE: Final[Mapping[str, str]] = {
@@ -92,6 +89,15 @@ ACTION: Final[Mapping[str, str]] = {
     "open_case": "Open a case",
     "open_dispute": "Open a dispute",
 }
+
+FOUND: Final[Mapping[str, str]] = {
+    "found": "the customer has to be told",
+    "notified": "the customer was told, and has to answer",
+    "acknowledged": "the customer accepts it and may be billed again",
+    "declined": "the customer does not want it, and sends it back",
+    "rebilled": "the customer was billed again",
+}
+"""Stage of cancelled but shipped → what it waits for."""
 
 QUESTION: Final[Mapping[str, str]] = {
     "cancel": "May the buyer cancel it?",
@@ -158,6 +164,11 @@ def _parcel(data: Data) -> str:
     return f" with {named}" if named else ""
 
 
+def _by(cause: str) -> str:
+    """Why a request counts as approved, where nobody said so."""
+    return {"silence": ": no answer came in time", "canceled": ": all it asked for is cancelled"}.get(cause, "")
+
+
 def _canceled(data: Data, currency: str) -> str:
     causes = listed(list(dict.fromkeys(CAUSE.get(part["cause"], part["cause"]) for part in data["lines"])))
     return f"Cancelled {quantities(data['lines'])}, {causes}."
@@ -177,7 +188,7 @@ TOLD: Final[Mapping[str, Callable[[Data, str], str]]] = {
     "AlternativeTaken": lambda d, c: f"The buyer took the offer: {d['kind']}.",
     "AlternativesDeclined": lambda d, c: f"The offers were not taken: {CAUSE.get(d['cause'], d['cause'])}.",
     "CancelRefused": lambda d, c: f"Request {d['request_id']} refused.",
-    "CancelApproved": lambda d, c: f"Request {d['request_id']} approved: {CAUSE.get(d['cause'], d['cause'])}.",
+    "CancelApproved": lambda d, c: f"Request {d['request_id']} approved{_by(d['cause'])}.",
     "CancelDeclined": lambda d, c: f"Request {d['request_id']} ended: {CAUSE.get(d['cause'], d['cause'])}.",
     "CancelWithdrawn": lambda d, c: f"Request {d['request_id']} withdrawn.",
     "LinesCanceled": _canceled,

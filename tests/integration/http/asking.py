@@ -1,0 +1,101 @@
+"""A client for tests: a real app on a store of its own behind the real ASGI application, asked without a network."""
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from infra.app import App, open_app
+from infra.http.server import create
+from infra.settings import load_settings
+
+HERE = "http://127.0.0.1"
+SYSTEM = {"kind": "system", "id": "checkout"}
+SUPPORT = {"kind": "support", "id": "agent-4"}
+BUYER = {"kind": "buyer", "id": "b-7"}
+SELLER = {"kind": "seller", "id": "s-3"}
+
+_numbers = itertools.count(1001)
+
+
+class Http:
+    """Requests to one app, one after the other or (``together``) at once."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._runner = asyncio.Runner()
+        transport = httpx.ASGITransport(create(app), raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url=HERE)
+
+    def close(self) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.close()
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self._runner.run(self._client.get(path, headers=_named(headers)))
+
+    def post(self, path: str, body: Any, key: str | None = None, **headers: str) -> httpx.Response:
+        return self._runner.run(self.posting(path, body, key, **headers))
+
+    async def posting(self, path: str, body: Any, key: str | None = None, **headers: str) -> httpx.Response:
+        named = _named(headers)
+        if key is not None:
+            named["Idempotency-Key"] = key
+        return await self._client.post(path, json=body, headers=named)
+
+    def raw(self, path: str, content: bytes, key: str = "raw", media_type: str = "application/json") -> httpx.Response:
+        headers = {"Idempotency-Key": key, "Content-Type": media_type}
+        return self._runner.run(self._client.post(path, content=content, headers=headers))
+
+    def together(self, *requests: Any) -> list[httpx.Response]:
+        async def all_of_them() -> list[httpx.Response]:
+            return list(await asyncio.gather(*requests))
+
+        return self._runner.run(all_of_them())
+
+    # ---- what most tests begin with -------------------------------------------------------------------------------
+
+    def place(self, *, policy: str = "seller-portal", quantity: int = 10, **fields: Any) -> str:
+        """An order of one line is placed; the path of it."""
+        order_id = f"PO-{next(_numbers)}"
+        answer = self.post("/v1/acme/orders", placing(order_id, policy=policy, quantity=quantity, **fields), "place")
+        assert answer.status_code == 201, answer.text
+        return f"/v1/acme/orders/{order_id}"
+
+
+def placing(order_id: str, *, policy: str = "seller-portal", quantity: int = 10, **fields: Any) -> dict[str, Any]:
+    """The body that places an order of one line."""
+    return {
+        "order_id": order_id,
+        "actor": SYSTEM,
+        "buyer_id": "b-7",
+        "seller_id": "s-3",
+        "currency": "USD",
+        "policy": policy,
+        "lines": [{"line": 1, "sku": "A-1", "title": "Lamp", "quantity": quantity, "unit_price": "10.00"}],
+        **fields,
+    }
+
+
+def notice(quantity: int, shipment_id: str = "asn-1", **fields: Any) -> dict[str, Any]:
+    """The body of a shipping notice for units of line 1."""
+    return {"actor": SELLER, "shipment_id": shipment_id, "lines": [{"line": 1, "quantity": quantity}], **fields}
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@contextmanager
+def served(directory: Path, **settings: Any) -> Iterator[Http]:
+    """An app on the store in ``directory``, for as long as the block lasts."""
+    with open_app(load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal", **settings)) as app:
+        http = Http(app)
+        try:
+            yield http
+        finally:
+            http.close()

@@ -1,0 +1,131 @@
+"""The demo marketplace: it shows every rule of RULES.md 1, is the same every time, and is made once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.commands import parse_command
+from domain.instants import DAY, parse_instant
+from domain.presets import NAMES, preset
+from domain.rulebook import RULES
+from infra.demo import MARKETPLACE, seed, seeding
+from infra.demo.shops import SHOPS
+from infra.reading import history
+from infra.web.order_page import rules_of
+from tests.integration.http.asking import Http, served
+
+NOW = parse_instant("2026-03-30T12:00:00Z")
+SECTION_1 = sorted(rule for rule, (section, _) in RULES.items() if section == 1)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
+    with served(tmp_path_factory.mktemp("demo")) as http:
+        assert seed(http.app) > 1000
+        assert http.app.views is not None
+        assert http.app.views.catch_up(60)
+        yield http
+
+
+@pytest.fixture(scope="module")
+def shown(demo: Http) -> set[str]:
+    """The rules that some verdict or effect in the demo rests on."""
+    engine = demo.app.engine
+    found: set[str] = set()
+    for story in seeding.orders(NOW):
+        stream = f"{MARKETPLACE}/{story.order_id}"
+        events = told(demo, stream)
+        assert events, story.order_id
+        for event in events:
+            found |= set(rules_of([event]))
+            found |= {verdict["rule"] for key, verdict in event["data"].items() if key == "verdict" and verdict}
+    assert engine.in_flight == 0
+    return found
+
+
+def told(demo: Http, stream: str) -> list[dict[str, Any]]:
+    return demo.app.ask(lambda engine: list(history(engine.followers[engine.partition(stream)].state, stream)))
+
+
+@pytest.mark.parametrize("rule", SECTION_1)
+def test_every_rule_of_section_1_speaks_or_acts_somewhere(shown: set[str], rule: str) -> None:
+    assert rule in shown
+
+
+def test_every_preset_has_a_shop() -> None:
+    assert set(NAMES) <= {shop.policy for shop in SHOPS}
+
+
+def test_a_few_hundred_orders_of_the_past_weeks_and_none_of_the_future(demo: Http) -> None:
+    stories = seeding.orders(NOW)
+    assert 200 <= len(stories) <= 400
+    assert all(NOW - 25 * DAY <= story.placed_at <= NOW for story in stories)
+    assert all(parse_instant(body["at"]) <= NOW for body in seeding.commands(NOW))
+    assert len(demo.get(f"/v1/{MARKETPLACE}/orders?limit=200").json()["orders"]) == 200
+
+
+def test_the_same_instant_makes_the_same_commands() -> None:
+    assert seeding.commands(NOW) == seeding.commands(NOW)
+    assert seeding.commands(NOW) != seeding.commands(NOW + DAY)
+
+
+def test_it_is_made_once(demo: Http) -> None:
+    before = demo.app.ask(lambda engine: engine.followers[0].next_ordinal)
+    assert seed(demo.app) == 0
+    assert demo.app.ask(lambda engine: engine.followers[0].next_ordinal) == before
+
+
+def test_afterwards_the_marketplace_is_live(demo: Http) -> None:
+    waiting = demo.get(f"/v1/{MARKETPLACE}/orders?status=cancel_requested").json()["orders"]
+    order = next(each for each in waiting if each["seller_id"] == "lumen-lighting")
+    path = f"/v1/{MARKETPLACE}/orders/{order['order_id']}"
+    request = next(each for each in demo.get(path).json()["requests"] if each["status"] == "open")
+    seller = {"kind": "seller", "id": order["seller_id"]}
+    answer = demo.post(f"{path}/cancellations/{request['request_id']}/approve", {"actor": seller}, "k1")
+    assert answer.status_code == 200
+    assert answer.json()["order"]["status"] == "canceled"
+
+
+def test_nothing_of_the_past_is_left_to_fire(demo: Http) -> None:
+    assert demo.app.views is not None
+    overdue = demo.app.views.views.deadlines(before=demo.app.clock() - DAY, marketplace=MARKETPLACE)
+    assert overdue == []
+
+
+def test_a_seeding_that_was_broken_off_goes_on_as_of_when_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Enough(Exception):
+        pass
+
+    with served(tmp_path) as http, monkeypatch.context() as patched:
+        taken: list[object] = []
+
+        def stop(body: object) -> object:
+            taken.append(body)
+            if len(taken) > 400:
+                raise Enough
+            return parse_command(body)
+
+        patched.setattr(seeding, "parse_command", stop)
+        with pytest.raises(Enough):
+            seed(http.app)
+    with served(tmp_path) as http:
+        live = {"actor": {"kind": "support", "id": "agent-4"}, "reason": "other", "rule": "standing"}
+        first = f"/v1/{MARKETPLACE}/orders/{seeding.orders(0)[0].order_id}"
+        assert http.post(f"{first}/cancellations", live, "k1").json()["rule"] == "import-open"
+        assert seed(http.app) > 1000
+        assert seed(http.app) == 0
+        assert http.get(first).json()["version"] > 1
+        assert http.post(f"{first}/messages", {**_message(), "actor": live["actor"]}, "k2").status_code == 200
+
+
+def _message() -> dict[str, str]:
+    return {"to": "seller", "text": "Still there?"}
+
+
+def test_the_demos_own_policy_lists_what_no_preset_lists() -> None:
+    assert seeding.policy().policy.lists("stalled-tracking")
+    assert not any(preset(name).policy.lists("stalled-tracking") for name in NAMES)

@@ -1,0 +1,216 @@
+"""The pages: what they answer at the top, what they link to, and that they trust nothing that people typed."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.integration.http.asking import BUYER, SELLER, SYSTEM, Http, notice, placing
+
+VOID = {"meta", "link", "br", "input", "path", "circle", "use", "img"}
+
+
+class Strict(HTMLParser):
+    """Reads a page as strictly as a validator would look at nesting, and collects what it refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.references: list[str] = []
+        self.ids: list[str] = []
+        self.styled: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src", "action"):
+                self.references.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "style" or name.startswith("on"):
+                self.styled.append(name)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+
+def read(text: str) -> Strict:
+    page = Strict()
+    page.feed(text)
+    page.close()
+    assert page.open == []
+    assert page.styled == []
+    assert len(page.ids) == len(set(page.ids))
+    assert all(each.startswith(("/", "#")) or each == "" for each in page.references)
+    assert "<script" not in text
+    return page
+
+
+def words(text: str) -> str:
+    """A page's text, spaces collapsed."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+
+
+@pytest.fixture(scope="module")
+def shop(http: Http) -> Http:
+    """A marketplace with an order that waits, one that shipped in part, and one that is open."""
+    for name in ("waits", "partly", "open"):
+        http.post("/v1/shop/orders", placing(name, policy="peer-to-peer" if name == "waits" else "seller-portal"), "k1")
+    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    http.post("/v1/shop/orders", placing("late", policy="everything-store", ship_by="2026-01-01T00:00:00Z"), "k1")
+    http.post("/v1/shop/orders/open/cancellations", ask, "k2")
+    token = http.post("/v1/shop/orders/partly/shipments", {**notice(3), "actor": SYSTEM}, "k2").headers
+    http.get("/v1/shop/orders", rescind_position=token["rescind-position"])
+    return http
+
+
+def test_the_list_says_at_the_top_what_waits(shop: Http) -> None:
+    text = shop.get("/o/shop").text
+    read(text)
+    assert "1 request to cancel waits for an answer." in words(text)
+    assert "Cancellation asked 1" in words(text)
+    assert "All 4" in words(text)
+    assert "late since" in words(text)
+
+
+def test_the_filters_are_links_with_counts(shop: Http) -> None:
+    text = shop.get("/o/shop?status=shipped").text
+    assert 'aria-current="true">Shipped 1</a>' in text
+    assert ">partly</a>" in text
+    assert ">waits</a>" not in text
+    assert "Delivered 0" in words(text)
+
+
+@pytest.mark.parametrize(("q", "found"), [("partly", 1), ("s-3", 4), ("b-7", 4), ("nobody", 0)])
+def test_one_box_finds_orders_sellers_and_buyers(shop: Http, q: str, found: int) -> None:
+    text = shop.get(f"/o/shop?q={q}").text
+    read(text)
+    assert len(re.findall(r'<a class="id" href="/o/shop/', text)) == found
+    assert ("No order here has this PO number" in text) is (found == 0)
+
+
+def test_a_marketplace_without_orders_says_how_they_come(http: Http) -> None:
+    text = http.get("/o/nowhere").text
+    read(text)
+    assert "There are no orders in nowhere yet." in words(text)
+
+
+def test_the_first_page_leads_to_the_marketplaces(shop: Http) -> None:
+    answer = shop.get("/")
+    assert answer.status_code in (200, 303)
+    assert shop.get("/o/shop").status_code == 200
+
+
+def test_the_order_page_tells_it_in_a_sentence_and_adds_the_money_up(shop: Http) -> None:
+    text = shop.get("/o/shop/partly").text
+    read(text)
+    said = words(text)
+    assert "3 units have shipped, 7 units are cancelled and nothing is open. 70.00 USD are on their way back" in said
+    assert (
+        "Paid by the buyer 100.00 Refunds that are due −70.00 Refunds given back 0.00 Kept by the seller's side 30.00"
+        in said
+    )
+    assert "7 cancelled by fill or kill, cannot be re-opened" in said
+    assert "May the buyer cancel it? No The order has shipped" in said
+
+
+def test_the_timeline_is_newest_first_with_who_when_and_rule(shop: Http) -> None:
+    text = shop.get("/o/shop/partly").text
+    timeline = words(text.split('<ol class="timeline"')[1])
+    assert timeline.index("Refund refund-1 of 70.00 USD is due.") < timeline.index("Order placed: 10 units in 1 line")
+    assert "fill-or-kill · version 5" in timeline
+    assert "system checkout" in timeline
+
+
+def test_a_request_that_waits_shows_until_when(shop: Http) -> None:
+    body = {"actor": SYSTEM, "request_id": "r1", "reason": "found_cheaper"}
+    shop.post("/v1/shop/orders", placing("gavel", policy="auction-house"), "k1")
+    shop.post("/v1/shop/orders/gavel/cancellations", body, "k2")
+    said = words(shop.get("/o/shop/gavel").text)
+    assert "The buyer asks to cancel all of it: found it cheaper. It waits for the seller's answer until" in said
+    assert "3 days left" in said or "2 days 23 h left" in said
+
+
+def test_a_yes_says_until_when_it_is_one(shop: Http) -> None:
+    said = words(shop.get("/o/shop/waits").text)
+    assert "May the buyer cancel it? Yes" in said
+    assert "This answer changes" in said
+    assert "(in 2 h 59 min)" in said or "(in 3 h)" in said
+
+
+def test_a_refusal_in_the_timeline_says_why_and_what_instead(shop: Http) -> None:
+    body = {"actor": SELLER, "shipment_id": "asn-9", "lines": [{"line": 1, "quantity": 1}]}
+    assert shop.post("/v1/shop/orders/partly/shipments", body, "k9").status_code == 409
+    said = words(shop.get("/o/shop/partly").text)
+    assert "Shipping notice asn-9 refused" in said
+    assert "Place a new order for the quantity, linked to this one." in said
+
+
+def test_the_page_of_an_order_as_of_an_instant_says_so(shop: Http) -> None:
+    placed_at = shop.get("/v1/shop/orders/partly").json()["placed_at"]
+    text = shop.get(f"/o/shop/partly?as_of={placed_at}").text
+    read(text)
+    assert "The order as of" in words(text)
+    assert "All of it is still to ship: 10 units" in words(text)
+
+
+def test_an_order_that_is_not_there_is_a_page_that_says_so(http: Http) -> None:
+    answer = http.get("/o/shop/never")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    read(answer.text)
+    assert "There is no such order here." in answer.text
+
+
+def test_what_people_typed_is_text_and_never_markup(http: Http) -> None:
+    evil = '<img src=x onerror="alert(1)">'
+    lines = [{"line": 1, "sku": evil, "title": evil, "quantity": 1, "unit_price": "1.00"}]
+    body = placing("evil", po_number=evil, lines=lines, seller_id=evil, buyer_id="b-7")
+    assert http.post("/v1/evil/orders", body, "k1").status_code == 201
+    message = {"actor": BUYER, "to": "seller", "text": evil, "message_id": evil}
+    token = http.post("/v1/evil/orders/evil/messages", message, "k2").headers["rescind-position"]
+    http.get("/v1/evil/orders", rescind_position=token)
+    for path in ("/o/evil", "/o/evil/evil", f"/o/evil?q={html.escape(evil)}", "/o/evil?q=%3Cscript%3E"):
+        text = http.get(path).text
+        assert "<img" not in text
+        assert "<script" not in text.lower()
+
+
+def test_rules_and_policies_have_their_text(http: Http) -> None:
+    rules = http.get("/rules")
+    page = read(rules.text)
+    assert {"grace-window", "already-canceled", "auto-canceled-is-final"} <= set(page.ids)
+    policy = http.get("/policies/general-store/1")
+    read(policy.text)
+    assert "offers: wait, address, exchange, credit" in words(policy.text)
+    assert http.get("/policies/general-store/9").status_code == 404
+    assert http.get("/policies/general-store/x").status_code == 404
+
+
+def test_only_the_files_of_the_pages_are_served(http: Http) -> None:
+    css = http.get(re.findall(r'href="(/static/rescind.css[^"]*)"', http.get("/rules").text)[0])
+    assert css.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in css.headers["cache-control"]
+    assert "url(" not in css.text
+    assert "@import" not in css.text
+    for name in ("../templates/base.html", "%2e%2e/words.py", "nothing"):
+        assert http.get(f"/static/{name}").status_code == 404
+
+
+def test_a_page_that_follows_ones_own_write_shows_it_or_says_that_it_is_stale(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from infra.http import listing, reads
+
+    monkeypatch.setattr(reads, "PATIENCE", 0.01)
+    monkeypatch.setattr(listing, "PATIENCE", 0.01)
+    for path in ("/o/shop", "/o/shop/partly"):
+        assert "This is not the newest" in http.get(path, rescind_position="0:999999").text
+        assert "This is not the newest" not in http.get(path).text

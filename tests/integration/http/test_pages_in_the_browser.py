@@ -1,0 +1,88 @@
+"""The pages in a real browser: they work without scripts, stay on this host, and the console is silent."""
+
+import shutil
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from infra.demo import MARKETPLACE, seed
+from tests.integration.http.running import running
+from tests.needs import require
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo marketplace, served; its address."""
+    with running(tmp_path_factory.mktemp("demo")) as (app, address):
+        seed(app)
+        assert app.views is not None
+        assert app.views.catch_up(60)
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    require("browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request: pytest.FixtureRequest, chromium: Browser, demo: str) -> Iterator[Page]:
+    """A page that fails the test if it asks another host, or if anything is said on the console."""
+    context = chromium.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900})
+    shown = context.new_page()
+    asked: list[str] = []
+    said: list[str] = []
+    shown.on("request", lambda each: asked.append(each.url))
+    shown.on("console", lambda each: said.append(f"{each.type}: {each.text}"))
+    shown.on("pageerror", lambda each: said.append(f"error: {each}"))
+    # what a next page cuts short is aborted, and no failure
+    shown.on("requestfailed", lambda each: "ABORTED" in str(each.failure) or said.append(f"failed: {each.url}"))
+    yield shown
+    context.close()
+    here = urlsplit(demo).netloc
+    assert {urlsplit(url).netloc for url in asked} == {here}
+    assert said == []
+
+
+def test_from_the_list_to_an_order_and_back_by_links(page: Page, demo: str) -> None:
+    page.goto(demo)
+    assert page.url == f"{demo}o/{MARKETPLACE}"
+    assert page.locator("h1").inner_text() == "Orders"
+    page.get_by_role("link", name="Cancellation asked").click()
+    rows = page.locator("tbody tr")
+    assert rows.count() > 5
+    number = rows.first.locator("a.id").inner_text()
+    rows.first.locator("a.id").click()
+    assert page.locator("h1").inner_text() == f"Order {number}"
+    assert page.locator(".lead").inner_text().startswith("The buyer asks to cancel")
+    assert page.locator("ol.timeline > li").count() >= 2
+    page.get_by_text("What else may be done").click()
+    assert page.locator("dl.others").is_visible()
+    page.locator(".timeline a", has_text="version 2").click()
+    assert "The order as of" in page.locator(".notice").inner_text()
+
+
+def test_a_search_finds_the_order_that_was_filled_or_killed(page: Page, demo: str) -> None:
+    page.goto(f"{demo}o/{MARKETPLACE}")
+    page.get_by_label("PO number, order id, seller or buyer").fill("lumen-lighting")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator("tbody tr").count() > 10
+    assert page.locator("tbody tr", has_not_text="lumen-lighting").count() == 0
+
+
+def test_nothing_is_wider_than_a_phone(page: Page, demo: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 700})
+    for path in (f"o/{MARKETPLACE}", f"o/{MARKETPLACE}?status=cancel_requested", "rules", "policies/general-store/1"):
+        page.goto(demo + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+    page.goto(f"{demo}o/{MARKETPLACE}")
+    page.locator("tbody a.id").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -1,0 +1,67 @@
+"""The README's seller portal example, run as it is written there: bash and curl against a server on a free port."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.http.running import running
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+
+
+def block() -> str:
+    """The shell block of the README's section."""
+    section = README.read_text(encoding="utf-8").split("## The seller portal, driven with curl")[1]
+    found = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def run(address: str) -> list[Any]:
+    """Run the block; every line that it prints is JSON."""
+    assert shutil.which("curl"), "the README is driven with curl, and there is none on the PATH"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block()],
+        env={**os.environ, "RESCIND": address.rstrip("/")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[Any]]:
+    """What it answers, the first time and the second."""
+    with running(tmp_path_factory.mktemp("portal")) as (_, address):
+        return run(address), run(address)
+
+
+def test_a_notice_of_three_of_ten_ships_three_cancels_seven_and_refunds_seven(
+    answers: tuple[list[Any], list[Any]],
+) -> None:
+    placed, preview, shipped, refused, order, eligibility = answers[0]
+    assert [event["event"] for event in placed["events"]] == ["OrderPlaced", "PaymentReceived"]
+    assert (preview["ships"], preview["kills"]) == ([{"line": 1, "quantity": 3}], [{"line": 1, "quantity": 7}])
+    assert preview["refund_minor"] == 7000
+    line = shipped["order"]["lines"][0]
+    assert (line["ordered"], line["shipped"], line["canceled"], line["open"]) == (10, 3, 7, 0)
+    assert shipped["order"]["refunds"] == [{"refund_id": "refund-1", "amount_minor": 7000, "status": "due"}]
+    assert (refused["status"], refused["rule"]) == (409, "auto-canceled-is-final")
+    assert refused["instead"][0]["option"] == "new_order"
+    assert order["lines"] == shipped["order"]["lines"]
+    assert eligibility[0]["allowed"] is False
+
+
+def test_run_again_every_write_answers_the_same(answers: tuple[list[Any], list[Any]]) -> None:
+    first, second = answers
+    assert [second[0], second[2], second[3]] == [first[0], first[2], first[3]]
+    assert second[4]["version"] == first[4]["version"]
