@@ -49,6 +49,11 @@ class Caller:
                 return True
 
     @property
+    def is_bound(self) -> bool:
+        """Whether they see the orders of one buyer or seller only."""
+        return self.kind in ("buyer", "seller")
+
+    @property
     def own_buyer(self) -> str | None:
         """The only buyer whose orders a list may show, if it is bound to one."""
         return self.id if self.kind == "buyer" else None

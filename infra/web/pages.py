@@ -57,7 +57,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
 
     async def orders(request: Request) -> Response:
         marketplace = request.path_params["marketplace"]
-        doorkeeper.admit(request, marketplace)
+        if doorkeeper.admit(request, marketplace).is_bound:
+            raise not_found("There is no such page here.", "no-such-page")
         stale = await listing.is_stale(read_token(request.headers.get(POSITION)))
         query = request.query_params
         q = query.get("q", "").strip()[:LONGEST_SEARCH]
