@@ -27,7 +27,7 @@ CREATE TABLE commits (ordinal INTEGER PRIMARY KEY, offset INTEGER NOT NULL, idx 
 CREATE TABLE parts (ordinal INTEGER, stream INTEGER, previous INTEGER,
     PRIMARY KEY (ordinal, stream)) WITHOUT ROWID;
 CREATE TABLE streams (id INTEGER PRIMARY KEY, key INTEGER NOT NULL, name TEXT NOT NULL, hash BLOB, count INTEGER,
-    mark INTEGER, last INTEGER NOT NULL);
+    mark INTEGER, last INTEGER NOT NULL, commands BLOB);
 CREATE TABLE commands (stream INTEGER, key INTEGER, ordinal INTEGER,
     PRIMARY KEY (stream, key, ordinal)) WITHOUT ROWID;
 CREATE TABLE versions (stream INTEGER, version INTEGER, ordinal INTEGER NOT NULL,
@@ -44,7 +44,7 @@ _STATEMENTS: Final = [statement.strip() for statement in TABLES.split(";") if st
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose errors are the port's. A file found to be corrupt is marked, and made anew at the next start."""
+    """A connection whose errors are the port's. A file found to be corrupt is marked: the next start makes it anew."""
 
     path: Path
 

@@ -13,13 +13,12 @@ from consumers.admission import Admitted, Head, Rejected
 from consumers.local_state import Due, LocalStateDamaged, Parked, Place, Version
 from domain.instants import Instant
 from infra.local_state.file import connect, create, discard, what_is_wrong
+from infra.local_state.streams import Stream, find, is_full, pack, packed
 from infra.local_state.swept_index import WINDOW, SweptIndex, key_of_id, key_of_text
 from schemas.commit import Commit, StreamEntry, decode_commit
 
 _COMMIT: Final = "SELECT ordinal, offset, idx, position, appended_at, hash, data FROM commits"
 _PAGE: Final = 500
-_MANY: Final = 256
-"""Commands of a stream that are kept in memory with it; those of a longer one are looked up one by one."""
 
 
 @dataclass(slots=True)
@@ -47,21 +46,6 @@ def open_local_state(
         discard(path)
         create(path, partition, partitions)
     return Opened(SqliteLocalState(path, read_only=read_only, streams_in_memory=streams_in_memory), wrong)
-
-
-@dataclass(eq=False, slots=True)
-class _Stream:
-    """A stream in memory. ``commands``: key → ordinal; None: not loaded, or too many."""
-
-    id: int
-    key: int
-    name: str
-    head: Head | None
-    mark: int | None
-    last: int
-    commands: dict[int, int] | None
-    many: bool = False
-    new: bool = False
 
 
 class SqliteLocalState:
@@ -111,15 +95,12 @@ class SqliteLocalState:
         if found is None:
             return None
         key = key_of_text(command_id)
-        if found.commands is None and not found.many:
-            self._load_commands(found)
         if found.commands is not None:
-            ordinal = found.commands.get(key)
-            ordinals = [] if ordinal is None else [ordinal]
+            ordinals = find(found.commands, key)
         else:
             sql = "SELECT ordinal FROM commands WHERE stream = ? AND key = ?"
             ordinals = [ordinal for (ordinal,) in self._connection.execute(sql, (found.id, key))]
-            ordinals += self._new_of_many.get((found.id, key), ())
+            ordinals += self._new_commands.get((found.id, key), ())
         for ordinal in ordinals:
             commit = self._commit(ordinal)
             if commit.command_id == command_id and commit.streams[0].stream == stream:
@@ -288,23 +269,23 @@ class SqliteLocalState:
     def _reset(self) -> None:
         """Everything as the file has it; deadlines that were set stay, they are of commits that the file has."""
         row = self._connection.execute("SELECT * FROM progress").fetchone()
-        self.identity, self.partition, self.partitions, *counts = row
-        self.next_offset, self.next_index, self.next_ordinal, self.next_position, self.format, *counts = counts
-        self._next_stream, due_through, duplicate, superseded, malformed = counts
+        numbers: list[int]
+        self.identity, self.partition, self.partitions, *numbers = row
+        self.next_offset, self.next_index, self.next_ordinal, self.next_position, self.format, *numbers = numbers
+        self._next_stream, due_through, duplicate, superseded, malformed = numbers
         self._swept = (self._next_stream, self.next_ordinal)
         self.due_through = max(self.due_through, due_through)
         self._rejected = {"duplicate": duplicate, "superseded": superseded, "malformed": malformed}
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Stream] = {}
         self._absent: tuple[str, int] = ("", 0)
         self._staged: dict[int, Admitted] = {}
         self._warm = False
         self._names.clear()
         self._ids.clear()
-        self._changed: dict[int, _Stream] = {}
+        self._changed: dict[int, Stream] = {}
         self._new_commits: list[tuple[Any, ...]] = []
         self._new_parts: list[tuple[int, int, int | None]] = []
-        self._new_commands: list[tuple[int, int, int]] = []
-        self._new_of_many: dict[tuple[int, int], list[int]] = {}
+        self._new_commands: dict[tuple[int, int], list[int]] = {}
         self._new_versions: dict[tuple[int, int], int] = {}
         self._new_parked: list[tuple[int, int, str]] = []
 
@@ -315,7 +296,6 @@ class SqliteLocalState:
         self._new_commits.clear()
         self._new_parts.clear()
         self._new_commands.clear()
-        self._new_of_many.clear()
         self._new_versions.clear()
         self._new_parked.clear()
 
@@ -327,56 +307,42 @@ class SqliteLocalState:
         self._ids.load(self._connection.execute(sql, (self.next_ordinal - WINDOW - 1,)))
         self._warm = True
 
-    def _load(self, name: str) -> _Stream | None:
+    def _load(self, name: str) -> Stream | None:
         """A stream from the file into memory."""
         if name == self._absent[0]:
             return None
         if not self._warm:
             self._warm_up()
         key = key_of_text(name)
-        sql = "SELECT name, hash, count, mark, last FROM streams WHERE id = ?"
+        sql = "SELECT name, hash, count, mark, last, commands FROM streams WHERE id = ?"
         for id in self._names.find(key):
             row = self._connection.execute(sql, (id,)).fetchone()
             if row is not None and row[0] == name:
-                _, hash, count, mark, last = row
+                _, hash, count, mark, last, commands = row
                 head = None if hash is None else Head(hash, count)
-                found = self._streams[name] = _Stream(id, key, name, head, mark, last, None)
+                found = self._streams[name] = Stream(id, key, name, head, mark, last, commands)
                 return found
         self._absent = (name, key)
         return None
 
-    def _load_commands(self, stream: _Stream) -> None:
-        sql = "SELECT key, ordinal FROM commands WHERE stream = ? LIMIT ?"
-        rows = self._connection.execute(sql, (stream.id, _MANY + 1)).fetchall()
-        stream.commands = dict(rows)
-        if len(stream.commands) > _MANY or len(stream.commands) < len(rows):
-            stream.commands, stream.many = None, True
-        for of, key, ordinal in self._new_commands:
-            if of == stream.id and stream.commands is not None:
-                stream.commands[key] = ordinal
-            elif of == stream.id:
-                self._new_of_many.setdefault((of, key), []).append(ordinal)
-
-    def _remember_command(self, stream: _Stream, key: int, ordinal: int) -> None:
-        self._new_commands.append((stream.id, key, ordinal))
-        commands = stream.commands
-        if commands is not None and (key in commands or len(commands) >= _MANY):
-            stream.commands, stream.many = None, True
-            for of, at, number in self._new_commands[:-1]:
-                if of == stream.id:
-                    self._new_of_many.setdefault((of, at), []).append(number)
+    def _remember_command(self, stream: Stream, key: int, ordinal: int) -> None:
+        if stream.commands is not None and not is_full(stream.commands):
+            stream.commands = pack(stream.commands, key, ordinal)
+            return
+        new = [(key, ordinal)]
         if stream.commands is not None:
-            stream.commands[key] = ordinal
-        elif stream.many:
-            self._new_of_many.setdefault((stream.id, key), []).append(ordinal)
+            new += packed(stream.commands)
+            stream.commands = None
+        for at, number in new:
+            self._new_commands.setdefault((stream.id, at), []).append(number)
 
-    def _touch(self, part: StreamEntry, admitted: Admitted) -> tuple[_Stream, int | None]:
+    def _touch(self, part: StreamEntry, admitted: Admitted) -> tuple[Stream, int | None]:
         """The stream with this part taken in, and the ordinal of its commit before this one."""
         name = part.stream
         found = self._streams.get(name) or self._load(name)
         previous: int | None
         if found is None:
-            found = _Stream(self._next_stream, self._absent[1], name, None, None, 0, {}, new=True)
+            found = Stream(self._next_stream, self._absent[1], name, None, None, 0, b"", new=True)
             self._next_stream += 1
             self._names.add(found.key, found.id)
             self._absent = ("", 0)
@@ -427,7 +393,8 @@ class SqliteLocalState:
                 self._write_due(name, deadlines)
             execute(
                 "UPDATE progress SET identity = ?, next_offset = ?, next_index = ?, next_ordinal = ?, "
-                "next_position = ?, format = ?, next_stream = ?, due_through = ?, duplicate = ?, superseded = ?, malformed = ?",
+                "next_position = ?, format = ?, next_stream = ?, due_through = ?, duplicate = ?, superseded = ?, "
+                "malformed = ?",
                 (
                     self.identity,
                     next_offset,
@@ -456,14 +423,20 @@ class SqliteLocalState:
         if self._new_parts:
             many("INSERT INTO parts VALUES (?, ?, ?)", self._new_parts)
         many(
-            "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(s.id, s.key, s.name, *_head(s.head), s.mark, s.last) for s in self._changed.values() if s.new],
+            "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (s.id, s.key, s.name, *_head(s.head), s.mark, s.last, s.commands)
+                for s in self._changed.values()
+                if s.new
+            ],
         )
         many(
-            "UPDATE streams SET hash = ?, count = ?, mark = ?, last = ? WHERE id = ?",
-            [(*_head(s.head), s.mark, s.last, s.id) for s in self._changed.values() if not s.new],
+            "UPDATE streams SET hash = ?, count = ?, mark = ?, last = ?, commands = ? WHERE id = ?",
+            [(*_head(s.head), s.mark, s.last, s.commands, s.id) for s in self._changed.values() if not s.new],
         )
-        many("INSERT INTO commands VALUES (?, ?, ?)", self._new_commands)
+        if self._new_commands:
+            rows = [(stream, key, ordinal) for (stream, key), found in self._new_commands.items() for ordinal in found]
+            many("INSERT INTO commands VALUES (?, ?, ?)", rows)
         if self._new_versions:
             rows = [(stream, version, ordinal) for (stream, version), ordinal in self._new_versions.items()]
             many("INSERT INTO versions VALUES (?, ?, ?)", rows)

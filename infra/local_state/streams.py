@@ -1,0 +1,55 @@
+"""A stream as local state has it in memory, and how its command ids are packed beside its head.
+
+A command id is looked up on its stream only, and most streams are orders with a handful of commands: those are packed
+into the stream's own row, which is written anyway, 11 bytes each (a 48-bit key, a 40-bit ordinal). A stream with more
+than PACKED commands has them in a table of their own.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from consumers.admission import Head
+
+PACKED: Final = 32
+"""So many commands are packed at most."""
+_KEY: Final = 6
+_ENTRY: Final = 11
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """``commands`` is packed; None: they are in the table. ``last``: ordinal of the commit that touched it last."""
+
+    id: int
+    key: int
+    name: str
+    head: Head | None
+    mark: int | None
+    last: int
+    commands: bytes | None
+    new: bool = False
+
+
+def pack(commands: bytes, key: int, ordinal: int) -> bytes:
+    """The commands with one more."""
+    return commands + (key << 40 | ordinal).to_bytes(_ENTRY, "big")
+
+
+def is_full(commands: bytes) -> bool:
+    return len(commands) >= PACKED * _ENTRY
+
+
+def packed(commands: bytes) -> list[tuple[int, int]]:
+    """(key, ordinal) of each."""
+    return [
+        (int.from_bytes(commands[at : at + _KEY], "big"), int.from_bytes(commands[at + _KEY : at + _ENTRY], "big"))
+        for at in range(0, len(commands), _ENTRY)
+    ]
+
+
+def find(commands: bytes, key: int) -> list[int]:
+    """The ordinals under this key; nearly always none or one."""
+    wanted = key.to_bytes(_KEY, "big")
+    if wanted not in commands:
+        return []
+    return [ordinal for of, ordinal in packed(commands) if of == key]
