@@ -181,7 +181,8 @@ class SqliteJournal:
         end = self._end(self._reader, partition)
         if offset > end or offset < 0:
             raise LogLost(f"{self.path}: partition {partition} ends at offset {end}, there is no offset {offset}")
-        if offset < end:
+        sql = f"SELECT 1 FROM partition_{partition} WHERE offset = ?"
+        if offset < end and self._reader.execute(sql, (offset,)).fetchone() is None:  # it may have come just now
             (first,) = self._reader.execute(f"SELECT min(offset) FROM partition_{partition}").fetchone()
             if first > offset:
                 raise LogLost(f"{self.path}: partition {partition} begins at offset {first}, {offset} is gone")
