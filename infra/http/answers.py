@@ -32,10 +32,12 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """JSON in UTF-8, without spaces."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, headers, "application/json")
+    return Response(_encode(body), status, headers, "application/json")
 
 
 def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None) -> Response:

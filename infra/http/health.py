@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from infra.app import App
+from infra.http import openapi
 from infra.http.answers import json_response
 from infra.http.problems import unavailable
 
@@ -33,6 +34,14 @@ def router(app: App) -> APIRouter:
             return unavailable("not-caught-up", why).response()
         return json_response({"status": "ready"})
 
-    routes.add_api_route("/healthz", healthz, methods=["GET"], summary="Alive", response_class=Response)
-    routes.add_api_route("/readyz", readyz, methods=["GET"], summary="Caught up with the log", response_class=Response)
+    for path, asked, summary in (("/healthz", healthz, "Alive"), ("/readyz", readyz, "Caught up with the log")):
+        routes.add_api_route(
+            path,
+            asked,
+            methods=["GET"],
+            summary=summary,
+            operation_id=openapi.operation_id("get", path),
+            responses=openapi.HEALTH_ANSWERS,
+            response_class=Response,
+        )
     return routes

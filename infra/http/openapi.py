@@ -251,6 +251,12 @@ READ_ANSWERS: Final[dict[int | str, Schema]] = {
 }
 
 
+HEALTH_ANSWERS: Final[dict[int | str, Schema]] = {
+    200: {"description": "It is.", "content": {"application/json": {"schema": _object("Yes.", {"status": STRING})}}},
+    503: _problem("It is not, and why."),
+}
+
+
 def answers(form: Form, *, preview: bool) -> dict[int | str, Schema]:
     """The answers of a write or of its preview."""
     common: dict[int | str, Schema] = {

@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from infra.http import listing, reads
+from infra.http.reads import Reads, Seen
 from tests.integration.http.asking import BUYER, SELLER, SYSTEM, Http, notice, placing
 
 VOID = {"meta", "link", "br", "input", "path", "circle", "use", "img"}
@@ -207,10 +209,24 @@ def test_only_the_files_of_the_pages_are_served(http: Http) -> None:
 def test_a_page_that_follows_ones_own_write_shows_it_or_says_that_it_is_stale(
     http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from infra.http import listing, reads
-
     monkeypatch.setattr(reads, "PATIENCE", 0.01)
     monkeypatch.setattr(listing, "PATIENCE", 0.01)
     for path in ("/o/shop", "/o/shop/partly"):
         assert "This is not the newest" in http.get(path, rescind_position="0:999999").text
         assert "This is not the newest" not in http.get(path).text
+
+
+def test_an_order_that_is_stuck_says_so_and_asks_no_rules(shop: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Reads.order
+
+    async def stuck(self: Reads, marketplace: str, order_id: str, as_of: int | None = None) -> Seen | None:
+        seen = await found(self, marketplace, order_id, as_of)
+        assert seen is not None
+        return Seen(seen.order, seen.head, "OrderPainted version 1 is unknown here")
+
+    monkeypatch.setattr(Reads, "order", stuck)
+    said = words(shop.get("/o/shop/open").text)
+    assert "This order is stuck" in said
+    assert "OrderPainted version 1 is unknown here" in said
+    assert "May the buyer cancel it?" not in said
+    assert shop.get("/v1/shop/orders/open").json()["attention"] == ["stuck"]
