@@ -19,13 +19,11 @@ def _browser() -> str | None:
 
 
 def _kafka() -> str | None:
-    if (
-        os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-        or shutil.which("docker")
-        or (shutil.which("java") and shutil.which("mvn"))
-    ):
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or (shutil.which("java") and shutil.which("mvn")):
         return None
-    return "no broker: set KAFKA_BOOTSTRAP_SERVERS, or have a Docker engine, or Java and Maven"
+    if os.environ.get("DOCKER_HOST") or os.path.exists("/var/run/docker.sock"):
+        return None
+    return "no broker: set KAFKA_BOOTSTRAP_SERVERS, or have Java and Maven, or a Docker engine"
 
 
 def _postgresql() -> str | None:
