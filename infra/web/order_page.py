@@ -12,7 +12,7 @@ from typing import Any
 from domain.deadlines import live, number
 from domain.events import Verdict
 from domain.instants import Instant, format_instant, parse_instant
-from domain.order import Order
+from domain.order import Order, Request
 from domain.show import attention, money, status
 from infra.web import words
 from infra.web.formatting import (
@@ -102,16 +102,25 @@ class OrderPage:
             return None
         said = f"The {request.by} asks to cancel {self._what(request.asked)}: {words.reason(request.reason)}."
         if request.offers:
-            return f"{said} The store offers instead: {words.listed(request.offers)}."
+            until = self._until(request)
+            choose = "" if until is None else f" The buyer has until {self._with_time_left(until)} to choose."
+            return f"{said} The store offers {words.offers(request.offers)} instead.{choose}"
         other = "buyer" if request.by == "seller" else "seller"
         if request.decide_by is None:
             return f"{said} It waits for the {other}'s answer."
         if request.decide_by < self.now:
             return f"{said} The {other}'s time to answer ran out {from_now(request.decide_by, self.now)}."
-        return (
-            f"{said} It waits for the {other}'s answer until {moment(request.decide_by, self.zone)} "
-            f"({time_left(request.decide_by, self.now)})."
-        )
+        return f"{said} It waits for the {other}'s answer until {self._with_time_left(request.decide_by)}."
+
+    def _with_time_left(self, due: Instant) -> str:
+        return f"{moment(due, self.zone)} ({time_left(due, self.now)})"
+
+    def _until(self, request: Request) -> Instant | None:
+        """Until when somebody is to answer it: the side asked, or the buyer who was offered something else."""
+        if request.decide_by is not None:
+            return request.decide_by
+        waits = (d.due_at for d in live(self.order) if (d.kind, d.ref) == ("alternatives", request.request_id))
+        return next(waits, None)
 
     def _what(self, asked: Mapping[int, int]) -> str:
         """ "all of it", "lines 1 and 3", "2 of line 1"."""
@@ -148,7 +157,7 @@ class OrderPage:
     def _by(self) -> str:
         if self.order.ship_by is None:
             return ""
-        return f", by {moment(self.order.ship_by, self.zone)} ({time_left(self.order.ship_by, self.now)})"
+        return f", by {self._with_time_left(self.order.ship_by)}"
 
     # ---- tables ---------------------------------------------------------------------------------------------------
 
@@ -202,22 +211,21 @@ class OrderPage:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": request.request_id,
-                "by": request.by,
-                "reason": words.reason(request.reason),
-                "what": self._what(request.asked),
-                "status": words.REQUEST[request.status],
-                "asked": self.when(request.asked_at),
-                "until": None if request.decide_by is None else self.when(request.decide_by),
-                "left": time_left(request.decide_by, self.now)
-                if request.decide_by is not None and request.status == "open"
-                else None,
-                "rule": request.rule,
-            }
-            for request in reversed(self.order.requests.values())
-        ]
+        return [self._request(request) for request in reversed(self.order.requests.values())]
+
+    def _request(self, request: Request) -> dict[str, Any]:
+        until = self._until(request)
+        return {
+            "id": request.request_id,
+            "by": request.by,
+            "reason": words.reason(request.reason),
+            "what": self._what(request.asked),
+            "status": words.REQUEST[request.status],
+            "asked": self.when(request.asked_at),
+            "until": None if until is None else self.when(until),
+            "left": time_left(until, self.now) if until is not None and request.status == "open" else None,
+            "rule": request.rule,
+        }
 
     @property
     def shipments(self) -> list[dict[str, Any]]:

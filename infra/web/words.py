@@ -99,6 +99,13 @@ FOUND: Final[Mapping[str, str]] = {
 }
 """Stage of cancelled but shipped → what it waits for."""
 
+OFFER: Final[Mapping[str, str]] = {
+    "wait": "a later date",
+    "address": "another address",
+    "exchange": "an exchange",
+    "credit": "a credit",
+}
+
 QUESTION: Final[Mapping[str, str]] = {
     "cancel": "May the buyer cancel it?",
     "ship": "May the seller ship it?",
@@ -150,6 +157,12 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def offers(kinds: Sequence[str]) -> str:
+    """ "a later date, an exchange or a credit"."""
+    said = [OFFER.get(kind, kind) for kind in kinds]
+    return " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+
+
 def quantities(lines: Sequence[Data]) -> str:
     """ "2 of line 1 and 1 of line 3"."""
     return listed([f"{number(part['quantity'])} of line {part['line']}" for part in lines]) or "nothing"
@@ -184,8 +197,8 @@ TOLD: Final[Mapping[str, Callable[[Data, str], str]]] = {
     "MessageSent": lambda d, c: f"Message {d['message_id']} to {d['to']}.",
     "ContactRecorded": lambda d, c: f"Contact by {d['channel']}.",
     "CancelRequested": lambda d, c: f"The {d['by']} asks to cancel {quantities(d['lines'])}: {reason(d['reason'])}.",
-    "AlternativeOffered": lambda d, c: f"Offered instead: {listed(d['offers'])}.",
-    "AlternativeTaken": lambda d, c: f"The buyer took the offer: {d['kind']}.",
+    "AlternativeOffered": lambda d, c: f"Offered instead: {offers(d['offers'])}.",
+    "AlternativeTaken": lambda d, c: f"The buyer took the offer: {OFFER.get(d['kind'], d['kind'])}.",
     "AlternativesDeclined": lambda d, c: f"The offers were not taken: {CAUSE.get(d['cause'], d['cause'])}.",
     "CancelRefused": lambda d, c: f"Request {d['request_id']} refused.",
     "CancelApproved": lambda d, c: f"Request {d['request_id']} approved{_by(d['cause'])}.",

@@ -141,6 +141,15 @@ def test_a_request_that_waits_shows_until_when(shop: Http) -> None:
     assert "3 days left" in said or "2 days 23 h left" in said
 
 
+def test_offers_are_told_with_until_when_the_buyer_may_choose(shop: Http) -> None:
+    shop.post("/v1/shop/orders", placing("leaf", policy="general-store"), "k1")
+    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "changed_mind"}
+    shop.post("/v1/shop/orders/leaf/cancellations", ask, "k2")
+    said = words(shop.get("/o/shop/leaf").text)
+    assert "The store offers a later date, another address, an exchange or a credit instead." in said
+    assert "The buyer has until" in said
+
+
 def test_a_yes_says_until_when_it_is_one(shop: Http) -> None:
     said = words(shop.get("/o/shop/waits").text)
     assert "May the buyer cancel it? Yes" in said
