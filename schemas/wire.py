@@ -117,6 +117,8 @@ _UNZIGZAGS: Final = tuple(byte >> 1 ^ -(byte & 1) for byte in range(128))
 
 
 def _name_of(schema: Any) -> str:
+    if isinstance(schema, list):
+        return "union"
     return str(schema.get("name", schema["type"]) if isinstance(schema, dict) else schema)
 
 
@@ -229,7 +231,7 @@ class _Encoding(_Generator):
         self.emit("except UnicodeEncodeError:")
         self.emit("    raise Malformed('a text cannot be written as UTF-8') from None")
         self.emit("except (AttributeError, IndexError, KeyError, TypeError) as error:")
-        self.emit(f"    raise Malformed(f'no {_name_of(schema)}: {{error!r}}') from error")
+        self.emit(f"    raise Malformed({f'no {_name_of(schema)}: '!r} + repr(error)) from error")
 
     def put(self, *expressions: str) -> None:
         """Bytes to come next; written together with their neighbours."""
@@ -273,7 +275,7 @@ class _Encoding(_Generator):
                 self.emit(f"if len({name}) != {size}: {self.fail(path, f'has not {size} bytes')}")
                 self.put(name)
             case "enum":
-                symbols = self.fresh("SYMBOLS")
+                symbols = self.fresh("INDEX_OF")
                 self.scope[symbols] = {symbol: _write_number(n) for n, symbol in enumerate(shape.said["symbols"])}
                 self.put(f"{symbols}[{name}]")
             case "union":
@@ -416,7 +418,7 @@ class _Decoding(_Generator):
         self.emit(f"else: {name}, at = read_number(data, at, byte)")
 
     def enum(self, shape: _Shape, name: str, path: str) -> None:
-        symbols = self.fresh("SYMBOLS")
+        symbols = self.fresh("SYMBOL_AT")
         found = enumerate(shape.said["symbols"])
         if len(shape.said["symbols"]) <= 64:
             self.scope[symbols] = {number << 1: symbol for number, symbol in found}
