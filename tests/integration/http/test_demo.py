@@ -16,6 +16,8 @@ from infra.reading import history
 from infra.web.order_page import rules_of
 from tests.integration.http.asking import Http, served
 
+pytestmark = pytest.mark.xdist_group("demo")
+
 NOW = parse_instant("2026-03-30T12:00:00Z")
 SECTION_1 = sorted(rule for rule, (section, _) in RULES.items() if section == 1)
 

@@ -216,13 +216,13 @@ def test_only_the_files_of_the_pages_are_served(http: Http) -> None:
 
 
 def test_a_page_that_follows_ones_own_write_shows_it_or_says_that_it_is_stale(
-    http: Http, monkeypatch: pytest.MonkeyPatch
+    shop: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reads, "PATIENCE", 0.01)
     monkeypatch.setattr(listing, "PATIENCE", 0.01)
     for path in ("/o/shop", "/o/shop/partly"):
-        assert "This is not the newest" in http.get(path, rescind_position="0:999999").text
-        assert "This is not the newest" not in http.get(path).text
+        assert "This is not the newest" in shop.get(path, rescind_position="0:999999").text
+        assert "This is not the newest" not in shop.get(path).text
 
 
 def test_an_order_that_is_stuck_says_so_and_asks_no_rules(shop: Http, monkeypatch: pytest.MonkeyPatch) -> None:

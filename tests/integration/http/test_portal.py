@@ -12,6 +12,8 @@ import pytest
 
 from tests.integration.http.running import running
 
+pytestmark = pytest.mark.xdist_group("portal")
+
 README = Path(__file__).resolve().parents[3] / "README.md"
 
 
