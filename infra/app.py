@@ -10,6 +10,7 @@ import os
 import random
 import socket
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from consumers.control import ControlLog
 from consumers.engine import Engine
-from consumers.journal import Journal
+from consumers.journal import Journal, JournalUnavailable
 from consumers.local_state import LocalState
 from consumers.ports import LIVE, Limits, Mode, Ports
 from domain.instants import MINUTE, SECOND, Instant
@@ -82,6 +83,18 @@ class App:
     def market(self, name: str) -> MarketSettings:
         """A marketplace's settings."""
         return self.settings.market(name)
+
+    def catch_up(self) -> None:
+        """Wait until the log is followed to its end as it is now. JournalError where a partition cannot be followed."""
+        ends = {partition: self.journal.end(partition) for partition in range(self.journal.partitions)}
+        while any(follower.next_offset < ends[partition] for partition, follower in self.engine.followers.items()):
+            for stopped in self.engine.stopped.values():
+                raise stopped
+            if self.broken is not None:
+                raise JournalUnavailable("the engine has ended by a defect (above)")
+            time.sleep(0.002)
+        for stopped in self.engine.stopped.values():
+            raise stopped
 
     def ask(self, question: Callable[[Engine], T]) -> T:
         """Run ``question`` in the engine's thread, between two decisions, and wait for its answer."""

@@ -23,7 +23,7 @@ _MARK = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]wro
 @as_json
 @stored
 def doctor(settings: "Settings", deep: bool, as_json: bool) -> int:
-    """Look at every part of the store, say what is wrong and what to do. Changes nothing; exit 1 if something is wrong."""
+    """Look at every part of the store, and say what is wrong and what to do. Changes nothing; exit 1 if it is wrong."""
     from infra.examining import examine
 
     with ExitStack() as stack:

@@ -22,6 +22,10 @@ class Unavailable(Exception):
     """It cannot be done now; the message says why, and what to do."""
 
 
+class Terminated(BaseException):
+    """SIGTERM: ended by somebody else; everything is closed on the way out."""
+
+
 def explain(wrong: Exception) -> tuple[int, str] | None:
     """The exit code of an error and its sentence; None for a defect, whose trace is wanted."""
     from consumers.journal import JournalError

@@ -58,6 +58,7 @@ def import_(
         source = None if file is None else _opened(file, form, policy)
         to_report = None if report is None else stack.enter_context(open(report, "w", encoding="utf-8"))
         app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
+        app.catch_up()
         if source is None:
             return _finish(app, until, as_json)
         from infra.importing.pipeline import Wishes

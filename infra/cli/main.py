@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 import click
 
-from infra.cli.exits import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, explain
+from infra.cli.exits import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, Terminated, explain
 
 # name: (module, attribute, what it does)
 SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
@@ -24,10 +24,6 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "doctor": ("doctor", "doctor", "Is everything in order, and if not, what to do."),
     "bench": ("bench", "bench", "Measure, side by side with what it is compared with."),
 }
-
-
-class Terminated(BaseException):
-    """SIGTERM: ended by somebody else; everything is closed on the way out."""
 
 
 class LazyGroup(click.Group):

@@ -49,6 +49,7 @@ def run_cancel(
             raise Wrong("a cancellation cannot be undone: say --yes to carry it out without being asked")
         click.confirm("A cancellation cannot be undone. Carry it out?", abort=True, err=True)
     with open_app(settings, create=False) as app:
+        app.catch_up()
         again = command.command_id in folded.answered
         expected = None if again else folded.count
         outcome = app.engine.submit(command, expected_version=expected).result(settings.answer_within)

@@ -104,6 +104,7 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
     document = _from_file(file)
     name = f"{document.policy.id}@{document.policy.version}"
     with open_app(settings, mode=Mode("engine", history=True)) as app:  # nothing falls due while we are here
+        app.catch_up()
         outcome = app.engine.publish(document).result(settings.answer_within)
         if outcome.kind == "refused":
             raise No(f"{name} is published already, with other content: raise the version in {file}, then publish it")

@@ -1,12 +1,13 @@
 """`rescind serve`: everything in one process, until it is told to end."""
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from infra.cli.exits import Unavailable, Wrong
+from infra.cli.exits import EXIT_UNAVAILABLE, Terminated, Unavailable, Wrong
 from infra.cli.options import stored
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def serve(settings: "Settings", demo: bool) -> int:
     from infra.http.server import NotHere, serve
 
     def defect() -> None:
-        sys.stderr.write("rescind: the engine has ended by a defect (above); start the process again\n")
+        sys.stderr.write("rescind: the engine has ended by a defect; start the process again\n")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     with open_app(settings, on_defect=defect) as app:
         if demo:
@@ -40,7 +42,6 @@ def serve(settings: "Settings", demo: bool) -> int:
             if ended.code:
                 where = f"{settings.host}:{settings.port}"
                 raise Unavailable(f"{where} cannot be listened on (it may be taken): choose another --port") from None
-        broken = app.broken
-    if broken is not None:
-        os._exit(3)
+        except Terminated:
+            return 0 if app.broken is None else EXIT_UNAVAILABLE
     return 0
