@@ -34,8 +34,8 @@ $(VENV)/.project: pyproject.toml $(VENV)/.locked
 
 run: install  ## the engine with a demo marketplace, everything in one process
 	@mkdir -p $(DATA)
-	@echo "rescind: http://$(HOST):$(PORT)/ as soon as it says so; its store is $(DATA)/ (make clean leaves it alone); ctrl-C ends it"
-	@exec $(BIN)/rescind serve --demo --journal sqlite:///$(abspath $(DATA))/journal --views sqlite:///$(abspath $(DATA))/views.sqlite --host $(HOST) --port $(PORT)
+	@echo "rescind: look at http://$(HOST):$(PORT)/ once it listens; its store is $(DATA)/journal; ctrl-C ends it"
+	@exec $(BIN)/rescind serve --demo --journal sqlite:///$(abspath $(DATA))/journal --host $(HOST) --port $(PORT)
 
 # Specifications first: they are quick, and say best what is wrong. Tests that share something costly name an xdist_group.
 test: install  ## every test but the long ones
