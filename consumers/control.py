@@ -52,13 +52,21 @@ class ControlWrites:
         return bool(again)
 
     def write(
-        self, partition: int, stream: str, now: Instant, decide: Decide, done: Callable[[Settled | None], None]
+        self,
+        partition: int,
+        stream: str,
+        now: Instant,
+        decide: Decide,
+        done: Callable[[Settled | None], None],
+        *,
+        listed: str | None = None,
     ) -> None:
         """Append what ``decide`` says; ``done(None)`` if it says nothing is needed, else what became of the commit.
 
-        Superseded is told only after ``TRIES`` lost races.
+        Superseded is told only after ``TRIES`` lost races. ``listed`` is a stream that the commit touches too, without
+        events: whoever reads that one finds every commit that is listed there.
         """
-        self._try(partition, stream, now, decide, done, TRIES)
+        self._try(partition, stream, now, decide, done, listed, TRIES)
 
     def _try(
         self,
@@ -67,14 +75,16 @@ class ControlWrites:
         now: Instant,
         decide: Decide,
         done: Callable[[Settled | None], None],
+        listed: str | None,
         left: int,
     ) -> None:
         events = decide()
         if events is None:
             done(None)
             return
-        head = self._followers[partition].head(stream)
-        parent, count = (ZERO_HASH, 0) if head is None else (head.hash, head.count)
+        parts = [self._part(partition, stream, entries([(event, now) for event in events]))]
+        if listed is not None:
+            parts.append(self._part(partition, listed, ()))
         commit = Commit(
             COMMIT_VERSION,
             self._new_id(),
@@ -85,16 +95,22 @@ class ControlWrites:
             None,
             now,
             self._name,
-            (StreamEntry(stream, "chain", parent, count, entries(tuple((event, now) for event in events))),),
+            tuple(parts),
         )
 
         def settled(settled: Settled) -> None:
             if settled.kind == "superseded" and left > 0:
-                self._again.append(partial(self._try, partition, stream, now, decide, done, left - 1))
+                self._again.append(partial(self._try, partition, stream, now, decide, done, listed, left - 1))
             else:
                 done(settled)
 
         self._writer.propose(partition, b"", encode_commit(commit), settled, commit)
+
+    def _part(self, partition: int, stream: str, events: tuple[EventEntry, ...]) -> StreamEntry:
+        """A part on the stream's head as followed now."""
+        head = self._followers[partition].head(stream)
+        parent, count = (ZERO_HASH, 0) if head is None else (head.hash, head.count)
+        return StreamEntry(stream, "chain", parent, count, events)
 
 
 def entries(events: Sequence[tuple[Event, Instant]]) -> tuple[EventEntry, ...]:

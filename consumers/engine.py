@@ -18,7 +18,7 @@ from consumers.deadlines import Dues
 from consumers.ends import Ends
 from consumers.errands import Sweep
 from consumers.follower import Follower, Listener
-from consumers.imports import Imports
+from consumers.imports import LIST_STREAM, Imports
 from consumers.journal import Journal, JournalError
 from consumers.judging import Judge
 from consumers.lanes import Job, Lanes
@@ -217,10 +217,8 @@ class Engine:
             except _UNREADABLE as wrong:
                 self._failed(partition, wrong)
                 continue
-            state = follower.state
-            for stream in _control_streams(state):
-                for admitted in state.commits_of(stream):
-                    self.imports.admitted(admitted)
+            for admitted in follower.commits_of(LIST_STREAM):
+                self.imports.admitted(admitted)
             last = follower.commit_at(follower.next_ordinal - 1) if follower.next_ordinal else None
             if last is not None:
                 self._logtime.saw(partition, last.appended_at)
@@ -449,16 +447,6 @@ class Engine:
         else:
             self._inbox.append(begin)
             self._ports.wake()
-
-
-def _control_streams(state: LocalState) -> list[str]:
-    """Names of the control streams that local state knows."""
-    found: list[str] = []
-    after: str | None = None
-    while names := state.streams(after, 1000):
-        found += [name for name in names if name.startswith("$")]
-        after = names[-1]
-    return found
 
 
 def _all_written(future: Future[Outcome], found: list[Settled | None]) -> None:

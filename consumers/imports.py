@@ -1,6 +1,7 @@
 """Open imports: which marketplaces are being filled with history, per partition (COMMANDS.md 5, "Import is history").
 
 An import says so on ``$import/MARKETPLACE/SHA256`` in every partition before its first command, and again at its end.
+Each of these commits touches ``$imports`` too, so that a process that starts finds them without a look at every stream.
 While any of them is open nothing fires for the marketplace and live writes to it wait; what was due before the last
 closing never fires live.
 """
@@ -19,6 +20,7 @@ from domain.instants import EARLIEST, Instant
 from schemas.codec import Undecodable
 
 IMPORT_STREAMS: Final = "$import/"
+LIST_STREAM: Final = "$imports"
 
 
 def stream_of(marketplace: str, source: bytes) -> str:
@@ -125,4 +127,4 @@ class Imports:
                 done(found)
 
         for partition in everywhere:
-            writes.write(partition, stream, now, partial(decide, partition), settled)
+            writes.write(partition, stream, now, partial(decide, partition), settled, listed=LIST_STREAM)

@@ -8,7 +8,7 @@ from typing import Final
 from consumers.admission import Admission, Admitted, MemoryHeads
 from consumers.control import ControlLog
 from consumers.follower import Follower
-from consumers.imports import IMPORT_STREAMS, Imports
+from consumers.imports import LIST_STREAM, Imports
 from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from domain.instants import MINUTE
@@ -116,13 +116,8 @@ def _told(imports: Imports, parked: int) -> Iterator[Finding]:
 
 
 def _read_imports(state: LocalState, imports: Imports) -> None:
-    after: str | None = None
-    while names := state.streams(after, 1000):
-        after = names[-1]
-        for name in names:
-            if name.startswith(IMPORT_STREAMS):
-                for admitted in state.commits_of(name):
-                    imports.admitted(admitted)
+    for admitted in state.commits_of(LIST_STREAM):
+        imports.admitted(admitted)
 
 
 class Differs(Exception):

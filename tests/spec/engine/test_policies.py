@@ -12,7 +12,7 @@ from infra.local_state import memory_local_state
 from schemas.codec import encode_event
 from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, encode_commit
 from schemas.record import encode_record
-from tests.spec.engine.desk import MORNING, SELLER, Desk, body, place, ship
+from tests.spec.engine.desk import MORNING, Desk, place, ship
 
 
 def shop(version: int = 1, title: str = "Corner shop") -> PolicyDocument:
@@ -135,12 +135,3 @@ def test_a_control_log_has_one_partition() -> None:
     log = MemoryLog(2, lambda: MORNING)
     with pytest.raises(JournalMismatch, match="exactly one"):
         ControlLog(log.journal(), memory_local_state(0, 2), "w", lambda: bytes(16))
-
-
-def test_support_of_a_rule_book_id_is_checked_before_anything_is_written() -> None:
-    desk = Desk()
-    engine = desk.engine()
-    desk.ask(engine, place())
-    outcome = desk.ask(engine, body("CancelLines", "c", {"kind": "support", "id": "a"}, rule="no-rule", reason="other"))
-    assert (outcome.kind, outcome.pointer) == ("bad", "/rule")
-    assert desk.ask(engine, body("CancelLines", "c", SELLER, reason="other")).kind == "accepted"
