@@ -24,7 +24,7 @@ from domain.commands import Command, parse_command
 from domain.events import Sealed
 from domain.market import MarketSettings
 from domain.presets import preset
-from infra.app import open_app
+from infra.app import GARBAGE, open_app
 from infra.journals.memory import MemoryLog
 from infra.local_state import memory_local_state
 from infra.settings import Settings
@@ -176,7 +176,7 @@ def _measure(engine: Engine, in_flight: int, commands: int, first: int, step: An
 
 def main() -> None:
     """Print a table: python -m infra.bench.engine."""
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(*GARBAGE)
     for in_flight in (1, 16, 128, 512):
         with tempfile.TemporaryDirectory() as place:
             found = acknowledged(Path(place), in_flight, 400 if in_flight == 1 else 8000)
