@@ -26,6 +26,7 @@ from domain.decisions import (
 )
 from domain.decisions.situation import Events, Situation, quantities
 from domain.eligibility import changes_at
+from domain.errors import BadInput
 from domain.instants import Instant
 from domain.market import MarketSettings
 from domain.order import Order, Stamp, apply, fresh
@@ -87,6 +88,8 @@ def decide(
     no = authorise(order, command)
     if no is not None:
         return _answer(before, no, command)
+    if command.happened_at is not None and command.happened_at > now:
+        raise BadInput("/occurred_at", "form", "lies in the future of the command's instant")
     scratch = before.copy()
     if isinstance(command, c.PlaceOrder) and not before.exists:
         document = policies.named(command.policy or market.policy)

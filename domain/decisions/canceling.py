@@ -75,12 +75,22 @@ def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> R
         return ruling
     ruling = judge(q)
     if ruling.outcome != REFUSED and not any(t.units for t in q.targets):
-        return refused("nothing-open", "Nothing of it is open.", instead=(NEW_ORDER,))
+        return _coming_back(s)
     if ruling.outcome != REFUSED and ruling.rule not in ("mutual-consent-after-shipment", "stalled-tracking"):
         gone = next((t.line.number for t in q.targets if not t.open), None)
         if gone is not None and not s.policy.mutual_consent:
             return refused("more-than-open", f"Nothing of line {gone} is open.", fact("line", gone))
     return ruling
+
+
+def _coming_back(s: Situation) -> Ruling:
+    """All of it is in a return, or has come back."""
+    for back in s.order.returns.values():
+        if back.status == "open":
+            return refused(
+                "one-open-request", f"It is in return {back.return_id} already.", fact("return_id", back.return_id)
+            )
+    return refused("already-canceled", "All of it has come back already.", instead=(NEW_ORDER,))
 
 
 def _delivered(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:

@@ -1,7 +1,13 @@
 """Asking, answering, withdrawing, and what else closes a request. RULES.md 1, COMMANDS.md 3."""
 
+import pytest
+
 from domain.asking import ACTIONS
 from domain.calendar import parse_length
+from domain.commands import parse_command
+from domain.decide import decide
+from domain.errors import BadInput
+from domain.instants import parse_instant
 from schemas.codec import verdict_data
 from tests.spec.domain.story import Story, policy
 
@@ -186,3 +192,31 @@ def test_what_can_still_be_done_is_an_option_so_that_no_reader_takes_it_for_a_ve
     verdicts = [verdict_data(story.may(action, "2026-03-20T10:00:00Z")) for action in ACTIONS]
     assert [verdict["action"] for verdict in verdicts] == list(ACTIONS)
     assert not any("action" in instead for verdict in verdicts for instead in verdict["instead"])
+
+
+def test_what_is_in_a_return_by_consent_is_answered_with_that_return() -> None:
+    story = Story("mutual-consent").placed()
+    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
+    story.say("RequestCancel", "2026-03-04T10:00:00Z", request_id="r1")
+    story.say("ApproveCancel", "2026-03-05T10:00:00Z", request_id="r1")
+    assert story.say("RequestCancel", "2026-03-06T10:00:00Z", request_id="r2") == "refused:one-open-request"
+    story.say("ReturnReceived", "2026-03-10T10:00:00Z", about="return-1")
+    assert story.say("RequestCancel", "2026-03-11T10:00:00Z", request_id="r3") == "refused:already-canceled"
+
+
+def test_what_happened_in_the_future_of_the_engines_own_clock_is_bad() -> None:
+    story = Story().placed()
+    command = parse_command(
+        {
+            "command": "StartTracking",
+            "command_id": "late",
+            "marketplace": "acme",
+            "order_id": "PO-1",
+            "actor": {"kind": "seller", "id": "s-1"},
+            "carrier": "UPS",
+            "tracking_number": "1Z",
+            "occurred_at": "2999-01-01T00:00:00Z",
+        }
+    )
+    with pytest.raises(BadInput, match="future"):
+        decide(story.order, command, story.policies, story.market, parse_instant("2026-03-02T11:00:00Z"))
