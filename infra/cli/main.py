@@ -58,12 +58,12 @@ def cli(config: str | None, journal: str | None, views: str | None) -> None:
 
 def main() -> NoReturn:
     """What the console script calls."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cli.main(arguments, prog_name="rescind", standalone_mode=False)
         sys.stdout.flush()

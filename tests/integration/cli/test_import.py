@@ -1,0 +1,224 @@
+"""`rescind import`: what each line comes to, and what the second time changes (COMMANDS.md 5)."""
+
+import json
+
+import pytest
+
+from tests.integration.cli.driving import BUYER, Store, asks, command, grants, lives, placed, ships
+
+PORTAL = [
+    placed("PO-1"),
+    ships("PO-1", "2026-03-03T10:00:00Z", 3),
+    ships("PO-1", "2026-03-03T11:00:00Z", 1, "asn-2"),
+]
+
+
+def test_the_seller_portals_example_comes_out_as_the_rule_book_says(store: Store) -> None:
+    totals = store.take(PORTAL)
+
+    assert {k: v for k, v in totals.items() if k != "seconds"} == {
+        "read": 3,
+        "accepted": 2,
+        "refused": {"auto-canceled-is-final": 1},
+        "duplicate": 0,
+        "bad": 0,
+        "bad_lines": [],
+    }
+    shown = store.show("acme/PO-1")
+    assert (shown["status"], shown["version"]) == ("shipped", 6)
+    assert [(x["ordered"], x["open"], x["shipped"], x["canceled"], x["auto_canceled"]) for x in shown["lines"]] == [
+        (10, 0, 3, 7, 7)
+    ]
+    assert shown["money"] == {
+        "total_minor": 10_000,
+        "paid_minor": 10_000,
+        "refund_due_minor": 7_000,
+        "refunded_minor": 0,
+        "kept_minor": 3_000,
+    }
+
+
+def test_a_history_keeps_its_own_times_and_says_that_an_import_wrote_it(store: Store) -> None:
+    store.take(PORTAL)
+
+    history = store.history("acme/PO-1")
+    assert [event["event"] for event in history] == [
+        "OrderPlaced",
+        "PaymentReceived",
+        "LinePartiallyShipped",
+        "AutoCanceled",
+        "RefundDue",
+        "ShipmentRefused",
+    ]
+    assert [event["version"] for event in history] == [1, 2, 3, 4, 5, 6]
+    assert history[0]["recorded_at"] == history[0]["occurred_at"] == "2026-03-02T10:00:00Z"
+    assert len({history[n]["commit"] for n in (2, 3, 4)}) == 1, "a notice and what it kills are one commit"
+    assert history[0]["actor"] == {"kind": "system", "id": "checkout"}
+    commits = store.rescind("journal", "tail", "--json").lines
+    assert {c["writer"] for c in commits if c["streams"][0]["stream"] == "acme/PO-1"} == {"import"}
+
+
+def test_an_import_that_is_live_says_so_in_every_commit(store: Store) -> None:
+    store.take(PORTAL, "--live")
+    commits = store.rescind("journal", "tail", "--json").lines
+    assert {c["writer"] for c in commits if c["streams"][0]["stream"] == "acme/PO-1"} == {"import-live"}
+
+
+def test_the_same_file_again_changes_nothing_at_all(store: Store) -> None:
+    stranger = command("Ship", "PO-1", "2026-03-04T10:00:00Z", {"kind": "seller", "id": "other"}, shipment_id="x")
+    unknown = ships("PO-404", "2026-03-04T10:00:00Z", 1)
+    rows = [*PORTAL, stranger, unknown, "nonsense"]
+    first = store.take(rows, check=1)
+    before = store.stats()
+
+    again = store.take(rows, check=1)
+
+    assert first["refused"] == {"auto-canceled-is-final": 1, "no-such-order": 1, "not-yours": 1}
+    assert (again["accepted"], again["duplicate"], again["refused"], again["bad"]) == (
+        0,
+        3,
+        {"no-such-order": 1, "not-yours": 1},
+        1,
+    )
+    assert store.stats() == before, "not even the opening of an import is written"
+
+
+def test_what_was_refused_for_want_of_an_order_is_judged_again_when_it_is_there(store: Store) -> None:
+    late = [ships("PO-1", "2026-03-03T10:00:00Z", 10)]
+    assert store.take(late)["refused"] == {"no-such-order": 1}
+    store.take([placed("PO-1")])
+    assert store.take(late)["accepted"] == 1
+
+
+def test_a_bad_line_is_told_with_its_number_and_the_others_go_on(store: Store) -> None:
+    nested = "[" * 40 + "]" * 40
+    rows = [
+        placed("PO-1"),
+        "",
+        "{",
+        "[1, 2]",
+        '{"command": "Ship", "command": "Ship"}',
+        '{"command": "Ship", "x": NaN}',
+        f'{{"command": "Ship", "x": {nested}}}',
+        json.dumps(placed("PO-2") | {"colour": "red"}),
+        json.dumps({k: v for k, v in placed("PO-3").items() if k != "at"}),
+        json.dumps(placed("PO-4") | {"at": "2026-03-02 10:00"}),
+        json.dumps({"command": "SendMessage", "text": "x" * 300_000}),
+        ships("PO-1", "2026-03-01T10:00:00Z", 1),
+        placed("PO-1") | {"buyer_id": "b-8"},
+        ships("PO-1", "2026-03-03T10:00:00Z", 10),
+    ]
+    totals = store.take(rows, check=1)
+
+    told = {bad["line"]: bad["error"] for bad in totals["bad_lines"]}
+    assert (totals["read"], totals["accepted"], totals["bad"]) == (13, 2, 11)
+    for line, word in {
+        3: "not JSON",
+        4: "object",
+        5: "'command' twice",
+        6: "NaN",
+        7: "deeper than 32",
+        8: "/colour",
+        9: "/at",
+        10: "/at",
+        11: "longer than 262,144 bytes",
+        12: "goes-back-in-time",
+        13: "command-id-reused",
+    }.items():
+        assert word in told[line], (line, told[line])
+
+
+def test_bytes_that_are_not_utf_8_are_a_bad_line(store: Store) -> None:
+    raw = json.dumps(placed("PO-1")).encode().replace(b"Lamp", b"L\xe4mp") + b"\n" + json.dumps(placed("PO-2")).encode()
+    totals = store.rescind("import", "-", "--json", input=raw, check=1).json
+    assert (totals["accepted"], totals["bad"]) == (1, 1)
+    assert "UTF-8" in totals["bad_lines"][0]["error"]
+
+
+def test_half_a_character_is_a_bad_line(store: Store) -> None:
+    row = json.dumps(asks("PO-1", "2026-03-02T11:00:00Z", text="X")).replace('"X"', '"\\ud800"')
+    assert store.take([placed("PO-1"), row], check=1)["bad"] == 1
+
+
+def test_only_a_hundred_bad_lines_are_listed_and_the_report_has_all(store: Store) -> None:
+    rows = ["nonsense"] * 130 + [placed("PO-1"), ships("PO-9", "2026-03-03T10:00:00Z", 1)]
+    totals = store.take(rows, "--report", store.place / "report.jsonl", check=1)
+    assert (totals["bad"], len(totals["bad_lines"])) == (130, 100)
+
+    report = [json.loads(line) for line in (store.place / "report.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [r["outcome"] for r in report] == ["bad"] * 130 + ["refused"]
+    assert (report[-1]["rule"], report[-1]["order_id"]) == ("no-such-order", "PO-9")
+
+
+def test_strict_stops_at_the_first_bad_line_and_reads_nothing_behind_it(store: Store) -> None:
+    rows = [placed("PO-1"), "nonsense", placed("PO-2")]
+    done = store.rescind("import", store.file(rows), "--strict", "--json", check=1)
+    assert (done.json["read"], done.json["accepted"], done.json["bad"]) == (2, 1, 1)
+    assert "line 2" in done.err
+    assert "no order acme/PO-2" in store.rescind("order", "show", "acme/PO-2", check=1).err
+
+
+def test_deadlines_before_until_are_reached_as_history_and_no_others(store: Store) -> None:
+    def of(order: str) -> list[object]:
+        return [placed(order, policy="auction-house", paid=False)]
+
+    store.take([*of("PO-1"), *of("PO-2")])
+    assert [d["kind"] for d in store.show("acme/PO-1")["deadlines"]] == ["unpaid"]
+    due = store.show("acme/PO-1")["deadlines"][0]["due_at"]
+    assert due == "2026-03-06T10:00:00Z"
+
+    exactly = store.rescind("import", store.place / "commands.jsonl", "--until", due, "--json").json
+    assert (exactly["duplicate"], store.show("acme/PO-1")["status"]) == (2, "unpaid"), "at due_at it is not before it"
+
+    store.rescind("import", store.place / "commands.jsonl", "--until", "2026-03-06T10:00:00.000001Z")
+    shown = store.show("acme/PO-1")
+    assert (shown["status"], shown["deadlines"]) == ("canceled", [])
+    reached = [e for e in store.history("acme/PO-1") if e["event"] == "DeadlineReached"]
+    assert [(e["recorded_at"], e["occurred_at"]) for e in reached] == [(due, due)]
+
+
+def test_an_import_needs_one_input(store: Store) -> None:
+    assert "name one input" in store.rescind("import", check=2).err
+    assert "cannot be read" in store.rescind("import", store.place / "none.jsonl", check=2).err
+    assert "a folder" in store.rescind("import", store.place, check=2).err
+    assert "--format olist" in store.rescind("import", store.file([]), "--policy", "big-box", check=2).err
+
+
+def test_an_empty_file_is_read_to_its_end(store: Store) -> None:
+    assert store.take([])["read"] == 0
+    assert store.take(["", "   ", "\t"])["read"] == 0
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_many_orders_on_their_way_keep_each_its_order(store: Store, partitions: int) -> None:
+    store.partitions = partitions
+    totals = store.take(lives(0, 120))
+    assert totals["read"] == 480
+    assert totals["accepted"] + sum(totals["refused"].values()) == 480
+    assert store.rescind("replay", "--check", "--json").json["clean"]
+    events = [event["event"] for event in store.history("acme/PO-000001")]
+    assert events[:3] == ["OrderPlaced", "PaymentReceived", "CancelRequested"]
+
+
+def test_totals_are_told_to_people_too(store: Store) -> None:
+    done = store.rescind("import", store.file([*PORTAL, "nonsense"]), check=1)
+    assert "4 read" in done.out
+    assert "refused: auto-canceled-is-final" in done.out
+    assert "line 4: the line is not JSON" in done.out
+
+
+def test_texts_go_to_the_vault_and_not_into_the_journal(store: Store) -> None:
+    words = "the blue one, please, and not by Tuesday"
+    message = command("SendMessage", "PO-1", "2026-03-02T11:00:00Z", BUYER, message_id="m1", to="seller", text=words)
+    store.take([placed("PO-1"), message])
+    sent = next(e for e in store.history("acme/PO-1") if e["event"] == "MessageSent")
+    assert set(sent["data"]["text"]) == {"commitment", "reference"}
+    for file in store.place.rglob("*"):
+        assert not file.is_file() or file.name == "commands.jsonl" or words.encode() not in file.read_bytes(), file
+
+
+def test_approvals_and_requests_of_a_history_are_judged_as_of_their_time(store: Store) -> None:
+    store.take([placed("PO-1"), asks("PO-1", "2026-03-02T11:00:00Z"), grants("PO-1", "2026-03-02T12:00:00Z")])
+    shown = store.show("acme/PO-1")
+    assert (shown["status"], shown["money"]["refund_due_minor"]) == ("canceled", 10_000)
+    assert shown["requests"][0]["status"] == "approved"
