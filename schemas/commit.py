@@ -21,7 +21,7 @@ COMMIT_VERSION: Final = 1
 """The newest format that this release reads and writes; ``Record.format`` is the same number."""
 MAX_COMMIT_BYTES: Final = 1_000_000
 MAX_EVENTS: Final = 65_536
-"""Events of a commit, all streams together."""
+"""Events of a commit, all streams together: their indexes are dense, and the schema has none above 65,535."""
 ZERO_HASH: Final = bytes(32)
 """The parent of a stream's first commit, and of every part that is not a chain's."""
 
@@ -145,8 +145,6 @@ def _judge_several(streams: tuple[StreamEntry, ...]) -> None:
         if any(later <= earlier for earlier, later in pairwise(own)):
             raise Malformed("the events' indexes do not rise within a stream")
         indexes += own
-    if len(indexes) > MAX_EVENTS:
-        raise Malformed(f"the commit has more than {MAX_EVENTS} events")
     indexes.sort()
     if indexes != list(range(len(indexes))):
         raise Malformed("the events' indexes are not dense from 0")

@@ -1,4 +1,4 @@
-"""Commits, records and logs for tests of the store: small, valid unless said otherwise, and random ones for Hypothesis."""
+"""Commits, records and logs for tests of the store: small and valid unless said otherwise, and random ones."""
 
 from collections.abc import Sequence
 from typing import Any
