@@ -14,7 +14,7 @@ from consumers.orders import Folded, Orders
 from domain.deadlines import live
 from domain.instants import Instant
 
-CHUNK = 200
+CHUNK = 100
 """Commits that one step of catching up looks at."""
 
 

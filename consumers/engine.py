@@ -16,7 +16,7 @@ from consumers.admission import Admitted, Rejected
 from consumers.control import ControlLog, ControlWrites
 from consumers.deadlines import Dues
 from consumers.ends import Ends
-from consumers.errands import Sweep
+from consumers.errands import Errand, Sweep
 from consumers.follower import Follower, Listener
 from consumers.imports import LIST_STREAM, Imports
 from consumers.journal import Journal, JournalError
@@ -72,10 +72,12 @@ class Engine:
         self._now: Instant = EARLIEST
         self._steady: Instant = 0
         """The same clock without its steps back: what pauses and rhythms are measured by."""
-        self._inbox: deque[Job | Callable[[], None]] = deque()
+        self._inbox: deque[Job | Errand] = deque()
+        self._errands: list[Errand] = []
         self._closed = False
         self._look_at: Instant = 0
         self._schedule_at: Instant = 0
+        self._catch_up_at: Instant = 0
         self.trouble: dict[int | None, str] = {}
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
         self.stopped: dict[int, Exception] = {}
@@ -139,6 +141,7 @@ class Engine:
         job.rebuild = rebuild
         self._inbox.append(job)
         self._ports.wake()
+        self._turn_away_if_closed()
         return future
 
     def call(self, ask: Callable[["Engine"], T]) -> Future[T]:
@@ -160,11 +163,11 @@ class Engine:
         future: Future[Outcome] = Future()
 
         def done(verdict: str, settled: Settled | None) -> None:
-            if verdict == "taken":
+            if verdict != "taken":
+                _all_written(future, [settled])
+            elif not future.done():
                 name = f"{document.policy.id}@{document.policy.version}"
                 future.set_result(refused("policy-exists", message=f"{name} is published with other content"))
-            else:
-                _all_written(future, [settled])
 
         self._errand(future, lambda: self.control.publish(document, self._now, done))
         return future
@@ -241,8 +244,9 @@ class Engine:
             if self._steady >= self._schedule_at:
                 self._schedule_at = self._steady + self.limits.schedule
                 moved = self.schedule(now) or moved
-            if not moved:
-                moved = self.catch_up(now)
+            if not moved or self._steady >= self._catch_up_at:
+                self._catch_up_at = self._steady + self.limits.catch_up
+                moved = self.catch_up(now) or moved
         return moved
 
     def pause(self) -> int:
@@ -263,14 +267,27 @@ class Engine:
     def close(self) -> None:
         """Answer everything that is still open: unknown what was sent, closing what was not."""
         self._closed = True
+        for errand in self._errands:
+            errand.give_up("the engine was closed")
         self._writer.close()
         self.control.writer.close()
         for job in self._lanes:
             self._judge.finish(job, _CLOSING)
+        self._turn_away()
+
+    def _turn_away_if_closed(self) -> None:
+        """What came in while another thread was closing has nobody else to answer it."""
+        if self._closed:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        """Nothing in the inbox will be begun."""
         while self._inbox:
-            job_or_errand = self._inbox.popleft()
-            if isinstance(job_or_errand, Job):
-                job_or_errand.answer(_CLOSING)
+            waiting = self._inbox.popleft()
+            if isinstance(waiting, Job):
+                waiting.answer(_CLOSING)
+            else:
+                waiting.give_up("the engine was closed")
 
     # ---- the parts of a round; the simulation takes them one by one --------------------------------------------------
 
@@ -283,8 +300,10 @@ class Engine:
         self._ends.newcomers()
         while inbox and lanes.active < self.limits.in_flight:
             job = inbox.popleft()
-            if not isinstance(job, Job):
-                job()
+            if isinstance(job, Errand):
+                job.begin()
+                if job.open:
+                    self._errands = [errand for errand in self._errands if errand.open] + [job]
             elif job.partition not in self.followers:
                 message = f"partition {job.partition} is followed by another process"
                 job.answer(unavailable("not-followed", message))
@@ -426,6 +445,8 @@ class Engine:
         if not for_good or partition in self.stopped:
             return
         self.stopped[partition] = wrong
+        for errand in self._errands:
+            errand.give_up(str(wrong))
         for job in self._lanes:
             if job.partition == partition:
                 sent = job.decided is not None and not job.deadline
@@ -433,23 +454,14 @@ class Engine:
                 self._judge.finish(job, what or unavailable("partition-stopped", str(wrong)))
 
     def _errand(self, future: Future[Any], run: Callable[[], None]) -> None:
-        """Have ``run`` called in the engine's thread; what it raises goes to ``future``."""
-
-        def begin() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    run()
-                except Exception as wrong:  # noqa: BLE001 - who asked gets it
-                    future.set_exception(wrong)
-
-        if self._closed:
-            future.cancel()
-        else:
-            self._inbox.append(begin)
-            self._ports.wake()
+        """Have ``run`` called in the engine's thread."""
+        self._inbox.append(Errand(future, run))
+        self._ports.wake()
+        self._turn_away_if_closed()
 
 
 def _all_written(future: Future[Outcome], found: list[Settled | None]) -> None:
     """Accepted if each commit was admitted or needed no longer; else what became of the first that was not."""
     wrong = next((settled for settled in found if settled is not None and settled.kind != "admitted"), None)
-    future.set_result(Outcome("accepted") if wrong is None else not_written(wrong))
+    if not future.done():
+        future.set_result(Outcome("accepted") if wrong is None else not_written(wrong))

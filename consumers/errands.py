@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from consumers.follower import Follower
 from consumers.lanes import Job
@@ -9,6 +10,41 @@ from domain.instants import Instant
 
 PAGE = 1000
 """Names of streams that are read from local state at once."""
+
+
+class Interrupted(Exception):
+    """The engine was closed, or a partition stopped, before this had come to its end; ask again."""
+
+
+class Errand:
+    """Something to be done in the engine's thread, and the future of who waits for it."""
+
+    def __init__(self, future: Future[Any], run: Callable[[], None]) -> None:
+        """``run`` resolves the future, now or later; what it raises goes to the future too."""
+        self._future = future
+        self._run = run
+        self._begun = False
+
+    @property
+    def open(self) -> bool:
+        """Begun, and not come to its end."""
+        return self._begun and not self._future.done()
+
+    def begin(self) -> None:
+        """Do it, or its first part."""
+        if self._future.set_running_or_notify_cancel():
+            self._begun = True
+            try:
+                self._run()
+            except Exception as wrong:  # noqa: BLE001 - who asked gets it
+                self._future.set_exception(wrong)
+
+    def give_up(self, why: str) -> None:
+        """It will not come to its end: cancelled if it was never begun, else Interrupted."""
+        if not self._begun:
+            self._future.cancel()
+        elif not self._future.done():
+            self._future.set_exception(Interrupted(why))
 
 
 class Sweep:
@@ -37,6 +73,8 @@ class Sweep:
 
     def go_on(self) -> None:
         """Begin as many looks as may be under way; called again as each is done."""
+        if self._future.done():
+            return
         while self._under_way < self._at_once and (self._streams or self._pages):
             if self._streams:
                 partition, stream = self._streams.pop()

@@ -74,6 +74,8 @@ class Judge:
         """Take the job as far as it goes on what is followed now. JournalUnavailable, VaultUnavailable."""
         folded = job.folded = self._orders.get(job.partition, job.stream)
         if folded.stuck is not None:
+            if job.command is None:
+                self._dues.refresh(job.partition, folded)
             return self.finish(job, unavailable("order-stuck", folded.stuck))
         order = folded.order
         command = job.command

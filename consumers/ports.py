@@ -47,6 +47,8 @@ class Limits:
     """How long a partition with nothing on its way may go without a look at the log."""
     schedule: int = 250_000
     """How often the scheduler looks for deadlines."""
+    catch_up: int = 100_000
+    """How often, under load, deadlines of commits are set that were admitted while nobody set them."""
     scheduled: int = 200
     """Orders whose deadlines the scheduler fires at once, per partition."""
     clock_tolerance: int = 5 * SECOND

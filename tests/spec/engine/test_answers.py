@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from consumers.engine import Limits
+from consumers.errands import Interrupted
 from consumers.orders import Orders
 from domain.commands import parse_command
 from domain.events import CancelRefused, CommandRefused
+from domain.policy import read_policy_toml
 from tests.spec.engine.desk import (
     BUYER,
     LIMITS,
@@ -311,6 +313,24 @@ def test_closing_answers_everything_that_is_open() -> None:
     assert waiting.result(0).rule == "closing"
     assert desk.send(engine, place("p3", "acme/PO-3")).result(0).rule == "closing"
     assert engine.call(lambda it: it).cancelled()
+
+
+def test_closing_ends_every_errand() -> None:
+    desk = Desk(auto=False, policy="auction-house")
+    engine = desk.engine()
+    placed = desk.send(engine, place(paid=False))
+    desk.run()
+    desk.log.settle()
+    desk.run()
+    assert placed.result(0).kind == "accepted"
+    opening = engine.open_import("acme", bytes(32))
+    sweeping = engine.reach("acme", MORNING + 400_000_000_000_000)
+    desk.run()
+    never_begun = engine.publish(read_policy_toml('id = "p"\nversion = 1\nrules = ["shipped-lock"]\n'))
+    engine.close()
+    assert isinstance(opening.exception(0), Interrupted)
+    assert isinstance(sweeping.exception(0), Interrupted)
+    assert never_begun.cancelled()
 
 
 def test_what_was_unknown_at_closing_is_found_again_by_its_command_id() -> None:

@@ -1,6 +1,7 @@
 """What the engine does when the log, an event or local state is not as it should be (DESIGN 3.1 and 3.4)."""
 
 from consumers.engine import Limits
+from consumers.errands import Interrupted
 from consumers.journal import JournalUnavailable
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
 from schemas.commit import Commit, EventEntry, StreamEntry, encode_commit
@@ -78,11 +79,13 @@ def test_a_log_that_lost_what_it_acknowledged_stops_the_partition() -> None:
     assert asked.result(0).kind == "accepted"
     sent = desk.send(engine, ship("s1", 10))
     behind = desk.send(engine, ship("s2", 10))
+    opening = engine.open_import("acme", bytes(32))
     desk.run()
     desk.log.truncate(0, 0)
     desk.run()
     assert (sent.result(0).kind, sent.result(0).rule) == ("unknown", "partition-stopped")
     assert (behind.result(0).kind, behind.result(0).rule) == ("unavailable", "partition-stopped")
+    assert isinstance(opening.exception(0), Interrupted)
     later = desk.ask(engine, ship("s3", 10))
     assert (later.kind, later.rule) == ("unavailable", "partition-stopped")
     assert "offset" in later.message
