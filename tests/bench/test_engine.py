@@ -1,0 +1,23 @@
+"""The bench of the engine does what it says: every command is acknowledged, none refused, whatever is in flight."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.bench.engine import PER_ORDER, acknowledged, life, overhead
+
+
+def test_an_orders_life_in_the_bench_is_accepted_throughout() -> None:
+    measured = overhead(in_flight=3, commands=40)
+    assert measured.kinds == {"accepted": 40}
+    assert measured.events > 40
+    assert 0 < measured.p50 <= measured.p99
+    assert len(life(7)) == PER_ORDER
+
+
+@pytest.mark.parametrize("in_flight", [1, 16])
+def test_the_bench_runs_on_the_embedded_journal(tmp_path: Path, in_flight: int) -> None:
+    measured = acknowledged(tmp_path, in_flight, 64, partitions=2)
+    assert (measured.commands, measured.kinds) == (64, {"accepted": 64})
+    assert measured.per_second > 0
+    assert measured.cpu_per_command > 0
