@@ -94,6 +94,10 @@ class SqliteJournal:
         if not path.exists():
             if partitions is None:
                 raise JournalUnavailable(f"there is no journal at {path}; say where it is, or make one")
+            if path.with_name(f"{path.name}-wal").exists() and not path.exists():
+                raise JournalDamaged(
+                    f"{path} is gone, but its {path.name}-wal is there: bring back the file that belongs to it"
+                )
             _create(path, partitions)
         self._reader, self.identity, self.partitions = _open(path, partitions)
         self._inode = path.stat().st_ino
@@ -320,8 +324,12 @@ def _closed() -> AppendRefused:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_TURN)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA cache_size=-8192")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA cache_size=-8192")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -370,12 +378,15 @@ def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, 
     """The reading connection, the identity and the partitions of the file."""
     if cut_off(path, APPLICATION_ID):
         raise JournalDamaged(f"{path} is shorter than it says itself: it was cut off. Restore it from a copy")
+    connection: sqlite3.Connection | None = None
     try:
         connection = _connect(path)
         row = connection.execute("SELECT identity, partitions FROM topic").fetchone()
-    except sqlite3.OperationalError as error:
-        raise JournalUnavailable(f"{path} cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise JournalUnavailable(f"{path} cannot be opened: {error}") from error
         raise JournalDamaged(f"{path} cannot be read: {error}. Restore it from a copy") from error
     identity, has = row
     if partitions is not None and has != partitions:
