@@ -1,0 +1,140 @@
+"""What the journal needs of a Kafka client: a port that ``infra.journals.kafka`` and ``infra.journals.librdkafka`` fill.
+
+A ``Client`` speaks of one topic. Its errors are the journal's (``consumers.journal``): JournalUnavailable for what may
+go by, LogLost for positions that the log does not have, JournalDamaged for bytes that fail their checksum.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, Protocol
+
+from consumers.journal import Appended, JournalError, JournalRecord
+
+BATCH_BYTES: Final = 262_144
+"""What the producer gathers for one partition before it sends at once."""
+LINGER_MS: Final = 4
+"""How long it gathers otherwise."""
+FETCH_BYTES: Final = 8 * 1024 * 1024
+"""What one fetch may bring for one partition: more than the largest record."""
+OVERHEAD: Final = 128
+"""Bytes that a batch of one record takes beside its key and value, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How a client shows itself to the brokers, and they to it. None: the client's default."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long things may take, in seconds."""
+
+    ask: float = 3.0
+    """An answer of a broker to a question: an end, a topic, records that are there."""
+    request: float = 5.0
+    """A produce request, before the client sends it again."""
+    delivery: float = 20.0
+    """An append, before the client gives it up: nobody knows then. Longer than the election of a new leader."""
+    hold: float = 2.0
+    """How long an append waits for a producer while there is none; it is refused then."""
+    watch: float = 1.0
+    """Between two looks at the topic's id."""
+    lag: float = 3.0
+    """How long a record that is known to stand in the log may take to come."""
+
+
+class Topic(NamedTuple):
+    """What the cluster says of a topic: its id, its partitions, and the largest batch it takes."""
+
+    id: str
+    partitions: int
+    largest: int
+
+
+class NotSent(Exception):
+    """The client has not taken the record, and never will send it."""
+
+    def __init__(self, message: str, *, retriable: bool) -> None:
+        super().__init__(message)
+        self.retriable = retriable
+
+
+class Lost(Exception):
+    """Reading failed for some partitions: each with its error."""
+
+    def __init__(self, errors: Mapping[int, JournalError]) -> None:
+        super().__init__(f"partitions {sorted(errors)}")
+        self.errors = errors
+
+
+class Sender(Protocol):
+    """An idempotent producer, ``acks=all``. Any thread may send."""
+
+    def send(self, partition: int, key: bytes, record: bytes, done: Callable[[Appended | Exception], None]) -> None:
+        """Send; ``done`` hears once, from any thread, where it stands or why nobody knows. NotSent: certainly not."""
+        ...
+
+    def abandon(self) -> None:
+        """Never to be used again. Does not wait; what is on its way may still arrive, or never be answered."""
+        ...
+
+
+class Reader(Protocol):
+    """A consumer of the topic's partitions by explicit offsets, no group. One thread at a time."""
+
+    def follow(self, offsets: Mapping[int, int]) -> None:
+        """Read these partitions on from these offsets, and no others."""
+        ...
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Read a followed partition on from elsewhere, also after it was lost."""
+        ...
+
+    def poll(self, timeout: float, limit: int) -> dict[int, list[JournalRecord]]:
+        """What came, by partition, at most ``limit`` records; {} after ``timeout`` seconds. Lost, JournalDamaged.
+
+        A partition that was lost is read no more until it is sought.
+        """
+        ...
+
+    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> list[JournalRecord]:
+        """Records from an offset below the end; of a reader that does not ``follow``. Empty if only holes came."""
+        ...
+
+    def position(self, partition: int) -> int:
+        """The offset that is read next of a followed partition: behind what came, and behind holes."""
+        ...
+
+    def ends(self, timeout: float) -> dict[int, int]:
+        """The end of every partition of the topic now."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Client(Protocol):
+    """One topic on one cluster."""
+
+    topic: str
+
+    def describe(self, timeout: float) -> Topic | None:
+        """The topic as the cluster knows it; None if there is none."""
+        ...
+
+    def sender(self, largest: int, timings: Timings) -> Sender:
+        """A new producer, connected, with the topic's partitions known; it sends batches of at most ``largest``."""
+        ...
+
+    def reader(self, partitions: int, wait: float) -> Reader:
+        """A new consumer; a broker with nothing to give answers after ``wait`` seconds."""
+        ...
+
+    def close(self) -> None: ...

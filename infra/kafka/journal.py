@@ -1,0 +1,234 @@
+"""The Journal port over one Kafka topic, whichever client speaks to the brokers.
+
+Appends are ``infra.kafka.appending``, reading is ``infra.kafka.reading``; here they meet, with what is known of the
+ends: an offset that was answered to an append or to ``end`` is waited for by ``read``. The topic's id is compared at
+the start, now and then, and when something does not fit.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from consumers.journal import (
+    RECORD_LIMIT,
+    Appended,
+    AppendRefused,
+    JournalError,
+    JournalMismatch,
+    JournalRecord,
+    JournalUnavailable,
+    LogLost,
+)
+from infra.kafka.appending import Appending, changed
+from infra.kafka.client import OVERHEAD, Client, Timings
+from infra.kafka.reading import Asker, Tail
+
+_FETCH_WAIT = 0.1
+"""Seconds that a broker keeps a fetch that finds nothing."""
+_MISSED = 3
+"""So often in a row the topic must be missing before it counts as deleted."""
+
+
+class KafkaJournal:
+    """See ``consumers.journal.Journal``. Any thread may call."""
+
+    def __init__(
+        self,
+        client: Client,
+        partitions: int | None = None,
+        *,
+        timings: Timings | None = None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``wake`` is called from another thread whenever records came. JournalUnavailable if the brokers do not answer
+        or there is no such topic, JournalMismatch if it has another number of partitions than ``partitions``."""
+        self._client = client
+        self._timings = timings = timings or Timings()
+        found = client.describe(timings.ask)
+        if found is None:
+            raise JournalUnavailable(
+                f"there is no topic {client.topic}: make it with `rescind topics create`, or name another prefix"
+            )
+        if partitions is not None and found.partitions != partitions:
+            raise JournalMismatch(
+                f"the topic {client.topic} has {found.partitions} partitions, not {partitions}: their number was fixed "
+                f"when it was made. Ask for {found.partitions}, or for another prefix"
+            )
+        self.identity = found.id
+        self.partitions = found.partitions
+        self.record_limit = min(RECORD_LIMIT, found.largest - OVERHEAD)
+        self._largest = found.largest
+        self._wake = wake
+        self._stopped: JournalError | None = None
+        self._missed = 0
+        self._closed = False
+        self._known = [0] * found.partitions
+        """The largest end that anybody was told of, per partition."""
+        self._opening = threading.Lock()
+        self._tail: Tail | None = None
+        self._asker = Asker(client.topic, lambda: client.reader(self.partitions, 0.01), timings)
+        self._appending = Appending(
+            client.topic,
+            lambda: client.sender(self._largest, timings),
+            self._watch,
+            self._landed,
+            self._ended,
+            timings,
+        )
+
+    # ---- the port ----------------------------------------------------------------------------------------------------
+
+    def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
+        self._check(partition)
+        if len(record) > self.record_limit or len(record) + len(key) + OVERHEAD > self._largest:
+            future: Future[Appended] = Future()
+            what = f"the record has {len(record)} bytes, {self._client.topic} takes {self.record_limit}"
+            future.set_exception(AppendRefused(what, retriable=False))
+            return future
+        return self._appending.append(partition, key, record)
+
+    def read(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
+        self._check(partition)
+        self._go_on()
+        tail = self._follow()
+        window = tail.windows[partition]
+        with tail.changed:
+            if window.error is not None:
+                tail.try_again(partition)
+                raise window.error
+            if offset >= window.start:
+                if offset < window.next:
+                    return window.read(offset, limit)
+                if offset == window.next and self._known[partition] <= offset:
+                    return []
+        return self._read_elsewhere(tail, partition, offset, limit)
+
+    def end(self, partition: int) -> int:
+        self._check(partition)
+        self._go_on()
+        return self._ends()[partition]
+
+    def wait(self, partition: int, offset: int, timeout: float) -> bool:
+        self._check(partition)
+        until = time.monotonic() + timeout
+        tail = self._follow()
+        while self._known[partition] <= offset:
+            self._go_on()
+            with tail.changed:
+                window = tail.windows[partition]
+                if window.error is not None:
+                    tail.try_again(partition)
+                    raise window.error
+                left = until - time.monotonic()
+                if window.next <= offset and left > 0:
+                    tail.changed.wait(min(left, self._timings.watch))
+                self._tell_end(partition, window.next)
+                if left <= 0:
+                    break
+        return self._known[partition] > offset
+
+    def close(self) -> None:
+        self._closed = True
+        self._appending.close()
+        if self._tail is not None:
+            self._tail.close()
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def _check(self, partition: int) -> None:
+        if not 0 <= partition < self.partitions:
+            raise ValueError(f"there is no partition {partition} of {self.partitions}")
+
+    def _go_on(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+        if self._closed:
+            raise JournalUnavailable(f"{self._client.topic} was closed")
+
+    def _follow(self) -> Tail:
+        """The tail, started with the first who reads."""
+        if self._tail is None:
+            with self._opening:
+                if self._tail is None:
+                    wait = _FETCH_WAIT
+                    self._tail = Tail(
+                        self._client.topic,
+                        lambda: self._client.reader(self.partitions, wait),
+                        self._ends(),
+                        self._wake,
+                    )
+        return self._tail
+
+    def _ends(self) -> dict[int, int]:
+        ends = self._asker.ends()
+        for partition, end in ends.items():
+            self._tell_end(partition, end)
+        return ends
+
+    def _tell_end(self, partition: int, end: int) -> None:
+        self._known[partition] = max(self._known[partition], end)
+
+    def _read_elsewhere(self, tail: Tail, partition: int, offset: int, limit: int) -> list[JournalRecord]:
+        """What the window does not have: it lies further back, or is on its way, or there is no such offset."""
+        window = tail.windows[partition]
+        if offset > self._known[partition] or offset < 0:
+            end = self._ends()[partition]
+            if offset > end or offset < 0:
+                self._watch()
+                self._go_on()
+                raise LogLost(
+                    f"{self._client.topic}: partition {partition} ends at offset {end}, there is no offset {offset}: "
+                    "the log lost what was acknowledged. Restore it from a copy"
+                )
+        if offset < window.start:
+            return self._asker.read(partition, offset, limit)
+        with tail.changed:
+            if not tail.wait_for(partition, max(self._known[partition], offset), self._timings.lag):
+                self._go_on()
+                raise JournalUnavailable(
+                    f"{self._client.topic}: partition {partition} goes on to offset {self._known[partition]}, but the "
+                    f"brokers have given nothing behind {window.next} yet"
+                )
+            if window.error is not None:
+                tail.try_again(partition)
+                raise window.error
+            if offset >= window.start:
+                return window.read(offset, limit)
+        return self._asker.read(partition, offset, limit)
+
+    # ---- in the keeper's thread --------------------------------------------------------------------------------------
+
+    def _landed(self, partition: int, where: Appended) -> None:
+        self._tell_end(partition, where.offset + 1)
+
+    def _watch(self) -> None:
+        """Look whether the topic is still the one that it was."""
+        try:
+            found = self._client.describe(self._timings.ask)
+        except JournalUnavailable:
+            return
+        if found is None:
+            self._missed += 1
+            if self._missed >= _MISSED:
+                self._stop(LogLost(f"the topic {self._client.topic} is gone: stop every engine, and bring it back"))
+        elif found.id != self.identity:
+            self._stop(changed(self._client.topic, self.identity, found.id))
+        elif found.partitions != self.partitions:
+            self._stop(
+                JournalMismatch(
+                    f"{self._client.topic} has {found.partitions} partitions now, it had {self.partitions}: orders "
+                    "would be looked for where they are not. Their number must not change; copy the journal to another"
+                )
+            )
+        else:
+            self._missed = 0
+
+    def _stop(self, why: JournalError) -> None:
+        self._stopped = why
+        self._appending.stop(why)
+        self._wake()
+
+    def _ended(self) -> None:
+        self._asker.close()
+        self._client.close()
