@@ -1,14 +1,14 @@
 """The journal in memory: the contract, and the faults that a simulation can ask of it."""
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
 
 import pytest
+from hypothesis import given
 
 from consumers.journal import Appended, AppendRefused, AppendUnknown, LogLost
 from infra.journals.memory import STEPS, Fate, MemoryJournal, MemoryLog
-from tests.contract.journal.contract import JournalContract
+from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back, some_records
 
 
 class MemoryTopic:
@@ -22,11 +22,6 @@ class MemoryTopic:
         return self.log.journal("a process")
 
 
-@pytest.fixture(scope="module")
-def fresh() -> Callable[[], MemoryTopic]:
-    return MemoryTopic
-
-
 class TestMemoryJournal(JournalContract):
     @pytest.fixture
     def topic(self) -> MemoryTopic:
@@ -35,6 +30,11 @@ class TestMemoryJournal(JournalContract):
     @pytest.fixture
     def another_topic(self) -> MemoryTopic:
         return MemoryTopic()
+
+
+@given(some_records)
+def test_any_records_come_back(records: list[tuple[int, bytes]]) -> None:
+    check_that_any_records_come_back(MemoryTopic().open(), records)
 
 
 def topic(*fates: Fate, auto: bool = True) -> tuple[MemoryLog, MemoryJournal]:

@@ -10,9 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from consumers.journal import (
     Appended,
@@ -24,7 +26,7 @@ from consumers.journal import (
     LogLost,
 )
 from infra.journals.sqlite import MAX_PARTITIONS, SqliteJournal, open_sqlite_journal
-from tests.contract.journal.contract import SOON, JournalContract, done
+from tests.contract.journal.contract import SOON, JournalContract, check_that_any_records_come_back, done, some_records
 
 
 class SqliteTopic:
@@ -47,15 +49,17 @@ def topic(tmp_path: Path) -> Iterator[SqliteTopic]:
         handle.close()
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], SqliteTopic]:
-    return lambda: SqliteTopic(tmp_path_factory.mktemp("journal") / "journal.sqlite")
-
-
 class TestSqliteJournal(JournalContract):
     @pytest.fixture
     def another_topic(self, tmp_path: Path) -> SqliteTopic:
         return SqliteTopic(tmp_path / "two.sqlite")
+
+
+@settings(max_examples=20)
+@given(some_records)
+def test_any_records_come_back(records: list[tuple[int, bytes]]) -> None:
+    with TemporaryDirectory() as folder:
+        check_that_any_records_come_back(SqliteTopic(Path(folder) / "journal.sqlite").open(), records)
 
 
 def written(path: Path, *values: bytes) -> Path:
@@ -294,6 +298,7 @@ def test_a_full_disk_refuses_appends_and_they_go_on_when_there_is_room_again(top
 WRITER = """
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from infra.journals.sqlite import open_sqlite_journal
 journal = open_sqlite_journal(Path(sys.argv[1]), synchronous="OFF")
 for n in range(int(sys.argv[3])):
