@@ -1,4 +1,4 @@
-"""What the journal needs of a Kafka client: a port that ``infra.journals.kafka`` and ``infra.journals.librdkafka`` fill.
+"""What the journal needs of a Kafka client: the port that ``infra.journals.{kafka,librdkafka}`` fill.
 
 A ``Client`` speaks of one topic. Its errors are the journal's (``consumers.journal``): JournalUnavailable for what may
 go by, LogLost for positions that the log does not have, JournalDamaged for bytes that fail their checksum.
