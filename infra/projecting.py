@@ -28,6 +28,10 @@ from infra.views.sqlite import SqliteViews, open_sqlite_views
 
 BATCH: Final = 1000
 """Commits that are projected in one transaction of the views."""
+GATHERED: Final = 4000
+"""Commits of an import that are projected at once."""
+LONGEST_GATHERING: Final = 1.0
+"""Seconds after which an import's commits are projected, however few there are."""
 RETRY: Final = 0.25
 """Seconds before the views are tried again after they could not be reached."""
 
@@ -93,6 +97,8 @@ class Projecting:
         self._positions: dict[int, int] = {}
         self._stopped = False
         self._not_before = 0.0
+        self._gathering_since = time.monotonic()
+        self._waiting = 0
         self._idle = False
         self.loop = Loop("views", self._step, lambda: 0.05)
         self.loop.on_broken = on_broken
@@ -138,13 +144,17 @@ class Projecting:
 
     def _wait(self, reached: Callable[[], bool], timeout: float | None) -> bool:
         until = None if timeout is None else time.monotonic() + timeout
-        self.loop.wake()
         with self._moved:
-            while not reached():
-                left = 1.0 if until is None else min(1.0, until - time.monotonic())
-                if left <= 0 or self._stopped:
-                    return False
-                self._moved.wait(left)
+            self._waiting += 1
+            self.loop.wake()
+            try:
+                while not reached():
+                    left = 1.0 if until is None else min(1.0, until - time.monotonic())
+                    if left <= 0 or self._stopped:
+                        return False
+                    self._moved.wait(left)
+            finally:
+                self._waiting -= 1
         return True
 
     # ---- the thread -------------------------------------------------------------------------------------------------
@@ -152,9 +162,11 @@ class Projecting:
     def _step(self) -> bool:
         if self._stopped or time.monotonic() < self._not_before:
             return False
-        self._idle = True
         moved = False
         try:
+            if self._gathers():
+                return False
+            self._idle = True
             self._control.follower.advance()
             moved = self._of_control.advance(BATCH) > 0
             for partition, projector in self._projectors.items():
@@ -174,9 +186,19 @@ class Projecting:
             self._idle = False
         return moved
 
+    def _gathers(self) -> bool:
+        """An import is projected in large parts: a page of the database that many of its commits touch is then written
+        once. Nobody is served meanwhile; who waits for the views is not kept waiting."""
+        if not self._engine.mode.history or self._waiting:
+            return False
+        if sum(projector.behind for projector in self._projectors.values()) >= GATHERED:
+            return False
+        return time.monotonic() - self._gathering_since < LONGEST_GATHERING
+
     def _advance(self, partition: int, projector: Projector) -> bool:
         before = self._ordinals.get(partition)
-        projected = projector.advance(BATCH)
+        projected = projector.advance(GATHERED if self._engine.mode.history else BATCH)
+        self._gathering_since = time.monotonic()
         position = projector.position
         if position.ordinal != before:
             self._ordinals[partition] = position.ordinal
@@ -204,6 +226,8 @@ def open_projecting(
     """The views that the settings name, kept up to date from now on; ``memory:`` is a file in ``fallback``."""
     at = settings.views_at
     opened = open_sqlite_views(at.path if at.path is not None else fallback / "views.sqlite")
+    if opened.made_anew is not None and at.path is not None and any(f.next_ordinal for f in engine.followers.values()):
+        sys.stderr.write(f"rescind: the views are made anew from the log: {opened.made_anew}\n")
     partitions = engine.partitions
     states = {
         partition: open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state

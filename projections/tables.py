@@ -190,7 +190,6 @@ REFUNDS: Final = Table(
         Column("failed", "flag", "1 while the last try failed."),
         _instant("due_at", "When it was instructed (recorded).", fixed=True),
     ),
-    (("marketplace", "status", "due_at"),),
 )
 
 SHIPMENTS: Final = Table(
@@ -209,7 +208,6 @@ SHIPMENTS: Final = Table(
         _instant("occurred_at", "When it left.", fixed=True),
         _instant("last_seen_at", "When the carrier last saw it."),
     ),
-    (("tracking_number",),),
 )
 
 DEADLINES: Final = Table(
@@ -257,7 +255,7 @@ CANCELLATIONS: Final = Table(
         _text("shipment_id", "The notice by which fill-or-kill cancelled it.", empty=True),
         _instant("canceled_at", "When (recorded)."),
     ),
-    (("marketplace", "order_id"), ("marketplace", "seller_id", "canceled_at"), ("marketplace", "canceled_at")),
+    (("marketplace", "order_id"),),
 )
 
 MESSAGES: Final = Table(

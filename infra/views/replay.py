@@ -57,8 +57,10 @@ class Report:
     differing: int = 0
     """Cells and rows that differ; the first of them are in ``differences``."""
     differences: list[Difference] = field(default_factory=list)
+    behind: int = 0
+    """Commits that the log has and the live views do not (yet): they were not compared."""
     another_log: str | None = None
-    """The live views are of another log: nothing else was compared."""
+    """The live views are not of this log at all, and why: nothing was compared."""
     swapped: bool = False
 
     @property
@@ -97,6 +99,7 @@ def check(views: SqliteViews, parts: Sequence[Part], progress: Progress | None =
             if another is not None:
                 return Report(another_log=another, seconds=time.monotonic() - began)
             report = _fill(side, upto, progress)
+            report.behind = sum(max(0, part.source.next_ordinal - ordinal) for part, ordinal in upto)
             with side.snapshot() as anew:
                 for table in COMPARED:
                     _compare(report, table, live, anew)
@@ -107,6 +110,8 @@ def check(views: SqliteViews, parts: Sequence[Part], progress: Progress | None =
 
 
 def _of_another_log(views: SqliteViews, upto: Sequence[tuple[Part, int]]) -> str | None:
+    if not any(ordinal for _, ordinal in upto) and any(part.source.next_ordinal for part, _ in upto):
+        return "the views are empty and the log is not"
     for part, ordinal in upto:
         if ordinal > part.source.next_ordinal:
             return (

@@ -270,9 +270,24 @@ class SqliteViews(Reading):
 
     def side(self) -> "SqliteViews":
         """Empty views in a file beside this one, to be filled; ``swap`` or ``discard`` it."""
+        self._remove_what_a_killed_one_left()
         handle, name = tempfile.mkstemp(prefix=f"{self.path.name}.side-", dir=self.path.parent)
         os.close(handle)
         return SqliteViews(Path(name), side=True)
+
+    def _remove_what_a_killed_one_left(self) -> None:
+        """Side files that no process has open."""
+        for path in self.path.parent.glob(f"{self.path.name}.side-*"):
+            db = sqlite3.connect(path, isolation_level=None, timeout=0)
+            try:
+                db.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                continue  # somebody is at work
+            except sqlite3.DatabaseError:
+                pass  # half written
+            finally:
+                db.close()
+            path.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """What a side file leaves for the end: its indexes."""

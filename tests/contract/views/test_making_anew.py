@@ -1,7 +1,6 @@
 """Replay: every view made anew beside the live ones, swapped without anybody noticing, or compared row by row."""
 
 import sqlite3
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ def everything(views: SqliteViews) -> dict[str, list[str]]:
 
 def beside(views: SqliteViews) -> list[str]:
     """Files that a replay left behind."""
-    return [path.name for path in views.path.parent.iterdir() if not path.name.startswith(views.path.name)]
+    return [path.name for path in views.path.parent.iterdir() if ".side-" in path.name]
 
 
 def spoil(views: SqliteViews, statement: str) -> None:
@@ -31,7 +30,7 @@ def spoil(views: SqliteViews, statement: str) -> None:
     db.close()
 
 
-def test_a_replay_gives_the_very_same_tables(views: SqliteViews, tmp_path: Path) -> None:
+def test_a_replay_gives_the_very_same_tables(views: SqliteViews) -> None:
     made = history()
     project(made, views, limit=3)
     before = everything(views)
@@ -45,7 +44,7 @@ def test_a_replay_gives_the_very_same_tables(views: SqliteViews, tmp_path: Path)
     assert report.events == sum(log.state.next_position for log in made.logs) == report.rows["audit_trail"]
     assert report.commits == sum(part.source.next_ordinal for part in parts(made))
     assert seen[-1] == (report.commits, report.commits)
-    assert [path.name for path in tmp_path.iterdir() if "side" in path.name] == []
+    assert beside(views) == []
 
 
 def test_a_replay_fills_views_that_were_lost(views: SqliteViews, open_views: Open) -> None:
@@ -102,7 +101,15 @@ def test_a_check_compares_as_of_where_the_views_are(views: SqliteViews) -> None:
     made.place("PO-99")
     made.say("CancelLines", "PO-99", actor="seller", reason="out_of_stock")
 
-    assert check(views, parts(made)).clean
+    report = check(views, parts(made))
+
+    assert report.clean
+    assert report.behind == 2
+
+
+def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: SqliteViews) -> None:
+    assert "empty" in str(check(views, parts(history())).another_log)
+    assert check(views, []).clean
 
 
 def test_a_check_of_views_of_another_log_says_so(views: SqliteViews) -> None:
@@ -153,7 +160,7 @@ def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(views: Sqlite
     assert beside(views) == []
 
 
-def test_a_replay_that_fails_leaves_everything_as_it_was(views: SqliteViews, tmp_path: Path) -> None:
+def test_a_replay_that_fails_leaves_everything_as_it_was(views: SqliteViews) -> None:
     made = history()
     project(made, views)
     before = everything(views)
@@ -165,7 +172,7 @@ def test_a_replay_that_fails_leaves_everything_as_it_was(views: SqliteViews, tmp
         replay(views, parts(made), stop)
 
     assert everything(views) == before
-    assert [path.name for path in tmp_path.iterdir() if "side" in path.name] == []
+    assert beside(views) == []
 
 
 def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: SqliteViews) -> None:
@@ -179,3 +186,14 @@ def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: Sqlite
 
     assert report.clean
     assert report.parked == 1
+
+
+def test_what_a_killed_replay_left_is_removed_by_the_next_but_not_what_another_is_writing(views: SqliteViews) -> None:
+    made = history()
+    views.path.with_name(f"{views.path.name}.side-dead").write_bytes(b"half a file")
+    at_work = views.side()
+    replay(views, parts(made))
+
+    assert beside(views) == [at_work.path.name]
+    at_work.discard()
+    assert beside(views) == []

@@ -1,0 +1,40 @@
+"""A process that projects: the history of ``filled`` many times over, into the views of this file.
+
+It says each position as soon as it is written; ``python -m tests.contract.views.projecting FILE``.
+"""
+
+import sys
+from pathlib import Path
+
+from consumers.projector import Projector
+from consumers.views import PositionMoved
+from infra.views.sqlite import open_sqlite_views
+from tests.spec.projections.histories import History
+
+
+def long_history() -> History:
+    """Some hundred commits on one partition."""
+    made = History()
+    for n in range(60):
+        made.place(f"PO-{n}")
+        made.say("Ship", f"PO-{n}", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
+        made.say("ConfirmRefund", f"PO-{n}", refund_id="refund-1")
+        made.say("SendMessage", f"PO-{n // 2}", actor="buyer", message_id=f"m{n}", to="seller", text="Well?")
+    return made
+
+
+def main(path: str) -> None:
+    views = open_sqlite_views(Path(path)).views
+    projector = Projector("journal", 0, long_history().log.state, views)
+    moved = 1
+    while moved:
+        try:
+            moved = projector.advance(2)
+        except PositionMoved:
+            continue
+        print(projector.position.ordinal, flush=True)
+    views.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
