@@ -54,6 +54,20 @@ class Connection(sqlite3.Connection):
         except sqlite3.Error as error:
             raise self._told(error) from error
 
+    def rows(self, *args: Any) -> list[Any]:
+        """All rows that a statement gives."""
+        try:
+            return super().execute(*args).fetchall()
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def row(self, *args: Any) -> Any:
+        """The row that has to be there."""
+        found = self.rows(*args)
+        if not found:
+            raise self._damaged("a row is missing")
+        return found[0]
+
     def executemany(self, *args: Any) -> sqlite3.Cursor:
         try:
             return super().executemany(*args)
@@ -62,11 +76,14 @@ class Connection(sqlite3.Connection):
 
     def _told(self, error: sqlite3.Error) -> Exception:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            _marker(self.path).touch()
-            return LocalStateDamaged(f"{self.path}: {error}: start again, and it is made anew from the log")
+            return self._damaged(str(error))
         if isinstance(error, sqlite3.OperationalError):
             return LocalStateUnavailable(f"{self.path}: {error}")
         return error
+
+    def _damaged(self, what: str) -> LocalStateDamaged:
+        _marker(self.path).touch()
+        return LocalStateDamaged(f"{self.path}: {what}: start again, and it is made anew from the log")
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:

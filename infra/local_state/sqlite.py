@@ -99,7 +99,7 @@ class SqliteLocalState:
             ordinals = find(found.commands, key)
         else:
             sql = "SELECT ordinal FROM commands WHERE stream = ? AND key = ?"
-            ordinals = [ordinal for (ordinal,) in self._connection.execute(sql, (found.id, key))]
+            ordinals = [ordinal for (ordinal,) in self._connection.rows(sql, (found.id, key))]
             ordinals += self._new_commands.get((found.id, key), ())
         for ordinal in ordinals:
             commit = self._commit(ordinal)
@@ -171,7 +171,7 @@ class SqliteLocalState:
 
     def parked(self, limit: int = 1000) -> list[Parked]:
         sql = "SELECT offset, idx, reason FROM parked ORDER BY offset, idx LIMIT ?"
-        return [Parked(*row) for row in self._connection.execute(sql, (limit,))]
+        return [Parked(*row) for row in self._connection.rows(sql, (limit,))]
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class SqliteLocalState:
         while True:
             sql = f"{_COMMIT} WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal LIMIT ?"
             end = self.next_ordinal if behind is None else behind
-            page = self._connection.execute(sql, (first, end, _PAGE)).fetchall()
+            page = self._connection.rows(sql, (first, end, _PAGE))
             yield from map(self._admitted, page)
             if len(page) < _PAGE:
                 return
@@ -198,13 +198,13 @@ class SqliteLocalState:
         sql = f"{_COMMIT.replace(' FROM', ', stream, previous FROM')} WHERE ordinal = ?"
         link = "SELECT previous FROM parts WHERE ordinal = ? AND stream = ?"
         while ordinal is not None and ordinal > after:
-            *fields, of, previous = self._connection.execute(sql, (ordinal,)).fetchone()
+            *fields, of, previous = self._connection.row(sql, (ordinal,))
             admitted = self._admitted(fields)
             if first and _ends(admitted, stream) <= first:
                 break
             found.append(admitted)
             if of != id:
-                (previous,) = self._connection.execute(link, (ordinal, id)).fetchone()
+                (previous,) = self._connection.row(link, (ordinal, id))
             ordinal = previous
         yield from reversed(found)
 
@@ -215,7 +215,7 @@ class SqliteLocalState:
         sql = "SELECT position FROM commits WHERE ordinal = ?"
         while high - low > 1:
             middle = (low + high) // 2
-            if self._connection.execute(sql, (middle,)).fetchone()[0] <= position:
+            if self._connection.row(sql, (middle,))[0] <= position:
                 low = middle
             else:
                 high = middle
@@ -239,13 +239,13 @@ class SqliteLocalState:
         )
         low = 0 if first is None else first
         high = 2**63 - 1 if last is None else last
-        rows = self._connection.execute(sql, (row[0], low, high, -1 if limit is None else limit))
+        rows = self._connection.rows(sql, (row[0], low, high, -1 if limit is None else limit))
         return [Version(*found) for found in rows]
 
     def streams(self, after: str | None = None, limit: int = 1000) -> list[str]:
         row = None if after is None else self._row_of(after)
         sql = "SELECT name FROM streams WHERE id > ? AND hash IS NOT NULL ORDER BY id LIMIT ?"
-        return [name for (name,) in self._connection.execute(sql, (0 if row is None else row[0], limit))]
+        return [name for (name,) in self._connection.rows(sql, (0 if row is None else row[0], limit))]
 
     # ---- deadlines ---------------------------------------------------------------------------------------------------
 
@@ -262,13 +262,13 @@ class SqliteLocalState:
             "SELECT due.due_at, streams.name, due.deadline_id FROM due JOIN streams ON streams.id = due.stream "
             "WHERE due.due_at < ? ORDER BY due.due_at, due.stream, due.deadline_id LIMIT ?"
         )
-        return [Due(*row) for row in self._connection.execute(sql, (instant, limit))]
+        return [Due(*row) for row in self._connection.rows(sql, (instant, limit))]
 
     # ---- memory ------------------------------------------------------------------------------------------------------
 
     def _reset(self) -> None:
         """Everything as the file has it; deadlines that were set stay, they are of commits that the file has."""
-        row = self._connection.execute("SELECT * FROM progress").fetchone()
+        row = self._connection.row("SELECT * FROM progress")
         numbers: list[int]
         self.identity, self.partition, self.partitions, *numbers = row
         self.next_offset, self.next_index, self.next_ordinal, self.next_position, self.format, *numbers = numbers
@@ -302,9 +302,9 @@ class SqliteLocalState:
     def _warm_up(self) -> None:
         """The youngest entries of the two indexes, which may not be in their tables yet."""
         sql = "SELECT key, id FROM streams WHERE id >= ?"
-        self._names.load(self._connection.execute(sql, (self._next_stream - WINDOW - 1,)))
+        self._names.load(self._connection.rows(sql, (self._next_stream - WINDOW - 1,)))
         sql = "SELECT key, ordinal FROM commits WHERE ordinal >= ?"
-        self._ids.load(self._connection.execute(sql, (self.next_ordinal - WINDOW - 1,)))
+        self._ids.load(self._connection.rows(sql, (self.next_ordinal - WINDOW - 1,)))
         self._warm = True
 
     def _load(self, name: str) -> Stream | None:
@@ -367,7 +367,7 @@ class SqliteLocalState:
         staged = self._staged.get(ordinal)
         if staged is not None:
             return staged.commit
-        (data,) = self._connection.execute("SELECT data FROM commits WHERE ordinal = ?", (ordinal,)).fetchone()
+        (data,) = self._connection.row("SELECT data FROM commits WHERE ordinal = ?", (ordinal,))
         return decode_commit(data)
 
     def _admitted(self, row: Sequence[Any]) -> Admitted:

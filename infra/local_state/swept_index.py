@@ -8,10 +8,11 @@ growing (ordinals, ids of streams), so after a restart the owner gives the young
 Keys are 47-bit hashes: whoever finds a number compares the full value behind it.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
+
+from infra.local_state.file import Connection
 
 KEY_BITS: Final = 47
 _BUCKETS: Final = 256
@@ -35,7 +36,7 @@ def key_of_id(id: bytes) -> int:
 class SweptIndex:
     """Key → numbers. ``name`` is its table's (key, number); the caller's transaction surrounds ``sweep``."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
         self._find = f"SELECT number FROM {name} WHERE key = ?"
         self._insert = f"INSERT OR IGNORE INTO {name} VALUES (?, ?)"
@@ -49,7 +50,7 @@ class SweptIndex:
 
     def find(self, key: int) -> list[int]:
         """The numbers under this key; nearly always none or one."""
-        found = [number for (number,) in self._connection.execute(self._find, (key,))]
+        found = [number for (number,) in self._connection.rows(self._find, (key,))]
         waiting = self._buckets[key >> _SHIFT].get(key)
         if waiting is not None:
             for number in (waiting, *self._twins.get(key, ())):
