@@ -8,6 +8,7 @@ one that is no views file at all is left alone.
 import os
 import sqlite3
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -118,6 +119,20 @@ def _move_aside(path: Path) -> Path:
     return aside
 
 
+def _use_wal(db: sqlite3.Connection) -> None:
+    """For this alone SQLite does not wait for another process that is just doing the same."""
+    until = time.monotonic() + _BUSY
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as wrong:
+            if wrong.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 class SqliteViews(Reading):
     """The Views port and the questions of Reading over one file; several processes may have it open."""
 
@@ -144,7 +159,7 @@ class SqliteViews(Reading):
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("PRAGMA cache_size = -262144")
         else:
-            db.execute("PRAGMA journal_mode = WAL")
+            _use_wal(db)
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
             db.execute("PRAGMA journal_size_limit = 67108864")
