@@ -2,7 +2,7 @@
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,7 +55,7 @@ def import_(
     if policy is not None and form != "olist":
         raise Wrong("--policy is for --format olist: in a commands file every order may name its own")
     with ExitStack() as stack:
-        source = None if file is None else _opened(file, form, policy)
+        source = None if file is None else stack.enter_context(closing(_opened(file, form, policy)))
         to_report = None if report is None else stack.enter_context(open(report, "w", encoding="utf-8"))
         app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
         app.catch_up()

@@ -42,19 +42,21 @@ class CommandsFile:
 
     def items(self) -> Iterator[Item]:
         number = 0
-        with self._file as file:
-            while line := file.readline(MAX_BYTES + 2):
-                number += 1
-                self._done += len(line)
-                if len(line) > MAX_BYTES and not line.endswith(b"\n"):
-                    self._done += _skip_line(file)
-                    yield Item(number, None, f"the line is longer than {MAX_BYTES:,} bytes")
-                    continue
-                if number == 1 and line.startswith(_MARK):
-                    line = line[len(_MARK) :]
-                text = line.strip(b" \t\r\n")
-                if text:
-                    yield read_line(number, text)
+        while line := self._file.readline(MAX_BYTES + 2):
+            number += 1
+            self._done += len(line)
+            if len(line) > MAX_BYTES and not line.endswith(b"\n"):
+                self._done += _skip_line(self._file)
+                yield Item(number, None, f"the line is longer than {MAX_BYTES:,} bytes")
+                continue
+            if number == 1 and line.startswith(_MARK):
+                line = line[len(_MARK) :]
+            text = line.strip(b" \t\r\n")
+            if text:
+                yield read_line(number, text)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def read_line(number: int, text: bytes) -> Item:

@@ -35,6 +35,10 @@ class Input(Protocol):
         """The items in order; may be called once."""
         ...
 
+    def close(self) -> None:
+        """Let go of the files."""
+        ...
+
 
 class NotThere(Exception):
     """The input cannot be read; the message says why and what to do."""

@@ -110,6 +110,9 @@ class OlistFolder:
         for order_id in lines.keys() - known:
             yield Item(len(rows) + 2, None, f"order {order_id} has items, but is not in {ORDERS}")
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
     def _compare(self, order_id: str, items: list[Row], paid: dict[str, Decimal]) -> None:
         total = sum((_amount(item, "price") + _amount(item, "freight_value") for item in items), Decimal())
         if paid[order_id] != total:

@@ -8,7 +8,7 @@ the end; one that was broken off stays open, and the same input again goes on wh
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -118,19 +118,16 @@ class _Import:
         began = time.monotonic()
         items = self.source.items()
         chunk_size, window = (1, 0) if self.wishes.strict else (CHUNK, WINDOW - CHUNK)
-        try:
-            while chunk := list(islice(items, chunk_size)):
-                self._open_for(chunk)
-                for item in chunk:
-                    self._give(item)
-                self._take(window)
-                if self.totals.stopped_at is not None:
-                    break
-                if self.wishes.progress is not None:
-                    self.wishes.progress(self.source.done, self.totals)
-            self._take(0)
-        finally:
-            _close(items)
+        while chunk := list(islice(items, chunk_size)):
+            self._open_for(chunk)
+            for item in chunk:
+                self._give(item)
+            self._take(window)
+            if self.totals.stopped_at is not None:
+                break
+            if self.wishes.progress is not None:
+                self.wishes.progress(self.source.done, self.totals)
+        self._take(0)
         if self.totals.stopped_at is None:
             self._end()
         self.totals.seconds = time.monotonic() - began
@@ -246,10 +243,3 @@ class _Import:
                 "command_id": command.command_id,
             }
         self.wishes.report.write(json.dumps(told, ensure_ascii=False) + "\n")
-
-
-def _close(items: Iterator[Item]) -> None:
-    """Let a generator close its file, however the loop over it ended."""
-    close = getattr(items, "close", None)
-    if close is not None:
-        close()

@@ -117,7 +117,7 @@ class Store:
         return {k: v for k, v in told.items() if k != "bytes"}
 
     def everything(self) -> dict[str, Any]:
-        """What the store says of itself, whoever wrote it and when: every commit of every order, and the rows of views."""
+        """What the store says of itself, whoever wrote it and when: each order's commits, and how many rows there."""
         commits = [
             {k: v for k, v in commit.items() if k not in ("offset", "appended_at", "ordinal", "position")}
             for commit in self.rescind("journal", "tail", "-n", 10_000_000, "--json").lines
@@ -154,7 +154,7 @@ def _in_this_process(arguments: list[str], store: Store, input: bytes) -> Done:
     told = []
     for stream in (out, err):
         stream.flush()
-        told.append(stream.buffer.getvalue().decode("utf-8"))  # type: ignore[attr-defined]
+        told.append(stream.buffer.getvalue().decode("utf-8"))
     return Done(code, *told)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.integration.cli.driving import BUYER, Store, asks, command, grants, lives, placed, ships
+from tests.integration.cli.driving import BUYER, Body, Store, asks, command, grants, lives, placed, ships
 
 PORTAL = [
     placed("PO-1"),
@@ -67,7 +67,7 @@ def test_an_import_that_is_live_says_so_in_every_commit(store: Store) -> None:
 def test_the_same_file_again_changes_nothing_at_all(store: Store) -> None:
     stranger = command("Ship", "PO-1", "2026-03-04T10:00:00Z", {"kind": "seller", "id": "other"}, shipment_id="x")
     unknown = ships("PO-404", "2026-03-04T10:00:00Z", 1)
-    rows = [*PORTAL, stranger, unknown, "nonsense"]
+    rows: list[Body | str] = [*PORTAL, stranger, unknown, "nonsense"]
     first = store.take(rows, check=1)
     before = store.stats()
 
@@ -92,7 +92,7 @@ def test_what_was_refused_for_want_of_an_order_is_judged_again_when_it_is_there(
 
 def test_a_bad_line_is_told_with_its_number_and_the_others_go_on(store: Store) -> None:
     nested = "[" * 40 + "]" * 40
-    rows = [
+    rows: list[Body | str] = [
         placed("PO-1"),
         "",
         "{",
@@ -141,7 +141,7 @@ def test_half_a_character_is_a_bad_line(store: Store) -> None:
 
 
 def test_only_a_hundred_bad_lines_are_listed_and_the_report_has_all(store: Store) -> None:
-    rows = ["nonsense"] * 130 + [placed("PO-1"), ships("PO-9", "2026-03-03T10:00:00Z", 1)]
+    rows: list[Body | str] = [*["nonsense"] * 130, placed("PO-1"), ships("PO-9", "2026-03-03T10:00:00Z", 1)]
     totals = store.take(rows, "--report", store.place / "report.jsonl", check=1)
     assert (totals["bad"], len(totals["bad_lines"])) == (130, 100)
 
@@ -151,7 +151,7 @@ def test_only_a_hundred_bad_lines_are_listed_and_the_report_has_all(store: Store
 
 
 def test_strict_stops_at_the_first_bad_line_and_reads_nothing_behind_it(store: Store) -> None:
-    rows = [placed("PO-1"), "nonsense", placed("PO-2")]
+    rows: list[Body | str] = [placed("PO-1"), "nonsense", placed("PO-2")]
     done = store.rescind("import", store.file(rows), "--strict", "--json", check=1)
     assert (done.json["read"], done.json["accepted"], done.json["bad"]) == (2, 1, 1)
     assert "line 2" in done.err
@@ -159,10 +159,7 @@ def test_strict_stops_at_the_first_bad_line_and_reads_nothing_behind_it(store: S
 
 
 def test_deadlines_before_until_are_reached_as_history_and_no_others(store: Store) -> None:
-    def of(order: str) -> list[object]:
-        return [placed(order, policy="auction-house", paid=False)]
-
-    store.take([*of("PO-1"), *of("PO-2")])
+    store.take([placed(order, policy="auction-house", paid=False) for order in ("PO-1", "PO-2")])
     assert [d["kind"] for d in store.show("acme/PO-1")["deadlines"]] == ["unpaid"]
     due = store.show("acme/PO-1")["deadlines"][0]["due_at"]
     assert due == "2026-03-06T10:00:00Z"

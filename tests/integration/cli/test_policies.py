@@ -1,0 +1,133 @@
+"""`rescind policy`: what is in force, what it says, and how another one comes into force."""
+
+import json
+import pathlib
+
+import pytest
+
+from domain.presets import NAMES
+from tests.integration.cli.driving import Store, placed
+
+SHOP = """
+id = "corner-shop"
+version = 1
+rules = ["shipped-lock", "grace-window", "seller-has-final-say"]
+fill-or-kill = true
+[grace-window]
+length = "2 hours"
+"""
+
+
+@pytest.fixture
+def shop(store: Store) -> Store:
+    (store.place / "shop.toml").write_text(SHOP, encoding="utf-8")
+    store.rescind("policy", "publish", store.place / "shop.toml")
+    return store
+
+
+def test_a_new_store_has_the_seven_presets_and_what_was_published(shop: Store) -> None:
+    told = shop.rescind("policy", "list", "--json").json
+    assert [p["id"] for p in told] == [*NAMES, "corner-shop"]
+    assert all(p["newest"] for p in told)
+    assert "corner-shop@1" in shop.rescind("policy", "list").out
+
+
+def test_a_published_policy_never_changes_its_content(shop: Store) -> None:
+    path = shop.place / "shop.toml"
+    assert "published" in shop.rescind("policy", "publish", path).out, "the very same document again is no error"
+    path.write_text(SHOP.replace("2 hours", "3 hours"), encoding="utf-8")
+    err = shop.rescind("policy", "publish", path, check=1).err
+    assert "raise the version" in err
+    path.write_text(SHOP.replace("2 hours", "3 hours").replace("version = 1", "version = 2"), encoding="utf-8")
+    shop.rescind("policy", "publish", path)
+    assert [p["version"] for p in shop.rescind("policy", "list", "--json").json if p["id"] == "corner-shop"] == [1, 2]
+    assert shop.rescind("policy", "show", "corner-shop", "--json").json["document"]["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (('"grace-window",', '"grace-windows",'), "grace-windows"),
+        (("fill-or-kill = true", "fill-and-kill = true"), "fill-and-kill"),
+        (('"2 hours"', '"2 fortnights"'), "2 fortnights"),
+        (("version = 1", "version = 0"), "version"),
+        (("version = 1", "version ="), "not TOML"),
+    ],
+)
+def test_an_unknown_key_rule_or_value_is_refused_by_name(store: Store, change: tuple[str, str], names: str) -> None:
+    path = store.place / "shop.toml"
+    path.write_text(SHOP.replace(*change), encoding="utf-8")
+    assert names in store.rescind("policy", "publish", path, check=2).err
+    assert not store.journal.exists(), "nothing is opened for what cannot be read"
+
+
+def test_a_policy_file_that_is_not_there_is_named(store: Store) -> None:
+    assert "cannot be read" in store.rescind("policy", "publish", store.place / "none.toml", check=2).err
+
+
+def test_orders_are_placed_under_the_newest_or_the_version_named(shop: Store) -> None:
+    path = shop.place / "shop.toml"
+    path.write_text(SHOP.replace("2 hours", "4 hours").replace("version = 1", "version = 2"), encoding="utf-8")
+    shop.rescind("policy", "publish", path)
+    rows = [
+        placed("PO-1", policy="corner-shop"),
+        placed("PO-2", policy="corner-shop@1"),
+        placed("PO-3", policy="no-shop"),
+    ]
+    assert shop.take(rows)["refused"] == {"no-such-policy": 1}
+    assert [shop.show(f"acme/PO-{n}")["policy"]["version"] for n in (1, 2)] == [2, 1]
+
+
+def test_a_policy_explains_its_rules_in_the_order_in_which_they_are_judged(shop: Store) -> None:
+    told = shop.rescind("policy", "explain", "corner-shop", "--json").json
+    assert [t["rule"] for t in told] == [
+        "shipped-lock",
+        "grace-window",
+        "seller-has-final-say",
+        "fill-or-kill",
+        "auto-canceled-is-final",
+    ]
+    assert told[1]["parameters"] == {"length": "2 hours"}
+    out = shop.rescind("policy", "explain", "mutual-consent").out
+    assert "1. mutual-consent-after-shipment (deadline 3 days, silence stays)" in out
+    assert "disputes: request 60 days" in out
+
+
+def test_two_policies_are_compared_key_by_key(shop: Store) -> None:
+    told = shop.rescind("policy", "diff", "corner-shop@1", "everything-store", "--json").json
+    assert told["grace-window.length"] == {"old": "2 hours", "new": "30 minutes"}
+    assert told["fill-or-kill"] == {"old": True, "new": False}
+    file = shop.rescind("policy", "diff", "corner-shop", shop.place / "shop.toml").out
+    assert "they say the same" in file
+    assert "grace-window.length" in shop.rescind("policy", "diff", "corner-shop", "everything-store").out
+
+
+def test_an_unknown_policy_is_answered_with_those_there_are(shop: Store) -> None:
+    err = shop.rescind("policy", "show", "corner-store", check=1).err
+    assert "corner-shop" in err
+    assert "no policy seller-portal@9" in shop.rescind("policy", "explain", "seller-portal@9", check=1).err
+
+
+def test_a_marketplace_has_its_default_policy_from_the_settings(store: Store, tmp_path: pathlib.Path) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text(
+        '[marketplaces.default]\npolicy = "big-box"\ntimezone = "UTC"\n'
+        '[marketplaces.acme]\ntimezone = "Europe/Berlin"\nholidays = [2026-03-09]\n',
+        encoding="utf-8",
+    )
+    row = {k: v for k, v in placed("PO-1").items() if k != "policy"}
+    file = store.file([row])
+    store.rescind("--config", config, "import", file)
+    assert store.show("acme/PO-1")["policy"]["id"] == "big-box"
+    calendar = store.history("acme/PO-1")[0]["data"]["calendar"]
+    assert (calendar["timezone"], calendar["holidays"]) == ("Europe/Berlin", ["2026-03-09"])
+
+    behind = Store(tmp_path / "behind")
+    behind.place.mkdir()
+    behind.file([row])
+    behind.rescind("import", behind.place / "commands.jsonl", "--config", config)
+    assert behind.show("acme/PO-1")["policy"]["id"] == "big-box"
+    named = Store(tmp_path / "named", more={"RESCIND_CONFIG": str(config)})
+    named.place.mkdir()
+    named.take([row])
+    assert json.dumps(named.show("acme/PO-1")["policy"]) == json.dumps(store.show("acme/PO-1")["policy"])

@@ -1,0 +1,127 @@
+"""Settings: options over environment over file over defaults, and errors that name the key."""
+
+import pathlib
+
+import pytest
+
+from domain.market import DEFAULT_MARKET
+from infra.settings import CONFIG, SettingsError, journal_at, load_settings, views_at
+from tests.integration.cli.driving import Store
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("RESCIND_")]:
+        monkeypatch.delenv(name)
+
+
+def written(place: pathlib.Path, text: str) -> str:
+    path = place / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_what_is_nearer_to_the_call_wins(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, 'journal = "sqlite:///of-file"\nport = 1\nhost = "127.0.0.3"\n')
+    monkeypatch.setenv(CONFIG, file)
+    monkeypatch.setenv("RESCIND_PORT", "2")
+    found = load_settings(host="127.0.0.2")
+    assert (found.journal, found.port, found.host) == ("sqlite:///of-file", 2, "127.0.0.2")
+    assert found.synchronous == "full"
+    assert load_settings(written(tmp_path, "port = 4\n")).journal == "sqlite:///var/journal"
+
+
+def test_a_marketplace_takes_key_by_key_what_it_does_not_say_from_the_default(tmp_path: pathlib.Path) -> None:
+    file = written(
+        tmp_path,
+        '[marketplaces.default]\ntimezone = "Europe/Berlin"\npolicy = "big-box"\ncontact = "desk@example.org"\n'
+        '[marketplaces.acme]\npolicy = "seller-portal@1"\nweekend = ["fri", "sat"]\n'
+        'holidays = ["2026-03-09", 2026-03-10]\n'
+        'holiday_calendar = "DE"\narbitration_fee = "200.00 USD"\n',
+    )
+    acme = load_settings(file).market("acme")
+    assert (acme.timezone, acme.policy, acme.contact) == ("Europe/Berlin", "seller-portal@1", "desk@example.org")
+    assert (acme.weekend, acme.holidays) == (("fri", "sat"), ("2026-03-09", "2026-03-10"))
+    assert (acme.holiday_calendar, acme.arbitration_fee) == ("DE", "200.00 USD")
+    other = load_settings(file).market("other")
+    assert (other.policy, other.weekend) == ("big-box", ("sat", "sun"))
+    assert load_settings().market("acme") == DEFAULT_MARKET
+
+
+def test_marketplaces_may_stand_in_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESCIND_MARKETPLACES", '{"acme": {"weekend": ["fri"], "timezone": "America/New_York"}}')
+    acme = load_settings().market("acme")
+    assert (acme.weekend, acme.timezone) == (("fri",), "America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("colour = 1", "colour: there is no such setting"),
+        ("port = 70000", "port"),
+        ('port = "many"', "port"),
+        (
+            'journal = "kafka://broker:9092/rescind"',
+            "journal: 'kafka://broker:9092/rescind' cannot be opened: this",
+        ),
+        ('journal = "sqlite:///x?partitions=0"', "journal: a journal has 1 to"),
+        ('journal = "sqlite:///x?partition=2"', "journal"),
+        ('journal = "sqlite:///"', "journal"),
+        ('views = "postgresql://host/db"', "views: 'postgresql://host/db' cannot be opened: this release has"),
+        ('synchronous = "off"', "synchronous"),
+        ("clock_limit = 0", "clock_limit"),
+        ('[marketplaces.acme]\nzone = "UTC"', "marketplaces.acme.zone: there is no such setting"),
+        ('[marketplaces.acme]\ntimezone = "Nowhere/City"', "marketplaces.acme.timezone: 'Nowhere/City' is not a zone"),
+        ('[marketplaces.acme]\nweekend = ["sun", "day"]', "marketplaces.acme.weekend"),
+        ('[marketplaces.acme]\nholidays = ["2026-02-30"]', "marketplaces.acme.holidays"),
+        ('[marketplaces.acme]\nholiday_calendar = "XX"', "marketplaces.acme.holiday_calendar: 'XX' is not a calendar"),
+        ('[marketplaces.acme]\npolicy = "Big Box"', "marketplaces.acme.policy"),
+        ('[marketplaces."Acme Inc"]\npolicy = "big-box"', "marketplaces.Acme Inc"),
+        ('vault_key = "c2VjcmV0"', "vault_key: a secret does not belong in here"),
+        ("port =", "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_key(tmp_path: pathlib.Path, text: str, names: str) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        load_settings(written(tmp_path, text))
+    assert names in str(wrong.value)
+    assert "settings.toml" in str(wrong.value)
+
+
+def test_an_environment_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("PORT", "x"), ("MARKETPLACES", "{"), ("VAULT_KEY", "short"), ("JOURNAL", "redis://x")):
+        monkeypatch.setenv(f"RESCIND_{name}", value)
+        with pytest.raises(SettingsError, match=f"RESCIND_{name}"):
+            load_settings()
+        monkeypatch.delenv(f"RESCIND_{name}")
+
+
+def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    import base64
+
+    key = base64.b64encode(b"k" * 32).decode()
+    monkeypatch.setenv("RESCIND_VAULT_KEY", key)
+    assert key not in repr(load_settings())
+
+
+def test_urls_are_read_as_they_are_written() -> None:
+    assert journal_at("sqlite:////abs/dir").directory == pathlib.Path("/abs/dir")
+    assert journal_at("sqlite:///rel/dir?partitions=4").directory == pathlib.Path("rel/dir")
+    assert journal_at("sqlite:///rel/dir?partitions=4").partitions == 4
+    assert journal_at("memory:").directory is None
+    assert journal_at("memory:?partitions=2").partitions == 2
+    assert views_at("sqlite:////abs/views.sqlite").path == pathlib.Path("/abs/views.sqlite")
+    assert load_settings(journal="sqlite:///x").views_at.path == pathlib.Path("x/views.sqlite")
+    assert load_settings(journal="memory:").views_at.path is None
+
+
+def test_a_wrong_setting_is_a_usage_error_on_the_command_line(store: Store) -> None:
+    done = store.rescind("order", "show", "acme/PO-1", "--journal", "redis://x", check=2)
+    assert done.err.startswith("rescind: --journal: 'redis://x' cannot be opened")
+    assert "cannot be read" in store.rescind("--config", "none.toml", "journal", "stats", check=2).err
+    assert store.rescind("order", "show", "--nonsense", check=2).err
+    assert store.rescind("no-such-command", check=2).err
+    assert "Commands" in store.rescind("--help").out
+    assert store.rescind("--version").out.startswith("rescind ")
