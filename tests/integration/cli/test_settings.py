@@ -63,8 +63,8 @@ def test_marketplaces_may_stand_in_the_environment_as_json(monkeypatch: pytest.M
         ("port = 70000", "port"),
         ('port = "many"', "port"),
         (
-            'journal = "kafka://broker:9092/rescind"',
-            "journal: 'kafka://broker:9092/rescind' cannot be opened: this",
+            'journal = "redis://broker/0"',
+            "journal: 'redis://broker/0' cannot be opened: this",
         ),
         ('journal = "sqlite:///x?partitions=0"', "journal: a journal has 1 to"),
         ('journal = "sqlite:///x?partition=2"', "journal"),
