@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +37,8 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from domain.market import DEFAULT_MARKET, MarketSettings
+from infra.kafka.address import KafkaAt, kafka_at
+from infra.kafka.client import Security
 
 CONFIG: Final = "RESCIND_CONFIG"
 """The environment variable that names the settings file."""
@@ -53,10 +55,15 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class JournalAt:
-    """A journal URL, read: ``directory`` is None for ``memory:``; ``partitions`` None where the URL names none."""
+    """A journal URL, read: ``partitions`` is None where it names none.
+
+    ``directory`` is where the files are: all of an embedded journal; of one on Kafka (``kafka``) what is this process's
+    own, as the setting ``directory`` says (None before the settings are asked). None for ``memory:``.
+    """
 
     directory: Path | None
     partitions: int | None
+    kafka: KafkaAt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +74,16 @@ class ViewsAt:
 
 
 _PARTITIONS: Final = re.compile(r"\?partitions=([0-9]{1,4})$", re.ASCII)
-_JOURNALS: Final = "this release has memory: and sqlite:///DIRECTORY, each with ?partitions=N if you like"
+_KAFKA: Final = "kafka://"
+_JOURNALS: Final = (
+    "this release has memory:, sqlite:///DIRECTORY and kafka://HOST:PORT/PREFIX, each with ?partitions=N if you like"
+)
 _VIEWS: Final = "this release has memory: and sqlite:///FILE"
 
 
 def journal_at(url: str) -> JournalAt:
-    """Read a journal URL: ``memory:`` or ``sqlite:///DIR``, with ``?partitions=N``; ValueError says what there is."""
+    """Read a journal URL: ``memory:``, ``sqlite:///DIR`` or ``kafka://HOST:PORT[,HOST:PORT]/PREFIX``, each with
+    ``?partitions=N``; ValueError says what there is."""
     partitions = None
     place = url
     if found := _PARTITIONS.search(url):
@@ -82,6 +93,8 @@ def journal_at(url: str) -> JournalAt:
             raise ValueError(f"a journal has 1 to {MOST_PARTITIONS} partitions, not {partitions}")
     if place == "memory:":
         return JournalAt(None, partitions)
+    if place.startswith(_KAFKA):
+        return JournalAt(None, partitions, kafka_at(place.removeprefix(_KAFKA)))
     return JournalAt(Path(_after_slashes(place, _JOURNALS)), partitions)
 
 
@@ -194,7 +207,13 @@ class Settings(BaseSettings):
     journal: Annotated[str, _judged(journal_at)] = Field(
         "sqlite:///var/journal",
         description="The journal: `sqlite:///DIRECTORY` (relative to where the command runs; with a fourth slash "
-        "absolute) or `memory:`, which lives as long as its process. `?partitions=N` counts when it is created.",
+        "absolute), `kafka://HOST:PORT[,HOST:PORT]/PREFIX`, or `memory:`, which lives as long as its process. "
+        "`?partitions=N` counts when it is created.",
+    )
+    directory: str | None = Field(
+        None,
+        description="Beside a journal on Kafka: where this process keeps its local state, and the vault and the views "
+        "unless they are named. Default: `var/PREFIX`.",
     )
     views: Annotated[str, _judged(views_at)] | None = Field(
         None,
@@ -231,6 +250,20 @@ class Settings(BaseSettings):
     orders_at_hand: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         50_000, description="Folded orders that are kept in memory."
     )
+    kafka_client: Literal["kafka-python", "librdkafka"] = Field(
+        "kafka-python", description="Which client speaks to Kafka. `librdkafka` needs the extra of the same name."
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How brokers are spoken to."
+    )
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="How this process shows itself to brokers with SASL."
+    )
+    kafka_user: str | None = Field(None, description="Its name there.")
+    kafka_password: SecretStr | None = Field(None, description="Its password there. By environment only.")
+    kafka_ca_file: str | None = Field(None, description="PEM file of the authority that brokers are trusted by.")
+    kafka_certificate_file: str | None = Field(None, description="PEM file of this process's own certificate.")
+    kafka_key_file: str | None = Field(None, description="PEM file of the key to it.")
     host: str = Field("127.0.0.1", description="Where `rescind serve` listens.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="Its port; 0 takes a free one.")
     marketplaces: dict[MarketName, Marketplace] = Field(
@@ -267,7 +300,25 @@ class Settings(BaseSettings):
     @property
     def journal_at(self) -> JournalAt:
         """Where the journal is."""
-        return journal_at(self.journal)
+        at = journal_at(self.journal)
+        if at.kafka is None:
+            return at
+        own = Path(self.directory) if self.directory is not None else Path("var") / at.kafka.prefix
+        return replace(at, directory=own)
+
+    @property
+    def security(self) -> Security:
+        """How brokers are spoken to."""
+        password = self.kafka_password
+        return Security(
+            self.kafka_security,
+            self.kafka_mechanism,
+            self.kafka_user,
+            None if password is None else password.get_secret_value(),
+            self.kafka_ca_file,
+            self.kafka_certificate_file,
+            self.kafka_key_file,
+        )
 
     @property
     def views_at(self) -> ViewsAt:
@@ -289,6 +340,13 @@ class Settings(BaseSettings):
         return found
 
 
+_SECRETS: Final = {
+    "vault_key": "RESCIND_VAULT_KEY or vault_key_file",
+    "kafka_password": "RESCIND_KAFKA_PASSWORD",
+}
+"""Keys that may not stand in the settings file, and where they belong."""
+
+
 def load_settings(config: str | None = None, **options: Any) -> Settings:
     """Settings from options (None: not given), the environment, the file, the defaults, in this order.
 
@@ -296,10 +354,9 @@ def load_settings(config: str | None = None, **options: Any) -> Settings:
     """
     file = config or os.environ.get(CONFIG)
     document = _document(file) if file else {}
-    if "vault_key" in document:
-        raise SettingsError(
-            f"{file}: vault_key: a secret does not belong in here; use RESCIND_VAULT_KEY or vault_key_file"
-        )
+    for secret, instead in _SECRETS.items():
+        if secret in document:
+            raise SettingsError(f"{file}: {secret}: a secret does not belong in here; use {instead}")
     given = {key: value for key, value in options.items() if value is not None}
     try:
         token = _file_content.set(document)
@@ -308,7 +365,7 @@ def load_settings(config: str | None = None, **options: Any) -> Settings:
         finally:
             _file_content.reset(token)
     except ValidationError as invalid:
-        raise SettingsError(_sentence(invalid, document, file)) from None
+        raise SettingsError(_sentence(invalid, document, file, given)) from None
     except SourceError as unreadable:
         field = re.search(r'field "(\w+)"', str(unreadable))
         name = f"RESCIND_{field[1].upper()}" if field else "RESCIND_…"
@@ -330,7 +387,7 @@ def _document(file: str) -> Mapping[str, Any]:
         raise SettingsError(f"the settings file {file} is not TOML: {broken}") from None
 
 
-def _sentence(invalid: ValidationError, document: Mapping[str, Any], file: str | None) -> str:
+def _sentence(invalid: ValidationError, document: Mapping[str, Any], file: str | None, given: Mapping[str, Any]) -> str:
     """The first error: where the value came from, its key, and what is wrong with it."""
     error = invalid.errors(include_url=False, include_input=False)[0]
     location = [str(step) for step in error["loc"] if step != "[key]"]
@@ -338,6 +395,8 @@ def _sentence(invalid: ValidationError, document: Mapping[str, Any], file: str |
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         message = "there is no such setting; docs/reference/settings.md lists them"
+    if location and location[0] in given:
+        return f"--{key}: {message}"
     variable = f"RESCIND_{location[0].upper()}" if location else ""
     if variable in os.environ:
         return f"{variable}: {message}" if len(location) == 1 else f"{variable}: {key}: {message}"

@@ -7,7 +7,10 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.broker.fixtures import cluster, kafka
 from tests.needs import KNOWN, require, required
+
+__all__ = ["cluster", "kafka"]
 
 # No deadline: two cores are shared with other workers. In CI the examples are the same every time, so that a change is
 # judged and not its luck; everywhere else they are new every time.

@@ -20,6 +20,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "policy": ("policy", "policy", "The policies in force: list, show, explain, compare, publish."),
     "deadlines": ("deadlines", "deadlines", "What falls due."),
     "journal": ("journal", "journal", "What stands in the journal."),
+    "topics": ("topics", "topics", "The Kafka topics of a journal: make them, check them."),
     "replay": ("replay", "replay", "Rebuild every view from the journal, or compare them with it."),
     "doctor": ("doctor", "doctor", "Is everything in order, and if not, what to do."),
     "bench": ("bench", "bench", "Measure, side by side with what it is compared with."),
@@ -46,7 +47,9 @@ class LazyGroup(click.Group):
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--config", metavar="FILE", help="Settings file (TOML); otherwise RESCIND_CONFIG names it.")
-@click.option("--journal", metavar="URL", help="The journal: sqlite:///DIR[?partitions=N], or memory:")
+@click.option(
+    "--journal", metavar="URL", help="The journal: sqlite:///DIR[?partitions=N], kafka://HOST:PORT/PREFIX, or memory:"
+)
 @click.option("--views", metavar="URL", help="The views: sqlite:///FILE, or memory:")
 @click.version_option(package_name="rescind", message="rescind %(version)s")
 def cli(config: str | None, journal: str | None, views: str | None) -> None:

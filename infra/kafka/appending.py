@@ -56,7 +56,7 @@ class Appending:
         self._number = 0
         self._closed = False
         self._stopped: JournalError | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a client may answer while it is being asked
         self._changed = threading.Condition(self._lock)
         threading.Thread(target=self._keep, name=f"keeper of {name}", daemon=True).start()
         threading.Thread(target=self._visit, name=f"visitor of {name}", daemon=True).start()
@@ -201,13 +201,12 @@ class Appending:
             with self._lock:
                 self._trouble = str(error)
             return False
-        with self._lock:
+        with self._lock:  # nobody overtakes what was held
             self._sender = sender
             self._trouble = None
-            held, self._held = self._held, deque()
-            sent = [(self._took_off(flight), flight) for flight in held]
-        for number, flight in sent:
-            self._send(sender, number, flight)
+            while self._held and self._sender is sender:
+                flight = self._held.popleft()
+                self._send(sender, self._took_off(flight), flight)
         return True
 
 

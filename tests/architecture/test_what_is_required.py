@@ -35,6 +35,7 @@ def outcome(place: pathlib.Path, required: str, path: str) -> tuple[int, dict[st
     (place / "tests").mkdir(exist_ok=True)
     shutil.copy(ROOT / "tests/needs.py", place / "tests")
     shutil.copy(ROOT / "tests/conftest.py", place / "tests")
+    shutil.copytree(ROOT / "tests/broker", place / "tests/broker", dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", place)
     (place / "tests/test_small.py").write_text(TESTS, encoding="utf-8")
     done = subprocess.run(

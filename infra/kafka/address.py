@@ -1,0 +1,51 @@
+"""Where a Kafka journal is: its URL, and the names of its topics."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+PORT: Final = 9092
+PREFIX: Final = "rescind"
+THERE_IS: Final = "write kafka://host:port[,host:port]/prefix, with ?partitions=N if you like"
+_SERVER: Final = re.compile(r"([A-Za-z0-9._\-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9._\-]{1,200}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAt:
+    """A cluster and a prefix of topics on it."""
+
+    servers: str
+    """Bootstrap servers, ``host:port[,host:port]``."""
+    prefix: str
+
+    @property
+    def journal(self) -> str:
+        """The topic of the journal."""
+        return f"{self.prefix}.journal"
+
+    @property
+    def control(self) -> str:
+        """The topic of the control log."""
+        return f"{self.prefix}.control"
+
+    def __str__(self) -> str:
+        return f"kafka://{self.servers}/{self.prefix}"
+
+
+def kafka_at(place: str) -> KafkaAt:
+    """Read ``host:port[,host:port]/prefix``, what stands behind ``kafka://``; ValueError says how it is written."""
+    hosts, _, prefix = place.partition("/")
+    servers = []
+    for host in hosts.split(","):
+        if not _SERVER.fullmatch(host):
+            raise ValueError(f"{host!r} is no server: {THERE_IS}")
+        servers.append(host if _has_port(host) else f"{host}:{PORT}")
+    prefix = prefix or PREFIX
+    if not _NAME.fullmatch(prefix) or prefix.strip(".") == "":
+        raise ValueError(f"{prefix!r} is no prefix of topics (letters, digits, . _ -): {THERE_IS}")
+    return KafkaAt(",".join(servers), prefix)
+
+
+def _has_port(host: str) -> bool:
+    return ":" in host.rpartition("]")[2]

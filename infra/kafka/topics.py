@@ -1,0 +1,193 @@
+"""The topics: how they are made, and what is looked at when they are checked.
+
+What a journal stands on is set on its topics and never inherited from a cluster's defaults (DESIGN 3.2): nothing is
+thrown away, nothing is taken back, the log's time is the broker's. ``docs/reference/topics.md`` says why, one by one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from consumers.journal import RECORD_LIMIT, JournalMismatch, JournalUnavailable
+from infra.journals.kafka import connection
+from infra.kafka.address import KafkaAt
+from infra.kafka.client import OVERHEAD, Security
+
+PARTITIONS: Final = 12
+"""Of a new journal, unless its URL says otherwise. The number can never change."""
+REPLICAS: Final = 3
+"""Of a new topic, where there are as many brokers."""
+LARGEST: Final = 1_048_588
+"""``max.message.bytes``: Kafka's own default, which takes a record of the largest size with its overhead."""
+assert LARGEST >= RECORD_LIMIT + OVERHEAD
+
+_PATIENCE: Final = 30_000
+_UNKNOWN_TOPIC: Final = 3
+
+
+def wanted_settings(replicas: int) -> dict[str, str]:
+    """Every setting of a log's topic that has so many replicas."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "max.message.bytes": str(LARGEST),
+        "min.insync.replicas": "2" if replicas >= 3 else "1",
+        "unclean.leader.election.enable": "false",
+        "message.timestamp.type": "LogAppendTime",
+        "compression.type": "uncompressed",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A thing about a topic. ``wrong``: what is acknowledged may be lost, or nothing works. ``note``: look there."""
+
+    topic: str
+    what: str
+    wanted: str
+    found: str
+    state: Literal["ok", "note", "wrong"]
+    do: str = ""
+
+
+class Topics:
+    """The topics of one journal on one cluster. Close it."""
+
+    def __init__(self, at: KafkaAt, security: Security) -> None:
+        """JournalUnavailable if the brokers do not answer."""
+        self.at = at
+        try:
+            self._admin = KafkaAdminClient(**connection(at.servers, security), bootstrap_timeout_ms=5_000)
+        except KafkaError as error:
+            raise _unavailable(at, error) from error
+
+    def close(self) -> None:
+        self._admin.close()
+
+    def partitions(self) -> dict[str, int | None]:
+        """How many partitions each topic has; None where it is missing."""
+        found = self._described()
+        return {name: None if topic is None else len(topic["partitions"]) for name, topic in found.items()}
+
+    def create(self, partitions: int, replicas: int | None = None) -> list[str]:
+        """Make those that are missing, with all their settings; which they were.
+
+        ``replicas`` None: 3 where there are as many brokers, else as many as there are. JournalMismatch if only one of
+        the two is there, or the cluster cannot have so many replicas.
+        """
+        there = self.partitions()
+        missing = [name for name, count in there.items() if count is None]
+        if missing and len(missing) < len(there):
+            raise JournalMismatch(
+                f"{missing[0]} is missing, but {next(name for name in there if name not in missing)} is there: bring "
+                "back what belongs together; a new one would begin another history"
+            )
+        brokers = self._brokers()
+        replicas = min(REPLICAS, brokers) if replicas is None else replicas
+        if replicas > brokers:
+            raise JournalMismatch(f"{replicas} replicas need as many brokers, and {self.at.servers} has {brokers}")
+        if not missing:
+            return []
+        wanted = {name: self._wanted_partitions(name, partitions) for name in missing}
+        new = {
+            name: {"num_partitions": count, "replication_factor": replicas, "configs": wanted_settings(replicas)}
+            for name, count in wanted.items()
+        }
+        try:
+            self._admin.create_topics(new, timeout_ms=_PATIENCE)
+        except TopicAlreadyExistsError:  # somebody else makes them at the same moment
+            missing = []
+        except KafkaError as error:
+            raise _unavailable(self.at, error) from error
+        try:
+            self._admin.wait_for_topics(list(there), timeout_ms=_PATIENCE)
+        except KafkaError as error:
+            raise _unavailable(self.at, error) from error
+        return missing
+
+    def check(self, partitions: int | None = None) -> list[Finding]:
+        """Compare the cluster with what is wanted. ``partitions`` None: any number will do for the journal."""
+        findings: list[Finding] = []
+        for name, topic in self._described().items():
+            if topic is None:
+                make = "rescind topics create, if there never was one; else bring it back"
+                findings.append(Finding(name, "topic", "there", "missing", "wrong", make))
+                continue
+            count = len(topic["partitions"])
+            want = self._wanted_partitions(name, partitions or count)
+            findings.append(_compared(name, "partitions", str(want), str(count), "use the journal as it was made"))
+            findings += self._replicas(name, topic)
+            findings += self._settings(name, min(len(part["replica_nodes"]) for part in topic["partitions"]))
+        return findings
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _wanted_partitions(self, name: str, partitions: int) -> int:
+        return 1 if name == self.at.control else partitions
+
+    def _described(self) -> dict[str, Any]:
+        names = [self.at.control, self.at.journal]
+        try:
+            found = {topic["name"]: topic for topic in self._admin.describe_topics(names)}
+        except KafkaError as error:
+            raise _unavailable(self.at, error) from error
+        described: dict[str, Any] = {}
+        for name in names:
+            topic = found[name]
+            if topic["error_code"] not in (0, _UNKNOWN_TOPIC):
+                raise JournalUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
+            described[name] = topic if topic["error_code"] == 0 else None
+        return described
+
+    def _brokers(self) -> int:
+        try:
+            return len(self._admin.describe_cluster()["brokers"])
+        except KafkaError as error:
+            raise _unavailable(self.at, error) from error
+
+    def _replicas(self, name: str, topic: Mapping[str, Any]) -> list[Finding]:
+        least = min(len(part["replica_nodes"]) for part in topic["partitions"])
+        state: Literal["ok", "note"] = "ok" if least >= REPLICAS else "note"
+        more = (
+            "" if state == "ok" else "one broker's disk is the only copy" if least == 1 else "spread it over 3 brokers"
+        )
+        found = [Finding(name, "replicas", str(REPLICAS), str(least), state, more)]
+        behind = [part for part in topic["partitions"] if len(part["isr_nodes"]) < len(part["replica_nodes"])]
+        if behind:
+            numbers = ", ".join(str(part["partition_index"]) for part in behind)
+            what = f"partitions {numbers} have fewer"
+            found.append(Finding(name, "in sync", "all replicas", what, "note", "look whether a broker is down"))
+        return found
+
+    def _settings(self, name: str, replicas: int) -> list[Finding]:
+        wanted = wanted_settings(replicas)
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(wanted))
+        try:
+            configs = self._admin.describe_configs([resource], config_filter="all")["topic"][name]
+        except KafkaError as error:
+            raise _unavailable(self.at, error) from error
+        findings = []
+        for key, value in wanted.items():
+            has = str(configs.get(key, {}).get("value"))
+            larger = key in _AT_LEAST and has.isdecimal() and int(has) >= int(value)
+            set_it = f"kafka-configs --alter --topic {name} --add-config {key}={value}"
+            findings.append(_compared(name, key, value, value if larger else has, set_it, shown=has))
+        return findings
+
+
+_AT_LEAST: Final = frozenset({"max.message.bytes", "min.insync.replicas"})
+"""Settings of which more is fine too."""
+
+
+def _compared(topic: str, what: str, wanted: str, found: str, do: str, *, shown: str | None = None) -> Finding:
+    right = wanted == found
+    return Finding(topic, what, wanted, shown or found, "ok" if right else "wrong", "" if right else do)
+
+
+def _unavailable(at: KafkaAt, error: Exception) -> JournalUnavailable:
+    return JournalUnavailable(f"{at.servers} cannot be asked: {type(error).__name__}: {error}")

@@ -1,0 +1,45 @@
+"""Topics and journals on a test's broker."""
+
+from typing import Any
+
+from kafka import KafkaAdminClient
+
+from infra.journals.kafka import open_kafka_journal
+from infra.kafka.client import Timings
+from infra.kafka.journal import KafkaJournal
+from infra.kafka.topics import wanted_settings
+from tests.broker.fixtures import Kafka
+
+CLIENTS = ("kafka-python",)
+"""Every client that the journal can use."""
+
+QUICK = Timings(ask=2.0, request=1.0, delivery=4.0, hold=1.0, watch=0.2, lag=2.0)
+"""For tests in which brokers do not answer: nothing is waited for as long as in earnest."""
+
+
+def admin(servers: str) -> KafkaAdminClient:
+    return KafkaAdminClient(bootstrap_servers=servers.split(","), reconnect_backoff_max_ms=200)
+
+
+def new_topic(kafka: Kafka, partitions: int) -> str:
+    """A topic that nobody has used, with the settings of a journal."""
+    name = f"{kafka.prefix()}.journal"
+    make_topic(kafka.servers, name, partitions)
+    return name
+
+
+def make_topic(servers: str, name: str, partitions: int, replicas: int = 1, **settings: str) -> None:
+    """``settings``: with underscores where Kafka has dots."""
+    more = {key.replace("_", "."): value for key, value in settings.items()}
+    made: dict[str, Any] = {"num_partitions": partitions, "replication_factor": replicas}
+    with admin(servers) as asking:
+        asking.create_topics({name: made | {"configs": wanted_settings(replicas) | more}}, timeout_ms=30_000)
+        asking.wait_for_topics([name], timeout_ms=30_000)
+
+
+def open_journal(
+    client: str, servers: str, topic: str, partitions: int | None = None, timings: Timings | None = None, **more: Any
+) -> KafkaJournal:
+    """A journal by the client with this name."""
+    assert client in CLIENTS
+    return open_kafka_journal(servers, topic, partitions, timings=timings, **more)
