@@ -1,0 +1,258 @@
+"""The follower: log order, one transaction a batch, then the listener; and what stops a partition."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from consumers.admission import Admitted, Rejected
+from consumers.follower import Follower, FormatTooNew
+from consumers.journal import JournalMismatch, JournalRecord, LogChanged, LogLost
+from consumers.local_state import LocalState
+from infra.journals.memory import MemoryLog
+from infra.journals.sqlite import open_sqlite_journal
+from infra.local_state import memory_local_state, open_local_state
+from schemas.commit import Commit
+from tests.spec.store.making import Chain, commit, events, part, record
+
+
+class Listening:
+    """Writes down what it is told, and how far local state was then."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, int, int]] = []
+        self.state: LocalState | None = None
+
+    def admitted(self, admitted: Admitted) -> None:
+        assert self.state is not None
+        self.told.append(("admitted", admitted.offset, admitted.index, self.state.next_offset))
+
+    def rejected(self, rejected: Rejected) -> None:
+        assert self.state is not None
+        self.told.append((rejected.kind, rejected.offset, rejected.index, self.state.next_offset))
+
+
+def followed(log: MemoryLog, state: LocalState | None = None) -> tuple[Follower, Listening]:
+    listening = Listening()
+    listening.state = state or memory_local_state(0, len(log.records))
+    return Follower(log.journal(), 0, listening.state, listening), listening
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog(1, count().__next__, identity="the log")
+
+
+def write(log: MemoryLog, *commits: bytes | Commit) -> None:
+    log.journal().append(0, b"", record(*commits).value).result(0)
+
+
+def test_commits_are_told_in_log_order_after_local_state_has_the_whole_batch(log: MemoryLog) -> None:
+    chain = Chain("s")
+    first = chain.next("A", command="c1")
+    write(log, first, first)
+    write(log, b"rubbish", chain.next("B"))
+    follower, listening = followed(log)
+    follower.start()
+    assert follower.behind == 2
+    assert follower.advance() == 2
+    assert listening.told == [
+        ("admitted", 0, 0, 2),
+        ("duplicate", 0, 1, 2),
+        ("malformed", 1, 0, 2),
+        ("admitted", 1, 1, 2),
+    ]
+    assert follower.advance() == 0
+    assert (follower.next_offset, follower.next_ordinal, follower.next_position, follower.behind) == (2, 2, 2, 0)
+    assert follower.state.identity == "the log"
+    assert follower.state.rejections() == {"duplicate": 1, "superseded": 0, "malformed": 1}
+
+
+def test_a_batch_has_at_most_so_many_records(log: MemoryLog) -> None:
+    chain = Chain("s")
+    for _ in range(5):
+        write(log, chain.next("A"))
+    follower, _ = followed(log)
+    assert [follower.advance(2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_the_follower_answers_for_its_local_state(log: MemoryLog) -> None:
+    chain = Chain("s")
+    write(log, chain.next("A", command="c1"), chain.next("B"))
+    follower, _ = followed(log)
+    follower.advance()
+    head = follower.head("s")
+    assert head is not None
+    assert head.count == 2
+    assert [a.ordinal for a in follower.commits_of("s", first=1)] == [1]
+    assert follower.ordinal_of_command("s", "c1") == 0
+    at = follower.commit_at(1)
+    assert at is not None
+    assert at.hash == head.hash
+
+
+def test_an_error_of_local_state_loses_nothing_and_the_next_advance_does_it_again(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(log, Chain("s").next("A"))
+    state = memory_local_state(0, 1)
+    follower, listening = followed(log, state)
+    with monkeypatch.context() as patch:
+
+        def full(next_offset: int, next_index: int = 0) -> None:
+            raise OSError("disk full")
+
+        patch.setattr(state, "flush", full)
+        with pytest.raises(OSError, match="disk full"):
+            follower.advance()
+    assert (listening.told, follower.next_ordinal, follower.stopped) == ([], 0, None)
+    assert follower.advance() == 1
+    assert listening.told == [("admitted", 0, 0, 1)]
+
+
+def test_without_a_listener_local_state_is_kept_all_the_same(log: MemoryLog) -> None:
+    write(log, Chain("s").next("A"))
+    follower = Follower(log.journal(), 0, memory_local_state(0, 1))
+    assert follower.advance() == 1
+    assert follower.next_ordinal == 1
+
+
+# ---- what stops a partition ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def read_to_the_end(request: pytest.FixtureRequest, log: MemoryLog, tmp_path: Path) -> LocalState:
+    """Local state of a log of two records, a rejected commit last."""
+    chain = Chain("s")
+    write(log, chain.next("A"))
+    write(log, chain.next("B"), b"rubbish")
+    if request.param == "memory":
+        state = memory_local_state(0, 1)
+    else:
+        state = open_local_state(tmp_path / "s.sqlite", 0, 1).state
+    follower, _ = followed(log, state)
+    follower.start()
+    follower.advance()
+    return state
+
+
+def test_local_state_that_fits_the_log_goes_on(log: MemoryLog, read_to_the_end: LocalState) -> None:
+    write(log, Chain("t").next("A"))
+    follower, listening = followed(log, read_to_the_end)
+    follower.start()
+    assert follower.advance() == 1
+    assert listening.told == [("admitted", 2, 0, 3)]
+
+
+def test_a_log_that_ends_before_what_was_read_is_lost(log: MemoryLog, read_to_the_end: LocalState) -> None:
+    log.truncate(0, 1)
+    follower, _ = followed(log, read_to_the_end)
+    with pytest.raises(LogLost, match="ends at offset 1, local state has read up to 2") as stop:
+        follower.start()
+    assert follower.stopped is stop.value
+    with pytest.raises(LogLost):
+        follower.advance()
+
+
+def test_a_log_of_another_identity_is_another_log_whatever_it_holds(
+    log: MemoryLog, read_to_the_end: LocalState
+) -> None:
+    log.identity = "another"
+    follower, _ = followed(log, read_to_the_end)
+    with pytest.raises(LogChanged, match="journal another, local state is of journal the log"):
+        follower.start()
+    assert follower.stopped is not None
+
+
+@pytest.mark.parametrize("other", ["another commit", "no record", "no commit"])
+def test_another_commit_where_the_last_one_was_is_a_changed_log(
+    log: MemoryLog, read_to_the_end: LocalState, other: str
+) -> None:
+    value = {
+        "another commit": record(Chain("t").next("A")).value,
+        "no record": b"rubbish",
+        "no commit": b"",
+    }[other]
+    log.records[0][1] = JournalRecord(0, 1, 0, value)
+    follower, _ = followed(log, read_to_the_end)
+    with pytest.raises(LogChanged, match="is not the one that was acknowledged"):
+        follower.start()
+
+
+def test_a_log_with_another_number_of_partitions_does_not_start(read_to_the_end: LocalState) -> None:
+    follower, _ = followed(MemoryLog(2, count().__next__, identity="the log"), read_to_the_end)
+    with pytest.raises(JournalMismatch, match="of partition 0 of 1, the journal's is 0 of 2"):
+        follower.start()
+
+
+def test_a_log_that_shrinks_while_it_is_followed_stops_the_partition(log: MemoryLog) -> None:
+    chain = Chain("s")
+    write(log, chain.next("A"), chain.next("B"))
+    follower, _ = followed(log)
+    follower.advance()
+    log.truncate(0, 0)
+    for _ in range(2):
+        with pytest.raises(LogLost):
+            follower.advance()
+    assert isinstance(follower.stopped, LogLost)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_newer_format_stops_the_partition_where_it_begins_and_a_restart_stops_there_again(
+    log: MemoryLog, tmp_path: Path, at: int
+) -> None:
+    chain = Chain("s")
+    raised = commit(part("$format/7", entries=events("FormatRaised")))
+    before = [chain.next("A") for _ in range(at)]
+    write(log, Chain("t").next("A"))
+    write(log, *before, raised, b"\x0e of the seventh kind")
+    for turn in range(2):
+        state = open_local_state(tmp_path / "s.sqlite", 0, 1).state
+        follower, listening = followed(log, state)
+        follower.start()
+        for _ in range(2):
+            with pytest.raises(FormatTooNew, match="install a release that reads format 7") as stop:
+                follower.advance()
+        assert (stop.value.stop.offset, stop.value.stop.index) == (1, at)
+        assert len(listening.told) == (1 + at if turn == 0 else 0)
+        assert (state.next_offset, state.next_index, state.next_ordinal) == (1, at, 1 + at)
+        state.close()
+
+
+def test_a_release_that_reads_the_newer_format_goes_on_in_the_middle_of_the_record(
+    log: MemoryLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = Chain("s")
+    raised = commit(part("$format/2", entries=events("FormatRaised")))
+    write(log, chain.next("A"), raised, chain.next("B"))
+    state = open_local_state(tmp_path / "s.sqlite", 0, 1).state
+    with pytest.raises(FormatTooNew):
+        followed(log, state)[0].advance()
+    state.close()
+    monkeypatch.setattr("consumers.admission.COMMIT_VERSION", 2)
+    state = open_local_state(tmp_path / "s.sqlite", 0, 1).state
+    follower, listening = followed(log, state)
+    follower.start()
+    assert follower.advance() == 1
+    assert [told[:3] for told in listening.told] == [("admitted", 0, 1), ("admitted", 0, 2)]
+    assert state.format == 2
+    state.close()
+    assert open_local_state(tmp_path / "s.sqlite", 0, 1).state.format == 2
+
+
+def test_local_state_of_an_embedded_journal_that_was_made_anew_stops(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    state = open_local_state(tmp_path / "s.sqlite", 0, 1).state
+    journal = open_sqlite_journal(path, 1)
+    journal.append(0, b"", record(Chain("s").next("A")).value).result(30)
+    follower = Follower(journal, 0, state)
+    follower.start()
+    assert follower.advance() == 1
+    journal.close()
+    for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    anew = open_sqlite_journal(path, 1)
+    with pytest.raises(LogChanged, match="the log was made anew"):
+        Follower(anew, 0, state).start()
+    anew.close()
+    state.close()
