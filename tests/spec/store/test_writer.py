@@ -72,7 +72,11 @@ class Process:
 def log_of(*fates: Fate, auto: bool = True, partitions: int = 1) -> MemoryLog:
     """A log whose appends have these fates in turn; the rest are ok."""
     rest: Iterator[Fate] = iter(fates)
-    return MemoryLog(partitions, count().__next__, auto=auto, plan=lambda *_: next(rest, "ok"))
+
+    def plan(number: int, by: str, partition: int, record: bytes) -> Fate:
+        return next(rest, "ok")
+
+    return MemoryLog(partitions, count().__next__, auto=auto, plan=plan)
 
 
 def history(process: Process) -> list[bytes]:
