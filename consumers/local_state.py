@@ -155,8 +155,8 @@ class LocalState(Heads, Protocol):
         """Deadlines with ``due_at`` before the instant, the earliest first."""
         ...
 
-    def parked(self, limit: int = 1000) -> list[Parked]:
-        """Malformed commits and records, in log order."""
+    def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
+        """Malformed commits and records from the offset ``first`` on, in log order."""
         ...
 
     def rejections(self) -> dict[str, int]:

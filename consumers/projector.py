@@ -257,7 +257,7 @@ class Projector:
         """From this commit on the stream's rows stand still; its row says stuck."""
         stream = part.stream
         self._kept.pop(stream, None)
-        positions = _positions(admitted, part)
+        positions = positions_of(admitted, part)
         letter = DeadLetter(stream, admitted.ordinal, positions[0], event, error)
         self._parked[stream] = letter
         batch.parked.append(letter)
@@ -320,7 +320,7 @@ class Telling:
         commit = admitted.commit
         stamp = stamp_of(commit)
         events = []
-        for entry, position in zip(part.events, _positions(admitted, part), strict=True):
+        for entry, position in zip(part.events, positions_of(admitted, part), strict=True):
             self.event = entry.name
             event = decode_event(entry.name, entry.schema_version, entry.body)
             if order is not None:
@@ -362,7 +362,7 @@ def after(admitted: Admitted) -> Position:
     return Position(admitted.ordinal + 1, admitted.position + events, admitted.hash, 0)
 
 
-def _positions(admitted: Admitted, part: StreamEntry) -> Sequence[int]:
+def positions_of(admitted: Admitted, part: StreamEntry) -> Sequence[int]:
     """The dense positions of a part's events: in the writer's order among all of the commit that are in sequence."""
     commit: Commit = admitted.commit
     first = admitted.position

@@ -160,8 +160,8 @@ class MemoryLocalState(MemoryHeads):
         found.sort()
         return [Due(due_at, stream, deadline_id) for due_at, _, deadline_id, stream in found[:limit]]
 
-    def parked(self, limit: int = 1000) -> list[Parked]:
-        return self._parked[:limit]
+    def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
+        return [parked for parked in self._parked if parked.offset >= first][:limit]
 
     def rejections(self) -> dict[str, int]:
         return dict(self._rejected)

@@ -169,9 +169,9 @@ class SqliteLocalState:
     def rejections(self) -> dict[str, int]:
         return dict(self._rejected)
 
-    def parked(self, limit: int = 1000) -> list[Parked]:
-        sql = "SELECT offset, idx, reason FROM parked ORDER BY offset, idx LIMIT ?"
-        return [Parked(*row) for row in self._connection.rows(sql, (limit,))]
+    def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
+        sql = "SELECT offset, idx, reason FROM parked WHERE offset >= ? ORDER BY offset, idx LIMIT ?"
+        return [Parked(*row) for row in self._connection.rows(sql, (first, limit))]
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,118 @@
+"""Bodies of public records, without their framing.
+
+An event's body is the frame and then the event's own bytes as they stand in the journal: Avro writes a record's fields
+one after another, so nothing is decoded or encoded twice.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from domain.instants import Instant
+from schemas.public.contracts import INSTRUCTION_NAMESPACE, INSTRUCTION_VERSIONS, Contract, frame_schema, schema_of
+from schemas.wire import compile_schema
+
+
+@dataclass(slots=True)
+class Actor:
+    """On whose behalf."""
+
+    kind: str
+    id: str
+
+
+@dataclass(slots=True)
+class Frame:
+    """What stands before an event: fields as in ``OrderEvent.1.avsc``."""
+
+    marketplace: str
+    order_id: str
+    version: int
+    occurred_at: Instant
+    recorded_at: Instant
+    actor: Actor | None
+    command_id: str | None
+    correlation_id: str | None
+    history: bool
+
+
+@dataclass(slots=True)
+class Units:
+    """So many units of one line."""
+
+    line: int
+    sku: str
+    quantity: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Instruction:
+    """What every instruction says."""
+
+    instruction_id: str
+    marketplace: str
+    order_id: str
+    po_number: str
+    checkout_id: str | None
+    buyer_id: str
+    seller_id: str
+    issued_at: Instant
+
+
+@dataclass(slots=True, kw_only=True)
+class RefundInstruction(Instruction):
+    """Give money back. ``amount`` in minor units."""
+
+    refund_id: str
+    amount: int
+    currency: str
+    lines: tuple[Units, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class RebillInstruction(Instruction):
+    """Bill again, with consent. ``amount`` in minor units."""
+
+    rebill_id: str
+    amount: int
+    currency: str
+    lines: tuple[Units, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class CreditMemoInstruction(Instruction):
+    """Pay the seller. ``amount`` in minor units."""
+
+    memo_id: str
+    rebill_id: str
+    amount: int
+    currency: str
+
+
+@dataclass(slots=True, kw_only=True)
+class RestockInstruction(Instruction):
+    """Move stock. ``movement``: canceled or returned (into stock), taken_back (out of it)."""
+
+    movement: str
+    lines: tuple[Units, ...]
+    return_id: str | None
+    condition: str | None
+
+
+def event_body(frame: Frame, body: bytes) -> bytes:
+    """The body of an event's record; ``body`` is the event as the journal has it."""
+    return _FRAME.encode(frame) + body
+
+
+def instruction_body(instruction: Instruction) -> bytes:
+    """The body of an instruction's record."""
+    return _CODECS[type(instruction).__name__].encode(instruction)
+
+
+_FRAME: Final = compile_schema(frame_schema(), {"OrderEvent": Frame, "Actor": Actor})
+_CODECS: Final = {
+    of.__name__: compile_schema(
+        schema_of(Contract(f"{INSTRUCTION_NAMESPACE}.{of.__name__}", INSTRUCTION_VERSIONS[of.__name__])),
+        {of.__name__: of, "Units": Units},
+    )
+    for of in (RefundInstruction, RebillInstruction, CreditMemoInstruction, RestockInstruction)
+}

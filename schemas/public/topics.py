@@ -1,0 +1,60 @@
+"""The public topics by kind. A topic's name is ``PREFIX.KIND``; its partitions are the journal's, p to p."""
+
+from dataclasses import dataclass
+from typing import Final
+
+EVENTS: Final = "order-events"
+REFUNDS: Final = "refunds"
+REBILLS: Final = "rebills"
+CREDIT_MEMOS: Final = "credit-memos"
+RESTOCK: Final = "restock"
+NOTIFICATIONS: Final = "notifications"
+DEAD_LETTERS: Final = "dead-letters"
+PUBLISHED: Final = "published"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTopic:
+    """A topic of this kind: who reads it, what its records are, and the names of their contracts.
+
+    ``contracts`` is empty where a record has no contract of its own (dead letters keep the bytes that they were).
+    """
+
+    kind: str
+    reader: str
+    records: str
+    contracts: tuple[str, ...] = ()
+
+
+TOPICS: Final = (
+    PublicTopic(EVENTS, "downstream services", "Every event of every order, one a record."),
+    PublicTopic(
+        REFUNDS, "the payment service", "Instructions to give money back, one each, ever.", ("RefundInstruction",)
+    ),
+    PublicTopic(
+        REBILLS, "the payment service", "Instructions to bill a customer again, one each, ever.", ("RebillInstruction",)
+    ),
+    PublicTopic(
+        CREDIT_MEMOS, "accounts", "Instructions to pay a seller, one each, ever.", ("CreditMemoInstruction",)
+    ),
+    PublicTopic(
+        RESTOCK, "the warehouse", "Instructions to move units into or out of stock, one each, ever.",
+        ("RestockInstruction",),
+    ),
+    PublicTopic(NOTIFICATIONS, "mail", "Messages to hand over. Declared; nothing is written to it yet."),
+    PublicTopic(
+        DEAD_LETTERS, "operators", "What could not be read, told or published: original bytes, the error in headers."
+    ),
+)  # fmt: skip
+"""Every topic that others may read, beside the journal itself."""
+
+INSTRUCTIONS: Final = (REFUNDS, REBILLS, CREDIT_MEMOS, RESTOCK)
+"""Kinds whose records somebody acts upon: history never writes them (COMMANDS.md 5)."""
+
+WRITTEN: Final = (EVENTS, *INSTRUCTIONS, DEAD_LETTERS)
+"""Kinds that the publisher writes."""
+
+
+def topic_name(prefix: str, kind: str) -> str:
+    """The topic of this kind."""
+    return f"{prefix}.{kind}"
