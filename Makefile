@@ -42,7 +42,7 @@ test: install  ## every test but the long ones
 	$(PYTEST) $(PARALLEL) -m "not slow" tests
 
 test-long: install  ## the long ones: more seeds, more random examples
-	$(PYTEST) $(PARALLEL) -m slow tests
+	RESCIND_EXAMPLES=20 $(PYTEST) $(PARALLEL) -m "slow or random" tests
 
 check: static quick  ## format, lint, types, import contracts, quick tests: under a minute
 
@@ -53,7 +53,7 @@ static: install
 	$(BIN)/lint-imports
 
 quick: install
-	$(PYTEST) $(PARALLEL) -q -m "not slow and not browser and not kafka and not postgresql" $(QUICK)
+	RESCIND_EXAMPLES=0.1 $(PYTEST) $(PARALLEL) -q -m "not slow and not browser and not kafka and not postgresql" $(QUICK)
 
 bench: install  ## ratios measured side by side, into bench/results.json
 	$(BIN)/rescind bench

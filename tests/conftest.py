@@ -5,18 +5,25 @@ import pathlib
 from collections.abc import Generator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from tests.broker.fixtures import cluster, kafka
+from tests.effort import examples, factor
 from tests.needs import KNOWN, require, required
 
 __all__ = ["cluster", "kafka"]
 
 # No deadline: two cores are shared with other workers. In CI the examples are the same every time, so that a change is
-# judged and not its luck; everywhere else they are new every time.
-settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("house"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "house")
+# judged and not its luck; everywhere else, and in `make test-long`, they are new every time.
+settings.register_profile(
+    "house",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=examples(100),
+    derandomize=bool(os.environ.get("CI")) and factor() <= 1,
+)
+settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 ORDER = ("spec", "golden", "architecture", "integration", "contract", "simulation")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = pathlib.Path(__file__).parent
 
@@ -35,6 +43,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
     items.sort(key=place)
+    for item in items:
+        if is_hypothesis_test(getattr(item, "function", None)):
+            item.add_marker("random")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

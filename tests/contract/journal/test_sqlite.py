@@ -27,6 +27,7 @@ from consumers.journal import (
 )
 from infra.journals.sqlite import MAX_PARTITIONS, SqliteJournal, open_sqlite_journal
 from tests.contract.journal.contract import SOON, JournalContract, check_that_any_records_come_back, done, some_records
+from tests.effort import examples
 
 
 class SqliteTopic:
@@ -55,7 +56,7 @@ class TestSqliteJournal(JournalContract):
         return SqliteTopic(tmp_path / "two.sqlite")
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(some_records)
 def test_any_records_come_back(records: list[tuple[int, bytes]]) -> None:
     with TemporaryDirectory() as folder:

@@ -24,6 +24,7 @@ from projections.tables import (
     Row,
 )
 from tests.contract.views.filled import history, project
+from tests.effort import examples
 from tests.spec.projections.histories import MONDAY
 
 NOON = parse_instant(MONDAY)
@@ -118,7 +119,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(some_orders, filters, st.integers(1, 5))
 def test_every_filter_gives_what_reading_all_rows_would_give(
     tmp_path_factory: pytest.TempPathFactory, orders: list[dict[str, Any]], of: OrderFilter, limit: int

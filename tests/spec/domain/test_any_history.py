@@ -14,6 +14,7 @@ from domain import events as e
 from domain.asking import ACTIONS
 from domain.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from domain.presets import NAMES
+from tests.effort import examples
 from tests.spec.domain.story import Story, policy
 
 LOST = policy(
@@ -273,7 +274,7 @@ def instructed(story: Story) -> Iterator[list[int]]:
 
 
 @given(stories)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_refunds_are_exactly_what_is_due_and_at_most_one_a_commit(told: Any) -> None:
     story, _ = tell(*told)
     amounts = list(instructed(story))
@@ -283,7 +284,7 @@ def test_refunds_are_exactly_what_is_due_and_at_most_one_a_commit(told: Any) -> 
 
 
 @given(stories, st.sampled_from(ACTIONS), st.lists(st.floats(0, 1, exclude_max=True), max_size=4))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_between_now_and_next_change_at_no_answer_changes_and_at_it_one_does(
     told: Any, action: str, where: list[float]
 ) -> None:
@@ -305,7 +306,7 @@ def test_between_now_and_next_change_at_no_answer_changes_and_at_it_one_does(
 
 
 @given(stories)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_the_same_story_has_the_same_events(told: Any) -> None:
     first, _ = tell(*told)
     second, _ = tell(*told)
@@ -313,7 +314,7 @@ def test_the_same_story_has_the_same_events(told: Any) -> None:
 
 
 @given(stories)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_no_memo_without_acknowledgment_and_nothing_rebilled_that_was_not_refunded(told: Any) -> None:
     story, _ = tell(*told)
     names = story.events()

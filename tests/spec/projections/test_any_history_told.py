@@ -26,6 +26,7 @@ from projections.tables import (
     SELLER_DAILY,
     SHIPMENTS,
 )
+from tests.effort import examples
 from tests.spec.domain.story import Story
 from tests.spec.domain.test_any_history import stories, tell
 from tests.spec.projections.histories import Log
@@ -46,7 +47,7 @@ def written(stories: list[Story], log: Log) -> None:
         log.append([(f"acme/PO-{number}", entries(events))], recorded_at, actor, fingerprint=stamp.fingerprint)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(several, st.integers(1, 7))
 def test_the_tables_are_the_same_in_whatever_batches_and_whatever_was_at_hand(told: list[Any], limit: int) -> None:
     log = Log()
@@ -64,7 +65,7 @@ def test_the_tables_are_the_same_in_whatever_batches_and_whatever_was_at_hand(to
     assert not whole.tables["dead_letters"]
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(several)
 def test_the_tables_say_what_the_orders_say(told: list[Any]) -> None:
     log, views = Log(), MemoryViews()

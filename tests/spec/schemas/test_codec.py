@@ -16,6 +16,7 @@ from schemas.codec import Undecodable, decode_event, encode_event, reader
 from schemas.contracts import event_schema
 from schemas.names import CURRENT
 from schemas.wire import Malformed, compile_schema
+from tests.effort import examples
 from tests.spec.schemas.showing import without_logical_types
 from tests.spec.schemas.strategies import built, values
 
@@ -33,7 +34,7 @@ def fastavro_bytes(name: str, fields: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "version"), NAMES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_an_event_has_the_bytes_that_fastavro_gives_it_and_comes_back_from_them(
     name: str, version: int, data: st.DataObject
@@ -47,7 +48,7 @@ def test_an_event_has_the_bytes_that_fastavro_gives_it_and_comes_back_from_them(
 
 
 @pytest.mark.parametrize(("name", "version"), NAMES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_any_bytes_are_an_event_that_has_exactly_them_or_undecodable(
     name: str, version: int, data: st.DataObject

@@ -13,6 +13,7 @@ from domain.instants import parse_instant
 from schemas.codec import event_data, verdict_data
 from schemas.contracts import event_schema
 from schemas.names import CURRENT, NAME_OF
+from tests.effort import examples
 from tests.spec.schemas.showing import shown
 from tests.spec.schemas.strategies import built, values
 
@@ -117,7 +118,7 @@ def test_what_an_order_was_placed_with_is_all_there() -> None:
 
 
 @pytest.mark.parametrize(("of", "name", "version"), CURRENT, ids=[name for _, name, _ in CURRENT])
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(data=st.data())
 def test_every_event_is_json_of_exactly_its_contracts_fields(
     of: type[e.Event], name: str, version: int, data: st.DataObject

@@ -26,6 +26,7 @@ from schemas.commit import (
 )
 from schemas.record import MAX_RECORD_BYTES, RECORD_OVERHEAD, decode_record, encode_record
 from schemas.wire import Malformed
+from tests.effort import examples
 from tests.spec.store.making import NOON, Chain, commit, events, part, valid_commits
 
 
@@ -71,7 +72,7 @@ def test_a_commit_has_the_bytes_that_its_schema_says(made: Commit) -> None:
     assert decode_commit(data) == made
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(valid_commits(), st.data())
 def test_changed_bytes_are_another_commit_or_malformed_and_never_anything_else(
     made: Commit, data: st.DataObject

@@ -20,6 +20,7 @@ from infra.local_state import memory_local_state, open_local_state
 from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, StreamKind, commit_hash, encode_commit
 from schemas.partitioning import partition_of
 from schemas.wire import Malformed
+from tests.effort import examples
 from tests.spec.store.making import NOON, record, valid_commits
 
 PARTITIONS = 2
@@ -211,7 +212,7 @@ def said_by(heads: Heads, log: list[JournalRecord]) -> list[tuple[Any, ...]]:
     return said
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(logs())
 def test_every_reader_gives_the_same_verdicts(log: list[JournalRecord]) -> None:
     naive = Naive()
@@ -225,7 +226,7 @@ def test_every_reader_gives_the_same_verdicts(log: list[JournalRecord]) -> None:
         state.close()
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(logs(), st.data())
 def test_a_reader_that_stops_and_goes_on_gives_the_same_verdicts(log: list[JournalRecord], data: st.DataObject) -> None:
     expected = said_by(MemoryHeads(), log)

@@ -27,6 +27,7 @@ from infra.local_state.file import Connection
 from infra.local_state.streams import PACKED
 from infra.local_state.swept_index import WINDOW, SweptIndex
 from schemas.commit import commit_hash, encode_commit
+from tests.effort import examples
 from tests.spec.store.making import NOON, Chain, commit, events, part, record
 
 
@@ -475,7 +476,7 @@ def test_values_whose_compact_hashes_are_equal_are_told_apart(tmp_path: Path, mo
         assert state.head("s9") is None
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(st.integers(0, 2**47 - 1) | st.integers(0, 3), st.booleans()), max_size=60))
 def test_an_index_finds_every_number_however_its_buckets_are_swept(entries: list[tuple[int, bool]]) -> None:
     with closing(sqlite3.connect(":memory:", factory=Connection)) as connection, pytest.MonkeyPatch.context() as patch:

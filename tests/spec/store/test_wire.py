@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.wire import Malformed, compile_schema
+from tests.effort import examples
 
 SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "null": st.none(),
@@ -101,7 +102,7 @@ def test_both_codecs_write_and_read_the_same(data: st.DataObject) -> None:
     assert codec.decode(written) == tupled(value)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.data())
 def test_bytes_are_read_if_and_only_if_they_are_canonical(data: st.DataObject) -> None:
     schema, values = data.draw(schemas_with_values())

@@ -19,6 +19,7 @@ from schemas.commit import Commit, EventEntry, commit_hash, decode_commit, encod
 from schemas.partitioning import partition_of
 from schemas.record import decode_record
 from schemas.wire import Malformed
+from tests.effort import examples
 from tests.spec.store.making import NOON, Chain, commit, events, part, record
 
 LATER = NOON + 10 * LONGEST_PAUSE
@@ -407,7 +408,7 @@ def test_a_fence_is_an_empty_commit_on_the_same_parent() -> None:
 FATES: list[Fate] = ["ok", "lost", "answer-lost", "duplicated", "delayed", "refused"]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.lists(st.sampled_from(FATES), max_size=25), st.data())
 def test_whatever_happens_each_commit_is_settled_once_as_the_log_has_it(fates: list[Fate], data: st.DataObject) -> None:
     """Two processes on three streams; appends with any fate, applied, answered and read in any order."""
