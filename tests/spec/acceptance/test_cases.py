@@ -1,0 +1,234 @@
+"""The contract as cases: commands in, outcomes and what the order says afterwards. The form is that of the rule cases.
+
+``cases.jsonl`` holds one case a line; ``policies/`` are published first, ``settings.toml`` names the marketplaces.
+Everything runs in memory: commands are parsed, authorised, answered from their id, deadlines are reached, and what was
+decided is told by ``show``. Columns of views and raw lines are left to the command line (the same file fits there too).
+"""
+
+import json
+import pathlib
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from domain.asking import eligibility
+from domain.commands import parse_command
+from domain.decide import Decided, authorise, decide, due, reach
+from domain.errors import BadInput
+from domain.events import Sealed
+from domain.instants import Instant, format_instant, parse_instant
+from domain.market import MarketSettings
+from domain.order import Order
+from domain.policy import PolicyBook, read_policy_toml
+from domain.presets import presets
+from domain.show import show
+
+HERE = pathlib.Path(__file__).parent
+IDS = ("refund_id", "request_id", "shipment_id", "deadline_id", "line")
+SETTINGS = tomllib.loads((HERE / "settings.toml").read_text(encoding="utf-8"))["marketplaces"]
+CASES = [json.loads(line) for line in (HERE / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def book() -> PolicyBook:
+    """The presets and the good policies of the folder; a file whose name begins with ``_`` is one to be refused."""
+    found = PolicyBook()
+    for preset in presets():
+        found = found.with_published(preset.published)
+    for path in sorted((HERE / "policies").glob("[!_]*.toml")):
+        found = found.with_published(read_policy_toml(path.read_text(encoding="utf-8")).published)
+    return found
+
+
+POLICIES = book()
+
+
+def market(name: str) -> MarketSettings:
+    """Settings of a marketplace, key by key from the default one where it says nothing."""
+    merged = {**SETTINGS["default"], **SETTINGS.get(name, {})}
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in merged.items()}
+    return MarketSettings(**fields)
+
+
+def seal(field: str, text: str) -> Sealed:
+    """A vault that keeps nothing."""
+    return Sealed(bytes(32), f"{field}:{len(text)}")
+
+
+class Desk:
+    """Orders by stream, as one import leaves them."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Order] = {}
+        self.commits: dict[str, list[tuple[Instant, Order, list[str]]]] = {}
+        self.answered: dict[tuple[str, str], bytes] = {}
+
+    def say(self, row: Mapping[str, Any]) -> str:
+        """What a command comes to: ``accepted``, ``refused:RULE``, ``duplicate`` or ``bad:WHY``."""
+        try:
+            command = parse_command(row)
+            if command.at is None:
+                return "bad:/at"
+            stream, now, here = command.stream, command.at, market(command.marketplace)
+            no = authorise(self.orders.get(stream), command)
+            if no is not None:
+                return f"refused:{no}"
+            told = self.answered.get((stream, command.command_id))
+            if told is not None:
+                return "duplicate" if told == command.fingerprint else "bad:command-id-reused"
+            order = self.orders.get(stream)
+            if order is not None and order.recorded_at > now:
+                return "bad:goes-back-in-time"
+            command.seal(seal)
+            self.reach_until(stream, now, here)
+            decided = decide(self.orders.get(stream), command, POLICIES, here, now)
+        except BadInput as bad:
+            return f"bad:{bad}"
+        if decided.answer:
+            return "duplicate" if decided.refused is None else f"refused:{decided.refused}"
+        self._keep(stream, decided, now)
+        self.answered[stream, command.command_id] = command.fingerprint
+        return "accepted" if decided.refused is None else f"refused:{decided.refused}"
+
+    def reach_until(self, stream: str, now: Instant, here: MarketSettings) -> None:
+        """Reach every deadline of a stream before an instant."""
+        while (order := self.orders.get(stream)) is not None and order.exists and (waiting := due(order, now)):
+            at = max(waiting[0].due_at, order.recorded_at)
+            self._keep(stream, reach(order, waiting[0], POLICIES, here, at), at)
+
+    def _keep(self, stream: str, decided: Decided, at: Instant) -> None:
+        self.orders[stream] = decided.order
+        names = [type(event).__name__ for event, _ in decided.events]
+        self.commits.setdefault(stream, []).append((at, decided.order, names))
+        for line in decided.order.lines.values():
+            assert line.ordered == line.open + line.shipped + line.canceled, line
+
+    def as_of(self, stream: str, instant: Instant) -> Order:
+        """The order as its commits up to an instant left it."""
+        return [order for at, order, _ in self.commits[stream] if at <= instant][-1]
+
+
+def fits(want: str, got: str) -> bool:
+    """Whether a result is one of those that a case allows."""
+    return any(
+        one == got
+        or (one == "bad" and got.startswith("bad:"))
+        or (one.startswith("bad:") and got.startswith("bad:") and one[4:].lower() in got.lower())
+        or (one == "refused:*" and got.startswith("refused:"))
+        for one in want.split("|")
+    )
+
+
+def differs(want: Any, have: Any, path: str = "") -> list[str]:
+    """Where ``have`` is not what ``want``, a partial picture, says."""
+    if isinstance(want, dict):
+        if not isinstance(have, dict):
+            return [f"{path}: expected {want}, actual {have}"]
+        said: list[str] = []
+        for key, part in want.items():
+            if key == "attention":
+                said += [f"attention: expected {x}, actual {have.get(key)}" for x in part if x not in have["attention"]]
+            elif key == "attention_lacks":
+                said += [f"attention: {x} is there, expected not" for x in part if x in have["attention"]]
+            elif key != "order_id":
+                said += differs(part, have.get(key), f"{path}.{key}")
+        return said
+    if isinstance(want, list) and all(isinstance(x, dict) for x in want):
+        rows = have if isinstance(have, list) else []
+        said = [f"{path}: expected {len(want)}, actual {rows}"] if path == ".refunds" and len(want) != len(rows) else []
+        return said + [x for row in want for x in _row_differs(row, rows, path)]
+    return [] if want == have else [f"{path}: expected {want!r}, actual {have!r}"]
+
+
+def _row_differs(want: dict[str, Any], rows: list[Any], path: str) -> list[str]:
+    key = next((name for name in IDS if name in want), None)
+    found = [row for row in rows if (row.get(key) == want[key] if key else not differs(want, row))]
+    if not found:
+        return [f"{path}: expected {want}, actual {rows}"]
+    return min((differs(want, row, f"{path}[{want[key]}]") for row in found), key=len) if key else []
+
+
+def events_differ(expect: dict[str, Any], commits: list[tuple[Instant, Order, list[str]]]) -> list[str]:
+    """Names, order, counts and company of a history's events."""
+    groups = [Counter(names) for _, _, names in commits]
+    names = [name for _, _, here in commits for name in here]
+    said = [
+        f"expected {want} in one commit, actual {[n for _, _, n in commits]}"
+        for want in expect.get("together", ())
+        if all(Counter(want) - group for group in groups)
+    ]
+    for event, instant in expect.get("recorded", {}).items():
+        first = next((format_instant(at) for at, _, here in commits if event in here), None)
+        said += [] if first == instant else [f"expected first {event} recorded at {instant}, actual {first}"]
+    rest = iter(names)
+    if not all(any(name == other for other in rest) for name in expect.get("events", ())):
+        said.append(f"expected in this order {expect['events']}, actual {names}")
+    have = Counter(names)
+    return said + [
+        f"expected {n} {name}, actual {have[name]}"
+        for name, n in expect.get("event_counts", {}).items()
+        if have[name] != n
+    ]
+
+
+def eligibility_differs(asked: Iterable[dict[str, Any]], desk: Desk, stream: str, here: MarketSettings) -> list[str]:
+    """Verdicts as of an instant."""
+    said: list[str] = []
+    for want in asked:
+        instant = parse_instant(want["as_of"])
+        for verdict in eligibility(desk.as_of(stream, instant), POLICIES, here, instant):
+            if verdict.action == want["action"]:
+                turns = None if verdict.next_change_at is None else format_instant(verdict.next_change_at)
+                have = {
+                    "outcome": verdict.outcome,
+                    "allowed": verdict.allowed,
+                    "rule": verdict.rule,
+                    "next_change_at": turns,
+                }
+                part = {key: want[key] for key in have if key in want}
+                said += [f"{want['action']} as of {want['as_of']}: {x}" for x in differs(part, have)]
+    return said
+
+
+def told(order: Order | None) -> dict[str, Any]:
+    """What ``order show`` prints, without a head."""
+    return {} if order is None else show(order, None, order.recorded_at)
+
+
+def judge(case: dict[str, Any]) -> list[str]:
+    """Where a case comes out otherwise than it says."""
+    desk, expect, said = Desk(), case["expect"], list[str]()
+    for number, (row, want) in enumerate(zip(case["commands"], expect["results"], strict=True), 1):
+        if "raw" not in row:
+            got = desk.say(row)
+            if not fits(want, got):
+                said.append(f"command {number} {row['command']} at {row.get('at')}: expected {want}, actual {got}")
+    place = case["commands"][0].get("marketplace", "cases") if case["commands"] else "cases"
+    stream, here = f"{place}/{case['id']}", market(place)
+    for name, want in (expect.get("orders") or ({case["id"]: expect["order"]} if "order" in expect else {})).items():
+        said += [f"{name}{x}" for x in differs(want, told(desk.orders.get(f"{place}/{name}")))]
+    if {"events", "event_counts", "together", "recorded"} & expect.keys():
+        said += events_differ(expect, desk.commits.get(stream, []))
+    said += eligibility_differs(expect.get("eligibility", ()), desk, stream, here)
+    for step in expect.get("publish", ()):
+        said += published_differs(step)
+    for until in sorted(expect.get("until", ()), key=lambda x: parse_instant(x["t"])):
+        desk.reach_until(stream, parse_instant(until["t"]), here)
+        said += [f"--until {until['t']}: {x}" for x in differs(until["order"], told(desk.orders[stream]))]
+    return said
+
+
+def published_differs(step: dict[str, Any]) -> list[str]:
+    """A policy file is taken, or refused by the name of what is wrong with it."""
+    try:
+        read_policy_toml((HERE / "policies" / step["file"]).read_text(encoding="utf-8"))
+    except BadInput as bad:
+        return [] if step["says"] is not None and step["says"] in str(bad) else [f"{step['file']}: {bad}"]
+    return [] if step["says"] is None else [f"{step['file']}: expected refused, naming {step['says']}"]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
+def test_the_contract_says(case: dict[str, Any]) -> None:
+    assert judge(case) == [], f"{case['rule']}: {case['title']}"
