@@ -1,0 +1,224 @@
+"""What other services are told of a commit."""
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import fastavro
+import pytest
+
+from consumers.dead_letters import PublicRecord
+from consumers.publisher import Publisher
+from domain.events import ImportOpened, SubjectErased
+from domain.instants import parse_instant
+from schemas.codec import decode_event
+from schemas.commit import EventEntry
+from schemas.framing import unframe
+from schemas.public.contracts import schema_of
+from schemas.public.ids import PinnedIds, contract_of
+from tests.spec.projections.histories import History
+
+
+def told(history: History, **changes: Any) -> list[PublicRecord]:
+    """Everything that a history says, as if its commits had these things changed."""
+    publisher = Publisher(0, history.log.state, PinnedIds())
+    records = []
+    for admitted in history.log.state.commits():
+        made, failed = publisher.records(replace(admitted, commit=replace(admitted.commit, **changes)), {})
+        assert not failed
+        records += made
+    return records
+
+
+def read(record: PublicRecord) -> Any:
+    """A record's body, as any reader of Avro has it."""
+    schema_id, body = unframe(record.value)
+    data = io.BytesIO(body)
+    schema = fastavro.parse_schema(schema_of(contract_of(schema_id)))
+    value = fastavro.schemaless_reader(data, schema, None)
+    assert not data.read()
+    return value
+
+
+def on(kind: str, records: list[PublicRecord]) -> list[Any]:
+    return [read(record) for record in records if record.kind == kind]
+
+
+@pytest.fixture
+def partly_shipped() -> History:
+    history = History()
+    history.place()
+    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+    return history
+
+
+def test_every_event_of_an_order_is_one_record_in_order(partly_shipped: History) -> None:
+    records = [record for record in told(partly_shipped) if record.kind == "order-events"]
+    log = partly_shipped.log.state
+    stored = [entry for admitted in log.commits() for part in admitted.commit.streams for entry in part.events]
+    assert [dict(r.headers)["ce_type"].decode() for r in records] == [f"rescind.order.{e.name}" for e in stored]
+    assert [read(r)["version"] for r in records] == list(range(1, len(stored) + 1))
+    for record, entry in zip(records, stored, strict=True):
+        assert record.key == b"acme/PO-1"
+        assert record.value.endswith(entry.body)
+        assert decode_event(entry.name, entry.schema_version, entry.body)
+
+
+def test_headers_say_what_and_where_it_is(partly_shipped: History) -> None:
+    records = [record for record in told(partly_shipped) if record.kind == "order-events"]
+    commit = partly_shipped.log.state.commit_at(1)
+    assert commit is not None
+    first = next(r for r in records if dict(r.headers)["rescind-ordinal"] == b"1")
+    assert dict(first.headers) == {
+        "ce_specversion": b"1.0",
+        "ce_id": b"acme/PO-1/3",
+        "ce_source": b"/rescind/acme",
+        "ce_type": b"rescind.order.LinePartiallyShipped",
+        "ce_subject": b"acme/PO-1",
+        "ce_time": b"2026-03-02T11:00:00Z",
+        "rescind-position": b"0:2",
+        "rescind-ordinal": b"1",
+        "rescind-commit": commit.hash.hex().encode(),
+        "rescind-version": b"3",
+    }
+
+
+def test_ids_follow_from_the_log_alone(partly_shipped: History) -> None:
+    once, again = told(partly_shipped), told(partly_shipped)
+    assert once == again
+    ids = [dict(record.headers)["ce_id"] for record in once]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_refund_that_is_due_is_one_instruction_with_all_that_paying_needs(partly_shipped: History) -> None:
+    [refund] = on("refunds", told(partly_shipped))
+    assert refund.pop("issued_at")
+    assert refund == {
+        "instruction_id": "acme/PO-1/refund-1",
+        "marketplace": "acme",
+        "order_id": "PO-1",
+        "po_number": "PO-1",
+        "checkout_id": None,
+        "buyer_id": "b-1",
+        "seller_id": "s-1",
+        "refund_id": "refund-1",
+        "amount": 7000,
+        "currency": "USD",
+        "lines": [{"line": 1, "sku": "A-1", "quantity": 7}],
+    }
+
+
+def test_a_refund_that_failed_is_instructed_once_only(partly_shipped: History) -> None:
+    partly_shipped.say("FailRefund", at="2026-03-03T10:00:00Z", refund_id="refund-1")
+    partly_shipped.say("ConfirmRefund", at="2026-03-04T10:00:00Z", refund_id="refund-1")
+    assert len(on("refunds", told(partly_shipped))) == 1
+
+
+def moves(history: History) -> list[tuple[str, int, int, str | None]]:
+    return [
+        (move["movement"], units["line"], units["quantity"], move["condition"])
+        for move in on("restock", told(history))
+        for units in move["lines"]
+    ]
+
+
+def test_restock_once_what_fill_or_kill_cancels_goes_back_to_stock(partly_shipped: History) -> None:
+    assert moves(partly_shipped) == [("canceled", 1, 7, None)]
+
+
+def test_restock_once_what_the_seller_cancels_goes_back_to_stock() -> None:
+    history = History()
+    lines = [{"line": n, "sku": f"A-{n}", "quantity": n, "unit_price": "10.00"} for n in (1, 2)]
+    history.place(lines=lines)
+    history.say("CancelLines", at="2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
+    assert moves(history) == [("canceled", 1, 1, None), ("canceled", 2, 2, None)]
+
+
+@pytest.mark.parametrize("condition", ["sellable", "damaged", None])
+def test_restock_once_a_return_goes_back_on_receipt_with_its_condition(condition: str | None) -> None:
+    history = History()
+    history.place(policy="general-store")
+    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
+    history.say("Deliver", at="2026-03-03T11:00:00Z")
+    asked = [{"line": 1, "quantity": 4}]
+    history.say("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=asked)
+    assert moves(history) == []
+    more: Any = {} if condition is None else {"condition": condition}
+    history.say("ReturnReceived", at="2026-03-05T11:00:00Z", about="return-1", **more)
+    assert moves(history) == [("returned", 1, 4, condition)]
+
+
+def test_restock_once_a_return_that_nobody_confirmed_moves_nothing() -> None:
+    history = History()
+    history.place(policy="general-store")
+    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
+    history.say("Deliver", at="2026-03-03T11:00:00Z")
+    history.say("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=[1])
+    history.say("Deliver", at="2026-03-05T11:00:00Z", shipment_id="return-1")
+    history.reach("PO-1", history.orders["PO-1"].recorded_at + 30 * 86_400_000_000)
+    names = [entry.name for a in history.log.state.commits() for p in a.commit.streams for entry in p.events]
+    assert "ReturnReceived" in names
+    assert moves(history) == []
+
+
+@pytest.fixture
+def shipped_all_the_same(partly_shipped: History) -> History:
+    history = partly_shipped
+    parcel: Any = {"carrier": "UPS", "tracking_number": "1Z", "lines": [{"line": 1, "quantity": 2}]}
+    history.say("ReportShippedAfterCancel", at="2026-03-03T10:00:00Z", actor="seller", **parcel)
+    history.say("NotifyCustomer", at="2026-03-03T11:00:00Z", actor="seller", text="It is on its way with UPS, 1Z.")
+    at = "2026-03-03T12:00:00Z"
+    history.say("Acknowledge", at=at, actor="buyer", accepts_item=True, accepts_rebilling=True)
+    history.say("Rebill", at="2026-03-03T13:00:00Z")
+    history.say("ConfirmRebill", at="2026-03-03T14:00:00Z", rebill_id="rebill-1")
+    history.say("IssueCreditMemo", at="2026-03-03T15:00:00Z", memo_id="m-1", rebill_id="rebill-1")
+    return history
+
+
+def test_restock_once_what_was_cancelled_and_shipped_is_taken_back(shipped_all_the_same: History) -> None:
+    assert moves(shipped_all_the_same) == [("canceled", 1, 7, None), ("taken_back", 1, 2, None)]
+
+
+def test_a_rebilling_and_its_memo_are_one_instruction_each(shipped_all_the_same: History) -> None:
+    [rebill] = on("rebills", told(shipped_all_the_same))
+    [memo] = on("credit-memos", told(shipped_all_the_same))
+    assert (rebill["instruction_id"], rebill["amount"], rebill["currency"]) == ("acme/PO-1/rebill-1", 2000, "USD")
+    assert rebill["lines"] == [{"line": 1, "sku": "A-1", "quantity": 2}]
+    assert (memo["instruction_id"], memo["rebill_id"], memo["amount"]) == (
+        "acme/PO-1/credit-memo:m-1",
+        "rebill-1",
+        2000,
+    )
+
+
+def test_an_import_is_history_its_events_go_out_and_nobody_is_told_to_act(shipped_all_the_same: History) -> None:
+    as_it_was, as_history = told(shipped_all_the_same), told(shipped_all_the_same, writer="import")
+    assert {record.kind for record in as_history} == {"order-events"}
+    assert all(event["history"] for event in on("order-events", as_history))
+    events = [record for record in as_it_was if record.kind == "order-events"]
+    assert [r.headers for r in as_history] == [r.headers for r in events]
+    assert told(shipped_all_the_same, writer="import-live")[0].headers == events[0].headers
+    assert {r.kind for r in told(shipped_all_the_same, writer="import-live")} == {r.kind for r in as_it_was}
+
+
+def test_control_streams_and_subjects_are_nobodys_orders(partly_shipped: History) -> None:
+    before = len(told(partly_shipped))
+    partly_shipped.log.write("$import/acme/00", ImportOpened("acme", bytes(32)))
+    partly_shipped.log.write("acme/subject/b-1", SubjectErased("b-1"))
+    assert len(told(partly_shipped)) == before
+
+
+def test_an_event_that_nobody_can_read_parks_its_order_and_no_other(partly_shipped: History) -> None:
+    at = parse_instant("2026-03-05T10:00:00Z")
+    admitted = partly_shipped.log.append([("acme/PO-1", [EventEntry(0, "Teleported", 1, at, b"?")])], at)
+    publisher = Publisher(0, partly_shipped.log.state, PinnedIds())
+    made, [failed] = publisher.records(admitted, {})
+    assert made == []
+    assert (failed.stream, failed.ordinal, failed.letter.event) == ("acme/PO-1", admitted.ordinal, "Teleported")
+    letter = failed.letter.record
+    assert (letter.kind, letter.key, letter.value) == ("dead-letters", b"acme/PO-1", admitted.data)
+    headers = dict(letter.headers)
+    assert headers["rescind-origin"] == b"publisher"
+    assert headers["rescind-offset"] == str(admitted.offset).encode()
+    assert b"Teleported" in headers["rescind-error"]
+    assert publisher.records(admitted, {"acme/PO-1": failed}) == ([], [])
