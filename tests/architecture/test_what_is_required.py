@@ -33,8 +33,8 @@ def test_plain(): ...
 def outcome(place: pathlib.Path, required: str, path: str) -> tuple[int, dict[str, int], str]:
     """The exit code, the counts and the whole output of a small suite of its own."""
     (place / "tests").mkdir(exist_ok=True)
-    shutil.copy(ROOT / "tests/needs.py", place / "tests")
-    shutil.copy(ROOT / "tests/conftest.py", place / "tests")
+    for module in (ROOT / "tests").glob("*.py"):  # conftest.py and what it stands on
+        shutil.copy(module, place / "tests")
     shutil.copytree(ROOT / "tests/broker", place / "tests/broker", dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", place)
     (place / "tests/test_small.py").write_text(TESTS, encoding="utf-8")
