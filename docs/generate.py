@@ -7,6 +7,7 @@ import pathlib
 import sys
 from collections.abc import Callable
 
+from docs.pages.cli import cli_page
 from docs.pages.commands import command_form, command_page
 from docs.pages.events import event_page
 from docs.pages.rules import preset_page, rule_page
@@ -16,6 +17,7 @@ from docs.pages.tables import tables_page
 HERE = pathlib.Path(__file__).parent / "reference"
 
 PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
     "commands.md": command_page,
     "commands.schema.json": command_form,
     "events.md": event_page,

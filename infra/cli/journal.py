@@ -29,14 +29,14 @@ def stats(settings: "Settings", as_json: bool) -> None:
     reader = open_reader(settings)
     try:
         told: dict[str, Any] = {
-            "journal": str(reader.directory),
+            "journal": str(reader.store),
             "identity": reader.journal.identity,
             "partitions": [_partition(reader.followers[p].state, reader.journal, p) for p in sorted(reader.followers)],
             "policies": len(reader.book.documents),
         }
     finally:
         reader.close()
-    told["bytes"] = sum(file.stat().st_size for file in reader.directory.glob("journal.sqlite*"))
+    told["bytes"] = reader.store.size()
     totals = {name: sum(part[name] for part in told["partitions"]) for name in _COUNTED}
     told |= totals
     if as_json:
@@ -44,12 +44,16 @@ def stats(settings: "Settings", as_json: bool) -> None:
         return
     out = console()
     out.print(
-        plain(f"{told['journal']}: journal {told['identity']}, {told['bytes']:,} bytes, {told['policies']} policies")
+        plain(f"{told['journal']}: journal {told['identity']}, {_bytes(told['bytes'])}{told['policies']} policies")
     )
     rows = [[part["partition"], *(f"{part[name]:,}" for name in _COUNTED)] for part in told["partitions"]]
     if len(rows) > 1:
         rows.append(["all", *(f"{totals[name]:,}" for name in _COUNTED)])
     out.print(table(["partition", *_COUNTED], rows, right=["partition", *_COUNTED]))
+
+
+def _bytes(size: int | None) -> str:
+    return "" if size is None else f"{size:,} bytes, "
 
 
 _COUNTED = ("records", "commits", "events", "streams", "duplicate", "superseded", "malformed")
@@ -72,7 +76,15 @@ def _partition(state: Any, log: Any, partition: int) -> dict[str, int]:
 
 
 @journal.command()
-@click.option("-n", "--lines", default=10, show_default=True, type=click.IntRange(0), help="The last so many commits.")
+@click.option(
+    "-n",
+    "--lines",
+    default=10,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(0),
+    help="The last so many commits.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on as commits come, until ctrl-C.")
 @as_json
 @stored

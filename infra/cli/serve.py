@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--host", help="Where to listen. [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Which port; 0 takes a free one. [default: 8080]")
+@click.option(
+    "--port", metavar="PORT", type=click.IntRange(0, 65_535), help="Which port; 0 takes a free one. [default: 8080]"
+)
 @click.option("--demo", is_flag=True, help="Fill an empty store with a simulated marketplace first.")
 @stored
 def serve(settings: "Settings", demo: bool) -> int:

@@ -1,0 +1,89 @@
+"""`rescind bench`: ratios, measured side by side in one run."""
+
+import json
+import os
+import platform
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from domain.instants import format_instant
+from infra.cli.options import as_json
+from infra.cli.printing import console, print_json, say, table
+from infra.places import clock
+
+if TYPE_CHECKING:
+    from infra.bench.figures import Figure
+
+BENCHES = {
+    "B1": "acknowledged commands a second on the embedded journal",
+    "B2": "replay and verify, events a second and core",
+    "B5": "cost of a command as history grows, and memory",
+}
+
+
+@click.command(help="Measure: " + "; ".join(f"{name} {what}" for name, what in BENCHES.items()) + ".")
+@click.argument("names", metavar="[B1|B2|B5]...", nargs=-1, type=click.Choice(list(BENCHES)))
+@click.option("--scale", default=1.0, show_default=True, type=click.FloatRange(0.001, 10), help="Smaller is quicker.")
+@click.option("--full", is_flag=True, help="B5 up to 1,000,000 orders; takes minutes.")
+@click.option("--out", default="bench/results.json", show_default=True, metavar="FILE", help="Where the figures go.")
+@as_json
+def bench(names: tuple[str, ...], scale: float, full: bool, out: str, as_json: bool) -> None:
+    figures: list[Figure] = []
+    for figure in _measured(names or tuple(BENCHES), scale, full):
+        say(f"{figure.bench}  {figure.measure}: {figure.value:,.0f} {figure.unit}")
+        figures.append(figure)
+    results = {
+        "machine": _machine(),
+        "at": format_instant(clock()),
+        "scale": scale,
+        "figures": [f.json() for f in figures],
+    }
+    path = Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        print_json(results)
+    else:
+        _print(figures)
+        click.echo(f"written: {path}")
+
+
+def _measured(names: tuple[str, ...], scale: float, full: bool) -> "Iterator[Figure]":
+    if "B1" in names:
+        from infra.bench import writing
+
+        yield from writing.measure(scale)
+    if "B2" in names:
+        from infra.bench import replaying
+
+        yield from replaying.measure(scale)
+    if "B5" in names:
+        from infra.bench import growing
+
+        yield from growing.measure(scale, full=full)
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+
+
+def _print(figures: "list[Figure]") -> None:
+    rows = []
+    for figure in figures:
+        rows.append((figure.bench, figure.measure, f"{figure.value:,.0f} {figure.unit}", ""))
+        rows += [
+            ("", f"  beside {name}", f"{other:,.0f} {figure.unit}", f"{figure.ratios[name]:.2f}")
+            for name, other in figure.beside.items()
+        ]
+        told = ", ".join(f"{k} {v:,.1f}" if isinstance(v, float) else f"{k} {v}" for k, v in figure.also.items())
+        rows.append(("", f"  {told}", "", ""))
+    console().print(table(["", "measure", "value", "ratio"], rows, right=["value", "ratio"]))
