@@ -27,13 +27,13 @@ from consumers.ports import LIVE, Limits, Mode, Ports
 from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
 from infra.journals.memory import MemoryLog
-from infra.journals.sqlite import Synchronous
 from infra.local_state import Slot, claim_slot, open_local_state
 from infra.looping import Loop
 from infra.opening import follow_control, new_id, open_control, open_journal, prepare
 from infra.places import clock, state_file
-from infra.reading import existing_directory
+from infra.reading import existing_store
 from infra.settings import Settings
+from infra.stores import PARTITIONS, store_of
 from infra.vault import KEY_BYTES, SealedFirst, SqliteVault, key_from_file, key_from_text
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PARTITIONS: Final = 1
-"""Partitions of a new embedded journal, unless its URL names another number: one file, the fewest disk writes."""
 GARBAGE: Final = (50_000, 20, 50)
 """When cycles are looked for (``gc.set_threshold``). Thousands of orders at hand live long and hold no cycles; looking
 through them as often as Python does by itself costs a third of the engine's time."""
@@ -67,7 +65,7 @@ class App:
     ) -> None:
         self.settings = settings
         self.directory = directory
-        """The embedded journal's directory; None for a journal in memory."""
+        """Where this process keeps its files; None for a journal in memory."""
         self.control = control
         self.journal = journal
         self.vault = vault
@@ -151,13 +149,12 @@ def _wire(
         control = follow_control(MemoryLog(1, clock).journal(), _name(), woken)
         journal: Journal = MemoryLog(where.partitions or PARTITIONS, clock).journal()
     else:
-        if not create:
-            existing_directory(settings)
-        directory = where.directory
-        how: Synchronous = "NORMAL" if settings.synchronous == "normal" else "FULL"
-        control = open_control(directory, _name(), create=True, synchronous=how, wake=woken)
+        store = store_of(settings) if create else existing_store(settings)
+        assert store is not None
+        directory = store.directory
+        control = open_control(store, _name(), create=True, wake=woken)
         closing.callback(control.journal.close)
-        journal = open_journal(directory, control, where.partitions, PARTITIONS, synchronous=how)
+        journal = open_journal(store, control, where.partitions, PARTITIONS, wake=woken)
         closing.callback(journal.close)
     slot = claim_slot(directory)
     closing.callback(slot.release)

@@ -7,16 +7,15 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from consumers.control import ControlLog
 from consumers.journal import Journal, JournalMismatch, JournalUnavailable
 from consumers.writer import Settled
 from domain.policy import PolicyDocument
-from infra.journals.sqlite import Synchronous, open_sqlite_journal
 from infra.local_state import memory_local_state
-from infra.places import CONTROL_FILE, JOURNAL_FILE, clock
+from infra.places import clock
+from infra.stores import Store
 
 PATIENCE: Final = 30.0
 """Seconds that a first commit of the control log may take."""
@@ -36,43 +35,34 @@ def follow_control(journal: Journal, name: str, wake: Callable[[], None] | None 
     return control
 
 
-def open_control(
-    directory: Path,
-    name: str,
-    *,
-    create: bool,
-    synchronous: Synchronous = "FULL",
-    wake: Callable[[], None] | None = None,
-) -> ControlLog:
-    """The control log of an embedded store, read to its end."""
-    journal = open_sqlite_journal(directory / CONTROL_FILE, 1, create=create, synchronous=synchronous)
-    return follow_control(journal, name, wake)
+def open_control(store: Store, name: str, *, create: bool, wake: Callable[[], None] = lambda: None) -> ControlLog:
+    """The control log of a store, read to its end."""
+    return follow_control(store.control(create=create, wake=wake), name, wake)
 
 
 def open_journal(
-    directory: Path, control: ControlLog, asked: int | None, default: int, *, synchronous: Synchronous = "FULL"
+    store: Store, control: ControlLog, asked: int | None, default: int, *, wake: Callable[[], None] = lambda: None
 ) -> Journal:
     """The journal that the control log speaks of, made now if it speaks of none and there is none.
 
-    ``asked`` is the number of partitions that the URL names. JournalMismatch, JournalUnavailable: the two files do not
+    ``asked`` is the number of partitions that the URL names. JournalMismatch, JournalUnavailable: the two logs do not
     belong together, or one of them is gone; nothing is made anew then.
     """
-    path = directory / JOURNAL_FILE
     if control.partitions is not None:
-        if not path.exists():
+        if not store.there()[1]:
             raise JournalUnavailable(
-                f"{path} is gone, but the control log says that there was a journal with {control.partitions} "
-                "partitions: bring it back from a copy; nothing is decided anew on an empty one"
+                f"the journal of {store} is gone, but the control log says that there was one with "
+                f"{control.partitions} partitions: bring it back from a copy; nothing is decided anew on an empty one"
             )
-        journal = open_sqlite_journal(path, asked, create=False, synchronous=synchronous)
+        journal = store.journal(asked, wake=wake)
         control.agree(journal.partitions)
         return journal
-    made = open_sqlite_journal(path, asked or (None if path.exists() else default), synchronous=synchronous)
+    made = store.journal(asked, create=default, wake=wake)
     if any(made.end(partition) for partition in range(made.partitions)):
         made.close()
         raise JournalMismatch(
-            f"{path} holds a history, but {directory / CONTROL_FILE} does not know of it: that is another journal's "
-            "control log, or it was lost; put back what belongs together"
+            f"the journal of {store} holds a history, but its control log does not know of it: that is another "
+            "journal's control log, or it was lost; put back what belongs together"
         )
     return made
 

@@ -1,4 +1,4 @@
-"""Reading orders from an embedded journal without a lock: what commands that only ask stand on.
+"""Reading orders from a journal without a lock: what commands that only ask stand on.
 
 Another process may own the store (a server, an import). Its local state, slot 0, is read as it stands if it has reached
 the log's end as it was when we came; if it is behind and nobody owns it, we take it and bring it up to date; if its
@@ -16,9 +16,9 @@ from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
 from domain.instants import Instant, format_instant
-from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import Slot, claim_slot, open_local_state
-from infra.places import JOURNAL_FILE, state_file
+from infra.places import state_file
+from infra.stores import Store, store_of
 from schemas.codec import Undecodable, decode_event, event_data
 from schemas.partitioning import partition_of
 
@@ -42,19 +42,19 @@ class _Nobody:
     def rejected(self, rejected: object) -> None: ...
 
 
-def existing_directory(settings: "Settings") -> Path:
-    """The directory of the embedded journal; NoJournal if there is none."""
-    directory = settings.journal_at.directory
-    if directory is None:
+def existing_store(settings: "Settings") -> Store:
+    """The store of the settings' journal; NoJournal if there is none."""
+    store = store_of(settings)
+    if store is None:
         raise NoJournal(
             "a memory: journal lives and ends with its process: name a kept one with --journal sqlite:///DIR"
         )
-    if not (directory / JOURNAL_FILE).exists():
+    if not store.there()[1]:
         raise NoJournal(
-            f"there is no journal in {directory}: make one with `rescind import` or `rescind serve`, "
-            "or name another with --journal sqlite:///DIR"
+            f"there is no journal in {store}: make one with `rescind import` or `rescind serve`, "
+            "or name another with --journal"
         )
-    return directory
+    return store
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Reader:
     """Orders as the log has them, and the policies in force."""
 
     settings: "Settings"
-    directory: Path
+    store: Store
     journal: Journal
     followers: dict[int, Follower]
     orders: Orders
@@ -90,7 +90,7 @@ class Reader:
     def book(self) -> "PolicyBook":
         """The policies published so far."""
         if self._book is None:
-            self._book = read_policies(self.directory)
+            self._book = read_policies(self.store)
         return self._book
 
     def close(self) -> None:
@@ -103,14 +103,14 @@ class Reader:
 
 def open_reader(settings: "Settings") -> Reader:
     """Read the settings' journal up to its end as it is now. JournalError where it cannot be trusted or read."""
-    directory = existing_directory(settings)
-    journal = open_sqlite_journal(directory / JOURNAL_FILE, settings.journal_at.partitions, create=False)
+    store = existing_store(settings)
+    journal = store.journal(settings.journal_at.partitions)
     try:
-        followers, slot = _followers(journal, directory)
+        followers, slot = _followers(journal, store.directory)
     except BaseException:
         journal.close()
         raise
-    return Reader(settings, directory, journal, followers, Orders(followers, AT_HAND), slot)
+    return Reader(settings, store, journal, followers, Orders(followers, AT_HAND), slot)
 
 
 def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], Slot | None]:
@@ -165,11 +165,11 @@ def _brought_up(journal: Journal, slot: Slot, ends: list[int]) -> dict[int, Foll
 # ---- what is read ---------------------------------------------------------------------------------------------------
 
 
-def read_policies(directory: Path) -> "PolicyBook":
+def read_policies(store: Store) -> "PolicyBook":
     """The control log, read to its end: every policy published so far."""
     from infra.opening import open_control
 
-    control = open_control(directory, "reader", create=False)
+    control = open_control(store, "reader", create=False)
     try:
         return control.book
     finally:

@@ -17,7 +17,7 @@ def run_replay(settings: Settings, *, check: bool, progress: Progress | None = N
     if path is None:
         raise NoJournal("memory: views live and end with their process: name kept ones with --views sqlite:///FILE")
     with closing(open_reader(settings)) as reader:
-        control = open_control(reader.directory, "replay", create=False)
+        control = open_control(reader.store, "replay", create=False)
         try:
             parts = [Part("control", 0, control.follower.state)]
             parts += [Part("journal", number, each.state) for number, each in sorted(reader.followers.items())]

@@ -141,9 +141,9 @@ def diff(settings: "Settings", old: str, new: str, as_json: bool) -> None:
 
 
 def _book(settings: "Settings") -> "PolicyBook":
-    from infra.reading import existing_directory, read_policies
+    from infra.reading import existing_store, read_policies
 
-    return read_policies(existing_directory(settings))
+    return read_policies(existing_store(settings))
 
 
 def _named(book: "PolicyBook", name: str) -> "PolicyDocument":

@@ -8,12 +8,11 @@ from typing import Final
 
 from consumers.journal import JournalError
 from infra.examining.beside import look_at_vault, look_at_views
-from infra.examining.findings import Finding, Progress
+from infra.examining.findings import Finding, Progress, State
 from infra.examining.log import look_at_control, look_at_journal, look_at_local_state
-from infra.journals.sqlite import open_sqlite_journal
 from infra.opening import open_control
-from infra.places import CONTROL_FILE, JOURNAL_FILE
 from infra.settings import Settings
+from infra.stores import store_of
 
 LITTLE_SPACE: Final = 512 * 1024 * 1024
 """Bytes free on the disk below which it is time to make room."""
@@ -21,23 +20,31 @@ LITTLE_SPACE: Final = 512 * 1024 * 1024
 
 def examine(settings: Settings, *, deep: bool = False, progress: Progress | None = None) -> Iterator[Finding]:
     """Look at everything. ``deep``: every commit is judged anew from the log, and local state compared with that."""
-    directory = settings.journal_at.directory
-    if directory is None:
+    store = store_of(settings)
+    if store is None:
         yield Finding("journal", "note", "memory: is kept nowhere", "name a kept one with --journal sqlite:///DIR")
         return
-    if not (directory / JOURNAL_FILE).exists() and not (directory / CONTROL_FILE).exists():
-        make = "make one with `rescind import` or `rescind serve`"
-        yield Finding("journal", "wrong", f"there is none in {directory}", f"{make}, or name another with --journal")
+    directory = store.directory
+    try:
+        there = store.there()
+    except JournalError as wrong:
+        yield Finding("journal", "wrong", str(wrong), "look whether the brokers run and can be reached from here")
         return
+    if not any(there):
+        make = "make one with `rescind import` or `rescind serve`"
+        yield Finding("journal", "wrong", f"there is none in {store}", f"{make}, or name another with --journal")
+        return
+    directory.mkdir(parents=True, exist_ok=True)
     yield _space(directory)
+    yield from look_at_topics(settings)
     control = None
     try:
-        control = open_control(directory, "doctor", create=False)
+        control = open_control(store, "doctor", create=False)
         yield look_at_control(control)
     except JournalError as wrong:
-        yield Finding("control log", "wrong", str(wrong), "bring the file back from a copy: the policies stand in it")
+        yield Finding("control log", "wrong", str(wrong), "bring it back from a copy: the policies stand in it")
     try:
-        with closing(open_sqlite_journal(directory / JOURNAL_FILE, create=False)) as journal:
+        with closing(store.journal(None)) as journal:
             if control is not None:
                 try:
                     control.agree(journal.partitions)
@@ -47,11 +54,28 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
             yield from look_at_local_state(directory, journal, deep=deep)
             yield look_at_views(settings, directory, journal)
     except JournalError as wrong:
-        yield Finding("journal", "wrong", str(wrong), "bring the file back from a copy: nothing else can replace it")
+        yield Finding("journal", "wrong", str(wrong), "bring it back from a copy: nothing else can replace it")
     finally:
         if control is not None:
             control.journal.close()
     yield look_at_vault(settings, directory)
+
+
+def look_at_topics(settings: Settings) -> Iterator[Finding]:
+    """What of the topics' settings differs from what a journal stands on."""
+    at = settings.journal_at
+    if at.kafka is None:
+        return
+    from infra.kafka.topics import Topics
+
+    with closing(Topics(at.kafka, settings.security)) as topics:
+        found = topics.check(at.partitions)
+    if not any(each.do for each in found):
+        yield Finding("topics", "ok", "partitions, replicas and settings are as they must be")
+    for each in found:
+        if each.do:
+            state: State = "wrong" if each.state == "wrong" else "note"
+            yield Finding(each.topic, state, f"{each.what} is {each.found}, wanted is {each.wanted}", each.do)
 
 
 def _space(directory: Path) -> Finding:
