@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
@@ -24,6 +24,7 @@ from consumers.engine import Engine
 from consumers.journal import Journal, JournalUnavailable
 from consumers.local_state import LocalState
 from consumers.ports import LIVE, Limits, Mode, Ports
+from consumers.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
 from infra.journals.memory import MemoryLog
@@ -38,6 +39,7 @@ from infra.vault import KEY_BYTES, SealedFirst, SqliteVault, key_from_file, key_
 
 if TYPE_CHECKING:
     from infra.projecting import Projecting
+    from infra.publishing.running import Publishing
 
 T = TypeVar("T")
 
@@ -61,6 +63,7 @@ class App:
         engine: Engine,
         loop: Loop,
         views: "Projecting | None",
+        publishing: "Publishing | None",
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -72,6 +75,8 @@ class App:
         self.engine = engine
         self.views = views
         """The views (``views.views``) and what keeps them up to date; None where this process keeps none."""
+        self.publishing = publishing
+        """What writes the public topics; None where this process does not."""
         self._loop = loop
         self._closing = closing
 
@@ -120,22 +125,30 @@ def open_app(
     mode: Mode = LIVE,
     views: bool = True,
     create: bool = True,
+    publish: bool = False,
     on_defect: Callable[[], None] | None = None,
 ) -> App:
-    """Wire and start an engine. ``create`` False: there must be a journal already.
+    """Wire and start an engine. ``create`` False: there must be a journal already. ``publish``: write the public topics
+    too, if the settings name any.
 
     JournalError and VaultUnavailable say what cannot be opened and what to do; nothing stays open then. ``on_defect``
     is called when the engine's loop ends by a defect.
     """
     gc.set_threshold(*GARBAGE)
     with ExitStack() as closing:
-        app = _wire(settings, mode, views, create, on_defect or (lambda: None), closing)
+        app = _wire(settings, mode, views, create, publish, on_defect or (lambda: None), closing)
         app._closing = closing.pop_all()
         return app
 
 
 def _wire(
-    settings: Settings, mode: Mode, views: bool, create: bool, on_defect: Callable[[], None], closing: ExitStack
+    settings: Settings,
+    mode: Mode,
+    views: bool,
+    create: bool,
+    publish: bool,
+    on_defect: Callable[[], None],
+    closing: ExitStack,
 ) -> App:
     where = settings.journal_at
     wake: list[Callable[[], None]] = []
@@ -174,9 +187,20 @@ def _wire(
     closing.callback(engine.close)
     engine.start()
 
+    projecting: Projecting | None = None
+    publishing: Publishing | None = None
+    if publish and settings.public_topics_at is not None:
+        from infra.publishing.running import open_publishing
+
+        letters = (lambda: None if projecting is None else projecting.views.dead_letters()) if views else None
+        publishing = open_publishing(settings, journal, slot.path, engine.followers, letters)
+        closing.callback(publishing.close)
+        engine.tell(publishing)
+
     def step() -> bool:
         moved = engine.step(clock())
-        vault.flush()
+        with suppress(VaultUnavailable):  # who appends is told; here it is only that texts do not wait for an append
+            vault.flush()
         return moved
 
     def broken() -> None:
@@ -189,13 +213,14 @@ def _wire(
     closing.callback(loop.stop)
     loop.start()
 
-    projecting = None
     if views:
         from infra.projecting import open_projecting
 
         projecting = open_projecting(settings, directory, slot.path, engine, control.journal, on_defect)
         closing.callback(projecting.close)
-    return App(settings, where.directory, control, journal, vault, engine, loop, projecting, closing)
+    if publishing is not None:
+        publishing.start(on_defect)
+    return App(settings, where.directory, control, journal, vault, engine, loop, projecting, publishing, closing)
 
 
 def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:

@@ -20,7 +20,7 @@ import sqlite3
 import threading
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,6 +31,8 @@ from domain.events import Sealed
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+BUSY: Final = 5.0
+"""Seconds to wait for another process's texts."""
 FORMAT: Final = "1"
 _CHECK: Final = b"rescind vault key check"
 
@@ -100,6 +102,15 @@ def _write_new(path: Path, content: bytes) -> None:
 # ---- the vault ------------------------------------------------------------------------------------------------------
 
 
+class _Unsaved(NamedTuple):
+    """A text that is not durable yet; ``content`` begins with the text's own random key."""
+
+    marketplace: str
+    subject: str
+    reference: str
+    content: bytes
+
+
 class SqliteVault:
     """The vault port over one SQLite file (None: in memory). Safe for several threads and processes."""
 
@@ -108,12 +119,12 @@ class SqliteVault:
         opened."""
         self._wrapping = AESGCM(key)
         self._lock = threading.Lock()
-        self._open = False
+        self._unsaved: list[_Unsaved] = []
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._database = sqlite3.connect(
-                ":memory:" if path is None else path, timeout=30, isolation_level=None, check_same_thread=False
+                ":memory:" if path is None else path, timeout=BUSY, isolation_level=None, check_same_thread=False
             )
             self._database.execute("pragma journal_mode=wal")
             self._database.execute(f"pragma synchronous={synchronous}")
@@ -150,17 +161,34 @@ class SqliteVault:
         content = text.encode("utf-8")
         reference = secrets.token_urlsafe(16)
         with self._lock:
+            unsaved = _Unsaved(marketplace, subject, reference, own + content)
             try:
-                if not self._open:
-                    self._database.execute("begin immediate")
-                    self._open = True
-                number, key = self._subject_key(marketplace, subject)
-                nonce = secrets.token_bytes(NONCE_BYTES)
-                sealed = nonce + AESGCM(key).encrypt(nonce, own + content, reference.encode())
-                self._database.execute("insert into texts values (?, ?, ?)", (reference, number, sealed))
+                self._begin()
+                self._save(unsaved)
             except sqlite3.Error as broken:
+                self._give_up()
                 raise VaultUnavailable(f"the vault cannot take a text: {broken}") from broken
+            self._unsaved.append(unsaved)
         return Sealed(hmac.digest(own, content, "sha256"), reference)
+
+    def _begin(self) -> None:
+        """A transaction that has everything that is not durable yet."""
+        if not self._database.in_transaction:
+            self._database.execute("begin immediate")
+            for unsaved in self._unsaved:
+                self._save(unsaved)
+
+    def _save(self, unsaved: "_Unsaved") -> None:
+        number, key = self._subject_key(unsaved.marketplace, unsaved.subject)
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = nonce + AESGCM(key).encrypt(nonce, unsaved.content, unsaved.reference.encode())
+        self._database.execute("insert into texts values (?, ?, ?)", (unsaved.reference, number, sealed))
+
+    def _give_up(self) -> None:
+        """End a transaction that cannot be ended well; what it held is tried again with the next."""
+        if self._database.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("rollback")
 
     def _subject_key(self, marketplace: str, subject: str) -> tuple[int, bytes]:
         row = self._database.execute(
@@ -180,21 +208,18 @@ class SqliteVault:
         return int(made[0]), key
 
     def flush(self) -> None:
-        """Make everything sealed so far durable; VaultUnavailable if that fails (then none of it is kept)."""
-        if self._open:
-            self._commit()
-
-    def _commit(self) -> None:
+        """Make everything sealed so far durable. VaultUnavailable if that fails: nothing may be appended then; the
+        texts are kept in memory, and the next ``flush`` tries them again."""
+        if not self._unsaved:
+            return
         with self._lock:
-            if not self._open:
-                return
-            self._open = False
             try:
+                self._begin()
                 self._database.execute("commit")
             except sqlite3.Error as broken:
-                with contextlib.suppress(sqlite3.Error):
-                    self._database.execute("rollback")
+                self._give_up()
                 raise VaultUnavailable(f"the vault cannot write: {broken}") from broken
+            self._unsaved.clear()
 
     def open(self, reference: str) -> str:
         """The text of a reference; TextGone if there is none or its subject was erased."""
@@ -261,8 +286,9 @@ class SqliteVault:
         return int(subjects), int(texts)
 
     def close(self) -> None:
-        """Make durable what is sealed, and let go."""
-        self.flush()
+        """Make durable what is sealed, as far as that goes, and let go."""
+        with contextlib.suppress(VaultUnavailable):
+            self.flush()
         with self._lock:
             self._database.close()
 

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from concurrent.futures import Future
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -142,6 +143,42 @@ def test_where_the_vault_cannot_write_nothing_is_appended(path: pathlib.Path, mo
                 journal.append(0, b"", b"record").result(10)
         assert refused.value.retriable
         assert log.end(0) == 0
+
+
+class Fails:
+    """The vault's connection, whose next COMMIT fails as on a full disk: what the transaction held is gone."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self.database = database
+        self.failures = 1
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql == "commit" and self.failures:
+            self.failures -= 1
+            self.database.execute("rollback")
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.database.execute(sql, *parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.database, name)
+
+
+def test_texts_that_could_not_be_written_are_written_before_anything_is_appended(
+    path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MemoryLog(1, lambda: 0).journal()
+    with closing(SqliteVault(path, KEY)) as vault:
+        journal = SealedFirst(log, vault)
+        one = vault.seal("acme", "b-7", "one")
+        monkeypatch.setattr(vault, "_database", Fails(vault._database))
+        with pytest.raises(VaultUnavailable, match="disk is full"):
+            vault.flush()
+        assert log.end(0) == 0
+        two = vault.seal("acme", "b-7", "two")
+        assert journal.append(0, b"", b"points to both").result(10).offset == 0
+    with closing(SqliteVault(path, KEY)) as vault:
+        assert (vault.open(one.reference), vault.open(two.reference)) == ("one", "two")
+        assert vault.proves(one)
 
 
 def test_two_processes_share_a_vault_and_its_subjects(path: pathlib.Path) -> None:
