@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 from consumers.admission import Admitted, Rejected, in_sequence
 from consumers.dead_letters import Letter, PublicRecord, malformed_id
 from consumers.journal import Journal, JournalError
-from consumers.local_state import Parked
+from consumers.local_state import LocalStateDamaged, LocalStateUnavailable, Parked
 from consumers.public_log import (
     Fenced,
     KindAt,
@@ -84,9 +84,10 @@ class PartitionPublisher:
         ids: SchemaIds,
         *,
         limits: Limits | None = None,
-        letters: Callable[[], Sequence[Letter]] | None = None,
+        letters: Callable[[], Sequence[Letter] | None] | None = None,
     ) -> None:
-        """``letters``: the views' dead letters that belong to this partition, if this process keeps views."""
+        """``letters``: the views' dead letters that belong to this partition, if this process keeps views; None while
+        they cannot be read."""
         self.prefix = prefix
         self.partition = partition
         self.state: State = "starting"
@@ -150,10 +151,10 @@ class PartitionPublisher:
         except PublicLogUnavailable as later:
             self._give_up(self.state if self.state == "standing by" else "trouble", str(later))
             self._not_before = now + self._limits.retry
-        except (RegistryUnavailable, JournalError) as later:
+        except (RegistryUnavailable, JournalError, LocalStateUnavailable) as later:
             self.state, self.trouble = "trouble", str(later)
             self._not_before = now + self._limits.retry
-        except PublishingStopped as wrong:
+        except (PublishingStopped, LocalStateDamaged) as wrong:
             self._give_up("stopped", str(wrong))
         return False
 
@@ -309,9 +310,11 @@ class PartitionPublisher:
         notes = [self._said(f"{self._key}/parked/{at.stream}", at.value) for at in batch.parked]
         if now >= self._look_at_letters and self._letters is not None:
             self._look_at_letters = now + self._limits.letters
-            told, kept = self._new_letters(self._letters())
-            records = [*records, *told]
-            notes += kept
+            letters = self._letters()
+            if letters is not None:
+                told, kept = self._new_letters(letters)
+                records = [*records, *told]
+                notes += kept
         if batch.offset == progress.offset and not records and not notes:
             return False
         after = Progress(progress.journal, batch.offset, batch.position, batch.ordinal, batch.commit)

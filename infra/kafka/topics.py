@@ -56,7 +56,7 @@ class Finding:
 
 
 class Topics:
-    """The topics of one journal on one cluster. Close it."""
+    """The two topics of one journal on one cluster. Close it."""
 
     def __init__(self, at: KafkaAt, security: Security) -> None:
         """JournalUnavailable if the brokers do not answer."""
@@ -82,11 +82,7 @@ class Topics:
         """
         there = self.partitions()
         missing = [name for name, count in there.items() if count is None]
-        if missing and len(missing) < len(there):
-            raise JournalMismatch(
-                f"{missing[0]} is missing, but {next(name for name in there if name not in missing)} is there: bring "
-                "back what belongs together; a new one would begin another history"
-            )
+        self._may_be_made(missing, list(there))
         brokers = self._brokers()
         replicas = min(REPLICAS, brokers) if replicas is None else replicas
         if replicas > brokers:
@@ -95,7 +91,11 @@ class Topics:
             return []
         wanted = {name: self._wanted_partitions(name, partitions) for name in missing}
         new = {
-            name: {"num_partitions": count, "replication_factor": replicas, "configs": wanted_settings(replicas)}
+            name: {
+                "num_partitions": count,
+                "replication_factor": replicas,
+                "configs": self.wanted_settings(name, replicas),
+            }
             for name, count in wanted.items()
         }
         try:
@@ -125,13 +125,31 @@ class Topics:
             findings += self._settings(name, min(len(part["replica_nodes"]) for part in topic["partitions"]))
         return findings
 
+    # ---- what other topics have otherwise ----------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """The topics that this is about."""
+        return [self.at.control, self.at.journal]
+
+    def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
+        """Every setting of a topic that has so many replicas."""
+        return wanted_settings(replicas)
+
+    def _may_be_made(self, missing: list[str], names: list[str]) -> None:
+        if missing and len(missing) < len(names):
+            raise JournalMismatch(
+                f"{missing[0]} is missing, but {next(name for name in names if name not in missing)} is there: bring "
+                "back what belongs together; a new one would begin another history"
+            )
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _wanted_partitions(self, name: str, partitions: int) -> int:
         return 1 if name == self.at.control else partitions
 
     def _described(self) -> dict[str, Any]:
-        names = [self.at.control, self.at.journal]
+        names = self.names
         try:
             found = {topic["name"]: topic for topic in self._admin.describe_topics(names)}
         except KafkaError as error:
@@ -165,7 +183,7 @@ class Topics:
         return found
 
     def _settings(self, name: str, replicas: int) -> list[Finding]:
-        wanted = wanted_settings(replicas)
+        wanted = self.wanted_settings(name, replicas)
         resource = ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(wanted))
         try:
             configs = self._admin.describe_configs([resource], config_filter="all")["topic"][name]

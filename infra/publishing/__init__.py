@@ -1,0 +1,1 @@
+"""Publishing on Kafka: a transactional producer per partition, its progress, a schema registry, and the threads."""

@@ -1,0 +1,275 @@
+"""Publishing in a running engine: a thread per partition that this process follows, each on its own.
+
+The engine hands commits over as it takes them in; what was missed is read from local state, through a connection of the
+thread's own. Several processes may publish: of each partition one does, the others stand by.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from consumers.admission import Admitted, Rejected
+from consumers.dead_letters import Letter, untold_id
+from consumers.follower import Follower
+from consumers.journal import Journal, JournalMismatch, JournalUnavailable
+from consumers.local_state import Parked
+from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
+from consumers.publishing import Limits, PartitionPublisher
+from consumers.views import ViewsError
+from domain.instants import Instant
+from infra.journals.kafka import connection
+from infra.kafka.address import KafkaAt
+from infra.kafka.client import Security
+from infra.local_state import open_local_state
+from infra.looping import Loop
+from infra.places import state_file
+from infra.projecting import Shared
+from infra.publishing.public_log import KafkaPublicLog, Patience, read_published
+from infra.publishing.registry import Registry
+from infra.publishing.topics import PublicTopics
+from infra.settings import Settings
+from infra.views.reading import Row
+from schemas.public.ids import PinnedIds, SchemaIds
+from schemas.public.topics import WRITTEN
+
+PAUSE: Final = 0.05
+"""Seconds between two looks of a thread that has nothing to do and is not woken."""
+
+_TURNS: Final = 10
+"""So often several processes that begin at the same moment may disturb each other."""
+
+ViewLetters = Callable[[], Sequence[Row] | None]
+"""The rows of ``dead_letters``; None where there are no views yet."""
+
+
+@dataclass(slots=True)
+class PublishedFrom(Shared):
+    """Local state that the engine's thread writes, as a publisher's source."""
+
+    @property
+    def next_offset(self) -> int:
+        return self.follower.next_offset
+
+    def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
+        return self.state.parked(limit, first)
+
+
+class Publishing:
+    """The publishers of a process, and the threads that drive them. ``enable`` first, then ``start``."""
+
+    def __init__(
+        self,
+        at: KafkaAt,
+        security: Security,
+        journal: Journal,
+        sources: Mapping[int, PublishedFrom],
+        ids: SchemaIds,
+        *,
+        letters: ViewLetters | None = None,
+        limits: Limits | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        """JournalError if the journal does not say where it ends."""
+        self.at = at
+        self._security = security
+        self._journal = journal
+        self._patience = patience or Patience()
+        self._sources = sources
+        self._letters = letters
+        self._loops: dict[int, Loop] = {}
+        self._said: dict[int, str] = {}
+        self.publishers: dict[int, PartitionPublisher] = {}
+        for partition, source in sources.items():
+            self.publishers[partition] = PartitionPublisher(
+                at.prefix,
+                partition,
+                journal,
+                source,
+                KafkaPublicLog(at, partition, journal.partitions, security, self._patience),
+                ids,
+                limits=limits,
+                letters=None if letters is None else self._letters_of(partition),
+            )
+
+    def enable(self) -> None:
+        """Have what is instructed from now on go out, also if this process ends before it has published anything.
+
+        PublicLogUnavailable, PublishingStopped.
+        """
+        for _ in range(_TURNS):
+            waiting = [partition for partition, begun in self._begun().items() if not begun]
+            for partition in waiting:
+                try:
+                    self.publishers[partition].enable()
+                except Fenced:  # another process does the same at this moment
+                    self.publishers[partition].progress = None
+            if not waiting:
+                return
+        raise PublicLogUnavailable("other processes begin to publish at the same moment, again and again")
+
+    def _begun(self) -> dict[int, bool]:
+        """Of each partition whether every kind has begun."""
+        partitions = list(self.publishers)
+        found = read_published(self.at, partitions, connection(self.at.servers, self._security), self._patience)
+        values = {partition: found[partition].get(str(partition)) for partition in partitions}
+        return {p: v is not None and all(kind in read_progress(v).kinds for kind in WRITTEN) for p, v in values.items()}
+
+    def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
+        """Start the threads."""
+        for partition, publisher in self.publishers.items():
+            loop = Loop(f"publisher {partition}", partial(self._step, partition, publisher), lambda: PAUSE)
+            loop.on_broken = on_broken
+            self._loops[partition] = loop
+            loop.start()
+
+    def close(self) -> None:
+        """End after what is under way."""
+        for loop in self._loops.values():
+            loop.stop()
+        for publisher in self.publishers.values():
+            publisher.close()
+        for source in self._sources.values():
+            source.state.close()
+
+    @property
+    def trouble(self) -> dict[int, str]:
+        """Why partitions are not published at the moment, or for good; who stands by is in no trouble."""
+        troubled = ("trouble", "stopped")
+        return {p: of.trouble for p, of in self.publishers.items() if of.state in troubled and of.trouble is not None}
+
+    @property
+    def behind(self) -> int:
+        """Journal offsets that this process follows and has not published; of its active publishers."""
+        return sum(publisher.behind for publisher in self.publishers.values())
+
+    # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
+
+    def admitted(self, admitted: Admitted) -> None:
+        publisher = self.publishers.get(admitted.partition)
+        if publisher is not None:
+            publisher.admitted(admitted)
+            if loop := self._loops.get(admitted.partition):
+                loop.wake()
+
+    def rejected(self, rejected: Rejected) -> None:
+        """What is malformed is read from local state."""
+
+    # ---- a partition's thread ----------------------------------------------------------------------------------------
+
+    def _step(self, partition: int, publisher: PartitionPublisher) -> bool:
+        moved = publisher.step(_steady())
+        if publisher.state == "stopped" and partition not in self._said and publisher.trouble is not None:
+            self._said[partition] = publisher.trouble
+            sys.stderr.write(f"rescind: publishing has stopped: {publisher.trouble}\n")
+        return moved
+
+    def _letters_of(self, partition: int) -> Callable[[], list[Letter] | None]:
+        """The views' dead letters of a partition; those of the control log are partition 0's."""
+
+        def letters() -> list[Letter] | None:
+            assert self._letters is not None
+            try:
+                rows = self._letters()
+            except ViewsError:
+                return None
+            if rows is None:
+                return None
+            here = [row for row in rows if (row["partition"] if row["log"] == "journal" else 0) == partition]
+            return [self._letter(row) for row in here]
+
+        return letters
+
+    def _letter(self, row: Row) -> Letter:
+        commit = None
+        if row["log"] == "journal" and (source := self._sources.get(row["partition"])) is not None:
+            commit = source.commit_at(row["ordinal"])
+        return Letter(
+            untold_id(row["log"], row["partition"], row["stream"]),
+            "views",
+            row["error"],
+            row["stream"],
+            b"" if commit is None else commit.data,
+            row["log"],
+            row["partition"],
+            None if commit is None else commit.offset,
+            None if commit is None else commit.index,
+            row["stream"],
+            row["ordinal"],
+            row["event"],
+        )
+
+
+def _steady() -> Instant:
+    return time.monotonic_ns() // 1000
+
+
+def schema_ids(settings: Settings) -> SchemaIds:
+    """The ids in the framing: a registry's where the settings name one, else the pinned ones."""
+    if settings.schema_registry is None:
+        return PinnedIds()
+    credentials = settings.schema_registry_credentials
+    return Registry(settings.schema_registry, None if credentials is None else credentials.get_secret_value())
+
+
+def make_topics(settings: Settings, at: KafkaAt, journal: Journal) -> None:
+    """Make the public topics of a journal that holds nothing yet; for any other they must be there."""
+    if any(journal.end(partition) for partition in range(journal.partitions)):
+        return
+    topics = PublicTopics(at, settings.security)
+    try:
+        made = topics.create(journal.partitions)
+    finally:
+        topics.close()
+    if made:
+        sys.stderr.write(f"rescind: made {len(made)} public topics, {made[0]} and others\n")
+
+
+def open_publishing(
+    settings: Settings,
+    journal: Journal,
+    slot: Path,
+    followers: Mapping[int, Follower],
+    letters: ViewLetters | None,
+    *,
+    limits: Limits | None = None,
+) -> Publishing:
+    """Publishing as the settings have it, enabled and not yet started. ``slot``: where local state is, which the
+    followers write.
+
+    JournalError: the topics cannot be reached, or going on would leave something out.
+    """
+    at = settings.public_topics_at
+    assert at is not None
+    make_topics(settings, at, journal)
+    publishing = Publishing(
+        at,
+        settings.security,
+        journal,
+        sources(slot, followers, journal.partitions),
+        schema_ids(settings),
+        letters=letters,
+        limits=limits,
+    )
+    try:
+        publishing.enable()
+    except BaseException as wrong:
+        publishing.close()
+        if isinstance(wrong, PublicLogUnavailable):
+            raise JournalUnavailable(f"{at} cannot be published to now: {wrong}") from wrong
+        if isinstance(wrong, PublishingStopped):
+            raise JournalMismatch(str(wrong)) from wrong
+        raise
+    return publishing
+
+
+def sources(slot: Path, followers: Mapping[int, Follower], partitions: int) -> dict[int, PublishedFrom]:
+    """What these followers write to local state in ``slot``, each read through a connection of its own."""
+    made: dict[int, PublishedFrom] = {}
+    for partition, follower in followers.items():
+        opened = open_local_state(state_file(slot, partition), partition, partitions, read_only=True)
+        made[partition] = PublishedFrom(opened.state, follower)
+    return made

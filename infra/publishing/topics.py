@@ -1,0 +1,36 @@
+"""The public topics on a cluster: made and checked like the journal's own (``infra.kafka.topics``)."""
+
+from typing import Final
+
+from consumers.journal import JournalMismatch
+from infra.kafka.topics import Topics, wanted_settings
+from schemas.public.topics import DEAD_LETTERS, PUBLISHED, TOPICS, topic_name
+
+LETTER_ROOM: Final = 8_192
+"""Bytes that a dead letter may be longer than the record that it keeps: its headers."""
+
+
+class PublicTopics(Topics):
+    """The topics that other services read, and the publisher's progress. Close it."""
+
+    @property
+    def names(self) -> list[str]:
+        return [topic_name(self.at.prefix, kind) for kind in (*(topic.kind for topic in TOPICS), PUBLISHED)]
+
+    def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
+        wanted = wanted_settings(replicas)
+        if name == topic_name(self.at.prefix, DEAD_LETTERS):
+            wanted["max.message.bytes"] = str(int(wanted["max.message.bytes"]) + LETTER_ROOM)
+        if name == topic_name(self.at.prefix, PUBLISHED):
+            wanted |= {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"}
+        return wanted
+
+    def _may_be_made(self, missing: list[str], names: list[str]) -> None:
+        """A new kind may come to those that are there. Progress without its topics, or they without it, may not."""
+        progress = topic_name(self.at.prefix, PUBLISHED)
+        if progress in missing and len(missing) < len(names):
+            there = next(name for name in names if name not in missing)
+            raise JournalMismatch(
+                f"{progress} is missing, but {there} is there: bring it back, it says how far was published; or "
+                "publish under another prefix"
+            )

@@ -1,0 +1,50 @@
+"""A process that follows a journal's file and publishes it, until it is killed:
+``python -m tests.integration.publishing.child JOURNAL STATE kafka://HOST:PORT/PREFIX``."""
+
+import sys
+from pathlib import Path
+
+from consumers.follower import Follower
+from consumers.publishing import Limits
+from infra.journals.sqlite import open_sqlite_journal
+from infra.kafka.address import kafka_at
+from infra.kafka.client import Security
+from infra.local_state import open_local_state
+from infra.places import state_file
+from infra.publishing.public_log import Patience
+from infra.publishing.running import Publishing, sources
+from schemas.public.ids import PinnedIds
+
+SMALL = Limits(records=60, retry=100_000, look=300_000, take_over=1_500_000, lazily=200_000)
+"""Many transactions, and no long waiting."""
+
+
+def main(journal_file: str, state: str, url: str) -> None:
+    journal = open_sqlite_journal(Path(journal_file), create=False)
+    slot = Path(state)
+    followers = {}
+    for partition in range(journal.partitions):
+        opened = open_local_state(state_file(slot, partition), partition, journal.partitions)
+        followers[partition] = Follower(journal, partition, opened.state)
+        followers[partition].start()
+    publishing = Publishing(
+        kafka_at(url.removeprefix("kafka://")),
+        Security(),
+        journal,
+        sources(slot, followers, journal.partitions),
+        PinnedIds(),
+        limits=SMALL,
+        patience=Patience(ask=5, take_over=10, write=10),
+    )
+    publishing.enable()
+    publishing.start()
+    sys.stdout.write("publishing\n")
+    sys.stdout.flush()
+    while True:
+        for partition, follower in followers.items():
+            if not follower.advance(50):
+                journal.wait(partition, follower.next_offset, 0.01)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
