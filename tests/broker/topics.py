@@ -5,12 +5,13 @@ from typing import Any
 from kafka import KafkaAdminClient
 
 from infra.journals.kafka import open_kafka_journal
+from infra.journals.librdkafka import open_librdkafka_journal
 from infra.kafka.client import Timings
 from infra.kafka.journal import KafkaJournal
 from infra.kafka.topics import wanted_settings
 from tests.broker.fixtures import Kafka
 
-CLIENTS = ("kafka-python",)
+CLIENTS = ("kafka-python", "librdkafka")
 """Every client that the journal can use."""
 
 QUICK = Timings(ask=2.0, request=1.0, delivery=4.0, hold=1.0, watch=0.2, lag=2.0)
@@ -41,5 +42,5 @@ def open_journal(
     client: str, servers: str, topic: str, partitions: int | None = None, timings: Timings | None = None, **more: Any
 ) -> KafkaJournal:
     """A journal by the client with this name."""
-    assert client in CLIENTS
-    return open_kafka_journal(servers, topic, partitions, timings=timings, **more)
+    opened = open_kafka_journal if client == "kafka-python" else open_librdkafka_journal
+    return opened(servers, topic, partitions, timings=timings, **more)

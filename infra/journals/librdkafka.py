@@ -1,0 +1,304 @@
+"""The journal on Kafka through librdkafka's Python client: ``open_librdkafka_journal``, of the extra ``librdkafka``.
+
+What is odd about this client stays in this room. A producer answers only while somebody polls it. A consumer tells its
+errors as messages among the others, and a partition's end too, which is how one learns of offsets that hold no record.
+Ends are asked of the admin client, since a consumer's own question would hang while it is polled.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future as Asked
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
+
+from consumers.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable, LogLost
+from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic
+from infra.kafka.journal import KafkaJournal
+
+V = TypeVar("V")
+
+_GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+_DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError.INVALID_MSG, KafkaError._BAD_COMPRESSION})
+
+
+def open_librdkafka_journal(
+    servers: str,
+    topic: str,
+    partitions: int | None = None,
+    *,
+    security: Security | None = None,
+    timings: Timings | None = None,
+    wake: Callable[[], None] = lambda: None,
+) -> KafkaJournal:
+    """The journal in this topic. JournalUnavailable, JournalMismatch (``KafkaJournal``)."""
+    client = LibrdkafkaClient(servers, topic, security or Security())
+    try:
+        return KafkaJournal(client, partitions, timings=timings, wake=wake)
+    except BaseException:
+        client.close()
+        raise
+
+
+def _connection(servers: str, security: Security) -> dict[str, Any]:
+    """What every client of this library is made with. Nothing is inherited that matters."""
+    made: dict[str, Any] = {
+        "bootstrap.servers": servers,
+        "security.protocol": security.protocol,
+        "client.id": "rescind",
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 500,
+        "retry.backoff.ms": 20,
+        "topic.metadata.refresh.interval.ms": 30_000,
+        "allow.auto.create.topics": False,
+        "log_level": 0,
+    }
+    named = {
+        "sasl.mechanisms": security.sasl_mechanism,
+        "sasl.username": security.username,
+        "sasl.password": security.password,
+        "ssl.ca.location": security.ca_file,
+        "ssl.certificate.location": security.certificate_file,
+        "ssl.key.location": security.key_file,
+    }
+    return made | {key: value for key, value in named.items() if value is not None}
+
+
+class LibrdkafkaClient:
+    """``infra.kafka.client.Client`` through librdkafka."""
+
+    def __init__(self, servers: str, topic: str, security: Security) -> None:
+        self.topic = topic
+        self._connection = _connection(servers, security)
+        self._admin = AdminClient(self._connection)
+        self._largest: int | None = None
+
+    def describe(self, timeout: float) -> Topic | None:
+        try:
+            asked = self._admin.describe_topics(TopicCollection([self.topic]), request_timeout=timeout)
+            found = _answer(asked[self.topic], timeout)
+        except KafkaException as error:
+            if _code(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise _unavailable(error) from error
+        if self._largest is None:
+            self._largest = self._largest_batch(timeout)
+        bits = found.topic_id.get_most_significant_bits(), found.topic_id.get_least_significant_bits()
+        identity = uuid.UUID(bytes=b"".join(half.to_bytes(8, "big", signed=True) for half in bits))
+        return Topic(str(identity), len(found.partitions), self._largest)
+
+    def _largest_batch(self, timeout: float) -> int:
+        resource = ConfigResource(ResourceType.TOPIC, self.topic)
+        try:
+            asked = self._admin.describe_configs([resource], request_timeout=timeout)
+            return int(_answer(asked[resource], timeout)["max.message.bytes"].value)
+        except KafkaException as error:
+            raise _unavailable(error) from error
+
+    def sender(self, largest: int, timings: Timings) -> "LibrdkafkaSender":
+        return LibrdkafkaSender(self._connection, self.topic, largest, timings)
+
+    def reader(self, partitions: int, wait: float) -> "LibrdkafkaReader":
+        return LibrdkafkaReader(self._connection, self.topic, partitions, wait, self._admin)
+
+    def close(self) -> None:
+        """The admin client ends with the last who has it."""
+
+
+class LibrdkafkaSender:
+    """``infra.kafka.client.Sender``: one idempotent producer, and the thread that polls it."""
+
+    def __init__(self, connection: Mapping[str, Any], topic: str, largest: int, timings: Timings) -> None:
+        self._topic = topic
+        self._ended = False
+        self._producer = Producer(
+            {
+                **connection,
+                "acks": "all",
+                "enable.idempotence": True,
+                "max.in.flight.requests.per.connection": 5,
+                "compression.type": "none",
+                "batch.size": min(BATCH_BYTES, largest),
+                "linger.ms": LINGER_MS,
+                "message.max.bytes": largest,
+                "request.timeout.ms": int(timings.request * 1000),
+                "message.timeout.ms": int(timings.delivery * 1000),
+                "queue.buffering.max.messages": 100_000,
+            }
+        )
+        try:
+            self._producer.list_topics(topic, timeout=timings.ask)
+        except KafkaException as error:
+            raise _unavailable(error) from error
+        threading.Thread(target=self._poll, name=f"answers of {topic}", daemon=True).start()
+
+    def send(self, partition: int, key: bytes, record: bytes, done: Callable[[Appended | Exception], None]) -> None:
+        def delivered(error: Any, message: Any) -> None:
+            if error is not None:
+                done(KafkaException(error))
+            elif message.offset() < 0:  # written before, and the answer that said where was lost
+                done(LookupError("it stands in the log, but the broker no longer says where"))
+            else:
+                done(Appended(message.offset(), message.timestamp()[1] * 1000))
+
+        try:
+            self._producer.produce(self._topic, record, key, partition, on_delivery=delivered)
+        except BufferError as error:
+            raise NotSent(str(error), retriable=True) from error
+        except KafkaException as error:
+            too_large = _code(error) == KafkaError.MSG_SIZE_TOO_LARGE
+            raise NotSent(str(error), retriable=not too_large) from error
+
+    def abandon(self) -> None:
+        self._ended = True
+
+    def _poll(self) -> None:
+        while not self._ended:
+            self._producer.poll(0.1)
+        self._producer.purge()
+        self._producer.poll(0)
+
+
+class LibrdkafkaReader:
+    """``infra.kafka.client.Reader``: one consumer."""
+
+    def __init__(
+        self, connection: Mapping[str, Any], topic: str, partitions: int, wait: float, admin: AdminClient
+    ) -> None:
+        self._topic = topic
+        self._count = partitions
+        self._admin = admin
+        self._positions: dict[int, int] = {}
+        self._behind: tuple[int, int] | None = None
+        """The partition and offset that ``read_at`` would go on with."""
+        self._consumer = Consumer(
+            {
+                **connection,
+                "group.id": "rescind",  # it must have one; nothing is committed
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "check.crcs": True,
+                "isolation.level": "read_uncommitted",
+                "fetch.min.bytes": 1,
+                "fetch.wait.max.ms": max(1, int(wait * 1000)),
+                "fetch.error.backoff.ms": 50,
+                "fetch.message.max.bytes": FETCH_BYTES,
+                "fetch.max.bytes": 4 * FETCH_BYTES,
+                "queued.min.messages": 2_000,
+                "queued.max.messages.kbytes": 2 * FETCH_BYTES // 1024,
+                "socket.timeout.ms": 5_000,
+            }
+        )
+
+    def follow(self, offsets: Mapping[int, int]) -> None:
+        self._positions = dict(offsets)
+        self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in offsets.items()])
+
+    def seek(self, partition: int, offset: int) -> None:
+        self._positions[partition] = offset
+        there = TopicPartition(self._topic, partition, offset)
+        self._consumer.incremental_unassign([there])
+        self._consumer.incremental_assign([there])
+
+    def poll(self, timeout: float, limit: int) -> dict[int, list[JournalRecord]]:
+        first = self._consumer.poll(timeout)
+        if first is None:
+            return {}
+        came: dict[int, list[JournalRecord]] = {}
+        lost: dict[int, JournalError] = {}
+        messages: list[Any] = [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
+        for message in messages:
+            error = message.error()
+            partition = message.partition()
+            if error is not None:
+                self._told(partition, error, message.offset(), lost)
+            elif partition not in lost and partition in self._positions:
+                offset = message.offset()
+                self._positions[partition] = offset + 1
+                _, appended_at = message.timestamp()
+                value = message.value() or b""
+                came.setdefault(partition, []).append(JournalRecord(partition, offset, appended_at * 1000, value))
+        if lost and not came:
+            raise Lost(lost)
+        return came
+
+    def _told(self, partition: int, error: Any, offset: int, lost: dict[int, JournalError]) -> None:
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:
+            self._positions[partition] = max(offset, self._positions.get(partition, 0))
+        elif code in _GONE:
+            lost[partition] = LogLost(
+                f"{self._topic}: partition {partition}: {error.str()}: the log lost what was acknowledged. Restore it "
+                "from a copy; nothing is decided on a shorter history"
+            )
+        elif code in _DAMAGED:
+            lost[partition] = JournalDamaged(
+                f"{self._topic}: partition {partition}: {error.str()}: the log is damaged. Stop every engine, restore "
+                "it from a copy"
+            )
+
+    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> list[JournalRecord]:
+        if self._behind != (partition, offset):
+            self.follow({partition: offset})
+        self._behind = None
+        until = time.monotonic() + timeout
+        while (left := until - time.monotonic()) > 0:
+            records = self.poll(left, limit).get(partition, [])
+            if records or self._positions[partition] > offset:
+                self._behind = (partition, self._positions[partition])
+                return records
+        raise JournalUnavailable(f"the brokers give nothing at offset {offset} of partition {partition}")
+
+    def position(self, partition: int) -> int:
+        return self._positions[partition]
+
+    def ends(self, timeout: float) -> dict[int, int]:
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                return self._ends(max(0.1, until - time.monotonic()))
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > until:
+                    raise _unavailable(error) from error
+            time.sleep(0.02)  # another broker leads now, and the client has not heard of it yet
+
+    def _ends(self, timeout: float) -> dict[int, int]:
+        latest: Any = OffsetSpec
+        wanted = {TopicPartition(self._topic, partition): latest.latest() for partition in range(self._count)}
+        asked = self._admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
+        )
+        return {of.partition: _answer(end, timeout).offset for of, end in asked.items()}
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _answer(asked: "Asked[V]", timeout: float) -> V:
+    """What the admin client was asked; it has a time limit of its own, this is the last resort."""
+    try:
+        return asked.result(timeout + 1.0)
+    except TimeoutError as error:
+        raise JournalUnavailable("the brokers do not answer") from error
+
+
+def _code(error: KafkaException) -> int:
+    code: int = error.args[0].code()
+    return code
+
+
+def _unavailable(error: KafkaException) -> JournalUnavailable:
+    return JournalUnavailable(error.args[0].str())
