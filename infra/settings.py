@@ -103,6 +103,15 @@ def views_at(url: str) -> ViewsAt:
     return ViewsAt(None) if url == "memory:" else ViewsAt(Path(_after_slashes(url, _VIEWS)))
 
 
+def publish_at(url: str) -> KafkaAt | None:
+    """Read where to publish: ``off``, ``on`` or ``kafka://HOST:PORT/PREFIX`` (None for the first two); ValueError."""
+    if url in ("off", "on"):
+        return None
+    if not url.startswith(_KAFKA):
+        raise ValueError(f"{url!r} is neither off, on, nor kafka://HOST:PORT/PREFIX")
+    return kafka_at(url.removeprefix(_KAFKA))
+
+
 def _after_slashes(url: str, there_is: str) -> str:
     scheme, slashes, path = url.partition(":///")
     if scheme != "sqlite" or not slashes:
@@ -264,6 +273,19 @@ class Settings(BaseSettings):
     kafka_ca_file: str | None = Field(None, description="PEM file of the authority that brokers are trusted by.")
     kafka_certificate_file: str | None = Field(None, description="PEM file of this process's own certificate.")
     kafka_key_file: str | None = Field(None, description="PEM file of the key to it.")
+    publish: Annotated[str, _judged(publish_at)] = Field(
+        "off",
+        description="Public topics for other services, written by `rescind serve`: `on` beside a journal on Kafka, or "
+        "`kafka://HOST:PORT[,HOST:PORT]/PREFIX` for any journal.",
+    )
+    schema_registry: str | None = Field(
+        None,
+        description="URL of a schema registry with Confluent's API, whose ids public records are framed with. Default: "
+        "the ids that are shipped, without a registry.",
+    )
+    schema_registry_credentials: SecretStr | None = Field(
+        None, description="`user:password` there. By environment only."
+    )
     host: str = Field("127.0.0.1", description="Where `rescind serve` listens.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="Its port; 0 takes a free one.")
     marketplaces: dict[MarketName, Marketplace] = Field(
@@ -307,6 +329,16 @@ class Settings(BaseSettings):
         return replace(at, directory=own)
 
     @property
+    def public_topics_at(self) -> KafkaAt | None:
+        """Where the public topics are; None where nothing is published. SettingsError if that is nowhere."""
+        if self.publish != "on":
+            return publish_at(self.publish)
+        at = self.journal_at.kafka
+        if at is None:
+            raise SettingsError("publish: on is for a journal on Kafka; name a place, kafka://HOST:PORT/PREFIX")
+        return at
+
+    @property
     def security(self) -> Security:
         """How brokers are spoken to."""
         password = self.kafka_password
@@ -343,6 +375,7 @@ class Settings(BaseSettings):
 _SECRETS: Final = {
     "vault_key": "RESCIND_VAULT_KEY or vault_key_file",
     "kafka_password": "RESCIND_KAFKA_PASSWORD",
+    "schema_registry_credentials": "RESCIND_SCHEMA_REGISTRY_CREDENTIALS",
 }
 """Keys that may not stand in the settings file, and where they belong."""
 

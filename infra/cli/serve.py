@@ -30,7 +30,7 @@ def serve(settings: "Settings", demo: bool) -> int:
         sys.stderr.write("rescind: the engine has ended by a defect; start the process again\n")
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with open_app(settings, on_defect=defect) as app:
+    with open_app(settings, publish=True, on_defect=defect) as app:
         if demo:
             from infra.demo import MARKETPLACE, seed
 
