@@ -105,14 +105,10 @@ def _one_answer(key: tuple[str, str], answers: list[Attempt]) -> None:
         assert attempt.outcome is not None
         told = attempt.outcome.told
         if told.standing is None:
-            if (
-                first is not None
-                and attempt.asked > known
-                and attempt.outcome.kind not in ("unavailable", "unknown", "bad")
-            ):
-                raise Broken(
-                    "O1", f"{key} was answered already, and then {attempt.outcome.kind} {attempt.outcome.rule}"
-                )
+            kind, rule = attempt.outcome.kind, attempt.outcome.rule
+            asked_again = attempt.asked > known and attempt.command.fingerprint == fingerprint
+            if first is not None and asked_again and kind not in ("unavailable", "unknown"):
+                raise Broken("O1", f"{key} was answered already, and then {kind} {rule}")
         elif first is None:
             first, fingerprint, known = told, attempt.command.fingerprint, attempt.answered
         elif told != first:
