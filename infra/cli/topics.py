@@ -1,15 +1,17 @@
-"""`rescind topics`: the Kafka topics of a journal, made with the settings that it stands on, and compared with them."""
+"""`rescind topics`: the Kafka topics of a journal and the public ones, made with the settings that they stand on, and
+compared with them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from infra.cli.exits import EXIT_NO, Wrong
+from infra.cli.exits import EXIT_NO, No, Wrong
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, plain, print_json, table
+from schemas.public.topics import WRITTEN
 
 if TYPE_CHECKING:
     from infra.kafka.topics import Topics
@@ -20,7 +22,7 @@ _MARK = {"ok": "ok", "note": "note", "wrong": "WRONG"}
 
 @click.group()
 def topics() -> None:
-    """The Kafka topics of a journal (--journal kafka://host:port/prefix)."""
+    """The Kafka topics of a journal (--journal kafka://host:port/prefix), and the public ones (setting publish)."""
 
 
 @topics.command()
@@ -29,12 +31,13 @@ def topics() -> None:
 @as_json
 @stored
 def create(settings: "Settings", partitions: int | None, replicas: int | None, as_json: bool) -> None:
-    """Make the topics that are missing, with every setting that the journal stands on."""
-    from infra.kafka.topics import PARTITIONS
-
-    with _topics(settings) as topics:
-        made = topics.create(partitions or settings.journal_at.partitions or PARTITIONS, replicas)
-        there = topics.partitions()
+    """Make the topics that are missing, with every setting that they stand on."""
+    made: list[str] = []
+    there: dict[str, int | None] = {}
+    with _topics(settings) as several:
+        for topics in several:
+            made += topics.create(_partitions(settings, there, partitions), replicas)
+            there |= topics.partitions()
     if as_json:
         print_json({"made": made, "partitions": there})
         return
@@ -47,8 +50,15 @@ def create(settings: "Settings", partitions: int | None, replicas: int | None, a
 @stored
 def check(settings: "Settings", as_json: bool) -> int:
     """Compare the topics with what they must be. Changes nothing; exit 1 if something is wrong."""
-    with _topics(settings) as topics:
-        findings = topics.check(settings.journal_at.partitions)
+    findings = []
+    there: dict[str, int | None] = {}
+    with _topics(settings) as several:
+        for topics in several:
+            if there:
+                findings += topics.check(_partitions(settings, there, None))
+            else:
+                findings += topics.check(settings.journal_at.partitions)
+                there |= topics.partitions()
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -61,15 +71,55 @@ def check(settings: "Settings", as_json: bool) -> int:
     return EXIT_NO if any(finding.state == "wrong" for finding in findings) else 0
 
 
+@topics.command()
+@click.argument("kind", type=click.Choice(WRITTEN))
+@click.option("--again", "how", flag_value="again", help="What was on it goes out again, from the journal's start.")
+@click.option("--onwards", "how", flag_value="onwards", help="What was on it is left out; publishing goes on.")
+@stored
+def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | None) -> None:
+    """Answer what publishing asked when a public topic had lost records or was made anew: `--again` or `--onwards`.
+
+    It stands for every partition. Whoever publishes is interrupted; a process that has stopped is to be started again.
+    """
+    from consumers.public_log import PublishingStopped
+    from infra.publishing.answering import answer_all
+
+    if how is None:
+        raise Wrong("say what is to become of what was on it: --again or --onwards")
+    try:
+        partitions = answer_all(settings, kind, how)
+    except PublishingStopped as wrong:
+        raise No(str(wrong)) from None
+    click.echo(f"{kind}: {'goes out again' if how == 'again' else 'goes on'}, {partitions} partitions")
+
+
 @contextmanager
-def _topics(settings: "Settings") -> Iterator["Topics"]:
+def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
+    """Those of the journal, if it is on Kafka, and then the public ones, if something is published."""
     from infra.kafka.topics import Topics
+    from infra.publishing.topics import PublicTopics
+
+    at, public = settings.journal_at.kafka, settings.public_topics_at
+    if at is None and public is None:
+        raise Wrong(f"{settings.journal} has no topics: name a journal with --journal kafka://host:port/prefix")
+    with ExitStack() as closing:
+        several: list[Topics] = []
+        if at is not None:
+            several.append(Topics(at, settings.security))
+            closing.callback(several[-1].close)
+        if public is not None:
+            several.append(PublicTopics(public, settings.security))
+            closing.callback(several[-1].close)
+        yield several
+
+
+def _partitions(settings: "Settings", there: dict[str, int | None], asked: int | None) -> int:
+    """How many partitions the journal has or is to have. ``there``: the topics of a journal on Kafka."""
+    from infra.kafka.topics import PARTITIONS
 
     at = settings.journal_at.kafka
     if at is None:
-        raise Wrong(f"{settings.journal} has no topics: name a journal with --journal kafka://host:port/prefix")
-    topics = Topics(at, settings.security)
-    try:
-        yield topics
-    finally:
-        topics.close()
+        from infra.publishing.answering import partitions_of
+
+        return partitions_of(settings)
+    return there.get(at.journal) or asked or settings.journal_at.partitions or PARTITIONS

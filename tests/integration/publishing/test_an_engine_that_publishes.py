@@ -1,0 +1,135 @@
+"""A running engine with public topics: what it decides goes out, also after it was started again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.journal import JournalError
+from consumers.outcomes import Outcome
+from domain.commands import parse_command
+from infra.app import App, open_app
+from infra.settings import Settings, SettingsError, load_settings
+from schemas.framing import unframe
+from schemas.public.ids import contract_of
+from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.topics import admin
+from tests.integration.publishing.stage import read_topic, soon
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+
+class Shop:
+    """An engine on a journal in files, publishing to a real broker."""
+
+    def __init__(self, settings: Settings, servers: str, prefix: str) -> None:
+        self.settings = settings
+        self.servers = servers
+        self.prefix = prefix
+        self._said = 0
+
+    def open(self) -> App:
+        return open_app(self.settings, publish=True)
+
+    def say(self, app: App, command: str, order_id: str, **fields: Any) -> Outcome:
+        self._said += 1
+        kind = fields.pop("actor", "system")
+        told = {
+            "command": command,
+            "command_id": f"c{self._said}",
+            "marketplace": "acme",
+            "order_id": order_id,
+            "actor": {"kind": kind, "id": {"buyer": "b-1", "seller": "s-1"}.get(kind, "test")},
+            **fields,
+        }
+        return app.engine.submit(parse_command(told)).result(30)
+
+    def order(self, app: App, order_id: str) -> None:
+        """Placed, and 3 of 10 shipped: the other 7 are cancelled and refunded."""
+        lines = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
+        who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
+        assert self.say(app, "PlaceOrder", order_id, lines=lines, **who).kind == "accepted"
+        said = self.say(app, "Ship", order_id, shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+        assert said.kind == "accepted"
+
+    def seen(self, kind: str) -> list[Any]:
+        return [r for records in read_topic(self.servers, f"{self.prefix}.{kind}").values() for r in records]
+
+    def keys(self, kind: str) -> list[str]:
+        return sorted(record.key.decode() for record in self.seen(kind))
+
+
+@pytest.fixture
+def shop(kafka: Kafka, tmp_path: Path) -> Shop:
+    prefix = kafka.prefix()
+    settings = load_settings(
+        journal=f"sqlite:///{tmp_path}/journal?partitions=2", publish=f"kafka://{kafka.servers}/{prefix}"
+    )
+    return Shop(settings, kafka.servers, prefix)
+
+
+def test_what_an_engine_decides_goes_out_once_also_over_a_restart(shop: Shop) -> None:
+    with shop.open() as app:
+        shop.order(app, "PO-1")
+        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        shop.order(app, "PO-2")
+    with shop.open() as app:
+        shop.order(app, "PO-3")
+        soon(lambda: len(shop.keys("refunds")) == 3)
+        publishing = app.publishing
+        assert publishing is not None
+        soon(lambda: publishing.behind == 0)
+        assert publishing.trouble == {}
+    assert shop.keys("refunds") == shop.keys("restock") == ["acme/PO-1", "acme/PO-2", "acme/PO-3"]
+    events = [contract_of(unframe(r.value)[0]).name for r in shop.seen("order-events") if r.key == b"acme/PO-1"]
+    assert events == [
+        f"rescind.order.{name}"
+        for name in ("OrderPlaced", "PaymentReceived", "LinePartiallyShipped", "AutoCanceled", "RefundDue")
+    ]
+
+
+def test_an_engine_that_ended_before_it_published_anything_owes_what_it_accepted(shop: Shop) -> None:
+    with open_app(shop.settings, publish=True) as app:
+        assert app.publishing is not None
+        for loop in app.publishing._loops.values():
+            loop.stop()
+        shop.order(app, "PO-1")
+    with shop.open():
+        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+
+
+def test_history_that_was_there_before_is_told_and_nobody_acts_on_it(shop: Shop) -> None:
+    with open_app(shop.settings) as app:
+        shop.order(app, "PO-1")
+    with pytest.raises(JournalError, match="rescind topics create"):
+        shop.open()
+    from infra.publishing.topics import PublicTopics
+
+    at = shop.settings.public_topics_at
+    assert at is not None
+    topics = PublicTopics(at, shop.settings.security)
+    topics.create(2)
+    topics.close()
+    with shop.open() as app:
+        shop.order(app, "PO-2")
+        soon(lambda: shop.keys("refunds") == ["acme/PO-2"])
+        soon(lambda: len(shop.keys("order-events")) == 10)
+    assert shop.keys("restock") == ["acme/PO-2"]
+
+
+def test_an_engine_whose_progress_is_gone_does_not_start_to_publish(shop: Shop) -> None:
+    with shop.open() as app:
+        shop.order(app, "PO-1")
+        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+    with admin(shop.servers) as asking:
+        asking.delete_topics([f"{shop.prefix}.published"])
+    with pytest.raises(JournalError, match="published"):
+        shop.open()
+
+
+def test_a_journal_in_files_has_no_topics_beside_it(tmp_path: Path) -> None:
+    settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", publish="on")
+    with pytest.raises(SettingsError, match="kafka://"):
+        open_app(settings, publish=True)
+    with pytest.raises(SettingsError, match="publish"):
+        load_settings(publish="everywhere")
