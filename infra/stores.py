@@ -114,12 +114,7 @@ class KafkaStore:
         return self._open(self._at.journal, partitions, wake)
 
     def _open(self, topic: str, partitions: int | None, wake: Callable[[], None]) -> Journal:
-        settings = self._settings
-        if settings.kafka_client == "librdkafka":
-            from infra.journals.librdkafka import open_librdkafka_journal as opened
-        else:
-            from infra.journals.kafka import open_kafka_journal as opened
-        return opened(self._at.servers, topic, partitions, security=settings.security, wake=wake)
+        return open_topic(self._at.servers, topic, self._settings, partitions, wake)
 
     def _counted(self) -> dict[str, int | None]:
         from infra.kafka.topics import Topics
@@ -143,6 +138,26 @@ class KafkaStore:
             topics.close()
         if made:
             sys.stderr.write(f"rescind: made the topics {' and '.join(made)}, {partitions or MANY} partitions\n")
+
+
+def open_topic(
+    servers: str,
+    topic: str,
+    settings: "Settings",
+    partitions: int | None = None,
+    wake: Callable[[], None] = _nobody,
+) -> Journal:
+    """The journal in a topic, by the client that the settings name. JournalUnavailable, JournalMismatch."""
+    if settings.kafka_client == "librdkafka":
+        try:
+            from infra.journals.librdkafka import open_librdkafka_journal as opened
+        except ImportError as missing:
+            raise JournalUnavailable(
+                "kafka_client is librdkafka, but it is not installed: install rescind[librdkafka], or leave the setting"
+            ) from missing
+    else:
+        from infra.journals.kafka import open_kafka_journal as opened
+    return opened(servers, topic, partitions, security=settings.security, wake=wake)
 
 
 def store_of(settings: "Settings") -> Store | None:

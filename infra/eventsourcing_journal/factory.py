@@ -1,5 +1,6 @@
 """The infrastructure factory: ``PERSISTENCE_MODULE=infra.eventsourcing_journal`` and where the journal is."""
 
+from pathlib import Path
 from typing import ClassVar, Final, TypeVar
 
 from eventsourcing.persistence import InfrastructureFactory
@@ -27,8 +28,9 @@ UNNAMED: Final = "application"
 class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
     """Recorders of one application on its partition of the journal. What it reads from the environment:
 
-    ``JOURNAL_URL`` (``memory:``, ``memory:NAME`` or ``sqlite:///DIR``); ``JOURNAL_TOPIC`` (the application's name),
-    ``JOURNAL_PARTITION`` (0), ``JOURNAL_TIMEOUT`` (seconds a save may take, 30), and the library's own
+    ``JOURNAL_URL`` (``memory:``, ``memory:NAME``, ``sqlite:///DIR`` or ``kafka://HOST:PORT/PREFIX``); ``JOURNAL_TOPIC``
+    (the application's name), ``JOURNAL_PARTITION`` (0), ``JOURNAL_TIMEOUT`` (seconds a save may take, 30),
+    ``JOURNAL_DIRECTORY`` (local state of a journal on Kafka; none: in memory), and the library's own
     ``APPLICATION_RECORDER_TOPIC``, ``PROCESS_RECORDER_TOPIC``, ``TRACKING_RECORDER_TOPIC``.
     """
 
@@ -36,6 +38,7 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
     JOURNAL_TOPIC = "JOURNAL_TOPIC"
     JOURNAL_PARTITION = "JOURNAL_PARTITION"
     JOURNAL_TIMEOUT = "JOURNAL_TIMEOUT"
+    JOURNAL_DIRECTORY = "JOURNAL_DIRECTORY"
 
     aggregate_recorder_class: type[JournalAggregateRecorder] = JournalAggregateRecorder
     application_recorder_class: type[JournalApplicationRecorder] = JournalApplicationRecorder
@@ -59,13 +62,14 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
         url = self.env.get(self.JOURNAL_URL)
         if not url:
             raise OSError(
-                f"no journal: set {' or '.join(self.env.create_keys(self.JOURNAL_URL))} to memory:, memory:NAME or "
-                "sqlite:///DIRECTORY"
+                f"no journal: set {' or '.join(self.env.create_keys(self.JOURNAL_URL))} to memory:, memory:NAME, "
+                "sqlite:///DIRECTORY or kafka://HOST:PORT/PREFIX"
             )
         topic = self.env.get(self.JOURNAL_TOPIC) or self.env.name or UNNAMED
         partition = self._number(self.JOURNAL_PARTITION, 0)
         try:
-            return open_lease(Address(url, topic, partition, self.CREATE))
+            own = self.env.get(self.JOURNAL_DIRECTORY)
+            return open_lease(Address(url, topic, partition, self.CREATE, Path(own) if own else None))
         except ValueError as error:
             raise OSError(str(error)) from error
         except JournalError as error:

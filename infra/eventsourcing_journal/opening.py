@@ -5,9 +5,11 @@ thread the garbage collector happens to run in: it leaves a note, and the next o
 it. So a journal in memory is gone as soon as its last application is closed, and never in the middle of two.
 """
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -23,26 +25,33 @@ from infra.eventsourcing_journal.store import Lease
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
-from infra.settings import journal_at
+from infra.settings import journal_at, load_settings
+from infra.stores import open_topic
 
 V = TypeVar("V")
 
 _MEMORY: Final = "memory:"
 _SQLITE: Final = "sqlite:///"
+_KAFKA: Final = "kafka://"
+_UNFIT: Final = re.compile(r"[^A-Za-z0-9._\-]")
+"""What the name of a topic may not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where an application's events are: the journal's URL, its topic there, and the partition of the topic.
 
-    URLs are ``memory:`` or ``memory:NAME`` (one per name and process) and ``sqlite:///DIRECTORY``. ``create`` is the
-    number of partitions that a topic is made with, if it is not there; None: it has to be.
+    URLs are ``memory:`` or ``memory:NAME`` (one per name and process), ``sqlite:///DIRECTORY`` and
+    ``kafka://HOST:PORT/PREFIX``. ``create`` is the number of partitions that a topic is made with, if it is not there;
+    None: it has to be. ``directory`` is where local state of a journal on Kafka is kept; None: in memory, read anew
+    from the log each time.
     """
 
     url: str
     topic: str
     partition: int = 0
     create: int | None = field(default=1, compare=False)
+    directory: Path | None = None
 
 
 def open_lease(address: Address) -> Lease:
@@ -106,6 +115,15 @@ def _open(address: Address) -> PartitionStore:
         if address.url.startswith(_MEMORY):
             journal = shared(_journals, topic, lambda: _memory_journal(address))
             state: LocalState = memory_local_state(partition, journal.partitions)
+        elif address.url.startswith(_KAFKA):
+            journal = shared(_journals, topic, lambda: _kafka_journal(address))
+            if address.directory is None:
+                state = memory_local_state(partition, journal.partitions)
+            else:
+                own = address.directory
+                slot = shared(_slots, own, lambda: claim_slot(own))
+                file = f"{quote(address.topic, safe='')}-{partition}.sqlite"
+                state = open_local_state(slot.path / file, partition, journal.partitions).state
         else:
             directory = Path(address.url.removeprefix(_SQLITE))
             file = quote(address.topic, safe="")
@@ -127,6 +145,9 @@ def _spelt_out(address: Address) -> Address:
     if address.url.startswith(_MEMORY):
         return address
     at = journal_at(address.url)
+    if at.kafka is not None:
+        own = None if address.directory is None else address.directory.resolve()
+        return replace(address, url=str(at.kafka), create=at.partitions or address.create, directory=own)
     assert at.directory is not None
     return replace(address, url=f"{_SQLITE}{at.directory.resolve()}", create=at.partitions or address.create)
 
@@ -134,6 +155,20 @@ def _spelt_out(address: Address) -> Address:
 def _memory_journal(address: Address) -> Journal:
     log = MemoryLog(address.create or 1, lambda: time.time_ns() // 1000, identity=f"{address.url}/{address.topic}")
     return log.journal(address.topic)
+
+
+def _kafka_journal(address: Address) -> Journal:
+    """The topic PREFIX.TOPIC. How brokers are spoken to is said by rescind's own settings, from the environment."""
+    from infra.kafka.address import kafka_at
+    from infra.kafka.topics import OneTopic
+
+    settings = load_settings()
+    at = kafka_at(address.url.removeprefix(_KAFKA))
+    name = f"{at.prefix}.{_UNFIT.sub('_', address.topic)}"
+    if address.create is not None:
+        with closing(OneTopic(at, name, settings.security)) as topic:
+            topic.create(address.create)
+    return open_topic(at.servers, name, settings)
 
 
 def _close_journal(journal: Journal) -> None:

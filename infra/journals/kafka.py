@@ -8,24 +8,24 @@ would wait for one that is missing, so a producer's topic is looked up when it i
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from warnings import catch_warnings, filterwarnings
 
 from consumers.journal import Appended, JournalDamaged, JournalRecord, JournalUnavailable, LogLost
 from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic
 from infra.kafka.journal import KafkaJournal
-
-with catch_warnings():
-    filterwarnings("ignore", message=r"(read|open)_text is deprecated", category=DeprecationWarning)
-    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import ConfigResource, ConfigResourceType
-    from kafka.errors import (
-        CorruptRecordError,
-        KafkaError,
-        KafkaTimeoutError,
-        LogTruncationError,
-        MessageSizeTooLargeError,
-        OffsetOutOfRangeError,
-    )
+from infra.kafka.python import (
+    ConfigResource,
+    ConfigResourceType,
+    CorruptRecordError,
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaError,
+    KafkaProducer,
+    KafkaTimeoutError,
+    LogTruncationError,
+    MessageSizeTooLargeError,
+    OffsetOutOfRangeError,
+    TopicPartition,
+)
 
 _DEFAULT_LARGEST: Final = 1_048_588
 """Kafka's own ``max.message.bytes``, if the topic's cannot be read."""

@@ -8,14 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
-
 from consumers.journal import RECORD_LIMIT, JournalMismatch, JournalUnavailable
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import OVERHEAD, Security
+from infra.kafka.python import (
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    KafkaError,
+    TopicAlreadyExistsError,
+)
 
 PARTITIONS: Final = 12
 """Of a new journal, unless its URL says otherwise. The number can never change."""
@@ -196,6 +199,18 @@ class Topics:
             set_it = f"kafka-configs --alter --topic {name} --add-config {key}={value}"
             findings.append(_compared(name, key, value, value if larger else has, set_it, shown=has))
         return findings
+
+
+class OneTopic(Topics):
+    """A log's topic that stands by itself, such as an eventsourcing application's."""
+
+    def __init__(self, at: KafkaAt, name: str, security: Security) -> None:
+        super().__init__(at, security)
+        self._name = name
+
+    @property
+    def names(self) -> list[str]:
+        return [self._name]
 
 
 _AT_LEAST: Final = frozenset({"max.message.bytes", "min.insync.replicas"})

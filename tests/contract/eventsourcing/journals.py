@@ -7,9 +7,11 @@ from abc import ABCMeta, abstractmethod
 from unittest import TestCase
 from uuid import uuid4
 
+import pytest
 from eventsourcing.persistence import InfrastructureFactory
 
 from infra.eventsourcing_journal import Factory
+from tests.broker.fixtures import Kafka
 
 MODULE = "infra.eventsourcing_journal"
 
@@ -49,6 +51,17 @@ class Sqlite(OnAJournal):
         directory = tempfile.mkdtemp(prefix="rescind-eventsourcing-")
         self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
         return f"sqlite:///{directory}"
+
+
+class OnKafka(OnAJournal):
+    """With local state in memory, read from the log whenever an application is opened."""
+
+    @pytest.fixture(autouse=True)
+    def _broker(self, kafka: Kafka) -> None:
+        self.kafka = kafka
+
+    def journal_url(self) -> str:
+        return self.kafka.url()
 
 
 def _restore(key: str, value: str | None) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from eventsourcing.persistence import Tracking
 
 from infra.eventsourcing_journal import Factory
+from tests.broker.fixtures import GROUP, Kafka
 
 ROOT = Path(__file__).parents[3]
 HOW_TO = ROOT / "docs" / "how-to" / "eventsourcing-application.md"
@@ -28,6 +30,19 @@ def test_somebody_elses_application_runs_on_the_journal_as_the_how_to_says(tmp_p
     assert done.stderr == ""
     assert done.stdout == blocks("text")[0]
     assert (tmp_path / "var" / "library" / "Application.sqlite").exists()
+
+
+@pytest.mark.kafka
+@pytest.mark.xdist_group(GROUP)
+def test_on_kafka_the_same_application_needs_another_url_and_nothing_else(tmp_path: Path, kafka: Kafka) -> None:
+    program = blocks("python")[0]
+    assert program.count('"sqlite:///var/library"') == 1
+    (tmp_path / "shelves.py").write_text(program.replace("sqlite:///var/library", kafka.url()), encoding="utf-8")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = [sys.executable, "-W", "error", "shelves.py"]
+    done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    assert done.stdout == blocks("text")[0]
 
 
 def test_the_view_of_the_how_to_counts() -> None:
