@@ -32,6 +32,8 @@ GATHERED: Final = 4000
 """Commits of an import that are projected at once."""
 LONGEST_GATHERING: Final = 1.0
 """Seconds after which an import's commits are projected, however few there are."""
+AT_HAND: Final = 8_192
+"""Folded orders that a projector keeps; others are folded from the log again when something happens to them."""
 RETRY: Final = 0.25
 """Seconds before the views are tried again after they could not be reached."""
 
@@ -88,7 +90,9 @@ class Projecting:
         self._states = states
         self._control = _Control(control)
         self._projectors = {
-            partition: Projector("journal", partition, Shared(state, engine.followers[partition]), views)
+            partition: Projector(
+                "journal", partition, Shared(state, engine.followers[partition]), views, capacity=AT_HAND
+            )
             for partition, state in states.items()
         }
         self._of_control = Projector("control", 0, self._control.follower.state, views)

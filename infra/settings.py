@@ -257,7 +257,7 @@ class Settings(BaseSettings):
         30.0, description="Seconds to wait for an answer before it is called unknown."
     )
     orders_at_hand: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
-        50_000, description="Folded orders that are kept in memory."
+        16_384, description="Folded orders that are kept in memory, some 10 KB each; others are read from the log."
     )
     kafka_client: Literal["kafka-python", "librdkafka"] = Field(
         "kafka-python", description="Which client speaks to Kafka. `librdkafka` needs the extra of the same name."

@@ -1,6 +1,7 @@
 """The command line's door: `rescind`. Subcommands are loaded when they are called; errors become one sentence and an
 exit code: 0 done, 1 the answer is no or a check failed, 2 usage, 3 unavailable, 130 ctrl-C."""
 
+import io
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "journal": ("journal", "journal", "What stands in the journal."),
     "topics": ("topics", "topics", "The Kafka topics of a journal: make them, check them."),
     "replay": ("replay", "replay", "Rebuild every view from the journal, or compare them with it."),
+    "dead-letters": ("dead_letters", "dead_letters", "What could not be read, told or published."),
     "doctor": ("doctor", "doctor", "Is everything in order, and if not, what to do."),
     "bench": ("bench", "bench", "Measure, side by side with what it is compared with."),
 }
@@ -62,6 +64,9 @@ def cli(config: str | None, journal: str | None, views: str | None) -> None:
 def main() -> NoReturn:
     """What the console script calls."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -70,6 +70,8 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
     reader = open_reader(settings)
     try:
         stream = _chosen(reader, order, po)
+        if next(reader.history(stream), None) is None:
+            raise No(f"there is no order {stream}: check marketplace and order id, or search with --po NUMBER")
         told = reader.history(stream)
         if as_of is not None:
             told = (event for event in told if parse_instant(event["recorded_at"]) <= as_of)

@@ -82,7 +82,11 @@ def open_commands(name: str) -> CommandsFile:
     if path.is_dir():
         raise NotThere(f"{path} is a folder; a commands file is JSON Lines (for the Olist folder: --format olist)")
     try:
-        return CommandsFile(path.open("rb"))
+        file = path.open("rb")
+        if not file.seekable():
+            with file:
+                return CommandsFile(_spooled(file))
+        return CommandsFile(file)
     except OSError as wrong:
         raise because(wrong, path) from None
 

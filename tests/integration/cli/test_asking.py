@@ -120,7 +120,8 @@ def test_an_order_must_be_named_in_one_way(asked: Store) -> None:
     assert "name one order" in asked.rescind("order", "show", check=2).err
     assert "name one order" in asked.rescind("order", "show", "acme/PO-1", "--po", "4500-17", check=2).err
     assert "marketplace/order_id" in asked.rescind("order", "show", "PO-1", check=2).err
-    assert "no order acme/PO-404" in asked.rescind("order", "show", "acme/PO-404", check=1).err
+    for question in ("show", "history", "eligibility", "cancel"):
+        assert "no order acme/PO-404" in asked.rescind("order", question, "acme/PO-404", check=1).err
     assert "RFC 3339" in asked.rescind("order", "show", "acme/PO-1", "--as-of", "yesterday", check=2).err
 
 

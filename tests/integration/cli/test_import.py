@@ -1,6 +1,8 @@
 """`rescind import`: what each line comes to, and what the second time changes (COMMANDS.md 5)."""
 
 import json
+import os
+import threading
 
 import pytest
 
@@ -133,6 +135,16 @@ def test_bytes_that_are_not_utf_8_are_a_bad_line(store: Store) -> None:
     totals = store.rescind("import", "-", "--json", input=raw, check=1).json
     assert (totals["accepted"], totals["bad"]) == (1, 1)
     assert "UTF-8" in totals["bad_lines"][0]["error"]
+
+
+def test_a_file_that_can_be_read_only_once_is_read_all_the_same(store: Store) -> None:
+    fifo = store.place / "pipe"
+    os.mkfifo(fifo)
+    content = "".join(json.dumps(row) + "\n" for row in PORTAL)
+    feeding = threading.Thread(target=fifo.write_text, args=(content,))
+    feeding.start()
+    assert store.rescind("import", fifo, "--json").json["read"] == 3
+    feeding.join()
 
 
 def test_half_a_character_is_a_bad_line(store: Store) -> None:
