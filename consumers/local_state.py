@@ -143,7 +143,8 @@ class LocalState(Heads, Protocol):
         ...
 
     def set_due(self, stream: str, deadlines: Sequence[tuple[str, Instant]]) -> None:
-        """These (deadline id, due instant) are all the active deadlines of the stream now; staged."""
+        """These (deadline id, due instant) are all the active deadlines of the stream now; staged. Each id once.
+        ValueError if there is no such stream."""
         ...
 
     def mark_due(self, through: int) -> None:

@@ -95,7 +95,6 @@ def connect(path: Path, *, read_only: bool) -> Connection:
     connection.execute("PRAGMA cache_size=-16384")
     if not read_only:
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint=2000")
     return connection
 
 

@@ -144,6 +144,8 @@ class MemoryLocalState(MemoryHeads):
         return names[start : start + limit]
 
     def set_due(self, stream: str, deadlines: Sequence[tuple[str, Instant]]) -> None:
+        if stream not in self._of:
+            raise ValueError(f"there is no stream {stream}")
         self._due[stream] = deadlines
 
     def mark_due(self, through: int) -> None:

@@ -250,6 +250,8 @@ class SqliteLocalState:
     # ---- deadlines ---------------------------------------------------------------------------------------------------
 
     def set_due(self, stream: str, deadlines: Sequence[tuple[str, Instant]]) -> None:
+        if self._row_of(stream) is None:
+            raise ValueError(f"there is no stream {stream}")
         self._due[stream] = deadlines
 
     def mark_due(self, through: int) -> None:
@@ -445,8 +447,7 @@ class SqliteLocalState:
 
     def _write_due(self, name: str, deadlines: Sequence[tuple[str, Instant]]) -> None:
         row = self._row_of(name)
-        if row is None:
-            raise ValueError(f"there is no stream {name}")
+        assert row is not None  # set_due has looked
         self._connection.execute("DELETE FROM due WHERE stream = ?", (row[0],))
         rows = [(row[0], deadline_id, due_at) for deadline_id, due_at in deadlines]
         self._connection.executemany("INSERT INTO due VALUES (?, ?, ?)", rows)

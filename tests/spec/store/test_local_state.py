@@ -216,22 +216,21 @@ def test_deadlines_survive_a_rollback_since_their_commits_do(state: LocalState) 
     assert state.due_before(31, 10) == [Due(30, "a", "unpaid-1")]
 
 
+def test_deadlines_belong_to_a_stream_that_is_there(state: LocalState) -> None:
+    with pytest.raises(ValueError, match="there is no stream s"):
+        state.set_due("s", [("unpaid-1", 30)])
+    fill(state, [Chain("t").next("A")])
+    assert state.due_before(NOON, 9) == []
+
+
 def test_the_earliest_deadlines_of_several_partitions_come_first() -> None:
     states = [memory_local_state(partition, 2) for partition in range(2)]
-    for state, name, due in zip(states, "ab", (7, 5), strict=True):
-        state.set_due(name, [("unpaid-1", due)])
-        list(state.commits())
-    assert all_due([], 10, 10) == []
-    for state, name in zip(states, "ab", strict=True):
-        fill(state, [commit_bytes(f"${name}")])
-        state.set_due(name, [])
-        state.set_due(f"${name}", [("d-1", 7 if name == "a" else 5)])
+    for state, name, due in zip(states, ("$a", "$b"), (7, 5), strict=True):
+        fill(state, [Chain(name).next("A")])
+        state.set_due(name, [("d-1", due)])
     assert all_due(states, 10, 1) == [Due(5, "$b", "d-1")]
     assert all_due(states, 10, 9) == [Due(5, "$b", "d-1"), Due(7, "$a", "d-1")]
-
-
-def commit_bytes(stream: str) -> bytes:
-    return Chain(stream).next("A")
+    assert all_due([], 10, 10) == []
 
 
 def test_what_is_malformed_is_parked_and_the_rest_counted(state: LocalState) -> None:
@@ -240,8 +239,11 @@ def test_what_is_malformed_is_parked_and_the_rest_counted(state: LocalState) -> 
     fill(state, [first, first], [b"rubbish", chain.next("B"), b"more"])
     assert state.rejections() == {"duplicate": 1, "superseded": 0, "malformed": 2}
     assert [(p.offset, p.index) for p in state.parked()] == [(1, 0), (1, 2)]
+    assert state.parked(1) == state.parked()[:1]
     assert isinstance(state.parked(1)[0], Parked)
     assert state.parked(1)[0].reason
+    assert state.parked(first=1) == state.parked()
+    assert state.parked(first=2) == []
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------
