@@ -185,6 +185,8 @@ class Case:
     lines: dict[int, int]
     status: str
     opened_at: Instant
+    due_at: Instant | None = None
+    """By when the platform decides; None while the clock stands still."""
     remaining: int | None = None
     """Business microseconds left while the clock stands still for evidence."""
     outcome: str | None = None
@@ -360,6 +362,10 @@ class Order:
         """The id the engine gives next, like refund-1."""
         return f"{kind}-{self.counters.get(kind, 0) + 1}"
 
+    def next_deadline_id(self, kind: str) -> str:
+        """The same for a deadline; counted apart, since a return and its deadline are both called return-N."""
+        return self.next_id(f"{kind} deadline").replace(" deadline", "")
+
     def got(self, request: Request, line: int) -> int:
         """Units that a request asked for and that were cancelled since it asked."""
         return min(request.asked[line], self.lines[line].canceled - request.base[line])
@@ -433,7 +439,11 @@ def _set_deadlines(order: Order, deadlines: tuple[e.Deadline, ...]) -> None:
         for old in [d for d in order.deadlines.values() if (d.kind, d.ref) == (deadline.kind, deadline.ref)]:
             del order.deadlines[old.deadline_id]
         order.deadlines[deadline.deadline_id] = deadline
-        order.counters[deadline.kind] = order.counters.get(deadline.kind, 0) + 1
+        counter = f"{deadline.kind} deadline"
+        order.counters[counter] = order.counters.get(counter, 0) + 1
+        case = order.cases.get(deadline.ref)
+        if case is not None and deadline.kind == "case":
+            case.due_at = deadline.due_at
 
 
 def _order_placed(order: Order, event: e.OrderPlaced, at: Instant, stamp: Stamp) -> None:
@@ -768,7 +778,7 @@ def _evidence_added(order: Order, event: e.EvidenceAdded, at: Instant, stamp: St
 def _evidence_requested(order: Order, event: e.EvidenceRequested, at: Instant, stamp: Stamp) -> None:
     case = order.cases.get(event.about)
     if case is not None:
-        case.remaining = event.remaining
+        case.remaining, case.due_at = event.remaining, None
         order.deadlines = {k: d for k, d in order.deadlines.items() if (d.kind, d.ref) != ("case", case.case_id)}
     _set_deadlines(order, event.deadlines)
 
@@ -818,7 +828,12 @@ def _return_started(order: Order, event: e.ReturnStarted, at: Instant, stamp: St
 
 def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: Stamp) -> None:
     back = order.returns[event.return_id]
+    refunded_unseen = back.status == "closed"
     back.status = "received" if event.cause == "received" else "closed"
+    if refunded_unseen:
+        for number, quantity in back.lines.items():
+            order.lines[number].returned += quantity
+        return
     if back.canceled:
         for number, quantity in back.lines.items():
             order.lines[number].found_shipped -= min(quantity, order.lines[number].found_shipped)

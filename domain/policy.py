@@ -236,9 +236,11 @@ def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
     try:
         policy = Policy.model_validate(dict(document))
     except ValidationError as invalid:
-        error = invalid.errors(include_url=False, include_input=False)[0]
+        error = invalid.errors(include_url=False)[0]
         key = ".".join(str(step) for step in error["loc"])
         message = error["msg"].removeprefix("Value error, ")
+        if error["type"] not in ("value_error", "missing", "extra_forbidden"):
+            message = f"{error['input']!r}: {message}"
         if error["type"] == "extra_forbidden":
             message = "there is no such key"
         if error["type"] == "missing":

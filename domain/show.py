@@ -36,7 +36,7 @@ def attention(order: Order, at: Instant) -> list[str]:
     if any(back.status == "open" for back in order.returns.values()):
         said.append("return_open")
     late_to_ship = order.ship_by is not None and order.ship_by < at and order.open_units > 0
-    if late_to_ship or any(d.kind == "case" and d.due_at < at for d in live(order)):
+    if late_to_ship or any(x.status == "open" and x.due_at is not None and x.due_at < at for x in order.cases.values()):
         said.append("late")
     if any(refund.failed for refund in order.refunds.values()):
         said.append("refund_failed")

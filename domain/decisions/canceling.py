@@ -383,7 +383,7 @@ def late_ship_deadline(s: Situation, ship_by: int) -> tuple[e.Deadline, ...]:
     if s.policy.late_ship_auto_cancel is None:
         return ()
     due_at = late_ship(s.policy, ship_by, s.calendar)
-    return (e.Deadline(s.order.next_id("late-ship"), "late-ship", due_at, s.order.order_id),)
+    return (e.Deadline(s.order.next_deadline_id("late-ship"), "late-ship", due_at, s.order.order_id),)
 
 
 def decline_alternatives(s: Situation, ask: DeclineAlternatives) -> Events:

@@ -4,10 +4,10 @@ from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
 from domain.commands import AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
 from domain.decisions.canceling import asked_elsewhere
-from domain.decisions.returns import open_return, returnable
+from domain.decisions.returns import open_return, returnable, with_us_no_more
 from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
-from domain.order import Case
+from domain.order import Case, Line
 from domain.verdict import CANCEL_IT, CONTACT, Ruling, fact, granted, instant, refused
 
 TO_DECIDE = Length(2, "business days")
@@ -44,7 +44,8 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
             fact("line", line.number),
             instead=(CANCEL_IT,),
         )
-    busy = asked_elsewhere(s, {x.number for x in named})
+    numbers = {x.number for x in named}
+    busy = _asked_to_cancel(s, numbers) or asked_elsewhere(s, numbers)
     if busy is not None:
         return busy
     for line in named:
@@ -56,13 +57,37 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
                 instant("until", closes),
                 instead=(CONTACT,),
             )
-    for pick in lines or ():
-        can = returnable(s.order.lines[pick.line])
+    return _not_here(s, lines, named) or granted("case-reasons", "A case can be opened.")
+
+
+def _not_here(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
+    """What of it is in a return already, or came back."""
+    if lines is None:
+        return None if any(returnable(line) for line in named) else with_us_no_more(named[0])
+    for pick in lines:
+        line = s.order.lines[pick.line]
+        can = returnable(line)
         if not can:
-            return refused("one-open-request", f"Line {pick.line} is in a return already.", fact("line", pick.line))
+            return with_us_no_more(line)
         if pick.quantity is not None and pick.quantity > can:
-            return refused("more-than-open", f"Of line {pick.line} {can} were delivered.", fact("line", pick.line))
-    return granted("case-reasons", "A case can be opened.")
+            return refused(
+                "more-than-open", f"{can} of line {line.number} are with the buyer.", fact("line", line.number)
+            )
+    return None
+
+
+def _asked_to_cancel(s: Situation, lines: set[int]) -> Ruling | None:
+    """Under mutual consent a request over the very units may be open."""
+    for request in s.order.open_requests():
+        shared = next((n for n in request.asked if n in lines and s.order.asked_and_shipped(request, n)), None)
+        if shared is not None:
+            return refused(
+                "one-open-request",
+                f"Request {request.request_id} is open over line {shared}.",
+                fact("request_id", request.request_id),
+                fact("status", request.status),
+            )
+    return None
 
 
 def open_case(s: Situation, ask: OpenCase) -> Events:
@@ -106,7 +131,7 @@ def request_evidence(s: Situation, ask: RequestEvidence) -> Events:
         yield from _no_case(s, ask.about)
         return
     left = case.remaining if case.remaining is not None else _left(s, case)
-    waits = (e.Deadline(s.order.next_id("evidence"), "evidence", ask.until, case.case_id),)
+    waits = (e.Deadline(s.order.next_deadline_id("evidence"), "evidence", ask.until, case.case_id),)
     yield e.EvidenceRequested(ask.about, ask.kinds, ask.until, left, waits)
 
 
@@ -121,7 +146,7 @@ def resumed(s: Situation, case: Case) -> tuple[e.Deadline, ...]:
     if case.remaining is None:
         return ()
     due_at = after_business_time(s.now, case.remaining, s.calendar)
-    return (e.Deadline(s.order.next_id("case"), "case", due_at, case.case_id),)
+    return (e.Deadline(s.order.next_deadline_id("case"), "case", due_at, case.case_id),)
 
 
 def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:

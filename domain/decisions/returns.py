@@ -61,7 +61,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
     if unknown is not None:
         return unknown
     named = [s.order.lines[p.line] for p in lines] if lines is not None else list(s.order.lines.values())
-    wanted = named if lines is not None else [line for line in named if returnable(line)]
+    wanted = named if lines is not None else [line for line in named if returnable(line) or rebilled_here(s, line)]
     early = _before_delivery(s, wanted or named)
     if early is not None:
         return early
@@ -76,9 +76,11 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
         line = s.order.lines[pick.line]
         can = returnable(line) + rebilled_here(s, line)
         if not can:
-            return refused("one-open-request", f"Line {line.number} is in a return already.", fact("line", line.number))
+            return with_us_no_more(line)
         if pick.quantity is not None and pick.quantity > can:
             return refused("more-than-open", f"Of line {line.number} {can} can come back.", fact("line", line.number))
+    if lines is None and not wanted:
+        return with_us_no_more(named[0])
     for line in wanted:
         closes = None if line.delivered_at is None else after(line.delivered_at, Length(terms.days, "days"), s.calendar)
         if closes is not None and s.now > closes:
@@ -91,7 +93,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
 def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
     """Before delivery: locked while under tracking, else a cancellation is the right thing to ask for."""
     for line in lines:
-        if line.delivered or rebilled_here(s, line):
+        if returnable(line) or rebilled_here(s, line) or (line.delivered and line.delivered >= line.shipped):
             continue
         if s.policy.lists("tracking-lock") and s.order.under_tracking(line.number):
             return refused(
@@ -106,6 +108,13 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
             fact("line", line.number),
         )
     return None
+
+
+def with_us_no_more(line: Line) -> Ruling:
+    """The buyer has nothing of the line: it is in a return, or came back."""
+    if line.returning:
+        return refused("one-open-request", f"Line {line.number} is in a return already.", fact("line", line.number))
+    return refused("more-than-open", f"All of line {line.number} has come back.", fact("line", line.number))
 
 
 def rebilled_here(s: Situation, line: Line) -> int:
@@ -144,6 +153,11 @@ def find_return(s: Situation, about: str) -> Return | None:
     return found if found is not None and found.status == "open" else None
 
 
+def _refunded_unseen(s: Situation, about: str) -> Return | None:
+    """A return that was closed by ``return-not-confirmed`` and has not been received."""
+    return next((x for x in s.order.returns.values() if about in (x.return_id, x.about) and x.status == "closed"), None)
+
+
 def _no_return(s: Situation, command: Command, about: str) -> Events:
     return s.no(
         "step-out-of-order",
@@ -163,8 +177,11 @@ def start_return(s: Situation, ask: StartReturn) -> Events:
 
 
 def return_received(s: Situation, ask: ReturnReceived) -> Events:
-    """The returned units are back; what is due for them goes out in the same commit."""
-    back = find_return(s, ask.about)
+    """The returned units are back; what is due for them goes out in the same commit.
+
+    A return that was refunded because nobody confirmed it is received all the same: its goods go back to stock.
+    """
+    back = find_return(s, ask.about) or _refunded_unseen(s, ask.about)
     if back is None:
         yield from _no_return(s, ask, ask.about)
         return

@@ -42,7 +42,7 @@ class Situation:
         if length is None:
             return ()
         due_at = after(self.now if start is None else start, length, self.calendar)
-        return (e.Deadline(self.order.next_id(kind), kind, due_at, ref),)
+        return (e.Deadline(self.order.next_deadline_id(kind), kind, due_at, ref),)
 
     def verdict(self, action: str, ruling: Ruling, next_change_at: Instant | None = None) -> e.Verdict:
         return ruling.verdict(action, self.ref, next_change_at)
