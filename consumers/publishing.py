@@ -175,6 +175,18 @@ class PartitionPublisher:
         self._log.write((), lambda _: [self._said(self._key, progress.value)])
         self._log.let_go()
 
+    def retry(self) -> None:
+        """Take over, and try the parked streams again: ``parked`` has what is left then. Whoever publishes is fenced,
+        and goes on by itself a little later. PublicLogUnavailable, PublishingStopped, RegistryUnavailable."""
+        try:
+            self._take_over()
+            assert self.progress is not None
+            if not self._is_this_history(self.progress):
+                raise PublicLogUnavailable("local state is not as far as what was published; try again in a moment")
+        finally:
+            self.progress = None
+            self._log.let_go()
+
     def close(self) -> None:
         """Be the publisher no longer."""
         self._log.let_go()

@@ -1,0 +1,176 @@
+"""`rescind dead-letters`: what could not be read, told or published, and what is to become of it."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.cli.exits import EXIT_NO, No
+from infra.cli.options import as_json, stored
+from infra.cli.printing import console, plain, print_json, table
+
+if TYPE_CHECKING:
+    from consumers.dead_letters import Letter
+    from infra.letters import Letters
+    from infra.settings import Settings
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """What could not be read, told or published, and what is to become of it."""
+
+
+@dead_letters.command("list")
+@click.option("--all", "everything", is_flag=True, help="Those that were put away too.")
+@as_json
+@stored
+def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
+    """Every dead letter: malformed commits, orders that the views or the publisher had to leave."""
+    from infra.letters import open_letters
+
+    with open_letters(settings) as letters:
+        found = [(each, letters.is_discarded(each)) for each in letters.all()]
+    if as_json:
+        for letter, discarded in found:
+            if everything or not discarded:
+                print_json(_told(letter, discarded))
+        return
+    rows = [
+        (letter.id, letter.event or "", letter.error, "put away" if discarded else "")
+        for letter, discarded in found
+        if everything or not discarded
+    ]
+    out = console()
+    out.print(table(["letter", "event", "error", ""], rows) if rows else "no dead letters")
+    hidden = sum(discarded for _, discarded in found)
+    if hidden and not everything:
+        out.print(f"… and {hidden:,} that were put away: --all shows them")
+
+
+@dead_letters.command()
+@click.argument("letter")
+@as_json
+@stored
+def show(settings: "Settings", letter: str, as_json: bool) -> None:
+    """One letter: where it comes from, its error, its bytes, and the commit in them, where they are one."""
+    from infra.letters import open_letters
+
+    with open_letters(settings) as letters:
+        found = _find(letters, letter)
+        told = _told(found, letters.is_discarded(found)) | {"key": found.key, "commit": _commit(found.value)}
+    told["value"] = found.value.hex()
+    if as_json:
+        print_json(told)
+        return
+    out = console()
+    rows = [(key, value) for key, value in told.items() if value is not None and key not in ("commit", "value")]
+    out.print(table(["", ""], rows))
+    if told["commit"] is not None:
+        out.print(plain(_text(told["commit"])))
+    else:
+        out.print(plain(f"{len(found.value):,} bytes, beginning with {found.value[:64]!r}"))
+
+
+@dead_letters.command()
+@click.argument("letter", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every order that is left; malformed commits cannot be tried.")
+@as_json
+@stored
+def retry(settings: "Settings", letter: str | None, everything: bool, as_json: bool) -> int:
+    """Tell or publish an order again from where it stopped; exit 1 if it still cannot be done.
+
+    A newer release may be able to. Whoever publishes is interrupted for some seconds.
+    """
+    from infra.letters import NotToBeTried, open_letters
+
+    if (letter is None) is not everything:
+        raise click.UsageError("name a letter, or say --all")
+    left = 0
+    with open_letters(settings) as letters:
+        wanted = [each for each in letters.all() if each.origin != "journal"] if everything else []
+        for each in wanted or ([_find(letters, letter)] if letter is not None else []):
+            try:
+                wrong = letters.retry(each)
+            except NotToBeTried as never:
+                raise No(str(never)) from None
+            left += wrong is not None
+            if as_json:
+                print_json({"id": each.id, "done": wrong is None, "error": wrong})
+            else:
+                click.echo(f"{each.id}: {'done' if wrong is None else wrong}")
+    return EXIT_NO if left else 0
+
+
+@dead_letters.command()
+@click.argument("letter")
+@as_json
+@stored
+def discard(settings: "Settings", letter: str, as_json: bool) -> None:
+    """Put a letter away: it is not listed any more. The log keeps what it has, and an order stays where it stopped."""
+    from infra.letters import open_letters
+
+    with open_letters(settings) as letters:
+        found = _find(letters, letter)
+        letters.discard(found)
+    if as_json:
+        print_json({"id": found.id, "discarded": True})
+    else:
+        click.echo(f"{found.id}: put away")
+
+
+def _find(letters: "Letters", id: str) -> "Letter":
+    from infra.letters import NoSuchLetter
+
+    try:
+        return letters.find(id)
+    except NoSuchLetter as wrong:
+        raise No(str(wrong)) from None
+
+
+def _told(letter: "Letter", discarded: bool) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "origin": letter.origin,
+        "stream": letter.stream,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "index": letter.index,
+        "ordinal": letter.ordinal,
+        "event": letter.event,
+        "error": letter.error,
+        "bytes": len(letter.value),
+        "discarded": discarded,
+    }
+
+
+def _commit(value: bytes) -> dict[str, Any] | None:
+    """What the bytes say as a commit; None if they are none."""
+    from domain.instants import format_instant
+    from schemas.commit import decode_commit
+    from schemas.wire import Malformed
+
+    try:
+        commit = decode_commit(value)
+    except Malformed:
+        return None
+    return {
+        "commit_id": commit.commit_id.hex(),
+        "command_id": commit.command_id,
+        "recorded_at": format_instant(commit.recorded_at),
+        "writer": commit.writer,
+        "streams": [
+            {
+                "stream": part.stream,
+                "kind": part.kind,
+                "first_event": part.first_event,
+                "events": [f"{entry.name}.{entry.schema_version}" for entry in part.events],
+            }
+            for part in commit.streams
+        ],
+    }
+
+
+def _text(commit: dict[str, Any]) -> str:
+    parts = [f"{part['stream']}: {', '.join(part['events']) or 'no event'}" for part in commit["streams"]]
+    return (
+        f"a commit of {commit['recorded_at']} by {commit['writer']}, command {commit['command_id']}: {'; '.join(parts)}"
+    )
