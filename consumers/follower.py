@@ -114,6 +114,9 @@ class Follower:
             self.stopped = lost
             raise
         if not records:
+            beyond = self._journal.behind_hole(self.partition, state.next_offset)
+            if beyond > state.next_offset:
+                state.flush(beyond)
             return 0
         stop: Stop | None = None
         verdicts: list[Admitted | Rejected] = []

@@ -102,6 +102,11 @@ class Journal(Protocol):
         """
         ...
 
+    def behind_hole(self, partition: int, offset: int) -> int:
+        """Where to read on after ``read`` gave [] at ``offset``: there, or behind offsets that hold no record and never
+        will (a Kafka transaction leaves such). Asks nobody."""
+        ...
+
     def end(self, partition: int) -> int:
         """The offset that the next record will get at the earliest: 0 for an empty partition."""
         ...

@@ -305,6 +305,7 @@ class SealedFirst:
         self._journal = journal
         self._vault = vault
         self.read = journal.read
+        self.behind_hole = journal.behind_hole
         self.end = journal.end
         self.wait = journal.wait
         self.close = journal.close

@@ -225,7 +225,7 @@ class PythonReader:
             raise _unavailable(error) from error
         return {of.partition: [_record(record) for record in records] for of, records in came.items()}
 
-    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> list[JournalRecord]:
+    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
         consumer, wanted = self._consumer, self._partitions[partition]
         if not self._behind:  # all of them, so that what was fetched ahead for one is not thrown away for another
             consumer.assign(self._partitions)
@@ -240,9 +240,10 @@ class PythonReader:
             records = self.poll(timeout, limit).get(partition, [])
         finally:
             consumer.pause(wanted)
-        if not records and consumer.position(wanted) == offset:
+        position = self.position(partition)
+        if not records and position == offset:
             raise JournalUnavailable(f"the brokers give nothing at offset {offset} of partition {partition}")
-        return records
+        return records, position
 
     def position(self, partition: int) -> int:
         offset: int = self._consumer.position(self._partitions[partition], timeout_ms=0)

@@ -250,7 +250,7 @@ class LibrdkafkaReader:
                 "it from a copy"
             )
 
-    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> list[JournalRecord]:
+    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
         if self._behind != (partition, offset):
             self.follow({partition: offset})
         self._behind = None
@@ -259,7 +259,7 @@ class LibrdkafkaReader:
             records = self.poll(left, limit).get(partition, [])
             if records or self._positions[partition] > offset:
                 self._behind = (partition, self._positions[partition])
-                return records
+                return records, self._positions[partition]
         raise JournalUnavailable(f"the brokers give nothing at offset {offset} of partition {partition}")
 
     def position(self, partition: int) -> int:

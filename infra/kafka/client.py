@@ -105,8 +105,9 @@ class Reader(Protocol):
         """
         ...
 
-    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> list[JournalRecord]:
-        """Records from an offset below the end; of a reader that does not ``follow``. Empty if only holes came."""
+    def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
+        """Records from an offset below the end, and where to read on; of a reader that does not ``follow``. Without
+        records only offsets came that hold none."""
         ...
 
     def position(self, partition: int) -> int:

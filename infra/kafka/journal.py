@@ -18,6 +18,7 @@ from consumers.journal import (
     JournalMismatch,
     JournalRecord,
     JournalUnavailable,
+    LogChanged,
     LogLost,
 )
 from infra.kafka.appending import Appending, changed
@@ -65,6 +66,8 @@ class KafkaJournal:
         self._closed = False
         self._known = [0] * found.partitions
         """The largest end that anybody was told of, per partition."""
+        self._holes: dict[int, tuple[int, int]] = {}
+        """Where a read found no record, and where it found the next offset that may have one, per partition."""
         self._opening = threading.Lock()
         self._tail: Tail | None = None
         self._asker = Asker(client.topic, lambda: client.reader(self.partitions, 0.01), timings)
@@ -103,6 +106,18 @@ class KafkaJournal:
                 if offset == window.next and self._known[partition] <= offset:
                     return []
         return self._read_elsewhere(tail, partition, offset, limit)
+
+    def behind_hole(self, partition: int, offset: int) -> int:
+        first, behind = self._holes.get(partition, (0, 0))
+        if first <= offset < behind:
+            offset = behind
+        if self._tail is None:
+            return offset
+        window = self._tail.windows[partition]
+        with self._tail.changed:
+            if window.start <= offset < window.next and not window.read(offset, 1):
+                return window.next
+        return offset
 
     def end(self, partition: int) -> int:
         self._check(partition)
@@ -181,10 +196,11 @@ class KafkaJournal:
                     f"{self._client.topic}: partition {partition} ends at offset {end}, there is no offset {offset}: "
                     "the log lost what was acknowledged. Restore it from a copy"
                 )
-        if offset < window.start:
-            return self._asker.read(partition, offset, limit)
+        if offset < window.start and (records := self._read_behind(window.start, partition, offset, limit)):
+            return records
+        offset = max(offset, window.start)
         with tail.changed:
-            if not tail.wait_for(partition, max(self._known[partition], offset), self._timings.lag):
+            if not tail.wait_for(partition, offset, max(self._known[partition], offset), self._timings.lag):
                 self._go_on()
                 raise JournalUnavailable(
                     f"{self._client.topic}: partition {partition} goes on to offset {self._known[partition]}, but the "
@@ -195,7 +211,17 @@ class KafkaJournal:
                 raise window.error
             if offset >= window.start:
                 return window.read(offset, limit)
-        return self._asker.read(partition, offset, limit)
+        return self._read_behind(window.start, partition, offset, limit)
+
+    def _read_behind(self, start: int, partition: int, offset: int, limit: int) -> list[JournalRecord]:
+        """Records from before the window's ``start``; [] if there is none up to there."""
+        first = offset
+        while offset < start:
+            records, offset = self._asker.read(partition, offset, limit)
+            if records:
+                return records
+            self._holes[partition] = (first, offset)
+        return []
 
     # ---- in the keeper's thread --------------------------------------------------------------------------------------
 
@@ -216,7 +242,7 @@ class KafkaJournal:
             self._stop(changed(self._client.topic, self.identity, found.id))
         elif found.partitions != self.partitions:
             self._stop(
-                JournalMismatch(
+                LogChanged(
                     f"{self._client.topic} has {found.partitions} partitions now, it had {self.partitions}: orders "
                     "would be looked for where they are not. Their number must not change; copy the journal to another"
                 )

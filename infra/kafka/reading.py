@@ -81,8 +81,9 @@ class Asker:
         """The end of every partition now."""
         return self._ask(lambda reader, timeout: reader.ends(timeout))
 
-    def read(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
-        """Records from an offset that is below the end. LogLost, JournalUnavailable, JournalDamaged."""
+    def read(self, partition: int, offset: int, limit: int) -> tuple[list[JournalRecord], int]:
+        """Records from an offset that is below the end, and where to read on. No records: there are none up to there.
+        LogLost, JournalUnavailable, JournalDamaged."""
         return self._ask(lambda reader, timeout: reader.read_at(partition, offset, limit, timeout))
 
     def close(self) -> None:
@@ -137,11 +138,16 @@ class Tail:
         self._closed = False
         threading.Thread(target=self._run, name=f"tail of {name}", daemon=True).start()
 
-    def wait_for(self, partition: int, end: int, timeout: float) -> bool:
-        """Until the window has everything below ``end``, or an error; under ``changed``."""
+    def wait_for(self, partition: int, offset: int, end: int, timeout: float) -> bool:
+        """Until the window has a record from ``offset`` on, or all that is below ``end``, or an error; under
+        ``changed``."""
         window = self.windows[partition]
         self._wanted[partition] = max(end, self._wanted.get(partition, 0))
-        return self.changed.wait_for(lambda: window.next >= end or window.error is not None, timeout)
+
+        def came() -> bool:
+            return window.next >= end or window.error is not None or bool(window.read(offset, 1))
+
+        return self.changed.wait_for(came, timeout)
 
     def try_again(self, partition: int) -> None:
         """Read the partition on after its error was told; under ``changed``."""

@@ -1,0 +1,15 @@
+"""Waiting for what must come, however slow the machine is."""
+
+import time
+from collections.abc import Callable
+
+SOON = 60.0
+"""Seconds; nothing waits so long unless something is wrong."""
+
+
+def soon(true: Callable[[], bool], patience: float = SOON) -> None:
+    """Wait until it is so."""
+    until = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.01)
