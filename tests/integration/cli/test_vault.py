@@ -112,6 +112,7 @@ def test_texts_are_durable_before_the_record_that_points_to_them(path: pathlib.P
 
         read, end, wait, close = log.read, log.end, log.wait, log.close
         identity, partitions, record_limit = log.identity, log.partitions, log.record_limit
+        behind_hole = log.behind_hole
 
         def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
             with closing(sqlite3.connect(path)) as database:
