@@ -29,13 +29,13 @@ class PublicRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """``key`` is the original key: the stream, where it is known. ``place`` names the log, ``offset`` and ``index`` say
-    where in it; ``ordinal`` is None for what was never admitted."""
+    """``key`` is the original key; where it is not known, the stream. ``place`` names the log, ``offset`` and ``index``
+    say where in it; ``ordinal`` is None for what was never admitted."""
 
     id: str
     origin: Origin
     error: str
-    key: str
+    key: bytes
     value: bytes
     place: str
     partition: int
@@ -64,7 +64,7 @@ class Letter:
             ("event", self.event),
         ]
         headers = tuple((f"rescind-{name}", str(what).encode()) for name, what in said if what is not None)
-        return PublicRecord(DEAD_LETTERS, self.key.encode(), value, headers)
+        return PublicRecord(DEAD_LETTERS, self.key, value, headers)
 
 
 def malformed_id(partition: int, offset: int, index: int) -> str:

@@ -327,7 +327,7 @@ def _letter(admitted: Admitted, stream: str, wrong: Exception) -> Unpublishable:
         unpublished_id(admitted.partition, stream),
         "publisher",
         said.replace("\0", "\\0"),
-        stream,
+        stream.encode(),
         admitted.data,
         "journal",
         admitted.partition,

@@ -68,6 +68,8 @@ class Limits:
     letters: Instant = SECOND
 
 
+KeyOf = Callable[[int, int], bytes]
+"""Partition and offset → the key of the journal record there."""
 State = Literal["starting", "publishing", "standing by", "trouble", "stopped", "waiting"]
 
 
@@ -85,9 +87,10 @@ class PartitionPublisher:
         *,
         limits: Limits | None = None,
         letters: Callable[[], Sequence[Letter] | None] | None = None,
+        key_of: KeyOf | None = None,
     ) -> None:
         """``letters``: the views' dead letters that belong to this partition, if this process keeps views; None while
-        they cannot be read."""
+        they cannot be read. ``key_of``: the key of a journal record, where the journal keeps it."""
         self.prefix = prefix
         self.partition = partition
         self.state: State = "starting"
@@ -102,6 +105,7 @@ class PartitionPublisher:
         self._limits = limits or Limits()
         self._publisher = Publisher(partition, source, ids)
         self._letters = letters
+        self._key_of = key_of
         self._known_letters: set[str] = set()
         self._handed: deque[Admitted] = deque()
         self._enabled_at = journal.end(partition)
@@ -389,7 +393,7 @@ class PartitionPublisher:
             batch.offset = max(batch.offset, behind)
         for parked in malformed:
             if parked.offset < batch.offset:
-                letter = malformed_letter(self._journal, self.prefix, self.partition, parked)
+                letter = malformed_letter(self._journal, self.prefix, self.partition, parked, self._key_of)
                 batch.records += self._wanted([letter.record], parked.offset)
         return batch
 
@@ -472,9 +476,11 @@ class _Batch:
         return before if not self.parked else {**before, **{at.stream: at for at in self.parked}}
 
 
-def malformed_letter(journal: Journal, prefix: str, partition: int, parked: Parked) -> Letter:
+def malformed_letter(
+    journal: Journal, prefix: str, partition: int, parked: Parked, key_of: KeyOf | None = None
+) -> Letter:
     """The letter of a malformed commit or record; its bytes are read from the journal. JournalError."""
-    value, stream = b"", None
+    value = b""
     records = journal.read(partition, parked.offset, 1)
     if records and records[0].offset == parked.offset:
         value = records[0].value
@@ -487,12 +493,12 @@ def malformed_letter(journal: Journal, prefix: str, partition: int, parked: Park
         malformed_id(partition, parked.offset, parked.index),
         "journal",
         parked.reason.replace("\0", "\\0"),
-        "",
+        b"" if key_of is None else key_of(partition, parked.offset),
         value,
         topic_name(prefix, "journal"),
         partition,
         parked.offset,
         None if parked.index < 0 else parked.index,
-        stream,
+        None,
         None,
     )

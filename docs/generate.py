@@ -10,6 +10,7 @@ from collections.abc import Callable
 from docs.pages.cli import cli_page
 from docs.pages.commands import command_form, command_page
 from docs.pages.events import event_page
+from docs.pages.public_topics import asyncapi, topics_page
 from docs.pages.rules import preset_page, rule_page
 from docs.pages.settings import settings_page
 from docs.pages.tables import tables_page
@@ -17,6 +18,7 @@ from docs.pages.tables import tables_page
 HERE = pathlib.Path(__file__).parent / "reference"
 
 PAGES: dict[str, Callable[[], str]] = {
+    "asyncapi.json": asyncapi,
     "cli.md": cli_page,
     "commands.md": command_page,
     "commands.schema.json": command_form,
@@ -24,6 +26,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "presets.md": preset_page,
     "rules.md": rule_page,
     "settings.md": settings_page,
+    "topics-public.md": topics_page,
     "../tables.md": tables_page,
 }
 

@@ -56,8 +56,8 @@ def show(settings: "Settings", letter: str, as_json: bool) -> None:
 
     with open_letters(settings) as letters:
         found = _find(letters, letter)
-        told = _told(found, letters.is_discarded(found)) | {"key": found.key, "commit": _commit(found.value)}
-    told["value"] = found.value.hex()
+        told = _told(found, letters.is_discarded(found))
+    told |= {"key": found.key.decode("utf-8", "replace"), "commit": _commit(found.value), "value": found.value.hex()}
     if as_json:
         print_json(told)
         return

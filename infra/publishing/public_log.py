@@ -231,14 +231,28 @@ def read_published(
     return found
 
 
+def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset: int) -> bytes:
+    """The key of a record of the journal's topic; empty if it has none. PublicLogUnavailable."""
+    patience = Patience()
+    place = TopicPartition(at.journal, partition)
+    until = time.monotonic() + patience.ask
+    with unavailable(), _consumer(connection, patience, "read_uncommitted") as consumer:
+        consumer.assign([place])
+        consumer.seek(place, offset)
+        while time.monotonic() < until:
+            for record in consumer.poll(timeout_ms=200, max_records=1).get(place, ()):
+                return (record.key or b"") if record.offset == offset else b""
+    raise PublicLogUnavailable(f"the brokers give nothing at offset {offset} of {at.journal}, partition {partition}")
+
+
 @contextmanager
-def _consumer(connection: Mapping[str, Any], patience: Patience) -> Iterator[Any]:
+def _consumer(connection: Mapping[str, Any], patience: Patience, isolation: str = "read_committed") -> Iterator[Any]:
     milliseconds = int(patience.ask * 1000)
     consumer = KafkaConsumer(
         **connection,
         group_id=None,
         metrics_enabled=False,
-        isolation_level="read_committed",
+        isolation_level=isolation,
         auto_offset_reset="none",
         enable_auto_commit=False,
         allow_auto_create_topics=False,

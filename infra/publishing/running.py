@@ -18,7 +18,7 @@ from consumers.follower import Follower
 from consumers.journal import Journal, JournalMismatch, JournalUnavailable
 from consumers.local_state import Parked
 from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
-from consumers.publishing import Limits, PartitionPublisher
+from consumers.publishing import KeyOf, Limits, PartitionPublisher
 from consumers.views import ViewsError
 from domain.instants import Instant
 from infra.journals.kafka import connection
@@ -28,7 +28,7 @@ from infra.local_state import open_local_state
 from infra.looping import Loop
 from infra.places import state_file
 from infra.projecting import Shared
-from infra.publishing.public_log import KafkaPublicLog, Patience, read_published
+from infra.publishing.public_log import KafkaPublicLog, Patience, read_key, read_published
 from infra.publishing.registry import Registry
 from infra.publishing.topics import PublicTopics
 from infra.settings import Settings
@@ -70,6 +70,7 @@ class Publishing:
         ids: SchemaIds,
         *,
         letters: ViewLetters | None = None,
+        key_of: KeyOf | None = None,
         limits: Limits | None = None,
         patience: Patience | None = None,
     ) -> None:
@@ -93,6 +94,7 @@ class Publishing:
                 ids,
                 limits=limits,
                 letters=None if letters is None else self._letters_of(partition),
+                key_of=key_of,
             )
 
     def enable(self) -> None:
@@ -191,7 +193,7 @@ class Publishing:
             untold_id(row["log"], row["partition"], row["stream"]),
             "views",
             row["error"],
-            row["stream"],
+            row["stream"].encode(),
             b"" if commit is None else commit.data,
             row["log"],
             row["partition"],
@@ -213,6 +215,14 @@ def schema_ids(settings: Settings) -> SchemaIds:
         return PinnedIds()
     credentials = settings.schema_registry_credentials
     return Registry(settings.schema_registry, None if credentials is None else credentials.get_secret_value())
+
+
+def keys_of(settings: Settings) -> KeyOf | None:
+    """How the key of a journal record is known: a journal on Kafka keeps it."""
+    at = settings.journal_at.kafka
+    if at is None:
+        return None
+    return partial(read_key, at, connection(at.servers, settings.security))
 
 
 def make_topics(settings: Settings, at: KafkaAt, journal: Journal) -> None:
@@ -252,6 +262,7 @@ def open_publishing(
         sources(slot, followers, journal.partitions),
         schema_ids(settings),
         letters=letters,
+        key_of=keys_of(settings),
         limits=limits,
     )
     try:

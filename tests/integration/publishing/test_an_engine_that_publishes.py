@@ -127,6 +127,26 @@ def test_an_engine_whose_progress_is_gone_does_not_start_to_publish(shop: Shop) 
         shop.open()
 
 
+def test_beside_a_journal_on_kafka_the_topics_have_its_partitions_and_letters_their_original_keys(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    prefix = kafka.prefix()
+    settings = load_settings(journal=kafka.url(prefix, 3), publish="on", directory=str(tmp_path))
+    shop = Shop(settings, kafka.servers, prefix)
+    with shop.open() as app:
+        for number in range(6):
+            shop.order(app, f"PO-{number}")
+        app.journal.append(2, b"somebody's key", b"rubbish").result(30)
+        soon(lambda: len(shop.keys("refunds")) == 6)
+        soon(lambda: shop.keys("dead-letters") == ["somebody's key"])
+        assert app.publishing is not None
+        assert sorted(app.publishing.publishers) == [0, 1, 2]
+        for partition, records in read_topic(kafka.servers, f"{prefix}.order-events").items():
+            assert all(app.engine.partition(record.key.decode()) == partition for record in records)
+    assert shop.keys("restock") == [f"acme/PO-{number}" for number in range(6)]
+    assert len(shop.seen("order-events")) == 30
+
+
 def test_a_journal_in_files_has_no_topics_beside_it(tmp_path: Path) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", publish="on")
     with pytest.raises(SettingsError, match="kafka://"):

@@ -1,4 +1,4 @@
-"""The contracts of public records: each whole in itself, each with an id for ever, each version readable by all others."""
+"""The contracts of public records: each whole in itself, each with an id for ever, each version read by all others."""
 
 import hashlib
 import json

@@ -11,7 +11,6 @@ from consumers.dead_letters import PublicRecord
 from consumers.publisher import Publisher
 from domain.events import ImportOpened, SubjectErased
 from domain.instants import parse_instant
-from schemas.codec import decode_event
 from schemas.commit import EventEntry
 from schemas.framing import unframe
 from schemas.public.contracts import schema_of
@@ -60,8 +59,7 @@ def test_every_event_of_an_order_is_one_record_in_order(partly_shipped: History)
     assert [read(r)["version"] for r in records] == list(range(1, len(stored) + 1))
     for record, entry in zip(records, stored, strict=True):
         assert record.key == b"acme/PO-1"
-        assert record.value.endswith(entry.body)
-        assert decode_event(entry.name, entry.schema_version, entry.body)
+        assert unframe(record.value)[1].endswith(entry.body)
 
 
 def test_headers_say_what_and_where_it_is(partly_shipped: History) -> None:

@@ -439,8 +439,8 @@ def test_an_order_that_cannot_be_published_is_parked_with_a_letter_and_goes_out_
 
 def test_what_the_views_could_not_tell_is_a_letter_once_until_it_is_told() -> None:
     log, cluster = new_log(), Cluster()
-    letter = Letter(untold_id("journal", 0, "acme/PO-1"), "views", "no such line", "acme/PO-1", b"commit", "journal", 0,
-                    4, 0, "acme/PO-1", 4)  # fmt: skip
+    id, stream = untold_id("journal", 0, "acme/PO-1"), "acme/PO-1"
+    letter = Letter(id, "views", "no such line", stream.encode(), b"commit", "journal", 0, 4, 0, stream, 4)
     known = [letter]
     for process in (enabled(log, cluster), Process(log, cluster)):
         process.publisher._letters = lambda: known
