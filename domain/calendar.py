@@ -11,8 +11,6 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from domain.events import Calendar
 from domain.facts import fact
 from domain.instants import HOUR, MICROSECOND, MINUTE, Instant, from_datetime, to_datetime
@@ -57,6 +55,8 @@ def zone(name: str) -> ZoneInfo:
 @lru_cache(maxsize=128)
 def holiday_calendar(code: str) -> Collection[date]:
     """A holiday calendar of the ``holidays`` package: a country, a country-part, or an exchange."""
+    import holidays  # late: it takes a tenth of a start, and most calendars name none
+
     country, _, part = code.partition("-")
     try:
         return holidays.country_holidays(country, subdiv=part or None)
@@ -89,7 +89,7 @@ def local_date(instant: Instant, timezone: str) -> date:
 def _days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
     """The same local clock time, ``count`` calendar days later."""
     local = to_datetime(start).astimezone(zone(calendar.timezone)).replace(tzinfo=None, fold=0)
-    return _instant_of(local + timedelta(days=count), calendar.timezone)
+    return instant_of_local(local + timedelta(days=count), calendar.timezone)
 
 
 def _business_days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
@@ -100,7 +100,7 @@ def _business_days_after(start: Instant, count: int, calendar: Calendar) -> Inst
     day = local.date()
     for _ in range(count):
         day = _next_working_day(day, calendar)
-    return _instant_of(datetime.combine(day, local.time()), calendar.timezone)
+    return instant_of_local(datetime.combine(day, local.time()), calendar.timezone)
 
 
 def is_day_off(day: date, calendar: Calendar) -> bool:
@@ -120,7 +120,7 @@ def _next_working_day(day: date, calendar: Calendar) -> date:
     raise ValueError("the calendar has no working day within 400 days")
 
 
-def _instant_of(local: datetime, timezone: str) -> Instant:
+def instant_of_local(local: datetime, timezone: str) -> Instant:
     """The instant of a local clock time: of an ambiguous one the first, of one in a gap the first instant after it."""
     there = zone(timezone)
     instant = from_datetime(local.replace(tzinfo=there))
@@ -146,7 +146,7 @@ def business_time_between(start: Instant, end: Instant, calendar: Calendar) -> i
     total, cursor = 0, start
     while cursor < end:
         day = local_date(cursor, calendar.timezone)
-        midnight = _instant_of(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
+        midnight = instant_of_local(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
         if not is_day_off(day, calendar):
             total += min(midnight, end) - cursor
         cursor = midnight
@@ -158,7 +158,7 @@ def after_business_time(start: Instant, amount: int, calendar: Calendar) -> Inst
     cursor = start
     for _ in range(4_000):
         day = local_date(cursor, calendar.timezone)
-        midnight = _instant_of(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
+        midnight = instant_of_local(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
         if not is_day_off(day, calendar):
             if cursor + amount < midnight:
                 return cursor + amount

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
@@ -16,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     StrictBool,
     StrictInt,
     StringConstraints,
@@ -162,8 +161,6 @@ class Command(_Form):
     actor: Actor
     correlation_id: Label | None = None
 
-    _fingerprint: bytes = PrivateAttr(default=b"")
-
     @field_validator("command_id", mode="after")
     @classmethod
     def _not_reserved(cls, value: str) -> str:
@@ -174,10 +171,10 @@ class Command(_Form):
         """The chain stream that decides it: ``marketplace/order_id``."""
         return f"{self.marketplace}/{self.order_id}"
 
-    @property
+    @cached_property
     def fingerprint(self) -> bytes:
-        """SHA-256 of its content: 32 bytes, see ``fingerprint_of``."""
-        return self._fingerprint
+        """SHA-256 of its content: 32 bytes, see ``fingerprint_of``; ``parse_command`` puts it here."""
+        return b""
 
     @property
     def happened_at(self) -> Instant | None:
@@ -301,18 +298,14 @@ class PlaceOrder(Command):
     timezone: Name | None = None
     replaces: ReplacedOrder | None = None
 
-    _priced: Priced | None = PrivateAttr(default=None)
-
-    @property
+    @cached_property
     def priced(self) -> Priced:
-        """What it comes to, in minor units."""
-        if self._priced is None:
-            self._priced = price(self)
-        return self._priced
+        """What it comes to, in minor units; ``BadInput`` where the amounts do not work out."""
+        return price(self)
 
     def check(self) -> None:
         super().check()
-        self._priced = price(self)
+        self.__dict__["priced"] = price(self)
         if self.timezone is not None:
             try:
                 zone(self.timezone)
@@ -901,7 +894,7 @@ def parse_command(body: object) -> Command:
         raise _bad(invalid) from None
     command.check()
     try:
-        command._fingerprint = fingerprint_of(body)
+        command.__dict__["fingerprint"] = fingerprint_of(body)
     except (ValueError, UnicodeEncodeError) as broken:
         raise BadInput("", "form", f"cannot be written as JSON in UTF-8: {broken}") from None
     return command

@@ -6,14 +6,14 @@ Every share sums to the whole, whatever the order in which the parts are asked f
 from collections.abc import Sequence
 from functools import cache
 
-from iso4217 import Currency
-
 from domain.errors import BadInput
 
 
 @cache
 def exponent(currency: str) -> int | None:
     """How many decimals ISO 4217 gives the currency; None for a code that is not a currency in use."""
+    from iso4217 import Currency  # late: most commands name no currency
+
     try:
         found = Currency(currency)
     except ValueError:

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
-from domain.calendar import _instant_of as instant_of
+from domain.calendar import instant_of_local as instant_of
 from domain.commands import parse_command
 from domain.errors import BadInput
 from domain.instants import SECOND, Instant, format_instant
