@@ -281,7 +281,10 @@ class LibrdkafkaReader:
         asked = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
         )
-        return {of.partition: _answer(end, timeout).offset for of, end in asked.items()}
+        ends = {of.partition: _answer(end, timeout).offset for of, end in asked.items()}
+        if min(ends.values()) < 0:  # so it says that a broker did not answer in time
+            raise JournalUnavailable("the brokers do not say where the log ends")
+        return ends
 
     def close(self) -> None:
         self._consumer.close()
