@@ -110,7 +110,7 @@ class LibrdkafkaClient:
         return LibrdkafkaSender(self._connection, self.topic, largest, timings)
 
     def reader(self, partitions: int, wait: float) -> "LibrdkafkaReader":
-        return LibrdkafkaReader(self._connection, self.topic, partitions, wait, self._admin)
+        return LibrdkafkaReader(self._connection, self.topic, partitions, wait)
 
     def close(self) -> None:
         """The admin client ends with the last who has it."""
@@ -173,12 +173,11 @@ class LibrdkafkaSender:
 class LibrdkafkaReader:
     """``infra.kafka.client.Reader``: one consumer."""
 
-    def __init__(
-        self, connection: Mapping[str, Any], topic: str, partitions: int, wait: float, admin: AdminClient
-    ) -> None:
+    def __init__(self, connection: Mapping[str, Any], topic: str, partitions: int, wait: float) -> None:
         self._topic = topic
         self._count = partitions
-        self._admin = admin
+        self._connection = connection
+        self._admin: AdminClient | None = None
         self._positions: dict[int, int] = {}
         self._behind: tuple[int, int] | None = None
         """The partition and offset that ``read_at`` would go on with."""
@@ -271,6 +270,7 @@ class LibrdkafkaReader:
             try:
                 return self._ends(max(0.1, until - time.monotonic()))
             except KafkaException as error:
+                self._admin = None
                 if not error.args[0].retriable() or time.monotonic() > until:
                     raise _unavailable(error) from error
             time.sleep(0.02)  # another broker leads now, and the client has not heard of it yet
@@ -278,11 +278,14 @@ class LibrdkafkaReader:
     def _ends(self, timeout: float) -> dict[int, int]:
         latest: Any = OffsetSpec
         wanted = {TopicPartition(self._topic, partition): latest.latest() for partition in range(self._count)}
+        if self._admin is None:
+            self._admin = AdminClient(dict(self._connection))
         asked = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
         )
         ends = {of.partition: _answer(end, timeout).offset for of, end in asked.items()}
-        if min(ends.values()) < 0:  # so it says that a broker did not answer in time
+        if min(ends.values()) < 0:  # so it says that a broker did not answer in time; it would go on to ask that one
+            self._admin = None
             raise JournalUnavailable("the brokers do not say where the log ends")
         return ends
 

@@ -27,6 +27,8 @@ from infra.kafka.reading import Asker, Tail
 
 _FETCH_WAIT = 0.1
 """Seconds that a broker keeps a fetch that finds nothing."""
+_DOUBTS = 3
+"""So often it is asked again whether the log really ends before an offset that it had."""
 _MISSED = 3
 """So often in a row the topic must be missing before it counts as deleted."""
 
@@ -189,6 +191,11 @@ class KafkaJournal:
         window = tail.windows[partition]
         if offset > self._known[partition] or offset < 0:
             end = self._ends()[partition]
+            for _ in range(_DOUBTS):  # a new leader may not know yet how far it is
+                if offset <= end:
+                    break
+                time.sleep(_FETCH_WAIT)
+                end = self._ends()[partition]
             if offset > end or offset < 0:
                 self._watch()
                 self._go_on()
