@@ -53,7 +53,7 @@ def run(lines: list[str], place: pathlib.Path, *options: str) -> tuple[int, set[
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
         env=environment,
     )
