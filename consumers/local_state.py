@@ -106,6 +106,10 @@ class LocalState(Heads, Protocol):
         """Drop what was admitted and rejected since the last flush."""
         ...
 
+    def refresh(self) -> None:
+        """See what another connection to the same state has written since. Nothing may be staged."""
+        ...
+
     def commit_at(self, ordinal: int) -> Admitted | None:
         """The admitted commit with this ordinal."""
         ...

@@ -59,7 +59,7 @@ class Unpublishable:
 class Publisher:
     """One partition's commits, made into public records."""
 
-    def __init__(self, partition: int, source: Source, ids: SchemaIds, *, capacity: int = 10_000) -> None:
+    def __init__(self, partition: int, source: Source, ids: SchemaIds, *, capacity: int = 30_000) -> None:
         """``capacity``: orders whose placing is kept at hand."""
         self.partition = partition
         self._source = source
@@ -102,6 +102,8 @@ class Publisher:
         for entry, position in zip(part.events, positions_of(admitted, part), strict=True):
             version += 1
             event = decode_event(entry.name, entry.schema_version, entry.body)
+            if isinstance(event, e.OrderPlaced) and version == 1:
+                self._keep(part.stream, event)
             contract = event_contract(entry.name, entry.schema_version)
             body = event_body(
                 Frame(
@@ -232,18 +234,22 @@ class Publisher:
             first = next(iter(self._events(stream, None)), None)
             if not isinstance(first, e.OrderPlaced):
                 raise LookupError(f"{stream} does not begin with its placing")
-            placed = self._placed[stream] = _Placed(
-                first.po_number,
-                first.checkout_id,
-                first.buyer_id,
-                first.seller_id,
-                first.currency,
-                {line.line: line.sku for line in first.lines},
-            )
-            if len(self._placed) > self._capacity:
-                self._placed.popitem(last=False)
-        else:
-            self._placed.move_to_end(stream)
+            return self._keep(stream, first)
+        self._placed.move_to_end(stream)
+        return placed
+
+    def _keep(self, stream: str, event: e.OrderPlaced) -> "_Placed":
+        """Have what instructions say of an order at hand; it is instructed about soon, as a rule."""
+        placed = self._placed[stream] = _Placed(
+            event.po_number,
+            event.checkout_id,
+            event.buyer_id,
+            event.seller_id,
+            event.currency,
+            {line.line: line.sku for line in event.lines},
+        )
+        if len(self._placed) > self._capacity:
+            self._placed.popitem(last=False)
         return placed
 
     def _events(self, stream: str, until: Admitted | None) -> Iterator[e.Event]:

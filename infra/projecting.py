@@ -56,7 +56,7 @@ class Shared:
         return self.state.commits(first, behind)
 
     def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
-        self.state.rollback()  # what it remembers of the stream may be of yesterday
+        self.state.refresh()  # what it remembers of the stream may be of yesterday
         return self.state.commits_of(stream, first)
 
 

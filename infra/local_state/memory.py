@@ -87,6 +87,9 @@ class MemoryLocalState(MemoryHeads):
             self.next_position += in_sequence(admitted.commit)
             self.admit(admitted)
 
+    def refresh(self) -> None:
+        """There is no other connection to memory."""
+
     def commit_at(self, ordinal: int) -> Admitted | None:
         return self._admitted(ordinal, self._kept[ordinal]) if 0 <= ordinal < len(self._kept) else None
 

@@ -19,6 +19,8 @@ from schemas.commit import Commit, StreamEntry, decode_commit
 
 _COMMIT: Final = "SELECT ordinal, offset, idx, position, appended_at, hash, data FROM commits"
 _PAGE: Final = 500
+_REFRESHED: Final = 8 * WINDOW
+"""New streams after which a reader forgets what its indexes hold in memory, and begins anew."""
 
 
 @dataclass(slots=True)
@@ -163,6 +165,16 @@ class SqliteLocalState:
     def rollback(self) -> None:
         self._reset()
 
+    def refresh(self) -> None:
+        if self._next_stream - self._read_from > _REFRESHED:
+            self._reset()
+            return
+        streams, ordinals = self._next_stream, self.next_ordinal
+        self._read_progress()
+        self._forget_streams()
+        if self._warm:
+            self._load_indexes(streams, ordinals)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -270,16 +282,9 @@ class SqliteLocalState:
 
     def _reset(self) -> None:
         """Everything as the file has it; deadlines that were set stay, they are of commits that the file has."""
-        row = self._connection.row("SELECT * FROM progress")
-        numbers: list[int]
-        self.identity, self.partition, self.partitions, *numbers = row
-        self.next_offset, self.next_index, self.next_ordinal, self.next_position, self.format, *numbers = numbers
-        self._next_stream, due_through, duplicate, superseded, malformed = numbers
-        self._swept = (self._next_stream, self.next_ordinal)
-        self.due_through = max(self.due_through, due_through)
-        self._rejected = {"duplicate": duplicate, "superseded": superseded, "malformed": malformed}
-        self._streams: dict[str, Stream] = {}
-        self._absent: tuple[str, int] = ("", 0)
+        self._read_progress()
+        self._read_from = self._next_stream
+        self._forget_streams()
         self._staged: dict[int, Admitted] = {}
         self._warm = False
         self._names.clear()
@@ -290,6 +295,20 @@ class SqliteLocalState:
         self._new_commands: dict[tuple[int, int], list[int]] = {}
         self._new_versions: dict[tuple[int, int], int] = {}
         self._new_parked: list[tuple[int, int, str]] = []
+
+    def _forget_streams(self) -> None:
+        self._streams: dict[str, Stream] = {}
+        self._absent: tuple[str, int] = ("", 0)
+
+    def _read_progress(self) -> None:
+        row = self._connection.row("SELECT * FROM progress")
+        numbers: list[int]
+        self.identity, self.partition, self.partitions, *numbers = row
+        self.next_offset, self.next_index, self.next_ordinal, self.next_position, self.format, *numbers = numbers
+        self._next_stream, due_through, duplicate, superseded, malformed = numbers
+        self._swept = (self._next_stream, self.next_ordinal)
+        self.due_through = max(self.due_through, due_through)
+        self._rejected = {"duplicate": duplicate, "superseded": superseded, "malformed": malformed}
 
     def _clear_rows(self) -> None:
         for stream in self._changed.values():
@@ -303,11 +322,15 @@ class SqliteLocalState:
 
     def _warm_up(self) -> None:
         """The youngest entries of the two indexes, which may not be in their tables yet."""
-        sql = "SELECT key, id FROM streams WHERE id >= ?"
-        self._names.load(self._connection.rows(sql, (self._next_stream - WINDOW - 1,)))
-        sql = "SELECT key, ordinal FROM commits WHERE ordinal >= ?"
-        self._ids.load(self._connection.rows(sql, (self.next_ordinal - WINDOW - 1,)))
+        self._load_indexes(self._next_stream - WINDOW - 1, self.next_ordinal - WINDOW - 1)
         self._warm = True
+
+    def _load_indexes(self, stream: int, ordinal: int) -> None:
+        """Entries from these numbers on."""
+        sql = "SELECT key, id FROM streams WHERE id >= ?"
+        self._names.load(self._connection.rows(sql, (stream,)))
+        sql = "SELECT key, ordinal FROM commits WHERE ordinal >= ?"
+        self._ids.load(self._connection.rows(sql, (ordinal,)))
 
     def _load(self, name: str) -> Stream | None:
         """A stream from the file into memory."""
