@@ -191,6 +191,16 @@ class PartitionPublisher:
             self.progress = None
             self._log.let_go()
 
+    def compare(self) -> Progress:
+        """How far is published, compared with the journal and the topics; ``parked`` is as committed then. Nobody is
+        disturbed. PublicLogUnavailable, PublishingStopped."""
+        committed = self._log.committed()
+        progress = self._progress_of(committed)
+        self._compare_with_journal(progress)
+        self._compare_topics(progress, fresh=self._key not in committed)
+        self._remember(committed)
+        return progress
+
     def close(self) -> None:
         """Be the publisher no longer."""
         self._log.let_go()
@@ -221,6 +231,12 @@ class PartitionPublisher:
         enabled = self._compare_topics(progress, fresh=self._key not in committed)
         if enabled:
             self._log.write((), lambda _: [self._said(self._key, progress.value)])
+        self._remember(committed)
+        self._compared = False
+        self.progress = progress
+
+    def _remember(self, committed: Mapping[str, bytes]) -> None:
+        """What stands beside the progress: orders that are parked, letters that were told."""
         self.parked = {}
         self._known_letters = set()
         for key, value in committed.items():
@@ -230,8 +246,6 @@ class PartitionPublisher:
             place, slash, letter = key.partition("/letter/")
             if slash and place == self._key:
                 self._known_letters.add(letter)
-        self._compared = False
-        self.progress = progress
 
     def _compare_with_journal(self, progress: Progress) -> None:
         """The journal must have what was published from it."""

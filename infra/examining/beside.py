@@ -62,7 +62,9 @@ def _views(database: sqlite3.Connection, path: Path, directory: Path, journal: J
     (letters,) = database.execute("SELECT count(*) FROM dead_letters").fetchone()
     if letters:
         said = f"{letters} orders are parked (table dead_letters): their events could not be told"
-        return Finding("views", "note", said, f"install a release that can read them, then {_ANEW}")
+        return Finding(
+            "views", "note", said, "see `rescind dead-letters list`; install a release that can read them, then retry"
+        )
     if behind:
         return Finding("views", "note", f"{behind:,} commits behind the log; the next engine catches up")
     return Finding("views", "ok", "at the log's end")

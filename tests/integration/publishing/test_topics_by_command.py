@@ -67,6 +67,28 @@ def test_an_emptied_topic_of_events_is_answered_by_again_and_one_of_instructions
     assert shop.keys("restock") == ["acme/PO-1", "acme/PO-2"]
 
 
+def test_the_doctor_sees_how_far_is_published_and_what_was_lost(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    def said() -> dict[str, tuple[str, str]]:
+        capsys.readouterr()
+        run(["doctor", "--json"])
+        found = json.loads(capsys.readouterr().out)
+        return {each["part"]: (each["state"], each["said"]) for each in found}
+
+    with shop.open() as app:
+        shop.order(app, "PO-1")
+        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        publishing = app.publishing
+        assert publishing is not None
+        soon(lambda: said()["publishing"] == ("ok", "at the journal's end"))
+        assert publishing.trouble == {}
+    name = f"{shop.prefix}.order-events"
+    with admin(shop.servers) as asking:
+        asking.delete_topics([name])
+    soon(lambda: said().get(name, ("", ""))[0] == "wrong")
+    assert run(["topics", "create"]) == 0
+    assert "order-events" in said()["publishing"][1]
+
+
 def test_where_nothing_is_published_there_is_nothing_to_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kafka: Kafka, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,59 @@
+"""The public topics: how they are made, whether they have what was published, and how far that is."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from consumers.journal import Journal, JournalError
+from consumers.public_log import PublicLogUnavailable, PublishingStopped
+from consumers.publishing import PartitionPublisher
+from infra.examining.findings import Finding, State
+from infra.settings import Settings, SettingsError
+
+_REACH = "look whether the brokers run and can be reached from here"
+
+
+def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding]:
+    """Nothing is fenced or changed: whoever publishes goes on."""
+    try:
+        at = settings.public_topics_at
+    except SettingsError as wrong:
+        yield Finding("public topics", "wrong", str(wrong), "set it right")
+        return
+    if at is None:
+        return
+    from infra.local_state import memory_local_state
+    from infra.publishing.public_log import KafkaPublicLog
+    from infra.publishing.topics import PublicTopics
+    from schemas.public.ids import PinnedIds
+
+    try:
+        with closing(PublicTopics(at, settings.security)) as topics:
+            found = [each for each in topics.check(journal.partitions) if each.do]
+    except JournalError as wrong:
+        yield Finding("public topics", "wrong", str(wrong), _REACH)
+        return
+    for each in found:
+        state: State = "wrong" if each.state == "wrong" else "note"
+        yield Finding(each.topic, state, f"{each.what} is {each.found}, wanted is {each.wanted}", each.do)
+    behind = parked = 0
+    for partition in range(journal.partitions):
+        log = KafkaPublicLog(at, partition, journal.partitions, settings.security)
+        source = memory_local_state(partition, journal.partitions)
+        publisher = PartitionPublisher(at.prefix, partition, journal, source, log, PinnedIds())
+        try:
+            progress = publisher.compare()
+        except PublishingStopped as wrong:
+            yield Finding("publishing", "wrong", str(wrong), "nothing is published of this partition until then")
+            return
+        except PublicLogUnavailable as wrong:
+            yield Finding("publishing", "wrong", str(wrong), _REACH)
+            return
+        behind += max(0, journal.end(partition) - progress.offset)
+        parked += len(publisher.parked)
+    if parked:
+        said = f"{parked} orders could not be published and are left out"
+        yield Finding("publishing", "note", said, "install a release that can, then `rescind dead-letters retry --all`")
+    elif behind:
+        yield Finding("publishing", "note", f"{behind:,} records behind the journal; `rescind serve` publishes them")
+    else:
+        yield Finding("publishing", "ok", "at the journal's end")
