@@ -67,18 +67,15 @@ def authorise(order: Order | None, command: c.Command) -> str | None:
     terms = order.terms
     if command.actor.id != (terms.buyer_id if kind == "buyer" else terms.seller_id):
         return "not-yours"
-    return None
+    return "not-yours" if _other_sides(order, command) else None
 
 
 def _other_sides(order: Order, command: c.Command) -> bool:
-    """Whether a request is answered by who asked it, or withdrawn by who did not.
-
-    Judged after the command id: whose request it is can change what is known of an id, never what was answered before.
-    """
+    """Whether a request is answered by who asked it, or withdrawn by who did not."""
     if not isinstance(command, c.ApproveCancel | c.DeclineCancel | c.WithdrawCancel):
         return False
     request = order.requests.get(command.request_id)
-    if request is None or command.actor.kind in ("support", "system"):
+    if request is None:
         return False
     return (request.by == command.actor.kind) is not isinstance(command, c.WithdrawCancel)
 
@@ -93,7 +90,7 @@ def decide(
 ) -> Decided:
     """Decide one command at its instant. ``BadInput`` for what is malformed in the light of the order."""
     before = order if order is not None else fresh(command.marketplace, getattr(command, "order_id", ""))
-    no = authorise(order, command) or ("not-yours" if _other_sides(before, command) else None)
+    no = authorise(order, command)
     if no is not None:
         return _answer(before, no, command)
     if command.happened_at is not None and command.happened_at > now:
