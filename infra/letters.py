@@ -141,7 +141,7 @@ class Letters:
         if at is None:
             return
         from infra.journals.kafka import connection
-        from infra.publishing.public_log import Patience, read_published
+        from infra.publishing.reading import Patience, read_published
 
         partitions = sorted(self._reader.followers)
         try:

@@ -41,7 +41,8 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
         source = memory_local_state(partition, journal.partitions)
         publisher = PartitionPublisher(at.prefix, partition, journal, source, log, PinnedIds())
         try:
-            progress = publisher.compare()
+            with closing(publisher):
+                progress = publisher.compare()
         except PublishingStopped as wrong:
             yield Finding("publishing", "wrong", str(wrong), "nothing is published of this partition until then")
             return

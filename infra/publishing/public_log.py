@@ -7,39 +7,21 @@ ends whatever it had open.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import (
-    InvalidProducerEpochError,
-    KafkaError,
-    OffsetOutOfRangeError,
-    ProducerFencedError,
-    TransactionalIdAuthorizationFailedError,
-)
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from consumers.dead_letters import PublicRecord
-from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, Span, TopicAt
+from consumers.public_log import PublicLogUnavailable, PublishingStopped, Span, TopicAt
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import BATCH_BYTES, Security
 from infra.publishing.hand import Hand
+from infra.publishing.reading import Patience, ProgressReader, opened_consumer, read_published, unavailable
 from schemas.public.topics import PUBLISHED, WRITTEN, topic_name
 
 _UNKNOWN_TOPIC: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: ``ask`` for a question, ``take_over`` for becoming the publisher (a transaction that another one left
-    is ended first), ``write`` for a whole transaction."""
-
-    ask: float = 5.0
-    take_over: float = 20.0
-    write: float = 20.0
 
 
 class KafkaPublicLog:
@@ -56,6 +38,8 @@ class KafkaPublicLog:
         self._patience = patience or Patience()
         self._producer: Any = None
         self._hand: Hand | None = None
+        self._watching: ProgressReader | None = None
+        """While another one publishes: what it has committed, read on now and then."""
 
     @property
     def transactional_id(self) -> str:
@@ -63,11 +47,24 @@ class KafkaPublicLog:
         return f"{self._at.prefix}-{self._partition}"
 
     def committed(self) -> dict[str, bytes]:
-        return read_published(self._at, [self._partition], self._connection, self._patience)[self._partition]
+        if self._producer is not None:  # from its beginning: nothing that was remembered is trusted
+            return read_published(self._at, [self._partition], self._connection, self._patience)[self._partition]
+        if self._watching is None:
+            self._watching = ProgressReader(self._at, [self._partition], self._connection, self._patience)
+        try:
+            return self._watching.read()[self._partition]
+        except BaseException:
+            self._watch_no_more()
+            raise
+
+    def _watch_no_more(self) -> None:
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.close()
 
     def topics(self) -> dict[str, TopicAt]:
         names = {kind: topic_name(self._at.prefix, kind) for kind in WRITTEN}
-        with unavailable(), _consumer(self._connection, self._patience) as consumer:
+        with unavailable(), opened_consumer(self._connection, self._patience) as consumer:
             ids = self._ids(list(names.values()))
             places = {kind: TopicPartition(name, self._partition) for kind, name in names.items()}
             ends = consumer.end_offsets(list(places.values()), timeout_ms=int(self._patience.ask * 1000))
@@ -167,6 +164,7 @@ class KafkaPublicLog:
         return spans
 
     def let_go(self) -> None:
+        self._watch_no_more()
         hand, producer = self._hand, self._producer
         self._hand = self._producer = None
         if hand is not None:
@@ -193,93 +191,3 @@ def _end(producer: Any) -> None:
     producer._sender.join(5)
     producer._unregister_cleanup()
     producer._closed = True
-
-
-def read_published(
-    at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], patience: Patience
-) -> dict[int, dict[str, bytes]]:
-    """The progress topic of these partitions, read to its end: partition → key → value.
-
-    PublicLogUnavailable; PublishingStopped if there is no such topic.
-    """
-    name = topic_name(at.prefix, PUBLISHED)
-    found: dict[int, dict[str, bytes]] = {partition: {} for partition in partitions}
-    until = time.monotonic() + 4 * patience.ask
-    with unavailable(), _consumer(connection, patience) as consumer:
-        there = consumer.partitions_for_topic(name)
-        if not there:
-            raise PublishingStopped(f"there is no topic {name}: make it with `rescind topics create`")
-        if missing := set(partitions) - set(there):
-            raise PublishingStopped(f"the topic {name} has no partition {min(missing)}: publish under another prefix")
-        places = [TopicPartition(name, partition) for partition in partitions]
-        ends = consumer.end_offsets(places, timeout_ms=int(patience.ask * 1000))
-        consumer.assign(places)
-        for place, begin in consumer.beginning_offsets(places).items():
-            consumer.seek(place, begin)
-        open_ = {place for place in places if ends[place]}
-        while open_ := {place for place in open_ if consumer.position(place) < ends[place]}:
-            if time.monotonic() > until:
-                raise PublicLogUnavailable(f"{name} does not come to its end in {4 * patience.ask:.0f} seconds")
-            for place, records in consumer.poll(timeout_ms=200).items():
-                state = found[place.partition]
-                for record in records:
-                    key = (record.key or b"").decode()
-                    if record.value:
-                        state[key] = record.value
-                    else:
-                        state.pop(key, None)
-    return found
-
-
-def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset: int) -> bytes:
-    """The key of a record of the journal's topic; empty if it has none. PublicLogUnavailable."""
-    patience = Patience()
-    place = TopicPartition(at.journal, partition)
-    until = time.monotonic() + patience.ask
-    with unavailable(), _consumer(connection, patience, "read_uncommitted") as consumer:
-        consumer.assign([place])
-        consumer.seek(place, offset)
-        while time.monotonic() < until:
-            for record in consumer.poll(timeout_ms=200, max_records=1).get(place, ()):
-                return (record.key or b"") if record.offset == offset else b""
-    raise PublicLogUnavailable(f"the brokers give nothing at offset {offset} of {at.journal}, partition {partition}")
-
-
-@contextmanager
-def _consumer(connection: Mapping[str, Any], patience: Patience, isolation: str = "read_committed") -> Iterator[Any]:
-    milliseconds = int(patience.ask * 1000)
-    consumer = KafkaConsumer(
-        **connection,
-        group_id=None,
-        metrics_enabled=False,
-        isolation_level=isolation,
-        auto_offset_reset="none",
-        enable_auto_commit=False,
-        allow_auto_create_topics=False,
-        check_crcs=True,
-        fetch_max_wait_ms=50,
-        request_timeout_ms=milliseconds,
-        bootstrap_timeout_ms=milliseconds,
-    )
-    try:
-        yield consumer
-    finally:
-        consumer.close(autocommit=False, timeout_ms=1000)
-
-
-@contextmanager
-def unavailable() -> Iterator[None]:
-    """The client's errors as those of the port."""
-    try:
-        yield
-    except (ProducerFencedError, InvalidProducerEpochError) as fenced:
-        raise Fenced from fenced
-    except TransactionalIdAuthorizationFailedError as refused:
-        raise PublishingStopped(f"the cluster does not let this user publish: {refused}") from refused
-    except OffsetOutOfRangeError as moved:
-        raise PublicLogUnavailable(f"the progress topic was changed while it was read: {moved}") from moved
-    except (KafkaError, TimeoutError) as error:
-        raise PublicLogUnavailable(f"{type(error).__name__}: {error}") from error
-
-
-__all__ = ["KafkaPublicLog", "Patience", "PublicRecord", "read_published"]

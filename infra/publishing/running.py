@@ -28,7 +28,8 @@ from infra.local_state import open_local_state
 from infra.looping import Loop
 from infra.places import state_file
 from infra.projecting import Shared
-from infra.publishing.public_log import KafkaPublicLog, Patience, read_key, read_published
+from infra.publishing.public_log import KafkaPublicLog
+from infra.publishing.reading import Patience, read_key, read_published
 from infra.publishing.registry import Registry
 from infra.publishing.topics import PublicTopics
 from infra.settings import Settings

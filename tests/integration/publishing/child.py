@@ -11,7 +11,7 @@ from infra.kafka.address import kafka_at
 from infra.kafka.client import Security
 from infra.local_state import open_local_state
 from infra.places import state_file
-from infra.publishing.public_log import Patience
+from infra.publishing.reading import Patience
 from infra.publishing.running import Publishing, sources
 from schemas.public.ids import PinnedIds
 

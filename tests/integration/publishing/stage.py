@@ -106,7 +106,8 @@ class Stage:
         self.children.append(child)
         return child
 
-    def records(self, history: History) -> Iterator[tuple[int, bytes]]:
+    @staticmethod
+    def records(history: History) -> Iterator[tuple[int, bytes]]:
         """Journal records of a history, a commit each, of all partitions in turn."""
         logs = [list(log.state.commits()) for log in history.logs]
         for number in range(max(map(len, logs))):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.local import LocalCluster
 from tests.broker.topics import admin
 from tests.integration.publishing.stage import Stage, a_history, read_topic, soon
 
@@ -116,6 +117,32 @@ def test_a_zombie_that_wakes_beside_its_successor_adds_nothing(stage: Stage) -> 
         zombie.thaw()
         for partition, record in records[400:]:
             stage.append(partition, record)
+        stage.all_seen_once(history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_a_broker_that_goes_away_and_comes_back_holds_up_publishing_and_no_more(
+    cluster: Callable[..., LocalCluster], tmp_path: Path, how: str
+) -> None:
+    brokers = cluster(1)
+    history = a_history(2, 400)
+    records = list(Stage.records(history))
+    with Stage(tmp_path, brokers.servers, "held", 2) as stage:
+        child = stage.child("a")
+        child.ready()
+        for number, (partition, record) in enumerate(records):
+            stage.append(partition, record)
+            if number % 400 == 200:
+                soon(lambda: any(stage.seen("order-events").values()))
+                if how == "killed":
+                    brokers.node(1).kill()
+                    threading.Event().wait(1.0)
+                    brokers.restart(1)
+                else:
+                    brokers.node(1).freeze()
+                    threading.Event().wait(13.0)  # longer than the publisher's patience
+                    brokers.node(1).thaw()
         stage.all_seen_once(history)
 
 

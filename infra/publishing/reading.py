@@ -1,0 +1,162 @@
+"""Readers of what is committed: the publisher's progress topic, and keys of the journal's records."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import (
+    InvalidProducerEpochError,
+    KafkaError,
+    KafkaTimeoutError,
+    OffsetOutOfRangeError,
+    ProducerFencedError,
+    TransactionalIdAuthorizationFailedError,
+)
+
+from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
+from infra.kafka.address import KafkaAt
+from schemas.public.topics import PUBLISHED, topic_name
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: ``ask`` for a question, ``take_over`` for becoming the publisher (a transaction that another one left
+    is ended first), ``write`` for a whole transaction."""
+
+    ask: float = 5.0
+    take_over: float = 20.0
+    write: float = 20.0
+
+
+class ProgressReader:
+    """The progress topic of some partitions, read on from where it was read last. Close it."""
+
+    def __init__(
+        self, at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], patience: Patience
+    ) -> None:
+        """PublicLogUnavailable; PublishingStopped if there is no such topic."""
+        self._name = topic_name(at.prefix, PUBLISHED)
+        self._patience = patience
+        self._places = [TopicPartition(self._name, partition) for partition in partitions]
+        self._found: dict[int, dict[str, bytes]] = {partition: {} for partition in partitions}
+        with unavailable():
+            self._consumer = new_consumer(connection, patience)
+        try:
+            with unavailable():
+                self._begin(set(partitions))
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, partitions: set[int]) -> None:
+        there = self._consumer.partitions_for_topic(self._name)
+        if not there:
+            raise PublishingStopped(f"there is no topic {self._name}: make it with `rescind topics create`")
+        if missing := partitions - set(there):
+            raise PublishingStopped(f"the topic {self._name} has no partition {min(missing)}: use another prefix")
+        self._consumer.assign(self._places)
+        for place, begin in self._consumer.beginning_offsets(self._places).items():
+            self._consumer.seek(place, begin)
+
+    def read(self) -> dict[int, dict[str, bytes]]:
+        """Partition → key → value, of all that is committed now. PublicLogUnavailable."""
+        consumer = self._consumer
+        until = time.monotonic() + 4 * self._patience.ask
+        with unavailable():
+            ends = consumer.end_offsets(self._places, timeout_ms=int(self._patience.ask * 1000))
+            left = {place for place in self._places if ends[place]}
+            while left := {place for place in left if consumer.position(place) < ends[place]}:
+                if time.monotonic() > until:
+                    raise PublicLogUnavailable(f"{self._name} does not come to its end")
+                for place, records in consumer.poll(timeout_ms=200).items():
+                    state = self._found[place.partition]
+                    for record in records:
+                        key = (record.key or b"").decode()
+                        if record.value:
+                            state[key] = record.value
+                        else:
+                            state.pop(key, None)
+        return {partition: dict(state) for partition, state in self._found.items()}
+
+    def close(self) -> None:
+        close_consumer(self._consumer)
+
+
+def read_published(
+    at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], patience: Patience
+) -> dict[int, dict[str, bytes]]:
+    """The progress topic of these partitions, from its beginning to its end: partition → key → value.
+
+    PublicLogUnavailable; PublishingStopped if there is no such topic.
+    """
+    with closing(ProgressReader(at, partitions, connection, patience)) as reader:
+        return reader.read()
+
+
+def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset: int) -> bytes:
+    """The key of a record of the journal's topic; empty if it has none. PublicLogUnavailable."""
+    patience = Patience()
+    place = TopicPartition(at.journal, partition)
+    until = time.monotonic() + patience.ask
+    with unavailable(), opened_consumer(connection, patience, "read_uncommitted") as consumer:
+        consumer.assign([place])
+        consumer.seek(place, offset)
+        while time.monotonic() < until:
+            for record in consumer.poll(timeout_ms=200, max_records=1).get(place, ()):
+                return (record.key or b"") if record.offset == offset else b""
+    raise PublicLogUnavailable(f"the brokers give nothing at offset {offset} of {at.journal}, partition {partition}")
+
+
+def new_consumer(connection: Mapping[str, Any], patience: Patience, isolation: str = "read_committed") -> Any:
+    """A consumer of explicit partitions, without a group."""
+    milliseconds = int(patience.ask * 1000)
+    return KafkaConsumer(
+        **connection,
+        group_id=None,
+        metrics_enabled=False,
+        isolation_level=isolation,
+        auto_offset_reset="none",
+        enable_auto_commit=False,
+        allow_auto_create_topics=False,
+        check_crcs=True,
+        fetch_max_wait_ms=50,
+        request_timeout_ms=milliseconds,
+        bootstrap_timeout_ms=milliseconds,
+    )
+
+
+def close_consumer(consumer: Any) -> None:
+    try:
+        consumer.close(autocommit=False, timeout_ms=1000)
+    except KafkaTimeoutError:
+        return  # it hangs on brokers that are gone; nothing of ours is left in it
+
+
+@contextmanager
+def opened_consumer(
+    connection: Mapping[str, Any], patience: Patience, isolation: str = "read_committed"
+) -> Iterator[Any]:
+    """A consumer for a moment."""
+    consumer = new_consumer(connection, patience, isolation)
+    try:
+        yield consumer
+    finally:
+        close_consumer(consumer)
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """The client's errors as those of the port."""
+    try:
+        yield
+    except (ProducerFencedError, InvalidProducerEpochError) as fenced:
+        raise Fenced from fenced
+    except TransactionalIdAuthorizationFailedError as refused:
+        raise PublishingStopped(f"the cluster does not let this user publish: {refused}") from refused
+    except OffsetOutOfRangeError as moved:
+        raise PublicLogUnavailable(f"the progress topic was changed while it was read: {moved}") from moved
+    except (KafkaError, TimeoutError) as error:
+        raise PublicLogUnavailable(f"{type(error).__name__}: {error}") from error
