@@ -14,8 +14,9 @@ from consumers.admission import Admitted
 from consumers.follower import Follower
 from consumers.outcomes import Outcome, Recorded, Standing, committed
 from domain.events import Event
+from domain.folding import apply
 from domain.instants import EARLIEST, Instant
-from domain.order import Order, Stamp, apply, fresh
+from domain.order import Order, Stamp, fresh
 from schemas.codec import Undecodable, decode_event
 from schemas.commit import ZERO_HASH, Commit, StreamEntry
 

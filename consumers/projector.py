@@ -13,7 +13,8 @@ from typing import Final, NamedTuple, Protocol
 from consumers.admission import Admitted, Rejected
 from consumers.orders import stamp_of
 from consumers.views import Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused, Views
-from domain.order import Order, apply, fresh
+from domain.folding import apply
+from domain.order import Order, fresh
 from projections.changes import Told, ToldEvent
 from projections.every import control_changes, journal_changes
 from projections.orders import state_rows

@@ -27,9 +27,10 @@ from domain.decisions import (
 from domain.decisions.situation import Events, Situation, quantities
 from domain.eligibility import changes_at
 from domain.errors import BadInput
+from domain.folding import apply
 from domain.instants import Instant
 from domain.market import MarketSettings
-from domain.order import Order, Stamp, apply, fresh
+from domain.order import Order, Stamp, fresh
 from domain.policy import Policy, PolicyBook, PolicyDocument
 from domain.verdict import Ruling, fact, refused
 
@@ -292,7 +293,7 @@ _DECISIONS: Final[dict[type[c.Command], Callable[[Situation, Any], Events]]] = {
     c.IssueCreditMemo: shipped_after_cancel.issue_credit_memo,
     c.OpenCase: cases.open_case,
     c.RequestEvidence: cases.request_evidence,
-    c.AcceptReturn: returns.accept_return,
+    c.AcceptReturn: cases.accept_return,
     c.DecideCase: cases.decide_case,
     c.RequestReturn: returns.request_return,
     c.StartReturn: returns.start_return,

@@ -3,18 +3,59 @@
 It needs the command alone, so what does not work out is *bad* before anything is asked of the log.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from domain import events as e
 from domain.errors import BadInput
 from domain.facts import fact
 from domain.money import exponent, largest_remainder, minor_units
 
-if TYPE_CHECKING:
-    from domain.commands import NewLine, PlaceOrder
-
 LARGEST: Final = 2**53
 """The largest amount an order may have, in minor units: exact in every reader, JavaScript's included."""
+
+
+class PromisedListing(Protocol):
+    """What was promised of a line, as the command says it (SHA-256 in hex)."""
+
+    @property
+    def ref(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class ToPriceLine(Protocol):
+    """A line as the command says it: amounts are decimal strings."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def sku(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def unit_price(self) -> str: ...
+    @property
+    def title(self) -> str | None: ...
+    @property
+    def discount(self) -> str | None: ...
+    @property
+    def tax(self) -> str | None: ...
+    @property
+    def listing(self) -> PromisedListing | None: ...
+
+
+class ToPrice(Protocol):
+    """What of ``PlaceOrder`` bears on money."""
+
+    @property
+    def currency(self) -> str: ...
+    @property
+    def lines(self) -> Sequence[ToPriceLine]: ...
+    @property
+    def tax_included(self) -> bool: ...
+    @property
+    def total(self) -> str | None: ...
 
 
 @fact
@@ -29,7 +70,7 @@ class Priced:
     total: int
 
 
-def price(ask: "PlaceOrder") -> Priced:
+def price(ask: ToPrice) -> Priced:
     """The amounts of an order; ``BadInput`` where they do not work out."""
     if exponent(ask.currency) is None:
         raise BadInput("/currency", "form", f"{ask.currency} is not a currency of ISO 4217 with minor units")
@@ -50,12 +91,12 @@ def price(ask: "PlaceOrder") -> Priced:
     return Priced(lines, discount, shipping, shipping_tax, rounding, total)
 
 
-def _minor(ask: "PlaceOrder", name: str) -> int:
+def _minor(ask: ToPrice, name: str) -> int:
     amount: str | None = getattr(ask, name)
     return 0 if amount is None else minor_units(amount, ask.currency, f"/{name}")
 
 
-def _placed_lines(ask: "PlaceOrder", to_share: int) -> tuple[e.PlacedLine, ...]:
+def _placed_lines(ask: ToPrice, to_share: int) -> tuple[e.PlacedLine, ...]:
     """The lines in the order of their numbers, each with its share of the order's discount less rounding."""
     ordered = sorted(enumerate(ask.lines), key=lambda pair: pair[1].line)
     amounts = [_amounts(ask, line, i) for i, line in ordered]
@@ -87,7 +128,7 @@ def _placed_lines(ask: "PlaceOrder", to_share: int) -> tuple[e.PlacedLine, ...]:
     return tuple(placed)
 
 
-def _amounts(ask: "PlaceOrder", line: "NewLine", i: int) -> tuple[int, int, int]:
+def _amounts(ask: ToPrice, line: ToPriceLine, i: int) -> tuple[int, int, int]:
     """Unit price, discount and tax of a line in minor units."""
     at = f"/lines/{i}"
     price = minor_units(line.unit_price, ask.currency, f"{at}/unit_price")

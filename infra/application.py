@@ -24,8 +24,9 @@ from consumers.orders import stamp_of, unwritten
 from consumers.outcomes import Outcome
 from domain.commands import Command
 from domain.events import Event
+from domain.folding import apply
 from domain.instants import Instant
-from domain.order import Order, Stamp, apply
+from domain.order import Order, Stamp
 from infra.eventsourcing_journal.drafts import Envelope
 from infra.eventsourcing_journal.engine_store import EngineStore
 from infra.eventsourcing_journal.factory import JournalFactory
@@ -128,7 +129,7 @@ class HeldOrder:
 
 
 def fold_order(held: HeldOrder | None, events: Iterable[OrderEvent]) -> HeldOrder | None:
-    """The repository's projector: the state after these events, by ``domain.order.apply``."""
+    """The repository's projector: the state after these events, by ``domain.folding.apply``."""
     for each in events:
         if held is None:
             held = HeldOrder(each.originator_id, unwritten(each.originator_id))

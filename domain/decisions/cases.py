@@ -2,9 +2,9 @@
 
 from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
-from domain.commands import AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
-from domain.decisions.canceling import asked_elsewhere
-from domain.decisions.returns import open_return, returnable, with_us_no_more
+from domain.commands import AcceptReturn, AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
+from domain.decisions.canceling import asked_elsewhere, carry_out, shipped_part
+from domain.decisions.returns import find_return, open_return, returnable, with_us_no_more
 from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.order import Case, Line
@@ -103,6 +103,33 @@ def open_case(s: Situation, ask: OpenCase) -> Events:
 
 def _no_case(s: Situation, about: str) -> Events:
     return s.no("case-closed", f"There is no open case {about}.", fact("about", about), ref=about)
+
+
+def accept_return(s: Situation, ask: AcceptReturn) -> Events:
+    """The seller accepts: of a case, of a return that is open, of a request over what shipped."""
+    case = s.order.cases.get(ask.about)
+    if case is not None and case.status == "open":
+        refund = "at_once" if ask.refund_now else "on_receipt"
+        yield from open_return(
+            s, case.case_id, case.reason, case.lines, refund=refund, accepted=True, postage="platform"
+        )
+        return
+    back = find_return(s, ask.about)
+    if back is not None and not back.accepted:
+        yield e.ReturnAccepted(back.return_id, back.about, ask.refund_now)
+        return
+    if back is not None and ask.refund_now and not back.refunded:
+        yield e.ReturnAccepted(back.return_id, back.about, True)
+        return
+    if back is not None and case is None:
+        return
+    request = s.order.requests.get(ask.about)
+    if request is not None and request.status == "open" and shipped_part(s, request):
+        yield from carry_out(s, request, e.CancelApproved(request.request_id, "approved", None, ask.refund_now, None))
+        return
+    yield from s.no(
+        "case-closed", f"There is nothing open under {ask.about} to accept.", fact("about", ask.about), ref=ask.about
+    )
 
 
 def decide_case(s: Situation, ask: DecideCase) -> Events:

@@ -2,7 +2,7 @@
 
 from domain import events as e
 from domain.calendar import Length, after
-from domain.commands import AcceptReturn, Command, Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
+from domain.commands import Command, Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
 from domain.decisions.situation import Events, Situation, quantities
 from domain.order import Line, Return
 from domain.reasons import FAULTS
@@ -197,32 +197,3 @@ def return_delivered(s: Situation, ask: Deliver, back: Return) -> Events:
         start = ask.happened_at if ask.happened_at is not None else s.now
         waits = s.deadline("return", NOT_CONFIRMED, back.return_id, start)
     yield e.Delivered((), quantities(back.lines), back.return_id, waits)
-
-
-def accept_return(s: Situation, ask: AcceptReturn) -> Events:
-    """The seller accepts: of a case, of a return that is open, of a request over what shipped."""
-    from domain.decisions.canceling import carry_out, shipped_part
-
-    case = s.order.cases.get(ask.about)
-    if case is not None and case.status == "open":
-        refund = "at_once" if ask.refund_now else "on_receipt"
-        yield from open_return(
-            s, case.case_id, case.reason, case.lines, refund=refund, accepted=True, postage="platform"
-        )
-        return
-    back = find_return(s, ask.about)
-    if back is not None and not back.accepted:
-        yield e.ReturnAccepted(back.return_id, back.about, ask.refund_now)
-        return
-    if back is not None and ask.refund_now and not back.refunded:
-        yield e.ReturnAccepted(back.return_id, back.about, True)
-        return
-    if back is not None and case is None:
-        return
-    request = s.order.requests.get(ask.about)
-    if request is not None and request.status == "open" and shipped_part(s, request):
-        yield from carry_out(s, request, e.CancelApproved(request.request_id, "approved", None, ask.refund_now, None))
-        return
-    yield from s.no(
-        "case-closed", f"There is nothing open under {ask.about} to accept.", fact("about", ask.about), ref=ask.about
-    )

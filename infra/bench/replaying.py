@@ -16,7 +16,8 @@ from typing import Any, cast
 from consumers.admission import Admission, Admitted, MemoryHeads
 from consumers.journal import JournalRecord
 from consumers.orders import stamp_of
-from domain.order import Order, apply, fresh
+from domain.folding import apply
+from domain.order import Order, fresh
 from infra.bench import library
 from infra.bench.engine import acknowledged
 from infra.bench.figures import Figure

@@ -5,7 +5,8 @@ from collections import defaultdict
 from consumers.orders import Folded
 from consumers.outcomes import Outcome
 from domain import events as e
-from domain.order import Order, Stamp, apply, fresh
+from domain.folding import apply
+from domain.order import Order, Stamp, fresh
 from schemas.codec import decode_event
 from tests.simulation.clients import Attempt
 from tests.simulation.money import Account

@@ -12,9 +12,10 @@ from domain.commands import parse_command
 from domain.decide import Decided, authorise, decide, due, reach
 from domain.errors import BadInput
 from domain.events import Event, Sealed, Verdict
+from domain.folding import apply
 from domain.instants import Instant, format_instant, parse_instant
 from domain.market import DEFAULT_MARKET, MarketSettings
-from domain.order import Order, Stamp, apply, fresh
+from domain.order import Order, Stamp, fresh
 from domain.policy import PolicyBook, PolicyDocument, read_policy_toml
 from domain.presets import presets
 from domain.show import money, show
