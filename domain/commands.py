@@ -281,7 +281,7 @@ class PlaceOrder(Command):
     currency: Currency
     lines: Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=10_000)]
     policy: (
-        Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}(@[0-9]{1,9})?$")] | None
+        Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}(@[1-9][0-9]{0,8})?$")] | None
     ) = None
     po_number: Name | None = None
     checkout_id: Name | None = None

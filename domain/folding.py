@@ -217,10 +217,9 @@ def _tracked(order: Order, event: e.TrackingStarted | e.TrackingMoved, at: Insta
             for part in event.lines:
                 parcel.lines[part.line] = max(parcel.lines.get(part.line, 0), part.quantity)
             return
-    rest = {part.line: part.quantity for part in event.lines}
-    if matches and not any(order.lines[n].open for n in rest if n in order.lines):
-        return
-    order.parcels.append(Parcel(event.carrier, event.tracking_number, event.shipment_id, rest, at))
+    rest = {x.line: x.quantity for x in event.lines if not any(x.line in shipment.lines for shipment in matches)}
+    if rest:
+        order.parcels.append(Parcel(event.carrier, event.tracking_number, event.shipment_id, rest, at))
 
 
 def _shipped(order: Order, event: e.LineShipped | e.LinePartiallyShipped, at: Instant, stamp: Stamp) -> None:
@@ -230,33 +229,41 @@ def _shipped(order: Order, event: e.LineShipped | e.LinePartiallyShipped, at: In
     order.ever_shipped = True
     shipment = order.shipments.get(event.shipment_id)
     if shipment is None:
-        tracked = any(
-            p.shipment_id == event.shipment_id
-            or (
-                event.tracking_number is not None
-                and (p.carrier, p.tracking_number) == (event.carrier, event.tracking_number)
-            )
-            for p in order.parcels
-        )
-        seen = max(
-            (
-                p.last_seen
-                for p in order.parcels
-                if p.shipment_id == event.shipment_id or p.tracking_number == event.tracking_number
-            ),
-            default=at,
-        )
         shipment = order.shipments[event.shipment_id] = Shipment(
             shipment_id=event.shipment_id,
             carrier=event.carrier,
             tracking_number=event.tracking_number,
-            status="tracking" if tracked else "announced",
+            status="announced",
             lines={},
             occurred_at=at,
-            last_seen=max(at, seen),
+            last_seen=at,
         )
         order.ids[event.shipment_id] = stamp.fingerprint
     shipment.lines[event.line] = shipment.lines.get(event.line, 0) + event.quantity
+    for parcel in order.parcels:
+        if _announces(event, parcel):
+            _announced(shipment, parcel, event.line, event.quantity)
+
+
+def _announces(event: e.LineShipped | e.LinePartiallyShipped, parcel: Parcel) -> bool:
+    """Whether a notice is about a parcel that the carrier tracks: it names it, or names none and has its line."""
+    if parcel.delivered or event.line not in parcel.lines:
+        return False
+    if event.shipment_id == parcel.shipment_id or event.tracking_number is None:
+        return True
+    return (event.carrier, event.tracking_number) == (parcel.carrier, parcel.tracking_number)
+
+
+def _announced(shipment: Shipment, parcel: Parcel, line: int, quantity: int) -> None:
+    """The parcel's units are the shipment's from now on; it is under tracking."""
+    if shipment.status == "announced":
+        shipment.status = "tracking"
+    shipment.carrier = shipment.carrier or parcel.carrier
+    shipment.tracking_number = shipment.tracking_number or parcel.tracking_number
+    shipment.last_seen = max(shipment.last_seen, parcel.last_seen)
+    parcel.lines[line] -= quantity
+    if parcel.lines[line] <= 0:
+        del parcel.lines[line]
 
 
 def _shipment_voided(order: Order, event: e.ShipmentVoided, at: Instant, stamp: Stamp) -> None:
@@ -378,6 +385,8 @@ def _evidence_added(order: Order, event: e.EvidenceAdded, at: Instant, stamp: St
     order.evidence[event.evidence_id] = e_ = Evidence(event.evidence_id, event.about, event.side, event.kind)
     order.ids[event.evidence_id] = stamp.fingerprint
     case = order.cases.get(e_.about)
+    if case is not None and event.side == "buyer":
+        case.awaited = tuple(kind for kind in case.awaited if kind != event.kind)
     if case is not None and event.deadlines:
         case.remaining = None
         order.deadlines = {k: d for k, d in order.deadlines.items() if (d.kind, d.ref) != ("evidence", case.case_id)}
@@ -387,7 +396,7 @@ def _evidence_added(order: Order, event: e.EvidenceAdded, at: Instant, stamp: St
 def _evidence_requested(order: Order, event: e.EvidenceRequested, at: Instant, stamp: Stamp) -> None:
     case = order.cases.get(event.about)
     if case is not None:
-        case.remaining, case.due_at = event.remaining, None
+        case.remaining, case.due_at, case.awaited = event.remaining, None, event.kinds
         order.deadlines = {k: d for k, d in order.deadlines.items() if (d.kind, d.ref) != ("case", case.case_id)}
     _set_deadlines(order, event.deadlines)
 

@@ -187,6 +187,8 @@ class Case:
     opened_at: Instant
     due_at: Instant | None = None
     """By when the platform decides; None while the clock stands still."""
+    awaited: tuple[str, ...] = ()
+    """Kinds of evidence that the platform asked the buyer for and has not been given."""
     remaining: int | None = None
     """Business microseconds left while the clock stands still for evidence."""
     outcome: str | None = None

@@ -75,7 +75,7 @@ def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> R
         return ruling
     ruling = judge(q)
     if ruling.outcome != REFUSED and not any(t.units for t in q.targets):
-        return _coming_back(s)
+        return _coming_back(s, q)
     if ruling.outcome != REFUSED and ruling.rule not in ("mutual-consent-after-shipment", "stalled-tracking"):
         gone = next((t.line.number for t in q.targets if not t.open), None)
         if gone is not None and not s.policy.mutual_consent:
@@ -83,14 +83,16 @@ def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> R
     return ruling
 
 
-def _coming_back(s: Situation) -> Ruling:
-    """All of it is in a return, or has come back."""
+def _coming_back(s: Situation, q: Question) -> Ruling:
+    """Under mutual consent: all of it is in a return, or has come back."""
     for back in s.order.returns.values():
-        if back.status == "open":
+        if back.status == "open" and not q.own:
             return refused(
                 "one-open-request", f"It is in return {back.return_id} already.", fact("return_id", back.return_id)
             )
-    return refused("already-canceled", "All of it has come back already.", instead=(NEW_ORDER,))
+    return refused(
+        "mutual-consent-after-shipment", "It has shipped, and is in a return or came back.", instead=(NEW_ORDER,)
+    )
 
 
 def _delivered(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:

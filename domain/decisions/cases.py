@@ -198,7 +198,8 @@ def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
         )
         return
     case = s.order.cases.get(ask.about)
-    waits = resumed(s, case) if case is not None and side == "buyer" else ()
+    given_all = case is not None and side == "buyer" and set(case.awaited) == {ask.kind}
+    waits = resumed(s, case) if case is not None and given_all else ()
     yield e.EvidenceAdded(
         ask.evidence_id,
         ask.about,

@@ -31,6 +31,13 @@ def judge_dispute(s: Situation, about: str | None) -> Ruling:
                 f"Dispute {dispute.dispute_id} is open about it.",
                 fact("dispute_id", dispute.dispute_id),
             )
+        if dispute.about == found:
+            return refused(
+                "dispute-closed",
+                f"Dispute {dispute.dispute_id} about it is decided; what remains is to appeal.",
+                fact("dispute_id", dispute.dispute_id),
+                fact("status", dispute.status),
+            )
     closes = after(s.order.placed_at, terms.request, s.calendar)
     if s.now > closes:
         return refused("too-late", "The time to dispute is over.", instant("until", closes))
@@ -113,7 +120,11 @@ def _parts(s: Situation, dispute: Dispute) -> tuple[dict[int, int], dict[int, in
     order = s.order
     request = order.requests.get(dispute.about)
     if request is not None:
-        here = {n: order.still_open(request, n) for n in request.asked}
+        closed_whole = request.status in ("declined", "shipped")
+        here = {
+            n: min(asked, order.lines[n].open) if closed_whole else order.still_open(request, n)
+            for n, asked in request.asked.items()
+        }
         gone = shipped_part(s, request)
     else:
         here = {n: x.open for n, x in order.lines.items()}

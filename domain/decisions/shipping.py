@@ -218,6 +218,8 @@ def revise_ship_by(s: Situation, ask: ReviseShipBy) -> Events:
     if not s.order.open_units:
         yield from s.no("nothing-open", "Nothing of the order is open.")
         return
+    if ask.ship_by == s.order.ship_by:
+        return
     if s.order.ship_by is not None and ask.ship_by > s.order.ship_by:
         yield e.ShipByRevised(ask.ship_by, True, ())
     else:

@@ -201,7 +201,9 @@ def test_what_is_in_a_return_by_consent_is_answered_with_that_return() -> None:
     story.say("ApproveCancel", "2026-03-05T10:00:00Z", request_id="r1")
     assert story.say("RequestCancel", "2026-03-06T10:00:00Z", request_id="r2") == "refused:one-open-request"
     story.say("ReturnReceived", "2026-03-10T10:00:00Z", about="return-1")
-    assert story.say("RequestCancel", "2026-03-11T10:00:00Z", request_id="r3") == "refused:already-canceled"
+    assert (
+        story.say("RequestCancel", "2026-03-11T10:00:00Z", request_id="r3") == "refused:mutual-consent-after-shipment"
+    )
 
 
 def test_what_happened_in_the_future_of_the_engines_own_clock_is_bad() -> None:
