@@ -38,7 +38,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from domain.market import DEFAULT_MARKET, MarketSettings
 from infra.kafka.address import KafkaAt, kafka_at
-from infra.kafka.client import Security
+from infra.kafka.client import Security, Timings
 
 CONFIG: Final = "RESCIND_CONFIG"
 """The environment variable that names the settings file."""
@@ -262,6 +262,11 @@ class Settings(BaseSettings):
     kafka_client: Literal["kafka-python", "librdkafka"] = Field(
         "kafka-python", description="Which client speaks to Kafka. `librdkafka` needs the extra of the same name."
     )
+    append_within: Annotated[float, Field(ge=2, le=600)] = Field(
+        20.0,
+        description="Seconds that an append to Kafka may take, a change of leaders included, before nobody waits for "
+        "its answer any more and the log itself is asked what became of it.",
+    )
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How brokers are spoken to."
     )
@@ -337,6 +342,11 @@ class Settings(BaseSettings):
         if at is None:
             raise SettingsError("publish: on is for a journal on Kafka; name a place, kafka://HOST:PORT/PREFIX")
         return at
+
+    @property
+    def timings(self) -> Timings:
+        """How long the brokers may take."""
+        return Timings(delivery=self.append_within, request=min(Timings.request, self.append_within / 4))
 
     @property
     def security(self) -> Security:

@@ -157,7 +157,7 @@ def open_topic(
             ) from missing
     else:
         from infra.journals.kafka import open_kafka_journal as opened
-    return opened(servers, topic, partitions, security=settings.security, wake=wake)
+    return opened(servers, topic, partitions, security=settings.security, timings=settings.timings, wake=wake)
 
 
 def store_of(settings: "Settings") -> Store | None:

@@ -33,7 +33,7 @@ class Security:
     key_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timings:
     """How long things may take, in seconds."""
 

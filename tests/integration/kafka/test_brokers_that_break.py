@@ -75,20 +75,18 @@ def journal_where(journal: KafkaJournal, value: bytes) -> Appended:
 def everything(journal: KafkaJournal) -> list[tuple[int, bytes]]:
     """All of the log, to its end."""
 
-    def read() -> list[tuple[int, bytes]] | None:
-        found: list[tuple[int, bytes]] = []
+    found: list[tuple[int, bytes]] = []
+
+    def read() -> bool:
         try:
             end = journal.end(0)
             while records := journal.read(0, len(found), 1000):
-                found += [(record.offset, record.value) for record in records]
+                found.extend((record.offset, record.value) for record in records)
         except JournalUnavailable:
-            return None
-        return found if len(found) >= end else None
+            return False
+        return len(found) >= end
 
-    answers: list[list[tuple[int, bytes]] | None] = []
-    soon(lambda: answers.append(read()) or answers[-1] is not None)
-    found = answers[-1]
-    assert found is not None
+    soon(read)
     return found
 
 

@@ -1,0 +1,45 @@
+"""A process with an engine: works through a stream of commands, many at once, and says each outcome as it comes."""
+
+import faulthandler
+import json
+import sys
+import threading
+from concurrent.futures import Future
+from functools import partial
+
+from consumers.outcomes import Outcome
+from domain.commands import parse_command
+from infra.app import open_app
+from infra.settings import load_settings
+from tests.integration.kafka.orders import commands
+
+AT_ONCE = 48
+LONGEST = 120
+"""Seconds after which a child that does not end says where it stands."""
+
+
+def main(journal: str, directory: str, name: str, orders: str, seed: str) -> None:
+    faulthandler.dump_traceback_later(LONGEST, exit=True)
+    settings = load_settings(journal=journal, directory=directory)
+    free = threading.Semaphore(AT_ONCE)
+    say = threading.Lock()
+
+    def told(command_id: str, future: Future[Outcome]) -> None:
+        outcome = future.result().told
+        where = None if outcome.standing is None else outcome.standing.hash.hex()
+        with say:
+            sys.stdout.write(json.dumps([command_id, outcome.kind, outcome.rule, where]) + "\n")
+            sys.stdout.flush()
+        free.release()
+
+    with open_app(settings, views=False) as app:
+        for document in commands(name, int(orders), int(seed)):
+            free.acquire()
+            future = app.engine.submit(parse_command(document))
+            future.add_done_callback(partial(told, document["command_id"]))
+        for _ in range(AT_ONCE):
+            free.acquire()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,145 @@
+"""A stream of commands on orders that several processes may fight over, and what must be true of the log afterwards."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from consumers.admission import Admitted, Rejected
+from consumers.follower import Follower
+from consumers.journal import Journal
+from infra.local_state import memory_local_state
+from infra.reading import open_reader
+from infra.settings import Settings
+from tests.integration.kafka.waiting import SOON
+
+ROOT = Path(__file__).parents[3]
+Answer = tuple[str, str | None, str | None]
+"""What a command came to: its outcome, the rule that refused it, and the hash of the commit that says so."""
+
+
+def commands(name: str, orders: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Each order is placed, asked for, shipped and cancelled by lines, by chance; ids begin with ``name``."""
+    chance = random.Random(seed)
+    waiting: list[dict[str, Any]] = []
+    for number in range(orders):
+        order = f"PO-{number}"
+        lines = [{"line": n, "sku": f"S-{n}", "quantity": 4, "unit_price": "10.00"} for n in (1, 2, 3)]
+        who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", "paid": True}
+        yield said(name, "PlaceOrder", order, "p", "system", lines=lines, **who)
+        more = [
+            said(name, "RequestCancel", order, "r", "buyer", request_id=f"{name}-r", lines=[1], reason="changed_mind"),
+            said(name, "Ship", order, "s", "system", shipment_id=f"{name}-s", lines=[{"line": 2, "quantity": 1}]),
+            said(name, "CancelLines", order, "c", "seller", lines=[3], reason="out_of_stock"),
+            said(name, "Ship", order, "t", "system", shipment_id=f"{name}-t", lines=[{"line": 3, "quantity": 4}]),
+        ]
+        chance.shuffle(more)
+        waiting += more
+        while len(waiting) > 40:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def said(name: str, command: str, order: str, step: str, actor: str, **fields: Any) -> dict[str, Any]:
+    id = {"buyer": "b-1", "seller": "s-1"}.get(actor, name)
+    return {
+        "command": command,
+        "command_id": f"{name}-{order}-{step}",
+        "marketplace": "acme",
+        "order_id": order,
+        "actor": {"kind": actor, "id": id},
+        **fields,
+    }
+
+
+class Child:
+    """An engine in a process of its own that works through the stream; ``answers`` is what it has said so far."""
+
+    def __init__(self, journal: str, directory: Path, name: str, orders: int, seed: int = 1, **env: str) -> None:
+        order = [sys.executable, "-m", "tests.integration.kafka.child", journal, str(directory), name, str(orders)]
+        self.answers: list[tuple[str, Answer]] = []
+        self.process = subprocess.Popen(
+            [*order, str(seed)],
+            cwd=ROOT,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.endswith("]\n"):  # a line that was cut off by a kill was not said
+                command_id, *answer = json.loads(line)
+                self.answers.append((command_id, tuple(answer)))
+
+    def has_said(self, answers: int) -> bool:
+        return len(self.answers) >= answers
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self, code: int = 0) -> list[tuple[str, Answer]]:
+        """Wait for the end of the process and of what it has said."""
+        assert self.process.wait(SOON * 3) == code
+        self._reader.join(SOON)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.answers
+
+
+class _Commits:
+    def __init__(self) -> None:
+        self.admitted_: list[Admitted] = []
+
+    def admitted(self, admitted: Admitted) -> None:
+        self.admitted_.append(admitted)
+
+    def rejected(self, rejected: Rejected) -> None: ...
+
+
+def admitted(journal: Journal) -> list[Admitted]:
+    """Every commit of the log that counts, by a fold of its own from the log alone."""
+    found = _Commits()
+    for partition in range(journal.partitions):
+        follower = Follower(journal, partition, memory_local_state(partition, journal.partitions), found)
+        follower.start()
+        while follower.next_offset < journal.end(partition):
+            follower.advance()
+    return found.admitted_
+
+
+def check(settings: Settings, journal: Journal, answers: list[tuple[str, Answer]]) -> None:
+    """Nothing acknowledged is lost, nothing happened twice, every answer to one command id is the same, and every line
+    has its quantity exactly once."""
+    commits = [each for each in admitted(journal) if each.commit.command_id]
+    standing = {(each.commit.streams[0].stream, each.commit.command_id): each.hash.hex() for each in commits}
+    assert len(standing) == len(commits), "a command was admitted twice"
+    hashes = {command_id: where for (_, command_id), where in standing.items()}
+    told: dict[str, set[Answer]] = {}
+    for command_id, answer in answers:
+        if answer[2] is not None:
+            assert hashes.get(command_id) == answer[2], (command_id, answer)
+            told.setdefault(command_id, set()).add(answer)
+    assert told
+    for command_id, each in told.items():
+        assert len(each) == 1, (command_id, each)
+    reader = open_reader(settings)
+    try:
+        for stream in {stream for stream, _ in standing}:
+            order = reader.folded(stream).order
+            assert order is not None
+            for line in order.lines.values():
+                assert line.open + line.shipped + line.canceled == line.ordered, (stream, line)
+                assert min(line.open, line.shipped, line.canceled) >= 0
+    finally:
+        reader.close()
