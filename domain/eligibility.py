@@ -27,9 +27,11 @@ def changes_at(
 
     ``points`` are instants at which a window opens or closes; a deadline acts from a microsecond after its due instant.
     """
-    first = ask(s).answer
     waiting = sorted({point for point in points if point > s.now})
     order, now = s.order, s.now
+    if not waiting and next_due(order) is None:
+        return None
+    first = ask(s).answer
     for _ in range(MOST_STEPS):
         soonest = next_due(order)
         candidates = [*waiting[:1], *([max(soonest, now) + 1] if soonest is not None else [])]
