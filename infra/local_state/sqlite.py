@@ -172,6 +172,8 @@ class SqliteLocalState:
         streams, ordinals = self._next_stream, self.next_ordinal
         self._read_progress()
         self._forget_streams()
+        self._names.unfilter()
+        self._ids.unfilter()
         if self._warm:
             self._load_indexes(streams, ordinals)
 

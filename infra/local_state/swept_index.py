@@ -6,6 +6,10 @@ a sweep, so neighbours go to the same pages together. What waits is not stored a
 growing (ordinals, ids of streams), so after a restart the owner gives the youngest WINDOW entries again.
 
 Keys are 47-bit hashes: whoever finds a number compares the full value behind it.
+
+Most keys that are looked for are new: every commit asks whether its id was there before. A filter in memory (one bit a
+key, two bytes a key at most) answers nearly all of those without a look at the table. It is made after a few hundred
+looks, so that a process that asks once does not pay for it, and given up whenever somebody else may have written.
 """
 
 from collections.abc import Iterable
@@ -21,6 +25,11 @@ WINDOW: Final = _BUCKETS * _EVERY
 """So many of the youngest numbers may wait in memory only."""
 
 _SHIFT: Final = KEY_BITS - 8
+_LOOKS: Final = 512
+"""Looks at the table before a filter is made."""
+_BITS_A_KEY: Final = 16
+_SMALLEST: Final = 20
+"""Binary logarithm of a filter's bits, at least: 128 KiB."""
 
 
 def key_of_text(text: str) -> int:
@@ -42,6 +51,12 @@ class SweptIndex:
         self._insert = f"INSERT OR IGNORE INTO {name} VALUES (?, ?)"
         self._buckets: list[dict[int, int]] = [{} for _ in range(_BUCKETS)]
         self._twins: dict[int, list[int]] = {}
+        self._count = f"SELECT count(*) FROM {name}"
+        self._keys = f"SELECT key FROM {name}"
+        self._looks = 0
+        self._filter: bytearray | None = None
+        self._bits = 0
+        self._room = 0
 
     def load(self, youngest: Iterable[tuple[int, int]]) -> None:
         """The (key, number) of at least the WINDOW youngest numbers, those of the table included."""
@@ -50,6 +65,15 @@ class SweptIndex:
 
     def find(self, key: int) -> list[int]:
         """The numbers under this key; nearly always none or one."""
+        seen = self._filter
+        if seen is None:
+            self._looks += 1
+            if self._looks > _LOOKS:
+                self._make_filter()
+        else:
+            bit = key >> (KEY_BITS - self._bits)
+            if not seen[bit >> 3] & (1 << (bit & 7)):
+                return []
         found = [number for (number,) in self._connection.rows(self._find, (key,))]
         waiting = self._buckets[key >> _SHIFT].get(key)
         if waiting is not None:
@@ -62,6 +86,33 @@ class SweptIndex:
         """A new entry; ``find`` sees it at once."""
         if self._buckets[key >> _SHIFT].setdefault(key, number) != number:
             self._twins.setdefault(key, []).append(number)
+        if self._filter is not None:
+            bit = key >> (KEY_BITS - self._bits)
+            self._filter[bit >> 3] |= 1 << (bit & 7)
+            self._room -= 1
+            if self._room < 0:
+                self.unfilter()
+
+    def _make_filter(self) -> None:
+        """One bit for each key that is in the table or waits; room for as many again."""
+        ((stored,),) = self._connection.rows(self._count)
+        keys = stored + sum(len(bucket) for bucket in self._buckets)
+        self._bits = min(max(_SMALLEST, (2 * keys * _BITS_A_KEY).bit_length()), 30)
+        self._room = max(keys, (1 << self._bits) // _BITS_A_KEY - keys)
+        seen, shift = bytearray(1 << (self._bits - 3)), KEY_BITS - self._bits
+        for (key,) in self._connection.rows(self._keys):
+            bit = key >> shift
+            seen[bit >> 3] |= 1 << (bit & 7)
+        for bucket in self._buckets:
+            for key in bucket:
+                bit = key >> shift
+                seen[bit >> 3] |= 1 << (bit & 7)
+        self._filter = seen
+
+    def unfilter(self) -> None:
+        """Somebody else may have written, or the filter is full: look at the table again."""
+        self._filter = None
+        self._looks = 0
 
     def sweep(self, first: int, behind: int) -> None:
         """Numbers from ``first`` to below ``behind`` came since the last time: write the buckets whose turn it is."""
@@ -78,3 +129,4 @@ class SweptIndex:
         for bucket in self._buckets:
             bucket.clear()
         self._twins.clear()
+        self.unfilter()
