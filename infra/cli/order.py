@@ -44,15 +44,16 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
     try:
         stream = _chosen(reader, order, po)
         folded = _standing(reader, stream, as_of)
-        at = clock() if as_of is None else as_of
         assert folded.order is not None
+        at = folded.order.recorded_at if as_of is None else as_of  # what is recorded, nothing assumed: COMMANDS.md 5
         shown = picture(folded.order, folded.head, at, stuck=folded.stuck is not None)
         if as_json:
             print_json(shown)
         else:
             from infra.cli.order_text import print_order
 
-            print_order(folded.order, shown, at, clock(), folded.stuck)
+            now = clock()
+            print_order(folded.order, shown, now if as_of is None else as_of, now, folded.stuck)
     finally:
         reader.close()
 

@@ -106,7 +106,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     async def order(request: Request) -> Response:
         as_of = instant_of(request, "as_of")
         seen, stale = await found(request, as_of)
-        at = app.clock() if as_of is None else as_of
+        at = seen.order.recorded_at if as_of is None else as_of
         body = show(seen.order, seen.head, at, stuck=seen.stuck is not None)
         if stale:
             body["stale"] = True

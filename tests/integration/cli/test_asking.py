@@ -55,6 +55,14 @@ def test_a_po_number_of_several_orders_asks_which(store: Store) -> None:
     assert "acme/PO-2" in err
 
 
+def test_without_an_instant_it_is_told_as_of_its_last_commit_and_nothing_is_assumed(store: Store) -> None:
+    store.take([placed("PO-1", ship_by="2026-03-05T00:00:00Z")])
+    shown = store.show("acme/PO-1")
+    assert (shown["at"], shown["attention"]) == (shown["placed_at"], [])
+    assert store.show("acme/PO-1", "--as-of", "2026-03-05T00:00:00Z")["attention"] == []
+    assert store.show("acme/PO-1", "--as-of", "2026-03-05T00:00:00.000001Z")["attention"] == ["late"]
+
+
 def test_as_of_an_instant_later_commits_have_not_happened(asked: Store) -> None:
     assert asked.show("acme/PO-1", "--as-of", "2026-03-02T10:59:59.999999Z")["status"] == "open"
     assert asked.show("acme/PO-1", "--as-of", "2026-03-02T11:00:00Z")["status"] == "cancel_requested"
