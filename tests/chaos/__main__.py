@@ -1,0 +1,32 @@
+"""Break it for so long: ``python -m tests.chaos --minutes M --seed N``. Everything stays on 127.0.0.1, and ends."""
+
+import argparse
+import random
+import sys
+
+from tests.chaos.run import chaos
+from tests.simulation.oracles import Broken
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10, help="of load and kills, default 10")
+    parser.add_argument("--seed", type=int, help="of load and kills; when things happen is the machine's, all the same")
+    parser.add_argument("--quiet", action="store_true", help="only the summary")
+    asked = parser.parse_args()
+    if not 0 < asked.minutes <= 120:
+        parser.error("--minutes: up to 120")
+    seed = random.randrange(1_000_000) if asked.seed is None else asked.seed
+    print(f"seed {seed}, {asked.minutes:g} minutes", flush=True)
+    try:
+        report = chaos(asked.minutes, seed, lambda line: None if asked.quiet else print(line, flush=True))
+    except Broken as broken:
+        print(f"BROKEN {broken}")
+        return 1
+    print(report)
+    print("nothing acknowledged was lost, nothing happened twice, quantities and refunds add up, all was answered")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

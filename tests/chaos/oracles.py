@@ -1,0 +1,141 @@
+"""What must be true of the log afterwards, read by the simulation's second reader: nothing of the engine is in it.
+
+Quantities, money and deadlines are judged by the simulation's own oracles; here is what was promised to those who
+asked. Each check raises ``Broken``.
+"""
+
+from collections import defaultdict
+
+from consumers.journal import JournalRecord
+from infra.journals.memory import MemoryLog
+from infra.kafka.python import KafkaConsumer, TopicPartition
+from tests.chaos.load import UNSETTLED, Attempt, Intent
+from tests.simulation.oracles import WROTE_NOTHING, Broken, deadlines, quantities_and_money
+from tests.simulation.reader import Reading, Told, read
+
+
+def check(servers: str, topic: str, partitions: int, intents: list[Intent]) -> Reading:
+    """All oracles over the log and over everything that was answered."""
+    reading = read(log(servers, topic, partitions))
+    promises(reading, intents)
+    quantities_and_money(reading)
+    deadlines(reading)
+    return reading
+
+
+def log(servers: str, topic: str, partitions: int) -> MemoryLog:
+    """The whole topic, by a plain consumer."""
+    found = MemoryLog(partitions, lambda: 0)
+    parts = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer = KafkaConsumer(
+        bootstrap_servers=servers.split(","),
+        group_id=None,
+        auto_offset_reset="none",
+        enable_auto_commit=False,
+        reconnect_backoff_max_ms=200,
+    )
+    try:
+        consumer.assign(parts)
+        consumer.seek_to_beginning(*parts)
+        ends = consumer.end_offsets(parts)
+        while any(consumer.position(part) < ends[part] for part in parts):
+            for part, records in consumer.poll(timeout_ms=500, max_records=5000).items():
+                found.records[part.partition] += [
+                    JournalRecord(part.partition, record.offset, record.timestamp * 1000, record.value)
+                    for record in records
+                ]
+    finally:
+        consumer.close()
+    return found
+
+
+def promises(reading: Reading, intents: list[Intent]) -> None:
+    """Every command was answered; what an answer names stands in the log, once; everybody heard the same."""
+    at = {(told.partition, told.ordinal): told for told in reading.admitted}
+    by_command: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for told in reading.admitted:
+        if told.commit["command_id"] is not None:
+            by_command[told.stream, told.commit["command_id"]].append(told)
+    for command, found in by_command.items():
+        if len(found) > 1:
+            raise Broken("once", f"{command} stands in the log {len(found)} times")
+    known = _known_orders(intents)
+    asked = set()
+    for intent in intents:
+        asked.add(intent.key)
+        if not intent.settled:
+            raise Broken("answered", f"{intent.key} was never answered")
+        for attempt in intent.attempts:
+            if attempt.answer is None and not attempt.lost:
+                raise Broken("answered", f"{intent.key} waits for {attempt.engine}, which is alive")
+            _stands(attempt, at)
+            _knew(attempt, known)
+        _one_answer(intent)
+        _nothing_where_nothing_was_said(intent, by_command.get(intent.key, []))
+    for stream, command_id in by_command.keys() - asked:
+        if not command_id.startswith("deadline:"):
+            raise Broken("once", f"{stream} has a command that nobody asked for: {command_id}")
+
+
+def _stands(attempt: Attempt, at: dict[tuple[int, int], Told]) -> None:
+    if attempt.answer is None:
+        return
+    key, (kind, rule, standing) = attempt.intent.key, attempt.answer
+    if kind == "defect":
+        raise Broken("defect", f"{key}: {rule}")
+    if standing is None:
+        if kind == "accepted":
+            raise Broken("lost", f"{key} was accepted, and no commit says so")
+        return
+    partition, ordinal, hash_ = standing
+    told = at.get((partition, ordinal))
+    if told is None or told.hash.hex() != hash_:
+        raise Broken("lost", f"{key} was acknowledged with a commit that is not in the log: {standing}")
+    if (told.stream, told.commit["command_id"]) != key or told.commit["command_fingerprint"] != attempt.fingerprint:
+        raise Broken("lost", f"{key} was acknowledged with the commit of something else")
+
+
+def _known_orders(intents: list[Intent]) -> dict[str, int]:
+    """When somebody first heard that an order stands."""
+    known: dict[str, int] = {}
+    for intent in intents:
+        for attempt in intent.attempts:
+            if attempt.answer is not None and attempt.answer[2] is not None:
+                stream = intent.key[0]
+                known[stream] = min(attempt.heard, known.get(stream, attempt.heard))
+    return known
+
+
+def _knew(attempt: Attempt, known: dict[str, int]) -> None:
+    """Nobody is told that there is no such order after somebody was told that there is."""
+    denied = attempt.answer is not None and attempt.answer[1] == "no-such-order"
+    if denied and known.get(attempt.intent.key[0], attempt.asked) < attempt.asked:
+        raise Broken("lost", f"{attempt.intent.key} was told that there is no such order, but there was")
+
+
+def _one_answer(intent: Intent) -> None:
+    """Whoever asks again hears the first answer."""
+    first: Attempt | None = None
+    answered = [attempt for attempt in intent.attempts if attempt.answer is not None]
+    for attempt in sorted(answered, key=lambda attempt: attempt.heard):
+        assert attempt.answer is not None
+        kind, _, standing = attempt.answer
+        if standing is None:
+            later = first is not None and attempt.asked > first.heard and attempt.fingerprint == first.fingerprint
+            if later and kind not in UNSETTLED:
+                raise Broken("same answer", f"{intent.key} was answered already, and then {attempt.answer}")
+        elif first is None:
+            first = attempt
+        elif attempt.answer != first.answer or attempt.fingerprint != first.fingerprint:
+            raise Broken("same answer", f"{intent.key}: {first.answer}, and then {attempt.answer}")
+
+
+def _nothing_where_nothing_was_said(intent: Intent, found: list[Told]) -> None:
+    """A command that every answer called unwritten is not in the log."""
+    unwritten = all(
+        attempt.answer is not None
+        and (attempt.answer[0] in WROTE_NOTHING or (attempt.answer[0] == "refused" and attempt.answer[2] is None))
+        for attempt in intent.attempts
+    )
+    if found and unwritten:
+        raise Broken("unwritten", f"{intent.key} stands in the log, but everybody was told that nothing was written")
