@@ -101,7 +101,7 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
     from consumers.ports import Mode
     from infra.app import open_app
 
-    document = _from_file(file)
+    document = from_file(file)
     name = f"{document.policy.id}@{document.policy.version}"
     with open_app(settings, mode=Mode("engine", history=True)) as app:  # nothing falls due while we are here
         app.catch_up()
@@ -158,10 +158,11 @@ def _named(book: "PolicyBook", name: str) -> "PolicyDocument":
 
 
 def _either(book: "PolicyBook | None", name: str) -> "PolicyDocument":
-    return _from_file(name) if book is None or Path(name).is_file() else _named(book, name)
+    return from_file(name) if book is None or Path(name).is_file() else _named(book, name)
 
 
-def _from_file(file: str) -> "PolicyDocument":
+def from_file(file: str) -> "PolicyDocument":
+    """A policy file, checked; Wrong or BadInput says what is wrong with it."""
     from domain.policy import read_policy_toml
 
     try:

@@ -1,0 +1,550 @@
+"""What was said, told from what was recorded: a commit's events turned back into the command that they answered.
+
+A commit keeps the answer, not the question. Most of the question follows from the events; whether a selection named its
+lines is settled by the command's fingerprint (SHA-256 of its content) where that is on record. What does not follow is
+said so: ``Lost``. Deadlines and their effects are no stimuli: nobody says them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from domain import commands as c
+from domain import events as e
+from domain.instants import Instant, format_instant
+from domain.money import exponent
+from domain.order import Order, Stamp
+from domain.pricing import Priced
+from domain.reasons import CANCEL_REASONS
+
+Told = tuple[tuple[e.Event, Instant], ...]
+"""The events of one commit, each with the instant at which it occurred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A command that the record does not hold well enough to be given again; ``command`` is its name."""
+
+    command: str
+
+
+def stimulus(order: Order, told: Told, stamp: Stamp) -> c.Command | Lost | None:
+    """The command that a commit answered; None for a deadline and for a commit without events.
+
+    ``order`` is the state as recorded before the commit. The command is built, not parsed: it was parsed once already.
+    """
+    if not told:
+        return None
+    head, occurred_at = told[0]
+    if isinstance(head, e.DeadlineReached):
+        return None
+    read = _READ.get(type(head))
+    if read is None:
+        return Lost(type(head).__name__)
+    return read(_Commit(order, tuple(event for event, _ in told), occurred_at, stamp), head)
+
+
+class _Commit:
+    """One commit while it is read."""
+
+    __slots__ = ("events", "occurred_at", "order", "stamp")
+
+    def __init__(self, order: Order, events: tuple[e.Event, ...], occurred_at: Instant, stamp: Stamp) -> None:
+        self.order = order
+        self.events = events
+        self.occurred_at = occurred_at
+        self.stamp = stamp
+
+    def command(self, model: type[c.Command], **fields: Any) -> c.Command:
+        """The command with these fields, and what every command has."""
+        stamp = self.stamp
+        made = model.model_construct(
+            command=model.__name__,
+            command_id="again",
+            marketplace=self.order.marketplace,
+            order_id=self.order.order_id,
+            actor=_actor(stamp.actor_kind, stamp.actor_id),
+            **fields,
+        )
+        made.__dict__["fingerprint"] = stamp.fingerprint or b""
+        return made
+
+    def outside(self, model: type[c.Command], **fields: Any) -> c.Command:
+        """A fact from outside: it happened when the event says."""
+        return self.command(model, occurred_at=self.occurred_at, **fields)
+
+    def selecting(
+        self, model: type[c.Command], lines: dict[int, int], *, exact: bool = False, **fields: Any
+    ) -> c.Command:
+        """A command with a selection: as its fingerprint says, else the lines by name.
+
+        ``exact``: where nothing says otherwise the units stand as they are; else a whole line is asked for as one.
+        """
+        made = self.command(model, lines=self._selection(model, lines, exact, fields), **fields)
+        if issubclass(model, c._Outside):
+            made.__dict__["occurred_at"] = self.occurred_at
+        return made
+
+    def _selection(
+        self, model: type[c.Command], lines: dict[int, int], exact: bool, fields: dict[str, Any]
+    ) -> tuple[c.Pick, ...] | None:
+        if not lines or self._was(model, None, fields):
+            return None
+        if self._was(model, list(lines), fields):
+            return tuple(_pick(number, None) for number in lines)
+        if self._was(model, [{"line": n, "quantity": q} for n, q in lines.items()], fields):
+            return tuple(_pick(number, units) for number, units in lines.items())
+        whole = () if exact else [x.number for x in self.order.lines.values() if x.open == lines.get(x.number)]
+        return tuple(_pick(n, None if not q or n in whole else q) for n, q in lines.items())
+
+    def _was(self, model: type[c.Command], lines: list[Any] | None, fields: dict[str, Any]) -> bool:
+        """Whether the command that was given had its lines in this form."""
+        if self.stamp.fingerprint is None:
+            return False
+        body: dict[str, Any] = {
+            "command": model.__name__,
+            "marketplace": self.order.marketplace,
+            "order_id": self.order.order_id,
+            "actor": {"kind": self.stamp.actor_kind, "id": self.stamp.actor_id},
+            **{name: value for name, value in fields.items() if value is not None and not isinstance(value, c.Text)},
+        }
+        if lines is not None:
+            body["lines"] = lines
+        if self.occurred_at != self.stamp.recorded_at and issubclass(model, c._Outside):
+            body["occurred_at"] = format_instant(self.occurred_at)
+        return c.fingerprint_of(body) == self.stamp.fingerprint
+
+    def has(self, kind: type[e.Event]) -> bool:
+        return any(type(event) is kind for event in self.events)
+
+
+@lru_cache(maxsize=4096)
+def _actor(kind: Any, name: str) -> c.Actor:
+    return c.Actor.model_construct(kind=kind, id=name)
+
+
+def _pick(line: int, quantity: int | None) -> c.Pick:
+    return c.Pick.model_construct(line=line, quantity=quantity)
+
+
+def _text(sealed: e.Sealed | None, content: str = "") -> c.Text | None:
+    return None if sealed is None else c.Text(content, sealed)
+
+
+def _units(lines: Iterable[e.LineQuantity]) -> dict[int, int]:
+    return {part.line: part.quantity for part in lines}
+
+
+def _picks(lines: Iterable[e.LineQuantity]) -> tuple[c.Pick, ...]:
+    return tuple(_pick(part.line, part.quantity) for part in lines)
+
+
+def _amount(minor: int, currency: str) -> str:
+    """An amount as commands write it."""
+    decimals = exponent(currency) or 0
+    digits = str(minor).rjust(decimals + 1, "0")
+    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
+
+
+# ---- placing, paying, talking ------------------------------------------------------------------------------------
+
+
+def _placed(commit: _Commit, event: e.OrderPlaced) -> c.Command:
+    """The policy is left out: which one it is placed under is the question."""
+    made = commit.command(
+        c.PlaceOrder,
+        buyer_id=event.buyer_id,
+        seller_id=event.seller_id,
+        currency=event.currency,
+        lines=(),
+        po_number=event.po_number,
+        checkout_id=event.checkout_id,
+        sale_format=event.sale_format,
+        paid=commit.has(e.PaymentReceived),
+        tax_included=event.tax_included,
+        ship_by=event.ship_by,
+        pay_by=event.pay_by,
+        timezone=event.calendar.timezone,
+        replaces=None
+        if event.replaces is None
+        else c.ReplacedOrder(order_id=event.replaces.order_id, lines=event.replaces.lines),
+    )
+    made.__dict__["priced"] = Priced(
+        event.lines, event.discount, event.shipping, event.shipping_tax, event.rounding, event.total
+    )
+    return made
+
+
+def _paid(commit: _Commit, event: e.PaymentReceived) -> c.Command:
+    return commit.outside(c.ConfirmPayment, amount=_amount(event.amount, commit.order.terms.currency))
+
+
+def _other_refund(commit: _Commit, event: e.OtherRefundRecorded) -> c.Command:
+    amount = _amount(event.amount, commit.order.terms.currency)
+    return commit.command(c.RecordOtherRefund, amount=amount, note=_text(event.note))
+
+
+def _message(commit: _Commit, event: e.MessageSent) -> c.Command:
+    return commit.outside(
+        c.SendMessage, message_id=event.message_id, to=event.to, about=event.about, text=_text(event.text)
+    )
+
+
+def _contact(commit: _Commit, event: e.ContactRecorded) -> c.Command:
+    return commit.outside(
+        c.RecordContact,
+        contact_id=event.contact_id,
+        channel=event.channel,
+        about=event.about,
+        ticket=event.ticket,
+        representative=_text(event.representative),
+        text=_text(event.text),
+    )
+
+
+# ---- cancelling --------------------------------------------------------------------------------------------------
+
+
+def _requested(commit: _Commit, event: e.CancelRequested) -> c.Command:
+    return commit.selecting(
+        c.RequestCancel,
+        _units(event.lines),
+        request_id=event.request_id,
+        reason=event.reason,
+        text=_text(event.text),
+    )
+
+
+def _canceled(commit: _Commit, event: e.LinesCanceled) -> c.Command:
+    lines: dict[int, int] = {}
+    for part in event.lines:
+        lines[part.line] = lines.get(part.line, 0) + part.quantity
+    own = next((part for part in event.lines if part.cause != "request"), None)
+    return commit.selecting(c.CancelLines, lines, reason=own.reason if own is not None else None)
+
+
+def _approved(commit: _Commit, event: e.CancelApproved) -> c.Command:
+    return commit.command(
+        c.ApproveCancel,
+        request_id=event.request_id,
+        rule=event.rule,
+        refund_now=event.refund_now,
+        note=_text(event.note),
+    )
+
+
+def _approval_refused(commit: _Commit, event: e.CancelRefused) -> c.Command:
+    return commit.command(c.ApproveCancel, request_id=event.request_id)
+
+
+def _declined(commit: _Commit, event: e.CancelDeclined) -> c.Command:
+    return commit.command(c.DeclineCancel, request_id=event.request_id, rule=event.rule, note=_text(event.note))
+
+
+def _withdrawn(commit: _Commit, event: e.CancelWithdrawn) -> c.Command:
+    return commit.command(c.WithdrawCancel, request_id=event.request_id)
+
+
+def _taken(commit: _Commit, event: e.AlternativeTaken) -> c.Command:
+    return commit.command(c.TakeAlternative, request_id=event.request_id, kind=event.kind)
+
+
+def _none_taken(commit: _Commit, event: e.AlternativesDeclined) -> c.Command:
+    return commit.command(c.DeclineAlternatives, request_id=event.request_id)
+
+
+# ---- shipping ----------------------------------------------------------------------------------------------------
+
+
+def _fulfilment(commit: _Commit, event: e.FulfilmentStarted) -> c.Command:
+    return commit.selecting(c.StartFulfilment, _units(event.lines), stage=event.stage)
+
+
+def _tracked(commit: _Commit, event: e.TrackingStarted | e.TrackingMoved) -> c.Command:
+    model = c.StartTracking if isinstance(event, e.TrackingStarted) else c.TrackingMoved
+    lines = _units(event.lines)
+    for found in commit.events:
+        if isinstance(found, e.ShippedAfterCancelFound):
+            lines |= _units(found.lines)
+    return commit.selecting(
+        model,
+        lines,
+        carrier=event.carrier,
+        tracking_number=event.tracking_number,
+        shipment_id=event.shipment_id,
+    )
+
+
+def _shipped(commit: _Commit, event: e.LineShipped | e.LinePartiallyShipped) -> c.Command:
+    """A notice; or a delivery that counts what was under tracking as shipped first."""
+    for other in commit.events:
+        if isinstance(other, e.Delivered):
+            return _delivered(commit, other)
+    shipped = [x for x in commit.events if isinstance(x, e.LineShipped | e.LinePartiallyShipped)]
+    return commit.selecting(
+        c.Ship,
+        {x.line: x.quantity for x in shipped},
+        exact=True,
+        shipment_id=event.shipment_id,
+        carrier=event.carrier,
+        tracking_number=event.tracking_number,
+    )
+
+
+def _not_shipped(commit: _Commit, event: e.ShipmentRefused) -> c.Command:
+    """Carrier and number of a refused notice are not on record: what it would ship is."""
+    return commit.command(
+        c.Ship,
+        shipment_id=event.shipment_id,
+        lines=tuple(_pick(x.line, x.quantity or None) for x in event.lines) or None,
+        occurred_at=commit.occurred_at,
+    )
+
+
+def _voided(commit: _Commit, event: e.ShipmentVoided) -> c.Command:
+    return commit.command(c.VoidShipment, shipment_id=event.shipment_id, note=_text(event.note))
+
+
+def _ship_by(commit: _Commit, event: e.ShipByRevised) -> c.Command:
+    return commit.command(c.ReviseShipBy, ship_by=event.ship_by)
+
+
+def _delivered(commit: _Commit, event: e.Delivered) -> c.Command:
+    if event.return_id is not None:
+        return commit.outside(c.Deliver, shipment_id=event.return_id)
+    one = event.shipments[0] if len(event.shipments) == 1 else None
+    if one is not None and len(commit.order.shipments) < 2:
+        one = None  # all there is: whatever the other policy makes of it
+    return commit.outside(c.Deliver, shipment_id=one)
+
+
+# ---- what machines answer ----------------------------------------------------------------------------------------
+
+
+def _refund(commit: _Commit, event: e.RefundConfirmed | e.RefundFailed) -> c.Command:
+    model = c.ConfirmRefund if isinstance(event, e.RefundConfirmed) else c.FailRefund
+    return commit.command(model, refund_id=event.refund_id, note=_text(getattr(event, "note", None)))
+
+
+def _notice(commit: _Commit, event: e.ConfirmationDelivered | e.NoticeFailed) -> c.Command:
+    model = c.ConfirmNotice if isinstance(event, e.ConfirmationDelivered) else c.FailNotice
+    return commit.command(model, notice_id=event.notice_id)
+
+
+def _rebill(commit: _Commit, event: e.Rebilled | e.RebillFailed) -> c.Command:
+    model = c.ConfirmRebill if isinstance(event, e.Rebilled) else c.FailRebill
+    return commit.command(model, rebill_id=event.rebill_id)
+
+
+# ---- cancelled but shipped ---------------------------------------------------------------------------------------
+
+
+def _found(commit: _Commit, event: e.ShippedAfterCancelFound) -> c.Command:
+    return commit.command(
+        c.ReportShippedAfterCancel,
+        carrier=event.carrier,
+        tracking_number=event.tracking_number,
+        lines=_picks(event.lines),
+    )
+
+
+def _notified(commit: _Commit, event: e.CustomerNotified) -> c.Command:
+    """The words are in the vault; that they named the parcel and held no link is what the event says."""
+    found = commit.order.found
+    named = "" if found is None else f"{found.carrier} {found.tracking_number}"
+    return commit.command(c.NotifyCustomer, text=_text(event.text, named))
+
+
+def _acknowledged(commit: _Commit, event: e.CustomerAcknowledged) -> c.Command:
+    return commit.command(c.Acknowledge, accepts_item=True, accepts_rebilling=True, evidence=event.evidence)
+
+
+def _not_acknowledged(commit: _Commit, event: e.CustomerDeclined) -> c.Command:
+    return commit.command(
+        c.Acknowledge,
+        accepts_item=event.accepts_item,
+        accepts_rebilling=event.accepts_rebilling,
+        evidence=event.evidence,
+    )
+
+
+def _rebilling(commit: _Commit, event: e.RebillDue) -> c.Command:
+    return commit.command(c.Rebill, lines=_picks(event.lines))
+
+
+def _memo(commit: _Commit, event: e.CreditMemoIssued) -> c.Command:
+    return commit.command(c.IssueCreditMemo, memo_id=event.memo_id, rebill_id=event.rebill_id)
+
+
+# ---- cases, returns, disputes ------------------------------------------------------------------------------------
+
+
+def _case(commit: _Commit, event: e.CaseOpened) -> c.Command:
+    return commit.command(
+        c.OpenCase,
+        case_id=event.case_id,
+        reason=event.reason,
+        lines=_picks(event.lines),
+        text=_text(event.text),
+    )
+
+
+def _evidence(commit: _Commit, event: e.EvidenceAdded) -> c.Command:
+    return commit.command(
+        c.AttachEvidence,
+        evidence_id=event.evidence_id,
+        about=event.about,
+        kind=event.kind,
+        sha256=event.sha256.hex(),
+        media_type=event.media_type,
+        size=event.size,
+        origin=event.origin,
+        source=event.source,
+        note=_text(event.note),
+        claimed_at=event.claimed_at,
+    )
+
+
+def _more_evidence(commit: _Commit, event: e.EvidenceRequested) -> c.Command:
+    return commit.command(c.RequestEvidence, about=event.about, kinds=event.kinds, until=event.until)
+
+
+def _return(commit: _Commit, event: e.ReturnOpened) -> c.Command:
+    """A return that is about itself was asked for; any other was accepted for a case."""
+    if event.about != event.return_id:
+        accepted = next((x for x in commit.events if isinstance(x, e.ReturnAccepted)), None)
+        now = accepted is not None and accepted.refund_now
+        return commit.command(c.AcceptReturn, about=event.about, refund_now=now)
+    return commit.command(c.RequestReturn, reason=event.reason, lines=_picks(event.lines))
+
+
+def _return_accepted(commit: _Commit, event: e.ReturnAccepted) -> c.Command:
+    return commit.command(c.AcceptReturn, about=event.about, refund_now=event.refund_now)
+
+
+def _case_decided(commit: _Commit, event: e.CaseDecided) -> c.Command:
+    return commit.command(
+        c.DecideCase, case_id=event.case_id, outcome=event.outcome, rule=event.rule, note=_text(event.note)
+    )
+
+
+def _return_started(commit: _Commit, event: e.ReturnStarted) -> c.Command:
+    return commit.outside(
+        c.StartReturn, about=event.return_id, carrier=event.carrier, tracking_number=event.tracking_number
+    )
+
+
+def _return_received(commit: _Commit, event: e.ReturnReceived) -> c.Command:
+    return commit.outside(c.ReturnReceived, about=event.return_id, condition=event.condition)
+
+
+def _dispute(commit: _Commit, event: e.DisputeOpened) -> c.Command:
+    return commit.command(c.OpenDispute, dispute_id=event.dispute_id, about=event.about, text=_text(event.text))
+
+
+def _dismissed(commit: _Commit, event: e.DisputeDismissed) -> c.Command:
+    if event.dispute_id in commit.order.disputes:
+        return commit.command(c.AppealDispute, dispute_id=event.dispute_id)
+    return commit.command(c.OpenDispute, dispute_id=event.dispute_id, about=event.about)
+
+
+def _escalated(commit: _Commit, event: e.DisputeEscalated) -> c.Command:
+    return commit.command(
+        c.EscalateDispute,
+        dispute_id=event.dispute_id,
+        ticket=event.ticket,
+        representative=_text(event.representative),
+    )
+
+
+def _dispute_decided(commit: _Commit, event: e.DisputeDecided) -> c.Command:
+    return commit.command(
+        c.DecideDispute, dispute_id=event.dispute_id, outcome=event.outcome, rule=event.rule, note=_text(event.note)
+    )
+
+
+def _appealed(commit: _Commit, event: e.DisputeAppealed) -> c.Command:
+    return commit.command(c.AppealDispute, dispute_id=event.dispute_id, text=_text(event.text))
+
+
+# ---- refused -----------------------------------------------------------------------------------------------------
+
+_BY_REF: Final[dict[str, tuple[type[c.Command], str]]] = {
+    "ApproveCancel": (c.ApproveCancel, "request_id"),
+    "DeclineCancel": (c.DeclineCancel, "request_id"),
+    "WithdrawCancel": (c.WithdrawCancel, "request_id"),
+    "DeclineAlternatives": (c.DeclineAlternatives, "request_id"),
+}
+"""Refused commands that hold nothing but the id they were about."""
+
+
+def _command_refused(commit: _Commit, event: e.CommandRefused) -> c.Command | Lost:
+    """Of most refused commands only the name and the verdict are on record; a ``CancelLines`` is tried by fingerprint.
+
+    ``CancelLines``: all lines, or one whole line, for any reason of the list; what matches is what was said.
+    """
+    if event.command in _BY_REF and event.ref is not None:
+        model, name = _BY_REF[event.command]
+        return commit.command(model, **{name: event.ref})
+    if event.command == "CancelLines" and commit.stamp.fingerprint is not None:
+        selections: list[tuple[int, ...]] = [(), tuple(commit.order.lines), *((n,) for n in commit.order.lines)]
+        for lines in selections:
+            for reason in (None, *CANCEL_REASONS):
+                fields = {"reason": reason}
+                if commit._was(c.CancelLines, list(lines) or None, fields):
+                    picks = tuple(_pick(n, None) for n in lines) or None
+                    return commit.command(c.CancelLines, lines=picks, **fields)
+    return Lost(event.command)
+
+
+_READ: Final[dict[type[Any], Callable[[_Commit, Any], c.Command | Lost]]] = {
+    e.OrderPlaced: _placed,
+    e.PaymentReceived: _paid,
+    e.OtherRefundRecorded: _other_refund,
+    e.MessageSent: _message,
+    e.ContactRecorded: _contact,
+    e.CancelRequested: _requested,
+    e.LinesCanceled: _canceled,
+    e.CancelApproved: _approved,
+    e.CancelRefused: _approval_refused,
+    e.CancelDeclined: _declined,
+    e.CancelWithdrawn: _withdrawn,
+    e.AlternativeTaken: _taken,
+    e.AlternativesDeclined: _none_taken,
+    e.FulfilmentStarted: _fulfilment,
+    e.TrackingStarted: _tracked,
+    e.TrackingMoved: _tracked,
+    e.LineShipped: _shipped,
+    e.LinePartiallyShipped: _shipped,
+    e.ShipmentRefused: _not_shipped,
+    e.ShipmentVoided: _voided,
+    e.ShipByRevised: _ship_by,
+    e.Delivered: _delivered,
+    e.RefundConfirmed: _refund,
+    e.RefundFailed: _refund,
+    e.ConfirmationDelivered: _notice,
+    e.NoticeFailed: _notice,
+    e.Rebilled: _rebill,
+    e.RebillFailed: _rebill,
+    e.ShippedAfterCancelFound: _found,
+    e.CustomerNotified: _notified,
+    e.CustomerAcknowledged: _acknowledged,
+    e.CustomerDeclined: _not_acknowledged,
+    e.RebillDue: _rebilling,
+    e.CreditMemoIssued: _memo,
+    e.CaseOpened: _case,
+    e.EvidenceAdded: _evidence,
+    e.EvidenceRequested: _more_evidence,
+    e.ReturnOpened: _return,
+    e.ReturnAccepted: _return_accepted,
+    e.CaseDecided: _case_decided,
+    e.ReturnStarted: _return_started,
+    e.ReturnReceived: _return_received,
+    e.DisputeOpened: _dispute,
+    e.DisputeDismissed: _dismissed,
+    e.DisputeEscalated: _escalated,
+    e.DisputeDecided: _dispute_decided,
+    e.DisputeAppealed: _appealed,
+    e.CommandRefused: _command_refused,
+}
