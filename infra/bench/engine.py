@@ -126,8 +126,15 @@ class Clients:
 
 def acknowledged(directory: Path, in_flight: int, commands: int, *, partitions: int = 1, first: int = 0) -> Measured:
     """Run ``commands`` through the engine on the embedded journal in ``directory``, ``in_flight`` at a time."""
-    url = f"sqlite:///{directory}?partitions={partitions}"
-    with open_app(Settings(journal=url, commands_in_flight=max(1024, in_flight)), views=False) as app:
+    return acknowledged_on(
+        Settings(journal=f"sqlite:///{directory}?partitions={partitions}"), in_flight, commands, first
+    )
+
+
+def acknowledged_on(settings: Settings, in_flight: int, commands: int, first: int = 0) -> Measured:
+    """The same on the journal of these settings, which is made if need be."""
+    settings = settings.model_copy(update={"commands_in_flight": max(1024, in_flight)})
+    with open_app(settings, views=False) as app:
         return _measure(app.engine, in_flight, commands, first)
 
 

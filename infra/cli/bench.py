@@ -11,29 +11,38 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from domain.instants import format_instant
-from infra.cli.options import as_json
+from infra.cli.exits import Wrong
+from infra.cli.options import as_json, stored
 from infra.cli.printing import console, print_json, say, table
 from infra.places import clock
 
 if TYPE_CHECKING:
     from infra.bench.figures import Figure
+    from infra.settings import Settings
 
 BENCHES = {
     "B1": "acknowledged commands a second on the embedded journal",
     "B2": "replay and verify, events a second and core",
     "B5": "cost of a command as history grows, and memory",
+    "K1": "B1 on Kafka, where --journal names one (docs/how-to/measure.md)",
 }
 
 
 @click.command(help="Measure: " + "; ".join(f"{name} {what}" for name, what in BENCHES.items()) + ".")
-@click.argument("names", metavar="[B1|B2|B5]...", nargs=-1, type=click.Choice(list(BENCHES)))
+@click.argument("names", metavar="[B1|B2|B5|K1]...", nargs=-1, type=click.Choice(list(BENCHES)))
 @click.option("--scale", default=1.0, show_default=True, type=click.FloatRange(0.001, 10), help="Smaller is quicker.")
 @click.option("--full", is_flag=True, help="B5 up to 1,000,000 orders; takes minutes.")
 @click.option("--out", default="bench/results.json", show_default=True, metavar="FILE", help="Where the figures go.")
 @as_json
-def bench(names: tuple[str, ...], scale: float, full: bool, out: str, as_json: bool) -> None:
+@stored
+def bench(settings: "Settings", names: tuple[str, ...], scale: float, full: bool, out: str, as_json: bool) -> None:
+    on_kafka = settings.journal_at.kafka is not None
+    if "K1" in names and not on_kafka:
+        raise Wrong("K1 is measured on a Kafka cluster: name it with --journal kafka://HOST:PORT/PREFIX")
     figures: list[Figure] = []
-    for figure in _measured(names or tuple(BENCHES), scale, full):
+    for figure in _measured(
+        names or tuple(name for name in BENCHES if name != "K1" or on_kafka), settings, scale, full
+    ):
         say(f"{figure.bench}  {figure.measure}: {figure.value:,.0f} {figure.unit}")
         figures.append(figure)
     results = {
@@ -52,7 +61,7 @@ def bench(names: tuple[str, ...], scale: float, full: bool, out: str, as_json: b
         click.echo(f"written: {path}")
 
 
-def _measured(names: tuple[str, ...], scale: float, full: bool) -> "Iterator[Figure]":
+def _measured(names: tuple[str, ...], settings: "Settings", scale: float, full: bool) -> "Iterator[Figure]":
     if "B1" in names:
         from infra.bench import writing
 
@@ -65,6 +74,10 @@ def _measured(names: tuple[str, ...], scale: float, full: bool) -> "Iterator[Fig
         from infra.bench import growing
 
         yield from growing.measure(scale, full=full)
+    if "K1" in names:
+        from infra.bench import kafka
+
+        yield from kafka.measure(scale, settings)
 
 
 def _machine() -> dict[str, Any]:
