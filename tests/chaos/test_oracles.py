@@ -1,0 +1,65 @@
+"""The oracles of promises speak when a promise is broken, and only then."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.load import Answer, Attempt, Intent
+from tests.chaos.oracles import promises
+from tests.simulation.oracles import Broken
+from tests.simulation.reader import Reading, Told
+
+HASH = b"\x07" * 32
+PRINT = b"\x01" * 32
+ACCEPTED: Answer = ("accepted", None, (0, 0, HASH.hex()))
+DENIED: Answer = ("refused", "no-such-order", None)
+
+
+def told(command_id: str = "c1", ordinal: int = 0) -> Told:
+    stream = {"stream": "acme/PO-1", "kind": "chain", "parent": bytes(32), "first_event": 0, "events": []}
+    commit = {"command_id": command_id, "command_fingerprint": PRINT, "streams": [stream]}
+    return Told(0, ordinal, ordinal, HASH, 0, commit)
+
+
+def asked(*answers: Answer | None, lost: bool = False) -> Intent:
+    """A command that was asked again and again, each time after the last answer."""
+    intent = Intent({"marketplace": "acme", "order_id": "PO-1", "command_id": "c1"})
+    for number, answer in enumerate(answers):
+        attempt = Attempt(intent, intent.body, PRINT, "a", 2 * number + 1, 0.0, answer, 2 * number + 2)
+        attempt.lost = lost and answer is None
+        intent.attempts.append(attempt)
+    return intent
+
+
+def judge(intent: Intent, *commits: Told) -> None:
+    promises(Reading(list(commits), {}), [intent])
+
+
+def test_what_was_promised_and_kept_is_fine() -> None:
+    judge(asked(("unknown", None, None), ACCEPTED, ACCEPTED), told())
+    judge(asked(None, ACCEPTED, lost=True), told())
+    judge(asked(("unavailable", "journal-unavailable", None), DENIED))
+
+
+@pytest.mark.parametrize(
+    ("oracle", "intent", "commits"),
+    [
+        ("lost", asked(ACCEPTED), []),
+        ("lost", asked(ACCEPTED), [replace(told(), hash=bytes(32))]),
+        ("lost", asked(ACCEPTED), [told("c2")]),
+        ("lost", asked(("accepted", None, None)), []),
+        ("once", asked(ACCEPTED), [told(), told(ordinal=1)]),
+        ("once", asked(ACCEPTED), [told(), told("c2", 1)]),
+        ("answered", asked(("unknown", None, None)), []),
+        ("answered", asked(ACCEPTED, None), [told()]),
+        ("lost", asked(ACCEPTED, DENIED), [told()]),
+        ("same answer", asked(ACCEPTED, ("refused", "over", None)), [told()]),
+        ("same answer", asked(ACCEPTED, ("refused", "over", (0, 0, HASH.hex()))), [told()]),
+        ("unwritten", asked(DENIED), [told()]),
+        ("defect", asked(("defect", "KeyError()", None)), []),
+    ],
+)
+def test_what_was_promised_and_not_kept_is_told(oracle: str, intent: Intent, commits: list[Told]) -> None:
+    with pytest.raises(Broken) as broken:
+        judge(intent, *commits)
+    assert broken.value.oracle == oracle
