@@ -183,7 +183,8 @@ class PythonReader:
     def __init__(self, connection: Mapping[str, Any], topic: str, partitions: int, wait: float) -> None:
         self._topic = topic
         self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
-        self._behind = False
+        self._behind: int | None = None
+        """The partition that ``read_at`` has read."""
         try:
             self._consumer = KafkaConsumer(
                 **connection,
@@ -211,8 +212,11 @@ class PythonReader:
             self._consumer.seek(self._partitions[partition], offset)
 
     def seek(self, partition: int, offset: int) -> None:
-        self._consumer.seek(self._partitions[partition], offset)
-        self._consumer.resume(self._partitions[partition])
+        self.follow({**self._where(), partition: offset})
+
+    def _where(self) -> dict[int, int]:
+        """What is followed, and where."""
+        return {each.partition: self.position(each.partition) for each in self._consumer.assignment()}
 
     def poll(self, timeout: float, limit: int) -> dict[int, list[JournalRecord]]:
         try:
@@ -227,19 +231,13 @@ class PythonReader:
 
     def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
         consumer, wanted = self._consumer, self._partitions[partition]
-        if not self._behind:  # all of them, so that what was fetched ahead for one is not thrown away for another
-            consumer.assign(self._partitions)
-            for each in self._partitions:
-                consumer.seek(each, 0)
-            consumer.pause(*self._partitions)
-            self._behind = True
-        if consumer.position(wanted) != offset:
+        if self._behind != partition:  # no pausing: a partition that is resumed is sometimes never read again
+            consumer.assign([wanted])
             consumer.seek(wanted, offset)
-        consumer.resume(wanted)
-        try:
-            records = self.poll(timeout, limit).get(partition, [])
-        finally:
-            consumer.pause(wanted)
+            self._behind = partition
+        elif consumer.position(wanted) != offset:
+            consumer.seek(wanted, offset)
+        records = self.poll(timeout, limit).get(partition, [])
         position = self.position(partition)
         if not records and position == offset:
             raise JournalUnavailable(f"the brokers give nothing at offset {offset} of partition {partition}")
@@ -268,7 +266,8 @@ class PythonReader:
             gone = {of.partition: "the log was cut below it" for of in error.divergent_offsets}
         else:
             gone = {of.partition: f"there is no offset {offset}" for of, offset in error.args[0].items()}
-        self._consumer.pause(*(self._partitions[partition] for partition in gone))
+        self.follow({partition: offset for partition, offset in self._where().items() if partition not in gone})
+        self._behind = None
         return Lost(
             {
                 partition: LogLost(

@@ -29,6 +29,8 @@ from infra.kafka.journal import KafkaJournal
 
 V = TypeVar("V")
 
+_ATTEMPT: Final = 0.75
+"""Seconds for one try to ask for ends; now and then a new client's first question is not answered."""
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError.INVALID_MSG, KafkaError._BAD_COMPRESSION})
 
@@ -267,25 +269,25 @@ class LibrdkafkaReader:
     def ends(self, timeout: float) -> dict[int, int]:
         until = time.monotonic() + timeout
         while True:
+            left = until - time.monotonic()
             try:
-                return self._ends(max(0.1, until - time.monotonic()))
-            except KafkaException as error:
-                self._admin = None
-                if not error.args[0].retriable() or time.monotonic() > until:
-                    raise _unavailable(error) from error
-            time.sleep(0.02)  # another broker leads now, and the client has not heard of it yet
+                return self._ends(max(0.1, min(left, _ATTEMPT)))
+            except (KafkaException, JournalUnavailable) as error:
+                self._admin = None  # it would go on to ask the broker that it knows of
+                if left <= _ATTEMPT:
+                    raise _unavailable(error) if isinstance(error, KafkaException) else error from error
+            time.sleep(0.02)
 
     def _ends(self, timeout: float) -> dict[int, int]:
-        latest: Any = OffsetSpec
-        wanted = {TopicPartition(self._topic, partition): latest.latest() for partition in range(self._count)}
         if self._admin is None:
             self._admin = AdminClient(dict(self._connection))
+        latest: Any = OffsetSpec
+        wanted = {TopicPartition(self._topic, partition): latest.latest() for partition in range(self._count)}
         asked = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
         )
         ends = {of.partition: _answer(end, timeout).offset for of, end in asked.items()}
-        if min(ends.values()) < 0:  # so it says that a broker did not answer in time; it would go on to ask that one
-            self._admin = None
+        if min(ends.values()) < 0:  # so it says that a broker did not answer in time
             raise JournalUnavailable("the brokers do not say where the log ends")
         return ends
 

@@ -14,7 +14,7 @@ BATCH_BYTES: Final = 262_144
 """What the producer gathers for one partition before it sends at once."""
 LINGER_MS: Final = 4
 """How long it gathers otherwise."""
-FETCH_BYTES: Final = 8 * 1024 * 1024
+FETCH_BYTES: Final = 2 * 1024 * 1024
 """What one fetch may bring for one partition: more than the largest record."""
 OVERHEAD: Final = 128
 """Bytes that a batch of one record takes beside its key and value, at most."""
