@@ -81,7 +81,8 @@ class _Commit:
 
         ``exact``: where nothing says otherwise the units stand as they are; else a whole line is asked for as one.
         """
-        made = self.command(model, lines=self._selection(model, lines, exact, fields), **fields)
+        picks = self._selection(model, lines, exact, fields)
+        made = self.command(model, lines=picks, **fields)
         if issubclass(model, c._Outside):
             made.__dict__["occurred_at"] = self.occurred_at
         return made
@@ -89,14 +90,28 @@ class _Commit:
     def _selection(
         self, model: type[c.Command], lines: dict[int, int], exact: bool, fields: dict[str, Any]
     ) -> tuple[c.Pick, ...] | None:
-        if not lines or self._was(model, None, fields):
+        if self._was(model, None, fields):
             return None
+        if not lines:
+            return self._unnamed(model, fields)
         if self._was(model, list(lines), fields):
             return tuple(_pick(number, None) for number in lines)
         if self._was(model, [{"line": n, "quantity": q} for n, q in lines.items()], fields):
             return tuple(_pick(number, units) for number, units in lines.items())
         whole = () if exact else [x.number for x in self.order.lines.values() if x.open == lines.get(x.number)]
         return tuple(_pick(n, None if not q or n in whole else q) for n, q in lines.items())
+
+    def _unnamed(self, model: type[c.Command], fields: dict[str, Any]) -> tuple[c.Pick, ...] | None:
+        """A selection of which the event names nothing: all lines, or one whole line; ``()`` where neither was said.
+
+        A scan of ``()`` is a scan of nothing, as it was. A request is of no line only where there is none to ask about.
+        """
+        if self.stamp.fingerprint is None:
+            return None
+        for lines in (tuple(self.order.lines), *((number,) for number in self.order.lines)):
+            if self._was(model, list(lines), fields):
+                return tuple(_pick(number, None) for number in lines)
+        return None if model is c.RequestCancel else ()
 
     def _was(self, model: type[c.Command], lines: list[Any] | None, fields: dict[str, Any]) -> bool:
         """Whether the command that was given had its lines in this form."""
@@ -488,13 +503,10 @@ def _command_refused(commit: _Commit, event: e.CommandRefused) -> c.Command | Lo
         model, name = _BY_REF[event.command]
         return commit.command(model, **{name: event.ref})
     if event.command == "CancelLines" and commit.stamp.fingerprint is not None:
-        selections: list[tuple[int, ...]] = [(), tuple(commit.order.lines), *((n,) for n in commit.order.lines)]
-        for lines in selections:
-            for reason in (None, *CANCEL_REASONS):
-                fields = {"reason": reason}
-                if commit._was(c.CancelLines, list(lines) or None, fields):
-                    picks = tuple(_pick(n, None) for n in lines) or None
-                    return commit.command(c.CancelLines, lines=picks, **fields)
+        for reason in (None, *CANCEL_REASONS):
+            said = commit.selecting(c.CancelLines, {}, reason=reason)
+            if said.lines != ():  # type: ignore[attr-defined]
+                return said
     return Lost(event.command)
 
 
