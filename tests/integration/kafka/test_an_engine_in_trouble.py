@@ -1,0 +1,156 @@
+"""What an engine answers while brokers are gone, and after the log lost what it had acknowledged (DESIGN 3.4)."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import wait
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.journal import JournalMismatch, JournalUnavailable
+from consumers.outcomes import Outcome
+from domain.commands import parse_command
+from infra.app import App, open_app
+from infra.examining import examine
+from infra.settings import Settings, load_settings
+from tests.broker.local import LocalCluster
+from tests.broker.topics import admin, make_topic
+from tests.integration.kafka.orders import commands
+from tests.integration.kafka.waiting import SOON, soon
+
+pytestmark = [pytest.mark.kafka]
+
+
+@pytest.fixture
+def one(cluster: Callable[..., LocalCluster]) -> LocalCluster:
+    return cluster(1)
+
+
+def settings_of(one: LocalCluster, directory: Path, **more: Any) -> Settings:
+    return load_settings(
+        journal=f"kafka://{one.servers}/shop?partitions=1", directory=str(directory), append_within=3.0, **more
+    )
+
+
+def work(app: App, orders: int, name: str = "a") -> list[Outcome]:
+    futures = [app.engine.submit(parse_command(document)) for document in commands(name, orders, 1)]
+    return [future.result(SOON) for future in futures]
+
+
+def placing(number: int) -> Any:
+    document = next(iter(commands("x", 1, 1)))
+    return parse_command({**document, "order_id": f"PO-x{number}", "command_id": f"x{number}"})
+
+
+def ask(app: App, number: int) -> Outcome:
+    return app.engine.submit(placing(number)).result(SOON)
+
+
+def test_while_the_broker_is_frozen_answers_are_bounded_and_orders_can_be_read(
+    one: LocalCluster, tmp_path: Path
+) -> None:
+    settings = settings_of(one, tmp_path)
+    with open_app(settings, views=False) as app:
+        assert {outcome.kind for outcome in work(app, 5)} <= {"accepted", "refused"}
+        one.node(1).freeze()
+        asked = [app.engine.submit(placing(0))]
+
+        def turned_away() -> bool:
+            asked.append(app.engine.submit(placing(len(asked))))
+            done, _ = wait(asked[-1:], 0.5)
+            return bool(done) and asked[-1].result().kind == "unavailable"
+
+        soon(turned_away)
+        assert asked[-1].result().rule == "journal-unavailable"
+        began = time.monotonic()
+        read = app.ask(lambda engine: engine.orders.get(0, "acme/PO-1").order)
+        assert read is not None
+        assert len(read.lines) == 3
+        assert time.monotonic() - began < 5
+        one.node(1).thaw()
+        first = {number: future.result(SOON).kind for number, future in enumerate(asked)}
+        assert first[0] == "accepted"
+        for number, kind in first.items():
+            soon(partial(is_accepted, app, number))
+            assert kind in ("accepted", "unavailable")
+        soon(lambda: app.ask(lambda engine: engine.caught_up))
+
+
+def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: LocalCluster, tmp_path: Path) -> None:
+    settings = settings_of(one, tmp_path)
+    with open_app(settings, views=False) as app:
+        work(app, 5)
+        ends = app.journal.end(0)
+    one.node(1).kill()
+    segment = one.node(1).logs / "shop.journal-0" / f"{0:020}.log"
+    with segment.open("r+b") as file:
+        file.truncate(segment.stat().st_size // 2)
+    one.restart(1)
+    with open_app(settings, views=False) as app:
+        assert app.journal.end(0) < ends
+        for outcome in work(app, 1, "b"):
+            assert (outcome.kind, outcome.rule) == ("unavailable", "partition-stopped")
+            assert "the log lost what was acknowledged" in outcome.message
+    wrong = [finding for finding in examine(settings) if finding.state == "wrong"]
+    assert any("ends at offset" in finding.said for finding in wrong), wrong
+
+
+def test_topics_that_were_made_anew_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:
+    settings = settings_of(one, tmp_path)
+    with open_app(settings, views=False) as app:
+        work(app, 3)
+        with admin(one.servers) as asking:
+            asking.delete_topics(["shop.journal"])
+        soon(lambda: described(one, "shop.journal") != 0)
+        make_topic(one.servers, "shop.journal", 1)
+        answers: list[Outcome] = []
+
+        def stopped() -> bool:
+            answers.append(ask(app, len(answers)))
+            return answers[-1].rule == "partition-stopped"
+
+        soon(stopped)
+        assert "accepted" not in {outcome.kind for outcome in answers}
+    with open_app(settings, views=False) as app:  # and it does not start again as if nothing had been
+        assert ask(app, 1000).rule == "partition-stopped"
+
+
+def test_nothing_new_is_made_where_something_is_missing(one: LocalCluster, tmp_path: Path) -> None:
+    settings = settings_of(one, tmp_path)
+    with open_app(settings, views=False):
+        pass
+    with admin(one.servers) as asking:
+        asking.delete_topics(["shop.journal"])
+    soon(lambda: described(one, "shop.journal") != 0)
+    with pytest.raises(JournalUnavailable, match="is gone, but the control log says"):
+        open_app(settings, views=False)
+    with admin(one.servers) as asking:
+        asking.delete_topics(["shop.control"])
+    soon(lambda: described(one, "shop.control") != 0)
+    with pytest.raises(JournalUnavailable, match="remembers a journal there"):
+        open_app(settings, views=False)
+
+
+def test_another_number_of_partitions_refuses_to_start(one: LocalCluster, tmp_path: Path) -> None:
+    settings = settings_of(one, tmp_path)
+    with open_app(settings, views=False):
+        pass
+    more = load_settings(journal=f"kafka://{one.servers}/shop?partitions=2", directory=str(tmp_path))
+    with pytest.raises(JournalMismatch, match="has 1 partitions, not 2"):
+        open_app(more, views=False)
+    with admin(one.servers) as asking:
+        asking.create_partitions({"shop.journal": 2})
+    with pytest.raises(JournalMismatch, match="the control log says 1 partitions, the journal has 2"):
+        open_app(more, views=False)
+
+
+def is_accepted(app: App, number: int) -> bool:
+    return ask(app, number).told.kind == "accepted"
+
+
+def described(one: LocalCluster, topic: str) -> int:
+    with admin(one.servers) as asking:
+        code: int = asking.describe_topics([topic])[0]["error_code"]
+        return code
