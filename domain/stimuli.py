@@ -7,7 +7,7 @@ said so: ``Lost``. Deadlines and their effects are no stimuli: nobody says them.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from domain import commands as c
@@ -59,15 +59,13 @@ class _Commit:
     def command(self, model: type[c.Command], **fields: Any) -> c.Command:
         """The command with these fields, and what every command has."""
         stamp = self.stamp
-        made = model.model_construct(
-            command=model.__name__,
-            command_id="again",
-            marketplace=self.order.marketplace,
-            order_id=self.order.order_id,
-            actor=_actor(stamp.actor_kind, stamp.actor_id),
-            **fields,
-        )
-        made.__dict__["fingerprint"] = stamp.fingerprint or b""
+        made = model.__new__(model)
+        content = _blank(model) | fields
+        content["marketplace"], content["order_id"] = self.order.marketplace, self.order.order_id
+        content["actor"] = _actor(stamp.actor_kind, stamp.actor_id)
+        content["fingerprint"] = stamp.fingerprint or b""
+        object.__setattr__(made, "__dict__", content)
+        object.__setattr__(made, "__pydantic_fields_set__", set())
         return made
 
     def outside(self, model: type[c.Command], **fields: Any) -> c.Command:
@@ -132,6 +130,13 @@ class _Commit:
 
     def has(self, kind: type[e.Event]) -> bool:
         return any(type(event) is kind for event in self.events)
+
+
+@cache
+def _blank(model: type[c.Command]) -> dict[str, Any]:
+    """A command's content before any field is filled in. ``model_construct`` works it out anew for each, at length."""
+    nothing: Any = {"command": model.__name__, "command_id": "again"}
+    return dict(model.model_construct(**nothing).__dict__)
 
 
 @lru_cache(maxsize=4096)
