@@ -29,7 +29,8 @@ class Container:
         container = DockerContainer(image)
         for key, value in _variables(port).items():
             container = container.with_env(key, value)
-        container = container.with_kwargs(ports={f"{_INSIDE}/tcp": ("127.0.0.1", port)})
+        ports: dict[str, Any] = container.ports
+        ports[f"{_INSIDE}/tcp"] = ("127.0.0.1", port)
         started = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(60)
         self._container = container.waiting_for(started)
         try:
