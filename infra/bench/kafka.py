@@ -100,7 +100,7 @@ def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_fl
             "floor_p99_ms": floor.p99 * 1000,
             "commits_per_record": sum(record.commits for record in records) / len(records),
             "partitions": str(partitions),
-            "durability": f"acks=all, page caches of {replicas} brokers",
+            "durability": f"acks=all, page caches, replicas: {replicas}",
         },
     )
 
@@ -170,6 +170,11 @@ def raw(settings: Settings, name: str, at: KafkaAt, partitions: int, records: li
     left = deque(records)
     flying = 0
     try:
+        for partition in range(partitions):  # connected, and every partition is followed, before the clock runs
+            sender.send(partition, b"bench", b"", done)
+        first, until = 0, perf_counter() + PATIENCE
+        while first < partitions and perf_counter() < until:
+            first += sum(len(arrived) for arrived in reader.poll(0.1, 10_000).values())
         began = heard = perf_counter()
         while left or flying:
             while left and (not flying or flying + left[0].commits <= in_flight):
