@@ -21,6 +21,10 @@ GROUP = "kafka"
 """Tests that use the shared broker run in one worker (``xdist_group``), so that there is one broker."""
 
 
+PATIENT = {"broker.session.timeout.ms": "9000", "broker.heartbeat.interval.ms": "2000"}
+"""Kafka's own defaults: nobody restarts this one, and a busy machine must not make it look dead."""
+
+
 class Started(Protocol):
     """A broker, wherever it runs."""
 
@@ -46,7 +50,7 @@ def start() -> Started:
     """A broker as this machine can have one."""
     if servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         return Given(servers)
-    return containers.start_if_possible() or LocalCluster(1)
+    return containers.start_if_possible() or LocalCluster(1, PATIENT)
 
 
 class Kafka:
