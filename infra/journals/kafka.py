@@ -94,7 +94,7 @@ class PythonClient:
                 raise JournalUnavailable(f"the brokers answer {found['error_code']} when asked for {self.topic}")
             if self._largest is None:
                 self._largest = self._largest_batch()
-        except KafkaError as error:
+        except _TROUBLE as error:
             raise _unavailable(error) from error
         return Topic(str(found["topic_id"]), len(found["partitions"]), self._largest)
 
@@ -116,6 +116,8 @@ class PythonClient:
 
 
 _UNKNOWN_TOPIC: Final = 3
+_TROUBLE: Final = (KafkaError, OSError)
+"""What making a client raises: brokers that do not answer, certificates that cannot be read."""
 
 
 class PythonSender:
@@ -141,7 +143,7 @@ class PythonSender:
                 metadata_max_age_ms=30_000,
                 allow_auto_create_topics=False,
             )
-        except KafkaError as error:
+        except _TROUBLE as error:
             raise _unavailable(error) from error
         try:
             self._producer.partitions_for(topic)
@@ -203,7 +205,7 @@ class PythonReader:
                 bootstrap_timeout_ms=3_000,
                 metadata_max_age_ms=30_000,
             )
-        except KafkaError as error:
+        except _TROUBLE as error:
             raise _unavailable(error) from error
 
     def follow(self, offsets: Mapping[int, int]) -> None:

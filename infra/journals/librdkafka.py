@@ -83,7 +83,10 @@ class LibrdkafkaClient:
     def __init__(self, servers: str, topic: str, security: Security) -> None:
         self.topic = topic
         self._connection = _connection(servers, security)
-        self._admin = AdminClient(self._connection)
+        try:
+            self._admin = AdminClient(self._connection)
+        except KafkaException as error:  # certificates that cannot be read
+            raise _unavailable(error) from error
         self._largest: int | None = None
 
     def describe(self, timeout: float) -> Topic | None:

@@ -182,14 +182,14 @@ class Appending:
         look_at = 0.0
         pause = 0.05
         while not self._closed or self._held:
+            if time.monotonic() >= look_at and not self._closed:
+                self._watch()
+                look_at = time.monotonic() + self._timings.watch
             if self._sender is None and not self._try_to_connect():
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue
             pause = 0.05
-            if time.monotonic() >= look_at:
-                self._watch()
-                look_at = time.monotonic() + self._timings.watch
             with self._changed:
                 self._changed.wait_for(lambda: self._sender is None or self._closed, 0.25)
         self._ended()

@@ -66,7 +66,7 @@ class Topics:
         self.at = at
         try:
             self._admin = KafkaAdminClient(**connection(at.servers, security), bootstrap_timeout_ms=5_000)
-        except KafkaError as error:
+        except (KafkaError, OSError) as error:
             raise _unavailable(at, error) from error
 
     def close(self) -> None:

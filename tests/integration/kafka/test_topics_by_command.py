@@ -80,6 +80,12 @@ def test_a_cluster_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
     assert "cannot be asked" in nobody.rescind("order", "show", "acme/PO-1", check=3).err
 
 
+def test_a_certificate_that_cannot_be_read_is_said_to_be(store: Store, tmp_path: Path) -> None:
+    store.rescind("topics", "create")
+    store.more |= {"RESCIND_KAFKA_SECURITY": "SSL", "RESCIND_KAFKA_CA_FILE": str(tmp_path / "nowhere.pem")}
+    assert "rescind: " in store.rescind("order", "show", "acme/PO-1", check=3).err
+
+
 def test_the_command_line_works_on_topics_as_on_files(store: Store) -> None:
     lines = "".join(
         json.dumps({**document, "at": f"2026-03-02T10:{number // 60:02}:{number % 60:02}Z"}) + "\n"
