@@ -52,6 +52,14 @@ class Store(Protocol):
         ...
 
 
+def _bytes_of(file: Path) -> int:
+    """The size of a file; 0 where SQLite has just taken it away, as it does with its WAL when the last one closes."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class FileStore:
     """The embedded store: everything in one directory."""
 
@@ -66,7 +74,7 @@ class FileStore:
         return (self.directory / CONTROL_FILE).exists(), (self.directory / JOURNAL_FILE).exists()
 
     def size(self) -> int | None:
-        return sum(file.stat().st_size for file in self.directory.glob(f"{JOURNAL_FILE}*"))
+        return sum(_bytes_of(file) for file in self.directory.glob(f"{JOURNAL_FILE}*"))
 
     def control(self, *, create: bool, wake: Callable[[], None] = _nobody) -> Journal:
         return open_sqlite_journal(self.directory / CONTROL_FILE, 1, create=create, synchronous=self._synchronous)

@@ -272,6 +272,14 @@ class JournalSubscription(ListenNotifySubscription[JournalApplicationRecorder]):
         self._store.unlisten(self._has_been_notified)
         self._recorder.lease.release()
 
+    def _pull(self) -> None:
+        """Read what is new. Stopped in the middle of it, there is nothing more to read, and that is no error."""
+        try:
+            super()._pull()
+        except OperationalError:
+            if not self._has_been_stopped:
+                raise
+
 
 # ---- reading, under the store's lock ---------------------------------------------------------------------------------
 
