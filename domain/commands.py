@@ -40,20 +40,11 @@ ENGINE_IDS: Final = re.compile(
 )
 """The forms of the ids that the engine gives; a client's id in such a form is *bad* (COMMANDS.md 1)."""
 
-LARGEST_AMOUNT: Final = 18
-"""Digits an amount may have before its decimal point; sums stay far inside 64 bits."""
-
 
 def _instant(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("must be a string, an RFC 3339 time with offset, like 2026-03-02T10:00:00Z")
     return parse_instant(value)
-
-
-def _reserved(value: str) -> str:
-    if value.startswith("deadline:"):
-        raise ValueError("ids that begin with deadline: are reserved for the engine")
-    return value
 
 
 def _one_of(known: tuple[str, ...], value: object) -> object:
@@ -164,7 +155,9 @@ class Command(_Form):
     @field_validator("command_id", mode="after")
     @classmethod
     def _not_reserved(cls, value: str) -> str:
-        return _reserved(value)
+        if value.startswith("deadline:"):
+            raise ValueError("ids that begin with deadline: are reserved for the engine")
+        return value
 
     @property
     def stream(self) -> str:
@@ -238,7 +231,6 @@ _ANYBODY = frozenset({"buyer", "seller", "support", "system"})
 _OFFICE = frozenset({"support", "system"})
 _SELLER = frozenset({"seller", "support", "system"})
 _BUYER = frozenset({"buyer", "support", "system"})
-_PARTIES = _ANYBODY
 
 
 # ---- placing and paying ----------------------------------------------------------------------------------------
@@ -375,7 +367,7 @@ class RecordContact(_Outside):
 class RequestCancel(_Selecting):
     """A buyer asks to cancel; where mutual consent is in force a seller may propose it too."""
 
-    WHO = _PARTIES
+    WHO = _ANYBODY
     CLAIMS = "request_id"
     TEXTS = ("text",)
     command: Literal["RequestCancel"]
@@ -397,7 +389,7 @@ class CancelLines(_Selecting, _Ruled):
 class ApproveCancel(_Ruled):
     """The side asked grants a request."""
 
-    WHO = _PARTIES
+    WHO = _ANYBODY
     TEXTS = ("note",)
     command: Literal["ApproveCancel"]
     request_id: GivenId
@@ -408,7 +400,7 @@ class ApproveCancel(_Ruled):
 class DeclineCancel(_Ruled):
     """The side asked declines a request."""
 
-    WHO = _PARTIES
+    WHO = _ANYBODY
     TEXTS = ("note",)
     command: Literal["DeclineCancel"]
     request_id: GivenId
@@ -419,7 +411,7 @@ class DeclineCancel(_Ruled):
 class WithdrawCancel(Command):
     """Who asked takes the request back."""
 
-    WHO = _PARTIES
+    WHO = _ANYBODY
     command: Literal["WithdrawCancel"]
     request_id: GivenId
 
@@ -716,7 +708,7 @@ class ReturnReceived(_Outside):
 class OpenDispute(Command):
     """A party disputes how a request went."""
 
-    WHO = _PARTIES
+    WHO = _ANYBODY
     CLAIMS = "dispute_id"
     TEXTS = ("text",)
     command: Literal["OpenDispute"]
@@ -750,7 +742,7 @@ class DecideDispute(_Ruled):
 class AppealDispute(Command):
     """A party appeals the decision."""
 
-    WHO = _PARTIES
+    WHO = _ANYBODY
     TEXTS = ("text",)
     command: Literal["AppealDispute"]
     dispute_id: GivenId

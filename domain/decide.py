@@ -96,7 +96,6 @@ def decide(
         return _answer(before, no, command)
     if command.happened_at is not None and command.happened_at > now:
         raise BadInput("/occurred_at", "form", "lies in the future of the command's instant")
-    scratch = before.copy()
     if isinstance(command, c.PlaceOrder) and not before.exists:
         document = policies.named(command.policy or market.policy)
         if document is None:
@@ -104,28 +103,32 @@ def decide(
     elif isinstance(command, c.SubjectCommand):
         document = None
     else:
-        document = policies.get(before.terms.policy)
-        if document is None:
-            raise LookupError(f"policy {before.terms.policy.id}@{before.terms.policy.version} is not known yet")
+        document = _pinned(before, policies)
     if isinstance(command, c.RequestCancel) and command.actor.kind == "seller":
         assert document is not None
         if not document.policy.mutual_consent:
             return _answer(before, "not-yours", command)
     if isinstance(command, c.ReachDeadline):
         return _reach_by_id(before, command, policies, market, now)
-    s = _situation(scratch, document, policies, market, now, command.actor, command)
+    s = _situation(before.copy(), document, policies, market, now, command.actor, command)
     stamp = Stamp(max(now, before.recorded_at), command.actor.kind, command.actor.id, command.fingerprint)
     events = _decision(s, command, before)
     return _run(s, events, stamp, before, command.happened_at)
+
+
+def _pinned(order: Order, policies: PolicyBook) -> PolicyDocument:
+    """The document an order is pinned to; LookupError while it is not known here: the order waits for it."""
+    document = policy_of(order, policies)
+    if document is None:
+        raise LookupError(f"policy {order.terms.policy.id}@{order.terms.policy.version} is not known yet")
+    return document
 
 
 def reach(order: Order, deadline: e.Deadline, policies: PolicyBook, market: MarketSettings, now: Instant) -> Decided:
     """Reach one deadline of an order; moot ones come to nothing. ``now``: COMMANDS.md 3, the later of due and last."""
     if not applies(order, deadline):
         return Decided((), order, None, None, answer=True)
-    document = policies.get(order.terms.policy)
-    if document is None:
-        raise LookupError(f"policy {order.terms.policy.id}@{order.terms.policy.version} is not known yet")
+    document = _pinned(order, policies)
     command = c.ReachDeadline(
         command="ReachDeadline",
         command_id="reach",
@@ -153,7 +156,7 @@ def situation(
     order: Order, policies: PolicyBook, market: MarketSettings, now: Instant, command: c.Command
 ) -> Situation:
     """What a question about an order stands in; for eligibility and previews."""
-    return _situation(order, policies.get(order.terms.policy), policies, market, now, command.actor, command)
+    return _situation(order, policy_of(order, policies), policies, market, now, command.actor, command)
 
 
 def _situation(
@@ -210,8 +213,7 @@ def _run(s: Situation, events: Events, stamp: Stamp, before: Order, happened_at:
     """Fold events as they are yielded, then what follows from them."""
     told: list[tuple[e.Event, Instant]] = []
     for event in events:
-        outside = happened_at is not None and type(event) in _FROM_OUTSIDE
-        occurred_at = happened_at if outside and happened_at is not None else s.now
+        occurred_at = happened_at if happened_at is not None and type(event) in _FROM_OUTSIDE else s.now
         apply(s.order, event, occurred_at, stamp)
         told.append((event, occurred_at))
     if told and s.order.exists:

@@ -2,7 +2,7 @@
 
 from domain import events as e
 from domain.calendar import Length, after
-from domain.commands import Command, Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
+from domain.commands import Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
 from domain.decisions.situation import Events, Situation, quantities
 from domain.order import Line, Return
 from domain.reasons import FAULTS
@@ -158,7 +158,7 @@ def _refunded_unseen(s: Situation, about: str) -> Return | None:
     return next((x for x in s.order.returns.values() if about in (x.return_id, x.about) and x.status == "closed"), None)
 
 
-def _no_return(s: Situation, command: Command, about: str) -> Events:
+def _no_return(s: Situation, about: str) -> Events:
     return s.no(
         "step-out-of-order",
         f"There is no open return {about}; it has to be accepted first (store-return, seller-may-accept).",
@@ -171,7 +171,7 @@ def start_return(s: Situation, ask: StartReturn) -> Events:
     """The returned parcel is on its way."""
     back = find_return(s, ask.about)
     if back is None:
-        yield from _no_return(s, ask, ask.about)
+        yield from _no_return(s, ask.about)
     elif not back.started:
         yield e.ReturnStarted(back.return_id, ask.carrier, ask.tracking_number)
 
@@ -183,7 +183,7 @@ def return_received(s: Situation, ask: ReturnReceived) -> Events:
     """
     back = find_return(s, ask.about) or _refunded_unseen(s, ask.about)
     if back is None:
-        yield from _no_return(s, ask, ask.about)
+        yield from _no_return(s, ask.about)
         return
     yield e.ReturnReceived(back.return_id, ask.condition, "received")
 
