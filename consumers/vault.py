@@ -1,5 +1,6 @@
-"""The vault port: where free texts live, so that no event, topic or dead letter carries them (DESIGN 2 and 8)."""
+"""The vault port: where free texts and files live, so that no event, topic or dead letter has them (DESIGN 2 and 8)."""
 
+import hashlib
 from typing import Protocol
 
 from domain.events import Sealed
@@ -19,3 +20,31 @@ class Vault(Protocol):
         VaultUnavailable if it cannot be kept.
         """
         ...
+
+
+class Files(Protocol):
+    """Files of evidence, in the same vault under the same keys. Called from any thread."""
+
+    def keep(self, marketplace: str, subject: str, reference: str, content: bytes) -> bool:
+        """Keep a file under the subject's key, durable when this returns; False: it is kept there already.
+
+        What an erased subject left under the reference makes room. VaultUnavailable if it cannot be kept.
+        """
+        ...
+
+    def drop(self, reference: str) -> None:
+        """Let a file go that no event came to name."""
+        ...
+
+    def read(self, reference: str) -> bytes:
+        """The file; LookupError if there is none or its subject was erased."""
+        ...
+
+
+def file_reference(marketplace: str, order_id: str, evidence_id: str, sha256: bytes) -> str:
+    """Where the file of a piece of evidence is kept: it follows from the event, so the event need not carry it.
+
+    ``sha256`` is the file's own hash, as ``EvidenceAdded`` has it: another content has another place.
+    """
+    named = "\0".join((marketplace, order_id, evidence_id)).encode() + b"\0" + sha256
+    return f"file-{hashlib.sha256(named).hexdigest()[:40]}"

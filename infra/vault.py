@@ -1,4 +1,4 @@
-"""The vault in SQLite: free texts, encrypted under a key per subject; events carry a commitment and a reference only.
+"""The vault in SQLite: free texts and files, encrypted under a key per subject; events carry commitments and hashes only.
 
 Each subject of a marketplace has a random key, kept wrapped by the key-encryption key (AES-256-GCM). A text is stored
 with a random key of its own in front, both encrypted under the subject's key; the commitment in the event is the
@@ -8,6 +8,9 @@ be guessed from the commitment. No event ever changes.
 Texts are *grouped*: ``seal`` leaves its transaction open, ``flush`` makes everything sealed so far durable in one
 commit. ``SealedFirst`` in front of the journal calls it before each append, so no record is ever written that points to
 a text the vault might lose, and an import does not pay a disk write for each text.
+
+A *file* is kept beside them under a reference that its keeper chooses (``consumers.vault.file_reference``): the event
+has its SHA-256, nothing else is needed to find it and to check it.
 """
 
 import base64
@@ -171,6 +174,44 @@ class SqliteVault:
             self._unsaved.append(unsaved)
         return Sealed(hmac.digest(own, content, "sha256"), reference)
 
+    def keep(self, marketplace: str, subject: str, reference: str, content: bytes) -> bool:
+        """Keep a file under this reference; durable when it returns. False: it was kept there before."""
+        unsaved = _Unsaved(marketplace, subject, reference, secrets.token_bytes(KEY_BYTES) + content)
+        with self._lock:
+            try:
+                self._begin()
+                new = self._is_free(reference)
+                if new:
+                    self._save(unsaved)
+                self._database.execute("commit")
+            except sqlite3.Error as broken:
+                self._give_up()
+                raise VaultUnavailable(f"the vault cannot take a file: {broken}") from broken
+            self._unsaved.clear()
+        return new
+
+    def _is_free(self, reference: str) -> bool:
+        """Whether nothing that can be read is kept there; what was erased with its subject makes room."""
+        row = self._database.execute(
+            "select wrapped is null from texts join subjects on subjects.id = subject_id where reference = ?",
+            (reference,),
+        ).fetchone()
+        if row is not None and row[0]:
+            self._database.execute("delete from texts where reference = ?", (reference,))
+        return row is None or bool(row[0])
+
+    def drop(self, reference: str) -> None:
+        """Let a file go that no event came to name. VaultUnavailable if it cannot be."""
+        with self._lock:
+            try:
+                self._begin()
+                self._database.execute("delete from texts where reference = ?", (reference,))
+                self._database.execute("commit")
+            except sqlite3.Error as broken:
+                self._give_up()
+                raise VaultUnavailable(f"the vault cannot let a file go: {broken}") from broken
+            self._unsaved.clear()
+
     def _begin(self) -> None:
         """A transaction that has everything that is not durable yet."""
         if not self._database.in_transaction:
@@ -223,6 +264,10 @@ class SqliteVault:
 
     def open(self, reference: str) -> str:
         """The text of a reference; TextGone if there is none or its subject was erased."""
+        return self.read(reference).decode("utf-8")
+
+    def read(self, reference: str) -> bytes:
+        """The bytes of a text or a file; TextGone if there are none or their subject was erased."""
         with self._lock:
             row = self._database.execute(
                 "select sealed, wrapped, marketplace, subject from texts join subjects on subjects.id = subject_id "
@@ -239,7 +284,7 @@ class SqliteVault:
             plain = AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], reference.encode())
         except InvalidTag:
             raise VaultUnavailable(f"the text {reference} is not what was written: the vault is damaged") from None
-        return plain[KEY_BYTES:].decode("utf-8")
+        return plain[KEY_BYTES:]
 
     def proves(self, sealed: Sealed) -> bool:
         """Whether the text kept under the reference is the one that the commitment was made of."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from consumers.journal import Appended, AppendRefused
-from consumers.vault import VaultUnavailable
+from consumers.vault import VaultUnavailable, file_reference
 from infra.journals.memory import MemoryLog
 from infra.settings import load_settings
 from infra.vault import SealedFirst, SqliteVault, TextGone, VaultKeyWrong, key_from_file, key_from_text
@@ -222,3 +222,47 @@ def test_the_key_may_come_by_environment(tmp_path: pathlib.Path, monkeypatch: py
     assert not (tmp_path / "journal" / "vault.key").exists()
     with closing(SqliteVault(tmp_path / "journal" / "vault.sqlite", KEY)) as vault:
         assert vault.open(sealed.reference) == "text"
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+PHOTO = bytes(range(256)) * 4
+
+
+def test_a_file_is_kept_once_encrypted_and_comes_back_as_it_was(path: pathlib.Path) -> None:
+    reference = file_reference("acme", "PO-1", "e1", bytes(32))
+    with closing(SqliteVault(path, KEY)) as vault:
+        assert vault.keep("acme", "b-7", reference, PHOTO)
+        for file in path.parent.iterdir():
+            assert PHOTO[:64] not in file.read_bytes()
+    with closing(SqliteVault(path, KEY)) as vault:
+        assert vault.read(reference) == PHOTO, "durable as soon as it is kept, nothing has to be flushed"
+        assert not vault.keep("acme", "b-7", reference, b"something else")
+        assert vault.read(reference) == PHOTO
+
+
+def test_a_file_has_another_place_for_every_order_evidence_and_content() -> None:
+    places = {
+        file_reference(marketplace, order, evidence, sha256)
+        for marketplace in ("acme", "a")
+        for order in ("PO-1", "PO-1\0e1")
+        for evidence in ("e1", "e2")
+        for sha256 in (bytes(32), bytes([1]) * 32)
+    }
+    assert len(places) == 16
+
+
+def test_a_file_that_was_dropped_or_whose_subject_was_erased_is_gone_and_its_place_is_free(path: pathlib.Path) -> None:
+    with closing(SqliteVault(path, KEY)) as vault:
+        text = vault.seal("acme", "b-7", "said before")
+        vault.keep("acme", "b-7", "file-1", PHOTO)
+        vault.drop("file-1")
+        with pytest.raises(TextGone):
+            vault.read("file-1")
+        assert vault.open(text.reference) == "said before", "texts of the same transaction stay"
+        vault.keep("acme", "b-7", "file-2", PHOTO)
+        vault.erase("acme", "b-7")
+        with pytest.raises(TextGone, match="erased"):
+            vault.read("file-2")
+        assert vault.keep("acme", "b-7", "file-2", PHOTO[:10]), "somebody of the same name gives it again"
+        assert vault.read("file-2") == PHOTO[:10]
