@@ -46,5 +46,5 @@ def file_reference(marketplace: str, order_id: str, evidence_id: str, sha256: by
 
     ``sha256`` is the file's own hash, as ``EvidenceAdded`` has it: another content has another place.
     """
-    named = "\0".join((marketplace, order_id, evidence_id)).encode() + b"\0" + sha256
+    named = f"{marketplace}\0{order_id}\0{evidence_id}\0".encode() + sha256
     return f"file-{hashlib.sha256(named).hexdigest()[:40]}"

@@ -1,4 +1,4 @@
-"""The vault in SQLite: free texts and files, encrypted under a key per subject; events carry commitments and hashes only.
+"""The vault in SQLite: texts and files, encrypted under a key per subject; events carry commitments and hashes only.
 
 Each subject of a marketplace has a random key, kept wrapped by the key-encryption key (AES-256-GCM). A text is stored
 with a random key of its own in front, both encrypted under the subject's key; the commitment in the event is the
