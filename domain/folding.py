@@ -194,7 +194,7 @@ def _tracking_moved(order: Order, event: e.TrackingMoved, at: Instant, stamp: St
 def _tracked(order: Order, event: e.TrackingStarted | e.TrackingMoved, at: Instant) -> None:
     back = order.returns.get(event.shipment_id or "")
     if back is not None:
-        back.started = True
+        _on_its_way_back(back, event.carrier, event.tracking_number)
         return
     matches = [
         s
@@ -220,6 +220,12 @@ def _tracked(order: Order, event: e.TrackingStarted | e.TrackingMoved, at: Insta
     rest = {x.line: x.quantity for x in event.lines if not any(x.line in shipment.lines for shipment in matches)}
     if rest:
         order.parcels.append(Parcel(event.carrier, event.tracking_number, event.shipment_id, rest, at))
+
+
+def _on_its_way_back(back: Return, carrier: str | None, tracking_number: str | None) -> None:
+    back.started = True
+    back.carrier = back.carrier or carrier
+    back.tracking_number = back.tracking_number or tracking_number
 
 
 def _shipped(order: Order, event: e.LineShipped | e.LinePartiallyShipped, at: Instant, stamp: Stamp) -> None:
@@ -350,12 +356,13 @@ def _found_stage(stage: str) -> Callable[[Order, Any, Instant, Stamp], None]:
 
 def _rebill_due(order: Order, event: e.RebillDue, at: Instant, stamp: Stamp) -> None:
     order.counters["rebill"] = order.counters.get("rebill", 0) + 1
-    order.rebills[event.rebill_id] = Rebill(event.rebill_id, event.amount, {x.line: x.quantity for x in event.lines})
+    lines = {x.line: x.quantity for x in event.lines}
+    order.rebills[event.rebill_id] = Rebill(event.rebill_id, event.amount, lines, due_at=stamp.recorded_at)
 
 
 def _rebilled(order: Order, event: e.Rebilled, at: Instant, stamp: Stamp) -> None:
     rebill = order.rebills[event.rebill_id]
-    rebill.status, rebill.failed = "confirmed", False
+    rebill.status, rebill.failed, rebill.confirmed_at = "confirmed", False, stamp.recorded_at
     order.rebills_confirmed += rebill.amount
     for line, quantity in rebill.lines.items():
         order.lines[line].rebilled += quantity
@@ -406,6 +413,7 @@ def _return_opened(order: Order, event: e.ReturnOpened, at: Instant, stamp: Stam
     lines = {x.line: x.quantity for x in event.lines}
     canceled = event.refund == "none"
     back = Return(event.return_id, event.about, event.reason, lines, event.postage, event.refund, canceled)
+    back.opened_at = stamp.recorded_at
     order.returns[event.return_id] = back
     request = order.requests.get(event.about)
     if request is not None and request.status == "partly":
@@ -432,22 +440,24 @@ def _return_accepted(order: Order, event: e.ReturnAccepted, at: Instant, stamp: 
         _give_back_now(order, back)
     case = order.cases.get(event.about)
     if case is not None and case.status == "open":
-        case.status = "accepted"
+        case.status, case.ended_at = "accepted", stamp.recorded_at
 
 
 def _case_decided(order: Order, event: e.CaseDecided, at: Instant, stamp: Stamp) -> None:
     case = order.cases[event.case_id]
     case.status, case.outcome = "decided", event.outcome
+    case.rule, case.ended_at = event.rule, stamp.recorded_at
 
 
 def _return_started(order: Order, event: e.ReturnStarted, at: Instant, stamp: Stamp) -> None:
-    order.returns[event.return_id].started = True
+    _on_its_way_back(order.returns[event.return_id], event.carrier, event.tracking_number)
 
 
 def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: Stamp) -> None:
     back = order.returns[event.return_id]
     refunded_unseen = back.status == "closed"
     back.status = "received" if event.cause == "received" else "closed"
+    back.condition, back.ended_at = event.condition, stamp.recorded_at
     if refunded_unseen:
         for number, quantity in back.lines.items():
             order.lines[number].returned += quantity
@@ -484,8 +494,7 @@ def _rebilled_came_back(order: Order, back: Return) -> None:
 
 
 def _dispute_opened(order: Order, event: e.DisputeOpened, at: Instant, stamp: Stamp) -> None:
-    request = order.requests.get(event.about)
-    lines = dict(request.asked) if request is not None else {n: x.ordered for n, x in order.lines.items()}
+    lines = _lines_of_dispute(order, event.about)
     evidence_until = next((d.due_at for d in event.deadlines if d.kind == "evidence"), None)
     order.disputes[event.dispute_id] = Dispute(
         event.dispute_id, event.about, event.by, "open", stamp.recorded_at, lines, evidence_until
@@ -494,10 +503,35 @@ def _dispute_opened(order: Order, event: e.DisputeOpened, at: Instant, stamp: St
     _set_deadlines(order, event.deadlines)
 
 
+def _lines_of_dispute(order: Order, about: str) -> dict[int, int]:
+    """What a dispute is about: the request's quantities, or everything where it is about a message."""
+    request = order.requests.get(about)
+    return dict(request.asked) if request is not None else {n: x.ordered for n, x in order.lines.items()}
+
+
+def _dispute_escalated(order: Order, event: e.DisputeEscalated, at: Instant, stamp: Stamp) -> None:
+    order.disputes[event.dispute_id].ticket = event.ticket
+
+
+def _dispute_dismissed(order: Order, event: e.DisputeDismissed, at: Instant, stamp: Stamp) -> None:
+    """Of an opening: of an appeal the dispute stands as it was decided."""
+    if event.dispute_id not in order.disputes:
+        order.dismissed[event.dispute_id] = Dispute(
+            event.dispute_id,
+            event.about,
+            stamp.actor_kind,
+            "dismissed",
+            stamp.recorded_at,
+            _lines_of_dispute(order, event.about),
+            rule=event.verdict.rule,
+        )
+
+
 def _dispute_decided(order: Order, event: e.DisputeDecided, at: Instant, stamp: Stamp) -> None:
     dispute = order.disputes[event.dispute_id]
     dispute.status = {"grant": "granted", "deny": "denied", "return": "returned"}[event.outcome]
     dispute.decisions += 1
+    dispute.rule, dispute.decided_at = event.rule, stamp.recorded_at
     dispute.appeal_until = next((d.due_at for d in event.deadlines if d.kind == "appeal"), None)
     _set_deadlines(order, event.deadlines)
     request = order.requests.get(dispute.about)
@@ -590,9 +624,9 @@ _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {
     e.ReturnStarted: _return_started,
     e.ReturnReceived: _return_received,
     e.DisputeOpened: _dispute_opened,
-    e.DisputeEscalated: _nothing,
+    e.DisputeEscalated: _dispute_escalated,
     e.DisputeDecided: _dispute_decided,
-    e.DisputeDismissed: _nothing,
+    e.DisputeDismissed: _dispute_dismissed,
     e.DisputeAppealed: _dispute_appealed,
     e.DeadlineReached: _deadline_reached,
     e.ConfirmationDelivered: _notice("delivered"),

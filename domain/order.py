@@ -150,6 +150,12 @@ class Return:
     refunded: bool = False
     started: bool = False
     delivered_at: Instant | None = None
+    opened_at: Instant = 0
+    carrier: str | None = None
+    tracking_number: str | None = None
+    condition: str | None = None
+    ended_at: Instant | None = None
+    """When (recorded) it was last received or closed."""
 
 
 @dataclass(slots=True)
@@ -162,6 +168,8 @@ class Rebill:
     status: str = "due"
     failed: bool = False
     memo_id: str | None = None
+    due_at: Instant = 0
+    confirmed_at: Instant | None = None
 
 
 @dataclass(slots=True)
@@ -192,6 +200,10 @@ class Case:
     remaining: int | None = None
     """Business microseconds left while the clock stands still for evidence."""
     outcome: str | None = None
+    rule: str | None = None
+    """The rule that the decision rests on."""
+    ended_at: Instant | None = None
+    """When (recorded) it was accepted or decided."""
 
 
 @dataclass(slots=True)
@@ -208,6 +220,10 @@ class Dispute:
     appeal_until: Instant | None = None
     appealed: bool = False
     decisions: int = 0
+    rule: str | None = None
+    """The rule that the last decision rests on."""
+    ticket: str | None = None
+    decided_at: Instant | None = None
 
 
 @dataclass(slots=True)
@@ -271,6 +287,8 @@ class Order:
     """notice id → sent, delivered, failed"""
     cases: dict[str, Case] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
+    dismissed: dict[str, Dispute] = field(default_factory=dict)
+    """Disputes that came too late; they never were open, and their ids are not taken."""
     evidence: dict[str, Evidence] = field(default_factory=dict)
     messages: dict[str, tuple[str, Instant]] = field(default_factory=dict)
     """message id → who sent it and when it was recorded"""
@@ -306,6 +324,7 @@ class Order:
         new.found = None if self.found is None else _copy_found(self.found)
         new.cases = {k: _copy_case(v) for k, v in self.cases.items()}
         new.disputes = {k: _copy_dispute(v) for k, v in self.disputes.items()}
+        new.dismissed = self.dismissed.copy()
         new.notices = self.notices.copy()
         new.evidence = self.evidence.copy()
         new.messages = self.messages.copy()

@@ -1,19 +1,21 @@
-"""The seller's dashboard in numbers: what was placed, cancelled and given back on each local day. COMMANDS.md 5."""
+"""Sellers and buyers in numbers: what was placed, cancelled and given back on each local day. COMMANDS.md 5."""
 
 from collections.abc import Iterator
 from functools import lru_cache
 
 from domain.calendar import local_date
-from domain.events import AutoCanceled, LinesCanceled, OrderPlaced, RefundDue
+from domain.events import OrderPlaced, RefundDue
 from domain.instants import Instant, to_datetime
-from domain.reasons import SELLERS_REASONS
+from domain.standing import asked_by_buyer, count_of, first_canceled
 from projections.changes import Sum, Told, ToldEvent
-from projections.tables import SELLER_DAILY
+from projections.tables import BUYER_STANDING, SELLER_DAILY
 
 
 def order_placed(told: Told, at: ToldEvent) -> Iterator[Sum]:
     assert isinstance(at.event, OrderPlaced)
-    yield _sum(told, orders_placed=1, lines_placed=len(at.event.lines))
+    lines = len(at.event.lines)
+    yield _sum(told, orders_placed=1, lines_placed=lines)
+    yield _of_buyer(told, orders_placed=1, lines_placed=lines)
 
 
 def refund_due(told: Told, at: ToldEvent) -> Iterator[Sum]:
@@ -23,42 +25,16 @@ def refund_due(told: Told, at: ToldEvent) -> Iterator[Sum]:
 
 
 def canceled(told: Told, at: ToldEvent) -> Iterator[Sum]:
-    """A line counts once, under the cause that first cancelled any of it."""
-    assert told.order is not None
-    after = {number: line.canceled for number, line in told.order.lines.items()}
-    later = False
-    for told_event in told.events:
-        later = later or told_event is at
-        if later:
-            for line, quantity, _, _ in _entries(told_event):
-                after[line] -= quantity
-    counted = {number for number, units in after.items() if units}
-    for line, _, cause, reason in _entries(at):
-        if line in counted:
-            continue
-        counted.add(line)
-        match cause:
-            case "request" | "dispute":
-                yield _sum(told, by_request=1)
-            case "seller":
-                yield _sum(told, by_seller=1)
-            case "support" if reason in SELLERS_REASONS:
-                yield _sum(told, by_seller=1)
-            case "fill_or_kill" | "late_ship":
-                yield _sum(told, automatic=1)
-            case _:
-                pass  # unpaid counts for nobody, support's own reasons for neither side
-
-
-def _entries(at: ToldEvent) -> list[tuple[int, int, str, str | None]]:
-    """Line, units, cause and reason of everything that an event cancels."""
-    match at.event:
-        case LinesCanceled(lines=lines):
-            return [(part.line, part.quantity, part.cause, part.reason) for part in lines]
-        case AutoCanceled(line=line, quantity=quantity):
-            return [(line, quantity, "fill_or_kill", None)]
-        case _:
-            return []
+    """A line counts once, under the cause that first cancelled any of it (``domain.standing``)."""
+    order = told.order
+    assert order is not None
+    place = next(number for number, event in enumerate(told.events) if event is at)
+    for each in first_canceled(order, [event.event for event in told.events], place):
+        count = count_of(each.cause, each.reason)
+        if count is not None:
+            yield _sum(told, **{count: 1})
+        if asked_by_buyer(order, each.cause, each.request_id):
+            yield _of_buyer(told, canceled=1)
 
 
 def _sum(
@@ -75,6 +51,13 @@ def _sum(
     terms = told.order.terms
     key = (told.marketplace, terms.seller_id, local_day(told.recorded_at, terms.calendar.timezone))
     return Sum(SELLER_DAILY, key, (orders_placed, lines_placed, by_request, by_seller, automatic, refund_minor))
+
+
+def _of_buyer(told: Told, orders_placed: int = 0, lines_placed: int = 0, canceled: int = 0) -> Sum:
+    assert told.order is not None
+    terms = told.order.terms
+    key = (told.marketplace, terms.buyer_id, local_day(told.recorded_at, terms.calendar.timezone))
+    return Sum(BUYER_STANDING, key, (orders_placed, lines_placed, canceled))
 
 
 @lru_cache(maxsize=4096)

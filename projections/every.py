@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from domain import events as e
-from projections import cancellations, dashboards
+from projections import after_delivery, cancellations, dashboards
 from projections.audit_trail import audit_trail, message_sent, policy_published
 from projections.changes import Change, Told, ToldEvent
 
@@ -18,6 +18,8 @@ OF_ORDERS: Final = MappingProxyType[type, tuple[Projection, ...]](
         e.AutoCanceled: (cancellations.auto_canceled, dashboards.canceled),
         e.RefundDue: (dashboards.refund_due,),
         e.MessageSent: (message_sent,),
+        e.EvidenceAdded: (after_delivery.evidence_added,),
+        e.CreditMemoIssued: (after_delivery.credit_memo_issued,),
     }
 )
 """Event class → what tells it, beside the audit trail; for the events of orders."""

@@ -1,6 +1,5 @@
 """The tables that show an order as it stands: rows from its state, with one status logic (``domain.show``)."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -8,7 +7,9 @@ from domain.deadlines import live
 from domain.instants import EARLIEST, Instant
 from domain.order import Order
 from domain.show import attention, money, status
-from projections.tables import DEADLINES, ORDER_LINES, ORDERS, REFUNDS, REQUESTS, SHIPMENTS, Row, Table
+from projections.after_delivery import after_delivery_rows
+from projections.quantities import quantities
+from projections.tables import DEADLINES, ORDER_LINES, ORDERS, REBILLS, REFUNDS, REQUESTS, SHIPMENTS, Row, Table
 
 
 def state_rows(order: Order, partition: int, *, stuck: bool = False) -> Iterator[tuple[Table, list[Row]]]:
@@ -25,6 +26,10 @@ def state_rows(order: Order, partition: int, *, stuck: bool = False) -> Iterator
         yield REFUNDS, refund_rows(order)
     if order.shipments:
         yield SHIPMENTS, shipment_rows(order)
+    if order.rebills:
+        yield REBILLS, rebill_rows(order)
+    if order.returns or order.cases or order.disputes or order.dismissed:
+        yield from after_delivery_rows(order)
     yield DEADLINES, deadlines
 
 
@@ -114,7 +119,7 @@ def request_rows(order: Order) -> list[Row]:
             seller,
             request.by,
             request.reason,
-            _quantities(request.asked),
+            quantities(request.asked),
             request.status,
             request.asked_at,
             request.decide_by,
@@ -142,6 +147,27 @@ def refund_rows(order: Order) -> list[Row]:
     ]
 
 
+def rebill_rows(order: Order) -> list[Row]:
+    terms = order.terms
+    return [
+        (
+            order.marketplace,
+            order.order_id,
+            rebill.rebill_id,
+            terms.seller_id,
+            terms.currency,
+            rebill.amount,
+            quantities(rebill.lines),
+            rebill.status,
+            int(rebill.failed),
+            rebill.memo_id,
+            rebill.due_at,
+            rebill.confirmed_at,
+        )
+        for rebill in order.rebills.values()
+    ]
+
+
 def shipment_rows(order: Order) -> list[Row]:
     return [
         (
@@ -151,7 +177,7 @@ def shipment_rows(order: Order) -> list[Row]:
             shipment.carrier,
             shipment.tracking_number,
             shipment.status,
-            _quantities(shipment.lines),
+            quantities(shipment.lines),
             shipment.occurred_at,
             shipment.last_seen,
         )
@@ -163,10 +189,6 @@ def deadline_rows(order: Order) -> list[Row]:
     if not order.deadlines:
         return []
     return [(order.marketplace, order.order_id, d.deadline_id, d.kind, d.due_at, d.ref) for d in live(order)]
-
-
-def _quantities(lines: dict[int, int]) -> str:
-    return json.dumps([{"line": line, "quantity": quantity} for line, quantity in lines.items()])
 
 
 _DUE_AT: Final = DEADLINES.names.index("due_at")

@@ -13,7 +13,7 @@ TYPES = {
 }
 BEGINNING = """# Tables
 
-This page is written by `make docs` from `projections/tables.py`; do not edit it here.
+This page is written by `make docs` from `projections/tables/`; do not edit it here.
 
 The views are tables in a database of their own, by default `views.sqlite` beside the journal (`--views`). They are safe
 to query while the engine runs: nobody who reads is in its way, and rows and position are written together, so that what

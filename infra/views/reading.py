@@ -12,11 +12,17 @@ from typing import Any, Final
 from domain.instants import Instant, parse_instant
 from projections.tables import (
     CANCELLATIONS,
+    CASES,
+    CREDIT_MEMOS,
     DEADLINES,
+    DISPUTES,
+    EVIDENCE,
     MESSAGES,
     ORDER_LINES,
+    REBILLS,
     REFUNDS,
     REQUESTS,
+    RETURNS,
     SHIPMENTS,
     Cell,
     Table,
@@ -52,7 +58,13 @@ SORTED_BY: Final[dict[Table, str]] = {
     ORDER_LINES: "line",
     REQUESTS: "asked_at",
     REFUNDS: "due_at",
+    REBILLS: "due_at",
+    CREDIT_MEMOS: "issued_at",
     SHIPMENTS: "occurred_at",
+    RETURNS: "opened_at",
+    CASES: "opened_at",
+    DISPUTES: "opened_at",
+    EVIDENCE: "attached_at",
     DEADLINES: "due_at",
     CANCELLATIONS: "position",
     MESSAGES: "position",
@@ -164,6 +176,24 @@ class Reading(ABC):
             "SELECT * FROM seller_daily WHERE marketplace = ? AND seller_id = ? AND day >= ? AND day <= ? ORDER BY day",
             (marketplace, seller, first, last),
         )
+
+    def buyer_standing(self, marketplace: str, buyer: str, first: str, last: str) -> list[Row]:
+        """The buyer's days, likewise."""
+        return self.query(
+            "SELECT * FROM buyer_standing WHERE marketplace = ? AND buyer_id = ? AND day >= ? AND day <= ? "
+            "ORDER BY day",
+            (marketplace, buyer, first, last),
+        )
+
+    def newest_order_of_seller(self, marketplace: str, seller: str) -> Row | None:
+        """The order that the seller got last."""
+        placed = self.in_time("placed_at")
+        rows = self.query(
+            f"SELECT * FROM orders WHERE marketplace = ? AND seller_id = ? ORDER BY {placed} DESC, order_id DESC "
+            "LIMIT 1",
+            (marketplace, seller),
+        )
+        return rows[0] if rows else None
 
     def waiting_requests(self, marketplace: str, seller: str | None = None, limit: int = 100) -> list[Row]:
         """Open requests, those that must be decided soonest first, those without a date last."""

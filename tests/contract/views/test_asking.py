@@ -8,17 +8,23 @@ from hypothesis import strategies as st
 
 from consumers.views import START, Batch, Position
 from domain.instants import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
-from infra.views.reading import BadCursor, OrderFilter, Reading
+from infra.views.reading import SORTED_BY, BadCursor, OrderFilter, Reading
 from infra.views.sqlite import SqliteViews, open_sqlite_views
 from projections.changes import Changes
 from projections.tables import (
     CANCELLATIONS,
+    CASES,
+    CREDIT_MEMOS,
     DEADLINES,
+    DISPUTES,
+    EVIDENCE,
     MESSAGES,
     ORDER_LINES,
     ORDERS,
+    REBILLS,
     REFUNDS,
     REQUESTS,
+    RETURNS,
     SHIPMENTS,
     Cell,
     Row,
@@ -162,6 +168,12 @@ def test_an_orders_rows_are_told_in_the_order_in_which_they_came(views: SqliteVi
     assert [row["amount_minor"] for row in views.of_order(REFUNDS, "acme", "PO-0")] == [7000]
     assert [row["cause"] for row in views.of_order(CANCELLATIONS, "acme", "PO-0")] == ["fill_or_kill"]
     assert views.of_order(DEADLINES, "acme", "PO-0") == []
+    assert [row["memo_id"] for row in views.of_order(REBILLS, "acme", "PO-6")] == ["memo-a"]
+    assert [row["amount_minor"] for row in views.of_order(CREDIT_MEMOS, "acme", "PO-6")] == [7000]
+    assert [row["outcome"] for row in views.of_order(CASES, "acme", "PO-10")] == ["return"]
+    assert [row["about"] for row in views.of_order(RETURNS, "acme", "PO-10")] == ["case-a"]
+    assert [row["evidence_id"] for row in views.of_order(EVIDENCE, "acme", "PO-10")] == ["e1"]
+    assert [row["status"] for row in views.of_order(DISPUTES, "acme", "PO-11")] == ["open"]
     trail = views.audit_trail("acme", "PO-0")
     assert [row["event"] for row in trail] == [
         "OrderPlaced",
@@ -222,6 +234,8 @@ QUESTIONS: dict[str, Any] = {
     "counts": lambda v: v.counts("acme"),
     "counts of a seller": lambda v: v.counts("acme", "s-1"),
     "days": lambda v: v.seller_daily("acme", "s-1", "2026-03-01", "2026-03-31"),
+    "days of a buyer": lambda v: v.buyer_standing("acme", "b-1", "2026-03-01", "2026-03-31"),
+    "newest order": lambda v: v.newest_order_of_seller("acme", "s-1"),
     "requests": lambda v: v.waiting_requests("acme"),
     "requests of a seller": lambda v: v.waiting_requests("acme", "s-1"),
     "deadlines": lambda v: v.deadlines(NOON),
@@ -229,10 +243,7 @@ QUESTIONS: dict[str, Any] = {
     "trail": lambda v: v.audit_trail("acme", "PO-1"),
     "events": lambda v: v.events(0, 100),
     "has": lambda v: v.has(0, 1),
-    **{
-        table.name: (lambda v, table=table: v.of_order(table, "acme", "PO-1"))
-        for table in (ORDER_LINES, REQUESTS, REFUNDS, SHIPMENTS, DEADLINES, CANCELLATIONS, MESSAGES)
-    },
+    **{table.name: (lambda v, table=table: v.of_order(table, "acme", "PO-1")) for table in SORTED_BY},
 }
 
 

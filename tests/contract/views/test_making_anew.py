@@ -115,7 +115,7 @@ def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: 
 def test_a_check_of_views_of_another_log_says_so(views: SqliteViews) -> None:
     project(history(), views)
     other = History(partitions=2)
-    for n in range(60):
+    for n in range(90):
         other.place(f"X-{n}", seller_id="s-2")
     report = check(views, parts(other))
     assert not report.clean

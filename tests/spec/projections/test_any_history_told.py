@@ -17,12 +17,19 @@ from domain.reasons import SELLERS_REASONS
 from domain.show import attention, money, status
 from projections.tables import (
     AUDIT_TRAIL,
+    BUYER_STANDING,
     CANCELLATIONS,
+    CASES,
+    CREDIT_MEMOS,
     DEADLINES,
+    DISPUTES,
+    EVIDENCE,
     ORDER_LINES,
     ORDERS,
+    REBILLS,
     REFUNDS,
     REQUESTS,
+    RETURNS,
     SELLER_DAILY,
     SHIPMENTS,
 )
@@ -84,6 +91,12 @@ def test_the_tables_say_what_the_orders_say(told: list[Any]) -> None:
         for name in SELLER_DAILY.names[3:]
         if row[name]
     }
+    assert buyers_recounted(stories) == {
+        (row["day"], name): row[name]
+        for row in views.rows(BUYER_STANDING)
+        for name in BUYER_STANDING.names[3:]
+        if row[name]
+    }
 
 
 def agrees(views: MemoryViews, order_id: str, story: Story) -> None:
@@ -111,6 +124,17 @@ def agrees(views: MemoryViews, order_id: str, story: Story) -> None:
         assert sorted(told) == sorted((r[id], r["status"], r["lines"]) for r in shown[name])
     refunds = [(r["refund_id"], r["amount_minor"], r["status"]) for r in views.rows(REFUNDS, order_id=order_id)]
     assert refunds == [(r["refund_id"], r["amount_minor"], r["status"]) for r in shown["refunds"]]
+    for other, id, kept in (
+        (RETURNS, "return_id", order.returns),
+        (CASES, "case_id", order.cases),
+        (DISPUTES, "dispute_id", {**order.dismissed, **order.disputes}),
+        (REBILLS, "rebill_id", order.rebills),
+    ):
+        rows = {str(r[id]): r["status"] for r in views.rows(other, order_id=order_id)}
+        assert rows == {name: each.status for name, each in kept.items()}
+    assert {r["evidence_id"] for r in views.rows(EVIDENCE, order_id=order_id)} == order.evidence.keys()
+    memos = {r["memo_id"] for r in views.rows(CREDIT_MEMOS, order_id=order_id)}
+    assert memos == {r.memo_id for r in order.rebills.values()} - {None}
 
 
 def days_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
@@ -135,6 +159,32 @@ def days_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
                     for part in event.lines:
                         if part.line not in counted and (column := column_of(part.cause, part.reason)) is not None:
                             found[day, column] += 1
+                        counted.add(part.line)
+    return +found
+
+
+def buyers_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
+    """buyer_standing once more: lines whose first cancellation the buyer had asked for."""
+    found: Counter[tuple[str, str]] = Counter()
+    for story in stories:
+        counted: set[int] = set()
+        zone = story.here.terms.calendar.timezone
+        asked_by: dict[str, str] = {}
+        for events, stamp in story.commits:
+            day = local_date(stamp.recorded_at, zone).isoformat()
+            for event, _ in events:
+                if isinstance(event, e.OrderPlaced):
+                    found[day, "orders_placed"] += 1
+                    found[day, "lines_placed"] += len(event.lines)
+                elif isinstance(event, e.CancelRequested):
+                    asked_by[event.request_id] = event.by
+                elif isinstance(event, e.AutoCanceled):
+                    counted.add(event.line)
+                elif isinstance(event, e.LinesCanceled):
+                    for part in event.lines:
+                        asked = part.cause in ("request", "dispute") and asked_by.get(part.request_id or "") != "seller"
+                        if part.line not in counted and asked:
+                            found[day, "lines_canceled_by_buyer"] += 1
                         counted.add(part.line)
     return +found
 

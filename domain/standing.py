@@ -1,0 +1,151 @@
+"""Standing: how much of what was placed a seller, or a buyer, cancels, over a rolling window (rule ``standing``).
+
+Against the seller: its own cancellations, fill-or-kill and late-ship. Against the buyer: what the buyer asked for. What
+was not paid for counts for nobody, support's own reasons neither. A line counts once, on the day and under the cause
+that first cancelled any of it. RULES.md 2, COMMANDS.md 5. Pure: what was counted by day comes in as an argument.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Final, Literal
+
+from domain.calendar import Length, is_day_off
+from domain.events import AutoCanceled, Calendar, Event, LinesCanceled
+from domain.order import Order
+from domain.policy import Standing
+from domain.reasons import SELLERS_REASONS
+
+Count = Literal["by_request", "by_seller", "automatic"]
+Side = Literal["seller", "buyer"]
+
+DEFAULT: Final = Standing()
+"""The window where a policy sets none; its limit binds nobody then."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCanceled:
+    """A line of which units were cancelled for the first time, and why."""
+
+    line: int
+    cause: str
+    reason: str | None
+    request_id: str | None
+
+
+def entries(event: Event) -> Iterator[tuple[FirstCanceled, int]]:
+    """Everything that an event cancels, with its units."""
+    match event:
+        case LinesCanceled(lines=lines):
+            for part in lines:
+                yield FirstCanceled(part.line, part.cause, part.reason, part.request_id), part.quantity
+        case AutoCanceled(line=line, quantity=quantity):
+            yield FirstCanceled(line, "fill_or_kill", None, None), quantity
+        case _:
+            pass
+
+
+def first_canceled(after: Order, events: Sequence[Event], event: int) -> Iterator[FirstCanceled]:
+    """The lines that event number ``event`` of a commit cancels first, ``after`` being the order after that commit."""
+    before = {number: line.canceled for number, line in after.lines.items()}
+    for later in events[event:]:
+        for each, units in entries(later):
+            before[each.line] -= units
+    counted = {number for number, units in before.items() if units}
+    for each, _ in entries(events[event]):
+        if each.line not in counted:
+            counted.add(each.line)
+            yield each
+
+
+def count_of(cause: str, reason: str | None) -> Count | None:
+    """Under which of the seller's counts a cancelled line falls; None for what counts for neither side.
+
+    ``buyer_asked`` without a request on record has the cause ``seller``, and so is the seller's own.
+    """
+    match cause:
+        case "request" | "dispute":
+            return "by_request"
+        case "seller":
+            return "by_seller"
+        case "support" if reason in SELLERS_REASONS:
+            return "by_seller"
+        case "fill_or_kill" | "late_ship":
+            return "automatic"
+        case _:
+            return None
+
+
+def asked_by_buyer(order: Order, cause: str, request_id: str | None) -> bool:
+    """Whether a line was cancelled because its buyer asked; under mutual consent a seller may have."""
+    if cause not in ("request", "dispute"):
+        return False
+    request = None if request_id is None else order.requests.get(request_id)
+    return request is None or request.by == "buyer"
+
+
+def touched(after: Order, events: Sequence[Event]) -> list[Side]:
+    """Whose standing these events of one commit touch, ``after`` being the order after it; for a preview."""
+    found: set[Side] = set()
+    for place in range(len(events)):
+        for each in first_canceled(after, events, place):
+            if count_of(each.cause, each.reason) in ("by_seller", "automatic"):
+                found.add("seller")
+            elif asked_by_buyer(after, each.cause, each.request_id):
+                found.add("buyer")
+    return sorted(found, reverse=True)
+
+
+# ---- the rate --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What was placed and cancelled on one local day: ``against`` counts lines, of so many ``placed``."""
+
+    day: date
+    placed: int
+    against: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Local days, both included."""
+
+    first: date
+    last: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+def window(last: date, length: Length, calendar: Calendar) -> Window:
+    """The window that ends with this local day. Counts are kept by day, so hours and minutes are rounded up to days;
+    business days are that many working days, with the days off between them."""
+    if length.unit == "business days":
+        first, left = last, length.count
+        while True:
+            left -= not is_day_off(first, calendar)
+            if not left or (last - first).days > 8 * length.count + 400:
+                return Window(first, last)
+            first -= timedelta(days=1)
+    per_day = {"days": 1, "hours": 24, "minutes": 24 * 60}[length.unit]
+    return Window(last - timedelta(days=max(0, -(-length.count // per_day) - 1)), last)
+
+
+def rate(days: Iterable[Day], within: Window) -> Fraction | None:
+    """Lines that count against ÷ lines placed, in the window; None where nothing was placed."""
+    counted = [day for day in days if day.day in within]
+    placed = sum(day.placed for day in counted)
+    return Fraction(sum(day.against for day in counted), placed) if placed else None
+
+
+def limit(terms: Standing | None) -> Fraction | None:
+    """A policy's limit as a rate: 2.5 % is 1/40; None where it sets none."""
+    return None if terms is None else Fraction(terms.limit.removesuffix("%").strip()) / 100
+
+
+def keeps(found: Fraction | None, most: Fraction | None) -> bool:
+    """Whether a rate is below the limit (RULES.md 1, P: below 2.5 %). With nothing placed, or no limit, it is."""
+    return found is None or most is None or found < most

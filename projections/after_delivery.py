@@ -1,0 +1,141 @@
+"""The tables of returns, cases and disputes: rows from the order's state, and evidence and credit memos as facts."""
+
+from collections.abc import Iterator
+
+from domain.events import CreditMemoIssued, EvidenceAdded
+from domain.order import Order
+from projections.changes import Fact, Told, ToldEvent
+from projections.quantities import quantities
+from projections.tables import CASES, CREDIT_MEMOS, DISPUTES, EVIDENCE, RETURNS, Row, Table
+
+
+def after_delivery_rows(order: Order) -> Iterator[tuple[Table, list[Row]]]:
+    """Every row that an order has in the tables of what comes after shipment."""
+    if order.returns:
+        yield RETURNS, return_rows(order)
+    if order.cases:
+        yield CASES, case_rows(order)
+    if order.disputes or order.dismissed:
+        yield DISPUTES, dispute_rows(order)
+
+
+def return_rows(order: Order) -> list[Row]:
+    return [
+        (
+            order.marketplace,
+            order.order_id,
+            back.return_id,
+            order.terms.seller_id,
+            back.about,
+            back.reason,
+            quantities(back.lines),
+            back.postage,
+            back.refund,
+            back.status,
+            int(back.accepted),
+            int(back.refunded),
+            back.condition,
+            back.carrier,
+            back.tracking_number,
+            back.opened_at,
+            back.delivered_at,
+            back.ended_at,
+        )
+        for back in order.returns.values()
+    ]
+
+
+def case_rows(order: Order) -> list[Row]:
+    terms = order.terms
+    return [
+        (
+            order.marketplace,
+            order.order_id,
+            case.case_id,
+            terms.seller_id,
+            terms.buyer_id,
+            case.reason,
+            quantities(case.lines),
+            case.status,
+            case.outcome,
+            case.rule,
+            case.opened_at,
+            case.due_at,
+            ",".join(case.awaited) if case.remaining is not None and case.status == "open" else "",
+            case.ended_at,
+        )
+        for case in order.cases.values()
+    ]
+
+
+def dispute_rows(order: Order) -> list[Row]:
+    """Those that came too late are left out where one was opened under their id."""
+    terms = order.terms
+    return [
+        (
+            order.marketplace,
+            order.order_id,
+            dispute.dispute_id,
+            terms.seller_id,
+            terms.buyer_id,
+            dispute.about,
+            dispute.by,
+            quantities(dispute.lines),
+            dispute.status,
+            dispute.rule,
+            dispute.ticket,
+            dispute.opened_at,
+            dispute.evidence_until,
+            dispute.decided_at,
+            dispute.appeal_until,
+            int(dispute.appealed),
+            dispute.decisions,
+        )
+        for dispute in {**order.dismissed, **order.disputes}.values()
+    ]
+
+
+def evidence_added(told: Told, at: ToldEvent) -> Iterator[Fact]:
+    """Its content is in the vault; what it is, and its hash, are here."""
+    event = at.event
+    assert isinstance(event, EvidenceAdded)
+    yield Fact(
+        EVIDENCE,
+        (
+            told.marketplace,
+            told.order_id,
+            event.evidence_id,
+            event.about,
+            event.side,
+            event.kind,
+            event.origin,
+            event.source,
+            event.sha256.hex(),
+            event.media_type,
+            event.size,
+            event.claimed_at,
+            told.recorded_at,
+            at.position,
+        ),
+    )
+
+
+def credit_memo_issued(told: Told, at: ToldEvent) -> Iterator[Fact]:
+    event = at.event
+    assert isinstance(event, CreditMemoIssued)
+    assert told.order is not None
+    terms = told.order.terms
+    yield Fact(
+        CREDIT_MEMOS,
+        (
+            told.marketplace,
+            told.order_id,
+            event.memo_id,
+            event.rebill_id,
+            terms.seller_id,
+            terms.currency,
+            event.amount,
+            told.recorded_at,
+            at.position,
+        ),
+    )
