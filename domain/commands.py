@@ -35,7 +35,7 @@ from domain.rulebook import RULE_IDS
 
 ENGINE_IDS: Final = re.compile(
     r"(?:refund|notice|rebill|return|acknowledge|alternatives|appeal|case|confirmation|decide|evidence|late-ship|"
-    r"reminder|unpaid)-[0-9]+",
+    r"reminder|unpaid)-[0-9]+|(?:told-[0-9]+|remind-[a-z\-]+-[0-9]+)-(?:buyer|seller)",
     re.ASCII,
 )
 """The forms of the ids that the engine gives; a client's id in such a form is *bad* (COMMANDS.md 1)."""

@@ -25,13 +25,18 @@ from domain.order import (
     Shipment,
     Stamp,
 )
+from domain.told import MARKS
 
 
 def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> None:
     """Fold one event into the state, in place."""
-    _APPLY[type(event)](order, event, occurred_at, stamp)
-    order.version += 1
+    kind = type(event)
+    _APPLY[kind](order, event, occurred_at, stamp)
+    order.version = version = order.version + 1
     order.recorded_at = stamp.recorded_at
+    marks = MARKS.get(kind)
+    if marks is not None:
+        order.told |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
 
 
 def _credit(order: Order, line: Line, units: int, canceled: bool) -> None:

@@ -153,6 +153,11 @@ class Returns(_Table):
     postage: Literal["buyer", "seller", "platform", "buyer-unless-at-fault"] = "buyer-unless-at-fault"
 
 
+class BothTold(_Table):
+    confirmed_within: LengthField | None = None
+    """By when the delivery of a confirmation is to be confirmed; else it is followed up."""
+
+
 class Standing(_Table):
     limit: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})? ?%$")] = "2.5 %"
     window: LengthField = Length(7, "days")
@@ -183,6 +188,7 @@ class Policy(_Table):
     disputes: Disputes | None = None
     returns: Returns | None = None
     standing: Standing | None = None
+    both_told: BothTold = BothTold()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

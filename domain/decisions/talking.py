@@ -3,6 +3,7 @@
 from domain import events as e
 from domain.commands import ConfirmNotice, ConfirmRefund, FailNotice, FailRefund, RecordContact, SendMessage
 from domain.decisions.situation import Events, Situation, sealed, sealed_text
+from domain.told import has_notice
 from domain.verdict import fact
 
 
@@ -32,8 +33,8 @@ def settle_refund(s: Situation, ask: ConfirmRefund | FailRefund) -> Events:
 
 
 def settle_notice(s: Situation, ask: ConfirmNotice | FailNotice) -> Events:
-    """A notice was delivered, or could not be."""
-    if ask.notice_id not in s.order.notices:
+    """A notice was delivered, or could not be: one that was recorded, or one that follows from the history."""
+    if not has_notice(s.order, ask.notice_id):
         yield from s.no("no-such-notice", f"There is no notice {ask.notice_id}.", fact("notice_id", ask.notice_id))
     elif isinstance(ask, ConfirmNotice):
         yield e.ConfirmationDelivered(ask.notice_id)

@@ -1,0 +1,198 @@
+"""Who is told what (rule ``both-told``): event → the template of the notice, and the sides that get it. A pure table.
+
+A notice is derived from the log alone, and so is its id: ``told-VERSION-buyer`` is what the buyer is told of the event
+with that version (its number in the order's history, from 1), ``remind-DEADLINE-seller`` reminds the seller of a
+deadline of theirs. ``CustomerNotified`` carries its own id, ``notice-1`` and on. No text stands here: the words of a
+template are a language pack's. Whether a notice goes out, and how, is not the domain's question.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+from domain import events as e
+from domain.order import Order
+
+Audience = Literal["buyer", "seller"]
+AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
+
+BUYER: Final[tuple[Audience, ...]] = ("buyer",)
+SELLER: Final[tuple[Audience, ...]] = ("seller",)
+BOTH: Final[tuple[Audience, ...]] = AUDIENCES
+
+
+class Telling(NamedTuple):
+    """What an event has people told: the template's name, and who."""
+
+    template: str
+    audiences: tuple[Audience, ...]
+
+
+# ---- where it depends on what the event says -------------------------------------------------------------------
+
+
+def _asked(event: e.CancelRequested) -> Telling:
+    """The other side is told of every request."""
+    return Telling("asked", BUYER if event.by == "seller" else SELLER)
+
+
+def _ship_by(event: e.ShipByRevised) -> Telling:
+    return Telling("ship-by-proposed" if event.proposed else "ship-by-revised", BUYER)
+
+
+def _evidence(event: e.EvidenceAdded) -> Telling:
+    """Whoever did not hand it in."""
+    return Telling("evidence-added", {"buyer": SELLER, "seller": BUYER}.get(event.side, BOTH))
+
+
+def _passed(event: e.DeadlineReached) -> Telling | None:
+    """What the passing itself means; where it cancels or refunds something, that is told."""
+    match event.kind:
+        case "decide":
+            return Telling("decide-passed", BOTH)
+        case "alternatives":
+            return Telling("alternatives-passed", BUYER)
+        case "acknowledge":
+            return Telling("acknowledge-passed", BOTH)
+        case "case":
+            return Telling("case-overdue", BOTH)
+        case "evidence":
+            return Telling("evidence-passed", BOTH)
+        case "appeal":
+            return Telling("appeal-passed", BOTH)
+        case _:
+            return None
+
+
+TOLD: Final[dict[type, Telling | Callable[[Any], Telling | None]]] = {
+    e.OrderPlaced: Telling("placed", BUYER),
+    e.CancelRequested: _asked,
+    e.AlternativeOffered: Telling("offered", BUYER),
+    e.AlternativeTaken: Telling("offer-taken", SELLER),
+    e.AlternativesDeclined: Telling("offers-declined", SELLER),
+    e.CancelRefused: Telling("refused", BOTH),
+    e.CancelApproved: Telling("approved", BOTH),
+    e.CancelDeclined: Telling("declined", BOTH),
+    e.CancelWithdrawn: Telling("withdrawn", BOTH),
+    e.LinesCanceled: Telling("canceled", BOTH),
+    e.AutoCanceled: Telling("auto-canceled", BOTH),
+    e.TrackingStarted: Telling("tracking", BUYER),
+    e.LineShipped: Telling("shipped", BUYER),
+    e.LinePartiallyShipped: Telling("shipped", BUYER),
+    e.ShipmentVoided: Telling("shipment-voided", BUYER),
+    e.ShipByRevised: _ship_by,
+    e.Delivered: Telling("delivered", BUYER),
+    e.RefundDue: Telling("refund-due", BUYER),
+    e.RefundConfirmed: Telling("refund-confirmed", BUYER),
+    e.RefundFailed: Telling("refund-failed", BUYER),
+    e.ShippedAfterCancelFound: Telling("found-shipped", SELLER),
+    e.CustomerNotified: Telling("shipped-although-canceled", BUYER),
+    e.CustomerAcknowledged: Telling("acknowledged", SELLER),
+    e.CustomerDeclined: Telling("not-acknowledged", SELLER),
+    e.RebillDue: Telling("rebill-due", BUYER),
+    e.Rebilled: Telling("rebilled", BOTH),
+    e.RebillFailed: Telling("rebill-failed", SELLER),
+    e.CreditMemoIssued: Telling("memo", SELLER),
+    e.CaseOpened: Telling("case-opened", BOTH),
+    e.EvidenceAdded: _evidence,
+    e.EvidenceRequested: Telling("evidence-requested", BOTH),
+    e.CaseDecided: Telling("case-decided", BOTH),
+    e.ReturnOpened: Telling("return-opened", BOTH),
+    e.ReturnAccepted: Telling("return-accepted", BOTH),
+    e.ReturnStarted: Telling("return-started", BOTH),
+    e.ReturnReceived: Telling("return-received", BOTH),
+    e.DisputeOpened: Telling("dispute-opened", BOTH),
+    e.DisputeEscalated: Telling("dispute-escalated", BOTH),
+    e.DisputeDecided: Telling("dispute-decided", BOTH),
+    e.DisputeDismissed: Telling("dispute-dismissed", BOTH),
+    e.DisputeAppealed: Telling("dispute-appealed", BOTH),
+    e.DeadlineReached: _passed,
+}
+"""Event class → what is told. Events that are not here are nobody's news: the answer to their command said it."""
+
+REMINDER: Final = "reminder"
+"""The template of every reminder."""
+CONFIRMATIONS: Final = frozenset({"canceled", "auto-canceled"})
+"""Templates whose notice to the buyer is the confirmation of a cancellation: the proof that it went through."""
+_PASSED: Final = ("decide", "alternatives", "acknowledge", "case", "evidence", "appeal")
+_BY_DEPENDING: Final = ("asked", "ship-by-proposed", "ship-by-revised", "evidence-added")
+TEMPLATES: Final = frozenset(
+    {
+        *(telling.template for telling in TOLD.values() if isinstance(telling, Telling)),
+        *_BY_DEPENDING,
+        *(f"{kind}-{'overdue' if kind == 'case' else 'passed'}" for kind in _PASSED),
+        REMINDER,
+    }
+)
+"""Every template that a language pack has to have."""
+
+
+def telling(event: e.Event) -> Telling | None:
+    """Who is told what of an event; None: nobody."""
+    found = TOLD.get(type(event))
+    return found if found is None or isinstance(found, Telling) else found(event)
+
+
+def notice_id(event: e.Event, version: int, audience: Audience) -> str:
+    """The id of the notice of an event, which has this version in its order's history."""
+    return event.notice_id if isinstance(event, e.CustomerNotified) else f"told-{version}-{audience}"
+
+
+# ---- reminders ---------------------------------------------------------------------------------------------------
+
+
+def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
+    """Whose deadline it is: who is reminded before it passes. RULES.md 5.5 and the kinds of COMMANDS.md 3."""
+    match deadline.kind:
+        case "decide":
+            request = order.requests.get(deadline.ref)
+            return BUYER if request is not None and request.by == "seller" else SELLER
+        case "alternatives" | "acknowledge":
+            return BUYER
+        case "evidence":
+            return BUYER if deadline.ref in order.cases else BOTH
+        case "appeal":
+            return BOTH
+        case _:
+            return ()
+
+
+REMINDED: Final = ("acknowledge", "alternatives", "appeal", "decide", "evidence")
+"""Kinds of deadline that somebody may be reminded of."""
+
+
+def reminder_id(deadline_id: str, audience: Audience) -> str:
+    """The id of the reminder of a deadline."""
+    return f"remind-{deadline_id}-{audience}"
+
+
+# ---- what the order's history has --------------------------------------------------------------------------------
+
+_TOLD_ID: Final = re.compile(r"told-([1-9][0-9]{0,8})-(buyer|seller)", re.ASCII)
+_REMINDER_ID: Final = re.compile(rf"remind-({'|'.join(REMINDED)})-([1-9][0-9]{{0,8}})-(buyer|seller)", re.ASCII)
+_BITS: Final[dict[tuple[Audience, ...], int]] = {BUYER: 1, SELLER: 2, BOTH: 3}
+
+
+def _bits(event: e.Event) -> int:
+    found = telling(event)
+    return 0 if found is None else _BITS[found.audiences]
+
+
+MARKS: Final[dict[type, int | Callable[[Any], int]]] = {
+    of: _BITS[found.audiences] if isinstance(found, Telling) else _bits
+    for of, found in TOLD.items()
+    if of is not e.CustomerNotified
+}
+"""Event class → the two bits that ``apply`` sets in ``Order.told``: 1 the buyer is told, 2 the seller."""
+
+
+def has_notice(order: Order, notice: str) -> bool:
+    """Whether the order's history has a notice of this id."""
+    if notice in order.notices:
+        return True
+    if found := _TOLD_ID.fullmatch(notice):
+        version, audience = int(found[1]), found[2]
+        return version <= order.version and bool(order.told >> (2 * version) & (1 if audience == "buyer" else 2))
+    if found := _REMINDER_ID.fullmatch(notice):
+        return int(found[2]) <= order.counters.get(f"{found[1]} deadline", 0)
+    return False

@@ -1,0 +1,140 @@
+"""Who is told what (rule ``both-told``, RULES.md 2), and which ids of notices an order's history has."""
+
+import pytest
+
+from domain import events as e
+from domain.commands import ENGINE_IDS
+from domain.events import Deadline
+from domain.told import (
+    BOTH,
+    MARKS,
+    REMINDED,
+    TEMPLATES,
+    TOLD,
+    Telling,
+    has_notice,
+    notice_id,
+    reminded,
+    telling,
+)
+from tests.spec.domain.story import Story
+
+SILENT_NEWS = {
+    "PaymentReceived", "OtherRefundRecorded", "MessageSent", "ContactRecorded", "FulfilmentStarted", "TrackingMoved",
+    "ShipmentRefused", "RebillAccepted", "CommandRefused", "ConfirmationDelivered", "NoticeFailed", "SubjectErased",
+    "LegalHoldPlaced", "LegalHoldReleased", "JournalCreated", "PolicyPublished", "ImportOpened", "ImportClosed",
+}  # fmt: skip
+"""Events of which nobody is told: whoever gave the command has its answer, or it is nobody's news."""
+
+
+def told_of(story: Story) -> list[tuple[str, str, str]]:
+    """(event, template, id) of every notice of a story."""
+    found, version = [], 0
+    for events, _ in story.commits:
+        for event, _ in events:
+            version += 1
+            news = telling(event)
+            for audience in () if news is None else news.audiences:
+                found.append((type(event).__name__, news.template, notice_id(event, version, audience)))  # type: ignore[union-attr]
+    return found
+
+
+def test_of_every_event_it_is_said_whether_anybody_is_told() -> None:
+    assert {of.__name__ for of in TOLD} | SILENT_NEWS == {of.__name__ for of in e.Event.__args__}
+    assert not {of.__name__ for of in TOLD} & SILENT_NEWS
+
+
+def test_every_cancellation_is_told_to_both() -> None:
+    for of in (e.LinesCanceled, e.AutoCanceled):
+        found = TOLD[of]
+        assert isinstance(found, Telling) and found.audiences == BOTH
+
+
+def test_a_cancelled_order_has_told_the_buyer_of_placing_and_both_of_the_rest() -> None:
+    story = Story("peer-to-peer").placed()
+    story.say("RequestCancel", "2026-03-02T10:30:00Z", request_id="r1", reason="ordered_by_mistake")
+    assert told_of(story) == [
+        ("OrderPlaced", "placed", "told-1-buyer"),
+        ("CancelRequested", "asked", "told-3-seller"),
+        ("LinesCanceled", "canceled", "told-4-buyer"),
+        ("LinesCanceled", "canceled", "told-4-seller"),
+        ("RefundDue", "refund-due", "told-5-buyer"),
+    ]
+
+
+def test_a_proposal_of_the_seller_is_told_to_the_buyer() -> None:
+    story = Story("mutual-consent").placed()
+    story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1")
+    story.say("RequestCancel", "2026-03-02T12:00:00Z", by="seller", request_id="r1", reason="other")
+    assert told_of(story)[-1] == ("CancelRequested", "asked", "told-4-buyer")
+
+
+def test_exactly_the_notices_of_its_history_can_be_confirmed() -> None:
+    story = Story("peer-to-peer").placed()
+    story.say("RequestCancel", "2026-03-02T10:30:00Z", request_id="r1", reason="ordered_by_mistake")
+    known = {notice for _, _, notice in told_of(story)}
+    here = story.here
+    tried = {f"told-{version}-{side}" for version in range(12) for side in ("buyer", "seller")}
+    assert {notice for notice in tried if has_notice(here, notice)} == known
+    assert story.say("ConfirmNotice", "2026-03-02T11:00:00Z", by="system", notice_id="told-4-buyer") == "accepted"
+    assert story.events(-1) == ["ConfirmationDelivered"]
+    assert story.say("FailNotice", "2026-03-02T11:01:00Z", by="system", notice_id="told-4-seller") == "accepted"
+    for stranger in ("told-2-buyer", "told-1-seller", "told-04-buyer", "told-4-Buyer", "told-99-buyer", "notice-1"):
+        said = story.say("ConfirmNotice", "2026-03-02T11:02:00Z", by="system", notice_id=stranger)
+        assert said == "refused:no-such-notice", stranger
+
+
+def test_a_notice_of_what_was_confirmed_and_not_told_does_not_come_about() -> None:
+    story = Story("peer-to-peer").placed()
+    story.say("ConfirmNotice", "2026-03-02T11:00:00Z", by="system", notice_id="told-1-buyer")
+    assert not has_notice(story.here, "told-3-buyer"), "the report itself is nobody's news"
+
+
+def test_the_first_counter_is_that_of_customers_notified_alone() -> None:
+    story = Story().placed()
+    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], carrier="UPS", tracking_number="1Z9")
+    text = "UPS 1Z9 is on its way although it was cancelled; it would be billed again."
+    story.say("NotifyCustomer", "2026-03-02T13:00:00Z", text=text)
+    assert told_of(story)[-1] == ("CustomerNotified", "shipped-although-canceled", "notice-1")
+    assert story.here.counters["notice"] == 1
+    assert has_notice(story.here, "notice-1") and not has_notice(story.here, "told-7-buyer")
+
+
+def test_a_reminder_can_be_confirmed_once_its_deadline_was_set() -> None:
+    story = Story("mutual-consent").placed()
+    assert not has_notice(story.here, "remind-decide-1-seller")
+    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other")
+    assert has_notice(story.here, "remind-decide-1-seller")
+    assert not has_notice(story.here, "remind-decide-2-seller")
+    assert not has_notice(story.here, "remind-unpaid-1-seller")
+
+
+def test_who_is_asked_is_reminded() -> None:
+    story = Story("mutual-consent").placed()
+    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other")
+    [deadline] = story.here.deadlines.values()
+    assert reminded(story.here, deadline) == ("seller",)
+    assert reminded(story.here, Deadline("unpaid-1", "unpaid", 0, "PO-1")) == ()
+    assert {kind for kind in REMINDED if reminded(story.here, Deadline(f"{kind}-1", kind, 0, "x"))} == set(REMINDED)
+
+
+@pytest.mark.parametrize(
+    "given", ["told-1-buyer", "told-12-seller", "remind-late-ship-1-buyer", "remind-decide-3-seller"]
+)
+def test_the_forms_of_notices_are_the_engines_own(given: str) -> None:
+    assert ENGINE_IDS.fullmatch(given)
+    story = Story("peer-to-peer").placed()
+    said = story.say("RequestCancel", "2026-03-02T10:30:00Z", request_id=given, reason="ordered_by_mistake")
+    assert said == "bad:/request_id"
+
+
+def test_every_template_that_an_event_may_name_is_listed() -> None:
+    passed = [
+        e.DeadlineReached("x-1", kind, 0, "x", ())
+        for kind in ("decide", "alternatives", "acknowledge", "case", "evidence", "appeal", "unpaid", "return")
+    ]
+    named = {news.template for event in passed if (news := telling(event)) is not None}
+    assert named <= TEMPLATES
+    assert len([event for event in passed if telling(event) is None]) == 2
+    assert set(MARKS) == set(TOLD) - {e.CustomerNotified}
