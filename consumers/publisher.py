@@ -1,8 +1,9 @@
 """From admitted commits to public records: what other services are told of the history. Pure.
 
 Every event of an order becomes one record on order-events, and those that tell somebody to do something an instruction
-beside it: give money back, bill again, pay the seller, move stock. Ids follow from the log alone, so a record that is
-made again is the same record. Commits of imports are history: their events are published, and nobody acts on them.
+beside it: give money back, bill again, pay the seller, move stock, tell a buyer or a seller. Ids follow from the log
+alone, so a record that is made again is the same record. Commits of imports are history: their events are published,
+and nobody acts on them.
 """
 
 from collections import OrderedDict
@@ -15,6 +16,7 @@ from consumers.dead_letters import Letter, PublicRecord, unpublished_id
 from consumers.projector import positions_of
 from domain import events as e
 from domain.instants import format_instant
+from domain.told import CONFIRMATIONS, about, notice_id, telling
 from schemas.codec import Undecodable, decode_event
 from schemas.commit import StreamEntry
 from schemas.framing import frame
@@ -25,6 +27,7 @@ from schemas.public.records import (
     CreditMemoInstruction,
     Frame,
     Instruction,
+    NotificationInstruction,
     RebillInstruction,
     RefundInstruction,
     RestockInstruction,
@@ -32,7 +35,8 @@ from schemas.public.records import (
     event_body,
     instruction_body,
 )
-from schemas.public.topics import CREDIT_MEMOS, EVENTS, REBILLS, REFUNDS, RESTOCK
+from schemas.public.topics import CREDIT_MEMOS, EVENTS, NOTIFICATIONS, REBILLS, REFUNDS, RESTOCK
+from schemas.references import reference_of
 from schemas.wire import Malformed
 
 HISTORY: Final = "import"
@@ -131,39 +135,55 @@ class Publisher:
                 ),
             )
             made.append(told.record(EVENTS, f"{part.stream}/{version}", contract.name, self._ids.id_of(contract), body))
-            if not history and isinstance(event, _INSTRUCTING):
-                instructed = self._instruction(event, admitted, part, version)
-                if instructed is not None:
-                    kind, instruction = instructed
-                    contract = instruction_contract(type(instruction).__name__)
-                    made.append(
-                        told.record(
-                            kind,
-                            instruction.instruction_id,
-                            contract.name,
-                            self._ids.id_of(contract),
-                            instruction_body(instruction),
-                        )
-                    )
+            if history:
+                continue
+            for kind, instruction in self._instructions(entry.name, event, admitted, part, version):
+                contract = instruction_contract(type(instruction).__name__)
+                id, schema_id = instruction.instruction_id, self._ids.id_of(contract)
+                made.append(told.record(kind, id, contract.name, schema_id, instruction_body(instruction)))
         return made
 
     # ---- instructions ---------------------------------------------------------------------------------------------
 
+    def _instructions(
+        self, name: str, event: e.Event, admitted: Admitted, part: StreamEntry, version: int
+    ) -> Iterator[tuple[str, Instruction]]:
+        """What an event tells somebody to do, and on which topic."""
+        if isinstance(event, _INSTRUCTING):
+            instructed = self._instruction(event, admitted, part, version)
+            if instructed is not None:
+                yield instructed
+        news = telling(event)
+        if news is None:
+            return
+        stream, placed = part.stream, self._placing(part.stream)
+        for audience in news.audiences:
+            told = notice_id(event, version, audience)
+            yield (
+                NOTIFICATIONS,
+                NotificationInstruction(
+                    instruction_id=f"{stream}/{told}",
+                    notice_id=told,
+                    audience=audience,
+                    recipient_id=placed.buyer_id if audience == "buyer" else placed.seller_id,
+                    template=news.template,
+                    event=name,
+                    version=version,
+                    about=about(event),
+                    reference=reference_of(admitted.hash) if news.template in CONFIRMATIONS else None,
+                    amount=getattr(event, "amount", None),
+                    currency=placed.currency,
+                    **_who(stream, placed, admitted),
+                ),
+            )
+
     def _instruction(
         self, event: e.Event, admitted: Admitted, part: StreamEntry, version: int
     ) -> tuple[str, Instruction] | None:
-        """What an event tells somebody to do, and on which topic."""
+        """What payment, accounts or the warehouse have to do."""
         stream = part.stream
         placed = self._placing(stream)
-        who: dict[str, Any] = {
-            "marketplace": stream.partition("/")[0],
-            "order_id": stream.partition("/")[2],
-            "po_number": placed.po_number,
-            "checkout_id": placed.checkout_id,
-            "buyer_id": placed.buyer_id,
-            "seller_id": placed.seller_id,
-            "issued_at": admitted.commit.recorded_at,
-        }
+        who = _who(stream, placed, admitted)
         match event:
             case e.RefundDue(refund_id, amount, lines):
                 return REFUNDS, RefundInstruction(
@@ -298,6 +318,20 @@ class _Placed:
         for line, quantity in lines:
             sums[line] = sums.get(line, 0) + quantity
         return tuple([Units(line, self.skus[line], quantity) for line, quantity in sorted(sums.items())])
+
+
+def _who(stream: str, placed: _Placed, admitted: Admitted) -> dict[str, Any]:
+    """What every instruction says of its order."""
+    marketplace, _, order_id = stream.partition("/")
+    return {
+        "marketplace": marketplace,
+        "order_id": order_id,
+        "po_number": placed.po_number,
+        "checkout_id": placed.checkout_id,
+        "buyer_id": placed.buyer_id,
+        "seller_id": placed.seller_id,
+        "issued_at": admitted.commit.recorded_at,
+    }
 
 
 class _Told(NamedTuple):

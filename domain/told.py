@@ -138,6 +138,24 @@ def notice_id(event: e.Event, version: int, audience: Audience) -> str:
     return event.notice_id if isinstance(event, e.CustomerNotified) else f"told-{version}-{audience}"
 
 
+_NAMED_BY: Final = (
+    "request_id", "refund_id", "shipment_id", "return_id", "case_id", "dispute_id", "memo_id", "rebill_id", "notice_id",
+)  # fmt: skip
+
+
+def about(event: e.Event) -> str | None:
+    """The id of what an event is about: a request, refund, shipment, return, case, dispute, rebilling or memo."""
+    match event:
+        case e.LinesCanceled(lines):
+            return next((part.request_id for part in lines if part.request_id is not None), None)
+        case e.EvidenceAdded() | e.EvidenceRequested():
+            return event.about
+        case e.DeadlineReached():
+            return event.ref
+        case _:
+            return next((getattr(event, name) for name in _NAMED_BY if getattr(event, name, None) is not None), None)
+
+
 # ---- reminders ---------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ INSTRUCTION_VERSIONS: Final = {
     "RebillInstruction": 1,
     "CreditMemoInstruction": 1,
     "RestockInstruction": 1,
+    "NotificationInstruction": 1,
 }
 """Name → the version that is written today."""
 

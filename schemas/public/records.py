@@ -98,6 +98,22 @@ class RestockInstruction(Instruction):
     condition: str | None
 
 
+@dataclass(slots=True, kw_only=True)
+class NotificationInstruction(Instruction):
+    """Tell a buyer or a seller. ``amount`` in minor units; no personal text."""
+
+    notice_id: str
+    audience: str
+    recipient_id: str
+    template: str
+    event: str
+    version: int
+    about: str | None
+    reference: str | None
+    amount: int | None
+    currency: str
+
+
 def event_body(frame: Frame, body: bytes) -> bytes:
     """The body of an event's record; ``body`` is the event as the journal has it."""
     return _FRAME.encode(frame) + body
@@ -114,5 +130,11 @@ _CODECS: Final = {
         schema_of(Contract(f"{INSTRUCTION_NAMESPACE}.{of.__name__}", INSTRUCTION_VERSIONS[of.__name__])),
         {of.__name__: of, "Units": Units},
     )
-    for of in (RefundInstruction, RebillInstruction, CreditMemoInstruction, RestockInstruction)
+    for of in (
+        RefundInstruction,
+        RebillInstruction,
+        CreditMemoInstruction,
+        RestockInstruction,
+        NotificationInstruction,
+    )
 }

@@ -41,14 +41,17 @@ TOPICS: Final = (
         RESTOCK, "the warehouse", "Instructions to move units into or out of stock, one each, ever.",
         ("RestockInstruction",),
     ),
-    PublicTopic(NOTIFICATIONS, "mail", "Messages to hand over. Declared; nothing is written to it yet."),
+    PublicTopic(
+        NOTIFICATIONS, "mail", "Instructions to tell a buyer or a seller something, one each, ever.",
+        ("NotificationInstruction",),
+    ),
     PublicTopic(
         DEAD_LETTERS, "operators", "What could not be read, told or published: original bytes, the error in headers."
     ),
 )  # fmt: skip
 """Every topic that others may read, beside the journal itself."""
 
-INSTRUCTIONS: Final = (REFUNDS, REBILLS, CREDIT_MEMOS, RESTOCK)
+INSTRUCTIONS: Final = (REFUNDS, REBILLS, CREDIT_MEMOS, RESTOCK, NOTIFICATIONS)
 """Kinds whose records somebody acts upon: history never writes them (COMMANDS.md 5)."""
 
 WRITTEN: Final = (EVENTS, *INSTRUCTIONS, DEAD_LETTERS)

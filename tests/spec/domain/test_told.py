@@ -29,14 +29,14 @@ SILENT_NEWS = {
 
 def told_of(story: Story) -> list[tuple[str, str, str]]:
     """(event, template, id) of every notice of a story."""
-    found, version = [], 0
-    for events, _ in story.commits:
-        for event, _ in events:
-            version += 1
-            news = telling(event)
-            for audience in () if news is None else news.audiences:
-                found.append((type(event).__name__, news.template, notice_id(event, version, audience)))  # type: ignore[union-attr]
-    return found
+    events = [event for events, _ in story.commits for event, _ in events]
+    news = [(event, version, telling(event)) for version, event in enumerate(events, 1)]
+    return [
+        (type(event).__name__, said.template, notice_id(event, version, audience))
+        for event, version, said in news
+        if said is not None
+        for audience in said.audiences
+    ]
 
 
 def test_of_every_event_it_is_said_whether_anybody_is_told() -> None:

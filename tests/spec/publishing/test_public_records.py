@@ -15,6 +15,7 @@ from schemas.commit import EventEntry
 from schemas.framing import unframe
 from schemas.public.contracts import schema_of
 from schemas.public.ids import PinnedIds, contract_of
+from schemas.references import reference_of
 from tests.spec.projections.histories import History
 
 
@@ -220,3 +221,54 @@ def test_an_event_that_nobody_can_read_parks_its_order_and_no_other(partly_shipp
     assert headers["rescind-offset"] == str(admitted.offset).encode()
     assert b"Teleported" in headers["rescind-error"]
     assert publisher.records(admitted, {"acme/PO-1": failed}) == ([], [])
+
+
+# ---- notifications --------------------------------------------------------------------------------------------------
+
+
+def test_both_told_every_notice_is_one_instruction_with_an_id_that_can_be_confirmed(partly_shipped: History) -> None:
+    said = on("notifications", told(partly_shipped))
+    assert [(each["notice_id"], each["template"], each["recipient_id"]) for each in said] == [
+        ("told-1-buyer", "placed", "b-1"),
+        ("told-3-buyer", "shipped", "b-1"),
+        ("told-4-buyer", "auto-canceled", "b-1"),
+        ("told-4-seller", "auto-canceled", "s-1"),
+        ("told-5-buyer", "refund-due", "b-1"),
+    ]
+    for each in said:
+        partly_shipped.say("ConfirmNotice", at="2026-03-02T12:00:00Z", notice_id=each["notice_id"])
+        last = list(partly_shipped.log.state.commits())[-1]
+        assert [entry.name for entry in last.commit.streams[0].events] == ["ConfirmationDelivered"]
+
+
+def test_a_confirmation_is_instructed_with_its_reference_and_no_text(partly_shipped: History) -> None:
+    said = on("notifications", told(partly_shipped))
+    confirmation = next(each for each in said if each["notice_id"] == "told-4-buyer")
+    commit = partly_shipped.log.state.commit_at(1)
+    assert commit is not None
+    assert confirmation.pop("issued_at")
+    assert confirmation == {
+        "instruction_id": "acme/PO-1/told-4-buyer",
+        "marketplace": "acme",
+        "order_id": "PO-1",
+        "po_number": "PO-1",
+        "checkout_id": None,
+        "buyer_id": "b-1",
+        "seller_id": "s-1",
+        "notice_id": "told-4-buyer",
+        "audience": "buyer",
+        "recipient_id": "b-1",
+        "template": "auto-canceled",
+        "event": "AutoCanceled",
+        "version": 4,
+        "about": "s1",
+        "reference": reference_of(commit.hash),
+        "amount": None,
+        "currency": "USD",
+    }
+    assert [each["amount"] for each in said if each["template"] == "refund-due"] == [7000]
+
+
+def test_import_is_history_and_nobody_is_told_of_it(partly_shipped: History) -> None:
+    assert on("notifications", told(partly_shipped, writer="import")) == []
+    assert on("notifications", told(partly_shipped, writer="import-live")) != []
