@@ -19,6 +19,8 @@ from domain.events import Event, ImportClosed, ImportOpened
 from domain.instants import EARLIEST, Instant
 from schemas.codec import Undecodable
 
+HISTORY: Final = "import"
+"""The ``writer`` of commits that nobody acts upon (COMMANDS.md 5)."""
 IMPORT_STREAMS: Final = "$import/"
 LIST_STREAM: Final = "$imports"
 

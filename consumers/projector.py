@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from consumers.admission import Admitted, Rejected
+from consumers.imports import HISTORY
 from consumers.orders import stamp_of
 from consumers.views import Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused, Views
 from domain.folding import apply
@@ -340,6 +341,7 @@ class Telling:
             self.order_id,
             order,
             events,
+            commit.writer == HISTORY,
         )
 
 

@@ -13,9 +13,11 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from consumers.admission import Admitted
 from consumers.dead_letters import Letter, PublicRecord, unpublished_id
+from consumers.imports import HISTORY
 from consumers.projector import positions_of
 from domain import events as e
 from domain.instants import format_instant
+from domain.references import reference_of
 from domain.told import CONFIRMATIONS, about, notice_id, telling
 from schemas.codec import Undecodable, decode_event
 from schemas.commit import StreamEntry
@@ -36,11 +38,8 @@ from schemas.public.records import (
     instruction_body,
 )
 from schemas.public.topics import CREDIT_MEMOS, EVENTS, NOTIFICATIONS, REBILLS, REFUNDS, RESTOCK
-from schemas.references import reference_of
 from schemas.wire import Malformed
 
-HISTORY: Final = "import"
-"""The ``writer`` of commits that nobody acts upon (COMMANDS.md 5)."""
 _UNPUBLISHABLE: Final = (Undecodable, Malformed, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What an admitted commit may come to here: the log takes what anyone appends, and a release may have a bug."""
 

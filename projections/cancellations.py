@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from domain.events import AutoCanceled, LinesCanceled
+from domain.references import reference_of
 from projections.changes import Fact, Told, ToldEvent
 from projections.tables import CANCELLATIONS, Cell
 
@@ -36,6 +37,7 @@ def _fact(told: Told, at: ToldEvent, part: int, cause: str, line: int, quantity:
             line,
             quantity,
             *why,
+            reference_of(told.commit),
             told.recorded_at,
         ),
     )

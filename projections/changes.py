@@ -31,7 +31,8 @@ class Told:
     """One admitted commit's part in one stream, with at least one event.
 
     ``version`` is the stream's event number of the first, from 1. ``marketplace`` and ``order_id`` are None where the
-    stream has none; ``order`` is the state after the commit, None where the stream is no order's.
+    stream has none; ``order`` is the state after the commit, None where the stream is no order's. ``history``: an
+    import wrote it, and nobody acts upon it.
     """
 
     partition: int
@@ -45,6 +46,7 @@ class Told:
     order_id: str | None
     order: Order | None
     events: Sequence[ToldEvent]
+    history: bool
 
 
 @dataclass(slots=True)

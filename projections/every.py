@@ -8,6 +8,7 @@ from domain import events as e
 from projections import after_delivery, cancellations, dashboards
 from projections.audit_trail import audit_trail, message_sent, policy_published
 from projections.changes import Change, Told, ToldEvent
+from projections.notifications import notifications
 
 Projection = Callable[[Told, ToldEvent], Iterable[Change]]
 
@@ -33,6 +34,7 @@ def journal_changes(told: Told) -> Iterator[Change]:
     yield from audit_trail(told)
     if told.order is not None:
         yield from _each(OF_ORDERS, told)
+        yield from notifications(told)
 
 
 def control_changes(told: Told) -> Iterator[Change]:

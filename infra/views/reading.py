@@ -18,6 +18,7 @@ from projections.tables import (
     DISPUTES,
     EVIDENCE,
     MESSAGES,
+    NOTIFICATIONS,
     ORDER_LINES,
     REBILLS,
     REFUNDS,
@@ -68,6 +69,7 @@ SORTED_BY: Final[dict[Table, str]] = {
     DEADLINES: "due_at",
     CANCELLATIONS: "position",
     MESSAGES: "position",
+    NOTIFICATIONS: "position",
 }
 """Tables that an order has rows in, and the column in whose order these are told."""
 
@@ -104,6 +106,15 @@ class Reading(ABC):
             if not rows:
                 return found
             found.append(rows[0]["marketplace"])
+
+    def order_with_reference(self, marketplace: str, reference: str) -> Row | None:
+        """The order that has the cancellation of this reference; the newest, should two share it."""
+        found = self.query(
+            "SELECT order_id FROM cancellations WHERE marketplace = ? AND reference = ? "
+            "ORDER BY partition, position DESC LIMIT 1",
+            (marketplace, reference),
+        )
+        return self.order(marketplace, found[0]["order_id"]) if found else None
 
     def order(self, marketplace: str, order_id: str) -> Row | None:
         """One order's row."""

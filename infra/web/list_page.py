@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from domain.instants import Instant, parse_instant
+from domain.references import read_reference
 from infra.views.reading import OrderFilter, Page, Reading, Row, attention_of
 from infra.web import words
 from infra.web.formatting import counted, money, number, time_left
@@ -27,7 +28,7 @@ class Found:
 
 
 def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> Found:
-    """Orders by PO number or order id, else of a seller, else of a buyer; without ``q`` all of them."""
+    """Orders by PO number, order id or reference, else of a seller, else of a buyer; without ``q`` all of them."""
     if not q:
         waiting = reading.waiting_requests(marketplace, limit=ASKED)
         page = _work_queue(reading, marketplace, waiting) if status == "cancel_requested" else None
@@ -37,6 +38,10 @@ def search(reading: Reading, marketplace: str, q: str, status: str | None, after
     by_id = reading.order(marketplace, q)
     if by_id is not None and all(row["order_id"] != by_id["order_id"] for row in rows):
         rows.insert(0, by_id)
+    reference = read_reference(q)
+    if not rows and reference is not None:
+        canceled = reading.order_with_reference(marketplace, reference)
+        rows = [] if canceled is None else [canceled]
     if rows:
         return _of_few(reading, marketplace, rows, status)
     counts = reading.counts(marketplace, seller=q)

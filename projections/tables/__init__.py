@@ -17,8 +17,9 @@ from projections.tables.money import CREDIT_MEMOS, REBILLS, REFUNDS
 from projections.tables.orders import DEADLINES, ORDER_LINES, ORDERS, SHIPMENTS
 from projections.tables.shape import Cell, Column, Kind, Row, Table, Type
 from projections.tables.standing import BUYER_STANDING, SELLER_DAILY
+from projections.tables.telling import NOTIFICATIONS
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised with every change of a table; views of another version are made anew from the log."""
 
 TABLES: Final = (
@@ -36,6 +37,7 @@ TABLES: Final = (
     DEADLINES,
     CANCELLATIONS,
     MESSAGES,
+    NOTIFICATIONS,
     SELLER_DAILY,
     BUYER_STANDING,
     AUDIT_TRAIL,
@@ -58,6 +60,7 @@ __all__ = [
     "DISPUTES",
     "EVIDENCE",
     "MESSAGES",
+    "NOTIFICATIONS",
     "ORDERS",
     "ORDER_LINES",
     "POLICIES",

@@ -47,7 +47,8 @@ CANCELLATIONS: Final = Table(
         text("reason", "A canonical reason.", empty=True),
         text("request_id", "The request that it carries out.", empty=True),
         text("shipment_id", "The notice by which fill-or-kill cancelled it.", empty=True),
+        text("reference", "The reference that the buyer's confirmation carries, like C-7F3K-9QXM."),
         instant("canceled_at", "When (recorded)."),
     ),
-    (("marketplace", "order_id"),),
+    (("marketplace", "order_id"), ("marketplace", "reference")),
 )

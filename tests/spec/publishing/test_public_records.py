@@ -11,11 +11,11 @@ from consumers.dead_letters import PublicRecord
 from consumers.publisher import Publisher
 from domain.events import ImportOpened, SubjectErased
 from domain.instants import parse_instant
+from domain.references import reference_of
 from schemas.commit import EventEntry
 from schemas.framing import unframe
 from schemas.public.contracts import schema_of
 from schemas.public.ids import PinnedIds, contract_of
-from schemas.references import reference_of
 from tests.spec.projections.histories import History
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.references import ALPHABET, read_reference, reference_of
+from domain.references import ALPHABET, read_reference, reference_of
 
 
 def test_the_reference_is_the_first_forty_bits_of_the_hash() -> None:

@@ -1,0 +1,63 @@
+"""What buyers and sellers are told (rule ``both-told``), and what was reported of it: one row each."""
+
+from collections.abc import Iterator
+
+from domain.events import ConfirmationDelivered, CustomerNotified, NoticeFailed
+from domain.references import reference_of
+from domain.told import AUDIENCES, CONFIRMATIONS, Audience, notice_id, telling
+from projections.changes import Fact, Told, ToldEvent
+from projections.tables import NOTIFICATIONS
+
+
+def notifications(told: Told) -> Iterator[Fact]:
+    """The rows of a commit. An import is history and tells nobody; what a seller told a customer stands, though."""
+    for version, at in enumerate(told.events, told.version):
+        event = at.event
+        if isinstance(event, ConfirmationDelivered | NoticeFailed):
+            step = "delivered" if isinstance(event, ConfirmationDelivered) else "failed"
+            yield _row(told, at, version, _audience_of(event.notice_id), event.notice_id, step, None, None)
+            continue
+        news = telling(event)
+        if news is None or (told.history and not isinstance(event, CustomerNotified)):
+            continue
+        reference = reference_of(told.commit) if news.template in CONFIRMATIONS else None
+        for audience in news.audiences:
+            id = notice_id(event, version, audience)
+            yield _row(told, at, version, audience, id, "told", news.template, reference)
+
+
+def _audience_of(notice: str) -> Audience:
+    """Whom a notice of this id told; a customer was told by ``notice-1`` and the like."""
+    return next((audience for audience in AUDIENCES if notice.endswith(f"-{audience}")), "buyer")
+
+
+def _row(
+    told: Told,
+    at: ToldEvent,
+    version: int,
+    audience: Audience,
+    notice: str,
+    step: str,
+    template: str | None,
+    reference: str | None,
+) -> Fact:
+    assert told.order is not None
+    terms = told.order.terms
+    return Fact(
+        NOTIFICATIONS,
+        (
+            told.partition,
+            at.position,
+            audience,
+            told.marketplace,
+            told.order_id,
+            notice,
+            step,
+            terms.buyer_id if audience == "buyer" else terms.seller_id,
+            at.name,
+            version,
+            template,
+            reference,
+            told.recorded_at,
+        ),
+    )
