@@ -66,7 +66,7 @@ def test_an_import_is_history_and_tells_nobody_but_what_a_seller_told_stands() -
     history = History()
     history.place()
     history.say("CancelLines", at="2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
-    found = {"actor": "seller", "lines": [1], "carrier": "UPS", "tracking_number": "1Z9"}
+    found: dict[str, Any] = {"actor": "seller", "lines": [1], "carrier": "UPS", "tracking_number": "1Z9"}
     history.say("ReportShippedAfterCancel", at="2026-03-02T12:00:00Z", **found)
     told = "UPS 1Z9 is on its way although it was cancelled; it would be billed again."
     history.say("NotifyCustomer", at="2026-03-02T13:00:00Z", actor="seller", text=told)
