@@ -33,8 +33,11 @@ class Ruling:
         return self.outcome, self.rule
 
     def verdict(self, action: str, policy: PolicyRef, next_change_at: Instant | None) -> Verdict:
-        """The verdict on ``action`` under a policy."""
-        return Verdict(action, self.outcome, self.rule, policy, self.inputs, self.because, self.instead, next_change_at)
+        """The verdict on ``action`` under a policy; a refusal always says what can still be done."""
+        instead = self.instead
+        if not instead and self.outcome == REFUSED:
+            instead = _OTHERWISE.get(self.rule, (CONTACT,))
+        return Verdict(action, self.outcome, self.rule, policy, self.inputs, self.because, instead, next_change_at)
 
 
 def granted(rule: str, because: str, *inputs: Input) -> Ruling:
@@ -77,3 +80,42 @@ NEW_ORDER: Final = Instead("new_order", "Place a new order for the quantity, lin
 REPORT_SHIPPED: Final = Instead(
     "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
 )
+WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
+AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)
+FIRST: Final = Instead("step", "Take the missing step first.", None)
+
+_OTHERWISE: Final = {
+    "tracking-lock": (RETURN_AFTER_DELIVERY, CONTACT),
+    "shipped-lock": (RETURN_AFTER_DELIVERY, CONTACT),
+    "one-open-request": (WAIT_FOR_ANSWER, CONTACT),
+    "cancel-is-not-case": (CANCEL_IT,),
+    "nothing-to-dispute": (ASK_THE_SELLER,),
+    "step-out-of-order": (FIRST,),
+    "memo-needs-acknowledgment": (FIRST,),
+    "evidence-of-acknowledgment": (FIRST,),
+    **dict.fromkeys(
+        (
+            "no-such-line",
+            "no-such-request",
+            "no-such-shipment",
+            "no-such-refund",
+            "no-such-rebill",
+            "no-such-notice",
+            "more-than-open",
+            "ships-more-than-open",
+            "more-than-paid",
+            "paid-already",
+            "reason-required",
+            "whole-lines-only",
+            "notice-has-link",
+            "notice-lacks-tracking",
+            "nothing-offered",
+            "id-exists",
+            "shipment-exists",
+            "order-exists",
+            "evidence-limits",
+        ),
+        (AGAIN,),
+    ),
+}
+"""What can be done instead where the rule that refuses names nothing itself; every other rule: contact."""

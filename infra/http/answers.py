@@ -40,15 +40,16 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
     return Response(_encode(body), status, headers, "application/json")
 
 
-def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None) -> Response:
-    """The answer to a write; ``fresh`` is the preview to show where a confirmation was missing or stale."""
+def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None, contact: str | None = None) -> Response:
+    """The answer to a write; ``fresh`` is the preview to show where a confirmation was missing or stale, ``contact``
+    how the marketplace can be reached."""
     replayed = {REPLAYED: "true"} if outcome.kind == "duplicate" else {}
     told = outcome.told
     match told.kind:
         case "accepted":
             return _accepted(told, command, replayed)
         case "refused":
-            return _refused(told, command, replayed, fresh).response()
+            return _refused(told, command, replayed, fresh, contact).response()
         case "duplicate":
             body: dict[str, Any] = {"outcome": "duplicate", "events": [], "verdict": None, "order": None}
             return json_response(body, 200, replayed)
@@ -109,7 +110,9 @@ def _standing_headers(outcome: Outcome) -> dict[str, str]:
     return {"ETag": etag(standing.version), **({} if token is None else {POSITION: token})}
 
 
-def _refused(outcome: Outcome, command: Command, headers: Mapping[str, str], fresh: Preview | None) -> Problem:
+def _refused(
+    outcome: Outcome, command: Command, headers: Mapping[str, str], fresh: Preview | None, contact: str | None
+) -> Problem:
     rule = outcome.rule or "refused"
     if rule in STRANGERS:
         return not_found()
@@ -118,6 +121,9 @@ def _refused(outcome: Outcome, command: Command, headers: Mapping[str, str], fre
         members |= {"preview": fresh.body()}
     elif outcome.order is not None and outcome.verdict is not None:
         members |= ruled(outcome.verdict, outcome.order)
+        for each in members["instead"]:
+            if each["option"] == "contact":
+                each |= {"contact": contact, "reference": _reference(command)}
     members.setdefault("because", outcome.message)
     if outcome.standing is not None:
         members["version"] = outcome.standing.version
@@ -136,6 +142,27 @@ def ruled(verdict: Verdict, order: Order) -> dict[str, Any]:
     }
 
 
+def _reference(command: Command) -> dict[str, str]:
+    """What to have at hand when speaking with the marketplace: the order's number, and the request's where there is
+    one."""
+    request = getattr(command, "request_id", None)
+    return {"order": command.stream, **({} if request is None else {"request": request})}
+
+
+_DONE_AT: Final = {
+    "ask_seller": "/cancellations",
+    "propose": "/cancellations",
+    "cancel": "/cancellations",
+    "return": "/returns",
+    "open_case": "/cases",
+    "dispute": "/disputes",
+    "report_shipped": "/shipped-after-cancel",
+    "contact": "/contacts",
+    "wait": "/eligibility",
+}
+"""What can still be done → the path below the order that does it, or tells when."""
+
+
 def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
     """What can still be done, and where: a path of this API, for a new order also how it names the old one."""
     base = f"/v1/{order.marketplace}/orders"
@@ -144,16 +171,12 @@ def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
         "text": instead.text,
         "until": None if instead.until is None else format_instant(instead.until),
     }
-    match instead.option:
-        case "new_order":
-            lines = [line.number for line in order.lines.values() if line.auto_canceled]
-            told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
-        case "ask_seller" | "propose":
-            told["href"] = f"{base}/{order.order_id}/cancellations"
-        case "return":
-            told["href"] = f"{base}/{order.order_id}/returns"
-        case _:
-            pass
+    if instead.option == "new_order":
+        lines = [line.number for line in order.lines.values() if line.auto_canceled]
+        told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
+    elif instead.option in _DONE_AT:
+        told["href"] = f"{base}/{order.order_id}{_DONE_AT[instead.option]}"
+    told["page"] = f"/o/{order.marketplace}/{order.order_id}"
     return told
 
 

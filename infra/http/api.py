@@ -11,11 +11,12 @@ from domain.errors import BadInput
 from domain.instants import Instant, parse_instant
 from domain.show import show
 from infra.app import App
-from infra.http import openapi
+from infra.http import evidence, openapi
 from infra.http.answers import STALE, etag, json_response
 from infra.http.callers import Caller, Doorkeeper
-from infra.http.forms import FORMS, Form
+from infra.http.forms import Form
 from infra.http.listing import Listing
+from infra.http.paths import EVIDENCE, PATHS
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
 from infra.http.problems import malformed, not_found
@@ -27,8 +28,8 @@ PREFIX: Final = "/v1/{marketplace}"
 ORDER: Final = PREFIX + "/orders/{order_id}"
 PLACING: Final = Form("/orders", ("PlaceOrder",), "Place an order")
 ANY: Final = Form("/commands", (), "Any command, whole")
-CANCELING: Final = next(form for form in FORMS if form.path == "/cancellations")
-SHIPPING: Final = next(form for form in FORMS if form.path == "/shipments")
+CANCELING: Final = next(form for form in PATHS if form.path == "/cancellations")
+SHIPPING: Final = next(form for form in PATHS if form.path == "/shipments")
 PREVIEWS: Final = (
     Form("/cancellations/preview", CANCELING.commands, "What a cancellation would do", CANCELING.choose),
     Form("/shipments/preview", SHIPPING.commands, "What a shipping notice would do, and what it will kill"),
@@ -41,6 +42,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     """Every route of the API, bound to an app."""
     routes = APIRouter()
     writes = Writes(app, doorkeeper, reads)
+    keeping = evidence.Keeping(app.vault)
 
     def post(path: str, handler: Handler, form: Form, *, preview: bool = False, below: bool = True) -> None:
         routes.add_api_route(
@@ -76,9 +78,14 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
 
     for form in PREVIEWS:
         post(ORDER + form.path, previewing(form), form, preview=True)
-    for form in FORMS:
+    for form in PATHS:
         post(ORDER + form.path, taking(form), form)
     post(ORDER + ANY.path, taking(None), ANY)
+
+    async def attach(request: Request) -> Response:
+        return await writes.attach(request, request.path_params["marketplace"], request.path_params["order_id"])
+
+    post(ORDER + EVIDENCE.path, attach, EVIDENCE)
 
     def get(path: str, handler: Handler, summary: str, extra: dict[str, Any]) -> None:
         routes.add_api_route(
@@ -124,6 +131,16 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         verdicts = await reads.verdicts(seen, app.clock() if as_of is None else as_of)
         return json_response([verdict_data(each) for each in verdicts], headers=_read_headers(seen, stale))
 
+    async def file(request: Request) -> Response:
+        seen, _ = await found(request, None)
+        order = seen.order
+        name = request.path_params["evidence_id"]
+        data = evidence.evidence_named(await reads.history(order.marketplace, order.order_id), name)
+        content = await keeping.read(order.marketplace, order.order_id, name, data["sha256"])
+        if content is None:
+            raise not_found("Its file was never given here, or was erased with its subject.", "no-such-file")
+        return evidence.download(name, data["media_type"], content)
+
     async def orders(request: Request) -> Response:
         marketplace = request.path_params["marketplace"]
         caller = doorkeeper.admit(request, marketplace)
@@ -132,6 +149,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     get(PREFIX + "/orders", orders, "Find orders", openapi.LIST)
     get(ORDER, order, "An order, as it is or as of an instant", openapi.AS_OF)
     get(ORDER + "/history", history, "Every event of an order", openapi.AS_OF)
+    get(ORDER + EVIDENCE.path + "/{evidence_id}", file, "The file of a piece of evidence, to be saved", openapi.FILE)
     get(ORDER + "/eligibility", eligibility, "What may be done, why, and until when", openapi.AS_OF)
     return routes
 

@@ -1,4 +1,4 @@
-"""The named forms of a write: which command a path means, and how path, header and body become that command.
+"""The named forms of a write: how path, header and body become a command. Which path means which: ``paths``.
 
 The body of a write is its command without what the path says. What the client leaves out is filled in here: the
 command id from the Idempotency-Key, and an id that the command claims (a ``request_id``, a ``shipment_id``) from the
@@ -8,7 +8,7 @@ command id (DESIGN.md 6). The result goes through ``domain.commands.parse_comman
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from domain.commands import COMMANDS, Command, parse_command
 from domain.errors import BadInput
@@ -40,62 +40,6 @@ class Form:
         if named is not None:
             raise malformed(f"this path takes {' or '.join(self.commands)}", "/command")
         return self.commands[0] if self.choose is None else self.choose(body)
-
-
-def _cancellation(body: Body) -> str:
-    """A request where it has an id or a buyer asks; else the seller's or support's own cancellation."""
-    actor = body.get("actor")
-    buyer = isinstance(actor, dict) and actor.get("kind") == "buyer"
-    return "RequestCancel" if buyer or "request_id" in body else "CancelLines"
-
-
-FORMS: Final = (
-    Form(
-        "/cancellations",
-        ("RequestCancel", "CancelLines"),
-        "Ask to cancel (with request_id, or as a buyer), or cancel lines (seller, support)",
-        _cancellation,
-    ),
-    Form(
-        "/cancellations/{request_id}/approve",
-        ("ApproveCancel",),
-        "Approve a request to cancel",
-        in_path={"request_id": "request_id"},
-    ),
-    Form(
-        "/cancellations/{request_id}/decline",
-        ("DeclineCancel",),
-        "Decline a request to cancel",
-        in_path={"request_id": "request_id"},
-    ),
-    Form(
-        "/cancellations/{request_id}/withdraw",
-        ("WithdrawCancel",),
-        "Take a request to cancel back",
-        in_path={"request_id": "request_id"},
-    ),
-    Form("/shipments", ("Ship",), "A shipping notice; lines left out: everything that is open"),
-    Form(
-        "/tracking",
-        ("StartTracking", "TrackingMoved", "Deliver"),
-        "The carrier has begun to track a parcel, saw it again, or delivered it",
-    ),
-    Form("/payments", ("ConfirmPayment",), "Money came in"),
-    Form(
-        "/refunds",
-        ("RecordOtherRefund", "ConfirmRefund", "FailRefund"),
-        "Money was given back: outside a cancellation (amount), or a refund that was due (refund_id)",
-        lambda body: "ConfirmRefund" if "refund_id" in body else "RecordOtherRefund",
-    ),
-    Form("/messages", ("SendMessage",), "A message between the parties"),
-    Form("/contacts", ("RecordContact",), "Somebody spoke with support outside rescind"),
-    Form(
-        "/returns",
-        ("RequestReturn", "AcceptReturn", "StartReturn", "ReturnReceived"),
-        "Ask for a return; or, with the command's name and what it is about, a later step of one",
-    ),
-)
-"""The named forms below an order; ``/commands`` takes any command whole."""
 
 
 def idempotency_key(header: str | None) -> str | None:

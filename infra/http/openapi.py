@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from domain.commands import COMMANDS
 from infra.http.command_schema import definitions
 from infra.http.forms import Form
+from infra.http.paths import PATHS
 
 Schema = dict[str, Any]
 
@@ -58,9 +59,12 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "text": STRING,
             "until": _or_null(INSTANT),
             "href": _text("Where this API does it."),
+            "page": _text("The order's page."),
+            "contact": _or_null(_text("How the marketplace can be reached, with the option contact.")),
+            "reference": {"type": "object", "description": "What to have at hand then: order, and request."},
             "replaces": {"type": "object", "description": "What a new order names as the one it stands in for."},
         },
-        optional=("href", "replaces"),
+        optional=("href", "page", "contact", "reference", "replaces"),
     ),
     "Verdict": _object(
         "What the rules say, and why.",
@@ -168,10 +172,11 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "sentence": STRING,
             "ships": _list(_ref("LineQuantity")),
             "kills": _list(_ref("LineQuantity")),
+            "stop": _list({"type": "object", "description": "A request that waits over what would ship."}),
             "cancels": _list(_ref("LineQuantity")),
             "asks": _list(_ref("LineQuantity")),
         },
-        optional=("ships", "kills", "cancels", "asks"),
+        optional=("ships", "kills", "stop", "cancels", "asks"),
     ),
     "Problem": _object(
         "RFC 9457. Where a rule spoke: rule, policy, because, next_change_at, instead.",
@@ -218,6 +223,7 @@ def _query(name: str, description: str, schema: Schema = STRING) -> Schema:
 AS_OF: Final[Schema] = {
     "parameters": [*ORDER, _query("as_of", "The order as it stood at this instant.", INSTANT), POSITION]
 }
+FILE: Final[Schema] = {"parameters": [*ORDER, *_in_path("{evidence_id}")]}
 LIST: Final[Schema] = {
     "parameters": [
         *MARKETPLACE,
@@ -289,10 +295,21 @@ def write(form: Form, *, preview: bool, below_order: bool) -> Schema:
     names = form.commands or tuple(COMMANDS)
     bodies = [_ref(body_name(name, form)) for name in names if form.commands or name not in _SUBJECTS]
     schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
-    return {
-        "parameters": parameters,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-    }
+    content = {"application/json": {"schema": schema}}
+    if names == ("AttachEvidence",):
+        content["multipart/form-data"] = {"schema": _WITH_FILE}
+    return {"parameters": parameters, "requestBody": {"required": True, "content": content}}
+
+
+_WITH_FILE: Final = _object(
+    "The command's fields as text (actor as JSON) and the file; what the file says of itself may be left out.",
+    {
+        "file": {"type": "string", "format": "binary", "description": "JPEG, PNG or PDF, at most 1,750,000 bytes."},
+        **dict.fromkeys(("about", "kind", "evidence_id", "origin", "source", "note", "claimed_at"), STRING),
+        **dict.fromkeys(("sha256", "media_type", "size", "actor"), STRING),
+    },
+    optional=("evidence_id", "origin", "source", "note", "claimed_at", "sha256", "media_type", "size", "actor"),
+)
 
 
 _SUBJECTS: Final = frozenset({"EraseSubject", "PlaceLegalHold", "ReleaseLegalHold"})
@@ -322,7 +339,11 @@ def _bodies() -> dict[str, Schema]:
         found[f"{name}Whole"] = _without(text[name], ("marketplace", "order_id"), ("command_id", claims))
         said = ("marketplace",) if name == "PlaceOrder" else ("marketplace", "order_id")
         found[f"{name}Body"] = _without(text[name], said, ("command", "command_id", claims))
-        found[f"{name}Step"] = _without(text[name], (*said, "request_id"), ("command", "command_id", claims))
+    for form in PATHS:
+        for name in form.commands if form.in_path else ():
+            in_path = tuple(form.in_path.values()) if form.in_path else ()
+            gone = ("marketplace", "order_id", *in_path)
+            found[body_name(name, form)] = _without(text[name], gone, ("command", "command_id", COMMANDS[name].CLAIMS))
     return found
 
 

@@ -16,6 +16,7 @@ from domain import events as e
 from domain.commands import CancelLines, Command, RequestCancel, Ship
 from domain.decide import Decided
 from domain.events import Event, LineQuantity, Verdict
+from domain.instants import format_instant
 from domain.order import Order
 from schemas.codec import verdict_data
 
@@ -79,10 +80,28 @@ class Preview:
             "verdict": None if self.verdict is None else verdict_data(self.verdict),
         }
         if self.command == "Ship":
-            told |= {"ships": _listed(self.ships), "kills": _listed(self.kills)}
+            told |= {"ships": _listed(self.ships), "kills": _listed(self.kills), "stop": self.stop()}
         else:
             told |= {"cancels": _listed(self.cancels), "asks": _listed(self.asks)}
         return {**told, "sentence": self.sentence()}
+
+    def stop(self) -> list[dict[str, Any]]:
+        """Requests to cancel that wait for an answer over what would ship: whoever packs is told before (rule
+        ``shipment-answers``)."""
+        return [
+            {
+                "rule": "shipment-answers",
+                "request_id": request.request_id,
+                "by": request.by,
+                "reason": request.reason,
+                "lines": _listed(waiting),
+                "decide_by": None if request.decide_by is None else format_instant(request.decide_by),
+            }
+            for request in self.order.open_requests()
+            if (
+                waiting := {n: q for n in request.asked if n in self.ships and (q := self.order.still_open(request, n))}
+            )
+        ]
 
     def sentence(self) -> str:
         """What will happen, for the person who is about to do it."""
@@ -90,6 +109,8 @@ class Preview:
             return self.verdict.because if self.verdict is not None else "It would be refused."
         if self.command == "Ship":
             said = f"Ships {_units(self.ships)}."
+            for each in self.stop():
+                said = f"Stop: the {each['by']} asks to cancel, and request {each['request_id']} waits. {said}"
             if self.kills:
                 said += f" {_units(self.kills).capitalize()} will be cancelled now and cannot be re-opened."
             return said

@@ -34,7 +34,7 @@ SECURITY: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", CSP.encode()),
 )
-"""On every answer."""
+"""On every answer that says nothing stricter itself."""
 GRACE: Final = 5
 """Seconds that requests under way get when the server ends."""
 
@@ -110,7 +110,9 @@ class SecurityHeaders:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *SECURITY]
+                said = list(message.get("headers", ()))
+                own = {name.lower() for name, _ in said}
+                message["headers"] = [*said, *(header for header in SECURITY if header[0] not in own)]
             await send(message)
 
         await self._app(scope, receive, sending)

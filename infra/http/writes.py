@@ -7,12 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consumers.outcomes import Outcome
-from domain.commands import Command
+from domain.commands import AttachEvidence, Command
 from domain.errors import BadInput
 from infra.app import App
-from infra.http import answers
+from infra.http import answers, evidence
 from infra.http.callers import Caller, Doorkeeper
 from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named
+from infra.http.paths import EVIDENCE
 from infra.http.previews import Confirmation, Preview, needs_confirmation
 from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.reads import Reads
@@ -26,6 +27,7 @@ class Writes:
         self._app = app
         self._doorkeeper = doorkeeper
         self._reads = reads
+        self._keeping = evidence.Keeping(app.vault)
         self._in_flight: set[tuple[str, str]] = set()
 
     async def take(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Response:
@@ -37,7 +39,28 @@ class Writes:
             confirmation = Confirmation(getattr(command, "confirmation", None))
         outcome = await self._decided(command, expected, confirmation)
         fresh = None if confirmation is None else _to_show(outcome, confirmation)
-        return answers.of_write(outcome, command, self._reads.explained(fresh, self._app.clock()))
+        contact = self._app.market(marketplace).contact
+        return answers.of_write(outcome, command, self._reads.explained(fresh, self._app.clock()), contact)
+
+    async def attach(self, request: Request, marketplace: str, order_id: str) -> Response:
+        """Evidence: as JSON like any write; as a form with its file, which is kept before the command is decided."""
+        if not evidence.is_form(request):
+            return await self.take(request, marketplace, order_id, EVIDENCE)
+        caller = self._doorkeeper.admit(request, marketplace)
+        key = idempotency_key(request.headers.get("idempotency-key"))
+        expected = expected_version(request.headers.get("if-match"))
+        body, content = await evidence.read_form(request)
+        body = named(EVIDENCE, caller.speaks(body))
+        command = assembled(body, marketplace=marketplace, order_id=order_id, path={}, key=key)
+        assert isinstance(command, AttachEvidence)
+        seen = await self._reads.order(marketplace, order_id)
+        if seen is None or not caller.sees(seen.order):
+            raise not_found()
+        kept = await self._keeping.keep(command, content)
+        outcome = await self._decided(command, expected, None)
+        if kept is not None and outcome.told.kind in ("refused", "bad", "version-conflict"):
+            await self._keeping.let_go(kept)
+        return answers.of_write(outcome, command, None, self._app.market(marketplace).contact)
 
     async def preview(self, request: Request, marketplace: str, order_id: str, form: Form) -> Response:
         """What a write would do; nothing is written, and nothing of it is remembered."""

@@ -82,6 +82,15 @@ class OrderPage:
             said.append(f"{self.money(due)} are on their way back to the buyer.")
         return " ".join([*said, *self._afterwards()])
 
+    @property
+    def stop(self) -> list[dict[str, Any]]:
+        """Requests that wait over what is still to ship: whoever packs is told before (``shipment-answers``)."""
+        return [
+            {"id": request.request_id, "by": request.by, "what": self._what(waiting)}
+            for request in self.order.open_requests()
+            if (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
+        ]
+
     def _afterwards(self) -> Iterable[str]:
         """What is still under way after shipment or delivery."""
         found = self.order.found
