@@ -23,6 +23,7 @@ from schemas.codec import Undecodable, decode_event, event_data
 from schemas.partitioning import partition_of
 
 if TYPE_CHECKING:
+    from domain.events import Event
     from domain.market import MarketSettings
     from domain.policy import PolicyBook
     from infra.settings import Settings
@@ -85,6 +86,17 @@ class Reader:
     def history(self, stream: str) -> Iterator[dict[str, Any]]:
         """Every event of the stream as ``order history --json`` has it, in log order."""
         return history(self.followers[self.partition(stream)].state, stream)
+
+    def commits(self, stream: str) -> Iterator[tuple[Instant, "list[Event]"]]:
+        """The stream's commits with events: when recorded, and what. What this release cannot read ends it."""
+        for admitted in self.followers[self.partition(stream)].state.commits_of(stream):
+            for part in admitted.commit.streams:
+                if part.stream == stream and part.events:
+                    try:
+                        events = [decode_event(e.name, e.schema_version, e.body) for e in part.events]
+                    except Undecodable:
+                        return
+                    yield admitted.commit.recorded_at, events
 
     @property
     def book(self) -> "PolicyBook":

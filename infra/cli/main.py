@@ -19,6 +19,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "import": ("importing", "import_", "Import history: a commands file, or the Olist folder."),
     "order": ("order", "order", "Ask about an order, or cancel it."),
     "policy": ("policy", "policy", "The policies in force: list, show, explain, compare, publish."),
+    "seller": ("seller", "seller", "A seller's standing: counts, rate, limit, window."),
     "whatif": ("whatif", "whatif", "What would have happened under another policy."),
     "deadlines": ("deadlines", "deadlines", "What falls due."),
     "journal": ("journal", "journal", "What stands in the journal."),

@@ -113,6 +113,8 @@ def _preview(reader: "Reader", folded: "Folded", command: "Command", now: int) -
     )
     if decided.refused is not None:
         return
+    from domain.standing import touched
+
     out = console(stderr=True)
     currency = order.terms.currency
     canceled = sum(line.canceled for line in decided.order.lines.values()) - sum(
@@ -127,6 +129,9 @@ def _preview(reader: "Reader", folded: "Folded", command: "Command", now: int) -
         )
     else:
         out.print(plain(f"This asks to cancel {folded.stream}; the answer is somebody else's."))
+    sides = touched(decided.order, [event for event, _ in decided.events])
+    if canceled and sides:
+        out.print("It counts toward the " + " and the ".join(f"{side}'s" for side in sides) + " standing.")
 
 
 def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:

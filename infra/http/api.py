@@ -21,6 +21,7 @@ from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
 from infra.http.problems import malformed, not_found
 from infra.http.reads import Reads, Seen
+from infra.http.sellers import Sellers
 from infra.http.writes import Writes
 from schemas.codec import verdict_data
 
@@ -146,11 +147,18 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         caller = doorkeeper.admit(request, marketplace)
         return await listing.answer(request, marketplace, caller)
 
+    sellers = Sellers(app, reads, listing)
+
+    async def seller(request: Request) -> Response:
+        marketplace = request.path_params["marketplace"]
+        return await sellers.answer(request, marketplace, doorkeeper.admit(request, marketplace))
+
     get(PREFIX + "/orders", orders, "Find orders", openapi.LIST)
     get(ORDER, order, "An order, as it is or as of an instant", openapi.AS_OF)
     get(ORDER + "/history", history, "Every event of an order", openapi.AS_OF)
     get(ORDER + EVIDENCE.path + "/{evidence_id}", file, "The file of a piece of evidence, to be saved", openapi.FILE)
     get(ORDER + "/eligibility", eligibility, "What may be done, why, and until when", openapi.AS_OF)
+    get(PREFIX + "/sellers/{seller_id}/dashboard", seller, "A seller's counts, rate, limit and window", openapi.SELLER)
     return routes
 
 

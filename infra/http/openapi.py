@@ -224,6 +224,7 @@ AS_OF: Final[Schema] = {
     "parameters": [*ORDER, _query("as_of", "The order as it stood at this instant.", INSTANT), POSITION]
 }
 FILE: Final[Schema] = {"parameters": [*ORDER, *_in_path("{evidence_id}")]}
+SELLER: Final[Schema] = {"parameters": [*MARKETPLACE, *_in_path("/{seller_id}"), POSITION]}
 LIST: Final[Schema] = {
     "parameters": [
         *MARKETPLACE,

@@ -18,6 +18,7 @@ from domain.decide import Decided
 from domain.events import Event, LineQuantity, Verdict
 from domain.instants import format_instant
 from domain.order import Order
+from domain.standing import touched
 from schemas.codec import verdict_data
 
 CONFIRMED: Final = (RequestCancel, CancelLines, Ship)
@@ -45,6 +46,10 @@ class Preview:
     """granted, offer_alternatives, ask_seller or refused; accepted where no verdict speaks."""
     verdict: Verdict | None
     refused: str | None
+    standing: list[str]
+    """Whose standing it touches (rule ``standing``): seller, buyer; of what is asked for, once it is granted."""
+    unasked: bool
+    """The seller says that the buyer asked, and no request is on record."""
 
     @property
     def lines(self) -> dict[int, int]:
@@ -78,6 +83,7 @@ class Preview:
             "refund_minor": self.refund,
             "currency": self.order.terms.currency,
             "verdict": None if self.verdict is None else verdict_data(self.verdict),
+            "standing": self.standing,
         }
         if self.command == "Ship":
             told |= {"ships": _listed(self.ships), "kills": _listed(self.kills), "stop": self.stop()}
@@ -105,6 +111,17 @@ class Preview:
 
     def sentence(self) -> str:
         """What will happen, for the person who is about to do it."""
+        return " ".join(part for part in (self._does(), self._counts()) if part)
+
+    def _counts(self) -> str:
+        """Whose standing it touches, in words."""
+        if self.unasked:
+            return "No request of the buyer's is on record, so it counts toward the seller's standing."
+        sides = " and the ".join(f"{side}'s" for side in self.standing)
+        when = "" if self.cancels or self.kills else "If it is carried out, it "
+        return f"{when or 'It '}counts toward the {sides} standing." if sides else ""
+
+    def _does(self) -> str:
         if self.refused is not None:
             return self.verdict.because if self.verdict is not None else "It would be refused."
         if self.command == "Ship":
@@ -134,10 +151,22 @@ def preview_of(order: Order, command: Command, decided: Decided) -> Preview:
         outcome="accepted" if decided.verdict is None else decided.verdict.outcome,
         verdict=decided.verdict,
         refused=decided.refused,
+        standing=[],
+        unasked=False,
     )
     if decided.refused is None:
-        for event, _ in decided.events:
+        events = [event for event, _ in decided.events]
+        for event in events:
             _count(found, event)
+        found.standing = list(touched(decided.order, events))
+        if found.asks and not found.cancels and command.actor.kind == "buyer":
+            found.standing = ["buyer"]
+        found.unasked = any(
+            part.cause == "seller" and part.reason == "buyer_asked"
+            for event in events
+            if isinstance(event, e.LinesCanceled)
+            for part in event.lines
+        )
     return found
 
 

@@ -39,7 +39,41 @@ def test_a_preview_of_a_notice_says_what_it_will_kill(http: Http) -> None:
     assert said["kills"] == [{"line": 1, "quantity": 7}]
     assert said["refund_minor"] == 7000
     assert said["verdict"]["allowed"] is True
-    assert said["sentence"] == "Ships 3 of line 1. 7 of line 1 will be cancelled now and cannot be re-opened."
+    assert said["sentence"] == (
+        "Ships 3 of line 1. 7 of line 1 will be cancelled now and cannot be re-opened. "
+        "It counts toward the seller's standing."
+    )
+
+
+STANDING: list[tuple[str, str, dict[str, Any], list[str], str]] = [
+    (
+        "seller-portal",
+        "seller",
+        {"reason": "buyer_asked"},
+        ["seller"],
+        "No request of the buyer's is on record, so it counts toward the seller's standing.",
+    ),
+    ("seller-portal", "seller", {"reason": "out_of_stock"}, ["seller"], "It counts toward the seller's standing."),
+    ("peer-to-peer", "buyer", {"reason": "other"}, ["buyer"], "It counts toward the buyer's standing."),
+    (
+        "seller-portal",
+        "buyer",
+        {"reason": "other"},
+        ["buyer"],
+        "If it is carried out, it counts toward the buyer's standing.",
+    ),
+    ("seller-portal", "support", {"reason": "suspected_fraud", "rule": "standing"}, [], "it cannot be undone."),
+]
+
+
+@pytest.mark.parametrize(("policy", "who", "body", "sides", "sentence"), STANDING)
+def test_a_preview_says_whose_standing_it_touches(
+    http: Http, policy: str, who: str, body: dict[str, Any], sides: list[str], sentence: str
+) -> None:
+    actor = {"buyer": BUYER, "seller": SELLER, "support": SUPPORT}[who]
+    said = preview(http, http.place(policy=policy), "cancellations", {"actor": actor, **body})
+    assert said["standing"] == sides
+    assert said["sentence"].endswith(sentence)
 
 
 def test_what_would_be_refused_has_a_verdict_and_nothing_to_confirm(http: Http) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import date, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 from consumers.control import entries
 from consumers.projector import Projector
 from domain import events as e
-from domain.calendar import local_date
+from domain.calendar import Length, local_date
 from domain.deadlines import live
 from domain.instants import EARLIEST, parse_instant
 from domain.reasons import SELLERS_REASONS
 from domain.show import attention, money, status
+from domain.standing import Day, rate, window
+from infra.standing import days_of
 from projections.tables import (
     AUDIT_TRAIL,
     BUYER_STANDING,
@@ -97,6 +100,34 @@ def test_the_tables_say_what_the_orders_say(told: list[Any]) -> None:
         for name in BUYER_STANDING.names[3:]
         if row[name]
     }
+
+
+@settings(max_examples=examples(60))
+@given(several, st.integers(0, 40), st.integers(1, 30))
+def test_a_sellers_rate_by_the_table_is_the_rate_by_a_fold_of_the_log(told: list[Any], last: int, length: int) -> None:
+    log, views = Log(), MemoryViews()
+    stories = [tell(*each)[0] for each in told]
+    written(stories, log)
+    Projector("journal", 0, log.state, views).advance()
+    within = window(date(2026, 3, 25) + timedelta(days=last), Length(length, "days"), stories[0].here.terms.calendar)
+
+    by_table = rate((day_of(str(row["day"]), row) for row in views.rows(SELLER_DAILY)), within)
+    folded: dict[str, Counter[str]] = {}
+    for story in stories:
+        commits = [(stamp.recorded_at, [event for event, _ in events]) for events, stamp in story.commits]
+        for day, counts in days_of(story.here, commits).items():
+            folded.setdefault(day, Counter()).update(counts)
+
+    assert rate((day_of(day, counts) for day, counts in folded.items()), within) == by_table
+    recounted = days_recounted(stories)
+    assert {
+        (day, name): count for day, counts in folded.items() for name, count in counts.items() if count
+    } == recounted
+
+
+def day_of(day: str, counts: Any) -> Day:
+    against = counts["lines_canceled_by_seller"] + counts["lines_auto_canceled"]
+    return Day(date.fromisoformat(day), counts["lines_placed"], against)
 
 
 def agrees(views: MemoryViews, order_id: str, story: Story) -> None:

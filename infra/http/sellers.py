@@ -1,0 +1,58 @@
+"""``GET /sellers/{id}/dashboard``: a seller's counts, rate, limit and window. Asked of the views; theirs alone."""
+
+from datetime import date
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from infra.app import App
+from infra.http.answers import STALE, json_response
+from infra.http.callers import Caller
+from infra.http.listing import Listing
+from infra.http.positions import HEADER as POSITION
+from infra.http.positions import read_token
+from infra.http.problems import Problem, unavailable
+from infra.http.reads import Reads
+from infra.standing import COUNTED, dashboard, terms_of
+from infra.views.reading import Reading, Row
+
+
+class Sellers:
+    """Dashboards of an app's sellers. Belongs to one event loop."""
+
+    def __init__(self, app: App, reads: Reads, listing: Listing) -> None:
+        self._app = app
+        self._reads = reads
+        self._listing = listing
+
+    async def answer(self, request: Request, marketplace: str, caller: Caller) -> Response:
+        """The dashboard as of now; 404 where the seller has no order here, or is another than the caller."""
+        seller = request.path_params["seller_id"]
+        if caller.own_buyer is not None or caller.own_seller not in (None, seller):
+            raise _no_seller()
+        stale = await self._listing.is_stale(read_token(request.headers.get(POSITION)))
+        newest = await self._listing.ask(lambda views: views.newest_order_of_seller(marketplace, seller))
+        if newest is None:
+            raise _no_seller()
+        seen = await self._reads.order(marketplace, newest["order_id"])
+        if seen is None:
+            raise unavailable("views-ahead", "the views are ahead of this engine; ask again")
+        terms = terms_of(seen.order, self._reads.book, self._app.clock())
+        within = terms.within
+
+        def look(views: Reading) -> tuple[list[Row], dict[str, int]]:
+            return _days(views, marketplace, seller, within.first, within.last), views.counts(marketplace, seller)
+
+        rows, orders = await self._listing.ask(look)
+        body = dashboard(terms, {row["day"]: {name: row[name] for name in COUNTED} for row in rows}, orders)
+        if stale:
+            body["stale"] = True
+        return json_response(body, headers={"Cache-Control": "no-store", **({STALE: "true"} if stale else {})})
+
+
+def _days(views: Reading, marketplace: str, seller: str, first: date, last: date) -> list[Row]:
+    return views.seller_daily(marketplace, seller, first.isoformat(), last.isoformat())
+
+
+def _no_seller() -> Problem:
+    return Problem(404, "not-found", "There is no such seller here.", rule="no-such-seller")

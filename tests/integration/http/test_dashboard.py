@@ -1,0 +1,110 @@
+"""GET /sellers/{id}/dashboard, and the same on the command line: the rate of the table is that of the log."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.instants import format_instant
+from infra.http.callers import Caller
+from infra.reading import open_reader
+from infra.settings import load_settings
+from infra.standing import from_log
+from tests.integration.http.asking import BUYER, SELLER, SUPPORT, Http, notice, served
+
+LINES = [{"line": n, "sku": f"A-{n}", "quantity": 4, "unit_price": "10.00"} for n in (1, 2, 3)]
+
+
+def dashboard(http: Http, seller: str = "s-3", **headers: str) -> dict[str, Any]:
+    answer = http.get(f"/v1/acme/sellers/{seller}/dashboard", **headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def done(http: Http, path: str, body: dict[str, Any], key: str) -> dict[str, str]:
+    """A write by support or system, and the session token that reads it."""
+    answer = http.post(path, body, key)
+    assert answer.status_code == 200, answer.text
+    return {"Rescind_Position": answer.headers["rescind-position"]}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Any:
+    with served(tmp_path) as http:
+        yield http
+
+
+def test_the_dashboard_counts_what_stands_against_the_seller_and_nothing_else(shop: Http) -> None:
+    order = shop.place(policy="everything-store", lines=LINES)
+    other = shop.place(policy="seller-portal", lines=LINES)
+    shop.place(policy="everything-store", lines=LINES)
+    seller, support = {"actor": {"kind": "system", "id": "x"}}, {"actor": SUPPORT}
+    done(shop, f"{order}/commands", {"command": "RequestCancel", "request_id": "r1", "reason": "other",
+                                     "lines": [1], **seller}, "k1")  # fmt: skip
+    done(shop, f"{order}/commands", {"command": "CancelLines", "lines": [2], "reason": "pricing_error",
+                                     "rule": "standing", **support}, "k2")  # fmt: skip
+    done(shop, f"{order}/commands", {"command": "CancelLines", "lines": [3], "reason": "suspected_fraud",
+                                     "rule": "standing", **support}, "k3")  # fmt: skip
+    token = done(shop, f"{other}/shipments", {**notice(3), "actor": {"kind": "system", "id": "x"}}, "k4")
+
+    said = dashboard(shop, **token)
+
+    assert said["counts"] == {
+        "orders_placed": 3,
+        "lines_placed": 9,
+        "lines_canceled_by_request": 1,
+        "lines_canceled_by_seller": 1,
+        "lines_auto_canceled": 1,
+        "refund_minor": 13000,
+    }
+    assert said["rate"] == round(float(Fraction(2, 9)), 6)
+    assert (said["limit"], said["within_limit"]) == (0.025, False)
+    assert said["window"]["length"] == "7 days"
+    assert said["policy"]["id"] == "everything-store"
+    assert sum(said["orders"].values()) == 3
+
+
+def test_the_command_line_folds_the_log_to_the_very_same_answer(shop: Http, tmp_path: Path) -> None:
+    for number in range(4):
+        order = shop.place(policy="everything-store" if number else "seller-portal", lines=LINES)
+        body = {"command": "CancelLines", "lines": [1], "reason": "out_of_stock", "rule": "standing", "actor": SUPPORT}
+        token = done(shop, f"{order}/commands", body, "k1")
+    said = dashboard(shop, **token)
+    settings = load_settings(journal=f"sqlite:///{tmp_path}/journal")
+    reader = open_reader(settings)
+    try:
+        now = shop.app.clock()
+        folded = from_log(reader, "acme", "s-3", now)
+        assert from_log(reader, "acme", "nobody", now) is None
+    finally:
+        reader.close()
+    assert folded is not None
+    assert {**folded, "as_of": None} == {**said, "as_of": None}
+    assert said["as_of"] <= format_instant(now)
+
+
+def test_a_seller_without_a_limit_has_a_rate_and_is_within_it(shop: Http) -> None:
+    shop.place(policy="peer-to-peer")
+    token = done(shop, f"{shop.place(policy='peer-to-peer')}/commands", {"command": "CancelLines",
+                 "reason": "out_of_stock", "rule": "standing", "actor": SUPPORT}, "k1")  # fmt: skip
+    said = dashboard(shop, **token)
+    assert (said["rate"], said["limit"], said["within_limit"]) == (0.5, None, True)
+
+
+def test_a_seller_that_is_not_there_is_404(shop: Http) -> None:
+    assert shop.get("/v1/acme/sellers/nobody/dashboard").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [(SELLER, 200), ({"kind": "seller", "id": "s-4"}, 404), (BUYER, 404), (SUPPORT, 200)],
+)
+def test_a_dashboard_is_the_sellers_own_and_supports(
+    shop: Http, who: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = shop.place()
+    token = done(shop, f"{order}/shipments", {**notice(3), "actor": {"kind": "system", "id": "x"}}, "k")
+    monkeypatch.setattr("infra.http.callers._TRUSTED", Caller(who["kind"], who["id"]))
+    assert shop.get("/v1/acme/sellers/s-3/dashboard", **token).status_code == status
