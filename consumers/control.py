@@ -41,15 +41,24 @@ class ControlWrites:
         self._followers = followers
         self._name = name
         self._new_id = new_id
-        self._again: deque[Callable[[], None]] = deque()
+        self._again: deque[tuple[int, Callable[[], None], Callable[[Settled | None], None]]] = deque()
 
     def go_on(self) -> bool:
         """Decide anew what lost a race; whether there was anything. Between two batches only: within one, local state
         is ahead of what the listeners have been told, and a decision would look at the one and stand on the other."""
         again, self._again = self._again, deque()
-        for write in again:
+        for _, write, _ in again:
             write()
         return bool(again)
+
+    def give_up(self, partition: int) -> None:
+        """Nobody follows the partition here any more: nothing is decided anew there."""
+        again, self._again = self._again, deque()
+        for each in again:
+            if each[0] == partition:
+                each[2](Settled("unknown", reason="another process follows the partition now"))
+            else:
+                self._again.append(each)
 
     def write(
         self,
@@ -100,7 +109,8 @@ class ControlWrites:
 
         def settled(settled: Settled) -> None:
             if settled.kind == "superseded" and left > 0:
-                self._again.append(partial(self._try, partition, stream, now, decide, done, listed, left - 1))
+                again = partial(self._try, partition, stream, now, decide, done, listed, left - 1)
+                self._again.append((partition, again, done))
             else:
                 done(settled)
 

@@ -30,9 +30,18 @@ class Dues:
 
     def start(self) -> None:
         """What was admitted while nobody set deadlines is caught up with."""
-        for partition, follower in self._followers.items():
-            if follower.state.due_through < follower.next_ordinal:
-                self._behind.add(partition)
+        for partition in self._followers:
+            self.take_up(partition)
+
+    def take_up(self, partition: int) -> None:
+        """The same for one partition, which is followed from now on."""
+        follower = self._followers[partition]
+        if follower.state.due_through < follower.next_ordinal:
+            self._behind.add(partition)
+
+    def give_up(self, partition: int) -> None:
+        """It is followed no longer."""
+        self._behind.discard(partition)
 
     def admitted(self, admitted: Admitted) -> None:
         """A commit was folded, if its order is at hand; if not, it is caught up with later."""

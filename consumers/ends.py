@@ -27,6 +27,11 @@ class Ends:
         """Commands have arrived: ends that were read before are older than they are."""
         self._ends.clear()
 
+    def give_up(self, partition: int) -> None:
+        """The partition is followed no longer; its jobs are finished."""
+        self._ends.pop(partition, None)
+        self._waiting = [job for job in self._waiting if not job.finished]
+
     def reached(self, job: Job, *, control: bool) -> bool:
         """Whether the job may be answered; ``control``: the control log counts too. JournalUnavailable."""
         if job.end is None:

@@ -18,14 +18,15 @@ from consumers.deadlines import Dues
 from consumers.ends import Ends
 from consumers.errands import Errand, Sweep
 from consumers.follower import Follower, Listener
-from consumers.imports import LIST_STREAM, Imports
+from consumers.imports import Imports
 from consumers.journal import Journal, JournalError
 from consumers.judging import Judge
 from consumers.lanes import Job, Lanes
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.logtime import LogTime
 from consumers.orders import Orders
-from consumers.outcomes import Outcome, not_written, refused, unavailable
+from consumers.outcomes import TOO_LATE, Outcome, not_followed, not_written, refused, unavailable
+from consumers.partitions import Partitions
 from consumers.ports import IMPORT, IMPORT_LIVE, LIVE, Confirm, Limits, Mode, Ports
 from consumers.vault import VaultUnavailable
 from consumers.writer import Settled, Writer
@@ -40,12 +41,19 @@ T = TypeVar("T")
 
 _UNREADABLE: Final = (JournalError, LocalStateDamaged, LocalStateUnavailable)
 
+PERIODS: Final = 4
+"""How many periods an answer may take (``Engine.age``)."""
+
 _CLOSING = unavailable("closing", "the engine is shutting down; send the same command again")
 _BUSY = unavailable("busy", "too many commands are waiting; send the same command again later")
 
 
 class Engine:
-    """One process's engine over the followed partitions of a journal: ``start``, ``step`` for ever, ``close``."""
+    """One process's engine over the followed partitions of a journal: ``start``, ``step`` for ever, ``close``.
+
+    Partitions may come and go meanwhile (``take_up``, ``give_up``); commands of those that are not followed are
+    answered ``not-followed``.
+    """
 
     def __init__(
         self,
@@ -88,8 +96,7 @@ class Engine:
             journal, name, ports.new_id, self._commit_at, wake=ports.wake, commits_in_flight=self.limits.in_flight
         )
         self.followers: dict[int, Follower] = {
-            partition: Follower(journal, partition, state, self, self._writer.known)
-            for partition, state in sorted(states.items())
+            partition: self._follower(partition, state) for partition, state in sorted(states.items())
         }
         self.orders = Orders(self.followers, self.limits.orders)
         self.imports = Imports()
@@ -112,6 +119,20 @@ class Engine:
             self._clock,
             self._steady_clock,
         )
+        self._partitions = Partitions(
+            journal,
+            self.followers,
+            self._follower,
+            self._writer,
+            self._writes,
+            self._logtime,
+            self.orders,
+            self.imports,
+            self._dues,
+            self._ends,
+            self._lanes,
+            self._judge,
+        )
 
     # ---- what everybody may call, from any thread --------------------------------------------------------------------
 
@@ -124,12 +145,14 @@ class Engine:
         mode: Mode | None = None,
         rebuild: bool = True,
     ) -> Future[Outcome]:
-        """Have a command decided; the future gives its outcome, and raises only for a defect of the engine.
+        """Have a command decided; the future gives its outcome, and raises only for a defect of the engine. It cannot
+        be cancelled: what was handed in may have been written.
 
         ``expected_version`` is If-Match: the order's number of events that the sender has seen. ``confirm`` is asked
         about every decision that is not a refusal. ``rebuild`` False: a duplicate comes without the first outcome.
         """
         future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()
         if self._closed or len(self._inbox) >= self.limits.waiting:
             future.set_result(_CLOSING if self._closed else _BUSY)
             return future
@@ -201,6 +224,57 @@ class Engine:
         self._errand(future, sweep.go_on)
         return future
 
+    def take_up(self, partition: int, state: LocalState) -> Future[None]:
+        """Follow a partition from now on, on this local state, which is compared with the log first.
+
+        The future gives None once it is followed to the log's end as it was then; until then its commands wait. Where
+        log and local state disagree it gives None too, and the partition is ``stopped``. What cannot be read raises,
+        and nothing was taken up; Interrupted: it was given up again, or has stopped on its way.
+        """
+        future: Future[None] = Future()
+
+        def run() -> None:
+            wrong = self._partitions.take_up(partition, state, future)
+            if wrong is not None:
+                self._failed(partition, wrong)
+
+        self._errand(future, run, partition)
+        return future
+
+    def give_up(self, partition: int) -> Future[None]:
+        """Follow a partition no longer. Its commands are answered by then: unknown what was sent, ``not-followed`` what
+        was not. Its local state may be closed afterwards; nothing happens if it was not followed."""
+        future: Future[None] = Future()
+
+        def run() -> None:
+            for errand in self._errands:
+                if errand.partition is None:
+                    errand.give_up("a partition was given up to another process")
+            if partition in self.followers:
+                self._partitions.give_up(partition)
+                self.stopped.pop(partition, None)
+                self.trouble.pop(partition, None)
+            future.set_result(None)
+
+        self._errand(future, run, partition)
+        return future
+
+    def age(self) -> None:
+        """A period has passed, says whoever has a clock, from any thread: a command that has waited for ``PERIODS`` of
+        them is answered as unknown, also while the loop stands still in a read that never comes back."""
+        for job in self._open_jobs():
+            job.age += 1
+            if job.age > PERIODS:
+                job.answer_late(TOO_LATE)
+
+    def _open_jobs(self) -> list[Job]:
+        while True:
+            try:
+                waiting = [each for each in tuple(self._inbox) if isinstance(each, Job)]
+                return waiting + list(self._lanes)
+            except RuntimeError:  # it was changed while it was looked at
+                continue
+
     @property
     def in_flight(self) -> int:
         """Commands taken and not yet answered."""
@@ -220,11 +294,7 @@ class Engine:
             except _UNREADABLE as wrong:
                 self._failed(partition, wrong)
                 continue
-            for admitted in follower.commits_of(LIST_STREAM):
-                self.imports.admitted(admitted)
-            last = follower.commit_at(follower.next_ordinal - 1) if follower.next_ordinal else None
-            if last is not None:
-                self._logtime.saw(partition, last.appended_at)
+            self._partitions.learn(partition)
         self._dues.start()
 
     def step(self, now: Instant) -> bool:
@@ -232,7 +302,8 @@ class Engine:
         moved = self.take(now)
         moved = self.work(now) or moved
         moved = self.send(now) or moved
-        if self._writer.in_flight or self.control.writer.in_flight or self._ends or self._steady >= self._look_at:
+        awaited = self._writer.in_flight or self.control.writer.in_flight or self._ends or self._partitions.arrivals
+        if awaited or self._steady >= self._look_at:
             self._look_at = self._steady + self.limits.poll
             for partition in self.followers:
                 moved = self.follow(partition, now) or moved
@@ -260,7 +331,7 @@ class Engine:
     @property
     def caught_up(self) -> bool:
         """Whether every followed partition and the control log are read to their ends as they are now. Asks the log."""
-        if self.stopped or self.trouble or self.control.next_offset < self.control.end():
+        if self.stopped or self.trouble or self._partitions.arrivals or self.control.next_offset < self.control.end():
             return False
         return all(follower.next_offset >= self._journal.end(p) for p, follower in self.followers.items())
 
@@ -305,9 +376,8 @@ class Engine:
                 if job.open:
                     self._errands = [errand for errand in self._errands if errand.open] + [job]
             elif job.partition not in self.followers:
-                message = f"partition {job.partition} is followed by another process"
-                job.answer(unavailable("not-followed", message))
-            elif job.future is None or job.future.set_running_or_notify_cancel():
+                job.answer(not_followed(job.partition))
+            elif not job.late:
                 lanes.begin(job)
         return True
 
@@ -346,6 +416,8 @@ class Engine:
             self.trouble.pop(partition, None)
         if read:
             self._dues.followed(partition)
+        if self._partitions.arrivals:
+            self._partitions.arrived(partition)
         return read > 0
 
     def follow_control(self, now: Instant) -> bool:
@@ -414,11 +486,18 @@ class Engine:
     def _steady_clock(self) -> Instant:
         return self._steady
 
+    def _follower(self, partition: int, state: LocalState) -> Follower:
+        return Follower(self._journal, partition, state, self, self._writer.known)
+
     def _commit_at(self, partition: int, ordinal: int) -> Admitted | None:
         return self.followers[partition].commit_at(ordinal)
 
     def _consider(self, job: Job) -> None:
         stopped = self.stopped.get(job.partition) if self.stopped else None
+        arrival = self._partitions.arrivals.get(job.partition) if self._partitions.arrivals else None
+        if arrival is not None:
+            arrival.jobs.append(job)
+            return
         try:
             if stopped is not None:
                 self._judge.finish(job, unavailable("partition-stopped", str(stopped)))
@@ -445,17 +524,18 @@ class Engine:
         if not for_good or partition in self.stopped:
             return
         self.stopped[partition] = wrong
+        self._partitions.stopped(partition)
         for errand in self._errands:
-            errand.give_up(str(wrong))
+            if errand.partition in (None, partition):
+                errand.give_up(str(wrong))
         for job in self._lanes:
             if job.partition == partition:
-                sent = job.decided is not None and not job.deadline
-                what = Outcome("unknown", "partition-stopped", str(wrong)) if sent else None
+                what = Outcome("unknown", "partition-stopped", str(wrong)) if job.is_sent else None
                 self._judge.finish(job, what or unavailable("partition-stopped", str(wrong)))
 
-    def _errand(self, future: Future[Any], run: Callable[[], None]) -> None:
-        """Have ``run`` called in the engine's thread."""
-        self._inbox.append(Errand(future, run))
+    def _errand(self, future: Future[Any], run: Callable[[], None], partition: int | None = None) -> None:
+        """Have ``run`` called in the engine's thread. ``partition``: the only one that it is about."""
+        self._inbox.append(Errand(future, run, partition))
         self._ports.wake()
         self._turn_away_if_closed()
 

@@ -19,8 +19,10 @@ class Interrupted(Exception):
 class Errand:
     """Something to be done in the engine's thread, and the future of who waits for it."""
 
-    def __init__(self, future: Future[Any], run: Callable[[], None]) -> None:
-        """``run`` resolves the future, now or later; what it raises goes to the future too."""
+    def __init__(self, future: Future[Any], run: Callable[[], None], partition: int | None = None) -> None:
+        """``run`` resolves the future, now or later; what it raises goes to the future too. ``partition``: the only one
+        that it is about; None: it may be about any."""
+        self.partition = partition
         self._future = future
         self._run = run
         self._begun = False

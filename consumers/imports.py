@@ -58,6 +58,12 @@ class Imports:
                     found = True
         return found
 
+    def give_up(self, partition: int) -> None:
+        """The partition is followed no longer: what is known of it is of yesterday."""
+        self._open.pop(partition, None)
+        for key in [key for key in self._closed_at if key[0] == partition]:
+            del self._closed_at[key]
+
     def is_open(self, partition: int, marketplace: str) -> bool:
         """Whether an import of the marketplace is open in this partition."""
         return any(name == marketplace for name, _ in self._open.get(partition, ()))

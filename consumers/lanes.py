@@ -7,7 +7,8 @@ waits for an instant, and otherwise waits for the log. Nothing here decides anyt
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from typing import TypeVar
 
 from consumers.orders import Folded
 from consumers.outcomes import Outcome
@@ -16,11 +17,14 @@ from domain.commands import Command
 from domain.decide import Decided
 from domain.instants import Instant
 
+T = TypeVar("T")
+
 
 class Job:
     """A command (or, without one, a look at an order's deadlines) on its way through the engine."""
 
     __slots__ = (
+        "age",
         "attempts",
         "command",
         "confirm",
@@ -33,6 +37,7 @@ class Job:
         "finished",
         "folded",
         "future",
+        "late",
         "mode",
         "partition",
         "probed",
@@ -57,6 +62,10 @@ class Job:
         """Of a look at deadlines: reach them as history, up to here."""
         self.done: Callable[[int], None] | None = None
         """Called at the end with the number of deadlines that were reached."""
+        self.age = 0
+        """Periods that have passed since it was handed in."""
+        self.late = False
+        """Whether it was answered as unknown because its time was up."""
         self.attempts = 0
         """Lost races."""
         self.end: int | None = None
@@ -75,11 +84,16 @@ class Job:
         self.sent_at: Instant | None = None
         self.finished = False
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether a commit of its own is on its way: nobody can take that back."""
+        return self.decided is not None and not self.deadline
+
     def answer(self, outcome: Outcome | None) -> None:
         """The end of it."""
         self.finished = True
         if self.future is not None and outcome is not None:
-            self.future.set_result(outcome)
+            self._resolve(self.future.set_result, outcome)
         if self.done is not None:
             self.done(self.reached)
 
@@ -87,9 +101,23 @@ class Job:
         """The end of it by a defect of the engine: who asked gets it."""
         self.finished = True
         if self.future is not None:
-            self.future.set_exception(defect)
+            self._resolve(self.future.set_exception, defect)
         if self.done is not None:
             self.done(self.reached)
+
+    def answer_late(self, outcome: Outcome) -> None:
+        """Answer whoever waits, from any thread, whatever the job still does: its time is up."""
+        if self.future is not None and not self.future.done():
+            self.late = True
+            self._resolve(self.future.set_result, outcome)
+
+    def _resolve(self, give: Callable[[T], None], what: T) -> None:
+        """One of two threads may come too late: the answer that was given stands."""
+        try:
+            give(what)
+        except InvalidStateError:
+            if not self.late:
+                raise
 
 
 class Lanes:

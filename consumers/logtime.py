@@ -30,6 +30,14 @@ class LogTime:
         self._ticking: dict[int, tuple[Instant, list[Callable[[bool], None]]]] = {}
         self._next: dict[int, list[Callable[[bool], None]]] = {}
 
+    def take_up(self, partition: int) -> None:
+        """The partition is followed from now on; nothing of its time is known yet."""
+        self.seen[partition] = EARLIEST
+
+    def give_up(self, partition: int) -> None:
+        """It is followed no longer; its ticks are settled."""
+        self.seen.pop(partition, None)
+
     def saw(self, partition: int, appended_at: Instant) -> None:
         """A commit stands in the partition that was appended then."""
         self.seen[partition] = max(self.seen[partition], appended_at)

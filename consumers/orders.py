@@ -6,7 +6,7 @@ makes its order *stuck* (DESIGN 3.1): it stays readable up to there, and nothing
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -174,6 +174,11 @@ class Orders:
                 order = unwritten(part.stream) if order is None else order.copy()
                 folded.stuck = apply_all(order, part, admitted.commit)
             folded.advance(admitted, part, order)
+
+    def give_up(self, gone: Callable[[str], bool]) -> None:
+        """Forget the streams that are followed no longer."""
+        for stream in [stream for stream in self._kept if gone(stream)]:
+            del self._kept[stream]
 
     # ---- reading back ---------------------------------------------------------------------------------------------
 

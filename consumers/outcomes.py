@@ -58,7 +58,8 @@ class Outcome:
     version-conflict    If-Match: the order is not at the expected version, nothing was written
     unknown             it may or may not come to stand in the log: ask again with the same command id
     unavailable         nothing was written: ``rule`` says why (order-stuck, import-open, clock-off, contended, busy,
-                        journal-unavailable, partition-stopped, policy-unknown, closing), ``message`` in a sentence
+                        journal-unavailable, not-followed, partition-stopped, policy-unknown, closing), ``message`` in a
+                        sentence
     ==================  ==========================================================================================
 
     ``order`` is the state after the commit (for answers without one: as it is now), never to be changed.
@@ -79,6 +80,9 @@ class Outcome:
         """The answer itself: for a duplicate the first one, else this."""
         return self if self.first is None else self.first
 
+
+TOO_LATE: Final = Outcome("unknown", "unknown", "the answer did not come in time; ask again with the same command id")
+"""Nobody knows yet what will become of it."""
 
 _REFUSALS: Final = (CancelRefused, CommandRefused, DisputeDismissed, ShipmentRefused)
 
@@ -123,13 +127,17 @@ def unavailable(why: str, message: str) -> Outcome:
     return Outcome("unavailable", why, message)
 
 
+def not_followed(partition: int) -> Outcome:
+    """Another process decides the orders of this partition."""
+    return unavailable("not-followed", f"partition {partition} is followed by another process")
+
+
 def not_written(settled: Settled) -> Outcome:
     """Why a commit that was proposed does not stand in the log, or may not."""
     match settled.kind:
         case "unknown":
-            return Outcome(
-                "unknown", "unknown", "the log has not said whether it took this; ask again with the same id"
-            )
+            message = "the log has not said whether it took this; ask again with the same command id"
+            return Outcome("unknown", "unknown", message)
         case "superseded" | "duplicate":
             return unavailable("contended", "others got on each time; nothing was written, try again")
         case "malformed":

@@ -191,6 +191,18 @@ class Writer:
             if ours.open and ours.fences is None:
                 self._settle(ours, Settled("unknown", reason="the writer was closed"))
 
+    def give_up(self, partition: int) -> None:
+        """Nobody follows the partition here any more: what is open there is settled as unknown, and not sent."""
+        if partition in self._lanes:
+            self._lanes[partition].waiting.clear()
+        still = [ours for found in self._open.values() for ours in found if ours.partition == partition]
+        for ours in still:
+            if ours.open and ours.fences is None:
+                self._settle(ours, Settled("unknown", reason="another process follows the partition now"))
+        for ours in still:
+            if ours.open:
+                self._forget(ours)
+
     # ---- what is on its way ------------------------------------------------------------------------------------------
 
     def _enqueue(self, proposed: _Proposed) -> None:

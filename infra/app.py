@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from consumers.control import ControlLog
-from consumers.engine import Engine
+from consumers.engine import PERIODS, Engine
 from consumers.journal import Journal, JournalUnavailable
 from consumers.local_state import LocalState
 from consumers.ports import LIVE, Limits, Mode, Ports
@@ -29,7 +29,7 @@ from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
 from infra.journals.memory import MemoryLog
 from infra.local_state import Slot, claim_slot, open_local_state
-from infra.looping import Loop
+from infra.looping import Loop, Rhythm
 from infra.opening import follow_control, new_id, open_control, open_journal, prepare
 from infra.places import clock, state_file
 from infra.reading import existing_store
@@ -212,6 +212,10 @@ def _wire(
     wake.append(loop.wake)
     closing.callback(loop.stop)
     loop.start()
+    if not mode.history:  # an import waits for its answers as long as it takes
+        patience = Rhythm("patience", engine.age, settings.answer_within / PERIODS)
+        closing.callback(patience.stop)
+        patience.start()
 
     if views:
         from infra.projecting import open_projecting

@@ -1,4 +1,4 @@
-"""A thread that drives something that has no thread of its own: the engine, the views."""
+"""Threads that drive what has no thread of its own: a loop that steps, a rhythm that beats."""
 
 import sys
 import threading
@@ -49,3 +49,25 @@ class Loop:
             sys.stderr.write(f"rescind: the loop of the {self._thread.name} has ended by a defect: {defect!r}\n")
             self.on_broken()
             raise
+
+
+class Rhythm:
+    """Calls ``beat`` once a period, whatever else stands still."""
+
+    def __init__(self, name: str, beat: Callable[[], None], period: float) -> None:
+        """``period``: seconds."""
+        self._beat = beat
+        self._period = period
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No further beat. Waits for nothing."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._period):
+            self._beat()
