@@ -11,6 +11,7 @@ from docs.pages.cli import cli_page
 from docs.pages.commands import command_form, command_page
 from docs.pages.events import event_page
 from docs.pages.public_topics import asyncapi, topics_page
+from docs.pages.reasons import reasons_page
 from docs.pages.rules import preset_page, rule_page
 from docs.pages.settings import settings_page
 from docs.pages.tables import tables_page
@@ -24,6 +25,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.schema.json": command_form,
     "events.md": event_page,
     "presets.md": preset_page,
+    "reasons.md": reasons_page,
     "rules.md": rule_page,
     "settings.md": settings_page,
     "topics-public.md": topics_page,

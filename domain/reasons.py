@@ -1,4 +1,4 @@
-"""The canonical reasons (COMMANDS.md 3); the crosswalk to other houses' codes stands beside them later."""
+"""The canonical reasons (COMMANDS.md 3); the crosswalk to other houses' codes is in ``domain.crosswalk``."""
 
 from typing import Final
 

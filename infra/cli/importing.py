@@ -11,6 +11,7 @@ from domain.instants import Instant
 from infra.cli.exits import EXIT_NO, Unavailable, Wrong
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, plain, print_json, say, table
+from infra.cli.reasons import HOUSE
 
 if TYPE_CHECKING:
     from infra.app import App
@@ -28,6 +29,7 @@ The same input again changes nothing; one that was broken off goes on where it s
 @click.argument("file", required=False)
 @click.option("--format", "form", type=click.Choice(["commands", "olist"]), default="commands", show_default=True)
 @click.option("--policy", help="The policy of the orders (--format olist). [default: seller-portal]")
+@click.option("--reasons", "house", type=HOUSE, help="Reasons may be this house's codes; they are recorded translated.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad line; commands go one by one then.")
 @click.option("--until", type=INSTANT, help="Then reach every deadline before this instant, as history.")
 @click.option("--finish", is_flag=True, help="Close imports that were broken off and will not be run again. No FILE.")
@@ -40,6 +42,7 @@ def import_(
     file: str | None,
     form: str,
     policy: str | None,
+    house: str | None,
     strict: bool,
     until: Instant | None,
     finish: bool,
@@ -54,8 +57,10 @@ def import_(
         raise Wrong("name one input: a FILE, - for standard input, or --finish to close what was broken off")
     if policy is not None and form != "olist":
         raise Wrong("--policy is for --format olist: in a commands file every order may name its own")
+    if house is not None and form == "olist":
+        raise Wrong("--reasons is for a commands file: the Olist data set has no codes")
     with ExitStack() as stack:
-        source = None if file is None else stack.enter_context(closing(_opened(file, form, policy)))
+        source = None if file is None else stack.enter_context(closing(_opened(file, form, policy, house)))
         to_report = None if report is None else stack.enter_context(open(report, "w", encoding="utf-8"))
         app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
         app.catch_up()
@@ -66,14 +71,19 @@ def import_(
         return _run(app, source, Wishes(strict, until, to_report), file or "", as_json)
 
 
-def _opened(file: str, form: str, policy: str | None) -> "Input":
+def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Input":
     if form == "olist":
         from infra.importing.olist import open_olist
 
         return open_olist(file, policy)
     from infra.importing.commands_file import open_commands
 
-    return open_commands(file)
+    if house is None:
+        return open_commands(file)
+    from domain.crosswalk import HOUSES
+    from infra.importing.reasons import Translator
+
+    return open_commands(file, Translator(HOUSES[house]))
 
 
 def _run(app: "App", source: "Input", wishes: "Wishes", name: str, as_json: bool) -> int:
@@ -95,10 +105,14 @@ def _run(app: "App", source: "Input", wishes: "Wishes", name: str, as_json: bool
     differences = _differences(source)
     if differences is not None:
         told["payments_differ"] = differences
+    translated = _translated(source)
+    if translated is not None:
+        told["translated"] = translated
     if as_json:
         print_json(told)
     else:
         _print_totals(totals, differences, name)
+        _print_translated(translated or [])
     if totals.stopped_at is not None:
         say(
             f"rescind: stopped at line {totals.stopped_at}; the import stays open: correct the file and import it, "
@@ -168,6 +182,21 @@ def _print_totals(totals: "Totals", differences: dict[str, Any] | None, name: st
         out.print(f"{differences['count']} orders were paid differently from their total, for instance:")
         for each in differences["orders"][:5]:
             out.print(plain(f"  {each['order_id']}: total {each['total']}, paid {each['paid']}"))
+
+
+def _translated(source: "Input") -> list[dict[str, Any]] | None:
+    """What became of another house's codes; None without --reasons."""
+    from infra.importing.commands_file import CommandsFile
+
+    if not isinstance(source, CommandsFile) or source.translate is None:
+        return None
+    return source.translate.told()
+
+
+def _print_translated(translated: list[dict[str, Any]]) -> None:
+    for each in translated:
+        loses = f", which loses {each['loses']}" if each["loses"] else ""
+        console().print(plain(f"{each['count']:,} × {each['code']} recorded as {each['reason']}{loses}"))
 
 
 class _Bar:

@@ -20,6 +20,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "order": ("order", "order", "Ask about an order, or cancel it."),
     "policy": ("policy", "policy", "The policies in force: list, show, explain, compare, publish."),
     "seller": ("seller", "seller", "A seller's standing: counts, rate, limit, window."),
+    "reasons": ("reasons", "reasons", "Reasons of cancellations, and other houses' codes for them."),
     "whatif": ("whatif", "whatif", "What would have happened under another policy."),
     "deadlines": ("deadlines", "deadlines", "What falls due."),
     "journal": ("journal", "journal", "What stands in the journal."),

@@ -16,6 +16,7 @@ from domain.commands import parse_command
 from domain.errors import BadInput
 from infra.http.strict_json import MAX_BYTES, NotJson, read_json
 from infra.importing.items import Item, NotThere, because, told
+from infra.importing.reasons import Translator
 
 _BLOCK: Final = 1 << 20
 _MARK: Final = b"\xef\xbb\xbf"
@@ -25,8 +26,10 @@ _MARK: Final = b"\xef\xbb\xbf"
 class CommandsFile:
     """A commands file on disk, or standard input (spooled to a temporary file first, since its hash comes first)."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, translate: Translator | None = None) -> None:
+        """``translate``: reasons are another house's codes (``--reasons``)."""
         self._file = file
+        self.translate = translate
         self._done = 0
         digest = hashlib.sha256()
         self.size = 0
@@ -53,20 +56,20 @@ class CommandsFile:
                 line = line[len(_MARK) :]
             text = line.strip(b" \t\r\n")
             if text:
-                yield read_line(number, text)
+                yield read_line(number, text, self.translate)
 
     def close(self) -> None:
         self._file.close()
 
 
-def read_line(number: int, text: bytes) -> Item:
+def read_line(number: int, text: bytes, translate: Translator | None = None) -> Item:
     """One line that is not blank."""
     try:
         body = read_json(text)
     except NotJson as wrong:
         return Item(number, None, str(wrong).replace("the body", "the line", 1))
     try:
-        command = parse_command(body)
+        command = parse_command(body if translate is None else translate(body))
         if command.at is None:
             raise BadInput("/at", "form", "the field is required in an import")
     except BadInput as wrong:
@@ -74,10 +77,10 @@ def read_line(number: int, text: bytes) -> Item:
     return Item(number, command)
 
 
-def open_commands(name: str) -> CommandsFile:
+def open_commands(name: str, translate: Translator | None = None) -> CommandsFile:
     """The commands file of this name; ``-`` is standard input. NotThere says why it cannot be read."""
     if name == "-":
-        return CommandsFile(_spooled(sys.stdin.buffer))
+        return CommandsFile(_spooled(sys.stdin.buffer), translate)
     path = Path(name)
     if path.is_dir():
         raise NotThere(f"{path} is a folder; a commands file is JSON Lines (for the Olist folder: --format olist)")
@@ -85,8 +88,8 @@ def open_commands(name: str) -> CommandsFile:
         file = path.open("rb")
         if not file.seekable():
             with file:
-                return CommandsFile(_spooled(file))
-        return CommandsFile(file)
+                return CommandsFile(_spooled(file), translate)
+        return CommandsFile(file, translate)
     except OSError as wrong:
         raise because(wrong, path) from None
 

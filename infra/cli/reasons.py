@@ -1,0 +1,82 @@
+"""`rescind reasons`: the canonical reasons, and what other houses' codes mean in them, both ways."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from domain.reasons import CANCEL_REASONS
+from infra.cli.exits import No, Wrong
+from infra.cli.options import as_json
+from infra.cli.printing import console, print_json, table
+
+if TYPE_CHECKING:
+    from domain.crosswalk import House, Step
+
+HOUSE: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
+"""The houses of ``domain.crosswalk``, which is imported when it is needed; a test compares them."""
+
+
+@click.group()
+def reasons() -> None:
+    """Reasons of cancellations, and their crosswalk to other houses' codes."""
+
+
+@reasons.command("list")
+@click.option("--house", type=HOUSE, help="This house's codes instead of the canonical reasons.")
+@as_json
+def list_(house: str | None, as_json: bool) -> None:
+    """Every canonical reason, or every code of a house, with what it says."""
+    from domain.crosswalk import HOUSES
+    from infra.web.words import REASON
+
+    listed = {name: REASON[name] for name in CANCEL_REASONS} if house is None else dict(HOUSES[house].codes)
+    key = "reason" if house is None else "code"
+    if as_json:
+        print_json([{key: name, "says": says} for name, says in listed.items()])
+        return
+    console().print(table([key, "says"], listed.items()))
+
+
+@reasons.command("map")
+@click.argument("house", type=HOUSE)
+@click.argument("name", required=False, metavar="[REASON|CODE]")
+@as_json
+def map_(house: str, name: str | None, as_json: bool) -> None:
+    """What a house's CODE means here, or which code says a canonical REASON; without either, both directions.
+
+    Every mapping that loses meaning says what is lost. Exit 1 where there is no counterpart.
+    """
+    from domain.crosswalk import HOUSES
+
+    found = HOUSES[house]
+    if name is None:
+        _print_all(found, as_json)
+        return
+    step = found.code(name) if name in CANCEL_REASONS else found.canonical(name)
+    if step is None:
+        raise Wrong(
+            f"{name!r} is neither a canonical reason nor a code of {found.name}: see `rescind reasons list` and "
+            f"`rescind reasons list --house {house}`"
+        )
+    if as_json:
+        print_json(told(step))
+    if step.to is None:
+        raise No(f"{name} has no counterpart: {step.loses}")
+    if not as_json:
+        click.echo(f"{step.to}, which loses {step.loses}" if step.loses else step.to)
+
+
+def told(step: "Step") -> dict[str, Any]:
+    """A mapping as JSON."""
+    return {"of": step.of, "to": step.to, "loses": step.loses}
+
+
+def _print_all(house: "House", as_json: bool) -> None:
+    inward, outward = house.inward.values(), house.outward.values()
+    if as_json:
+        print_json({"house": house.id, "inward": [told(s) for s in inward], "outward": [told(s) for s in outward]})
+        return
+    out = console()
+    for title, steps in ((["code", "reason", "loses"], inward), (["reason", "code", "loses"], outward)):
+        out.print(table(title, [(s.of, s.to or "none", s.loses or "") for s in steps]))
+        out.print()
