@@ -1,59 +1,129 @@
 """Is there a link in a text? The notice of *cancelled but shipped* may carry none (rule ``notice-has-link``).
 
-Checked on the text as written and on its plain form: compatibility characters folded (NFKC), invisible ones dropped,
-percent, HTML and JavaScript escapes undone. What a mail program could turn into a link counts: schemes, ``www.``, bare
-host names, addresses of machines, markup, mail addresses.
+Checked on the text as written and on what a reader, or a mail program, makes of it: compatibility characters folded
+(NFKC), invisible ones and accents dropped, look-alike dots, colons and slashes read as such, percent, quoted-printable,
+HTML and JavaScript escapes undone. What could be turned into a link counts: schemes, ``www``, bare host names, spaced
+or bracketed dots, addresses of machines, queries, markup, mail addresses. Who is refused wrongly puts a blank in, who
+is let through wrongly has the customer's money: doubt counts as a link. But prices, times, dates, versions, initials
+and tracking numbers are none, and a full stop of another script ends a sentence.
 """
 
 import html
 import re
 import unicodedata
+from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
 
 _ANY_CASE = re.IGNORECASE
-_SCHEME = re.compile(
-    r"[a-z][a-z0-9+.\-]{0,30}\s*:\s*(//|\\\\|/)|\b(mailto|tel|sms|javascript|data|https?|ftp|file)\s*:", _ANY_CASE
+_TLDS: Final = (
+    "com|net|org|info|biz|io|de|co|uk|eu|ru|cn|fr|nl|pl|ch|ly|gg|xyz|shop|store|app|dev|online|site|link|click|top|me|"
+    "tv|cc|ws|ai"
 )
-_WWW = re.compile(r"\bwww\d*\s*\.", _ANY_CASE)
-_TIGHT_HOST = re.compile(
-    r"[^\W_](?:[\w\-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w\-]{0,61}[^\W_])?)*\.(xn--[a-z0-9\-]+|[^\W\d_]{2,63})",
+"""Ends of host names that count even where blanks or commas stand around the dot."""
+_POINTS: Final = "·•。｡‧∙⋅ꓸ۔܁܂"
+_SCHEME = re.compile(
+    r"[a-z][a-z0-9+.\-]{0,30}\s*:\s*(?:/\s*/|\\\s*\\|/(?=\S))"
+    r"|\b(?:https?|hxxps?|ftps?|file|mailto|javascript|vbscript)\s*:"
+    r"|\b(?:tel|sms|callto|skype|whatsapp|data|cid|mid|urn|magnet|blob|about|view-source|geo|intent|market|news|irc|"
+    r"feed|webcal|bitcoin|steam|ws|wss):(?=[^\s:])"
+    r"|\bhxxps?\b|(?:^|[^\w:/])//\w|\\\\\w",
     _ANY_CASE,
 )
-_IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|\[[0-9a-f:]{3,}\]", _ANY_CASE)
-_MARKUP = re.compile(r"<\s*/?\s*[a-z!][^>]*>?|\[[^\]]*\]\s*\([^)]*\)|\[/?url|\bhref\s*=", _ANY_CASE)
-_MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-_SPOKEN = re.compile(r"\b\w+\s*[\[({]?\s*(?:dot|punkt)\s*[\])}]?\s*(?:com|net|org|info|io|de|co|shop|biz)\b", _ANY_CASE)
-_ESCAPES = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", _ANY_CASE)
-_DOTS: Final = str.maketrans({"。": ".", "．": ".", "｡": ".", "․": ".", "∕": "/", "⁄": "/", "：": ":", "꞉": ":"})
-_ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "z.b", "u.a", "d.h", "a.m", "p.m", "no", "nr", "inc", "etc"})
+_WWW = re.compile(r"\bwww\d*\b", _ANY_CASE)
+_RUN = re.compile(r"[\w\-.]+")
+_END = re.compile(r"xn--[a-z0-9\-]+|[^\W\d_]{2,63}", _ANY_CASE)
+_LOOSE_HOST = re.compile(
+    rf"\w\s+\.\s*(?:{_TLDS})\b"  # shop .com, shop . com
+    rf"|\w\.\s+(?:com|net|org|biz|io|xyz|co\.uk)\b"  # shop. com
+    rf"|\w[\s\[({{<]{{0,8}}[\[({{<]\s*[.{_POINTS}]\s*[\])}}>][\s\])}}>]{{0,8}}\w"  # shop[.]com
+    rf"|\w\s+\.\s+[a-z]{{2,24}}\s*/\s*\w"  # t . me / abc
+    rf"|\w,(?:com|net|org|info|biz)\b"  # shop,com
+    rf"|\w\s*[{_POINTS}]\s*(?:{_TLDS})\b"  # shop·com, but not col·laborar
+    r"|\b(?:[^\W_][ \t]){2,40}[^\W_]?[ \t]*\.[ \t]*(?:[^\W_][ \t]){1,40}[^\W_]\b",  # s h o p . c o m
+    _ANY_CASE,
+)
+_MACHINE = re.compile(
+    r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"  # 192.168.0.1
+    r"|\[[0-9a-f:.%]{3,}\]"  # [2001:db8::1]
+    r"|(?<![\w:])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){7}|[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6}::(?:[0-9a-f]{1,4})?|::[0-9a-f]+)"
+    r"|\b0x[0-9a-f]{1,8}\.\w"
+    r"|\blocalhost\b|\b[a-z][\w\-]*:(?:443|8080|8443)\b",
+    _ANY_CASE,
+)
+_QUERY = re.compile(r"[\w/]\?[\w.%\-]{1,64}=\S|(?:^|\s)[?#]/?[\w.%\-]{1,64}=\S|#/\w", _ANY_CASE)
+_MARKUP = re.compile(
+    r"<\s*/?\s*[a-z!]|\[[^\]\[]{0,200}\]\s*\([^)]*\)|^[ \t]*\[[^\]\[]{1,200}\]\s*:|\[/?url|\bhref\s*=",
+    _ANY_CASE | re.MULTILINE,
+)
+_MAIL = re.compile(r"[^\s@]@[^\s@.]+\.[^\s@]|\w\s*@\s*[\w\-]+\s*\.\s*[a-z]{2,}|:\S{0,64}\w@\w", _ANY_CASE)
+_SPOKEN = re.compile(
+    rf"\b\w+\s*[\[({{]?\s*\b(?:dot|punkt|point)\b\s*[\])}}]?\s*(?:{_TLDS})\b|\b(?:dot|punkt)\s+(?:com|net|org)\b",
+    _ANY_CASE,
+)
+_ALL: Final = (_SCHEME, _WWW, _MARKUP, _MAIL, _MACHINE, _SPOKEN, _LOOSE_HOST, _QUERY)
+_ESCAPES = re.compile(r"\\u\{([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", _ANY_CASE)
+_QUOTED = re.compile(r"(?:=[0-9A-F]{2})+")
+_SOFT_BREAK = re.compile(r"=[ \t]*\r?\n")
+_LOOKS: Final = str.maketrans(
+    {
+        **dict.fromkeys("∕⁄⧸╱⟋／", "/"),
+        **dict.fromkeys("：꞉∶ː˸׃᠄", ":"),
+        **dict.fromkeys("＠", "@"),
+        **dict.fromkeys("\u3164\u115f\u1160\u2800\uffa0"),
+    }
+)
+"""Characters that look like a slash, colon or at; and letters that look like nothing."""
+_DOTS: Final = re.compile(r"(?<=[a-z0-9])[。｡‧∙⋅ꓸ۔܁܂𐩐・ㆍ](?=[a-z])", _ANY_CASE | re.ASCII)
+"""What looks like a dot, between letters that host names have; elsewhere it ends a sentence, or joins a name."""
+_HIDDEN: Final = ("Cf", "Cc", "Mn", "Me", "Cn", "Co")
+_KNOWN: Final = frozenset(_TLDS.split("|"))
+_ROUNDS: Final = 5
+"""How often escapes may be wrapped in each other."""
 
 
 def plain(text: str) -> str:
     """The text as a reader, or a mail program, would make of it."""
-    for _ in range(3):
+    for _ in range(_ROUNDS):
         before = text
-        text = html.unescape(unquote(_ESCAPES.sub(lambda m: chr(int(m[1] or m[2], 16)), text)))
-        text = unicodedata.normalize("NFKC", text).translate(_DOTS)
-        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c in "\n\t\r ")
+        text = _SOFT_BREAK.sub("", text)
+        text = _QUOTED.sub(lambda m: bytes.fromhex(m[0].replace("=", "")).decode("utf-8", "replace"), text)
+        text = html.unescape(unquote(_ESCAPES.sub(_unescaped, text)))
+        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).translate(_LOOKS)).translate(_LOOKS)
+        text = "".join(c for c in text if unicodedata.category(c) not in _HIDDEN or c in "\n\t\r ")
+        text = _DOTS.sub(".", text)
         if text == before:
             break
     return text
 
 
+def _unescaped(found: re.Match[str]) -> str:
+    number = int(found[1] or found[2] or found[3], 16)
+    return chr(number) if number <= 0x10FFFF else found[0]
+
+
 def find_link(text: str) -> str | None:
     """What looks like a link, or None."""
-    for form in (text, plain(text)):
-        for pattern in (_SCHEME, _WWW, _MARKUP, _MAIL, _IP, _SPOKEN):
+    for form in dict.fromkeys((text, plain(text))):
+        for pattern in _ALL:
             found = pattern.search(form)
             if found:
-                return found.group(0)
-        for found in _TIGHT_HOST.finditer(form):
-            if found.group(0).lower() not in _ABBREVIATIONS and not _only_initials(found.group(0)):
-                return found.group(0)
+                return found.group(0).strip()
+        host = _host(form)
+        if host is not None:
+            return host
     return None
 
 
-def _only_initials(text: str) -> bool:
-    """``U.S`` and the like: every part a single letter."""
-    return all(len(part) == 1 for part in text.split("."))
+def _host(text: str) -> str | None:
+    """A label, a dot and an end of letters, without a blank; an initial and a name (J.Smith) are none."""
+    for run in _RUN.findall(text):
+        labels = run.split(".")
+        for label, after in pairwise(labels):
+            end = _END.match(after)
+            if end is None or not label or not label[-1].isalnum():
+                continue
+            initial = len(label) == 1 and label.isupper() and after[0].isupper() and not after[1].isupper()
+            if not initial or end[0].lower() in _KNOWN:
+                return f"{label}.{end[0]}"
+    return None
