@@ -49,14 +49,16 @@ def all_orders(reader: Reader, prefix: str = "") -> Iterator[tuple[str, Folded]]
 
 def _asked(reader: Reader, po: str) -> list[str] | None:
     """What the views say; None if they are not there, not readable, or behind the log."""
-    path = reader.settings.views_at.path
-    if path is None or not path.exists():
+    at = reader.settings.views_at
+    if not at.kept:
         return None
-    from infra.views.sqlite import open_sqlite_views
+    from infra.views.opening import existing_views
 
     try:
-        views = open_sqlite_views(path).views
+        views = existing_views(at)
     except ViewsError:
+        return None
+    if views is None:
         return None
     try:
         for partition, follower in reader.followers.items():

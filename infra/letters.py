@@ -25,8 +25,9 @@ from consumers.views import Log, PositionMoved
 from infra.opening import open_control
 from infra.reading import Reader, open_reader
 from infra.settings import Settings
+from infra.views.kept import KeptViews
+from infra.views.opening import existing_views
 from infra.views.reading import Row
-from infra.views.sqlite import SqliteViews, open_sqlite_views
 from schemas.public.ids import RegistryUnavailable
 
 DISCARDED_FILE: Final = "discarded-letters.json"
@@ -46,7 +47,7 @@ class NotToBeTried(Exception):
 class Letters:
     """Every dead letter of a store, as of now."""
 
-    def __init__(self, settings: Settings, reader: Reader, control: ControlLog, views: SqliteViews | None) -> None:
+    def __init__(self, settings: Settings, reader: Reader, control: ControlLog, views: KeptViews | None) -> None:
         self._settings = settings
         self._reader = reader
         self._control = control
@@ -215,10 +216,9 @@ def open_letters(settings: Settings) -> Iterator[Letters]:
         reader = stack.enter_context(closing(open_reader(settings)))
         control = open_control(reader.store, "dead-letters", create=False)
         stack.callback(control.journal.close)
-        path = settings.views_at.path
-        views = None
-        if path is not None and path.exists():
-            views = stack.enter_context(closing(open_sqlite_views(path).views))
+        views = existing_views(settings.views_at)
+        if views is not None:
+            stack.enter_context(closing(views))
         yield Letters(settings, reader, control, views)
 
 

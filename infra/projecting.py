@@ -23,8 +23,9 @@ from consumers.views import PositionMoved, ViewsDamaged, ViewsUnavailable
 from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
 from infra.places import state_file
-from infra.settings import Settings
-from infra.views.sqlite import SqliteViews, open_sqlite_views
+from infra.settings import Settings, ViewsAt
+from infra.views.kept import KeptViews
+from infra.views.opening import open_views
 
 BATCH: Final = 1000
 """Commits that are projected in one transaction of the views."""
@@ -77,7 +78,7 @@ class Projecting:
 
     def __init__(
         self,
-        views: SqliteViews,
+        views: KeptViews,
         engine: Engine,
         states: Mapping[int, LocalState],
         control: Journal,
@@ -229,8 +230,8 @@ def open_projecting(
 ) -> Projecting:
     """The views that the settings name, kept up to date from now on; ``memory:`` is a file in ``fallback``."""
     at = settings.views_at
-    opened = open_sqlite_views(at.path if at.path is not None else fallback / "views.sqlite")
-    if opened.made_anew is not None and at.path is not None and any(f.next_ordinal for f in engine.followers.values()):
+    opened = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite"))
+    if opened.made_anew is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
         sys.stderr.write(f"rescind: the views are made anew from the log: {opened.made_anew}\n")
     partitions = engine.partitions
     states = {

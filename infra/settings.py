@@ -39,6 +39,8 @@ from pydantic_settings import SettingsError as SourceError
 from domain.market import DEFAULT_MARKET, MarketSettings
 from infra.kafka.address import KafkaAt, kafka_at
 from infra.kafka.client import Security, Timings
+from infra.postgresql.address import SCHEME as POSTGRESQL
+from infra.postgresql.address import PostgresqlAt, postgresql_at
 
 CONFIG: Final = "RESCIND_CONFIG"
 """The environment variable that names the settings file."""
@@ -68,9 +70,18 @@ class JournalAt:
 
 @dataclass(frozen=True, slots=True)
 class ViewsAt:
-    """A views URL, read: ``path`` is None for ``memory:``."""
+    """A views URL, read: a file, or a database of a server; both None for ``memory:``."""
 
     path: Path | None
+    postgresql: PostgresqlAt | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether they outlive their process."""
+        return self.path is not None or self.postgresql is not None
+
+    def __str__(self) -> str:
+        return "memory:" if not self.kept else str(self.postgresql or self.path)
 
 
 _PARTITIONS: Final = re.compile(r"\?partitions=([0-9]{1,4})$", re.ASCII)
@@ -78,7 +89,7 @@ _KAFKA: Final = "kafka://"
 _JOURNALS: Final = (
     "this release has memory:, sqlite:///DIRECTORY and kafka://HOST:PORT/PREFIX, each with ?partitions=N if you like"
 )
-_VIEWS: Final = "this release has memory: and sqlite:///FILE"
+_VIEWS: Final = "this release has memory:, sqlite:///FILE and postgresql://USER@HOST:PORT/DATABASE"
 
 
 def journal_at(url: str) -> JournalAt:
@@ -99,7 +110,9 @@ def journal_at(url: str) -> JournalAt:
 
 
 def views_at(url: str) -> ViewsAt:
-    """Read a views URL: ``memory:`` or ``sqlite:///FILE``; ValueError says what there is."""
+    """Read a views URL: ``memory:``, ``sqlite:///FILE`` or ``postgresql://…``; ValueError says what there is."""
+    if url.startswith(POSTGRESQL):
+        return ViewsAt(None, postgresql_at(url))
     return ViewsAt(None) if url == "memory:" else ViewsAt(Path(_after_slashes(url, _VIEWS)))
 
 
@@ -226,7 +239,9 @@ class Settings(BaseSettings):
     )
     views: Annotated[str, _judged(views_at)] | None = Field(
         None,
-        description="The views: `sqlite:///FILE` or `memory:`. Default: `views.sqlite` in the journal's directory.",
+        description="The views: `sqlite:///FILE`, `postgresql://USER@HOST:PORT/DATABASE` (several engines may share "
+        "them; its password stands better in libpq's `PGPASSWORD` or `PGPASSFILE`), or `memory:`. Default: "
+        "`views.sqlite` in the journal's directory.",
     )
     synchronous: Literal["full", "normal"] = Field(
         "full",

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from tests.broker.fixtures import cluster, kafka
 from tests.effort import examples, factor
 from tests.needs import KNOWN, require, required
+from tests.postgresql.fixtures import postgresql, postgresql_of_its_own, postgresql_server
 
-__all__ = ["cluster", "kafka"]
+__all__ = ["cluster", "kafka", "postgresql", "postgresql_of_its_own", "postgresql_server"]
 
 # No deadline: two cores are shared with other workers. In CI the examples are the same every time, so that a change is
 # judged and not its luck; everywhere else, and in `make test-long`, they are new every time.

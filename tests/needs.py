@@ -34,7 +34,7 @@ def postgresql_programs() -> str | None:
     """The folder of `initdb` and `postgres`, newest first: Debian keeps them off the PATH."""
     on_path = shutil.which("postgres")
     if on_path:
-        return os.path.dirname(on_path)
+        return os.path.dirname(os.path.realpath(on_path))
     root = "/usr/lib/postgresql"
     versions = (
         sorted((v for v in os.listdir(root) if v.isdigit()), key=int, reverse=True) if os.path.isdir(root) else []

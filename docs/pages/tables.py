@@ -15,7 +15,8 @@ BEGINNING = """# Tables
 
 This page is written by `make docs` from `projections/tables/`; do not edit it here.
 
-The views are tables in a database of their own, by default `views.sqlite` beside the journal (`--views`). They are safe
+The views are tables in a database of their own, by default `views.sqlite` beside the journal, or in
+[PostgreSQL](how-to/postgresql.md) (`--views`). They are safe
 to query while the engine runs: nobody who reads is in its way, and rows and position are written together, so that what
 one query sees is the history up to one point of each partition. They are a cache: whatever is written into them by hand
 is found by `rescind replay --check` and gone after `rescind replay`.
@@ -26,8 +27,9 @@ sqlite3 views.sqlite "SELECT day, lines_placed, lines_canceled_by_seller + lines
 ```
 
 In SQLite an *instant* is UTC text like `2026-03-02T10:00:00Z`, with a fraction only where it is not zero: compare and
-sort by `rtrim(placed_at, 'Z')`, which the indexes have too. A *day* is text like `2026-03-02`. Amounts are integers in
-*minor units* of the order's currency. A column that may be empty says so; the columns of a table's key are in bold.
+sort by `rtrim(placed_at, 'Z')`, which the indexes have too. In PostgreSQL it is a `timestamptz`. A *day* is text like
+`2026-03-02`. Amounts are integers in *minor units* of the order's currency. A column that may be empty says so; the
+columns of a table's key are in bold.
 """
 
 

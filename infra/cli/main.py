@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
 @click.option(
     "--journal", metavar="URL", help="The journal: sqlite:///DIR[?partitions=N], kafka://HOST:PORT/PREFIX, or memory:"
 )
-@click.option("--views", metavar="URL", help="The views: sqlite:///FILE, or memory:")
+@click.option("--views", metavar="URL", help="The views: sqlite:///FILE, postgresql://…, or memory:")
 @click.version_option(package_name="rescind", message="rescind %(version)s")
 def cli(config: str | None, journal: str | None, views: str | None) -> None:
     """Decides order cancellations, and proves what it decided.

@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -9,10 +10,12 @@ from typing import Final
 from consumers.journal import Journal
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
 from consumers.vault import VaultUnavailable
+from consumers.views import ViewsError, ViewsUnavailable
 from infra.examining.findings import Finding
 from infra.local_state import open_local_state
 from infra.local_state.slots import slot_path
 from infra.places import state_file
+from infra.postgresql.address import PostgresqlAt
 from infra.settings import Settings
 from projections.tables import SCHEMA_VERSION
 
@@ -21,32 +24,62 @@ _ANEW: Final = "make them anew with `rescind replay`"
 
 def look_at_views(settings: Settings, directory: Path, journal: Journal) -> Finding:
     """Whether the views can be read, are of this log, and how far they are."""
-    path = settings.views_at.path
-    if path is None:
+    at = settings.views_at
+    if not at.kept:
         return Finding("views", "note", "memory: is kept nowhere")
+    try:
+        if at.postgresql is not None:
+            return _in_postgresql(at.postgresql, directory, journal)
+        assert at.path is not None
+        return _in_a_file(at.path, directory, journal)
+    except ViewsUnavailable as away:
+        return Finding("views", "wrong", str(away), "look whether the server runs and can be reached from here")
+    except (sqlite3.Error, ViewsError) as broken:
+        return Finding("views", "wrong", f"{at} cannot be read: {broken}", _ANEW)
+
+
+def _in_a_file(path: Path, directory: Path, journal: Journal) -> Finding:
     if not path.exists():
         return Finding("views", "note", f"there are none at {path}", _ANEW)
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return _views(database, path, directory, journal)
-    except sqlite3.Error as broken:
-        return Finding("views", "wrong", f"{path} cannot be read: {broken}", _ANEW)
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        (damage,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if damage != "ok":
+            return Finding("views", "wrong", f"{path} is damaged: {damage}", _ANEW)
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            return _of_another_version(version)
+        rows = database.execute("SELECT partition, next_ordinal, last_commit FROM positions WHERE log = 'journal'")
+        followed = {partition: (ordinal, last) for partition, ordinal, last in rows}
+        (letters,) = database.execute("SELECT count(*) FROM dead_letters").fetchone()
+    return _compared(followed, letters, directory, journal)
 
 
-def _views(database: sqlite3.Connection, path: Path, directory: Path, journal: Journal) -> Finding:
-    (damage,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if damage != "ok":
-        return Finding("views", "wrong", f"{path} is damaged: {damage}", _ANEW)
-    (version,) = database.execute("PRAGMA user_version").fetchone()
+def _in_postgresql(at: PostgresqlAt, directory: Path, journal: Journal) -> Finding:
+    from infra.views.opening import postgresql_client
+
+    client = postgresql_client()
+    version = client.postgresql_views_there(at)
+    if version is None:
+        return Finding("views", "note", f"there are none at {at}", _ANEW)
     if version != SCHEMA_VERSION:
-        said = f"their tables are of version {version}, this release's are {SCHEMA_VERSION}"
-        return Finding("views", "note", said, _ANEW)
+        return _of_another_version(version)
+    with closing(client.PostgresqlViews(at)) as views:
+        rows = views.query("SELECT partition, next_ordinal, last_commit FROM positions WHERE log = 'journal'", ())
+        followed = {row["partition"]: (row["next_ordinal"], row["last_commit"]) for row in rows}
+        return _compared(followed, len(views.dead_letters()), directory, journal)
+
+
+def _of_another_version(version: int) -> Finding:
+    return Finding(
+        "views", "note", f"their tables are of version {version}, this release's are {SCHEMA_VERSION}", _ANEW
+    )
+
+
+def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: Path, journal: Journal) -> Finding:
+    """``followed``: per partition the next ordinal and the hash of the last commit that the views have."""
     behind = 0
     for partition in range(journal.partitions):
-        row = database.execute(
-            "SELECT next_ordinal, last_commit FROM positions WHERE log = 'journal' AND partition = ?", (partition,)
-        ).fetchone()
-        ordinal, last = row if row is not None else (0, "")
+        ordinal, last = followed.get(partition, (0, ""))
         try:
             state_path = state_file(slot_path(directory, 0), partition)
             with closing(open_local_state(state_path, partition, journal.partitions, read_only=True).state) as state:
@@ -59,7 +92,6 @@ def _views(database: sqlite3.Connection, path: Path, directory: Path, journal: J
                     return Finding("views", "wrong", "they were made from another history than this journal's", _ANEW)
         except (FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
             return Finding("views", "note", "they can be compared when there is local state again")
-    (letters,) = database.execute("SELECT count(*) FROM dead_letters").fetchone()
     if letters:
         said = f"{letters} orders are parked (table dead_letters): their events could not be told"
         return Finding(

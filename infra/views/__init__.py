@@ -1,1 +1,1 @@
-"""Views: the tables that people query, kept in step with the log by the projector. SQLite today, one file."""
+"""Views: the tables that people query, kept in step with the log by the projector. SQLite or PostgreSQL."""

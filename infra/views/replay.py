@@ -1,7 +1,7 @@
 """``rescind replay``: every view made anew from the log beside the live ones, then put in their place, or compared.
 
 Nobody waits meanwhile: pages read the old rows until the moment of the swap, and a server that projects into the same
-file goes on from where the new ones are.
+tables goes on from where the new ones are.
 """
 
 import time
@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final
 
 from consumers.projector import Part, Projector, ViewsOfAnotherLog
-from infra.views.sqlite import Snapshot, SqliteViews
+from infra.views.kept import KeptViews, Snapshot
 from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table
 
 Progress = Callable[[int, int], None]
@@ -69,7 +69,7 @@ class Report:
         return not self.differing and self.another_log is None
 
 
-def replay(views: SqliteViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+def replay(views: KeptViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
     """Make every view anew from these parts (all partitions of the journal, and the control log), then swap.
 
     ViewsUnavailable: nothing was changed. What the sources raise when they cannot be read.
@@ -87,7 +87,7 @@ def replay(views: SqliteViews, parts: Sequence[Part], progress: Progress | None 
     return report
 
 
-def check(views: SqliteViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+def check(views: KeptViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
     """Make every view anew as of where the live ones are, and compare row by row. Nothing is changed."""
     began = time.monotonic()
     with views.snapshot() as live:
@@ -109,7 +109,7 @@ def check(views: SqliteViews, parts: Sequence[Part], progress: Progress | None =
     return report
 
 
-def _of_another_log(views: SqliteViews, upto: Sequence[tuple[Part, int]]) -> str | None:
+def _of_another_log(views: KeptViews, upto: Sequence[tuple[Part, int]]) -> str | None:
     if not any(ordinal for _, ordinal in upto) and any(part.source.next_ordinal for part, _ in upto):
         return "the views are empty and the log is not"
     for part, ordinal in upto:
@@ -125,7 +125,7 @@ def _of_another_log(views: SqliteViews, upto: Sequence[tuple[Part, int]]) -> str
     return None
 
 
-def _fill(side: SqliteViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> Report:
+def _fill(side: KeptViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> Report:
     """Project each part up to this ordinal."""
     report = Report()
     total = sum(ordinal for _, ordinal in upto)

@@ -1,7 +1,9 @@
-"""SQL for SQLite made from the tables' description (``projections.tables``): schema, indexes, one statement a table.
+"""SQL made from the tables' description (``projections.tables``): one statement a table that writes; schema and indexes
+for SQLite.
 
-Instants are stored as UTC text with ``Z`` (COMMANDS.md 5). Such text sorts by time but for the ``Z`` (``…00Z`` would
-come behind ``…00.5Z``), so indexes and comparisons take it without: ``in_time``.
+What writes is the same in PostgreSQL, whose tables are in ``infra.views.postgresql_tables``. In SQLite instants are
+UTC text with ``Z`` (COMMANDS.md 5). Such text sorts by time but for the ``Z`` (``…00Z`` would come behind ``…00.5Z``),
+so indexes and comparisons take it without: ``in_time``.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,10 +27,9 @@ _TYPES: Final = {
 
 def create_table(table: Table) -> str:
     """Rows that are found by their key lie in it; facts lie in the order in which they came."""
-    columns = [f"{_column(column)}" for column in table.columns]
-    key = ", ".join(_quoted(name) for name in table.names[: table.key])
+    declared = [f"{_column(column)}" for column in table.columns]
     storage = "STRICT" if table.kind == "facts" else "STRICT, WITHOUT ROWID"
-    return f"CREATE TABLE {_quoted(table.name)} ({', '.join(columns)}, PRIMARY KEY ({key})) {storage}"
+    return f"CREATE TABLE {_quoted(table.name)} ({', '.join(declared)}, PRIMARY KEY ({key(table)})) {storage}"
 
 
 def create_indexes(table: Table) -> list[str]:
@@ -57,19 +58,20 @@ def _quoted(name: str) -> str:
 # ---- writing --------------------------------------------------------------------------------------------------------
 
 
-def insert(table: Table) -> str:
-    """One statement that writes a row as the table's kind asks for. Fixed columns are left alone in rows that exist:
-    so the indexes over them are, too."""
+def insert(table: Table, rows: str | None = None) -> str:
+    """One statement that writes a row as the table's kind asks for, or all ``rows`` that this SELECT gives. Fixed
+    columns are left alone in rows that exist: so the indexes over them are, too."""
     names = table.names
-    statement = (
-        f"INSERT INTO {_quoted(table.name)} ({', '.join(map(_quoted, names))}) VALUES ({', '.join('?' * len(names))})"
-    )
-    conflict = f"{statement} ON CONFLICT ({', '.join(map(_quoted, names[: table.key]))}) DO"
+    rows = rows or f"VALUES ({', '.join('?' * len(names))})"
+    statement = f"INSERT INTO {_quoted(table.name)} ({columns(table)}) {rows}"
+    conflict = f"{statement} ON CONFLICT ({key(table)}) DO"
     match table.kind:
         case "facts":
             return f"{conflict} NOTHING"
         case "sums":
-            sums = ", ".join(f"{_quoted(n)} = {_quoted(n)} + excluded.{_quoted(n)}" for n in names[table.key :])
+            sums = ", ".join(
+                f"{_quoted(n)} = {_quoted(table.name)}.{_quoted(n)} + excluded.{_quoted(n)}" for n in names[table.key :]
+            )
             return f"{conflict} UPDATE SET {sums}"
         case "state":
             free = [column.name for column in table.columns[table.key :] if not column.fixed]
@@ -87,14 +89,15 @@ def statements(changes: Changes) -> Iterator[tuple[str, list[Row]]]:
     for table, owners in changes.owners.items():
         yield delete_owned(table), owners
     for table, rows in changes.rows.items():
-        yield insert(table), _cells(table, rows)
+        yield insert(table), cells(table, rows)
     for table, rows in changes.facts.items():
-        yield insert(table), _cells(table, rows)
+        yield insert(table), cells(table, rows)
     for table, sums in changes.sums.items():
-        yield insert(table), _cells(table, [(*key, *amounts) for key, amounts in sums.items()])
+        yield insert(table), cells(table, [(*key, *amounts) for key, amounts in sums.items()])
 
 
-def _cells(table: Table, rows: list[Row]) -> list[Row]:
+def cells(table: Table, rows: list[Row]) -> list[Row]:
+    """Rows as they are written: instants are text."""
     convert = _converter(table)
     return rows if convert is None else [convert(row) for row in rows]
 
@@ -124,8 +127,17 @@ instant_text: Final[Callable[[Instant], str]] = lru_cache(maxsize=65_536)(format
 
 def select_all(table: Table) -> str:
     """Every row in the order of its key."""
-    key = ", ".join(map(_quoted, table.names[: table.key]))
-    return f"SELECT {', '.join(map(_quoted, table.names))} FROM {_quoted(table.name)} ORDER BY {key}"
+    return f"SELECT {columns(table)} FROM {_quoted(table.name)} ORDER BY {key(table)}"
+
+
+def columns(table: Table) -> str:
+    """Its columns, one after another."""
+    return ", ".join(map(_quoted, table.names))
+
+
+def key(table: Table) -> str:
+    """Those of its key."""
+    return ", ".join(map(_quoted, table.names[: table.key]))
 
 
 def named(table: Table, row: Row) -> dict[str, Cell]:

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -31,7 +30,8 @@ from consumers.views import (
 )
 from domain.instants import Instant, format_instant
 from infra.views import sql
-from infra.views.reading import Reading, Row
+from infra.views.kept import KeptViews, Opened
+from infra.views.reading import Row
 from projections.tables import BOOKKEEPING, DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, TABLES, Cell, Table
 from projections.tables import Row as TableRow
 
@@ -43,15 +43,7 @@ _READERS: Final = 8
 """Reading connections that are kept open."""
 
 
-@dataclass(slots=True)
-class Opened:
-    """Views, and why they are empty and must be filled from the log (None: they were there)."""
-
-    views: "SqliteViews"
-    made_anew: str | None
-
-
-def open_sqlite_views(path: Path) -> Opened:
+def open_sqlite_views(path: Path) -> Opened["SqliteViews"]:
     """The views in this file, made if need be.
 
     ViewsError if the file is something else, or of a newer release; ViewsUnavailable if it cannot be opened.
@@ -133,7 +125,7 @@ def _use_wal(db: sqlite3.Connection) -> None:
             return
 
 
-class SqliteViews(Reading):
+class SqliteViews(KeptViews):
     """The Views port and the questions of Reading over one file; several processes may have it open."""
 
     def __init__(self, path: Path, *, side: bool = False) -> None:

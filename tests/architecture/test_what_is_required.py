@@ -35,7 +35,8 @@ def outcome(place: pathlib.Path, required: str, path: str) -> tuple[int, dict[st
     (place / "tests").mkdir(exist_ok=True)
     for module in (ROOT / "tests").glob("*.py"):  # conftest.py and what it stands on
         shutil.copy(module, place / "tests")
-    shutil.copytree(ROOT / "tests/broker", place / "tests/broker", dirs_exist_ok=True)
+    for part in ("broker", "postgresql"):
+        shutil.copytree(ROOT / "tests" / part, place / "tests" / part, dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", place)
     (place / "tests/test_small.py").write_text(TESTS, encoding="utf-8")
     done = subprocess.run(

@@ -5,25 +5,48 @@ from pathlib import Path
 
 import pytest
 
-from infra.views.sqlite import SqliteViews, open_sqlite_views
+from infra.views.kept import KeptViews
+from tests.contract.views.places import Place, PostgresqlPlace, SqlitePlace, opened
+from tests.postgresql.fixtures import new_schema
 
-Open = Callable[[], SqliteViews]
+Open = Callable[[], KeptViews]
+EVERY = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
-@pytest.fixture(params=["sqlite"])
-def open_views(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+def new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A place without views."""
+    if kind == "postgresql":
+        return PostgresqlPlace(new_schema(request.getfixturevalue("postgresql_server")))
+    return SqlitePlace(folder / "views.sqlite")
+
+
+@pytest.fixture(params=EVERY)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return new_place(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def open_views(place: Place) -> Iterator[Open]:
     """Opens the same views again and again, as several processes would."""
-    opened: list[SqliteViews] = []
+    made: list[KeptViews] = []
 
-    def open() -> SqliteViews:
-        opened.append(open_sqlite_views(tmp_path / "views.sqlite").views)
-        return opened[-1]
+    def open() -> KeptViews:
+        made.append(opened(place))
+        return made[-1]
 
     yield open
-    for views in opened:
+    for views in made:
         views.close()
 
 
 @pytest.fixture
-def views(open_views: Open) -> SqliteViews:
+def views(open_views: Open) -> KeptViews:
     return open_views()
+
+
+@pytest.fixture(scope="module", params=EVERY)
+def emptied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptViews]:
+    """Views that a test of many examples clears before each."""
+    views = opened(new_place(request.param, request, tmp_path_factory.mktemp("views")))
+    yield views
+    views.close()

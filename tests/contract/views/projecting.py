@@ -1,14 +1,17 @@
-"""A process that projects: the history of ``filled`` many times over, into the views of this file.
+"""A process that projects: the history of ``filled`` many times over, into the views of this URL.
 
-It says each position as soon as it is written; ``python -m tests.contract.views.projecting FILE``.
+It says each position as soon as it is written; ``python -m tests.contract.views.projecting URL``. With ``side`` behind
+the URL it makes tables beside the live ones, and is killed before it can take them away.
 """
 
+import os
+import signal
 import sys
-from pathlib import Path
 
 from consumers.projector import Projector
 from consumers.views import PositionMoved
-from infra.views.sqlite import open_sqlite_views
+from infra.settings import views_at
+from infra.views.opening import open_views
 from tests.spec.projections.histories import History
 
 
@@ -23,8 +26,11 @@ def long_history() -> History:
     return made
 
 
-def main(path: str) -> None:
-    views = open_sqlite_views(Path(path)).views
+def main(url: str, *, side: bool) -> None:
+    views = open_views(views_at(url)).views
+    if side:
+        views.side()
+        os.kill(os.getpid(), signal.SIGKILL)
     projector = Projector("journal", 0, long_history().log.state, views)
     moved = 1
     while moved:
@@ -37,4 +43,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], side="side" in sys.argv)

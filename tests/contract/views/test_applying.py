@@ -4,7 +4,7 @@ import pytest
 
 from consumers.views import START, Batch, DeadLetter, Position, PositionMoved, RowsRefused, ViewsUnavailable
 from domain.instants import format_instant
-from infra.views.sqlite import SqliteViews
+from infra.views.kept import KeptViews
 from projections.changes import Changes
 from projections.tables import AUDIT_TRAIL, BOOKKEEPING, DEADLINES, ORDERS, SELLER_DAILY, TABLES, Row
 from tests.contract.views.conftest import Open
@@ -28,11 +28,11 @@ def deadlines(*ids: str, order_id: str = "PO-1") -> Changes:
     return changes
 
 
-def days(views: SqliteViews) -> dict[str, int]:
+def days(views: KeptViews) -> dict[str, int]:
     return {row["day"]: row["orders_placed"] for row in views.seller_daily("acme", "s-1", "0000", "9999")}
 
 
-def test_a_position_is_kept_per_log_and_partition(views: SqliteViews, open_views: Open) -> None:
+def test_a_position_is_kept_per_log_and_partition(views: KeptViews, open_views: Open) -> None:
     assert views.position("journal", 0) == START
     views.apply(Batch("journal", 0, START, FIRST))
     views.apply(Batch("journal", 1, START, SECOND))
@@ -51,7 +51,7 @@ def test_a_position_is_kept_per_log_and_partition(views: SqliteViews, open_views
     [START, SECOND, FIRST._replace(last=bytes(32)), FIRST._replace(letters=1)],
     ids=["start", "ordinal", "hash", "letters"],
 )
-def test_a_batch_on_another_position_changes_nothing(views: SqliteViews, open_views: Open, before: Position) -> None:
+def test_a_batch_on_another_position_changes_nothing(views: KeptViews, open_views: Open, before: Position) -> None:
     views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 2, 3, 4, 5, 6)))
 
     with pytest.raises(PositionMoved):
@@ -63,7 +63,7 @@ def test_a_batch_on_another_position_changes_nothing(views: SqliteViews, open_vi
     assert days(views) == {"2026-03-02": 1}
 
 
-def test_sums_are_added_to_what_is_there(views: SqliteViews) -> None:
+def test_sums_are_added_to_what_is_there(views: KeptViews) -> None:
     views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 4, 0, 0, 0, 4500)))
     views.apply(Batch("journal", 1, START, FIRST, sums("2026-03-02", 1, 0, 1, 0, 0, 500)))
 
@@ -71,7 +71,7 @@ def test_sums_are_added_to_what_is_there(views: SqliteViews) -> None:
     assert list(row.values()) == ["acme", "s-1", "2026-03-02", 2, 4, 1, 0, 0, 5000]
 
 
-def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: SqliteViews) -> None:
+def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: KeptViews) -> None:
     views.apply(Batch("journal", 0, START, FIRST, deadlines("decide-1", "decide-2")))
     views.apply(Batch("journal", 1, START, FIRST, deadlines("decide-1", order_id="PO-2")))
     views.apply(Batch("journal", 0, FIRST, SECOND, deadlines("decide-2", "unpaid-1")))
@@ -81,9 +81,7 @@ def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: SqliteViews) ->
 
 
 @pytest.mark.parametrize("wrong", [2**63, None, "many"])
-def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(
-    views: SqliteViews, wrong: object
-) -> None:
+def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(views: KeptViews, wrong: object) -> None:
     changes = sums("2026-03-02", 1, 0, 0, 0, 0, 0)
     changes.add(SELLER_DAILY, ("acme", "s-1", "2026-03-03"), (wrong, 0, 0, 0, 0, 0))  # type: ignore[arg-type]
 
@@ -96,7 +94,7 @@ def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(
     assert days(views) == {"2026-03-02": 1}
 
 
-def test_dead_letters_come_and_go_with_the_position(views: SqliteViews, open_views: Open) -> None:
+def test_dead_letters_come_and_go_with_the_position(views: KeptViews, open_views: Open) -> None:
     letter = DeadLetter("acme/PO-1", 2, 5, "OrderTeleported", "no such event")
     views.apply(Batch("journal", 0, START, FIRST, parked=[letter]))
     assert open_views().parked("journal", 0) == [letter]
@@ -110,7 +108,7 @@ def test_dead_letters_come_and_go_with_the_position(views: SqliteViews, open_vie
 
 
 @pytest.mark.parametrize("limit", [1, 1000])
-def test_what_the_changes_mean_is_what_is_stored(views: SqliteViews, limit: int) -> None:
+def test_what_the_changes_mean_is_what_is_stored(views: KeptViews, limit: int) -> None:
     made, meant = history(), MemoryViews()
     project(made, views, limit)
     project(made, meant, 1000)
@@ -129,7 +127,7 @@ def test_what_the_changes_mean_is_what_is_stored(views: SqliteViews, limit: int)
         assert stored, f"the history has nothing for {table.name}"
 
 
-def test_cleared_views_are_as_new(views: SqliteViews) -> None:
+def test_cleared_views_are_as_new(views: KeptViews) -> None:
     made = history()
     project(made, views)
     views.clear()
@@ -143,7 +141,7 @@ def test_cleared_views_are_as_new(views: SqliteViews) -> None:
     )
 
 
-def test_closed_views_take_nothing_any_more(views: SqliteViews) -> None:
+def test_closed_views_take_nothing_any_more(views: KeptViews) -> None:
     views.close()
     with pytest.raises(ViewsUnavailable):
         views.apply(Batch("journal", 0, START, FIRST))

@@ -3,22 +3,14 @@
 import re
 from pathlib import Path
 
-from infra.views.sqlite import SqliteViews
+from infra.views.kept import KeptViews
+from tests.contract.views.places import Place
 
 PAGE = Path(__file__).parents[3] / "docs" / "tables.md"
-STORED = {
-    "text": "TEXT",
-    "integer": "INTEGER",
-    "minor units": "INTEGER",
-    "instant": "TEXT",
-    "day": "TEXT",
-    "0 or 1": "INTEGER",
-    "JSON": "TEXT",
-}
 
 
 def documented() -> dict[str, list[tuple[str, str, bool, bool]]]:
-    """Table → its columns: name, stored type, whether it may be empty, whether it is in the key."""
+    """Table → its columns: name, type as it is called there, whether it may be empty, whether it is in the key."""
     tables: dict[str, list[tuple[str, str, bool, bool]]] = {}
     name = ""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
@@ -26,21 +18,16 @@ def documented() -> dict[str, list[tuple[str, str, bool, bool]]]:
             name = heading[1]
             tables[name] = []
         elif column := re.fullmatch(r"\| (\*\*)?`(\w+)`(?:\*\*)? \| ([\w ]+?)(, or empty)? \| \S.* \|", line):
-            tables[name].append((column[2], STORED[column[3]], column[4] is not None, column[1] is not None))
+            tables[name].append((column[2], column[3], column[4] is not None, column[1] is not None))
     return tables
 
 
-def test_the_page_of_tables_is_what_the_database_has(views: SqliteViews) -> None:
-    names = [row["name"] for row in views.query("SELECT name FROM sqlite_schema WHERE type = 'table'", ())]
-    stored = {
-        name: [
-            (column["name"], column["type"], not column["notnull"], column["pk"] > 0)
-            for column in views.query(f"PRAGMA table_info({name})", ())
-        ]
-        for name in names
-        if not name.startswith("sqlite_")
+def test_the_page_of_tables_is_what_the_database_has(place: Place, views: KeptViews) -> None:
+    meant = {
+        table: [(name, place.types[type], empty, key) for name, type, empty, key in columns]
+        for table, columns in documented().items()
     }
-    assert documented() == stored
+    assert meant == place.described()
 
 
 def test_the_tables_of_the_contract_have_their_columns() -> None:

@@ -1,36 +1,30 @@
 """Replay: every view made anew beside the live ones, swapped without anybody noticing, or compared row by row."""
 
-import sqlite3
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from consumers.projector import Projector
 from consumers.views import PositionMoved
+from infra.views.kept import KeptViews
 from infra.views.replay import MOST_SHOWN, Difference, check, replay
-from infra.views.sqlite import SqliteViews
 from projections.tables import BOOKKEEPING, ORDERS, TABLES
 from tests.contract.views.conftest import Open
 from tests.contract.views.filled import history, parts, project
+from tests.contract.views.places import Place
 from tests.spec.projections.histories import History
 
+ROOT = Path(__file__).parents[3]
 
-def everything(views: SqliteViews) -> dict[str, list[str]]:
+
+def everything(views: KeptViews) -> dict[str, list[str]]:
     return {t.name: sorted(map(repr, views.query(f"SELECT * FROM {t.name}", ()))) for t in (*TABLES, *BOOKKEEPING)}
 
 
-def beside(views: SqliteViews) -> list[str]:
-    """Files that a replay left behind."""
-    return [path.name for path in views.path.parent.iterdir() if ".side-" in path.name]
-
-
-def spoil(views: SqliteViews, statement: str) -> None:
-    """What nobody should do: write into the live tables."""
-    with sqlite3.connect(views.path) as db:
-        db.execute(statement)
-    db.close()
-
-
-def test_a_replay_gives_the_very_same_tables(views: SqliteViews) -> None:
+def test_a_replay_gives_the_very_same_tables(place: Place, views: KeptViews) -> None:
     made = history()
     project(made, views, limit=3)
     before = everything(views)
@@ -44,10 +38,10 @@ def test_a_replay_gives_the_very_same_tables(views: SqliteViews) -> None:
     assert report.events == sum(log.state.next_position for log in made.logs) == report.rows["audit_trail"]
     assert report.commits == sum(part.source.next_ordinal for part in parts(made))
     assert seen[-1] == (report.commits, report.commits)
-    assert beside(views) == []
+    assert place.beside() == []
 
 
-def test_a_replay_fills_views_that_were_lost(views: SqliteViews, open_views: Open) -> None:
+def test_a_replay_fills_views_that_were_lost(views: KeptViews, open_views: Open) -> None:
     made = history()
     replay(views, parts(made))
 
@@ -55,13 +49,13 @@ def test_a_replay_fills_views_that_were_lost(views: SqliteViews, open_views: Ope
     assert check(open_views(), parts(made)).clean
 
 
-def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(views: SqliteViews) -> None:
+def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(place: Place, views: KeptViews) -> None:
     made = history()
     project(made, views)
     assert check(views, parts(made)).clean
-    spoil(views, "UPDATE orders SET status = 'delivered', paid_minor = 1 WHERE order_id = 'PO-4'")
-    spoil(views, "DELETE FROM audit_trail WHERE partition = 0 AND position = 0")
-    spoil(views, "INSERT INTO seller_daily VALUES ('acme', 's-9', '2026-03-02', 1, 1, 0, 0, 0, 0)")
+    place.execute("UPDATE orders SET status = 'delivered', paid_minor = 1 WHERE order_id = 'PO-4'")
+    place.execute("DELETE FROM audit_trail WHERE partition = 0 AND position = 0")
+    place.execute("INSERT INTO seller_daily VALUES ('acme', 's-9', '2026-03-02', 1, 1, 0, 0, 0, 0)")
 
     report = check(views, parts(made))
 
@@ -82,12 +76,12 @@ def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(v
     assert check(views, parts(made)).clean
 
 
-def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(views: SqliteViews) -> None:
+def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(place: Place, views: KeptViews) -> None:
     made = History()
     for n in range(MOST_SHOWN + 20):
         made.place(f"PO-{n:04}")
     project(made, views)
-    spoil(views, "UPDATE orders SET attention = 'late'")
+    place.execute("UPDATE orders SET attention = 'late'")
 
     report = check(views, parts(made))
 
@@ -95,7 +89,7 @@ def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(views: SqliteV
     assert len(report.differences) == MOST_SHOWN
 
 
-def test_a_check_compares_as_of_where_the_views_are(views: SqliteViews) -> None:
+def test_a_check_compares_as_of_where_the_views_are(views: KeptViews) -> None:
     made = history()
     project(made, views)
     made.place("PO-99")
@@ -107,12 +101,12 @@ def test_a_check_compares_as_of_where_the_views_are(views: SqliteViews) -> None:
     assert report.behind == 2
 
 
-def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: SqliteViews) -> None:
+def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: KeptViews) -> None:
     assert "empty" in str(check(views, parts(history())).another_log)
     assert check(views, []).clean
 
 
-def test_a_check_of_views_of_another_log_says_so(views: SqliteViews) -> None:
+def test_a_check_of_views_of_another_log_says_so(views: KeptViews) -> None:
     project(history(), views)
     other = History(partitions=2)
     for n in range(90):
@@ -126,7 +120,7 @@ def test_a_check_of_views_of_another_log_says_so(views: SqliteViews) -> None:
     assert "which itself has 0" in str(ahead.another_log)
 
 
-def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: SqliteViews, open_views: Open) -> None:
+def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: KeptViews, open_views: Open) -> None:
     made = History()
     made.place("PO-1")
     project(made, views)
@@ -146,10 +140,12 @@ def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: SqliteViews,
     assert (views.order("acme", "PO-2") or {})["status"] == "canceled"
 
 
-def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(views: SqliteViews, open_views: Open) -> None:
+def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(
+    place: Place, views: KeptViews, open_views: Open
+) -> None:
     made = history()
     project(made, views)
-    spoil(views, "UPDATE orders SET status = 'spoilt'")
+    place.execute("UPDATE orders SET status = 'spoilt'")
     other = open_views()
 
     with other.snapshot() as old:
@@ -157,10 +153,11 @@ def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(views: Sqlite
         statuses = {row[ORDERS.names.index("status")] for rows in old.rows(ORDERS) for row in rows}
         assert statuses == {"spoilt"}
     assert "spoilt" not in other.counts("acme")
-    assert beside(views) == []
+    replay(views, parts(made))
+    assert place.beside() == [], "what was still read has gone by the next time"
 
 
-def test_a_replay_that_fails_leaves_everything_as_it_was(views: SqliteViews) -> None:
+def test_a_replay_that_fails_leaves_everything_as_it_was(place: Place, views: KeptViews) -> None:
     made = history()
     project(made, views)
     before = everything(views)
@@ -172,10 +169,10 @@ def test_a_replay_that_fails_leaves_everything_as_it_was(views: SqliteViews) -> 
         replay(views, parts(made), stop)
 
     assert everything(views) == before
-    assert beside(views) == []
+    assert place.beside() == []
 
 
-def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: SqliteViews) -> None:
+def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: KeptViews) -> None:
     from domain.events import AutoCanceled
 
     made = history()
@@ -188,12 +185,21 @@ def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: Sqlite
     assert report.parked == 1
 
 
-def test_what_a_killed_replay_left_is_removed_by_the_next_but_not_what_another_is_writing(views: SqliteViews) -> None:
-    made = history()
-    views.path.with_name(f"{views.path.name}.side-dead").write_bytes(b"half a file")
+def test_what_a_killed_replay_left_is_removed_by_the_next_but_not_what_another_is_writing(
+    place: Place, views: KeptViews
+) -> None:
+    left = subprocess.run(
+        [sys.executable, "-m", "tests.contract.views.projecting", place.url, "side"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert left.returncode == -signal.SIGKILL
+    assert len(place.beside()) == 1
     at_work = views.side()
-    replay(views, parts(made))
+    [writing] = place.beside()
+    replay(views, parts(history()))
 
-    assert beside(views) == [at_work.path.name]
+    assert place.beside() == [writing]
     at_work.discard()
-    assert beside(views) == []
+    assert place.beside() == []

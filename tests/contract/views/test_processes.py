@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from consumers.projector import Part, Projector
+from infra.settings import views_at
+from infra.views.opening import open_views
 from infra.views.replay import check
-from infra.views.sqlite import open_sqlite_views
+from tests.contract.views.places import Place, opened
 from tests.contract.views.projecting import long_history
 
 ROOT = Path(__file__).parents[3]
 
 
-def start(path: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.contract.views.projecting", str(path)]
+def start(place: Place) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.contract.views.projecting", place.url]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -26,36 +28,35 @@ def said(process: "subprocess.Popen[str]") -> int:
 
 
 @pytest.mark.parametrize("position", [6, 100])
-def test_a_projecting_process_that_is_killed_leaves_rows_and_position_in_step(tmp_path: Path, position: int) -> None:
-    path = tmp_path / "views.sqlite"
-    process = start(path)
+def test_a_projecting_process_that_is_killed_leaves_rows_and_position_in_step(place: Place, position: int) -> None:
+    process = start(place)
     while said(process) < position:
         pass
     process.kill()
     process.communicate()
 
-    opened = open_sqlite_views(path)
-    assert opened.made_anew is None
+    found = open_views(views_at(place.url))
+    assert found.made_anew is None
+    views = found.views
     log = long_history().log
     parts: list[Any] = [Part("journal", 0, log.state)]
-    report = check(opened.views, parts)
+    report = check(views, parts)
     assert report.clean
     assert 0 < report.behind <= log.state.next_ordinal - position
-    projector = Projector("journal", 0, log.state, opened.views)
+    projector = Projector("journal", 0, log.state, views)
     while projector.advance():
         pass
-    assert check(opened.views, parts).clean
-    opened.views.close()
+    assert check(views, parts).clean
+    views.close()
 
 
-def test_two_processes_on_one_set_of_views_apply_each_part_of_the_log_once(tmp_path: Path) -> None:
-    path = tmp_path / "views.sqlite"
-    both = [start(path), start(path)]
+def test_two_processes_on_one_set_of_views_apply_each_part_of_the_log_once(place: Place) -> None:
+    both = [start(place), start(place)]
     for process in both:
         process.communicate()
         assert process.returncode == 0
 
-    views = open_sqlite_views(path).views
+    views = opened(place)
     log = long_history().log
     report = check(views, [Part("journal", 0, log.state)])
     assert report.clean

@@ -69,7 +69,7 @@ def test_marketplaces_may_stand_in_the_environment_as_json(monkeypatch: pytest.M
         ('journal = "sqlite:///x?partitions=0"', "journal: a journal has 1 to"),
         ('journal = "sqlite:///x?partition=2"', "journal"),
         ('journal = "sqlite:///"', "journal"),
-        ('views = "postgresql://host/db"', "views: 'postgresql://host/db' cannot be opened: this release has"),
+        ('views = "mysql://host/db"', "views: 'mysql://host/db' cannot be opened: this release has"),
         ('synchronous = "off"', "synchronous"),
         ("clock_limit = 0", "clock_limit"),
         ('[marketplaces.acme]\nzone = "UTC"', "marketplaces.acme.zone: there is no such setting"),

@@ -1,0 +1,40 @@
+"""The views that a URL names, in whatever database they are. PostgreSQL's client is needed only where it is named."""
+
+from types import ModuleType
+
+from consumers.views import ViewsUnavailable
+from infra.settings import ViewsAt
+from infra.views.kept import KeptViews, Opened
+from infra.views.sqlite import open_sqlite_views
+
+
+def open_views(at: ViewsAt) -> Opened[KeptViews]:
+    """The views there, made if need be; not ``memory:``, which is nowhere.
+
+    ViewsError if something else is there, or of a newer release; ViewsUnavailable if it cannot be opened.
+    """
+    if at.postgresql is not None:
+        opened: Opened[KeptViews] = postgresql_client().open_postgresql_views(at.postgresql)
+        return opened
+    assert at.path is not None
+    return open_sqlite_views(at.path)
+
+
+def existing_views(at: ViewsAt) -> KeptViews | None:
+    """The views there, if there are any. ViewsError."""
+    there = at.path is not None and at.path.exists()
+    if at.postgresql is not None:
+        there = postgresql_client().postgresql_views_there(at.postgresql) is not None
+    return open_views(at).views if there else None
+
+
+def postgresql_client() -> ModuleType:
+    """The adapter of PostgreSQL; ViewsUnavailable where what it stands on is not installed."""
+    try:
+        from infra.views import postgresql
+    except ImportError as missing:
+        raise ViewsUnavailable(
+            "the views are in PostgreSQL, but its client is not installed: install rescind[postgresql], or name others "
+            "with --views"
+        ) from missing
+    return postgresql

@@ -1,0 +1,381 @@
+"""Views in a PostgreSQL database (``postgresql://…``): several engines project into it and read from it at once.
+
+Where its tables come from is in ``infra.views.postgresql_tables``. The database is a cache of the log: commits are not
+waited for (``synchronous_commit`` off), since rows and position are written together, and what a crash of the server
+takes away is told again. A batch of many rows goes in by COPY through a temporary table, one of few by a pipeline of
+single statements: both are one transaction.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain
+from threading import RLock
+from typing import Any, Final, cast
+
+import psycopg
+from psycopg import ServerCursor
+from psycopg.adapt import Buffer, Loader
+from psycopg.pq import Format
+from psycopg.sql import SQL, Identifier
+from psycopg.types.numeric import Int8Dumper
+
+from consumers.views import (
+    START,
+    Batch,
+    DeadLetter,
+    Log,
+    Position,
+    PositionMoved,
+    RowsRefused,
+    ViewsDamaged,
+    ViewsUnavailable,
+)
+from domain.instants import Instant
+from infra.postgresql.address import PostgresqlAt
+from infra.postgresql.connecting import Db, Pool, connect, said, trouble
+from infra.views import postgresql_tables as tables
+from infra.views import sql
+from infra.views.kept import KeptViews, Opened
+from infra.views.reading import Row
+from projections.changes import Changes
+from projections.tables import DEAD_LETTERS, POSITIONS, Cell, Table
+from projections.tables import Row as TableRow
+
+FEW: Final = 24
+"""Up to so many rows of a table go in one by one: COPY costs some statements more."""
+SWAP_TRIES: Final = 60
+"""So often a swap waits half a second for those who are in its way."""
+
+
+def open_postgresql_views(at: PostgresqlAt) -> Opened["PostgresqlViews"]:
+    """The views in this database, made if need be.
+
+    ViewsError if the names are taken, or the tables are of a newer release; ViewsUnavailable if the server cannot be
+    reached.
+    """
+    with _explained(at):
+        with connect(at) as db:
+            schema = tables.schema_of(db)
+            made_anew = tables.make(db, schema)
+            if made_anew is not None:
+                tables.drop_unused(db, schema)
+        return Opened(PostgresqlViews(at), made_anew)
+
+
+def postgresql_views_there(at: PostgresqlAt) -> int | None:
+    """The version of the views in this database, of whatever release; None if there are none. ViewsUnavailable."""
+    with _explained(at), connect(at) as db:
+        there = tables.live(db, tables.schema_of(db))
+        return None if there is None else there.version
+
+
+class PostgresqlViews(KeptViews):
+    """The Views port and the questions of Reading over one schema of a database."""
+
+    def __init__(self, at: PostgresqlAt, side: str | None = None) -> None:
+        """``side``: a generation that is being filled, written and read through one connection."""
+        self.at = at
+        self._side = side
+        self._swapped = False
+        self._write_lock = RLock()
+        self._closed = False
+        self._staged: set[str] = set()
+        with _explained(at):
+            self._db = self._connect_to_write()
+            self._schema = tables.schema_of(self._db)
+        self._readers = Pool(self._connect_to_read)
+
+    def _connect_to_write(self) -> Db:
+        db = _connect(self.at)
+        db.execute("SET synchronous_commit = off")
+        if self._side is not None:
+            tables.claim(db, self._side)
+            with db.transaction():
+                tables.new_generation(db, self._side, unlogged=True)
+            db.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self._side,))
+            db.execute("SET maintenance_work_mem = '128MB'")
+        self._staged.clear()
+        return db
+
+    def _live_connection(self) -> Db:
+        """The writing connection; a new one where the server was started again since. A side has but its one."""
+        if self._closed:
+            raise ViewsUnavailable(f"{self.at} was closed")
+        if self._db.closed and self._side is None:
+            self._db = self._connect_to_write()
+        return self._db
+
+    def _connect_to_read(self) -> Db:
+        db = _connect(self.at)
+        db.execute("SET default_transaction_read_only = on")
+        return db
+
+    # ---- the port -------------------------------------------------------------------------------------------------
+
+    def position(self, log: Log, partition: int) -> Position:
+        rows = self.query("SELECT * FROM positions WHERE log = ? AND partition = ?", (log, partition))
+        if not rows:
+            return START
+        row = rows[0]
+        return Position(row["next_ordinal"], row["next_position"], bytes.fromhex(row["last_commit"]), row["letters"])
+
+    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+        rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
+        return [DeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
+
+    def apply(self, batch: Batch) -> None:
+        letters: list[TableRow] = [
+            (batch.log, batch.partition, letter.stream, letter.ordinal, letter.position, letter.event, letter.error)
+            for letter in batch.parked
+        ]
+        changes = batch.changes
+        with self._transaction() as db:
+            self._move(db, batch)
+            with db.pipeline():
+                few = [*self._owners(changes), *self._few(batch)]
+                if batch.freed:
+                    free = "DELETE FROM dead_letters WHERE log = ? AND partition = ? AND stream = ?"
+                    few.append((_sql(free), [(batch.log, batch.partition, stream) for stream in batch.freed]))
+                if letters:
+                    few.append((_sql(sql.insert(DEAD_LETTERS)), letters))
+                for statement, rows in few:
+                    db.cursor().executemany(statement, rows)
+            for table, rows in self._rows(batch):
+                if len(rows) > FEW:
+                    self._copy(db, table, rows)
+
+    def _move(self, db: Db, batch: Batch) -> None:
+        """Compare the position and swap it, before anything else."""
+        before, after = batch.before, batch.after
+        new = (after.ordinal, after.position, after.last.hex(), after.letters)
+        with db.pipeline():
+            if self._side is None:
+                tables.lock_writing(db, self._schema, shared=True)
+            if before == START:
+                put = f"INSERT INTO positions ({sql.columns(POSITIONS)}) VALUES (?, ?, ?, ?, ?, ?)"
+                moved = db.execute(_sql(f"{put} ON CONFLICT DO NOTHING"), (batch.log, batch.partition, *new))
+            else:
+                swap = (
+                    "UPDATE positions SET next_ordinal = ?, next_position = ?, last_commit = ?, letters = ? "
+                    "WHERE log = ? AND partition = ? AND next_ordinal = ? AND last_commit = ? AND letters = ?"
+                )
+                known = (batch.log, batch.partition, before.ordinal, before.last.hex(), before.letters)
+                moved = db.execute(_sql(swap), (*new, *known))
+        if moved.rowcount != 1:
+            raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by somebody else")
+
+    @staticmethod
+    def _rows(batch: Batch) -> Iterator[tuple[Table, list[TableRow]]]:
+        """What is put into each table. Sums are of several partitions: everybody adds to them in the same order, so
+        that nobody waits for somebody who waits for him."""
+        changes = batch.changes
+        yield from chain(changes.rows.items(), changes.facts.items())
+        for table, sums in sorted(changes.sums.items(), key=lambda each: each[0].name):
+            yield table, sorted((*key, *amounts) for key, amounts in sums.items())
+
+    def _few(self, batch: Batch) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
+        for table, rows in self._rows(batch):
+            if 0 < len(rows) <= FEW:
+                yield _sql(sql.insert(table)), sql.cells(table, rows)
+
+    @staticmethod
+    def _owners(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
+        """All rows of these owners go. One statement, however many they are."""
+        for table, keys in changes.owners.items():
+            names = ", ".join(f'"{name}"' for name in table.names[: table.owner])
+            types = [tables.TYPES[column.type].split()[0] for column in table.columns[: table.owner]]
+            given = ", ".join(f"?::{type}[]" for type in types)
+            gone = f'DELETE FROM "{table.name}" WHERE ({names}) IN (SELECT * FROM unnest({given}))'
+            yield _sql(gone), [tuple(list(cells) for cells in zip(*keys, strict=True))]
+
+    def _copy(self, db: Db, table: Table, rows: list[TableRow]) -> None:
+        """Many rows of one table, through a temporary one that is emptied when the transaction ends."""
+        staged = f'"staged_{table.name}"'
+        if staged not in self._staged:
+            db.execute(_sql(f'CREATE TEMP TABLE {staged} (LIKE "{table.name}") ON COMMIT DELETE ROWS'))
+            self._staged.add(staged)
+        with db.cursor().copy(_sql(f"COPY {staged} ({sql.columns(table)}) FROM STDIN")) as copy:
+            for row in sql.cells(table, rows):
+                copy.write_row(row)
+        order = f" ORDER BY {sql.key(table)}" if table.kind == "sums" else ""
+        db.execute(_sql(sql.insert(table, f"SELECT {sql.columns(table)} FROM {staged}{order}")))
+
+    def clear(self) -> None:
+        with self._transaction() as db:
+            for table in tables.EVERY:
+                db.execute(_sql(f'DELETE FROM "{table.name}"'))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Db]:
+        with self._write_lock, _explained(self.at):
+            db = self._live_connection()
+            staged = set(self._staged)
+            try:
+                with db.transaction():
+                    yield db
+            except BaseException:
+                self._staged &= staged  # what was made in a transaction is gone with it
+                raise
+
+    # ---- reading --------------------------------------------------------------------------------------------------
+
+    def query(self, statement: str, parameters: Sequence[Cell]) -> list[Row]:
+        asked = _sql(statement)
+
+        def answered(db: Db) -> list[Row]:
+            cursor = db.cursor(binary=True).execute(asked, parameters)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+        with _explained(self.at):
+            if self._side is not None:
+                with self._write_lock:
+                    return answered(self._db)
+            return self._readers.ask(answered)
+
+    def in_time(self, column: str) -> str:
+        return f'"{column}"'
+
+    def instant(self, at: Instant) -> Cell:
+        return sql.instant_text(at)
+
+    def aside(self, column: str) -> str:
+        return column
+
+    # ---- making anew ----------------------------------------------------------------------------------------------
+
+    def side(self) -> "PostgresqlViews":
+        """A generation beside the live one, filled without a log: it is thrown away if it is not finished."""
+        with self._write_lock, _explained(self.at):
+            tables.drop_unused(self._live_connection(), self._schema)
+        return PostgresqlViews(self.at, tables.new_name(self._schema))
+
+    def swap(self, side: "PostgresqlViews") -> None:
+        assert side._side is not None
+        with self._write_lock, _explained(self.at):
+            tables.keep(side._db, side._side)
+            for _ in range(SWAP_TRIES):
+                db = self._live_connection()
+                try:
+                    with db.transaction():
+                        db.execute("SET LOCAL lock_timeout = '500ms'")
+                        tables.lock_writing(db, self._schema, shared=False)
+                        tables.put_in_place(db, self._schema, side._side)
+                except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+                    continue  # who queued behind this has its turn now
+                side._swapped = True
+                tables.drop_unused(db, self._schema)
+                return
+        raise ViewsUnavailable(f"somebody reads the tables of {self.at} in a transaction that does not end; try again")
+
+    def discard(self) -> None:
+        """Close a side; the tables go, unless they were put in place."""
+        if self._side is not None and not self._swapped and not self._db.closed:
+            with suppress(psycopg.Error):  # what stays is taken away by the next
+                tables.drop(self._db, self._side)
+        self.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Snapshot"]:
+        if self._side is not None:
+            with self._write_lock, _explained(self.at), self._db.transaction():
+                yield Snapshot(self._db, self._side)
+            return
+        with _explained(self.at):
+            db, _ = self._readers.take()
+            try:
+                generation = self._begin(db)
+                yield Snapshot(db, generation)
+            finally:
+                if not db.closed:
+                    db.rollback()
+                self._readers.give(db)
+
+    def _begin(self, db: Db) -> str:
+        """Begin a transaction that sees one moment, and hold the tables of that moment."""
+        while True:
+            db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            there = tables.live(db, self._schema)
+            if there is None:
+                raise ViewsDamaged(f"there are no tables at {self.at}: start again, and they are made anew")
+            try:
+                tables.hold(db, there.generation)
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                db.rollback()  # replaced in this very moment
+            else:
+                return there.generation
+
+    def close(self) -> None:
+        self._closed = True
+        with self._write_lock:
+            self._db.close()
+        self._readers.close()
+
+
+class Snapshot:
+    """The tables as of one moment."""
+
+    def __init__(self, db: Db, generation: str) -> None:
+        self._db = db
+        self._generation = generation
+
+    def rows(self, table: Table, size: int = 2_000) -> Iterator[list[TableRow]]:
+        columns, key = (map(Identifier, names) for names in (table.names, table.names[: table.key]))
+        asked = SQL("SELECT {} FROM {} ORDER BY {}").format(
+            SQL(", ").join(columns), Identifier(self._generation, table.name), SQL(", ").join(key)
+        )
+        with ServerCursor(self._db, f"rows of {table.name}") as cursor:
+            cursor.execute(asked, binary=True)
+            while rows := cursor.fetchmany(size):
+                yield cast(list[TableRow], rows)
+
+    def count(self, table: Table) -> int:
+        asked = SQL("SELECT count(*) FROM {}").format(Identifier(self._generation, table.name))
+        found = self._db.execute(asked).fetchone()
+        assert found is not None
+        return int(cast(int, found[0]))
+
+
+# ---- dialect --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _sql(statement: str) -> bytes:
+    """A statement with ``?`` for parameters as psycopg has it."""
+    return statement.replace("%", "%%").replace("?", "%s").encode()
+
+
+class _Instants(Loader):
+    """A timestamptz as the tables of every database tell it: UTC text with ``Z``."""
+
+    format = Format.BINARY
+    _unpack = struct.Struct("!q").unpack
+    _SINCE_2000: Final = 946_684_800_000_000
+
+    def load(self, data: Buffer) -> str:
+        [gone] = self._unpack(data)
+        return sql.instant_text(gone + self._SINCE_2000)
+
+
+def _connect(at: PostgresqlAt) -> Db:
+    db = connect(at)
+    db.adapters.register_loader("timestamptz", _Instants)
+    db.adapters.register_dumper(int, Int8Dumper)  # one type, whatever the number: one prepared statement
+    return db
+
+
+@contextmanager
+def _explained(at: PostgresqlAt) -> Iterator[None]:
+    """PostgreSQL's errors as those of the port."""
+    try:
+        yield
+    except psycopg.Error as wrong:
+        match trouble(wrong):
+            case "unavailable":
+                raise ViewsUnavailable(f"{at} cannot be used at the moment: {said(wrong)}") from wrong
+            case "refused":
+                raise RowsRefused(said(wrong)) from wrong
+            case "wrong":
+                raise ViewsDamaged(f"{said(wrong)}: start again, and the views are made anew from the log") from wrong
