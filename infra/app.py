@@ -35,7 +35,9 @@ from infra.places import clock, state_file
 from infra.reading import existing_store
 from infra.settings import Settings
 from infra.stores import PARTITIONS, store_of
-from infra.vault import KEY_BYTES, SealedFirst, SqliteVault, key_from_file, key_from_text
+from infra.vault.first import SealedFirst
+from infra.vault.kept import KeptVault
+from infra.vault.opening import open_vault
 
 if TYPE_CHECKING:
     from infra.projecting import Projecting
@@ -59,7 +61,7 @@ class App:
         directory: Path | None,
         control: ControlLog,
         journal: Journal,
-        vault: SqliteVault,
+        vault: KeptVault,
         engine: Engine,
         loop: Loop,
         views: "Projecting | None",
@@ -241,21 +243,6 @@ def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
 def _close_states(states: dict[int, LocalState]) -> None:
     for state in states.values():
         state.close()
-
-
-def open_vault(settings: Settings) -> SqliteVault:
-    """The vault that the settings name; VaultUnavailable says why it cannot be opened."""
-    directory = settings.journal_at.directory
-    if directory is None and settings.vault is None:
-        return SqliteVault(None, os.urandom(KEY_BYTES))
-    beside = directory or Path()
-    path = Path(settings.vault) if settings.vault is not None else beside / "vault.sqlite"
-    if settings.vault_key is not None:
-        key = key_from_text(settings.vault_key.get_secret_value())
-    else:
-        file = Path(settings.vault_key_file) if settings.vault_key_file is not None else beside / "vault.key"
-        key = key_from_file(file, create=not path.exists())
-    return SqliteVault(path, key, synchronous=settings.synchronous)
 
 
 def _name() -> str:

@@ -84,11 +84,23 @@ class ViewsAt:
         return "memory:" if not self.kept else str(self.postgresql or self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class VaultAt:
+    """Where the vault is: a file, or a database of a server; both None where it ends with its process."""
+
+    path: Path | None
+    postgresql: PostgresqlAt | None = None
+
+    def __str__(self) -> str:
+        return str(self.postgresql or self.path or "memory:")
+
+
 _PARTITIONS: Final = re.compile(r"\?partitions=([0-9]{1,4})$", re.ASCII)
 _KAFKA: Final = "kafka://"
 _JOURNALS: Final = (
     "this release has memory:, sqlite:///DIRECTORY and kafka://HOST:PORT/PREFIX, each with ?partitions=N if you like"
 )
+_VAULTS: Final = "this release has an SQLite file and postgresql://USER@HOST:PORT/DATABASE"
 _VIEWS: Final = "this release has memory:, sqlite:///FILE and postgresql://USER@HOST:PORT/DATABASE"
 
 
@@ -114,6 +126,13 @@ def views_at(url: str) -> ViewsAt:
     if url.startswith(POSTGRESQL):
         return ViewsAt(None, postgresql_at(url))
     return ViewsAt(None) if url == "memory:" else ViewsAt(Path(_after_slashes(url, _VIEWS)))
+
+
+def vault_at(place: str) -> VaultAt:
+    """Read where the vault is: an SQLite file, also as ``sqlite:///FILE``, or ``postgresql://…``; ValueError."""
+    if place.startswith(POSTGRESQL):
+        return VaultAt(None, postgresql_at(place))
+    return VaultAt(Path(_after_slashes(place, _VAULTS) if "://" in place else place))
 
 
 def publish_at(url: str) -> KafkaAt | None:
@@ -248,8 +267,10 @@ class Settings(BaseSettings):
         description="`full`: what is acknowledged survives a power cut. `normal`: it survives a crash of the process, "
         "not always one of the machine.",
     )
-    vault: str | None = Field(
-        None, description="The vault's SQLite file. Default: `vault.sqlite` in the journal's directory."
+    vault: Annotated[str, _judged(vault_at)] | None = Field(
+        None,
+        description="The vault: an SQLite file, or `postgresql://USER@HOST:PORT/DATABASE`, which several engines may "
+        "share. Default: `vault.sqlite` in the journal's directory.",
     )
     vault_key: SecretStr | None = Field(
         None,
@@ -319,7 +340,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            from infra.vault import key_from_text
+            from infra.vault.keys import key_from_text
 
             key_from_text(value.get_secret_value())
         return value
@@ -384,6 +405,14 @@ class Settings(BaseSettings):
             return views_at(self.views)
         directory = self.journal_at.directory
         return ViewsAt(None if directory is None else directory / "views.sqlite")
+
+    @property
+    def vault_at(self) -> VaultAt:
+        """Where the vault is."""
+        if self.vault is not None:
+            return vault_at(self.vault)
+        directory = self.journal_at.directory
+        return VaultAt(None if directory is None else directory / "vault.sqlite")
 
     def market(self, name: str) -> MarketSettings:
         """The settings of a marketplace: its own over those of ``default``, key by key."""

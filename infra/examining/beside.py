@@ -102,19 +102,22 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
     return Finding("views", "ok", "at the log's end")
 
 
-def look_at_vault(settings: Settings, directory: Path) -> Finding:
+def look_at_vault(settings: Settings) -> Finding:
     """Whether the vault opens with its key, and nobody else can read that."""
-    from infra.app import open_vault
+    from infra.vault.opening import is_there, key_file, open_vault
 
-    path = Path(settings.vault) if settings.vault is not None else directory / "vault.sqlite"
-    file = Path(settings.vault_key_file) if settings.vault_key_file is not None else directory / "vault.key"
-    if not path.exists():
-        return Finding("vault", "note", "there is none yet; the next engine makes it")
+    at = settings.vault_at
     try:
+        if not is_there(settings):
+            return Finding("vault", "note", "there is none yet; the next engine makes it")
         with closing(open_vault(settings)) as vault:
             subjects, texts = vault.counts()
     except (VaultUnavailable, sqlite3.Error) as wrong:
-        return Finding("vault", "wrong", str(wrong), "put back vault.sqlite and its key as they were together")
+        do = "put back vault.sqlite and its key as they were together"
+        if at.postgresql is not None:
+            do = "look whether its server can be reached from here, and whether the key is the one it was made with"
+        return Finding("vault", "wrong", str(wrong), do)
+    file = key_file(settings)
     if settings.vault_key is None and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return Finding("vault", "wrong", f"others can read its key in {file}", f"chmod 600 {file}")
     return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits")

@@ -60,7 +60,7 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
     finally:
         if control is not None:
             control.journal.close()
-    yield look_at_vault(settings, directory)
+    yield look_at_vault(settings)
 
 
 def look_at_topics(settings: Settings) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from infra.postgresql.address import PostgresqlAt
 Db: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 T = TypeVar("T")
 
-PATIENCE: Final = {"connect_timeout": "10", "tcp_user_timeout": "15000", "keepalives_idle": "30"}
+PATIENCE: Final = {"connect_timeout": "5", "tcp_user_timeout": "10000", "keepalives_idle": "30"}
 """Seconds to connect, milliseconds that what was sent may stay unanswered, seconds of silence before the other side is
 asked whether it is still there; the URL may name others."""
 READERS: Final = 8

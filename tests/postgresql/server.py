@@ -44,8 +44,8 @@ class Server:
             shutil.chown(self._folder, self._user, self._user)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        data = str(self._folder / "data")
-        made = ["-D", data, "-U", USER, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+        self.data = self._folder / "data"
+        made = ["-D", str(self.data), "-U", USER, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
         subprocess.run(self._command("initdb", *made), check=True, capture_output=True, **self._as_user())
         self.start()
 
@@ -59,7 +59,7 @@ class Server:
     def start(self) -> None:
         """Run it, and wait until it answers."""
         chosen = [part for setting in self._settings for part in ("-c", setting)]
-        command = self._command("postgres", "-D", str(self._folder / "data"), "-p", str(self.port), *chosen)
+        command = self._command("postgres", "-D", str(self.data), "-p", str(self.port), *chosen)
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*_DIE_WITH_PARENT, *command], stdout=subprocess.DEVNULL, stderr=log, **self._as_user()

@@ -1,0 +1,187 @@
+"""What every vault does, whatever it is kept in: the ports Vault and Files, over a few questions to a database.
+
+Texts are *grouped*: ``seal`` keeps a text in memory, ``flush`` writes all of them in one transaction. ``SealedFirst``
+(``infra.vault.first``) calls it before each append, so no record is ever written that points to a text the vault might
+lose, and an import does not pay a disk write for each text. A *file* is kept under a reference that its keeper chooses
+(``consumers.vault.file_reference``), durable at once: the event has its SHA-256, nothing else is needed to find it and
+to check it.
+"""
+
+import contextlib
+import hmac
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from consumers.vault import VaultUnavailable
+from domain.events import Sealed
+from infra.vault.keys import KEY_BYTES, Damaged, Keys, VaultKeyWrong
+
+FORMAT: Final = "1"
+WAITING: Final = 10_000
+"""Texts that are kept in memory while they cannot be written; no more are taken then."""
+
+
+class TextGone(LookupError):
+    """There is no such text, or its subject was erased."""
+
+
+class Unsaved(NamedTuple):
+    """A content that is not durable yet; it begins with its own random key."""
+
+    marketplace: str
+    subject: str
+    reference: str
+    content: bytes
+
+
+class Found(NamedTuple):
+    """What is kept under a reference; ``wrapped`` is None if its subject was erased."""
+
+    sealed: bytes
+    wrapped: bytes | None
+    marketplace: str
+    subject: str
+
+
+@contextlib.contextmanager
+def _keys_fit() -> Iterator[None]:
+    try:
+        yield
+    except Damaged:
+        raise VaultUnavailable("a subject's key is not what was written: the vault is damaged") from None
+
+
+class KeptVault(ABC):
+    """A vault in a database. Safe for several threads and processes."""
+
+    def __init__(self, key: bytes) -> None:
+        """``key`` is the key-encryption key."""
+        self._keys = Keys(key)
+        self._unsaved: dict[str, Unsaved] = {}
+        self._flushing = threading.Lock()
+
+    # ---- texts ------------------------------------------------------------------------------------------------------
+
+    def seal(self, marketplace: str, subject: str, text: str) -> Sealed:
+        """Keep a text; it is durable after the next ``flush``. VaultUnavailable if too many wait already."""
+        if len(self._unsaved) >= WAITING:
+            raise VaultUnavailable("the vault cannot be written to, and takes no more texts until it can")
+        own = secrets.token_bytes(KEY_BYTES)
+        content = text.encode("utf-8")
+        reference = secrets.token_urlsafe(16)
+        self._unsaved[reference] = Unsaved(marketplace, subject, reference, own + content)
+        return Sealed(hmac.digest(own, content, "sha256"), reference)
+
+    def flush(self) -> None:
+        """Make everything sealed so far durable. VaultUnavailable if that fails: nothing may be appended then; the
+        texts are kept in memory, and the next ``flush`` tries them again."""
+        if not self._unsaved:
+            return
+        with self._flushing:
+            texts = list(self._unsaved.values())
+            if texts:
+                with _keys_fit():
+                    self._write(texts)
+            for text in texts:
+                del self._unsaved[text.reference]
+
+    def is_pointed_to(self, record: bytes) -> bool:
+        """Whether these bytes name a text that is not durable yet. A reference is random: it stands nowhere by
+        chance."""
+        return any(reference.encode() in record for reference in list(self._unsaved))
+
+    def open(self, reference: str) -> str:
+        """The text of a reference; TextGone if there is none or its subject was erased."""
+        return self.read(reference).decode("utf-8")
+
+    def proves(self, sealed: Sealed) -> bool:
+        """Whether the text kept under the reference is the one that the commitment was made of."""
+        try:
+            own, content = self._opened(sealed.reference)
+        except (TextGone, Damaged):
+            return False
+        return hmac.compare_digest(hmac.digest(own, content, "sha256"), sealed.commitment)
+
+    # ---- files ------------------------------------------------------------------------------------------------------
+
+    def keep(self, marketplace: str, subject: str, reference: str, content: bytes) -> bool:
+        """Keep a file under this reference; durable when it returns. False: it was kept there before."""
+        with _keys_fit():
+            return self._put(Unsaved(marketplace, subject, reference, secrets.token_bytes(KEY_BYTES) + content))
+
+    def read(self, reference: str) -> bytes:
+        """The bytes of a text or a file; TextGone if there are none or their subject was erased."""
+        try:
+            return self._opened(reference)[1]
+        except Damaged:
+            raise VaultUnavailable(f"the text {reference} is not what was written: the vault is damaged") from None
+
+    def _opened(self, reference: str) -> tuple[bytes, bytes]:
+        """The content's own key, and the content. TextGone, Damaged."""
+        unsaved = self._unsaved.get(reference)
+        if unsaved is not None:
+            plain = unsaved.content
+        else:
+            found = self._find(reference)
+            if found is None:
+                raise TextGone(f"the vault has no text {reference}")
+            if found.wrapped is None:
+                raise TextGone(f"the text {reference} was erased with its subject's key")
+            plain = self._keys.unseal(found.wrapped, found.marketplace, found.subject, reference, found.sealed)
+        return plain[:KEY_BYTES], plain[KEY_BYTES:]
+
+    # ---- subjects ---------------------------------------------------------------------------------------------------
+
+    def erase(self, marketplace: str, subject: str) -> bool:
+        """Destroy the subject's key, and with it every text under it; whether there was one. Durable when it returns.
+
+        Only after an admitted ``SubjectErased`` with no open hold before it: that is the caller's to know.
+        """
+        self.flush()
+        return self._erase(marketplace, subject)
+
+    def close(self) -> None:
+        """Make durable what is sealed, as far as that goes, and let go."""
+        with contextlib.suppress(VaultUnavailable):
+            self.flush()
+        self._close()
+
+    def _agree(self, format: str, check: bytes) -> None:
+        """What the database says of itself. VaultUnavailable, VaultKeyWrong."""
+        if format != FORMAT:
+            raise VaultUnavailable(f"the vault has format {format}, this release reads {FORMAT}: use a newer one")
+        if not hmac.compare_digest(check, self._keys.check):
+            raise VaultKeyWrong(
+                "the vault was made with another key: give that one in RESCIND_VAULT_KEY or vault_key_file"
+            )
+
+    # ---- what a database does. Each raises VaultUnavailable ----------------------------------------------------------
+
+    @abstractmethod
+    def _write(self, texts: Sequence[Unsaved]) -> None:
+        """Write them all, durably, or none. A subject without a key gets one."""
+
+    @abstractmethod
+    def _put(self, file: Unsaved) -> bool:
+        """Write it durably, unless something that can be read is there; what was erased makes room."""
+
+    @abstractmethod
+    def drop(self, reference: str) -> None:
+        """Let a file go that no event came to name."""
+
+    @abstractmethod
+    def _find(self, reference: str) -> Found | None: ...
+
+    @abstractmethod
+    def _erase(self, marketplace: str, subject: str) -> bool:
+        """Delete the subject's key, so that no file of the database has it any more; whether there was one."""
+
+    @abstractmethod
+    def counts(self) -> tuple[int, int]:
+        """How many subjects have a key, and how many texts are kept under those."""
+
+    @abstractmethod
+    def _close(self) -> None: ...

@@ -1,0 +1,117 @@
+"""Keys: the vault's key-encryption key, where it comes from, and what is wrapped and sealed with which.
+
+Each subject of a marketplace has a random key, kept wrapped by the key-encryption key (AES-256-GCM). A content is
+sealed under its subject's key with a random key of its own in front; the commitment in an event is the HMAC-SHA256 of
+the content under that random key. So whoever has lost the subject's key can neither read what is left nor guess it from
+the commitment. A wrapped key opens for its own subject only, a sealed content under its own reference only.
+"""
+
+import base64
+import binascii
+import contextlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from consumers.vault import VaultUnavailable
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+_CHECK: Final = b"rescind vault key check"
+
+
+class VaultKeyWrong(VaultUnavailable):
+    """The key-encryption key is missing or another one than the vault was made with."""
+
+
+class Damaged(Exception):
+    """What is kept is not what was written."""
+
+
+class Keys:
+    """What the key-encryption key opens."""
+
+    def __init__(self, key: bytes) -> None:
+        self._wrapping = AESGCM(key)
+        self.check = hmac.digest(key, _CHECK, "sha256")
+        """Tells whether a vault was made with this key; it says nothing about it."""
+
+    def new(self, marketplace: str, subject: str) -> bytes:
+        """A key for this subject, wrapped."""
+        return _sealed(self._wrapping, secrets.token_bytes(KEY_BYTES), _bound(marketplace, subject))
+
+    def seal(self, wrapped: bytes, marketplace: str, subject: str, reference: str, content: bytes) -> bytes:
+        """``content`` under the subject's key, for this reference."""
+        key = _opened(self._wrapping, wrapped, _bound(marketplace, subject))
+        return _sealed(AESGCM(key), content, reference.encode())
+
+    def unseal(self, wrapped: bytes, marketplace: str, subject: str, reference: str, sealed: bytes) -> bytes:
+        """The opposite of ``seal``. Damaged."""
+        key = _opened(self._wrapping, wrapped, _bound(marketplace, subject))
+        return _opened(AESGCM(key), sealed, reference.encode())
+
+
+def _sealed(by: AESGCM, content: bytes, bound: bytes) -> bytes:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + by.encrypt(nonce, content, bound)
+
+
+def _opened(by: AESGCM, sealed: bytes, bound: bytes) -> bytes:
+    try:
+        return by.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
+    except InvalidTag:
+        raise Damaged from None
+
+
+def _bound(marketplace: str, subject: str) -> bytes:
+    """What a wrapped key belongs to: it opens for no other subject."""
+    return f"{marketplace}\0{subject}".encode()
+
+
+# ---- where the key-encryption key comes from -------------------------------------------------------------------------
+
+
+def key_from_text(text: str) -> bytes:
+    """A key written in base64; ValueError if it is not 32 bytes."""
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError("must be 32 bytes in base64, like the output of: openssl rand -base64 32")
+    return key
+
+
+def key_from_file(path: Path, *, create: bool) -> bytes:
+    """The key in this file; made with mode 0600 where it is missing and may be. VaultKeyWrong says what to do."""
+    if create:
+        with contextlib.suppress(FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_new(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
+    try:
+        return key_from_text(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        raise VaultKeyWrong(f"the vault's key is not at {path}: put it back, or give it in RESCIND_VAULT_KEY") from None
+    except (OSError, ValueError) as wrong:
+        raise VaultKeyWrong(f"the vault's key in {path} cannot be used: {wrong}") from None
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads and that appears whole or not at all; FileExistsError if it is there."""
+    if path.exists():
+        raise FileExistsError(path)
+    whole = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(whole, path)
+    finally:
+        whole.unlink()

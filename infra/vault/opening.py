@@ -1,0 +1,57 @@
+"""The vault that the settings name, wherever it is. PostgreSQL's client is needed only where that is named."""
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+from consumers.vault import VaultUnavailable
+from infra.settings import Settings
+from infra.vault.kept import KeptVault
+from infra.vault.keys import KEY_BYTES, key_from_file, key_from_text
+from infra.vault.sqlite import SqliteVault
+
+
+def open_vault(settings: Settings) -> KeptVault:
+    """The vault that the settings name; VaultUnavailable says why it cannot be opened."""
+    at = settings.vault_at
+    if at.postgresql is not None:
+        client = postgresql_client()
+        vault: KeptVault = client.PostgresqlVault(at.postgresql, _key(settings), synchronous=settings.synchronous)
+        return vault
+    if at.path is None:
+        return SqliteVault(None, os.urandom(KEY_BYTES))
+    return SqliteVault(at.path, _key(settings), synchronous=settings.synchronous)
+
+
+def is_there(settings: Settings) -> bool:
+    """Whether there is a vault already. VaultUnavailable."""
+    at = settings.vault_at
+    if at.postgresql is not None:
+        there: bool = postgresql_client().postgresql_vault_there(at.postgresql)
+        return there
+    return at.path is not None and at.path.exists()
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the key-encryption key is, unless the environment has it."""
+    if settings.vault_key_file is not None:
+        return Path(settings.vault_key_file)
+    return (settings.journal_at.directory or Path()) / "vault.key"
+
+
+def _key(settings: Settings) -> bytes:
+    if settings.vault_key is not None:
+        return key_from_text(settings.vault_key.get_secret_value())
+    return key_from_file(key_file(settings), create=not is_there(settings))
+
+
+def postgresql_client() -> ModuleType:
+    """The adapter of PostgreSQL; VaultUnavailable where what it stands on is not installed."""
+    try:
+        from infra.vault import postgresql
+    except ImportError as missing:
+        raise VaultUnavailable(
+            "the vault is in PostgreSQL, but its client is not installed: install rescind[postgresql], or name another "
+            "in RESCIND_VAULT"
+        ) from missing
+    return postgresql

@@ -1,0 +1,217 @@
+"""The vault in a PostgreSQL database: several engines keep and read the same texts, each with the same key.
+
+Its tables may stand beside the views, or in a database of their own. What is written is waited for. A subject's key is
+in a table that is written anew when one is erased, so that no page of it has the key any more; what PostgreSQL archives
+of its own log, and copies of the database, are the operator's (docs/how-to/postgresql.md).
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+import psycopg
+
+from consumers.vault import VaultUnavailable
+from infra.postgresql.address import PostgresqlAt
+from infra.postgresql.connecting import Db, Pool, connect, said
+from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
+
+MAKING: Final = 0x72736376
+"""First half of the advisory lock under which the tables are made."""
+AGAIN: Final = 1.0
+"""Seconds after a failed writing before the server is tried again, and more where failing took long: it is the engine's
+thread that waits, and it has other things to do."""
+SHARE: Final = 20.0
+"""So many times as long as failing took."""
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS vault_about (name text PRIMARY KEY, value bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS vault_subjects (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, marketplace text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL, erased boolean NOT NULL DEFAULT false);
+CREATE UNIQUE INDEX IF NOT EXISTS vault_live_subject ON vault_subjects (marketplace, subject) WHERE NOT erased;
+CREATE TABLE IF NOT EXISTS vault_keys (subject_id bigint PRIMARY KEY REFERENCES vault_subjects, wrapped bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS vault_texts (
+    reference text COLLATE "C" PRIMARY KEY, subject_id bigint NOT NULL REFERENCES vault_subjects,
+    sealed bytea NOT NULL);
+CREATE INDEX IF NOT EXISTS vault_texts_of ON vault_texts (subject_id);
+ALTER TABLE vault_texts ALTER COLUMN sealed SET STORAGE EXTERNAL;
+"""
+_MAKE_SUBJECTS: Final = """
+WITH given AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS given (marketplace, subject, wrapped)),
+     made AS (INSERT INTO vault_subjects (marketplace, subject) SELECT marketplace, subject FROM given
+              ON CONFLICT (marketplace, subject) WHERE NOT erased DO NOTHING RETURNING id, marketplace, subject)
+INSERT INTO vault_keys SELECT made.id, given.wrapped FROM made JOIN given USING (marketplace, subject)
+"""
+_FIND_SUBJECTS: Final = """
+SELECT marketplace, subject, id, wrapped FROM vault_subjects JOIN vault_keys ON subject_id = id
+WHERE NOT erased AND (marketplace, subject) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+"""
+_FIND: Final = """
+SELECT sealed, wrapped, marketplace, subject FROM vault_texts JOIN vault_subjects ON id = subject_id
+LEFT JOIN vault_keys USING (subject_id) WHERE reference = %s
+"""
+_FREE: Final = "DELETE FROM vault_texts USING vault_subjects WHERE reference = %s AND id = subject_id AND erased"
+_INSERT: Final = "INSERT INTO vault_texts VALUES (%s, %s, %s)"
+
+People = tuple[str, str]
+"""A marketplace, and a subject of it."""
+
+
+def postgresql_vault_there(at: PostgresqlAt) -> bool:
+    """Whether there is a vault in this database. VaultUnavailable."""
+    with _explained(at, "be opened"), connect(at) as db:
+        return db.execute("SELECT to_regclass('vault_about')").fetchone() != (None,)
+
+
+class PostgresqlVault(KeptVault):
+    """A vault over one schema of a database."""
+
+    def __init__(self, at: PostgresqlAt, key: bytes, *, synchronous: str = "full") -> None:
+        """VaultKeyWrong if the key is not the vault's, VaultUnavailable if it cannot be opened."""
+        super().__init__(key)
+        self.at = at
+        self._waits = "on" if synchronous == "full" else "off"
+        self._lock = threading.Lock()
+        self._not_before = 0.0
+        self._closed = False
+        with _explained(at, "be opened"):
+            self._db = self._connect()
+            try:
+                self._prepare(self._db)
+            except BaseException:
+                self._db.close()
+                raise
+        self._others = Pool(self._connect)
+        """What is not the engine's own writing: files, reading, erasing. Nobody waits for an upload."""
+
+    def _connect(self) -> Db:
+        db = connect(self.at)
+        db.execute("SELECT set_config('synchronous_commit', %s, false)", (self._waits,))
+        return db
+
+    def _prepare(self, db: Db) -> None:
+        with db.transaction():
+            db.execute("SELECT pg_advisory_xact_lock(%s::int, 0)", (MAKING,))
+            if db.execute("SELECT to_regclass('vault_about')").fetchone() == (None,):
+                db.execute(_TABLES)
+                first = (FORMAT.encode(), self._keys.check)
+                db.execute("INSERT INTO vault_about VALUES ('format', %s), ('key', %s)", first)
+            about = dict(cast(list[tuple[str, bytes]], db.execute("SELECT name, value FROM vault_about").fetchall()))
+        self._agree(about["format"].decode(), about["key"])
+
+    # ---- writing ----------------------------------------------------------------------------------------------------
+
+    def _write(self, texts: Sequence[Unsaved]) -> None:
+        with self._lock:
+            if time.monotonic() < self._not_before:
+                raise VaultUnavailable(f"the vault {self.at} could not be written to a moment ago; try again")
+            began = time.monotonic()
+            try:
+                with _explained(self.at, "write"):
+                    if self._closed:
+                        raise VaultUnavailable(f"the vault {self.at} was closed")
+                    if self._db.closed:  # the server was started again since
+                        self._db = self._connect()
+                    with self._db.transaction():
+                        rows = self._sealed(self._db, texts)
+                        self._db.cursor().executemany(_INSERT, rows)
+            except VaultUnavailable:
+                ended = time.monotonic()
+                self._not_before = ended + max(AGAIN, SHARE * (ended - began))
+                raise
+
+    def _put(self, file: Unsaved) -> bool:
+        with self._transaction("take a file") as db:
+            db.execute(_FREE, (file.reference,))
+            [row] = self._sealed(db, [file])
+            return db.execute(f"{_INSERT} ON CONFLICT DO NOTHING", row).rowcount == 1
+
+    def drop(self, reference: str) -> None:
+        with self._transaction("let a file go") as db:
+            db.execute("DELETE FROM vault_texts WHERE reference = %s", (reference,))
+
+    def _sealed(self, db: Db, texts: Sequence[Unsaved]) -> list[tuple[str, int, bytes]]:
+        """The rows of these texts; subjects without a key get one."""
+        people = sorted({(text.marketplace, text.subject) for text in texts})
+        known = self._known(db, people)
+        new = [who for who in people if who not in known]
+        if new:  # in one order, so that no two engines wait for one another
+            db.execute(_MAKE_SUBJECTS, (*_columns(new), [self._keys.new(*who) for who in new]))
+            known |= self._known(db, new)
+        rows = []
+        for marketplace, subject, reference, content in texts:
+            number, wrapped = known[marketplace, subject]
+            rows.append((reference, number, self._keys.seal(wrapped, marketplace, subject, reference, content)))
+        return rows
+
+    @staticmethod
+    def _known(db: Db, people: Sequence[People]) -> dict[People, tuple[int, bytes]]:
+        found = cast(list[tuple[str, str, int, bytes]], db.execute(_FIND_SUBJECTS, _columns(people)).fetchall())
+        return {(marketplace, subject): (number, wrapped) for marketplace, subject, number, wrapped in found}
+
+    # ---- reading and erasing ----------------------------------------------------------------------------------------
+
+    def _find(self, reference: str) -> Found | None:
+        with _explained(self.at, "be read"):
+            row = self._others.ask(lambda db: db.cursor(binary=True).execute(_FIND, (reference,)).fetchone())
+        return None if row is None else Found(*cast(Found, row))
+
+    def _erase(self, marketplace: str, subject: str) -> bool:
+        """The table of keys is written anew each time, also where the subject is gone already: an earlier call may have
+        been cut off before that."""
+        with self._transaction("erase") as db:
+            gone = db.execute(
+                "UPDATE vault_subjects SET erased = true WHERE marketplace = %s AND subject = %s AND NOT erased "
+                "RETURNING id",
+                (marketplace, subject),
+            ).fetchall()
+            db.execute("DELETE FROM vault_keys WHERE subject_id = ANY(%s)", ([number for (number,) in gone],))
+        with _explained(self.at, "erase"), self._other() as db:
+            db.execute("SET lock_timeout = '10s'")
+            db.execute("VACUUM (FULL) vault_keys")
+            db.execute("RESET lock_timeout")
+        return bool(gone)
+
+    def counts(self) -> tuple[int, int]:
+        with _explained(self.at, "be read"), self._other() as db:
+            row = db.execute(
+                "SELECT (SELECT count(*) FROM vault_keys), "
+                "(SELECT count(*) FROM vault_texts JOIN vault_keys USING (subject_id))"
+            ).fetchone()
+        subjects, texts = cast(tuple[int, int], row)
+        return subjects, texts
+
+    def _close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._db.close()
+        self._others.close()
+
+    @contextlib.contextmanager
+    def _other(self) -> Iterator[Db]:
+        db, _ = self._others.take()
+        try:
+            yield db
+        finally:
+            self._others.give(db)
+
+    @contextlib.contextmanager
+    def _transaction(self, what: str) -> Iterator[Db]:
+        with _explained(self.at, what), self._other() as db, db.transaction():
+            yield db
+
+
+def _columns(people: Sequence[People]) -> tuple[list[str], list[str]]:
+    return [marketplace for marketplace, _ in people], [subject for _, subject in people]
+
+
+@contextlib.contextmanager
+def _explained(at: PostgresqlAt, what: str) -> Iterator[None]:
+    """PostgreSQL's errors as that of the port."""
+    try:
+        yield
+    except psycopg.Error as broken:
+        raise VaultUnavailable(f"the vault {at} cannot {what}: {said(broken)}") from broken

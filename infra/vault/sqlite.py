@@ -1,0 +1,146 @@
+"""The vault in one SQLite file: the embedded default. Several processes of a machine may share it."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from consumers.vault import VaultUnavailable
+from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
+
+BUSY: Final = 5.0
+"""Seconds to wait for another process's texts."""
+
+_TABLES: Final = """
+create table if not exists about (name text primary key, value blob not null) without rowid;
+create table if not exists subjects (
+    id integer primary key, marketplace text not null, subject text not null, wrapped blob);
+create unique index if not exists live_subject on subjects (marketplace, subject) where wrapped is not null;
+create table if not exists texts (
+    reference text primary key, subject_id integer not null references subjects, sealed blob not null) without rowid;
+create index if not exists texts_of on texts (subject_id);
+"""
+
+
+class SqliteVault(KeptVault):
+    """A vault over one SQLite file (None: in memory)."""
+
+    def __init__(self, path: Path | None, key: bytes, *, synchronous: str = "full") -> None:
+        """VaultKeyWrong if the key is not the vault's, VaultUnavailable if it cannot be opened."""
+        super().__init__(key)
+        self._lock = threading.Lock()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # before it is opened: the files that SQLite puts beside it are as it is
+                path.touch(0o600)
+                path.chmod(0o600)
+        try:
+            self._database = sqlite3.connect(
+                ":memory:" if path is None else path, timeout=BUSY, isolation_level=None, check_same_thread=False
+            )
+            self._database.execute("pragma journal_mode=wal")
+            self._database.execute(f"pragma synchronous={synchronous}")
+            self._database.execute("pragma secure_delete=on")
+            self._prepare()
+        except sqlite3.Error as broken:
+            raise VaultUnavailable(f"the vault {path or 'in memory'} cannot be opened: {broken}") from broken
+
+    def _prepare(self) -> None:
+        try:
+            about = dict(self._database.execute("select name, value from about"))
+        except sqlite3.OperationalError:
+            about = {}
+        if not about:
+            self._database.executescript("begin immediate;" + _TABLES)
+            first = (FORMAT, self._keys.check)
+            self._database.execute("insert or ignore into about values ('format', ?), ('key', ?)", first)
+            self._database.execute("commit")
+            about = dict(self._database.execute("select name, value from about"))
+        self._agree(about["format"], about["key"])
+
+    @contextlib.contextmanager
+    def _transaction(self, what: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._database.execute("begin immediate")
+                yield self._database
+                self._database.execute("commit")
+            except BaseException as broken:
+                if self._database.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._database.execute("rollback")
+                if isinstance(broken, sqlite3.Error):
+                    raise VaultUnavailable(f"the vault cannot {what}: {broken}") from broken
+                raise
+
+    def _write(self, texts: Sequence[Unsaved]) -> None:
+        with self._transaction("write") as database:
+            for text in texts:
+                self._save(database, text)
+
+    def _put(self, file: Unsaved) -> bool:
+        with self._transaction("take a file") as database:
+            there = database.execute(
+                "select wrapped is null from texts join subjects on subjects.id = subject_id where reference = ?",
+                (file.reference,),
+            ).fetchone()
+            if there is not None and not there[0]:
+                return False
+            database.execute("delete from texts where reference = ?", (file.reference,))
+            self._save(database, file)
+        return True
+
+    def drop(self, reference: str) -> None:
+        with self._transaction("let a file go") as database:
+            database.execute("delete from texts where reference = ?", (reference,))
+
+    def _save(self, database: sqlite3.Connection, text: Unsaved) -> None:
+        marketplace, subject, reference, content = text
+        row = database.execute(
+            "select id, wrapped from subjects where marketplace = ? and subject = ? and wrapped is not null",
+            (marketplace, subject),
+        ).fetchone()
+        if row is None:
+            row = database.execute(
+                "insert into subjects (marketplace, subject, wrapped) values (?, ?, ?) returning id, wrapped",
+                (marketplace, subject, self._keys.new(marketplace, subject)),
+            ).fetchone()
+        number, wrapped = row
+        sealed = self._keys.seal(wrapped, marketplace, subject, reference, content)
+        database.execute("insert into texts values (?, ?, ?)", (reference, number, sealed))
+
+    def _find(self, reference: str) -> Found | None:
+        with self._lock:
+            row = self._database.execute(
+                "select sealed, wrapped, marketplace, subject from texts join subjects on subjects.id = subject_id "
+                "where reference = ?",
+                (reference,),
+            ).fetchone()
+        return None if row is None else Found(*row)
+
+    def _erase(self, marketplace: str, subject: str) -> bool:
+        with self._transaction("erase") as database:
+            gone = database.execute(
+                "update subjects set wrapped = null where marketplace = ? and subject = ? and wrapped is not null",
+                (marketplace, subject),
+            ).rowcount
+        with self._lock:
+            try:
+                self._database.execute("pragma wal_checkpoint(truncate)")
+            except sqlite3.Error as broken:
+                raise VaultUnavailable(f"the vault cannot erase: {broken}") from broken
+        return gone > 0
+
+    def counts(self) -> tuple[int, int]:
+        with self._lock:
+            subjects, texts = self._database.execute(
+                "select (select count(*) from subjects where wrapped is not null), (select count(*) from texts "
+                "join subjects on subjects.id = subject_id where wrapped is not null)"
+            ).fetchone()
+        return int(subjects), int(texts)
+
+    def _close(self) -> None:
+        with self._lock:
+            self._database.close()

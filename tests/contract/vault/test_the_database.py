@@ -1,0 +1,83 @@
+"""A vault in PostgreSQL: servers that go away, and what stands beside it."""
+
+import signal
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from consumers.vault import VaultUnavailable
+from infra.postgresql import connecting
+from infra.postgresql.address import PostgresqlAt, postgresql_at
+from infra.postgresql.connecting import Db
+from infra.vault import postgresql as adapter
+from infra.vault.postgresql import PostgresqlVault, postgresql_vault_there
+from infra.views.postgresql import open_postgresql_views
+from tests.contract.vault.conftest import KEY
+from tests.postgresql.server import Server
+
+pytestmark = pytest.mark.postgresql
+
+
+def test_it_may_stand_beside_the_views(postgresql: str) -> None:
+    at = postgresql_at(postgresql)
+    assert not postgresql_vault_there(at)
+    with closing(PostgresqlVault(at, KEY)) as vault:
+        vault.keep("acme", "b-7", "file-1", b"content")
+        for _ in range(2):
+            open_postgresql_views(at).views.close()
+        assert vault.read("file-1") == b"content"
+    assert postgresql_vault_there(at)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
+def test_what_was_kept_survives_the_server_and_what_waits_is_written_when_it_is_back(
+    postgresql_of_its_own: Callable[..., Server], how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "AGAIN", 0.0)
+    monkeypatch.setattr(adapter, "SHARE", 0.0)
+    server = postgresql_of_its_own("fsync=on")
+    with closing(PostgresqlVault(postgresql_at(server.url), KEY)) as vault:
+        before = vault.seal("acme", "b-7", "before")
+        vault.flush()
+        vault.keep("acme", "b-7", "file-1", b"content")
+        server.stop(how)
+        waits = vault.seal("acme", "b-7", "waits")
+        for asked in (vault.flush, lambda: vault.open(before.reference), lambda: vault.keep("acme", "b", "f", b"")):
+            with pytest.raises(VaultUnavailable):
+                asked()
+        server.start()
+        vault.flush()
+        assert (vault.open(before.reference), vault.read("file-1")) == ("before", b"content")
+    with closing(PostgresqlVault(postgresql_at(server.url), KEY)) as vault:
+        assert vault.open(waits.reference) == "waits"
+
+
+def test_a_server_that_does_not_answer_is_not_asked_at_every_turn_of_the_engine(
+    postgresql_of_its_own: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = postgresql_of_its_own()
+    asked: list[str] = []
+    with closing(PostgresqlVault(postgresql_at(server.url), KEY)) as vault:
+        vault.seal("acme", "b-7", "text")
+        server.stop()
+
+        def counted(at: PostgresqlAt) -> Db:
+            asked.append(str(at))
+            return connecting.connect(at)
+
+        monkeypatch.setattr(adapter, "connect", counted)
+        monkeypatch.setattr(adapter, "AGAIN", 3600.0)
+        with pytest.raises(VaultUnavailable):
+            vault.flush()
+        tried = len(asked)
+        for _ in range(100):
+            with pytest.raises(VaultUnavailable, match="a moment ago"):
+                vault.flush()
+        assert len(asked) == tried
+
+
+def test_an_address_where_nobody_answers_is_said_without_its_password() -> None:
+    with pytest.raises(VaultUnavailable, match=r"me@127\.0\.0\.1:9/vault cannot be opened") as said:
+        PostgresqlVault(postgresql_at("postgresql://me:open-sesame@127.0.0.1:9/vault"), KEY)
+    assert "open-sesame" not in str(said.value)
