@@ -31,3 +31,12 @@ def postgresql_at(url: str) -> PostgresqlAt:
     if not database:
         raise ValueError(f"{PostgresqlAt(url)} names no database: write postgresql://USER@HOST:PORT/DATABASE")
     return PostgresqlAt(url)
+
+
+def in_schema(at: PostgresqlAt, schema: str) -> PostgresqlAt:
+    """The same place, with names looked for in this schema alone."""
+    place, _, parameters = at.url.partition("?")
+    given = [each for each in parameters.split("&") if each]
+    options = next((each for each in given if each.startswith("options=")), "options=")
+    others = [each for each in given if each != options]
+    return PostgresqlAt(f"{place}?" + "&".join([*others, f"{options}%20-csearch_path%3D{schema}"]))

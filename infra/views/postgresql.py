@@ -88,7 +88,7 @@ class PostgresqlViews(KeptViews):
         self._readers = Pool(self._connect_to_read)
 
     def _connect_to_write(self) -> Db:
-        db = _connect(self.at)
+        db = connection(self.at)
         db.execute("SET synchronous_commit = off")
         if self._side is not None:
             tables.claim(db, self._side)
@@ -108,7 +108,7 @@ class PostgresqlViews(KeptViews):
         return self._db
 
     def _connect_to_read(self) -> Db:
-        db = _connect(self.at)
+        db = connection(self.at)
         db.execute("SET default_transaction_read_only = on")
         return db
 
@@ -359,7 +359,8 @@ class _Instants(Loader):
         return sql.instant_text(gone + self._SINCE_2000)
 
 
-def _connect(at: PostgresqlAt) -> Db:
+def connection(at: PostgresqlAt) -> Db:
+    """A connection that gives and takes the cells of the tables."""
     db = connect(at)
     db.adapters.register_loader("timestamptz", _Instants)
     db.adapters.register_dumper(int, Int8Dumper)  # one type, whatever the number: one prepared statement

@@ -3,12 +3,14 @@
 import json
 import pathlib
 
+import psycopg
 import pytest
 
 from tests.integration.cli.driving import Store
+from tests.postgresql.server import Server
 
 
-@pytest.mark.parametrize(("bench", "figures", "beside"), [("B1", 4, 2), ("B2", 1, 2), ("B5", 2, 1)])
+@pytest.mark.parametrize(("bench", "figures", "beside"), [("B1", 4, 2), ("B2", 1, 2), ("B3", 1, 1), ("B5", 2, 1)])
 def test_each_bench_stands_beside_what_it_is_compared_with(
     tmp_path: pathlib.Path, bench: str, figures: int, beside: int
 ) -> None:
@@ -22,3 +24,18 @@ def test_each_bench_stands_beside_what_it_is_compared_with(
     last = results["figures"][-1]
     assert last["value"] > 0
     assert len(last["beside"]) == len(last["ratio"]) == beside
+
+
+@pytest.mark.postgresql
+def test_views_are_made_anew_on_both_databases_and_nothing_of_it_stays(
+    tmp_path: pathlib.Path, postgresql_server: Server
+) -> None:
+    store = Store(tmp_path, more={"RESCIND_VIEWS": postgresql_server.url})
+    results = store.rescind("bench", "B3", "--scale", "0.004", "--out", tmp_path / "results.json", "--json").json
+    sqlite, postgresql = results["figures"]
+    assert [len(figure["beside"]) for figure in (sqlite, postgresql)] == [1, 2]
+    assert sqlite["also"]["rows"] == postgresql["also"]["rows"] > 200
+    assert "fsync off" in postgresql["also"]["durability"]
+    with psycopg.connect(postgresql_server.url) as db:
+        left = db.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rescind\\_bench%'").fetchall()
+    assert left == []

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from infra.app import open_app
+from infra.postgresql.address import in_schema, postgresql_at
 from infra.settings import load_settings, views_at
 from tests.integration.cli.driving import Store, lives
 from tests.integration.http.asking import placing, served
@@ -142,5 +143,7 @@ def test_what_a_url_says_is_told_without_its_password() -> None:
     for url, told in said.items():
         assert str(views_at(url)) == told
         assert "open" not in repr(views_at(url))
+    at = postgresql_at("postgresql:///x?sslmode=require&options=-cgeqo%3Doff")
+    assert in_schema(at, "s").url == "postgresql:///x?sslmode=require&options=-cgeqo%3Doff%20-csearch_path%3Ds"
     with pytest.raises(ValueError, match="names no database"):
         views_at("postgresql://me:open@db")
