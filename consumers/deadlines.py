@@ -118,7 +118,11 @@ class Dues:
     def _set(self, partition: int, folded: Folded) -> None:
         dues = self._may_fire(partition, folded)
         if dues != folded.dues:
-            self._followers[partition].state.set_due(folded.stream, dues)
+            follower = self._followers[partition]
+            if follower.head(folded.stream) is None:  # local state lost it, and reads it again
+                self._behind.add(partition)
+                return
+            follower.state.set_due(folded.stream, dues)
             folded.dues = dues
 
     def _may_fire(self, partition: int, folded: Folded) -> tuple[tuple[str, Instant], ...]:

@@ -86,6 +86,9 @@ class Engine:
         self._look_at: Instant = 0
         self._schedule_at: Instant = 0
         self._catch_up_at: Instant = 0
+        self._write_at: Instant = 0
+        self._untold: list[Admitted | Rejected] = []
+        """What listeners have not heard of: they are told once local state has it in its file."""
         self.trouble: dict[int | None, str] = {}
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
         self.stopped: dict[int, Exception] = {}
@@ -318,6 +321,9 @@ class Engine:
             if not moved or self._steady >= self._catch_up_at:
                 self._catch_up_at = self._steady + self.limits.catch_up
                 moved = self.catch_up(now) or moved
+        if self._steady >= self._write_at or not (moved or self._writer.in_flight):
+            self._write_at = self._steady + self.limits.write
+            self.write(now)
         return moved
 
     def pause(self) -> int:
@@ -338,6 +344,7 @@ class Engine:
     def close(self) -> None:
         """Answer everything that is still open: unknown what was sent, closing what was not."""
         self._closed = True
+        self.write(self._now)
         for errand in self._errands:
             errand.give_up("the engine was closed")
         self._writer.close()
@@ -449,6 +456,26 @@ class Engine:
         self._read_clock(now)
         return self._dues.catch_up()
 
+    def write(self, now: Instant) -> None:
+        """Have local state write what waits, and tell the listeners of it."""
+        self._read_clock(now)
+        for partition, follower in self.followers.items():
+            if partition not in self.stopped:
+                try:
+                    follower.state.write()
+                except _UNREADABLE as wrong:
+                    self._failed(partition, wrong)
+        untold, self._untold = self._untold, []
+        for verdict in untold:
+            if not isinstance(verdict, Admitted):
+                for listener in self._listeners:
+                    listener.rejected(verdict)
+            elif verdict.ordinal < self.followers[verdict.partition].state.stored_ordinal:
+                for listener in self._listeners:
+                    listener.admitted(verdict)
+            else:  # it could not be written, and is read again
+                self._untold.append(verdict)
+
     # ---- what the followers tell -------------------------------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
@@ -464,14 +491,14 @@ class Engine:
             self.orders.admitted(admitted)
         if not self.mode.history:
             self._dues.admitted(admitted)
-        for listener in self._listeners:
-            listener.admitted(admitted)
+        if self._listeners:
+            self._untold.append(admitted)
 
     def rejected(self, rejected: Rejected) -> None:
         """The follower rejected a commit."""
         self._writer.rejected(rejected)
-        for listener in self._listeners:
-            listener.rejected(rejected)
+        if self._listeners:
+            self._untold.append(rejected)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

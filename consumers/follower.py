@@ -18,8 +18,8 @@ from schemas.wire import Malformed
 class Listener(Protocol):
     """Who wants to hear of every commit, in log order, after local state has it.
 
-    What it raises comes out of ``advance``; the commits of that batch are in local state by then, and are not told
-    again (``LocalState.commits`` has them).
+    What it raises comes out of ``advance``; the commits of that batch are in local state by then, and those that were
+    told are not told again (``LocalState.commits`` has them).
     """
 
     def admitted(self, admitted: Admitted) -> None: ...
@@ -57,6 +57,8 @@ class Follower:
         self.stopped: JournalError | None = None
         self._journal = journal
         self._listener = listener
+        self._told = state.next_ordinal
+        """Commits below this ordinal were told, or were there before anybody listened."""
         self._admission = Admission(partition, journal.partitions, state, known)
         self.head = state.head
         self.commits_of = state.commits_of
@@ -148,11 +150,13 @@ class Follower:
         return len(records)
 
     def _tell(self, listener: Listener, verdicts: list[Admitted | Rejected]) -> None:
+        """What local state had flushed and lost again, and so was read a second time, is not told a second time."""
         for verdict in verdicts:
-            if isinstance(verdict, Admitted):
-                listener.admitted(verdict)
-            else:
+            if isinstance(verdict, Rejected):
                 listener.rejected(verdict)
+            elif verdict.ordinal >= self._told:
+                self._told = verdict.ordinal + 1
+                listener.admitted(verdict)
 
     def _compare(self) -> None:
         journal, state, partition = self._journal, self.state, self.partition

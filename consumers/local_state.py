@@ -2,7 +2,8 @@
 
 A cache of the log and nothing else: delete it and it comes back. It serves admission (it is a ``Heads``), the reading
 of orders, and the scheduler (due deadlines). What is admitted is staged: the lookups of ``Heads`` see it at once, the
-other reading methods after the ``flush`` that writes it, in one transaction. Callers take turns: it may be used from
+other reading methods after the ``flush`` that takes it in. An adapter may keep what was flushed in memory until
+``write``, and then writes it in one transaction; other connections see it then. Callers take turns: it may be used from
 several threads, but not by two at the same time.
 """
 
@@ -98,12 +99,26 @@ class LocalState(Heads, Protocol):
         ...
 
     def flush(self, next_offset: int, next_index: int = 0) -> None:
-        """Write everything staged, and where to go on, in one transaction. If it raises, nothing was written, and
-        what was staged is dropped."""
+        """Take in everything staged, and where to go on, as one. If it raises, nothing was taken in, and what was
+        staged is dropped, together with what was flushed and not written yet: ``next_offset`` says where to read on."""
+        ...
+
+    def write(self) -> None:
+        """Write what was flushed and is not written yet. Fails as ``flush`` does."""
+        ...
+
+    @property
+    def stored_offset(self) -> int:
+        """``next_offset`` as far as it is written: other connections, and the next process, see this."""
+        ...
+
+    @property
+    def stored_ordinal(self) -> int:
+        """The same of ``next_ordinal``."""
         ...
 
     def rollback(self) -> None:
-        """Drop what was admitted and rejected since the last flush."""
+        """Drop what was admitted and rejected since the last flush; what was flushed and not written may go with it."""
         ...
 
     def refresh(self) -> None:

@@ -145,7 +145,7 @@ class Orders:
         """The stream folded from the log, kept or not."""
         follower = self._followers[partition]
         if follower.head(stream) is None:
-            return Folded(stream)
+            return Folded(stream, dues=())  # of what is not there no deadlines are set
         return fold(stream, follower.commits_of(stream))
 
     def keep(self, folded: Folded) -> None:

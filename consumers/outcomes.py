@@ -84,30 +84,32 @@ class Outcome:
 TOO_LATE: Final = Outcome("unknown", "unknown", "the answer did not come in time; ask again with the same command id")
 """Nobody knows yet what will become of it."""
 
-_REFUSALS: Final = (CancelRefused, CommandRefused, DisputeDismissed, ShipmentRefused)
+_REFUSALS: Final = frozenset({CancelRefused, CommandRefused, DisputeDismissed, ShipmentRefused})
+_ANSWERED: Final = frozenset({CancelRequested, LinesCanceled})
 
 
 def committed(events: Recorded, order: Order, standing: Standing) -> Outcome:
     """The outcome that a commit with these events stands for; ``order`` is the state after it."""
-    refusal = refusal_of(event for event, _ in events)
+    told = [event for event, _ in events]
+    refusal = refusal_of(told)
     if refusal is not None:
         return Outcome("refused", refusal.rule, refusal.because, None, events, refusal, order, standing)
-    return Outcome("accepted", None, "", None, events, verdict_of(event for event, _ in events), order, standing)
+    return Outcome("accepted", None, "", None, events, verdict_of(told), order, standing)
 
 
 def refusal_of(events: Iterable[Event]) -> Verdict | None:
     """The verdict of the refusal that these events record, None if they record none."""
     for event in events:
-        if isinstance(event, _REFUSALS):
-            return event.verdict
+        if event.__class__ in _REFUSALS:
+            return event.verdict  # type: ignore[union-attr]
     return None
 
 
 def verdict_of(events: Iterable[Event]) -> Verdict | None:
     """What the rules said to the request or cancellation that these events record, None if they record none."""
     for event in events:
-        if isinstance(event, CancelRequested | LinesCanceled):
-            return event.verdict
+        if event.__class__ in _ANSWERED:
+            return event.verdict  # type: ignore[union-attr]
     return None
 
 

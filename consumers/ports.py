@@ -45,6 +45,8 @@ class Limits:
     """Journal records followed per step and partition."""
     poll: int = 20_000
     """How long a partition with nothing on its way may go without a look at the log."""
+    write: int = 50_000
+    """How often, under load, local state is written and listeners are told; whenever nothing moves they are."""
     schedule: int = 250_000
     """How often the scheduler looks for deadlines."""
     catch_up: int = 100_000

@@ -45,9 +45,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-GARBAGE: Final = (50_000, 20, 50)
+GARBAGE: Final = (200_000, 20, 50)
 """When cycles are looked for (``gc.set_threshold``). Thousands of orders at hand live long and hold no cycles; looking
 through them as often as Python does by itself costs a third of the engine's time."""
+GROUPED: Final = 2_000
+"""Commits of a partition that local state keeps in memory at most before it writes them."""
 BACKOFF: Final = 1_000
 """Microseconds: the first wait before a command that lost a race is decided anew; doubled each time, with jitter."""
 
@@ -233,7 +235,8 @@ def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
     """Local state of every partition, in this process's slot."""
     states: dict[int, LocalState] = {}
     for partition in range(journal.partitions):
-        opened = open_local_state(state_file(slot.path, partition), partition, journal.partitions)
+        path = state_file(slot.path, partition)
+        opened = open_local_state(path, partition, journal.partitions, grouped=GROUPED)
         states[partition] = opened.state
         if opened.rebuilt not in (None, "missing") and journal.end(partition):
             sys.stderr.write(f"rescind: local state of partition {partition} {opened.rebuilt}; rebuilt from the log\n")

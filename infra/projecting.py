@@ -48,7 +48,7 @@ class Shared:
 
     @property
     def next_ordinal(self) -> int:
-        return self.follower.next_ordinal
+        return self.follower.state.stored_ordinal
 
     def commit_at(self, ordinal: int) -> Admitted | None:
         return self.state.commit_at(ordinal)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 _INT: Final = (-(2**31), 2**31 - 1)
 _LONG: Final = (-(2**63), 2**63 - 1)
+_INSTANTS: Final = ("timestamp-micros", "timestamp-millis")
 
 
 class Malformed(ValueError):
@@ -56,6 +57,7 @@ def compile_schema(schema: Any, classes: Mapping[str, type] | None = None) -> Co
         "read_length": _read_length,
         "write_number": _write_number,
         "SEEN": {},
+        "WRITTEN": _Written(),
     }
     writer = _Encoding(schema, known, dict(classes or {}), scope)
     reader = _Decoding(schema, known, dict(classes or {}), scope)
@@ -78,6 +80,16 @@ def _write_number(number: int) -> bytes:
         rest >>= 7
     out.append(rest)
     return bytes(out)
+
+
+class _Written(dict[int, bytes]):
+    """Instants as varints: those of a commit are nearly always the same few."""
+
+    def __missing__(self, number: int) -> bytes:
+        if len(self) > 1000:
+            self.clear()
+        self[number] = made = _write_number(number)
+        return made
 
 
 def _read_number(data: bytes, at: int, byte: int) -> tuple[int, int]:
@@ -261,7 +273,8 @@ class _Encoding(_Generator):
             case "int" | "long":
                 low, high = self.bounds(shape)
                 self.emit(f"if not {low} <= {name} <= {high}: {self.fail(path, f'is not in {low}..{high}')}")
-                self.put(self.number(name, low))
+                instant = shape.said.get("logicalType") in _INSTANTS
+                self.put(f"WRITTEN[{name}]" if instant else self.number(name, low))
             case "string" | "bytes":
                 if shape.kind == "string":
                     text, name = name, self.fresh("text")
@@ -392,7 +405,7 @@ class _Decoding(_Generator):
 
     def number(self, shape: _Shape, name: str, path: str) -> None:
         low, high = self.bounds(shape)
-        if shape.said.get("logicalType") in ("timestamp-micros", "timestamp-millis"):
+        if shape.said.get("logicalType") in _INSTANTS:
             # Instants of one commit repeat. Of today's all take 8 bytes, so those 8 bytes are looked up first.
             again = self.fresh("again")
             self.emit(f"{again} = data[at : at + 8]")

@@ -13,6 +13,8 @@ from consumers.journal import JournalDamaged, JournalMismatch
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
 from infra.journals.sqlite import cut_off
 
+CHECKPOINT: Final = 8_000
+"""Pages of the WAL before it is copied into the file and synced, by whoever writes then: the engine's loop."""
 APPLICATION_ID: Final = 0x52534C31
 """In the file's header: this is local state of rescind, layout 1."""
 
@@ -95,6 +97,7 @@ def connect(path: Path, *, read_only: bool) -> Connection:
     connection.execute("PRAGMA cache_size=-16384")
     if not read_only:
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
     return connection
 
 

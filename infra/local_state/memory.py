@@ -74,6 +74,17 @@ class MemoryLocalState(MemoryHeads):
         self.next_offset, self.next_index = next_offset, next_index
         self._flushed = (len(self._kept), len(self._parked), dict(self._rejected))
 
+    def write(self) -> None:
+        """There is nothing behind memory."""
+
+    @property
+    def stored_offset(self) -> int:
+        return self.next_offset
+
+    @property
+    def stored_ordinal(self) -> int:
+        return self._flushed[0]
+
     def rollback(self) -> None:
         commits, parked, rejected = self._flushed
         kept = self._kept[:commits]

@@ -2,6 +2,9 @@
 
 Commits are rows by ordinal; each knows the commit before it on its stream, so a stream is read backwards by its own
 links and needs no index. Names and ids are found by compact hashes, and the full value behind a hash is compared.
+
+Batches that were flushed may wait in memory and be written together (``grouped``): a transaction costs as much as a
+dozen commits. Whatever reads the tables writes what waits first, so nobody sees the difference but other connections.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,12 +35,19 @@ class Opened:
 
 
 def open_local_state(
-    path: Path, partition: int, partitions: int, *, read_only: bool = False, streams_in_memory: int = 10_000
+    path: Path,
+    partition: int,
+    partitions: int,
+    *,
+    read_only: bool = False,
+    streams_in_memory: int = 10_000,
+    grouped: int = 0,
 ) -> Opened:
     """The local state in this file; made anew if it is missing, unreadable or of another layout.
 
     Whether it fits the log is the follower's question (``Follower.start``). ``read_only``: nothing is made or written,
-    FileNotFoundError if it is not there, LocalStateDamaged if it cannot be read.
+    FileNotFoundError if it is not there, LocalStateDamaged if it cannot be read. ``grouped``: so many commits may wait
+    for ``write`` after they were flushed.
     """
     wrong = what_is_wrong(path, read_only=read_only)
     if wrong is not None and read_only:
@@ -47,14 +57,16 @@ def open_local_state(
     if wrong is not None:
         discard(path)
         create(path, partition, partitions)
-    return Opened(SqliteLocalState(path, read_only=read_only, streams_in_memory=streams_in_memory), wrong)
+    state = SqliteLocalState(path, read_only=read_only, streams_in_memory=streams_in_memory, grouped=grouped)
+    return Opened(state, wrong)
 
 
 class SqliteLocalState:
     """The LocalState port over one file."""
 
-    def __init__(self, path: Path, *, read_only: bool, streams_in_memory: int) -> None:
+    def __init__(self, path: Path, *, read_only: bool, streams_in_memory: int, grouped: int = 0) -> None:
         self.path = path
+        self._grouped = grouped
         self._read_only = read_only
         self._capacity = streams_in_memory
         self._connection = connect(path, read_only=read_only)
@@ -143,6 +155,7 @@ class SqliteLocalState:
 
     @property
     def last(self) -> Place | None:
+        self.write()
         sql = "SELECT offset, idx, hash FROM commits WHERE ordinal = ?"
         row = self._connection.execute(sql, (self.next_ordinal - 1,)).fetchone()
         return None if row is None else Place(*row)
@@ -156,7 +169,17 @@ class SqliteLocalState:
             self._new_parked.append((rejected.offset, rejected.index, rejected.reason))
 
     def flush(self, next_offset: int, next_index: int = 0) -> None:
-        self._transact(next_offset, next_index)
+        self.next_offset, self.next_index = next_offset, next_index
+        self._flushed = self.next_ordinal
+        self._waits = True
+        if len(self._new_commits) >= self._grouped:
+            self.write()
+
+    def write(self) -> None:
+        if not self._waits or self._flushed != self.next_ordinal:  # never half of a batch
+            return
+        self._transact()
+        self._waits = False
         self._staged.clear()
         self._clear_rows()
         while len(self._streams) > self._capacity:
@@ -164,6 +187,14 @@ class SqliteLocalState:
 
     def rollback(self) -> None:
         self._reset()
+
+    @property
+    def stored_offset(self) -> int:
+        return self._stored[0]
+
+    @property
+    def stored_ordinal(self) -> int:
+        return self._stored[1]
 
     def refresh(self) -> None:
         if self._next_stream - self._read_from > _REFRESHED:
@@ -184,17 +215,20 @@ class SqliteLocalState:
         return dict(self._rejected)
 
     def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
+        self.write()
         sql = "SELECT offset, idx, reason FROM parked WHERE offset >= ? ORDER BY offset, idx LIMIT ?"
         return [Parked(*row) for row in self._connection.rows(sql, (first, limit))]
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
     def commit_at(self, ordinal: int) -> Admitted | None:
+        self.write()
         row = self._connection.execute(f"{_COMMIT} WHERE ordinal = ?", (ordinal,)).fetchone()
         return None if row is None else self._admitted(row)
 
     def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]:
         while True:
+            self.write()
             sql = f"{_COMMIT} WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal LIMIT ?"
             end = self.next_ordinal if behind is None else behind
             page = self._connection.rows(sql, (first, end, _PAGE))
@@ -204,6 +238,7 @@ class SqliteLocalState:
             first = page[-1][0] + 1
 
     def commits_of(self, stream: str, first: int = 0, after: int = -1) -> Iterator[Admitted]:
+        self.write()
         row = self._row_of(stream)
         if row is None:
             return
@@ -226,6 +261,7 @@ class SqliteLocalState:
         low, high = -1, self.next_ordinal
         if position >= self.next_position:
             return high
+        self.write()
         sql = "SELECT position FROM commits WHERE ordinal = ?"
         while high - low > 1:
             middle = (low + high) // 2
@@ -244,6 +280,7 @@ class SqliteLocalState:
         newest_first: bool = False,
         limit: int | None = None,
     ) -> list[Version]:
+        self.write()
         row = self._row_of(stream)
         if row is None:
             return []
@@ -257,6 +294,7 @@ class SqliteLocalState:
         return [Version(*found) for found in rows]
 
     def streams(self, after: str | None = None, limit: int = 1000) -> list[str]:
+        self.write()
         row = None if after is None else self._row_of(after)
         sql = "SELECT name FROM streams WHERE id > ? AND hash IS NOT NULL ORDER BY id LIMIT ?"
         return [name for (name,) in self._connection.rows(sql, (0 if row is None else row[0], limit))]
@@ -273,7 +311,8 @@ class SqliteLocalState:
 
     def due_before(self, instant: Instant, limit: int) -> list[Due]:
         if self._due and not self._read_only:
-            self._transact(self.next_offset, self.next_index)
+            self._waits = True
+            self.write()
         sql = (
             "SELECT due.due_at, streams.name, due.deadline_id FROM due JOIN streams ON streams.id = due.stream "
             "WHERE due.due_at < ? ORDER BY due.due_at, due.stream, due.deadline_id LIMIT ?"
@@ -283,7 +322,8 @@ class SqliteLocalState:
     # ---- memory ------------------------------------------------------------------------------------------------------
 
     def _reset(self) -> None:
-        """Everything as the file has it; deadlines that were set stay, they are of commits that the file has."""
+        """Everything as the file has it. Deadlines that were set stay: of commits that are read again, if need be."""
+        self._waits = False
         self._read_progress()
         self._read_from = self._next_stream
         self._forget_streams()
@@ -309,6 +349,8 @@ class SqliteLocalState:
         self.next_offset, self.next_index, self.next_ordinal, self.next_position, self.format, *numbers = numbers
         self._next_stream, due_through, duplicate, superseded, malformed = numbers
         self._swept = (self._next_stream, self.next_ordinal)
+        self._stored = (self.next_offset, self.next_ordinal)
+        self._flushed = self.next_ordinal
         self.due_through = max(self.due_through, due_through)
         self._rejected = {"duplicate": duplicate, "superseded": superseded, "malformed": malformed}
 
@@ -408,7 +450,7 @@ class SqliteLocalState:
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 
-    def _transact(self, next_offset: int, next_index: int) -> None:
+    def _transact(self) -> None:
         execute, many = self._connection.execute, self._connection.executemany
         try:
             execute("BEGIN IMMEDIATE")
@@ -416,21 +458,22 @@ class SqliteLocalState:
                 self._write_commits()
             if self._new_parked:
                 many("INSERT OR REPLACE INTO parked VALUES (?, ?, ?)", self._new_parked)
-            for name, deadlines in self._due.items():
-                self._write_due(name, deadlines)
+            known = [name for name in self._due if self._row_of(name) is not None]
+            for name in known:
+                self._write_due(name, self._due[name])
             execute(
                 "UPDATE progress SET identity = ?, next_offset = ?, next_index = ?, next_ordinal = ?, "
                 "next_position = ?, format = ?, next_stream = ?, due_through = ?, duplicate = ?, superseded = ?, "
                 "malformed = ?",
                 (
                     self.identity,
-                    next_offset,
-                    next_index,
+                    self.next_offset,
+                    self.next_index,
                     self.next_ordinal,
                     self.next_position,
                     self.format,
                     self._next_stream,
-                    self.due_through,
+                    min(self.due_through, self.next_ordinal),
                     *self._rejected.values(),
                 ),
             )
@@ -440,9 +483,10 @@ class SqliteLocalState:
                 self._connection.rollback()
             self._reset()
             raise
-        self._due.clear()
+        for name in known:  # others are of commits that a failed transaction dropped, and that are read again
+            del self._due[name]
         self._swept = (self._next_stream, self.next_ordinal)
-        self.next_offset, self.next_index = next_offset, next_index
+        self._stored = (self.next_offset, self.next_ordinal)
 
     def _write_commits(self) -> None:
         many = self._connection.executemany

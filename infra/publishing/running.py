@@ -53,7 +53,7 @@ class PublishedFrom(Shared):
 
     @property
     def next_offset(self) -> int:
-        return self.follower.next_offset
+        return self.follower.state.stored_offset
 
     def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
         return self.state.parked(limit, first)

@@ -1,9 +1,15 @@
 """What the engine does when the log, an event or local state is not as it should be (DESIGN 3.1 and 3.4)."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from consumers.admission import Admitted, Rejected
 from consumers.engine import Limits
 from consumers.errands import Interrupted
 from consumers.journal import JournalUnavailable
-from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
+from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from infra.local_state import open_local_state
 from schemas.commit import Commit, EventEntry, StreamEntry, encode_commit
 from schemas.record import encode_record
 from tests.spec.engine.desk import BUYER, LIMITS, MORNING, Desk, body, folded, place, ship
@@ -203,3 +209,43 @@ def test_listeners_hear_every_commit_after_the_engine_has_taken_it_in() -> None:
     desk.ask(engine, body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="?"))
     assert heard == [("admitted", 2), ("admitted", 3), ("rejected", 3)]
     assert Limits() != LIMITS
+
+
+class Hearing:
+    """A listener that writes down which ordinals it heard of, and how far the file of local state was then."""
+
+    def __init__(self, state: LocalState) -> None:
+        self.heard: list[tuple[int, int]] = []
+        self._state = state
+
+    def admitted(self, admitted: Admitted) -> None:
+        self.heard.append((admitted.ordinal, self._state.stored_ordinal))
+
+    def rejected(self, rejected: Rejected) -> None:
+        raise AssertionError("nothing is rejected here")
+
+
+def test_listeners_hear_of_a_commit_once_local_state_has_it_in_its_file(tmp_path: Path) -> None:
+    desk = Desk()
+    path = tmp_path / "state.sqlite"
+    with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
+        engine = desk.engine(states={0: state})
+        hearing = Hearing(state)
+        engine.tell(hearing)
+        assert desk.ask(engine, place()).kind == "accepted"
+        assert hearing.heard == [(0, 1)]
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            state._connection.execute("PRAGMA busy_timeout=0")
+            second = desk.send(engine, ship("c2", 10))
+            while not second.done():
+                engine.step(desk.clock)
+            assert second.result().kind == "accepted", "the log has it: nobody need wait for the file"
+            engine.write(desk.clock)
+            assert engine.trouble
+            assert hearing.heard == [(0, 1)]
+            other.execute("ROLLBACK")
+        desk.run(engine)
+        assert hearing.heard == [(0, 1), (1, 2)]
+        assert not engine.trouble
+        assert desk.ask(engine, ship("c2", 10)).kind == "duplicate"

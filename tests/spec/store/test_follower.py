@@ -1,5 +1,7 @@
 """The follower: log order, one transaction a batch, then the listener; and what stops a partition."""
 
+import sqlite3
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from consumers.admission import Admitted, Rejected
 from consumers.follower import Follower, FormatTooNew
 from consumers.journal import JournalMismatch, JournalRecord, LogChanged, LogLost
-from consumers.local_state import LocalState
+from consumers.local_state import LocalState, LocalStateUnavailable
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import memory_local_state, open_local_state
@@ -108,6 +110,26 @@ def test_an_error_of_local_state_loses_nothing_and_the_next_advance_does_it_agai
     assert (listening.told, follower.next_ordinal, follower.stopped) == ([], 0, None)
     assert follower.advance() == 1
     assert listening.told == [("admitted", 0, 0, 1)]
+
+
+def test_what_could_not_be_written_is_read_again_and_not_told_again(log: MemoryLog, tmp_path: Path) -> None:
+    chain = Chain("s")
+    path = tmp_path / "s.sqlite"
+    with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
+        follower, listening = followed(log, state)
+        write(log, chain.next("A"))
+        assert follower.advance() == 1
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            state._connection.execute("PRAGMA busy_timeout=0")
+            with pytest.raises(LocalStateUnavailable, match="locked"):
+                state.write()
+            other.execute("ROLLBACK")
+        write(log, chain.next("B"))
+        assert follower.advance() == 2, "the one that was lost, and the new one"
+        assert listening.told == [("admitted", 0, 0, 1), ("admitted", 1, 0, 2)]
+        state.write()
+        assert state.stored_ordinal == 2
 
 
 def test_without_a_listener_local_state_is_kept_all_the_same(log: MemoryLog) -> None:

@@ -31,10 +31,13 @@ from tests.effort import examples
 from tests.spec.store.making import NOON, Chain, commit, events, part, record
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite, grouped"])
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalState]:
+    grouped = 150 if "grouped" in request.param else 0
     made = (
-        memory_local_state(0, 1) if request.param == "memory" else open_local_state(tmp_path / "s.sqlite", 0, 1).state
+        memory_local_state(0, 1)
+        if request.param == "memory"
+        else open_local_state(tmp_path / "s.sqlite", 0, 1, grouped=grouped).state
     )
     yield made
     made.close()
@@ -144,6 +147,7 @@ def test_chain_streams_are_listed_in_the_order_in_which_they_appeared(state: Loc
 def test_what_is_admitted_and_not_flushed_is_seen_by_admission_and_dropped_by_a_rollback(state: LocalState) -> None:
     chain = Chain("s")
     (first,) = fill(state, [chain.next("A", command="c1")])
+    state.write()
     fold = Admission(0, 1, state)
     later = chain.next("B", command="c2", others=[part("n"), part("w", first=3, kind="watermark")])
     snapshot = commit(part("u", entries=events("S"), kind="unique"))
@@ -211,6 +215,7 @@ def test_deadlines_survive_a_rollback_since_their_commits_do(state: LocalState) 
     fill(state, [Chain("a").next("A")])
     state.set_due("a", [("unpaid-1", 30)])
     state.mark_due(1)
+    state.write()
     state.rollback()
     assert state.due_through == 1
     assert state.due_before(31, 10) == [Due(30, "a", "unpaid-1")]
@@ -415,6 +420,62 @@ def test_a_reader_beside_the_owner_sees_what_was_flushed_and_writes_nothing(tmp_
     with pytest.raises(LocalStateDamaged, match="is no SQLite file"):
         open_local_state(tmp_path / "bad.sqlite", 0, 1, read_only=True)
     assert (tmp_path / "bad.sqlite").read_bytes() == b"bad"
+
+
+def test_batches_that_wait_are_written_together_and_a_reader_beside_sees_them_then(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    chain = Chain("s")
+    with closing(open_local_state(path, 0, 1, grouped=4).state) as state:
+        fill(state, [chain.next("A", command="c1")], [chain.next("B")])
+        assert (state.next_offset, state.next_ordinal) == (2, 2)
+        assert (state.stored_offset, state.stored_ordinal) == (0, 0)
+        with closing(open_local_state(path, 0, 1, read_only=True).state) as reader:
+            assert (reader.next_ordinal, list(reader.commits())) == (0, [])
+            state.write()
+            assert (state.stored_offset, state.stored_ordinal) == (2, 2)
+            reader.refresh()
+            assert [a.ordinal for a in reader.commits()] == [0, 1]
+        fill(state, [chain.next("C"), chain.next("D"), chain.next("E"), chain.next("F")])
+        assert state.stored_ordinal == 6, "as many as may wait have come"
+        fill(state, [chain.next("G")])
+        assert state.stored_ordinal == 6
+        assert [a.ordinal for a in state.commits(6)] == [6], "whoever reads the tables has what waits written first"
+        assert state.stored_ordinal == 7
+
+
+def test_what_waits_when_the_process_ends_is_read_from_the_log_again(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    chain = Chain("s")
+    with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
+        fill(state, [chain.next("A", command="c1")])
+        state.set_due("s", [("unpaid-1", NOON)])
+        state.mark_due(1)
+        state.write()
+        fill(state, [chain.next("B", command="c2")])
+        state.mark_due(2)
+    with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
+        assert (state.next_offset, state.next_ordinal, state.due_through) == (1, 1, 1)
+        assert (state.ordinal_of_command("s", "c1"), state.ordinal_of_command("s", "c2")) == (0, None)
+        assert state.due_before(NOON + 1, 10) == [Due(NOON, "s", "unpaid-1")]
+
+
+def test_deadlines_of_commits_that_could_not_be_written_are_written_with_these_later(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    chain = Chain("s")
+    first = chain.next("A")
+    with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
+        fill(state, [first])
+        state.set_due("s", [("unpaid-1", NOON)])
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            state._connection.execute("PRAGMA busy_timeout=0")
+            with pytest.raises(LocalStateUnavailable, match="locked"):
+                state.write()
+            other.execute("ROLLBACK")
+        assert (state.next_offset, state.next_ordinal, state.head("s")) == (0, 0, None), "it is to be read again"
+        state.write()
+        fill(state, [first])
+        assert state.due_before(NOON + 1, 10) == [Due(NOON, "s", "unpaid-1")]
 
 
 def test_streams_that_are_not_in_memory_any_more_come_back_from_the_file(tmp_path: Path) -> None:
