@@ -254,6 +254,8 @@ class Engine:
                 if errand.partition is None:
                     errand.give_up("a partition was given up to another process")
             if partition in self.followers:
+                self.write(self._now)
+                self._untold = [verdict for verdict in self._untold if verdict.partition != partition]
                 self._partitions.give_up(partition)
                 self.stopped.pop(partition, None)
                 self.trouble.pop(partition, None)
