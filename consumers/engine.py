@@ -417,7 +417,7 @@ class Engine:
         if partition in self.stopped:
             return False
         try:
-            read = self.followers[partition].advance(self.limits.batch)
+            read = self.followers[partition].advance(self.limits.batch, wait=False)
         except _UNREADABLE as wrong:
             self._failed(partition, wrong)
             return False

@@ -105,13 +105,15 @@ class Follower:
             self.stopped = stop
             raise
 
-    def advance(self, limit: int = 500) -> int:
-        """Read and apply at most ``limit`` records; how many it were (0: at the end of the log)."""
+    def advance(self, limit: int = 500, *, wait: bool = True) -> int:
+        """Read and apply at most ``limit`` records; how many it were (0: at the end of the log, or, without ``wait``,
+        perhaps only nothing that has come yet)."""
         if self.stopped is not None:
             raise self.stopped
         state = self.state
         try:
-            records = self._journal.read(self.partition, state.next_offset, limit)
+            read = self._journal.read if wait else self._journal.ready
+            records = read(self.partition, state.next_offset, limit)
         except (LogChanged, LogLost) as lost:
             self.stopped = lost
             raise

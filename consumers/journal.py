@@ -102,6 +102,11 @@ class Journal(Protocol):
         """
         ...
 
+    def ready(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
+        """What ``read`` would give, without waiting for what the log has and this process has not been given yet: []
+        says nothing about the end. What does not come for long is waited for after all, and raises as ``read`` does."""
+        ...
+
     def behind_hole(self, partition: int, offset: int) -> int:
         """Where to read on after ``read`` gave [] at ``offset``: there, or behind offsets that hold no record and never
         will (a Kafka transaction leaves such). Asks nobody."""

@@ -200,6 +200,9 @@ class MemoryJournal:
             raise LogLost(f"partition {partition} ends at offset {len(records)}, there is no offset {offset}")
         return records[offset : offset + limit]
 
+    def ready(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
+        return self.read(partition, offset, limit)  # nothing is ever on its way
+
     def behind_hole(self, partition: int, offset: int) -> int:
         return offset  # every offset has a record
 

@@ -70,6 +70,8 @@ class KafkaJournal:
         """The largest end that anybody was told of, per partition."""
         self._holes: dict[int, tuple[int, int]] = {}
         """Where a read found no record, and where it found the next offset that may have one, per partition."""
+        self._awaited: dict[int, tuple[int, float]] = {}
+        """The offset that ``ready`` found not to have come yet, and since when, per partition."""
         self._opening = threading.Lock()
         self._tail: Tail | None = None
         self._asker = Asker(client.topic, lambda: client.reader(self.partitions, 0.01), timings)
@@ -94,6 +96,12 @@ class KafkaJournal:
         return self._appending.append(partition, key, record)
 
     def read(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
+        return self._read(partition, offset, limit, wait=True)
+
+    def ready(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
+        return self._read(partition, offset, limit, wait=False)
+
+    def _read(self, partition: int, offset: int, limit: int, *, wait: bool) -> list[JournalRecord]:
         self._check(partition)
         self._go_on()
         tail = self._follow()
@@ -105,8 +113,12 @@ class KafkaJournal:
             if offset >= window.start:
                 if offset < window.next:
                     return window.read(offset, limit)
-                if offset == window.next and self._known[partition] <= offset:
-                    return []
+                if offset == window.next:
+                    if self._known[partition] <= offset:
+                        return []
+                    if not wait and self._is_on_its_way(partition, offset):
+                        tail.want(partition, self._known[partition])
+                        return []
         return self._read_elsewhere(tail, partition, offset, limit)
 
     def behind_hole(self, partition: int, offset: int) -> int:
@@ -152,6 +164,14 @@ class KafkaJournal:
             self._tail.close()
 
     # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def _is_on_its_way(self, partition: int, offset: int) -> bool:
+        """Whether a record that is known to stand there has not been waited for long."""
+        of, since = self._awaited.get(partition, (-1, 0.0))
+        if of != offset:
+            self._awaited[partition] = (offset, time.monotonic())
+            return True
+        return time.monotonic() - since < self._timings.lag
 
     def _check(self, partition: int) -> None:
         if not 0 <= partition < self.partitions:

@@ -142,12 +142,16 @@ class Tail:
         """Until the window has a record from ``offset`` on, or all that is below ``end``, or an error; under
         ``changed``."""
         window = self.windows[partition]
-        self._wanted[partition] = max(end, self._wanted.get(partition, 0))
+        self.want(partition, end)
 
         def came() -> bool:
             return window.next >= end or window.error is not None or bool(window.read(offset, 1))
 
         return self.changed.wait_for(came, timeout)
+
+    def want(self, partition: int, end: int) -> None:
+        """Have the window go on to ``end``, also over offsets that hold no record; under ``changed``."""
+        self._wanted[partition] = max(end, self._wanted.get(partition, 0))
 
     def try_again(self, partition: int) -> None:
         """Read the partition on after its error was told; under ``changed``."""

@@ -14,6 +14,7 @@ class SealedFirst:
         self._journal = journal
         self._vault = vault
         self.read = journal.read
+        self.ready = journal.ready
         self.behind_hole = journal.behind_hole
         self.end = journal.end
         self.wait = journal.wait

@@ -2,6 +2,7 @@
 has a fixture ``topic``: how to make such a topic, and how another process comes to the same one."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Protocol
@@ -96,6 +97,23 @@ class JournalContract:
         assert found == values
         assert offset == journal.end(0)
 
+    def test_what_is_ready_is_what_reading_gives_and_all_of_it_gets_ready(self, journal: Journal) -> None:
+        values = [b"%d" % n for n in range(50)]
+        found: list[bytes] = []
+        offset = 0
+        for number, value in enumerate(values):
+            done(journal.append(0, b"", value))
+            until = time.monotonic() + SOON
+            while len(found) <= number:  # it is written; when it comes is the adapter's affair
+                assert time.monotonic() < until, "it was written, and never got ready"
+                if records := journal.ready(0, offset, 10):
+                    found += [record.value for record in records]
+                    offset = records[-1].offset + 1
+                else:
+                    journal.wait(0, offset, 0.1)
+        assert found == values
+        assert journal.ready(0, offset, 10) == []
+
     def test_an_offset_outside_the_log_is_an_error_and_never_an_empty_answer(self, journal: Journal) -> None:
         done(journal.append(0, b"", b"one"))
         end = journal.end(0)
@@ -103,6 +121,8 @@ class JournalContract:
         for offset in (end + 1, -1):
             with pytest.raises(LogLost):
                 journal.read(0, offset, 10)
+            with pytest.raises(LogLost):
+                journal.ready(0, offset, 10)
 
     @pytest.mark.parametrize("partition", [-1, PARTITIONS])
     def test_a_partition_that_is_not_there_is_a_mistake_of_the_caller(self, journal: Journal, partition: int) -> None:
