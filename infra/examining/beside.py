@@ -16,7 +16,7 @@ from infra.local_state import open_local_state
 from infra.local_state.slots import slot_path
 from infra.places import state_file
 from infra.postgresql.address import PostgresqlAt
-from infra.settings import Settings
+from infra.settings import Settings, ViewsAt
 from projections.tables import SCHEMA_VERSION
 
 _ANEW: Final = "make them anew with `rescind replay`"
@@ -47,7 +47,8 @@ def _in_a_file(path: Path, directory: Path, journal: Journal) -> Finding:
             return Finding("views", "wrong", f"{path} is damaged: {damage}", _ANEW)
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
-            return _of_another_version(version)
+            said = f"their tables are of version {version}, this release's are {SCHEMA_VERSION}"
+            return Finding("views", "note", said, _ANEW)
         rows = database.execute("SELECT partition, next_ordinal, last_commit FROM positions WHERE log = 'journal'")
         followed = {partition: (ordinal, last) for partition, ordinal, last in rows}
         (letters,) = database.execute("SELECT count(*) FROM dead_letters").fetchone()
@@ -55,24 +56,15 @@ def _in_a_file(path: Path, directory: Path, journal: Journal) -> Finding:
 
 
 def _in_postgresql(at: PostgresqlAt, directory: Path, journal: Journal) -> Finding:
-    from infra.views.opening import postgresql_client
+    from infra.views.opening import existing_views
 
-    client = postgresql_client()
-    version = client.postgresql_views_there(at)
-    if version is None:
+    views = existing_views(ViewsAt(None, at))
+    if views is None:
         return Finding("views", "note", f"there are none at {at}", _ANEW)
-    if version != SCHEMA_VERSION:
-        return _of_another_version(version)
-    with closing(client.PostgresqlViews(at)) as views:
+    with closing(views):
         rows = views.query("SELECT partition, next_ordinal, last_commit FROM positions WHERE log = 'journal'", ())
         followed = {row["partition"]: (row["next_ordinal"], row["last_commit"]) for row in rows}
         return _compared(followed, len(views.dead_letters()), directory, journal)
-
-
-def _of_another_version(version: int) -> Finding:
-    return Finding(
-        "views", "note", f"their tables are of version {version}, this release's are {SCHEMA_VERSION}", _ANEW
-    )
 
 
 def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: Path, journal: Journal) -> Finding:

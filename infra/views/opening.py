@@ -22,10 +22,10 @@ def open_views(at: ViewsAt) -> Opened[KeptViews]:
 
 def existing_views(at: ViewsAt) -> KeptViews | None:
     """The views there, if there are any. ViewsError."""
-    there = at.path is not None and at.path.exists()
     if at.postgresql is not None:
-        there = postgresql_client().postgresql_views_there(at.postgresql) is not None
-    return open_views(at).views if there else None
+        there: KeptViews | None = postgresql_client().existing_postgresql_views(at.postgresql)
+        return there
+    return open_views(at).views if at.path is not None and at.path.exists() else None
 
 
 def postgresql_client() -> ModuleType:

@@ -19,7 +19,7 @@ from psycopg import ServerCursor
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 from psycopg.sql import SQL, Identifier
-from psycopg.types.numeric import Int8Dumper
+from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
 
 from consumers.views import (
     START,
@@ -30,6 +30,7 @@ from consumers.views import (
     PositionMoved,
     RowsRefused,
     ViewsDamaged,
+    ViewsError,
     ViewsUnavailable,
 )
 from domain.instants import Instant
@@ -40,7 +41,7 @@ from infra.views import sql
 from infra.views.kept import KeptViews, Opened
 from infra.views.reading import Row
 from projections.changes import Changes
-from projections.tables import DEAD_LETTERS, POSITIONS, Cell, Table
+from projections.tables import DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, Cell, Table
 from projections.tables import Row as TableRow
 
 FEW: Final = 24
@@ -64,11 +65,31 @@ def open_postgresql_views(at: PostgresqlAt) -> Opened["PostgresqlViews"]:
         return Opened(PostgresqlViews(at), made_anew)
 
 
-def postgresql_views_there(at: PostgresqlAt) -> int | None:
-    """The version of the views in this database, of whatever release; None if there are none. ViewsUnavailable."""
-    with _explained(at), connect(at) as db:
-        there = tables.live(db, tables.schema_of(db))
-        return None if there is None else there.version
+def existing_postgresql_views(at: PostgresqlAt) -> "PostgresqlViews | None":
+    """The views in this database, if there are any; nothing is made. ViewsError if they are of another release."""
+    with _explained(at):
+        views = PostgresqlViews(at)
+        try:
+            there = tables.live(views._db, views._schema)
+        except BaseException:
+            views.close()
+            raise
+    if there is not None and there.version == SCHEMA_VERSION:
+        return views
+    views.close()
+    if there is None:
+        return None
+    raise ViewsOfAnotherRelease(there.version)
+
+
+class ViewsOfAnotherRelease(ViewsError):
+    """The tables are of another version; whoever writes them next makes them anew, or says that it is too old."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"the views' tables are of version {version}, and this release's are {SCHEMA_VERSION}: make them anew with "
+            "`rescind replay`, or take the release that made them"
+        )
 
 
 class PostgresqlViews(KeptViews):
@@ -359,10 +380,18 @@ class _Instants(Loader):
         return sql.instant_text(gone + self._SINCE_2000)
 
 
+class _Sums(NumericBinaryLoader):
+    """A sum of bigints is a numeric: here it is an int again."""
+
+    def load(self, data: Buffer) -> int:  # type: ignore[override]
+        return int(super().load(data))
+
+
 def connection(at: PostgresqlAt) -> Db:
     """A connection that gives and takes the cells of the tables."""
     db = connect(at)
     db.adapters.register_loader("timestamptz", _Instants)
+    db.adapters.register_loader("numeric", _Sums)
     db.adapters.register_dumper(int, Int8Dumper)  # one type, whatever the number: one prepared statement
     return db
 

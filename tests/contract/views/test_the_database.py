@@ -81,6 +81,15 @@ def test_a_schema_with_such_a_table_of_somebody_elses_is_left_alone(place: Postg
     place.execute("INSERT INTO refunds VALUES ('still here')")
 
 
+def test_who_only_looks_makes_nothing_anew(
+    views: PostgresqlViews, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    with pytest.raises(ViewsError, match="`rescind replay`, or take the release that made them"):
+        existing_views(views_at(postgresql))
+    assert sum(views.counts("acme").values()) == 12
+
+
 def test_other_tables_beside_ours_are_nobodys_business(place: PostgresqlPlace) -> None:
     place.execute("CREATE TABLE precious (thing text)")
     assert reopened(place.url) is not None
@@ -126,6 +135,11 @@ def test_a_replay_leaves_what_people_made_of_the_tables(views: PostgresqlViews, 
 def test_the_tables_explain_themselves(views: PostgresqlViews) -> None:
     asked = "SELECT col_description('orders'::regclass, 1) AS first, obj_description('orders'::regclass) AS all"
     assert views.query(asked, ()) == [{"first": ORDERS.columns[0].doc, "all": ORDERS.doc}]
+
+
+def test_a_sum_is_a_number_as_in_sqlite(views: PostgresqlViews) -> None:
+    [row] = views.query("SELECT sum(total_minor) AS total FROM orders", ())
+    assert (row["total"], type(row["total"])) == (120_000, int)
 
 
 def test_what_people_join_and_compare_are_instants(views: PostgresqlViews) -> None:
