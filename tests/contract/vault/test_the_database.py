@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from consumers.vault import VaultUnavailable
@@ -75,6 +77,32 @@ def test_a_server_that_does_not_answer_is_not_asked_at_every_turn_of_the_engine(
             with pytest.raises(VaultUnavailable, match="a moment ago"):
                 vault.flush()
         assert len(asked) == tried
+
+
+def test_who_meets_the_same_new_subjects_goes_through_them_in_one_order(postgresql: str) -> None:
+    """Engines that went in opposite orders would each wait for the other."""
+    people = [f"b-{n}" for n in range(5)]
+    new = "INSERT INTO vault_subjects (marketplace, subject) VALUES ('acme', %s)"
+    with (
+        closing(PostgresqlVault(postgresql_at(postgresql), KEY)) as vault,
+        psycopg.connect(postgresql) as other,
+        psycopg.connect(postgresql, autocommit=True) as watching,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        for who in reversed(people):
+            vault.seal("acme", who, who)
+        other.execute(new, (people[-1],))
+        flushing = thread.submit(vault.flush)
+        try:
+            while not watching.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount:
+                assert not flushing.done()
+            watching.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                watching.execute(new, (people[0],))
+        finally:
+            other.rollback()
+        flushing.result()
+        assert vault.counts() == (5, 5)
 
 
 def test_an_address_where_nobody_answers_is_said_without_its_password() -> None:

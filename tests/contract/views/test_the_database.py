@@ -1,10 +1,10 @@
 """Views in PostgreSQL: what is theirs alone. Whose tables these are, servers that go away, transactions of others."""
 
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,7 +26,7 @@ from infra.views import postgresql as adapter
 from infra.views import postgresql_tables
 from infra.views.opening import existing_views
 from infra.views.postgresql import PostgresqlViews, open_postgresql_views
-from infra.views.replay import check, replay
+from infra.views.replay import Report, check, replay
 from projections.changes import Changes
 from projections.tables import ORDERS, SCHEMA_VERSION, SELLER_DAILY, TABLES
 from tests.contract.views.filled import history, parts, project
@@ -170,28 +170,35 @@ def test_what_text_cannot_hold_here_is_refused(views: PostgresqlViews) -> None:
     assert views.position("journal", 7) == START
 
 
-def test_partitions_that_add_to_the_same_sums_are_not_in_each_others_way(postgresql: str) -> None:
-    """Two projectors that go through the sums in opposite orders would each wait for the other."""
-    days = [f"2026-03-{day:02}" for day in range(1, 29)]
+@pytest.mark.parametrize("number", [5, 28], ids=["one by one", "by COPY"])
+def test_who_adds_to_the_same_sums_goes_through_them_in_one_order(
+    views: PostgresqlViews, place: PostgresqlPlace, number: int
+) -> None:
+    """Projectors of two partitions that went in opposite orders would each wait for the other."""
+    days = [f"2026-04-{day:02}" for day in range(1, number + 1)]
 
-    def add(partition: int, order: list[str]) -> None:
-        with closing(open_postgresql_views(postgresql_at(postgresql)).views) as views:
-            position = START
-            for turn in range(1, 31):
-                changes = Changes()
-                for day in order:
-                    changes.add(SELLER_DAILY, ("acme", "s-1", day), (1, 0, 0, 0, 0, 0))
-                after = Position(turn, turn, bytes(32), 0)
-                views.apply(Batch("journal", partition, position, after, changes))
-                position = after
+    def sums(order: list[str]) -> Changes:
+        changes = Changes()
+        for day in order:
+            changes.add(SELLER_DAILY, ("acme", "s-1", day), (1, 0, 0, 0, 0, 0))
+        return changes
 
-    open_postgresql_views(postgresql_at(postgresql)).views.close()
-    with ThreadPoolExecutor(2) as threads:
-        for done in [threads.submit(add, 0, days), threads.submit(add, 1, days[::-1])]:
-            done.result()
-    views = open_postgresql_views(postgresql_at(postgresql)).views
-    assert [row["orders_placed"] for row in views.seller_daily("acme", "s-1", "0", "9")] == [60] * 28
-    views.close()
+    first, second = Position(1, 1, bytes(32), 0), Position(2, 2, bytes(32), 0)
+    views.apply(Batch("journal", 7, START, first, sums(days)))
+    row = "SELECT day FROM seller_daily WHERE day = %s FOR UPDATE"
+    with psycopg.connect(place.url) as other, psycopg.connect(place.url, autocommit=True) as watching:
+        other.execute(row, (days[-1],))
+        with ThreadPoolExecutor(1) as thread:
+            adding = thread.submit(views.apply, Batch("journal", 7, first, second, sums(days[::-1])))
+            try:
+                while not watching.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount:
+                    assert not adding.done()
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    watching.execute(f"{row} NOWAIT".encode(), (days[0],))
+            finally:
+                other.rollback()
+            adding.result()
+    assert [row["orders_placed"] for row in views.seller_daily("acme", "s-1", days[0], days[-1])] == [2] * number
 
 
 # ---- others ----------------------------------------------------------------------------------------------------------
@@ -210,38 +217,37 @@ def test_a_swap_waits_for_who_reads_in_a_transaction_and_says_so_if_that_does_no
     assert replay(views, parts(history())).swapped
 
 
-def test_a_batch_that_is_under_way_goes_into_the_tables_that_were_there_and_the_next_into_the_new(
-    views: PostgresqlViews, place: PostgresqlPlace
+def test_tables_are_swapped_between_two_batches_and_never_within_one(
+    views: PostgresqlViews, place: PostgresqlPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tables are swapped between two batches, never within one."""
     made = long_history()
+    part = Part("journal", 0, made.log.state)
     views.clear()
     projector = Projector("journal", 0, made.log.state, views)
-    other = open_postgresql_views(postgresql_at(place.url)).views
     projector.advance(10)
-    swapped = threading.Event()
+    owners = views._owners
 
-    def swap() -> None:
-        replay(other, [Part("journal", 0, made.log.state)])
-        swapped.set()
+    with closing(open_postgresql_views(postgresql_at(place.url)).views) as other, ThreadPoolExecutor(1) as thread:
+        swapping: list[Future[Report]] = []
 
-    thread = threading.Thread(target=swap)
-    with views._transaction() as db:
-        postgresql_tables.lock_writing(db, views._schema, shared=True)
-        thread.start()
-        with psycopg.connect(place.url) as watching:
-            waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            while not watching.execute(waiting).rowcount:
-                watching.rollback()
-        assert not swapped.is_set()
-        db.execute("UPDATE orders SET status = 'spoilt'")
-    thread.join()
-    with pytest.raises(PositionMoved):
-        projector.advance(10)
-    while projector.advance(10):
-        pass
-    assert check(other, [Part("journal", 0, made.log.state)]).clean
-    other.close()
+        def meanwhile(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
+            """The position is written, the rows are not yet: now somebody makes everything anew."""
+            if not swapping:
+                swapping.append(thread.submit(replay, other, [part]))
+                waiting = "SELECT FROM pg_locks WHERE NOT granted"
+                with psycopg.connect(place.url, autocommit=True) as watching:
+                    while not watching.execute(waiting).rowcount:
+                        assert not swapping[0].done(), "swapped in the middle of a batch"
+            return owners(changes)
+
+        monkeypatch.setattr(views, "_owners", meanwhile)
+        assert projector.advance(10) == 10
+        assert swapping[0].result().swapped
+        with pytest.raises(PositionMoved):
+            projector.advance(10)
+        while projector.advance(10):
+            pass
+        assert check(other, [part]).clean
 
 
 # ---- the server ------------------------------------------------------------------------------------------------------
