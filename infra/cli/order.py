@@ -125,6 +125,45 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
 
 
 @order.command()
+@click.argument("order")
+@click.argument("dispute_id", metavar="ID")
+@as_json
+@stored
+def dispute(settings: "Settings", order: str, dispute_id: str, as_json: bool) -> None:
+    """A dispute: checklist with its gaps, chronology, recommendation, thread, evidence, the policy as it was."""
+    _on_record(settings, order, dispute_id, "dispute", as_json)
+
+
+@order.command()
+@click.argument("order")
+@click.argument("case_id", metavar="ID")
+@as_json
+@stored
+def case(settings: "Settings", order: str, case_id: str, as_json: bool) -> None:
+    """A case after delivery, likewise."""
+    _on_record(settings, order, case_id, "case", as_json)
+
+
+def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_json: bool) -> None:
+    from infra.cli.matter_text import matter_document, print_matter
+    from infra.reading import open_reader
+
+    reader = open_reader(settings)
+    try:
+        stream = stream_of(order)
+        folded = _standing(reader, stream, None)
+        document = matter_document(reader, folded, matter_id)
+        if document is None or document["kind"] != kind:
+            raise No(f"{stream} has no {kind} {matter_id}: rescind order history {stream} tells what it has")
+        if as_json:
+            print_json(document)
+        else:
+            print_matter(document)
+    finally:
+        reader.close()
+
+
+@order.command()
 @found
 @click.option("--as", "actor", metavar="KIND[:ID]", default="seller", show_default=True, help="buyer, seller, support.")
 @click.option("--line", "lines", metavar="N[:QUANTITY]", multiple=True, help="Only this line; may be repeated.")

@@ -16,6 +16,7 @@ from infra.http.answers import STALE, etag, json_response
 from infra.http.callers import Caller, Doorkeeper
 from infra.http.forms import Form
 from infra.http.listing import Listing
+from infra.http.matters import Matters, told_to
 from infra.http.paths import EVIDENCE, PATHS
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
@@ -44,6 +45,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     routes = APIRouter()
     writes = Writes(app, doorkeeper, reads)
     keeping = evidence.Keeping(app.vault)
+    matters = Matters(app, reads, listing)
 
     def post(path: str, handler: Handler, form: Form, *, preview: bool = False, below: bool = True) -> None:
         routes.add_api_route(
@@ -124,7 +126,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         as_of = instant_of(request, "as_of")
         seen, stale = await found(request, None)
         told = await reads.history(seen.order.marketplace, seen.order.order_id, as_of)
-        return json_response(told, headers=_read_headers(seen, stale))
+        caller = doorkeeper.admit(request, seen.order.marketplace)
+        return json_response(told_to(caller, told), headers=_read_headers(seen, stale))
 
     async def eligibility(request: Request) -> Response:
         as_of = instant_of(request, "as_of")
@@ -142,6 +145,16 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             raise not_found("Its file was never given here, or was erased with its subject.", "no-such-file")
         return evidence.download(name, data["media_type"], content)
 
+    async def on_record(request: Request) -> Response:
+        seen, stale = await found(request, None)
+        caller = doorkeeper.admit(request, seen.order.marketplace)
+        name = request.path_params["matter_id"]
+        kept = seen.order.disputes if request.url.path.split("/")[-2] == "disputes" else seen.order.cases
+        document = await matters.document(seen, caller, name) if name in kept else None
+        if document is None:
+            raise not_found("The order has none of this id.", "no-such-matter")
+        return json_response(document, headers=_read_headers(seen, stale))
+
     async def orders(request: Request) -> Response:
         marketplace = request.path_params["marketplace"]
         caller = doorkeeper.admit(request, marketplace)
@@ -157,6 +170,9 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     get(ORDER, order, "An order, as it is or as of an instant", openapi.AS_OF)
     get(ORDER + "/history", history, "Every event of an order", openapi.AS_OF)
     get(ORDER + EVIDENCE.path + "/{evidence_id}", file, "The file of a piece of evidence, to be saved", openapi.FILE)
+    for path, what in (("/disputes", "A dispute"), ("/cases", "A case")):
+        summary = f"{what}: state, checklist, chronology, recommendation, thread, evidence, policy text as it was"
+        get(ORDER + path + "/{matter_id}", on_record, summary, openapi.MATTER)
     get(ORDER + "/eligibility", eligibility, "What may be done, why, and until when", openapi.AS_OF)
     get(PREFIX + "/sellers/{seller_id}/dashboard", seller, "A seller's counts, rate, limit and window", openapi.SELLER)
     return routes

@@ -225,6 +225,7 @@ AS_OF: Final[Schema] = {
 }
 FILE: Final[Schema] = {"parameters": [*ORDER, *_in_path("{evidence_id}")]}
 SELLER: Final[Schema] = {"parameters": [*MARKETPLACE, *_in_path("/{seller_id}"), POSITION]}
+MATTER: Final[Schema] = {"parameters": [*ORDER, *_in_path("{matter_id}"), POSITION]}
 LIST: Final[Schema] = {
     "parameters": [
         *MARKETPLACE,

@@ -235,6 +235,16 @@ class Reading(ABC):
             (*parameters, limit),
         )
 
+    def decided_disputes(self, marketplace: str, limit: int = 10_000) -> list[Row]:
+        """A marketplace's decided disputes, the newest first: status, opened_at, decided_at."""
+        opened = self.in_time("opened_at")
+        return self.query(
+            "SELECT status, opened_at, decided_at FROM disputes WHERE marketplace = ? "
+            "AND status IN ('granted', 'denied', 'returned') AND decided_at IS NOT NULL "
+            f"ORDER BY {opened} DESC LIMIT ?",
+            (marketplace, limit),
+        )
+
     def policies(self) -> list[Row]:
         """Every published policy version, in the order of publishing."""
         return self.query("SELECT * FROM policies ORDER BY position", ())

@@ -91,6 +91,11 @@ class OrderPage:
             if (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
         ]
 
+    @property
+    def matters(self) -> list[tuple[str, str]]:
+        """Its disputes and cases, each of which has a page."""
+        return [("Dispute", name) for name in self.order.disputes] + [("Case", name) for name in self.order.cases]
+
     def _afterwards(self) -> Iterable[str]:
         """What is still under way after shipment or delivery."""
         found = self.order.found

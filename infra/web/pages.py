@@ -1,7 +1,8 @@
 """The routes of the pages, and how a page is rendered. Pages only read; what they show is made in their own modules.
 
 ``/`` leads to a marketplace's orders, ``/o/MARKETPLACE`` lists them, ``/o/MARKETPLACE/ORDER`` tells one order with its
-timeline, ``/rules`` and ``/policies/ID/VERSION`` say what a rule or a policy says.
+timeline, ``/d/MARKETPLACE/ORDER/ID`` what is on record about a dispute or case of it, ``/rules`` and
+``/policies/ID/VERSION`` say what a rule or a policy says.
 """
 
 import hashlib
@@ -22,12 +23,14 @@ from infra.app import App
 from infra.http.api import instant_of
 from infra.http.callers import Doorkeeper
 from infra.http.listing import Listing
+from infra.http.matters import Matters, told_to
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
 from infra.http.problems import Problem, not_found
 from infra.http.reads import Reads
 from infra.web import formatting, words
 from infra.web.list_page import ListPage, search
+from infra.web.matter_page import MatterPage
 from infra.web.order_page import OrderPage
 
 SECTIONS: Final = {
@@ -44,6 +47,7 @@ LONGEST_SEARCH: Final = 200
 def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:
     """Every page, bound to an app."""
     routes = APIRouter(include_in_schema=False)
+    matters = Matters(app, reads, listing)
 
     async def marketplaces() -> list[str]:
         return await listing.ask(lambda reading: reading.marketplaces())
@@ -87,7 +91,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         if seen is None or not caller.sees(seen.order):
             raise not_found()
         now = app.clock() if as_of is None else as_of
-        history = await reads.history(marketplace, params["order_id"], as_of)
+        history = told_to(caller, await reads.history(marketplace, params["order_id"], as_of))
         verdicts = [] if seen.stuck else await reads.verdicts(seen, now)
         shown = OrderPage(seen.order, seen.head, history, verdicts, now, stuck=seen.stuck)
         return page(
@@ -98,6 +102,27 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             as_of=None if as_of is None else shown.when(as_of),
             is_stale=stale,
             clock=formatting.clock(now, shown.zone),
+        )
+
+    async def on_record(request: Request) -> Response:
+        params = request.path_params
+        marketplace = params["marketplace"]
+        caller = doorkeeper.admit(request, marketplace)
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
+        seen = await reads.order(marketplace, params["order_id"])
+        if seen is None or not caller.sees(seen.order):
+            raise not_found()
+        document = await matters.document(seen, caller, params["matter_id"])
+        if document is None:
+            raise not_found("The order has no dispute and no case of this id.", "no-such-matter")
+        now, zone = app.clock(), seen.order.terms.calendar.timezone
+        return page(
+            "matter.html",
+            marketplaces=await marketplaces(),
+            marketplace=marketplace,
+            page=MatterPage(document, zone, now),
+            is_stale=stale,
+            clock=formatting.clock(now, zone),
         )
 
     async def rules(request: Request) -> Response:
@@ -134,6 +159,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         ("/", home),
         ("/o/{marketplace}", orders),
         ("/o/{marketplace}/{order_id}", order),
+        ("/d/{marketplace}/{order_id}/{matter_id}", on_record),
         ("/rules", rules),
         ("/policies/{policy_id}/{version}", policy),
     ):

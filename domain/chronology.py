@@ -1,0 +1,122 @@
+"""One timeline of everything about an order, and what in it does not agree. RULES.md 5.4.
+
+Ordered by the log alone. Claimed times that disagree with the log, and reasons that differ between request, case,
+return and dispute, stand side by side, flagged; nothing is merged or corrected.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from domain import events as e
+from domain.instants import MINUTE, Instant
+from domain.record import Entry, Record
+
+AGREES = MINUTE
+"""A claimed time within this of the log's agrees with it: people round to the minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A time that somebody claims, beside what the log has. ``logged_at`` None: the log has nothing of the kind."""
+
+    flag: str
+    """before-the-order, after-it-was-attached, not-in-the-log, other-time, told-late"""
+    version: int
+    claimed_at: Instant
+    logged_version: int | None
+    logged_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason that somebody gave, where, and when."""
+
+    where: str
+    """request, case, return or cancellation"""
+    ref: str
+    by: str
+    reason: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chronology:
+    """Everything in the log's order, with what disagrees."""
+
+    entries: Record
+    claims: tuple[Claim, ...]
+    reasons: tuple[Reason, ...]
+
+    @property
+    def reasons_differ(self) -> bool:
+        """Whether not everybody, everywhere, gave the same reason."""
+        return len({said.reason for said in self.reasons}) > 1
+
+    def flags(self, version: int) -> list[str]:
+        """What is flagged of one entry."""
+        found = [claim.flag for claim in self.claims if claim.version == version]
+        if self.reasons_differ and any(said.version == version for said in self.reasons):
+            found.append("reasons-differ")
+        return found
+
+
+def chronology(record: Record) -> Chronology:
+    """The timeline of a record."""
+    return Chronology(record, tuple(_claims(record)), tuple(_reasons(record)))
+
+
+def _claims(record: Record) -> Iterator[Claim]:
+    placed_at = next((x.occurred_at for x in record if isinstance(x.event, e.OrderPlaced)), None)
+    latest: Entry | None = None
+    for entry in record:
+        event = entry.event
+        if isinstance(event, e.EvidenceAdded) and event.claimed_at is not None:
+            yield from _claimed(record, entry, event, event.claimed_at, placed_at)
+        late = latest is not None and entry.occurred_at < latest.recorded_at <= entry.recorded_at
+        if late and latest is not None and not isinstance(event, e.DeadlineReached):
+            yield Claim("told-late", entry.version, entry.occurred_at, latest.version, latest.recorded_at)
+        if latest is None or entry.recorded_at > latest.recorded_at:
+            latest = entry
+
+
+def _claimed(
+    record: Record, entry: Entry, event: e.EvidenceAdded, claimed_at: Instant, placed_at: Instant | None
+) -> Iterator[Claim]:
+    """A claimed time against what bounds it, and against what the log has of the same kind from the same side."""
+    if claimed_at > entry.recorded_at:
+        yield Claim("after-it-was-attached", entry.version, claimed_at, entry.version, entry.recorded_at)
+        return
+    if placed_at is not None and claimed_at < placed_at:
+        yield Claim("before-the-order", entry.version, claimed_at, 1, placed_at)
+        return
+    said = {"message": (e.MessageSent, e.CancelRequested), "ticket": (e.ContactRecorded, e.DisputeEscalated)}
+    kinds = said.get(event.kind)
+    if kinds is None:
+        return
+    same = [x for x in record if isinstance(x.event, kinds) and event.side in (x.actor_kind, "support")]
+    if not same:
+        yield Claim("not-in-the-log", entry.version, claimed_at, None, None)
+        return
+    nearest = min(same, key=lambda x: (abs(x.occurred_at - claimed_at), x.version))
+    if abs(nearest.occurred_at - claimed_at) >= AGREES:
+        yield Claim("other-time", entry.version, claimed_at, nearest.version, nearest.occurred_at)
+
+
+def _reasons(record: Record) -> Iterator[Reason]:
+    """Every reason given; a cancellation that repeats its request's, and what the engine does by itself, say none."""
+    for entry in record:
+        event, version, by = entry.event, entry.version, entry.actor_kind
+        match event:
+            case e.CancelRequested(request_id, asked_by, reason) if reason is not None:
+                yield Reason("request", request_id, asked_by, reason, version)
+            case e.CaseOpened(case_id, reason):
+                yield Reason("case", case_id, by, reason, version)
+            case e.ReturnOpened(return_id, about, reason) if reason is not None and about == return_id:
+                yield Reason("return", return_id, by, reason, version)
+            case e.LinesCanceled(lines) if by in ("seller", "support"):
+                own = dict.fromkeys(
+                    x.reason for x in lines if x.cause in ("seller", "support") and x.reason is not None
+                )
+                yield from (Reason("cancellation", f"version {version}", by, reason, version) for reason in own)
+            case _:
+                pass

@@ -1,0 +1,48 @@
+"""What is on record about an order: its events in the log's order, each with when, when recorded, and by whom.
+
+What checklist, chronology and recommendation read (RULES.md 5). Nothing is corrected here, and nothing left out but
+support's internal notes, where a side reads.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from domain import events as e
+from domain.instants import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event as the log has it. ``version``: its number in the order's history, from 1."""
+
+    version: int
+    event: e.Event
+    occurred_at: Instant
+    recorded_at: Instant
+    actor_kind: str
+    actor_id: str
+
+
+Record = Sequence[Entry]
+
+
+def is_internal(entry: Entry) -> bool:
+    """A note of support to itself: never shown to either side (rule ``case-thread``)."""
+    event = entry.event
+    return isinstance(event, e.MessageSent) and event.to == "support" and entry.actor_kind in ("support", "system")
+
+
+def seen_by(record: Iterable[Entry], viewer: str | None) -> list[Entry]:
+    """The record as a buyer or seller may read it; support, auditors and the system (or None) read all of it."""
+    sides = viewer in ("buyer", "seller")
+    return [entry for entry in record if not (sides and is_internal(entry))]
+
+
+def thread(record: Record, about: str) -> list[Entry]:
+    """The messages of one matter: one thread, whoever each of them names."""
+    return [entry for entry in record if isinstance(entry.event, e.MessageSent) and entry.event.about == about]
+
+
+def evidence_of(record: Record, *about: str) -> list[Entry]:
+    """What was attached to these."""
+    return [entry for entry in record if isinstance(entry.event, e.EvidenceAdded) and entry.event.about in about]

@@ -1,0 +1,271 @@
+"""A dispute or a case as one document: its state, checklist, chronology, recommendation, thread, evidence, policy text.
+
+Everything is read off the log; texts come from the vault, where they have not been erased. A buyer or seller never gets
+support's internal notes (rule ``case-thread``). HTTP, the command line and the support page show this same document.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from consumers.local_state import LocalState
+from domain import events as e
+from domain.checklist import Item, case_checklist, dispute_checklist
+from domain.chronology import Chronology, chronology
+from domain.deadlines import live
+from domain.instants import DAY, Instant, format_instant, parse_instant
+from domain.market import MarketSettings
+from domain.order import Case, Dispute, Order
+from domain.policy import PolicyBook, PolicyDocument
+from domain.recommendation import Precedents, Recommendation, recommend_case, recommend_dispute
+from domain.record import Entry, Record, evidence_of, is_internal, seen_by, thread
+from infra.views.reading import Reading
+from schemas.codec import decode_event, event_data
+
+ReadText = Callable[[e.Sealed], str | None]
+"""The text of a sealed reference; None where it is not here any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a document is made in the light of: who reads it, when, and what the marketplace has settled."""
+
+    viewer: str | None
+    """buyer, seller, or None for whoever may read everything"""
+    now: Instant
+    market: MarketSettings
+    book: PolicyBook
+    precedents: Precedents | None
+    read_text: ReadText
+
+
+def record_of(state: LocalState, stream: str) -> list[Entry]:
+    """A stream's events in the log's order. Undecodable where this release cannot read one."""
+    return list(_entries(state, stream))
+
+
+def _entries(state: LocalState, stream: str) -> Iterator[Entry]:
+    for admitted in state.commits_of(stream):
+        commit = admitted.commit
+        kind, who = ("system", "") if commit.actor is None else (commit.actor.kind, commit.actor.id)
+        for part in commit.streams:
+            if part.kind != "chain" or part.stream != stream:
+                continue
+            for version, entry in enumerate(part.events, part.first_event + 1):
+                event = decode_event(entry.name, entry.schema_version, entry.body)
+                yield Entry(version, event, entry.occurred_at, commit.recorded_at, kind, who)
+
+
+def precedents(reading: Reading, marketplace: str) -> Precedents | None:
+    """How this marketplace's decided disputes ended; None where none has."""
+    rows = reading.decided_disputes(marketplace)
+    if not rows:
+        return None
+    took = [parse_instant(row["decided_at"]) - parse_instant(row["opened_at"]) for row in rows]
+    granted = sum(row["status"] == "granted" for row in rows)
+    return Precedents(len(rows), granted, round(statistics.median(took) / DAY))
+
+
+def matter(order: Order, record: Record, matter_id: str, asking: Asking) -> dict[str, Any] | None:
+    """The document of a dispute or case of this id; None where the order has neither."""
+    seen = seen_by(record, asking.viewer)
+    if matter_id in order.disputes:
+        return _dispute(order, seen, order.disputes[matter_id], asking)
+    if matter_id in order.cases:
+        return _case(order, seen, order.cases[matter_id], asking)
+    return None
+
+
+def _dispute(order: Order, record: Record, dispute: Dispute, asking: Asking) -> dict[str, Any]:
+    document = asking.book.get(order.terms.policy)
+    policy = None if document is None else document.policy
+    items = dispute_checklist(order, record, dispute, policy, asking.now)
+    advice = recommend_dispute(
+        order, record, dispute, items, asking.now, fee=asking.market.arbitration_fee, precedents=asking.precedents
+    )
+    request = order.requests.get(dispute.about)
+    return {
+        "kind": "dispute",
+        "dispute_id": dispute.dispute_id,
+        **_common(order, dispute.lines),
+        "status": dispute.status,
+        "about": dispute.about,
+        "about_kind": "message" if request is None else "request",
+        "by": dispute.by,
+        "opened_at": format_instant(dispute.opened_at),
+        "evidence_until": _time(dispute.evidence_until),
+        "appeal_until": _time(dispute.appeal_until),
+        "appealed": dispute.appealed,
+        "request": None if request is None else {"reason": request.reason, "status": request.status, "by": request.by},
+        **_told(order, record, items, advice, (dispute.dispute_id, dispute.about), document, asking),
+    }
+
+
+def _case(order: Order, record: Record, case: Case, asking: Asking) -> dict[str, Any]:
+    document = asking.book.get(order.terms.policy)
+    policy = None if document is None else document.policy
+    items = case_checklist(order, record, case, policy, asking.now)
+    advice = recommend_case(order, case, items, fee=asking.market.arbitration_fee, precedents=asking.precedents)
+    due = next((d.due_at for d in live(order) if (d.kind, d.ref) == ("case", case.case_id)), None)
+    return {
+        "kind": "case",
+        "case_id": case.case_id,
+        **_common(order, case.lines),
+        "status": case.status,
+        "reason": case.reason,
+        "outcome": case.outcome,
+        "opened_at": format_instant(case.opened_at),
+        "decide_by": _time(due),
+        "awaited": list(case.awaited),
+        **_told(order, record, items, advice, (case.case_id,), document, asking),
+    }
+
+
+def _common(order: Order, lines: dict[int, int]) -> dict[str, Any]:
+    """The order and what of it this is about, each line beside what was promised (rule ``listing-as-sold``)."""
+    return {
+        "marketplace": order.marketplace,
+        "order_id": order.order_id,
+        "seller_id": order.terms.seller_id,
+        "buyer_id": order.terms.buyer_id,
+        "lines": [
+            {
+                "line": number,
+                "quantity": quantity,
+                "sku": order.lines[number].sku,
+                "title": order.lines[number].title,
+                "listing": _listing(order.lines[number].listing),
+            }
+            for number, quantity in sorted(lines.items())
+        ],
+    }
+
+
+def _listing(listing: e.Listing | None) -> dict[str, str] | None:
+    return None if listing is None else {"ref": listing.ref, "sha256": listing.sha256.hex()}
+
+
+def _told(
+    order: Order,
+    record: Record,
+    items: tuple[Item, ...],
+    advice: Recommendation,
+    about: tuple[str, ...],
+    document: PolicyDocument | None,
+    asking: Asking,
+) -> dict[str, Any]:
+    return {
+        "checklist": [_item(item) for item in items],
+        "chronology": _chronology(chronology(record)),
+        "recommendation": _advice(advice, order.terms.currency),
+        "evidence": [_evidence(order, entry, asking) for entry in evidence_of(record, *about)],
+        "thread": [_message(entry, asking) for each in about for entry in thread(record, each)],
+        "policy": _policy(order, document),
+        "version": order.version,
+    }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {**asdict(item), "versions": list(item.versions), "gaps": [asdict(gap) for gap in item.gaps]}
+
+
+def _chronology(told: Chronology) -> dict[str, Any]:
+    return {
+        "entries": [
+            {
+                "version": entry.version,
+                "event": type(entry.event).__name__,
+                "occurred_at": format_instant(entry.occurred_at),
+                "recorded_at": format_instant(entry.recorded_at),
+                "who": {"kind": entry.actor_kind, "id": entry.actor_id},
+                "flags": told.flags(entry.version),
+                "data": event_data(entry.event),
+            }
+            for entry in told.entries
+        ],
+        "claimed_times": [
+            {**asdict(claim), "claimed_at": _time(claim.claimed_at), "logged_at": _time(claim.logged_at)}
+            for claim in told.claims
+        ],
+        "reasons": [asdict(reason) for reason in told.reasons],
+        "reasons_differ": told.reasons_differ,
+    }
+
+
+def _advice(advice: Recommendation, currency: str) -> dict[str, Any]:
+    before = advice.precedents
+    return {
+        "course": advice.course.course,
+        "risk": advice.course.risk,
+        "takes": advice.course.takes,
+        "facts": list(advice.facts),
+        "at_stake_minor": advice.at_stake,
+        "currency": currency,
+        "arbitration_fee": advice.arbitration_fee,
+        "precedents": None
+        if before is None
+        else {
+            "decided": before.decided,
+            "granted_percent": round(100 * before.granted / before.decided),
+            "median_days": before.median_days,
+        },
+    }
+
+
+def _evidence(order: Order, entry: Entry, asking: Asking) -> dict[str, Any]:
+    event = entry.event
+    assert isinstance(event, e.EvidenceAdded)
+    base = f"/v1/{order.marketplace}/orders/{order.order_id}/evidence"
+    return {
+        "evidence_id": event.evidence_id,
+        "about": event.about,
+        "side": event.side,
+        "kind": event.kind,
+        "origin": event.origin,
+        "source": event.source,
+        "note": None if event.note is None else asking.read_text(event.note),
+        "sha256": event.sha256.hex(),
+        "media_type": event.media_type,
+        "size": event.size,
+        "claimed_at": _time(event.claimed_at),
+        "recorded_at": format_instant(entry.recorded_at),
+        "href": f"{base}/{event.evidence_id}",
+    }
+
+
+def _message(entry: Entry, asking: Asking) -> dict[str, Any]:
+    event = entry.event
+    assert isinstance(event, e.MessageSent)
+    return {
+        "message_id": event.message_id,
+        "about": event.about,
+        "from": {"kind": entry.actor_kind, "id": entry.actor_id},
+        "to": event.to,
+        "internal": is_internal(entry),
+        "occurred_at": format_instant(entry.occurred_at),
+        "recorded_at": format_instant(entry.recorded_at),
+        "text": asking.read_text(event.text),
+    }
+
+
+def _policy(order: Order, document: PolicyDocument | None) -> dict[str, Any]:
+    """The policy as it was: its very text, of which the hash is that in ``OrderPlaced``; None while not known here."""
+    ref = order.terms.policy
+    return {
+        "id": ref.id,
+        "version": ref.version,
+        "sha256": ref.sha256.hex(),
+        "text": None if document is None else document.document,
+    }
+
+
+def _time(instant: Instant | None) -> str | None:
+    return None if instant is None else format_instant(instant)
+
+
+SHARED: Final = (
+    "Everything written here is read by buyer, seller and the platform, whoever it names. "
+    "Notes of support to itself are shown to neither side."
+)
+"""What stands above the thread, before anybody writes (rule ``case-thread``)."""

@@ -1,0 +1,169 @@
+"""A dispute or case as one document: over HTTP, by command, on support's page; and what a side never sees."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.cli.driving import Store
+from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, served
+from tests.integration.http.files import png
+from tests.integration.http.test_callers import Tokened
+from tests.integration.http.test_evidence import give
+
+LISTING = {"ref": "listing-77", "sha256": "ab" * 32}
+LINE = {"line": 1, "sku": "A-1", "title": "Lamp", "quantity": 1, "unit_price": "80.00", "listing": LISTING}
+SECRET = "He has tried this before"
+
+
+@pytest.fixture(scope="module")
+def disputed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Http, str, Path]]:
+    """A dispute d1 about a request that the seller declined, with a file, a thread and an internal note."""
+    directory = tmp_path_factory.mktemp("matters")
+    with served(directory, marketplaces={"default": {"arbitration_fee": "250.00 USD"}}) as http:
+        yield http, dispute(http), directory
+
+
+def dispute(http: Http) -> str:
+    order = http.place(policy="mutual-consent", lines=[LINE])
+    ask = {"actor": BUYER, "request_id": "r1", "reason": "ordered_by_mistake"}
+    preview = http.post(f"{order}/cancellations/preview", ask, "p").json()
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("cancellations", {**ask, "confirmation": preview["confirmation"]}),
+        ("cancellations/r1/decline", {"actor": SELLER}),
+        ("disputes", {"actor": BUYER, "about": "r1", "dispute_id": "d1", "text": "I asked within minutes."}),
+        ("disputes/d1/messages", {"actor": SELLER, "to": "support", "text": "It was packed <b>already</b>."}),
+        ("disputes/d1/messages", {"actor": SUPPORT, "to": "support", "text": SECRET}),
+        ("disputes/d1/messages", {"actor": SUPPORT, "to": "buyer", "text": "We look into it."}),
+    ]
+    for number, (path, body) in enumerate(steps):
+        answer = http.post(f"{order}/{path}", body, f"step-{number}")
+        assert answer.status_code == 200, answer.text
+    attached = give(http, order, png(), about="d1", claimed_at="2020-01-01T00:00:00Z", note="As it looked.")
+    assert attached.status_code == 200, attached.text
+    return order
+
+
+def test_a_dispute_is_told_whole_from_the_log(disputed: tuple[Http, str, Path]) -> None:
+    http, order, _ = disputed
+    said = http.get(f"{order}/disputes/d1").json()
+    assert (said["status"], said["about"], said["about_kind"], said["by"]) == ("open", "r1", "request", "buyer")
+    assert said["lines"] == [{"line": 1, "quantity": 1, "sku": "A-1", "title": "Lamp", "listing": LISTING}]
+    points = {item["item"]: item for item in said["checklist"]}
+    assert list(points) == [
+        "order-details", "request", "answer", "platform-confirmation", "contacts", "photographs", "receipts", "policy",
+        "packet", "deadlines",
+    ]  # fmt: skip
+    assert points["answer"]["said"] == "the seller answered: declined"
+    assert points["platform-confirmation"]["present"], "support wrote to the buyer about it"
+    history = http.get(f"{order}/history").json()
+    told = said["chronology"]["entries"]
+    assert [(x["version"], x["event"], x["data"]) for x in told] == [
+        (x["version"], x["event"], x["data"]) for x in history
+    ]
+    assert [claim["flag"] for claim in said["chronology"]["claimed_times"]] == ["before-the-order"]
+    advice = said["recommendation"]
+    assert (advice["course"], advice["at_stake_minor"], advice["currency"]) == ("proceed", 8000, "USD")
+    assert (advice["arbitration_fee"], advice["precedents"]) == ("250.00 USD", None)
+    text = said["policy"]["text"]
+    assert hashlib.sha256(text.encode()).hexdigest() == said["policy"]["sha256"]
+    assert json.loads(text)["id"] == "mutual-consent"
+    (evidence,) = said["evidence"]
+    assert http.get(evidence["href"]).content == png()
+    assert evidence["note"] == "As it looked."
+
+
+def test_one_thread_is_read_by_all_and_supports_notes_by_support_alone(disputed: tuple[Http, str, Path]) -> None:
+    http, order, _ = disputed
+    tokened = Tokened(http)
+    try:
+        for token, sees in (("buyer", False), ("seller", False), ("support", True)):
+            headers = {"authorization": f"Bearer {token}"}
+            told = tokened.get(f"{order}/disputes/d1", **headers)
+            assert told.status_code == 200
+            assert (SECRET in told.text) is sees
+            texts = [each["text"] for each in told.json()["thread"]]
+            assert texts == ["It was packed <b>already</b>.", *([SECRET] if sees else []), "We look into it."]
+            notes = [x for x in told.json()["chronology"]["entries"] if x["event"] == "MessageSent"]
+            assert len(notes) == (3 if sees else 2)
+            history = tokened.get(f"{order}/history", **headers).json()
+            assert len([x for x in history if x["event"] == "MessageSent"]) == (3 if sees else 2)
+            page = tokened.get(page_of(order), **headers).text
+            assert (SECRET in page) is sees
+            assert ("Internal note, never shown to either side." in page) is sees
+        assert tokened.status("stranger", f"{order}/disputes/d1") == 404
+        assert tokened.status("stranger", page_of(order)) == 404
+    finally:
+        tokened.close()
+
+
+def page_of(order: str, name: str = "d1") -> str:
+    return f"/d{order.removeprefix('/v1').replace('/orders', '')}/{name}"
+
+
+def test_the_page_says_what_is_missing_what_disagrees_and_what_to_do(disputed: tuple[Http, str, Path]) -> None:
+    http, order, _ = disputed
+    page = http.get(page_of(order))
+    assert page.status_code == 200
+    said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
+    assert "It is about request r1, opened by the buyer. Evidence is taken until" in said
+    assert "Proceed. It was asked in time; the seller answered: declined." in said
+    assert "At stake 80.00 USD; arbitration costs 250.00 USD. It takes weeks to months." in said
+    assert "Everything written here is read by buyer, seller and the platform, whoever it names." in said
+    assert "claims a time before the order" in said
+    assert "listing-77" in said
+    assert "It was packed &lt;b&gt;already&lt;/b&gt;." in page.text, "a text is no markup"
+    assert "<script" not in page.text
+    order_page = http.get(f"/o{order.removeprefix('/v1').replace('/orders', '')}").text
+    assert f'href="{page_of(order)}"' in order_page
+
+
+def test_the_command_line_tells_the_same_document(disputed: tuple[Http, str, Path]) -> None:
+    http, order, directory = disputed
+    stream = order.removeprefix("/v1/").replace("/orders/", "/")
+    store = Store(directory)
+    said, asked = (
+        store.rescind("order", "dispute", stream, "d1", "--json").json,
+        http.get(f"{order}/disputes/d1").json(),
+    )
+    for part in ("checklist", "chronology", "thread", "evidence", "policy", "lines"):
+        assert said[part] == asked[part], part
+    assert said["recommendation"]["course"] == "proceed"
+    text = store.rescind("order", "dispute", stream, "d1").out
+    assert "proceed: it was asked in time; the seller answered: declined" in text
+    assert "claims" not in store.rescind("order", "case", stream, "d1", check=1).out
+
+
+def test_a_case_shows_the_listing_as_sold_the_evidence_and_what_is_awaited(http: Http) -> None:
+    order = http.place(policy="peer-to-peer", lines=[LINE])
+    http.post(f"{order}/shipments", {"actor": SYSTEM, "shipment_id": "asn-1"}, "ship")
+    http.post(f"{order}/deliveries", {"actor": SYSTEM}, "deliver")
+    http.post(f"{order}/cases", {"actor": BUYER, "reason": "not_as_described", "lines": [1], "case_id": "k1"}, "k1")
+    said = http.get(f"{order}/cases/k1").json()
+    assert (said["status"], said["reason"], said["lines"][0]["listing"]) == ("open", "not_as_described", LISTING)
+    assert said["decide_by"] is not None
+    assert said["recommendation"]["course"] == "settle-or-complete"
+    assert [gap["gap"] for item in said["checklist"] for gap in item["gaps"]] == ["packet-not-prepared"]
+    assert give(http, order, png(), claimed_at="2026-03-01T10:00:00Z").status_code == 200
+    assert http.get(f"{order}/cases/k1").json()["recommendation"]["course"] == "proceed"
+    more = {"actor": SUPPORT, "kinds": ["receipt"], "until": "2099-01-01T00:00:00Z"}
+    assert http.post(f"{order}/cases/k1/request-evidence", more, "more").status_code == 200
+    said = http.get(f"{order}/cases/k1").json()
+    assert (said["awaited"], said["decide_by"]) == (["receipt"], None)
+    page = http.get(page_of(order, "k1")).text
+    assert "The clock stands still for: receipt." in page
+    decide = {"actor": SUPPORT, "outcome": "return", "rule": "case-reasons"}
+    assert http.post(f"{order}/cases/k1/decide", decide, "decide").status_code == 200
+    assert http.get(f"{order}/cases/k1").json()["recommendation"]["course"] == "settle-or-complete"
+
+
+@pytest.mark.parametrize("path", ["disputes/none", "cases/d1", "cases/none"])
+def test_what_the_order_does_not_have_is_404(disputed: tuple[Http, str, Path], path: str) -> None:
+    http, order, _ = disputed
+    answer = http.get(f"{order}/{path}")
+    assert (answer.status_code, answer.json()["rule"]) == (404, "no-such-matter")
+    assert http.get(page_of(order, "none")).status_code == 404
