@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from domain.deadlines import live, number
-from domain.events import Verdict
+from domain.events import Instead, Verdict
 from domain.instants import Instant, format_instant, parse_instant
 from domain.order import Order, Request
 from domain.show import attention, money, status
@@ -55,12 +55,14 @@ class OrderPage:
         now: Instant,
         *,
         stuck: str | None = None,
+        contact: str | None = None,
     ) -> None:
         self.order = order
         self.terms = order.terms
         self.head = None if head is None else head.hex()
         self.now = now
         self.stuck = stuck
+        self._contact = contact
         self.zone = order.terms.calendar.timezone
         self.currency = order.terms.currency
         self.status = words.STATUS[status(order)]
@@ -284,10 +286,18 @@ class OrderPage:
             "because": verdict.because,
             "rule": verdict.rule,
             "policy": verdict.policy,
-            "instead": [(each.text, None if each.until is None else self.when(each.until)) for each in verdict.instead],
+            "instead": [
+                (self._instead(each), None if each.until is None else self.when(each.until)) for each in verdict.instead
+            ],
             "changes": None if change is None else self.when(change),
             "changes_in": None if change is None else from_now(change, self.now),
         }
+
+    def _instead(self, each: Instead) -> str:
+        """What can still be done; to contact the marketplace: how, and what to have at hand."""
+        if each.option != "contact" or self._contact is None:
+            return each.text
+        return f"{each.text} {self._contact}; the order is {self.order.marketplace}/{self.order.order_id}."
 
     # ---- the timeline -----------------------------------------------------------------------------------------------
 

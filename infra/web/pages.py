@@ -93,7 +93,9 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         now = app.clock() if as_of is None else as_of
         history = told_to(caller, await reads.history(marketplace, params["order_id"], as_of))
         verdicts = [] if seen.stuck else await reads.verdicts(seen, now)
-        shown = OrderPage(seen.order, seen.head, history, verdicts, now, stuck=seen.stuck)
+        shown = OrderPage(
+            seen.order, seen.head, history, verdicts, now, stuck=seen.stuck, contact=app.market(marketplace).contact
+        )
         return page(
             "order.html",
             marketplaces=await marketplaces(),
