@@ -85,6 +85,12 @@ class Journal(Protocol):
         """Bytes of the largest record that this topic takes; at most RECORD_LIMIT is used."""
         ...
 
+    @property
+    def silence(self) -> float:
+        """Seconds since whoever keeps the log last answered: so old may be what is known of it. 0 where no answer is
+        needed, as for a file of one's own."""
+        ...
+
     def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
         """Append ``record``; the future gives Appended, or raises AppendRefused or AppendUnknown.
 

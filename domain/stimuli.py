@@ -5,9 +5,10 @@ lines is settled by the command's fingerprint (SHA-256 of its content) where tha
 said so: ``Lost``. Deadlines and their effects are no stimuli: nobody says them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import product
 from typing import Any, Final
 
 from domain import commands as c
@@ -18,6 +19,8 @@ from domain.order import Order, Stamp
 from domain.pricing import Priced
 from domain.reasons import CANCEL_REASONS
 
+_FEW: Final = 5
+"""So many lines of a selection are tried in every mixture of forms."""
 Told = tuple[tuple[e.Event, Instant], ...]
 """The events of one commit, each with the instant at which it occurred."""
 
@@ -96,6 +99,9 @@ class _Commit:
             return tuple(_pick(number, None) for number in lines)
         if self._was(model, [{"line": n, "quantity": q} for n, q in lines.items()], fields):
             return tuple(_pick(number, units) for number, units in lines.items())
+        for picks in _mixtures(lines):
+            if self._was(model, [n if q is None else {"line": n, "quantity": q} for n, q in picks], fields):
+                return tuple(_pick(n, q) for n, q in picks)
         whole = () if exact else [x.number for x in self.order.lines.values() if x.open == lines.get(x.number)]
         return tuple(_pick(n, None if not q or n in whole else q) for n, q in lines.items())
 
@@ -150,6 +156,12 @@ def _pick(line: int, quantity: int | None) -> c.Pick:
 
 def _text(sealed: e.Sealed | None, content: str = "") -> c.Text | None:
     return None if sealed is None else c.Text(content, sealed)
+
+
+def _mixtures(lines: dict[int, int]) -> Iterator[tuple[tuple[int, int | None], ...]]:
+    """Every way to say a few lines, some as a whole and some by quantity."""
+    if 1 < len(lines) <= _FEW:
+        yield from product(*(((number, None), (number, units)) for number, units in lines.items()))
 
 
 def _units(lines: Iterable[e.LineQuantity]) -> dict[int, int]:
@@ -227,9 +239,14 @@ def _contact(commit: _Commit, event: e.ContactRecorded) -> c.Command:
 
 
 def _requested(commit: _Commit, event: e.CancelRequested) -> c.Command:
+    """A request for more than is open stands with what is open; what it asked for stands in its refusal."""
+    lines = _units(event.lines)
+    said = {each.name: each.value for each in event.verdict.inputs}
+    if event.verdict.rule == "more-than-open" and "asked" in said:
+        lines[int(said["line"])] = int(said["asked"])
     return commit.selecting(
         c.RequestCancel,
-        _units(event.lines),
+        lines,
         request_id=event.request_id,
         reason=event.reason,
         text=_text(event.text),

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from tests.broker.fixtures import cluster, kafka
-from tests.effort import examples, factor
+from tests.effort import examples
 from tests.needs import KNOWN, require, required
 from tests.postgresql.fixtures import postgresql, postgresql_of_its_own, postgresql_server
 
 __all__ = ["cluster", "kafka", "postgresql", "postgresql_of_its_own", "postgresql_server"]
 
 # No deadline: two cores are shared with other workers. In CI the examples are the same every time, so that a change is
-# judged and not its luck; everywhere else, and in `make test-long`, they are new every time.
+# judged and not its luck; everywhere else they are new every time.
 settings.register_profile(
     "house",
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
     max_examples=examples(100),
-    derandomize=bool(os.environ.get("CI")) and factor() <= 1,
+    derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("house")
 

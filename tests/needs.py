@@ -11,11 +11,25 @@ from collections.abc import Callable
 
 import pytest
 
-KNOWN = ("browser", "kafka", "postgresql")
+KNOWN = ("browser", "docker", "kafka", "postgresql", "root")
 
 
 def _browser() -> str | None:
     return None if shutil.which("chromium") else "no chromium on the PATH (Debian: apt-get install chromium)"
+
+
+def _docker() -> str | None:
+    if why := os.environ.get("RESCIND_NO_DOCKER"):
+        return why
+    if os.environ.get("DOCKER_HOST") or os.path.exists("/var/run/docker.sock"):
+        return None
+    return "no Docker engine; python -m tests.broker.dockerd COMMAND runs one around a command"
+
+
+def _root() -> str | None:
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        return "a disk of a few megabytes is mounted, which only root may"
+    return None
 
 
 def _kafka() -> str | None:
@@ -42,7 +56,13 @@ def postgresql_programs() -> str | None:
     return next((f"{root}/{v}/bin" for v in versions if os.access(f"{root}/{v}/bin/postgres", os.X_OK)), None)
 
 
-_MISSING: dict[str, Callable[[], str | None]] = {"browser": _browser, "kafka": _kafka, "postgresql": _postgresql}
+_MISSING: dict[str, Callable[[], str | None]] = {
+    "browser": _browser,
+    "docker": _docker,
+    "kafka": _kafka,
+    "postgresql": _postgresql,
+    "root": _root,
+}
 
 
 def required() -> frozenset[str]:

@@ -17,14 +17,17 @@ from time import perf_counter, sleep
 from typing import Final
 
 from consumers.journal import Appended, JournalUnavailable
+from infra.bench import library
 from infra.bench.engine import Measured, acknowledged_on
 from infra.bench.figures import Figure
+from infra.bench.library import Written
 from infra.journals.kafka import PythonClient, connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Client
 from infra.kafka.python import KafkaAdminClient, KafkaError
 from infra.kafka.topics import PARTITIONS, OneTopic
 from infra.settings import Settings
+from schemas.commit import decode_commit
 from schemas.record import decode_record, encode_record
 
 IN_FLIGHT: Final = (1, 16, 128, 512)
@@ -79,6 +82,7 @@ def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_fl
     floor = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.same"), partitions, records, in_flight)
     alone = [one for record in records for one in single(record)]
     singles = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.single"), partitions, alone, in_flight)
+    theirs = through_the_library(settings, records, in_flight)
     topics = OneTopic(at, at.journal, settings.security)
     try:
         replicas = {finding.what: finding.found for finding in topics.check()}["replicas"]
@@ -92,6 +96,7 @@ def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_fl
         {
             "the same records, produced and consumed": floor.commits_per_second,
             "a record a commit, produced and consumed": singles.commits_per_second,
+            **{name: written.commits_per_second for name, written in theirs.items()},
         },
         {
             "p50_ms": ours.p50 / 1000,
@@ -101,8 +106,29 @@ def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_fl
             "commits_per_record": sum(record.commits for record in records) / len(records),
             "partitions": str(partitions),
             "durability": f"acks=all, page caches, replicas: {replicas}",
+            **{f"durability of {name}": written.durability for name, written in theirs.items()},
         },
     )
+
+
+def through_the_library(settings: Settings, records: list[Sent], in_flight: int) -> dict[str, Written]:
+    """The same orders by the eventsourcing library, on SQLite, and on PostgreSQL where ``--views`` names a server."""
+    orders = library.orders_of(
+        decode_commit(each) for record in records for each in decode_record(record.value).commits
+    )
+    with tempfile.TemporaryDirectory(prefix="rescind-bench-") as place:
+        folder = Path(place)
+        found = {
+            "the library's recorder on SQLite": library.write(folder / "recorder.sqlite", orders, in_flight),
+            "an application of it on SQLite": library.write_as_application(folder / "app.sqlite", orders, in_flight),
+        }
+    server = settings.views_at.postgresql
+    if server is not None:
+        from infra.bench import library_postgresql as postgresql
+
+        found["the library's recorder on PostgreSQL"] = postgresql.write(server, orders, in_flight)
+        found["an application of it on PostgreSQL"] = postgresql.write_as_application(server, orders, in_flight)
+    return found
 
 
 def _patiently(run: Callable[[], Measured]) -> Measured:

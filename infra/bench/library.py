@@ -89,7 +89,7 @@ def write(path: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Writt
     recorder = SQLiteApplicationRecorder(datastore)
     recorder.create_table()
     try:
-        return _measured(orders, in_flight, _through(recorder), durability(path))
+        return measured(orders, in_flight, through(recorder), durability(path))
     finally:
         datastore.close()
 
@@ -98,7 +98,7 @@ def write_on_journal(directory: Path, orders: Sequence[Sequence[Save]], in_fligh
     """The same through the library's recorder on our journal: what an application gains that changes its module."""
     factory = Factory({"JOURNAL_URL": f"sqlite:///{directory}", "JOURNAL_TOPIC": "orders"})
     try:
-        return _measured(orders, in_flight, _through(factory.application_recorder()), "wal, synchronous=FULL")
+        return measured(orders, in_flight, through(factory.application_recorder()), "wal, synchronous=FULL")
     finally:
         factory.close()
 
@@ -106,20 +106,25 @@ def write_on_journal(directory: Path, orders: Sequence[Sequence[Save]], in_fligh
 def write_as_application(path: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Written:
     """Write as many aggregates with as many saves, each event of the same size, through the library's Application."""
     with _application(path) as app:
+        return measured(orders, in_flight, write_purchases(app), durability(path))
 
-        def write_order(order: Sequence[Save], took: list[int]) -> None:
-            stream = order[0].stream
-            for save in order:
-                began = perf_counter_ns()
-                purchase: Purchase = (
-                    app.repository.get(Purchase.create_id(stream)) if save.first else Purchase(stream=stream)
-                )
-                for name, body in save.events:
-                    purchase.note(name, "x" * len(body))
-                app.save(purchase)
-                took.append(perf_counter_ns() - began)
 
-        return _measured(orders, in_flight, write_order, durability(path))
+def write_purchases(app: "Purchases") -> Callable[[Sequence[Save], list[int]], None]:
+    """Load, trigger and save an order's aggregate, once for each of its saves."""
+
+    def write_order(order: Sequence[Save], took: list[int]) -> None:
+        stream = order[0].stream
+        for save in order:
+            began = perf_counter_ns()
+            purchase: Purchase = (
+                app.repository.get(Purchase.create_id(stream)) if save.first else Purchase(stream=stream)
+            )
+            for name, body in save.events:
+                purchase.note(name, "x" * len(body))
+            app.save(purchase)
+            took.append(perf_counter_ns() - began)
+
+    return write_order
 
 
 def replay(path: Path) -> Replayed:
@@ -163,15 +168,19 @@ class Purchase(Aggregate):
         self.said[name] = self.said.get(name, 0) + len(document)
 
 
-class _Purchases(Application[UUID]):
+class Purchases(Application[UUID]):
+    """The library's application."""
+
     name = "purchases"
 
 
-def _application(path: Path) -> _Purchases:
-    return _Purchases({"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)})
+def _application(path: Path) -> Purchases:
+    return Purchases({"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)})
 
 
-def _through(recorder: ApplicationRecorder) -> Callable[[Sequence[Save], list[int]], None]:
+def through(recorder: ApplicationRecorder) -> Callable[[Sequence[Save], list[int]], None]:
+    """Write an order's saves by a recorder alone."""
+
     def write_order(order: Sequence[Save], took: list[int]) -> None:
         for save in order:
             began = perf_counter_ns()
@@ -183,7 +192,7 @@ def _through(recorder: ApplicationRecorder) -> Callable[[Sequence[Save], list[in
     return write_order
 
 
-def _measured(
+def measured(
     orders: Sequence[Sequence[Save]],
     in_flight: int,
     write_order: Callable[[Sequence[Save], list[int]], None],

@@ -120,20 +120,20 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         body = show(seen.order, seen.head, at, stuck=seen.stuck is not None)
         if stale:
             body["stale"] = True
-        return json_response(body, headers=_read_headers(seen, stale))
+        return json_response(body, headers=_read_headers(seen, stale, reads.age()))
 
     async def history(request: Request) -> Response:
         as_of = instant_of(request, "as_of")
         seen, stale = await found(request, None)
         told = await reads.history(seen.order.marketplace, seen.order.order_id, as_of)
         caller = doorkeeper.admit(request, seen.order.marketplace)
-        return json_response(told_to(caller, told), headers=_read_headers(seen, stale))
+        return json_response(told_to(caller, told), headers=_read_headers(seen, stale, reads.age()))
 
     async def eligibility(request: Request) -> Response:
         as_of = instant_of(request, "as_of")
         seen, stale = await found(request, as_of)
         verdicts = await reads.verdicts(seen, app.clock() if as_of is None else as_of)
-        return json_response([verdict_data(each) for each in verdicts], headers=_read_headers(seen, stale))
+        return json_response([verdict_data(each) for each in verdicts], headers=_read_headers(seen, stale, reads.age()))
 
     async def file(request: Request) -> Response:
         seen, _ = await found(request, None)
@@ -153,7 +153,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         document = await matters.document(seen, caller, name) if name in kept else None
         if document is None:
             raise not_found("The order has none of this id.", "no-such-matter")
-        return json_response(document, headers=_read_headers(seen, stale))
+        return json_response(document, headers=_read_headers(seen, stale, reads.age()))
 
     async def orders(request: Request) -> Response:
         marketplace = request.path_params["marketplace"]
@@ -178,8 +178,13 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     return routes
 
 
-def _read_headers(seen: Seen, stale: bool) -> dict[str, str]:
-    return {"ETag": etag(seen.order.version), "Cache-Control": "no-store", **({STALE: "true"} if stale else {})}
+def _read_headers(seen: Seen, stale: bool, age: int | None) -> dict[str, str]:
+    headers = {"ETag": etag(seen.order.version), "Cache-Control": "no-store"}
+    if stale:
+        headers[STALE] = "true"
+    if age is not None:
+        headers["Age"] = str(age)
+    return headers
 
 
 def instant_of(request: Request, name: str) -> Instant | None:

@@ -32,6 +32,8 @@ PATIENCE: Final = 2.0
 """Seconds that a read waits for the position in the caller's token."""
 NOT_KEPT: Final = Sealed(bytes(32), "")
 """Stands for a text in a preview: nothing of it goes to the vault."""
+SILENT: Final = 5.0
+"""Seconds without an answer of the log after which reads say how old they are; it is asked about every second."""
 LOOK: Final = 0.002
 """Seconds between two looks at how far the log is followed."""
 
@@ -61,8 +63,13 @@ class Reads:
         except TimeoutError:
             raise unavailable("busy", "the engine did not come to it in time; ask again") from None
 
+    def age(self) -> int | None:
+        """How old what is read may be, in whole seconds, where the log has not answered for a while; else None."""
+        silence = self._app.journal.silence
+        return int(silence) if silence > SILENT else None
+
     async def is_stale(self, token: Mapping[int, int]) -> bool:
-        """Wait until the positions of a token are followed; True if they are not in time."""
+        """Wait until the positions of a token are followed; True if they are not in time, or the log is silent."""
         followers = self._app.engine.followers
 
         def followed() -> bool:
@@ -70,10 +77,12 @@ class Reads:
 
         until = asyncio.get_running_loop().time() + PATIENCE
         while not followed():
+            if self.age() is not None:
+                return True
             if asyncio.get_running_loop().time() > until:
                 return True
             await asyncio.sleep(LOOK)
-        return False
+        return self.age() is not None
 
     async def order(self, marketplace: str, order_id: str, as_of: Instant | None = None) -> Seen | None:
         """The order as recorded; with ``as_of`` as it stood then, deadlines before it reached. None: there is none."""

@@ -176,6 +176,8 @@ class MemoryJournal:
         self.record_limit = RECORD_LIMIT
         self._gone = False
 
+    silence: Final = 0.0
+
     @property
     def identity(self) -> str:
         return self.log.identity

@@ -81,6 +81,8 @@ class _Append:
 class SqliteJournal:
     """The Journal port over one SQLite file. Any thread may call; readers take turns."""
 
+    silence: Final = 0.0
+
     def __init__(self, path: Path, partitions: int | None, synchronous: Synchronous, clock: Callable[[], int]) -> None:
         self.record_limit = RECORD_LIMIT
         self.path = path

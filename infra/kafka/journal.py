@@ -65,6 +65,7 @@ class KafkaJournal:
         self._wake = wake
         self._stopped: JournalError | None = None
         self._missed = 0
+        self._heard = time.monotonic()
         self._closed = False
         self._known = [0] * found.partitions
         """The largest end that anybody was told of, per partition."""
@@ -85,6 +86,10 @@ class KafkaJournal:
         )
 
     # ---- the port ----------------------------------------------------------------------------------------------------
+
+    @property
+    def silence(self) -> float:
+        return time.monotonic() - self._heard
 
     def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
         self._check(partition)
@@ -261,6 +266,7 @@ class KafkaJournal:
             found = self._client.describe(self._timings.ask)
         except JournalUnavailable:
             return
+        self._heard = time.monotonic()
         if found is None:
             self._missed += 1
             if self._missed >= _MISSED:

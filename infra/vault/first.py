@@ -21,6 +21,10 @@ class SealedFirst:
         self.close = journal.close
 
     @property
+    def silence(self) -> float:
+        return self._journal.silence
+
+    @property
     def identity(self) -> str:
         return self._journal.identity
 

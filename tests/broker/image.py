@@ -4,6 +4,7 @@ From nothing: a Java runtime by ``jlink``, the jars, static busybox for the scri
 runtime loads. It takes ``KAFKA_…`` variables as the official image does, through the same class of Kafka's.
 """
 
+import contextlib
 import pathlib
 import shutil
 import subprocess
@@ -45,8 +46,29 @@ ENTRYPOINT ["/bin/sh", "/kafka/start.sh"]
 """
 
 
+class NotBuilt(Exception):
+    """Why there is no image."""
+
+
 def build(name: str = IMAGE) -> None:
-    """Build and tag it. CalledProcessError says what failed; jlink, docker and busybox-static must be there."""
+    """Build and tag it. NotBuilt says what is missing or has failed."""
+    from docker.errors import DockerException
+
+    brought = {"jlink": "default-jdk-headless", "busybox": "busybox-static"}
+    for program, package in brought.items():
+        if not shutil.which(program):
+            raise NotBuilt(f"there is no {program} on the PATH (Debian: apt-get install {package})")
+    try:
+        _build(name)
+    except subprocess.CalledProcessError as error:
+        raise NotBuilt(f"{error.cmd[0]} ended with {error.returncode}; what it said stands above") from error
+    except DockerException as error:
+        raise NotBuilt(f"the Docker engine does not build it: {error}") from error
+
+
+def _build(name: str) -> None:
+    import docker
+
     home = jars.prepare()
     with tempfile.TemporaryDirectory(prefix="rescind-image-") as folder:
         place = pathlib.Path(folder)
@@ -57,7 +79,7 @@ def build(name: str = IMAGE) -> None:
             "--output", str(root / "java"))  # fmt: skip
         shutil.copytree(home / "jars", root / "kafka" / "jars")
         busybox = shutil.which("busybox")
-        assert busybox is not None, "install busybox-static"
+        assert busybox is not None
         shutil.copy(busybox, root / "bin" / "busybox")
         for applet in ("sh", "mkdir", "ls", "cat"):
             (root / "bin" / applet).symlink_to("busybox")
@@ -68,7 +90,8 @@ def build(name: str = IMAGE) -> None:
         for log in ("log4j2.yaml", "tools-log4j2.yaml"):
             (root / "kafka" / "default" / log).write_text(LOG, encoding="utf-8")
         (place / "Containerfile").write_text(CONTAINERFILE, encoding="utf-8")
-        run("docker", "build", "--quiet", "--file", str(place / "Containerfile"), "--tag", name, str(place))
+        with contextlib.closing(docker.from_env(timeout=300)) as client:
+            client.images.build(path=str(place), dockerfile="Containerfile", tag=name, rm=True)
 
 
 def copy_libraries(root: pathlib.Path) -> None:

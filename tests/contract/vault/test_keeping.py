@@ -121,7 +121,7 @@ def test_texts_are_durable_before_the_record_that_points_to_them(place: Place, v
 
         read, end, wait, close = log.read, log.end, log.wait, log.close
         identity, partitions, record_limit = log.identity, log.partitions, log.record_limit
-        behind_hole, ready = log.behind_hole, log.ready
+        behind_hole, ready, silence = log.behind_hole, log.ready, log.silence
 
         def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
             seen.append(there())

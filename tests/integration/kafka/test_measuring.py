@@ -1,8 +1,9 @@
-"""K1 runs on the broker that it is given, stands beside its floor, and leaves no topic behind."""
+"""K1 runs on the broker that it is given, stands beside its floor and the library, and leaves nothing behind."""
 
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.broker.fixtures import GROUP, Kafka
@@ -13,14 +14,26 @@ pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 
 
 @pytest.mark.slow
-def test_k1_stands_beside_what_the_client_alone_comes_to(kafka: Kafka, tmp_path: Path) -> None:
+@pytest.mark.postgresql
+def test_k1_stands_beside_what_the_client_alone_and_the_library_come_to(
+    kafka: Kafka, postgresql: str, tmp_path: Path
+) -> None:
     out = tmp_path / "results.json"
     prefix = kafka.prefix()
     journal = kafka.url(prefix, 2)
-    Store(tmp_path).rescind("bench", "K1", "--journal", journal, "--scale", "0.004", "--out", out, "--json")
+    where = ("--journal", journal, "--views", postgresql)
+    Store(tmp_path).rescind("bench", "K1", *where, "--scale", "0.004", "--out", out, "--json")
     figures = json.loads(out.read_text(encoding="utf-8"))["figures"]
     assert [figure["bench"] for figure in figures] == ["K1"] * 8
-    assert all(figure["value"] > 0 and len(figure["ratio"]) == 2 for figure in figures)
+    for figure in figures:
+        assert figure["value"] > 0
+        assert len(figure["ratio"]) == 6
+        told = {name: said for name, said in figure["also"].items() if name.startswith("durability")}
+        assert len(told) == 5
+        assert "fsync=off" in told["durability of the library's recorder on PostgreSQL"], "as the tests' server has it"
+        assert "synchronous=FULL" in told["durability of the library's recorder on SQLite"]
+    with psycopg.connect(postgresql) as db:
+        assert db.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'rescind_bench%'").fetchone() is None
     with admin(kafka.servers) as asking:
         assert [name for name in asking.list_topics() if name.startswith(prefix)] == []
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from confluent_kafka import Message, Producer
 
 from consumers.admission import Admitted, Rejected
 from consumers.follower import Follower
@@ -111,6 +112,23 @@ def test_partitions_are_chosen_as_kafkas_own_default_chooses_them(kafka: Kafka) 
         landed = producer.send(topic, key=key.encode(), value=b"x").get(SOON)
         assert landed.partition == partition_of(key, 7), key
     producer.close()
+
+
+def test_librdkafkas_murmur2_chooses_the_same_partitions(kafka: Kafka) -> None:
+    topic = new_topic(kafka, 7)
+    landed: dict[str, int | None] = {}
+    producer = Producer({"bootstrap.servers": kafka.servers, "partitioner": "murmur2_random"})
+    keys = ["acme/PO-1", "märkte/ÄÖ", "a", *(f"acme/PO-{number}" for number in range(2, 100))]
+    for key in keys:
+
+        def delivered(error: object, message: Message, key: str = key) -> None:
+            assert error is None
+            landed[key] = message.partition()
+
+        producer.produce(topic, b"x", key.encode(), on_delivery=delivered)
+    assert producer.flush(SOON) == 0
+    assert landed == {key: partition_of(key, 7) for key in keys}
+    assert set(landed.values()) == set(range(7))
 
 
 # ---- what was acknowledged is gone -----------------------------------------------------------------------------------

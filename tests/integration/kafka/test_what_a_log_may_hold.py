@@ -1,0 +1,119 @@
+"""What an engine does with a log on real topics that it cannot read on, or only in part, and with a cache that lies:
+what it knows can be read, what it does not know is never guessed, and other orders go on (DESIGN 3.4)."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.orders import Folded
+from consumers.outcomes import Outcome
+from domain.commands import parse_command
+from infra.app import App, open_app
+from infra.settings import Settings, load_settings
+from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, encode_commit
+from schemas.record import encode_record
+from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.topics import open_journal
+from tests.integration.kafka.orders import said
+from tests.integration.kafka.waiting import SOON, soon
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+AT = 1_772_452_800_000_000
+
+
+@pytest.fixture
+def settings(kafka: Kafka, tmp_path: Path) -> Settings:
+    return load_settings(journal=kafka.url(partitions=1), directory=str(tmp_path / "own"))
+
+
+def ask(app: App, command: str, order: str, step: str, actor: str, **fields: Any) -> Outcome:
+    return app.engine.submit(parse_command(said("a", command, order, step, actor, **fields))).result(SOON)
+
+
+def place(app: App, order: str) -> Outcome:
+    lines = [{"line": 1, "sku": "S-1", "quantity": 4, "unit_price": "10.00"}]
+    who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
+    return ask(app, "PlaceOrder", order, "p", "system", lines=lines, **who)
+
+
+def ship(app: App, order: str) -> Outcome:
+    return ask(app, "Ship", order, "s", "system", shipment_id="asn-1", lines=[1])
+
+
+def folded(app: App, order: str) -> Folded:
+    return app.ask(lambda engine: engine.orders.get(0, f"acme/{order}"))
+
+
+def append(settings: Settings, *parts: StreamEntry | bytes) -> None:
+    """Somebody of another release appends commits of one stream each, or what this one cannot read at all."""
+    at = settings.journal_at.kafka
+    assert at is not None
+    commits = [
+        part
+        if isinstance(part, bytes)
+        else encode_commit(Commit(1, bytes([number]) * 16, None, None, None, None, None, AT, "newer", (part,)))
+        for number, part in enumerate(parts)
+    ]
+    with closing(open_journal("kafka-python", at.servers, at.journal)) as journal:
+        journal.append(0, b"", encode_record("newer", commits)).result(SOON)
+
+
+def test_a_newer_format_is_not_read_past_and_says_which_release_it_needs(settings: Settings) -> None:
+    raised = StreamEntry("$format/7", "chain", ZERO_HASH, 0, (EventEntry(0, "FormatRaised", 1, AT, b""),))
+    with open_app(settings) as app:
+        assert place(app, "PO-1").kind == "accepted"
+        append(settings, raised, b"\x0e of the seventh kind")
+        soon(lambda: place(app, "PO-2").rule == "partition-stopped")
+        assert "install a release that reads format 7" in place(app, "PO-2").message
+        assert folded(app, "PO-1").order is not None, "what was before it can be read"
+    with open_app(settings) as app:
+        assert place(app, "PO-2").rule == "partition-stopped", "it stops there again"
+
+
+def test_an_event_that_cannot_be_told_parks_its_order_and_the_others_go_on(settings: Settings) -> None:
+    with open_app(settings) as app:
+        for order in ("PO-1", "PO-2"):
+            assert place(app, order).kind == "accepted"
+        here = folded(app, "PO-1")
+        future = EventEntry(0, "TimeTravelled", 1, AT, b"\x02")
+        append(settings, StreamEntry("acme/PO-1", "chain", here.head, here.count, (future,)))
+        soon(lambda: folded(app, "PO-1").stuck is not None)
+        stuck = ship(app, "PO-1")
+        assert (stuck.kind, stuck.rule) == ("unavailable", "order-stuck")
+        assert "TimeTravelled" in stuck.message
+        assert ship(app, "PO-2").kind == "accepted"
+        app.catch_up()
+        assert app.views is not None
+        views = app.views.views
+        soon(lambda: len(views.dead_letters()) == 1)
+        (letter,) = views.dead_letters()
+        assert letter["stream"] == "acme/PO-1"
+        assert "TimeTravelled" in letter["error"]
+
+
+@pytest.mark.parametrize("harm", ["lost", "overwritten", "cut"])
+def test_local_state_that_is_lost_or_damaged_comes_back_from_the_topics(settings: Settings, harm: str) -> None:
+    with open_app(settings, views=False) as app:
+        for number in range(40):
+            place(app, f"PO-{number}")
+        before = {number: folded(app, f"PO-{number}") for number in range(40)}
+    files = list((Path(settings.directory or "") / "state").rglob("*.sqlite"))
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        match harm:
+            case "lost":
+                path.unlink()
+            case "overwritten":
+                path.write_bytes(b"not a database" * (len(content) // 14))
+            case _:
+                path.write_bytes(content[: len(content) // 2])
+    with open_app(settings, views=False) as app:
+        app.catch_up()
+        for number, known in before.items():
+            found = folded(app, f"PO-{number}")
+            assert (found.head, found.count, found.order) == (known.head, known.count, known.order)
+            assert place(app, f"PO-{number}").kind == "duplicate"

@@ -1,0 +1,217 @@
+"""What callers of the HTTP API see while brokers are full, too few or silent, and engines' clocks differ: 503 with
+Retry-After, orders that can be read and say how old they are, and everything again without a restart of the engine
+(DESIGN 3.4)."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from domain.events import DeadlineReached
+from domain.instants import SECOND, Instant, format_instant
+from infra.app import open_app
+from infra.places import clock
+from infra.settings import load_settings
+from tests.broker.local import LocalCluster, Node
+from tests.broker.topics import admin, make_topic
+from tests.chaos.oracles import log
+from tests.integration.http.asking import SYSTEM, Http, notice, placing
+from tests.integration.kafka.waiting import soon
+from tests.simulation.oracles import deadlines, decoded
+from tests.simulation.reader import read
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("served meanwhile")]  # two workers would have two of all this
+
+SMALL = 6 * 1024 * 1024
+"""Bytes of a disk that is soon full."""
+
+
+@contextmanager
+def serving(servers: str, directory: Path) -> Iterator[Http]:
+    """An engine on the topics of ``shop``, and the API in front of it."""
+    settings = load_settings(
+        journal=f"kafka://{servers}/shop?partitions=1", directory=str(directory), append_within=3.0, answer_within=5.0
+    )
+    with open_app(settings) as app:
+        http = Http(app)
+        try:
+            yield http
+        finally:
+            http.close()
+
+
+def turned_away(http: Http, number: int) -> bool:
+    """Whether an order is answered by 503, with the seconds after which to ask again."""
+    answer = http.post("/v1/acme/orders", placing(f"PO-x{number}"), f"x{number}")
+    if answer.status_code == 201:
+        return False
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["rule"] in ("journal-unavailable", "outcome-unknown")
+    assert int(answer.headers["retry-after"]) >= 1
+    return True
+
+
+def is_done(http: Http, number: int) -> bool:
+    return not turned_away(http, number)
+
+
+def an_outage(http: Http, begin: Callable[[], object], end: Callable[[], object], *, silent: bool) -> None:
+    """What a caller sees before, during and after. ``silent``: no broker answers meanwhile."""
+    known = http.place()
+    before = http.get(known)
+    assert "rescind-stale" not in before.headers
+    begin()
+    asked: list[int] = []
+
+    def no_more() -> bool:
+        asked.append(len(asked))
+        return turned_away(http, asked[-1])
+
+    soon(no_more)
+    if silent:
+        soon(lambda: "age" in http.get(known).headers)
+    during = http.get(known)
+    assert during.status_code == 200
+    if silent:
+        assert (during.json()["stale"], during.headers["rescind-stale"]) == (True, "true")
+        assert int(during.headers["age"]) >= 1
+    assert {**during.json(), "stale": True} == {**before.json(), "stale": True}
+    assert turned_away(http, asked[-1]), "the same key is not answered otherwise meanwhile"
+    end()
+    for number in asked:  # each is done under its own key, once; nobody has restarted the engine
+        soon(partial(is_done, http, number))
+        assert http.get(f"/v1/acme/orders/PO-x{number}").json()["version"] == 2
+    soon(lambda: "rescind-stale" not in http.get(known).headers)
+    assert http.get(known).json() == before.json()
+
+
+@contextmanager
+def small_disk(node: Node) -> Iterator[None]:
+    """The broker's log on a disk of its own, of a few megabytes. Root may mount one."""
+    moved = node.logs.with_name("moved")
+    node.terminate()
+    node.logs.rename(moved)
+    node.logs.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(node.logs)], check=True)
+    try:
+        subprocess.run(["cp", "-a", "--sparse=always", f"{moved}/.", str(node.logs)], check=True)
+        yield
+    finally:
+        node.kill()
+        subprocess.run(["umount", str(node.logs)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Until not a block is left."""
+    with (disk / "ballast").open("wb", buffering=0) as ballast:
+        ballast.write(bytes(shutil.disk_usage(disk).free))
+    assert shutil.disk_usage(disk).free == 0
+
+
+@pytest.mark.root
+def test_a_disk_that_is_full_turns_commands_away_until_there_is_room(
+    cluster: Callable[..., LocalCluster], tmp_path: Path
+) -> None:
+    one = cluster(1, {"log.index.size.max.bytes": "65536"})
+    node = one.node(1)
+
+    def make_room() -> None:
+        os.unlink(node.logs / "ballast")
+        node.kill()  # it has given up its only disk, and ends or has ended
+        one.restart(1)
+
+    with small_disk(node):
+        one.restart(1)
+        with serving(one.servers, tmp_path) as http:
+            an_outage(http, lambda: fill(node.logs), make_room, silent=True)
+
+
+def test_too_few_replicas_turn_commands_away_until_they_are_back(
+    cluster: Callable[..., LocalCluster], tmp_path: Path
+) -> None:
+    three = cluster(3)
+    for topic in ("shop.control", "shop.journal"):  # a record is acknowledged by all three, or not at all
+        make_topic(three.servers, topic, 1, replicas=3, min_insync_replicas="3")
+    with serving(three.servers, tmp_path) as http:
+        with admin(three.servers) as asking:
+            (partition,) = asking.describe_topics(["shop.journal"])[0]["partitions"]
+        other = next(node for node in three.nodes if node.number != partition["leader_id"])
+        an_outage(http, other.freeze, other.thaw, silent=False)
+
+
+# ---- clocks ---------------------------------------------------------------------------------------------------------
+
+
+class Clocks:
+    """The clock of this process, and of engines whose clock is off by so many microseconds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.off: dict[int | None, int] = {}
+        monkeypatch.setattr("infra.app.clock", self)
+
+    def __call__(self) -> Instant:
+        return clock() + self.off.get(threading.get_ident(), 0)
+
+    @contextmanager
+    def engine(self, servers: str, directory: Path, off: int) -> Iterator[Http]:
+        """An engine with a clock of its own: what its threads read."""
+        before = set(threading.enumerate())
+        with serving(servers, directory) as http:
+            self.off |= {thread.ident: off for thread in set(threading.enumerate()) - before}
+            yield http
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    return Clocks(monkeypatch)
+
+
+def test_an_engine_whose_clock_is_off_the_logs_answers_503_until_it_is_right(
+    cluster: Callable[..., LocalCluster], tmp_path: Path, clocks: Clocks
+) -> None:
+    one = cluster(1)
+    with clocks.engine(one.servers, tmp_path, 0) as http:
+        order = http.place()
+        for thread in clocks.off:
+            clocks.off[thread] = 60 * SECOND
+        http.place()  # it cannot know before its own record is back
+        off = http.post(f"{order}/shipments", notice(1, actor=SYSTEM), "s1")
+        assert (off.status_code, off.json()["rule"]) == (503, "clock-off")
+        assert int(off.headers["retry-after"]) >= 1
+        assert http.get(order).json()["version"] == 2
+        clocks.off.clear()
+        again = http.post(f"{order}/shipments", notice(1, actor=SYSTEM), "s1")
+        assert again.status_code == 200, again.text
+
+
+def test_a_deadline_is_reached_once_and_never_early_by_engines_whose_clocks_differ(
+    cluster: Callable[..., LocalCluster], tmp_path: Path, clocks: Clocks
+) -> None:
+    one = cluster(1)
+    with (
+        clocks.engine(one.servers, tmp_path / "fast", 4 * SECOND) as fast,
+        clocks.engine(one.servers, tmp_path / "slow", -4 * SECOND) as slow,
+    ):
+        due = clock() + 3 * SECOND
+        orders = [
+            each.place(policy="auction-house", paid=False, pay_by=format_instant(due)) for each in (fast, slow) * 5
+        ]
+
+        def all_are_canceled() -> bool:
+            return {each.get(order).json()["status"] for each in (fast, slow) for order in orders} == {"canceled"}
+
+        soon(all_are_canceled)
+    reading = read(log(one.servers, "shop.journal", 1))
+    deadlines(reading)
+    reached = [event for told in reading.admitted for event in decoded(told) if isinstance(event, DeadlineReached)]
+    assert len([each for each in reached if each.due_at == due]) == len(orders)
+    recorded: dict[str, Instant] = {}
+    for told in reading.admitted:
+        assert told.commit["recorded_at"] >= recorded.get(told.stream, 0), "it goes back on no order"
+        recorded[told.stream] = told.commit["recorded_at"]
