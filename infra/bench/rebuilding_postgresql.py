@@ -13,7 +13,8 @@ from infra.postgresql.connecting import Db, connect
 from infra.settings import ViewsAt
 from infra.views import postgresql_tables as tables
 from infra.views import sql
-from infra.views.postgresql import connection, open_postgresql_views
+from infra.views.postgresql import open_postgresql_views
+from infra.views.postgresql_dialect import connection
 from projections.tables import Row, Table
 
 

@@ -6,20 +6,13 @@ takes away is told again. A batch of many rows goes in by COPY through a tempora
 single statements: both are one transaction.
 """
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from itertools import chain
 from threading import RLock
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import psycopg
-from psycopg import ServerCursor
-from psycopg.adapt import Buffer, Loader
-from psycopg.pq import Format
-from psycopg.sql import SQL, Identifier
-from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
 
 from consumers.views import (
     START,
@@ -28,17 +21,17 @@ from consumers.views import (
     Log,
     Position,
     PositionMoved,
-    RowsRefused,
     ViewsDamaged,
     ViewsError,
     ViewsUnavailable,
 )
 from domain.instants import Instant
 from infra.postgresql.address import PostgresqlAt
-from infra.postgresql.connecting import Db, Pool, connect, said, trouble
+from infra.postgresql.connecting import Db, Pool, connect
 from infra.views import postgresql_tables as tables
 from infra.views import sql
 from infra.views.kept import KeptViews, Opened
+from infra.views.postgresql_dialect import Snapshot, connection, explained, placed
 from infra.views.reading import Row
 from projections.changes import Changes
 from projections.tables import DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, Cell, Table
@@ -56,7 +49,7 @@ def open_postgresql_views(at: PostgresqlAt) -> Opened["PostgresqlViews"]:
     ViewsError if the names are taken, or the tables are of a newer release; ViewsUnavailable if the server cannot be
     reached.
     """
-    with _explained(at):
+    with explained(at):
         with connect(at) as db:
             schema = tables.schema_of(db)
             made_anew = tables.make(db, schema)
@@ -67,7 +60,7 @@ def open_postgresql_views(at: PostgresqlAt) -> Opened["PostgresqlViews"]:
 
 def existing_postgresql_views(at: PostgresqlAt) -> "PostgresqlViews | None":
     """The views in this database, if there are any; nothing is made. ViewsError if they are of another release."""
-    with _explained(at):
+    with explained(at):
         views = PostgresqlViews(at)
         try:
             there = tables.live(views._db, views._schema)
@@ -103,7 +96,7 @@ class PostgresqlViews(KeptViews):
         self._write_lock = RLock()
         self._closed = False
         self._staged: set[str] = set()
-        with _explained(at):
+        with explained(at):
             self._db = self._connect_to_write()
             self._schema = tables.schema_of(self._db)
         self._readers = Pool(self._connect_to_read)
@@ -158,9 +151,9 @@ class PostgresqlViews(KeptViews):
                 few = [*self._owners(changes), *self._few(batch)]
                 if batch.freed:
                     free = "DELETE FROM dead_letters WHERE log = ? AND partition = ? AND stream = ?"
-                    few.append((_sql(free), [(batch.log, batch.partition, stream) for stream in batch.freed]))
+                    few.append((placed(free), [(batch.log, batch.partition, stream) for stream in batch.freed]))
                 if letters:
-                    few.append((_sql(sql.insert(DEAD_LETTERS)), letters))
+                    few.append((placed(sql.insert(DEAD_LETTERS)), letters))
                 for statement, rows in few:
                     db.cursor().executemany(statement, rows)
             for table, rows in self._rows(batch):
@@ -176,14 +169,14 @@ class PostgresqlViews(KeptViews):
                 tables.lock_writing(db, self._schema, shared=True)
             if before == START:
                 put = f"INSERT INTO positions ({sql.columns(POSITIONS)}) VALUES (?, ?, ?, ?, ?, ?)"
-                moved = db.execute(_sql(f"{put} ON CONFLICT DO NOTHING"), (batch.log, batch.partition, *new))
+                moved = db.execute(placed(f"{put} ON CONFLICT DO NOTHING"), (batch.log, batch.partition, *new))
             else:
                 swap = (
                     "UPDATE positions SET next_ordinal = ?, next_position = ?, last_commit = ?, letters = ? "
                     "WHERE log = ? AND partition = ? AND next_ordinal = ? AND last_commit = ? AND letters = ?"
                 )
                 known = (batch.log, batch.partition, before.ordinal, before.last.hex(), before.letters)
-                moved = db.execute(_sql(swap), (*new, *known))
+                moved = db.execute(placed(swap), (*new, *known))
         if moved.rowcount != 1:
             raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by somebody else")
 
@@ -199,7 +192,7 @@ class PostgresqlViews(KeptViews):
     def _few(self, batch: Batch) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
         for table, rows in self._rows(batch):
             if 0 < len(rows) <= FEW:
-                yield _sql(sql.insert(table)), sql.cells(table, rows)
+                yield placed(sql.insert(table)), sql.cells(table, rows)
 
     @staticmethod
     def _owners(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
@@ -209,28 +202,28 @@ class PostgresqlViews(KeptViews):
             types = [tables.TYPES[column.type].split()[0] for column in table.columns[: table.owner]]
             given = ", ".join(f"?::{type}[]" for type in types)
             gone = f'DELETE FROM "{table.name}" WHERE ({names}) IN (SELECT * FROM unnest({given}))'
-            yield _sql(gone), [tuple(list(cells) for cells in zip(*keys, strict=True))]
+            yield placed(gone), [tuple(list(cells) for cells in zip(*keys, strict=True))]
 
     def _copy(self, db: Db, table: Table, rows: list[TableRow]) -> None:
         """Many rows of one table, through a temporary one that is emptied when the transaction ends."""
         staged = f'"staged_{table.name}"'
         if staged not in self._staged:
-            db.execute(_sql(f'CREATE TEMP TABLE {staged} (LIKE "{table.name}") ON COMMIT DELETE ROWS'))
+            db.execute(placed(f'CREATE TEMP TABLE {staged} (LIKE "{table.name}") ON COMMIT DELETE ROWS'))
             self._staged.add(staged)
-        with db.cursor().copy(_sql(f"COPY {staged} ({sql.columns(table)}) FROM STDIN")) as copy:
+        with db.cursor().copy(placed(f"COPY {staged} ({sql.columns(table)}) FROM STDIN")) as copy:
             for row in sql.cells(table, rows):
                 copy.write_row(row)
         order = f" ORDER BY {sql.key(table)}" if table.kind == "sums" else ""
-        db.execute(_sql(sql.insert(table, f"SELECT {sql.columns(table)} FROM {staged}{order}")))
+        db.execute(placed(sql.insert(table, f"SELECT {sql.columns(table)} FROM {staged}{order}")))
 
     def clear(self) -> None:
         with self._transaction() as db:
             for table in tables.EVERY:
-                db.execute(_sql(f'DELETE FROM "{table.name}"'))
+                db.execute(placed(f'DELETE FROM "{table.name}"'))
 
     @contextmanager
     def _transaction(self) -> Iterator[Db]:
-        with self._write_lock, _explained(self.at):
+        with self._write_lock, explained(self.at):
             db = self._live_connection()
             staged = set(self._staged)
             try:
@@ -243,14 +236,14 @@ class PostgresqlViews(KeptViews):
     # ---- reading --------------------------------------------------------------------------------------------------
 
     def query(self, statement: str, parameters: Sequence[Cell]) -> list[Row]:
-        asked = _sql(statement)
+        asked = placed(statement)
 
         def answered(db: Db) -> list[Row]:
             cursor = db.cursor(binary=True).execute(asked, parameters)
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
-        with _explained(self.at):
+        with explained(self.at):
             if self._side is not None:
                 with self._write_lock:
                     return answered(self._db)
@@ -269,13 +262,13 @@ class PostgresqlViews(KeptViews):
 
     def side(self) -> "PostgresqlViews":
         """A generation beside the live one, filled without a log: it is thrown away if it is not finished."""
-        with self._write_lock, _explained(self.at):
+        with self._write_lock, explained(self.at):
             tables.drop_unused(self._live_connection(), self._schema)
         return PostgresqlViews(self.at, tables.new_name(self._schema))
 
     def swap(self, side: "PostgresqlViews") -> None:
         assert side._side is not None
-        with self._write_lock, _explained(self.at):
+        with self._write_lock, explained(self.at):
             tables.keep(side._db, side._side)
             for _ in range(SWAP_TRIES):
                 db = self._live_connection()
@@ -301,10 +294,10 @@ class PostgresqlViews(KeptViews):
     @contextmanager
     def snapshot(self) -> Iterator["Snapshot"]:
         if self._side is not None:
-            with self._write_lock, _explained(self.at), self._db.transaction():
+            with self._write_lock, explained(self.at), self._db.transaction():
                 yield Snapshot(self._db, self._side)
             return
-        with _explained(self.at):
+        with explained(self.at):
             db, _ = self._readers.take()
             try:
                 generation = self._begin(db)
@@ -333,79 +326,3 @@ class PostgresqlViews(KeptViews):
         with self._write_lock:
             self._db.close()
         self._readers.close()
-
-
-class Snapshot:
-    """The tables as of one moment."""
-
-    def __init__(self, db: Db, generation: str) -> None:
-        self._db = db
-        self._generation = generation
-
-    def rows(self, table: Table, size: int = 2_000) -> Iterator[list[TableRow]]:
-        columns, key = (map(Identifier, names) for names in (table.names, table.names[: table.key]))
-        asked = SQL("SELECT {} FROM {} ORDER BY {}").format(
-            SQL(", ").join(columns), Identifier(self._generation, table.name), SQL(", ").join(key)
-        )
-        with ServerCursor(self._db, f"rows of {table.name}") as cursor:
-            cursor.execute(asked, binary=True)
-            while rows := cursor.fetchmany(size):
-                yield cast(list[TableRow], rows)
-
-    def count(self, table: Table) -> int:
-        asked = SQL("SELECT count(*) FROM {}").format(Identifier(self._generation, table.name))
-        found = self._db.execute(asked).fetchone()
-        assert found is not None
-        return int(cast(int, found[0]))
-
-
-# ---- dialect --------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _sql(statement: str) -> bytes:
-    """A statement with ``?`` for parameters as psycopg has it."""
-    return statement.replace("%", "%%").replace("?", "%s").encode()
-
-
-class _Instants(Loader):
-    """A timestamptz as the tables of every database tell it: UTC text with ``Z``."""
-
-    format = Format.BINARY
-    _unpack = struct.Struct("!q").unpack
-    _SINCE_2000: Final = 946_684_800_000_000
-
-    def load(self, data: Buffer) -> str:
-        [gone] = self._unpack(data)
-        return sql.instant_text(gone + self._SINCE_2000)
-
-
-class _Sums(NumericBinaryLoader):
-    """A sum of bigints is a numeric: here it is an int again."""
-
-    def load(self, data: Buffer) -> int:  # type: ignore[override]
-        return int(super().load(data))
-
-
-def connection(at: PostgresqlAt) -> Db:
-    """A connection that gives and takes the cells of the tables."""
-    db = connect(at)
-    db.adapters.register_loader("timestamptz", _Instants)
-    db.adapters.register_loader("numeric", _Sums)
-    db.adapters.register_dumper(int, Int8Dumper)  # one type, whatever the number: one prepared statement
-    return db
-
-
-@contextmanager
-def _explained(at: PostgresqlAt) -> Iterator[None]:
-    """PostgreSQL's errors as those of the port."""
-    try:
-        yield
-    except psycopg.Error as wrong:
-        match trouble(wrong):
-            case "unavailable":
-                raise ViewsUnavailable(f"{at} cannot be used at the moment: {said(wrong)}") from wrong
-            case "refused":
-                raise RowsRefused(said(wrong)) from wrong
-            case "wrong":
-                raise ViewsDamaged(f"{said(wrong)}: start again, and the views are made anew from the log") from wrong

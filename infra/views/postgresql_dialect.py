@@ -1,0 +1,94 @@
+"""What PostgreSQL says and hears: connections whose cells are those of the tables, placeholders, errors, a snapshot."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Final, cast
+
+import psycopg
+from psycopg import ServerCursor
+from psycopg.adapt import Buffer, Loader
+from psycopg.pq import Format
+from psycopg.sql import SQL, Identifier
+from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
+
+from consumers.views import RowsRefused, ViewsDamaged, ViewsUnavailable
+from infra.postgresql.address import PostgresqlAt
+from infra.postgresql.connecting import Db, connect, said, trouble
+from infra.views import sql
+from projections.tables import Row as TableRow
+from projections.tables import Table
+
+
+class Snapshot:
+    """The tables as of one moment."""
+
+    def __init__(self, db: Db, generation: str) -> None:
+        self._db = db
+        self._generation = generation
+
+    def rows(self, table: Table, size: int = 2_000) -> Iterator[list[TableRow]]:
+        columns, key = (map(Identifier, names) for names in (table.names, table.names[: table.key]))
+        asked = SQL("SELECT {} FROM {} ORDER BY {}").format(
+            SQL(", ").join(columns), Identifier(self._generation, table.name), SQL(", ").join(key)
+        )
+        with ServerCursor(self._db, f"rows of {table.name}") as cursor:
+            cursor.execute(asked, binary=True)
+            while rows := cursor.fetchmany(size):
+                yield cast(list[TableRow], rows)
+
+    def count(self, table: Table) -> int:
+        asked = SQL("SELECT count(*) FROM {}").format(Identifier(self._generation, table.name))
+        found = self._db.execute(asked).fetchone()
+        assert found is not None
+        return int(cast(int, found[0]))
+
+
+@cache
+def placed(statement: str) -> bytes:
+    """A statement with ``?`` for parameters as psycopg has it."""
+    return statement.replace("%", "%%").replace("?", "%s").encode()
+
+
+class _Instants(Loader):
+    """A timestamptz as the tables of every database tell it: UTC text with ``Z``."""
+
+    format = Format.BINARY
+    _unpack = struct.Struct("!q").unpack
+    _SINCE_2000: Final = 946_684_800_000_000
+
+    def load(self, data: Buffer) -> str:
+        [gone] = self._unpack(data)
+        return sql.instant_text(gone + self._SINCE_2000)
+
+
+class _Sums(NumericBinaryLoader):
+    """A sum of bigints is a numeric: here it is an int again."""
+
+    def load(self, data: Buffer) -> int:  # type: ignore[override]
+        return int(super().load(data))
+
+
+def connection(at: PostgresqlAt) -> Db:
+    """A connection that gives and takes the cells of the tables."""
+    db = connect(at)
+    db.adapters.register_loader("timestamptz", _Instants)
+    db.adapters.register_loader("numeric", _Sums)
+    db.adapters.register_dumper(int, Int8Dumper)  # one type, whatever the number: one prepared statement
+    return db
+
+
+@contextmanager
+def explained(at: PostgresqlAt) -> Iterator[None]:
+    """PostgreSQL's errors as those of the port."""
+    try:
+        yield
+    except psycopg.Error as wrong:
+        match trouble(wrong):
+            case "unavailable":
+                raise ViewsUnavailable(f"{at} cannot be used at the moment: {said(wrong)}") from wrong
+            case "refused":
+                raise RowsRefused(said(wrong)) from wrong
+            case "wrong":
+                raise ViewsDamaged(f"{said(wrong)}: start again, and the views are made anew from the log") from wrong
