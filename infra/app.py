@@ -40,6 +40,7 @@ from infra.vault.kept import KeptVault
 from infra.vault.opening import open_vault
 
 if TYPE_CHECKING:
+    from infra.notices.running import Notifying
     from infra.projecting import Projecting
     from infra.publishing.running import Publishing
 
@@ -68,6 +69,7 @@ class App:
         loop: Loop,
         views: "Projecting | None",
         publishing: "Publishing | None",
+        notifying: "Notifying | None",
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -81,6 +83,8 @@ class App:
         """The views (``views.views``) and what keeps them up to date; None where this process keeps none."""
         self.publishing = publishing
         """What writes the public topics; None where this process does not."""
+        self.notifying = notifying
+        """What tells buyers and sellers; None where this process does not."""
         self._loop = loop
         self._closing = closing
 
@@ -201,6 +205,14 @@ def _wire(
         closing.callback(publishing.close)
         engine.tell(publishing)
 
+    notifying: Notifying | None = None
+    if publish and settings.post_at != "off":
+        from infra.notices.running import open_notifying
+
+        notifying = open_notifying(settings, directory, slot.path, journal.identity, engine, vault)
+        closing.callback(notifying.close)
+        engine.tell(notifying)
+
     def step() -> bool:
         moved = engine.step(clock())
         with suppress(VaultUnavailable):  # who appends is told; here it is only that texts do not wait for an append
@@ -228,7 +240,10 @@ def _wire(
         closing.callback(projecting.close)
     if publishing is not None:
         publishing.start(on_defect)
-    return App(settings, where.directory, control, journal, vault, engine, loop, projecting, publishing, closing)
+    if notifying is not None:
+        notifying.start(on_defect)
+    here = where.directory
+    return App(settings, here, control, journal, vault, engine, loop, projecting, publishing, notifying, closing)
 
 
 def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:

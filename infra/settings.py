@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -36,11 +36,15 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
+from domain.calendar import parse_length
 from domain.market import DEFAULT_MARKET, MarketSettings
 from infra.kafka.address import KafkaAt, kafka_at
 from infra.kafka.client import Security, Timings
 from infra.postgresql.address import SCHEME as POSTGRESQL
 from infra.postgresql.address import PostgresqlAt, postgresql_at
+
+if TYPE_CHECKING:
+    from infra.mail.smtp import SmtpAt
 
 CONFIG: Final = "RESCIND_CONFIG"
 """The environment variable that names the settings file."""
@@ -151,6 +155,11 @@ def _after_slashes(url: str, there_is: str) -> str:
     if not path or "?" in path:
         raise ValueError(f"{url!r} names no place: {there_is}")
     return path
+
+
+def _elapsed(text: str) -> None:
+    if parse_length(text).unit == "business days":
+        raise ValueError("is a length of time that has no days off: N minutes, N hours or N days")
 
 
 def _judged(judge: Any) -> BeforeValidator:
@@ -319,6 +328,37 @@ class Settings(BaseSettings):
         description="Public topics for other services, written by `rescind serve`: `on` beside a journal on Kafka, or "
         "`kafka://HOST:PORT[,HOST:PORT]/PREFIX` for any journal.",
     )
+    post: Literal["outbox", "smtp", "topic", "off"] | None = Field(
+        None,
+        description="How buyers and sellers are told by `rescind serve`: `outbox` writes mails as files, `smtp` gives "
+        "them to a mail server, `topic` leaves them to who reads the topic `notifications`, `off` tells nobody. "
+        "Default: `outbox` beside an embedded journal, `topic` where public topics are written, else `off`.",
+    )
+    outbox: str | None = Field(
+        None, description="Directory of the mails. Default: `outbox` in the journal's directory."
+    )
+    mail_from: str = Field("rescind <rescind@localhost>", description="The sender of mails, with or without a name.")
+    public_url: str | None = Field(
+        None,
+        description="Where people reach the pages, like `https://orders.example.org`; without it no mail has a link.",
+    )
+    smtp_host: str | None = Field(None, description="The mail server.")
+    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = Field(587, description="Its port.")
+    smtp_tls: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="How the way there is encrypted: from the greeting on (`starttls`), at once, or not."
+    )
+    smtp_user: str | None = Field(None, description="This process's name there.")
+    smtp_password: SecretStr | None = Field(None, description="Its password there. By environment only.")
+    smtp_ca_file: str | None = Field(None, description="PEM file of the authority that the server is trusted by.")
+    confirmed_within: Annotated[str, _judged(parse_length)] = Field(
+        "2 days",
+        description="A confirmation of a cancellation is sent once more if nobody has confirmed its delivery after so "
+        "long; `[both-told] confirmed-within` of the order's policy goes before it.",
+    )
+    remind_before: Annotated[str, _judged(_elapsed)] = Field(
+        "24 hours",
+        description="So long before a deadline of theirs people are reminded, but not in the first half of its time.",
+    )
     schema_registry: str | None = Field(
         None,
         description="URL of a schema registry with Confluent's API, whose ids public records are framed with. Default: "
@@ -335,6 +375,15 @@ class Settings(BaseSettings):
     )
 
     _markets: dict[str, MarketSettings] = PrivateAttr(default_factory=dict)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_place(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(
+            r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/\-]*)?", value
+        ):
+            raise ValueError(f"{value!r} is no address of pages, like https://orders.example.org")
+        return None if value is None else value.rstrip("/")
 
     @field_validator("vault_key")
     @classmethod
@@ -378,6 +427,35 @@ class Settings(BaseSettings):
         if at is None:
             raise SettingsError("publish: on is for a journal on Kafka; name a place, kafka://HOST:PORT/PREFIX")
         return at
+
+    @property
+    def post_at(self) -> Literal["outbox", "smtp", "topic", "off"]:
+        """How people are told; SettingsError where that cannot be."""
+        if self.post == "smtp" and self.smtp_host is None:
+            raise SettingsError("smtp_host: the key is required where post is smtp")
+        if self.post == "topic" and self.public_topics_at is None:
+            raise SettingsError("post: topic is for an engine that writes public topics; set publish too")
+        if self.post is not None:
+            return self.post
+        if self.journal_at.kafka is None:
+            return "outbox"
+        return "off" if self.public_topics_at is None else "topic"
+
+    @property
+    def smtp_at(self) -> "SmtpAt":
+        """The mail server."""
+        from infra.mail.smtp import SmtpAt
+
+        password = self.smtp_password
+        return SmtpAt(
+            self.smtp_host or "localhost",
+            self.smtp_port,
+            self.mail_from,
+            self.smtp_tls,
+            self.smtp_user,
+            None if password is None else password.get_secret_value(),
+            self.smtp_ca_file,
+        )
 
     @property
     def timings(self) -> Timings:
@@ -430,6 +508,7 @@ _SECRETS: Final = {
     "vault_key": "RESCIND_VAULT_KEY or vault_key_file",
     "kafka_password": "RESCIND_KAFKA_PASSWORD",
     "schema_registry_credentials": "RESCIND_SCHEMA_REGISTRY_CREDENTIALS",
+    "smtp_password": "RESCIND_SMTP_PASSWORD",
 }
 """Keys that may not stand in the settings file, and where they belong."""
 

@@ -30,6 +30,7 @@ def explain(wrong: Exception) -> tuple[int, str] | None:
     """The exit code of an error and its sentence; None for a defect, whose trace is wanted."""
     from consumers.journal import JournalError
     from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
+    from consumers.notices import BookUnavailable
     from consumers.vault import VaultUnavailable
     from domain.errors import BadInput
     from infra.settings import SettingsError
@@ -37,7 +38,7 @@ def explain(wrong: Exception) -> tuple[int, str] | None:
     known: list[tuple[type[Exception] | tuple[type[Exception], ...], int]] = [
         (No, EXIT_NO),
         ((Wrong, SettingsError, BadInput), EXIT_USAGE),
-        ((Unavailable, JournalError, VaultUnavailable), EXIT_UNAVAILABLE),
+        ((Unavailable, JournalError, VaultUnavailable, BookUnavailable), EXIT_UNAVAILABLE),
         ((LocalStateDamaged, LocalStateUnavailable), EXIT_UNAVAILABLE),
     ]
     for kind, code in known:
@@ -50,10 +51,11 @@ def _late(wrong: Exception) -> tuple[int, str] | None:
     """Errors whose modules cost time to load."""
     from consumers.views import ViewsError
     from infra.importing.items import NotThere
+    from infra.notices.book import AnotherJournals
 
     if isinstance(wrong, NotThere):
         return EXIT_USAGE, str(wrong)
-    if isinstance(wrong, ViewsError):
+    if isinstance(wrong, ViewsError | AnotherJournals):
         return EXIT_UNAVAILABLE, str(wrong)
     if isinstance(wrong, PermissionError):
         return EXIT_UNAVAILABLE, f"{wrong.filename} may not be used by this user: {wrong.strerror}"

@@ -22,6 +22,8 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "seller": ("seller", "seller", "A seller's standing: counts, rate, limit, window."),
     "reasons": ("reasons", "reasons", "Reasons of cancellations, and other houses' codes for them."),
     "whatif": ("whatif", "whatif", "What would have happened under another policy."),
+    "notices": ("notices", "notices", "Who was told what: list, show, send again."),
+    "contacts": ("contacts", "contacts", "Where buyers and sellers are reached."),
     "deadlines": ("deadlines", "deadlines", "What falls due."),
     "journal": ("journal", "journal", "What stands in the journal."),
     "topics": ("topics", "topics", "The Kafka topics of a journal: make them, check them."),

@@ -113,3 +113,34 @@ def look_at_vault(settings: Settings) -> Finding:
     if settings.vault_key is None and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return Finding("vault", "wrong", f"others can read its key in {file}", f"chmod 600 {file}")
     return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits")
+
+
+def look_at_notices(settings: Settings) -> Finding:
+    """Whether everybody was told: what may have gone out, what did not, and what nobody confirmed."""
+    from consumers.journal import JournalError
+    from consumers.notices import BookUnavailable
+    from infra.notices.book import AnotherJournals
+    from infra.notices.looking import book_if_there, opened_book
+    from infra.places import clock
+
+    try:
+        if not book_if_there(settings):
+            return Finding("notices", "ok", "nobody was told of anything yet")
+        with opened_book(settings) as book:
+            counts, overdue, bounced = book.counts(), book.overdue(clock()), book.bounced()
+    except (BookUnavailable, AnotherJournals, JournalError) as wrong:
+        return Finding("notices", "wrong", str(wrong), "nobody is told until then")
+    said = [
+        (counts.get("unknown", 0), "may have gone out, or not", "unknown"),
+        (counts.get("failed", 0), "could not be sent", "failed"),
+        (counts.get("too-old", 0), "were too old to be sent by themselves", "too-old"),
+        (counts.get("no-address", 0), "had no address", "no-address"),
+    ]
+    parts = [f"{number:,} {what}" for number, what, _ in said if number]
+    parts += [f"{bounced:,} came back"] if bounced else []
+    parts += [f"{overdue:,} confirmations were not confirmed in time"] if overdue else []
+    if not parts:
+        return Finding("notices", "ok", f"{counts.get('handed', 0):,} handed over, {counts.get('waiting', 0):,} wait")
+    first = next((state for number, _, state in said if number), "handed")
+    do = f"`rescind notices list --state {first}` says which; `rescind notices resend` sends one"
+    return Finding("notices", "note", f"of the notices {', '.join(parts)}", do)

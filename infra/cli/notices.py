@@ -1,0 +1,104 @@
+"""`rescind notices`: who was told what, what did not go out, and sending it again."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from infra.cli.exits import No
+from infra.cli.options import as_json, stored, stream_of
+from infra.cli.printing import console, print_json, table, when
+
+if TYPE_CHECKING:
+    from consumers.notices import State
+    from infra.settings import Settings
+
+STATES = ("waiting", "handing", "handed", "unknown", "no-address", "too-old", "failed", "moot")
+
+
+@click.group()
+def notices() -> None:
+    """Who was told what."""
+
+
+@notices.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only these. Without it: all that are not handed over.")
+@click.option("--order", "order", metavar="ORDER", help="Everything that an order told anybody: marketplace/order_id.")
+@click.option("--marketplace", help="Only this marketplace's.")
+@click.option("--limit", default=100, show_default=True, metavar="N", type=click.IntRange(1), help="At most so many.")
+@as_json
+@stored
+def list_(
+    settings: "Settings", state: "State | None", order: str | None, marketplace: str | None, limit: int, as_json: bool
+) -> None:
+    """Notices and how far they have come, the newest first; of an order, in the order of its events."""
+    from infra.notices.looking import opened_book, told
+
+    with opened_book(settings) as book:
+        if order is not None:
+            found = [each for each in book.of(stream_of(order)) if state in (None, each.state)][:limit]
+        else:
+            found = book.newest(state, limit, marketplace=marketplace)
+    if as_json:
+        for notice in found:
+            print_json(told(notice))
+        return
+    rows = [
+        (when(n.told_at), n.stream, n.notice_id, n.template, n.recipient_id, n.state, n.error or "") for n in found
+    ]  # fmt: skip
+    out = console()
+    out.print(table(["told", "order", "notice", "about", "to", "state", ""], rows) if rows else "no such notices")
+
+
+@notices.command()
+@click.argument("order", metavar="ORDER")
+@click.argument("notice_id", metavar="NOTICE")
+@click.option("--language", default="en", show_default=True, help="Which language, where nobody said.")
+@as_json
+@stored
+def show(settings: "Settings", order: str, notice_id: str, language: str, as_json: bool) -> None:
+    """A notice with its message, as it goes out."""
+    from consumers.notices import CannotCompose, Contact
+    from infra.notices.looking import NoSuchNotice, letter_of, opened_contacts, rendered, told
+    from infra.places import clock
+    from infra.reading import open_reader
+
+    stream = stream_of(order)
+    reader = open_reader(settings)
+    try:
+        with opened_contacts(settings) as contacts:
+            letter = letter_of(contacts.book, reader, stream, notice_id)
+            first = letter.first
+            contact = contacts.contact(stream.partition("/")[0], first.audience, first.recipient_id)
+        mail = rendered(settings, reader, letter, contact or Contact("nobody@localhost", None, language), clock())
+    except (NoSuchNotice, CannotCompose) as wrong:
+        raise No(str(wrong)) from None
+    finally:
+        reader.close()
+    if as_json:
+        said = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
+        print_json({"notices": [told(each) for each in letter.notices], **said})
+        return
+    click.echo(f"{letter.first.state}, to {letter.first.audience} {letter.first.recipient_id}\n\n{mail.subject}\n")
+    click.echo(mail.text)
+
+
+@notices.command()
+@click.argument("order", metavar="ORDER")
+@click.argument("notice_id", metavar="NOTICE")
+@stored
+def resend(settings: "Settings", order: str, notice_id: str) -> None:
+    """Have the message of a notice sent, or sent again, by `rescind serve`; also one that may have gone out."""
+    from infra.notices.looking import NoSuchNotice, letter_of, opened_book, send_again
+    from infra.reading import open_reader
+
+    stream = stream_of(order)
+    reader = open_reader(settings)
+    try:
+        with opened_book(settings) as book:
+            letter = letter_of(book, reader, stream, notice_id)
+            send_again(book, letter)
+    except NoSuchNotice as wrong:
+        raise No(str(wrong)) from None
+    finally:
+        reader.close()
+    click.echo(f"{stream} {notice_id}: it goes out as soon as `rescind serve` runs")

@@ -1,0 +1,1 @@
+"""Messages: how they are worded (packs, facts, composing), built (building) and handed over (outbox, smtp)."""

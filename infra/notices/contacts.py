@@ -1,0 +1,59 @@
+"""Where buyers and sellers are reached: kept in the vault under their own key, so that erasing a subject erases it too.
+
+The book has only where in the vault a contact stands. A buyer and a seller of the same id are two people.
+"""
+
+import json
+from typing import Final
+
+from consumers.notices import Contact, PostRefused
+from domain.told import Audience
+from infra.mail.building import fit_for_header, is_address
+from infra.mail.packs import LANGUAGES
+from infra.notices.book import SqliteBook
+from infra.vault.kept import KeptVault, TextGone
+
+LONGEST_NAME: Final = 200
+
+
+class BadContact(ValueError):
+    """This is no contact; the message names what is wrong and what it takes."""
+
+
+class Contacts:
+    """The Directory port over the book and the vault."""
+
+    def __init__(self, book: SqliteBook, vault: KeptVault) -> None:
+        self.book = book
+        self._vault = vault
+
+    def contact(self, marketplace: str, audience: Audience, recipient_id: str) -> Contact | None:
+        reference = self.book.contact(marketplace, audience, recipient_id)
+        if reference is None:
+            return None
+        try:
+            return Contact(**json.loads(self._vault.open(reference)))
+        except TextGone:
+            return None
+
+    def set(self, marketplace: str, audience: Audience, recipient_id: str, contact: Contact) -> None:
+        """Keep it in place of the one before. BadContact, VaultUnavailable, BookUnavailable."""
+        if not is_address(contact.address):
+            raise BadContact(f"the address {contact.address!r} is no mail address: write name@host")
+        if contact.language not in LANGUAGES:
+            raise BadContact(f"there is no language {contact.language!r}; there are {', '.join(LANGUAGES)}")
+        if contact.name is not None:
+            if not contact.name or len(contact.name) > LONGEST_NAME:
+                raise BadContact(f"the name has 1 to {LONGEST_NAME} characters")
+            try:
+                fit_for_header(contact.name, "the name")
+            except PostRefused as wrong:
+                raise BadContact(str(wrong)) from None
+        said = {"address": contact.address, "name": contact.name, "language": contact.language}
+        sealed = self._vault.seal(marketplace, recipient_id, json.dumps(said, ensure_ascii=False))
+        self._vault.flush()
+        self.book.set_contact(marketplace, audience, recipient_id, sealed.reference)
+
+    def remove(self, marketplace: str, audience: Audience, recipient_id: str) -> bool:
+        """Forget it; whether there was one. What the vault holds of it goes with its subject."""
+        return self.book.set_contact(marketplace, audience, recipient_id, None)

@@ -1,0 +1,194 @@
+"""Telling people in a running engine: one thread, and of the processes on one directory one at a time.
+
+The engine hands commits over as it takes them in; what was missed is read from local state, through connections of the
+thread's own. Who does not have the lock stands by, and takes over when it is free.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from consumers.admission import Admitted, Rejected
+from consumers.engine import Engine
+from consumers.local_state import Due, LocalStateUnavailable
+from consumers.notices import BookUnavailable, Post
+from consumers.notifier import Limits, Notifier
+from consumers.vault import VaultUnavailable
+from domain.calendar import parse_length
+from domain.instants import SECOND
+from domain.policy import PolicyBook
+from infra.local_state import open_local_state
+from infra.looping import Loop
+from infra.mail.composing import PackComposer
+from infra.mail.facts import World
+from infra.mail.outbox import Outbox
+from infra.mail.smtp import SmtpPost
+from infra.notices.book import BOOK_FILE, SqliteBook
+from infra.notices.contacts import Contacts
+from infra.places import clock, state_file
+from infra.projecting import Shared
+from infra.settings import Settings
+from infra.vault.kept import KeptVault
+
+LOCK_FILE: Final = "notices.lock"
+PAUSE: Final = 0.25
+"""Seconds between two looks of a thread that is not woken."""
+RETRY: Final = 1.0
+"""Seconds before the book, or the lock, is tried again."""
+
+
+@dataclass(slots=True)
+class ToldFrom(Shared):
+    """Local state that the engine's thread writes, as the notifier's source."""
+
+    def due_before(self, instant: int, limit: int) -> list[Due]:
+        self.state.refresh()
+        return self.state.due_before(instant, limit)
+
+
+class Notifying:
+    """The notifier of a process, and the thread that drives it. ``book`` and ``contacts`` are for any thread."""
+
+    def __init__(
+        self,
+        directory: Path,
+        book: SqliteBook,
+        contacts: Contacts,
+        sources: Mapping[int, ToldFrom],
+        make: Callable[[], Notifier],
+    ) -> None:
+        self.book = book
+        self.contacts = contacts
+        self.trouble: str | None = None
+        """Why nobody is told at the moment."""
+        self._directory = directory
+        self._sources = sources
+        self._make = make
+        self._notifier: Notifier | None = None
+        self._lock: FileIO | None = None
+        self._not_before = 0.0
+        self._loop = Loop("notifier", self._step, lambda: PAUSE)
+
+    def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
+        """Start the thread."""
+        self._loop.on_broken = on_broken
+        self._loop.start()
+
+    def wake(self) -> None:
+        """There is something to send. From any thread."""
+        self._loop.wake()
+
+    @property
+    def behind(self) -> int:
+        """Commits that were followed and not looked at; 0 for who stands by."""
+        notifier = self._notifier
+        return 0 if notifier is None else notifier.behind
+
+    # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
+
+    def admitted(self, admitted: Admitted) -> None:
+        notifier = self._notifier
+        if notifier is not None:
+            notifier.admitted(admitted)
+            self._loop.wake()
+
+    def rejected(self, rejected: Rejected) -> None:
+        """What never became part of the history is told to nobody."""
+
+    # ---- the thread --------------------------------------------------------------------------------------------------
+
+    def _step(self) -> bool:
+        if time.monotonic() < self._not_before:
+            return False
+        if self._notifier is None:
+            if not self._claimed():
+                self._not_before = time.monotonic() + RETRY
+                return False
+            self._notifier = self._make()
+        try:
+            moved = self._notifier.step(clock())
+            self.trouble = self._notifier.trouble
+        except (BookUnavailable, LocalStateUnavailable, VaultUnavailable) as later:
+            self.trouble = str(later)
+            self._not_before = time.monotonic() + RETRY
+            return False
+        return moved
+
+    def _claimed(self) -> bool:
+        """Whether this process is the one that tells: nobody on this directory tells beside it."""
+        lock = FileIO(self._directory / LOCK_FILE, "a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._lock = lock
+        return True
+
+    def close(self) -> None:
+        """End after the message that is under way, and let go."""
+        if self._notifier is not None:
+            self._notifier.stopping = True
+        self._loop.stop()
+        for source in self._sources.values():
+            source.state.close()
+        self.book.close()
+        if self._lock is not None:
+            with suppress(OSError):
+                self._lock.close()
+
+
+def post_of(settings: Settings, directory: Path) -> Post | None:
+    """What takes messages, as the settings have it; None: the topic's readers send them."""
+    match settings.post_at:
+        case "smtp":
+            return SmtpPost(settings.smtp_at)
+        case "outbox":
+            place = Path(settings.outbox) if settings.outbox is not None else directory / "outbox"
+            return Outbox(place, settings.mail_from)
+        case _:
+            return None
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How long the notifier waits for what."""
+    remind = parse_length(settings.remind_before)
+    micros = {"minutes": 60, "hours": 3_600, "days": 86_400}[remind.unit] * remind.count * SECOND
+    return Limits(confirmed_within=parse_length(settings.confirmed_within), remind=micros)
+
+
+def open_book(directory: Path, identity: str) -> SqliteBook:
+    """The book of a store. BookUnavailable, AnotherJournals."""
+    return SqliteBook(directory / BOOK_FILE, identity)
+
+
+def open_notifying(
+    settings: Settings, directory: Path, slot: Path, identity: str, engine: Engine, vault: KeptVault
+) -> Notifying:
+    """The notifier of a running engine, not yet started. BookUnavailable, AnotherJournals."""
+    book = open_book(directory, identity)
+    contacts = Contacts(book, vault)
+    partitions = engine.partitions
+    sources = {
+        partition: ToldFrom(
+            open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state, follower
+        )
+        for partition, follower in engine.followers.items()
+    }
+    post = post_of(settings, directory)
+
+    def policies() -> PolicyBook:
+        return engine.control.book
+
+    world = World(policies, settings.market, vault.open)
+    composer = PackComposer(world, settings.public_url)
+
+    def make() -> Notifier:
+        return Notifier(sources, book, post, contacts, composer, policies, limits_of(settings))
+
+    return Notifying(directory, book, contacts, sources, make)

@@ -1,0 +1,103 @@
+"""From a command to a mail in the outbox, by the real engine; and the command line that looks at it and sends again."""
+
+import time
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+import pytest
+
+from consumers.notices import Contact
+from domain.commands import parse_command
+from infra.app import App, open_app
+from infra.settings import load_settings
+from tests.integration.cli.driving import Store
+from tests.integration.http.asking import SELLER, placing
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait for a condition, at most half a minute."""
+    end = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < end, "it did not come about in 30 s"
+        time.sleep(0.01)
+
+
+def mails(place: Path) -> list[EmailMessage]:
+    found = [message_from_bytes(file.read_bytes(), policy=default) for file in (place / "outbox").glob("*.eml")]
+    return [each for each in found if isinstance(each, EmailMessage)]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    with open_app(load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal"), publish=True) as here:
+        yield here
+
+
+def say(app: App, command: str, order_id: str, **fields: object) -> None:
+    body = {"command": command, "command_id": f"{command}-1", "marketplace": "acme", "order_id": order_id, **fields}
+    assert app.engine.submit(parse_command(body)).result(30).kind == "accepted"
+
+
+def canceled(app: App, order_id: str = "PO-1") -> None:
+    say(app, "PlaceOrder", **placing(order_id))
+    say(app, "CancelLines", order_id, actor=SELLER, reason="out_of_stock")
+
+
+def test_both_told_a_cancellation_is_in_the_outbox_for_buyer_and_seller(app: App, tmp_path: Path) -> None:
+    assert app.notifying is not None
+    app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
+    app.notifying.contacts.set("acme", "seller", "s-3", Contact("s3@example.org"))
+    canceled(app)
+    until(lambda: len(mails(tmp_path / "journal")) == 3)
+    told = {(mail["To"].addresses[0].addr_spec, mail["Subject"][:30]) for mail in mails(tmp_path / "journal")}
+    assert {who for who, _ in told} == {"b7@example.org", "s3@example.org"}
+    assert any(subject.startswith("Bestellung PO-1: storniert") for _, subject in told)
+    until(lambda: all(n.state == "handed" for n in app.notifying.book.of("acme/PO-1")))  # type: ignore[union-attr]
+
+
+def test_the_command_line_lists_shows_and_sends_again(app: App, tmp_path: Path) -> None:
+    assert app.notifying is not None
+    canceled(app)
+    until(lambda: len(app.notifying.book.of("acme/PO-1")) == 4)  # type: ignore[union-attr]
+    store = Store(tmp_path)
+    listed = store.rescind("notices", "list", "--json").lines
+    assert {each["state"] for each in listed} == {"no-address"} and len(listed) == 4
+    assert "cancelled, reference C-" in store.rescind("notices", "show", "acme/PO-1", "told-3-buyer").out
+    german = store.rescind("notices", "show", "acme/PO-1", "told-3-buyer", "--language", "de", "--json").json
+    assert german["subject"].startswith("Bestellung PO-1: storniert, Vorgang C-")
+    store.rescind("notices", "show", "acme/PO-1", "told-99-buyer", check=1)
+    findings = {each["part"]: each for each in store.rescind("doctor", "--json", check=None).json}
+    assert findings["notices"]["state"] == "note" and "4 had no address" in findings["notices"]["said"]
+    store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "nobody", check=2)
+    store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "b7@example.org", "--name", "Béa")
+    assert store.rescind("contacts", "show", "acme", "buyer", "b-7", "--json").json["name"] == "Béa"
+    assert b"b7@example.org" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    store.rescind("notices", "resend", "acme/PO-1", "told-3-buyer")
+    until(lambda: len(mails(tmp_path / "journal")) == 1)
+    until(lambda: store.rescind("notices", "list", "--state", "handed", "--json").lines != [])
+    store.rescind("contacts", "remove", "acme", "buyer", "b-7")
+    store.rescind("contacts", "show", "acme", "buyer", "b-7", check=1)
+
+
+def test_a_second_engine_on_the_same_store_tells_nobody_beside_the_first(app: App, tmp_path: Path) -> None:
+    assert app.notifying is not None
+    app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org"))
+    with open_app(load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal"), publish=True) as other:
+        canceled(other)
+        until(lambda: len(mails(tmp_path / "journal")) == 2)
+        until(lambda: app.notifying.behind == 0)  # type: ignore[union-attr]
+        assert other.notifying is not None and other.notifying.behind == 0
+    assert len(mails(tmp_path / "journal")) == 2
+
+
+def test_what_was_said_while_nobody_told_is_told_by_the_next_engine(tmp_path: Path) -> None:
+    settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal")
+    with open_app(settings) as app:
+        canceled(app)
+    store = Store(tmp_path)
+    store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "b7@example.org")
+    with open_app(settings, publish=True):
+        until(lambda: len(mails(tmp_path / "journal")) == 2)

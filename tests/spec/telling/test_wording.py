@@ -1,0 +1,149 @@
+"""Language packs are complete and alike; what is said comes from the order; nothing brings markup or links along."""
+
+import re
+from typing import Any
+
+import pytest
+from jinja2 import Environment, meta
+
+from domain.reasons import CANCEL_REASONS, RETURN_REASONS
+from domain.rulebook import RULES
+from domain.told import REMINDED, TEMPLATES
+from infra.mail.facts import NAMES
+from infra.mail.packs import LANGUAGES, pack
+from tests.spec.telling.telling import Desk
+
+NOON = "2026-03-02T12:00:00Z"
+FRAME = {"name", "contact"}
+
+
+def keys(words: Any, path: str = "") -> set[str]:
+    if isinstance(words, dict):
+        return {key for name, inner in words.items() for key in keys(inner, f"{path}/{name}")}
+    return {f"{path}[{len(words)}]"} if isinstance(words, list) else {path}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_pack_has_the_keys_of_every_other(language: str) -> None:
+    assert keys(pack(language).words) == keys(pack("en").words)
+    assert pack(language).language == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pack_has_every_template_reason_and_rule_that_is_told_and_no_other(language: str) -> None:
+    words = pack(language).words
+    assert set(words["told"]) == TEMPLATES
+    assert set(words["reason"]) == {*CANCEL_REASONS, *RETURN_REASONS}
+    assert {rule for rule, (section, _) in RULES.items() if section == 1} <= set(words["rule"]) <= set(RULES)
+    assert set(words["form"]) == {"moment", "months", "decimal", "group", "units", "and"}
+    assert set(words["frame"]) == {"greeting", "order", "policy", "page", "contact", "again", "sign"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_uses_only_what_there_is_and_all_languages_use_the_same(language: str) -> None:
+    def used(words: dict[str, Any]) -> set[str]:
+        source = " ".join([words["subject"], *words["said"]])
+        return meta.find_undeclared_variables(Environment(autoescape=False).parse(source))
+
+    for template, words in pack(language).told.items():
+        assert used(words) <= set(NAMES), template
+        assert used(words) == used(pack("en").told[template]), template
+    for source in pack(language).words["frame"].values():
+        assert meta.find_undeclared_variables(Environment(autoescape=False).parse(source)) <= {*NAMES, *FRAME}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_of_reminder_has_its_sentence(language: str) -> None:
+    source = pack(language).told["reminder"]["said"][0]
+    assert all(f"'{kind}'" in source for kind in REMINDED if kind != "appeal")
+
+
+def test_times_and_money_are_written_as_the_language_does() -> None:
+    instant = 1_772_445_720_000_000
+    assert pack("en").moment(instant, "Europe/Berlin") == "2 March 2026, 11:02 (Europe/Berlin)"
+    assert pack("de").moment(instant, "Europe/Berlin") == "2. März 2026, 11:02 Uhr (Europe/Berlin)"
+    assert (pack("en").money(123456, "EUR"), pack("de").money(123456, "EUR")) == ("1,234.56 EUR", "1.234,56 EUR")
+    assert pack("de").money(1234, "JPY") == "1.234 JPY"
+
+
+def test_who_speaks_german_is_told_in_german() -> None:
+    desk = Desk()
+    desk.people.languages = {"b-1": "de"}
+    desk.canceled(timezone="Europe/Berlin")
+    desk.run(NOON)
+    mail = desk.carrier.taken[1]
+    assert mail.language == "de" and "gehen an Sie zurück" in mail.text and "70,00 USD" in mail.text
+    assert mail.subject.startswith("Bestellung PO-1: der Rest ist storniert, Vorgang C-")
+
+
+def test_a_title_and_a_name_bring_no_markup_along() -> None:
+    desk = Desk()
+    desk.people.names = {"b-1": "<script>alert(1)</script>"}
+    title = '<img src="x" onerror="y"> & "Lamp"'
+    desk.canceled(lines=[{"line": 1, "sku": "A", "title": title, "quantity": 10, "unit_price": "10.00"}])
+    desk.run(NOON)
+    mail = desk.carrier.taken[1]
+    assert "<script" not in mail.html and "<img" not in mail.html
+    assert "&lt;img src=&#34;x&#34; onerror=&#34;y&#34;&gt; &amp; &#34;Lamp&#34;" in mail.html
+    assert title in mail.text
+
+
+def notified(text: str) -> Desk:
+    desk = Desk(texts={"text-4": text})
+    desk.history.place(po_number="PO.example.com")
+    desk.history.say("CancelLines", at="2026-03-02T10:10:00Z", actor="seller", reason="out_of_stock")
+    parcel: dict[str, Any] = {"lines": [1], "carrier": "UPS", "tracking_number": "1Z9"}
+    desk.history.say("ReportShippedAfterCancel", at="2026-03-02T10:20:00Z", actor="seller", **parcel)
+    said = "UPS 1Z9 is on its way although it was cancelled; it would be billed again."
+    desk.history.say("NotifyCustomer", at="2026-03-02T10:30:00Z", actor="seller", text=said)
+    desk.people.names = {"b-1": "www.example.org"}
+    desk.run(NOON)
+    return desk
+
+
+def test_notice_has_link_what_a_customer_is_told_has_no_link_of_any_kind() -> None:
+    mail = notified("UPS 1Z9 is on its way.\nYou would be billed again.").carrier.taken[-1]
+    assert "UPS 1Z9 is on its way." in mail.text and mail.subject.startswith("Order PO example com: it shipped")
+    assert not re.search(r"https?:|href|www\.|example\.", mail.text + re.sub(r"<head>.*</head>", "", mail.html))
+
+
+def test_notice_has_link_a_text_with_one_does_not_go_out() -> None:
+    desk = notified("see example.org for UPS 1Z9")
+    assert desk.states()["notice-1"] == "failed"
+    assert not any("example.org for" in mail.text for mail in desk.carrier.taken)
+
+
+def test_a_text_that_was_erased_is_told_to_nobody() -> None:
+    desk = notified("UPS 1Z9")
+    assert desk.states()["notice-1"] == "handed"
+    letter = desk.book.letter_of("acme/PO.x", "notice-1")
+    assert letter is None
+    desk.texts.clear()
+    again = desk.book.letter_of("acme/PO-1", "notice-1")
+    assert again is not None and desk.book.again(again)
+    desk.run(NOON)
+    assert desk.states()["notice-1"] == "failed"
+
+
+def test_every_template_can_be_said_of_every_history() -> None:
+    """Twelve histories with something of everything, in both languages: nothing fails."""
+    from tests.contract.views.filled import history as filled
+
+    desks = []
+    for language in LANGUAGES:
+        desk = Desk()
+        desk.people.languages = {"b-1": language, "s-1": language}
+        desk.texts = _Anything()
+        made = filled()
+        desk.history.logs = made.logs[:1]
+        desk.start()
+        desk.run("2026-03-05T12:00:00Z")
+        desks.append(desk)
+        failed = desk.book.newest("failed", 100)
+        assert not failed, failed
+    assert len(desks[0].carrier.taken) == len(desks[1].carrier.taken) > 10
+
+
+class _Anything(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "UPS 1Z9 left"
