@@ -133,9 +133,13 @@ def acknowledged(directory: Path, in_flight: int, commands: int, *, partitions: 
 
 def acknowledged_on(settings: Settings, in_flight: int, commands: int, first: int = 0) -> Measured:
     """The same on the journal of these settings, which is made if need be."""
-    settings = settings.model_copy(update={"commands_in_flight": max(1024, in_flight)})
-    with open_app(settings, views=False) as app:
-        return _measure(app.engine, in_flight, commands, first)
+    with open_app(prepared(settings, in_flight), views=False) as app:
+        return measure_in(app.engine, in_flight, commands, first)
+
+
+def prepared(settings: Settings, in_flight: int) -> Settings:
+    """These settings, with room for so many commands at once."""
+    return settings.model_copy(update={"commands_in_flight": max(1024, in_flight)})
 
 
 def overhead(in_flight: int, commands: int) -> Measured:
@@ -157,7 +161,7 @@ def overhead(in_flight: int, commands: int) -> Measured:
     journal = MemoryLog(1, clock).journal("bench")
     engine = Engine(journal, control, {0: memory_local_state(0, 1)}, ports, name="bench", limits=Limits())
     engine.start()
-    return _measure(engine, in_flight, commands, 0, step=lambda: engine.step(clock()))
+    return measure_in(engine, in_flight, commands, 0, step=lambda: engine.step(clock()))
 
 
 class _NoVault:
@@ -165,7 +169,8 @@ class _NoVault:
         raise AssertionError("the bench's commands carry no texts")
 
 
-def _measure(engine: Engine, in_flight: int, commands: int, first: int, step: Any = None) -> Measured:
+def measure_in(engine: Engine, in_flight: int, commands: int, first: int, step: Any = None) -> Measured:
+    """Work through so many commands on orders that are numbered from ``first`` on, and time it."""
     lives = [life(first + number) for number in range(commands // PER_ORDER + in_flight + 1)]
     clients = Clients(engine, iter(lives), commands)
     began, cpu = perf_counter(), process_time()

@@ -69,7 +69,7 @@ def measure(scale: float, settings: Settings) -> Iterator[Figure]:
             try:
                 yield _beside(settings, run, client, partitions, in_flight, commands)
             finally:
-                _delete(settings, run)
+                delete(settings, run)
 
 
 def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_flight: int, commands: int) -> Figure:
@@ -78,7 +78,7 @@ def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_fl
         ours = _patiently(lambda: acknowledged_on(settings.model_copy(update=here), in_flight, commands))
     if ours.kinds != {"accepted": ours.commands}:
         raise RuntimeError(f"not every command was accepted: {ours.kinds}")
-    records = records_of(_client(settings, client, at.journal), partitions)
+    records = records_of(client_of(settings, client, at.journal), partitions)
     floor = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.same"), partitions, records, in_flight)
     alone = [one for record in records for one in single(record)]
     singles = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.single"), partitions, alone, in_flight)
@@ -178,7 +178,7 @@ def raw(settings: Settings, name: str, at: KafkaAt, partitions: int, records: li
         topics.create(partitions)
     finally:
         topics.close()
-    client = _client(settings, name, at.journal)
+    client = client_of(settings, name, at.journal)
     described = client.describe(settings.timings.ask)
     if described is None:
         raise RuntimeError(f"{at.journal} was made, but is not there")
@@ -227,7 +227,7 @@ def raw(settings: Settings, name: str, at: KafkaAt, partitions: int, records: li
     return Floor(sum(record.commits for record in records) / seconds, waits[int(len(waits) * 0.99)])
 
 
-def _client(settings: Settings, name: str, topic: str) -> Client:
+def client_of(settings: Settings, name: str, topic: str) -> Client:
     at = settings.journal_at.kafka
     if at is None:
         raise ValueError("the settings name no journal on Kafka")
@@ -238,7 +238,7 @@ def _client(settings: Settings, name: str, topic: str) -> Client:
     return PythonClient(at.servers, topic, settings.security)
 
 
-def _delete(settings: Settings, at: KafkaAt) -> None:
+def delete(settings: Settings, at: KafkaAt) -> None:
     """The topics of a run."""
     names = {at.journal, at.control, f"{at.prefix}.same.journal", f"{at.prefix}.single.journal"}
     admin = KafkaAdminClient(**connection(at.servers, settings.security), bootstrap_timeout_ms=5_000)

@@ -48,26 +48,41 @@ def measure(scale: float) -> Iterator[Figure]:
     )
 
 
+class Folding:
+    """A whole replay with its checks: every record decoded, admitted, every event decoded, every order folded."""
+
+    def __init__(self, partitions: int) -> None:
+        self.events = 0
+        self._admissions = [Admission(number, partitions, MemoryHeads()) for number in range(partitions)]
+        self._orders: dict[str, Order] = {}
+
+    def take(self, records: Sequence[JournalRecord]) -> None:
+        """The next records, each partition's in its order."""
+        orders = self._orders
+        for record in records:
+            for verdict in self._admissions[record.partition].take(record):
+                if not isinstance(verdict, Admitted):
+                    raise RuntimeError(f"a commit of the bench was not admitted: {verdict}")
+                commit = verdict.commit
+                stamp = stamp_of(commit)
+                for part in commit.streams:
+                    if part.stream.startswith("$"):
+                        continue
+                    order = orders.get(part.stream)
+                    if order is None:
+                        order = orders[part.stream] = fresh(*part.stream.split("/", 1))
+                    for entry in part.events:
+                        event = decode_event(entry.name, entry.schema_version, entry.body)
+                        apply(order, event, entry.occurred_at, stamp)
+                        self.events += 1
+
+
 def fold_everything(log: Sequence[JournalRecord]) -> tuple[int, float]:
-    """(events, seconds of this thread) of a whole replay with its checks."""
+    """(events, seconds of this thread) of a whole replay of one partition."""
+    folding = Folding(1)
     began = thread_time()
-    admission = Admission(0, 1, MemoryHeads())
-    orders: dict[str, Order] = {}
-    events = 0
-    for record in log:
-        for verdict in admission.take(record):
-            if not isinstance(verdict, Admitted):
-                raise RuntimeError(f"a commit of the bench was not admitted: {verdict}")
-            commit = verdict.commit
-            stamp = stamp_of(commit)
-            for part in commit.streams:
-                order = orders.get(part.stream)
-                if order is None:
-                    order = orders[part.stream] = fresh(*part.stream.split("/", 1))
-                for entry in part.events:
-                    apply(order, decode_event(entry.name, entry.schema_version, entry.body), entry.occurred_at, stamp)
-                    events += 1
-    return events, thread_time() - began
+    folding.take(log)
+    return folding.events, thread_time() - began
 
 
 def fastavro_alone(log: Sequence[JournalRecord]) -> tuple[int, float]:

@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
 BENCHES = {
     "B1": "acknowledged commands a second on the embedded journal",
-    "B2": "replay and verify, events a second and core",
+    "B2": "replay and verify, events a second and core, from Kafka too where --journal names one",
     "B3": "every view made anew, on SQLite, and on PostgreSQL where --views names one",
     "B5": "cost of a command as history grows, and memory",
+    "B6": "two processes against one, on Kafka too where --journal names one",
     "K1": "B1 on Kafka, where --journal names one (docs/how-to/measure.md)",
 }
 
 
 @click.command(help="Measure: " + "; ".join(f"{name} {what}" for name, what in BENCHES.items()) + ".")
-@click.argument("names", metavar="[B1|B2|B3|B5|K1]...", nargs=-1, type=click.Choice(list(BENCHES)))
+@click.argument("names", metavar="[B1|B2|B3|B5|B6|K1]...", nargs=-1, type=click.Choice(list(BENCHES)))
 @click.option("--scale", default=1.0, show_default=True, type=click.FloatRange(0.001, 10), help="Smaller is quicker.")
 @click.option("--full", is_flag=True, help="B5 up to 1,000,000 orders; takes minutes.")
 @click.option("--out", default="bench/results.json", show_default=True, metavar="FILE", help="Where the figures go.")
@@ -71,6 +72,11 @@ def _measured(names: tuple[str, ...], settings: "Settings", scale: float, full: 
         from infra.bench import replaying
 
         yield from replaying.measure(scale)
+        at = settings.journal_at.kafka
+        if at is not None:
+            from infra.bench import replaying_kafka
+
+            yield from replaying_kafka.measure(scale, settings, at)
     if "B3" in names:
         from infra.bench import rebuilding
 
@@ -79,6 +85,10 @@ def _measured(names: tuple[str, ...], settings: "Settings", scale: float, full: 
         from infra.bench import growing
 
         yield from growing.measure(scale, full=full)
+    if "B6" in names:
+        from infra.bench import processes
+
+        yield from processes.measure(scale, settings)
     if "K1" in names:
         from infra.bench import kafka
 

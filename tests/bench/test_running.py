@@ -10,7 +10,9 @@ from tests.integration.cli.driving import Store
 from tests.postgresql.server import Server
 
 
-@pytest.mark.parametrize(("bench", "figures", "beside"), [("B1", 4, 2), ("B2", 1, 2), ("B3", 1, 1), ("B5", 2, 1)])
+@pytest.mark.parametrize(
+    ("bench", "figures", "beside"), [("B1", 4, 2), ("B2", 1, 2), ("B3", 1, 1), ("B5", 2, 1), ("B6", 1, 1)]
+)
 def test_each_bench_stands_beside_what_it_is_compared_with(
     tmp_path: pathlib.Path, bench: str, figures: int, beside: int
 ) -> None:

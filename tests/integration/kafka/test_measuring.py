@@ -38,6 +38,21 @@ def test_k1_stands_beside_what_the_client_alone_and_the_library_come_to(
         assert [name for name in asking.list_topics() if name.startswith(prefix)] == []
 
 
+@pytest.mark.slow
+def test_a_replay_and_two_processes_are_measured_on_it_too(kafka: Kafka, tmp_path: Path) -> None:
+    prefix = kafka.prefix()
+    where = ("--journal", kafka.url(prefix, 3))
+    done = Store(tmp_path).rescind(
+        "bench", "B2", "B6", *where, "--scale", "0.01", "--out", tmp_path / "r.json", "--json"
+    )
+    measured = [(figure["bench"], sorted(figure["ratio"])) for figure in done.json["figures"]]
+    assert measured[1] == ("B2", ["reading alone", "the same from memory"])
+    assert measured[2:] == [("B6", ["one process"])] * 2
+    assert all(figure["value"] > 0 for figure in done.json["figures"])
+    with admin(kafka.servers) as asking:
+        assert [name for name in asking.list_topics() if name.startswith(prefix)] == []
+
+
 def test_k1_asks_for_a_cluster(tmp_path: Path) -> None:
     done = Store(tmp_path).rescind("bench", "K1", check=2)
     assert "kafka://HOST:PORT/PREFIX" in done.err
