@@ -237,6 +237,17 @@ class PolicyDocument:
         return PolicyPublished(self.policy.id, self.policy.version, self.sha256, self.document)
 
 
+PLAINLY: Final[Mapping[str, str]] = {
+    "tuple_type": 'write a list, like ["one", "two"]',
+    "too_short": "name at least one",
+    "bool_type": "write true or false",
+    "int_type": "write a whole number, without quotes",
+    "string_type": "write a text, in quotes",
+    "model_type": "this is a table: write it as [NAME], with its keys below",
+}
+"""What pydantic says of a wrong form → what to do instead."""
+
+
 def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
     """Check a policy document (as TOML or JSON gave it); ``BadInput`` names the key, rule or value."""
     try:
@@ -247,6 +258,11 @@ def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
         message = error["msg"].removeprefix("Value error, ")
         if error["type"] not in ("value_error", "missing", "extra_forbidden"):
             message = f"{error['input']!r}: {message}"
+        if error["type"] in PLAINLY:
+            message = f"{error['input']!r}: {PLAINLY[error['type']]}"
+        if error["type"] == "string_pattern_mismatch":
+            form = 'a share like "2.5 %"' if key == "standing.limit" else "1 to 64 of a-z, 0-9 and -"
+            message = f"{error['input']!r}: write {form}"
         if error["type"] == "extra_forbidden":
             message = "there is no such key"
         if error["type"] == "missing":

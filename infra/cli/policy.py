@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +13,10 @@ from infra.cli.printing import console, plain, print_json, table
 if TYPE_CHECKING:
     from domain.policy import Policy, PolicyBook, PolicyDocument
     from infra.settings import Settings
+
+
+BESIDE_RULES: Final = ("cases", "disputes", "returns", "standing", "both-told")
+"""Tables of a policy that are no parameters of a listed rule."""
 
 
 @click.group()
@@ -65,16 +69,23 @@ def show(settings: "Settings", name: str, as_json: bool) -> None:
 @as_json
 @stored
 def explain(settings: "Settings", name: str, as_json: bool) -> None:
-    """What its rules say, in the order in which they are judged, with the parameters in force."""
+    """What its rules say, in the order in which they are judged, and what every key means, with the value in force."""
     from domain.rulebook import RULES
 
     document = _named(_book(settings), name)
     told: list[dict[str, Any]] = [
-        {"rule": rule, "says": RULES[rule][1], "parameters": _parameters(document.policy, rule)}
+        {
+            "rule": rule,
+            "says": RULES[rule][1],
+            "parameters": _parameters(document.policy, rule),
+            "means": _meanings(document.policy, rule),
+        }
         for rule in (*document.policy.rules, *_beside(document.policy))
     ]
+    rest = {table: _meanings(document.policy, table) for table in ("", *BESIDE_RULES)}
     if as_json:
-        print_json(told)
+        off = "off: the policy has no such table"
+        print_json([*told, *({"rule": None, "table": table, "means": means or off} for table, means in rest.items())])
         return
     out = console()
     title = f", {document.policy.title}" if document.policy.title else ""
@@ -85,11 +96,17 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
         shown = ", ".join(f"{key} {value}" for key, value in each["parameters"].items())
         out.print(f"\n{place} [bold]{each['rule']}[/]" + plain(f" ({shown})" if shown else ""))
         out.print(plain(f"   {each['says']}"))
-    out.print()
-    for key in ("cases", "disputes", "returns", "standing"):
-        found = _table(getattr(document.policy, key))
+        for sentence in each["means"].values():
+            out.print(plain(f"   {sentence}"))
+    out.print("\nBeside its rules:")
+    for sentence in rest[""].values():
+        out.print(plain(f"   {sentence}"))
+    for key in BESIDE_RULES:
+        found = _table(getattr(document.policy, key.replace("-", "_")))
         shown = ", ".join(f"{name} {value}" for name, value in found.items()) if found is not None else "off"
         out.print(plain(f"{key}: {shown}"))
+        for sentence in rest[key].values():
+            out.print(plain(f"   {sentence}"))
 
 
 @policy.command()
@@ -190,6 +207,33 @@ def _parameters(policy: "Policy", rule: str) -> dict[str, Any]:
     if rule == "reason-required":
         return {"reasons": ", ".join(policy.reasons)}
     return _table(getattr(policy, rule.replace("-", "_"), None)) or {}
+
+
+def _meanings(policy: "Policy", table: str) -> dict[str, str]:
+    """What the keys of a table mean, or (empty name) those outside of any; nothing where the table is off."""
+    from pydantic import BaseModel
+
+    from infra.policy_words import means
+
+    part: Any = policy if not table else getattr(policy, table.replace("-", "_"), None)
+    if table == "reason-required":
+        return means("", {"reasons": policy.reasons})
+    if table == "fill-or-kill":
+        return means("", {"fill-or-kill": policy.fill_or_kill})
+    if not isinstance(part, BaseModel):
+        return {}
+    fields = type(part).model_fields
+    said = {fields[name].alias or name: value for name, value in part}
+    return means(
+        table, {key: value for key, value in said.items() if not isinstance(value, BaseModel) and _is_key(table, key)}
+    )
+
+
+def _is_key(table: str, key: str) -> bool:
+    """Tables that are off look like keys without a value."""
+    from infra.policy_words import MEANS
+
+    return (table, key) in MEANS
 
 
 def _table(value: Any) -> dict[str, Any] | None:

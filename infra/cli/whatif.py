@@ -19,6 +19,7 @@ from domain.instants import Instant, format_instant
 from infra.cli.exits import Unavailable, Wrong
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, money, plain, print_json, say, table
+from infra.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     from domain.policy import PolicyBook, PolicyDocument
@@ -325,7 +326,7 @@ def _write(path: Path, report: Report) -> None:
             out = csv.writer(file)
             out.writerow(COLUMNS)
             for life in report.changed:
-                out.writerows(_row(life, flip) for flip in life.flips or (None,))
+                out.writerows(map(safe_cell, _row(life, flip)) for flip in life.flips or (None,))
     except OSError as wrong:
         raise Unavailable(f"{path} cannot be written: {wrong.strerror}") from None
 

@@ -17,6 +17,7 @@ from docs.generate import PAGES
 from domain.commands import COMMANDS, parse_command
 from domain.errors import BadInput
 from domain.policy import Policy
+from infra.policy_words import MEANS
 from tests.architecture.planted import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -119,6 +120,10 @@ def test_every_key_of_a_policy_file_is_described() -> None:
     described = {(table.strip(" `[]"), key) for table, keys in rows for key in re.findall(r"`([a-z-]+)`", keys)}
     assert set(keys_of_a_policy()) - described == set()
     assert described - set(keys_of_a_policy()) == set()
+
+
+def test_every_key_of_a_policy_is_explained_in_words() -> None:
+    assert set(MEANS) == set(keys_of_a_policy())
 
 
 def pages() -> list[pathlib.Path]:

@@ -80,7 +80,7 @@ def test_orders_are_placed_under_the_newest_or_the_version_named(shop: Store) ->
 
 def test_a_policy_explains_its_rules_in_the_order_in_which_they_are_judged(shop: Store) -> None:
     told = shop.rescind("policy", "explain", "corner-shop", "--json").json
-    assert [t["rule"] for t in told] == [
+    assert [t["rule"] for t in told if t["rule"]] == [
         "shipped-lock",
         "grace-window",
         "seller-has-final-say",
@@ -88,9 +88,16 @@ def test_a_policy_explains_its_rules_in_the_order_in_which_they_are_judged(shop:
         "auto-canceled-is-final",
     ]
     assert told[1]["parameters"] == {"length": "2 hours"}
+    assert told[1]["means"] == {"length": "Until 2 hours after placing, that instant included."}
+    assert told[2]["means"]["silence"].startswith("Without an answer by then the request stays open")
+    beside = {t["table"]: t["means"] for t in told if t["rule"] is None}
+    assert set(beside) == {"", "cases", "disputes", "returns", "standing", "both-told"}
+    assert str(beside["cases"]).startswith("off")
+    assert set(beside[""]) >= {"reasons", "fill-or-kill", "cancelled-but-shipped"}
     out = shop.rescind("policy", "explain", "mutual-consent").out
     assert "1. mutual-consent-after-shipment (deadline 3 days, silence stays)" in out
     assert "disputes: request 60 days" in out
+    assert "A dispute is opened within 60 days of the purchase." in out
 
 
 def test_two_policies_are_compared_key_by_key(shop: Store) -> None:

@@ -45,6 +45,18 @@ def two_orders(store: Store) -> None:
     )
 
 
+def test_an_id_that_a_spreadsheet_would_run_as_a_formula_is_text_in_the_csv(store: Store) -> None:
+    evil = '=HYPERLINK("http://elsewhere.example")'
+    buyer = {"kind": "buyer", "id": evil}
+    store.take([placed("PO-1", buyer_id=evil), {**asks("PO-1", "2026-03-02T14:00:00Z"), "actor": buyer}])
+    (store.place / "shop.toml").write_text(CORNER_SHOP, encoding="utf-8")
+    store.rescind("whatif", "--policy", store.place / "shop.toml", "--csv", store.place / "flips.csv")
+    with (store.place / "flips.csv").open(encoding="utf-8", newline="") as opened:
+        [row] = csv.DictReader(opened)
+    assert row["buyer_id"] == f"'{evil}"
+    assert row["refunds_minor_after"] == "10000"
+
+
 def test_a_policy_file_is_asked_before_it_is_published(store: Store) -> None:
     two_orders(store)
     file = store.place / "corner-shop.toml"
