@@ -1,10 +1,59 @@
-"""Rules, by id, and the policies that a journal begins with."""
+"""Rules, by id, with parameters, presets and specifications; and the policies that a journal begins with."""
 
 from importlib import resources
+from typing import Any, TypeGuard, get_args
 
+from pydantic import BaseModel
+
+from docs.pages.specs import SPECS
 from docs.pages.text import NOTE, cell
 from domain import rulebook
+from domain.policy import Policy
+from domain.presets import presets
+from domain.reasons import CANCEL_REASONS
 
+TABLE = {
+    "reason-required": "reasons",
+    "auto-canceled-is-final": "fill-or-kill",
+    "both-told": "both-told",
+    "case-reasons": "cases",
+    "case-window": "cases",
+    "case-evidence": "cases",
+    "case-thread": "cases",
+    "case-decision-time": "cases",
+    "seller-may-accept": "cases",
+    "silence-is-not-consent": "cases",
+    "platform-pays-return": "cases",
+    "store-return": "returns",
+    "return-not-confirmed": "returns",
+    **dict.fromkeys(
+        (
+            "notify-customer",
+            "notice-lacks-tracking",
+            "notice-has-link",
+            "acknowledge-both",
+            "evidence-of-acknowledgment",
+            "rebill",
+            "credit-memo",
+            "memo-needs-acknowledgment",
+        ),
+        "cancelled-but-shipped",
+    ),
+}
+"""Rule → the key or table of a policy file that it belongs to, where that has another name."""
+BESIDE = frozenset(
+    {
+        "fill_or_kill",
+        "cancelled_but_shipped",
+        "unpaid_auto_cancel",
+        "late_ship_auto_cancel",
+        "stalled_tracking",
+        "cases",
+        "returns",
+        "standing",
+    }
+)
+"""What is switched on beside the list."""
 SECTIONS = {
     1: "Who may cancel what, and when",
     2: "What a cancellation does",
@@ -27,12 +76,68 @@ def rule_page() -> str:
         "that speaks decides.",
         "",
     ]
+    lines += [
+        "*Parameters* are keys of the rule's table in a policy file, with their defaults. *Presets* have the rule in",
+        "their list, or switched on beside it. *Shown by* is the test whose name says it.",
+        "",
+    ]
     for section, title in SECTIONS.items():
+        rules = {rule: text for rule, (where, text) in rulebook.RULES.items() if where == section}
+        if not rules:
+            continue
+        if section == 0:
+            rows = [f"| `{rule}` | {cell(text)} |" for rule, text in rules.items()]
+            lines += [f"## {title}", "", "| id | rule |", "|---|---|", *rows, ""]
+            continue
         rows = [
-            f"| `{rule}` | {cell(sentence)} |" for rule, (where, sentence) in rulebook.RULES.items() if where == section
+            f"| `{rule}` | {cell(text)} | {_parameters(rule)} | {_presets(rule)} | {_spec(rule)} |"
+            for rule, text in rules.items()
         ]
-        lines += [f"## {title}", "", "| id | rule |", "|---|---|", *rows, ""] if rows else []
+        head = ["| id | rule | parameters | presets | shown by |", "|---|---|---|---|---|"]
+        lines += [f"## {section}. {title}", "", *head, *rows, ""]
     return "\n".join(lines)
+
+
+def _parameters(rule: str) -> str:
+    """Keys with their defaults."""
+    table = TABLE.get(rule, rule).replace("-", "_")
+    field = Policy.model_fields.get(table)
+    if field is None:
+        return ""
+    model = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_table(t)), None)
+    if model is None:
+        return f"`{table.replace('_', '-')}` {_default(field.default)}"
+    keys = {f.alias or name.replace("_", "-"): f.default for name, f in model.model_fields.items()}
+    return "; ".join(f"`{key}` {_default(value)}" for key, value in keys.items())
+
+
+def _is_table(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return "all" if value == CANCEL_REASONS else ", ".join(value)
+    return str(value)
+
+
+def _presets(rule: str) -> str:
+    found = []
+    for document in presets():
+        policy, table = document.policy, TABLE.get(rule, rule).replace("-", "_")
+        beside = getattr(policy, table, None) if table in BESIDE else None
+        if policy.lists(rule) or beside:
+            found.append(policy.id)
+    return ", ".join(found)
+
+
+def _spec(rule: str) -> str:
+    file, name = SPECS[rule]
+    return f"`{file}`: {name.removeprefix('test_').replace('_', ' ')}"
 
 
 def preset_page() -> str:

@@ -1,0 +1,175 @@
+"""Rules that no worked number shows, one sentence each: who may, until when, and what a refusal says to a person."""
+
+from typing import Any
+
+from domain import events as e
+from tests.spec.domain.story import Story
+
+MONDAY = "2026-03-02T10:00:00Z"
+PARCEL = {"carrier": "UPS", "tracking_number": "1Z9"}
+TWO = [{"line": n, "sku": f"A-{n}", "quantity": 2, "unit_price": "10.00"} for n in (1, 2)]
+
+
+def asked(story: Story, at: str, request: str = "r1", **fields: Any) -> str:
+    return story.say("RequestCancel", at, request_id=request, **{"reason": "changed_mind", **fields})
+
+
+def because(story: Story) -> str:
+    """The sentence of the last refusal."""
+    events, _ = story.commits[-1]
+    return next(x.verdict.because for x, _ in reversed(events) if isinstance(x, e.CancelRefused | e.CommandRefused))
+
+
+def delivered(policy: str = "peer-to-peer") -> Story:
+    story = Story(policy).placed()
+    story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
+    story.say("Deliver", "2026-03-04T10:00:00Z")
+    return story
+
+
+def test_a_store_lets_its_buyers_cancel_for_a_day_but_not_once_it_has_begun_to_pick() -> None:
+    story = Story("general-store").placed()
+    story.say("StartFulfilment", "2026-03-02T11:00:00Z", stage="picking")
+    assert asked(story, "2026-03-02T12:00:00Z") == "refused:window-of-the-store"
+    assert because(story) == "Line 1 is already in the shipping process."
+    late = Story("general-store").placed()
+    assert asked(late, "2026-03-03T10:00:00.000001Z") == "refused:window-of-the-store"
+
+
+def test_a_buyer_may_ask_within_the_hour_and_no_later() -> None:
+    story = Story("auction-house").placed()
+    assert asked(story, "2026-03-02T11:00:00.000001Z") == "refused:request-window"
+    assert because(story) == "The time in which a cancellation can be asked for is over."
+    assert asked(story, "2026-03-02T11:00:00.000002Z", "r2") == "refused:request-window"
+    assert asked(Story("auction-house").placed(), "2026-03-02T11:00:00Z") == "accepted"
+
+
+def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
+    story = Story().placed(lines=TWO)
+    part = [{"line": 1, "quantity": 1}]
+    assert asked(story, "2026-03-02T11:00:00Z", lines=part) == "refused:whole-lines-only"
+    assert because(story) == "Line 1 can be cancelled whole (2), not 1 of it."
+    assert asked(story, "2026-03-02T11:00:00Z", "r2", lines=[1]) == "accepted"
+
+
+def test_a_cancellation_without_a_reason_is_refused_by_name_of_the_line() -> None:
+    story = Story().placed()
+    assert story.say("CancelLines", "2026-03-02T11:00:00Z") == "refused:reason-required"
+    assert because(story) == "Line 1 needs a reason to be cancelled."
+
+
+def test_before_a_request_is_carried_out_the_store_offers_something_else() -> None:
+    story = Story("general-store").placed()
+    assert asked(story, "2026-03-02T11:00:00Z") == "accepted"
+    assert "AlternativeOffered" in story.events()
+    assert story.say("TakeAlternative", "2026-03-02T12:00:00Z", request_id="r1", kind="credit") == "accepted"
+    assert story.here.requests["r1"].status == "withdrawn"
+
+
+def test_an_order_that_is_not_paid_in_time_cancels_itself() -> None:
+    story = Story("auction-house").placed(paid=False)
+    story.say("SendMessage", "2026-03-06T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
+    assert story.here.open_units == 0
+    assert story.here.refunds == {}
+
+
+def test_what_is_not_shipped_in_time_cancels_itself_and_what_shipped_is_untouched() -> None:
+    story = Story("big-box").placed(lines=TWO, ship_by="2026-03-04T10:00:00Z")
+    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[1])
+    story.say("SendMessage", "2026-03-08T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
+    assert [(x.shipped, x.canceled) for x in story.here.lines.values()] == [(2, 0), (0, 2)]
+
+
+def test_a_second_request_over_the_same_line_is_answered_with_the_first_ones_state() -> None:
+    story = Story().placed()
+    asked(story, "2026-03-02T11:00:00Z")
+    assert asked(story, "2026-03-02T12:00:00Z", "r2") == "refused:one-open-request"
+    assert because(story) == "Request r1 is open already and waits for an answer."
+
+
+def test_what_is_cancelled_cannot_be_cancelled_again() -> None:
+    story = Story("peer-to-peer").placed()
+    asked(story, "2026-03-02T11:00:00Z")
+    assert asked(story, "2026-03-02T12:00:00Z", "r2") == "refused:already-canceled"
+    assert because(story) == "Line 1 is cancelled already."
+
+
+def test_what_shipped_cannot_be_cancelled_and_the_answer_says_what_has_shipped() -> None:
+    story = Story().placed()
+    story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
+    assert asked(story, "2026-03-02T13:00:00Z") == "refused:shipped-lock"
+    assert because(story) == "The order has shipped, so it can no longer be cancelled."
+
+
+def test_a_case_is_only_for_what_is_not_as_promised() -> None:
+    story = delivered()
+    case: dict[str, Any] = {"case_id": "k1", "lines": [1]}
+    assert story.say("OpenCase", "2026-03-04T11:00:00Z", reason="does_not_fit", **case) == "refused:case-reasons"
+    assert because(story).startswith("does_not_fit does not open a case")
+
+
+def test_a_case_is_opened_within_its_days_of_delivery_and_no_later() -> None:
+    case: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
+    assert delivered().say("OpenCase", "2026-03-07T10:00:00Z", **case) == "accepted"
+    assert delivered().say("OpenCase", "2026-03-07T10:00:00.000001Z", **case) == "refused:case-window"
+
+
+def test_before_delivery_a_cancellation_is_the_right_thing_and_after_it_a_case() -> None:
+    story = Story("peer-to-peer").placed()
+    case: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
+    assert story.say("OpenCase", "2026-03-02T11:00:00Z", **case) == "refused:cancel-is-not-case"
+    assert asked(delivered("auction-house"), "2026-03-04T11:00:00Z") == "refused:case-is-not-cancel"
+
+
+def test_a_seller_who_says_nothing_has_not_accepted_and_nothing_is_decided_by_itself() -> None:
+    story = delivered()
+    story.say("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
+    story.say("SendMessage", "2026-03-20T10:00:00Z", message_id="m1", to="seller", text="Well?")
+    assert story.here.cases["k1"].status == "open"
+    assert story.here.returns == {}
+    late: dict[str, Any] = {"case_id": "k1", "outcome": "return", "rule": "silence-is-not-consent"}
+    assert story.say("DecideCase", "2026-03-20T11:00:00Z", **late) == "accepted"
+    assert story.here.returns["return-1"].postage == "platform"
+
+
+def test_a_seller_may_accept_the_return_before_the_decision() -> None:
+    story = delivered()
+    story.say("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
+    assert story.say("AcceptReturn", "2026-03-04T12:00:00Z", about="k1") == "accepted"
+    assert story.here.cases["k1"].status == "accepted"
+
+
+def test_what_was_promised_of_a_line_is_pinned_on_it() -> None:
+    listing = {"ref": "listing-7", "sha256": "ab" * 32}
+    story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "1.00", "listing": listing}])
+    assert story.here.lines[1].listing == e.Listing("listing-7", bytes.fromhex("ab" * 32))
+
+
+def test_a_return_is_for_the_stores_reasons_and_days() -> None:
+    back: dict[str, Any] = {"lines": [1], "reason": "changed_mind"}
+    assert delivered("general-store").say("RequestReturn", "2026-04-03T10:00:00Z", **back) == "accepted"
+    late = delivered("general-store")
+    assert late.say("RequestReturn", "2026-04-03T10:00:00.000001Z", **back) == "refused:store-return"
+    assert because(late) == "The time for a return is over."
+
+
+def found() -> Story:
+    story = Story().placed()
+    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="pricing_error")
+    assert story.say("ReportShippedAfterCancel", "2026-03-03T10:00:00Z", lines=[1], **PARCEL) == "accepted"
+    return story
+
+
+def test_a_notice_without_carrier_and_number_or_with_a_link_is_not_sent() -> None:
+    story = found()
+    bare = story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped. You would be billed again.")
+    assert bare == "refused:notice-lacks-tracking"
+    linked = "It shipped with UPS 1Z9, see https://ups.example/1Z9. You would be billed again."
+    assert story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text=linked) == "refused:notice-has-link"
+
+
+def test_support_acknowledges_for_a_customer_only_with_the_messages_attached() -> None:
+    story = found()
+    story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped with UPS 1Z9. You would be billed again.")
+    both: dict[str, Any] = {"by": "support", "accepts_item": True, "accepts_rebilling": True}
+    assert story.say("Acknowledge", "2026-03-03T12:00:00Z", **both) == "refused:evidence-of-acknowledgment"
