@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from consumers.journal import Appended, JournalDamaged, JournalRecord, JournalUnavailable, LogLost
-from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic
-from infra.kafka.journal import KafkaJournal
+from consumers.journal import Appended, JournalDamaged, JournalRecord, JournalUnavailable
+from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic, log_lost
+from infra.kafka.journal import Opening
 from infra.kafka.python import (
     ConfigResource,
     ConfigResourceType,
@@ -29,24 +29,6 @@ from infra.kafka.python import (
 
 _DEFAULT_LARGEST: Final = 1_048_588
 """Kafka's own ``max.message.bytes``, if the topic's cannot be read."""
-
-
-def open_kafka_journal(
-    servers: str,
-    topic: str,
-    partitions: int | None = None,
-    *,
-    security: Security | None = None,
-    timings: Timings | None = None,
-    wake: Callable[[], None] = lambda: None,
-) -> KafkaJournal:
-    """The journal in this topic. JournalUnavailable, JournalMismatch (``KafkaJournal``)."""
-    client = PythonClient(servers, topic, security or Security())
-    try:
-        return KafkaJournal(client, partitions, timings=timings, wake=wake)
-    except BaseException:
-        client.close()
-        raise
 
 
 def connection(servers: str, security: Security) -> dict[str, Any]:
@@ -270,15 +252,7 @@ class PythonReader:
             gone = {of.partition: f"there is no offset {offset}" for of, offset in error.args[0].items()}
         self.follow({partition: offset for partition, offset in self._where().items() if partition not in gone})
         self._behind = None
-        return Lost(
-            {
-                partition: LogLost(
-                    f"{self._topic}: partition {partition}: {why}: the log lost what was acknowledged. Restore it from "
-                    "a copy; nothing is decided on a shorter history"
-                )
-                for partition, why in gone.items()
-            }
-        )
+        return Lost({partition: log_lost(self._topic, partition, why) for partition, why in gone.items()})
 
     def _all_damaged(self, error: Exception) -> Lost:
         """A record's checksum is wrong. The client does not say where, so every partition is told, and goes on."""
@@ -292,3 +266,7 @@ def _record(record: Any) -> JournalRecord:
 
 def _unavailable(error: Exception) -> JournalUnavailable:
     return JournalUnavailable(f"{type(error).__name__}: {error}")
+
+
+open_kafka_journal: Final = Opening(PythonClient)
+"""The journal in a topic, through this client."""

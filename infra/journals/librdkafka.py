@@ -23,9 +23,9 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
-from consumers.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable, LogLost
-from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic
-from infra.kafka.journal import KafkaJournal
+from consumers.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable
+from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic, log_lost
+from infra.kafka.journal import Opening
 
 V = TypeVar("V")
 
@@ -33,24 +33,6 @@ _ATTEMPT: Final = 0.75
 """Seconds for one try to ask for ends; now and then a new client's first question is not answered."""
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError.INVALID_MSG, KafkaError._BAD_COMPRESSION})
-
-
-def open_librdkafka_journal(
-    servers: str,
-    topic: str,
-    partitions: int | None = None,
-    *,
-    security: Security | None = None,
-    timings: Timings | None = None,
-    wake: Callable[[], None] = lambda: None,
-) -> KafkaJournal:
-    """The journal in this topic. JournalUnavailable, JournalMismatch (``KafkaJournal``)."""
-    client = LibrdkafkaClient(servers, topic, security or Security())
-    try:
-        return KafkaJournal(client, partitions, timings=timings, wake=wake)
-    except BaseException:
-        client.close()
-        raise
 
 
 def _connection(servers: str, security: Security) -> dict[str, Any]:
@@ -244,10 +226,7 @@ class LibrdkafkaReader:
         if code == KafkaError._PARTITION_EOF:
             self._positions[partition] = max(offset, self._positions.get(partition, 0))
         elif code in _GONE:
-            lost[partition] = LogLost(
-                f"{self._topic}: partition {partition}: {error.str()}: the log lost what was acknowledged. Restore it "
-                "from a copy; nothing is decided on a shorter history"
-            )
+            lost[partition] = log_lost(self._topic, partition, error.str())
         elif code in _DAMAGED:
             lost[partition] = JournalDamaged(
                 f"{self._topic}: partition {partition}: {error.str()}: the log is damaged. Stop every engine, restore "
@@ -313,3 +292,7 @@ def _code(error: KafkaException) -> int:
 
 def _unavailable(error: KafkaException) -> JournalUnavailable:
     return JournalUnavailable(error.args[0].str())
+
+
+open_librdkafka_journal: Final = Opening(LibrdkafkaClient)
+"""The journal in a topic, through this client."""

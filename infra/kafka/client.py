@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
-from consumers.journal import Appended, JournalError, JournalRecord
+from consumers.journal import Appended, JournalError, JournalRecord, LogLost
 
 BATCH_BYTES: Final = 262_144
 """What the producer gathers for one partition before it sends at once."""
@@ -139,3 +139,11 @@ class Client(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def log_lost(topic: str, partition: int, why: str) -> LogLost:
+    """A position that the log does not have."""
+    return LogLost(
+        f"{topic}: partition {partition}: {why}: the log lost what was acknowledged. Restore it from a copy; nothing "
+        "is decided on a shorter history"
+    )

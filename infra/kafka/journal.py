@@ -22,7 +22,7 @@ from consumers.journal import (
     LogLost,
 )
 from infra.kafka.appending import Appending, changed
-from infra.kafka.client import OVERHEAD, Client, Timings
+from infra.kafka.client import OVERHEAD, Client, Security, Timings
 from infra.kafka.reading import Asker, Tail
 
 _FETCH_WAIT = 0.1
@@ -291,3 +291,28 @@ class KafkaJournal:
     def _ended(self) -> None:
         self._asker.close()
         self._client.close()
+
+
+class Opening:
+    """Opens journals through one client, which ``connect`` makes for a topic."""
+
+    def __init__(self, connect: Callable[[str, str, Security], Client]) -> None:
+        self._connect = connect
+
+    def __call__(
+        self,
+        servers: str,
+        topic: str,
+        partitions: int | None = None,
+        *,
+        security: Security | None = None,
+        timings: Timings | None = None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> KafkaJournal:
+        """The journal in this topic. JournalUnavailable, JournalMismatch (``KafkaJournal``)."""
+        client = self._connect(servers, topic, security or Security())
+        try:
+            return KafkaJournal(client, partitions, timings=timings, wake=wake)
+        except BaseException:
+            client.close()
+            raise
