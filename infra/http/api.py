@@ -22,6 +22,7 @@ from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
 from infra.http.problems import malformed, not_found
 from infra.http.reads import Reads, Seen
+from infra.http.receipts import Receipts
 from infra.http.sellers import Sellers
 from infra.http.writes import Writes
 from schemas.codec import verdict_data
@@ -46,6 +47,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     writes = Writes(app, doorkeeper, reads)
     keeping = evidence.Keeping(app.vault)
     matters = Matters(app, reads, listing)
+    receipts = Receipts(app, reads)
 
     def post(path: str, handler: Handler, form: Form, *, preview: bool = False, below: bool = True) -> None:
         routes.add_api_route(
@@ -155,6 +157,17 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             raise not_found("The order has none of this id.", "no-such-matter")
         return json_response(document, headers=_read_headers(seen, stale, reads.age()))
 
+    async def receipt(request: Request) -> Response:
+        as_of = instant_of(request, "as_of")
+        seen, stale = await found(request, as_of)
+        caller = doorkeeper.admit(request, seen.order.marketplace)
+        body = await receipts.document(seen, caller, as_of)
+        return json_response(body, headers=_read_headers(seen, stale, reads.age()))
+
+    async def send_notice(request: Request) -> Response:
+        seen, _ = await found(request, None)
+        return await receipts.send(request, seen, doorkeeper.admit(request, seen.order.marketplace))
+
     async def orders(request: Request) -> Response:
         marketplace = request.path_params["marketplace"]
         caller = doorkeeper.admit(request, marketplace)
@@ -168,6 +181,19 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
 
     get(PREFIX + "/orders", orders, "Find orders", openapi.LIST)
     get(ORDER, order, "An order, as it is or as of an instant", openapi.AS_OF)
+    get(ORDER + "/receipt", receipt, "What was cancelled, with references; or that nothing was", openapi.AS_OF)
+    path = ORDER + "/notices/{notice_id}/send"
+    routes.add_api_route(
+        path,
+        send_notice,
+        methods=["POST"],
+        summary="Have a notice sent again, once a key",
+        operation_id=openapi.operation_id("post", path),
+        openapi_extra=openapi.SEND,
+        responses=openapi.SEND_ANSWERS,
+        response_class=Response,
+        tags=["writes"],
+    )
     get(ORDER + "/history", history, "Every event of an order", openapi.AS_OF)
     get(ORDER + EVIDENCE.path + "/{evidence_id}", file, "The file of a piece of evidence, to be saved", openapi.FILE)
     for path, what in (("/disputes", "A dispute"), ("/cases", "A case")):

@@ -225,6 +225,7 @@ AS_OF: Final[Schema] = {
 }
 FILE: Final[Schema] = {"parameters": [*ORDER, *_in_path("{evidence_id}")]}
 SELLER: Final[Schema] = {"parameters": [*MARKETPLACE, *_in_path("/{seller_id}"), POSITION]}
+SEND: Final[Schema] = {"parameters": [*ORDER, *_in_path("{notice_id}"), KEY]}
 MATTER: Final[Schema] = {"parameters": [*ORDER, *_in_path("{matter_id}"), POSITION]}
 LIST: Final[Schema] = {
     "parameters": [
@@ -253,6 +254,17 @@ _NOT_FOUND: Final = _problem("There is no such order, or it is not yours.")
 
 READ_ANSWERS: Final[dict[int | str, Schema]] = {
     200: {"description": "What was asked for.", "content": {"application/json": {"schema": {}}}},
+    400: _problem("The question is malformed."),
+    404: _NOT_FOUND,
+    503: _UNAVAILABLE,
+}
+
+
+SEND_ANSWERS: Final[dict[int | str, Schema]] = {
+    202: {
+        "description": "It goes out as soon as the carrier takes it.",
+        "content": {"application/json": {"schema": {}}},
+    },
     400: _problem("The question is malformed."),
     404: _NOT_FOUND,
     503: _UNAVAILABLE,

@@ -172,6 +172,8 @@ def _lines(event: e.Event) -> Iterable[tuple[int, int]]:
             return [(line, quantity)]
         case e.LineShipped(_, line, quantity) | e.LinePartiallyShipped(_, line, quantity):
             return [(line, quantity)]
+        case e.RefundDue() | e.RebillDue():
+            return []  # the amount is what it is about
         case e.OrderPlaced(lines=placed):
             return [(line.line, line.quantity) for line in placed]
         case _:

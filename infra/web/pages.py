@@ -28,10 +28,12 @@ from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
 from infra.http.problems import Problem, not_found
 from infra.http.reads import Reads
+from infra.http.receipts import Receipts
 from infra.web import formatting, words
 from infra.web.list_page import ListPage, search
 from infra.web.matter_page import MatterPage
 from infra.web.order_page import OrderPage
+from infra.web.receipt_page import ReceiptPage
 
 SECTIONS: Final = {
     1: "Who may cancel what, and when",
@@ -48,6 +50,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     """Every page, bound to an app."""
     routes = APIRouter(include_in_schema=False)
     matters = Matters(app, reads, listing)
+    receipts = Receipts(app, reads)
 
     async def marketplaces() -> list[str]:
         return await listing.ask(lambda reading: reading.marketplaces())
@@ -106,6 +109,24 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             clock=formatting.clock(now, shown.zone),
         )
 
+    async def receipt(request: Request) -> Response:
+        params = request.path_params
+        marketplace = params["marketplace"]
+        caller = doorkeeper.admit(request, marketplace)
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
+        as_of: Instant | None = instant_of(request, "as_of")
+        seen = await reads.order(marketplace, params["order_id"], as_of)
+        if seen is None or not caller.sees(seen.order):
+            raise not_found()
+        document = await receipts.document(seen, caller, as_of)
+        return page(
+            "receipt.html",
+            marketplaces=await marketplaces(),
+            marketplace=marketplace,
+            page=ReceiptPage(document, app.clock(), then=as_of is not None),
+            is_stale=stale,
+        )
+
     async def on_record(request: Request) -> Response:
         params = request.path_params
         marketplace = params["marketplace"]
@@ -161,6 +182,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         ("/", home),
         ("/o/{marketplace}", orders),
         ("/o/{marketplace}/{order_id}", order),
+        ("/o/{marketplace}/{order_id}/receipt", receipt),
         ("/d/{marketplace}/{order_id}/{matter_id}", on_record),
         ("/rules", rules),
         ("/policies/{policy_id}/{version}", policy),

@@ -1,0 +1,77 @@
+"""Receipts over HTTP, and sending a notice again: by anybody who may see the order, to the side that they are."""
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from consumers.engine import Engine
+from consumers.news import derived
+from consumers.notices import BookUnavailable, Letter, Notice
+from domain.instants import Instant
+from infra.app import App
+from infra.http.answers import REPLAYED, json_response
+from infra.http.callers import Caller
+from infra.http.forms import idempotency_key
+from infra.http.problems import malformed, not_found, unavailable
+from infra.http.reads import Reads, Seen
+from infra.notices.looking import send_again, told
+from infra.receipt import receipt_of
+from schemas.partitioning import partition_of
+
+
+class Receipts:
+    """The receipts of one app. Belongs to one event loop."""
+
+    def __init__(self, app: App, reads: Reads) -> None:
+        self._app = app
+        self._reads = reads
+
+    async def document(self, seen: Seen, caller: Caller, as_of: Instant | None) -> dict[str, Any]:
+        """The receipt; that a buyer or seller has looked at it for the first time is noted."""
+        order = seen.order
+        stream = f"{order.marketplace}/{order.order_id}"
+        now = self._app.clock() if as_of is None else as_of
+        history = await self._reads.history(order.marketplace, order.order_id, as_of)
+        notices: list[Notice] = []
+        notifying = self._app.notifying
+        if notifying is not None:
+            try:
+                if as_of is None and caller.kind in ("buyer", "seller"):
+                    await asyncio.to_thread(notifying.book.see, stream, caller.kind, now)
+                notices = await asyncio.to_thread(notifying.book.of, stream)
+            except BookUnavailable:
+                pass  # what became of the messages is beside the receipt, not in its way
+        return receipt_of(order, seen.head, history, now, notices)
+
+    async def send(self, request: Request, seen: Seen, caller: Caller) -> Response:
+        """Have a notice sent again, once a key."""
+        key = idempotency_key(request.headers.get("idempotency-key"))
+        if key is None:
+            raise malformed("send an Idempotency-Key: one key sends it once", rule="idempotency-key", status=400)
+        notifying = self._app.notifying
+        if notifying is None:
+            raise unavailable("no-notifier", "this process tells nobody: ask the one that does")
+        order, wanted = seen.order, request.path_params["notice_id"]
+        stream = f"{order.marketplace}/{order.order_id}"
+        try:
+            letter = await asyncio.to_thread(notifying.book.letter_of, stream, wanted)
+            if letter is None:
+                letter = await self._reads.ask(lambda engine: _derived(engine, stream, wanted))
+            if letter is None or (caller.is_bound and letter.first.audience != caller.kind):
+                raise not_found("The order has no such notice.", "no-such-notice")
+            fresh = await asyncio.to_thread(send_again, notifying.book, letter, key)
+            after = await asyncio.to_thread(notifying.book.find, stream, wanted)
+        except BookUnavailable as wrong:
+            raise unavailable("book-unavailable", str(wrong)) from None
+        notifying.wake()
+        body = {"outcome": "accepted", "notice": None if after is None else told(after)}
+        return json_response(body, 202, {} if fresh else {REPLAYED: "true"})
+
+
+def _derived(engine: Engine, stream: str, wanted: str) -> Letter | None:
+    """The letter as the log has it: history, of which nobody was told."""
+    state = engine.followers[partition_of(stream, engine.partitions)].state
+    notices = derived(state, stream, wanted)
+    return Letter(notices) if notices else None
