@@ -86,7 +86,6 @@ MEANS: Final[Mapping[tuple[str, str], Say]] = {
     ("returns", "postage"): lambda v: POSTAGE[v],
     ("standing", "limit"): lambda v: f"A seller's rate is to stay below {v}.",
     ("standing", "window"): lambda v: f"The rate is that of the last {v}.",
-    ("both-told", "confirmed-within"): lambda v: f"A confirmation that nobody confirmed within {v} is sent once more.",
     ("both-told", "confirmed-within"): lambda v: (
         "A confirmation whose delivery is not confirmed is followed up after the setting's time."
         if v is None
