@@ -1,0 +1,116 @@
+"""How `rescind whatif` is told: as text, and as a CSV with a row for every answer that differs."""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from domain.instants import format_instant
+from infra.cli.exits import Unavailable
+from infra.cli.printing import console, money, plain, table
+from infra.cli.whatif_report import Report
+from infra.csv_cells import safe_cell
+
+if TYPE_CHECKING:
+    from domain.whatif import Flip, Life
+
+COLUMNS: Final = (
+    "marketplace",
+    "order_id",
+    "seller_id",
+    "buyer_id",
+    "at",
+    "what",
+    "ref",
+    "outcome_before",
+    "rule_before",
+    "outcome_after",
+    "rule_after",
+    "status_before",
+    "status_after",
+    "units_canceled_before",
+    "units_canceled_after",
+    "currency",
+    "refunds_minor_before",
+    "refunds_minor_after",
+)
+"""Of the CSV: a row for every answer that differs; what is the order's own stands in each of its rows."""
+SHOWN: Final = 15
+"""Sellers that the text names."""
+
+
+def write_csv(path: Path, report: Report) -> None:
+    """The CSV: RFC 4180, UTF-8. An order that differs in money alone has one row, ``what`` left empty."""
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            out = csv.writer(file)
+            out.writerow(COLUMNS)
+            for life in report.changed:
+                out.writerows(map(safe_cell, _row(life, flip)) for flip in life.flips or (None,))
+    except OSError as wrong:
+        raise Unavailable(f"{path} cannot be written: {wrong.strerror}") from None
+
+
+def _row(life: "Life", flip: "Flip | None") -> list[Any]:
+    order = life.before
+    terms = order.terms
+    answers = ("",) * 7 if flip is None else (format_instant(flip.at), flip.what, flip.ref, *flip.before, *flip.after)
+    return [
+        order.marketplace,
+        order.order_id,
+        terms.seller_id,
+        terms.buyer_id,
+        *answers,
+        *life.statuses,
+        *life.canceled,
+        terms.currency,
+        *life.refunds,
+    ]
+
+
+def print_report(report: Report) -> None:
+    out = console()
+    policy = report.document.policy
+    out.print(
+        f"[bold]{policy.id}@{policy.version}[/] asked about {report.orders:,} orders, {report.stimuli:,} things said, "
+        f"{report.events:,} events: {len(report.changed):,} orders come to something else"
+    )
+    flips = [
+        (f"{x['count']:,}", x["what"], _said(x["before"]), _said(x["after"]), f"{x['sellers']:,}", f"{x['buyers']:,}")
+        for x in report.flips()
+    ]
+    if flips:
+        columns = ["count", "what", "recorded", "under the other policy", "sellers", "buyers"]
+        out.print(table(columns, flips, right=["count", "sellers", "buyers"]))
+    sums = [
+        (code, money(before, code), money(after, code), money(after - before, code))
+        for code, (before, after) in sorted(report.refunds.items())
+    ]
+    if sums:
+        columns = ["refunds", "recorded", "other", "difference"]
+        out.print(table(columns, sums, right=["recorded", "other", "difference"]))
+    sellers = report.sellers()
+    if sellers:
+        rows = [
+            (
+                f"{x['marketplace']}/{x['seller_id']}",
+                x["orders"],
+                x["flips"],
+                money(x["difference_minor"], x["currency"]),
+            )
+            for x in sellers[:SHOWN]
+        ]
+        out.print(table(["seller", "orders", "answers", "refunds"], rows, right=["orders", "answers", "refunds"]))
+        if len(sellers) > SHOWN:
+            out.print(f"… and {len(sellers) - SHOWN:,} more sellers: --json and --csv have them all")
+    if report.undecided:
+        out.print(f"{report.undecided:,} requests would wait for an answer that nobody gave: they count as open")
+    if report.lost:
+        lost = ", ".join(f"{name} {count:,}" for name, count in sorted(report.lost.items()))
+        out.print(plain(f"not said again, for the record does not hold them: {lost}"))
+    if report.unreadable:
+        out.print(plain(f"left out, for this release cannot read them: {', '.join(report.unreadable[:10])}"))
+
+
+def _said(answer: dict[str, Any]) -> str:
+    outcome = answer["outcome"].replace("_", " ")
+    return f"{outcome} ({answer['rule']})" if answer["rule"] else outcome
