@@ -408,7 +408,8 @@ def _evidence_added(order: Order, event: e.EvidenceAdded, at: Instant, stamp: St
 def _evidence_requested(order: Order, event: e.EvidenceRequested, at: Instant, stamp: Stamp) -> None:
     case = order.cases.get(event.about)
     if case is not None:
-        case.remaining, case.due_at, case.awaited = event.remaining, None, event.kinds
+        case.remaining, case.due_at = event.remaining, None
+        case.awaited = tuple(dict.fromkeys((*case.awaited, *event.kinds)))
         order.deadlines = {k: d for k, d in order.deadlines.items() if (d.kind, d.ref) != ("case", case.case_id)}
     _set_deadlines(order, event.deadlines)
 
@@ -554,7 +555,7 @@ def _deadline_reached(order: Order, event: e.DeadlineReached, at: Instant, stamp
     if event.kind == "acknowledge" and order.found is not None and order.found.stage == "notified":
         order.found.stage = "silent"
     if event.kind == "evidence" and event.ref in order.cases:
-        order.cases[event.ref].remaining = None
+        order.cases[event.ref].remaining, order.cases[event.ref].awaited = None, ()
     _set_deadlines(order, event.deadlines)
 
 

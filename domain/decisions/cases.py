@@ -19,12 +19,12 @@ LARGEST_FILE = 1_750_000
 
 def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
     """May a case be opened? ``reason`` None: as if one of the list were given."""
-    terms = s.policy.cases
-    if terms is None:
-        return refused("cases-off", "This marketplace has no cases.", instead=(CONTACT,))
     unknown = s.no_such_line(lines)
     if unknown is not None:
         return unknown
+    terms = s.policy.cases
+    if terms is None:
+        return refused("cases-off", "This marketplace has no cases.", instead=(CONTACT,))
     if reason is not None and reason not in terms.reasons:
         return refused(
             "case-reasons",
