@@ -1,0 +1,200 @@
+"""Oracle O4: at most one message per (order, template, sequence), whatever happens (DESIGN 11).
+
+A world with a notifier beside the engines: it reads the local state of some engine, which is torn and lost as ever; it
+ends anywhere, also between any two words to its book; its carrier is away, refuses, breaks off, and takes messages that
+nobody hears were taken. The book alone is durable. What befalls the notifier is drawn from a seed of its own.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+from consumers.admission import Admitted
+from consumers.local_state import Due, LocalState
+from consumers.news import News, message_id_of
+from consumers.notices import Contact, Letter, Mail, Notice, PostRefused, PostUnavailable, PostUnsure
+from consumers.notifier import Notifier
+from domain.instants import MINUTE, SECOND
+from infra.local_state import memory_local_state
+from infra.mail.composing import PackComposer
+from infra.mail.facts import World as Facts
+from infra.notices.book import SqliteBook
+from tests.simulation.oracles import Broken
+from tests.simulation.process import older
+from tests.simulation.traffic import MARKETS
+from tests.simulation.world import _ACTIONS, World
+from tests.spec.projections.histories import book as policies
+
+
+class Ended(BaseException):
+    """The notifier's process ends here."""
+
+
+class Carrier:
+    """Takes messages in all the ways there are."""
+
+    name = "carrier"
+
+    def __init__(self, world: "ToldWorld") -> None:
+        self._world = world
+        self.knows = world.chance.random() < 0.5
+        self.taken: list[Mail] = []
+
+    def hand_over(self, mail: Mail) -> None:
+        how = self._world.chance.random() if self._world.faults else 1.0
+        if how < 0.1:
+            raise PostUnavailable("away")
+        if how < 0.15:
+            raise PostRefused("refused")
+        if how < 0.2:
+            raise Ended
+        self.taken.append(mail)
+        if how < 0.25:
+            raise PostUnsure("broken off")
+        if how < 0.3:
+            raise Ended
+
+    def has(self, message_id: str) -> bool | None:
+        return any(mail.message_id == message_id for mail in self.taken) if self.knows else None
+
+
+class Cut:
+    """The book, in a process that may end before or behind any word to it."""
+
+    def __init__(self, world: "ToldWorld", book: SqliteBook) -> None:
+        self._world = world
+        self._book = book
+
+    def __getattr__(self, name: str) -> Any:
+        word = getattr(self._book, name)
+
+        def said(*given: Any, **named: Any) -> Any:
+            how = self._world.chance.random() if self._world.faults else 1.0
+            if how < 0.01:
+                raise Ended
+            answer = word(*given, **named)
+            if how < 0.02:
+                raise Ended
+            return answer
+
+        return said
+
+
+class Everybody:
+    """All have an address but the sellers of one marketplace."""
+
+    def __init__(self, without: str) -> None:
+        self._without = without
+
+    def contact(self, marketplace: str, audience: str, recipient_id: str) -> Contact | None:
+        return None if (marketplace, audience) == (self._without, "seller") else Contact(f"{audience}@example.org")
+
+
+class Beside:
+    """A partition as one engine has it at the moment; nothing where its local state is lost."""
+
+    def __init__(self, world: World, number: int, partition: int) -> None:
+        self._world = world
+        self._number = number
+        self._partition = partition
+        self._nothing = memory_local_state(partition, world.partitions)
+
+    @property
+    def _state(self) -> LocalState:
+        return self._world.processes[self._number].states.get(self._partition, self._nothing)
+
+    @property
+    def next_ordinal(self) -> int:
+        return self._state.next_ordinal
+
+    def commit_at(self, ordinal: int) -> Admitted | None:
+        return self._state.commit_at(ordinal)
+
+    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]:
+        return self._state.commits(first, behind)
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
+        return self._state.commits_of(stream, first)
+
+    def due_before(self, instant: int, limit: int) -> list[Due]:
+        return self._state.due_before(instant, limit)
+
+
+class ToldWorld(World):
+    """The world, and somebody in it who tells. ``sends_unknown``: a planted bug."""
+
+    def __init__(self, seed: int, *, sends_unknown: bool = False) -> None:
+        super().__init__(seed)
+        self.chance = Random(f"told {seed}")
+        self.book = SqliteBook(None, "journal")
+        self.carrier = Carrier(self)
+        self.notifier: Notifier | None = None
+        self.endings = 0
+        self._sends_unknown = sends_unknown
+
+    def run(self, steps: int = 900) -> None:
+        self.faults = True
+        actions, weights = [*_ACTIONS, ToldWorld.tell], [*_ACTIONS.values(), 8.0]
+        for action in self.rng.choices(actions, weights, k=steps):
+            self.steps += 1
+            action(self)
+            self.clients.listen()
+        self.faults = False
+        self.heal()
+        self.clients.ask_again()
+        self.come_to_rest()
+        self.notifier = None
+        for _ in range(400):
+            if not self.tell():
+                self.time += MINUTE
+        assert self.tell() is False, "the notifier does not come to rest"
+
+    def tell(self) -> bool:
+        """A step of the notifier, which begins anew where it has ended."""
+        try:
+            if self.notifier is None:
+                self.notifier = self._begin()
+            return self.notifier.step(self.time + self.chance.choice((0, 0, SECOND, -SECOND)))
+        except Ended:
+            self.notifier = None
+            self.endings += 1
+            if self._sends_unknown:
+                for letter in self.book.interrupted():
+                    self.book.settle(letter, "waiting")
+            return True
+
+    def _begin(self) -> Notifier:
+        number = self.chance.randrange(len(self.processes))
+        sources = {partition: Beside(self, number, partition) for partition in range(self.partitions)}
+        composer = PackComposer(Facts(policies, MARKETS.__getitem__, lambda reference: "UPS has it"))
+        cut: Any = Cut(self, self.book)
+        return Notifier(sources, cut, self.carrier, Everybody(self.markets[0]), composer, policies)
+
+
+def told(world: ToldWorld) -> Counter[str]:
+    """O4 over everything that was taken, and whether everybody was told; how many notices are in which state."""
+    for message_id, times in Counter(mail.message_id for mail in world.carrier.taken).items():
+        if times > 1:
+            raise Broken("O4", f"the message {message_id} went out {times} times")
+    taken = {mail.message_id for mail in world.carrier.taken}
+    states: Counter[str] = Counter()
+    for partition in range(world.partitions):
+        state = older(world.log, partition, _longest(world, partition), 0)
+        news = News(partition, state)
+        for admitted in state.commits():
+            for wanted in news.of(admitted):
+                if isinstance(wanted, Notice):
+                    found = world.book.find(wanted.stream, wanted.notice_id)
+                    if found is None:
+                        raise Broken("O4", f"nobody took note of {wanted.stream} {wanted.notice_id}")
+                    states[found.state] += 1
+                    if found.state in ("waiting", "handing"):
+                        raise Broken("O4", f"{wanted.stream} {wanted.notice_id} is {found.state} still")
+                    if found.state == "handed" and message_id_of(Letter([found])) not in taken:
+                        raise Broken("O4", f"{wanted.stream} {wanted.notice_id} was never handed over")
+    return states
+
+
+def _longest(world: World, partition: int) -> LocalState:
+    return max((process.states[partition] for process in world.processes), key=lambda state: state.next_offset)

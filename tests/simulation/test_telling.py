@@ -1,0 +1,36 @@
+"""O4: at most one message per (order, template, sequence), and nobody is forgotten; and the oracle speaks."""
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation.oracles import Broken, check
+from tests.simulation.telling import ToldWorld, told
+
+SEEDS = 60
+AT_ONCE = 20
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
+def test_both_told_at_most_once_whatever_happens(first: int) -> None:
+    states: Counter[str] = Counter()
+    endings = 0
+    for seed in range(first, first + AT_ONCE):
+        world = ToldWorld(seed)
+        world.run()
+        check(world)
+        states += told(world)
+        endings += world.endings
+    assert {"handed", "unknown", "failed", "no-address"} <= states.keys()
+    assert endings > AT_ONCE, "a notifier that never ends proves nothing"
+
+
+def test_a_notifier_that_sends_what_may_have_gone_out_is_caught() -> None:
+    def once_only() -> None:
+        for seed in range(SEEDS):
+            world = ToldWorld(seed, sends_unknown=True)
+            world.run()
+            told(world)
+
+    with pytest.raises(Broken, match=r"O4: the message .* went out 2 times"):
+        once_only()
