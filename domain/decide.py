@@ -73,7 +73,7 @@ def authorise(order: Order | None, command: c.Command) -> str | None:
 
 def _other_sides(order: Order, command: c.Command) -> bool:
     """Whether a request is answered by who asked it, or withdrawn by who did not."""
-    if not isinstance(command, c.ApproveCancel | c.DeclineCancel | c.WithdrawCancel):
+    if not isinstance(command, _ABOUT_REQUESTS):
         return False
     request = order.requests.get(command.request_id)
     if request is None:
@@ -227,8 +227,8 @@ def _run(s: Situation, events: Events, stamp: Stamp, before: Order, happened_at:
 
 def _verdict_of(told: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
     for event, _ in told:
-        if isinstance(event, e.CancelRequested | e.LinesCanceled):
-            return event.verdict
+        if event.__class__ in _ANSWERED:
+            return event.verdict  # type: ignore[union-attr]
     return None
 
 
@@ -328,3 +328,9 @@ _FROM_OUTSIDE: Final = frozenset(
 """Events that may have occurred before they were said; what follows from them occurs when it is decided."""
 
 _REFUSALS: Final = frozenset({e.CancelRefused, e.CommandRefused, e.ShipmentRefused, e.DisputeDismissed})
+
+_ANSWERED: Final = frozenset({e.CancelRequested, e.LinesCanceled})
+"""What says what the rules said, where nothing was refused."""
+
+_ABOUT_REQUESTS: Final = (c.ApproveCancel, c.DeclineCancel, c.WithdrawCancel)
+"""Commands of one side about a request of the other, or of its own."""
