@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.cli.driving import Store
-from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, served
+from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
 from tests.integration.http.files import png
 from tests.integration.http.test_callers import Tokened
 from tests.integration.http.test_evidence import give
@@ -167,3 +167,44 @@ def test_what_the_order_does_not_have_is_404(disputed: tuple[Http, str, Path], p
     answer = http.get(f"{order}/{path}")
     assert (answer.status_code, answer.json()["rule"]) == (404, "no-such-matter")
     assert http.get(page_of(order, "none")).status_code == 404
+
+
+def test_this_marketplaces_own_figures_stand_beside_it_from_thirty_decided_disputes_on(tmp_path: Path) -> None:
+    """Thirty disputes of another month, the first ten granted, each decided two days after it was opened."""
+    Store(tmp_path).take(row for number in range(30) for row in decided(number, "grant" if number < 10 else "deny"))
+    with served(tmp_path) as http:
+        order = dispute(http)
+        assert http.app.views is not None
+        assert http.app.views.catch_up(30)
+        told = http.get(f"{order}/disputes/d1").json()["recommendation"]["precedents"]
+        assert told == {"decided": 30, "granted_percent": 33, "median_days": 2}
+        page = re.sub(r"<[^>]+>", "", http.get(page_of(order)).text)
+        assert "Of 30 disputes decided here 33 % were granted, in 2 days at the median." in page
+
+
+def decided(number: int, outcome: str) -> list[dict[str, Any]]:
+    """The commands of an order whose dispute was decided."""
+    said: list[tuple[str, str, dict[str, str], dict[str, Any]]] = [
+        ("PlaceOrder", "2026-03-02T10:00:00Z", SYSTEM, placing(f"old-{number}", policy="mutual-consent", quantity=1)),
+        ("RequestCancel", "2026-03-02T11:00:00Z", BUYER, {"request_id": "r1", "reason": "other"}),
+        ("DeclineCancel", "2026-03-02T12:00:00Z", SELLER, {"request_id": "r1"}),
+        ("OpenDispute", "2026-03-03T10:00:00Z", BUYER, {"dispute_id": "d1", "about": "r1"}),
+        (
+            "DecideDispute",
+            "2026-03-05T10:00:00Z",
+            SUPPORT,
+            {"dispute_id": "d1", "outcome": outcome, "rule": "seller-has-final-say"},
+        ),
+    ]
+    return [
+        {
+            "command": command,
+            "command_id": f"c{place}",
+            "marketplace": "acme",
+            "order_id": f"old-{number}",
+            "at": at,
+            "actor": actor,
+            **fields,
+        }
+        for place, (command, at, actor, fields) in enumerate(said)
+    ]
