@@ -75,8 +75,8 @@ pay%252Ecom
 https%3A%2F%2Fpay
 pay=2Ecom
 https=3A=2F=2Fpay
-htt=
-ps://pay
+pay.=
+com
 pay&#46;com
 pay&period;com
 pay&amp;#x2e;com
@@ -126,7 +126,7 @@ def _each(text: str) -> list[str]:
     """The examples; one that stands on two lines is told by its first having no end."""
     found: list[str] = []
     for line in text.split("\n"):
-        if found and found[-1] in ("pay.", "htt="):
+        if found and found[-1] in ("pay.", "pay.="):
             found[-1] += "\n" + line
         else:
             found.append(line.encode("ascii", "backslashreplace").decode("unicode_escape") if "\\u2" in line else line)
