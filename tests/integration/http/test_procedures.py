@@ -66,6 +66,8 @@ class Walk:
 
     def get(self, step: str, path: str = "") -> httpx.Response:
         row = self._row(step, "GET", path)
+        assert self.http.app.views is not None
+        assert self.http.app.views.catch_up(30)
         answer = self.http.get(path)
         assert answer.status_code == 200, (row, answer.text)
         return answer
@@ -222,8 +224,6 @@ def portal(walk: Walk) -> None:
     walk.post("E4", "cancellations", lines=[1], reason="out_of_stock")
     walk.place()
     walk.post("E5", "cancellations", request_id="r1", reason="found_cheaper")
-    assert walk.http.app.views is not None
-    assert walk.http.app.views.catch_up(30)
     assert "found it cheaper" in walk.get("E6", "/o/acme?status=cancel_requested").text
     walk.post("E7", "cancellations/r1/approve")
     walk.place()
