@@ -73,15 +73,17 @@ def _has(image: str) -> bool:
 
 
 def _variables(port: int) -> dict[str, str]:
-    """Setting any of them discards the image's defaults, so all are set."""
+    """Setting any of them discards the image's defaults, so all are set. The broker speaks to itself too (whoever leads
+    a partition asks the coordinator of a transaction), and the port that clients know is not there inside."""
     return {
         "CLUSTER_ID": jars.cluster_id("container"),
         "KAFKA_PROCESS_ROLES": "broker,controller",
         "KAFKA_NODE_ID": "1",
         "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@127.0.0.1:9093",
-        "KAFKA_LISTENERS": f"PLAINTEXT://0.0.0.0:{_INSIDE},CONTROLLER://127.0.0.1:9093",
-        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
-        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_LISTENERS": f"PLAINTEXT://0.0.0.0:{_INSIDE},ITSELF://127.0.0.1:9094,CONTROLLER://127.0.0.1:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port},ITSELF://127.0.0.1:9094",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,ITSELF:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_INTER_BROKER_LISTENER_NAME": "ITSELF",
         "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
         "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
         "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
