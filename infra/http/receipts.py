@@ -1,6 +1,7 @@
 """Receipts over HTTP, and sending a notice again: by anybody who may see the order, to the side that they are."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -34,16 +35,22 @@ class Receipts:
         stream = f"{order.marketplace}/{order.order_id}"
         now = self._app.clock() if as_of is None else as_of
         history = await self._reads.history(order.marketplace, order.order_id, as_of)
-        notices: list[Notice] = []
         notifying = self._app.notifying
-        if notifying is not None:
-            try:
-                if as_of is None and caller.kind in ("buyer", "seller"):
-                    await asyncio.to_thread(notifying.book.see, stream, caller.kind, now)
-                notices = await asyncio.to_thread(notifying.book.of, stream)
-            except BookUnavailable:
-                pass  # what became of the messages is beside the receipt, not in its way
-        return receipt_of(order, seen.head, history, now, notices)
+        if notifying is not None and as_of is None and caller.kind in ("buyer", "seller"):
+            with suppress(BookUnavailable):  # what became of the messages is beside the receipt, not in its way
+                await asyncio.to_thread(notifying.book.see, stream, caller.kind, now)
+        return receipt_of(order, seen.head, history, now, await self.notices(seen, caller))
+
+    async def notices(self, seen: Seen, caller: Caller) -> list[Notice]:
+        """How far the notices of an order have come, where this process knows; a buyer or seller sees their own."""
+        notifying = self._app.notifying
+        if notifying is None:
+            return []
+        try:
+            found = await asyncio.to_thread(notifying.book.of, f"{seen.order.marketplace}/{seen.order.order_id}")
+        except BookUnavailable:
+            return []
+        return [notice for notice in found if not caller.is_bound or notice.audience == caller.kind]
 
     async def send(self, request: Request, seen: Seen, caller: Caller) -> Response:
         """Have a notice sent again, once a key."""

@@ -33,7 +33,7 @@ from infra.web import formatting, words
 from infra.web.list_page import ListPage, search
 from infra.web.matter_page import MatterPage
 from infra.web.order_page import OrderPage
-from infra.web.receipt_page import ReceiptPage
+from infra.web.receipt_page import ReceiptPage, WhoWasTold
 
 SECTIONS: Final = {
     1: "Who may cancel what, and when",
@@ -104,6 +104,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             marketplaces=await marketplaces(),
             marketplace=marketplace,
             page=shown,
+            told=WhoWasTold(await receipts.notices(seen, caller), shown.zone, now),
             as_of=None if as_of is None else shown.when(as_of),
             is_stale=stale,
             clock=formatting.clock(now, shown.zone),

@@ -1,9 +1,10 @@
-"""The receipt as a page to keep or print: what its template asks for. Reads the receipt's JSON, decides nothing."""
+"""The receipt as a page to keep or print, and who was told on the order's page. Reads, and decides nothing."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from consumers.notices import Notice
 from domain.instants import Instant, parse_instant
 from infra.web import words
 from infra.web.formatting import counted, moment, money, units
@@ -81,3 +82,49 @@ class ReceiptPage:
         """Since when that is known."""
         at = told["first_seen_at"] or told["delivered_at"] or told["failed_at"] or told["handed_over_at"]
         return None if at is None else self.when(at)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRow:
+    """A notice on the order's page."""
+
+    id: str
+    about: str
+    audience: str
+    recipient: str
+    status: tuple[str, str]
+    error: str | None
+    since: When
+
+
+class WhoWasTold:
+    """The notices of an order, the newest first."""
+
+    def __init__(self, notices: Sequence[Notice], zone: str, now: Instant) -> None:
+        self.rows = [
+            ToldRow(
+                notice.notice_id,
+                notice.template.replace("-", " "),
+                notice.audience,
+                notice.recipient_id,
+                STATE[_furthest(notice)],
+                notice.error,
+                when(_since(notice), zone, now),
+            )
+            for notice in reversed(notices)
+        ]
+        done = sum(notice.handed_at is not None for notice in notices)
+        self.sentence = f"{done} of {counted(len(notices), 'notice')} handed over"
+
+
+def _furthest(notice: Notice) -> str:
+    """The most that is known of it."""
+    if notice.seen_at is not None:
+        return "seen"
+    if notice.delivered_at is not None:
+        return "delivered"
+    return "came back" if notice.failed_at is not None else notice.state
+
+
+def _since(notice: Notice) -> Instant:
+    return notice.seen_at or notice.delivered_at or notice.failed_at or notice.handed_at or notice.told_at

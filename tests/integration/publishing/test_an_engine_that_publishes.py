@@ -81,6 +81,9 @@ def test_what_an_engine_decides_goes_out_once_also_over_a_restart(shop: Shop) ->
         soon(lambda: publishing.behind == 0)
         assert publishing.trouble == {}
     assert shop.keys("refunds") == shop.keys("restock") == ["acme/PO-1", "acme/PO-2", "acme/PO-3"]
+    ids = [dict(r.headers)["ce_id"].decode() for r in shop.seen("notifications") if r.key == b"acme/PO-1"]
+    told = ("told-1-buyer", "told-3-buyer", "told-4-buyer", "told-4-seller", "told-5-buyer")
+    assert ids == [f"acme/PO-1/{notice}" for notice in told]
     events = [contract_of(unframe(r.value)[0]).name for r in shop.seen("order-events") if r.key == b"acme/PO-1"]
     assert events == [
         f"rescind.order.{name}"

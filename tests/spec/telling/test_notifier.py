@@ -200,3 +200,18 @@ def test_the_policys_own_time_to_confirm_goes_before_the_setting() -> None:
     letter = desk.book.letter_of("acme/PO-1", "told-4-buyer")
     assert isinstance(letter, Letter)
     assert letter.first.follow_up_at == parse_instant("2026-03-04T12:00:00Z")
+
+
+def test_a_reminder_that_waited_until_there_was_nothing_to_remind_of_is_moot() -> None:
+    desk = Desk()
+    desk.history.place(policy="mutual-consent")
+    desk.history.say("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
+    desk.run(NOON)
+    told = len(desk.carrier.taken)
+    desk.carrier.fails = ["away"]
+    desk.run("2026-03-04T11:30:00Z")
+    assert desk.states()["remind-decide-1-seller"] == "waiting"
+    desk.history.say("WithdrawCancel", at="2026-03-04T11:30:30Z", actor="buyer", request_id="r1")
+    desk.run("2026-03-04T12:00:00Z")
+    assert desk.states()["remind-decide-1-seller"] == "moot"
+    assert not any("until" in mail.subject for mail in desk.carrier.taken[told:])
