@@ -85,3 +85,18 @@ def test_nothing_is_wider_than_a_phone(page: Page, demo: str) -> None:
     page.goto(f"{demo}o/{MARKETPLACE}")
     page.locator("tbody a.id").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_cases_page_is_reached_from_its_order_and_is_no_wider_than_a_phone(page: Page, demo: str) -> None:
+    listed = page.request.get(f"{demo}v1/{MARKETPLACE}/orders?limit=200&status=delivered").json()["orders"]
+    order = next(each for each in listed if "case_open" in each["attention"])
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"{demo}o/{MARKETPLACE}/{order['order_id']}")
+    page.get_by_role("link", name="Case case-a").click()
+    assert page.locator("h1").inner_text() == "Case case-a"
+    assert page.locator(".lead").inner_text().startswith("The buyer says: not as described.")
+    for heading in ("What the record recommends", "What is missing", "Thread", "Chronology", "The policy as it was"):
+        assert page.get_by_role("heading", name=heading).is_visible(), heading
+    page.get_by_text("Its text, of which this is the hash").click()
+    assert page.locator("pre").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
