@@ -125,3 +125,27 @@ def test_a_wrong_setting_is_a_usage_error_on_the_command_line(store: Store) -> N
     assert store.rescind("no-such-command", check=2).err
     assert "Commands" in store.rescind("--help").out
     assert store.rescind("--version").out.startswith("rescind ")
+
+
+def test_how_people_are_told_follows_from_where_the_journal_is(tmp_path: pathlib.Path) -> None:
+    assert load_settings().post_at == "outbox"
+    assert load_settings(journal="kafka://127.0.0.1:9/shop").post_at == "off"
+    assert load_settings(journal="kafka://127.0.0.1:9/shop", publish="on").post_at == "topic"
+    assert load_settings(post="off").post_at == "off"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('post = "smtp"', "smtp_host"),
+        ('post = "topic"', "post"),
+        ('public_url = "javascript:alert(1)"', "public_url"),
+        ('confirmed_within = "soon"', "confirmed_within"),
+        ('remind_before = "2 business days"', "remind_before"),
+        ('smtp_password = "secret-7"', "smtp_password"),
+    ],
+)
+def test_a_setting_of_telling_that_cannot_be_is_refused_by_name(tmp_path: pathlib.Path, text: str, key: str) -> None:
+    with pytest.raises(SettingsError, match=key) as refused:
+        assert load_settings(written(tmp_path, text + "\n")).post_at
+    assert "secret-7" not in str(refused.value)
