@@ -86,6 +86,16 @@ def test_an_order_is_found_by_its_id_and_by_its_po_number(views: KeptViews) -> N
     assert views.marketplaces() == ["acme", "other"]
 
 
+def test_an_order_is_found_by_the_reference_of_its_cancellation(views: KeptViews) -> None:
+    made = history()
+    project(made, views)
+    [first, *_] = views.of_order(CANCELLATIONS, "acme", "PO-0")
+    found = views.order_with_reference("acme", first["reference"])
+    assert found is not None and found["order_id"] == "PO-0"
+    assert views.order_with_reference("acme", "C-0000-0000") is None
+    assert views.order_with_reference("other", first["reference"]) is None
+
+
 def test_an_instant_is_told_in_utc_with_a_fraction_only_where_there_is_one(views: KeptViews) -> None:
     put(views, [order_row("A", placed_at=NOON), order_row("B", placed_at=NOON + 500_000)])
     assert [row["placed_at"] for row in views.orders(OrderFilter("acme")).rows] == [
