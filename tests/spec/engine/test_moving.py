@@ -9,6 +9,7 @@ import pytest
 
 from consumers.engine import PERIODS, Engine
 from consumers.errands import Interrupted
+from consumers.follower import Follower
 from consumers.journal import JournalRecord, JournalUnavailable
 from consumers.local_state import LocalState
 from consumers.outcomes import Outcome
@@ -108,6 +109,8 @@ def test_a_partition_that_comes_back_is_followed_from_where_it_was_left() -> Non
     state = engine.followers[1].state
     desk.ask(engine, place(order=order))
     engine.give_up(1)
+    desk.run(engine)
+    assert engine.orders.at_hand(order) is None
     other = desk.engine()
     desk.ask(other, ship("s1", 3, order=order))
     before = state.next_offset
@@ -127,7 +130,12 @@ def test_deadlines_of_a_partition_that_was_taken_up_fire() -> None:
     engine = sharing(desk, 0)
     desk.clock += 30 * 86_400_000_000
     desk.run()
-    state = take_up(desk, engine, 1)
+    state = memory_local_state(1, PARTITIONS)
+    followed = Follower(desk.log.journal("before"), 1, state)  # by somebody who sets no deadlines
+    followed.start()
+    while followed.advance():
+        pass
+    take_up(desk, engine, 1, state)
     desk.run(engine)
     current = folded(engine, order).order
     assert current is not None and current.lines[1].canceled == 10
