@@ -40,9 +40,16 @@ class Account:
         self.canceled: dict[int, int] = {}
         self.ordered: dict[int, int] = {}
         self.goods: dict[int, tuple[int, int]] = {}
-        self.ever_shipped = False
+        self.notices: set[str | None] = set()
+        """Shipping notices that stand: a voided one never shipped."""
+        self.rebills: dict[str, e.RebillDue] = {}
+        self.rebilled: set[str] = set()
+        self.rebilled_back = 0
+        """What had been billed again for units that came back all the same."""
         self.returns: dict[str, dict[int, int]] = {}
         self.given_back: set[str] = set()
+        self.of_canceled: dict[str, bool] = {}
+        """Returns of cancelled units that had shipped: no refund of theirs; whether they were billed again."""
         self.highest = 0
 
     def take(self, event: e.Event) -> None:
@@ -62,9 +69,20 @@ class Account:
             case e.LineShipped(line=line, quantity=quantity) | e.LinePartiallyShipped(line=line, quantity=quantity):
                 self.open[line] -= quantity
                 self.shipped[line] += quantity
-                self.ever_shipped = True
+                self.notices.add(event.shipment_id)
+            case e.ShipmentVoided():
+                self.notices.discard(event.shipment_id)
+                for back in event.lines:
+                    self.open[back.line] += back.quantity
+                    self.shipped[back.line] -= back.quantity
+            case e.RebillDue():
+                self.rebills[event.rebill_id] = event
+            case e.Rebilled():
+                self.rebilled.add(event.rebill_id)
             case e.ReturnOpened():
                 self.returns[event.return_id] = {part.line: part.quantity for part in event.lines}
+                if event.refund == "none":
+                    self.of_canceled[event.return_id] = event.reason is not None
                 if event.refund == "at_once":
                     self._give_back(event.return_id)
             case e.ReturnAccepted(refund_now=True, return_id=return_id) | e.ReturnReceived(return_id=return_id):
@@ -90,24 +108,39 @@ class Account:
         self.credited[line] += quantity
 
     def _give_back(self, return_id: str) -> None:
-        if return_id not in self.given_back:
-            self.given_back.add(return_id)
+        if return_id in self.given_back:
+            return
+        self.given_back.add(return_id)
+        if self.of_canceled.get(return_id):
+            self._rebilled_back(return_id)
+        elif return_id not in self.of_canceled:
             for line, quantity in self.returns[return_id].items():
                 self.credited[line] += quantity
 
+    def _rebilled_back(self, return_id: str) -> None:
+        """Of each rebilling that was confirmed, what these units had of it, the earlier rebilling first."""
+        for line, quantity in self.returns[return_id].items():
+            left = quantity
+            for name in sorted(self.rebilled, key=list(self.rebills).index):
+                rebill = self.rebills[name]
+                here = sum(part.quantity for part in rebill.lines if part.line == line)
+                taken = min(left, here)
+                left -= taken
+                self.rebilled_back += of_units(rebill.amount, sum(part.quantity for part in rebill.lines), taken)
+
     @property
     def due(self) -> int:
-        """min(max(0, V − U), paid − O)."""
+        """min(max(0, V − U), paid − O), and what was billed again and is due back beside it."""
         if self.placed is None:
             return 0
         value = 0
         for line, units in self.credited.items():
             goods, tax = self.goods[line]
             value += of_units(goods, self.ordered[line], units) + of_units(tax, self.ordered[line], units)
-        if not self.ever_shipped and all(self.canceled[line] == units for line, units in self.ordered.items()):
+        if not self.notices and all(self.canceled[line] == units for line, units in self.ordered.items()):
             value += self.placed.shipping + (0 if self.placed.tax_included else self.placed.shipping_tax)
         unpaid = max(0, self.placed.total - self.paid)
-        return min(max(0, value - unpaid), self.paid - self.other)
+        return min(max(0, value - unpaid), self.paid - self.other) + self.rebilled_back
 
     @property
     def total(self) -> int:

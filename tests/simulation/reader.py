@@ -73,17 +73,17 @@ def read(log: MemoryLog) -> Reading:
         for record in records:
             for data in _read(RECORD, record.value)["commits"]:
                 commit = _read(COMMIT, data)
-                (part,) = commit["streams"]
-                command = (part["stream"], commit["command_id"])
+                parts = commit["streams"]
+                command = (parts[0]["stream"], commit["command_id"])
                 if commit["commit_id"] in ids or (commit["command_id"] is not None and command in commands):
                     found.rejected["duplicate"] += 1
                     continue
-                head, count = heads.get(part["stream"], (bytes(32), 0))
-                if part["parent"] != head or part["first_event"] != count:
+                if any((p["parent"], p["first_event"]) != heads.get(p["stream"], (bytes(32), 0)) for p in parts):
                     found.rejected["superseded"] += 1
                     continue
                 hash_ = sha256(data).digest()
-                heads[part["stream"]] = (hash_, count + len(part["events"]))
+                for part in parts:
+                    heads[part["stream"]] = (hash_, part["first_event"] + len(part["events"]))
                 ids.add(commit["commit_id"])
                 if commit["command_id"] is not None:
                     commands.add(command)

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.instants import DAY, HOUR, Instant, format_instant
 from domain.market import MarketSettings
+from tests.simulation.aftermath import SCRIPTS, WEIGHED, Maker
 
 Body = dict[str, Any]
 
@@ -38,6 +39,8 @@ class Plan:
     requests: list[str] = field(default_factory=list)
     shipments: list[str] = field(default_factory=list)
     messages: int = 0
+    script: list[Maker] = field(default_factory=list)
+    """What it goes through, step by step, between whatever else befalls it."""
 
 
 class Traffic:
@@ -61,6 +64,8 @@ class Traffic:
         plan.placings += 1
         if rng.random() < (0.01 if plan.placed else 1.5 / plan.placings):
             return self._place(plan, now)
+        if plan.script and plan.placed and rng.random() < 0.6:
+            return plan.script.pop(0)(self, plan, now)
         make = rng.choices(_MAKERS, _WEIGHTS)[0]
         return make(self, plan, now)
 
@@ -103,7 +108,10 @@ class Traffic:
         policy = rng.choices((None, "corner-shop", "seller-portal@1", "nowhere"), (20, 4, 3, 1))[0]
         currency = rng.choice(("USD", "USD", "JPY"))
         market = rng.choice(self._markets)
-        return Plan(market, f"PO-{self._orders}", lines, currency, policy, rng.randrange(8, 25))
+        plan = Plan(market, f"PO-{self._orders}", lines, currency, policy, rng.randrange(8, 25))
+        if rng.random() < 0.5:
+            plan.script += rng.choice(SCRIPTS[market])
+        return plan
 
     def _body(self, plan: Plan, command: str, who: str, /, **fields: Any) -> Body:
         self._commands += 1
@@ -239,7 +247,8 @@ class Traffic:
         return self._body(plan, "ReviseShipBy", "seller", ship_by=ship_by)
 
     def _deadline(self, plan: Plan, now: Instant) -> Body:
-        name = self.rng.choice(("decide-1", "decide-2", "unpaid-1", "late-ship-1", "alternatives-1"))
+        names = ("decide-1", "decide-2", "unpaid-1", "late-ship-1", "alternatives-1", "case-1", "appeal-1", "return-1")
+        name = self.rng.choice(names)
         return self._body(plan, "ReachDeadline", "system", deadline_id=name)
 
     def _known(self, names: list[str], otherwise: str) -> str:
@@ -262,5 +271,5 @@ _WEIGHED = {
     Traffic._revise: 1,
     Traffic._deadline: 1,
 }
-_MAKERS = list(_WEIGHED)
-_WEIGHTS = list(_WEIGHED.values())
+_MAKERS: list[Maker] = [*_WEIGHED, *WEIGHED]
+_WEIGHTS = [*_WEIGHED.values(), *WEIGHED.values()]

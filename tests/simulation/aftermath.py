@@ -1,0 +1,220 @@
+"""Traffic for what comes after a shipment or a cancellation: fulfilment, returns, cases, disputes, rebilling, notices.
+
+Ids are guessed more often than known: most of it is refused somewhere, and now and then all five steps of something are
+gone through. Everything is drawn from the traffic's seed.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from domain.instants import DAY, HOUR, Instant, format_instant
+
+if TYPE_CHECKING:
+    from tests.simulation.traffic import Body, Plan, Traffic
+
+Maker = Callable[["Traffic", "Plan", Instant], "Body"]
+
+FAULTS: Final = ("not_as_described", "missing_item", "not_authentic", "wrong_item")
+OTHERS: Final = ("does_not_fit", "changed_mind", "other")
+
+
+def _about(t: "Traffic", plan: "Plan") -> str:
+    return t.rng.choice(["case-a", "d-a", "return-1", "rebill", *plan.requests[-2:]])
+
+
+def fulfilment(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    stage = t.rng.choice(("picking", "packed", "label"))
+    return t._body(plan, "StartFulfilment", "seller", stage=stage, **t._lines(plan))
+
+
+def void(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    name = t._known(plan.shipments, "asn1")
+    return t._body(plan, "VoidShipment", "support", shipment_id=name, note="It never left.")
+
+
+def late_scan(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    """A scan that the carrier sends hours later."""
+    occurred = format_instant(now - t.rng.randrange(HOUR, 2 * DAY))
+    fields = {"carrier": "A", "tracking_number": "Tlate", "occurred_at": occurred, **t._lines(plan)}
+    return t._body(plan, "StartTracking", "system", **fields)
+
+
+def case(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    rng = t.rng
+    match rng.randrange(4):
+        case 0 | 1:
+            reason = rng.choice((*FAULTS, *OTHERS[:1]))
+            fields: dict[str, Any] = {"case_id": rng.choice(("case-a", "case-b")), "reason": reason, **_named(t, plan)}
+            return t._body(plan, "OpenCase", "buyer", text="It is another one.", **fields)
+        case 2:
+            return t._body(plan, "AcceptReturn", "seller", about=_about(t, plan), refund_now=rng.random() < 0.3)
+        case _:
+            outcome = rng.choice(("return", "deny"))
+            return t._body(plan, "DecideCase", "support", case_id="case-a", outcome=outcome, rule="case-reasons")
+
+
+def ask_for_evidence(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    until = format_instant(now + t.rng.randrange(HOUR, 3 * DAY))
+    kinds = t.rng.choice((["photo"], ["photo", "receipt"]))
+    return t._body(plan, "RequestEvidence", "support", about=_about(t, plan), kinds=kinds, until=until)
+
+
+def evidence(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    rng = t.rng
+    name = f"e{rng.randrange(8)}"
+    fields = {"evidence_id": name, "about": _about(t, plan), "kind": rng.choice(("photo", "message", "receipt"))}
+    file = {"sha256": sha256(name.encode()).hexdigest(), "media_type": "image/png", "size": rng.choice((9, 1_800_000))}
+    return t._body(plan, "AttachEvidence", rng.choice(("buyer", "seller", "support")), **fields, **file)
+
+
+def goods_back(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    """Returns: asked for, on their way, received."""
+    rng = t.rng
+    match rng.randrange(3):
+        case 0:
+            fields = {"reason": rng.choice((*FAULTS, *OTHERS)), **_named(t, plan)}
+            return t._body(plan, "RequestReturn", "buyer", **fields)
+        case 1:
+            return t._body(plan, "StartReturn", "system", about=_about(t, plan))
+        case _:
+            condition = rng.choice(("sellable", "damaged"))
+            return t._body(plan, "ReturnReceived", "seller", about=_about(t, plan), condition=condition)
+
+
+def dispute(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    rng = t.rng
+    who = rng.choice(("buyer", "buyer", "seller"))
+    match rng.randrange(5):
+        case 0 | 1:
+            about = rng.choice([*plan.requests, "m1"])
+            return t._body(plan, "OpenDispute", who, dispute_id=rng.choice(("d-a", "d-b")), about=about)
+        case 2:
+            return t._body(plan, "EscalateDispute", who, dispute_id="d-a", ticket="T-1")
+        case 3:
+            outcome = rng.choice(("grant", "deny", "return"))
+            fields = {"dispute_id": "d-a", "outcome": outcome, "rule": "seller-has-final-say"}
+            return t._body(plan, "DecideDispute", "support", **fields)
+        case _:
+            return t._body(plan, "AppealDispute", who, dispute_id="d-a", text="Look again.")
+
+
+def shipped_after_cancel(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    """The five steps, each as likely as the next."""
+    rng = t.rng
+    match rng.randrange(7):
+        case 0:
+            line = rng.choice(plan.lines)[0]
+            fields: dict[str, Any] = {"carrier": "UPS", "tracking_number": "1Z9", "lines": [line]}
+            return t._body(plan, "ReportShippedAfterCancel", "seller", **fields)
+        case 1:
+            text = "It left with UPS, number 1Z9. You would be billed again."
+            return t._body(plan, "NotifyCustomer", "seller", text=text)
+        case 2 | 3:
+            both = {"accepts_item": True, "accepts_rebilling": rng.random() < 0.8}
+            return t._body(plan, "Acknowledge", "buyer", **both)
+        case 4:
+            return t._body(plan, "Rebill", "system")
+        case 5:
+            command = rng.choice(("ConfirmRebill", "ConfirmRebill", "FailRebill"))
+            return t._body(plan, command, "system", rebill_id="rebill-1")
+        case _:
+            return t._body(plan, "IssueCreditMemo", "support", memo_id="memo-a", rebill_id="rebill-1")
+
+
+def contact(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    name = f"k{t.rng.randrange(3)}"
+    return t._body(plan, "RecordContact", "support", contact_id=name, channel="phone", ticket="T-1", text="They rang.")
+
+
+def notice(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+    name = t.rng.choice(("notice-1", "told-1-buyer", f"told-{t.rng.randrange(1, 9)}-seller"))
+    return t._body(plan, t.rng.choice(("ConfirmNotice", "FailNotice")), "system", notice_id=name)
+
+
+def _named(t: "Traffic", plan: "Plan") -> "Body":
+    """Lines, always said."""
+    return t._lines(plan) or {"lines": [plan.lines[0][0]]}
+
+
+def say(command: str, who: str, **fields: Any) -> "Maker":
+    """What makes this very command."""
+    return lambda t, plan, now: t._body(plan, command, who, **fields)
+
+
+def whole(command: str, who: str, **fields: Any) -> "Maker":
+    """The same of the order's first line, whole."""
+    return lambda t, plan, now: t._body(plan, command, who, lines=[plan.lines[0][0]], **fields)
+
+
+_GONE: Final = (
+    whole("Ship", "seller", shipment_id="asn-s", carrier="A", tracking_number="Ts"),
+    say("Deliver", "system"),
+)
+_FILE: Final = {"evidence_id": "e-s", "kind": "photo", "sha256": "ab" * 32, "media_type": "image/png", "size": 9}
+_DISPUTED: Final = (
+    whole("RequestCancel", "buyer", request_id="r-s", reason="other"),
+    say("DeclineCancel", "seller", request_id="r-s"),
+    say("OpenDispute", "buyer", dispute_id="d-s", about="r-s"),
+    say("AttachEvidence", "seller", about="d-s", **_FILE),
+    say("EscalateDispute", "buyer", dispute_id="d-s", ticket="T-1"),
+    say("DecideDispute", "support", dispute_id="d-s", outcome="deny", rule="shipped-lock"),
+    say("AppealDispute", "buyer", dispute_id="d-s"),
+    say("DecideDispute", "support", dispute_id="d-s", outcome="grant", rule="seller-has-final-say"),
+    say("ReturnReceived", "seller", about="return-1"),
+)
+_CASE: Final = (
+    *_GONE,
+    whole("OpenCase", "buyer", case_id="case-s", reason="wrong_item"),
+    say("RequestEvidence", "support", about="case-s", kinds=["photo"], until="2030-01-01T00:00:00Z"),
+    say("AttachEvidence", "buyer", about="case-s", **_FILE),
+    say("DecideCase", "support", case_id="case-s", outcome="return", rule="case-reasons"),
+    say("StartReturn", "system", about="case-s"),
+    say("ReturnReceived", "seller", about="case-s"),
+)
+_RETURN: Final = (
+    *_GONE,
+    whole("RequestReturn", "buyer", reason="changed_mind"),
+    say("StartReturn", "system", about="return-1"),
+    say("ReturnReceived", "seller", about="return-1"),
+    say("ConfirmRefund", "system", refund_id="refund-1"),
+)
+_BILLED_AGAIN: Final = (
+    whole("CancelLines", "seller", reason="out_of_stock"),
+    whole("ReportShippedAfterCancel", "seller", carrier="UPS", tracking_number="1Z9"),
+    say("NotifyCustomer", "seller", text="It left with UPS, number 1Z9. You would be billed again."),
+    say("Acknowledge", "buyer", accepts_item=True, accepts_rebilling=True),
+    say("Rebill", "system"),
+    say("FailRebill", "system", rebill_id="rebill-1"),
+    say("ConfirmRebill", "system", rebill_id="rebill-1"),
+    say("IssueCreditMemo", "support", memo_id="memo-s", rebill_id="rebill-1"),
+    whole("RequestReturn", "buyer", reason="changed_mind"),
+    say("ReturnReceived", "seller", about="return-1"),
+)
+_DECLINED: Final = (*_BILLED_AGAIN[:3], say("Acknowledge", "buyer", accepts_item=False, accepts_rebilling=False))
+
+SCRIPTS: Final[dict[str, tuple[tuple["Maker", ...], ...]]] = {
+    "portal": (_BILLED_AGAIN, _DECLINED),
+    "peers": (_CASE,),
+    "consent": (_CASE, _DISPUTED, (*_GONE, *_DISPUTED), _RETURN),
+    "store": (_RETURN, _BILLED_AGAIN),
+    "auction": (_RETURN,),
+    "bigbox": (_RETURN, _BILLED_AGAIN),
+    "every": (_RETURN, _DECLINED),
+}
+"""What is gone through step by step on some orders, between whatever else befalls them, by marketplace."""
+
+WEIGHED: Final[dict[Maker, float]] = {
+    fulfilment: 0.7,
+    void: 0.5,
+    late_scan: 0.8,
+    case: 2.5,
+    ask_for_evidence: 0.7,
+    evidence: 1.2,
+    goods_back: 1.5,
+    dispute: 2.5,
+    shipped_after_cancel: 4,
+    contact: 0.4,
+    notice: 0.8,
+}
+"""What is said, and how often beside the everyday traffic."""
