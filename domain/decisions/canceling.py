@@ -74,7 +74,7 @@ def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> R
     if ruling is not None:
         return ruling
     ruling = judge(q)
-    if ruling.outcome != REFUSED and not any(t.units for t in q.targets):
+    if ruling.outcome != REFUSED and _nothing_of_one(s, q):
         return _coming_back(s, q)
     if ruling.outcome != REFUSED and ruling.rule not in ("mutual-consent-after-shipment", "stalled-tracking"):
         gone = next((t.line.number for t in q.targets if not t.open), None)
@@ -83,8 +83,14 @@ def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> R
     return ruling
 
 
+def _nothing_of_one(s: Situation, q: Question) -> bool:
+    """Whether nothing can be meant at all or, under mutual consent, of a line that is named: one refuses the whole."""
+    meant = [bool(t.units) for t in q.targets]
+    return not all(meant) if s.policy.mutual_consent and meant else not any(meant)
+
+
 def _coming_back(s: Situation, q: Question) -> Ruling:
-    """Under mutual consent: all of it is in a return, or has come back."""
+    """Under mutual consent: all of a line, or all there is, is in a return or has come back."""
     for back in s.order.returns.values():
         if back.status == "open" and not q.own:
             return refused(

@@ -206,6 +206,18 @@ def test_what_is_in_a_return_by_consent_is_answered_with_that_return() -> None:
     )
 
 
+def test_a_line_that_is_all_in_a_return_refuses_the_lines_named_beside_it() -> None:
+    two = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "25.00"} for n in (1, 2)]
+    story = Story("mutual-consent").placed(lines=two)
+    story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="s1", lines=[1])
+    story.say("RequestCancel", "2026-03-02T12:00:00Z", request_id="r1", reason="other", lines=[1])
+    story.say("ApproveCancel", "2026-03-02T13:00:00Z", request_id="r1")
+    both = story.say("RequestCancel", "2026-03-03T10:00:00Z", request_id="r2", reason="other", lines=[1, 2])
+    assert both == "refused:one-open-request"
+    assert story.request("r2") == "refused"
+    assert story.say("RequestCancel", "2026-03-03T11:00:00Z", request_id="r3", reason="other", lines=[2]) == "accepted"
+
+
 def test_what_happened_in_the_future_of_the_engines_own_clock_is_bad() -> None:
     story = Story().placed()
     command = parse_command(
