@@ -7,11 +7,11 @@ from domain.verdict import fact
 
 
 def erase_subject(s: Situation, ask: EraseSubject) -> Events:
-    """The key may go, unless a hold stands."""
+    """The key may go, unless a hold stands; each time anew, since texts may have come after the last."""
     if s.order.holds:
         hold = next(iter(s.order.holds))
         yield from s.no("legal-hold", f"Legal hold {hold} stands: release it first.", fact("hold_id", hold))
-    elif not s.order.erased:
+    else:
         yield e.SubjectErased(ask.subject)
 
 

@@ -1,0 +1,33 @@
+"""Parcels that the carrier tracks, and what is on record of them."""
+
+from tests.spec.domain.story import Story
+
+LINES = [
+    {"line": 1, "sku": "A-1", "quantity": 3, "unit_price": "10.00"},
+    {"line": 2, "sku": "B-1", "quantity": 1, "unit_price": "5.00"},
+]
+PARCEL = {"carrier": "UPS", "tracking_number": "1Z"}
+
+
+def test_a_delivery_ships_what_was_under_tracking_and_says_which_line_is_complete_by_it() -> None:
+    story = Story("general-store").placed(lines=LINES)
+    lines = [{"line": 1, "quantity": 2}, 2]
+    assert story.say("StartTracking", "2026-03-02T11:00:00Z", lines=lines, **PARCEL) == "accepted"
+    assert story.say("Deliver", "2026-03-03T11:00:00Z") == "accepted"
+    assert story.events(-1) == ["LinePartiallyShipped", "LineShipped", "Delivered"]
+    assert (story.line(1), story.line(2)) == ((1, 2, 0), (0, 1, 0))
+
+
+def test_a_scan_of_a_parcel_that_is_known_is_of_what_is_in_it() -> None:
+    story = Story("peer-to-peer").placed(lines=LINES)
+    story.say("StartTracking", "2026-03-02T11:00:00Z", lines=[2], **PARCEL)
+    assert story.say("TrackingMoved", "2026-03-02T12:00:00Z", **PARCEL) == "accepted"
+    assert story.say("RequestCancel", "2026-03-02T12:30:00Z", request_id="r1", lines=[2]) == "refused:tracking-lock"
+    assert story.say("RequestCancel", "2026-03-02T12:30:00Z", request_id="r2", lines=[1]) == "accepted"
+
+
+def test_a_scan_of_another_number_is_of_everything_that_is_open() -> None:
+    story = Story("peer-to-peer").placed(lines=LINES)
+    story.say("StartTracking", "2026-03-02T11:00:00Z", lines=[2], **PARCEL)
+    story.say("StartTracking", "2026-03-02T12:00:00Z", carrier="UPS", tracking_number="another")
+    assert story.say("RequestCancel", "2026-03-02T12:30:00Z", request_id="r1", lines=[1]) == "refused:tracking-lock"
