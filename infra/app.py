@@ -27,6 +27,7 @@ from consumers.ports import LIVE, Limits, Mode, Ports
 from consumers.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
+from infra.erasing import Erasing, open_erasing
 from infra.journals.memory import MemoryLog
 from infra.local_state import Slot, claim_slot, open_local_state
 from infra.looping import Loop, Rhythm
@@ -38,6 +39,7 @@ from infra.stores import PARTITIONS, store_of
 from infra.vault.first import SealedFirst
 from infra.vault.kept import KeptVault
 from infra.vault.opening import open_vault
+from infra.vault.sealing import Sealing
 
 if TYPE_CHECKING:
     from infra.notices.running import Notifying
@@ -67,6 +69,7 @@ class App:
         vault: KeptVault,
         engine: Engine,
         loop: Loop,
+        erasing: Erasing,
         views: "Projecting | None",
         publishing: "Publishing | None",
         notifying: "Notifying | None",
@@ -79,6 +82,8 @@ class App:
         self.journal = journal
         self.vault = vault
         self.engine = engine
+        self.erasing = erasing
+        """What destroys the keys of erased subjects."""
         self.views = views
         """The views (``views.views``) and what keeps them up to date; None where this process keeps none."""
         self.publishing = publishing
@@ -185,7 +190,8 @@ def _wire(
     vault = open_vault(settings)
     closing.callback(vault.close)
 
-    ports = Ports(market=settings.market, vault=vault, new_id=new_id, backoff=_backoff, wake=woken)
+    sealing = Sealing(vault, journal.identity, journal.partitions)
+    ports = Ports(market=settings.market, vault=sealing, new_id=new_id, backoff=_backoff, wake=woken)
     limits = Limits(
         in_flight=settings.commands_in_flight,
         orders=settings.orders_at_hand,
@@ -193,7 +199,11 @@ def _wire(
     )
     engine = Engine(SealedFirst(journal, vault), control, states, ports, name=_name(), mode=mode, limits=limits)
     closing.callback(engine.close)
+    sealing.follow(engine.followers)
     engine.start()
+    erasing = open_erasing(slot.path, journal.identity, engine, vault)
+    closing.callback(erasing.close)
+    engine.tell(erasing)
 
     projecting: Projecting | None = None
     publishing: Publishing | None = None
@@ -233,6 +243,7 @@ def _wire(
         closing.callback(patience.stop)
         patience.start()
 
+    erasing.start(on_defect)
     if views:
         from infra.projecting import open_projecting
 
@@ -243,7 +254,9 @@ def _wire(
     if notifying is not None:
         notifying.start(on_defect)
     here = where.directory
-    return App(settings, here, control, journal, vault, engine, loop, projecting, publishing, notifying, closing)
+    return App(
+        settings, here, control, journal, vault, engine, loop, erasing, projecting, publishing, notifying, closing
+    )
 
 
 def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:

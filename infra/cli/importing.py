@@ -139,7 +139,12 @@ def _finish(app: "App", until: Instant | None, as_json: bool) -> int:
 
 
 def _catch_up(app: "App") -> None:
-    """The views show what was imported, or we say why they do not."""
+    """Who was erased is erased, and the views show what was imported, or we say why not."""
+    if not app.erasing.catch_up():
+        raise Unavailable(
+            f"everything is in the journal, but keys that it erased may still be there: "
+            f"{app.erasing.trouble or 'the eraser does not get on'}; the next engine destroys them"
+        )
     if app.views is not None and not app.views.catch_up():
         raise Unavailable(f"everything is in the journal, but the views do not follow: {app.views.trouble}")
 

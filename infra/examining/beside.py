@@ -2,12 +2,13 @@
 
 import sqlite3
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from consumers.journal import Journal
+from consumers.erasures import erasures_in
+from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
 from consumers.vault import VaultUnavailable
 from consumers.views import ViewsError, ViewsUnavailable
@@ -115,9 +116,34 @@ def look_at_vault(settings: Settings) -> Finding:
     return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits")
 
 
+def look_at_erasures(settings: Settings) -> Iterator[Finding]:
+    """Whether the keys of everybody who was erased are gone; nothing where there is no vault or no local state."""
+    from infra.reading import existing_store
+    from infra.vault.opening import is_there, open_vault
+
+    waiting = 0
+    try:
+        if not is_there(settings):
+            return
+        store = existing_store(settings)
+        with closing(store.journal(settings.journal_at.partitions)) as journal, closing(open_vault(settings)) as vault:
+            for partition in range(journal.partitions):
+                path = state_file(slot_path(store.directory, 0), partition)
+                opened = open_local_state(path, partition, journal.partitions, read_only=True)
+                with closing(opened.state) as state:
+                    for admitted in state.commits(vault.erased_through(journal.identity, partition)):
+                        waiting += sum(1 for _ in erasures_in(state, admitted))
+    except (VaultUnavailable, JournalError, FileNotFoundError, LocalStateDamaged, LocalStateUnavailable, sqlite3.Error):
+        return  # the findings about these say so
+    if waiting:
+        said = f"{waiting:,} people were erased whose keys may still be there"
+        yield Finding("erasing", "note", said, "the next engine destroys them; if it does not, its /readyz says why")
+    else:
+        yield Finding("erasing", "ok", "nobody who was erased has a key from before")
+
+
 def look_at_notices(settings: Settings) -> Finding:
     """Whether everybody was told: what may have gone out, what did not, and what nobody confirmed."""
-    from consumers.journal import JournalError
     from consumers.notices import BookUnavailable
     from infra.notices.book import AnotherJournals
     from infra.notices.looking import book_if_there, opened_book

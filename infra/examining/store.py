@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from consumers.journal import JournalError
-from infra.examining.beside import look_at_notices, look_at_vault, look_at_views
+from infra.examining.beside import look_at_erasures, look_at_notices, look_at_vault, look_at_views
 from infra.examining.findings import Finding, Progress, State
 from infra.examining.log import look_at_control, look_at_journal, look_at_local_state
 from infra.examining.publishing import look_at_publishing
@@ -61,6 +61,7 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
         if control is not None:
             control.journal.close()
     yield look_at_vault(settings)
+    yield from look_at_erasures(settings)
     yield look_at_notices(settings)
 
 

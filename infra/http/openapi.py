@@ -272,7 +272,14 @@ SEND_ANSWERS: Final[dict[int | str, Schema]] = {
 
 
 HEALTH_ANSWERS: Final[dict[int | str, Schema]] = {
-    200: {"description": "It is.", "content": {"application/json": {"schema": _object("Yes.", {"status": STRING})}}},
+    200: {
+        "description": "It is. `trouble` says what beside the log stands still (erasing, notices, views), and why.",
+        "content": {
+            "application/json": {
+                "schema": _object("Yes.", {"status": STRING, "trouble": {"type": "object"}}, optional=("trouble",))
+            }
+        },
+    },
     503: _problem("It is not, and why."),
 }
 

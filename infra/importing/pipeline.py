@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 
 from consumers.engine import Engine
 from consumers.outcomes import Outcome
-from domain.commands import Command
+from domain.commands import Command, SubjectCommand
 from domain.instants import Instant
 from infra.app import App
 from infra.importing.again import ended_before, would_reach, would_write
@@ -113,6 +113,8 @@ class _Import:
         self.waiting: deque[tuple[Item, Future[Outcome] | None]] = deque()
         self.seen: dict[str, bool] = {}
         """Marketplaces of the input, and whether it is open for them now."""
+        self.about_subjects = False
+        """Whether the command that was given last is about a person's data."""
 
     def run(self) -> Totals:
         began = time.monotonic()
@@ -181,7 +183,12 @@ class _Import:
     # ---- commands and answers --------------------------------------------------------------------------------------
 
     def _give(self, item: Item) -> None:
+        """Commands about people's data go behind all that stands before them, and before all that stands behind them:
+        orders are decided side by side, but what is erased is what the input says before it."""
         command = item.command
+        if command is not None and isinstance(command, SubjectCommand) is not self.about_subjects:
+            self._take(0)
+            self.about_subjects = not self.about_subjects
         self.waiting.append((item, None if command is None else self.app.engine.submit(command, rebuild=False)))
 
     def _take(self, leave: int) -> None:

@@ -12,9 +12,10 @@ import hmac
 import secrets
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from consumers.erasures import Erasure
 from consumers.vault import VaultUnavailable
 from domain.events import Sealed
 from infra.vault.keys import KEY_BYTES, Damaged, Keys, VaultKeyWrong
@@ -28,6 +29,17 @@ class TextGone(LookupError):
     """There is no such text, or its subject was erased."""
 
 
+class Seen(NamedTuple):
+    """How far the log was known to who brought a content, in the partition of the subject's own stream."""
+
+    journal: str
+    """Its identity."""
+    ordinal: int
+    """Commits below it were known."""
+    erased: int = -1
+    """Of these, the last one that erased the subject: a key that was made before it is used no more. -1: none."""
+
+
 class Unsaved(NamedTuple):
     """A content that is not durable yet; it begins with its own random key."""
 
@@ -35,6 +47,8 @@ class Unsaved(NamedTuple):
     subject: str
     reference: str
     content: bytes
+    seen: Seen | None
+    """None where the log is not known: a key that is made then counts as made before all of it."""
 
 
 class Found(NamedTuple):
@@ -62,17 +76,21 @@ class KeptVault(ABC):
         self._keys = Keys(key)
         self._unsaved: dict[str, Unsaved] = {}
         self._flushing = threading.Lock()
+        self.seen: Callable[[str, str], Seen | None] = lambda marketplace, subject: None
+        """How far the log is known here that may erase the subject; from any thread. An engine says so."""
 
     # ---- texts ------------------------------------------------------------------------------------------------------
 
-    def seal(self, marketplace: str, subject: str, text: str) -> Sealed:
+    def seal(self, marketplace: str, subject: str, text: str, seen: Seen | None = None) -> Sealed:
         """Keep a text; it is durable after the next ``flush``. VaultUnavailable if too many wait already."""
         if len(self._unsaved) >= WAITING:
             raise VaultUnavailable("the vault cannot be written to, and takes no more texts until it can")
         own = secrets.token_bytes(KEY_BYTES)
         content = text.encode("utf-8")
         reference = secrets.token_urlsafe(16)
-        self._unsaved[reference] = Unsaved(marketplace, subject, reference, own + content)
+        self._unsaved[reference] = Unsaved(
+            marketplace, subject, reference, own + content, seen or self.seen(marketplace, subject)
+        )
         return Sealed(hmac.digest(own, content, "sha256"), reference)
 
     def flush(self) -> None:
@@ -110,7 +128,8 @@ class KeptVault(ABC):
     def keep(self, marketplace: str, subject: str, reference: str, content: bytes) -> bool:
         """Keep a file under this reference; durable when it returns. False: it was kept there before."""
         with _keys_fit():
-            return self._put(Unsaved(marketplace, subject, reference, secrets.token_bytes(KEY_BYTES) + content))
+            own = secrets.token_bytes(KEY_BYTES)
+            return self._put(Unsaved(marketplace, subject, reference, own + content, self.seen(marketplace, subject)))
 
     def read(self, reference: str) -> bytes:
         """The bytes of a text or a file; TextGone if there are none or their subject was erased."""
@@ -138,10 +157,21 @@ class KeptVault(ABC):
     def erase(self, marketplace: str, subject: str) -> bool:
         """Destroy the subject's key, and with it every text under it; whether there was one. Durable when it returns.
 
-        Only after an admitted ``SubjectErased`` with no open hold before it: that is the caller's to know.
+        Only after an admitted ``SubjectErased`` with no open hold before it: that is the caller's to know, and an
+        engine's way is ``carry_out``.
         """
         self.flush()
         return self._erase(marketplace, subject)
+
+    def carry_out(self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]) -> bool:
+        """Destroy the keys of these subjects that were made before their erasure was known, and store how far the
+        journal's partition is carried out, in one transaction. False, and nothing done, if that is not ``before``.
+
+        ``scrub`` afterwards, or files may still have the keys: that it is due is stored with the erasure.
+        """
+        if erasures:
+            self.flush()
+        return self._carry_out(journal, partition, before, position, sorted(erasures))
 
     def close(self) -> None:
         """Make durable what is sealed, as far as that goes, and let go."""
@@ -178,6 +208,19 @@ class KeptVault(ABC):
     @abstractmethod
     def _erase(self, marketplace: str, subject: str) -> bool:
         """Delete the subject's key, so that no file of the database has it any more; whether there was one."""
+
+    @abstractmethod
+    def erased_through(self, journal: str, partition: int) -> int:
+        """How far the erasures of this journal's partition are carried out: ordinal of the first commit that is not."""
+
+    @abstractmethod
+    def _carry_out(
+        self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]
+    ) -> bool: ...
+
+    @abstractmethod
+    def scrub(self) -> None:
+        """Where keys were destroyed since the last time: have no file of the database hold them any more."""
 
     @abstractmethod
     def counts(self) -> tuple[int, int]:

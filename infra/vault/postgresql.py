@@ -6,6 +6,7 @@ of its own log, and copies of the database, are the operator's (docs/how-to/post
 """
 
 import contextlib
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Final, cast
 
 import psycopg
 
+from consumers.erasures import Erasure
 from consumers.vault import VaultUnavailable
 from infra.postgresql.address import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect, said
@@ -39,11 +41,28 @@ CREATE TABLE IF NOT EXISTS vault_texts (
 CREATE INDEX IF NOT EXISTS vault_texts_of ON vault_texts (subject_id);
 ALTER TABLE vault_texts ALTER COLUMN sealed SET STORAGE EXTERNAL;
 """
+_ERASING: Final = """
+CREATE TABLE IF NOT EXISTS vault_keys_made (
+    subject_id bigint PRIMARY KEY REFERENCES vault_subjects, journal text NOT NULL, ordinal bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS vault_erasing (
+    journal text NOT NULL, partition integer NOT NULL, ordinal bigint NOT NULL, PRIMARY KEY (journal, partition));
+"""
+"""When keys were made, and how far erasures are carried out, both in a log's ordinals."""
 _MAKE_SUBJECTS: Final = """
-WITH given AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS given (marketplace, subject, wrapped)),
+WITH given AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::text[], %s::bigint[])
+               AS given (marketplace, subject, wrapped, journal, ordinal)),
      made AS (INSERT INTO vault_subjects (marketplace, subject) SELECT marketplace, subject FROM given
-              ON CONFLICT (marketplace, subject) WHERE NOT erased DO NOTHING RETURNING id, marketplace, subject)
-INSERT INTO vault_keys SELECT made.id, given.wrapped FROM made JOIN given USING (marketplace, subject)
+              ON CONFLICT (marketplace, subject) WHERE NOT erased DO NOTHING RETURNING id, marketplace, subject),
+     keyed AS (INSERT INTO vault_keys SELECT made.id, given.wrapped FROM made JOIN given USING (marketplace, subject))
+INSERT INTO vault_keys_made SELECT made.id, given.journal, given.ordinal
+FROM made JOIN given USING (marketplace, subject) WHERE given.journal IS NOT NULL
+"""
+_DESTROY: Final = """
+UPDATE vault_subjects SET erased = true WHERE marketplace = %s AND subject = %s AND NOT erased
+AND NOT EXISTS (SELECT FROM vault_keys_made WHERE subject_id = id AND journal = %s AND ordinal > %s) RETURNING id
+"""
+_SCRUB_DUE: Final = """
+INSERT INTO vault_about VALUES ('scrub', %s) ON CONFLICT (name) DO UPDATE SET value = %s
 """
 _FIND_SUBJECTS: Final = """
 SELECT marketplace, subject, id, wrapped FROM vault_subjects JOIN vault_keys ON subject_id = id
@@ -99,6 +118,8 @@ class PostgresqlVault(KeptVault):
                 db.execute(_TABLES)
                 first = (FORMAT.encode(), self._keys.check)
                 db.execute("INSERT INTO vault_about VALUES ('format', %s), ('key', %s)", first)
+            if db.execute("SELECT to_regclass('vault_erasing')").fetchone() == (None,):
+                db.execute(_ERASING)
             about = dict(cast(list[tuple[str, bytes]], db.execute("SELECT name, value FROM vault_about").fetchall()))
         self._agree(about["format"].decode(), about["key"])
 
@@ -136,15 +157,23 @@ class PostgresqlVault(KeptVault):
     def _sealed(self, db: Db, texts: Sequence[Unsaved]) -> list[tuple[str, int, bytes]]:
         """The rows of these texts; subjects without a key get one."""
         people = sorted({(text.marketplace, text.subject) for text in texts})
+        seen = {(text.marketplace, text.subject): text.seen for text in texts}
+        for marketplace, subject in people:  # of several texts the last one knows the most
+            last = seen[marketplace, subject]
+            if last is not None and last.erased >= 0:
+                self._destroy(db, last.journal, Erasure(marketplace, subject, last.erased))
         known = self._known(db, people)
         new = [who for who in people if who not in known]
         if new:  # in one order, so that no two engines wait for one another
-            db.execute(_MAKE_SUBJECTS, (*_columns(new), [self._keys.new(*who) for who in new]))
+            wrapped = [self._keys.new(*who) for who in new]
+            knew = [seen[who] for who in new]
+            journals, ordinals = [at and at.journal for at in knew], [at and at.ordinal for at in knew]
+            db.execute(_MAKE_SUBJECTS, (*_columns(new), wrapped, journals, ordinals))
             known |= self._known(db, new)
         rows = []
-        for marketplace, subject, reference, content in texts:
-            number, wrapped = known[marketplace, subject]
-            rows.append((reference, number, self._keys.seal(wrapped, marketplace, subject, reference, content)))
+        for marketplace, subject, reference, content, _ in texts:
+            number, key = known[marketplace, subject]
+            rows.append((reference, number, self._keys.seal(key, marketplace, subject, reference, content)))
         return rows
 
     @staticmethod
@@ -170,10 +199,47 @@ class PostgresqlVault(KeptVault):
             ).fetchall()
             db.execute("DELETE FROM vault_keys WHERE subject_id = ANY(%s)", ([number for (number,) in gone],))
         with _explained(self.at, "erase"), self._other() as db:
-            db.execute("SET lock_timeout = '10s'")
-            db.execute("VACUUM (FULL) vault_keys")
-            db.execute("RESET lock_timeout")
+            self._write_keys_anew(db)
         return bool(gone)
+
+    def erased_through(self, journal: str, partition: int) -> int:
+        asked = "SELECT ordinal FROM vault_erasing WHERE journal = %s AND partition = %s"
+        with _explained(self.at, "be read"):
+            row = self._others.ask(lambda db: db.execute(asked, (journal, partition)).fetchone())
+        return 0 if row is None else cast(tuple[int], row)[0]
+
+    def _carry_out(self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]) -> bool:
+        with self._transaction("erase") as db:
+            db.execute("INSERT INTO vault_erasing VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", (journal, partition))
+            moved = db.execute(
+                "UPDATE vault_erasing SET ordinal = %s WHERE journal = %s AND partition = %s AND ordinal = %s",
+                (position, journal, partition, before),
+            ).rowcount
+            for erasure in erasures if moved else ():
+                self._destroy(db, journal, erasure)
+        return moved == 1
+
+    @staticmethod
+    def _destroy(db: Db, journal: str, erasure: Erasure) -> None:
+        gone = db.execute(_DESTROY, (erasure.marketplace, erasure.subject, journal, erasure.ordinal)).fetchall()
+        if gone:
+            db.execute("DELETE FROM vault_keys WHERE subject_id = ANY(%s)", ([number for (number,) in gone],))
+            db.execute(_SCRUB_DUE, (mark := secrets.token_bytes(8), mark))
+
+    def scrub(self) -> None:
+        """Keys that were deleted are gone from the table's file once it is written anew."""
+        with _explained(self.at, "erase"), self._other() as db:
+            due = db.execute("SELECT value FROM vault_about WHERE name = 'scrub'").fetchone()
+            if due is None:
+                return
+            self._write_keys_anew(db)
+            db.execute("DELETE FROM vault_about WHERE name = 'scrub' AND value = %s", due)
+
+    @staticmethod
+    def _write_keys_anew(db: Db) -> None:
+        db.execute("SET lock_timeout = '10s'")
+        db.execute("VACUUM (FULL) vault_keys")
+        db.execute("RESET lock_timeout")
 
     def counts(self) -> tuple[int, int]:
         with _explained(self.at, "be read"), self._other() as db:

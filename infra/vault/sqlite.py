@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from consumers.erasures import Erasure
 from consumers.vault import VaultUnavailable
 from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
 
@@ -22,6 +23,14 @@ create table if not exists texts (
     reference text primary key, subject_id integer not null references subjects, sealed blob not null) without rowid;
 create index if not exists texts_of on texts (subject_id);
 """
+_ERASING: Final = """
+create table if not exists keys_made (
+    subject_id integer primary key references subjects, journal text not null, ordinal integer not null);
+create table if not exists erasing (
+    journal text not null, partition integer not null, ordinal integer not null,
+    primary key (journal, partition)) without rowid;
+"""
+"""When keys were made, and how far erasures are carried out, both in a log's ordinals."""
 
 
 class SqliteVault(KeptVault):
@@ -59,6 +68,8 @@ class SqliteVault(KeptVault):
             self._database.execute("commit")
             about = dict(self._database.execute("select name, value from about"))
         self._agree(about["format"], about["key"])
+        if not self._database.execute("select 1 from sqlite_master where name = 'erasing'").fetchone():
+            self._database.executescript(f"begin immediate; {_ERASING} commit")
 
     @contextlib.contextmanager
     def _transaction(self, what: str) -> Iterator[sqlite3.Connection]:
@@ -97,7 +108,9 @@ class SqliteVault(KeptVault):
             database.execute("delete from texts where reference = ?", (reference,))
 
     def _save(self, database: sqlite3.Connection, text: Unsaved) -> None:
-        marketplace, subject, reference, content = text
+        marketplace, subject, reference, content, seen = text
+        if seen is not None and seen.erased >= 0:
+            self._destroy(database, seen.journal, Erasure(marketplace, subject, seen.erased))
         row = database.execute(
             "select id, wrapped from subjects where marketplace = ? and subject = ? and wrapped is not null",
             (marketplace, subject),
@@ -107,6 +120,8 @@ class SqliteVault(KeptVault):
                 "insert into subjects (marketplace, subject, wrapped) values (?, ?, ?) returning id, wrapped",
                 (marketplace, subject, self._keys.new(marketplace, subject)),
             ).fetchone()
+            if seen is not None:
+                database.execute("insert into keys_made values (?, ?, ?)", (row[0], seen.journal, seen.ordinal))
         number, wrapped = row
         sealed = self._keys.seal(wrapped, marketplace, subject, reference, content)
         database.execute("insert into texts values (?, ?, ?)", (reference, number, sealed))
@@ -132,6 +147,52 @@ class SqliteVault(KeptVault):
             except sqlite3.Error as broken:
                 raise VaultUnavailable(f"the vault cannot erase: {broken}") from broken
         return gone > 0
+
+    def erased_through(self, journal: str, partition: int) -> int:
+        with self._transaction("be read") as database:
+            return self._erased_through(database, journal, partition)
+
+    @staticmethod
+    def _erased_through(database: sqlite3.Connection, journal: str, partition: int) -> int:
+        asked = "select ordinal from erasing where journal = ? and partition = ?"
+        row = database.execute(asked, (journal, partition)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _carry_out(self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]) -> bool:
+        with self._transaction("erase") as database:
+            if self._erased_through(database, journal, partition) != before:
+                return False
+            for erasure in erasures:
+                self._destroy(database, journal, erasure)
+            database.execute("insert or replace into erasing values (?, ?, ?)", (journal, partition, position))
+        return True
+
+    @staticmethod
+    def _destroy(database: sqlite3.Connection, journal: str, erasure: Erasure) -> None:
+        gone = database.execute(
+            "update subjects set wrapped = null where marketplace = ? and subject = ? and wrapped is not null "
+            "and not exists (select 1 from keys_made where subject_id = subjects.id and journal = ? and ordinal > ?)",
+            (erasure.marketplace, erasure.subject, journal, erasure.ordinal),
+        ).rowcount
+        if gone:
+            database.execute(
+                "insert into about values ('scrub', '1') on conflict (name) do update set value = value + 1"
+            )
+
+    def scrub(self) -> None:
+        with self._transaction("be read") as database:
+            due = database.execute("select value from about where name = 'scrub'").fetchone()
+        if due is None:
+            return
+        with self._lock:
+            try:
+                busy = self._database.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
+            except sqlite3.Error as broken:
+                raise VaultUnavailable(f"the vault cannot erase: {broken}") from broken
+        if busy:
+            raise VaultUnavailable("the vault cannot write its file anew yet: another process reads it")
+        with self._transaction("erase") as database:
+            database.execute("delete from about where name = 'scrub' and value = ?", due)
 
     def counts(self) -> tuple[int, int]:
         with self._lock:

@@ -1,0 +1,200 @@
+"""Erasing a subject in a running engine: the text is gone for ever, history is what it was, byte by byte."""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.vault import VaultUnavailable
+from domain.commands import parse_command
+from infra.app import App, open_app
+from infra.settings import load_settings
+from infra.vault.kept import TextGone
+from tests.integration.http.asking import SUPPORT, Http
+
+PARTITIONS = 4
+
+
+def said(app: App, command: str, id: str, subject: str = "b-7", **fields: Any) -> tuple[str, str | None]:
+    """What a command about a person's data came to: kind and rule."""
+    body = {"command": command, "command_id": id, "marketplace": "acme", "subject": subject, "actor": SUPPORT}
+    outcome = app.engine.submit(parse_command(body | fields)).result(10)
+    return outcome.kind, outcome.rule
+
+
+def writes(http: Http, order: str, text: str, id: str) -> str:
+    """A message of the buyer b-7; where the vault has it."""
+    body = {"actor": {"kind": "buyer", "id": "b-7"}, "message_id": id, "to": "seller", "text": text}
+    answer = http.post(f"{order}/messages", body, id)
+    assert answer.status_code in (200, 201), answer.text
+    history = http.get(f"{order}/history").json()
+    [sent] = [e for e in history if e["event"] == "MessageSent" and e["data"]["message_id"] == id]
+    reference: str = sent["data"]["text"]["reference"]
+    return reference
+
+
+def gone(app: App, reference: str) -> bool:
+    try:
+        app.vault.open(reference)
+    except TextGone:
+        return True
+    return False
+
+
+def commits(app: App) -> list[bytes]:
+    """Every record of the journal, partition by partition."""
+    journal = app.journal
+    return [
+        record.value
+        for partition in range(journal.partitions)
+        for record in journal.read(partition, 0, journal.end(partition))
+    ]
+
+
+def settings(directory: Path) -> Any:
+    return load_settings(journal=f"sqlite:///{directory}/journal?partitions={PARTITIONS}", synchronous="normal")
+
+
+@contextmanager
+def engine(directory: Path, *, views: bool = True) -> Iterator[Http]:
+    with open_app(settings(directory), views=views) as app:
+        app.catch_up()
+        http = Http(app)
+        try:
+            yield http
+        finally:
+            http.close()
+
+
+def test_the_text_is_gone_and_order_history_and_commits_are_what_they_were(tmp_path: Path) -> None:
+    with engine(tmp_path) as http:
+        order = http.place(policy="peer-to-peer")
+        text = writes(http, order, "My door code is 4711.", "m1")
+        before = http.get(order).content, http.get(f"{order}/history").content
+        records = commits(http.app)
+        assert http.app.vault.open(text) == "My door code is 4711."
+        assert said(http.app, "EraseSubject", "x1") == ("accepted", None)
+        assert http.app.erasing.catch_up(10)
+        assert gone(http.app, text)
+        assert (http.get(order).content, http.get(f"{order}/history").content) == before
+        assert set(records) <= set(commits(http.app))
+    with engine(tmp_path) as http:
+        assert gone(http.app, text)
+        assert (http.get(order).content, http.get(f"{order}/history").content) == before
+
+
+@pytest.mark.parametrize("views", [True, False])
+def test_an_erasure_that_was_admitted_while_nobody_erased_is_carried_out_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: bool
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("infra.erasing.Erasing.start", lambda *_: None)
+        with engine(tmp_path) as http:
+            text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
+            said(http.app, "EraseSubject", "x1")
+            assert http.app.vault.open(text) == "mine"
+    with engine(tmp_path, views=views) as http:
+        assert http.app.erasing.catch_up(10)
+        assert gone(http.app, text)
+
+
+def test_a_hold_defers_it_until_it_is_released_and_asked_for_again(tmp_path: Path) -> None:
+    with engine(tmp_path) as http:
+        text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
+        said(http.app, "PlaceLegalHold", "h", hold_id="lawsuit")
+        assert said(http.app, "EraseSubject", "x1") == ("refused", "legal-hold")
+        assert http.app.erasing.catch_up(10)
+        assert http.app.vault.open(text) == "mine"
+        said(http.app, "ReleaseLegalHold", "r", hold_id="lawsuit")
+        assert http.app.erasing.catch_up(10)
+        assert http.app.vault.open(text) == "mine"
+        assert said(http.app, "EraseSubject", "x2") == ("accepted", None)
+        assert http.app.erasing.catch_up(10)
+        assert gone(http.app, text)
+
+
+def test_who_writes_under_the_same_name_right_after_it_keeps_the_text_whatever_is_read_again(tmp_path: Path) -> None:
+    with engine(tmp_path) as http:
+        order = http.place(policy="peer-to-peer")
+        old = writes(http, order, "old", "m1")
+        said(http.app, "EraseSubject", "x1")
+        new = writes(http, order, "new", "m2")  # at once: the eraser may not have come to it
+        assert http.app.erasing.catch_up(10)
+        assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
+    shutil.rmtree(tmp_path / "journal" / "state")
+    with engine(tmp_path) as one, engine(tmp_path) as other:
+        for http in (one, other):
+            assert http.app.erasing.catch_up(10)
+            assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
+    with closing(sqlite3.connect(tmp_path / "journal" / "vault.sqlite")) as database, database:
+        assert database.execute("delete from erasing").rowcount > 0
+    with engine(tmp_path) as http:  # not even who reads all of the log again takes the key that was made later
+        assert http.app.erasing.catch_up(10)
+        assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
+
+
+def test_it_waits_for_nobody_where_the_eraser_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("infra.erasing.Erasing.start", lambda *_: None)
+        with engine(tmp_path) as http:
+            order = http.place(policy="peer-to-peer")
+            old = writes(http, order, "old", "m1")
+            said(http.app, "EraseSubject", "x1")
+            new = writes(http, order, "new", "m2")
+            assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
+    with engine(tmp_path) as http:
+        assert http.app.erasing.catch_up(10)
+        assert http.app.vault.open(new) == "new"
+
+
+def test_cut_off_between_erasing_and_scrubbing_the_next_start_goes_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(vault: object) -> None:
+        raise VaultUnavailable("cut off")
+
+    with monkeypatch.context() as patched, engine(tmp_path) as http:
+        text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
+        patched.setattr("infra.vault.sqlite.SqliteVault.scrub", killed)
+        said(http.app, "EraseSubject", "x1")
+        assert not http.app.erasing.catch_up(0)
+        assert http.get("/readyz").json() == {"status": "ready", "trouble": {"erasing": "cut off"}}
+    with engine(tmp_path) as http:
+        assert http.app.erasing.catch_up(10)
+        assert gone(http.app, text)
+        assert http.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_vault_that_is_away_is_tried_again_and_the_trouble_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.erasing.RETRY", 0.01)
+    with engine(tmp_path) as http:
+        text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
+        database = tmp_path / "journal" / "vault.sqlite"
+        with closing(sqlite3.connect(database)) as other:
+            other.execute("alter table erasing rename to away")
+        said(http.app, "EraseSubject", "x1")
+        until = time.monotonic() + 30
+        while http.app.erasing.trouble is None and time.monotonic() < until:
+            http.app.erasing.catch_up(0)
+        assert "erasing" in http.get("/readyz").json()["trouble"]["erasing"]
+        with closing(sqlite3.connect(database)) as other:
+            other.execute("alter table away rename to erasing")
+        assert http.app.erasing.catch_up(30)
+        assert gone(http.app, text)
+
+
+def test_a_journal_in_memory_erases_too() -> None:
+    with open_app(load_settings(journal="memory:")) as app:
+        http = Http(app)
+        text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
+        said(app, "EraseSubject", "x1")
+        assert app.erasing.catch_up(10)
+        assert gone(app, text)
+        http.close()
