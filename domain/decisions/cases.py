@@ -108,11 +108,9 @@ def _no_case(s: Situation, about: str) -> Events:
 def accept_return(s: Situation, ask: AcceptReturn) -> Events:
     """The seller accepts: of a case, of a return that is open, of a request over what shipped."""
     case = s.order.cases.get(ask.about)
-    if case is not None and case.status == "open":
+    if case is not None and case.status == "open" and (still := _with_the_buyer(s, case)):
         refund = "at_once" if ask.refund_now else "on_receipt"
-        yield from open_return(
-            s, case.case_id, case.reason, case.lines, refund=refund, accepted=True, postage="platform"
-        )
+        yield from open_return(s, case.case_id, case.reason, still, refund=refund, accepted=True, postage="platform")
         return
     back = find_return(s, ask.about)
     if back is not None and not back.accepted:
@@ -139,10 +137,17 @@ def decide_case(s: Situation, ask: DecideCase) -> Events:
         yield from _no_case(s, ask.case_id)
         return
     yield e.CaseDecided(ask.case_id, ask.outcome, ask.rule or "case-reasons", sealed(ask.note))
-    if ask.outcome == "return":
+    still = _with_the_buyer(s, case)
+    if ask.outcome == "return" and still:
         yield from open_return(
-            s, case.case_id, case.reason, dict(case.lines), refund="on_receipt", accepted=True, postage="platform"
+            s, case.case_id, case.reason, still, refund="on_receipt", accepted=True, postage="platform"
         )
+
+
+def _with_the_buyer(s: Situation, case: Case) -> dict[int, int]:
+    """What of a case no return covers: a dispute that was granted on appeal may have sent some of it back already."""
+    still = {n: min(quantity, returnable(s.order.lines[n])) for n, quantity in case.lines.items()}
+    return {n: quantity for n, quantity in still.items() if quantity}
 
 
 def request_evidence(s: Situation, ask: RequestEvidence) -> Events:
@@ -179,6 +184,14 @@ def resumed(s: Situation, case: Case) -> tuple[e.Deadline, ...]:
 def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
     """A file or message, for whatever it is about and still takes evidence."""
     side = "support" if ask.actor.kind == "system" else ask.actor.kind
+    if not _known(s, ask.about):
+        yield from s.no(
+            "nothing-to-dispute",
+            f"There is no request, case, dispute or return {ask.about}.",
+            fact("about", ask.about),
+            ref=ask.evidence_id,
+        )
+        return
     if not _takes_evidence(s, ask.about):
         yield from s.no(
             "evidence-closed",
@@ -213,6 +226,14 @@ def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
         sealed(ask.note),
         ask.claimed_at,
         waits,
+    )
+
+
+def _known(s: Situation, about: str) -> bool:
+    """Whether evidence about this can mean anything here; the steps after a cancelled parcel are always ``rebill``."""
+    order = s.order
+    return about == "rebill" or any(
+        about in known for known in (order.requests, order.cases, order.disputes, order.returns)
     )
 
 

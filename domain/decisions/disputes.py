@@ -1,7 +1,7 @@
 """Disputes about how a request went. RULES.md 5."""
 
 from domain import events as e
-from domain.calendar import after
+from domain.calendar import Length, after
 from domain.commands import AppealDispute, DecideDispute, EscalateDispute, OpenDispute
 from domain.decisions.canceling import shipped_part
 from domain.decisions.returns import open_return
@@ -16,29 +16,37 @@ def judge_dispute(s: Situation, about: str | None) -> Ruling:
     if terms is None:
         return refused("disputes-off", "This marketplace has no disputes.", instead=(CONTACT,))
     ids = [about] if about is not None else [*s.order.requests, *s.order.messages]
-    found = next((i for i in ids if _disputable(s, i)), None)
-    if found is None:
+    rulings = [_judge_matter(s, i, terms.request) for i in ids if _disputable(s, i)]
+    if not rulings:
         return refused(
             "nothing-to-dispute",
             "A request can be disputed once it is declined, past its deadline, or overtaken by a shipment.",
             instead=(ASK_THE_SELLER,),
         )
-    lines = _lines(s, found)
+    return next((ruling for ruling in rulings if ruling.outcome == "granted"), rulings[0])
+
+
+def _judge_matter(s: Situation, about: str, within: Length) -> Ruling:
+    """Of what can be disputed at all: whether it is already, what else is open over its lines, and in time."""
+    lines = _lines(s, about)
     for dispute in s.order.disputes.values():
-        if dispute.status == "open" and (dispute.about == found or lines.keys() & dispute.lines.keys()):
+        if dispute.status == "open" and (dispute.about == about or lines.keys() & dispute.lines.keys()):
             return refused(
                 "one-open-request",
                 f"Dispute {dispute.dispute_id} is open about it.",
                 fact("dispute_id", dispute.dispute_id),
             )
-        if dispute.about == found:
+        if dispute.about == about:
             return refused(
                 "dispute-closed",
                 f"Dispute {dispute.dispute_id} about it is decided; what remains is to appeal.",
                 fact("dispute_id", dispute.dispute_id),
                 fact("status", dispute.status),
             )
-    closes = after(s.order.placed_at, terms.request, s.calendar)
+    for case in s.order.cases.values():
+        if case.status == "open" and lines.keys() & case.lines.keys():
+            return refused("one-open-request", f"Case {case.case_id} is open over it.", fact("case_id", case.case_id))
+    closes = after(s.order.placed_at, within, s.calendar)
     if s.now > closes:
         return refused("too-late", "The time to dispute is over.", instant("until", closes))
     return granted("seller-has-final-say", "It can be disputed.")

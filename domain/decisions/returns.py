@@ -51,6 +51,16 @@ def returnable(line: Line) -> int:
     return max(0, min(line.delivered - line.returning - line.came_back, line.with_buyer_or_under_way))
 
 
+def in_case(s: Situation, line: Line) -> int:
+    """Units of a line that an open case is over: it says what comes of them (rule ``one-open-request``)."""
+    return sum(case.lines.get(line.number, 0) for case in s.order.cases.values() if case.status == "open")
+
+
+def free(s: Situation, line: Line) -> int:
+    """Units that a return can be asked for: with the buyer, and no case open over them."""
+    return max(0, returnable(line) - in_case(s, line))
+
+
 def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
     """May these be sent back? ``reason`` None: as if one of the list were given. Rule ``store-return``."""
     terms = s.policy.returns
@@ -74,13 +84,17 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
         )
     for pick in lines or ():
         line = s.order.lines[pick.line]
-        can = returnable(line) + rebilled_here(s, line)
+        can = free(s, line) + rebilled_here(s, line)
+        if in_case(s, line) and (pick.quantity or 1) > can:
+            return _case_is_open(s, line)
         if not can:
             return with_us_no_more(line)
         if pick.quantity is not None and pick.quantity > can:
             return refused("more-than-open", f"Of line {line.number} {can} can come back.", fact("line", line.number))
     if lines is None and not wanted:
         return with_us_no_more(named[0])
+    if lines is None and not any(free(s, line) + rebilled_here(s, line) for line in wanted):
+        return _case_is_open(s, wanted[0])
     for line in wanted:
         closes = None if line.delivered_at is None else after(line.delivered_at, Length(terms.days, "days"), s.calendar)
         if closes is not None and s.now > closes:
@@ -110,6 +124,16 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
     return None
 
 
+def _case_is_open(s: Situation, line: Line) -> Ruling:
+    open_over = next(x for x in s.order.cases.values() if x.status == "open" and line.number in x.lines)
+    return refused(
+        "one-open-request",
+        f"Case {open_over.case_id} is open over line {line.number}.",
+        fact("case_id", open_over.case_id),
+        fact("line", line.number),
+    )
+
+
 def with_us_no_more(line: Line) -> Ruling:
     """The buyer has nothing of the line: it is in a return, or came back."""
     if line.returning:
@@ -133,7 +157,7 @@ def request_return(s: Situation, ask: RequestReturn) -> Events:
     rebilled: dict[int, int] = {}
     for pick in ask.lines:
         line = s.order.lines[pick.line]
-        can = returnable(line)
+        can = free(s, line)
         wanted = pick.quantity or can + rebilled_here(s, line)
         if min(wanted, can):
             back[line.number] = min(wanted, can)

@@ -112,7 +112,7 @@ def test_a_file_for_a_refused_command_is_let_go_and_the_refusal_is_on_record(htt
     order = with_case(http)
     _, before = http.app.vault.counts()
     nowhere = give(http, order, png(), key="e0", about="k9")
-    assert (nowhere.status_code, nowhere.json()["rule"]) == (409, "evidence-closed")
+    assert (nowhere.status_code, nowhere.json()["rule"]) == (409, "nothing-to-dispute")
     assert http.app.vault.counts()[1] == before
     large = give(http, order, png(padding=1_750_000), key="e1")
     assert (large.status_code, large.json()["rule"]) == (409, "evidence-limits")

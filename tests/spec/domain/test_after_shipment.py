@@ -131,6 +131,23 @@ def test_five_files_a_side_and_no_sixth_whatever_the_other_side_gave() -> None:
     assert photo(story, "2026-03-02T14:08:00Z", "d0", by="support") == "accepted"
 
 
+def test_evidence_about_what_never_was_says_so() -> None:
+    assert photo(with_case(), "2026-03-02T14:00:00Z", "b0", about="k9") == "refused:nothing-to-dispute"
+
+
+@pytest.mark.parametrize("end", ["DecideCase", "AcceptReturn"])
+def test_while_a_case_is_open_over_units_only_the_others_can_be_returned(end: str) -> None:
+    story = with_case("mutual-consent")
+    back: dict[str, Any] = {"reason": "changed_mind", "lines": [1]}
+    assert story.say("RequestReturn", "2026-03-02T14:00:00Z", by="buyer", **back) == "refused:one-open-request"
+    assert story.say("RequestReturn", "2026-03-02T14:00:00Z", by="buyer", **{**back, "lines": [2]}) == "accepted"
+    if end == "DecideCase":
+        story.say(end, "2026-03-03T10:00:00Z", case_id="k1", outcome="return", rule="case-reasons")
+    else:
+        story.say(end, "2026-03-03T10:00:00Z", about="k1")
+    assert [x.lines for x in story.here.returns.values()] == [{2: 2}, {1: 1}]
+
+
 def test_a_claimed_fault_is_denied_by_the_rule_whose_reason_it_is() -> None:
     story = with_case()
     decide = {"case_id": "k1", "outcome": "deny", "rule": "case-reasons", "note": "It says: too small."}
