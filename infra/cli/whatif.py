@@ -5,7 +5,7 @@ Orders placed in the period are told again one by one (``domain.whatif``); here 
 
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,17 +16,22 @@ from domain.instants import Instant
 from infra.cli.exits import Wrong
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, print_json, say
-from infra.cli.whatif_report import Report
+from infra.cli.whatif_report import Report, Told
 from infra.cli.whatif_text import print_report, write_csv
+from schemas.partitioning import partition_of
 
 if TYPE_CHECKING:
     from domain.policy import PolicyBook, PolicyDocument
-    from domain.whatif import Life
+    from domain.whatif import Life, OtherPolicy
+    from infra.cli.whatif_kept import Kept
     from infra.reading import Reader
     from infra.settings import Settings
 
 GARBAGE: Final = (50_000, 20, 100)
 """When cycles are looked for (``gc.set_threshold``). Lives hold none; looking for them costs a third of the time."""
+
+PAGE: Final = 500
+"""Orders that are asked about between two writings of how far it was asked."""
 
 Progress = Callable[[int, int], None]
 
@@ -36,10 +41,19 @@ Progress = Callable[[int, int], None]
 @click.option("--since", type=INSTANT, help="Orders placed at this instant or later.")
 @click.option("--until", type=INSTANT, help="What was placed and said before this instant; otherwise all there is.")
 @click.option("--csv", "file", metavar="FILE", help="A row for every answer that differs, into this file.")
+@click.option(
+    "--resume", "kept_in", metavar="FILE", help="Keep in this file how far it was asked, and go on from there."
+)
 @as_json
 @stored
 def whatif(
-    settings: "Settings", name: str, since: Instant | None, until: Instant | None, file: str | None, as_json: bool
+    settings: "Settings",
+    name: str,
+    since: Instant | None,
+    until: Instant | None,
+    file: str | None,
+    kept_in: str | None,
+    as_json: bool,
 ) -> None:
     """What would have happened under another policy: which answers differ, for whom, and what money moves.
 
@@ -55,7 +69,15 @@ def whatif(
         document = _policy(reader.book, name)
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(*GARBAGE)
-        report = _ask(reader, document, since, until, _bar(stack))
+        kept = None if kept_in is None else stack.enter_context(closing(_kept(kept_in, reader, document, since, until)))
+        try:
+            report = Asking(reader, document, since, until, kept, _bar(stack)).report()
+        except KeyboardInterrupt:
+            if kept is None:
+                say("broken off; the same question begins anew (--resume FILE keeps how far it was asked)")
+            else:
+                say(f"broken off; the same question with --resume {kept_in} goes on from here")
+            raise
     if file is not None:
         write_csv(Path(file), report)
     if as_json:
@@ -81,79 +103,150 @@ def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
     return found
 
 
+def _kept(
+    path: str, reader: "Reader", document: "PolicyDocument", since: Instant | None, until: Instant | None
+) -> "Kept":
+    from infra.cli.whatif_kept import Kept
+
+    question = {
+        "policy": document.sha256.hex(),
+        "since": since,
+        "until": until,
+        "journal": reader.journal.identity,
+    }
+    return Kept(Path(path), question, {partition: of.next_ordinal for partition, of in reader.followers.items()})
+
+
 # ---- asking ----------------------------------------------------------------------------------------------------------
 
 
-def _ask(
-    reader: "Reader",
-    document: "PolicyDocument",
-    since: Instant | None,
-    until: Instant | None,
-    progress: Progress | None,
-) -> Report:
-    """Tell every order of the period again. Without ``--until`` all lives end with what was recorded last."""
-    from domain.whatif import OtherPolicy
+class Asking:
+    """Tells every order of the period again. Without ``until`` all lives end with what was recorded last."""
 
-    report = Report(document, since, until, end=until or 0)
-    questions: dict[str, OtherPolicy] = {}
-    waiting: list[Life] = []
-    for stream, commits in _orders(reader, since, until, report, progress):
-        marketplace = stream.partition("/")[0]
-        question = questions.get(marketplace)
-        if question is None:
-            market = reader.settings.market(marketplace)
-            question = questions[marketplace] = OtherPolicy(document, reader.book, market)
-        life = question.live(stream, commits)
-        if life is None:
-            continue
-        if until is None:
-            report.end = max(report.end, life.last)
-        if until is None and (life.before.deadlines or life.after.deadlines):
-            waiting.append(life)
-        else:
-            report.add(question.end(life, report.end))
-    for life in waiting:
-        report.add(questions[life.before.marketplace].end(life, report.end))
-    report.changed.sort(key=lambda life: (life.before.marketplace, life.before.order_id))
-    report.unreadable.sort()
-    return report
+    def __init__(
+        self,
+        reader: "Reader",
+        document: "PolicyDocument",
+        since: Instant | None,
+        until: Instant | None,
+        kept: "Kept | None",
+        progress: Progress | None,
+    ) -> None:
+        self._reader = reader
+        self._since = since
+        self._until = until
+        self._kept = kept
+        self._progress = progress
+        self._document = document
+        self._report = Report(document, since, until, end=until or 0)
+        self._questions: dict[str, OtherPolicy] = {}
+        self._waiting: dict[str, Life | None] = {}
+        """Orders whose end depends on the last instant of all; None: to be lived again then."""
+        self._behind = (
+            {partition: of.next_ordinal for partition, of in reader.followers.items()} if kept is None else kept.behind
+        )
 
+    def report(self) -> Report:
+        """Ask, from where it was broken off."""
+        report, kept = self._report, self._kept
+        if kept is not None:
+            report.end = max(report.end, kept.last)
+            report.unreadable += kept.unreadable()
+            self._waiting = dict.fromkeys(kept.waiting())
+            for told in kept.told():
+                report.add(told)
+        if kept is None or not kept.done:
+            for partition in self._behind:
+                self._ask(partition)
+            ended = {stream: self._end(stream, life) for stream, life in self._waiting.items()}
+            for told in ended.values():
+                report.add(told)
+            if kept is not None:
+                kept.finish(ended)
+        report.changed.sort(key=lambda told: (told.marketplace, told.order_id))
+        report.unreadable.sort()
+        return report
 
-def _orders(
-    reader: "Reader", since: Instant | None, until: Instant | None, report: Report, progress: Progress | None
-) -> Iterator[tuple[str, list[Any]]]:
-    """Each order placed in the period, with its commits before the end of it, decoded."""
-    from consumers.orders import events_of, part_of, stamp_of
-    from schemas.codec import Undecodable
-
-    total = sum(follower.next_ordinal for follower in reader.followers.values())
-    seen = 0
-    for follower in reader.followers.values():
-        after: str | None = None
-        while names := follower.state.streams(after, 1000):
+    def _ask(self, partition: int) -> None:
+        """The orders of a partition, page by page."""
+        report, kept = self._report, self._kept
+        state = self._reader.followers[partition].state
+        after = None if kept is None else kept.after[partition]
+        total = sum(self._behind.values())
+        seen = 0 if kept is None else kept.seen
+        while names := state.streams(after, PAGE):
             after = names[-1]
+            told: dict[str, Told | None] = {}
+            unreadable: list[str] = []
+            looked_at = 0
             for stream in names:
                 if stream.startswith("$") or stream.count("/") != 1:
                     continue
-                commits: list[Any] = []
-                try:
-                    for admitted in follower.state.commits_of(stream):
-                        seen += 1
-                        stamp = stamp_of(admitted.commit)
-                        if since is not None and not commits and stamp.recorded_at < since:
-                            break
-                        if until is not None and stamp.recorded_at >= until:
-                            break
-                        part = part_of(admitted.commit, stream)
-                        if part is not None:
-                            commits.append((events_of(part), stamp))
-                except Undecodable:
-                    report.unreadable.append(stream)
+                commits = self._commits(partition, stream)
+                if commits is None:
+                    unreadable.append(stream)
                     continue
-                if commits:
-                    yield stream, commits
-            if progress is not None:
-                progress(seen, total)
+                looked_at += len(commits)
+                life = self._question(stream).live(stream, commits) if commits else None
+                if life is None:
+                    continue
+                if self._until is None:
+                    report.end = max(report.end, life.last)
+                if self._until is None and (life.before.deadlines or life.after.deadlines):
+                    told[stream] = None
+                    self._waiting[stream] = life
+                else:
+                    told[stream] = Told.of(self._question(stream).end(life, report.end))
+            for each in told.values():
+                if each is not None:
+                    report.add(each)
+            report.unreadable += unreadable
+            seen += looked_at
+            if kept is not None:
+                kept.keep(partition, after, looked_at, told, unreadable, report.end)
+                kept.seen = seen
+            if self._progress is not None:
+                self._progress(seen, total)
+
+    def _end(self, stream: str, life: "Life | None") -> Told:
+        """An order that waited for the last instant of all, which is known now."""
+        question = self._question(stream)
+        if life is None:
+            life = question.live(stream, self._commits(partition_of(stream, len(self._behind)), stream) or ())
+        assert life is not None
+        return Told.of(question.end(life, self._report.end))
+
+    def _question(self, stream: str) -> "OtherPolicy":
+        from domain.whatif import OtherPolicy
+
+        marketplace = stream.partition("/")[0]
+        found = self._questions.get(marketplace)
+        if found is None:
+            market = self._reader.settings.market(marketplace)
+            found = self._questions[marketplace] = OtherPolicy(self._document, self._reader.book, market)
+        return found
+
+    def _commits(self, partition: int, stream: str) -> list[Any] | None:
+        """The commits of an order placed in the period, before the end of it, decoded; None if one cannot be read."""
+        from consumers.orders import events_of, part_of, stamp_of
+        from schemas.codec import Undecodable
+
+        commits: list[Any] = []
+        try:
+            for admitted in self._reader.followers[partition].state.commits_of(stream):
+                stamp = stamp_of(admitted.commit)
+                if self._since is not None and not commits and stamp.recorded_at < self._since:
+                    break
+                if self._until is not None and stamp.recorded_at >= self._until:
+                    break
+                if admitted.ordinal >= self._behind[partition]:
+                    break
+                part = part_of(admitted.commit, stream)
+                if part is not None:
+                    commits.append((events_of(part), stamp))
+        except Undecodable:
+            return None
+        return commits
 
 
 def _bar(stack: ExitStack) -> Progress | None:

@@ -8,7 +8,63 @@ from domain.instants import Instant, format_instant
 
 if TYPE_CHECKING:
     from domain.policy import PolicyDocument
-    from domain.whatif import Answer, Life
+    from domain.whatif import Answer, Flip, Life
+
+
+@dataclass(slots=True)
+class Told:
+    """What one order came to: before and after, in that order, where there are two."""
+
+    marketplace: str
+    order_id: str
+    seller_id: str
+    buyer_id: str
+    currency: str
+    statuses: tuple[str, str]
+    canceled: tuple[int, int]
+    refunds: tuple[int, int]
+    flips: "list[Flip]"
+    differs: bool
+    events: int
+    stimuli: int
+    undecided: int
+    lost: dict[str, int]
+
+    @classmethod
+    def of(cls, life: "Life") -> "Told":
+        """Of an order whose two lives are at their end."""
+        order, terms = life.before, life.before.terms
+        return cls(
+            order.marketplace,
+            order.order_id,
+            terms.seller_id,
+            terms.buyer_id,
+            terms.currency,
+            life.statuses,
+            life.canceled,
+            life.refunds,
+            life.flips,
+            life.differs,
+            life.events,
+            life.stimuli,
+            life.undecided,
+            dict(life.lost),
+        )
+
+    def json(self) -> dict[str, Any]:
+        """As it is kept."""
+        kept = {name: getattr(self, name) for name in self.__slots__}
+        kept["flips"] = [(flip.at, flip.what, flip.ref, flip.before, flip.after) for flip in self.flips]
+        return kept
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> "Told":
+        """As it was kept."""
+        from domain.whatif import Answer, Flip
+
+        flips = [Flip(at, what, ref, Answer(*before), Answer(*after)) for at, what, ref, before, after in kept["flips"]]
+        pairs = {name: tuple(kept[name]) for name in ("statuses", "canceled", "refunds")}
+        return cls(**{**kept, **pairs, "flips": flips})
 
 
 @dataclass(slots=True)
@@ -27,30 +83,30 @@ class Report:
     unreadable: list[str] = field(default_factory=list)
     refunds: dict[str, list[int]] = field(default_factory=dict)
     units: list[int] = field(default_factory=lambda: [0, 0])
-    changed: list["Life"] = field(default_factory=list)
+    changed: list[Told] = field(default_factory=list)
 
-    def add(self, life: "Life") -> None:
-        """Count an order whose two lives are at their end."""
+    def add(self, told: Told) -> None:
+        """Count an order."""
         self.orders += 1
-        self.events += life.events
-        self.stimuli += life.stimuli
-        self.undecided += life.undecided
-        self.lost += life.lost
-        paid_back = self.refunds.setdefault(life.before.terms.currency, [0, 0])
+        self.events += told.events
+        self.stimuli += told.stimuli
+        self.undecided += told.undecided
+        self.lost.update(told.lost)
+        paid_back = self.refunds.setdefault(told.currency, [0, 0])
         for side in (0, 1):
-            paid_back[side] += life.refunds[side]
-            self.units[side] += life.canceled[side]
-        if life.differs:
-            self.changed.append(life)
+            paid_back[side] += told.refunds[side]
+            self.units[side] += told.canceled[side]
+        if told.differs:
+            self.changed.append(told)
 
     @property
     def rows(self) -> int:
         """Rows of the CSV."""
-        return sum(max(1, len(life.flips)) for life in self.changed)
+        return sum(max(1, len(told.flips)) for told in self.changed)
 
     def flips(self) -> list[dict[str, Any]]:
         """Answers that differ in the same way, together; the most frequent first."""
-        found: dict[tuple[str, Answer, Answer], list[Life]] = {}
+        found: dict[tuple[str, Answer, Answer], list[Told]] = {}
         for life in self.changed:
             for flip in life.flips:
                 found.setdefault((flip.what, flip.before, flip.after), []).append(life)
@@ -61,8 +117,8 @@ class Report:
                 "after": after._asdict(),
                 "count": len(lives),
                 "orders": len({id(life) for life in lives}),
-                "sellers": len({(x.before.marketplace, x.before.terms.seller_id) for x in lives}),
-                "buyers": len({(x.before.marketplace, x.before.terms.buyer_id) for x in lives}),
+                "sellers": len({(x.marketplace, x.seller_id) for x in lives}),
+                "buyers": len({(x.marketplace, x.buyer_id) for x in lives}),
             }
             for (what, before, after), lives in found.items()
         ]
@@ -70,10 +126,9 @@ class Report:
 
     def sellers(self) -> list[dict[str, Any]]:
         """What it comes to for each seller, and in each currency; where most money moves first."""
-        found: dict[tuple[str, str, str], list[Life]] = {}
+        found: dict[tuple[str, str, str], list[Told]] = {}
         for life in self.changed:
-            terms = life.before.terms
-            found.setdefault((life.before.marketplace, terms.seller_id, terms.currency), []).append(life)
+            found.setdefault((life.marketplace, life.seller_id, life.currency), []).append(life)
         told = [
             {
                 "marketplace": marketplace,
@@ -105,7 +160,7 @@ class Report:
             "money": [_moved(currency, *sums) for currency, sums in sorted(self.refunds.items())],
             "flips": self.flips(),
             "sellers": self.sellers(),
-            "changed": [_changed(life) for life in self.changed],
+            "changed": [_changed(told) for told in self.changed],
         }
 
 
@@ -122,16 +177,15 @@ def _moved(currency: str, before: int, after: int) -> dict[str, Any]:
     }
 
 
-def _changed(life: "Life") -> dict[str, Any]:
-    terms = life.before.terms
+def _changed(life: Told) -> dict[str, Any]:
     return {
-        "marketplace": life.before.marketplace,
-        "order_id": life.before.order_id,
-        "seller_id": terms.seller_id,
-        "buyer_id": terms.buyer_id,
+        "marketplace": life.marketplace,
+        "order_id": life.order_id,
+        "seller_id": life.seller_id,
+        "buyer_id": life.buyer_id,
         "status": dict(zip(("before", "after"), life.statuses, strict=True)),
         "units_canceled": dict(zip(("before", "after"), life.canceled, strict=True)),
-        **_moved(terms.currency, *life.refunds),
+        **_moved(life.currency, *life.refunds),
         "flips": [
             {
                 "at": format_instant(flip.at),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from domain.instants import format_instant
 from infra.cli.exits import Unavailable
 from infra.cli.printing import console, money, plain, table
-from infra.cli.whatif_report import Report
+from infra.cli.whatif_report import Report, Told
 from infra.csv_cells import safe_cell
 
 if TYPE_CHECKING:
-    from domain.whatif import Flip, Life
+    from domain.whatif import Flip
 
 COLUMNS: Final = (
     "marketplace",
@@ -50,19 +50,17 @@ def write_csv(path: Path, report: Report) -> None:
         raise Unavailable(f"{path} cannot be written: {wrong.strerror}") from None
 
 
-def _row(life: "Life", flip: "Flip | None") -> list[Any]:
-    order = life.before
-    terms = order.terms
+def _row(life: Told, flip: "Flip | None") -> list[Any]:
     answers = ("",) * 7 if flip is None else (format_instant(flip.at), flip.what, flip.ref, *flip.before, *flip.after)
     return [
-        order.marketplace,
-        order.order_id,
-        terms.seller_id,
-        terms.buyer_id,
+        life.marketplace,
+        life.order_id,
+        life.seller_id,
+        life.buyer_id,
         *answers,
         *life.statuses,
         *life.canceled,
-        terms.currency,
+        life.currency,
         *life.refunds,
     ]
 
