@@ -109,7 +109,7 @@ class Judge:
             return None
         if folded.order is not None and self._fire(job, folded, folded.order, due(folded.order, at)):
             return None
-        if at < folded.recorded_at:
+        if at < folded.recorded_at and not isinstance(command, ReachDeadline):  # all that were due by then are reached
             message = "earlier than what is recorded of this order already; late news uses occurred_at"
             self._unbacked(job, bad("/at", "goes-back-in-time", message, folded.order))
             return None

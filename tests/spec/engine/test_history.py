@@ -56,6 +56,16 @@ def test_history_does_not_go_back_in_time_on_an_order_but_may_on_another() -> No
     assert desk.ask(engine, ship("s1", 10, **at(THEN))).kind == "accepted"
 
 
+def test_a_deadline_that_no_longer_applies_is_a_duplicate_also_when_the_file_is_imported_again() -> None:
+    desk = Desk()
+    engine = desk.engine(IMPORT)
+    moot = body("ReachDeadline", "d1", SYSTEM, deadline_id="decide-1", **at(THEN + 1))
+    for _ in range(2):
+        desk.ask(engine, place(**at(THEN)))
+        assert desk.ask(engine, moot).kind == "duplicate"
+        desk.ask(engine, ship("s1", 10, **at(THEN + 2)))
+
+
 def test_an_empty_commit_counts_as_recorded_too() -> None:
     desk = Desk()
     engine = desk.engine(IMPORT)
