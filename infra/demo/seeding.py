@@ -19,12 +19,14 @@ from domain.commands import parse_command
 from domain.instants import DAY, MINUTE, Instant, format_instant
 from domain.policy import PolicyDocument, read_policy_toml
 from infra.app import App
-from infra.demo.shops import BUYERS, SHOPS
-from infra.demo.stories import COMMON, SPECIAL, Plot, Tell
+from infra.demo.shops import BUYERS, SHOPS, Shop
+from infra.demo.stories import AFTERWARDS, CANCELING, COMMON, Tell, name
 from infra.demo.story import Story
 
 MARKETPLACE: Final = "demo"
 FIRST_NUMBER: Final = 40_101
+FIRST_NUMBER_AFTERWARDS: Final = 41_101
+"""Of the orders that show what comes after: a row of their own, so that one more renumbers no other story."""
 EVERYDAY_ORDERS: Final = 170
 PAST: Final = 24
 """Days that the demo looks back."""
@@ -34,6 +36,8 @@ PATIENCE: Final = 120.0
 """Seconds that one answer may take."""
 
 Body = dict[str, Any]
+Part = tuple[int, Tell, Shop, Random]
+"""Age of the order in microseconds, its story, its shop, and where the story's chance comes from."""
 
 
 class SeedingFailed(Exception):
@@ -41,21 +45,41 @@ class SeedingFailed(Exception):
 
 
 def orders(now: Instant) -> list[Story]:
-    """Every order of the demo with its commands, oldest first. Deterministic: ``now`` decides."""
+    """Every order of the demo with its commands. Deterministic: ``now`` decides."""
+    return _told(_canceling(), FIRST_NUMBER, now) + _told(_afterwards(), FIRST_NUMBER_AFTERWARDS, now)
+
+
+def _canceling() -> list[Part]:
+    """Everyday orders and those that show how cancelling is judged: one run of chance."""
     chance = Random(7_031)
-    cast: list[tuple[int, Plot | Tell, Any]] = []
-    for plot in SPECIAL:
+    cast: list[Part] = []
+    for plot in CANCELING:
         for _ in range(plot.times):
-            cast += [(_age(chance, plot.youngest, plot.oldest), plot.tell, shop) for shop in plot.shops]
+            cast += [(_age(chance, plot.youngest, plot.oldest), plot.tell, shop, chance) for shop in plot.shops]
     everyday = [tell for tell, weight in COMMON for _ in range(weight)]
     for number in range(EVERYDAY_ORDERS):
         youngest, oldest = (0.02, 2.5) if number % 4 == 0 else (1, PAST)
-        cast.append((_age(chance, youngest, oldest), chance.choice(everyday), chance.choice(SHOPS)))
-    cast.sort(key=lambda each: -each[0])
+        cast.append((_age(chance, youngest, oldest), chance.choice(everyday), chance.choice(SHOPS), chance))
+    return cast
+
+
+def _afterwards() -> list[Part]:
+    """Orders that show what comes after: a run of chance for each, so that one more shifts no other."""
+    cast: list[Part] = []
+    for plot in AFTERWARDS:
+        for number in range(plot.times):
+            for shop in plot.shops:
+                chance = Random(f"{name(plot.tell)} {plot.youngest} {shop.seller_id} {number}")
+                cast.append((_age(chance, plot.youngest, plot.oldest), plot.tell, shop, chance))
+    return cast
+
+
+def _told(cast: list[Part], first: int, now: Instant) -> list[Story]:
+    """The stories of a cast, oldest first, numbered from ``first``."""
     told = []
-    for number, (age, tell, shop) in enumerate(cast, FIRST_NUMBER):
-        story = Story(MARKETPLACE, f"PO-{number}", shop, chance.choice(BUYERS), now - age, now)
-        tell(story, chance)  # type: ignore[operator]
+    for number, (age, tell, shop, chance) in enumerate(sorted(cast, key=lambda part: -part[0]), first):
+        story = Story(name(tell), MARKETPLACE, f"PO-{number}", shop, chance.choice(BUYERS), now - age, now)
+        tell(story, chance)
         told.append(story)
     return told
 

@@ -3,6 +3,7 @@
 What would lie after the end (now) has not happened yet and is left out, so young orders are simply unfinished.
 """
 
+import hashlib
 from typing import Any
 
 from domain.instants import DAY, HOUR, MINUTE, Instant, format_instant
@@ -23,12 +24,18 @@ def days(count: float) -> int:
     return int(count * DAY)
 
 
+def digest(text: str) -> str:
+    """SHA-256 of a text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Story:
     """Commands of one order, in order. Times are counted from its placing, in microseconds."""
 
     def __init__(
-        self, marketplace: str, order_id: str, shop: Shop, buyer_id: str, placed_at: Instant, end: Instant
+        self, plot: str, marketplace: str, order_id: str, shop: Shop, buyer_id: str, placed_at: Instant, end: Instant
     ) -> None:
+        self.plot = plot
         self.marketplace = marketplace
         self.order_id = order_id
         self.shop = shop
@@ -57,12 +64,24 @@ class Story:
             }
         )
 
+    def at(self, after: int) -> str:
+        """The instant so long after the placing, as commands write it."""
+        return format_instant(self.placed_at + after)
+
     # ---- what most stories are made of ----------------------------------------------------------------------------
 
-    def place(self, *lines: tuple[Good, int], paid: bool = True, ship_by: int | None = None, **fields: Any) -> None:
-        """The order is placed with these goods and quantities; ``ship_by``: days after placing."""
+    def place(
+        self,
+        *lines: tuple[Good, int],
+        paid: bool = True,
+        ship_by: int | None = None,
+        listed: bool = False,
+        **fields: Any,
+    ) -> None:
+        """The order is placed with these goods and quantities; ``ship_by``: days after placing; ``listed``: each line
+        pins its listing as sold."""
         if ship_by is not None:
-            fields["ship_by"] = format_instant(self.placed_at + days(ship_by))
+            fields["ship_by"] = self.at(days(ship_by))
         self.say(
             0,
             "system",
@@ -81,6 +100,7 @@ class Story:
                     "title": good.title,
                     "quantity": quantity,
                     "unit_price": good.price,
+                    **({"listing": {"ref": f"{good.sku}@7", "sha256": digest(good.title)}} if listed else {}),
                 }
                 for number, (good, quantity) in enumerate(lines, 1)
             ],
@@ -112,6 +132,21 @@ class Story:
             carrier=self.shop.carrier,
             tracking_number=self.tracking_number(notice),
             shipment_id=notice,
+        )
+
+    def attach(self, after: int, who: str, about: str, evidence: str, kind: str, **fields: Any) -> None:
+        """A side attaches a file, told by its hash and size; the demo keeps no file."""
+        self.say(
+            after,
+            who,
+            "AttachEvidence",
+            evidence_id=evidence,
+            about=about,
+            kind=kind,
+            sha256=digest(self.order_id + evidence),
+            media_type="application/pdf" if kind == "document" else "image/jpeg",
+            size=214_310,
+            **fields,
         )
 
     def deliver(self, after: int) -> None:
