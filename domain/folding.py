@@ -486,16 +486,19 @@ def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: 
 
 
 def _rebilled_came_back(order: Order, back: Return) -> None:
-    """Rebilled units came back by a return: what was rebilled for them is due back (COMMANDS.md 4)."""
+    """Rebilled units came back by a return: what was rebilled for them is due back, each unit once (COMMANDS.md 4)."""
     for number, quantity in back.lines.items():
         left = quantity
         for rebill in order.rebills.values():
-            here = rebill.lines.get(number, 0)
-            if rebill.status != "confirmed" or not here or not left:
+            if rebill.status != "confirmed":
                 continue
-            units = sum(rebill.lines.values())
-            taken = min(left, here)
-            order.rebill_back += share_of_units(rebill.amount, units, taken)
+            taken = min(left, rebill.lines.get(number, 0) - rebill.back.get(number, 0))
+            if taken <= 0:
+                continue
+            units, before = sum(rebill.lines.values()), sum(rebill.back.values())
+            order.rebill_back += share_of_units(rebill.amount, units, before + taken)
+            order.rebill_back -= share_of_units(rebill.amount, units, before)
+            rebill.back[number] = rebill.back.get(number, 0) + taken
             left -= taken
 
 

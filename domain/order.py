@@ -173,6 +173,8 @@ class Rebill:
     memo_id: str | None = None
     due_at: Instant = 0
     confirmed_at: Instant | None = None
+    back: dict[int, int] = field(default_factory=dict)
+    """Units of it that came back, by line: what was billed for them is due back, once."""
 
 
 @dataclass(slots=True)
@@ -416,7 +418,7 @@ _copy_line = _copier(Line)
 _copy_request = _copier(Request)
 _copy_refund = _copier(Refund)
 _copy_return = _copier(Return)
-_copy_rebill = _copier(Rebill)
+_copy_rebill_record = _copier(Rebill)
 _copy_found = _copier(Found)
 _copy_case = _copier(Case)
 _copy_dispute = _copier(Dispute)
@@ -427,6 +429,12 @@ _copy_parcel_record = _copier(Parcel)
 def _copy_shipment(shipment: Shipment) -> Shipment:
     new = _copy_shipment_record(shipment)
     new.lines, new.killed = shipment.lines.copy(), shipment.killed.copy()
+    return new
+
+
+def _copy_rebill(rebill: Rebill) -> Rebill:
+    new = _copy_rebill_record(rebill)
+    new.back = rebill.back.copy()
     return new
 
 

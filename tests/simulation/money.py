@@ -44,6 +44,8 @@ class Account:
         """Shipping notices that stand: a voided one never shipped."""
         self.rebills: dict[str, e.RebillDue] = {}
         self.rebilled: set[str] = set()
+        self.taken_back: dict[str, list[int]] = {}
+        """Of each rebilling the lines of the units that came back."""
         self.rebilled_back = 0
         """What had been billed again for units that came back all the same."""
         self.returns: dict[str, dict[int, int]] = {}
@@ -85,7 +87,10 @@ class Account:
                     self.of_canceled[event.return_id] = event.reason is not None
                 if event.refund == "at_once":
                     self._give_back(event.return_id)
-            case e.ReturnAccepted(refund_now=True, return_id=return_id) | e.ReturnReceived(return_id=return_id):
+            case e.ReturnAccepted(refund_now=True, return_id=return_id):
+                if return_id not in self.of_canceled:  # what was billed again is due back when it has come back
+                    self._give_back(return_id)
+            case e.ReturnReceived(return_id=return_id):
                 self._give_back(return_id)
             case e.RefundDue(amount=amount):
                 self.instructed += amount
@@ -118,15 +123,19 @@ class Account:
                 self.credited[line] += quantity
 
     def _rebilled_back(self, return_id: str) -> None:
-        """Of each rebilling that was confirmed, what these units had of it, the earlier rebilling first."""
+        """What these units had of the rebillings that were confirmed: the earlier ones first, each unit once."""
         for line, quantity in self.returns[return_id].items():
             left = quantity
             for name in sorted(self.rebilled, key=list(self.rebills).index):
                 rebill = self.rebills[name]
+                units = sum(part.quantity for part in rebill.lines)
                 here = sum(part.quantity for part in rebill.lines if part.line == line)
-                taken = min(left, here)
-                left -= taken
-                self.rebilled_back += of_units(rebill.amount, sum(part.quantity for part in rebill.lines), taken)
+                gone = self.taken_back.setdefault(name, [])
+                while left and gone.count(line) < here:
+                    self.rebilled_back -= of_units(rebill.amount, units, len(gone))
+                    gone.append(line)
+                    self.rebilled_back += of_units(rebill.amount, units, len(gone))
+                    left -= 1
 
     @property
     def due(self) -> int:

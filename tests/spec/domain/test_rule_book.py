@@ -173,3 +173,22 @@ def test_support_acknowledges_for_a_customer_only_with_the_messages_attached() -
     story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped with UPS 1Z9. You would be billed again.")
     both: dict[str, Any] = {"by": "support", "accepts_item": True, "accepts_rebilling": True}
     assert story.say("Acknowledge", "2026-03-03T12:00:00Z", **both) == "refused:evidence-of-acknowledgment"
+
+
+def test_what_was_billed_again_comes_back_with_the_goods_to_the_cent_and_each_unit_once() -> None:
+    story = Story("general-store").placed(
+        lines=[{"line": 1, "sku": "A-1", "quantity": 3, "unit_price": "3.34", "discount": "0.02"}]
+    )
+    parcel = {"carrier": "UPS", "tracking_number": "1Z"}
+    one = [{"line": 1, "quantity": 1}]
+    day = "2026-03-02T{:02}:00:00Z"
+    assert story.say("CancelLines", day.format(11), reason="out_of_stock") == "accepted"
+    assert story.say("ReportShippedAfterCancel", day.format(12), lines=[1], **parcel) == "accepted"
+    assert story.say("NotifyCustomer", day.format(13), text="It left with UPS, number 1Z.") == "accepted"
+    assert story.say("Acknowledge", day.format(14), accepts_item=True, accepts_rebilling=True) == "accepted"
+    assert story.say("Rebill", day.format(15)) == "accepted"
+    assert story.say("ConfirmRebill", day.format(16), rebill_id="rebill-1") == "accepted"
+    for number in (1, 2, 3):
+        assert story.say("RequestReturn", day.format(16 + number), reason="changed_mind", lines=one) == "accepted"
+        assert story.say("ReturnReceived", day.format(16 + number), about=f"return-{number}") == "accepted"
+    assert story.refunds == [1000, 334, 333, 333]
