@@ -106,15 +106,22 @@ def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
 def _kept(
     path: str, reader: "Reader", document: "PolicyDocument", since: Instant | None, until: Instant | None
 ) -> "Kept":
-    from infra.cli.whatif_kept import Kept
+    from infra.cli.whatif_kept import Kept, Question
 
-    question = {
-        "policy": document.sha256.hex(),
-        "since": since,
-        "until": until,
-        "journal": reader.journal.identity,
-    }
-    return Kept(Path(path), question, {partition: of.next_ordinal for partition, of in reader.followers.items()})
+    question = Question(
+        f"{document.policy.id}@{document.policy.version}",
+        document.sha256.hex(),
+        since,
+        until,
+        reader.journal.identity,
+        reader.settings.journal,
+    )
+    kept = Kept(Path(path), question, {partition: of.next_ordinal for partition, of in reader.followers.items()})
+    if kept.done:
+        say(f"{path}: asked to the end before; its result is told again (another file asks anew)")
+    elif kept.seen:
+        say(f"{path}: goes on behind {kept.seen:,} of {sum(kept.behind.values()):,} commits")
+    return kept
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------------
@@ -142,6 +149,8 @@ class Asking:
         self._questions: dict[str, OtherPolicy] = {}
         self._waiting: dict[str, Life | None] = {}
         """Orders whose end depends on the last instant of all; None: to be lived again then."""
+        self._seen = 0 if kept is None else kept.seen
+        """Commits that were looked at, in all partitions."""
         self._behind = (
             {partition: of.next_ordinal for partition, of in reader.followers.items()} if kept is None else kept.behind
         )
@@ -173,7 +182,6 @@ class Asking:
         state = self._reader.followers[partition].state
         after = None if kept is None else kept.after[partition]
         total = sum(self._behind.values())
-        seen = 0 if kept is None else kept.seen
         while names := state.streams(after, PAGE):
             after = names[-1]
             told: dict[str, Told | None] = {}
@@ -201,12 +209,11 @@ class Asking:
                 if each is not None:
                     report.add(each)
             report.unreadable += unreadable
-            seen += looked_at
+            self._seen += looked_at
             if kept is not None:
                 kept.keep(partition, after, looked_at, told, unreadable, report.end)
-                kept.seen = seen
             if self._progress is not None:
-                self._progress(seen, total)
+                self._progress(self._seen, total)
 
     def _end(self, stream: str, life: "Life | None") -> Told:
         """An order that waited for the last instant of all, which is known now."""

@@ -2,14 +2,18 @@
 
 import random
 import sqlite3
+import subprocess
+import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.cli import whatif as module
+from infra.cli import whatif_kept as kept_module
 from infra.cli.whatif_kept import Kept
 from tests.integration.cli.driving import Store, asks, grants, placed, ships
 
@@ -123,18 +127,222 @@ def test_what_came_into_the_journal_since_it_began_is_not_asked_about(
     assert resumed(kept) == whole
 
 
-def test_another_question_does_not_go_on_from_it(kept: Store) -> None:
-    resumed(kept)
-    for options in (("--policy", "general-store@1"), ("--policy", "big-box@1", "--since", "2026-03-02T10:00:00Z")):
-        err = kept.rescind("whatif", *options, "--resume", kept.place / "kept", check=2).err
-        assert "keeps a run with another" in err
-    (kept.place / "other").write_bytes(b"no database" * 100)
-    err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", kept.place / "other", check=3).err
-    assert "cannot be used to go on" in err
-    with closing(sqlite3.connect(kept.place / "foreign")) as foreign:
-        foreign.execute("CREATE TABLE t (x)")
-    err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", kept.place / "foreign", check=2).err
-    assert "is not a file that `whatif --resume` keeps" in err
+# ---- another question ------------------------------------------------------------------------------------------------
+
+SINCE, UNTIL = "2026-03-02T10:00:00Z", "2026-03-04T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("asked", "then", "said"),
+    [
+        (("big-box@1",), ("general-store@1",), "about the policy big-box@1, not general-store@1"),
+        (
+            ("big-box@1",),
+            ("big-box@1", "--since", SINCE),
+            f"about orders placed at any time, not at {SINCE} or later",
+        ),
+        (
+            ("big-box@1", "--since", SINCE),
+            ("big-box@1",),
+            f"about orders placed at {SINCE} or later, not at any time",
+        ),
+        (
+            ("big-box@1", "--until", UNTIL),
+            ("big-box@1", "--until", "2026-03-05T00:00:00Z"),
+            f"about what was said before {UNTIL}, not before 2026-03-05T00:00:00Z",
+        ),
+        (
+            ("big-box@1",),
+            ("big-box@1", "--until", UNTIL),
+            f"about what was said at any time, not before {UNTIL}",
+        ),
+    ],
+)
+def test_another_question_does_not_go_on_from_it_and_is_told_what_it_was_about(
+    kept: Store, asked: tuple[str, ...], then: tuple[str, ...], said: str
+) -> None:
+    path = kept.place / "kept"
+    whole = kept.rescind("whatif", "--policy", *asked, "--resume", path, "--json").out
+    err = kept.rescind("whatif", "--policy", *then, "--resume", path, check=2).err
+    assert err == f"rescind: {path} keeps a run {said}: ask the same again, or name another file\n"
+    assert kept.rescind("whatif", "--policy", *asked, "--resume", path, "--json").out == whole, "it is still there"
+
+
+def test_the_same_name_with_other_content_is_another_policy(kept: Store) -> None:
+    shop = kept.place / "shop.toml"
+    shop.write_text('id = "shop"\nversion = 1\nrules = ["shipped-lock"]\n', encoding="utf-8")
+    kept.rescind("whatif", "--policy", shop, "--resume", kept.place / "kept")
+    shop.write_text('id = "shop"\nversion = 1\nrules = ["shipped-lock", "grace-window"]\n', encoding="utf-8")
+    err = kept.rescind("whatif", "--policy", shop, "--resume", kept.place / "kept", check=2).err
+    assert "keeps a run about the policy shop@1 with other content than it has now: ask the same" in err
+
+
+def test_another_journal_at_the_same_address_is_another_journal(kept: Store) -> None:
+    path = kept.place / "kept"
+    kept.rescind("whatif", "--policy", "big-box@1", "--resume", path)
+    kept.journal.rename(kept.place / "put aside")
+    kept.views.unlink()
+    kept.take([placed("PO-1")])
+    err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=2).err
+    address = kept.environment["RESCIND_JOURNAL"]
+    assert f"keeps a run about the journal {address} with the id " in err
+    assert f", not {address} with the id " in err
+
+
+# ---- a file that cannot be used --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_something_else_keeps_is_left_alone(kept: Store) -> None:
+    foreign = kept.place / "foreign"
+    with closing(sqlite3.connect(foreign)) as other:
+        other.execute("CREATE TABLE t (x)")
+    before = foreign.read_bytes()
+    err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", foreign, check=2).err
+    assert "is not a file that `whatif --resume` keeps: name another one" in err
+    assert foreign.read_bytes() == before
+
+
+def test_a_second_run_on_the_same_file_is_refused(kept: Store) -> None:
+    path = kept.place / "kept"
+    with hold(path) as said:
+        assert said == "begun"
+        err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
+    assert err == (
+        f"rescind: {path} is in use: another `rescind whatif --resume` goes on with it at this moment. Wait until it "
+        "ends, or name another file\n"
+    )
+    assert resumed(kept) == undisturbed(kept), "a run that was killed holds nothing"
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[str]:
+    """Another process that has begun a run in this file; yields what it says. At the end it is killed, and what it had
+    begun, which is another question, is taken away."""
+    program = (
+        "import sys; from pathlib import Path; from infra.cli.whatif_kept import Kept, Question\n"
+        "kept = Kept(Path(sys.argv[1]), Question('p@1', '', None, None, '', ''), {0: 1})\n"
+        "print('begun', flush=True); sys.stdin.read()"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    try:
+        yield running.stdout.readline().strip()
+    finally:
+        running.kill()
+        running.communicate()
+        path.unlink()
+
+
+def broken_off_after(pages: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a run that was broken off behind so many pages of 5 orders."""
+    monkeypatch.setattr(module, "PAGE", 5)
+    left = iter(range(pages))
+    keep = Kept.keep
+
+    def so_many(self: Kept, *given: Any) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        keep(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Kept, "keep", so_many)
+        store.rescind("whatif", "--policy", "big-box@1", "--resume", store.place / "kept", check=130)
+    return store.place / "kept"
+
+
+def looked_at(path: Path) -> int:
+    """Commits that are kept as looked at."""
+    with closing(sqlite3.connect(path)) as look:
+        (seen,) = look.execute("SELECT sum(seen) FROM partitions").fetchone()
+    return int(seen)
+
+
+def test_a_file_that_another_program_has_locked_is_told_and_goes_on_afterwards(
+    kept: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = broken_off_after(3, kept, monkeypatch)
+    monkeypatch.setattr(kept_module, "PATIENCE", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
+        other.execute("ROLLBACK")
+    assert f"{path} is locked by another program (database is locked): end that one" in err
+    assert resumed(kept) == undisturbed(kept)
+
+
+def test_a_disk_that_is_full_loses_no_page_that_was_kept(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = broken_off_after(2, kept, monkeypatch)
+    before = looked_at(path)
+    connect = sqlite3.connect
+
+    def full(*given: Any, **named: Any) -> sqlite3.Connection:
+        """As on a disk that takes two more pages."""
+        connection = connect(*given, **named)
+        if given[0] == path:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        return connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", full)
+        err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
+    assert (
+        f"there is no room left for {path}: make some; the same question with --resume {path} then goes on behind the "
+        "last page that was kept"
+    ) in err
+    assert looked_at(path) >= before
+    assert resumed(kept) == undisturbed(kept)
+
+
+@pytest.mark.parametrize("how", ["no database", "overwritten", "cut off", "unreadable answers", "no question"])
+def test_a_damaged_file_is_told_and_deleting_it_begins_anew(
+    kept: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    path = broken_off_after(6, kept, monkeypatch)
+    content = path.read_bytes()
+    match how:
+        case "no database":
+            path.write_bytes(b"no database" * 100)
+        case "overwritten":
+            path.write_bytes(content[:4096] + b"\x5a" * (len(content) - 4096))
+        case "cut off":
+            path.write_bytes(content[: len(content) // 2])
+        case _:
+            change = "UPDATE orders SET told = '{'" if how == "unreadable answers" else "DELETE FROM asked"
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute(change)
+    err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
+    assert f"{path} is damaged and cannot be used to go on" in err
+    assert "or delete it, and the question begins anew" in err
+    path.unlink()
+    assert resumed(kept) == undisturbed(kept)
+
+
+def test_what_is_done_says_so_and_what_goes_on_says_where(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = broken_off_after(3, kept, monkeypatch)
+    said = f"{path}: goes on behind {looked_at(path)} of "
+    again = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, "--json")
+    assert said in again.err
+    done = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, "--json")
+    assert f"{path}: asked to the end before; its result is told again (another file asks anew)" in done.err
+    assert done.out == again.out
+
+
+@pytest.mark.parametrize("with_file", [False, True])
+def test_the_bar_never_falls_back(kept: Store, monkeypatch: pytest.MonkeyPatch, with_file: bool) -> None:
+    if with_file:
+        broken_off_after(3, kept, monkeypatch)
+    monkeypatch.setattr(module, "PAGE", 5)
+    shown: list[tuple[int, int]] = []
+    monkeypatch.setattr(module, "_bar", lambda stack: lambda done, total: shown.append((done, total)))
+    options = ("--resume", kept.place / "kept") if with_file else ()
+    kept.rescind("whatif", "--policy", "big-box@1", *options)
+    assert len(shown) > kept.partitions
+    assert [done for done, _ in shown] == sorted(done for done, _ in shown)
+    assert len({total for _, total in shown}) == 1
+    assert ORDERS < shown[-1][0] <= shown[-1][1]
 
 
 def test_without_a_file_a_run_that_is_broken_off_says_that_it_begins_anew(
