@@ -280,6 +280,10 @@ class Engine:
             except RuntimeError:  # it was changed while it was looked at
                 continue
 
+    def follows(self, partition: int) -> bool:
+        """Whether a partition is followed, to where its log ended when it was taken up. From any thread."""
+        return partition in self.followers and partition not in self._partitions.arrivals
+
     @property
     def in_flight(self) -> int:
         """Commands taken and not yet answered."""

@@ -116,12 +116,22 @@ class Eraser:
     def __init__(self, journal: str, sources: Mapping[int, Source], vault: Erasures) -> None:
         """``journal``: its identity, under which the vault keeps the positions."""
         self._journal = journal
-        self._sources = sources
+        self._sources = dict(sources)
         self._vault = vault
         self._handed: dict[int, deque[Admitted]] = {partition: deque() for partition in sources}
         self._positions: dict[int, int] = {}
         self._stored: dict[int, int] = {}
         self._scrubbed = False
+
+    def take_up(self, partition: int, source: Source) -> None:
+        """Carry out the erasures of one more partition; in the thread of ``step``."""
+        self._handed[partition] = deque()
+        self._sources[partition] = source
+
+    def give_up(self, partition: int) -> None:
+        """Carry out those of a partition no longer; in the thread of ``step``."""
+        for kept in (self._sources, self._handed, self._positions, self._stored):
+            kept.pop(partition, None)
 
     def admitted(self, admitted: Admitted) -> None:
         """A commit that the source has by now; it need not be read again."""

@@ -92,9 +92,11 @@ class Partitions:
             follower.start()
         except (JournalMismatch, LogChanged, LogLost) as wrong:
             stopped = wrong
+        self.arrivals[partition] = Arrival(end, future)  # first: other threads look at both
         self._followers[partition] = follower
         self._logtime.take_up(partition)
         if stopped is not None:
+            self.stopped(partition)
             future.set_result(None)
             return stopped
         try:
@@ -102,8 +104,8 @@ class Partitions:
             self._dues.take_up(partition)
         except BaseException:
             self._forget(partition)
+            self.stopped(partition)
             raise
-        self.arrivals[partition] = Arrival(end, future)
         self.arrived(partition)
         return None
 

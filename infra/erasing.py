@@ -8,7 +8,8 @@ from typing import Final
 from consumers.admission import Admitted, Rejected
 from consumers.engine import Engine
 from consumers.erasures import Eraser
-from consumers.local_state import LocalStateUnavailable
+from consumers.follower import Follower
+from consumers.local_state import LocalState, LocalStateUnavailable
 from consumers.vault import VaultUnavailable
 from infra.local_state import open_local_state
 from infra.looping import Loop
@@ -31,7 +32,7 @@ class Erasing:
         self.trouble: str | None = None
         """Why no key is destroyed at the moment."""
         self._eraser = eraser
-        self._sources = sources
+        self._sources = dict(sources)
         self._engine = engine
         self._not_before = 0.0
         self._loop = Loop("eraser", self._step, lambda: PAUSE)
@@ -44,10 +45,14 @@ class Erasing:
     def catch_up(self, patience: float = PATIENCE) -> bool:
         """Wait until every erasure that the engine has followed so far is carried out; False if it does not get on for
         ``patience`` seconds. ``trouble`` says why, where it is the vault."""
-        wanted = {partition: follower.next_ordinal for partition, follower in self._engine.followers.items()}
+        wanted = {partition: follower.next_ordinal for partition, follower in dict(self._engine.followers).items()}
         moved = (0.0, -1)
         self._loop.wake()
-        while any(self._eraser.done(partition) < ordinal for partition, ordinal in wanted.items()):
+        while any(
+            self._eraser.done(partition) < ordinal
+            for partition, ordinal in wanted.items()
+            if partition in self._sources
+        ):
             done = time.monotonic(), sum(map(self._eraser.done, wanted))
             if done[1] != moved[1]:
                 moved = done
@@ -55,6 +60,29 @@ class Erasing:
                 return False
             time.sleep(0.002)
         return True
+
+    # ---- partitions that come and go, from any thread ----------------------------------------------------------------
+
+    def take_up(self, follower: Follower, state: LocalState) -> None:
+        """Carry out a partition's erasures from now on; ``state`` is a connection for this thread alone, and is
+        closed here."""
+
+        def begin() -> None:
+            source = self._sources[follower.partition] = Shared(state, follower)
+            self._eraser.take_up(follower.partition, source)
+
+        self._loop.between(begin)
+
+    def give_up(self, partition: int) -> None:
+        """Carry them out no longer. Nothing of the partition is touched any more when this returns."""
+
+        def end() -> None:
+            self._eraser.give_up(partition)
+            source = self._sources.pop(partition, None)
+            if source is not None:
+                source.state.close()
+
+        self._loop.between(end)
 
     # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
 

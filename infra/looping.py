@@ -2,7 +2,9 @@
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Final
 
 LONGEST_PAUSE: Final = 0.05
@@ -21,10 +23,29 @@ class Loop:
         self.broken: BaseException | None = None
         """The defect that ended the loop, if one did."""
         self.on_broken: Callable[[], None] = lambda: None
+        self._asked: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._ended = True
+        """Whether nobody steps: not started yet, or over."""
+        self._turn = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
+        self._ended = False
         self._thread.start()
+
+    def between(self, do: Callable[[], None]) -> None:
+        """Have ``do`` done in the loop's thread, between two steps, and wait; what it raises is raised here. Where
+        nobody steps it is done at once."""
+        asked: Future[None] = Future()
+        with self._turn:
+            ended = self._ended
+            if not ended:
+                self._asked.append((do, asked))
+        if ended:
+            do()
+            return
+        self.wake()
+        asked.result()
 
     def wake(self) -> None:
         """There is something to do. From any thread."""
@@ -42,6 +63,7 @@ class Loop:
         try:
             while not self._stopping:
                 self._woken.clear()
+                self._do_asked()
                 if not self._step() and (pause := self._pause()) > 0:
                     self._woken.wait(min(pause, LONGEST_PAUSE))
         except BaseException as defect:
@@ -49,6 +71,20 @@ class Loop:
             sys.stderr.write(f"rescind: the loop of the {self._thread.name} has ended by a defect: {defect!r}\n")
             self.on_broken()
             raise
+        finally:
+            with self._turn:
+                self._ended = True
+            self._do_asked()
+
+    def _do_asked(self) -> None:
+        while self._asked:
+            do, asked = self._asked.popleft()
+            try:
+                do()
+            except Exception as wrong:  # noqa: BLE001 - who asked gets it
+                asked.set_exception(wrong)
+            else:
+                asked.set_result(None)
 
 
 class Rhythm:

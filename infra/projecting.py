@@ -88,13 +88,10 @@ class Projecting:
         self.trouble: str | None = None
         """Why the views stand still at the moment, or for good."""
         self._engine = engine
-        self._states = states
+        self._states = dict(states)
         self._control = _Control(control)
         self._projectors = {
-            partition: Projector(
-                "journal", partition, Shared(state, engine.followers[partition]), views, capacity=AT_HAND
-            )
-            for partition, state in states.items()
+            partition: self._projector(state, engine.followers[partition]) for partition, state in states.items()
         }
         self._of_control = Projector("control", 0, self._control.follower.state, views)
         self._moved = threading.Condition()
@@ -110,10 +107,40 @@ class Projecting:
         engine.call(lambda engine: engine.tell(self)).result(30)
         self.loop.start()
 
+    # ---- partitions that come and go, from any thread ----------------------------------------------------------------
+
+    def take_up(self, follower: Follower, state: LocalState) -> None:
+        """Project a partition from now on; ``state`` is a connection for this thread alone, which is closed here."""
+
+        def begin() -> None:
+            self._states[follower.partition] = state
+            self._projectors[follower.partition] = self._projector(state, follower)
+
+        self.loop.between(begin)
+
+    def give_up(self, partition: int) -> None:
+        """Project a partition no longer. Nothing of it is touched any more when this returns."""
+
+        def end() -> None:
+            if partition in self._projectors:
+                del self._projectors[partition]
+                self._ordinals.pop(partition, None)
+                self._positions.pop(partition, None)
+                self._states.pop(partition).close()
+                self._tell()
+
+        self.loop.between(end)
+
+    def _projector(self, state: LocalState, follower: Follower) -> Projector:
+        return Projector("journal", follower.partition, Shared(state, follower), self.views, capacity=AT_HAND)
+
     # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
-        self._projectors[admitted.partition].admitted(admitted)
+        projector = self._projectors.get(admitted.partition)
+        if projector is None:
+            return
+        projector.admitted(admitted)
         if self._idle:
             self._idle = False
             self.loop.wake()
@@ -137,12 +164,14 @@ class Projecting:
 
         Without a ``timeout``: as long as they get on, or until they stand still for good.
         """
-        wanted = {partition: follower.next_ordinal for partition, follower in self._engine.followers.items()}
+        wanted = {partition: follower.next_ordinal for partition, follower in dict(self._engine.followers).items()}
         policies = self._engine.control.follower.next_ordinal
 
         def reached() -> bool:
             return self._of_control.position.ordinal >= policies and all(
-                self._ordinals.get(partition, 0) >= ordinal for partition, ordinal in wanted.items()
+                self._ordinals.get(partition, 0) >= ordinal
+                for partition, ordinal in wanted.items()
+                if partition in self._projectors
             )
 
         return self._wait(reached, timeout)
@@ -174,7 +203,7 @@ class Projecting:
             self._idle = True
             self._control.follower.advance()
             moved = self._of_control.advance(BATCH) > 0
-            for partition, projector in self._projectors.items():
+            for partition, projector in self._projectors.items():  # they come and go between two steps only
                 moved = self._advance(partition, projector) or moved
             self.trouble = None
         except PositionMoved:

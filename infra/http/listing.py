@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 PAGE: Final = 50
 MOST: Final = 200
+LOOK_ELSEWHERE: Final = 0.05
+"""Seconds between two looks at how far other processes have brought the views."""
 
 
 class Listing:
@@ -44,13 +47,19 @@ class Listing:
             raise unavailable("views-unavailable", str(wrong)) from None
 
     async def is_stale(self, token: Mapping[int, int]) -> bool:
-        """Wait until the views have the positions of a token; True if they have not in time."""
+        """Wait until the views have the positions of a token; True if they have not in time.
+
+        What other processes put into the same views is asked of the database.
+        """
         views = self._app.views
         until = asyncio.get_running_loop().time() + PATIENCE
         while token and views is not None:
-            positions = views.positions
-            if all(positions.get(partition, 0) > position for partition, position in token.items()):
-                return False
+            own = views.positions
+            if all(own[partition] > position for partition, position in token.items() if partition in own):
+                others = [partition for partition in token if partition not in own]
+                if not others or await self.ask(partial(_have, {partition: token[partition] for partition in others})):
+                    return False
+                await asyncio.sleep(LOOK_ELSEWHERE)
             if asyncio.get_running_loop().time() > until:
                 return True
             await asyncio.sleep(LOOK)
@@ -82,6 +91,10 @@ class Listing:
             url = request.url.include_query_params(after=page.next)
             headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
         return json_response(body, headers=headers)
+
+
+def _have(token: Mapping[int, int], views: Reading) -> bool:
+    return all(views.has(partition, position) for partition, position in token.items())
 
 
 def summary(row: Row, now: Instant) -> dict[str, Any]:

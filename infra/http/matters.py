@@ -11,10 +11,9 @@ from infra.app import App
 from infra.http.callers import Caller
 from infra.http.listing import Listing
 from infra.http.problems import Problem, unavailable
-from infra.http.reads import Reads, Seen
+from infra.http.reads import Reads, Seen, partition_here
 from infra.matters import Asking, matter, precedents, record_of
 from schemas.codec import Undecodable
-from schemas.partitioning import partition_of
 
 
 class Matters:
@@ -35,7 +34,7 @@ class Matters:
         now = max(self._app.clock(), order.recorded_at)
 
         def look(engine: Engine) -> list[Entry]:
-            return record_of(engine.followers[partition_of(stream, self._app.journal.partitions)].state, stream)
+            return record_of(engine.followers[partition_here(engine, stream)].state, stream)
 
         try:
             record = await self._reads.ask(look)

@@ -24,7 +24,6 @@ from infra.app import App
 from infra.http.previews import Preview, preview_of
 from infra.http.problems import unavailable
 from infra.reading import history
-from schemas.partitioning import partition_of
 
 T = TypeVar("T")
 
@@ -36,6 +35,22 @@ SILENT: Final = 5.0
 """Seconds without an answer of the log after which reads say how old they are; it is asked about every second."""
 LOOK: Final = 0.002
 """Seconds between two looks at how far the log is followed."""
+
+
+class NotFollowedHere(Exception):
+    """Another process follows the partition of an order, or this one does not yet: ``partition`` says which."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"partition {partition} is followed by another process")
+        self.partition = partition
+
+
+def partition_here(engine: Engine, stream: str) -> int:
+    """The partition of a stream, which this process follows to the log's end; NotFollowedHere."""
+    partition = engine.partition(stream)
+    if not engine.follows(partition):
+        raise NotFollowedHere(partition)
+    return partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +84,19 @@ class Reads:
         return int(silence) if silence > SILENT else None
 
     async def is_stale(self, token: Mapping[int, int]) -> bool:
-        """Wait until the positions of a token are followed; True if they are not in time, or the log is silent."""
-        followers = self._app.engine.followers
+        """Wait until the positions of a token are followed; True if they are not in time, or the log is silent.
+
+        A partition that another process follows has nothing in what is read here."""
+        engine = self._app.engine
 
         def followed() -> bool:
-            return all(p in followers and followers[p].next_position > position for p, position in token.items())
+            for partition, position in token.items():
+                follower = engine.followers.get(partition)
+                if follower is None and partition >= engine.partitions:
+                    return False
+                if follower is not None and follower.next_position <= position:
+                    return False
+            return True
 
         until = asyncio.get_running_loop().time() + PATIENCE
         while not followed():
@@ -89,7 +112,7 @@ class Reads:
         stream = f"{marketplace}/{order_id}"
 
         def look(engine: Engine) -> Seen | None:
-            partition = self._partition(stream)
+            partition = partition_here(engine, stream)
             if as_of is None:
                 folded = engine.orders.get(partition, stream)
             else:
@@ -108,7 +131,7 @@ class Reads:
         stream = f"{marketplace}/{order_id}"
 
         def look(engine: Engine) -> list[dict[str, Any]]:
-            return list(history(engine.followers[self._partition(stream)].state, stream))
+            return list(history(engine.followers[partition_here(engine, stream)].state, stream))
 
         told = await self.ask(look)
         if until is None:
@@ -131,7 +154,7 @@ class Reads:
         now = self._app.clock()
 
         def look(engine: Engine) -> Preview | None:
-            partition = self._partition(stream)
+            partition = partition_here(engine, stream)
             order = engine.orders.get(partition, stream).order
             if order is None or not order.exists:
                 return None
@@ -147,9 +170,6 @@ class Reads:
             market = self._app.market(preview.order.marketplace)
             preview.verdict = may("ship", preview.order, self.book, market, max(now, preview.order.recorded_at))
         return preview
-
-    def _partition(self, stream: str) -> int:
-        return partition_of(stream, self._app.journal.partitions)
 
 
 def look_ahead(

@@ -16,10 +16,9 @@ from infra.http.answers import REPLAYED, json_response
 from infra.http.callers import Caller
 from infra.http.forms import idempotency_key
 from infra.http.problems import malformed, not_found, unavailable
-from infra.http.reads import Reads, Seen
+from infra.http.reads import Reads, Seen, partition_here
 from infra.notices.looking import send_again, told
 from infra.receipt import receipt_of
-from schemas.partitioning import partition_of
 
 
 class Receipts:
@@ -79,6 +78,6 @@ class Receipts:
 
 def _derived(engine: Engine, stream: str, wanted: str) -> Letter | None:
     """The letter as the log has it: history, of which nobody was told."""
-    state = engine.followers[partition_of(stream, engine.partitions)].state
+    state = engine.followers[partition_here(engine, stream)].state
     notices = derived(state, stream, wanted)
     return Letter(notices) if notices else None

@@ -16,15 +16,15 @@ from consumers.admission import Admitted, Rejected
 from consumers.dead_letters import Letter, untold_id
 from consumers.follower import Follower
 from consumers.journal import Journal, JournalMismatch, JournalUnavailable
-from consumers.local_state import Parked
+from consumers.local_state import LocalState, Parked
 from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
-from consumers.publishing import KeyOf, Limits, PartitionPublisher
+from consumers.publishing import KeyOf, Limits, PartitionPublisher, Source
 from consumers.views import ViewsError
 from domain.instants import Instant
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
-from infra.local_state import open_local_state
+from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
 from infra.places import state_file
 from infra.projecting import Shared
@@ -80,54 +80,75 @@ class Publishing:
         self._security = security
         self._journal = journal
         self._patience = patience or Patience()
-        self._sources = sources
+        self._ids = ids
+        self._limits = limits
+        self._key_of = key_of
+        self._sources = dict(sources)
         self._letters = letters
         self._loops: dict[int, Loop] = {}
         self._said: dict[int, str] = {}
-        self.publishers: dict[int, PartitionPublisher] = {}
-        for partition, source in sources.items():
-            self.publishers[partition] = PartitionPublisher(
-                at.prefix,
-                partition,
-                journal,
-                source,
-                KafkaPublicLog(at, partition, journal.partitions, security, self._patience),
-                ids,
-                limits=limits,
-                letters=None if letters is None else self._letters_of(partition),
-                key_of=key_of,
-            )
+        self._on_broken: Callable[[], None] = lambda: None
+        self.publishers: dict[int, PartitionPublisher] = {
+            partition: self._publisher(partition, source) for partition, source in sources.items()
+        }
+
+    def _publisher(self, partition: int, source: Source) -> PartitionPublisher:
+        return PartitionPublisher(
+            self.at.prefix,
+            partition,
+            self._journal,
+            source,
+            KafkaPublicLog(self.at, partition, self._journal.partitions, self._security, self._patience),
+            self._ids,
+            limits=self._limits,
+            letters=None if self._letters is None else self._letters_of(partition),
+            key_of=self._key_of,
+        )
 
     def enable(self) -> None:
-        """Have what is instructed from now on go out, also if this process ends before it has published anything.
+        """Have what is instructed from now on go out, in every partition, whoever follows it, also if this process ends
+        before it has published anything.
 
         PublicLogUnavailable, PublishingStopped.
         """
         for _ in range(_TURNS):
             waiting = [partition for partition, begun in self._begun().items() if not begun]
             for partition in waiting:
-                try:
-                    self.publishers[partition].enable()
-                except Fenced:  # another process does the same at this moment
-                    self.publishers[partition].progress = None
+                self._begin(partition)
             if not waiting:
                 return
         raise PublicLogUnavailable("other processes begin to publish at the same moment, again and again")
 
+    def _begin(self, partition: int) -> None:
+        own = self.publishers.get(partition)
+        nothing = memory_local_state(partition, self._journal.partitions)
+        publisher = own or self._publisher(partition, nothing)
+        try:
+            publisher.enable()
+        except Fenced:  # another process does the same at this moment
+            publisher.progress = None
+        finally:
+            if own is None:
+                publisher.close()
+
     def _begun(self) -> dict[int, bool]:
         """Of each partition whether every kind has begun."""
-        partitions = list(self.publishers)
+        partitions = list(range(self._journal.partitions))
         found = read_published(self.at, partitions, connection(self.at.servers, self._security), self._patience)
         values = {partition: found[partition].get(str(partition)) for partition in partitions}
         return {p: v is not None and all(kind in read_progress(v).kinds for kind in WRITTEN) for p, v in values.items()}
 
     def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
         """Start the threads."""
-        for partition, publisher in self.publishers.items():
-            loop = Loop(f"publisher {partition}", partial(self._step, partition, publisher), lambda: PAUSE)
-            loop.on_broken = on_broken
-            self._loops[partition] = loop
-            loop.start()
+        self._on_broken = on_broken
+        for partition in self.publishers:
+            self._start(partition)
+
+    def _start(self, partition: int) -> None:
+        step = partial(self._step, partition, self.publishers[partition])
+        loop = self._loops[partition] = Loop(f"publisher {partition}", step, lambda: PAUSE)
+        loop.on_broken = self._on_broken
+        loop.start()
 
     def close(self) -> None:
         """End after what is under way."""
@@ -138,16 +159,42 @@ class Publishing:
         for source in self._sources.values():
             source.state.close()
 
+    # ---- partitions that come and go, from one thread ----------------------------------------------------------------
+
+    def take_up(self, follower: Follower, state: LocalState) -> None:
+        """Publish a partition from now on: whoever does is fenced. ``state`` is a connection for its thread alone, and
+        is closed here. JournalError."""
+        partition = follower.partition
+        source = PublishedFrom(state, follower)
+        publisher = self._publisher(partition, source)
+        self._sources[partition] = source
+        self.publishers[partition] = publisher
+        self._start(partition)
+
+    def give_up(self, partition: int) -> None:
+        """Publish it no longer, after what is under way. Nothing of it is touched any more when this returns."""
+        loop = self._loops.pop(partition, None)
+        if loop is not None:
+            loop.stop()
+        publisher = self.publishers.pop(partition, None)
+        if publisher is not None:
+            publisher.close()
+        source = self._sources.pop(partition, None)
+        if source is not None:
+            source.state.close()
+        self._said.pop(partition, None)
+
     @property
     def trouble(self) -> dict[int, str]:
         """Why partitions are not published at the moment, or for good; who stands by is in no trouble."""
         troubled = ("trouble", "stopped")
-        return {p: of.trouble for p, of in self.publishers.items() if of.state in troubled and of.trouble is not None}
+        publishers = dict(self.publishers)
+        return {p: of.trouble for p, of in publishers.items() if of.state in troubled and of.trouble is not None}
 
     @property
     def behind(self) -> int:
         """Journal offsets that this process follows and has not published; of its active publishers."""
-        return sum(publisher.behind for publisher in self.publishers.values())
+        return sum(publisher.behind for publisher in tuple(self.publishers.values()))
 
     # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
 

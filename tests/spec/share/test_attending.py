@@ -1,0 +1,301 @@
+"""Partitions that come to a process and go from it, with all that listens to them; on a made-up engine and on the real
+one, in files and in memory (DESIGN 3.2)."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.errands import Interrupted
+from consumers.follower import Follower
+from consumers.journal import JournalUnavailable
+from consumers.local_state import LocalState, LocalStateUnavailable
+from infra.local_state import open_local_state
+from infra.share.attending import LINGER, RETRY, Attending
+from tests.spec.engine.desk import Desk, place
+
+PARTITIONS = 4
+
+
+class Listener:
+    """Writes down what it hears; ``fails`` says what it raises next."""
+
+    def __init__(self, name: str, heard: list[str]) -> None:
+        self.name = name
+        self.fails: list[Exception] = []
+        self.has: dict[int, LocalState] = {}
+        self._heard = heard
+
+    def take_up(self, follower: Follower, state: LocalState) -> None:
+        if self.fails:
+            raise self.fails.pop()
+        self.has[follower.partition] = state
+        self._heard.append(f"{self.name} +{follower.partition}")
+
+    def give_up(self, partition: int) -> None:
+        state = self.has.pop(partition, None)
+        if state is not None:
+            state.close()
+            self._heard.append(f"{self.name} -{partition}")
+
+
+class MadeUp:
+    """An engine that does what it was asked when ``run`` is called, and not before."""
+
+    def __init__(self, heard: list[str]) -> None:
+        self.followers: dict[int, Any] = {}
+        self._heard = heard
+        self._coming: dict[int, Future[None]] = {}
+        self._todo: list[Callable[[], None]] = []
+
+    def follows(self, partition: int) -> bool:
+        return partition in self.followers and partition not in self._coming
+
+    def take_up(self, partition: int, state: LocalState) -> Future[None]:
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+
+        def begin() -> None:
+            self.followers[partition] = Follower(Desk(PARTITIONS).log.journal("made up"), partition, state)
+            self._coming[partition] = future
+            self._todo.append(arrive)
+
+        def arrive() -> None:
+            if self._coming.pop(partition, None) is not None:
+                self._heard.append(f"engine +{partition}")
+                future.set_result(None)
+
+        self._todo.append(begin)
+        return future
+
+    def give_up(self, partition: int) -> Future[None]:
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+
+        def end() -> None:
+            coming = self._coming.pop(partition, None)
+            if coming is not None:
+                coming.set_exception(Interrupted("it was given up again"))
+            del self.followers[partition]
+            self._heard.append(f"engine -{partition}")
+            future.set_result(None)
+
+        self._todo.append(end)
+        return future
+
+    def run(self) -> None:
+        while self._todo:
+            self._todo.pop(0)()
+
+
+class World:
+    """An engine that follows nothing yet, what attends to it, two that listen, and a clock that is set by hand."""
+
+    def __init__(self, directory: Path, *, real: bool) -> None:
+        self.heard: list[str] = []
+        self.now = 100.0
+        self.closed: list[int] = []
+        self.unreadable: list[Exception] = []
+        self.views, self.publishing = Listener("views", self.heard), Listener("publishing", self.heard)
+        self._directory = directory
+        self.desk = Desk(PARTITIONS)
+        self.engine: Any
+        if real:
+            self.engine = self.desk.engine()
+            for partition in range(PARTITIONS):
+                self.engine.give_up(partition)
+            self.desk.run(self.engine)
+        else:
+            self.engine = MadeUp(self.heard)
+        self.real = real
+        self.attending = Attending(
+            self.engine, lambda: [self.views, self.publishing], self._open, self._open_beside, linger=LINGER
+        )
+
+    def _open(self, partition: int) -> LocalState:
+        if self.unreadable:
+            raise self.unreadable.pop()
+        state = open_local_state(self._directory / f"{partition}.sqlite", partition, PARTITIONS).state
+        close = state.close
+
+        def closing() -> None:
+            self.closed.append(partition)
+            close()
+
+        state.close = closing  # type: ignore[method-assign]
+        return state
+
+    def _open_beside(self, partition: int) -> LocalState:
+        return open_local_state(self._directory / f"{partition}.sqlite", partition, PARTITIONS, read_only=True).state
+
+    def run(self) -> None:
+        """Until nothing moves, also after what the engine did meanwhile."""
+        quiet = 0
+        for _ in range(50):
+            quiet = 0 if self.attending.step(self.now) else quiet + 1
+            if self.real:
+                self.desk.run(self.engine)
+            else:
+                self.engine.run()
+            if quiet == 3:
+                return
+        raise AssertionError("it does not come to rest")
+
+    def later(self, seconds: float) -> None:
+        self.now += seconds
+        self.run()
+
+    @property
+    def listened(self) -> set[int]:
+        """What both listeners have."""
+        assert self.views.has.keys() == self.publishing.has.keys()
+        return set(self.views.has)
+
+
+@pytest.fixture(params=[False, True], ids=["made up", "real"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, real=request.param)
+    yield made
+    made.attending.close()
+
+
+def test_what_is_wanted_is_followed_first_and_listened_to_then(world: World) -> None:
+    world.attending.take_up(1)
+    world.attending.take_up(3)
+    assert not world.attending.settled
+    world.run()
+    assert world.attending.settled
+    assert set(world.engine.followers) == world.listened == {1, 3}
+    told = [each for each in world.heard if each.endswith("1") and not each.startswith("engine")]
+    assert told == ["views +1", "publishing +1"]
+    if not world.real:
+        assert world.heard.index("engine +1") < world.heard.index("views +1")
+
+
+def test_what_is_given_up_goes_in_the_opposite_order_and_its_file_is_closed_last(world: World) -> None:
+    world.attending.take_up(1)
+    world.attending.take_up(2)
+    world.run()
+    world.heard.clear()
+    world.attending.give_up(1)
+    world.run()
+    assert world.listened == {1, 2}, "it is followed on for a moment"
+    world.later(LINGER)
+    assert world.listened == set(world.engine.followers) == {2}
+    assert world.heard[:2] == ["publishing -1", "views -1"]
+    assert world.closed == [1]
+    assert world.attending.settled
+
+
+def test_what_a_rebalance_takes_away_and_gives_back_is_never_let_go(world: World) -> None:
+    world.attending.take_up(1)
+    world.run()
+    follower = world.engine.followers[1]
+    for _ in range(3):
+        world.attending.give_up(1)
+        world.later(LINGER - 1)
+        world.attending.take_up(1)
+        world.later(LINGER - 1)
+    assert world.engine.followers[1] is follower
+    assert [each for each in world.heard if "-" in each] == []
+
+
+def test_what_is_given_up_on_its_way_is_listened_to_by_nobody(world: World) -> None:
+    world.attending.take_up(1)
+    world.attending.step(world.now)
+    world.attending.give_up(1)
+    world.attending.step(world.now)
+    world.now += LINGER
+    world.attending.step(world.now)
+    world.run()
+    assert set(world.engine.followers) == world.listened == set()
+    assert [each for each in world.heard if each.startswith(("views", "publishing"))] == []
+    assert world.closed == [1]
+
+
+def test_what_is_wanted_again_while_it_goes_comes_back_once_its_file_is_closed(world: World) -> None:
+    world.attending.take_up(1)
+    world.run()
+    world.attending.give_up(1)
+    world.attending.step(world.now)
+    world.now += LINGER
+    world.attending.step(world.now)
+    world.attending.take_up(1)
+    world.attending.step(world.now)
+    assert world.closed == []
+    world.run()
+    assert world.closed == [1]
+    assert set(world.engine.followers) == world.listened == {1}
+    assert world.attending.settled
+
+
+def test_local_state_that_cannot_be_opened_is_tried_again_and_keeps_nobody_waiting(world: World) -> None:
+    world.unreadable.append(LocalStateUnavailable("the disk is full"))
+    world.attending.take_up(1)
+    world.attending.take_up(2)
+    world.run()
+    assert set(world.engine.followers) == {2}
+    assert world.attending.trouble == {1: "the disk is full"}
+    assert not world.attending.settled
+    world.later(RETRY / 2)
+    assert 1 not in world.engine.followers
+    world.later(RETRY)
+    assert set(world.engine.followers) == world.listened == {1, 2}
+    assert world.attending.trouble == {}
+
+
+def test_where_one_listener_cannot_begin_none_of_them_does_and_it_is_tried_again(world: World) -> None:
+    world.publishing.fails.append(JournalUnavailable("no broker answers"))
+    world.attending.take_up(1)
+    world.run()
+    assert set(world.engine.followers) == world.listened == set()
+    assert world.attending.trouble == {1: "no broker answers"}
+    world.later(RETRY)
+    assert set(world.engine.followers) == world.listened == {1}
+    assert world.attending.trouble == {}
+
+
+def test_trouble_with_what_is_wanted_no_longer_is_none(world: World) -> None:
+    world.unreadable.append(LocalStateUnavailable("the disk is full"))
+    world.attending.take_up(1)
+    world.run()
+    world.attending.give_up(1)
+    world.run()
+    assert world.attending.trouble == {}
+    assert world.attending.settled
+
+
+def test_a_partition_that_comes_back_has_what_others_decided_meanwhile(tmp_path: Path) -> None:
+    world = World(tmp_path, real=True)
+    other = world.desk.engine()
+    order = next(f"acme/PO-{n}" for n in range(100) if other.partition(f"acme/PO-{n}") == 1)
+    world.attending.take_up(1)
+    world.run()
+    world.attending.give_up(1)
+    world.later(0)
+    world.later(LINGER)
+    assert world.closed == [1]
+    assert world.desk.ask(other, place(order=order)).kind == "accepted"
+    world.attending.take_up(1)
+    world.run()
+    assert world.desk.ask(world.engine, place(order=order)).kind == "duplicate"
+    assert world.views.has[1].next_ordinal == 1
+    world.attending.close()
+
+
+def test_an_engine_that_closes_while_partitions_come_and_go_breaks_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, real=True)
+    world.attending.take_up(1)
+    world.run()
+    world.attending.take_up(2)
+    world.attending.give_up(1)
+    world.attending.step(world.now)
+    world.now += LINGER
+    world.attending.step(world.now)
+    world.engine.close()
+    for _ in range(3):
+        world.attending.step(world.now)
+    world.attending.close()
+    assert sorted(world.closed) == [1, 2]
