@@ -159,4 +159,18 @@ def unavailable() -> Iterator[None]:
     except OffsetOutOfRangeError as moved:
         raise PublicLogUnavailable(f"the progress topic was changed while it was read: {moved}") from moved
     except (KafkaError, TimeoutError) as error:
+        if _tells_of_a_fence(error):
+            raise Fenced from error
         raise PublicLogUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _tells_of_a_fence(error: BaseException) -> bool:
+    """Whether a failure is only the echo of having been fenced: a send after that raises a bare KafkaError, with the
+    reason among its arguments. Two publishers that took this for an outage would fence each other for ever."""
+    found: list[object] = [error]
+    for each in found:
+        if isinstance(each, BaseException):
+            found += each.args
+            if each.__cause__ is not None:
+                found.append(each.__cause__)
+    return any(isinstance(each, (ProducerFencedError, InvalidProducerEpochError)) for each in found)

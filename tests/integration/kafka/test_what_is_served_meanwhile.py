@@ -2,6 +2,7 @@
 Retry-After, orders that can be read and say how old they are, and everything again without a restart of the engine
 (DESIGN 3.4)."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -27,6 +28,8 @@ from tests.simulation.oracles import deadlines, decoded
 from tests.simulation.reader import read
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("served meanwhile")]  # two workers would have two of all this
+
+_numbers = itertools.count()
 
 SMALL = 6 * 1024 * 1024
 """Bytes of a disk that is soon full."""
@@ -167,6 +170,13 @@ class Clocks:
             yield http
 
 
+def answered(http: Http) -> str:
+    """What becomes of another order: accepted, or the rule by which it is not."""
+    number = next(_numbers)
+    answer = http.post("/v1/acme/orders", placing(f"PO-c{number}"), f"c{number}")
+    return "accepted" if answer.status_code == 201 else str(answer.json()["rule"])
+
+
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     return Clocks(monkeypatch)
@@ -180,12 +190,13 @@ def test_an_engine_whose_clock_is_off_the_logs_answers_503_until_it_is_right(
         order = http.place()
         for thread in clocks.off:
             clocks.off[thread] = 60 * SECOND
-        http.place()  # it cannot know before its own record is back
+        soon(lambda: answered(http) == "clock-off")  # it cannot know before a record of its own is back
         off = http.post(f"{order}/shipments", notice(1, actor=SYSTEM), "s1")
         assert (off.status_code, off.json()["rule"]) == (503, "clock-off")
         assert int(off.headers["retry-after"]) >= 1
         assert http.get(order).json()["version"] == 2
         clocks.off.clear()
+        soon(lambda: answered(http) == "accepted")  # the step under way has read the clock before
         again = http.post(f"{order}/shipments", notice(1, actor=SYSTEM), "s1")
         assert again.status_code == 200, again.text
 

@@ -24,7 +24,7 @@ from schemas.public.topics import EVENTS, INSTRUCTIONS, topic_name
 from schemas.record import encode_record
 from tests.spec.projections.histories import History
 
-PATIENCE = 180.0
+PATIENCE = 60.0
 ROOT = Path(__file__).parents[3]
 
 

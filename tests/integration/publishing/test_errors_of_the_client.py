@@ -1,0 +1,48 @@
+"""What the client raises, and what it means to who publishes: that another one does, that it may go by, or that nothing
+helps. No broker: the errors are made as kafka-python makes them."""
+
+import pytest
+from kafka.errors import (
+    InvalidProducerEpochError,
+    KafkaError,
+    KafkaTimeoutError,
+    OffsetOutOfRangeError,
+    ProducerFencedError,
+    TransactionalIdAuthorizationFailedError,
+)
+from kafka.producer.transaction_manager import TransactionManager
+
+from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
+from infra.publishing.reading import unavailable
+
+
+def caused(error: Exception, by: Exception) -> Exception:
+    error.__cause__ = by
+    return error
+
+
+@pytest.mark.parametrize(
+    ("raised", "means"),
+    [
+        (ProducerFencedError(), Fenced),
+        (InvalidProducerEpochError(), Fenced),
+        (KafkaError("a request before this one has failed", ProducerFencedError()), Fenced),
+        (caused(KafkaTimeoutError("the transaction"), InvalidProducerEpochError()), Fenced),
+        (KafkaError("a request before this one has failed", KafkaTimeoutError()), PublicLogUnavailable),
+        (KafkaError(), PublicLogUnavailable),
+        (TimeoutError(), PublicLogUnavailable),
+        (OffsetOutOfRangeError(), PublicLogUnavailable),
+        (TransactionalIdAuthorizationFailedError(), PublishingStopped),
+    ],
+)
+def test_an_error_of_the_client_is_one_of_the_port(raised: Exception, means: type[Exception]) -> None:
+    with pytest.raises(means) as told, unavailable():
+        raise raised
+    assert type(told.value) is means
+
+
+def test_a_producer_that_was_fenced_says_so_again_when_it_is_asked_to_send() -> None:
+    transactions = TransactionManager("shop-0", 1000, 100, (4, 1), None)
+    transactions.transition_to_fatal_error(ProducerFencedError())
+    with pytest.raises(Fenced), unavailable():
+        transactions.maybe_add_partition_to_transaction(("shop.order-events", 0))
