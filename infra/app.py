@@ -148,10 +148,12 @@ def open_app(
     is called when the engine's loop ends by a defect.
     """
     gc.set_threshold(*GARBAGE)
-    with ExitStack() as closing:
-        app = _wire(settings, mode, views, create, publish, on_defect or (lambda: None), closing)
-        app._closing = closing.pop_all()
-        return app
+    closing = ExitStack()
+    try:
+        return _wire(settings, mode, views, create, publish, on_defect or (lambda: None), closing)
+    except BaseException:
+        closing.close()
+        raise
 
 
 def _wire(
@@ -233,10 +235,17 @@ def _wire(
         engine.close()
         on_defect()
 
+    def end() -> None:
+        """Where the engine's thread does not come back, its commands are answered, and it keeps what it has open."""
+        if not loop.stop():
+            for _ in range(PERIODS + 1):
+                engine.age()
+            loop.keeps = closing.pop_all()
+
     loop = Loop("engine", step, lambda: engine.pause() / SECOND)
     loop.on_broken = broken
     wake.append(loop.wake)
-    closing.callback(loop.stop)
+    closing.callback(end)
     loop.start()
     if not mode.history:  # an import waits for its answers as long as it takes
         patience = Rhythm("patience", engine.age, settings.answer_within / PERIODS)

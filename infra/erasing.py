@@ -109,7 +109,8 @@ class Erasing:
 
     def close(self) -> None:
         """End after the step that is under way, and let go."""
-        self._loop.stop()
+        if not self._loop.stop():
+            return
         for source in self._sources.values():
             source.state.close()
 

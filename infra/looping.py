@@ -2,13 +2,17 @@
 
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Final
 
 LONGEST_PAUSE: Final = 0.05
 """Seconds that a loop sleeps at most before it looks again."""
+PATIENCE: Final = 10.0
+"""Seconds in which a loop that was told to end comes back from its step; a server or a disk may keep it for ever."""
 
 
 class Loop:
@@ -20,6 +24,10 @@ class Loop:
         self._pause = pause
         self._woken = threading.Event()
         self._stopping = False
+        self._left = False
+        """Told to end, and not come back."""
+        self.keeps: ExitStack | None = None
+        """What was left open for a step that does not come back: nothing lets go of it while the thread lives."""
         self.broken: BaseException | None = None
         """The defect that ended the loop, if one did."""
         self.on_broken: Callable[[], None] = lambda: None
@@ -52,12 +60,29 @@ class Loop:
         if not self._woken.is_set():
             self._woken.set()
 
-    def stop(self) -> None:
-        """End after the step that is under way."""
+    def end(self) -> None:
+        """Begin no further step. Waits for nothing."""
         self._stopping = True
         self._woken.set()
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join()
+
+    def stop(self, until: float | None = None) -> bool:
+        """End after the step that is under way; whether it has ended.
+
+        ``until``: by the monotonic clock; if not said, ``PATIENCE`` from now. A step that has not come back by then is
+        left behind, which is said: what it uses is not to be closed under it, and stays open until the process ends,
+        as if it had been killed.
+        """
+        self.end()
+        if not self._thread.is_alive() or threading.current_thread() is self._thread:
+            return True
+        self._thread.join(PATIENCE if until is None else max(0.0, until - time.monotonic()))
+        self._left = self._thread.is_alive()
+        if self._left:
+            sys.stderr.write(
+                f"rescind: the loop of the {self._thread.name} does not come back from its step: it is left behind, as "
+                "if the process had been killed; the next start goes on from the log\n"
+            )
+        return not self._left
 
     def _run(self) -> None:
         try:
@@ -67,6 +92,8 @@ class Loop:
                 if not self._step() and (pause := self._pause()) > 0:
                     self._woken.wait(min(pause, LONGEST_PAUSE))
         except BaseException as defect:
+            if self._left:
+                return  # whatever it came back to was closed
             self.broken = defect
             sys.stderr.write(f"rescind: the loop of the {self._thread.name} has ended by a defect: {defect!r}\n")
             self.on_broken()

@@ -247,8 +247,10 @@ class Projecting:
     def close(self) -> None:
         """End the thread after the batch that is under way, and let go of the views."""
         self._stopped = True
-        self.loop.stop()
+        ended = self.loop.stop()
         self._tell()
+        if not ended:
+            return
         for state in self._states.values():
             state.close()
         self.views.close()

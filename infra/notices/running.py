@@ -134,7 +134,8 @@ class Notifying:
         """End after the message that is under way, and let go."""
         if self._notifier is not None:
             self._notifier.stopping = True
-        self._loop.stop()
+        if not self._loop.stop():
+            return
         for source in self._sources.values():
             source.state.close()
         self.book.close()

@@ -21,6 +21,7 @@ from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
 from consumers.publishing import KeyOf, Limits, PartitionPublisher, Source
 from consumers.views import ViewsError
 from domain.instants import Instant
+from infra import looping
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
@@ -153,11 +154,12 @@ class Publishing:
     def close(self) -> None:
         """End after what is under way."""
         for loop in self._loops.values():
-            loop.stop()
-        for publisher in self.publishers.values():
-            publisher.close()
-        for source in self._sources.values():
-            source.state.close()
+            loop.end()
+        until = time.monotonic() + looping.PATIENCE
+        left = {partition for partition, loop in self._loops.items() if not loop.stop(until)}
+        for partition in self.publishers.keys() - left:
+            self.publishers[partition].close()
+            self._sources[partition].state.close()
 
     # ---- partitions that come and go, from one thread ----------------------------------------------------------------
 

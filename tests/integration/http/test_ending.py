@@ -1,0 +1,154 @@
+"""An engine ends in bounded time, also while one of its threads is in a call that never comes back."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumers.outcomes import Outcome
+from domain.commands import parse_command
+from infra import looping
+from infra.app import App, open_app
+from infra.looping import Loop
+from infra.settings import Settings, load_settings
+from tests.integration.http.asking import placing
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looping, "PATIENCE", 0.3)
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What a call that does not come back waits for, until the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def settings(directory: Path) -> Settings:
+    return load_settings(
+        journal=f"sqlite:///{directory}/journal", views=f"sqlite:///{directory}/views.sqlite", synchronous="normal"
+    )
+
+
+def place(app: App, order: str) -> Outcome:
+    document = {**placing(order), "command": "PlaceOrder", "command_id": "place", "marketplace": "acme"}
+    return app.engine.submit(parse_command(document)).result(60)
+
+
+def test_a_step_that_comes_back_in_time_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def step() -> bool:
+        begun.set()
+        time.sleep(0.05)  # a step that takes its time
+        done.set()
+        return False
+
+    loop = Loop("test", step, lambda: 60.0)
+    loop.start()
+    assert begun.wait(60)
+    assert loop.stop()
+    assert done.is_set()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_step_that_does_not_come_back_is_left_behind_and_that_is_said(
+    gate: threading.Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = threading.Event()
+    broken: list[str] = []
+
+    def step() -> bool:
+        begun.set()
+        gate.wait()
+        raise sqlite3.ProgrammingError("what it uses was closed meanwhile")
+
+    loop = Loop("test", step, lambda: 0.0)
+    loop.on_broken = lambda: broken.append("broken")
+    loop.start()
+    assert begun.wait(60)
+    assert not loop.stop()
+    assert (
+        "rescind: the loop of the test does not come back from its step: it is left behind" in capsys.readouterr().err
+    )
+    gate.set()
+    assert loop.stop(time.monotonic() + 60), "it ends where it comes back after all"
+    assert loop.broken is None
+    assert not broken, "what it comes back to is no defect"
+
+
+def test_an_engine_whose_thread_does_not_come_back_answers_and_ends(
+    tmp_path: Path, gate: threading.Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = open_app(settings(tmp_path))
+    assert place(app, "PO-1").kind == "accepted"
+    begun = threading.Event()
+    app.engine.call(lambda engine: (begun.set(), gate.wait()))
+    assert begun.wait(60)
+    document = {**placing("PO-2"), "command": "PlaceOrder", "command_id": "place", "marketplace": "acme"}
+    waits = app.engine.submit(parse_command(document))
+    app.close()
+    assert waits.result(0).kind == "unknown", "who waits is not left without an answer"
+    assert "the loop of the engine does not come back" in capsys.readouterr().err
+    with open_app(settings(tmp_path)) as again:
+        assert place(again, "PO-1").kind == "duplicate"
+        assert place(again, "PO-2").kind == "accepted"
+        assert again.views is not None
+        assert again.views.catch_up(60)
+    gate.set()
+    assert app._loop.stop(time.monotonic() + 60)
+    assert app._loop.keeps is not None
+    app._loop.keeps.close()
+
+
+def test_views_that_do_not_come_back_keep_nothing_else_from_ending(
+    tmp_path: Path, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = open_app(settings(tmp_path))
+    assert app.views is not None
+    begun = threading.Event()
+
+    def stands(*_: object) -> None:
+        begun.set()
+        gate.wait()
+        raise sqlite3.ProgrammingError("what it uses was closed meanwhile")
+
+    monkeypatch.setattr(app.views.views, "apply", stands)
+    assert place(app, "PO-1").kind == "accepted"
+    assert begun.wait(60)
+    app.close()
+    assert "the loop of the views does not come back" in capsys.readouterr().err
+    with open_app(settings(tmp_path)) as again:
+        assert again.views is not None
+        assert again.views.catch_up(60)
+        assert again.views.views.query("SELECT order_id FROM orders", ()) == [{"order_id": "PO-1"}]
+    gate.set()
+    assert app.views.loop.stop(time.monotonic() + 60)
+    app.views.close()
+
+
+def test_the_process_ends_too(tmp_path: Path) -> None:
+    program = (
+        "import sys, threading\n"
+        "from infra import looping\n"
+        "from infra.app import open_app\n"
+        "from infra.settings import load_settings\n"
+        "looping.PATIENCE = 0.3\n"
+        "with open_app(load_settings(journal=f'sqlite:///{sys.argv[1]}/journal')) as app:\n"
+        "    begun = threading.Event()\n"
+        "    app.engine.call(lambda engine: (begun.set(), threading.Event().wait()))\n"
+        "    begun.wait()\n"
+        "print('closed', flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
