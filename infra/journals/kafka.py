@@ -16,6 +16,7 @@ from infra.kafka.python import (
     ConfigResource,
     ConfigResourceType,
     CorruptRecordError,
+    IllegalStateError,
     KafkaAdminClient,
     KafkaConsumer,
     KafkaError,
@@ -144,6 +145,8 @@ class PythonSender:
             future = self._producer.send(self._topic, value=record, key=key, partition=partition)
         except MessageSizeTooLargeError as error:
             raise NotSent(str(error), retriable=False) from error
+        except IllegalStateError as error:  # it has closed itself
+            raise NotSent(f"{type(error).__name__}: {error}", retriable=True, dead=True) from error
         except (KafkaError, ValueError, AssertionError) as error:
             raise NotSent(f"{type(error).__name__}: {error}", retriable=True) from error
         future.add_callback(stands)

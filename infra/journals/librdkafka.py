@@ -145,7 +145,8 @@ class LibrdkafkaSender:
             raise NotSent(str(error), retriable=True) from error
         except KafkaException as error:
             too_large = _code(error) == KafkaError.MSG_SIZE_TOO_LARGE
-            raise NotSent(str(error), retriable=not too_large) from error
+            dead = error.args[0].fatal() or _code(error) == KafkaError._FATAL
+            raise NotSent(str(error), retriable=not too_large, dead=dead) from error
 
     def abandon(self) -> None:
         self._ended = True

@@ -128,6 +128,8 @@ class Appending:
         except NotSent as refused:
             if self._landing(number) is not None:
                 flight.future.set_exception(AppendRefused(str(refused), retriable=refused.retriable))
+            if refused.dead:
+                self._abandon(sender, str(refused))
 
     def _abandon(self, sender: Sender, why: str) -> None:
         """Trust this producer no more; what else it has on its way is unknown."""

@@ -60,11 +60,12 @@ class Topic(NamedTuple):
 
 
 class NotSent(Exception):
-    """The client has not taken the record, and never will send it."""
+    """The client has not taken the record, and never will send it. ``dead``: nor any other one, ever."""
 
-    def __init__(self, message: str, *, retriable: bool) -> None:
+    def __init__(self, message: str, *, retriable: bool, dead: bool = False) -> None:
         super().__init__(message)
         self.retriable = retriable
+        self.dead = dead
 
 
 class Lost(Exception):

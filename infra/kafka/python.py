@@ -8,6 +8,7 @@ with catch_warnings():
     from kafka.admin import ConfigResource, ConfigResourceType
     from kafka.errors import (
         CorruptRecordError,
+        IllegalStateError,
         KafkaError,
         KafkaTimeoutError,
         LogTruncationError,
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigResource",
     "ConfigResourceType",
     "CorruptRecordError",
+    "IllegalStateError",
     "KafkaAdminClient",
     "KafkaConsumer",
     "KafkaError",

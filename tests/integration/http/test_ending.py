@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from consumers.engine import Engine
 from consumers.outcomes import Outcome
 from domain.commands import parse_command
 from infra import looping
@@ -91,7 +92,12 @@ def test_an_engine_whose_thread_does_not_come_back_answers_and_ends(
     app = open_app(settings(tmp_path))
     assert place(app, "PO-1").kind == "accepted"
     begun = threading.Event()
-    app.engine.call(lambda engine: (begun.set(), gate.wait()))
+
+    def stands(engine: Engine) -> None:
+        begun.set()
+        gate.wait()
+
+    app.engine.call(stands)
     assert begun.wait(60)
     document = {**placing("PO-2"), "command": "PlaceOrder", "command_id": "place", "marketplace": "acme"}
     waits = app.engine.submit(parse_command(document))
