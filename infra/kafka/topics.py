@@ -180,7 +180,7 @@ class Topics:
         found = [Finding(name, "replicas", str(REPLICAS), str(least), state, more)]
         behind = [part for part in topic["partitions"] if len(part["isr_nodes"]) < len(part["replica_nodes"])]
         if behind:
-            numbers = ", ".join(str(part["partition_index"]) for part in behind)
+            numbers = ", ".join(str(number) for number in sorted(part["partition_index"] for part in behind))
             what = f"partitions {numbers} have fewer"
             found.append(Finding(name, "in sync", "all replicas", what, "note", "look whether a broker is down"))
         return found
