@@ -174,17 +174,19 @@ class Publishing:
         self._start(partition)
 
     def give_up(self, partition: int) -> None:
-        """Publish it no longer, after what is under way. Nothing of it is touched any more when this returns."""
+        """Publish it no longer, after what is under way. Nothing of it is touched any more when this returns, unless
+        its thread is left behind: what that has under way is fenced by whoever publishes it next."""
         loop = self._loops.pop(partition, None)
-        if loop is not None:
-            loop.stop()
+        left = loop is not None and not loop.stop()
         publisher = self.publishers.pop(partition, None)
+        source = self._sources.pop(partition, None)
+        self._said.pop(partition, None)
+        if left:
+            return
         if publisher is not None:
             publisher.close()
-        source = self._sources.pop(partition, None)
         if source is not None:
             source.state.close()
-        self._said.pop(partition, None)
 
     @property
     def trouble(self) -> dict[int, str]:
