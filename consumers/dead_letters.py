@@ -1,9 +1,11 @@
 """Dead letters: what could not be read, told or published, with its error and where it comes from.
 
-Three origins. *journal*: a record or commit that is malformed; it never became part of the history, and nothing can be
+Four origins. *journal*: a record or commit that is malformed; it never became part of the history, and nothing can be
 tried again. *views*: an order whose events could not be told; its rows stand still. *publisher*: an order whose events
-could not be published; none of it goes out until they can. Each letter has an id that says which it is, so that it is
-kept once; on a topic a letter is the original bytes, and headers say the rest (DESIGN 4).
+could not be published; none of it goes out until they can. *commands*: a record of the commands topic that is no
+command, or not in its place; it was never decided. Each letter has an id that says which it is, so that it is kept
+once; on a topic a letter is the original bytes, unless a text of somebody's may be in them, and headers say the rest
+(DESIGN 4).
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from schemas.public.topics import DEAD_LETTERS
 
-Origin = Literal["journal", "views", "publisher"]
+Origin = Literal["journal", "views", "publisher", "commands"]
 
 LETTER_BYTES: Final = 1_000_000
 """What is longer is left where it is: the letter says where."""

@@ -169,6 +169,11 @@ class Command(_Form):
         """SHA-256 of its content: 32 bytes, see ``fingerprint_of``; ``parse_command`` puts it here."""
         return b""
 
+    @cached_property
+    def body(self) -> Mapping[str, Any]:
+        """The JSON object that it was read from; ``parse_command`` puts it here."""
+        return {}
+
     @property
     def happened_at(self) -> Instant | None:
         """When the world says it happened, where the command says so."""
@@ -887,6 +892,7 @@ def parse_command(body: object) -> Command:
     command.check()
     try:
         command.__dict__["fingerprint"] = fingerprint_of(body)
+        command.__dict__["body"] = body
     except (ValueError, UnicodeEncodeError) as broken:
         raise BadInput("", "form", f"cannot be written as JSON in UTF-8: {broken}") from None
     return command

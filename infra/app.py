@@ -42,6 +42,7 @@ from infra.vault.opening import open_vault
 from infra.vault.sealing import Sealing
 
 if TYPE_CHECKING:
+    from infra.commands.running import Commanding
     from infra.notices.running import Notifying
     from infra.projecting import Projecting
     from infra.publishing.running import Publishing
@@ -73,6 +74,7 @@ class App:
         views: "Projecting | None",
         publishing: "Publishing | None",
         notifying: "Notifying | None",
+        commanding: "Commanding | None",
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -90,6 +92,8 @@ class App:
         """What writes the public topics; None where this process does not."""
         self.notifying = notifying
         """What tells buyers and sellers; None where this process does not."""
+        self.commanding = commanding
+        """What takes commands from a topic; None where this process does not."""
         self._loop = loop
         self._closing = closing
 
@@ -142,7 +146,7 @@ def open_app(
     on_defect: Callable[[], None] | None = None,
 ) -> App:
     """Wire and start an engine. ``create`` False: there must be a journal already. ``publish``: write the public topics
-    too, if the settings name any.
+    too, and take commands from a topic, if the settings name any.
 
     JournalError and VaultUnavailable say what cannot be opened and what to do; nothing stays open then. ``on_defect``
     is called when the engine's loop ends by a defect.
@@ -225,6 +229,12 @@ def _wire(
         closing.callback(notifying.close)
         engine.tell(notifying)
 
+    commanding: Commanding | None = None
+    if publish and settings.commands_at is not None:
+        from infra.commands.running import open_commanding
+
+        commanding = open_commanding(settings, journal, slot.path, engine, vault)
+
     def step() -> bool:
         moved = engine.step(clock())
         with suppress(VaultUnavailable):  # who appends is told; here it is only that texts do not wait for an append
@@ -262,9 +272,24 @@ def _wire(
         publishing.start(on_defect)
     if notifying is not None:
         notifying.start(on_defect)
+    if commanding is not None:
+        closing.callback(commanding.close)
+        commanding.start(on_defect)
     here = where.directory
     return App(
-        settings, here, control, journal, vault, engine, loop, erasing, projecting, publishing, notifying, closing
+        settings,
+        here,
+        control,
+        journal,
+        vault,
+        engine,
+        loop,
+        erasing,
+        projecting,
+        publishing,
+        notifying,
+        commanding,
+        closing,
     )
 
 

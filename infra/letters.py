@@ -85,7 +85,7 @@ class Letters:
     def retry(self, letter: Letter) -> str | None:
         """Try again; None if it is no letter any more, else what is still wrong. NotToBeTried."""
         match letter.origin:
-            case "journal":
+            case "journal" | "commands":
                 raise NotToBeTried(
                     f"{letter.id} is malformed: it never became part of the history, and never will. Find out who "
                     "wrote it, and put it away with `rescind dead-letters discard`"

@@ -328,6 +328,16 @@ class Settings(BaseSettings):
         description="Public topics for other services, written by `rescind serve`: `on` beside a journal on Kafka, or "
         "`kafka://HOST:PORT[,HOST:PORT]/PREFIX` for any journal.",
     )
+    commands: Literal["off", "on"] = Field(
+        "off",
+        description="`on`: `rescind serve` takes commands from the topic `commands` too, and answers them on "
+        "`outcomes`. Both stand beside the journal on Kafka, else beside the public topics.",
+    )
+    commands_member: Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]{1,100}$")] | None = Field(
+        None,
+        description="This process's name among those that take commands from the topic: no other has it, and it keeps "
+        "it over restarts. Default: made of its host and its directory.",
+    )
     post: Literal["outbox", "smtp", "topic", "off"] | None = Field(
         None,
         description="How buyers and sellers are told by `rescind serve`: `outbox` writes mails as files, `smtp` gives "
@@ -426,6 +436,16 @@ class Settings(BaseSettings):
         at = self.journal_at.kafka
         if at is None:
             raise SettingsError("publish: on is for a journal on Kafka; name a place, kafka://HOST:PORT/PREFIX")
+        return at
+
+    @property
+    def commands_at(self) -> KafkaAt | None:
+        """Where commands and outcomes are; None where none are taken from a topic. SettingsError if that is nowhere."""
+        if self.commands == "off":
+            return None
+        at = self.journal_at.kafka or self.public_topics_at
+        if at is None:
+            raise SettingsError("commands: on needs topics: a journal on Kafka, or publish as kafka://HOST:PORT/PREFIX")
         return at
 
     @property

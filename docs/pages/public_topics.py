@@ -36,7 +36,11 @@ HEADERS: list[tuple[str, str, str]] = [
 LETTER_HEADERS: list[tuple[str, str, str]] = [
     ("rescind-letter", "journal:0:17", "This letter, for ever."),
     ("rescind-error", "an order is stuck", "What went wrong."),
-    ("rescind-origin", "journal", "journal (malformed), views (cannot be told), publisher (cannot be published)."),
+    (
+        "rescind-origin",
+        "journal",
+        "journal (malformed), views (cannot be told), publisher (cannot be published), commands (no command).",
+    ),
     ("rescind-place", "rescind.journal", "The log that the bytes stand in."),
     ("rescind-partition", "0", "The partition there."),
     ("rescind-offset", "17", "The record there."),

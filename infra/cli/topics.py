@@ -95,11 +95,13 @@ def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | N
 
 @contextmanager
 def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
-    """Those of the journal, if it is on Kafka, and then the public ones, if something is published."""
+    """Those of the journal, if it is on Kafka, then the public ones, if something is published, then those of
+    commands, if they are taken from a topic."""
+    from infra.commands.topics import CommandTopics
     from infra.kafka.topics import Topics
     from infra.publishing.topics import PublicTopics
 
-    at, public = settings.journal_at.kafka, settings.public_topics_at
+    at, public, commands = settings.journal_at.kafka, settings.public_topics_at, settings.commands_at
     if at is None and public is None:
         raise Wrong(f"{settings.journal} has no topics: name a journal with --journal kafka://host:port/prefix")
     with ExitStack() as closing:
@@ -109,6 +111,9 @@ def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
             closing.callback(several[-1].close)
         if public is not None:
             several.append(PublicTopics(public, settings.security))
+            closing.callback(several[-1].close)
+        if commands is not None:
+            several.append(CommandTopics(commands, settings.security, letters=commands != public))
             closing.callback(several[-1].close)
         yield several
 

@@ -32,7 +32,7 @@ def router(app: App) -> APIRouter:
         if not caught_up:
             why = "; ".join(trouble.values()) or "the log is not read to its end yet"
             return unavailable("not-caught-up", why).response()
-        beside = {"erasing": app.erasing, "notices": app.notifying, "views": app.views}
+        beside = {"erasing": app.erasing, "notices": app.notifying, "views": app.views, "commands": app.commanding}
         troubled = {name: of.trouble for name, of in beside.items() if of is not None and of.trouble is not None}
         return json_response({"status": "ready"} | ({"trouble": troubled} if troubled else {}))
 

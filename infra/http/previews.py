@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain import events as e
+from domain.asking import may
 from domain.commands import CancelLines, Command, RequestCancel, Ship
 from domain.decide import Decided
 from domain.events import Event, LineQuantity, Verdict
-from domain.instants import format_instant
+from domain.instants import Instant, format_instant
+from domain.market import MarketSettings
 from domain.order import Order
+from domain.policy import PolicyBook
 from domain.standing import touched
 from schemas.codec import verdict_data
 
@@ -168,6 +171,13 @@ def preview_of(order: Order, command: Command, decided: Decided) -> Preview:
             for part in event.lines
         )
     return found
+
+
+def explained(preview: Preview | None, book: PolicyBook, market: MarketSettings, now: Instant) -> Preview | None:
+    """A preview with a verdict: a notice that may go out has none of its own, so the order's is told."""
+    if preview is not None and preview.verdict is None and preview.command == "Ship":
+        preview.verdict = may("ship", preview.order, book, market, max(now, preview.order.recorded_at))
+    return preview
 
 
 def _count(found: Preview, event: Event) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from consumers.engine import Engine
 from domain.asking import as_of as deadlines_reached
-from domain.asking import eligibility, may
+from domain.asking import eligibility
 from domain.commands import Command
 from domain.deadlines import due
 from domain.decide import decide, reach
@@ -21,7 +21,7 @@ from domain.market import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
 from infra.app import App
-from infra.http.previews import Preview, preview_of
+from infra.http.previews import Preview, explained, preview_of
 from infra.http.problems import unavailable
 from infra.reading import history
 
@@ -165,11 +165,10 @@ class Reads:
         return self.explained(await self.ask(look), now)
 
     def explained(self, preview: Preview | None, now: Instant) -> Preview | None:
-        """A preview with a verdict: a notice that may go out has none of its own, so the order's is told."""
-        if preview is not None and preview.verdict is None and preview.command == "Ship":
-            market = self._app.market(preview.order.marketplace)
-            preview.verdict = may("ship", preview.order, self.book, market, max(now, preview.order.recorded_at))
-        return preview
+        """A preview with a verdict."""
+        if preview is None:
+            return None
+        return explained(preview, self.book, self._app.market(preview.order.marketplace), now)
 
 
 def look_ahead(

@@ -22,9 +22,9 @@ def too_long() -> NotJson:
     return NotJson(f"the body is longer than {MAX_BYTES:,} bytes", 413)
 
 
-def read_json(raw: bytes) -> Any:
-    """The value of a JSON text in UTF-8; NotJson says what is wrong with it."""
-    if len(raw) > MAX_BYTES:
+def read_json(raw: bytes, most: int = MAX_BYTES) -> Any:
+    """The value of a JSON text in UTF-8 of at most ``most`` bytes; NotJson says what is wrong with it."""
+    if len(raw) > most:
         raise too_long()
     try:
         text = raw.decode("utf-8")

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from schemas.public.topics import COMMANDS, OUTCOMES
+
 PORT: Final = 9092
 PREFIX: Final = "rescind"
 THERE_IS: Final = "write kafka://host:port[,host:port]/prefix, with ?partitions=N if you like"
@@ -28,6 +30,16 @@ class KafkaAt:
     def control(self) -> str:
         """The topic of the control log."""
         return f"{self.prefix}.control"
+
+    @property
+    def commands(self) -> str:
+        """The topic that asynchronous commands come by."""
+        return f"{self.prefix}.{COMMANDS}"
+
+    @property
+    def outcomes(self) -> str:
+        """The topic of their outcomes."""
+        return f"{self.prefix}.{OUTCOMES}"
 
     def __str__(self) -> str:
         return f"kafka://{self.servers}/{self.prefix}"

@@ -114,7 +114,7 @@ class KafkaPublicLog:
                 allow_auto_create_topics=False,
             )
             if self._hand is not hand:
-                _end(producer)
+                end_producer(producer)
                 return
             self._producer = producer
             producer.init_transactions()
@@ -170,7 +170,7 @@ class KafkaPublicLog:
         if hand is not None:
             hand.let_go(lambda: None)
         if producer is not None:
-            threading.Thread(target=_end, args=(producer,), name="producer's end", daemon=True).start()
+            threading.Thread(target=end_producer, args=(producer,), name="producer's end", daemon=True).start()
 
     def _do(self, hand: Hand, call: Callable[[], None], timeout: float) -> None:
         try:
@@ -185,7 +185,7 @@ _LARGEST: Final = 1_048_588
 """Bytes of the largest record that the topics take (``infra.kafka.topics``)."""
 
 
-def _end(producer: Any) -> None:
+def end_producer(producer: Any) -> None:
     """Closing waits for what never comes after some failures."""
     producer._sender.force_close()
     producer._sender.join(5)

@@ -10,6 +10,16 @@ LETTER_ROOM: Final = 8_192
 """Bytes that a dead letter may be longer than the record that it keeps: its headers."""
 
 
+def public_settings(prefix: str, name: str, replicas: int) -> dict[str, str]:
+    """Every setting of the public topic with this name that has so many replicas."""
+    wanted = wanted_settings(replicas)
+    if name == topic_name(prefix, DEAD_LETTERS):
+        wanted["max.message.bytes"] = str(int(wanted["max.message.bytes"]) + LETTER_ROOM)
+    if name == topic_name(prefix, PUBLISHED):
+        wanted |= {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"}
+    return wanted
+
+
 class PublicTopics(Topics):
     """The topics that other services read, and the publisher's progress. Close it."""
 
@@ -18,18 +28,14 @@ class PublicTopics(Topics):
         return [topic_name(self.at.prefix, kind) for kind in (*(topic.kind for topic in TOPICS), PUBLISHED)]
 
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
-        wanted = wanted_settings(replicas)
-        if name == topic_name(self.at.prefix, DEAD_LETTERS):
-            wanted["max.message.bytes"] = str(int(wanted["max.message.bytes"]) + LETTER_ROOM)
-        if name == topic_name(self.at.prefix, PUBLISHED):
-            wanted |= {"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"}
-        return wanted
+        return public_settings(self.at.prefix, name, replicas)
 
     def _may_be_made(self, missing: list[str], names: list[str]) -> None:
-        """A new kind may come to those that are there. Progress without its topics, or they without it, may not."""
-        progress = topic_name(self.at.prefix, PUBLISHED)
-        if progress in missing and len(missing) < len(names):
-            there = next(name for name in names if name not in missing)
+        """A new kind may come to those that are there. Progress without its topics, or they without it, may not; the
+        dead letters may be those of commands (``infra.commands``)."""
+        progress, letters = topic_name(self.at.prefix, PUBLISHED), topic_name(self.at.prefix, DEAD_LETTERS)
+        there = next((name for name in names if name not in missing and name != letters), None)
+        if progress in missing and there is not None:
             raise JournalMismatch(
                 f"{progress} is missing, but {there} is there: bring it back, it says how far was published; or "
                 "publish under another prefix"

@@ -11,6 +11,8 @@ RESTOCK: Final = "restock"
 NOTIFICATIONS: Final = "notifications"
 DEAD_LETTERS: Final = "dead-letters"
 PUBLISHED: Final = "published"
+COMMANDS: Final = "commands"
+OUTCOMES: Final = "outcomes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,294 @@
+"""Inputs: the commands topic as one member of the group ``PREFIX.engines`` reads it, through kafka-python.
+
+What is odd about this client's groups stays here. Its listener is called in its own thread, in the middle of a poll, so
+it only notes what moved. Which generation this member belongs to may change behind anybody's back; the membership that
+offsets are committed with is the one seen right after a poll, when what moved was known too: the broker refuses it once
+the group has gone on. Nothing is paused: a partition that is resumed is sometimes never read again.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from typing import Any, Final, Literal, NamedTuple
+
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import (
+    FencedInstanceIdError,
+    KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+from kafka.structs import ConsumerGroupMetadata, MemberState
+
+from consumers.gateway import Given
+from infra.commands.form import INPUT
+from infra.journals.kafka import connection
+from infra.kafka.address import KafkaAt
+from infra.kafka.client import FETCH_BYTES, Security
+from infra.publishing.reading import Patience, close_consumer, opened_consumer
+from schemas.public.topics import DEAD_LETTERS, topic_name
+
+SESSION: Final = 10.0
+"""Seconds after which a member that says nothing is given up, and others get its partitions."""
+STALLED: Final = 120.0
+"""Seconds after which a member that does not poll leaves by itself."""
+_BEAT: Final = 2.0
+_IDLE: Final = 20.0
+"""Seconds after which a member without partitions asks the group once more."""
+_UNKNOWN_TOPIC: Final = 3
+_LOOK_BACK: Final = 64
+"""Offsets before the end of a partition of outcomes, at first, in which its last record is looked for."""
+
+Move = tuple[Literal["came", "went"], frozenset[int]]
+
+
+class CommandsUnavailable(Exception):
+    """The topics cannot be read or written now, or nobody knows what became of a transaction; begin again."""
+
+
+class Ousted(Exception):
+    """Another process takes commands under this member's name; this one does no more."""
+
+
+class Place(NamedTuple):
+    """Where a partition is read on, and whether that is what the group remembers."""
+
+    offset: int
+    committed: bool
+
+
+class Intake:
+    """One member. ``open`` it, ``poll`` it, and after each poll look at ``moves`` before its records. One thread."""
+
+    def __init__(
+        self, at: KafkaAt, security: Security, member: str, partitions: int, patience: Patience | None = None
+    ) -> None:
+        """``member``: a name that no other process has. Nothing is connected yet."""
+        self.member = member
+        self.topic_id = ""
+        """The id of the commands topic, once open."""
+        self.membership: ConsumerGroupMetadata | None = None
+        """What offsets are to be committed with; None while this is no member."""
+        self._at = at
+        self._connection = connection(at.servers, security)
+        self._partitions = partitions
+        self._patience = patience or Patience()
+        self._consumer: Any = None
+        self._moves: list[Move] = []
+        self._idle_since = 0.0
+        """Since when it has no partitions, or was last told so."""
+
+    @property
+    def group(self) -> str:
+        """The group's name."""
+        return f"{self._at.prefix}.engines"
+
+    @property
+    def joined(self) -> bool:
+        """Whether this is a member, and knows which partitions are its own."""
+        return self.membership is not None and self.membership.state == MemberState.STABLE
+
+    @property
+    def assigned(self) -> frozenset[int]:
+        """The partitions that are its own."""
+        return frozenset() if self._consumer is None else frozenset(p.partition for p in self._consumer.assignment())
+
+    def open(self) -> None:
+        """Become a member; the partitions come with later polls. CommandsUnavailable, also where topics are missing."""
+        self.close()
+        milliseconds = int(self._patience.ask * 1000)
+        try:
+            self._look_at_topics(milliseconds)
+            self._consumer = KafkaConsumer(
+                **self._connection,
+                group_id=self.group,
+                group_instance_id=self.member,
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+                session_timeout_ms=int(SESSION * 1000),
+                heartbeat_interval_ms=int(_BEAT * 1000),
+                max_poll_interval_ms=int(STALLED * 1000),
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+                check_crcs=True,
+                fetch_max_wait_ms=100,
+                fetch_max_bytes=4 * FETCH_BYTES,
+                max_partition_fetch_bytes=FETCH_BYTES,
+                request_timeout_ms=milliseconds,
+                bootstrap_timeout_ms=milliseconds,
+                metadata_max_age_ms=30_000,
+            )
+            self._consumer.partitions_for_topic(
+                self._at.commands
+            )  # who leads the group before it knows them shares none
+        except (KafkaError, OSError) as error:
+            raise _unavailable(error) from error
+        self._consumer.subscribe([self._at.commands], listener=_Listener(self._moves))
+        self._idle_since = time.monotonic()
+
+    def poll(self, timeout: float, limit: int) -> list[Given]:
+        """What came, of each partition in its order, at most ``limit`` records; [] after ``timeout`` seconds.
+
+        CommandsUnavailable: close it, and begin again. Ousted.
+        """
+        consumer = self._consumer
+        came: Mapping[TopicPartition, list[Any]] = {}
+        try:
+            came = consumer.poll(timeout_ms=max(1, int(timeout * 1000)), max_records=limit)
+        except NoOffsetForPartitionError as new:
+            self._seek(new.args[0])
+        except FencedInstanceIdError as fenced:
+            raise self._ousted() from fenced
+        except (OffsetOutOfRangeError, LogTruncationError) as lost:
+            raise CommandsUnavailable(
+                f"{self._at.commands} does not have what is to be read next ({lost}): it was cut, or made anew. Bring "
+                f"it back; or stop every engine, and set the offsets of the group {self.group} to where to go on"
+            ) from lost
+        except KafkaError as error:
+            raise _unavailable(error) from error
+        now = consumer.group_metadata()
+        if now.generation_id < 0:
+            self.membership = None
+        elif now.state == MemberState.STABLE:
+            self.membership = now
+            self._doubt_that_there_are_none()
+        return [_given(record) for records in came.values() for record in records]
+
+    def moves(self) -> list[Move]:
+        """Which partitions came and went since the last call, in order. What went and came again was somebody else's
+        meanwhile."""
+        moves = self._moves[:]
+        del self._moves[: len(moves)]
+        return moves
+
+    def rewind(self) -> None:
+        """Read every partition on from what the group remembers. CommandsUnavailable."""
+        self._seek(self._consumer.assignment())
+
+    def behind(self, unanswered: Mapping[int, int]) -> int:
+        """Records of its partitions that are not answered, as far as is known without asking."""
+        consumer, behind = self._consumer, 0
+        for place in () if consumer is None else consumer.assignment():
+            try:
+                end, position = consumer.highwater(place), consumer.position(place, timeout_ms=0)
+            except KafkaError:
+                continue
+            first = unanswered.get(place.partition, position)
+            if end is not None and first is not None:
+                behind += max(0, end - first)
+        return behind
+
+    def close(self) -> None:
+        """Be a member no longer; the group remembers its name for a while, so that a restart moves nothing."""
+        consumer, self._consumer, self.membership = self._consumer, None, None
+        if consumer is not None:
+            close_consumer(consumer)
+        self._moves = []
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _doubt_that_there_are_none(self) -> None:
+        """A leader that had lost sight of the topic for a moment gives nobody anything, and may stay with that."""
+        steady = time.monotonic()
+        if self._consumer.assignment():
+            self._idle_since = steady
+        elif steady - self._idle_since > _IDLE:
+            self._idle_since = steady
+            self._consumer._coordinator.request_rejoin()
+
+    def _ousted(self) -> Ousted:
+        return Ousted(
+            f"another process takes commands as {self.member!r}: every engine needs a name of its own "
+            "(RESCIND_COMMANDS_MEMBER, or leave it out)"
+        )
+
+    def _look_at_topics(self, milliseconds: int) -> None:
+        names = [self._at.commands, self._at.outcomes, topic_name(self._at.prefix, DEAD_LETTERS)]
+        admin = KafkaAdminClient(**self._connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
+        with closing(admin):
+            found = {topic["name"]: topic for topic in admin.describe_topics(names)}
+        for name in names:
+            topic = found[name]
+            if topic["error_code"] == _UNKNOWN_TOPIC:
+                raise CommandsUnavailable(f"there is no topic {name}: make it with `rescind topics create`")
+            if topic["error_code"]:
+                raise CommandsUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
+            if len(topic["partitions"]) != self._partitions:
+                raise CommandsUnavailable(
+                    f"the topic {name} has {len(topic['partitions'])} partitions, the journal has {self._partitions}: "
+                    "they must be as many"
+                )
+        self.topic_id = str(found[self._at.commands]["topic_id"])
+
+    def _seek(self, places: Iterable[TopicPartition]) -> None:
+        for place in sorted(places):
+            try:
+                where = self._consumer.committed(place, timeout_ms=int(self._patience.ask * 1000))
+                self._consumer.seek(place, self._first(place.partition) if where is None else where)
+            except FencedInstanceIdError as fenced:
+                raise self._ousted() from fenced
+            except (KafkaError, ValueError) as error:  # ValueError: it has just gone
+                raise _unavailable(error) from error
+
+    def _first(self, partition: int) -> int:
+        """Where to begin when the group remembers nothing: Kafka forgets a group that had no member for some days. The
+        last outcome says which input it answers."""
+        last = self._last_answered(partition)
+        if last is not None:
+            return last + 1
+        place = TopicPartition(self._at.commands, partition)
+        found: int = self._consumer.beginning_offsets([place], timeout_ms=int(self._patience.ask * 1000))[place]
+        return found
+
+    def _last_answered(self, partition: int) -> int | None:
+        """The offset of the last input of this topic that has an outcome; None if there is none."""
+        place = TopicPartition(self._at.outcomes, partition)
+        milliseconds = int(self._patience.ask * 1000)
+        with opened_consumer(self._connection, self._patience) as consumer:
+            begin = consumer.beginning_offsets([place], timeout_ms=milliseconds)[place]
+            end = first = consumer.end_offsets([place], timeout_ms=milliseconds)[place]
+            consumer.assign([place])
+            look_back, found = _LOOK_BACK, None
+            while found is None and first > begin:
+                first, look_back = max(begin, end - look_back), 4 * look_back
+                consumer.seek(place, first)
+                until = time.monotonic() + self._patience.ask
+                while consumer.position(place) < end:
+                    if time.monotonic() > until:
+                        raise CommandsUnavailable(f"{self._at.outcomes} does not come to its end")
+                    for record in consumer.poll(timeout_ms=200).get(place, ()):
+                        found = self._answers(record, partition)
+        return found
+
+    def _answers(self, record: Any, partition: int) -> int | None:
+        """The input that an outcome answers, if it is one of this topic."""
+        said = dict(record.headers).get(INPUT) or b""
+        topic_id, _, where = said.decode("ascii", "replace").partition(":")
+        of, _, offset = where.partition(":")
+        return int(offset) if topic_id == self.topic_id and of == str(partition) and offset.isdecimal() else None
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Notes what moves, in the client's own thread."""
+
+    def __init__(self, moves: list[Move]) -> None:
+        self._moves = moves
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._moves.append(("went", frozenset(each.partition for each in revoked)))
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._moves.append(("came", frozenset(each.partition for each in assigned)))
+
+
+def _given(record: Any) -> Given:
+    headers = {name: value or b"" for name, value in record.headers}
+    return Given(record.partition, record.offset, record.key or b"", record.value, headers)
+
+
+def _unavailable(error: Exception) -> CommandsUnavailable:
+    return CommandsUnavailable(f"{type(error).__name__}: {error}")

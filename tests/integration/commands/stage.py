@@ -1,0 +1,180 @@
+"""Engines that take commands from a topic of a real broker, here or in processes of their own; who writes and reads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from kafka import KafkaProducer
+
+from infra.app import App, open_app
+from infra.commands.topics import CommandTopics
+from infra.kafka.address import KafkaAt, kafka_at
+from infra.kafka.client import Security
+from infra.settings import Settings, load_settings
+from schemas.partitioning import partition_of
+from tests.broker.fixtures import Kafka
+from tests.integration.publishing.stage import read_topic, soon
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 180.0
+PARTITIONS = 3
+
+Body = dict[str, Any]
+LINES = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
+BUYER, SELLER = {"kind": "buyer", "id": "b-1"}, {"kind": "seller", "id": "s-1"}
+
+
+def said(command: str, order_id: str, command_id: str, actor: Mapping[str, str] | None = None, **fields: Any) -> Body:
+    """A command of the marketplace acme."""
+    who = actor or {"kind": "system", "id": "checkout"}
+    own = {"command": command, "command_id": command_id, "marketplace": "acme", "order_id": order_id, "actor": who}
+    return own | fields
+
+
+def placed(order_id: str, command_id: str = "place", **fields: Any) -> Body:
+    """An order of ten lamps, paid."""
+    of = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", "lines": LINES}
+    return said("PlaceOrder", order_id, command_id, **(of | fields))
+
+
+class Child:
+    """An engine in a process of its own, which takes commands until it is killed."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.commands.child", json.dumps(settings)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def joined(self) -> list[int]:
+        """Wait until it is a member of the group; the partitions that it has then."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "it ended before it had joined"
+        found: list[int] = json.loads(line)
+        return found
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def freeze(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+
+class Stage:
+    """A journal and command topics of one test, on the broker."""
+
+    def __init__(self, kafka: Kafka, folder: Path, partitions: int = PARTITIONS, **settings: Any) -> None:
+        prefix = kafka.prefix()
+        self.at: KafkaAt = kafka_at(f"{kafka.servers}/{prefix}")
+        self.folder = folder
+        self.partitions = partitions
+        self.journal = kafka.url(prefix, partitions)
+        self.more = settings
+        self.children: list[Child] = []
+        self._producer: Any = None
+        topics = CommandTopics(self.at, Security())
+        topics.create(partitions)
+        topics.close()
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        for child in self.children:
+            if child.process.poll() is None:
+                child.thaw()
+                child.kill()
+        if self._producer is not None:
+            self._producer.close(timeout=10)
+
+    # ---- engines -----------------------------------------------------------------------------------------------------
+
+    def named(self, name: str) -> dict[str, Any]:
+        """The settings of the engine with this name; all share the vault."""
+        own = {"journal": self.journal, "commands": "on", "directory": str(self.folder / name)}
+        vault = {"vault": str(self.folder / "vault.sqlite"), "vault_key_file": str(self.folder / "vault.key")}
+        return own | vault | {"commands_member": name} | self.more
+
+    def settings(self, name: str = "one") -> Settings:
+        return load_settings(**self.named(name))
+
+    def open(self, name: str = "one") -> App:
+        return open_app(self.settings(name), publish=True, views=False)
+
+    def child(self, name: str) -> Child:
+        child = Child(self.named(name))
+        self.children.append(child)
+        return child
+
+    # ---- who writes --------------------------------------------------------------------------------------------------
+
+    @property
+    def producer(self) -> Any:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                bootstrap_servers=self.at.servers.split(","), acks="all", reconnect_backoff_max_ms=200, linger_ms=2
+            )
+        return self._producer
+
+    def send(self, body: Body, headers: Iterable[tuple[str, bytes]] = ()) -> tuple[int, int]:
+        """A command where it belongs; its partition and offset."""
+        key = f"{body['marketplace']}/{body['order_id']}"
+        value = json.dumps(body).encode()
+        return self.send_raw(partition_of(key, self.partitions), key.encode(), value, headers)
+
+    def send_raw(
+        self, partition: int, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]] = ()
+    ) -> tuple[int, int]:
+        future = self.producer.send(
+            self.at.commands, key=key, value=value, partition=partition, headers=list(headers)
+        )  # fmt: skip
+        return partition, future.get(PATIENCE).offset
+
+    # ---- who reads ---------------------------------------------------------------------------------------------------
+
+    def seen(self, topic: str, *, committed: bool = True) -> list[Any]:
+        """Every record of a topic, of one partition after the other."""
+        found = read_topic(self.at.servers, f"{self.at.prefix}.{topic}", committed=committed)
+        return [record for records in found.values() for record in records]
+
+    def outcomes(self) -> dict[str, list[dict[str, Any]]]:
+        """What a read_committed reader sees: key → the outcomes, with their headers under ``headers``."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for record in self.seen("outcomes"):
+            headers = {name: value.decode() for name, value in record.headers}
+            found.setdefault(record.key.decode(), []).append(json.loads(record.value) | {"headers": headers})
+        return found
+
+    def answered(self) -> list[str]:
+        """Which inputs have outcomes, one entry an outcome."""
+        return [dict(record.headers)["rescind-input"].decode().partition(":")[2] for record in self.seen("outcomes")]
+
+    def wait_for(self, outcomes: int, patience: float = PATIENCE) -> dict[str, list[dict[str, Any]]]:
+        """Wait until there are so many outcomes."""
+        soon(lambda: len(self.seen("outcomes")) >= outcomes, patience)
+        return self.outcomes()
+
+
+def new_name() -> str:
+    """A name that is used once."""
+    return uuid.uuid4().hex[:12]
+
+
+__all__ = ["BUYER", "SELLER", "Body", "Callable", "Child", "Stage", "new_name", "placed", "said", "soon"]

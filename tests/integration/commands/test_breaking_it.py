@@ -1,0 +1,130 @@
+"""Engines that take commands are killed, frozen, stopped and joined by others: each input has exactly one outcome.
+
+The judge is a read_committed reader of the topics alone: every input that was sent is answered once, of each order in
+the order of its inputs, and no event stands in two answers.
+"""
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker.fixtures import GROUP, Kafka
+from tests.integration.commands.stage import Child, Stage, placed, said, soon
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+ORDERS = 9
+
+
+@pytest.fixture
+def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
+    with Stage(kafka, tmp_path) as stage:
+        yield stage
+
+
+class Writer:
+    """Sends commands of several orders, one after the other, until it is told to stop."""
+
+    def __init__(self, stage: Stage, pause: float = 0.004) -> None:
+        self._stage = stage
+        self._pause = pause
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.sent: list[tuple[int, int]] = []
+
+    def __enter__(self) -> "Writer":
+        lines = [{"line": 1, "sku": "A-1", "quantity": 100_000, "unit_price": "1.00"}]
+        for number in range(ORDERS):
+            self.sent.append(self._stage.send(placed(f"PO-{number}", lines=lines, policy="big-box")))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        chance = random.Random(7)
+        number = 0
+        while not self._stopping.wait(self._pause):
+            number += 1
+            order = f"PO-{chance.randrange(ORDERS)}"
+            one = [{"line": 1, "quantity": 1}]
+            if chance.random() < 0.02:
+                partition = self._stage.send(said("Ship", order, f"odd-{number}", shipment_id="", lines=one))
+            elif chance.random() < 0.05:  # said before: the first answer again
+                partition = self._stage.send(said("Ship", order, "twice", shipment_id="twice", lines=one))
+            else:
+                partition = self._stage.send(said("Ship", order, f"c{number}", shipment_id=f"s{number}", lines=one))
+            self.sent.append(partition)
+
+
+def all_answered_once(stage: Stage, sent: list[tuple[int, int]], patience: float = 180.0) -> None:
+    """Wait for as many outcomes as inputs; then each input has exactly one, in order, and nothing was decided twice."""
+    soon(lambda: len(stage.seen("outcomes")) >= len(sent), patience)
+    assert sorted(stage.answered()) == sorted(f"{partition}:{offset}" for partition, offset in sent)
+    last: dict[bytes, int] = {}
+    events: dict[tuple[int, int], str] = {}
+    for record in stage.seen("outcomes"):
+        order = record.key.rpartition(b"/")[0]
+        offset = int(dict(record.headers)["rescind-input"].rpartition(b":")[2])
+        assert last.get(order, -1) < offset, "an order's inputs are answered in their order"
+        last[order] = offset
+    for key, outcomes in stage.outcomes().items():
+        for each in outcomes:
+            assert each["outcome"] in ("accepted", "refused", "bad"), (key, each)
+            for event in each.get("events", ()):
+                at = (event["partition"], event["position"])
+                assert events.setdefault(at, key) == key, "one event answers one command"
+
+
+def test_an_engine_that_is_killed_again_and_again_answers_each_input_once(stage: Stage) -> None:
+    chance = random.Random(1)
+    child = stage.child("one")
+    with Writer(stage) as writer:
+        for _ in range(5):
+            child.joined()
+            seen = len(stage.answered())
+            soon(lambda seen=seen: len(stage.answered()) > seen)  # type: ignore[misc]
+            threading.Event().wait(chance.uniform(0.0, 0.8))  # a moment that is not chosen by what happens
+            child.kill()
+            child = stage.child("one")
+    all_answered_once(stage, writer.sent)
+
+
+def test_two_engines_share_the_inputs_and_one_that_is_stopped_leaves_them_to_the_other(stage: Stage) -> None:
+    with Writer(stage) as writer, stage.open("one") as one:
+        assert one.commanding is not None
+        first = one.commanding
+        soon(lambda: len(first.assigned) == stage.partitions)
+        other = stage.child("two")
+        other.joined()
+        soon(lambda: len(first.assigned) < stage.partitions)
+        seen = len(stage.answered())
+        soon(lambda: len(stage.answered()) > seen + 50)
+        other.kill()
+        soon(lambda: len(first.assigned) == stage.partitions)
+        again = stage.child("two")
+        again.joined()
+        soon(lambda: len(first.assigned) < stage.partitions)
+    all_answered_once(stage, writer.sent)
+
+
+def test_an_engine_that_wakes_after_its_session_has_ended_adds_nothing(stage: Stage) -> None:
+    zombie = stage.child("one")
+    with Writer(stage) as writer:
+        zombie.joined()
+        soon(lambda: len(stage.answered()) > 20)
+        zombie.freeze()
+        successor: Child = stage.child("two")
+        assert successor.joined() == list(range(stage.partitions))
+        seen = len(stage.answered())
+        soon(lambda: len(stage.answered()) > seen + 50)
+        zombie.thaw()
+        soon(lambda: len(zombie.joined()) < stage.partitions)
+        seen = len(stage.answered())
+        soon(lambda: len(stage.answered()) > seen + 50)
+    all_answered_once(stage, writer.sent)

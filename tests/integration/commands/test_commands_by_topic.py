@@ -1,0 +1,72 @@
+"""Commands that come by the topic are decided, and answered on ``outcomes``, each once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker.fixtures import GROUP, Kafka
+from tests.integration.commands.stage import BUYER, Stage, placed, said, soon
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+
+@pytest.fixture
+def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
+    with Stage(kafka, tmp_path) as stage:
+        yield stage
+
+
+def test_a_command_is_answered_as_over_http_and_says_which_input_it_answers(stage: Stage) -> None:
+    with stage.open() as app:
+        sent = stage.send(placed("PO-1"), [("rescind-ask", b"mine")])
+        stage.send(said("Ship", "PO-1", "ship", shipment_id="s1", lines=[{"line": 1, "quantity": 3}]))
+        found = stage.wait_for(2)
+        assert app.commanding is not None
+        assert app.commanding.trouble is None
+        soon(lambda: app.commanding is not None and app.commanding.lag == 0)
+    (first,) = found["acme/PO-1/place"]
+    assert first["outcome"] == "accepted"
+    assert [each["event"] for each in first["events"]] == ["OrderPlaced", "PaymentReceived"]
+    assert first["order"]["status"] == "open"
+    headers = first["headers"]
+    assert headers["rescind-status"] == "201"
+    assert headers["rescind-ask"] == "mine"
+    assert headers["rescind-input"].endswith(f":{sent[0]}:{sent[1]}")
+    assert headers["location"] == "/v1/acme/orders/PO-1"
+    (second,) = found["acme/PO-1/ship"]
+    assert [each["event"] for each in second["events"]] == ["LinePartiallyShipped", "AutoCanceled", "RefundDue"]
+    assert json.loads(json.dumps(second["order"]))["lines"][0]["canceled"] == 7
+
+
+def test_a_refusal_a_retry_and_a_stranger_get_what_http_would_say(stage: Stage) -> None:
+    with stage.open():
+        stage.send(placed("PO-1"))
+        stage.send(placed("PO-1"))
+        cancel = said("CancelLines", "PO-1", "cancel", {"kind": "seller", "id": "s-1"})
+        stage.send(cancel)
+        stage.send(said("Ship", "PO-2", "ship", shipment_id="s1"))
+        stage.send(said("Ship", "PO-1", "place", shipment_id="s1"))
+        found = stage.wait_for(5)
+    first, again, reused = found["acme/PO-1/place"]
+    assert again["headers"].pop("rescind-replayed") == "true"
+    assert {k: v for k, v in again.items() if k != "headers"} == {k: v for k, v in first.items() if k != "headers"}
+    assert (reused["outcome"], reused["rule"]) == ("bad", "command-id-reused")
+    (refused,) = found["acme/PO-1/cancel"]
+    assert (refused["outcome"], refused["rule"], refused["status"]) == ("refused", "reason-required", 409)
+    (stranger,) = found["acme/PO-2/ship"]
+    assert (stranger["outcome"], stranger["status"]) == ("refused", 404)
+
+
+def test_a_persons_own_call_that_was_passed_on_needs_its_confirmation(stage: Stage) -> None:
+    ask = said("RequestCancel", "PO-1", "r1", BUYER, request_id="r1", reason="ordered_by_mistake")
+    with stage.open():
+        stage.send(placed("PO-1", policy="peer-to-peer"))
+        stage.send(ask, [("rescind-confirm", b"required")])
+        (missing,) = stage.wait_for(2)["acme/PO-1/r1"]
+        assert (missing["outcome"], missing["rule"]) == ("refused", "cancel-is-final")
+        confirmed = ask | {"confirmation": missing["preview"]["confirmation"]}
+        stage.send(confirmed, [("rescind-confirm", b"required"), ("rescind-if-match", b"2")])
+        found = stage.wait_for(3)["acme/PO-1/r1"]
+    assert [each["outcome"] for each in found] == ["refused", "accepted"]

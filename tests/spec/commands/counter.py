@@ -1,0 +1,127 @@
+"""A gateway at which everything is done by hand: what comes, what the engine says, what is written, what fails."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from consumers.dead_letters import PublicRecord
+from consumers.gateway import Asked, Batch, Gateway, Given
+from consumers.outcomes import Outcome, unavailable
+from consumers.ports import Confirm
+from domain.commands import Command, parse_command
+from domain.instants import SECOND
+from schemas.public.topics import OUTCOMES
+
+PATIENCE = 30 * SECOND
+
+
+def command(order: str, command_id: str) -> Command:
+    actor = {"kind": "system", "id": "carrier"}
+    named = {"command": "Deliver", "command_id": command_id, "marketplace": "acme", "order_id": order}
+    return parse_command(named | {"actor": actor})
+
+
+class PlainForm:
+    """Records that hold ``ORDER COMMAND_ID``, or nothing that can be read."""
+
+    def __init__(self) -> None:
+        self.not_ready: list[Outcome] = []
+        """Said of the next commands before they are decided."""
+
+    def read(self, given: Given) -> Asked:
+        words = (given.value or b"").decode().split()
+        if len(words) != 2:
+            return Asked(given, answer=(self._record(given, b"letter"),))
+        return Asked(given, command(*words))
+
+    def ready(self, asked: Asked) -> Outcome | None:
+        return self.not_ready.pop(0) if self.not_ready else None
+
+    def told(self, asked: Asked, outcome: Outcome) -> Sequence[PublicRecord]:
+        return (self._record(asked.given, (outcome.rule or outcome.kind).encode()),)
+
+    @staticmethod
+    def _record(given: Given, value: bytes) -> PublicRecord:
+        return PublicRecord(OUTCOMES, f"{given.partition}:{given.offset}".encode(), value, ())
+
+
+class Hands:
+    """An engine that answers when it is told to. What it accepted it remembers, as the log does."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Command, Future[Outcome]]] = []
+        self.decided: dict[tuple[str, str], int] = defaultdict(int)
+        self.order: dict[str, list[str]] = defaultdict(list)
+        """Of each order the commands in the order in which they were decided."""
+
+    def submit(
+        self, command: Command, *, expected_version: int | None = None, confirm: Confirm | None = None
+    ) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self.asked.append((command, future))
+        return future
+
+    def answer(self, at: int = 0, outcome: Outcome | None = None) -> None:
+        """The open question at this place gets its answer: the recorded one if there is one."""
+        command, future = self.asked.pop(at)
+        name = (command.stream, command.command_id)
+        if outcome is None and not self.decided[name]:
+            self.decided[name] = 1
+            self.order[command.stream].append(command.command_id)
+            future.set_result(Outcome("accepted"))
+        else:
+            future.set_result(outcome or Outcome("duplicate", first=Outcome("accepted")))
+
+
+@dataclass
+class Counter:
+    """The topics: what was sent, how far it is answered, and what stands in the outcomes."""
+
+    form: PlainForm = field(default_factory=PlainForm)
+    engine: Hands = field(default_factory=Hands)
+    sent: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    committed: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    read: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    outcomes: list[tuple[str, bytes]] = field(default_factory=list)
+    now: int = 0
+
+    def __post_init__(self) -> None:
+        self.gateway = Gateway(self.form, self.engine, patience=PATIENCE)
+
+    def send(self, partition: int, *values: str) -> None:
+        self.sent[partition] += values
+
+    def take(self, partition: int, most: int = 1_000) -> None:
+        """Read on, as the consumer would."""
+        first = self.read[partition]
+        values = self.sent[partition][first : first + most]
+        self.read[partition] += len(values)
+        given = [Given(partition, first + n, b"", value.encode(), {}) for n, value in enumerate(values)]
+        self.gateway.take(given, self.now)
+
+    def lose(self, *partitions: int) -> None:
+        """Inputs come again from where they are answered."""
+        self.gateway.give_up(partitions)
+        for partition in partitions:
+            self.read[partition] = self.committed[partition]
+
+    def step(self) -> None:
+        while self.gateway.step(self.now):
+            pass
+
+    def write(self, batch: Batch | None = None, *, told: bool = True) -> None:
+        """The batch stands in the topics; ``told`` False: and its writer never learns of it."""
+        batch = batch or self.gateway.batch()
+        if batch is None:
+            return
+        self.outcomes += [(record.key.decode(), record.value) for _, record in batch.records]
+        self.committed.update(batch.offsets)
+        if told:
+            self.gateway.written(batch)
+
+    def answers(self) -> list[bytes]:
+        return [value for _, value in self.outcomes]
+
+
+NOT_NOW = unavailable("journal-unavailable", "the brokers do not answer")

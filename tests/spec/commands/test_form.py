@@ -1,0 +1,340 @@
+"""Commands and outcomes as they stand on topics: what is read, what is refused, and what is never written anywhere."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.dead_letters import PublicRecord
+from consumers.gateway import Asked, Given
+from consumers.outcomes import Outcome, refused, unavailable
+from consumers.vault import VaultUnavailable
+from domain.commands import NotifyCustomer, SendMessage, parse_command
+from domain.errors import BadInput
+from domain.events import Sealed
+from domain.market import MarketSettings
+from domain.policy import PolicyBook
+from infra.commands.form import (
+    OUTCOME_BYTES,
+    NotReadable,
+    command_key,
+    command_value,
+    outcome_record,
+    read_command,
+    response_of,
+)
+from infra.commands.reading import CommandForm
+from infra.http.answers import json_response, of_write
+from infra.http.problems import MEDIA_TYPE, Problem
+from schemas.partitioning import partition_of
+from schemas.public.topics import DEAD_LETTERS, OUTCOMES
+
+SECRET = "Lea Winter, 12 Harbour Road"
+PARTITIONS = 4
+DELIVER = {
+    "command": "Deliver",
+    "command_id": "c1",
+    "marketplace": "acme",
+    "order_id": "PO-1",
+    "actor": {"kind": "system", "id": "carrier"},
+}
+MESSAGE = DELIVER | {"command": "SendMessage", "message_id": "m1", "to": "seller", "text": SECRET}
+KEY = b"acme/PO-1"
+HERE = partition_of("acme/PO-1", PARTITIONS)
+
+
+class Vault:
+    """Texts by their reference."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.away = False
+
+    def seal(self, _: str, text: str) -> Sealed:
+        reference = f"text-{len(self.kept)}"
+        self.kept[reference] = text
+        return Sealed(hashlib.sha256(text.encode()).digest(), reference)
+
+    def proves(self, sealed: Sealed) -> bool:
+        if self.away:
+            raise VaultUnavailable("the vault is away")
+        text = self.kept.get(sealed.reference)
+        return text is not None and hashlib.sha256(text.encode()).digest() == sealed.commitment
+
+    def open(self, reference: str) -> str:
+        return self.kept[reference]
+
+
+VAULT = Vault()
+
+
+def the_form(vault: Vault | None = None) -> CommandForm:
+    form = CommandForm(
+        "rescind.commands", PARTITIONS, lambda _: MarketSettings(), PolicyBook, vault or VAULT, lambda: 0
+    )  # fmt: skip
+    form.topic_id = "T"
+    return form
+
+
+def read(
+    body: object, key: bytes = KEY, partition: int = HERE, headers: Mapping[str, bytes] | None = None
+) -> Asked:  # fmt: skip
+    value = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    return the_form().read(Given(partition, 17, key, value, headers or {}))
+
+
+def letter_and_outcome(asked: Asked) -> tuple[PublicRecord, PublicRecord | None]:
+    assert asked.command is None
+    letter, *more = asked.answer
+    assert letter.kind == DEAD_LETTERS
+    assert all(record.kind == OUTCOMES for record in more)
+    return letter, more[0] if more else None
+
+
+def said(record: PublicRecord) -> dict[str, Any]:
+    return json.loads(record.value) | {name: value.decode() for name, value in record.headers}
+
+
+# ---- commands ------------------------------------------------------------------------------------------------------
+
+
+def test_a_command_in_its_place_is_read_with_what_concerns_its_asking() -> None:
+    asked = read(DELIVER, headers={"rescind-if-match": b"7", "rescind-ask": b"anything"})
+    assert asked.command == parse_command(DELIVER)
+    assert asked.expected_version == 7
+    assert asked.confirm is None
+
+
+def test_a_text_comes_in_clear_or_as_the_vault_gave_it_and_means_the_same_command() -> None:
+    vault = Vault()
+    here = parse_command(MESSAGE).seal(vault.seal)
+    value = command_value(here)
+    assert SECRET.encode() not in value
+    there = read_command(value)
+    assert isinstance(there, SendMessage) and isinstance(here, SendMessage)
+    assert there.fingerprint == here.fingerprint
+    assert there.text.sealed == here.text.sealed
+    assert command_key(there) == KEY
+    assert the_form(vault).ready(Asked(Given(0, 0, b"", None, {}), there)) is None
+    assert there.text.content == SECRET
+    clear = read(MESSAGE).command
+    assert isinstance(clear, SendMessage)
+    assert (clear.text.content, clear.text.sealed) == (SECRET, None)
+
+
+def test_every_field_of_a_command_that_is_passed_on_is_there_again() -> None:
+    body = MESSAGE | {"about": "r1", "correlation_id": "k", "at": "2026-03-02T10:00:00Z"}
+    assert json.loads(command_value(parse_command(body).seal(Vault().seal))) | {"text": SECRET} == body
+
+
+def test_a_text_that_is_not_in_the_vault_or_another_one_is_bad_and_one_that_cannot_be_looked_up_waits() -> None:
+    vault = Vault()
+    command = parse_command(MESSAGE).seal(vault.seal)
+    form, none = the_form(vault), Given(0, 0, b"", None, {})
+    assert isinstance(command, SendMessage) and command.text.sealed is not None
+    for sealed in (Sealed(bytes(32), "text-0"), Sealed(command.text.sealed.commitment, "text-9")):
+        other = read_command(command_value(command))
+        assert isinstance(other, SendMessage)
+        other.text.sealed = sealed
+        outcome = form.ready(Asked(none, other))
+        assert outcome is not None
+        assert (outcome.kind, outcome.rule, outcome.pointer) == ("bad", "no-such-text", "/text")
+    vault.away = True
+    outcome = form.ready(Asked(none, read_command(command_value(command))))
+    assert outcome is not None
+    assert (outcome.kind, outcome.rule) == ("unavailable", "vault-unavailable")
+
+
+def test_the_text_of_a_notice_can_be_judged_though_it_was_sealed_elsewhere() -> None:
+    vault = Vault()
+    body = DELIVER | {
+        "command": "NotifyCustomer",
+        "text": "It left with UPS 1Z999.",
+        "actor": {"kind": "seller", "id": "s"},
+    }
+    there = read_command(command_value(parse_command(body).seal(vault.seal)))
+    assert the_form(vault).ready(Asked(Given(0, 0, b"", None, {}), there)) is None
+    assert isinstance(there, NotifyCustomer)
+    assert there.text.content == "It left with UPS 1Z999."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        {"commitment": "00", "reference": SECRET},
+        {"commitment": "0" * 64, "reference": SECRET},
+        {"commitment": "0" * 64},
+        {"commitment": "0" * 64, "reference": "r", "more": SECRET},
+        {"commitment": 7, "reference": "r"},
+        [SECRET],
+    ],
+)
+def test_what_stands_for_a_text_and_is_none_is_refused_by_its_pointer(text: object) -> None:
+    with pytest.raises((NotReadable, BadInput)) as wrong:
+        read_command(json.dumps(MESSAGE | {"text": text}).encode())
+    assert wrong.value.pointer == "/text"  # type: ignore[attr-defined]
+
+
+# ---- what is no command, or not in its place -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule", "because"),
+    [
+        (read(DELIVER, b"acme/PO-2"), "wrong-key", "the key of a command is its order"),
+        (read(DELIVER, b""), "wrong-key", "the key of a command is its order"),
+        (read(DELIVER, partition=(HERE + 1) % PARTITIONS), "wrong-partition", "murmur2 of the key is the partition"),
+        (read(DELIVER, headers={"rescind-if-match": b"*"}), "if-match", "the version that the order must have"),
+        (read(DELIVER, headers={"rescind-confirm": b"yes"}), "confirm", "`required`"),
+        (read(DELIVER, headers={"rescind-ask": bytes(1_001)}), "ask", "at most 1000 bytes"),
+        (read(DELIVER | {"lines": []}), "form", "there is no such field"),
+        (read(DELIVER | {"command": "Explode"}), "form", "there is no command"),
+    ],
+)
+def test_what_is_not_in_its_place_is_a_dead_letter_and_has_an_outcome(asked: Asked, rule: str, because: str) -> None:
+    letter, outcome = letter_and_outcome(asked)
+    assert outcome is not None
+    told = said(outcome)
+    assert (told["outcome"], told["rule"], told["status"], told["rescind-status"]) == ("bad", rule, 422, "422")
+    assert because in told["detail"]
+    assert outcome.key == b"acme/PO-1/c1"
+    assert told["rescind-input"] == f"T:{asked.given.partition}:17"
+    headers = {name: value.decode() for name, value in letter.headers}
+    assert headers["rescind-origin"] == "commands"
+    assert headers["rescind-letter"] == f"commands:{asked.given.partition}:17"
+    assert because in headers["rescind-error"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[" * 100_000,
+        b'{"command":"Deliver"',
+        b'{"a":1,"a":2}',
+        b"9" * 10_000,
+        b'"\\ud800"',
+        json.dumps(DELIVER | {"order_id": "PO 1"}).encode(),
+        json.dumps(DELIVER | {"command_id": 7}).encode(),
+    ],
+)
+def test_where_it_cannot_be_made_out_whose_it_is_there_is_only_the_letter(value: bytes | None) -> None:
+    letter, outcome = letter_and_outcome(read(value))
+    assert outcome is None
+    assert letter.value == b""
+
+
+def test_a_record_that_is_longer_than_commands_may_be_still_gets_its_outcome() -> None:
+    _, outcome = letter_and_outcome(read(DELIVER | {"correlation_id": "x" * 900_000}))
+    assert outcome is not None
+    assert "longer than" in said(outcome)["detail"]
+
+
+def test_the_letter_of_a_readable_command_without_texts_keeps_its_bytes_and_any_other_says_where_they_are() -> None:
+    letter, _ = letter_and_outcome(read(DELIVER, b"acme/PO-2"))
+    assert (letter.key, json.loads(letter.value)) == (b"acme/PO-2", DELIVER)
+    letter, _ = letter_and_outcome(read(MESSAGE, b"acme/PO-2"))
+    assert letter.value == b""
+    digest = hashlib.sha256(json.dumps(MESSAGE).encode()).hexdigest()
+    assert f"SHA-256 {digest}" in dict(letter.headers)["rescind-error"].decode()
+
+
+UNREADABLE = [
+    json.dumps(MESSAGE).encode()[:-1],  # broken off
+    json.dumps([MESSAGE]).encode(),
+    json.dumps(SECRET).encode(),
+    json.dumps(MESSAGE | {"text": [SECRET]}).encode(),
+    json.dumps(MESSAGE | {"text": {"commitment": SECRET, "reference": SECRET}}).encode(),
+    json.dumps(MESSAGE | {"inner": {"text": {"deeper": [SECRET]}}}).encode(),
+    json.dumps(MESSAGE | {SECRET: 1}).encode(),
+    json.dumps(MESSAGE | {"command": SECRET}).encode(),
+    json.dumps(DELIVER | {"text": SECRET}).encode(),
+    json.dumps(MESSAGE | {"to": SECRET}).encode(),
+    json.dumps(MESSAGE | {"actor": {"kind": SECRET, "id": "x"}}).encode(),
+    json.dumps(MESSAGE | {"order_id": SECRET}).encode(),
+    json.dumps(MESSAGE | {"at": SECRET}).encode(),
+    b'{"%s":1,"%s":2}' % (SECRET.encode(), SECRET.encode()),
+    json.dumps(DELIVER | {"command": "PlaceOrder", "timezone": SECRET}).encode(),
+    json.dumps(DELIVER | {"command": "DecideCase", "rule": SECRET, "actor": {"kind": "support", "id": "x"}}).encode(),
+    json.dumps(MESSAGE).encode() + b"\xff",
+]
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
+@pytest.mark.parametrize("key", [KEY, SECRET.encode()])
+def test_nothing_of_a_text_is_in_a_letter_or_an_outcome(value: bytes, key: bytes) -> None:
+    asked = read(value, key)
+    assert asked.command is None
+    for record in asked.answer:
+        for part in (record.key, record.value, *(value for _, value in record.headers)):
+            assert b"Winter" not in part, record
+
+
+@given(st.binary(max_size=200), st.binary(max_size=40), st.dictionaries(st.text(max_size=20), st.binary(max_size=20)))
+def test_nothing_that_anybody_may_write_raises(value: bytes, key: bytes, headers: dict[str, bytes]) -> None:
+    assert read(value, key, headers=headers).answer
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(MESSAGE)), JSON)
+def test_no_field_of_a_command_raises_whatever_stands_in_it(field: str, what: object) -> None:
+    asked = read(MESSAGE | {field: what})
+    assert asked.command is not None or asked.answer
+
+
+# ---- outcomes ------------------------------------------------------------------------------------------------------
+
+
+def test_an_outcome_is_the_answer_of_http_again() -> None:
+    form = the_form()
+    asked = read(DELIVER, headers={"rescind-ask": b"17"})
+    assert asked.command is not None
+    for outcome in (
+        Outcome("accepted"),
+        refused("no-such-order"),
+        unavailable("busy", "later"),
+        Outcome("version-conflict", "if-match", "moved on"),
+        Outcome("bad", "form", "no", "/lines"),
+        Outcome("duplicate", first=refused("shipped-lock", message="it left")),
+    ):
+        (record,) = form.told(asked, outcome)
+        headers = dict(record.headers)
+        wanted, got = of_write(outcome, asked.command), response_of(record.value, headers)
+        assert (got.status_code, got.body, got.media_type) == (wanted.status_code, wanted.body, wanted.media_type)
+        assert got.headers == wanted.headers
+        assert headers["rescind-ask"] == b"17"
+        assert json.loads(record.value)["outcome"] == outcome.told.kind
+
+
+def test_an_outcome_always_fits_and_says_what_is_left_out() -> None:
+    long = [{"event": "x" * 100}] * 8_000
+    response = json_response({"outcome": "accepted", "events": long, "order": {"lines": long}, "verdict": None})
+    record = outcome_record("acme/PO-1/c1", "accepted", response, None, "T:0:1")
+    told = json.loads(record.value)
+    assert len(record.value) <= OUTCOME_BYTES
+    assert (told["outcome"], told["order"], len(told["events"]), told["left_out"]) == (
+        "accepted",
+        None,
+        8_000,
+        ["order"],
+    )
+    response = json_response({"outcome": "accepted", "events": 2 * long, "order": {"lines": long}, "verdict": None})
+    told = json.loads(outcome_record("acme/PO-1/c1", "accepted", response, None, "T:0:1").value)
+    assert (told["order"], told["events"], told["left_out"]) == (None, None, ["order", "events"])
+    refusal = Problem(409, "shipped-lock", "it left", inputs={"lines": 2 * long}).response()
+    record = outcome_record("acme/PO-1/c1", "refused", refusal, None, "T:0:1")
+    assert json.loads(record.value)["left_out"] == ["inputs"]
+    assert dict(record.headers)["content-type"] == MEDIA_TYPE.encode()
