@@ -43,11 +43,16 @@ def waiting() -> list[str]:
     return [line for line in lines if line]
 
 
-def run(lines: list[str], place: pathlib.Path, *options: str) -> tuple[int, set[str], str]:
-    """Run these cases: exit code, ids of those that differ, everything that was said."""
+def run(
+    lines: list[str], place: pathlib.Path, *options: str, directory: pathlib.Path | None = None
+) -> tuple[int, set[str], str]:
+    """Run these cases: exit code, ids of those that differ, everything that was said. ``directory``: where processes
+    keep what is their own, beside a journal that is named."""
     chosen = place / "cases.jsonl"
     chosen.write_text("\n".join(lines) + "\n", encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}
+    if directory is not None:
+        environment["RESCIND_DIRECTORY"] = str(directory)
     done = subprocess.run(
         [sys.executable, "-B", str(CASES / "run.py"), "--rescind", str(RESCIND), "--cases", str(chosen), *options],
         stdin=subprocess.DEVNULL,
