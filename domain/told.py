@@ -36,6 +36,16 @@ def _asked(event: e.CancelRequested) -> Telling:
     return Telling("asked", BUYER if event.by == "seller" else SELLER)
 
 
+def is_as_asked(event: e.LinesCanceled) -> bool:
+    """Whether the seller says that the buyer asked, with no request on record: it is the seller's own (rule
+    ``standing``), and the buyer is asked."""
+    return any(part.cause == "seller" and part.reason == "buyer_asked" for part in event.lines)
+
+
+def _canceled(event: e.LinesCanceled) -> Telling:
+    return Telling("canceled-as-asked" if is_as_asked(event) else "canceled", BOTH)
+
+
 def _ship_by(event: e.ShipByRevised) -> Telling:
     return Telling("ship-by-proposed" if event.proposed else "ship-by-revised", BUYER)
 
@@ -74,7 +84,7 @@ TOLD: Final[dict[type, Telling | Callable[[Any], Telling | None]]] = {
     e.CancelApproved: Telling("approved", BOTH),
     e.CancelDeclined: Telling("declined", BOTH),
     e.CancelWithdrawn: Telling("withdrawn", BOTH),
-    e.LinesCanceled: Telling("canceled", BOTH),
+    e.LinesCanceled: _canceled,
     e.AutoCanceled: Telling("auto-canceled", BOTH),
     e.TrackingStarted: Telling("tracking", BUYER),
     e.LineShipped: Telling("shipped", BUYER),
@@ -112,10 +122,17 @@ TOLD: Final[dict[type, Telling | Callable[[Any], Telling | None]]] = {
 
 REMINDER: Final = "reminder"
 """The template of every reminder."""
-CONFIRMATIONS: Final = frozenset({"canceled", "auto-canceled"})
+CONFIRMATIONS: Final = frozenset({"canceled", "canceled-as-asked", "auto-canceled"})
 """Templates whose notice to the buyer is the confirmation of a cancellation: the proof that it went through."""
 _PASSED: Final = ("decide", "alternatives", "acknowledge", "case", "evidence", "appeal")
-_BY_DEPENDING: Final = ("asked", "ship-by-proposed", "ship-by-revised", "evidence-added")
+_BY_DEPENDING: Final = (
+    "asked",
+    "canceled",
+    "canceled-as-asked",
+    "ship-by-proposed",
+    "ship-by-revised",
+    "evidence-added",
+)
 TEMPLATES: Final = frozenset(
     {
         *(telling.template for telling in TOLD.values() if isinstance(telling, Telling)),

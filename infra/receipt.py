@@ -13,6 +13,7 @@ from domain.instants import Instant, format_instant
 from domain.order import Order
 from domain.references import reference_of
 from domain.show import money, status
+from domain.told import CONFIRMATIONS
 
 CANCELING: Final = ("LinesCanceled", "AutoCanceled")
 Told = Mapping[str, Any]
@@ -89,7 +90,7 @@ def _lines(told: Told, order: Order) -> Iterable[dict[str, Any]]:
 
 
 def _confirms(notice: Notice) -> bool:
-    return notice.template in ("canceled", "auto-canceled")
+    return notice.template in CONFIRMATIONS
 
 
 def _told(notice: Notice) -> dict[str, Any]:

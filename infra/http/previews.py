@@ -22,6 +22,7 @@ from domain.market import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
 from domain.standing import touched
+from domain.told import is_as_asked
 from schemas.codec import verdict_data
 
 CONFIRMED: Final = (RequestCancel, CancelLines, Ship)
@@ -119,7 +120,7 @@ class Preview:
     def _counts(self) -> str:
         """Whose standing it touches, in words."""
         if self.unasked:
-            return "No request of the buyer's is on record, so it counts toward the seller's standing."
+            return "No request of the buyer's is on record: it counts toward the seller's standing, and the buyer is asked."
         sides = " and the ".join(f"{side}'s" for side in self.standing)
         when = "" if self.cancels or self.kills else "If it is carried out, it "
         return f"{when or 'It '}counts toward the {sides} standing." if sides else ""
@@ -164,12 +165,7 @@ def preview_of(order: Order, command: Command, decided: Decided) -> Preview:
         found.standing = list(touched(decided.order, events))
         if found.asks and not found.cancels and command.actor.kind == "buyer":
             found.standing = ["buyer"]
-        found.unasked = any(
-            part.cause == "seller" and part.reason == "buyer_asked"
-            for event in events
-            if isinstance(event, e.LinesCanceled)
-            for part in event.lines
-        )
+        found.unasked = any(is_as_asked(event) for event in events if isinstance(event, e.LinesCanceled))
     return found
 
 

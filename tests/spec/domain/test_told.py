@@ -7,6 +7,7 @@ from domain.commands import ENGINE_IDS
 from domain.events import Deadline
 from domain.told import (
     BOTH,
+    CONFIRMATIONS,
     MARKS,
     REMINDED,
     TEMPLATES,
@@ -45,9 +46,35 @@ def test_of_every_event_it_is_said_whether_anybody_is_told() -> None:
 
 
 def test_every_cancellation_is_told_to_both() -> None:
-    for of in (e.LinesCanceled, e.AutoCanceled):
-        found = TOLD[of]
-        assert isinstance(found, Telling) and found.audiences == BOTH
+    for cause in ("request", "seller", "support", "late_ship", "unpaid", "dispute"):
+        for reason in (None, "buyer_asked", "out_of_stock"):
+            found = telling(e.LinesCanceled((e.CanceledLine(1, 1, cause, reason, None),), None))
+            assert found is not None and found.audiences == BOTH and found.template in CONFIRMATIONS
+    assert TOLD[e.AutoCanceled] == Telling("auto-canceled", BOTH)
+
+
+def test_standing_a_seller_who_says_that_the_buyer_asked_with_no_request_on_record_has_the_buyer_asked() -> None:
+    story = Story("seller-portal").placed()
+    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="buyer_asked")
+    assert [said for said in told_of(story) if said[0] == "LinesCanceled"] == [
+        ("LinesCanceled", "canceled-as-asked", "told-3-buyer"),
+        ("LinesCanceled", "canceled-as-asked", "told-3-seller"),
+    ]
+
+
+def test_standing_nobody_is_asked_where_the_buyer_did_ask_or_the_seller_says_otherwise() -> None:
+    story = Story("seller-portal").placed()
+    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
+    story.say("CancelLines", "2026-03-02T12:00:00Z", reason="buyer_asked")
+    assert "canceled" in {template for _, template, _ in told_of(story)}
+    own = Story("seller-portal").placed()
+    own.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    support = Story("seller-portal").placed()
+    rule = "seller-has-final-say"
+    support.say("CancelLines", "2026-03-02T11:00:00Z", by="support", reason="buyer_asked", rule=rule)
+    for each in (story, own, support):
+        assert "canceled-as-asked" not in {template for _, template, _ in told_of(each)}
+        assert "canceled" in {template for _, template, _ in told_of(each)}
 
 
 def test_a_cancelled_order_has_told_the_buyer_of_placing_and_both_of_the_rest() -> None:

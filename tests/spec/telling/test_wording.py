@@ -76,6 +76,43 @@ def test_who_speaks_german_is_told_in_german() -> None:
     assert mail.subject.startswith("Bestellung PO-1: der Rest ist storniert, Vorgang C-")
 
 
+def said_by_the_seller(language: str, *lines: int) -> Desk:
+    """Two lines; the buyer asked for these, and the seller cancels both and says that the buyer asked."""
+    desk = Desk()
+    desk.people.languages = {"b-1": language, "s-1": language}
+    goods = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "10.00"} for n in (1, 2)]
+    desk.history.place(lines=goods)
+    if lines:
+        asks = {"request_id": "r1", "reason": "changed_mind", "lines": list(lines)}
+        desk.history.say("RequestCancel", at="2026-03-02T10:10:00Z", actor="buyer", **asks)
+    desk.history.say("CancelLines", at="2026-03-02T10:20:00Z", actor="seller", reason="buyer_asked")
+    desk.run(NOON)
+    return desk
+
+
+def test_standing_the_buyer_is_asked_and_the_seller_told_where_no_request_is_on_record() -> None:
+    *_, buyers, sellers = said_by_the_seller("en").carrier.taken
+    assert (buyers.to, sellers.to) == ("b-1@example.org", "s-1@example.org")
+    assert buyers.subject.startswith("Order PO-1: cancelled, did you ask for it? Reference C-")
+    assert "The seller says that you asked for it. No request of yours is on record" in buyers.text
+    assert "write to acme and name the reference" in buyers.text
+    assert "/receipt" in buyers.text, "it is the confirmation all the same"
+    assert sellers.subject.startswith("Order PO-1: cancelled, reference C-")
+    assert "it counts as your own cancellation, and the buyer is asked" in sellers.text
+    *_, buyers, _ = said_by_the_seller("de").carrier.taken
+    assert "haben Sie darum gebeten? Vorgang C-" in buyers.subject
+
+
+def test_standing_who_asked_for_a_part_is_asked_about_the_rest() -> None:
+    for part in (1, 2):
+        *_, buyers, _ = said_by_the_seller("en", part).carrier.taken
+        assert (
+            "It carries out request r1. The seller says that you asked for the rest. No further request" in buyers.text
+        )
+    *_, buyers, _ = said_by_the_seller("en", 1, 2).carrier.taken
+    assert "The seller says" not in buyers.text and "It carries out request r1." in buyers.text
+
+
 def test_a_title_and_a_name_bring_no_markup_along() -> None:
     desk = Desk()
     desk.people.names = {"b-1": "<script>alert(1)</script>"}
