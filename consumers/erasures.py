@@ -5,11 +5,11 @@ That is judged here, from the log, whatever decided the command. The vault keeps
 transaction, so it is carried out once whoever reads, and however often. No thread, no clock, no I/O of its own.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from consumers.admission import Admitted
+from consumers.handed import Handed
 from consumers.news import decoded
 from consumers.orders import part_of
 from domain import events as e
@@ -20,8 +20,6 @@ COMMITS: Final = 1_000
 """Commits that are looked at in one step."""
 SPARSE: Final = 10_000
 """Commits without any erasure after which the position is stored all the same, so that a start looks at few again."""
-HANDED: Final = 8_192
-"""Commits that wait in memory at most; the others are read from the source."""
 
 _NAMES: Final = {of: name for of, name, _ in CURRENT}
 _ERASED: Final = _NAMES[e.SubjectErased]
@@ -118,14 +116,14 @@ class Eraser:
         self._journal = journal
         self._sources = dict(sources)
         self._vault = vault
-        self._handed: dict[int, deque[Admitted]] = {partition: deque() for partition in sources}
+        self._handed = {partition: Handed() for partition in sources}
         self._positions: dict[int, int] = {}
         self._stored: dict[int, int] = {}
         self._scrubbed = False
 
     def take_up(self, partition: int, source: Source) -> None:
         """Carry out the erasures of one more partition; in the thread of ``step``."""
-        self._handed[partition] = deque()
+        self._handed[partition] = Handed()
         self._sources[partition] = source
 
     def give_up(self, partition: int) -> None:
@@ -136,8 +134,8 @@ class Eraser:
     def admitted(self, admitted: Admitted) -> None:
         """A commit that the source has by now; it need not be read again."""
         handed = self._handed.get(admitted.partition)
-        if handed is not None and len(handed) < HANDED:
-            handed.append(admitted)
+        if handed is not None:
+            handed.add(admitted)
 
     def step(self) -> bool:
         """Carry out what stands next in the log; whether anything moved. VaultUnavailable: the same again later."""
@@ -164,7 +162,7 @@ class Eraser:
             return False
         found = [
             erasure
-            for admitted in self._commits(partition, source, position, behind)
+            for admitted in self._handed[partition].commits(position, behind, source)
             for erasure in erasures_in(source, admitted)
         ]
         stored = self._stored[partition]
@@ -176,17 +174,6 @@ class Eraser:
             self._stored[partition] = behind
         self._positions[partition] = behind
         return True
-
-    def _commits(self, partition: int, source: Source, first: int, behind: int) -> Iterator[Admitted]:
-        """Those that were handed over where they are the next ones, else from the source."""
-        handed = self._handed[partition]
-        while handed and handed[0].ordinal < first:
-            handed.popleft()
-        while first < behind and handed and handed[0].ordinal == first:
-            yield handed.popleft()
-            first += 1
-        if first < behind:
-            yield from source.commits(first, behind)
 
 
 def erasures_in(source: Source, admitted: Admitted) -> Iterator[Erasure]:

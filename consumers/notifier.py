@@ -8,12 +8,12 @@ follows from the log, the intent is written before it is handed over, and where 
 the letter is *unknown*: people decide whether it is sent again. What an import wrote is history: nobody is told of it.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from consumers.admission import Admitted
+from consumers.handed import Handed
 from consumers.news import UNTELLABLE, News, deadline_of, decoded, message_id_of, order_after, reminder_of
 from consumers.notices import (
     Book,
@@ -86,7 +86,7 @@ class Notifier:
         self._composer = composer
         self._policies = policies
         self._limits = limits or Limits()
-        self._handed: dict[int, deque[Admitted]] = {partition: deque() for partition in sources}
+        self._handed = {partition: Handed() for partition in sources}
         self._positions: dict[int, int] = {}
         self._news = {partition: News(partition, source) for partition, source in sources.items()}
         self._not_before: Instant = 0
@@ -99,8 +99,8 @@ class Notifier:
     def admitted(self, admitted: Admitted) -> None:
         """A commit that the source has by now; it need not be read again."""
         handed = self._handed.get(admitted.partition)
-        if handed is not None and len(handed) < 8_192:
-            handed.append(admitted)
+        if handed is not None:
+            handed.add(admitted)
 
     # ---- one step ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class Notifier:
             return False
         notices: list[Notice] = []
         reports: list[Report] = []
-        for admitted in self._commits(partition, source, position, behind):
+        for admitted in self._handed[partition].commits(position, behind, source):
             too_old = now - admitted.appended_at > self._limits.too_old
             for found in self._news[partition].of(admitted):
                 if isinstance(found, Report):
@@ -160,17 +160,6 @@ class Notifier:
         self._book.take(partition, behind, notices, reports)
         self._positions[partition] = behind
         return True
-
-    def _commits(self, partition: int, source: Source, first: int, behind: int) -> Iterator[Admitted]:
-        """Those that were handed over where they are the next ones, else from the source."""
-        handed = self._handed[partition]
-        while handed and handed[0].ordinal < first:
-            handed.popleft()
-        while first < behind and handed and handed[0].ordinal == first:
-            yield handed.popleft()
-            first += 1
-        if first < behind:
-            yield from source.commits(first, behind)
 
     def _begin(self, notice: Notice, now: Instant, too_old: bool = False) -> None:
         """How it starts: waiting for its message, unless there is none to be sent."""

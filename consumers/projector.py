@@ -6,11 +6,12 @@ the database does not take) parks its stream in ``dead_letters``; all others go 
 """
 
 import json
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from consumers.admission import Admitted, Rejected
+from consumers.handed import Handed
 from consumers.imports import HISTORY
 from consumers.orders import stamp_of
 from consumers.views import Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused, Views
@@ -76,8 +77,7 @@ class Projector:
         self._source = source
         self._views = views
         self._capacity = capacity
-        self._handed: deque[Admitted] = deque()
-        self._waiting = waiting
+        self._handed = Handed(waiting)
         self._kept: OrderedDict[str, Order] = OrderedDict()
         self._parked: dict[str, DeadLetter] = {}
         self._position: Position | None = None
@@ -97,8 +97,7 @@ class Projector:
 
     def admitted(self, admitted: Admitted) -> None:
         """A commit that the source has by now."""
-        if len(self._handed) < self._waiting:
-            self._handed.append(admitted)
+        self._handed.add(admitted)
 
     def rejected(self, rejected: Rejected) -> None:
         """What never became part of the history is in no view."""
@@ -149,21 +148,9 @@ class Projector:
         return True
 
     def _next(self, ordinal: int, limit: int, behind: int | None) -> list[Admitted]:
-        """The next commits: those that were handed over where they are the next, else from the source."""
-        handed = self._handed
-        while handed and handed[0].ordinal < ordinal:
-            handed.popleft()
-        if behind is not None:
-            limit = min(limit, behind - ordinal)
-        if limit <= 0:
-            return []
-        if handed and handed[0].ordinal == ordinal:
-            found: list[Admitted] = []
-            while handed and len(found) < limit and handed[0].ordinal == ordinal + len(found):
-                found.append(handed.popleft())
-            return found
+        """The next commits that the source has."""
         end = min(self._source.next_ordinal, ordinal + limit)
-        return list(self._source.commits(ordinal, end)) if end > ordinal else []
+        return list(self._handed.commits(ordinal, end if behind is None else min(end, behind), self._source))
 
     def _apply(self, before: Position, commits: Sequence[Admitted], give_up: str | None = None) -> None:
         """One batch, all or nothing. ``give_up``: the streams of these commits are parked, with this error."""

@@ -7,13 +7,13 @@ is read. Who is fenced stands by, and takes over in turn when there is something
 """
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from consumers.admission import Admitted, Rejected, in_sequence
 from consumers.dead_letters import Letter, PublicRecord, malformed_id
+from consumers.handed import Handed
 from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable, Parked
 from consumers.public_log import (
@@ -107,7 +107,7 @@ class PartitionPublisher:
         self._letters = letters
         self._key_of = key_of
         self._known_letters: set[str] = set()
-        self._handed: deque[Admitted] = deque()
+        self._handed = Handed()
         self._enabled_at = journal.end(partition)
         self._compared = False
         self._not_before: Instant = 0
@@ -119,8 +119,7 @@ class PartitionPublisher:
 
     def admitted(self, admitted: Admitted) -> None:
         """A commit that the source has by now; it need not be read again."""
-        if len(self._handed) < 8_192:
-            self._handed.append(admitted)
+        self._handed.add(admitted)
 
     def rejected(self, rejected: Rejected) -> None:
         """Malformed commits are read from the source."""
@@ -422,26 +421,11 @@ class PartitionPublisher:
         return found, behind
 
     def _commits(self, ordinal: int, behind: int) -> Iterator[Admitted]:
-        """Commits from an ordinal on whose journal records were followed to their end: those that were handed over,
-        where they are the next ones, else from the source."""
-        handed = self._handed
-        while True:
-            while handed and handed[0].ordinal < ordinal:
-                handed.popleft()
-            if not handed or handed[0].ordinal != ordinal:
-                break
-            if handed[0].offset >= behind:
-                return
-            yield handed[0]
-            ordinal += 1
-        stop = handed[0].ordinal if handed else self._source.next_ordinal
-        for admitted in self._source.commits(ordinal, max(stop, ordinal)):
+        """Commits from an ordinal on whose journal records were followed to their end."""
+        for admitted in self._handed.commits(ordinal, self._source.next_ordinal, self._source):
             if admitted.offset >= behind:
                 return
             yield admitted
-            ordinal = admitted.ordinal + 1
-        if handed and handed[0].ordinal == ordinal:
-            yield from self._commits(ordinal, behind)
 
     def _new_letters(self, letters: Sequence[Letter]) -> tuple[list[PublicRecord], list[PublicRecord]]:
         """The views' dead letters that nobody was told of yet, and what to remember of them."""
