@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from consumers.follower import Follower
 from consumers.journal import Journal, JournalError
@@ -104,6 +104,12 @@ class Reader:
         if self._book is None:
             self._book = read_policies(self.store)
         return self._book
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         for follower in self.followers.values():

@@ -29,11 +29,8 @@ def list_(settings: "Settings", before: Instant | None, marketplace: str | None,
     from infra.places import clock
     from infra.reading import open_reader
 
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         found = all_deadlines(reader, before, marketplace)
-    finally:
-        reader.close()
     more = len(found) - limit
     found = found[:limit]
     if as_json:

@@ -26,16 +26,13 @@ def stats(settings: "Settings", as_json: bool) -> None:
     """How many records, commits, events and orders, and what was turned away."""
     from infra.reading import open_reader
 
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         told: dict[str, Any] = {
             "journal": str(reader.store),
             "identity": reader.journal.identity,
             "partitions": [_partition(reader.followers[p].state, reader.journal, p) for p in sorted(reader.followers)],
             "policies": len(reader.book.documents),
         }
-    finally:
-        reader.close()
     told["bytes"] = reader.store.size()
     totals = {name: sum(part[name] for part in told["partitions"]) for name in _COUNTED}
     told |= totals
@@ -92,8 +89,7 @@ def tail(settings: "Settings", lines: int, follow: bool, as_json: bool) -> None:
     """The last commits of every partition, with their events."""
     from infra.reading import open_reader
 
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         found = [
             admitted
             for partition, follower in sorted(reader.followers.items())
@@ -103,8 +99,6 @@ def tail(settings: "Settings", lines: int, follow: bool, as_json: bool) -> None:
         for admitted in found[-lines:] if lines else []:
             _print(admitted, as_json)
         seen = {partition: follower.next_offset for partition, follower in reader.followers.items()}
-    finally:
-        reader.close()
     if follow:
         _follow(settings, seen, as_json)
 
@@ -114,8 +108,7 @@ def _follow(settings: "Settings", seen: dict[int, int], as_json: bool) -> None:
 
     shown: dict[int, int] = {}
     while True:
-        reader = open_reader(settings)
-        try:
+        with open_reader(settings) as reader:
             for partition, follower in sorted(reader.followers.items()):
                 state = follower.state
                 first = shown.get(partition)
@@ -126,8 +119,6 @@ def _follow(settings: "Settings", seen: dict[int, int], as_json: bool) -> None:
                 for admitted in state.commits(first):
                     _print(admitted, as_json)
                 shown[partition] = state.next_ordinal
-        finally:
-            reader.close()
         sys.stdout.flush()
         time.sleep(0.25)
 

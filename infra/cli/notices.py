@@ -63,17 +63,15 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
     from infra.reading import open_reader
 
     stream = stream_of(order)
-    reader = open_reader(settings)
     try:
-        with opened_contacts(settings) as contacts:
-            letter = letter_of(contacts.book, reader, stream, notice_id)
-            first = letter.first
-            contact = contacts.contact(stream.partition("/")[0], first.audience, first.recipient_id)
-        mail = rendered(settings, reader, letter, contact or Contact("nobody@localhost", None, language), clock())
+        with open_reader(settings) as reader:
+            with opened_contacts(settings) as contacts:
+                letter = letter_of(contacts.book, reader, stream, notice_id)
+                first = letter.first
+                contact = contacts.contact(stream.partition("/")[0], first.audience, first.recipient_id)
+            mail = rendered(settings, reader, letter, contact or Contact("nobody@localhost", None, language), clock())
     except (NoSuchNotice, CannotCompose) as wrong:
         raise No(str(wrong)) from None
-    finally:
-        reader.close()
     if as_json:
         said = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
         print_json({"notices": [told(each) for each in letter.notices], **said})
@@ -92,13 +90,9 @@ def resend(settings: "Settings", order: str, notice_id: str) -> None:
     from infra.reading import open_reader
 
     stream = stream_of(order)
-    reader = open_reader(settings)
     try:
-        with opened_book(settings) as book:
-            letter = letter_of(book, reader, stream, notice_id)
-            send_again(book, letter)
+        with open_reader(settings) as reader, opened_book(settings) as book:
+            send_again(book, letter_of(book, reader, stream, notice_id))
     except NoSuchNotice as wrong:
         raise No(str(wrong)) from None
-    finally:
-        reader.close()
     click.echo(f"{stream} {notice_id}: it goes out as soon as `rescind serve` runs")

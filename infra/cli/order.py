@@ -40,8 +40,7 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
     from infra.places import clock
     from infra.reading import open_reader
 
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
         folded = _standing(reader, stream, as_of)
         assert folded.order is not None
@@ -54,8 +53,6 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
 
             now = clock()
             print_order(folded.order, shown, now if as_of is None else as_of, now, folded.stuck)
-    finally:
-        reader.close()
 
 
 @order.command()
@@ -68,8 +65,7 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
     from domain.instants import parse_instant
     from infra.reading import open_reader
 
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
         if next(reader.history(stream), None) is None:
             raise No(f"there is no order {stream}: check marketplace and order id, or search with --po NUMBER")
@@ -85,8 +81,6 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
 
         currency = folded.order.terms.currency if folded.order is not None and folded.order.exists else "XXX"
         print_history(stream, list(told), currency)
-    finally:
-        reader.close()
 
 
 @order.command()
@@ -101,8 +95,7 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
     from infra.reading import open_reader
     from schemas.codec import verdict_data
 
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
         at = clock() if as_of is None else as_of
         folded = _standing(reader, stream, at)
@@ -120,8 +113,6 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
             from infra.cli.order_text import print_verdicts
 
             print_verdicts(stream, verdicts, at, clock(), market)
-    finally:
-        reader.close()
 
 
 @order.command()
@@ -148,8 +139,7 @@ def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_j
     from infra.cli.matter_text import matter_document, print_matter
     from infra.reading import open_reader
 
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         stream = stream_of(order)
         folded = _standing(reader, stream, None)
         document = matter_document(reader, folded, matter_id)
@@ -159,8 +149,6 @@ def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_j
             print_json(document)
         else:
             print_matter(document)
-    finally:
-        reader.close()
 
 
 @order.command()

@@ -30,11 +30,8 @@ def show(settings: "Settings", seller: str, as_json: bool) -> None:
     marketplace, slash, name = seller.partition("/")
     if not (slash and marketplace and name):
         raise Wrong(f"{seller!r} is no seller: write marketplace/seller_id")
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         told = from_log(reader, marketplace, name, clock())
-    finally:
-        reader.close()
     if told is None:
         raise No(f"{name} has no order in {marketplace}: check marketplace and seller id")
     if as_json:

@@ -120,9 +120,7 @@ class Preview:
     def _counts(self) -> str:
         """Whose standing it touches, in words."""
         if self.unasked:
-            return (
-                "No request of the buyer's is on record: it counts toward the seller's standing, and the buyer is asked."
-            )
+            return "No request of the buyer's is on record: it counts toward the seller's standing; the buyer is asked."
         sides = " and the ".join(f"{side}'s" for side in self.standing)
         when = "" if self.cancels or self.kills else "If it is carried out, it "
         return f"{when or 'It '}counts toward the {sides} standing." if sides else ""

@@ -51,7 +51,7 @@ STANDING: list[tuple[str, str, dict[str, Any], list[str], str]] = [
         "seller",
         {"reason": "buyer_asked"},
         ["seller"],
-        "No request of the buyer's is on record: it counts toward the seller's standing, and the buyer is asked.",
+        "No request of the buyer's is on record: it counts toward the seller's standing; the buyer is asked.",
     ),
     ("seller-portal", "seller", {"reason": "out_of_stock"}, ["seller"], "It counts toward the seller's standing."),
     ("peer-to-peer", "buyer", {"reason": "other"}, ["buyer"], "It counts toward the buyer's standing."),

@@ -73,13 +73,10 @@ def test_the_command_line_folds_the_log_to_the_very_same_answer(shop: Http, tmp_
         token = done(shop, f"{order}/commands", body, "k1")
     said = dashboard(shop, **token)
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal")
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         now = shop.app.clock()
         folded = from_log(reader, "acme", "s-3", now)
         assert from_log(reader, "acme", "nobody", now) is None
-    finally:
-        reader.close()
     assert folded is not None
     assert {**folded, "as_of": None} == {**said, "as_of": None}
     assert said["as_of"] <= format_instant(now)

@@ -133,13 +133,10 @@ def check(settings: Settings, journal: Journal, answers: list[tuple[str, Answer]
     assert told
     for command_id, each in told.items():
         assert len(each) == 1, (command_id, each)
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         for stream in {stream for stream, _ in standing}:
             order = reader.folded(stream).order
             assert order is not None
             for line in order.lines.values():
                 assert line.open + line.shipped + line.canceled == line.ordered, (stream, line)
                 assert min(line.open, line.shipped, line.canceled) >= 0
-    finally:
-        reader.close()
