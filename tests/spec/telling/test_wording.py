@@ -83,7 +83,7 @@ def said_by_the_seller(language: str, *lines: int) -> Desk:
     goods = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "10.00"} for n in (1, 2)]
     desk.history.place(lines=goods)
     if lines:
-        asks = {"request_id": "r1", "reason": "changed_mind", "lines": list(lines)}
+        asks: dict[str, Any] = {"request_id": "r1", "reason": "changed_mind", "lines": list(lines)}
         desk.history.say("RequestCancel", at="2026-03-02T10:10:00Z", actor="buyer", **asks)
     desk.history.say("CancelLines", at="2026-03-02T10:20:00Z", actor="seller", reason="buyer_asked")
     desk.run(NOON)
