@@ -9,12 +9,14 @@ state. ``overhead`` is the same without a disk and without a decision: what the 
 import gc
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
-from time import perf_counter, perf_counter_ns, process_time, time_ns
+from time import perf_counter, perf_counter_ns, process_time, sleep, time_ns
 from typing import Any, Final
 
 from consumers.control import ControlLog
@@ -137,6 +139,50 @@ def acknowledged_on(settings: Settings, in_flight: int, commands: int, first: in
         return measure_in(app.engine, in_flight, commands, first)
 
 
+def paced_on(settings: Settings, rate: float, commands: int) -> Measured:
+    """The same in an open loop, on the journal of these settings: ``rate`` commands a second, sent when they are due,
+    whoever waits for what. A latency is from when its command was due, so that a late sender hides nothing."""
+    with open_app(prepared(settings, commands), views=False) as app:
+        return _paced(app.engine, rate, commands)
+
+
+def _paced(engine: Engine, rate: float, commands: int) -> Measured:
+    lives = [life(number) for number in range(-(-commands // PER_ORDER))]
+    turns = list(_in_turns(lives, max(1, int(rate / PER_ORDER))))[:commands]
+    latencies: list[int] = []
+    kinds: Counter[str] = Counter()
+    events = 0
+    done = threading.Event()
+    began, cpu = perf_counter_ns(), process_time()
+
+    def answered(due: int, future: Future[Outcome]) -> None:
+        nonlocal events
+        latencies.append(perf_counter_ns() - due)
+        outcome = future.result()
+        kinds[outcome.kind] += 1
+        events += len(outcome.events)
+        if len(latencies) == len(turns):
+            done.set()
+
+    for number, command in enumerate(turns):
+        due = began + int(number / rate * 1e9)
+        while (early := due - perf_counter_ns()) > 0:
+            sleep(early / 1e9)
+        engine.submit(command).add_done_callback(partial(answered, due))
+    done.wait()
+    return _measured(
+        len(turns), latencies, events, (perf_counter_ns() - began) / 1e9, process_time() - cpu, dict(kinds)
+    )
+
+
+def _in_turns(lives: Sequence[list[Command]], orders: int) -> Iterator[Command]:
+    """The first commands of so many orders, then their second ones, and so on; then those of the next orders."""
+    for first in range(0, len(lives), orders):
+        for step in range(PER_ORDER):
+            for commands in lives[first : first + orders]:
+                yield commands[step]
+
+
 def prepared(settings: Settings, in_flight: int) -> Settings:
     """These settings, with room for so many commands at once."""
     return settings.model_copy(update={"commands_in_flight": max(1024, in_flight)})
@@ -181,9 +227,15 @@ def measure_in(engine: Engine, in_flight: int, commands: int, first: int, step: 
         while not clients.done.is_set():
             step()
     seconds, cpu = perf_counter() - began, process_time() - cpu
-    latencies = sorted(clients.latencies)
+    return _measured(in_flight, clients.latencies, clients.events, seconds, cpu, clients.kinds)
+
+
+def _measured(
+    in_flight: int, latencies: list[int], events: int, seconds: float, cpu: float, kinds: dict[str, int]
+) -> Measured:
+    latencies = sorted(latencies)
     p50, p99 = (latencies[int(len(latencies) * part)] / 1000 for part in (0.5, 0.99))
-    return Measured(in_flight, len(latencies), clients.events, seconds, cpu, p50, p99, clients.kinds)
+    return Measured(in_flight, len(latencies), events, seconds, cpu, p50, p99, kinds)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from typing import Final
 
 from consumers.journal import Appended, JournalUnavailable
 from infra.bench import library
-from infra.bench.engine import Measured, acknowledged_on
+from infra.bench.engine import Measured, acknowledged_on, paced_on
 from infra.bench.figures import Figure
 from infra.bench.library import Written
 from infra.journals.kafka import PythonClient, connection
@@ -31,6 +31,8 @@ from schemas.commit import decode_commit
 from schemas.record import decode_record, encode_record
 
 IN_FLIGHT: Final = (1, 16, 128, 512)
+PACE: Final = 1_000.0
+"""Commands a second of the open loop."""
 CLIENTS: Final = ("kafka-python", "librdkafka")
 PATIENCE: Final = 60.0
 """Seconds in which something must come of the floor."""
@@ -70,6 +72,38 @@ def measure(scale: float, settings: Settings) -> Iterator[Figure]:
                 yield _beside(settings, run, client, partitions, in_flight, commands)
             finally:
                 delete(settings, run)
+        run = replace(at, prefix=f"{at.prefix}.k1.{uuid.uuid4().hex[:8]}")
+        try:
+            yield _at_a_pace(settings, run, client, partitions, max(64, int(20_000 * scale)))
+        finally:
+            delete(settings, run)
+
+
+def _at_a_pace(settings: Settings, at: KafkaAt, client: str, partitions: int, commands: int) -> Figure:
+    """What an answer takes at ``PACE`` commands a second, beside the same records at the same pace."""
+    with tempfile.TemporaryDirectory(prefix="rescind-bench-") as place:
+        here = {"journal": f"{at}?partitions={partitions}", "directory": str(Path(place)), "kafka_client": client}
+        ours = _patiently(lambda: paced_on(settings.model_copy(update=here), PACE, commands))
+    if ours.kinds != {"accepted": ours.commands}:
+        raise RuntimeError(f"not every command was accepted: {ours.kinds}")
+    records = records_of(client_of(settings, client, at.journal), partitions)
+    same = KafkaAt(at.servers, f"{at.prefix}.same")
+    floor = raw(settings, client, same, partitions, records, pace=PACE)
+    return Figure(
+        "K1",
+        f"{client}, p99 of an answer at {PACE:,.0f} commands/s",
+        ours.p99 / 1000,
+        "ms",
+        {"the same records at the same pace, produced and consumed": floor.p99 * 1000},
+        {
+            "p50_ms": ours.p50 / 1000,
+            "per_second": ours.per_second,
+            "cpu_us_per_command": ours.cpu_per_command,
+            "commits_per_record": sum(record.commits for record in records) / len(records),
+            "partitions": str(partitions),
+            "durability": _durability(settings, at),
+        },
+    )
 
 
 def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_flight: int, commands: int) -> Figure:
@@ -83,11 +117,6 @@ def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_fl
     alone = [one for record in records for one in single(record)]
     singles = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.single"), partitions, alone, in_flight)
     theirs = through_the_library(settings, records, in_flight)
-    topics = OneTopic(at, at.journal, settings.security)
-    try:
-        replicas = {finding.what: finding.found for finding in topics.check()}["replicas"]
-    finally:
-        topics.close()
     return Figure(
         "K1",
         f"{client}, acknowledged commands, {in_flight} in flight",
@@ -105,10 +134,19 @@ def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_fl
             "floor_p99_ms": floor.p99 * 1000,
             "commits_per_record": sum(record.commits for record in records) / len(records),
             "partitions": str(partitions),
-            "durability": f"acks=all, page caches, replicas: {replicas}",
+            "durability": _durability(settings, at),
             **{f"durability of {name}": written.durability for name, written in theirs.items()},
         },
     )
+
+
+def _durability(settings: Settings, at: KafkaAt) -> str:
+    topics = OneTopic(at, at.journal, settings.security)
+    try:
+        replicas = {finding.what: finding.found for finding in topics.check()}["replicas"]
+    finally:
+        topics.close()
+    return f"acks=all, page caches, replicas: {replicas}"
 
 
 def through_the_library(settings: Settings, records: list[Sent], in_flight: int) -> dict[str, Written]:
@@ -171,8 +209,18 @@ def single(record: Sent) -> Iterator[Sent]:
         yield Sent(record.partition, record.key, encode_record(read.writer, [commit]), 1)
 
 
-def raw(settings: Settings, name: str, at: KafkaAt, partitions: int, records: list[Sent], in_flight: int) -> Floor:
-    """Send and read, ``in_flight`` commits (at least a record) on their way; each has arrived when it was read."""
+def raw(
+    settings: Settings,
+    name: str,
+    at: KafkaAt,
+    partitions: int,
+    records: list[Sent],
+    in_flight: int = 0,
+    *,
+    pace: float | None = None,
+) -> Floor:
+    """Send and read, ``in_flight`` commits (at least a record) on their way, or ``pace`` commits a second, when they
+    are due; each has arrived when it was read."""
     topics = OneTopic(at, at.journal, settings.security)
     try:
         topics.create(partitions)
@@ -194,7 +242,14 @@ def raw(settings: Settings, name: str, at: KafkaAt, partitions: int, records: li
     under_way: list[deque[tuple[int, float]]] = [deque() for _ in range(partitions)]
     waits: list[float] = []
     left = deque(records)
-    flying = 0
+    sent = flying = 0
+    wait = 0.1 if pace is None else 0.001
+
+    def may_go() -> bool:
+        if pace is None:
+            return not flying or flying + left[0].commits <= in_flight
+        return began + sent / pace <= perf_counter()
+
     try:
         for partition in range(partitions):  # connected, and every partition is followed, before the clock runs
             sender.send(partition, b"bench", b"", done)
@@ -203,12 +258,14 @@ def raw(settings: Settings, name: str, at: KafkaAt, partitions: int, records: li
             first += sum(len(arrived) for arrived in reader.poll(0.1, 10_000).values())
         began = heard = perf_counter()
         while left or flying:
-            while left and (not flying or flying + left[0].commits <= in_flight):
+            while left and may_go():
                 record = left.popleft()
-                under_way[record.partition].append((record.commits, perf_counter()))
+                due = perf_counter() if pace is None else began + sent / pace
+                under_way[record.partition].append((record.commits, due))
+                sent += record.commits
                 flying += record.commits
                 sender.send(record.partition, record.key, record.value, done)
-            came = reader.poll(0.1, 10_000)
+            came = reader.poll(wait, 10_000)
             now = perf_counter()
             if failed or now - heard > PATIENCE:
                 raise RuntimeError(f"the floor cannot be measured: {failed[:1] or 'nothing comes'}")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.bench.engine import PER_ORDER, acknowledged, life, overhead
+from infra.bench.engine import PER_ORDER, acknowledged, life, overhead, paced_on
+from infra.settings import Settings
 
 
 def test_an_orders_life_in_the_bench_is_accepted_throughout() -> None:
@@ -21,3 +22,11 @@ def test_the_bench_runs_on_the_embedded_journal(tmp_path: Path, in_flight: int) 
     assert (measured.commands, measured.kinds) == (64, {"accepted": 64})
     assert measured.per_second > 0
     assert measured.cpu_per_command > 0
+
+
+def test_at_a_pace_commands_are_sent_when_they_are_due_and_an_order_waits_for_its_own(tmp_path: Path) -> None:
+    settings = Settings(journal=f"sqlite:///{tmp_path}?partitions=2")
+    measured = paced_on(settings, 200.0, 40)
+    assert (measured.commands, measured.kinds) == (40, {"accepted": 40})
+    assert measured.seconds >= 39 / 200.0, "none was sent before it was due"
+    assert 0 < measured.p50 <= measured.p99
