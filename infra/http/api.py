@@ -1,6 +1,7 @@
 """The routes of the API below ``/v1/{marketplace}`` (DESIGN.md 6). Each hands over to ``Writes`` or ``Reads``."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -14,6 +15,8 @@ from infra.app import App
 from infra.http import evidence, openapi
 from infra.http.answers import STALE, etag, json_response
 from infra.http.callers import Caller, Doorkeeper
+from infra.http.contacts import PATHS as CONTACTS
+from infra.http.contacts import ContactDesk
 from infra.http.forms import Form
 from infra.http.listing import Listing
 from infra.http.matters import Matters, told_to
@@ -199,9 +202,32 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     for path, what in (("/disputes", "A dispute"), ("/cases", "A case")):
         summary = f"{what}: state, checklist, chronology, recommendation, thread, evidence, policy text as it was"
         get(ORDER + path + "/{matter_id}", on_record, summary, openapi.MATTER)
+    _contacts(routes, ContactDesk(app, doorkeeper))
     get(ORDER + "/eligibility", eligibility, "What may be done, why, and until when", openapi.AS_OF)
     get(PREFIX + "/sellers/{seller_id}/dashboard", seller, "A seller's counts, rate, limit and window", openapi.SELLER)
     return routes
+
+
+def _contacts(routes: APIRouter, desk: ContactDesk) -> None:
+    """Where people are reached: three methods on a path of their own."""
+    for path, side in CONTACTS.items():
+        for method, summary in (
+            ("GET", f"Where a {side} is reached"),
+            ("PUT", f"Say where a {side} is reached, in place of what was said before"),
+            ("DELETE", f"Do not write to a {side} any more"),
+        ):
+            extra, answers = openapi.contact(method)
+            routes.add_api_route(
+                PREFIX + path,
+                partial(desk.take, side=side),
+                methods=[method],
+                summary=summary,
+                operation_id=openapi.operation_id(method.lower(), path),
+                openapi_extra=extra,
+                responses=answers,
+                response_class=Response,
+                tags=["contacts"],
+            )
 
 
 def _read_headers(seen: Seen, stale: bool, age: int | None) -> dict[str, str]:

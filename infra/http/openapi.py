@@ -271,6 +271,41 @@ SEND_ANSWERS: Final[dict[int | str, Schema]] = {
 }
 
 
+CONTACT: Final = _object(
+    "Where somebody is reached.",
+    {
+        "address": _text("One plain mail address."),
+        "name": _or_null(_text("As they are greeted; at most 200 characters.")),
+        "language": _text("en or de; en if left out."),
+    },
+    optional=("name", "language"),
+)
+_REACHED: Final[Schema] = {"parameters": [*MARKETPLACE, *_in_path("{person_id}")]}
+
+
+def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
+    """Parameters and body of one of a contact's methods, and its answers."""
+    content = {"application/json": {"schema": CONTACT}}
+    common: dict[int | str, Schema] = {
+        404: _problem("Nobody has said where they are reached, or they are not yours to ask about."),
+        503: _UNAVAILABLE,
+    }
+    match method:
+        case "PUT":
+            wrong: dict[int | str, Schema] = {
+                400: _problem("The body is not JSON."),
+                413: _problem("The body is too long."),
+                415: _problem("The body is not application/json."),
+                422: _problem("It is no contact: `pointer` says which field."),
+            }
+            body = {"requestBody": {"required": True, "content": content}}
+            return {**_REACHED, **body}, {200: {"description": "As it is kept.", "content": content}, **common, **wrong}
+        case "DELETE":
+            return _REACHED, {204: {"description": "They are not written to any more."}, **common}
+        case _:
+            return _REACHED, {200: {"description": "As it was said.", "content": content}, **common}
+
+
 HEALTH_ANSWERS: Final[dict[int | str, Schema]] = {
     200: {
         "description": "It is. `trouble` says what beside the log stands still (erasing, notices, views), and why.",

@@ -6,7 +6,10 @@ The book has only where in the vault a contact stands. A buyer and a seller of t
 import json
 from typing import Final
 
+from pydantic import TypeAdapter
+
 from consumers.notices import Contact, PostRefused
+from domain.commands import Marketplace, Name
 from domain.told import Audience
 from infra.mail.building import fit_for_header, is_address
 from infra.mail.packs import LANGUAGES
@@ -14,10 +17,17 @@ from infra.notices.book import SqliteBook
 from infra.vault.kept import KeptVault, TextGone
 
 LONGEST_NAME: Final = 200
+_MARKETPLACE: Final[TypeAdapter[str]] = TypeAdapter(Marketplace)
+_PERSON: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 
 class BadContact(ValueError):
-    """This is no contact; the message names what is wrong and what it takes."""
+    """This is no contact; the message names what is wrong and what it takes, ``pointer`` the field as a JSON pointer
+    (None: it is about whom, not how, they are reached)."""
+
+    def __init__(self, message: str, pointer: str | None = None) -> None:
+        super().__init__(message)
+        self.pointer = pointer
 
 
 class Contacts:
@@ -38,17 +48,23 @@ class Contacts:
 
     def set(self, marketplace: str, audience: Audience, recipient_id: str, contact: Contact) -> None:
         """Keep it in place of the one before. BadContact, VaultUnavailable, BookUnavailable."""
+        for kind, given, what in ((_MARKETPLACE, marketplace, "marketplace"), (_PERSON, recipient_id, audience)):
+            try:
+                kind.validate_python(given)
+            except ValueError:
+                raise BadContact(f"{given[:100]!r} is no id of a {what}") from None
         if not is_address(contact.address):
-            raise BadContact(f"the address {contact.address!r} is no mail address: write name@host")
+            raise BadContact(f"the address {contact.address[:300]!r} is no mail address: write name@host", "/address")
         if contact.language not in LANGUAGES:
-            raise BadContact(f"there is no language {contact.language!r}; there are {', '.join(LANGUAGES)}")
+            known = ", ".join(LANGUAGES)
+            raise BadContact(f"there is no language {contact.language[:100]!r}; there are {known}", "/language")
         if contact.name is not None:
             if not contact.name or len(contact.name) > LONGEST_NAME:
-                raise BadContact(f"the name has 1 to {LONGEST_NAME} characters")
+                raise BadContact(f"the name has 1 to {LONGEST_NAME} characters", "/name")
             try:
                 fit_for_header(contact.name, "the name")
             except PostRefused as wrong:
-                raise BadContact(str(wrong)) from None
+                raise BadContact(str(wrong), "/name") from None
         said = {"address": contact.address, "name": contact.name, "language": contact.language}
         sealed = self._vault.seal(marketplace, recipient_id, json.dumps(said, ensure_ascii=False))
         self._vault.flush()
