@@ -75,7 +75,7 @@ def _other_sides(order: Order, command: c.Command) -> bool:
     """Whether a request is answered by who asked it, or withdrawn by who did not."""
     if not isinstance(command, _ABOUT_REQUESTS):
         return False
-    request = order.requests.get(command.request_id)
+    request = order.requests.get(command.about if isinstance(command, c.AcceptReturn) else command.request_id)
     if request is None:
         return False
     return (request.by == command.actor.kind) is not isinstance(command, c.WithdrawCancel)
@@ -332,5 +332,5 @@ _REFUSALS: Final = frozenset({e.CancelRefused, e.CommandRefused, e.ShipmentRefus
 _ANSWERED: Final = frozenset({e.CancelRequested, e.LinesCanceled})
 """What says what the rules said, where nothing was refused."""
 
-_ABOUT_REQUESTS: Final = (c.ApproveCancel, c.DeclineCancel, c.WithdrawCancel)
-"""Commands of one side about a request of the other, or of its own."""
+_ABOUT_REQUESTS: Final = (c.ApproveCancel, c.DeclineCancel, c.WithdrawCancel, c.AcceptReturn)
+"""Commands of one side about a request of the other, or of its own; accepting a return may be agreeing to a request."""

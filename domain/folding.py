@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from domain import events as e
 from domain.instants import Instant
-from domain.money import share_of_units
 from domain.order import (
     Case,
     Credit,
@@ -25,6 +24,7 @@ from domain.order import (
     Shipment,
     Stamp,
 )
+from domain.rebilling import units_refunded
 from domain.told import MARKS
 
 
@@ -101,7 +101,6 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         by=event.by,
         reason=event.reason,
         asked=asked,
-        base={line: order.lines[line].canceled for line in asked if line in order.lines},
         status="approved" if event.verdict.outcome == "granted" else "open",
         asked_at=stamp.recorded_at,
         decide_by=decide_by,
@@ -167,6 +166,15 @@ def _lines_canceled(order: Order, event: e.LinesCanceled, at: Instant, stamp: St
         line.canceled += part.quantity
         line.canceled_at = stamp.recorded_at
         _credit(order, line, part.quantity, canceled=True)
+        _count_for_requests(order, part.line, part.quantity, part.request_id)
+
+
+def _count_for_requests(order: Order, line: int, quantity: int, request_id: str | None) -> None:
+    """What is cancelled of a line counts for the request that is open over it, and for the one that it carries out."""
+    for request in order.requests.values():
+        asked = request.asked.get(line)
+        if asked is not None and (request.status == "open" or request.request_id == request_id):
+            request.canceled = {**request.canceled, line: min(asked, request.canceled.get(line, 0) + quantity)}
 
 
 def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stamp) -> None:
@@ -179,6 +187,7 @@ def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stam
     if shipment is not None:
         shipment.killed[event.line] = shipment.killed.get(event.line, 0) + event.quantity
     _credit(order, line, event.quantity, canceled=True)
+    _count_for_requests(order, event.line, event.quantity, None)
 
 
 def _fulfilment_started(order: Order, event: e.FulfilmentStarted, at: Instant, stamp: Stamp) -> None:
@@ -332,14 +341,21 @@ def _refund_failed(order: Order, event: e.RefundFailed, at: Instant, stamp: Stam
 
 
 def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: Instant, stamp: Stamp) -> None:
+    """What is found before the customer has answered is one matter with what was found earlier: told of it all anew."""
     lines = {part.line: part.quantity for part in event.lines}
     for number, quantity in lines.items():
         order.lines[number].found_shipped += quantity
-    if order.found is not None and order.found.stage == "found":
-        for number, quantity in lines.items():
-            order.found.lines = {**order.found.lines, number: order.found.lines.get(number, 0) + quantity}
-        return
-    order.found = Found(lines, event.carrier, event.tracking_number)
+    found, carrier, tracking_number = order.found, event.carrier, event.tracking_number
+    if found is not None and found.stage in ("found", "notified"):
+        lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
+    if found is not None and found.stage == "found":
+        carrier, tracking_number = found.carrier, found.tracking_number
+    order.found = Found(lines, carrier, tracking_number)
+
+
+def _rebill_accepted(order: Order, event: e.RebillAccepted, at: Instant, stamp: Stamp) -> None:
+    for part in event.lines:
+        order.lines[part.line].accepted += part.quantity
 
 
 def _customer_notified(order: Order, event: e.CustomerNotified, at: Instant, stamp: Stamp) -> None:
@@ -362,7 +378,8 @@ def _found_stage(stage: str) -> Callable[[Order, Any, Instant, Stamp], None]:
 def _rebill_due(order: Order, event: e.RebillDue, at: Instant, stamp: Stamp) -> None:
     order.counters["rebill"] = order.counters.get("rebill", 0) + 1
     lines = {x.line: x.quantity for x in event.lines}
-    order.rebills[event.rebill_id] = Rebill(event.rebill_id, event.amount, lines, due_at=stamp.recorded_at)
+    units = units_refunded(order, lines)
+    order.rebills[event.rebill_id] = Rebill(event.rebill_id, event.amount, lines, due_at=stamp.recorded_at, units=units)
 
 
 def _rebilled(order: Order, event: e.Rebilled, at: Instant, stamp: Stamp) -> None:
@@ -382,7 +399,7 @@ def _credit_memo(order: Order, event: e.CreditMemoIssued, at: Instant, stamp: St
     order.ids[event.memo_id] = stamp.fingerprint
     if order.found is not None and order.found.stage == "acknowledged":
         billed = sum(sum(x.lines.values()) for x in order.rebills.values() if x.memo_id is not None)
-        if billed >= sum(line.found_shipped for line in order.lines.values()):
+        if billed >= sum(line.accepted for line in order.lines.values()):
             order.found.stage = "closed"
 
 
@@ -427,6 +444,9 @@ def _return_opened(order: Order, event: e.ReturnOpened, at: Instant, stamp: Stam
     if not canceled:
         for number, quantity in lines.items():
             order.lines[number].returning += quantity
+    if request is not None and request.rule == "stalled-tracking":
+        for number, quantity in lines.items():
+            order.lines[number].lost += quantity
     if event.refund == "at_once":
         _give_back_now(order, back)
 
@@ -466,7 +486,7 @@ def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: 
     back.condition, back.ended_at = event.condition, stamp.recorded_at
     if refunded_unseen:
         for number, quantity in back.lines.items():
-            order.lines[number].returned += quantity
+            order.lines[number].returned += 0 if back.canceled else quantity
         return
     if back.canceled:
         for number, quantity in back.lines.items():
@@ -492,14 +512,11 @@ def _rebilled_came_back(order: Order, back: Return) -> None:
         for rebill in order.rebills.values():
             if rebill.status != "confirmed":
                 continue
-            taken = min(left, rebill.lines.get(number, 0) - rebill.back.get(number, 0))
-            if taken <= 0:
-                continue
-            units, before = sum(rebill.lines.values()), sum(rebill.back.values())
-            order.rebill_back += share_of_units(rebill.amount, units, before + taken)
-            order.rebill_back -= share_of_units(rebill.amount, units, before)
-            rebill.back[number] = rebill.back.get(number, 0) + taken
-            left -= taken
+            before = rebill.back.get(number, 0)
+            taken = rebill.units.get(number, ())[before : before + left]
+            order.rebill_back += sum(taken)
+            rebill.back[number] = before + len(taken)
+            left -= len(taken)
 
 
 def _dispute_opened(order: Order, event: e.DisputeOpened, at: Instant, stamp: Stamp) -> None:
@@ -618,7 +635,7 @@ _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {
     e.CustomerNotified: _customer_notified,
     e.CustomerAcknowledged: _found_stage("acknowledged"),
     e.CustomerDeclined: _found_stage("declined"),
-    e.RebillAccepted: _nothing,
+    e.RebillAccepted: _rebill_accepted,
     e.RebillDue: _rebill_due,
     e.Rebilled: _rebilled,
     e.RebillFailed: _rebill_failed,

@@ -66,6 +66,10 @@ class Line:
     """When (recorded) units of it were last cancelled."""
     found_shipped: int = 0
     """Cancelled units that turned out to have left."""
+    lost: int = 0
+    """Shipped units that count as lost: they are in a return, or came back, without having been delivered."""
+    accepted: int = 0
+    """Cancelled units that the customer has accepted together with their re-billing (``acknowledge-both``)."""
 
     @property
     def value(self) -> int:
@@ -81,16 +85,26 @@ class Line:
         """Shipped units that are neither back nor in a return."""
         return self.shipped - self.returning - self.came_back
 
+    @property
+    def under_way(self) -> int:
+        """Of these, the units that have not been delivered."""
+        return max(0, min(self.shipped - self.delivered - self.lost, self.with_buyer_or_under_way))
+
+    @property
+    def returnable(self) -> int:
+        """Of these, the units that have."""
+        return max(0, min(self.delivered + self.lost - self.returning - self.came_back, self.with_buyer_or_under_way))
+
 
 @dataclass(slots=True)
 class Request:
-    """A cancellation request. ``asked`` fixes its quantities; ``base`` is what was cancelled of the line before."""
+    """A cancellation request. ``asked`` fixes its quantities; ``canceled`` is what of them was cancelled while it was
+    open, or by it: what comes later is not its own."""
 
     request_id: str
     by: str
     reason: str | None
     asked: dict[int, int]
-    base: dict[int, int]
     status: str
     asked_at: Instant
     decide_by: Instant | None
@@ -98,6 +112,7 @@ class Request:
     offers: tuple[str, ...] = ()
     behind: e.Verdict | None = None
     """What the rules after the offer said as of the asking."""
+    canceled: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -175,6 +190,8 @@ class Rebill:
     confirmed_at: Instant | None = None
     back: dict[int, int] = field(default_factory=dict)
     """Units of it that came back, by line: what was billed for them is due back, once."""
+    units: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """What it bills for each unit, by line (minor units)."""
 
 
 @dataclass(slots=True)
@@ -395,8 +412,8 @@ class Order:
         return self.next_id(f"{kind} deadline").replace(" deadline", "")
 
     def got(self, request: Request, line: int) -> int:
-        """Units that a request asked for and that were cancelled since it asked."""
-        return min(request.asked[line], self.lines[line].canceled - request.base[line])
+        """Units that a request asked for and that were cancelled while it was open, or by it."""
+        return request.canceled.get(line, 0)
 
     def still_open(self, request: Request, line: int) -> int:
         """Units of a request that are still open."""

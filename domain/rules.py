@@ -166,9 +166,9 @@ def stalled_tracking(q: Question) -> Ruling | None:
 
 
 def stalled_since(q: Question, target: Target) -> Instant | None:
-    """From when on a line's parcels count as lost; None while some of it is open, back, or delivered."""
+    """From when on a line's parcels count as lost; None while some of it is open, or none of it is under way."""
     length = q.policy.stalled_tracking
-    if length is None or target.open or not target.shipped:
+    if length is None or target.open or not target.shipped or not target.line.under_way:
         return None
     parcels = [
         s

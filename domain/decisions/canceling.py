@@ -246,7 +246,7 @@ def _changes_at(s: Situation, ask: RequestCancel, q: Question) -> Instant | None
 
 def _carry_out_granted(s: Situation, q: Question, ruling: Ruling, request: Request) -> Events:
     if ruling.rule == "stalled-tracking":
-        lost = {t.line.number: t.shipped for t in q.targets}
+        lost = {t.line.number: min(t.shipped, t.line.under_way) for t in q.targets}
         yield from open_return(s, request.request_id, request.reason, lost, refund="at_once", accepted=True)
         return
     yield from _cancel(s, {t.line.number: t.open for t in q.targets}, request)

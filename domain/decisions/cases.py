@@ -4,7 +4,7 @@ from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
 from domain.commands import AcceptReturn, AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
 from domain.decisions.canceling import asked_elsewhere, carry_out, shipped_part
-from domain.decisions.returns import find_return, open_return, returnable, with_us_no_more
+from domain.decisions.returns import find_return, open_return, with_us_no_more
 from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.order import Case, Line
@@ -63,10 +63,10 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
 def _not_here(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
     """What of it is in a return already, or came back."""
     if lines is None:
-        return None if any(returnable(line) for line in named) else with_us_no_more(named[0])
+        return None if any(line.returnable for line in named) else with_us_no_more(named[0])
     for pick in lines:
         line = s.order.lines[pick.line]
-        can = returnable(line)
+        can = line.returnable
         if not can:
             return with_us_no_more(line)
         if pick.quantity is not None and pick.quantity > can:
@@ -96,7 +96,7 @@ def open_case(s: Situation, ask: OpenCase) -> Events:
     if ruling.outcome != "granted":
         yield from s.refuse(ruling, ask.case_id)
         return
-    lines = {p.line: p.quantity or returnable(s.order.lines[p.line]) for p in ask.lines}
+    lines = {p.line: p.quantity or s.order.lines[p.line].returnable for p in ask.lines}
     waits = s.deadline("case", TO_DECIDE, ask.case_id)
     yield e.CaseOpened(ask.case_id, ask.reason, quantities(lines), sealed(ask.text), waits)
 
@@ -146,7 +146,7 @@ def decide_case(s: Situation, ask: DecideCase) -> Events:
 
 def _with_the_buyer(s: Situation, case: Case) -> dict[int, int]:
     """What of a case no return covers: a dispute that was granted on appeal may have sent some of it back already."""
-    still = {n: min(quantity, returnable(s.order.lines[n])) for n, quantity in case.lines.items()}
+    still = {n: min(quantity, s.order.lines[n].returnable) for n, quantity in case.lines.items()}
     return {n: quantity for n, quantity in still.items() if quantity}
 
 

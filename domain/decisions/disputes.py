@@ -128,11 +128,7 @@ def _parts(s: Situation, dispute: Dispute) -> tuple[dict[int, int], dict[int, in
     order = s.order
     request = order.requests.get(dispute.about)
     if request is not None:
-        closed_whole = request.status in ("declined", "shipped")
-        here = {
-            n: min(asked, order.lines[n].open) if closed_whole else order.still_open(request, n)
-            for n, asked in request.asked.items()
-        }
+        here = {n: order.still_open(request, n) for n in request.asked}
         gone = shipped_part(s, request)
     else:
         here = {n: x.open for n, x in order.lines.items()}

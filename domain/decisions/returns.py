@@ -46,11 +46,6 @@ def _postage(s: Situation, reason: str | None) -> str:
     return "seller" if reason in FAULTS else "buyer"
 
 
-def returnable(line: Line) -> int:
-    """Delivered units that are neither back nor in a return."""
-    return max(0, min(line.delivered - line.returning - line.came_back, line.with_buyer_or_under_way))
-
-
 def in_case(s: Situation, line: Line) -> int:
     """Units of a line that an open case is over: it says what comes of them (rule ``one-open-request``)."""
     return sum(case.lines.get(line.number, 0) for case in s.order.cases.values() if case.status == "open")
@@ -58,7 +53,7 @@ def in_case(s: Situation, line: Line) -> int:
 
 def free(s: Situation, line: Line) -> int:
     """Units that a return can be asked for: with the buyer, and no case open over them."""
-    return max(0, returnable(line) - in_case(s, line))
+    return max(0, line.returnable - in_case(s, line))
 
 
 def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
@@ -71,7 +66,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
     if unknown is not None:
         return unknown
     named = [s.order.lines[p.line] for p in lines] if lines is not None else list(s.order.lines.values())
-    wanted = named if lines is not None else [line for line in named if returnable(line) or rebilled_here(s, line)]
+    wanted = named if lines is not None else [line for line in named if line.returnable or rebilled_here(s, line)]
     early = _before_delivery(s, wanted or named)
     if early is not None:
         return early
@@ -107,7 +102,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
 def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
     """Before delivery: locked while under tracking, else a cancellation is the right thing to ask for."""
     for line in lines:
-        if returnable(line) or rebilled_here(s, line) or (line.delivered and line.delivered >= line.shipped):
+        if line.returnable or rebilled_here(s, line) or (line.delivered and line.delivered >= line.shipped):
             continue
         if s.policy.lists("tracking-lock") and s.order.under_tracking(line.number):
             return refused(
@@ -217,7 +212,7 @@ def return_delivered(s: Situation, ask: Deliver, back: Return) -> Events:
     if back.status != "open" or back.delivered_at is not None:
         return
     waits: tuple[e.Deadline, ...] = ()
-    if not back.canceled:
+    if not back.canceled or back.reason is not None:  # what was declined was never billed: nothing is due for it
         start = ask.happened_at if ask.happened_at is not None else s.now
         waits = s.deadline("return", NOT_CONFIRMED, back.return_id, start)
     yield e.Delivered((), quantities(back.lines), back.return_id, waits)

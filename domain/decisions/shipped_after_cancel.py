@@ -14,7 +14,8 @@ from domain.commands import (
 from domain.decisions.returns import open_return
 from domain.decisions.situation import Events, Situation, quantities, sealed_text
 from domain.links import find_link
-from domain.order import Order
+from domain.order import Found
+from domain.rebilling import billed, units_refunded
 from domain.verdict import fact
 
 TO_ACKNOWLEDGE = Length(14, "days")
@@ -115,65 +116,30 @@ def rebill(s: Situation, ask: Rebill) -> Events:
     if unknown is not None:
         yield from s.refuse(unknown)
         return
+    left = {n: line.accepted - billed(s.order, n) for n, line in s.order.lines.items()}
+    if ask.lines:
+        wanted = {p.line: left[p.line] if p.quantity is None else p.quantity for p in ask.lines}
+    else:
+        wanted = {n: units for n, units in left.items() if units}
+    if not wanted or any(not 0 < units <= left[n] for n, units in wanted.items()):
+        yield from _not_acknowledged(s, found)
+        return
+    amount = sum(sum(units) for units in units_refunded(s.order, wanted).values())
+    yield e.RebillDue(s.order.next_id("rebill"), amount, quantities(wanted))
+
+
+def _not_acknowledged(s: Situation, found: Found | None) -> Events:
+    """Units that the customer has not accepted, or that were billed again: which step is missing."""
     if found is None or found.stage == "found":
         yield from _missing(s, "notify-customer", "The customer has not been told.")
-        return
-    if found.stage not in ("acknowledged", "closed"):
+    elif found.stage not in ("acknowledged", "closed"):
         yield from s.no(
             "memo-needs-acknowledgment",
             "The customer has not accepted both the item and the re-billing (missing step: acknowledge-both).",
             fact("missing", "acknowledge-both"),
         )
-        return
-    left = {n: q - billed(s.order, n) for n, q in acknowledged(s.order).items()}
-    wanted = (
-        {p.line: left.get(p.line, 0) if p.quantity is None else p.quantity for p in ask.lines} if ask.lines else left
-    )
-    wanted = {n: q for n, q in wanted.items() if q or ask.lines}
-    if not wanted or any(q > left.get(n, 0) or q == 0 for n, q in wanted.items()):
+    else:
         yield from _missing(s, "acknowledge-both", "No such units are acknowledged and not yet billed again.")
-        return
-    yield e.RebillDue(s.order.next_id("rebill"), rebill_amount(s.order, wanted), quantities(wanted))
-
-
-def acknowledged(order: Order) -> dict[int, int]:
-    """Units whose re-billing was accepted: what was found to have shipped, by line."""
-    return {n: line.found_shipped for n, line in order.lines.items() if line.found_shipped}
-
-
-def billed(order: Order, line: int) -> int:
-    """Units of a line that were billed again, confirmed or not."""
-    return sum(x.lines.get(line, 0) for x in order.rebills.values())
-
-
-def rebill_amount(order: Order, lines: dict[int, int]) -> int:
-    """What these cancelled units had refunded, the oldest first (COMMANDS.md 4).
-
-    All refunds together are f(V) = min(max(0, V − U), paid − O); a unit that lies at [a, b) of V, in the order in which
-    units were credited, had f(b) − f(a).
-    """
-    unpaid = max(0, order.terms.total - order.paid)
-
-    def refunded(value: int) -> int:
-        return max(0, min(max(0, value - unpaid), order.paid - order.other_refunds))
-
-    skip = {n: billed(order, n) for n in lines}
-    want = dict(lines)
-    place: dict[int, int] = {}
-    value = amount = 0
-    for credit in order.credits:
-        line = order.lines[credit.line]
-        for _ in range(credit.units):
-            k = place[credit.line] = place.get(credit.line, 0) + 1
-            unit = line.credit(k) - line.credit(k - 1)
-            if credit.canceled and credit.line in want:
-                if skip[credit.line]:
-                    skip[credit.line] -= 1
-                elif want[credit.line]:
-                    want[credit.line] -= 1
-                    amount += refunded(value + unit) - refunded(value)
-            value += unit
-    return amount
 
 
 def settle_rebill(s: Situation, ask: ConfirmRebill | FailRebill) -> Events:
@@ -191,8 +157,7 @@ def settle_rebill(s: Situation, ask: ConfirmRebill | FailRebill) -> Events:
 
 def issue_credit_memo(s: Situation, ask: IssueCreditMemo) -> Events:
     """Step 5: the seller is paid what was rebilled; never without the customer's acknowledgment."""
-    found = s.order.found
-    if found is None or found.stage not in ("acknowledged", "closed"):
+    if not any(line.accepted for line in s.order.lines.values()):
         yield from s.no(
             "memo-needs-acknowledgment",
             "The customer has not accepted both the item and the re-billing.",

@@ -19,8 +19,13 @@ from domain.order import Line, Shipment
 from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, refused
 
 
-def _altogether(s: Situation) -> Events:
-    return s.no("canceled-altogether", "Everything of it is cancelled.", instead=(NEW_ORDER, REPORT_SHIPPED))
+def _altogether(s: Situation, line: Line | None = None) -> Events:
+    """Of the order, or of one line that is named: it refuses the whole command."""
+    what = "it" if line is None else f"line {line.number}"
+    inputs = () if line is None else (fact("line", line.number),)
+    return s.no(
+        "canceled-altogether", f"Everything of {what} is cancelled.", *inputs, instead=(NEW_ORDER, REPORT_SHIPPED)
+    )
 
 
 def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
@@ -31,6 +36,9 @@ def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
         return
     parts: dict[int, int] = {}
     for line, quantity in _named(s, ask.lines):
+        if ask.lines is not None and not (line.open or line.shipped):
+            yield from _altogether(s, line)
+            return
         if quantity is not None and quantity > line.ordered - line.canceled:
             yield from s.no("more-than-open", f"Of line {line.number} {line.open} are open.", fact("line", line.number))
             return
@@ -63,6 +71,11 @@ def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
         if not back.started:
             yield e.ReturnStarted(back.return_id, ask.carrier, ask.tracking_number)
         return
+    for line, quantity in _named(s, ask.lines or ()):
+        if quantity is not None and quantity > line.ordered:
+            because = f"Of line {line.number} {line.ordered} were ordered, not {quantity}."
+            yield from s.no("more-than-open", because, fact("line", line.number), fact("asked", quantity))
+            return
     canceled = _canceled_units_named(s, ask)
     scanned_at = ask.happened_at if ask.happened_at is not None else s.now
     if canceled and not (s.policy.cancelled_but_shipped and _before_cancellation(s, canceled, scanned_at)):
@@ -256,12 +269,14 @@ def deliver(s: Situation, ask: Deliver) -> Events:
 
 def _ship_what_is_tracked(s: Situation, shipment_id: str | None) -> Events:
     for parcel in list(s.order.parcels):
-        if parcel.delivered or shipment_id not in (None, parcel.shipment_id, parcel.tracking_number):
+        named = s.order.shipments.get(parcel.shipment_id or "")
+        void = named is not None and named.status == "void"  # a voided notice is not taken up again: nothing left by it
+        name = parcel.tracking_number if parcel.shipment_id is None or void else parcel.shipment_id
+        if parcel.delivered or shipment_id not in (None, name):
             continue
         for number, units in list(parcel.lines.items()):
             line = s.order.lines[number]
             quantity = min(units, line.open)
             if quantity:
                 made = e.LinePartiallyShipped if quantity < line.open else e.LineShipped
-                name = parcel.shipment_id or parcel.tracking_number
                 yield made(name, number, quantity, parcel.carrier, parcel.tracking_number)

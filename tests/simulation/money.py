@@ -42,10 +42,12 @@ class Account:
         self.goods: dict[int, tuple[int, int]] = {}
         self.notices: set[str | None] = set()
         """Shipping notices that stand: a voided one never shipped."""
-        self.rebills: dict[str, e.RebillDue] = {}
+        self.had: dict[int, list[tuple[int, int]]] = {}
+        """Of each line the cancelled units, oldest first: where each lies in V, from and to."""
+        self.rebills: dict[str, dict[int, list[int]]] = {}
+        """Of each rebilling what it bills for each unit of each line, those that came back taken off."""
+        self.billed: dict[int, int] = {}
         self.rebilled: set[str] = set()
-        self.taken_back: dict[str, list[int]] = {}
-        """Of each rebilling the lines of the units that came back."""
         self.rebilled_back = 0
         """What had been billed again for units that came back all the same."""
         self.returns: dict[str, dict[int, int]] = {}
@@ -78,7 +80,9 @@ class Account:
                     self.open[back.line] += back.quantity
                     self.shipped[back.line] -= back.quantity
             case e.RebillDue():
-                self.rebills[event.rebill_id] = event
+                self.rebills[event.rebill_id] = {
+                    part.line: self._bill(part.line, part.quantity) for part in event.lines
+                }
             case e.Rebilled():
                 self.rebilled.add(event.rebill_id)
             case e.ReturnOpened():
@@ -110,7 +114,20 @@ class Account:
     def _cancel(self, line: int, quantity: int) -> None:
         self.open[line] -= quantity
         self.canceled[line] += quantity
-        self.credited[line] += quantity
+        for _ in range(quantity):
+            before = self.credited_value
+            self.credited[line] += 1
+            self.had.setdefault(line, []).append((before, self.credited_value))
+
+    def _bill(self, line: int, quantity: int) -> list[int]:
+        """What the next units of a line that are billed again had refunded: their part of all refunds."""
+        first = self.billed.get(line, 0)
+        self.billed[line] = first + quantity
+        return [self._given(to) - self._given(start) for start, to in self.had[line][first : first + quantity]]
+
+    def _given(self, value: int) -> int:
+        """What all refunds come to where V is this, rebillings aside."""
+        return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
 
     def _give_back(self, return_id: str) -> None:
         if return_id in self.given_back:
@@ -125,31 +142,29 @@ class Account:
     def _rebilled_back(self, return_id: str) -> None:
         """What these units had of the rebillings that were confirmed: the earlier ones first, each unit once."""
         for line, quantity in self.returns[return_id].items():
-            left = quantity
-            for name in sorted(self.rebilled, key=list(self.rebills).index):
-                rebill = self.rebills[name]
-                units = sum(part.quantity for part in rebill.lines)
-                here = sum(part.quantity for part in rebill.lines if part.line == line)
-                gone = self.taken_back.setdefault(name, [])
-                while left and gone.count(line) < here:
-                    self.rebilled_back -= of_units(rebill.amount, units, len(gone))
-                    gone.append(line)
-                    self.rebilled_back += of_units(rebill.amount, units, len(gone))
-                    left -= 1
+            units = [x for name, x in self.rebills.items() if name in self.rebilled]
+            for each in [of[line] for of in units if line in of]:
+                self.rebilled_back += sum(each[:quantity])
+                quantity, each[:] = max(0, quantity - len(each)), each[quantity:]
+
+    @property
+    def credited_value(self) -> int:
+        """V without shipping."""
+        value = 0
+        for line, units in self.credited.items():
+            goods, tax = self.goods[line]
+            value += of_units(goods, self.ordered[line], units) + of_units(tax, self.ordered[line], units)
+        return value
 
     @property
     def due(self) -> int:
         """min(max(0, V − U), paid − O), and what was billed again and is due back beside it."""
         if self.placed is None:
             return 0
-        value = 0
-        for line, units in self.credited.items():
-            goods, tax = self.goods[line]
-            value += of_units(goods, self.ordered[line], units) + of_units(tax, self.ordered[line], units)
+        value = self.credited_value
         if not self.notices and all(self.canceled[line] == units for line, units in self.ordered.items()):
             value += self.placed.shipping + (0 if self.placed.tax_included else self.placed.shipping_tax)
-        unpaid = max(0, self.placed.total - self.paid)
-        return min(max(0, value - unpaid), self.paid - self.other) + self.rebilled_back
+        return self._given(value) + self.rebilled_back
 
     @property
     def total(self) -> int:

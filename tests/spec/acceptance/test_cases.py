@@ -78,8 +78,7 @@ class Desk:
             told = self.answered.get((stream, command.command_id))
             if told is not None:
                 return "duplicate" if told == command.fingerprint else "bad:command-id-reused"
-            order = self.orders.get(stream)
-            if order is not None and order.recorded_at > now:
+            if self.commits.get(stream, [(now,)])[-1][0] > now:
                 return "bad:goes-back-in-time"
             command.seal(seal)
             self.reach_until(stream, now, here)
