@@ -1,0 +1,321 @@
+"""A small second picture of one order: quantities, money, ids, deadlines. Written from COMMANDS.md 3 and 4 alone.
+
+It is told what was accepted and says what must now be true. Nothing of the domain is imported here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.money import of_units, shares
+from tests.spec.model.terms import Terms
+
+Units = dict[int, int]
+"""Line → quantity."""
+
+
+class No(Exception):
+    """Refused, with one of these rules: one where the contract orders its checks, several where it leaves room."""
+
+    def __init__(self, *rules: str) -> None:
+        super().__init__(*rules)
+        self.rules = set(rules)
+
+
+class Bad(Exception):
+    """Malformed in the light of the order: it leaves nothing behind."""
+
+
+def cents(text: str) -> int:
+    """An amount with at most two decimals, in minor units."""
+    whole, _, part = text.lstrip("-").partition(".")
+    return (-1 if text.startswith("-") else 1) * (int(whole) * 100 + int(part.ljust(2, "0")))
+
+
+@dataclass
+class Line:
+    """ordered = open + shipped + cancelled, always."""
+
+    ordered: int
+    goods: int
+    tax: int
+    open: int
+    shipped: int = 0
+    plain: int = 0
+    """Cancelled otherwise than by fill-or-kill."""
+    killed: int = 0
+    credited: int = 0
+    started: bool = False
+    delivered: int = 0
+    delivered_at: int | None = None
+    canceled_at: int = 0
+    returning: int = 0
+    back: int = 0
+    returned: int = 0
+    lost: int = 0
+    """Shipped units that never arrived and are in a return, or came back."""
+    found: int = 0
+    """Cancelled units that left all the same."""
+    accepted: int = 0
+    """Of these, units that the customer keeps and pays for again."""
+    rebilled: int = 0
+
+    @property
+    def canceled(self) -> int:
+        return self.plain + self.killed
+
+    @property
+    def free(self) -> int:
+        """Shipped units that are in no return and did not come back."""
+        return self.shipped - self.returning - self.back
+
+    @property
+    def arrived(self) -> int:
+        """Of these, those that were delivered."""
+        return max(0, min(self.delivered - (self.returning + self.back - self.lost), self.free))
+
+    @property
+    def underway(self) -> int:
+        """Of these, those that were not."""
+        return max(0, min(self.shipped - self.delivered - self.lost, self.free))
+
+    def worth(self, units: int) -> int:
+        """What the first so many refunded units carry."""
+        return of_units(self.goods, self.ordered, units) + of_units(self.tax, self.ordered, units)
+
+
+@dataclass
+class Asked:
+    """A cancellation request: what it asked for, and what of that was cancelled while it was open or by it."""
+
+    by: str
+    asked: Units
+    reason: str | None
+    status: str = "open"
+    rule: str = ""
+    decide_by: int | None = None
+    offers: tuple[str, ...] = ()
+    behind: tuple[str, str] = ("", "")
+    """What alternatives stand in for: outcome and rule, as of the asking."""
+    got: Units = field(default_factory=dict)
+
+    def rest(self, number: int) -> int:
+        return self.asked[number] - self.got.get(number, 0)
+
+
+@dataclass
+class Notice:
+    """A shipping notice."""
+
+    lines: Units
+    carrier: str | None
+    number: str | None
+    seen: int
+    status: str = "announced"
+
+
+@dataclass
+class Parcel:
+    """What the carrier tracks and no notice has announced."""
+
+    carrier: str
+    number: str
+    shipment: str | None
+    lines: Units
+    seen: int
+    delivered: bool = False
+
+
+@dataclass
+class Back:
+    """A return. ``kind``: shipped units, or cancelled ones: rebilled, or never billed again (declined)."""
+
+    lines: Units
+    about: str
+    kind: str = "shipped"
+    status: str = "open"
+    refunded: bool = False
+    delivered: bool = False
+
+
+@dataclass
+class Due:
+    """A deadline."""
+
+    kind: str
+    number: int
+    at: int
+    ref: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.number}"
+
+
+class Ledger:
+    """One order's quantities, money and deadlines."""
+
+    def __init__(self, terms: Terms, order: dict[str, Any], at: int) -> None:
+        self.terms = terms
+        self.order_id = str(order["order_id"])
+        self.placed_at = at
+        self.format = order.get("sale_format", "fixed")
+        self.lines: dict[int, Line] = {}
+        rows = order["lines"]
+        values = [x["quantity"] * cents(x["unit_price"]) - cents(x.get("discount", "0")) for x in rows]
+        off = cents(order.get("discount", "0")) - cents(order.get("rounding", "0"))
+        included = bool(order.get("tax_included", False))
+        for row, value, share in zip(rows, values, shares(off, values), strict=True):
+            units, tax = row["quantity"], 0 if included else cents(row.get("tax", "0"))
+            self.lines[row["line"]] = Line(units, value - share, tax, open=units)
+        self.shipping = cents(order.get("shipping", "0")) + (0 if included else cents(order.get("shipping_tax", "0")))
+        self.total = sum(x.goods + x.tax for x in self.lines.values()) + self.shipping
+        self.paid = self.total if order.get("paid", True) else 0
+        self.other = self.instructed = self.rebilled_back = 0
+        self.credits: list[tuple[int, bool]] = []
+        """Units counted in V, oldest first: of which line, and whether by a cancellation."""
+        self.refunds: dict[str, list[Any]] = {}
+        """refund id → amount, status, failed"""
+        self.requests: dict[str, Asked] = {}
+        self.notices: dict[str, Notice] = {}
+        self.parcels: list[Parcel] = []
+        self.returns: dict[str, Back] = {}
+        self.dues: list[Due] = []
+        self.counted: dict[str, int] = {}
+        self.ship_by: int | None = order.get("ship_by")
+        self.proposed: int | None = None
+        if terms.has("unpaid-auto-cancel") and not order.get("paid", True):
+            by_then = terms.after(at, terms.says("unpaid-auto-cancel", "after"))
+            self.set("unpaid", order.get("pay_by") or by_then, self.order_id)
+        self.late_ship()
+
+    # ---- deadlines -----------------------------------------------------------------------------------------------
+
+    def set(self, kind: str, at: int, ref: str) -> None:
+        """A deadline under the next number of its kind, in the place of an earlier one about the same."""
+        self.dues = [due for due in self.dues if (due.kind, due.ref) != (kind, ref)]
+        self.counted[kind] = self.counted.get(kind, 0) + 1
+        self.dues.append(Due(kind, self.counted[kind], at, ref))
+
+    def late_ship(self) -> None:
+        """What is not shipped by then cancels itself."""
+        if self.terms.has("late-ship-auto-cancel") and self.ship_by is not None:
+            length = self.terms.says("late-ship-auto-cancel", "after-ship-by")
+            self.set("late-ship", self.terms.after(self.ship_by, length), self.order_id)
+
+    # ---- sums ----------------------------------------------------------------------------------------------------
+
+    @property
+    def open_units(self) -> int:
+        return sum(x.open for x in self.lines.values())
+
+    @property
+    def shipped_units(self) -> int:
+        return sum(x.shipped for x in self.lines.values())
+
+    @property
+    def value(self) -> int:
+        """V: cancelled, come back or given back, shipping included once due."""
+        shipped = any(notice.status != "void" for notice in self.notices.values())
+        everything = all(x.canceled == x.ordered for x in self.lines.values()) and not shipped
+        return sum(x.worth(x.credited) for x in self.lines.values()) + (self.shipping if everything else 0)
+
+    @property
+    def unpaid(self) -> bool:
+        return self.paid < self.total - self.value
+
+    def refunded(self, value: int) -> int:
+        """What all refunds come to where so much is due back, rebillings aside."""
+        return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
+
+    def settle(self) -> None:
+        """After a commit: one refund, of the increase."""
+        due = self.refunded(self.value) + self.rebilled_back
+        if due > self.instructed:
+            self.refunds[f"refund-{len(self.refunds) + 1}"] = [due - self.instructed, "due", False]
+            self.instructed = due
+
+    def credit(self, number: int, count: int, canceled: bool) -> None:
+        """Count units in V."""
+        self.lines[number].credited += count
+        self.credits += [(number, canceled)] * count
+
+    # ---- requests ------------------------------------------------------------------------------------------------
+
+    def waiting(self) -> list[tuple[str, Asked]]:
+        """The open requests."""
+        return [(name, request) for name, request in self.requests.items() if request.status == "open"]
+
+    def left(self, request: Asked) -> tuple[Units, Units]:
+        """What of a request is still open, and what of it shipped and may come back. Nobody's units ship first."""
+        here = {x: min(request.rest(x), self.lines[x].open) for x in request.asked}
+        gone = {x: min(request.rest(x) - here[x], self.lines[x].free) for x in request.asked}
+        return {x: n for x, n in here.items() if n}, {x: n for x, n in gone.items() if n > 0}
+
+    def cancel(self, number: int, count: int, at: int, request: Asked | None = None, killed: bool = False) -> None:
+        """Open units become cancelled, those that an open request asks for first."""
+        line = self.lines[number]
+        line.open -= count
+        line.canceled_at = at
+        if killed:
+            line.killed += count
+        else:
+            line.plain += count
+        self.credit(number, count, canceled=True)
+        for each in self.requests.values():
+            if (each.status == "open" or each is request) and number in each.asked:
+                each.got[number] = min(each.asked[number], each.got.get(number, 0) + count)
+
+    def close_answered(self) -> None:
+        """Whatever leaves nothing of a request open closes it; under mutual consent what shipped stays asked."""
+        for _, request in self.waiting():
+            here, gone = self.left(request)
+            if not here and not (self.terms.mutual and gone):
+                got = sum(request.got.values())
+                whole = got == sum(request.asked.values())
+                request.status = "approved" if whole else "partly" if got else "shipped"
+
+    # ---- parcels -------------------------------------------------------------------------------------------------
+
+    def tracked(self, number: int) -> bool:
+        """Whether the carrier tracks a parcel with this line that has not arrived."""
+        return any(x.lines.get(number) and not x.delivered for x in self.parcels) or any(
+            x.status == "tracking" and number in x.lines for x in self.notices.values()
+        )
+
+    @property
+    def all_delivered(self) -> bool:
+        return self.shipped_units > 0 and all(x.delivered >= x.shipped for x in self.lines.values())
+
+    @property
+    def status(self) -> str:
+        """As ``order show`` tells it, the first that fits."""
+        if not self.open_units and not self.shipped_units:
+            return "canceled"
+        if self.waiting():
+            return "cancel_requested"
+        if not self.open_units:
+            return "delivered" if self.all_delivered else "shipped"
+        if self.shipped_units:
+            return "partly_shipped"
+        if any(x.canceled for x in self.lines.values()):
+            return "partly_canceled"
+        return "unpaid" if self.unpaid else "open"
+
+    # ---- returns -------------------------------------------------------------------------------------------------
+
+    def open_return(self, lines: Units, about: str | None, kind: str = "shipped", now: bool = False) -> None:
+        """Units are to come back."""
+        name = f"return-{len(self.returns) + 1}"
+        back = self.returns[name] = Back(dict(lines), about or name, kind)
+        if kind == "shipped":
+            for number, count in lines.items():
+                self.lines[number].returning += count
+        if now:
+            self.give_back(back)
+
+    def give_back(self, back: Back) -> None:
+        """Refund a return of shipped units, once."""
+        if back.kind == "shipped" and not back.refunded:
+            back.refunded = True
+            for number, count in back.lines.items():
+                self.credit(number, count, canceled=False)

@@ -1,0 +1,176 @@
+"""Cancelled but shipped: RULES.md 3, five steps, over the ledger. What was acknowledged is remembered by line."""
+
+from dataclasses import dataclass, field
+
+from tests.spec.model.judging import Picks, named
+from tests.spec.model.ledger import No, Units
+from tests.spec.model.parcels import Parcels
+
+
+@dataclass
+class Found:
+    """A parcel that left although it was cancelled, and how far it has come."""
+
+    lines: Units
+    carrier: str
+    number: str
+    stage: str = "found"
+    notice: str = ""
+
+
+@dataclass
+class Bill:
+    """A rebilling: what it bills for each unit, by line."""
+
+    units: dict[int, list[int]]
+    status: str = "due"
+    memo: str | None = None
+    back: Units = field(default_factory=dict)
+    """Units of it that came back."""
+
+    @property
+    def amount(self) -> int:
+        return sum(map(sum, self.units.values()))
+
+
+class Rebilling(Parcels):
+    """The steps after a parcel that should not have left."""
+
+    astray: Found | None = None
+    notices_sent = 0
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self.bills: dict[str, Bill] = {}
+        self.attached: dict[str, str] = {}
+        """Evidence: what it is about."""
+
+    def found(self, lines: Units, carrier: str, number: str) -> None:
+        """What was found before the customer has answered is one matter with this; the notice has to say all of it."""
+        for x, count in lines.items():
+            self.lines[x].found += count
+        before = self.astray.lines if self.astray is not None and self.astray.stage in ("found", "notified") else {}
+        if before and self.astray is not None and self.astray.stage == "found":
+            carrier, number = self.astray.carrier, self.astray.number
+        self.astray = Found({x: before.get(x, 0) + lines.get(x, 0) for x in {**before, **lines}}, carrier, number)
+
+    def report_shipped_after_cancel(
+        self, by: str, at: int, carrier: str, tracking_number: str, lines: Picks = None
+    ) -> None:
+        units = {}
+        for x, count in named(self, lines):
+            left = self.lines[x].canceled - self.lines[x].found
+            units[x] = left if count is None else count
+            if not self.terms.rebills or not left or units[x] > left:
+                raise No("nothing-canceled")
+        self.found(units, carrier, tracking_number)
+
+    def notify_customer(self, by: str, at: int, text: str) -> None:
+        """Texts here have a link where they say so, and lack the number where they are too short to hold it."""
+        if self.astray is None or self.astray.stage != "found":
+            raise No("step-out-of-order")
+        if "https://" in text:
+            raise No("notice-has-link")
+        if self.astray.carrier not in text or self.astray.number not in text:
+            raise No("notice-lacks-tracking")
+        self.notices_sent += 1
+        self.astray.stage, self.astray.notice = "notified", f"notice-{self.notices_sent}"
+        self.set("acknowledge", self.terms.after(at, "14 days"), self.astray.notice)
+
+    def acknowledge(
+        self, by: str, at: int, accepts_item: bool, accepts_rebilling: bool, evidence: tuple[str, ...] = ()
+    ) -> None:
+        if self.astray is None or self.astray.stage != "notified":
+            raise No("step-out-of-order")
+        both = accepts_item and accepts_rebilling
+        if by == "support" and both and not (evidence and all(self.attached.get(x) == "rebill" for x in evidence)):
+            raise No("evidence-of-acknowledgment")
+        self.astray.stage = "acknowledged" if both else "declined"
+        if both:
+            for x, count in self.astray.lines.items():
+                self.lines[x].accepted += count
+        else:
+            self.open_return(self.astray.lines, "rebill", "declined")
+
+    def billed(self, number: int) -> int:
+        """Units of a line that were billed again, confirmed or not."""
+        return sum(len(bill.units.get(number, ())) for bill in self.bills.values())
+
+    def rebill(self, by: str, at: int, lines: Picks = None) -> None:
+        left = {x: line.accepted - self.billed(x) for x, line in self.lines.items()}
+        said = dict(named(self, lines)) if lines else {x: None for x, units in left.items() if units}
+        wanted = {x: left[x] if count is None else count for x, count in said.items()}
+        if not wanted or any(not 0 < units <= left[x] for x, units in wanted.items()):
+            stage = "" if self.astray is None else self.astray.stage
+            raise No(
+                "memo-needs-acknowledgment" if stage in ("notified", "declined", "silent") else "step-out-of-order"
+            )
+        self.bills[f"rebill-{len(self.bills) + 1}"] = Bill(self._had_refunded(wanted))
+
+    def _had_refunded(self, wanted: Units) -> dict[int, list[int]]:
+        """What cancelled units had refunded, oldest first: each unit's place in V tells its part of all refunds."""
+        skip = {x: self.billed(x) for x in wanted}
+        units: dict[int, list[int]] = {x: [] for x in wanted}
+        value, place = 0, dict.fromkeys(self.lines, 0)
+        for x, canceled in self.credits:
+            worth = self.lines[x].worth(place[x] + 1) - self.lines[x].worth(place[x])
+            place[x] += 1
+            if canceled and x in wanted and skip[x]:
+                skip[x] -= 1
+            elif canceled and x in wanted and len(units[x]) < wanted[x]:
+                units[x].append(self.refunded(value + worth) - self.refunded(value))
+            value += worth
+        return units
+
+    def _bill(self, rebill_id: str) -> Bill:
+        if rebill_id not in self.bills:
+            raise No("no-such-rebill")
+        if self.bills[rebill_id].status == "confirmed":
+            raise No("rebill-closed")
+        return self.bills[rebill_id]
+
+    def confirm_rebill(self, by: str, at: int, rebill_id: str) -> None:
+        bill = self._bill(rebill_id)
+        bill.status = "confirmed"
+        for x, units in bill.units.items():
+            self.lines[x].rebilled += len(units)
+
+    def fail_rebill(self, by: str, at: int, rebill_id: str) -> None:
+        self._bill(rebill_id)
+
+    def issue_credit_memo(self, by: str, at: int, memo_id: str, rebill_id: str) -> None:
+        if not any(line.accepted for line in self.lines.values()):
+            raise No("memo-needs-acknowledgment")
+        bill = self.bills.get(rebill_id)
+        if bill is None or bill.status != "confirmed":
+            raise No("step-out-of-order")
+        if bill.memo is not None:
+            raise No("memo-exists")
+        bill.memo = memo_id
+        paid = sum(len(units) for each in self.bills.values() if each.memo for units in each.units.values())
+        accepted = sum(line.accepted for line in self.lines.values())
+        if self.astray is not None and self.astray.stage == "acknowledged" and paid >= accepted:
+            self.astray.stage = "closed"
+
+    def silence(self) -> None:
+        """Not billed, no memo, closed as not acknowledged."""
+        assert self.astray is not None
+        self.astray.stage = "silent"
+
+    # ---- what comes back of it -----------------------------------------------------------------------------------
+
+    def with_customer(self, number: int) -> int:
+        """Rebilled units that are in no return and did not come back."""
+        back = sum(x.lines.get(number, 0) for x in self.returns.values() if x.kind == "rebilled")
+        return max(0, self.lines[number].rebilled - back)
+
+    def came_back(self, lines: Units) -> None:
+        """What was billed again for units that come back is due back, the units billed first first."""
+        for number, count in lines.items():
+            for bill in self.bills.values():
+                units, gone = bill.units.get(number, []), bill.back.get(number, 0)
+                if bill.status == "confirmed" and count:
+                    taken = units[gone : gone + count]
+                    self.rebilled_back += sum(taken)
+                    bill.back[number] = gone + len(taken)
+                    count -= len(taken)
