@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from infra.notices.running import Notifying
     from infra.projecting import Projecting
     from infra.publishing.running import Publishing
+    from infra.share.attending import Listening
+    from infra.share.sharing import Sharing
 
 T = TypeVar("T")
 
@@ -75,6 +77,7 @@ class App:
         publishing: "Publishing | None",
         notifying: "Notifying | None",
         commanding: "Commanding | None",
+        sharing: "Sharing | None",
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -94,6 +97,8 @@ class App:
         """What tells buyers and sellers; None where this process does not."""
         self.commanding = commanding
         """What takes commands from a topic; None where this process does not."""
+        self.sharing = sharing
+        """Which partitions are here, and who has the others; None where this process follows all of them."""
         self._loop = loop
         self._closing = closing
 
@@ -170,6 +175,7 @@ def _wire(
     closing: ExitStack,
 ) -> App:
     where = settings.journal_at
+    share_url = settings.share_url if publish else None
     wake: list[Callable[[], None]] = []
 
     def woken() -> None:
@@ -190,8 +196,9 @@ def _wire(
         closing.callback(journal.close)
     slot = claim_slot(directory)
     closing.callback(slot.release)
-    states = _local_states(slot, journal)
-    closing.callback(_close_states, states)
+    states = {} if share_url is not None else _local_states(slot, journal)
+    beneath = closing.enter_context(ExitStack())
+    beneath.callback(_close_states, states)
     prepare(control, journal)
     vault = open_vault(settings)
     closing.callback(vault.close)
@@ -222,18 +229,31 @@ def _wire(
         engine.tell(publishing)
 
     notifying: Notifying | None = None
-    if publish and settings.post_at != "off":
+    if publish and settings.post_at != "off" and share_url is None:
         from infra.notices.running import open_notifying
 
         notifying = open_notifying(settings, directory, slot.path, journal.identity, engine, vault)
         closing.callback(notifying.close)
         engine.tell(notifying)
 
+    sharing: Sharing | None = None
+    if share_url is not None:
+        from infra.share.sharing import open_sharing
+
+        def listeners() -> "list[Listening]":
+            return [each for each in (erasing, projecting, publishing) if each is not None]
+
+        sharing = open_sharing(settings, share_url, slot.path, engine, vault, listeners, GROUPED)
+        beneath.callback(sharing.attending.close)
+        closing.callback(sharing.close)
+
     commanding: Commanding | None = None
     if publish and settings.commands_at is not None:
         from infra.commands.running import open_commanding
 
-        commanding = open_commanding(settings, journal, slot.path, engine, vault)
+        commanding = open_commanding(
+            settings, journal, slot.path, engine, vault, None if sharing is None else sharing.attending
+        )
 
     def step() -> bool:
         moved = engine.step(clock())
@@ -272,6 +292,9 @@ def _wire(
         publishing.start(on_defect)
     if notifying is not None:
         notifying.start(on_defect)
+    if sharing is not None:
+        closing.callback(sharing.attending.stop)
+        sharing.start(on_defect)
     if commanding is not None:
         closing.callback(commanding.close)
         commanding.start(on_defect)
@@ -289,6 +312,7 @@ def _wire(
         publishing,
         notifying,
         commanding,
+        sharing,
         closing,
     )
 

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "RESCIND_CONFIG"
 """The environment variable that names the settings file."""
+PROCESS_URL: Final = re.compile(r"https?://([A-Za-z0-9.\-]{1,253}|\[[0-9a-fA-F:]{2,45}\]):[0-9]{1,5}", re.ASCII)
+"""What a process may advertise: scheme, host and port, and nothing behind them."""
 MOST_PARTITIONS: Final = 400
 """As many as an embedded journal can have."""
 
@@ -377,6 +379,17 @@ class Settings(BaseSettings):
     schema_registry_credentials: SecretStr | None = Field(
         None, description="`user:password` there. By environment only."
     )
+    follow: Literal["all", "share"] = Field(
+        "all",
+        description="Which partitions `rescind serve` follows: `all`, or its `share`: those that the group of all such "
+        'processes gives it. A share needs a journal on Kafka, `commands = "on"`, views and vault in PostgreSQL, and '
+        "`advertise`.",
+    )
+    advertise: str | None = Field(
+        None,
+        description="Where other processes of the group reach this one, like `http://127.0.0.1:8080`: its own address, "
+        'not that of what stands before all of them. For `follow = "share"`.',
+    )
     host: str = Field("127.0.0.1", description="Where `rescind serve` listens.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="Its port; 0 takes a free one.")
     marketplaces: dict[MarketName, Marketplace] = Field(
@@ -394,6 +407,13 @@ class Settings(BaseSettings):
         ):
             raise ValueError(f"{value!r} is no address of pages, like https://orders.example.org")
         return None if value is None else value.rstrip("/")
+
+    @field_validator("advertise")
+    @classmethod
+    def _is_a_process(cls, value: str | None) -> str | None:
+        if value is not None and not PROCESS_URL.fullmatch(value):
+            raise ValueError(f"{value!r} is no address of a process, like http://127.0.0.1:8080")
+        return value
 
     @field_validator("vault_key")
     @classmethod
@@ -460,6 +480,30 @@ class Settings(BaseSettings):
         if self.journal_at.kafka is None:
             return "outbox"
         return "off" if self.public_topics_at is None else "topic"
+
+    @property
+    def share_url(self) -> str | None:
+        """Where a process that follows its share is reached by the others; None for one that follows all partitions.
+        SettingsError where a share cannot be followed."""
+        if self.follow == "all":
+            return None
+        why = "where follow is share"
+        if self.journal_at.kafka is None:
+            raise SettingsError(f"journal: must be on Kafka (kafka://HOST:PORT/PREFIX) {why}: its group shares out")
+        if self.commands != "on":
+            raise SettingsError(f"commands: must be on {why}: commands for the other partitions go by that topic")
+        if self.views_at.postgresql is None:
+            raise SettingsError(f"views: must be in PostgreSQL {why}: lists and searches are of all partitions")
+        if self.vault_at.postgresql is None:
+            raise SettingsError(f"vault: must be in PostgreSQL {why}: every process reads what every other one sealed")
+        if self.advertise is None:
+            raise SettingsError(f"advertise: the key is required {why}, like http://127.0.0.1:8080")
+        if self.post_at in ("smtp", "outbox"):
+            raise SettingsError(
+                f"post: cannot be {self.post_at} {why}, since the book of who was told is kept beside one process: "
+                "leave it to who reads the topic notifications, or have one more process follow all partitions and send"
+            )
+        return self.advertise
 
     @property
     def smtp_at(self) -> "SmtpAt":

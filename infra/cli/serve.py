@@ -30,6 +30,8 @@ def serve(settings: "Settings", demo: bool) -> int:
         sys.stderr.write("rescind: the engine has ended by a defect; start the process again\n")
         os.kill(os.getpid(), signal.SIGTERM)
 
+    if demo and settings.follow == "share":
+        raise Wrong("--demo fills a store by itself: start once without follow = share, and share it out then")
     with open_app(settings, publish=True, on_defect=defect) as app:
         if demo:
             from infra.demo import MARKETPLACE, seed

@@ -63,16 +63,25 @@ class Intake:
     """One member. ``open`` it, ``poll`` it, and after each poll look at ``moves`` before its records. One thread."""
 
     def __init__(
-        self, at: KafkaAt, security: Security, member: str, partitions: int, patience: Patience | None = None
+        self,
+        at: KafkaAt,
+        security: Security,
+        member: str,
+        partitions: int,
+        patience: Patience | None = None,
+        url: str | None = None,
     ) -> None:
-        """``member``: a name that no other process has. Nothing is connected yet."""
+        """``member``: a name that no other process has. ``url``: where this process is reached, if the others of the
+        group are to know. Nothing is connected yet."""
         self.member = member
         self.topic_id = ""
         """The id of the commands topic, once open."""
         self.membership: ConsumerGroupMetadata | None = None
         """What offsets are to be committed with; None while this is no member."""
+        self.settled = False
+        """Whether nothing was being shared out anew after the last poll."""
         self._at = at
-        self._connection = connection(at.servers, security)
+        self._connection = connection(at.servers, security) | ({} if url is None else {"client_id": url})
         self._partitions = partitions
         self._patience = patience or Patience()
         self._consumer: Any = None
@@ -83,7 +92,7 @@ class Intake:
     @property
     def group(self) -> str:
         """The group's name."""
-        return f"{self._at.prefix}.engines"
+        return self._at.engines
 
     @property
     def joined(self) -> bool:
@@ -151,6 +160,7 @@ class Intake:
         except KafkaError as error:
             raise _unavailable(error) from error
         now = consumer.group_metadata()
+        self.settled = now.state == MemberState.STABLE
         if now.generation_id < 0:
             self.membership = None
         elif now.state == MemberState.STABLE:

@@ -35,6 +35,8 @@ AT_ONCE: Final = 500
 """Records that a poll brings at most."""
 IDLE: Final = 0.05
 """Seconds that a poll waits for inputs where nothing is on its way."""
+JOINING: Final = 1.0
+"""The same while this is no member: on a busy machine a client that is given less time at once never becomes one."""
 PAUSE: Final = 0.005
 """Seconds between two looks at the topic while something is; answers wake the loop before."""
 AGAIN: Final = SECOND
@@ -69,21 +71,25 @@ class Commanding:
         member: str,
         within: float,
         attend: Attends | None = None,
+        url: str | None = None,
         patience: Patience | None = None,
     ) -> None:
         """``member``: this process's name in the group, which no other has. ``within``: seconds for which a command
-        that cannot be decided now is asked again. Nothing is connected yet."""
+        that cannot be decided now is asked again. ``url``: where this process is reached, as the group tells the
+        others. Nothing is connected yet."""
         self.at = at
         self.assigned: frozenset[int] = frozenset()
         """The partitions whose inputs are this process's."""
         self.lag = 0
         """Inputs of these that are not answered, about."""
+        self.joined = False
+        """Whether it is one of the group now, and knows which partitions are its own."""
         self.ousted = False
         """Whether it has ended, because another process has its name."""
         self._doubt: str | None = None
         self._form = form
         self._attend = attend
-        self._intake = Intake(at, security, member, partitions, patience)
+        self._intake = Intake(at, security, member, partitions, patience, url)
         self._outlet = Outlet(at, security, member, patience)
         self._gateway = Gateway(form, engine, patience=int(within * SECOND), wake=self.wake)
         self._loop = Loop("gateway", self._step, self._pause)
@@ -155,7 +161,7 @@ class Commanding:
         self._gateway.give_up(list(self._gateway.unanswered))
         self._intake.close()
         self._outlet.let_go()
-        self._is_open = self._taken_over = False
+        self._is_open = self._taken_over = self.joined = False
         self._again_at = _steady() + AGAIN
 
     def _take(self, now: Instant) -> bool:
@@ -163,12 +169,14 @@ class Commanding:
         room = self._gateway.room
         if not room:
             return False
-        given = self._intake.poll(0 if self._gateway.pending else IDLE, min(room, AT_ONCE))
+        patience = IDLE if self._intake.settled else JOINING
+        given = self._intake.poll(0 if self._gateway.pending else patience, min(room, AT_ONCE))
         for kind, partitions in self._intake.moves():
             if kind == "went":
                 self._gateway.give_up(partitions)
         if self._intake.joined:
             self._doubt = None
+            self.joined = True
             self._follow(self._intake.assigned)
         self._gateway.take(given, now)
         if now >= self._count_at:
@@ -230,6 +238,7 @@ def open_commanding(
         member=settings.commands_member or member_name(slot),
         within=settings.answer_within,
         attend=attend,
+        url=settings.share_url,
     )
 
 

@@ -32,6 +32,14 @@ def router(app: App) -> APIRouter:
         if not caught_up:
             why = "; ".join(trouble.values()) or "the log is not read to its end yet"
             return unavailable("not-caught-up", why).response()
+        if app.sharing is not None:
+            assert app.commanding is not None
+            if not app.commanding.joined:
+                why = app.commanding.trouble or "the group has not said which partitions are this process's"
+                return unavailable("not-joined", why).response()
+            if not app.sharing.attending.settled:
+                waits = "; ".join(dict(app.sharing.attending.trouble).values()) or "partitions are being taken up"
+                return unavailable("not-caught-up", waits).response()
         beside = {"erasing": app.erasing, "notices": app.notifying, "views": app.views, "commands": app.commanding}
         troubled = {name: of.trouble for name, of in beside.items() if of is not None and of.trouble is not None}
         return json_response({"status": "ready"} | ({"trouble": troubled} if troubled else {}))

@@ -65,15 +65,29 @@ def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
     asgi.add_exception_handler(Problem, _problem)
     asgi.add_exception_handler(HTTPException, _http_exception)
     asgi.add_exception_handler(Exception, _defect)
+    sharing = app.sharing
+    if sharing is not None:
+        from infra.http.passing import Passing
+
+        asgi.add_middleware(
+            Passing,
+            engine=app.engine,
+            whereabouts=sharing.whereabouts,
+            own=sharing.url,
+            answer_within=app.settings.answer_within,
+            problem=_answer_as_asked,
+        )
     asgi.add_middleware(SecurityHeaders)
     return asgi
 
 
 async def _problem(request: Request, wrong: Exception) -> Response:
     assert isinstance(wrong, Problem)
-    if _wants_page(request):
-        return pages.problem_page(wrong)
-    return wrong.response()
+    return _answer_as_asked(request.scope, wrong)
+
+
+def _answer_as_asked(scope: Scope, problem: Problem) -> Response:
+    return pages.problem_page(problem) if _wants_page(scope["path"]) else problem.response()
 
 
 async def _http_exception(request: Request, wrong: Exception) -> Response:
@@ -92,8 +106,7 @@ async def _defect(request: Request, wrong: Exception) -> Response:
     )
 
 
-def _wants_page(request: Request) -> bool:
-    path = request.url.path
+def _wants_page(path: str) -> bool:
     return not path.startswith(("/v1/", "/healthz", "/readyz", "/openapi.json", "/static/"))
 
 

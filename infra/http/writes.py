@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +19,9 @@ from infra.http.previews import Confirmation, Preview, needs_confirmation
 from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.reads import Reads
 from infra.http.strict_json import MAX_BYTES, NotJson, read_json, too_long
+
+if TYPE_CHECKING:
+    from infra.share.sharing import Sharing
 
 
 class Writes:
@@ -37,7 +41,10 @@ class Writes:
         confirmation = None
         if needs_confirmation(command):
             confirmation = Confirmation(getattr(command, "confirmation", None))
+        until = asyncio.get_running_loop().time() + self._app.settings.answer_within
         outcome = await self._decided(command, expected, confirmation)
+        if outcome.rule == "not-followed" and self._app.sharing is not None:
+            return await self._asked(self._app.sharing, command, expected, confirmation is not None, until)
         fresh = None if confirmation is None else _to_show(outcome, confirmation)
         contact = self._app.market(marketplace).contact
         return answers.of_write(outcome, command, self._reads.explained(fresh, self._app.clock()), contact)
@@ -111,13 +118,36 @@ class Writes:
             future = self._app.engine.submit(command, expected_version=expected, confirm=confirmation)
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._app.settings.answer_within)
         except TimeoutError:
-            raise unavailable(
-                "outcome-unknown",
-                "the answer did not come in time; ask again with the same Idempotency-Key and you will learn what "
-                "became of it",
-            ) from None
+            raise _outcome_unknown() from None
         finally:
             self._in_flight.discard(mine)
+
+    async def _asked(
+        self, sharing: "Sharing", command: Command, expected: int | None, confirmed: bool, until: float
+    ) -> Response:
+        """Have it decided by the process that follows the order."""
+        from infra.commands.form import response_of
+        from infra.share.asking import MaybeAsked, NotAsked
+
+        mine = (command.stream, command.command_id)
+        self._in_flight.add(mine)
+        try:
+            future = await asyncio.to_thread(sharing.asking.ask, command, expected, confirmed)
+            left = until - asyncio.get_running_loop().time()
+            return response_of(*await asyncio.wait_for(asyncio.wrap_future(future), max(left, 0.0)))
+        except NotAsked as wrong:
+            raise unavailable(wrong.rule, str(wrong)) from None
+        except (TimeoutError, MaybeAsked):
+            raise _outcome_unknown() from None
+        finally:
+            self._in_flight.discard(mine)
+
+
+def _outcome_unknown() -> Problem:
+    return unavailable(
+        "outcome-unknown",
+        "the answer did not come in time; ask again with the same Idempotency-Key and you will learn what became of it",
+    )
 
 
 def _to_show(outcome: Outcome, confirmation: Confirmation) -> Preview | None:

@@ -32,6 +32,11 @@ class KafkaAt:
         return f"{self.prefix}.control"
 
     @property
+    def engines(self) -> str:
+        """The group of those who take them."""
+        return f"{self.prefix}.engines"
+
+    @property
     def commands(self) -> str:
         """The topic that asynchronous commands come by."""
         return f"{self.prefix}.{COMMANDS}"

@@ -37,11 +37,12 @@ def test_an_engine_is_set_as_its_settings_are_called(name: str, monkeypatch: pyt
     assert at.partitions == 12
     assert at.directory == Path("/var/lib/rescind")
     assert settings.views_at.postgresql == settings.vault_at.postgresql is not None
+    assert settings.share_url == f"http://127.0.0.1:{settings.port}"
 
 
-def test_two_engines_differ_in_their_port_alone() -> None:
+def test_two_engines_differ_in_where_they_are_alone() -> None:
     one, other = ENGINES.values()
-    assert {key for key in one if one[key] != other[key]} == {"RESCIND_PORT"}
+    assert {key for key in one if one[key] != other[key]} == {"RESCIND_PORT", "RESCIND_ADVERTISE"}
     services = [{k: v for k, v in SERVICES[name].items() if k != "environment"} for name in ENGINES]
     assert services[0] == services[1]
 

@@ -1,0 +1,33 @@
+"""Two processes that share one journal out, for all tests of this folder that break nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker.fixtures import Kafka
+from tests.integration.http.asking import Http
+from tests.integration.share.elsewhere import Elsewhere
+from tests.integration.share.serving import Together, together
+from tests.postgresql.fixtures import new_schema
+from tests.postgresql.server import Server
+
+
+@pytest.fixture(scope="session")
+def pair(kafka: Kafka, postgresql_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
+    """Both are ready, and have partitions."""
+    folder: Path = tmp_path_factory.mktemp("pair")
+    with together(kafka.url(), new_schema(postgresql_server), folder) as made:
+        made.start(wait=False)
+        made.start(wait=False)
+        made.shared_out()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def http(pair: Together) -> Iterator[Http]:
+    """Asks whoever does not follow what it is about."""
+    client = Elsewhere(pair.all, pair.places())
+    yield client
+    assert len(client.router.asked) in (0, 2), "each of the two was asked about the other's orders"
+    client.close()

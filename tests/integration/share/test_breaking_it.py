@@ -1,0 +1,166 @@
+"""Processes that share partitions out are killed, frozen, joined and left under load: nothing acknowledged is lost,
+nothing happens twice, each partition is followed again, and the views never go back (DESIGN 3.2 and 3.4)."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from infra.settings import views_at
+from tests.broker.fixtures import Kafka
+from tests.integration.http.asking import SUPPORT, SYSTEM, placing
+from tests.integration.kafka.waiting import soon
+from tests.integration.share.elsewhere import order_in
+from tests.integration.share.load import Load, check
+from tests.integration.share.serving import PARTITIONS, Together, together
+from tests.integration.share.test_procedures_elsewhere import rescind
+from tests.postgresql.fixtures import new_schema
+from tests.postgresql.server import Server
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.slow, pytest.mark.xdist_group("share")]
+
+
+@pytest.fixture
+def two(kafka: Kafka, postgresql_server: Server, tmp_path: Path) -> Iterator[Together]:
+    """Two processes that share the partitions out between them."""
+    with together(kafka.url(), new_schema(postgresql_server), tmp_path) as made:
+        made.start(wait=False)
+        made.start(wait=False)
+        made.shared_out()
+        yield made
+
+
+@contextmanager
+def watched(together: Together) -> Iterator[None]:
+    """The views never go back meanwhile."""
+    watch = Watch(together)
+    try:
+        yield
+    finally:
+        watch.stop()
+    assert watch.looks > 10
+    assert watch.went_back == []
+
+
+class Watch:
+    """Looks at how far the views are, all the time; they never go back."""
+
+    def __init__(self, together: Together) -> None:
+        at = views_at(together.postgresql).postgresql
+        assert at is not None
+        self.went_back: list[str] = []
+        self.looks = 0
+        self._url = together.postgresql
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        before: dict[int, int] = {}
+        with psycopg.connect(self._url, autocommit=True) as db:
+            while not self._stopping.wait(0.02):
+                rows = db.execute("SELECT partition, next_ordinal FROM positions WHERE log = 'journal'").fetchall()
+                for partition, ordinal in rows:
+                    if ordinal < before.get(partition, 0):
+                        self.went_back.append(f"partition {partition}: {before[partition]} and then {ordinal}")
+                    before[partition] = ordinal
+                self.looks += 1
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(30)
+
+
+def as_the_log_has_them(together: Together, orders: int, folder: Path) -> None:
+    """The views, cell by cell, once they have everything that was written."""
+
+    def told() -> int:
+        with psycopg.connect(together.postgresql, autocommit=True) as db:
+            found = db.execute("SELECT count(*) FROM orders").fetchone()
+        return 0 if found is None else int(found[0])
+
+    soon(lambda: told() == orders)
+    report = rescind(together, folder, "replay", "--check")
+    assert report["differing"] == 0, report
+    assert report["rows"]["orders"] == orders
+
+
+def test_a_process_is_killed_joins_again_and_a_third_comes_and_goes_under_load(two: Together, tmp_path: Path) -> None:
+    first, second = two.all
+    alive = [first, second]
+    load = Load(lambda: list(alive))
+
+    def goes_on() -> None:
+        answered = len(load.answers)
+        soon(lambda: len(load.answers) > answered + 20)
+
+    with watched(two):
+        goes_on()
+        alive.remove(first)
+        first.kill()
+        killed = time.monotonic()
+        two.shared_out(second)
+        print(f"all partitions are followed again {time.monotonic() - killed:.1f} s after a kill")
+        goes_on()
+        first.again()
+        soon(lambda: first.is_ready, 120)
+        alive.append(first)
+        two.shared_out(first, second)
+        third = two.start()
+        alive.append(third)
+        two.shared_out(first, second, third)
+        goes_on()
+        alive.remove(third)
+        third.leave()
+        two.shared_out(first, second)
+        load.stop()
+    print(f"{len(load.orders)} orders, asked {load.asked} times, slowest {load.slowest:.1f} s")
+    check(load, [first, second])
+    as_the_log_has_them(two, len(load.orders), tmp_path / "own")
+
+
+def test_a_frozen_process_wakes_up_and_what_it_still_believes_does_no_harm(two: Together, tmp_path: Path) -> None:
+    sleeper, other = two.all
+    mine = [partition for partition, url in two.places().items() if url == sleeper.url]
+    assert 0 < len(mine) < PARTITIONS
+    orders = [order_in(partition, number) for partition in mine for number in range(4)]
+    for order in orders:
+        assert other.post("/v1/acme/orders", placing(order), "place").status_code == 201
+    cancel = {"actor": SUPPORT, "reason": "out_of_stock", "rule": "seller-has-final-say"}
+    notice = {"actor": SYSTEM, "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 3}]}
+
+    def late_to(order: str) -> httpx.Response:
+        """By a connection of its own: the server closes one that was idle for so long."""
+        url = f"{sleeper.url}/v1/acme/orders/{order}/cancellations"
+        return httpx.post(url, json=cancel, headers={"Idempotency-Key": "late"}, timeout=120, trust_env=False)
+
+    with watched(two), ThreadPoolExecutor(len(orders)) as waiting:
+        sleeper.freeze()
+        late = [waiting.submit(late_to, order) for order in orders]  # they wait in its socket: its first thoughts
+        away = other.get(f"/v1/acme/orders/{orders[0]}")
+        assert (away.status_code, away.json()["rule"]) == (503, "not-followed")
+        assert int(away.headers["retry-after"]) >= 1
+        two.shared_out(other)
+        for order in orders:
+            shipped = other.post(f"/v1/acme/orders/{order}/shipments", notice, "ship")
+            assert shipped.status_code == 200, shipped.text
+        sleeper.thaw()
+        for each in late:
+            answer = each.result(120)
+            assert answer.status_code in (409, 503), answer.text
+            if answer.status_code == 409:  # on what it believed it would have been a cancellation
+                assert answer.json()["rule"] == "shipped-lock"
+        two.shared_out(sleeper, other)
+        for order in orders:
+            told = [each.get(f"/v1/acme/orders/{order}/history") for each in two.all]
+            assert told[0].content == told[1].content
+            events = [event["event"] for event in told[0].json()]
+            assert events[:5] == ["OrderPlaced", "PaymentReceived", "LinePartiallyShipped", "AutoCanceled", "RefundDue"]
+            assert events[5:] in ([], ["CommandRefused"])
+    as_the_log_has_them(two, len(orders), tmp_path / "own")

@@ -1,0 +1,63 @@
+"""What must be set where a share is followed: each missing piece is one sentence that names its key (DESIGN 3.2)."""
+
+from typing import Any
+
+import pytest
+
+from infra.settings import SettingsError, load_settings
+
+WHOLE: dict[str, Any] = {
+    "follow": "share",
+    "journal": "kafka://127.0.0.1:9092/shop",
+    "commands": "on",
+    "views": "postgresql://rescind@127.0.0.1:5432/rescind",
+    "vault": "postgresql://rescind@127.0.0.1:5432/rescind",
+    "advertise": "http://127.0.0.1:8001",
+}
+
+
+def test_with_everything_there_it_is_the_advertised_address() -> None:
+    assert load_settings(**WHOLE).share_url == "http://127.0.0.1:8001"
+    assert load_settings(**WHOLE, publish="on").share_url is not None
+    assert load_settings(**WHOLE, publish="on", post="topic").share_url is not None
+
+
+def test_who_follows_all_partitions_needs_none_of_it() -> None:
+    assert load_settings(journal="memory:").share_url is None
+    assert load_settings(**WHOLE | {"follow": "all"}).share_url is None
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("journal", "sqlite:///var/journal"),
+        ("journal", "memory:"),
+        ("commands", "off"),
+        ("views", "sqlite:///views.sqlite"),
+        ("views", "memory:"),
+        ("views", None),
+        ("vault", "vault.sqlite"),
+        ("vault", None),
+        ("advertise", None),
+        ("post", "outbox"),
+    ],
+)
+def test_each_missing_piece_is_named_with_what_it_must_be(key: str, instead: str | None) -> None:
+    settings = load_settings(**WHOLE | {key: instead})
+    with pytest.raises(SettingsError, match=rf"^{key}: .*where follow is share"):
+        settings.share_url  # noqa: B018
+
+
+def test_no_mail_goes_out_from_one_of_several() -> None:
+    settings = load_settings(**WHOLE, post="smtp", smtp_host="mail.example.org")
+    with pytest.raises(SettingsError, match="post: cannot be smtp"):
+        settings.share_url  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:8001", "http://127.0.0.1", "http://127.0.0.1:8001/", "ftp://127.0.0.1:21", "http://u:p@127.0.0.1:80"],
+)
+def test_what_is_advertised_is_scheme_host_and_port(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"advertise: .*like http://127\.0\.0\.1:8080"):
+        load_settings(**WHOLE | {"advertise": address})

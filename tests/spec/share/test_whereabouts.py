@@ -1,0 +1,101 @@
+"""Which process follows which partition, as the group says and as it is remembered (DESIGN 3.2)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from infra.share.whereabouts import OLD, SOON, Places, Whereabouts, places_of
+
+A, B = "http://127.0.0.1:8001", "http://[::1]:8002"
+
+
+def member(client_id: Any, *partitions: int, topic: str = "p.commands") -> dict[str, Any]:
+    assigned = {"assigned_partitions": [{"topic": topic, "partitions": list(partitions)}], "user_data": ""}
+    return {"client_id": client_id, "member_assignment": assigned}
+
+
+def group(*members: dict[str, Any], state: str = "Stable", error: str | None = None) -> dict[str, Any]:
+    return {"group_state": state, "members": list(members), "error": error}
+
+
+def test_each_partition_is_where_its_member_says() -> None:
+    told = places_of(group(member(A, 0, 2), member(B, 1)), "p.commands")
+    assert told == {0: A, 2: A, 1: B}
+
+
+@pytest.mark.parametrize(
+    "client_id",
+    [
+        "rescind", "", None, "http://127.0.0.1", "http://127.0.0.1:8001/path", "http://u:p@127.0.0.1:80", "file:///etc:1",
+        "http://127.0.0.1:8001\r\nx", "http://127.0.0.1:80@evil.example:80", "gopher://127.0.0.1:70",
+    ],
+)  # fmt: skip
+def test_a_member_that_advertises_no_address_is_never_contacted(client_id: Any) -> None:
+    assert places_of(group(member(client_id, 0), member(A, 1)), "p.commands") == {1: A}
+
+
+def test_other_topics_of_a_member_are_not_looked_at() -> None:
+    assert places_of(group(member(A, 0, topic="p.journal")), "p.commands") == {}
+
+
+def test_a_group_that_shares_out_anew_says_nothing_yet() -> None:
+    for state in ("PreparingRebalance", "CompletingRebalance"):
+        assert places_of(group(member(A, 0), state=state), "p.commands") is None
+    assert places_of(group(error="[Error 16] NotCoordinator"), "p.commands") is None
+    half = {"client_id": A, "member_assignment": b""}
+    assert places_of(group(half, member(B, 1)), "p.commands") == {1: B}
+
+
+def test_a_group_without_members_follows_nothing() -> None:
+    assert places_of(group(state="Empty"), "p.commands") == {}
+
+
+class Asked:
+    def __init__(self) -> None:
+        self.now = 50.0
+        self.times = 0
+        self.says: Places | None = {0: A}
+        self.about = Whereabouts(self._ask, lambda: self.now)
+
+    def _ask(self) -> Places | None:
+        self.times += 1
+        return self.says
+
+    def of(self, partition: int) -> str | None:
+        return asyncio.run(self.about.of(partition))
+
+
+def test_what_was_said_is_remembered_for_a_while_and_asked_again_then() -> None:
+    asked = Asked()
+    assert asked.of(0) == A
+    asked.says = {0: B}
+    asked.now += OLD / 2
+    assert (asked.of(0), asked.of(1)) == (A, None)
+    assert asked.times == 1
+    asked.now += OLD
+    assert asked.of(0) == B
+    assert asked.times == 2
+
+
+def test_what_turned_out_wrong_is_asked_again_soon_and_not_at_every_turn() -> None:
+    asked = Asked()
+    asked.of(0)
+    asked.says = {0: B}
+    for _ in range(100):
+        asked.about.doubt()
+        assert asked.of(0) == A
+    assert asked.times == 1
+    asked.now += SOON
+    assert asked.of(0) == B
+
+
+def test_while_the_group_says_nothing_what_it_said_before_is_believed() -> None:
+    asked = Asked()
+    asked.of(0)
+    asked.says = None
+    asked.now += OLD
+    assert asked.of(0) == A
+    asked.now += SOON
+    asked.says = {}
+    assert asked.of(0) is None
