@@ -19,7 +19,7 @@ from domain.instants import Instant
 from domain.links import find_link
 from domain.told import CONFIRMATIONS, REMINDER
 from infra.mail.facts import World, facts
-from infra.mail.packs import Pack, pack
+from infra.mail.packs import LANGUAGES, Pack, pack, sentence
 
 WITHOUT_LINKS: Final = "shipped-although-canceled"
 """The template whose message has no link of any kind."""
@@ -79,7 +79,8 @@ class PackComposer:
         link = None
         if self._public_url is not None and not bare:
             link = f"{self._public_url}/o/{order.marketplace}/{order.order_id}"
-            link += "/receipt" if lead.template in CONFIRMATIONS else ""
+            if lead.template in CONFIRMATIONS:
+                link += "/receipt" + ("" if words.language == LANGUAGES[0] else f"?lang={words.language}")
         return {
             "language": words.language,
             "greeting": _line(frame["greeting"], values),
@@ -104,7 +105,7 @@ def _section(words: Pack, notice: Notice, said: Mapping[str, Any]) -> dict[str, 
 
 def _text(source: str, said: Mapping[str, Any]) -> str:
     """A paragraph; lines that somebody wrote stay lines."""
-    return _clean(_sentence(source).render(said)).strip()
+    return _clean(sentence(source).render(said)).strip()
 
 
 def _line(source: str, said: Mapping[str, Any]) -> str:
@@ -119,16 +120,6 @@ def _clean(text: str) -> str:
 
 
 _TURNS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
-
-
-@cache
-def _sentences() -> Environment:
-    return Environment(autoescape=False, undefined=StrictUndefined)  # plain text; the HTML frame escapes it
-
-
-@cache
-def _sentence(source: str) -> Template:
-    return _sentences().from_string(source)
 
 
 @cache

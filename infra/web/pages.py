@@ -29,7 +29,9 @@ from infra.http.positions import read_token
 from infra.http.problems import Problem, not_found
 from infra.http.reads import Reads
 from infra.http.receipts import Receipts
+from infra.mail.packs import LANGUAGES, pack
 from infra.web import formatting, words
+from infra.web.languages import language_of, others
 from infra.web.list_page import ListPage, search
 from infra.web.matter_page import MatterPage
 from infra.web.order_page import OrderPage
@@ -120,11 +122,14 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         if seen is None or not caller.sees(seen.order):
             raise not_found()
         document = await receipts.document(seen, caller, as_of)
+        language = await language_of(request, app, marketplace, caller)
         return page(
             "receipt.html",
+            language=language,
+            others=others(request, language),
             marketplaces=await marketplaces(),
             marketplace=marketplace,
-            page=ReceiptPage(document, app.clock(), then=as_of is not None),
+            page=ReceiptPage(document, pack(language), then=as_of is not None),
             is_stale=stale,
         )
 
@@ -195,10 +200,11 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
 # ---- rendering ------------------------------------------------------------------------------------------------------
 
 
-def page(template: str, status: int = 200, **said: Any) -> Response:
+def page(template: str, status: int = 200, language: str = LANGUAGES[0], **said: Any) -> Response:
     """A page; never kept by a cache, since it is true as of now only."""
-    text = _environment().get_template(template).render(css=_css_path(), **said)
-    return HTMLResponse(text, status, {"Cache-Control": "no-store"})
+    bar = pack(language).words["page"]
+    text = _environment().get_template(template).render(css=_css_path(), language=language, bar=bar, **said)
+    return HTMLResponse(text, status, {"Cache-Control": "no-store", "Content-Language": language})
 
 
 def problem_page(problem: Problem) -> Response:

@@ -1,10 +1,15 @@
-"""Language packs: one TOML file a language, all with the same keys. Reads one, and writes times and money its way."""
+"""Language packs: one TOML file a language, all with the same keys. Reads one, and writes times and money its way.
+
+They have the words of messages, and those of the receipt as a page, which says the same.
+"""
 
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined, Template
 
 from domain.calendar import zone
 from domain.instants import Instant, to_datetime
@@ -30,6 +35,14 @@ class Pack:
         """A word of a section; the key itself where the pack has none (a code that a newer release knows)."""
         found: str = self.words[section].get(key, key)
         return found
+
+    def say(self, section: str, key: str, **values: Any) -> str:
+        """A sentence of a section with its values, as plain text."""
+        return sentence(self.words[section][key]).render(values)
+
+    def number(self, value: int) -> str:
+        """A whole number in groups."""
+        return f"{value:,}".replace(",", self.words["form"]["group"])
 
     def moment(self, instant: Instant, timezone: str) -> str:
         """An instant to the minute, with its zone."""
@@ -69,6 +82,17 @@ class Pack:
         if len(words) < 2:
             return "".join(words)
         return f"{', '.join(words[:-1])} {self.words['form']['and']} {words[-1]}"
+
+
+@cache
+def _sentences() -> Environment:
+    return Environment(autoescape=False, undefined=StrictUndefined)  # plain text; whoever puts it into HTML escapes it
+
+
+@cache
+def sentence(source: str) -> Template:
+    """The source of a sentence, ready to be said."""
+    return _sentences().from_string(source)
 
 
 @cache

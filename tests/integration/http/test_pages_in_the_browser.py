@@ -102,3 +102,20 @@ def test_a_cases_page_is_reached_from_its_order_and_is_no_wider_than_a_phone(pag
     page.get_by_text("Its text, of which this is the hash").click()
     assert page.locator("pre").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_receipt_is_read_in_another_language_by_a_link_that_no_paper_shows(page: Page, demo: str) -> None:
+    listed = page.request.get(f"{demo}v1/{MARKETPLACE}/orders?limit=200&status=canceled").json()["orders"]
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"{demo}o/{MARKETPLACE}/{listed[0]['order_id']}/receipt")
+    assert (page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()) == ("en", "Cancelled")
+    page.get_by_role("link", name="Deutsch").click()
+    assert (page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()) == ("de", "Storniert")
+    assert page.url.endswith("/receipt?lang=de")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.emulate_media(media="print")
+    assert page.locator(".lead").is_visible()
+    assert not page.get_by_role("link", name="English").is_visible()
+    page.emulate_media(media="screen")
+    page.get_by_role("link", name="English").click()
+    assert page.locator("h1").inner_text() == "Cancelled"

@@ -2,20 +2,29 @@
 
 import time
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
 from starlette.requests import HTTPConnection
 
+from consumers.notices import Contact, State
 from domain.instants import SECOND, format_instant, parse_instant
 from domain.references import read_reference, reference_of
 from infra.app import open_app
 from infra.http.callers import Caller
 from infra.http.server import create
+from infra.mail.packs import LANGUAGES, pack
 from infra.settings import load_settings
+from infra.web import receipt_page
+from infra.web.languages import accepted
 from tests.integration.http.asking import HERE, SYSTEM, Http, notice
 from tests.integration.http.test_pages import Strict
+
+CAUSES = ("request", "seller", "support", "late_ship", "unpaid", "dispute")
+"""Causes of cancellations (COMMANDS.md 5) but fill or kill."""
 
 
 class Whoever:
@@ -125,3 +134,101 @@ def test_that_the_buyer_has_looked_at_the_receipt_is_on_the_record(http: Http) -
     mine = http.get(path.replace("/v1/", "/o/").replace("orders/", ""), x_caller="seller/s-3")
     assert "told-4-seller" in mine.text and "told-4-buyer" not in mine.text
     assert http.get(f"{path}/receipt", x_caller="seller/s-4").status_code == 404
+
+
+# ---- in the reader's language ----------------------------------------------------------------------------------------
+
+
+def page_of(path: str) -> str:
+    """The page of a receipt."""
+    return path.replace("/v1/", "/o/").replace("orders/", "") + "/receipt"
+
+
+def language_of(answer: httpx.Response) -> str:
+    """What a page says its language is, twice."""
+    said: str = answer.headers["content-language"]
+    assert f'<html lang="{said}">' in answer.text
+    return said
+
+
+def test_a_receipt_speaks_the_language_that_its_address_names(http: Http) -> None:
+    path = page_of(killed(http))
+    german, english = http.get(f"{path}?lang=de"), http.get(f"{path}?lang=en")
+    assert (language_of(german), language_of(english)) == ("de", "en")
+    assert "70,00 USD gehen an den Käufer zurück (refund-1, fällig)." in german.text
+    assert "Von 10 Stücken der Bestellung" in german.text and "durch 1 Stornierung. Das kann nicht" in german.text
+    assert "7 of 10 units of order" in english.text and "by 1 cancellation. That cannot" in english.text
+    assert 'href="?lang=en" hreflang="en" lang="en">English</a>' in german.text
+    assert 'href="?lang=de" hreflang="de" lang="de">Deutsch</a>' in english.text
+    then = http.get(f"{path}?as_of=2030-01-01T00:00:00Z&lang=de")
+    assert 'href="?as_of=2030-01-01T00%3A00%3A00Z&amp;lang=en"' in then.text, "the other language says the same"
+    strict = Strict()
+    strict.feed(german.text)
+    assert strict.open == [] and strict.styled == []
+
+
+def test_nothing_on_a_german_receipt_is_english(http: Http) -> None:
+    order = http.place()
+    system = {"kind": "seller", "id": "s-3"}
+    said = {"command": "CancelLines", "command_id": "c", "actor": system, "reason": "buyer_asked"}
+    preview = http.post(f"{order}/cancellations/preview", {"actor": system, "reason": "buyer_asked"}).json()
+    assert http.post(f"{order}/commands", {**said, "confirmation": preview["confirmation"]}).status_code == 200
+    german, english = (http.get(f"{page_of(order)}?lang={name}").text for name in ("de", "en"))
+    assert "Der Verkäufer sagt, der Käufer habe darum gebeten." in german and "vom Verkäufer: der Käufer hat" in german
+    assert "The seller says that the buyer asked for it." in english
+    for section in ("page", "receipt", "cause", "sent", "refund"):
+        for key, text in pack("en").words[section].items():
+            other = pack("de").words[section][key]
+            if text != other and "{" not in text and len(text) > 5 and key != "other":
+                assert f">{text}" not in german and f"{text}<" not in german, (section, key)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("de", "de"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("fr-CA, DE;q=0.5, en;q=0.4", "de"),
+        ("en;q=0.4, de;q=0.5", "de"),
+        ("en-GB,en;q=0.9,de;q=0.8", "en"),
+        ("de;q=0", "en"),
+        ("*", "en"),
+        ("fr", "en"),
+        ("de;q=high", "en"),
+        ("deutsch", "en"),
+        (",;q=1,\u00e4", "en"),
+        ("x" * 5_000, "en"),
+        ("", "en"),
+    ],
+)
+def test_a_browser_says_what_its_reader_speaks(http: Http, header: str, language: str) -> None:
+    assert accepted(header) == language
+    if header.isascii():
+        assert language_of(http.get(page_of(http.place()), accept_language=header)) == language
+
+
+def test_who_has_said_their_language_is_spoken_to_in_it_whatever_the_browser_says(http: Http) -> None:
+    assert http.app.notifying is not None
+    path = page_of(http.place())
+    http.app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
+    by = {"x_caller": "buyer/b-7", "accept_language": "en"}
+    assert language_of(http.get(path, **by)) == "de"
+    assert language_of(http.get(f"{path}?lang=en", **by)) == "en", "but what they ask for now goes before"
+    assert language_of(http.get(f"{path}?lang=fr", **by)) == "de"
+    assert language_of(http.get(path, x_caller="seller/s-3", accept_language="en")) == "en"
+    assert language_of(http.get(path, accept_language="en")) == "en", "whoever is trusted is not the buyer"
+    http.app.notifying.contacts.remove("acme", "buyer", "b-7")
+    assert language_of(http.get(path, **by)) == "en"
+
+
+def test_a_receipt_has_a_word_for_everything_and_uses_every_word() -> None:
+    used = (resources.files("infra.web") / "templates" / "receipt.html").read_text(encoding="utf-8")
+    code = Path(receipt_page.__file__).read_text(encoding="utf-8")
+    for language in LANGUAGES:
+        words = pack(language).words
+        assert set(words["sent"]) == set(receipt_page.STATE) == {*get_args(State), "delivered", "seen", "came-back"}
+        assert set(words["cause"]) == {*CAUSES, "fill_or_kill"}
+        for key in words["receipt"]:
+            names = (f"w.{key} ", f"w.{key}}}", f'w["{key}"]', '"to-" ~ told.audience' if key[:3] == "to-" else "-")
+            in_code = f'"{key}"' in code or key in ("not", "partly", "whole")
+            assert in_code or any(name in used for name in names), key

@@ -101,6 +101,7 @@ def test_standing_the_buyer_is_asked_and_the_seller_told_where_no_request_is_on_
     assert "it counts as your own cancellation, and the buyer is asked" in sellers.text
     *_, buyers, _ = said_by_the_seller("de").carrier.taken
     assert "haben Sie darum gebeten? Vorgang C-" in buyers.subject
+    assert "/o/acme/PO-1/receipt?lang=de" in buyers.text, "and so does its receipt"
 
 
 def test_standing_who_asked_for_a_part_is_asked_about_the_rest() -> None:

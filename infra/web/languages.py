@@ -1,0 +1,65 @@
+"""Which language a page speaks: what the address says, else what the reader said for their mail, else the browser."""
+
+import asyncio
+import re
+from typing import Final
+
+from starlette.requests import Request
+
+from consumers.notices import BookUnavailable
+from consumers.vault import VaultUnavailable
+from infra.app import App
+from infra.http.callers import Caller
+from infra.mail.packs import LANGUAGES, pack
+
+_WANTED: Final = re.compile(
+    r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII
+)
+_MOST: Final = 20
+"""Languages of a header that are looked at."""
+
+
+async def language_of(request: Request, app: App, marketplace: str, caller: Caller) -> str:
+    """``?lang=`` where there is such a language; else that of a buyer's or seller's own contact; else the browser's."""
+    said = request.query_params.get("lang")
+    if said in LANGUAGES:
+        return said
+    return await _of_contact(app, marketplace, caller) or accepted(request.headers.get("accept-language", ""))
+
+
+async def _of_contact(app: App, marketplace: str, caller: Caller) -> str | None:
+    """What they are written to in; None where nobody has said, or it cannot be asked now."""
+    notifying = app.notifying
+    if notifying is None or caller.kind not in ("buyer", "seller"):
+        return None
+    side: Final = "buyer" if caller.kind == "buyer" else "seller"
+    try:
+        contact = await asyncio.to_thread(notifying.contacts.contact, marketplace, side, caller.id)
+    except (BookUnavailable, VaultUnavailable):
+        return None
+    return None if contact is None else contact.language
+
+
+def accepted(header: str) -> str:
+    """The best language of an Accept-Language header; the first one there is where it names none."""
+    best, weight = LANGUAGES[0], 0.0
+    for part in header.split(",")[:_MOST]:
+        found = _WANTED.fullmatch(part)
+        if found is None:
+            continue
+        name, q = found[1].lower(), float(found[2] or 1)
+        if name == "*":
+            name = LANGUAGES[0]
+        if name in LANGUAGES and q > weight:
+            best, weight = name, q
+    return best
+
+
+def others(request: Request, language: str) -> list[dict[str, str]]:
+    """Links to the same page in the other languages."""
+    found = []
+    for each in LANGUAGES:
+        if each != language:
+            href = f"?{request.url.include_query_params(lang=each).query}"
+            found.append({"language": each, "name": pack(language).words["page"]["other"], "href": href})
+    return found
