@@ -45,8 +45,8 @@ test-long: install  ## the long ones: more seeds, more random examples
 	RESCIND_EXAMPLES=20 $(PYTEST) $(PARALLEL) -m "slow or random" tests
 
 MINUTES ?= 10
-chaos: install  ## ten minutes of three brokers and two engines under load, killed every few seconds (MINUTES=2, SEED=1)
-	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+chaos: install  ## ten minutes of three brokers and two engines under load, killed every few seconds (MINUTES=2, SEED=1, SHARE=1)
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(SHARE),--share)
 
 check: static quick  ## format, lint, types, import contracts, quick tests: under a minute
 

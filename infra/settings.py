@@ -388,7 +388,8 @@ class Settings(BaseSettings):
     advertise: str | None = Field(
         None,
         description="Where other processes of the group reach this one, like `http://127.0.0.1:8080`: its own address, "
-        'not that of what stands before all of them. For `follow = "share"`.',
+        'not that of what stands before all of them. For `follow = "share"`, and for who takes commands beside such '
+        "processes.",
     )
     host: str = Field("127.0.0.1", description="Where `rescind serve` listens.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="Its port; 0 takes a free one.")

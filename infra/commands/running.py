@@ -238,7 +238,7 @@ def open_commanding(
         member=settings.commands_member or member_name(slot),
         within=settings.answer_within,
         attend=attend,
-        url=settings.share_url,
+        url=settings.advertise,
     )
 
 

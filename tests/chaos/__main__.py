@@ -12,6 +12,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="of load and kills, default 10")
     parser.add_argument("--seed", type=int, help="of load and kills; when things happen is the machine's, all the same")
+    parser.add_argument("--share", action="store_true", help="engines that follow all partitions or a share, by chance")
     parser.add_argument("--quiet", action="store_true", help="only the summary")
     asked = parser.parse_args()
     if not 0 < asked.minutes <= 120:
@@ -19,7 +20,8 @@ def main() -> int:
     seed = random.randrange(1_000_000) if asked.seed is None else asked.seed
     print(f"seed {seed}, {asked.minutes:g} minutes", flush=True)
     try:
-        report = chaos(asked.minutes, seed, lambda line: None if asked.quiet else print(line, flush=True))
+        say = lambda line: None if asked.quiet else print(line, flush=True)  # noqa: E731
+        report = chaos(asked.minutes, seed, say, share=asked.share)
     except Broken as broken:
         print(f"BROKEN {broken}")
         return 1

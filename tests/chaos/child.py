@@ -2,6 +2,9 @@
 
 In: ``[NUMBER, BODY]``. Out: ``["ready"]``, then ``[NUMBER, KIND, RULE, STANDING]`` for each command, where STANDING is
 null or ``[PARTITION, ORDINAL, HASH]``. When nothing more comes in, it ends.
+
+Where the settings have it follow a share, what it does not follow is asked of whoever does, through the topics; then
+STANDING is null or ``[PARTITION, POSITION]``, of the last event.
 """
 
 import faulthandler
@@ -11,19 +14,21 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
 from functools import partial
 from typing import Any
 
 from consumers.journal import JournalUnavailable
 from consumers.outcomes import Outcome
-from domain.commands import parse_command
+from domain.commands import Command, parse_command
 from domain.errors import BadInput
 from infra.app import App, open_app
 from infra.settings import load_settings
 
 PATIENCE = 90.0
 """Seconds that brokers may be away when an engine starts."""
+ASKED_AT_ONCE = 24
 DEFECT = 70
 """What it ends with when the engine's loop has a defect."""
 
@@ -47,13 +52,45 @@ def told(number: int, future: Future[Outcome]) -> None:
     say([number, outcome.kind, outcome.rule, None if at is None else [at.partition, at.ordinal, at.hash.hex()]])
 
 
+def decided(app: App, asking: ThreadPoolExecutor, number: int, command: Command, future: Future[Outcome]) -> None:
+    """The engine has answered; where another process follows the order, that one is asked."""
+    if app.sharing is not None and future.exception() is None and future.result().rule == "not-followed":
+        asking.submit(elsewhere, app, number, command)
+    else:
+        told(number, future)
+
+
+def elsewhere(app: App, number: int, command: Command) -> None:
+    """As ``infra.http.writes`` asks."""
+    from infra.http.positions import read_token
+    from infra.share.asking import MaybeAsked, NotAsked
+
+    assert app.sharing is not None
+    try:
+        future = app.sharing.asking.ask(command, None, False)
+        value, headers = future.result(app.settings.answer_within)
+    except NotAsked as wrong:
+        say([number, "unavailable", wrong.rule, None])
+        return
+    except (MaybeAsked, Late):
+        say([number, "unknown", "outcome-unknown", None])
+        return
+    except Exception as defect:  # noqa: BLE001 - an oracle speaks
+        say([number, "defect", repr(defect), None])
+        return
+    body = json.loads(value)
+    rule = None if body.get("status") == 404 else body.get("rule")  # unknown, or not theirs: nobody is told which
+    at = read_token(headers.get("rescind-position", b"").decode())
+    say([number, body["outcome"], rule, next((list(place) for place in at.items()), None)])
+
+
 def opened(config: str, journal: str, directory: str) -> App:
     """An engine; while too few brokers are there, it is tried again."""
     settings = load_settings(config, journal=journal, directory=directory)
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return open_app(settings, views=False, on_defect=lambda: os._exit(DEFECT))
+            return open_app(settings, views=False, publish=True, on_defect=lambda: os._exit(DEFECT))
         except JournalUnavailable:
             if time.monotonic() > until:
                 raise
@@ -62,7 +99,7 @@ def opened(config: str, journal: str, directory: str) -> App:
 
 def main(config: str, journal: str, directory: str) -> None:
     faulthandler.register(signal.SIGUSR1)  # where every thread stands, for whoever asks a child that says nothing
-    with opened(config, journal, directory) as app:
+    with opened(config, journal, directory) as app, ThreadPoolExecutor(ASKED_AT_ONCE) as asking:
         say(["ready"])
         for line in sys.stdin:
             number, body = json.loads(line)
@@ -71,7 +108,7 @@ def main(config: str, journal: str, directory: str) -> None:
             except BadInput as wrong:
                 say([number, "bad", wrong.rule, None])
                 continue
-            app.engine.submit(command).add_done_callback(partial(told, number))
+            app.engine.submit(command).add_done_callback(partial(decided, app, asking, number, command))
 
 
 if __name__ == "__main__":

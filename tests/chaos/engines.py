@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,14 @@ class Engine:
     """One engine; ``life`` counts its starts. What it says comes to the queue, from a thread."""
 
     def __init__(
-        self, name: str, arguments: list[str], environment: Mapping[str, str], said: queue.Queue[Said]
+        self,
+        name: str,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        said: queue.Queue[Said],
+        lives: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        """``lives``: what is different of the environment in the next life."""
         self.name = name
         self.life = 0
         self.ready = False
@@ -30,6 +36,7 @@ class Engine:
         self._arguments = arguments
         self._environment = {**os.environ, **environment}
         self._said = said
+        self._lives = lives
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -39,7 +46,7 @@ class Engine:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.child", *self._arguments],
             cwd=ROOT,
-            env=self._environment,
+            env={**self._environment, **self._lives()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -22,6 +22,8 @@ ORDERS = 40
 
 Answer = tuple[str, str | None, tuple[int, int, str] | None]
 """Kind, rule, and partition, ordinal and hash of the commit that says so."""
+AT_ITS_POSITION = -1
+"""In the place of an ordinal: who answered came to know only the position of the commit's last event."""
 
 
 @dataclass(eq=False, slots=True)
@@ -68,6 +70,8 @@ class Load:
         self.open: dict[int, tuple[Engine, int, Attempt]] = {}
         self.kinds: Counter[str] = Counter()
         self.lost = 0
+        self.passed_on = 0
+        """Answers of another process than the one that was asked, with a commit."""
         self.latencies: list[float] = []
         self.silence = 0.0
         """The longest that nobody was told anything definite, in seconds."""
@@ -136,6 +140,9 @@ class Load:
         _, _, attempt = self.open.pop(number)
         self._moment += 1
         attempt.heard = self._moment
+        if standing is not None and len(standing) == 2:
+            self.passed_on += 1
+            standing = [standing[0], AT_ITS_POSITION, str(standing[1])]
         attempt.answer = kind, rule, None if standing is None else (standing[0], standing[1], standing[2])
         self.kinds[kind] += 1
         now = monotonic()

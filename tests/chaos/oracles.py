@@ -5,11 +5,12 @@ asked. Each check raises ``Broken``.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from consumers.journal import JournalRecord
 from infra.journals.memory import MemoryLog
 from infra.kafka.python import KafkaConsumer, TopicPartition
-from tests.chaos.load import UNSETTLED, Attempt, Intent
+from tests.chaos.load import AT_ITS_POSITION, UNSETTLED, Attempt, Intent
 from tests.simulation.oracles import WROTE_NOTHING, Broken, deadlines, quantities_and_money
 from tests.simulation.reader import Reading, Told, read
 
@@ -17,6 +18,7 @@ from tests.simulation.reader import Reading, Told, read
 def check(servers: str, topic: str, partitions: int, intents: list[Intent]) -> Reading:
     """All oracles over the log and over everything that was answered."""
     reading = read(log(servers, topic, partitions))
+    find(reading, intents)
     promises(reading, intents)
     quantities_and_money(reading)
     deadlines(reading)
@@ -47,6 +49,33 @@ def log(servers: str, topic: str, partitions: int) -> MemoryLog:
     finally:
         consumer.close()
     return found
+
+
+def find(reading: Reading, intents: list[Intent]) -> None:
+    """The commits that answers name by the position of their last event only: that of the command, which must end at
+    this position."""
+    by_command = {(told.stream, told.commit["command_id"]): told for told in reading.admitted}
+    ends = dict(_ends(reading))
+    for intent in intents:
+        for attempt in intent.attempts:
+            kind, rule, standing = attempt.answer or ("", None, None)
+            if standing is None or standing[1] != AT_ITS_POSITION:
+                continue
+            partition, _, position = standing
+            told = by_command.get(intent.key)
+            if told is None or (told.partition, ends[told.partition, told.ordinal]) != (partition, int(position)):
+                raise Broken("lost", f"{intent.key} was acknowledged at {partition}:{position}, where it is not")
+            attempt.answer = kind, rule, (told.partition, told.ordinal, told.hash.hex())
+
+
+def _ends(reading: Reading) -> Iterator[tuple[tuple[int, int], int]]:
+    """Partition and ordinal → position of the last event that was there then."""
+    counted: dict[int, int] = defaultdict(int)
+    for told in reading.admitted:
+        counted[told.partition] += sum(
+            len(part["events"]) for part in told.commit["streams"] if part["kind"] == "chain"
+        )
+        yield (told.partition, told.ordinal), counted[told.partition] - 1
 
 
 def promises(reading: Reading, intents: list[Intent]) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.broker.local import LocalCluster
 from tests.chaos.engines import Engine, Said
 from tests.chaos.load import Load
 from tests.chaos.oracles import check
+from tests.postgresql.server import Server
 from tests.simulation.oracles import Broken
 from tests.simulation.traffic import MARKETS
 
@@ -29,6 +31,10 @@ HEAL = 90.0
 """Seconds in which everything must be answered once nobody is killed any more."""
 APPEND_WITHIN = 6
 """Seconds; short, so that outcomes become unknown and must be settled."""
+ANSWER_WITHIN = 15
+"""Seconds, where what is not followed is asked of others."""
+SHARES = 0.7
+"""How many lives follow a share, where some do."""
 ASKED_AGAIN = 2_000
 
 
@@ -52,12 +58,14 @@ class Report:
     events: int
     orders: int
     rejected: dict[str, int]
+    passed_on: int
 
     def __str__(self) -> str:
         told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.kinds.items(), key=lambda each: -each[1]))
         return (
             f"{self.seconds:.0f} s of load; kill -9: {self.engines_killed} engines, {self.brokers_killed} brokers\n"
-            f"{self.intents:,} commands, asked {self.attempts:,} times; {self.lost:,} answers died with their process\n"
+            f"{self.intents:,} commands, asked {self.attempts:,} times; {self.lost:,} answers died with their process, "
+            f"{self.passed_on:,} came from another process than the one that was asked\n"
             f"answers: {told}\n"
             f"p50 {self.p50 * 1000:.0f} ms, p99 {self.p99 * 1000:.0f} ms, longest {self.longest:.1f} s; longest "
             f"without any definite answer {self.silence:.1f} s; all settled {self.heal:.1f} s after the last kill\n"
@@ -121,18 +129,24 @@ class Breaker:
             self._failed.append(error)
 
 
-def chaos(minutes: float, seed: int, say: Callable[[str], None] = lambda line: None) -> Report:
-    """Run it. Broken where an oracle speaks."""
-    cluster = LocalCluster(3)
-    try:
-        with tempfile.TemporaryDirectory(prefix="rescind-chaos-") as folder:
-            return _Run(cluster, Path(folder), seed, say).run(minutes * 60)
-    finally:
-        cluster.close()
+def chaos(minutes: float, seed: int, say: Callable[[str], None] = lambda line: None, *, share: bool = False) -> Report:
+    """Run it. Broken where an oracle speaks. ``share``: in each of its lives an engine follows all partitions or the
+    share that the group gives it, by chance."""
+    with ExitStack() as closing:
+        cluster = LocalCluster(3)
+        closing.callback(cluster.close)
+        database: Server | None = None
+        if share:
+            database = Server()
+            closing.callback(database.close)
+        folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="rescind-chaos-")))
+        return _Run(cluster, folder, seed, say, database).run(minutes * 60)
 
 
 class _Run:
-    def __init__(self, cluster: LocalCluster, folder: Path, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, cluster: LocalCluster, folder: Path, seed: int, say: Callable[[str], None], database: Server | None
+    ) -> None:
         rng = Random(seed)
         self._began = time.monotonic()
         self._cluster = cluster
@@ -145,9 +159,21 @@ class _Run:
             "RESCIND_VAULT_KEY": base64.b64encode(rng.randbytes(32)).decode(),
             "RESCIND_APPEND_WITHIN": str(APPEND_WITHIN),
         }
+        if database is not None:
+            environment |= {
+                "RESCIND_VAULT": database.url,
+                "RESCIND_VIEWS": database.url,
+                "RESCIND_COMMANDS": "on",
+                "RESCIND_ADVERTISE": "http://127.0.0.1:9",  # nobody reads here
+                "RESCIND_ANSWER_WITHIN": str(ANSWER_WITHIN),
+            }
+
+        def lives() -> dict[str, str]:
+            return {} if database is None else {"RESCIND_FOLLOW": "share" if rng.random() < SHARES else "all"}
+
         url = f"kafka://{cluster.servers}/chaos?partitions={PARTITIONS}"
         self._engines = [
-            Engine(name, [str(config), url, str(folder / name)], environment, self._said) for name in ("a", "b")
+            Engine(name, [str(config), url, str(folder / name)], environment, self._said, lives) for name in ("a", "b")
         ]
         self._load = Load(rng, self._engines, IN_FLIGHT, RATE)
         self._breaker = Breaker(rng, cluster, self._engines, self._say)
@@ -235,6 +261,7 @@ class _Run:
             sum(len(told.commit["streams"][0]["events"]) for told in reading.admitted),
             len({told.stream for told in reading.admitted if not told.stream.startswith("$")}),
             reading.rejected,
+            load.passed_on,
         )
 
 

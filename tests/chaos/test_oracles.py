@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.load import Answer, Attempt, Intent
-from tests.chaos.oracles import promises
+from tests.chaos.load import AT_ITS_POSITION, Answer, Attempt, Intent
+from tests.chaos.oracles import find, promises
 from tests.simulation.oracles import Broken
 from tests.simulation.reader import Reading, Told
 
@@ -63,3 +63,26 @@ def test_what_was_promised_and_not_kept_is_told(oracle: str, intent: Intent, com
     with pytest.raises(Broken) as broken:
         judge(intent, *commits)
     assert broken.value.oracle == oracle
+
+
+def at(position: int, kind: str = "refused") -> Answer:
+    return (kind, "over", (0, AT_ITS_POSITION, str(position)))
+
+
+def with_events(command_id: str, ordinal: int, events: int) -> Told:
+    made = told(command_id, ordinal)
+    made.commit["streams"][0]["events"] = [{}] * events
+    return made
+
+
+def test_an_answer_that_knows_a_position_only_is_the_commit_of_its_command_that_ends_there() -> None:
+    intent = asked(at(2))
+    reading = Reading([with_events("c0", 0, 2), with_events("c1", 1, 1)], {})
+    find(reading, [intent])
+    assert intent.attempts[0].answer == ("refused", "over", (0, 1, HASH.hex()))
+
+
+@pytest.mark.parametrize("commits", [[], [with_events("c1", 0, 2)], [with_events("c0", 0, 2), with_events("c2", 1, 1)]])
+def test_an_answer_whose_position_is_another_is_lost(commits: list[Told]) -> None:
+    with pytest.raises(Broken, match="lost"):
+        find(Reading(commits, {}), [asked(at(2))])

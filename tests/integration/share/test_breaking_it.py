@@ -16,8 +16,9 @@ from infra.settings import views_at
 from tests.broker.fixtures import Kafka
 from tests.integration.http.asking import SUPPORT, SYSTEM, placing
 from tests.integration.kafka.waiting import soon
+from tests.integration.publishing.stage import read_topic
 from tests.integration.share.elsewhere import order_in
-from tests.integration.share.load import Load, check
+from tests.integration.share.load import EVENTS, Load, check
 from tests.integration.share.serving import PARTITIONS, Together, together
 from tests.integration.share.test_procedures_elsewhere import rescind
 from tests.postgresql.fixtures import new_schema
@@ -28,8 +29,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.slow, pytes
 
 @pytest.fixture
 def two(kafka: Kafka, postgresql_server: Server, tmp_path: Path) -> Iterator[Together]:
-    """Two processes that share the partitions out between them."""
-    with together(kafka.url(), new_schema(postgresql_server), tmp_path) as made:
+    """Two processes that share the partitions out between them, and publish."""
+    with together(kafka.url(), new_schema(postgresql_server), tmp_path, publish="on") as made:
         made.start(wait=False)
         made.start(wait=False)
         made.shared_out()
@@ -91,6 +92,16 @@ def as_the_log_has_them(together: Together, orders: int, folder: Path) -> None:
     assert report["rows"]["orders"] == orders
 
 
+def published_once(together: Together, events: int) -> None:
+    """Every event of the log is on the public topic, once and in its order, whoever published it."""
+    topic = f"{together.at.prefix}.order-events"
+    soon(lambda: sum(map(len, read_topic(together.at.servers, topic).values())) >= events, 120)
+    for partition, records in read_topic(together.at.servers, topic).items():
+        positions = [dict(record.headers)["rescind-position"].decode() for record in records]
+        assert positions == [f"{partition}:{position}" for position in range(len(records))]
+    assert sum(map(len, read_topic(together.at.servers, topic).values())) == events
+
+
 def test_a_process_is_killed_joins_again_and_a_third_comes_and_goes_under_load(two: Together, tmp_path: Path) -> None:
     first, second = two.all
     alive = [first, second]
@@ -117,11 +128,18 @@ def test_a_process_is_killed_joins_again_and_a_third_comes_and_goes_under_load(t
         two.shared_out(first, second, third)
         goes_on()
         alive.remove(third)
+        left = time.monotonic()
         third.leave()
         two.shared_out(first, second)
+        print(f"all partitions are followed again {time.monotonic() - left:.1f} s after one was told to end")
         load.stop()
     print(f"{len(load.orders)} orders, asked {load.asked} times, slowest {load.slowest:.1f} s")
     check(load, [first, second])
+    published_once(two, len(EVENTS) * len(load.orders))
+    refunds = [
+        record for records in read_topic(two.at.servers, f"{two.at.prefix}.refunds").values() for record in records
+    ]
+    assert sorted(record.key.decode() for record in refunds) == sorted(f"load/{order}" for order in load.orders)
     as_the_log_has_them(two, len(load.orders), tmp_path / "own")
 
 
