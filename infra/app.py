@@ -148,10 +148,12 @@ def open_app(
     views: bool = True,
     create: bool = True,
     publish: bool = False,
+    patient: bool = False,
     on_defect: Callable[[], None] | None = None,
 ) -> App:
     """Wire and start an engine. ``create`` False: there must be a journal already. ``publish``: write the public topics
-    too, and take commands from a topic, if the settings name any.
+    too, and take commands from a topic, if the settings name any. ``patient``: start also while the database of the
+    views, or of the vault, is away; what needs it is unavailable until it is back.
 
     JournalError and VaultUnavailable say what cannot be opened and what to do; nothing stays open then. ``on_defect``
     is called when the engine's loop ends by a defect.
@@ -159,7 +161,7 @@ def open_app(
     gc.set_threshold(*GARBAGE)
     closing = ExitStack()
     try:
-        return _wire(settings, mode, views, create, publish, on_defect or (lambda: None), closing)
+        return _wire(settings, mode, views, create, publish, patient, on_defect or (lambda: None), closing)
     except BaseException:
         closing.close()
         raise
@@ -171,6 +173,7 @@ def _wire(
     views: bool,
     create: bool,
     publish: bool,
+    patient: bool,
     on_defect: Callable[[], None],
     closing: ExitStack,
 ) -> App:
@@ -200,7 +203,7 @@ def _wire(
     beneath = closing.enter_context(ExitStack())
     beneath.callback(_close_states, states)
     prepare(control, journal)
-    vault = open_vault(settings)
+    vault = open_vault(settings, patient=patient)
     closing.callback(vault.close)
 
     sealing = Sealing(vault, journal.identity, journal.partitions)
@@ -286,7 +289,9 @@ def _wire(
     if views:
         from infra.projecting import open_projecting
 
-        projecting = open_projecting(settings, directory, slot.path, engine, control.journal, on_defect)
+        projecting = open_projecting(
+            settings, directory, slot.path, engine, control.journal, on_defect, patient=patient
+        )
         closing.callback(projecting.close)
     if publishing is not None:
         publishing.start(on_defect)

@@ -19,13 +19,14 @@ from consumers.follower import Follower
 from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateUnavailable
 from consumers.projector import Projector, ViewsOfAnotherLog
-from consumers.views import PositionMoved, ViewsDamaged, ViewsUnavailable
+from consumers.views import PositionMoved, ViewsDamaged, ViewsError, ViewsUnavailable
 from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
 from infra.places import state_file
 from infra.settings import Settings, ViewsAt
 from infra.views.kept import KeptViews
-from infra.views.opening import open_views
+from infra.views.late import LateViews
+from infra.views.opening import open_views, postgresql_client
 
 BATCH: Final = 1000
 """Commits that are projected in one transaction of the views."""
@@ -95,6 +96,8 @@ class Projecting:
         }
         self._of_control = Projector("control", 0, self._control.follower.state, views)
         self._moved = threading.Condition()
+        self._policies = 0
+        """The ordinal behind the last commit of the control log that the views have."""
         self._ordinals: dict[int, int] = {}
         self._positions: dict[int, int] = {}
         self._stopped = False
@@ -168,7 +171,7 @@ class Projecting:
         policies = self._engine.control.follower.next_ordinal
 
         def reached() -> bool:
-            return self._of_control.position.ordinal >= policies and all(
+            return self._policies >= policies and all(
                 self._ordinals.get(partition, 0) >= ordinal
                 for partition, ordinal in wanted.items()
                 if partition in self._projectors
@@ -203,6 +206,7 @@ class Projecting:
             self._idle = True
             self._control.follower.advance()
             moved = self._of_control.advance(BATCH) > 0
+            self._policies = self._of_control.position.ordinal
             for partition, projector in self._projectors.items():  # they come and go between two steps only
                 moved = self._advance(partition, projector) or moved
             self.trouble = None
@@ -212,13 +216,18 @@ class Projecting:
             self.trouble = str(later)
             self._not_before = time.monotonic() + RETRY
         except (ViewsOfAnotherLog, ViewsDamaged) as wrong:
-            self.trouble = f"{wrong}; make them anew with `rescind replay`"
-            sys.stderr.write(f"rescind: the views stand still: {self.trouble}\n")
-            self._stopped = True
-            self._tell()
+            self._stand_still(f"{wrong}; make them anew with `rescind replay`")
+        except ViewsError as wrong:  # opened late: something else is there, or they are a newer release's
+            self._stand_still(str(wrong))
         if moved:
             self._idle = False
         return moved
+
+    def _stand_still(self, why: str) -> None:
+        self.trouble = why
+        sys.stderr.write(f"rescind: the views stand still: {why}\n")
+        self._stopped = True
+        self._tell()
 
     def _gathers(self) -> bool:
         """An import is projected in large parts: a page of the database that many of its commits touch is then written
@@ -257,16 +266,41 @@ class Projecting:
 
 
 def open_projecting(
-    settings: Settings, fallback: Path, slot: Path, engine: Engine, control: Journal, on_broken: Callable[[], None]
+    settings: Settings,
+    fallback: Path,
+    slot: Path,
+    engine: Engine,
+    control: Journal,
+    on_broken: Callable[[], None],
+    *,
+    patient: bool = False,
 ) -> Projecting:
-    """The views that the settings name, kept up to date from now on; ``memory:`` is a file in ``fallback``."""
+    """The views that the settings name, kept up to date from now on; ``memory:`` is a file in ``fallback``.
+
+    ``patient``: where they are in a database that is away, they come up when it is back; ViewsUnavailable otherwise.
+    """
     at = settings.views_at
-    opened = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite"))
-    if opened.made_anew is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
-        sys.stderr.write(f"rescind: the views are made anew from the log: {opened.made_anew}\n")
+
+    def opened() -> KeptViews:
+        found = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite"))
+        if found.made_anew is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
+            sys.stderr.write(f"rescind: the views are made anew from the log: {found.made_anew}\n")
+        return found.views
+
+    views = _opened_late(opened) if patient and at.postgresql is not None else opened()
     partitions = engine.partitions
     states = {
         partition: open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state
         for partition in engine.followers
     }
-    return Projecting(opened.views, engine, states, control, on_broken)
+    return Projecting(views, engine, states, control, on_broken)
+
+
+def _opened_late(opened: Callable[[], KeptViews]) -> KeptViews:
+    """The views, or what becomes them once their database is back; ViewsUnavailable where its client is missing."""
+    postgresql_client()
+    try:
+        return opened()
+    except ViewsUnavailable as away:
+        sys.stderr.write(f"rescind: started without the views, which come up when they can be reached: {away}\n")
+        return LateViews(opened, str(away))

@@ -32,7 +32,7 @@ def serve(settings: "Settings", demo: bool) -> int:
 
     if demo and settings.follow == "share":
         raise Wrong("--demo fills a store by itself: start once without follow = share, and share it out then")
-    with open_app(settings, publish=True, on_defect=defect) as app:
+    with open_app(settings, publish=True, patient=not demo, on_defect=defect) as app:
         if demo:
             from infra.demo import MARKETPLACE, seed
 

@@ -11,12 +11,17 @@ from infra.vault.keys import KEY_BYTES, key_from_file, key_from_text
 from infra.vault.sqlite import SqliteVault
 
 
-def open_vault(settings: Settings) -> KeptVault:
-    """The vault that the settings name; VaultUnavailable says why it cannot be opened."""
+def open_vault(settings: Settings, *, patient: bool = False) -> KeptVault:
+    """The vault that the settings name; VaultUnavailable says why it cannot be opened.
+
+    ``patient``: one in a database that is away is opened when it is back, if its key is at hand; every call raises
+    VaultUnavailable until then.
+    """
     at = settings.vault_at
     if at.postgresql is not None:
         client = postgresql_client()
-        vault: KeptVault = client.PostgresqlVault(at.postgresql, _key(settings), synchronous=settings.synchronous)
+        key = _key(settings, patient=patient)
+        vault: KeptVault = client.PostgresqlVault(at.postgresql, key, synchronous=settings.synchronous, patient=patient)
         return vault
     if at.path is None:
         return SqliteVault(None, os.urandom(KEY_BYTES))
@@ -39,10 +44,12 @@ def key_file(settings: Settings) -> Path:
     return (settings.journal_at.directory or Path()) / "vault.key"
 
 
-def _key(settings: Settings) -> bytes:
+def _key(settings: Settings, *, patient: bool = False) -> bytes:
+    """The key; where there is no vault yet, it is made. Only the database knows whether there is one."""
     if settings.vault_key is not None:
         return key_from_text(settings.vault_key.get_secret_value())
-    return key_from_file(key_file(settings), create=not is_there(settings))
+    file = key_file(settings)
+    return key_from_file(file, create=not (patient and file.exists()) and not is_there(settings))
 
 
 def postgresql_client() -> ModuleType:

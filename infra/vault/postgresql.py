@@ -7,6 +7,7 @@ of its own log, and copies of the database, are the operator's (docs/how-to/post
 
 import contextlib
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -88,27 +89,39 @@ def postgresql_vault_there(at: PostgresqlAt) -> bool:
 class PostgresqlVault(KeptVault):
     """A vault over one schema of a database."""
 
-    def __init__(self, at: PostgresqlAt, key: bytes, *, synchronous: str = "full") -> None:
-        """VaultKeyWrong if the key is not the vault's, VaultUnavailable if it cannot be opened."""
+    def __init__(self, at: PostgresqlAt, key: bytes, *, synchronous: str = "full", patient: bool = False) -> None:
+        """VaultKeyWrong if the key is not the vault's, VaultUnavailable if it cannot be opened; ``patient``: where the
+        server is away it is opened later, and the key compared then."""
         super().__init__(key)
         self.at = at
         self._waits = "on" if synchronous == "full" else "off"
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._closed = False
-        with _explained(at, "be opened"):
-            self._db = self._connect()
-            try:
-                self._prepare(self._db)
-            except BaseException:
-                self._db.close()
+        self._prepared = False
+        self._preparing = threading.Lock()
+        self._db: Db | None = None
+        try:
+            with _explained(at, "be opened"):
+                self._db = self._connect()
+        except VaultUnavailable as away:
+            if not patient or not isinstance(away.__cause__, psycopg.OperationalError):
                 raise
+            sys.stderr.write(f"rescind: started without the vault, which is opened when it can be reached: {away}\n")
         self._others = Pool(self._connect)
         """What is not the engine's own writing: files, reading, erasing. Nobody waits for an upload."""
 
     def _connect(self) -> Db:
         db = connect(self.at)
-        db.execute("SELECT set_config('synchronous_commit', %s, false)", (self._waits,))
+        try:
+            db.execute("SELECT set_config('synchronous_commit', %s, false)", (self._waits,))
+            with self._preparing:
+                if not self._prepared:
+                    self._prepare(db)
+                    self._prepared = True
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _prepare(self, db: Db) -> None:
@@ -134,7 +147,7 @@ class PostgresqlVault(KeptVault):
                 with _explained(self.at, "write"):
                     if self._closed:
                         raise VaultUnavailable(f"the vault {self.at} was closed")
-                    if self._db.closed:  # the server was started again since
+                    if self._db is None or self._db.closed:  # the server was started (again) since
                         self._db = self._connect()
                     with self._db.transaction():
                         rows = self._sealed(self._db, texts)
@@ -253,7 +266,8 @@ class PostgresqlVault(KeptVault):
     def _close(self) -> None:
         with self._lock:
             self._closed = True
-            self._db.close()
+            if self._db is not None:
+                self._db.close()
         self._others.close()
 
     @contextlib.contextmanager
