@@ -51,7 +51,9 @@ LINK: Final = "Left with UPS, number 1Z1, see https://ups.example/1Z1"
 FIELDS: Final[dict[str, st.SearchStrategy[Fields]]] = {
     "ConfirmPayment": fields(amount=one("10.00", "1.00", "33.33", "77.00"), ago=ago),
     "RecordOtherRefund": fields(amount=one("0.50", "10.00", "40.00")),
-    "SendMessage": fields(message_id=refs["x"], to="seller", text=one("Please cancel it.", "Hello?"), ago=ago),
+    "SendMessage": fields(
+        message_id=one("x1", "x2", "r2"), to="seller", text=one("Please cancel it.", "Hello?"), ago=ago
+    ),
     "RecordContact": fields(contact_id=refs["o"], channel="phone", ticket=one("T-1", None), ago=ago),
     "RequestCancel": fields(request_id=request, lines=every, reason=reasons),
     "CancelLines": fields(lines=every, reason=reasons, rule=rule),
@@ -156,7 +158,16 @@ line = st.fixed_dictionaries(
         "discount": one("0.00", "0.00", "0.33"),
     }
 )
+
+
+def _affordable(order: Fields) -> Fields:
+    """A discount on nothing is malformed."""
+    free = all(row["unit_price"] == "0.00" for row in order["lines"])
+    return {k: v for k, v in order.items() if k != "discount" or not free}
+
+
 orders = fields(
+    discount=one(None, None, "0.99"),
     lines=st.lists(line, min_size=1, max_size=3).map(
         lambda rows: [
             {**x, "line": n + 1, "sku": f"A-{n}", "discount": "0.00" if x["unit_price"] == "0.00" else x["discount"]}
@@ -172,4 +183,4 @@ orders = fields(
     ship_by=one(None, "2026-03-27T17:00:00Z"),
     pay_by=one(None, None, "2026-03-28T17:00:00Z"),
     timezone=one("UTC", "Europe/Berlin"),
-)
+).map(_affordable)
