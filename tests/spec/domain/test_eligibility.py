@@ -1,4 +1,4 @@
-"""What eligibility says of cancelling is what asking then comes to: the same outcome by the same rule, at any instant."""
+"""What eligibility says of cancelling is what asking then comes to: the same outcome by the same rule."""
 
 from typing import Any
 
@@ -14,10 +14,11 @@ deadline = "6 hours"
 """)
 ONE_LEFT = [{"line": n, "sku": f"A-{n}", "quantity": 2, "unit_price": "10.00"} for n in (1, 2)]
 MORNING = "2026-03-02T11:00:00Z"
-SHIPPED = ("Ship", {"shipment_id": "s1"})
+Said = tuple[str, dict[str, Any]]
+SHIPPED: Said = ("Ship", {"shipment_id": "s1"})
 PARTLY = ("Ship", {"shipment_id": "s1", "lines": [1]})
 TRACKED = ("StartTracking", {"carrier": "UPS", "tracking_number": "1Z9"})
-DELIVERED = ("Deliver", {})
+DELIVERED: Said = ("Deliver", {})
 CANCELED = ("CancelLines", {"reason": "out_of_stock"})
 ASKED = ("RequestCancel", {"request_id": "r1", "reason": "other"})
 AGREED = ("ApproveCancel", {"request_id": "r1"})
@@ -46,7 +47,7 @@ AGREED = ("ApproveCancel", {"request_id": "r1"})
     ],
 )
 def test_what_eligibility_says_of_cancelling_is_what_asking_comes_to(
-    preset: str, said: list[tuple[str, dict[str, Any]]], at: str, answer: tuple[str, str]
+    preset: str, said: list[Said], at: str, answer: tuple[str, str]
 ) -> None:
     story = Story(preset, documents=(OFFERS,)).placed(lines=ONE_LEFT)
     for name, fields in said:

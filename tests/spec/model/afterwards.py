@@ -7,8 +7,9 @@ several reasons), whichever of them holds is allowed.
 from dataclasses import dataclass, field
 
 from tests.spec.model.judging import Picks, named
-from tests.spec.model.ledger import Back, Bad, No, Units
+from tests.spec.model.ledger import Bad, No
 from tests.spec.model.rebilling import Rebilling
+from tests.spec.model.records import Back, Units
 from tests.spec.model.terms import Terms
 
 
@@ -110,7 +111,7 @@ class Afterwards(Rebilling):
         lines = {x: min(count, self.lines[x].arrived) for x, count in case.lines.items()}
         lines = {x: count for x, count in lines.items() if count}
         if lines:
-            self.open_return(lines, case_id, now=now)
+            self.open_return(lines, case_id, "platform", now=now)
         return bool(lines)
 
     def accept_return(self, by: str, at: int, about: str, refund_now: bool = False) -> None:
@@ -208,7 +209,7 @@ class Afterwards(Rebilling):
         plain = {x: min(units, can[x] - self.with_customer(x)) for x, units in wanted.items()}
         for kind, units in (("shipped", plain), ("rebilled", {x: n - plain[x] for x, n in wanted.items()})):
             if any(units.values()):
-                self.open_return({x: n for x, n in units.items() if n}, None, kind)
+                self.open_return({x: n for x, n in units.items() if n}, None, self.postage(reason), kind)
 
     def _returnable(self, number: int) -> int:
         """With the buyer, in no return and under no open case; or billed again."""

@@ -18,7 +18,8 @@ from tests.spec.model.judging import (
     off_the_list,
     own,
 )
-from tests.spec.model.ledger import Asked, Bad, Ledger, No, Units
+from tests.spec.model.ledger import Bad, Ledger, No
+from tests.spec.model.records import Asked, Units
 
 
 class Asking(Ledger):
@@ -49,7 +50,7 @@ class Asking(Ledger):
         elif rule == "stalled-tracking":
             request.status = "approved"
             lost = {x.line: min(x.shipped, self.lines[x.line].underway) for x in it.parts}
-            self.open_return(lost, request_id, now=True)
+            self.open_return(lost, request_id, self.postage(reason), now=True)
             for number, count in lost.items():
                 self.lines[number].lost += count
         else:
@@ -129,7 +130,7 @@ class Asking(Ledger):
         for number, count in here.items():
             self.cancel(number, count, at, request)
         if gone:
-            self.open_return(gone, request_id, now=refund_now)
+            self.open_return(gone, request_id, self.postage(request.reason), now=refund_now)
 
     def decline_cancel(
         self, by: str, at: int, request_id: str, refund_now: bool = False, rule: str | None = None, note: str = ""

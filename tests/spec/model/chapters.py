@@ -19,6 +19,7 @@ def at_once(name: str, **fields: Any) -> Said:
 
 PARCEL: Final = {"carrier": "UPS", "tracking_number": "1Z1"}
 SHIPPED: Final = at_once("Ship", shipment_id="s1", **PARCEL)
+PARTLY: Final = at_once("Ship", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
 DELIVERED: Final[Said] = (DAY, "Deliver", {})
 ASKED: Final = at_once("RequestCancel", request_id="r1", reason="other")
 CANCELED: Final = at_once("CancelLines", reason="out_of_stock")
@@ -107,5 +108,34 @@ CHAPTERS: Final[list[tuple[str, list[Said]]]] = [
     ("peer-to-peer", CASE),
     ("mutual-consent", [SHIPPED, *DISPUTE[:3]]),
     ("open-court", DISPUTE),
+    (
+        "mutual-consent",
+        [
+            at_once("SendMessage", message_id="x1", to="seller", text="Please cancel it."),
+            at_once("RequestCancel", request_id="r1", reason="other", lines=[1]),
+            at_once("DeclineCancel", request_id="r1"),
+            at_once("OpenDispute", dispute_id="d1", about="r1"),
+            at_once("OpenDispute", dispute_id="d2", about="x1"),
+            at_once("DecideDispute", dispute_id="d1", outcome="deny", rule="seller-has-final-say"),
+            at_once("OpenDispute", dispute_id="d2", about="x1"),
+            at_once("DecideDispute", dispute_id="d2", outcome="grant", rule="seller-has-final-say"),
+        ],
+    ),
+    (
+        "mutual-consent",
+        [
+            ASKED,
+            at_once("DeclineCancel", request_id="r1"),
+            *CASE[:3],
+            at_once("OpenDispute", dispute_id="d1", about="r1"),
+            at_once("RequestReturn", reason="changed_mind", lines=[1]),
+            at_once("AcceptReturn", about="k1"),
+            at_once("OpenDispute", dispute_id="d1", about="r1"),
+            at_once("DecideDispute", dispute_id="d1", outcome="grant", rule="seller-has-final-say"),
+        ],
+    ),
+    ("everything-store", [PARTLY]),
+    ("mutual-consent", [PARTLY, (DAY, "RequestCancel", {"request_id": "r1", "reason": "other", "lines": [1]})]),
+    ("open-court", [ASKED, PARTLY]),
     ("everything-store", [ASKED, (3 * DAY, "Ship", {"shipment_id": "s1", "lines": [{"line": 1, "quantity": 1}]})]),
 ]

@@ -1,7 +1,8 @@
 """Disputes about how a request went: RULES.md 5 and COMMANDS.md 3 over the ledger."""
 
 from tests.spec.model.afterwards import Afterwards, Dispute
-from tests.spec.model.ledger import No, Units
+from tests.spec.model.ledger import No
+from tests.spec.model.records import Units
 
 
 class Disputing(Afterwards):
@@ -59,7 +60,7 @@ class Disputing(Afterwards):
             for number, count in here.items():
                 self.cancel(number, count, at, request)
         if outcome != "deny" and gone:
-            self.open_return(gone, dispute_id)
+            self.open_return(gone, dispute_id, "platform")
 
     def _all(self) -> tuple[Units, Units]:
         here = {x: line.open for x, line in self.lines.items() if line.open}

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tests.spec.model.ledger import Ledger, No, Units
+from tests.spec.model.ledger import Ledger, No
+from tests.spec.model.records import Units
 
 Picks = list[Any] | None
 ADVICE = ("grace-window", "not-shipped-in-time", "request-window", "window-of-the-store")

@@ -3,14 +3,11 @@
 It is told what was accepted and says what must now be true. Nothing of the domain is imported here.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.money import of_units, shares
-from tests.spec.model.terms import Terms
-
-Units = dict[int, int]
-"""Line → quantity."""
+from tests.simulation.money import shares
+from tests.spec.model.records import Asked, Back, Due, Line, Notice, Parcel, Units
+from tests.spec.model.terms import FAULTS, Terms
 
 
 class No(Exception):
@@ -29,126 +26,6 @@ def cents(text: str) -> int:
     """An amount with at most two decimals, in minor units."""
     whole, _, part = text.lstrip("-").partition(".")
     return (-1 if text.startswith("-") else 1) * (int(whole) * 100 + int(part.ljust(2, "0")))
-
-
-@dataclass
-class Line:
-    """ordered = open + shipped + cancelled, always."""
-
-    ordered: int
-    goods: int
-    tax: int
-    open: int
-    shipped: int = 0
-    plain: int = 0
-    """Cancelled otherwise than by fill-or-kill."""
-    killed: int = 0
-    credited: int = 0
-    started: bool = False
-    delivered: int = 0
-    delivered_at: int | None = None
-    canceled_at: int = 0
-    returning: int = 0
-    back: int = 0
-    returned: int = 0
-    lost: int = 0
-    """Shipped units that never arrived and are in a return, or came back."""
-    found: int = 0
-    """Cancelled units that left all the same."""
-    accepted: int = 0
-    """Of these, units that the customer keeps and pays for again."""
-    rebilled: int = 0
-
-    @property
-    def canceled(self) -> int:
-        return self.plain + self.killed
-
-    @property
-    def free(self) -> int:
-        """Shipped units that are in no return and did not come back."""
-        return self.shipped - self.returning - self.back
-
-    @property
-    def arrived(self) -> int:
-        """Of these, those that were delivered."""
-        return max(0, min(self.delivered - (self.returning + self.back - self.lost), self.free))
-
-    @property
-    def underway(self) -> int:
-        """Of these, those that were not."""
-        return max(0, min(self.shipped - self.delivered - self.lost, self.free))
-
-    def worth(self, units: int) -> int:
-        """What the first so many refunded units carry."""
-        return of_units(self.goods, self.ordered, units) + of_units(self.tax, self.ordered, units)
-
-
-@dataclass
-class Asked:
-    """A cancellation request: what it asked for, and what of that was cancelled while it was open or by it."""
-
-    by: str
-    asked: Units
-    reason: str | None
-    status: str = "open"
-    rule: str = ""
-    decide_by: int | None = None
-    offers: tuple[str, ...] = ()
-    behind: tuple[str, str] = ("", "")
-    """What alternatives stand in for: outcome and rule, as of the asking."""
-    got: Units = field(default_factory=dict)
-
-    def rest(self, number: int) -> int:
-        return self.asked[number] - self.got.get(number, 0)
-
-
-@dataclass
-class Notice:
-    """A shipping notice."""
-
-    lines: Units
-    carrier: str | None
-    number: str | None
-    seen: int
-    status: str = "announced"
-
-
-@dataclass
-class Parcel:
-    """What the carrier tracks and no notice has announced."""
-
-    carrier: str
-    number: str
-    shipment: str | None
-    lines: Units
-    seen: int
-    delivered: bool = False
-
-
-@dataclass
-class Back:
-    """A return. ``kind``: shipped units, or cancelled ones: rebilled, or never billed again (declined)."""
-
-    lines: Units
-    about: str
-    kind: str = "shipped"
-    status: str = "open"
-    refunded: bool = False
-    delivered: bool = False
-
-
-@dataclass
-class Due:
-    """A deadline."""
-
-    kind: str
-    number: int
-    at: int
-    ref: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}-{self.number}"
 
 
 class Ledger:
@@ -303,10 +180,15 @@ class Ledger:
 
     # ---- returns -------------------------------------------------------------------------------------------------
 
-    def open_return(self, lines: Units, about: str | None, kind: str = "shipped", now: bool = False) -> None:
+    def postage(self, reason: str | None) -> str:
+        """Who pays where the platform does not: as the policy says, else the buyer unless the goods are at fault."""
+        said = str(self.terms.says("returns", "postage"))
+        return said if said != "None" else "seller" if reason in FAULTS else "buyer"
+
+    def open_return(self, lines: Units, about: str | None, pays: str, kind: str = "shipped", now: bool = False) -> None:
         """Units are to come back."""
         name = f"return-{len(self.returns) + 1}"
-        back = self.returns[name] = Back(dict(lines), about or name, kind)
+        back = self.returns[name] = Back(dict(lines), about or name, pays, kind)
         if kind == "shipped":
             for number, count in lines.items():
                 self.lines[number].returning += count

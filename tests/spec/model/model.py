@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from tests.spec.model.disputing import Disputing
-from tests.spec.model.ledger import Bad, Due, No, cents
+from tests.spec.model.ledger import Bad, No, cents
+from tests.spec.model.records import Due
 from tests.spec.model.terms import Terms, micros
 
 BUYERS: Final = frozenset({

@@ -6,7 +6,8 @@ nothing of how much is open, but never of more than was ordered.
 
 from tests.spec.model.asking import Asking
 from tests.spec.model.judging import Picks, named
-from tests.spec.model.ledger import Line, No, Notice, Parcel, Units
+from tests.spec.model.ledger import No
+from tests.spec.model.records import Line, Notice, Parcel, Units
 
 
 class Parcels(Asking):

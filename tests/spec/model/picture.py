@@ -28,13 +28,17 @@ def of_model(model: Model, at: int) -> dict[str, Any]:
             "kept_minor": model.paid - due - confirmed - model.other + rebilled,
         },
         "requests": {
-            name: (x.status, *((x.by, x.asked, x.decide_by) if x.status != "refused" else ()))
+            name: (
+                x.status,
+                *((x.by, x.asked, x.decide_by) if x.status != "refused" else ()),
+                *((x.rule, x.reason) if x.status == "open" else ()),
+            )
             for name, x in model.requests.items()
         },
         "refunds": {name: (amount, status) for name, (amount, status, _) in model.refunds.items()},
         "shipments": {name: (x.status, x.lines) for name, x in model.notices.items()},
         "deadlines": [(x.name, x.at, x.ref) for x in model.live()],
-        "returns": {name: (x.status, x.about, x.lines) for name, x in model.returns.items()},
+        "returns": {name: (x.status, x.about, x.lines, x.pays) for name, x in model.returns.items()},
         "cases": {name: (x.status, x.lines) for name, x in model.cases.items()},
         "disputes": {name: x.status for name, x in model.disputes.items()},
         "rebills": {name: (x.amount, x.status, x.memo) for name, x in model.bills.items()},
@@ -72,13 +76,14 @@ def of_order(order: Order) -> dict[str, Any]:
             x["request_id"]: (
                 x["status"],
                 *((x["by"], _units(x["lines"]), waiting[x["request_id"]]) if x["status"] != "refused" else ()),
+                *((x["rule"], x["reason"]) if x["status"] == "open" else ()),
             )
             for x in shown["requests"]
         },
         "refunds": {x["refund_id"]: (x["amount_minor"], x["status"]) for x in shown["refunds"]},
         "shipments": {x["shipment_id"]: (x["status"], _units(x["lines"])) for x in shown["shipments"]},
         "deadlines": [(x["deadline_id"], parse_instant(x["due_at"]), x["ref"]) for x in shown["deadlines"]],
-        "returns": {name: (x.status, x.about, x.lines) for name, x in order.returns.items()},
+        "returns": {name: (x.status, x.about, x.lines, x.postage) for name, x in order.returns.items()},
         "cases": {name: (x.status, x.lines) for name, x in order.cases.items()},
         "disputes": {
             name: next((said for said, status in decided.items() if status == x.status), x.status)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from tests.spec.model.judging import Picks, named
-from tests.spec.model.ledger import No, Units
+from tests.spec.model.ledger import No
 from tests.spec.model.parcels import Parcels
+from tests.spec.model.records import Units
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Rebilling(Parcels):
             for x, count in self.astray.lines.items():
                 self.lines[x].accepted += count
         else:
-            self.open_return(self.astray.lines, "rebill", "declined")
+            self.open_return(self.astray.lines, "rebill", "platform", "declined")
 
     def billed(self, number: int) -> int:
         """Units of a line that were billed again, confirmed or not."""

@@ -1,0 +1,130 @@
+"""What an order consists of, as the model has it: lines, requests, parcels, returns, deadlines. No rule is here."""
+
+from dataclasses import dataclass, field
+
+from tests.simulation.money import of_units
+
+Units = dict[int, int]
+"""Line → quantity."""
+
+
+@dataclass
+class Line:
+    """ordered = open + shipped + cancelled, always."""
+
+    ordered: int
+    goods: int
+    tax: int
+    open: int
+    shipped: int = 0
+    plain: int = 0
+    """Cancelled otherwise than by fill-or-kill."""
+    killed: int = 0
+    credited: int = 0
+    started: bool = False
+    delivered: int = 0
+    delivered_at: int | None = None
+    canceled_at: int = 0
+    returning: int = 0
+    back: int = 0
+    returned: int = 0
+    lost: int = 0
+    """Shipped units that never arrived and are in a return, or came back."""
+    found: int = 0
+    """Cancelled units that left all the same."""
+    accepted: int = 0
+    """Of these, units that the customer keeps and pays for again."""
+    rebilled: int = 0
+
+    @property
+    def canceled(self) -> int:
+        return self.plain + self.killed
+
+    @property
+    def free(self) -> int:
+        """Shipped units that are in no return and did not come back."""
+        return self.shipped - self.returning - self.back
+
+    @property
+    def arrived(self) -> int:
+        """Of these, those that were delivered."""
+        return max(0, min(self.delivered - (self.returning + self.back - self.lost), self.free))
+
+    @property
+    def underway(self) -> int:
+        """Of these, those that were not."""
+        return max(0, min(self.shipped - self.delivered - self.lost, self.free))
+
+    def worth(self, units: int) -> int:
+        """What the first so many refunded units carry."""
+        return of_units(self.goods, self.ordered, units) + of_units(self.tax, self.ordered, units)
+
+
+@dataclass
+class Asked:
+    """A cancellation request: what it asked for, and what of that was cancelled while it was open or by it."""
+
+    by: str
+    asked: Units
+    reason: str | None
+    status: str = "open"
+    rule: str = ""
+    decide_by: int | None = None
+    offers: tuple[str, ...] = ()
+    behind: tuple[str, str] = ("", "")
+    """What alternatives stand in for: outcome and rule, as of the asking."""
+    got: Units = field(default_factory=dict)
+
+    def rest(self, number: int) -> int:
+        return self.asked[number] - self.got.get(number, 0)
+
+
+@dataclass
+class Notice:
+    """A shipping notice."""
+
+    lines: Units
+    carrier: str | None
+    number: str | None
+    seen: int
+    status: str = "announced"
+
+
+@dataclass
+class Parcel:
+    """What the carrier tracks and no notice has announced."""
+
+    carrier: str
+    number: str
+    shipment: str | None
+    lines: Units
+    seen: int
+    delivered: bool = False
+
+
+@dataclass
+class Back:
+    """A return. ``kind``: shipped units, or cancelled ones: rebilled, or never billed again (declined)."""
+
+    lines: Units
+    about: str
+    pays: str
+    """Who pays the postage."""
+    kind: str = "shipped"
+    status: str = "open"
+    refunded: bool = False
+    delivered: bool = False
+
+
+@dataclass
+class Due:
+    """A deadline."""
+
+    kind: str
+    number: int
+    at: int
+    ref: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.number}"
