@@ -23,7 +23,7 @@ from consumers.journal import (
 )
 from infra.kafka.appending import Appending, changed
 from infra.kafka.client import OVERHEAD, Client, Security, Timings
-from infra.kafka.reading import Asker, Tail
+from infra.kafka.reading import Asker, Tail, Window
 
 _FETCH_WAIT = 0.1
 """Seconds that a broker keeps a fetch that finds nothing."""
@@ -110,12 +110,12 @@ class KafkaJournal:
         self._check(partition)
         self._go_on()
         tail = self._follow()
-        window = tail.windows[partition]
         with tail.changed:
-            if window.error is not None:
+            window = tail.touched(partition)
+            if window is not None and window.error is not None:
                 tail.try_again(partition)
                 raise window.error
-            if offset >= window.start:
+            if window is not None and offset >= window.start:
                 if offset < window.next:
                     return window.read(offset, limit)
                 if offset == window.next:
@@ -132,9 +132,9 @@ class KafkaJournal:
             offset = behind
         if self._tail is None:
             return offset
-        window = self._tail.windows[partition]
         with self._tail.changed:
-            if window.start <= offset < window.next and not window.read(offset, 1):
+            window = self._tail.windows.get(partition)
+            if window is not None and window.start <= offset < window.next and not window.read(offset, 1):
                 return window.next
         return offset
 
@@ -149,8 +149,8 @@ class KafkaJournal:
         tail = self._follow()
         while self._known[partition] <= offset:
             self._go_on()
+            window = self._window(tail, partition)
             with tail.changed:
-                window = tail.windows[partition]
                 if window.error is not None:
                     tail.try_again(partition)
                     raise window.error
@@ -202,6 +202,12 @@ class KafkaJournal:
                     )
         return self._tail
 
+    def _window(self, tail: Tail, partition: int) -> Window:
+        """The window of a partition, from the log's end on if nobody read it before."""
+        with tail.changed:
+            window = tail.touched(partition)
+        return window or tail.follow(partition, self._ends()[partition])
+
     def _ends(self) -> dict[int, int]:
         ends = self._asker.ends()
         for partition, end in ends.items():
@@ -213,7 +219,7 @@ class KafkaJournal:
 
     def _read_elsewhere(self, tail: Tail, partition: int, offset: int, limit: int) -> list[JournalRecord]:
         """What the window does not have: it lies further back, or is on its way, or there is no such offset."""
-        window = tail.windows[partition]
+        window = self._window(tail, partition)
         if offset > self._known[partition] or offset < 0:
             end = self._ends()[partition]
             for _ in range(_DOUBTS):  # a new leader may not know yet how far it is
@@ -232,7 +238,7 @@ class KafkaJournal:
             return records
         offset = max(offset, window.start)
         with tail.changed:
-            if not tail.wait_for(partition, offset, max(self._known[partition], offset), self._timings.lag):
+            if not tail.wait_for(window, partition, offset, max(self._known[partition], offset), self._timings.lag):
                 self._go_on()
                 raise JournalUnavailable(
                     f"{self._client.topic}: partition {partition} goes on to offset {self._known[partition]}, but the "

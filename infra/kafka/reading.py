@@ -1,9 +1,10 @@
-"""Reading a topic: a window over the newest records of every partition, and questions asked beside it.
+"""Reading a topic: a window over the newest records of every partition that is read, and questions asked beside it.
 
-The *tail* is a thread that reads all partitions at their ends and keeps what comes, a few megabytes of it. Whoever
-follows the log closely reads from these windows and never waits for the network. Whoever is further behind, or asks
-where the log ends, goes through the *asker*: a second consumer, used by one caller at a time, each for a bounded time.
-After it failed once, callers are told so at once, and one of them tries again every half second.
+The *tail* is a thread that reads partitions at their ends and keeps what comes, a few megabytes of it. Whoever follows
+the log closely reads from these windows and never waits for the network. What nobody reads for a while is not fetched:
+a process that follows a share is not sent the rest. Whoever is further behind, or asks where the log ends, goes through
+the *asker*: a second consumer, used by one caller at a time, each for a bounded time. After it failed once, callers are
+told so at once, and one of them tries again every half second.
 """
 
 import threading
@@ -20,6 +21,8 @@ T = TypeVar("T")
 _WINDOW_BYTES: Final = 4 * 1024 * 1024
 _WINDOW_RECORDS: Final = 10_000
 _POLL: Final = 0.1
+_IDLE: Final = 10.0
+"""Seconds after which a partition that nobody reads is not fetched any more."""
 _AGAIN: Final = 0.5
 """Seconds between two tries while the brokers do not answer."""
 
@@ -32,6 +35,10 @@ class Window:
         self.next = end
         self.error: JournalError | None = None
         """Why nothing more comes."""
+        self.asked_at = time.monotonic()
+        """When it was last asked for."""
+        self.awaited = 0
+        """How many wait for it to go on."""
         self._records: list[JournalRecord] = []
         self._bytes = 0
 
@@ -127,27 +134,48 @@ class Tail:
     def __init__(
         self, name: str, open_reader: Callable[[], Reader], ends: dict[int, int], grown: Callable[[], None]
     ) -> None:
-        """Follows every partition from its end. ``grown`` is called, in the thread, when records came."""
+        """Follows these partitions from their ends. ``grown`` is called, in the thread, when records came."""
         self.windows = {partition: Window(end) for partition, end in ends.items()}
         self.changed = threading.Condition()
         self._name = name
         self._open = open_reader
         self._grown = grown
+        self._moved = False
+        """Whether another window is there than those that the reader follows."""
         self._again: set[int] = set()
         self._wanted: dict[int, int] = {}
         self._closed = False
         threading.Thread(target=self._run, name=f"tail of {name}", daemon=True).start()
 
-    def wait_for(self, partition: int, offset: int, end: int, timeout: float) -> bool:
+    def touched(self, partition: int) -> Window | None:
+        """The window of a partition, which is read on; None if it is not followed; under ``changed``."""
+        window = self.windows.get(partition)
+        if window is not None:
+            window.asked_at = time.monotonic()
+        return window
+
+    def follow(self, partition: int, end: int) -> Window:
+        """The window of a partition; from ``end`` on if it was not followed."""
+        with self.changed:
+            window = self.touched(partition)
+            if window is None:
+                window = self.windows[partition] = Window(end)
+                self._moved = True
+            return window
+
+    def wait_for(self, window: Window, partition: int, offset: int, end: int, timeout: float) -> bool:
         """Until the window has a record from ``offset`` on, or all that is below ``end``, or an error; under
         ``changed``."""
-        window = self.windows[partition]
         self.want(partition, end)
 
         def came() -> bool:
             return window.next >= end or window.error is not None or bool(window.read(offset, 1))
 
-        return self.changed.wait_for(came, timeout)
+        window.awaited += 1
+        try:
+            return self.changed.wait_for(came, timeout)
+        finally:
+            window.awaited -= 1
 
     def want(self, partition: int, end: int) -> None:
         """Have the window go on to ``end``, also over offsets that hold no record; under ``changed``."""
@@ -168,7 +196,7 @@ class Tail:
             reader: Reader | None = None
             try:
                 reader = self._open()
-                reader.follow({partition: window.next for partition, window in self.windows.items()})
+                self._moved = True
                 while not self._closed:
                     self._turn(reader)
             except JournalError:
@@ -178,22 +206,30 @@ class Tail:
                     reader.close()
 
     def _turn(self, reader: Reader) -> None:
+        if not self._share(reader):
+            time.sleep(_POLL)
+            return
         self._seek(reader)
         try:
             came = reader.poll(_POLL, _WINDOW_RECORDS)
         except Lost as lost:
             with self.changed:
                 for partition, error in lost.errors.items():
-                    self.windows[partition].error = error
+                    if partition in self.windows:
+                        self.windows[partition].error = error
                 self.changed.notify_all()
             return
         if not came and not self._wanted:
             return
         with self.changed:
             for partition, records in came.items():
-                self.windows[partition].add(records)
+                if partition in self.windows:
+                    self.windows[partition].add(records)
             for partition, end in tuple(self._wanted.items()):
-                window = self.windows[partition]
+                window = self.windows.get(partition)
+                if window is None:
+                    del self._wanted[partition]
+                    continue
                 if window.next < end and partition not in came:
                     window.next = max(window.next, reader.position(partition))  # behind what can hold no record
                 if window.next >= end:
@@ -202,12 +238,25 @@ class Tail:
         if came:
             self._grown()
 
+    def _share(self, reader: Reader) -> bool:
+        """Have the reader follow what is read, and nothing else; whether there is anything."""
+        now = time.monotonic()
+        with self.changed:
+            idle = [p for p, window in self.windows.items() if not window.awaited and now - window.asked_at > _IDLE]
+            for partition in idle:
+                del self.windows[partition]
+            moved, self._moved = self._moved or bool(idle), False
+            places = {partition: window.next for partition, window in self.windows.items()}
+        if moved:
+            reader.follow(places)
+        return bool(places)
+
     def _seek(self, reader: Reader) -> None:
         if not self._again:
             return
         with self.changed:
             again, self._again = self._again, set()
-            for partition in again:
+            for partition in again & self.windows.keys():
                 window = self.windows[partition]
                 window.error = None
                 reader.seek(partition, window.next)

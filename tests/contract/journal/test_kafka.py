@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.kafka import reading
 from infra.kafka.journal import KafkaJournal
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import CLIENTS, new_topic, open_journal
 from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back
+from tests.integration.kafka.waiting import soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 
@@ -64,3 +66,43 @@ def test_any_records_come_back(kafka: Kafka, client: str, seed: int) -> None:
     chance = random.Random(seed)  # Hypothesis does not like what the clients' threads do with chance meanwhile
     records = [(chance.randrange(3), chance.randbytes(chance.randrange(300))) for _ in range(30)]
     check_that_any_records_come_back(KafkaTopic(kafka, client).open(), records)
+
+
+def test_what_nobody_reads_is_not_fetched_and_is_read_on_later_as_if_it_had_been(
+    topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_IDLE", 0.3)
+    writer, reader = topic.open(), topic.open()
+
+    def wrote(partition: int, *values: bytes) -> None:
+        for value in values:
+            writer.append(partition, b"", value).result(30)
+
+    def came(partition: int, offset: int) -> list[bytes]:
+        assert reader.end(partition) > offset
+        return [record.value for record in reader.read(partition, offset, 100)]
+
+    def followed(*partitions: int) -> bool:
+        assert reader._tail is not None
+        for partition in partitions:
+            reader.read(partition, reader.end(partition), 1)
+        return set(reader._tail.windows) == set(partitions)
+
+    wrote(0, b"a0")
+    wrote(1, b"b0")
+    assert (came(0, 0), came(1, 0)) == ([b"a0"], [b"b0"])
+    soon(lambda: followed(1))
+    wrote(0, b"a1", b"a2")
+    wrote(1, b"b1")
+    assert came(1, 1) == [b"b1"]
+    assert came(0, 1) == [b"a1", b"a2"]
+    wrote(0, b"a3")
+    assert reader.wait(0, 3, 30)
+    assert came(0, 3) == [b"a3"]
+    assert set(reader._tail.windows) >= {0}  # type: ignore[union-attr]
+    soon(followed)
+    wrote(0, b"a4")
+    assert came(0, 4) == [b"a4"]
+    wrote(0, b"a5")
+    soon(lambda: [record.value for record in reader.ready(0, 5, 10)] == [b"a5"])
+    soon(lambda: followed(0))

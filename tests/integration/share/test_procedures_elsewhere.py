@@ -57,5 +57,6 @@ def test_the_command_line_reads_every_partition_and_finds_the_views_as_the_log_h
     for order in orders:
         name = order.removeprefix("/v1/").replace("/orders/", "/")
         assert rescind(pair, tmp_path, "order", "show", name) == shop.get(order).json()
+    assert all(each["state"] != "wrong" for each in rescind(pair, tmp_path, "doctor"))
     report = rescind(pair, tmp_path, "replay", "--check")
     assert report["differing"] == 0, report

@@ -1,0 +1,160 @@
+"""Commands that are asked of another process: what stands on the topic, whose answer is whose, and what is said when
+there is none. Who follows the orders is made up here; a real one is in the other files."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as Late
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from consumers.vault import VaultUnavailable
+from domain.commands import Command, parse_command
+from infra.commands.form import ASK, CONFIRM, IF_MATCH, STATUS, read_command, response_of
+from infra.commands.topics import CommandTopics
+from infra.kafka.address import KafkaAt, kafka_at
+from infra.kafka.client import Security
+from infra.settings import load_settings
+from infra.share.asking import Asking, MaybeAsked, NotAsked
+from infra.vault.kept import KeptVault
+from infra.vault.opening import open_vault
+from schemas.partitioning import partition_of
+from tests.broker.fixtures import GROUP, Kafka
+from tests.integration.kafka.waiting import soon
+from tests.integration.publishing.stage import read_topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+PARTITIONS = 3
+TEXT = "What becomes of my order?"
+
+
+def message(order: str, text: str = TEXT) -> Command:
+    body = {
+        "command": "SendMessage", "command_id": "k1", "marketplace": "acme", "order_id": order, "message_id": "m1",
+        "actor": {"kind": "buyer", "id": "b-7"}, "to": "seller", "text": text,
+    }  # fmt: skip
+    return parse_command(body)
+
+
+class Stage:
+    def __init__(self, at: KafkaAt, vault: KeptVault) -> None:
+        self.at = at
+        self.vault = vault
+        self.asking = Asking(at, PARTITIONS, Security(), vault)
+        self.asking.start()
+        self._producer = KafkaProducer(bootstrap_servers=at.servers.split(","), reconnect_backoff_max_ms=200)
+
+    def close(self) -> None:
+        self.asking.close()
+        self._producer.close()
+
+    def commands(self) -> list[Any]:
+        """What stands on the topic, by time."""
+        found = [record for records in read_topic(self.at.servers, self.at.commands).values() for record in records]
+        return sorted(found, key=lambda record: record.timestamp)
+
+    def answer(self, ask: bytes | None, partition: int, **body: Any) -> None:
+        """As the process that follows a partition does."""
+        headers = [(STATUS, b"200"), ("content-type", b"application/json"), ("etag", b'"7"')]
+        headers += [] if ask is None else [(ASK, ask)]
+        value = json.dumps({"outcome": "accepted", **body}).encode()
+        self._producer.send(self.at.outcomes, value, b"key", headers, partition).get(30)
+
+
+@pytest.fixture
+def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
+    at = kafka_at(f"{kafka.servers}/{kafka.prefix()}")
+    topics = CommandTopics(at, Security())
+    topics.create(PARTITIONS)
+    topics.close()
+    vault = open_vault(load_settings(journal=f"sqlite:///{tmp_path}/journal"))
+    made = Stage(at, vault)
+    yield made
+    made.close()
+    vault.close()
+
+
+def test_a_command_stands_in_its_orders_partition_with_what_was_asked_and_without_its_text(stage: Stage) -> None:
+    for number in range(6):
+        stage.asking.ask(message(f"PO-{number}"), number or None, confirmed=number % 2 == 0)
+    soon(lambda: len(stage.commands()) == 6)
+    asks = set()
+    for record in stage.commands():
+        headers = dict(record.headers)
+        command = read_command(record.value)
+        number = int(command.order_id.removeprefix("PO-"))
+        assert record.key == command.stream.encode()
+        assert record.partition == partition_of(command.stream, PARTITIONS)
+        assert headers.get(IF_MATCH) == (str(number).encode() if number else None)
+        assert headers.get(CONFIRM) == (b"required" if number % 2 == 0 else None)
+        assert TEXT.encode() not in record.value
+        assert command.fingerprint == message(command.order_id).fingerprint
+        sealed = command.text.sealed  # type: ignore[attr-defined]
+        assert stage.vault.open(sealed.reference) == TEXT
+        assert stage.vault.proves(sealed)
+        asks.add(headers[ASK])
+    assert len(asks) == 6
+
+
+def test_each_hears_its_own_answer_whoever_else_is_answered(stage: Stage) -> None:
+    futures = [stage.asking.ask(message(f"PO-{number}"), None, False) for number in range(4)]
+    soon(lambda: len(stage.commands()) == 4)
+    stage.answer(None, 0, who="nobody")
+    stage.answer(b"somebody-else-1", 1, who="another process")
+    for record in reversed(stage.commands()):
+        stage.answer(dict(record.headers)[ASK], record.partition, who=json.loads(record.value)["order_id"])
+        stage.answer(dict(record.headers)[ASK], record.partition, who="the same again")
+    for number, future in enumerate(futures):
+        told = response_of(*future.result(30))
+        assert (told.status_code, told.headers["etag"]) == (200, '"7"')
+        assert json.loads(bytes(told.body))["who"] == f"PO-{number}"
+    assert stage.asking.open == 0
+
+
+def test_who_is_not_answered_waits_as_long_as_they_like_and_a_late_answer_harms_nobody(stage: Stage) -> None:
+    future = stage.asking.ask(message("PO-1"), None, False)
+    with pytest.raises(Late):
+        future.result(0.2)
+    future.cancel()
+    soon(lambda: len(stage.commands()) == 1)
+    (record,) = stage.commands()
+    stage.answer(dict(record.headers)[ASK], record.partition)
+    again = stage.asking.ask(message("PO-1"), None, False)
+    soon(lambda: len(stage.commands()) == 2)
+    stage.answer(dict(stage.commands()[1].headers)[ASK], record.partition, second=True)
+    assert json.loads(again.result(30).value)["second"] is True
+    assert stage.asking.open == 0
+
+
+def test_a_text_that_the_vault_cannot_keep_goes_nowhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise VaultUnavailable("the vault cannot be written to")
+
+    monkeypatch.setattr(stage.vault, "flush", full)
+    with pytest.raises(NotAsked, match="cannot be written") as turned_away:
+        stage.asking.ask(message("PO-1"), None, False)
+    assert turned_away.value.rule == "vault-unavailable"
+    monkeypatch.undo()
+    stage.asking.ask(message("PO-2"), None, False)
+    soon(lambda: len(stage.commands()) > 0)
+    assert [record.key for record in stage.commands()] == [b"acme/PO-2"]
+
+
+def test_whoever_waits_when_the_process_ends_is_told_that_nobody_knows(stage: Stage) -> None:
+    future = stage.asking.ask(message("PO-1"), None, False)
+    stage.asking.close()
+    with pytest.raises(MaybeAsked):
+        future.result(0)
+
+
+def test_while_no_broker_answers_nothing_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.share.asking.HOLD", 0.5)
+    away = Asking(KafkaAt("127.0.0.1:9", stage.at.prefix), PARTITIONS, Security(), stage.vault)
+    away.start()
+    with pytest.raises(NotAsked) as turned_away:
+        away.ask(message("PO-1"), None, False)
+    assert turned_away.value.rule == "journal-unavailable"
+    away.close()

@@ -1,0 +1,72 @@
+"""Publishers of a process that follows no partition yet, and of partitions that come to it and go (DESIGN 4)."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.commands import parse_command
+from infra.app import open_app
+from infra.kafka.address import kafka_at
+from infra.kafka.client import Security
+from infra.local_state import open_local_state
+from infra.places import state_file
+from infra.publishing.running import open_publishing
+from infra.publishing.topics import PublicTopics
+from infra.settings import load_settings
+from tests.broker.fixtures import GROUP, Kafka
+from tests.integration.http.asking import placing
+from tests.integration.kafka.waiting import soon
+from tests.integration.publishing.stage import read_topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+PARTITIONS = 3
+
+
+def place(order: str) -> dict[str, object]:
+    return {"command": "PlaceOrder", "command_id": "c1", "marketplace": "acme", **placing(order)}
+
+
+def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_it(kafka: Kafka, tmp_path: Path) -> None:
+    prefix = kafka.prefix()
+    settings = load_settings(
+        journal=kafka.url(prefix, PARTITIONS), directory=str(tmp_path), publish="on", vault=str(tmp_path / "vault")
+    )
+    with open_app(settings, views=False) as app:  # publishes nothing yet
+        orders = [f"PO-{number}" for number in range(9)]
+        for order in orders:
+            assert app.engine.submit(parse_command(place(order))).result(60).kind == "accepted"
+        topics = PublicTopics(kafka_at(f"{kafka.servers}/{prefix}"), Security())
+        topics.create(PARTITIONS)
+        topics.close()
+        slot = tmp_path / "state" / "0"
+        publishing = open_publishing(settings, app.journal, slot, {}, None)
+        assert publishing._begun() == dict.fromkeys(range(PARTITIONS), True)
+        assert publishing.publishers == {}
+        for order in orders:
+            cancel = {
+                "command": "CancelLines", "command_id": "c2", "marketplace": "acme", "order_id": order,
+                "actor": {"kind": "seller", "id": "s-3"}, "reason": "out_of_stock",
+            }  # fmt: skip
+            assert app.engine.submit(parse_command(cancel)).result(60).kind == "accepted"
+        publishing.start()
+        app.engine.tell(publishing)
+        app.engine.call(lambda engine: engine.write(app.clock())).result(60)
+
+        def refunds() -> list[str]:
+            found = read_topic(kafka.servers, f"{prefix}.refunds")
+            return sorted(record.key.decode() for records in found.values() for record in records)
+
+        for again in range(2):  # it comes, goes and comes again
+            for partition, follower in app.engine.followers.items():
+                path = state_file(slot, partition)
+                publishing.take_up(follower, open_local_state(path, partition, PARTITIONS, read_only=True).state)
+            soon(lambda: len(refunds()) == len(orders))
+            if not again:
+                for partition in range(PARTITIONS):
+                    publishing.give_up(partition)
+                    publishing.give_up(partition)
+                assert (publishing.publishers, publishing.behind, publishing.trouble) == ({}, 0, {})
+        soon(lambda: publishing.behind == 0)
+        assert refunds() == sorted(f"acme/{order}" for order in orders)
+        publishing.close()
