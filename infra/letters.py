@@ -1,7 +1,7 @@
 """Dead letters where they are kept: looked at, tried again, put away.
 
 Malformed commits are in local state, orders that the views could not tell in their table ``dead_letters``, orders that
-could not be published beside the publisher's progress.
+could not be published beside the publisher's progress, and what was no command on the topic of dead letters itself.
 
 A letter that was put away (``discard``) stays where it is, since it is derived from the log; a file beside the journal
 remembers that nobody needs to look at it any more. It comes back if its order is parked anew at another commit.
@@ -56,13 +56,15 @@ class Letters:
         self._discarded: set[str] = _read(self._file)
 
     def all(self) -> Iterator[Letter]:
-        """Malformed commits in log order, then orders that the views could not tell, then unpublished ones.
+        """Malformed commits in log order, then orders that the views could not tell, then unpublished ones, then what
+        was no command.
 
-        JournalError, ViewsError; JournalUnavailable where the publisher's progress cannot be read.
+        JournalError, ViewsError; JournalUnavailable where a topic cannot be read.
         """
         yield from self._malformed()
         yield from self._untold()
         yield from self._unpublished()
+        yield from self._no_commands()
 
     def find(self, id: str) -> Letter:
         """NoSuchLetter."""
@@ -85,10 +87,15 @@ class Letters:
     def retry(self, letter: Letter) -> str | None:
         """Try again; None if it is no letter any more, else what is still wrong. NotToBeTried."""
         match letter.origin:
-            case "journal" | "commands":
+            case "journal":
                 raise NotToBeTried(
                     f"{letter.id} is malformed: it never became part of the history, and never will. Find out who "
                     "wrote it, and put it away with `rescind dead-letters discard`"
+                )
+            case "commands":
+                raise NotToBeTried(
+                    f"{letter.id} was no command: whoever sent it sends it anew as it must be. Put this one away with "
+                    "`rescind dead-letters discard`"
                 )
             case "views":
                 return self._tell_again(letter)
@@ -167,6 +174,17 @@ class Letters:
                         parked.stream,
                         parked.ordinal,
                     )
+
+    def _no_commands(self) -> Iterator[Letter]:
+        at = self._settings.commands_at
+        if at is None:
+            return
+        from infra.commands.letters import read_letters
+
+        try:
+            yield from read_letters(at, self._settings.security)
+        except (PublicLogUnavailable, PublishingStopped) as wrong:
+            raise JournalUnavailable(f"what was no command cannot be read: {wrong}") from wrong
 
     # ---- again -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import json
 from importlib import metadata
 from typing import Any
 
+from docs.pages.command_topics import ASYNCHRONOUS, header_schema, messages, operations
 from docs.pages.events import fields_table
 from docs.pages.text import NOTE, cell
 from infra.kafka.topics import wanted_settings
@@ -17,7 +18,7 @@ from schemas.public.contracts import (
     schema_of,
 )
 from schemas.public.ids import pinned
-from schemas.public.topics import DEAD_LETTERS, EVENTS, PUBLISHED, TOPICS, PublicTopic
+from schemas.public.topics import COMMANDS, DEAD_LETTERS, EVENTS, OUTCOMES, PUBLISHED, TOPICS, PublicTopic
 
 SOURCE = "`schemas/public/`"
 
@@ -76,15 +77,21 @@ def asyncapi() -> str:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/vnd.apache.avro",
-        "channels": {topic.kind: _channel(topic) for topic in TOPICS},
+        "channels": {
+            **{topic.kind: _channel(topic) for topic in TOPICS},
+            **{kind: _channel_of(kind, reader, records, [name]) for kind, reader, records, name in ASYNCHRONOUS},
+        },
         "operations": {
-            f"write-{topic.kind}": {
-                "action": "send",
-                "channel": {"$ref": f"#/channels/{topic.kind}"},
-                "summary": topic.records,
-            }
-            for topic in TOPICS
-            if _contracts_of(topic) or topic.kind == DEAD_LETTERS
+            **operations(),
+            **{
+                f"write-{topic.kind}": {
+                    "action": "send",
+                    "channel": {"$ref": f"#/channels/{topic.kind}"},
+                    "summary": topic.records,
+                }
+                for topic in TOPICS
+                if _contracts_of(topic) or topic.kind == DEAD_LETTERS
+            },
         },
         "components": {
             "messages": {
@@ -94,11 +101,12 @@ def asyncapi() -> str:
                     "title": "Dead letter",
                     "summary": "The original bytes, whatever they are.",
                     "contentType": "application/octet-stream",
-                    "headers": _header_schema(LETTER_HEADERS),
+                    "headers": header_schema(LETTER_HEADERS),
                     "payload": {"type": "string", "format": "binary"},
                 },
+                **messages(),
             },
-            "messageTraits": {"cloudEvent": {"headers": _header_schema(HEADERS)}},
+            "messageTraits": {"cloudEvent": {"headers": header_schema(HEADERS)}},
         },
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -106,11 +114,15 @@ def asyncapi() -> str:
 
 def _channel(topic: PublicTopic) -> dict[str, Any]:
     names = ["DeadLetter"] if topic.kind == DEAD_LETTERS else [_message_name(c) for c in _contracts_of(topic)]
+    return _channel_of(topic.kind, topic.reader, topic.records, names)
+
+
+def _channel_of(kind: str, reader: str, records: str, names: list[str]) -> dict[str, Any]:
     settings = wanted_settings(3)
     return {
-        "address": f"{{prefix}}.{topic.kind}",
-        "title": topic.kind,
-        "description": f"{topic.records} For {topic.reader}.",
+        "address": f"{{prefix}}.{kind}",
+        "title": kind,
+        "description": f"{records} For {reader}.",
         "parameters": {"prefix": {"description": "What the journal's URL names.", "default": "rescind"}},
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {
@@ -144,15 +156,6 @@ def _message(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _header_schema(headers: list[tuple[str, str, str]]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            name: {"type": "string", "description": what, "examples": [example]} for name, example, what in headers
-        },
-    }
-
-
 # ---- the page -------------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +175,10 @@ def topics_page() -> str:
         "|---|---|---|",
         *(f"| `{topic.kind}` | {topic.reader} | {cell(topic.records)} |" for topic in TOPICS),
         f"| `{PUBLISHED}` | ourselves | How far each partition is published; compacted. |",
+        *(f"| `{kind}` | {reader} | {cell(records)} |" for kind, reader, records, _ in ASYNCHRONOUS),
+        "",
+        f"`{COMMANDS}` and `{OUTCOMES}` are JSON ([send commands by a topic](../how-to/commands-topic.md)); the rest",
+        "of this page is about the others.",
         "",
         "Key: `marketplace/order_id`. Value: Avro behind Confluent's framing (a zero byte, the schema's id in 4 bytes,",
         "big-endian, the body). The id is the schema registry's where one is set, else the one in the table below; ids",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from infra.letters import Letters
     from infra.settings import Settings
 
+_FOR_GOOD = ("journal", "commands")
+"""Origins of letters that cannot be tried again."""
+
 
 @click.group("dead-letters")
 def dead_letters() -> None:
@@ -24,7 +27,7 @@ def dead_letters() -> None:
 @as_json
 @stored
 def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
-    """Every dead letter: malformed commits, orders that the views or the publisher had to leave."""
+    """Every dead letter: malformed commits, orders that views or publisher had to leave, what was no command."""
     from infra.letters import open_letters
 
     with open_letters(settings) as letters:
@@ -86,7 +89,7 @@ def retry(settings: "Settings", letter: str | None, everything: bool, as_json: b
         raise click.UsageError("name a letter, or say --all")
     left = 0
     with open_letters(settings) as letters:
-        wanted = [each for each in letters.all() if each.origin != "journal"] if everything else []
+        wanted = [each for each in letters.all() if each.origin not in _FOR_GOOD] if everything else []
         for each in wanted or ([_find(letters, letter)] if letter is not None else []):
             try:
                 wrong = letters.retry(each)

@@ -40,7 +40,9 @@ _KEPT: Final = ("etag", "location", "rescind-position", "rescind-replayed", "ret
 """Headers of the answer that stand in the record's, under the same names."""
 _TEXTS: Final = frozenset(name for model in COMMANDS.values() for name in model.TEXTS)
 _LONG: Final = ("order", "events", "preview", "inputs", "instead")
-"""Parts of an outcome's body that may be long; they are left out in this order."""
+"""Parts of an outcome's body that may be long; they are left out in this order, and then whatever else there is."""
+_SHORT: Final = frozenset({"outcome", "type", "title", "status", "rule", "version", "pointer", *_LONG})
+"""Parts that are not, and those above."""
 _TWICE: Final = re.compile(r"has the key .* twice", re.DOTALL)
 """Which key that is, is not said again: it is theirs."""
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_\-]{1,100}", re.ASCII)
@@ -116,7 +118,7 @@ def outcome_record(key: str, kind: str, response: Response, ask: bytes | None, a
     """The outcome's record: ``response`` as HTTP gives it; ``answers`` names the input."""
     body = {"outcome": kind, **json.loads(bytes(response.body))}
     value = bytes(json_response(body).body)
-    for name in _LONG:
+    for name in (*_LONG, *(name for name in body if name not in _SHORT)):
         if len(value) <= OUTCOME_BYTES:
             break
         if body.get(name) is not None:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from typing import Any, Final, Literal, NamedTuple
 
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
+    CommitFailedError,
     FencedInstanceIdError,
     KafkaError,
     LogTruncationError,
@@ -176,8 +177,25 @@ class Intake:
         return moves
 
     def rewind(self) -> None:
-        """Read every partition on from what the group remembers. CommandsUnavailable."""
-        self._seek(self._consumer.assignment())
+        """Read every partition on from what the group remembers. CommandsUnavailable; Ousted, which polling and
+        beating hearts do not say."""
+        places = self._consumer.assignment()
+        self._seek(places)
+        if places and self.joined:
+            self._say_again(min(places))
+
+    def _say_again(self, place: TopicPartition) -> None:
+        """Have the group remember what it does: it takes that from its member only."""
+        milliseconds = int(self._patience.ask * 1000)
+        where = self._consumer.position(place, timeout_ms=milliseconds)
+        try:
+            self._consumer.commit({place: OffsetAndMetadata(where, "", -1)}, timeout_ms=milliseconds)
+        except FencedInstanceIdError as fenced:
+            raise self._ousted() from fenced
+        except CommitFailedError:
+            return  # the group goes on; the next poll tells how
+        except KafkaError as error:
+            raise _unavailable(error) from error
 
     def behind(self, unanswered: Mapping[int, int]) -> int:
         """Records of its partitions that are not answered, as far as is known without asking."""

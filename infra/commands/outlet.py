@@ -101,8 +101,8 @@ class Outlet:
             sent = [
                 producer.send(
                     topic_name(self._at.prefix, record.kind),
-                    value=record.value or None,
-                    key=record.key or None,
+                    value=record.value,
+                    key=record.key,
                     headers=list(record.headers),
                     partition=partition,
                 )

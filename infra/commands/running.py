@@ -87,6 +87,8 @@ class Commanding:
         self.ousted = False
         """Whether it has ended, because another process has its name."""
         self._doubt: str | None = None
+        self._unwritten = False
+        """Whether the last transaction failed."""
         self._form = form
         self._attend = attend
         self._intake = Intake(at, security, member, partitions, patience, url)
@@ -175,7 +177,8 @@ class Commanding:
             if kind == "went":
                 self._gateway.give_up(partitions)
         if self._intake.joined:
-            self._doubt = None
+            if not self._unwritten:
+                self._doubt = None
             self.joined = True
             self._follow(self._intake.assigned)
         self._gateway.take(given, now)
@@ -199,11 +202,14 @@ class Commanding:
             return False
         try:
             self._outlet.write(batch.records, batch.offsets, membership)
-        except CommandsUnavailable:
-            self._taken_over = False
+        except CommandsUnavailable as wrong:
+            if self._unwritten:
+                raise  # once more would be once too often
+            self._unwritten, self._doubt, self._taken_over = True, str(wrong), False
             self._gateway.give_up(list(self._gateway.unanswered))
             self._begin()  # the group may have gone on, and nothing else be wrong
         else:
+            self._unwritten = False
             self._gateway.written(batch)
         return True
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from consumers.journal import JournalError
 from infra.examining.beside import look_at_erasures, look_at_notices, look_at_vault, look_at_views
+from infra.examining.commands import look_at_commands
 from infra.examining.findings import Finding, Progress, State
 from infra.examining.log import look_at_control, look_at_journal, look_at_local_state
 from infra.examining.publishing import look_at_publishing
@@ -55,6 +56,7 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
             yield from look_at_local_state(directory, journal, deep=deep)
             yield look_at_views(settings, directory, journal)
             yield from look_at_publishing(settings, journal)
+            yield from look_at_commands(settings, journal)
     except JournalError as wrong:
         yield Finding("journal", "wrong", str(wrong), "bring it back from a copy: nothing else can replace it")
     finally:

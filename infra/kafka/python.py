@@ -1,5 +1,10 @@
-"""kafka-python, imported in the one way that is silent: it reads its package data by a name that is about to go."""
+"""kafka-python, imported in the one way that is silent: it reads its package data by a name that is about to go.
 
+And mended in one place: a record with a header whose name is not UTF-8, which Kafka takes from anybody, would end this
+client's reading of its partition, in a poll that never comes back. Such a name is read with escapes for what is wrong.
+"""
+
+from typing import Any, Final
 from warnings import catch_warnings, filterwarnings
 
 with catch_warnings():
@@ -16,6 +21,32 @@ with catch_warnings():
         OffsetOutOfRangeError,
         TopicAlreadyExistsError,
     )
+    from kafka.record.default_records import DefaultRecordBatch
+
+
+class _Lenient(bytearray):
+    """Bytes whose parts are decoded whatever they are."""
+
+    def __getitem__(self, at: Any) -> Any:
+        part = super().__getitem__(at)
+        return _Lenient(part) if isinstance(at, slice) else part
+
+    def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
+        return super().decode(encoding, "backslashreplace")
+
+
+_read_message: Final = DefaultRecordBatch._read_msg
+
+
+def _read_any_message(batch: Any) -> Any:
+    try:
+        return _read_message(batch)
+    except UnicodeDecodeError:  # nothing was read yet: once more
+        batch._buffer = _Lenient(batch._buffer)
+        return _read_message(batch)
+
+
+DefaultRecordBatch._read_msg = _read_any_message
 
 __all__ = [
     "ConfigResource",

@@ -44,3 +44,12 @@ def open_journal(
     """A journal by the client with this name."""
     opened = open_kafka_journal if client == "kafka-python" else open_librdkafka_journal
     return opened(servers, topic, partitions, timings=timings, **more)
+
+
+class NotUtf8(str):
+    """A header's name that Kafka takes from any client, and this language has no string for."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff\xfe"

@@ -118,6 +118,10 @@ class Stage:
     def open(self, name: str = "one") -> App:
         return open_app(self.settings(name), publish=True, views=False)
 
+    def open_as(self, settings: dict[str, Any]) -> App:
+        """An engine with other settings."""
+        return open_app(load_settings(**settings), publish=True, views=False)
+
     def child(self, name: str) -> Child:
         child = Child(self.named(name))
         self.children.append(child)
@@ -129,7 +133,10 @@ class Stage:
     def producer(self) -> Any:
         if self._producer is None:
             self._producer = KafkaProducer(
-                bootstrap_servers=self.at.servers.split(","), acks="all", reconnect_backoff_max_ms=200, linger_ms=2
+                bootstrap_servers=self.at.servers.split(","),
+                acks="all",
+                enable_idempotence=True,
+                reconnect_backoff_max_ms=200,
             )
         return self._producer
 

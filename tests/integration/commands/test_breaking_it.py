@@ -6,12 +6,13 @@ the order of its inputs, and no event stands in two answers.
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.local import LocalCluster
 from tests.integration.commands.stage import Child, Stage, placed, said, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
@@ -81,11 +82,11 @@ def all_answered_once(stage: Stage, sent: list[tuple[int, int]], patience: float
                 assert events.setdefault(at, key) == key, "one event answers one command"
 
 
-def test_an_engine_that_is_killed_again_and_again_answers_each_input_once(stage: Stage) -> None:
-    chance = random.Random(1)
+def killed_again_and_again(stage: Stage, kills: int, seed: int) -> None:
+    chance = random.Random(seed)
     child = stage.child("one")
     with Writer(stage) as writer:
-        for _ in range(5):
+        for _ in range(kills):
             child.joined()
             seen = len(stage.answered())
             soon(lambda seen=seen: len(stage.answered()) > seen)  # type: ignore[misc]
@@ -93,6 +94,15 @@ def test_an_engine_that_is_killed_again_and_again_answers_each_input_once(stage:
             child.kill()
             child = stage.child("one")
     all_answered_once(stage, writer.sent)
+
+
+def test_an_engine_that_is_killed_again_and_again_answers_each_input_once(stage: Stage) -> None:
+    killed_again_and_again(stage, 5, 1)
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_killed_thirty_times_answers_each_input_once(stage: Stage) -> None:
+    killed_again_and_again(stage, 30, 2)
 
 
 def test_two_engines_share_the_inputs_and_one_that_is_stopped_leaves_them_to_the_other(stage: Stage) -> None:
@@ -128,3 +138,49 @@ def test_an_engine_that_wakes_after_its_session_has_ended_adds_nothing(stage: St
         seen = len(stage.answered())
         soon(lambda: len(stage.answered()) > seen + 50)
     all_answered_once(stage, writer.sent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_three_engines_that_are_killed_and_frozen_in_turn_answer_each_input_once(stage: Stage, seed: int) -> None:
+    chance = random.Random(seed)
+    children = {name: stage.child(name) for name in ("one", "two", "three")}
+    with Writer(stage) as writer:
+        children["one"].joined()
+        for _ in range(8):
+            name = chance.choice(sorted(children))
+            if chance.random() < 0.5:
+                children[name].kill()
+                threading.Event().wait(chance.uniform(0.0, 14.0))  # its session ends meanwhile, or not
+                children[name] = stage.child(name)
+            else:
+                children[name].freeze()
+                threading.Event().wait(chance.uniform(5.0, 14.0))
+                children[name].thaw()
+            seen = len(stage.answered())
+            soon(lambda seen=seen: len(stage.answered()) > seen)  # type: ignore[misc]
+    all_answered_once(stage, writer.sent)
+
+
+@pytest.mark.parametrize("how", ["killed", pytest.param("frozen", marks=pytest.mark.slow)])
+def test_a_broker_that_goes_away_and_comes_back_holds_up_the_answers_and_no_more(
+    cluster: Callable[..., LocalCluster], tmp_path: Path, how: str
+) -> None:
+    brokers = cluster(1, {"broker.session.timeout.ms": "1000", "broker.heartbeat.interval.ms": "200"})
+    with Stage(Kafka(brokers.servers), tmp_path) as stage, stage.open() as app:
+        commanding = app.commanding
+        assert commanding is not None
+        with Writer(stage) as writer:
+            for _ in range(1 if how == "killed" else 2):
+                seen = len(stage.answered())
+                soon(lambda seen=seen: len(stage.answered()) > seen + 20)  # type: ignore[misc]
+                if how == "killed":
+                    brokers.node(1).kill()
+                    soon(lambda: commanding.trouble is not None)
+                    brokers.restart(1)
+                else:
+                    brokers.node(1).freeze()
+                    threading.Event().wait(13.0)  # longer than a transaction may take
+                    brokers.node(1).thaw()
+                soon(lambda: commanding.trouble is None)
+        all_answered_once(stage, writer.sent)

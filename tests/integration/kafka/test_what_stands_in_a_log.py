@@ -14,7 +14,7 @@ from infra.kafka.python import KafkaProducer, TopicPartition
 from infra.local_state import memory_local_state
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
-from tests.broker.topics import CLIENTS, QUICK, admin, make_topic, new_topic, open_journal
+from tests.broker.topics import CLIENTS, QUICK, NotUtf8, admin, make_topic, new_topic, open_journal
 from tests.integration.kafka.waiting import SOON, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
@@ -97,12 +97,14 @@ def test_whatever_a_stranger_appends_is_turned_away_and_stops_nobody(kafka: Kafk
     stranger = KafkaProducer(bootstrap_servers=kafka.servers, compression_type="gzip")
     for value in (None, b"", b"\x00" * 10, b"not a record of ours", b"\xff" * 1000):
         stranger.send(topic, key=b"any", value=value, partition=0, headers=[("h", b"v")]).get(SOON)
+    stranger.send(topic, value=b"a header of no letters", partition=0, headers=[(NotUtf8("h"), b"v")]).get(SOON)
+    stranger.send(topic, value=b"behind it", partition=0).get(SOON)
     stranger.close()
     journal, told = opened(topic), Told()
     follower = Follower(journal, 0, memory_local_state(0, 1), told)
     follower.start()
-    soon(lambda: not follower.advance() and follower.next_offset == 5)
-    assert [rejected.kind for rejected in told.rejections] == ["malformed"] * 5
+    soon(lambda: not follower.advance() and follower.next_offset == 7)
+    assert [rejected.kind for rejected in told.rejections] == ["malformed"] * 7
 
 
 def test_partitions_are_chosen_as_kafkas_own_default_chooses_them(kafka: Kafka) -> None:

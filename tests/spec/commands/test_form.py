@@ -338,3 +338,6 @@ def test_an_outcome_always_fits_and_says_what_is_left_out() -> None:
     record = outcome_record("acme/PO-1/c1", "refused", refusal, None, "T:0:1")
     assert json.loads(record.value)["left_out"] == ["inputs"]
     assert dict(record.headers)["content-type"] == MEDIA_TYPE.encode()
+    refusal = Problem(409, "shipped-lock", "it left " * 300_000, because="it left " * 300_000).response()
+    told = json.loads(outcome_record("acme/PO-1/c1", "refused", refusal, None, "T:0:1").value)
+    assert (told["outcome"], told["status"], told["left_out"]) == ("refused", 409, ["detail", "because"])

@@ -10,7 +10,7 @@ import pytest
 from docs.pages.public_topics import asyncapi
 from schemas.public.contracts import all_contracts, schema_of
 from schemas.public.ids import pinned
-from schemas.public.topics import TOPICS
+from schemas.public.topics import COMMANDS, OUTCOMES, TOPICS
 
 DOCUMENT = json.loads(asyncapi())
 
@@ -35,7 +35,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_every_topic_is_a_channel() -> None:
     addresses = {name: channel["address"] for name, channel in DOCUMENT["channels"].items()}
-    assert addresses == {topic.kind: f"{{prefix}}.{topic.kind}" for topic in TOPICS}
+    assert addresses == {kind: f"{{prefix}}.{kind}" for kind in (*(each.kind for each in TOPICS), COMMANDS, OUTCOMES)}
 
 
 @pytest.mark.parametrize("contract", all_contracts(), ids=str)

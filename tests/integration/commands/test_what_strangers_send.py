@@ -1,0 +1,136 @@
+"""Anything may be sent to the topic: it stops nobody, and no text comes to stand where it does not belong."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.letters import NotToBeTried, open_letters
+from schemas.partitioning import partition_of
+from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.topics import NotUtf8, admin
+from tests.integration.commands.stage import BUYER, SELLER, Stage, placed, said, soon
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+SECRET = "Lea Winter lives at 12 Harbour Road"
+
+
+@pytest.fixture
+def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
+    with Stage(kafka, tmp_path) as stage:
+        yield stage
+
+
+def test_whatever_a_stranger_sends_becomes_a_dead_letter_and_stops_nobody(stage: Stage) -> None:
+    ship = json.dumps(said("Ship", "PO-1", "c1", shipment_id="s1")).encode()
+    here = partition_of("acme/PO-1", stage.partitions)
+    strange: list[tuple[int, bytes | None, bytes | None, list[tuple[str, Any]]]] = [
+        (0, b"any", None, []),
+        (0, None, b"", []),
+        (1, b"\xff\xfe", b"\xff\xfe", [("rescind-if-match", b"\xff")]),
+        (2, b"acme/PO-1", b"x" * 1_000_000, []),
+        (2, b"", b"[" * 1_000_000, []),
+        (0, b"acme/PO-1", b'{"command":"Explode"}', [(NotUtf8("h"), b"v"), ("none", b"")]),
+        ((here + 1) % stage.partitions, b"acme/PO-1", ship, []),
+        (here, b"acme/PO-2", ship, []),
+        (here, b"acme/PO-1", ship, [("rescind-ask", bytes(900_000))]),
+    ]
+    sent = [stage.send_raw(*each) for each in strange]
+    for number in range(9):
+        stage.send(placed(f"PO-{number}"))
+    with stage.open():
+        found = stage.wait_for(12)
+        soon(lambda: len(stage.seen("dead-letters")) == len(strange))
+    assert [found[f"acme/PO-{number}/place"][0]["outcome"] for number in range(9)] == ["accepted"] * 9
+    assert sorted(each["rule"] for each in found["acme/PO-1/c1"]) == ["ask", "wrong-key", "wrong-partition"]
+    letters = [{n: (v or b"").decode() for n, v in record.headers} for record in stage.seen("dead-letters")]
+    assert sorted(letter["rescind-letter"] for letter in letters) == sorted(f"commands:{p}:{o}" for p, o in sent)
+    with open_letters(stage.settings()) as kept:
+        listed = list(kept.all())
+        assert sorted(letter.id for letter in listed) == sorted(f"commands:{p}:{o}" for p, o in sent)
+        with pytest.raises(NotToBeTried, match="sends it anew"):
+            kept.retry(listed[0])
+        kept.discard(listed[0])
+        assert kept.is_discarded(kept.find(listed[0].id))
+
+
+def test_a_text_in_clear_goes_to_the_vault_and_stands_on_no_topic_but_the_one_that_it_came_by(stage: Stage) -> None:
+    message = said("SendMessage", "PO-1", "m1", BUYER, message_id="m1", to="seller", text=SECRET)
+    key = b"acme/PO-1"
+    here = partition_of("acme/PO-1", stage.partitions)
+    with stage.open() as app:
+        stage.send(placed("PO-1"))
+        stage.send(message)
+        stage.send(said("CancelLines", "PO-1", "c1", SELLER, note=SECRET))
+        stage.send_raw(here, key, json.dumps(message).encode()[:-1])
+        stage.send_raw(here, key, json.dumps([message]).encode())
+        stage.send_raw(here, b"acme/PO-2", json.dumps(message).encode())
+        stage.send_raw(here, key, json.dumps(message | {SECRET: SECRET}).encode())
+        stage.send_raw(here, key, json.dumps(message | {"text": {"commitment": SECRET, "reference": SECRET}}).encode())
+        stage.send_raw(here, key, json.dumps(message | {"command": SECRET}).encode())
+        found = stage.wait_for(7)
+        soon(lambda: len(stage.seen("dead-letters")) == 7)
+        (event,) = found["acme/PO-1/m1"][0]["events"]
+        assert app.vault.open(event["data"]["text"]["reference"]) == SECRET
+    topics = [name for name in everything(stage) if not name.endswith(".commands")]
+    assert {name.rpartition(".")[2] for name in topics} >= {"journal", "outcomes", "dead-letters"}
+    for name in topics:
+        for record in stage.seen(name.removeprefix(f"{stage.at.prefix}."), committed=False):
+            for part in (record.key, record.value, *(value for _, value in record.headers)):
+                assert b"Winter" not in (part or b""), name
+
+
+def everything(stage: Stage) -> list[str]:
+    """The names of all topics of the stage."""
+    with admin(stage.at.servers) as asking:
+        return [name for name in asking.list_topics() if name.startswith(f"{stage.at.prefix}.")]
+
+
+def test_what_the_group_has_forgotten_the_outcomes_remember(stage: Stage) -> None:
+    sent = 0
+    with stage.open():
+        for number in range(9):
+            stage.send(placed(f"PO-{number}"))
+            stage.send(said("Ship", f"X-{number}", "lost", shipment_id="s"))
+            sent += 2
+        stage.wait_for(sent)
+    group = f"{stage.at.prefix}.engines"
+    with admin(stage.at.servers) as asking:
+        until = time.monotonic() + 60
+        while asking.describe_groups([group])[group]["members"]:  # a member that is gone is remembered for a session
+            assert time.monotonic() < until
+        asking.delete_groups([group])
+    with stage.open():
+        for number in range(9):
+            stage.send(said("Ship", f"PO-{number}", "ship", shipment_id="s1"))
+            sent += 1
+        stage.wait_for(sent)
+    assert len(stage.answered()) == len(set(stage.answered())) == sent
+
+
+def test_a_second_process_under_the_same_name_ousts_the_first_which_says_so_and_adds_nothing(stage: Stage) -> None:
+    with stage.open("one") as first:
+        assert first.commanding is not None
+        stage.send(placed("PO-1"))
+        stage.wait_for(1)
+        elsewhere = stage.named("one") | {"directory": str(stage.folder / "elsewhere")}
+        with stage.open_as(elsewhere) as second:
+            assert second.commanding is not None
+            heir = second.commanding
+            soon(lambda: len(heir.assigned) == stage.partitions)
+            for number in range(2, 40):
+                stage.send(placed(f"PO-{number}"))
+            stage.wait_for(39)
+            ousted = first.commanding
+            soon(lambda: ousted.ousted)
+            assert ousted.trouble is not None
+            assert "a name of its own" in ousted.trouble
+            assert ousted.assigned == frozenset()
+            stage.send(placed("PO-40"))
+            stage.wait_for(40)
+            assert heir.trouble is None
+    assert len(stage.answered()) == len(set(stage.answered())) == 40
