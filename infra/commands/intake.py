@@ -89,6 +89,8 @@ class Intake:
         self._moves: list[Move] = []
         self._idle_since = 0.0
         """Since when it has no partitions, or was last told so."""
+        self._introduced = False
+        """Whether it has said to the group what it has."""
 
     @property
     def group(self) -> str:
@@ -138,7 +140,7 @@ class Intake:
         except (KafkaError, OSError) as error:
             raise _unavailable(error) from error
         self._consumer.subscribe([self._at.commands], listener=_Listener(self._moves))
-        self._idle_since = time.monotonic()
+        self._idle_since, self._introduced = time.monotonic(), False
 
     def poll(self, timeout: float, limit: int) -> list[Given]:
         """What came, of each partition in its order, at most ``limit`` records; [] after ``timeout`` seconds.
@@ -166,7 +168,7 @@ class Intake:
             self.membership = None
         elif now.state == MemberState.STABLE:
             self.membership = now
-            self._doubt_that_there_are_none()
+            self._have_all_shared_out()
         return [_given(record) for records in came.values() for record in records]
 
     def moves(self) -> list[Move]:
@@ -219,13 +221,18 @@ class Intake:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _doubt_that_there_are_none(self) -> None:
-        """A leader that had lost sight of the topic for a moment gives nobody anything, and may stay with that."""
+    def _have_all_shared_out(self) -> None:
+        """Ask the group to share out once more, where a partition may be nobody's.
+
+        Who comes back under a name that the group knows gets what it had, and nothing is shared out. If it went in the
+        middle of a move, what it had let go of would stay nobody's: so it says once what it has. And a leader that had
+        lost sight of the topic for a moment gives nobody anything, and may stay with that.
+        """
         steady = time.monotonic()
         if self._consumer.assignment():
             self._idle_since = steady
-        elif steady - self._idle_since > _IDLE:
-            self._idle_since = steady
+        if not self._introduced or steady - self._idle_since > _IDLE:
+            self._introduced, self._idle_since = True, steady
             self._consumer._coordinator.request_rejoin()
 
     def _ousted(self) -> Ousted:

@@ -20,6 +20,7 @@ from infra.kafka.client import Security
 from infra.settings import Settings, load_settings
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import Kafka
+from tests.broker.topics import admin
 from tests.integration.publishing.stage import read_topic, soon
 
 ROOT = Path(__file__).parents[3]
@@ -172,6 +173,19 @@ class Stage:
     def answered(self) -> list[str]:
         """Which inputs have outcomes, one entry an outcome."""
         return [dict(record.headers)["rescind-input"].decode().partition(":")[2] for record in self.seen("outcomes")]
+
+    def group(self) -> dict[str, list[int]]:
+        """The members, and which partitions each of them has."""
+        with admin(self.at.servers) as asking:
+            members = asking.describe_groups([self.at.engines])[self.at.engines]["members"]
+        return {
+            each["group_instance_id"]: [
+                partition
+                for part in each["member_assignment"]["assigned_partitions"]
+                for partition in part["partitions"]
+            ]
+            for each in members
+        }
 
     def wait_for(self, outcomes: int, patience: float = PATIENCE) -> dict[str, list[dict[str, Any]]]:
         """Wait until there are so many outcomes."""

@@ -29,7 +29,7 @@ def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
 class Writer:
     """Sends commands of several orders, one after the other, until it is told to stop."""
 
-    def __init__(self, stage: Stage, pause: float = 0.004) -> None:
+    def __init__(self, stage: Stage, pause: float = 0.015) -> None:
         self._stage = stage
         self._pause = pause
         self._stopping = threading.Event()
@@ -65,7 +65,10 @@ class Writer:
 
 def all_answered_once(stage: Stage, sent: list[tuple[int, int]], patience: float = 180.0) -> None:
     """Wait for as many outcomes as inputs; then each input has exactly one, in order, and nothing was decided twice."""
-    soon(lambda: len(stage.seen("outcomes")) >= len(sent), patience)
+    try:
+        soon(lambda: len(stage.seen("outcomes")) >= len(sent), patience)
+    except AssertionError as late:
+        raise AssertionError(f"{len(sent)} were sent, {len(stage.answered())} answered; {stage.group()}") from late
     assert sorted(stage.answered()) == sorted(f"{partition}:{offset}" for partition, offset in sent)
     last: dict[bytes, int] = {}
     events: dict[tuple[int, int], str] = {}
