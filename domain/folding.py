@@ -39,13 +39,13 @@ def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> N
         order.told |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
 
 
-def _credit(order: Order, line: Line, units: int, canceled: bool) -> None:
+def _credit(order: Order, line: Line, units: int, canceled_at: Instant | None) -> None:
     """Count ``units`` of a line in V."""
     before = line.credit(line.credited)
     line.credited += units
     value = line.credit(line.credited) - before
     order.value_credited += value
-    order.credits.append(Credit(line.number, units, value, canceled))
+    order.credits.append(Credit(line.number, units, value, canceled_at))
 
 
 def _set_deadlines(order: Order, deadlines: tuple[e.Deadline, ...]) -> None:
@@ -165,7 +165,7 @@ def _lines_canceled(order: Order, event: e.LinesCanceled, at: Instant, stamp: St
         line.open -= part.quantity
         line.canceled += part.quantity
         line.canceled_at = stamp.recorded_at
-        _credit(order, line, part.quantity, canceled=True)
+        _credit(order, line, part.quantity, stamp.recorded_at)
         _count_for_requests(order, part.line, part.quantity, part.request_id)
 
 
@@ -186,7 +186,7 @@ def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stam
     shipment = order.shipments.get(event.shipment_id)
     if shipment is not None:
         shipment.killed[event.line] = shipment.killed.get(event.line, 0) + event.quantity
-    _credit(order, line, event.quantity, canceled=True)
+    _credit(order, line, event.quantity, stamp.recorded_at)
     _count_for_requests(order, event.line, event.quantity, None)
 
 
@@ -345,12 +345,12 @@ def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: In
     lines = {part.line: part.quantity for part in event.lines}
     for number, quantity in lines.items():
         order.lines[number].found_shipped += quantity
-    found, carrier, tracking_number = order.found, event.carrier, event.tracking_number
+    found = order.found
+    untold: tuple[tuple[str, str], ...] = ((event.carrier, event.tracking_number),)
     if found is not None and found.stage in ("found", "notified"):
         lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
-    if found is not None and found.stage == "found":
-        carrier, tracking_number = found.carrier, found.tracking_number
-    order.found = Found(lines, carrier, tracking_number)
+        untold = tuple(dict.fromkeys((*found.untold, *untold)))
+    order.found = Found(lines, untold)
 
 
 def _rebill_accepted(order: Order, event: e.RebillAccepted, at: Instant, stamp: Stamp) -> None:
@@ -363,7 +363,7 @@ def _customer_notified(order: Order, event: e.CustomerNotified, at: Instant, sta
     order.notices[event.notice_id] = "sent"
     if order.found is not None:
         order.found.notice_id = event.notice_id
-        order.found.stage = "notified"
+        order.found.stage, order.found.untold = "notified", ()
     _set_deadlines(order, event.deadlines)
 
 
@@ -456,7 +456,7 @@ def _give_back_now(order: Order, back: Return) -> None:
         return
     back.refunded = True
     for number, quantity in back.lines.items():
-        _credit(order, order.lines[number], quantity, canceled=False)
+        _credit(order, order.lines[number], quantity, None)
 
 
 def _return_accepted(order: Order, event: e.ReturnAccepted, at: Instant, stamp: Stamp) -> None:

@@ -199,8 +199,8 @@ class Found:
     """Cancelled but shipped (RULES.md 3): how far its five steps have come."""
 
     lines: dict[int, int]
-    carrier: str
-    tracking_number: str
+    untold: tuple[tuple[str, str], ...]
+    """Carrier and tracking number of each parcel that the customer has not been told of."""
     notice_id: str | None = None
     stage: str = "found"
     """found, notified, acknowledged, declined, silent, rebilled, closed"""
@@ -265,7 +265,8 @@ class Credit:
     line: int
     units: int
     value: int
-    canceled: bool
+    canceled_at: Instant | None
+    """When (recorded) they were cancelled; None: they came back."""
 
 
 @dataclass(slots=True)

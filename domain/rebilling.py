@@ -28,7 +28,7 @@ def units_refunded(order: Order, lines: dict[int, int]) -> dict[int, tuple[int, 
         for _ in range(credit.units):
             k = place[credit.line] = place.get(credit.line, 0) + 1
             unit = line.credit(k) - line.credit(k - 1)
-            if credit.canceled and credit.line in lines:
+            if credit.canceled_at is not None and credit.line in lines:
                 if skip[credit.line]:
                     skip[credit.line] -= 1
                 elif len(found[credit.line]) < lines[credit.line]:

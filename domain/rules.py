@@ -170,14 +170,13 @@ def stalled_since(q: Question, target: Target) -> Instant | None:
     length = q.policy.stalled_tracking
     if length is None or target.open or not target.shipped or not target.line.under_way:
         return None
-    parcels = [
-        s
-        for s in q.order.shipments.values()
-        if s.lines.get(target.line.number) and s.status in ("announced", "tracking")
-    ]
-    if not parcels:
+    number, order = target.line.number, q.order
+    announced = [s for s in order.shipments.values() if s.lines.get(number) and s.status in ("announced", "tracking")]
+    if not announced:
         return None
-    return max(after(s.last_seen, length.after, q.order.terms.calendar) for s in parcels)
+    unannounced = [p for p in order.parcels if p.lines.get(number) and not p.delivered]
+    last_seen = max(*(s.last_seen for s in announced), *(p.last_seen for p in unannounced), 0)
+    return after(last_seen, length.after, order.terms.calendar)
 
 
 # ---- lines and reasons -------------------------------------------------------------------------------------------

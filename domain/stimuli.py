@@ -389,7 +389,7 @@ def _found(commit: _Commit, event: e.ShippedAfterCancelFound) -> c.Command:
 def _notified(commit: _Commit, event: e.CustomerNotified) -> c.Command:
     """The words are in the vault; that they named the parcel and held no link is what the event says."""
     found = commit.order.found
-    named = "" if found is None else f"{found.carrier} {found.tracking_number}"
+    named = "" if found is None else " ".join(f"{carrier} {number}" for carrier, number in found.untold)
     return commit.command(c.NotifyCustomer, text=_text(event.text, named))
 
 

@@ -65,14 +65,15 @@ def notify_customer(s: Situation, ask: NotifyCustomer) -> Events:
             "notice-has-link", f"The message has what looks like a link: {link!r}.", fact("found", "a link")
         )
         return
-    if not (_says(text, found.carrier) and _says(text, found.tracking_number)):
-        yield from s.no(
-            "notice-lacks-tracking",
-            f"The message has to name the carrier ({found.carrier}) and the tracking number ({found.tracking_number}).",
-            fact("carrier", found.carrier),
-            fact("tracking_number", found.tracking_number),
-        )
-        return
+    for carrier, number in found.untold:
+        if not (_says(text, carrier) and _says(text, number)):
+            yield from s.no(
+                "notice-lacks-tracking",
+                f"The message has to name the carrier ({carrier}) and the tracking number ({number}).",
+                fact("carrier", carrier),
+                fact("tracking_number", number),
+            )
+            return
     notice_id = s.order.next_id("notice")
     yield e.CustomerNotified(notice_id, sealed_text(ask.text), s.deadline("acknowledge", TO_ACKNOWLEDGE, notice_id))
 

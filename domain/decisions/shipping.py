@@ -1,5 +1,7 @@
 """Fulfilment, tracking, shipping notices, delivery. RULES.md 1 (fill-or-kill, tracking-lock, shipment-answers)."""
 
+from collections import Counter
+
 from domain import events as e
 from domain.commands import (
     Deliver,
@@ -14,7 +16,6 @@ from domain.commands import (
 from domain.decisions.canceling import late_ship_deadline
 from domain.decisions.returns import return_delivered
 from domain.decisions.situation import Events, Situation, quantities, sealed_text
-from domain.instants import Instant
 from domain.order import Line, Shipment
 from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, refused
 
@@ -76,9 +77,10 @@ def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
             because = f"Of line {line.number} {line.ordered} were ordered, not {quantity}."
             yield from s.no("more-than-open", because, fact("line", line.number), fact("asked", quantity))
             return
-    canceled = _canceled_units_named(s, ask)
-    scanned_at = ask.happened_at if ask.happened_at is not None else s.now
-    if canceled and not (s.policy.cancelled_but_shipped and _before_cancellation(s, canceled, scanned_at)):
+    named = _canceled_units_named(s, ask)
+    canceled = _canceled_after_the_scan(s, ask, named)
+    known = ask.lines is None and any(line.found_shipped for line in s.order.lines.values())
+    if named and not canceled and not known:
         yield from _altogether(s)
         return
     tracked = _tracked_units(s, ask)
@@ -109,8 +111,20 @@ def _canceled_units_named(s: Situation, ask: StartTracking | TrackingMoved) -> d
     return {number: units for number, units in found.items() if units > 0}
 
 
-def _before_cancellation(s: Situation, canceled: dict[int, int], scanned_at: Instant) -> bool:
-    return all(scanned_at < (s.order.lines[number].canceled_at or 0) for number in canceled)
+def _canceled_after_the_scan(
+    s: Situation, ask: StartTracking | TrackingMoved, canceled: dict[int, int]
+) -> dict[int, int]:
+    """Which of these units left before they were cancelled; none where a line that the scan names has no such unit."""
+    if not s.policy.cancelled_but_shipped:
+        return {}
+    scanned_at = ask.happened_at if ask.happened_at is not None else s.now
+    later = Counter[int]()
+    for credit in s.order.credits:
+        if credit.canceled_at is not None and scanned_at < credit.canceled_at:
+            later[credit.line] += credit.units
+    units = {n: min(left, later[n] - s.order.lines[n].found_shipped) for n, left in canceled.items()}
+    gone = {n: quantity for n, quantity in units.items() if quantity > 0}
+    return gone if ask.lines is None or gone.keys() == canceled.keys() else {}
 
 
 def _tracked_units(s: Situation, ask: StartTracking | TrackingMoved) -> dict[int, int]:

@@ -100,6 +100,7 @@ def stalled(ledger: Ledger, parts: list[Part], at: int) -> bool:
         ]
         if part.open or not ledger.lines[part.line].underway or not seen:
             return False
+        seen += [x.seen for x in ledger.parcels if x.lines.get(part.line) and not x.delivered]
         if any(ledger.terms.after(x, length) > at for x in seen):
             return False
     return bool(parts)

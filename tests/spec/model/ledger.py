@@ -48,7 +48,7 @@ class Ledger:
         self.total = sum(x.goods + x.tax for x in self.lines.values()) + self.shipping
         self.paid = self.total if order.get("paid", True) else 0
         self.other = self.instructed = self.rebilled_back = 0
-        self.credits: list[tuple[int, bool]] = []
+        self.credits: list[tuple[int, int | None]] = []
         """Units counted in V, oldest first: of which line, and whether by a cancellation."""
         self.refunds: dict[str, list[Any]] = {}
         """refund id → amount, status, failed"""
@@ -111,10 +111,10 @@ class Ledger:
             self.refunds[f"refund-{len(self.refunds) + 1}"] = [due - self.instructed, "due", False]
             self.instructed = due
 
-    def credit(self, number: int, count: int, canceled: bool) -> None:
-        """Count units in V."""
+    def credit(self, number: int, count: int, canceled_at: int | None) -> None:
+        """Count units in V; None: they came back."""
         self.lines[number].credited += count
-        self.credits += [(number, canceled)] * count
+        self.credits += [(number, canceled_at)] * count
 
     # ---- requests ------------------------------------------------------------------------------------------------
 
@@ -132,12 +132,11 @@ class Ledger:
         """Open units become cancelled, those that an open request asks for first."""
         line = self.lines[number]
         line.open -= count
-        line.canceled_at = at
         if killed:
             line.killed += count
         else:
             line.plain += count
-        self.credit(number, count, canceled=True)
+        self.credit(number, count, at)
         for each in self.requests.values():
             if (each.status == "open" or each is request) and number in each.asked:
                 each.got[number] = min(each.asked[number], each.got.get(number, 0) + count)
@@ -200,4 +199,4 @@ class Ledger:
         if back.kind == "shipped" and not back.refunded:
             back.refunded = True
             for number, count in back.lines.items():
-                self.credit(number, count, canceled=False)
+                self.credit(number, count, None)

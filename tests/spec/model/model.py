@@ -156,7 +156,8 @@ class Model(Disputing):
         arrived = [line.delivered_at for line in self.lines.values() if line.delivered_at is not None]
         found += [terms.after(at, length) for at in arrived for length in days]
         stalled = terms.says("stalled-tracking", "after")
-        return found + [terms.after(notice.seen, stalled) - 1 for notice in self.notices.values()]
+        seen = [x.seen for x in self.notices.values()] + [x.seen for x in self.parcels]
+        return found + [terms.after(at, stalled) - 1 for at in seen]
 
     def reach(self, due: Due, at: int) -> None:
         """One deadline's effects, at the later of its due instant and the order's last."""

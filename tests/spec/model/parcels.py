@@ -47,14 +47,16 @@ class Parcels(Asking):
         if any((count or 0) > self.lines[x].ordered for x, count in said):
             raise No("more-than-open")
         canceled = self._canceled_in(lines, shipment_id)
-        before = all(seen < self.lines[x].canceled_at for x in canceled)
-        if canceled and not (self.terms.rebills and before):
+        gone = self._gone_before(canceled, seen) if self.terms.rebills else {}
+        if canceled and not gone and (lines is not None or not any(x.found for x in self.lines.values())):
+            raise No("canceled-altogether")
+        if lines is not None and len(gone) < len(canceled):
             raise No("canceled-altogether")
         self._track(
             carrier, tracking_number, shipment_id, self._inside(lines, carrier, tracking_number, shipment_id), seen
         )
-        if canceled:
-            self.found(canceled, carrier, tracking_number)
+        if gone:
+            self.found(gone, carrier, tracking_number)
 
     tracking_moved = start_tracking
 
@@ -75,6 +77,12 @@ class Parcels(Asking):
             if not line.open and not line.shipped and left:
                 units[number] = left if count is None else min(count, left)
         return units
+
+    def _gone_before(self, canceled: Units, seen: int) -> Units:
+        """Units of these that were cancelled after the scan, and that no earlier report or scan has found."""
+        later = [x for x, canceled_at in self.credits if canceled_at is not None and seen < canceled_at]
+        left = {x: min(count, later.count(x) - self.lines[x].found) for x, count in canceled.items()}
+        return {x: count for x, count in left.items() if count > 0}
 
     def _inside(self, lines: Picks, carrier: str, number: str, shipment_id: str | None) -> Units:
         """What a parcel holds: what is said, else what its notice or an earlier scan said, else all that is open."""

@@ -13,8 +13,8 @@ class Found:
     """A parcel that left although it was cancelled, and how far it has come."""
 
     lines: Units
-    carrier: str
-    number: str
+    untold: list[str]
+    """Carriers and numbers that a notice has to name."""
     stage: str = "found"
     notice: str = ""
 
@@ -51,9 +51,9 @@ class Rebilling(Parcels):
         for x, count in lines.items():
             self.lines[x].found += count
         before = self.astray.lines if self.astray is not None and self.astray.stage in ("found", "notified") else {}
-        if before and self.astray is not None and self.astray.stage == "found":
-            carrier, number = self.astray.carrier, self.astray.number
-        self.astray = Found({x: before.get(x, 0) + lines.get(x, 0) for x in {**before, **lines}}, carrier, number)
+        untold = self.astray.untold if self.astray is not None and self.astray.stage == "found" else []
+        self.astray = Found({x: before.get(x, 0) + lines.get(x, 0) for x in {**before, **lines}}, untold)
+        self.astray.untold += [carrier, number]
 
     def report_shipped_after_cancel(
         self, by: str, at: int, carrier: str, tracking_number: str, lines: Picks = None
@@ -72,7 +72,7 @@ class Rebilling(Parcels):
             raise No("step-out-of-order")
         if "https://" in text:
             raise No("notice-has-link")
-        if self.astray.carrier not in text or self.astray.number not in text:
+        if any(word not in text for word in self.astray.untold):
             raise No("notice-lacks-tracking")
         self.notices_sent += 1
         self.astray.stage, self.astray.notice = "notified", f"notice-{self.notices_sent}"
@@ -113,7 +113,8 @@ class Rebilling(Parcels):
         skip = {x: self.billed(x) for x in wanted}
         units: dict[int, list[int]] = {x: [] for x in wanted}
         value, place = 0, dict.fromkeys(self.lines, 0)
-        for x, canceled in self.credits:
+        for x, canceled_at in self.credits:
+            canceled = canceled_at is not None
             worth = self.lines[x].worth(place[x] + 1) - self.lines[x].worth(place[x])
             place[x] += 1
             if canceled and x in wanted and skip[x]:

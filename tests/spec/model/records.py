@@ -24,7 +24,6 @@ class Line:
     started: bool = False
     delivered: int = 0
     delivered_at: int | None = None
-    canceled_at: int = 0
     returning: int = 0
     back: int = 0
     returned: int = 0
