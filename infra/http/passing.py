@@ -35,6 +35,8 @@ CONNECT: Final = 1.0
 READ: Final = 5.0
 """Seconds that the answer to a read may take."""
 
+_CONNECTIONS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=2.0)
+"""An idle one is closed here before the other server closes it: what is sent then would be lost."""
 _ORDER: Final = re.compile(r"/v1/([^/]+)/orders/([^/]+)(/.*)?")
 _PAGE: Final = re.compile(r"/[od]/([^/]+)/([^/]+)(/.*)?")
 _BODY: Final = re.compile(r"/(cancellations|shipments)/preview|/notices/[^/]+/send")
@@ -179,7 +181,9 @@ class Passing:
     @property
     def _connections(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = httpx.AsyncClient(transport=self._transport, trust_env=False, follow_redirects=False)
+            self._client = httpx.AsyncClient(
+                transport=self._transport, trust_env=False, follow_redirects=False, limits=_CONNECTIONS
+            )
             self._client.headers.clear()
         return self._client
 

@@ -1,5 +1,10 @@
 """What must be set where a share is followed: each missing piece is one sentence that names its key (DESIGN 3.2)."""
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +66,23 @@ def test_no_mail_goes_out_from_one_of_several() -> None:
 def test_what_is_advertised_is_scheme_host_and_port(address: str) -> None:
     with pytest.raises(SettingsError, match=r"advertise: .*like http://127\.0\.0\.1:8080"):
         load_settings(**WHOLE | {"advertise": address})
+
+
+def serve(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).with_name("rescind")), "serve", *arguments]
+    named = {f"RESCIND_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(command, env={**os.environ, **named}, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("key", ["commands", "views", "vault", "advertise"])
+def test_serve_does_not_start_without_it_and_says_so_before_it_asks_any_broker(key: str) -> None:
+    done = serve(**{name: value for name, value in WHOLE.items() if name != key})
+    assert done.returncode == 2
+    assert re.fullmatch(rf"rescind: {key}: .*where follow is share.*\n", done.stderr), done.stderr
+
+
+def test_a_demo_is_not_seeded_by_who_follows_a_share() -> None:
+    done = serve("--demo", **WHOLE)
+    assert done.returncode == 2
+    assert "--demo" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
