@@ -8,10 +8,9 @@ the group has gone on. Nothing is paused: a partition that is resumed is sometim
 
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     CommitFailedError,
@@ -24,12 +23,11 @@ from kafka.errors import (
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from consumers.gateway import Given
-from infra.commands.form import INPUT
+from infra.commands.answered import CommandsUnavailable, last_answered, topic_id
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import FETCH_BYTES, Security
-from infra.publishing.reading import Patience, close_consumer, opened_consumer
-from schemas.public.topics import DEAD_LETTERS, topic_name
+from infra.publishing.reading import Patience, close_consumer
 
 SESSION: Final = 10.0
 """Seconds after which a member that says nothing is given up, and others get its partitions."""
@@ -38,26 +36,14 @@ STALLED: Final = 120.0
 _BEAT: Final = 2.0
 _IDLE: Final = 20.0
 """Seconds after which a member without partitions asks the group once more."""
-_UNKNOWN_TOPIC: Final = 3
-_LOOK_BACK: Final = 64
-"""Offsets before the end of a partition of outcomes, at first, in which its last record is looked for."""
+_LOOK: Final = 10.0
+"""Seconds between two looks whether something is there that does not come."""
 
 Move = tuple[Literal["came", "went"], frozenset[int]]
 
 
-class CommandsUnavailable(Exception):
-    """The topics cannot be read or written now, or nobody knows what became of a transaction; begin again."""
-
-
 class Ousted(Exception):
     """Another process takes commands under this member's name; this one does no more."""
-
-
-class Place(NamedTuple):
-    """Where a partition is read on, and whether that is what the group remembers."""
-
-    offset: int
-    committed: bool
 
 
 class Intake:
@@ -91,6 +77,9 @@ class Intake:
         """Since when it has no partitions, or was last told so."""
         self._introduced = False
         """Whether it has said to the group what it has."""
+        self._looked_at = 0.0
+        self._seen: dict[TopicPartition, int | None] = {}
+        """Where the partitions were at the last look that had more then."""
 
     @property
     def group(self) -> str:
@@ -112,7 +101,7 @@ class Intake:
         self.close()
         milliseconds = int(self._patience.ask * 1000)
         try:
-            self._look_at_topics(milliseconds)
+            self.topic_id = topic_id(self._at, self._connection, self._partitions, milliseconds)
             self._consumer = KafkaConsumer(
                 **self._connection,
                 group_id=self.group,
@@ -141,6 +130,7 @@ class Intake:
             raise _unavailable(error) from error
         self._consumer.subscribe([self._at.commands], listener=_Listener(self._moves))
         self._idle_since, self._introduced = time.monotonic(), False
+        self._looked_at, self._seen = time.monotonic(), {}
 
     def poll(self, timeout: float, limit: int) -> list[Given]:
         """What came, of each partition in its order, at most ``limit`` records; [] after ``timeout`` seconds.
@@ -169,6 +159,7 @@ class Intake:
         elif now.state == MemberState.STABLE:
             self.membership = now
             self._have_all_shared_out()
+        self._doubt_silence()
         return [_given(record) for records in came.values() for record in records]
 
     def moves(self) -> list[Move]:
@@ -235,29 +226,32 @@ class Intake:
             self._introduced, self._idle_since = True, steady
             self._consumer._coordinator.request_rejoin()
 
+    def _doubt_silence(self) -> None:
+        """CommandsUnavailable where a partition has more, and from one look to the next nothing of it came: this client
+        sometimes never reads one again that it has lost for a while."""
+        steady = time.monotonic()
+        if steady - self._looked_at < _LOOK:
+            return
+        self._looked_at = steady
+        places = list(self._consumer.assignment())
+        milliseconds = int(self._patience.ask * 1000)
+        try:
+            ends = self._consumer.end_offsets(places, timeout_ms=milliseconds) if places else {}
+            at = {place: self._consumer.position(place, timeout_ms=milliseconds) for place in places}
+        except NoOffsetForPartitionError:
+            return  # it has just come
+        except KafkaError as error:
+            raise _unavailable(error) from error
+        before, self._seen = self._seen, {place: at[place] for place in places if at[place] != ends[place]}
+        for place, position in self._seen.items():
+            if place in before and before[place] == position:
+                raise CommandsUnavailable(f"partition {place.partition} of {place.topic} has more, and nothing comes")
+
     def _ousted(self) -> Ousted:
         return Ousted(
             f"another process takes commands as {self.member!r}: every engine needs a name of its own "
             "(RESCIND_COMMANDS_MEMBER, or leave it out)"
         )
-
-    def _look_at_topics(self, milliseconds: int) -> None:
-        names = [self._at.commands, self._at.outcomes, topic_name(self._at.prefix, DEAD_LETTERS)]
-        admin = KafkaAdminClient(**self._connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
-        with closing(admin):
-            found = {topic["name"]: topic for topic in admin.describe_topics(names)}
-        for name in names:
-            topic = found[name]
-            if topic["error_code"] == _UNKNOWN_TOPIC:
-                raise CommandsUnavailable(f"there is no topic {name}: make it with `rescind topics create`")
-            if topic["error_code"]:
-                raise CommandsUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
-            if len(topic["partitions"]) != self._partitions:
-                raise CommandsUnavailable(
-                    f"the topic {name} has {len(topic['partitions'])} partitions, the journal has {self._partitions}: "
-                    "they must be as many"
-                )
-        self.topic_id = str(found[self._at.commands]["topic_id"])
 
     def _seek(self, places: Iterable[TopicPartition]) -> None:
         for place in sorted(places):
@@ -272,39 +266,12 @@ class Intake:
     def _first(self, partition: int) -> int:
         """Where to begin when the group remembers nothing: Kafka forgets a group that had no member for some days. The
         last outcome says which input it answers."""
-        last = self._last_answered(partition)
+        last = last_answered(self._at, self._connection, self.topic_id, partition, self._patience)
         if last is not None:
             return last + 1
         place = TopicPartition(self._at.commands, partition)
         found: int = self._consumer.beginning_offsets([place], timeout_ms=int(self._patience.ask * 1000))[place]
         return found
-
-    def _last_answered(self, partition: int) -> int | None:
-        """The offset of the last input of this topic that has an outcome; None if there is none."""
-        place = TopicPartition(self._at.outcomes, partition)
-        milliseconds = int(self._patience.ask * 1000)
-        with opened_consumer(self._connection, self._patience) as consumer:
-            begin = consumer.beginning_offsets([place], timeout_ms=milliseconds)[place]
-            end = first = consumer.end_offsets([place], timeout_ms=milliseconds)[place]
-            consumer.assign([place])
-            look_back, found = _LOOK_BACK, None
-            while found is None and first > begin:
-                first, look_back = max(begin, end - look_back), 4 * look_back
-                consumer.seek(place, first)
-                until = time.monotonic() + self._patience.ask
-                while consumer.position(place) < end:
-                    if time.monotonic() > until:
-                        raise CommandsUnavailable(f"{self._at.outcomes} does not come to its end")
-                    for record in consumer.poll(timeout_ms=200).get(place, ()):
-                        found = self._answers(record, partition)
-        return found
-
-    def _answers(self, record: Any, partition: int) -> int | None:
-        """The input that an outcome answers, if it is one of this topic."""
-        said = dict(record.headers).get(INPUT) or b""
-        topic_id, _, where = said.decode("ascii", "replace").partition(":")
-        of, _, offset = where.partition(":")
-        return int(offset) if topic_id == self.topic_id and of == str(partition) and offset.isdecimal() else None
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -14,7 +14,8 @@ from kafka.errors import FencedInstanceIdError, KafkaError
 from kafka.structs import ConsumerGroupMetadata
 
 from consumers.dead_letters import PublicRecord
-from infra.commands.intake import CommandsUnavailable, Ousted
+from infra.commands.answered import CommandsUnavailable
+from infra.commands.intake import Ousted
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import BATCH_BYTES, Security

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from consumers.gateway import Gateway, Submits
 from domain.instants import SECOND, Instant
-from infra.commands.intake import CommandsUnavailable, Intake, Ousted
+from infra.commands.answered import CommandsUnavailable
+from infra.commands.intake import Intake, Ousted
 from infra.commands.outlet import Outlet
 from infra.commands.reading import CommandForm, Texts
 from infra.commands.topics import CommandTopics

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.commands.answered import CommandsUnavailable
 from infra.commands.intake import Intake
 from infra.kafka.client import Security
 from tests.broker.fixtures import GROUP, Kafka
@@ -118,3 +119,17 @@ def test_records_come_with_their_headers_from_where_the_group_is(members: Member
     found.clear()
     soon(came)
     assert found[0].offset == sent[1]
+
+
+def test_a_member_to_whom_nothing_comes_though_there_is_something_says_so_and_begins_anew(
+    members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.commands.intake._LOOK", 0.5)
+    one = members.join("one")
+    soon(members.share_all)
+    one._consumer.pause(*one._consumer.assignment())  # stands for a client that has forgotten to read
+    members.stage.send(placed("PO-1"))
+    with pytest.raises(CommandsUnavailable, match="has more, and nothing comes"):
+        soon(lambda: bool(one.poll(0.1, 10)))
+    one = members.join("one")
+    soon(lambda: bool(one.poll(0.3, 10)))

@@ -1,0 +1,73 @@
+"""What the topics say of themselves: whether they are as they must be, and up to where inputs are answered."""
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any, Final
+
+from kafka import KafkaAdminClient, TopicPartition
+
+from infra.commands.form import INPUT
+from infra.kafka.address import KafkaAt
+from infra.publishing.reading import Patience, opened_consumer
+from schemas.public.topics import DEAD_LETTERS, topic_name
+
+_UNKNOWN_TOPIC: Final = 3
+_LOOK_BACK: Final = 64
+"""Offsets before the end of a partition of outcomes, at first, in which its last record is looked for."""
+
+
+class CommandsUnavailable(Exception):
+    """The topics cannot be read or written now, or nobody knows what became of a transaction; begin again."""
+
+
+def topic_id(at: KafkaAt, connected: Mapping[str, Any], partitions: int, milliseconds: int) -> str:
+    """The id of the commands topic; CommandsUnavailable where one is missing or has other partitions. KafkaError."""
+    names = [at.commands, at.outcomes, topic_name(at.prefix, DEAD_LETTERS)]
+    admin = KafkaAdminClient(**connected, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
+    with closing(admin):
+        found = {topic["name"]: topic for topic in admin.describe_topics(names)}
+    for name in names:
+        topic = found[name]
+        if topic["error_code"] == _UNKNOWN_TOPIC:
+            raise CommandsUnavailable(f"there is no topic {name}: make it with `rescind topics create`")
+        if topic["error_code"]:
+            raise CommandsUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
+        if len(topic["partitions"]) != partitions:
+            raise CommandsUnavailable(
+                f"the topic {name} has {len(topic['partitions'])} partitions, the journal has {partitions}: "
+                "they must be as many"
+            )
+    return str(found[at.commands]["topic_id"])
+
+
+def last_answered(
+    at: KafkaAt, connected: Mapping[str, Any], topic_id: str, partition: int, patience: Patience
+) -> int | None:
+    """The offset of the last input of this topic that has an outcome; None if there is none."""
+    place = TopicPartition(at.outcomes, partition)
+    milliseconds = int(patience.ask * 1000)
+    with opened_consumer(connected, patience) as consumer:
+        begin = consumer.beginning_offsets([place], timeout_ms=milliseconds)[place]
+        end = first = consumer.end_offsets([place], timeout_ms=milliseconds)[place]
+        consumer.assign([place])
+        look_back, found = _LOOK_BACK, None
+        while found is None and first > begin:
+            first, look_back = max(begin, end - look_back), 4 * look_back
+            consumer.seek(place, first)
+            until = time.monotonic() + patience.ask
+            while consumer.position(place) < end:
+                if time.monotonic() > until:
+                    raise CommandsUnavailable(f"{at.outcomes} does not come to its end")
+                for record in consumer.poll(timeout_ms=200).get(place, ()):
+                    answers = _answers(record, topic_id, partition)
+                    found = found if answers is None else answers
+    return found
+
+
+def _answers(record: Any, topic_id: str, partition: int) -> int | None:
+    """The input that an outcome answers, if it is one of this topic."""
+    said = dict(record.headers).get(INPUT) or b""
+    said_id, _, where = said.decode("ascii", "replace").partition(":")
+    of, _, offset = where.partition(":")
+    return int(offset) if said_id == topic_id and of == str(partition) and offset.isdecimal() else None
