@@ -91,8 +91,9 @@ def _nothing_of_one(s: Situation, q: Question) -> bool:
 
 def _coming_back(s: Situation, q: Question) -> Ruling:
     """Under mutual consent: all of a line, or all there is, is in a return or has come back."""
+    gone = {t.line.number for t in q.targets if not t.units} or s.order.lines.keys()
     for back in s.order.returns.values():
-        if back.status == "open" and not q.own:
+        if back.status == "open" and gone & back.lines.keys() and not q.own:
             return refused(
                 "one-open-request", f"It is in return {back.return_id} already.", fact("return_id", back.return_id)
             )

@@ -177,8 +177,9 @@ def nothing_to_ask(ledger: Ledger, it: Matter, rule: str) -> None:
     """Where a rule would grant or ask: a line of which nothing can be meant refuses the whole."""
     units = [x.open + x.shipped for x in it.parts]
     if (not all(units) or not units) if ledger.terms.mutual else not any(units):
-        returning = any(x.status == "open" for x in ledger.returns.values())
-        raise No("mutual-consent-after-shipment", *(["one-open-request"] if returning and it.by != "own" else []))
+        gone = [x.line for x in it.parts if not x.open + x.shipped] or list(ledger.lines)
+        returning = any(x.status == "open" and number in x.lines for x in ledger.returns.values() for number in gone)
+        raise No("one-open-request" if returning and it.by != "own" else "mutual-consent-after-shipment")
     for_shipped = rule in ("mutual-consent-after-shipment", "stalled-tracking") or ledger.terms.mutual
     if not for_shipped and any(not x.open for x in it.parts):
         raise No("more-than-open")
