@@ -75,7 +75,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Fields]]] = {
     "ConfirmNotice": fields(notice_id=one("notice-1", "notice-2", "told-1-buyer", "nobody")),
     "FailNotice": fields(notice_id=one("notice-1", "notice-2", "told-1-buyer", "nobody")),
     "ReportShippedAfterCancel": fields(carrier=CARRIER, tracking_number=numbers, lines=picks),
-    "NotifyCustomer": fields(text=one(NOTICE, LINK, "It left.")),
+    "NotifyCustomer": fields(text=one(NOTICE, NOTICE, LINK, "It left with UPS, number 1Z1.")),
     "Acknowledge": fields(
         accepts_item=one(True, False), accepts_rebilling=one(True, False), evidence=one(None, ["e1"], ["e1", "e2"])
     ),
