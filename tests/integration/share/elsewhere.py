@@ -3,16 +3,18 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 
+from infra.http.passing import NOT_HERE
 from infra.http.positions import HEADER, read_token, write_token
 from schemas.partitioning import partition_of
 from tests.integration.http.asking import HERE, Http
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import SOON, soon
 from tests.integration.share.serving import PARTITIONS, Serving
 
 ORDER = re.compile(r"/(?:v1/([^/]+)/orders|[od]/([^/]+))/([^/?]+).*")
@@ -53,7 +55,11 @@ class Router(httpx.AsyncBaseTransport):
         there = httpx.URL(url)
         request.url = request.url.copy_with(port=there.port)  # the header Host says where it was meant to go
         once = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))  # tests have several loops
+        until = time.monotonic() + SOON
         answer = await once.handle_async_request(request)
+        while NOT_HERE in answer.headers and time.monotonic() < until:  # the machine is busy: ask again, as is said
+            await answer.aclose()
+            answer = await once.handle_async_request(request)
         for partition, position in read_token(answer.headers.get(HEADER)).items():
             self.written[partition] = max(position, self.written.get(partition, -1))
         return answer

@@ -142,9 +142,14 @@ class Together:
 
     def shared_out(self, *among: Serving) -> None:
         """Until these (all that there are) have the partitions between them, and each of them is ready."""
-        urls = {each.url for each in among or self.all}
-        soon(lambda: set(self.places().values()) == urls, 120)
-        soon(lambda: all(each.is_ready for each in among or self.all), 120)
+        these = among or tuple(self.all)
+        urls = {each.url for each in these}
+        try:
+            soon(lambda: set(self.places().values()) == urls, 180)
+            soon(lambda: all(each.is_ready for each in these), 180)
+        except AssertionError:
+            said = [f"{each.url} says {each.get('/readyz').text}" for each in these]
+            raise AssertionError(f"not shared out: {dict(self.places())}; {'; '.join(said)}") from None
 
     def close(self) -> None:
         for each in self.all:
