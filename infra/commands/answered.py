@@ -21,6 +21,10 @@ class CommandsUnavailable(Exception):
     """The topics cannot be read or written now, or nobody knows what became of a transaction; begin again."""
 
 
+class GroupMovedOn(CommandsUnavailable):
+    """Nothing was written, because the group shares its partitions out anew; nothing else is wrong."""
+
+
 def topic_id(at: KafkaAt, connected: Mapping[str, Any], partitions: int, milliseconds: int) -> str:
     """The id of the commands topic; CommandsUnavailable where one is missing or has other partitions. KafkaError."""
     names = [at.commands, at.outcomes, topic_name(at.prefix, DEAD_LETTERS)]

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import FencedInstanceIdError, KafkaError
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
 from kafka.structs import ConsumerGroupMetadata
 
 from consumers.dead_letters import PublicRecord
-from infra.commands.answered import CommandsUnavailable
+from infra.commands.answered import CommandsUnavailable, GroupMovedOn
 from infra.commands.intake import Ousted
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
@@ -88,7 +88,7 @@ class Outlet:
     ) -> None:
         """One transaction: records with their partitions, and the offsets of the first inputs that are not answered.
 
-        CommandsUnavailable: written or not, take over again. Ousted.
+        CommandsUnavailable: written or not, take over again; GroupMovedOn, where it is not. Ousted.
         """
         hand, producer = self._hand, self._producer
         if hand is None or producer is None:
@@ -135,6 +135,9 @@ class Outlet:
         except FencedInstanceIdError as fenced:
             self.let_go()
             raise Ousted(f"another process takes commands as {self._member!r}") from fenced
+        except CommitFailedError as error:
+            self.let_go()
+            raise GroupMovedOn(str(error)) from error
         except (KafkaError, OSError, TimeoutError) as error:
             self.let_go()
             raise CommandsUnavailable(f"{type(error).__name__}: {error}") from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from consumers.gateway import Gateway, Submits
 from domain.instants import SECOND, Instant
-from infra.commands.answered import CommandsUnavailable
+from infra.commands.answered import CommandsUnavailable, GroupMovedOn
 from infra.commands.intake import Intake, Ousted
 from infra.commands.outlet import Outlet
 from infra.commands.reading import CommandForm, Texts
@@ -170,10 +170,10 @@ class Commanding:
     def _take(self, now: Instant) -> bool:
         """Poll, and follow what moved, before what came is taken."""
         room = self._gateway.room
-        if not room:
+        if not room and self._intake.settled:  # otherwise all wait for this one to have its say
             return False
         patience = IDLE if self._intake.settled else JOINING
-        given = self._intake.poll(0 if self._gateway.pending else patience, min(room, AT_ONCE))
+        given = self._intake.poll(0 if self._gateway.pending else patience, min(max(1, room), AT_ONCE))
         for kind, partitions in self._intake.moves():
             if kind == "went":
                 self._gateway.give_up(partitions)
@@ -197,18 +197,21 @@ class Commanding:
                 self._attend.take_up(partition)
 
     def _write(self) -> bool:
-        membership = self._intake.membership
+        """Nothing while the partitions are being shared out anew: it would be refused."""
+        membership = self._intake.membership if self._intake.settled else None
         batch = None if membership is None else self._gateway.batch()
         if batch is None or membership is None:
             return False
         try:
             self._outlet.write(batch.records, batch.offsets, membership)
         except CommandsUnavailable as wrong:
-            if self._unwritten:
-                raise  # once more would be once too often
-            self._unwritten, self._doubt, self._taken_over = True, str(wrong), False
+            if not isinstance(wrong, GroupMovedOn):
+                if self._unwritten:
+                    raise  # once more would be once too often
+                self._unwritten, self._doubt = True, str(wrong)
+            self._taken_over = False
             self._gateway.give_up(list(self._gateway.unanswered))
-            self._begin()  # the group may have gone on, and nothing else be wrong
+            self._begin()
         else:
             self._unwritten = False
             self._gateway.written(batch)

@@ -1,0 +1,202 @@
+"""Who drives the gateway: what is polled, written and given up, and in which order, as the group and the brokers go."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from consumers.dead_letters import PublicRecord
+from consumers.gateway import Given
+from infra.commands.answered import CommandsUnavailable, GroupMovedOn
+from infra.commands.intake import Ousted
+from infra.commands.reading import CommandForm
+from infra.commands.running import Commanding
+from infra.kafka.address import KafkaAt
+from infra.kafka.client import Security
+from tests.spec.commands.counter import Hands, PlainForm
+
+
+class FakeTopics:
+    """Intake and outlet in one: what is said of them is noted, what happens is set by hand."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.coming: list[Given] = []
+        self.moving: list[tuple[str, frozenset[int]]] = []
+        self.fails: list[Exception] = []
+        self.membership: Any = "g1"
+        self.joined = self.settled = True
+        self.assigned = frozenset({0, 1})
+        self.topic_id = "T"
+        self.written: list[Mapping[int, int]] = []
+
+    # intake
+    def open(self) -> None:
+        self.log.append("open")
+
+    def close(self) -> None:
+        self.log.append("close")
+
+    def poll(self, timeout: float, limit: int) -> list[Given]:
+        self.log.append("poll")
+        came, self.coming = self.coming[:limit], self.coming[limit:]
+        return came
+
+    def moves(self) -> list[tuple[str, frozenset[int]]]:
+        moves, self.moving = self.moving, []
+        return moves
+
+    def rewind(self) -> None:
+        self.log.append("rewind")
+
+    def behind(self, unanswered: Mapping[int, int]) -> int:
+        return len(unanswered)
+
+    # outlet
+    def take_over(self) -> None:
+        self.log.append("take over")
+
+    def let_go(self) -> None:
+        self.log.append("let go")
+
+    def write(
+        self, records: Sequence[tuple[int, PublicRecord]], offsets: Mapping[int, int], membership: object
+    ) -> None:  # fmt: skip
+        assert membership == self.membership
+        self.log.append("write")
+        if self.fails:
+            raise self.fails.pop(0)
+        self.written.append(offsets)
+
+
+class Driven:
+    """A gateway's driver, stepped by hand."""
+
+    def __init__(self) -> None:
+        self.topics, self.engine = FakeTopics(), Hands()
+        self.taken_up: list[str] = []
+        self.commanding = Commanding(
+            KafkaAt("h:1", "p"),
+            Security(),
+            2,
+            cast(CommandForm, PlainForm()),
+            self.engine,
+            member="one",
+            within=30,
+            attend=self,
+        )
+        self.commanding._intake = self.commanding._outlet = cast(Any, self.topics)
+
+    def take_up(self, partition: int) -> None:
+        self.taken_up.append(f"+{partition}")
+
+    def give_up(self, partition: int) -> None:
+        self.taken_up.append(f"-{partition}")
+
+    def come(self, *inputs: tuple[int, int, str]) -> None:
+        self.topics.coming += [Given(partition, offset, b"", value.encode(), {}) for partition, offset, value in inputs]
+
+    def step(self) -> list[str]:
+        """What was done meanwhile."""
+        self.topics.log.clear()
+        self.commanding._again_at = 0
+        self.commanding._step()
+        return list(self.topics.log)
+
+    def answer(self) -> None:
+        while self.engine.asked:
+            self.engine.answer()
+
+
+@pytest.fixture
+def driven() -> Driven:
+    return Driven()
+
+
+def test_what_was_open_is_ended_before_the_group_is_asked(driven: Driven) -> None:
+    assert driven.step()[:3] == ["take over", "open", "poll"]
+    assert driven.step() == ["poll"]
+
+
+def test_partitions_are_taken_up_before_their_inputs_and_given_up_after(driven: Driven) -> None:
+    driven.come((0, 0, "A 1"))
+    driven.step()
+    assert driven.taken_up == ["+0", "+1"]
+    driven.topics.assigned = frozenset({1})
+    driven.topics.moving = [("went", frozenset({0}))]
+    driven.step()
+    assert driven.taken_up == ["+0", "+1", "-0"]
+    assert driven.commanding.assigned == {1}
+
+
+def test_answers_of_a_partition_that_went_are_somebody_elses_to_write(driven: Driven) -> None:
+    driven.come((0, 0, "A 1"), (1, 0, "B 1"))
+    driven.step()
+    driven.topics.moving = [("went", frozenset({0}))]
+    driven.answer()
+    driven.step()
+    assert driven.topics.written == [{1: 1}]
+
+
+def test_nothing_is_written_while_partitions_are_shared_out_anew_and_all_of_it_afterwards(driven: Driven) -> None:
+    driven.come((0, 0, "A 1"))
+    driven.step()
+    driven.answer()
+    driven.topics.settled = False
+    assert "write" not in driven.step()
+    driven.topics.settled = True
+    driven.topics.membership = "g2"
+    assert driven.step() == ["poll", "write"]
+    assert driven.topics.written == [{0: 1}]
+
+
+def test_without_room_nothing_is_polled_unless_the_group_waits_for_it(driven: Driven) -> None:
+    driven.come(*((0, number, f"A {number}") for number in range(2_000)))
+    while driven.commanding._gateway.room:
+        driven.step()
+    assert driven.step() == []
+    driven.topics.settled = False
+    assert driven.step() == ["poll"]
+
+
+def test_a_group_that_has_moved_on_is_no_reason_to_leave_it_however_often(driven: Driven) -> None:
+    driven.step()
+    for number in range(3):
+        driven.come((0, number, f"A {number}"))
+        driven.topics.fails = [GroupMovedOn("another generation")]
+        driven.step()
+        driven.answer()
+        assert driven.step() == ["poll", "write", "take over", "rewind"]
+    assert driven.commanding.trouble is None
+
+
+def test_a_transaction_that_failed_is_tried_with_another_producer_and_then_with_all_of_it_anew(driven: Driven) -> None:
+    driven.step()
+    for done in (["poll", "write", "take over", "rewind"], ["poll", "write", "close", "let go"]):
+        driven.come((0, 0, "A 1"))
+        driven.topics.fails = [CommandsUnavailable("the brokers do not answer")]
+        driven.step()
+        driven.answer()
+        assert driven.step() == done
+        assert driven.commanding.trouble == "the brokers do not answer"
+    driven.come((0, 0, "A 1"))
+    assert driven.step()[:2] == ["take over", "open"]
+    driven.answer()
+    driven.step()
+    assert driven.topics.written == [{0: 1}]
+    driven.step()
+    assert driven.commanding.trouble is None
+
+
+def test_who_is_ousted_gives_all_up_says_so_and_does_no_more(
+    driven: Driven, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driven.come((0, 0, "A 1"))
+    driven.step()
+    driven.answer()
+    driven.topics.fails = [Ousted("another process has this name")]
+    assert driven.step() == ["poll", "write", "close", "let go"]
+    assert driven.taken_up == ["+0", "+1", "-0", "-1"]
+    assert driven.commanding.trouble == "another process has this name"
+    assert "another process has this name" in capsys.readouterr().err
+    assert driven.step() == []
