@@ -1,24 +1,21 @@
 """``consumers.public_log.PublicLog`` through kafka-python: a transactional producer, and readers of committed records.
 
-What is odd about this client stays here. Its calls may hang for ever where brokers are gone, so they are made by a hand
-that can be given up. A producer that failed once is never used again: the next one, under the same transactional id,
-ends whatever it had open.
+What is odd about this client's producers is in ``infra.publishing.transactions``, of its readers in ``reading``.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, TopicPartition
 
 from consumers.dead_letters import PublicRecord
 from consumers.public_log import PublicLogUnavailable, PublishingStopped, Span, TopicAt
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
-from infra.kafka.client import BATCH_BYTES, Security
-from infra.publishing.hand import Hand
+from infra.kafka.client import Security
 from infra.publishing.reading import Patience, ProgressReader, opened_consumer, read_published, unavailable
+from infra.publishing.transactions import Transactions
 from schemas.public.topics import PUBLISHED, WRITTEN, topic_name
 
 _UNKNOWN_TOPIC: Final = 3
@@ -36,18 +33,19 @@ class KafkaPublicLog:
         self._partitions = partitions
         self._connection = connection(at.servers, security)
         self._patience = patience or Patience()
-        self._producer: Any = None
-        self._hand: Hand | None = None
+        self._transactions = Transactions(
+            self._connection, f"{at.prefix}-{partition}", self._patience, 1.5 * self._patience.write
+        )
         self._watching: ProgressReader | None = None
         """While another one publishes: what it has committed, read on now and then."""
 
     @property
     def transactional_id(self) -> str:
         """Who this publisher is to the cluster: the same for every process."""
-        return f"{self._at.prefix}-{self._partition}"
+        return self._transactions.transactional_id
 
     def committed(self) -> dict[str, bytes]:
-        if self._producer is not None:  # from its beginning: nothing that was remembered is trusted
+        if self._transactions.taken_over:  # from its beginning: nothing that was remembered is trusted
             return read_published(self._at, [self._partition], self._connection, self._patience)[self._partition]
         if self._watching is None:
             self._watching = ProgressReader(self._at, [self._partition], self._connection, self._patience)
@@ -91,43 +89,17 @@ class KafkaPublicLog:
         return {name: str(found[name]["topic_id"]) for name in names}
 
     def take_over(self) -> None:
-        self.let_go()
-        hand = self._hand = Hand(f"publisher {self.transactional_id}")
-
-        def begin() -> None:
-            producer = KafkaProducer(
-                **self._connection,
-                transactional_id=self.transactional_id,
-                transaction_timeout_ms=int(self._patience.write * 1500),
-                acks="all",
-                enable_idempotence=True,
-                compression_type=None,
-                batch_size=BATCH_BYTES,
-                linger_ms=2,
-                max_request_size=_LARGEST,
-                metrics_enabled=False,
-                max_block_ms=int(self._patience.take_over * 1000),
-                request_timeout_ms=int(self._patience.ask * 1000),
-                delivery_timeout_ms=int(self._patience.write * 1000),
-                bootstrap_timeout_ms=int(self._patience.ask * 1000),
-                metadata_max_age_ms=30_000,
-                allow_auto_create_topics=False,
-            )
-            if self._hand is not hand:
-                end_producer(producer)
-                return
-            self._producer = producer
-            producer.init_transactions()
-
-        self._do(hand, begin, self._patience.take_over + 1)
+        self._watch_no_more()
+        with unavailable():
+            self._transactions.take_over()
 
     def write(
         self, records: Sequence[PublicRecord], then: Callable[[Mapping[str, Span]], Sequence[PublicRecord]]
     ) -> None:
-        hand, producer = self._hand, self._producer
-        if hand is None or producer is None:
+        if not self._transactions.taken_over:
             raise PublicLogUnavailable("this is not the publisher")
-        self._do(hand, lambda: self._transaction(producer, records, then), self._patience.write + 1)
+        with unavailable():
+            self._transactions.write(lambda producer: self._transaction(producer, records, then))
 
     def _transaction(
         self,
@@ -165,29 +137,4 @@ class KafkaPublicLog:
 
     def let_go(self) -> None:
         self._watch_no_more()
-        hand, producer = self._hand, self._producer
-        self._hand = self._producer = None
-        if hand is not None:
-            hand.let_go(lambda: None)
-        if producer is not None:
-            threading.Thread(target=end_producer, args=(producer,), name="producer's end", daemon=True).start()
-
-    def _do(self, hand: Hand, call: Callable[[], None], timeout: float) -> None:
-        try:
-            with unavailable():
-                hand.do(call, timeout)
-        except BaseException:
-            self.let_go()
-            raise
-
-
-_LARGEST: Final = 1_048_588
-"""Bytes of the largest record that the topics take (``infra.kafka.topics``)."""
-
-
-def end_producer(producer: Any) -> None:
-    """Closing waits for what never comes after some failures."""
-    producer._sender.force_close()
-    producer._sender.join(5)
-    producer._unregister_cleanup()
-    producer._closed = True
+        self._transactions.let_go()
