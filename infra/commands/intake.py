@@ -34,6 +34,9 @@ SESSION: Final = 10.0
 STALLED: Final = 120.0
 """Seconds after which a member that does not poll leaves by itself."""
 _BEAT: Final = 2.0
+_JOINING: Final = 1.0
+"""Seconds that a poll waits at least which is to join the group: this client throws away a join that was done between
+two polls, and begins another; with short polls it never becomes a member, or believes for ever that it will."""
 _IDLE: Final = 20.0
 """Seconds after which a member without partitions asks the group once more."""
 _LOOK: Final = 10.0
@@ -137,8 +140,10 @@ class Intake:
 
         CommandsUnavailable: close it, and begin again. Ousted.
         """
-        consumer = self._consumer
+        consumer, coordinator = self._consumer, self._consumer._coordinator
         came: Mapping[TopicPartition, list[Any]] = {}
+        if coordinator.need_rejoin():
+            timeout = max(timeout, _JOINING)
         try:
             came = consumer.poll(timeout_ms=max(1, int(timeout * 1000)), max_records=limit)
         except NoOffsetForPartitionError as new:
@@ -153,12 +158,14 @@ class Intake:
         except KafkaError as error:
             raise _unavailable(error) from error
         now = consumer.group_metadata()
-        self.settled = now.state == MemberState.STABLE
         if now.generation_id < 0:
             self.membership = None
         elif now.state == MemberState.STABLE:
             self.membership = now
             self._have_all_shared_out()
+        self.settled = now.state == MemberState.STABLE and not coordinator.need_rejoin()
+        if now.state == MemberState.REBALANCING and not coordinator.need_rejoin():
+            raise CommandsUnavailable(f"this client has lost its way in the group {self.group}")  # and waits for ever
         self._doubt_silence()
         return [_given(record) for records in came.values() for record in records]
 

@@ -36,8 +36,6 @@ AT_ONCE: Final = 500
 """Records that a poll brings at most."""
 IDLE: Final = 0.05
 """Seconds that a poll waits for inputs where nothing is on its way."""
-JOINING: Final = 1.0
-"""The same while this is no member: on a busy machine a client that is given less time at once never becomes one."""
 PAUSE: Final = 0.005
 """Seconds between two looks at the topic while something is; answers wake the loop before."""
 AGAIN: Final = SECOND
@@ -172,8 +170,7 @@ class Commanding:
         room = self._gateway.room
         if not room and self._intake.settled:  # otherwise all wait for this one to have its say
             return False
-        patience = IDLE if self._intake.settled else JOINING
-        given = self._intake.poll(0 if self._gateway.pending else patience, min(max(1, room), AT_ONCE))
+        given = self._intake.poll(0 if self._gateway.pending else IDLE, min(max(1, room), AT_ONCE))
         for kind, partitions in self._intake.moves():
             if kind == "went":
                 self._gateway.give_up(partitions)

@@ -1,10 +1,12 @@
 """Members of the group, polled by hand: every partition is somebody's in the end, whatever happens in between."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from kafka.structs import MemberState
 
 from infra.commands.answered import CommandsUnavailable
 from infra.commands.intake import Intake
@@ -133,3 +135,35 @@ def test_a_member_to_whom_nothing_comes_though_there_is_something_says_so_and_be
         soon(lambda: bool(one.poll(0.1, 10)))
     one = members.join("one")
     soon(lambda: bool(one.poll(0.3, 10)))
+
+
+def test_short_polls_are_enough_to_become_a_member_and_to_stay_one(members: Members) -> None:
+    one, two = members.join("one"), members.join("two")
+    shared: list[set[int]] = []
+    stopping = threading.Event()
+
+    def keep_polling(each: Intake) -> None:
+        while not stopping.is_set():
+            each.poll(0, 10)
+
+    threads = [threading.Thread(target=keep_polling, args=(each,), daemon=True) for each in (one, two)]
+    for thread in threads:
+        thread.start()
+
+    def all_shared() -> bool:
+        shared.append(set(one.assigned) | set(two.assigned))
+        return one.settled and two.settled and shared[-1] == set(range(4)) and bool(one.assigned and two.assigned)
+
+    soon(all_shared)
+    stopping.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_member_that_has_lost_its_way_says_so(members: Members) -> None:
+    one = members.join("one")
+    soon(members.share_all)
+    soon(lambda: bool(one.poll(0.1, 1) or one.settled))
+    one._consumer._coordinator.state = MemberState.REBALANCING  # as it was seen: and nothing goes on
+    with pytest.raises(CommandsUnavailable, match="lost its way"):
+        one.poll(0, 1)
