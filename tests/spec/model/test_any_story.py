@@ -259,7 +259,8 @@ def add(to: dict[int, int], lines: tuple[e.LineQuantity, ...]) -> None:
 
 @pytest.mark.random
 def test_any_story_comes_to_what_the_contract_says() -> None:
-    run_state_machine_as_test(AnyStory, settings=settings(max_examples=min(examples(2000), MOST), stateful_step_count=25))
+    stories = min(examples(2000), MOST)
+    run_state_machine_as_test(AnyStory, settings=settings(max_examples=stories, stateful_step_count=25))
 
 
 def test_every_kind_of_command_is_said_by_a_rule_of_the_machine() -> None:
