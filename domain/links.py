@@ -71,9 +71,10 @@ _LOOKS: Final = str.maketrans(
         **dict.fromkeys("：꞉∶ː˸׃᠄", ":"),
         **dict.fromkeys("＠", "@"),
         **dict.fromkeys("\u3164\u115f\u1160\u2800\uffa0"),
+        **{chr(start + n): chr(ord("a") + n) for start in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)},
     }
 )
-"""Characters that look like a slash, colon or at; and letters that look like nothing."""
+"""Characters that look like a slash, colon or at; letters that look like nothing, white on black, half a flag."""
 _DOTS: Final = re.compile(r"(?<=[a-z0-9])[。｡‧∙⋅ꓸ۔܁܂𐩐・ㆍ](?=[a-z])", _ANY_CASE | re.ASCII)
 """What looks like a dot, between letters that host names have; elsewhere it ends a sentence, or joins a name."""
 _HIDDEN: Final = ("Cf", "Cc", "Mn", "Me", "Cn", "Co")

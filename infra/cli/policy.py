@@ -129,6 +129,8 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
             raise Unavailable(outcome.message or f"{name} may or may not be published: publish it again, that is safe")
         if app.views is not None and not app.views.catch_up():
             raise Unavailable(f"{name} is published, but the views do not follow: {app.views.trouble}")
+    for idle in _not_in_force(document.policy):
+        click.echo(f"note: {idle} has a table and does not stand in rules: it is not in force", err=True)
     if as_json:
         print_json({"id": document.policy.id, "version": document.policy.version, "sha256": document.sha256.hex()})
     else:
@@ -150,8 +152,12 @@ def diff(settings: "Settings", old: str, new: str, as_json: bool) -> None:
     elif not keys:
         click.echo("they say the same")
     else:
-        rows = [(key, before.get(key, "off"), after.get(key, "off")) for key in keys]
+        rows = [(key, _worded(before.get(key, False)), _worded(after.get(key, False))) for key in keys]
         console().print(table(["", old, new], rows))
+
+
+def _worded(value: Any) -> str:
+    return str(value) if not isinstance(value, bool) else "on" if value else "off"
 
 
 # ---- finding and telling --------------------------------------------------------------------------------------------
@@ -189,6 +195,14 @@ def from_file(file: str) -> "PolicyDocument":
     except UnicodeDecodeError:
         raise Wrong(f"the policy file {file} is not UTF-8") from None
     return read_policy_toml(text)
+
+
+def _not_in_force(policy: "Policy") -> list[str]:
+    """Rules that have a table and are not in the list, where the list is what puts them in force."""
+    from domain.policy import LISTED_RULES
+
+    said = {type(policy).model_fields[name].alias or name for name in policy.model_fields_set}
+    return [rule for rule in LISTED_RULES if rule in said and rule not in (*policy.rules, *_beside(policy))]
 
 
 def _beside(policy: "Policy") -> list[str]:

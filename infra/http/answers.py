@@ -118,7 +118,7 @@ def _refused(
         return not_found()
     members: dict[str, Any] = {"rule": rule}
     if fresh is not None:
-        members |= {"preview": fresh.body()}
+        members |= {"preview": fresh.body(), "instead": [_confirm(command)]}
     elif outcome.order is not None and outcome.verdict is not None:
         members |= ruled(outcome.verdict, outcome.order)
         for each in members["instead"]:
@@ -172,12 +172,24 @@ def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
         "until": None if instead.until is None else format_instant(instead.until),
     }
     if instead.option == "new_order":
-        lines = [line.number for line in order.lines.values() if line.auto_canceled]
+        lines = [line.number for line in order.lines.values() if line.auto_canceled or line.canceled or line.returned]
         told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
     elif instead.option in _DONE_AT:
         told["href"] = f"{base}/{order.order_id}{_DONE_AT[instead.option]}"
     told["page"] = f"/o/{order.marketplace}/{order.order_id}"
     return told
+
+
+def _confirm(command: Command) -> dict[str, Any]:
+    """What is missing is the confirmation: look at the preview, here or again where ``href`` says."""
+    what = "shipments" if command.command == "Ship" else "cancellations"
+    return {
+        "option": "confirm",
+        "text": "Look at the preview, and send its confirmation along.",
+        "until": None,
+        "href": f"/v1/{command.marketplace}/orders/{command.order_id}/{what}/preview",
+        "page": f"/o/{command.marketplace}/{command.order_id}",
+    }
 
 
 def version_conflict(order: Order | None) -> Problem:

@@ -44,6 +44,20 @@ def test_a_published_policy_never_changes_its_content(shop: Store) -> None:
     assert shop.rescind("policy", "show", "corner-shop", "--json").json["document"]["version"] == 2
 
 
+def test_a_table_whose_rule_is_not_listed_is_said_not_to_be_in_force(store: Store) -> None:
+    path = store.place / "shop.toml"
+    path.write_text(SHOP.replace('"grace-window", ', ""), encoding="utf-8")
+    assert "grace-window has a table and does not stand in rules" in store.rescind("policy", "publish", path).err
+    path.write_text(SHOP.replace("version = 1", "version = 2"), encoding="utf-8")
+    assert "note:" not in store.rescind("policy", "publish", path).err
+
+
+def test_a_comparison_says_on_and_off(shop: Store) -> None:
+    said = shop.rescind("policy", "diff", "corner-shop", "peer-to-peer").out
+    row = next(line.split() for line in said.splitlines() if line.startswith("fill-or-kill"))
+    assert row == ["fill-or-kill", "on", "off"]
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [

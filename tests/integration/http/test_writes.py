@@ -310,3 +310,18 @@ def test_the_seller_portals_example(http: Http) -> None:
     assert (offer["option"], offer["href"]) == ("new_order", "/v1/acme/orders")
     new = http.post("/v1/acme/orders", {**placing("instead-1", quantity=7), "replaces": offer["replaces"]}, "k1")
     assert new.status_code == 201
+
+
+def test_an_order_in_place_of_what_was_cancelled_names_the_cancelled_lines(http: Http) -> None:
+    order = http.place()
+    ask = {"actor": SYSTEM, "request_id": "r1", "reason": "other"}
+    assert http.post(f"{order}/cancellations", {"actor": SYSTEM, "reason": "out_of_stock"}, "k1").status_code == 200
+    offer = http.post(f"{order}/cancellations", ask, "k2").json()["instead"][0]
+    assert (offer["option"], offer["replaces"]["lines"]) == ("new_order", [1])
+
+
+def test_a_missing_confirmation_says_where_the_preview_is(http: Http) -> None:
+    order = http.place()
+    answer = http.post(f"{order}/shipments", notice(3), "k1").json()
+    assert answer["rule"] == "cancel-is-final"
+    assert [(each["option"], each["href"]) for each in answer["instead"]] == [("confirm", f"{order}/shipments/preview")]
