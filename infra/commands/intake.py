@@ -80,6 +80,8 @@ class Intake:
         """Since when it has no partitions, or was last told so."""
         self._introduced = False
         """Whether it has said to the group what it has."""
+        self._member_id: str | None = None
+        """What the group called it the last time."""
         self._looked_at = 0.0
         self._seen: dict[TopicPartition, int | None] = {}
         """Where the partitions were at the last look that had more then."""
@@ -133,7 +135,7 @@ class Intake:
             raise _unavailable(error) from error
         self._consumer.subscribe([self._at.commands], listener=_Listener(self._moves))
         self._idle_since, self._introduced = time.monotonic(), False
-        self._looked_at, self._seen = time.monotonic(), {}
+        self._looked_at, self._seen, self._member_id = time.monotonic(), {}, None
 
     def poll(self, timeout: float, limit: int) -> list[Given]:
         """What came, of each partition in its order, at most ``limit`` records; [] after ``timeout`` seconds.
@@ -162,6 +164,8 @@ class Intake:
             self.membership = None
         elif now.state == MemberState.STABLE:
             self.membership = now
+            if self._is_somebody_else(now.member_id):
+                came = {}
             self._have_all_shared_out()
         self.settled = now.state == MemberState.STABLE and not coordinator.need_rejoin()
         if now.state == MemberState.REBALANCING and not coordinator.need_rejoin():
@@ -218,6 +222,18 @@ class Intake:
         self._moves = []
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _is_somebody_else(self, member_id: str) -> bool:
+        """Whether the group had given this member up since the last time, and took it in anew. Its partitions were
+        others' meanwhile; this client does not say so where it happened while it was joining, and would go on where it
+        was: so all of them went, and are read on from what the group remembers."""
+        before, self._member_id = self._member_id, member_id
+        if before in (None, member_id):
+            return False
+        places = self._consumer.assignment()
+        self._moves.append(("went", frozenset(place.partition for place in places)))
+        self._seek(places)
+        return True
 
     def _have_all_shared_out(self) -> None:
         """Ask the group to share out once more, where a partition may be nobody's.

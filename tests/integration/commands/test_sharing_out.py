@@ -167,3 +167,30 @@ def test_a_member_that_has_lost_its_way_says_so(members: Members) -> None:
     one._consumer._coordinator.state = MemberState.REBALANCING  # as it was seen: and nothing goes on
     with pytest.raises(CommandsUnavailable, match="lost its way"):
         one.poll(0, 1)
+
+
+def test_who_was_put_out_in_the_middle_of_joining_takes_nothing_for_its_own_that_others_may_have_answered(
+    members: Members,
+) -> None:
+    one = members.join("one")
+    soon(members.share_all)
+    soon(lambda: not one.poll(0.1, 1) and one.settled)
+    sent = members.stage.send(placed("PO-1"))
+    soon(lambda: bool(one.poll(0.3, 1)))
+    one.moves()
+    before = one.membership
+    assert before is not None
+    coordinator = one._consumer._coordinator
+    coordinator.rejoining = True  # it had begun to join, and the group gave it up before it was heard
+    coordinator.reset_generation()
+    found = []
+
+    def came_again() -> bool:
+        found.extend(one.poll(0.3, 1))
+        return bool(found)
+
+    soon(came_again)
+    assert one.membership is not None
+    assert one.membership.member_id != before.member_id
+    assert ("went", frozenset(range(4))) in one.moves()
+    assert (found[0].partition, found[0].offset) == sent
