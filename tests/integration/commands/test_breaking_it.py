@@ -6,6 +6,7 @@ the order of its inputs, and no event stands in two answers.
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def all_answered_once(stage: Stage, sent: list[tuple[int, int]], patience: float
         soon(lambda: len(stage.seen("outcomes")) >= len(sent), patience)
     except AssertionError as late:
         raise AssertionError(f"{len(sent)} were sent, {len(stage.answered())} answered; {stage.group()}") from late
-    assert sorted(stage.answered()) == sorted(f"{partition}:{offset}" for partition, offset in sent)
+    wanted, answered = Counter(f"{partition}:{offset}" for partition, offset in sent), Counter(stage.answered())
+    assert answered - wanted == wanted - answered == Counter(), "each input has one outcome"
     last: dict[bytes, int] = {}
     events: dict[tuple[int, int], str] = {}
     for record in stage.seen("outcomes"):
