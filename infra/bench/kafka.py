@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,26 +68,37 @@ def measure(scale: float, settings: Settings) -> Iterator[Figure]:
             continue
         for in_flight in IN_FLIGHT:
             commands = max(64, int((500 if in_flight == 1 else 4_000 if in_flight == 16 else 16_000) * scale))
-            run = replace(at, prefix=f"{at.prefix}.k1.{uuid.uuid4().hex[:8]}")
-            try:
+            with _topics_of_a_run(settings, at) as run:
                 yield _beside(settings, run, client, partitions, in_flight, commands)
-            finally:
-                delete(settings, run)
-        run = replace(at, prefix=f"{at.prefix}.k1.{uuid.uuid4().hex[:8]}")
-        try:
+        with _topics_of_a_run(settings, at) as run:
             yield _at_a_pace(settings, run, client, partitions, max(64, int(20_000 * scale)))
-        finally:
-            delete(settings, run)
+
+
+@contextmanager
+def _topics_of_a_run(settings: Settings, at: KafkaAt) -> Iterator[KafkaAt]:
+    """A place of its own beside the prefix, whose topics are deleted at the end."""
+    run = replace(at, prefix=f"{at.prefix}.k1.{uuid.uuid4().hex[:8]}")
+    try:
+        yield run
+    finally:
+        delete(settings, run)
+
+
+def _ours(
+    settings: Settings, at: KafkaAt, client: str, partitions: int, run: Callable[[Settings], Measured]
+) -> tuple[Measured, list[Sent]]:
+    """What the engine comes to there, and the records that it wrote."""
+    with tempfile.TemporaryDirectory(prefix="rescind-bench-") as place:
+        here = {"journal": f"{at}?partitions={partitions}", "directory": str(Path(place)), "kafka_client": client}
+        ours = _patiently(lambda: run(settings.model_copy(update=here)))
+    if ours.kinds != {"accepted": ours.commands}:
+        raise RuntimeError(f"not every command was accepted: {ours.kinds}")
+    return ours, records_of(client_of(settings, client, at.journal), partitions)
 
 
 def _at_a_pace(settings: Settings, at: KafkaAt, client: str, partitions: int, commands: int) -> Figure:
     """What an answer takes at ``PACE`` commands a second, beside the same records at the same pace."""
-    with tempfile.TemporaryDirectory(prefix="rescind-bench-") as place:
-        here = {"journal": f"{at}?partitions={partitions}", "directory": str(Path(place)), "kafka_client": client}
-        ours = _patiently(lambda: paced_on(settings.model_copy(update=here), PACE, commands))
-    if ours.kinds != {"accepted": ours.commands}:
-        raise RuntimeError(f"not every command was accepted: {ours.kinds}")
-    records = records_of(client_of(settings, client, at.journal), partitions)
+    ours, records = _ours(settings, at, client, partitions, lambda here: paced_on(here, PACE, commands))
     same = KafkaAt(at.servers, f"{at.prefix}.same")
     floor = raw(settings, client, same, partitions, records, pace=PACE)
     return Figure(
@@ -107,12 +119,7 @@ def _at_a_pace(settings: Settings, at: KafkaAt, client: str, partitions: int, co
 
 
 def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_flight: int, commands: int) -> Figure:
-    with tempfile.TemporaryDirectory(prefix="rescind-bench-") as place:
-        here = {"journal": f"{at}?partitions={partitions}", "directory": str(Path(place)), "kafka_client": client}
-        ours = _patiently(lambda: acknowledged_on(settings.model_copy(update=here), in_flight, commands))
-    if ours.kinds != {"accepted": ours.commands}:
-        raise RuntimeError(f"not every command was accepted: {ours.kinds}")
-    records = records_of(client_of(settings, client, at.journal), partitions)
+    ours, records = _ours(settings, at, client, partitions, lambda here: acknowledged_on(here, in_flight, commands))
     floor = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.same"), partitions, records, in_flight)
     alone = [one for record in records for one in single(record)]
     singles = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.single"), partitions, alone, in_flight)

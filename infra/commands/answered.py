@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any, Final
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 
 from infra.commands.form import INPUT
 from infra.kafka.address import KafkaAt
-from infra.publishing.reading import Patience, opened_consumer
+from infra.publishing.reading import Patience, TopicUnfit, opened_consumer, topic_ids
 from schemas.public.topics import DEAD_LETTERS, topic_name
 
-_UNKNOWN_TOPIC: Final = 3
 _LOOK_BACK: Final = 64
 """Offsets before the end of a partition of outcomes, at first, in which its last record is looked for."""
 
@@ -28,21 +26,10 @@ class GroupMovedOn(CommandsUnavailable):
 def topic_id(at: KafkaAt, connected: Mapping[str, Any], partitions: int, milliseconds: int) -> str:
     """The id of the commands topic; CommandsUnavailable where one is missing or has other partitions. KafkaError."""
     names = [at.commands, at.outcomes, topic_name(at.prefix, DEAD_LETTERS)]
-    admin = KafkaAdminClient(**connected, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
-    with closing(admin):
-        found = {topic["name"]: topic for topic in admin.describe_topics(names)}
-    for name in names:
-        topic = found[name]
-        if topic["error_code"] == _UNKNOWN_TOPIC:
-            raise CommandsUnavailable(f"there is no topic {name}: make it with `rescind topics create`")
-        if topic["error_code"]:
-            raise CommandsUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
-        if len(topic["partitions"]) != partitions:
-            raise CommandsUnavailable(
-                f"the topic {name} has {len(topic['partitions'])} partitions, the journal has {partitions}: "
-                "they must be as many"
-            )
-    return str(found[at.commands]["topic_id"])
+    try:
+        return topic_ids(names, connected, partitions, milliseconds)[at.commands]
+    except TopicUnfit as unfit:
+        raise CommandsUnavailable(str(unfit)) from None
 
 
 def last_answered(

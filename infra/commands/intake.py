@@ -128,9 +128,8 @@ class Intake:
                 bootstrap_timeout_ms=milliseconds,
                 metadata_max_age_ms=30_000,
             )
-            self._consumer.partitions_for_topic(
-                self._at.commands
-            )  # who leads the group before it knows them shares none
+            # who leads the group before it knows the partitions shares none
+            self._consumer.partitions_for_topic(self._at.commands)
         except (KafkaError, OSError) as error:
             raise _unavailable(error) from error
         self._consumer.subscribe([self._at.commands], listener=_Listener(self._moves))

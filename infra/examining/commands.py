@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from consumers.journal import Journal, JournalError
-from infra.examining.findings import Finding, State
+from infra.examining.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError
 
 _REACH = "look whether the brokers run and can be reached from here"
@@ -27,9 +27,7 @@ def look_at_commands(settings: Settings, journal: Journal) -> Iterator[Finding]:
     try:
         with closing(CommandTopics(at, settings.security)) as topics:
             found = [each for each in topics.check(journal.partitions) if each.do]
-            for each in found:
-                state: State = "wrong" if each.state == "wrong" else "note"
-                yield Finding(each.topic, state, f"{each.what} is {each.found}, wanted is {each.wanted}", each.do)
+            yield from map(of_topic, found)
             members, behind = _asked(settings, journal.partitions)
     except (JournalError, KafkaError) as wrong:
         yield Finding("commands", "wrong", str(wrong), _REACH)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from infra.kafka.topics import Finding as Compared
 
 State = Literal["ok", "note", "wrong"]
 Progress = Callable[[int, int], None]
@@ -18,3 +21,10 @@ class Finding:
     state: State
     said: str
     do: str = ""
+
+
+def of_topic(compared: "Compared") -> Finding:
+    """What a topic, compared with what it must be, is to be told as."""
+    state: State = "wrong" if compared.state == "wrong" else "note"
+    said = f"{compared.what} is {compared.found}, wanted is {compared.wanted}"
+    return Finding(compared.topic, state, said, compared.do)

@@ -6,7 +6,7 @@ from contextlib import closing
 from consumers.journal import Journal, JournalError
 from consumers.public_log import PublicLogUnavailable, PublishingStopped
 from consumers.publishing import PartitionPublisher
-from infra.examining.findings import Finding, State
+from infra.examining.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError
 
 _REACH = "look whether the brokers run and can be reached from here"
@@ -32,9 +32,7 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
     except JournalError as wrong:
         yield Finding("public topics", "wrong", str(wrong), _REACH)
         return
-    for each in found:
-        state: State = "wrong" if each.state == "wrong" else "note"
-        yield Finding(each.topic, state, f"{each.what} is {each.found}, wanted is {each.wanted}", each.do)
+    yield from map(of_topic, found)
     behind = parked = 0
     for partition in range(journal.partitions):
         log = KafkaPublicLog(at, partition, journal.partitions, settings.security)

@@ -9,7 +9,7 @@ from typing import Final
 from consumers.journal import JournalError
 from infra.examining.beside import look_at_erasures, look_at_notices, look_at_vault, look_at_views
 from infra.examining.commands import look_at_commands
-from infra.examining.findings import Finding, Progress, State
+from infra.examining.findings import Finding, Progress, of_topic
 from infra.examining.log import look_at_control, look_at_journal, look_at_local_state
 from infra.examining.publishing import look_at_publishing
 from infra.opening import open_control
@@ -78,10 +78,7 @@ def look_at_topics(settings: Settings) -> Iterator[Finding]:
         found = topics.check(at.partitions)
     if not any(each.do for each in found):
         yield Finding("topics", "ok", "partitions, replicas and settings are as they must be")
-    for each in found:
-        if each.do:
-            state: State = "wrong" if each.state == "wrong" else "note"
-            yield Finding(each.topic, state, f"{each.what} is {each.found}, wanted is {each.wanted}", each.do)
+    yield from (of_topic(each) for each in found if each.do)
 
 
 def _space(directory: Path) -> Finding:

@@ -5,20 +5,28 @@ What is odd about this client's producers is in ``infra.publishing.transactions`
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 
 from consumers.dead_letters import PublicRecord
 from consumers.public_log import PublicLogUnavailable, PublishingStopped, Span, TopicAt
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
-from infra.publishing.reading import Patience, ProgressReader, opened_consumer, read_published, unavailable
+from infra.publishing.reading import (
+    NoSuchTopic,
+    Patience,
+    ProgressReader,
+    TopicOfOtherPartitions,
+    TopicUnfit,
+    opened_consumer,
+    read_published,
+    topic_ids,
+    unavailable,
+)
 from infra.publishing.transactions import Transactions
 from schemas.public.topics import PUBLISHED, WRITTEN, topic_name
-
-_UNKNOWN_TOPIC: Final = 3
 
 
 class KafkaPublicLog:
@@ -69,24 +77,14 @@ class KafkaPublicLog:
         return {kind: TopicAt(ids[name], ends[places[kind]]) for kind, name in names.items()}
 
     def _ids(self, names: Sequence[str]) -> dict[str, str]:
-        milliseconds = int(self._patience.ask * 1000)
-        admin = KafkaAdminClient(**self._connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
         try:
-            found = {topic["name"]: topic for topic in admin.describe_topics(list(names))}
-        finally:
-            admin.close()
-        for name in names:
-            topic = found[name]
-            if topic["error_code"] == _UNKNOWN_TOPIC:
-                raise PublishingStopped(f"there is no topic {name}: make it with `rescind topics create`")
-            if topic["error_code"]:
-                raise PublicLogUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
-            if len(topic["partitions"]) != self._partitions:
-                raise PublishingStopped(
-                    f"the topic {name} has {len(topic['partitions'])} partitions, the journal has {self._partitions}: "
-                    "they must be as many. Publish under another prefix"
-                )
-        return {name: str(found[name]["topic_id"]) for name in names}
+            return topic_ids(names, self._connection, self._partitions, int(self._patience.ask * 1000))
+        except TopicOfOtherPartitions as unfit:
+            raise PublishingStopped(f"{unfit}. Publish under another prefix") from None
+        except NoSuchTopic as missing:
+            raise PublishingStopped(str(missing)) from None
+        except TopicUnfit as unknown:
+            raise PublicLogUnavailable(str(unknown)) from None
 
     def take_over(self) -> None:
         self._watch_no_more()

@@ -1,12 +1,12 @@
-"""Readers of what is committed: the publisher's progress topic, and keys of the journal's records."""
+"""Readers of what is committed: the progress topic, keys of the journal's records; and which topics are there."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import (
     InvalidProducerEpochError,
     KafkaError,
@@ -145,6 +145,42 @@ def opened_consumer(
         yield consumer
     finally:
         close_consumer(consumer)
+
+
+class TopicUnfit(Exception):
+    """A topic is not as it must be, or nobody can say; the message says what is wrong."""
+
+
+class NoSuchTopic(TopicUnfit):
+    """It is not there."""
+
+
+class TopicOfOtherPartitions(TopicUnfit):
+    """It has another number of partitions than the journal."""
+
+
+def topic_ids(
+    names: Sequence[str], connection: Mapping[str, Any], partitions: int, milliseconds: int
+) -> dict[str, str]:
+    """The ids of topics, each of which has the journal's ``partitions``; TopicUnfit. KafkaError."""
+    admin = KafkaAdminClient(**connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
+    with closing(admin):
+        found = {topic["name"]: topic for topic in admin.describe_topics(list(names))}
+    for name in names:
+        topic = found[name]
+        if topic["error_code"] == _UNKNOWN_TOPIC:
+            raise NoSuchTopic(f"there is no topic {name}: make it with `rescind topics create`")
+        if topic["error_code"]:
+            raise TopicUnfit(f"the brokers answer {topic['error_code']} when asked for {name}")
+        if len(topic["partitions"]) != partitions:
+            raise TopicOfOtherPartitions(
+                f"the topic {name} has {len(topic['partitions'])} partitions, the journal has {partitions}: "
+                "they must be as many"
+            )
+    return {name: str(found[name]["topic_id"]) for name in names}
+
+
+_UNKNOWN_TOPIC: Final = 3
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """Engines that take commands from a topic of a real broker, here or in processes of their own; who writes and reads."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import uuid
@@ -21,7 +19,7 @@ from infra.settings import Settings, load_settings
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import Kafka
 from tests.broker.topics import admin
-from tests.integration.publishing.stage import read_topic, soon
+from tests.integration.publishing.stage import Killable, read_topic, soon
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 180.0
@@ -45,7 +43,7 @@ def placed(order_id: str, command_id: str = "place", **fields: Any) -> Body:
     return said("PlaceOrder", order_id, command_id, **(of | fields))
 
 
-class Child:
+class Child(Killable):
     """An engine in a process of its own, which takes commands until it is killed."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
@@ -64,18 +62,6 @@ class Child:
         assert line, "it ended before it had joined"
         found: list[int] = json.loads(line)
         return found
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def freeze(self) -> None:
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.process.pid, signal.SIGCONT)
 
 
 class Stage:

@@ -50,18 +50,10 @@ def a_history(partitions: int, orders: int) -> History:
     return history
 
 
-class Child:
-    """A publishing process."""
+class Killable:
+    """A process that says on its output how far it is."""
 
-    def __init__(self, stage: "Stage", name: str) -> None:
-        order = [sys.executable, "-m", "tests.integration.publishing.child", str(stage.file), str(stage.folder / name)]
-        self.process = subprocess.Popen(
-            [*order, str(stage.at)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-        )
-
-    def ready(self) -> None:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "publishing\n"
+    process: subprocess.Popen[str]
 
     def kill(self) -> None:
         self.process.kill()
@@ -74,6 +66,20 @@ class Child:
 
     def thaw(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
+
+
+class Child(Killable):
+    """A publishing process."""
+
+    def __init__(self, stage: "Stage", name: str) -> None:
+        order = [sys.executable, "-m", "tests.integration.publishing.child", str(stage.file), str(stage.folder / name)]
+        self.process = subprocess.Popen(
+            [*order, str(stage.at)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+
+    def ready(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "publishing\n"
 
 
 class Stage:
