@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from infra.demo import MARKETPLACE, seed
 from tests.integration.http.running import running
@@ -51,28 +51,34 @@ def page(request: pytest.FixtureRequest, chromium: Browser, demo: str) -> Iterat
     assert [each for each in said if not each.endswith("net::ERR_ABORTED")] == []  # cut short by the next page
 
 
+def follow(page: Page, link: Locator) -> None:
+    """Click what leads to another page, and wait until that page has loaded: a click alone does not."""
+    with page.expect_navigation():
+        link.click()
+
+
 def test_from_the_list_to_an_order_and_back_by_links(page: Page, demo: str) -> None:
     page.goto(demo)
     assert page.url == f"{demo}o/{MARKETPLACE}"
     assert page.locator("h1").inner_text() == "Orders"
-    page.get_by_role("link", name="Cancellation asked").click()
+    follow(page, page.get_by_role("link", name="Cancellation asked"))
     rows = page.locator("tbody tr")
     assert rows.count() > 5
     number = rows.first.locator("a.id").inner_text()
-    rows.first.locator("a.id").click()
+    follow(page, rows.first.locator("a.id"))
     assert page.locator("h1").inner_text() == f"Order {number}"
     assert page.locator(".lead").inner_text().startswith("The buyer asks to cancel")
     assert page.locator("ol.timeline > li").count() >= 2
     page.get_by_text("What else may be done").click()
     assert page.locator("dl.others").is_visible()
-    page.locator(".timeline a", has_text="version 2").click()
+    follow(page, page.locator(".timeline a", has_text="version 2"))
     assert "The order as of" in page.locator(".notice").inner_text()
 
 
 def test_a_search_finds_the_order_that_was_filled_or_killed(page: Page, demo: str) -> None:
     page.goto(f"{demo}o/{MARKETPLACE}")
     page.get_by_label("PO number, order id, seller or buyer").fill("lumen-lighting")
-    page.get_by_role("button", name="Search").click()
+    follow(page, page.get_by_role("button", name="Search"))
     assert page.locator("tbody tr").count() > 10
     assert page.locator("tbody tr", has_not_text="lumen-lighting").count() == 0
 
@@ -83,7 +89,7 @@ def test_nothing_is_wider_than_a_phone(page: Page, demo: str) -> None:
         page.goto(demo + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
     page.goto(f"{demo}o/{MARKETPLACE}")
-    page.locator("tbody a.id").first.click()
+    follow(page, page.locator("tbody a.id").first)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
@@ -94,7 +100,7 @@ def test_a_cases_page_is_reached_from_its_order_and_is_no_wider_than_a_phone(pag
     order_id = next(each for each in cases if said[each].json()["reason"] == "not_as_described")
     page.set_viewport_size({"width": 320, "height": 700})
     page.goto(f"{demo}o/{MARKETPLACE}/{order_id}")
-    page.get_by_role("link", name="Case case-a").click()
+    follow(page, page.get_by_role("link", name="Case case-a"))
     assert page.locator("h1").inner_text() == "Case case-a"
     assert page.locator(".lead").inner_text().startswith("The buyer says: not as described.")
     for heading in ("What the record recommends", "What is missing", "Thread", "Chronology", "The policy as it was"):
@@ -109,7 +115,7 @@ def test_a_receipt_is_read_in_another_language_by_a_link_that_no_paper_shows(pag
     page.set_viewport_size({"width": 320, "height": 700})
     page.goto(f"{demo}o/{MARKETPLACE}/{listed[0]['order_id']}/receipt")
     assert (page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()) == ("en", "Cancelled")
-    page.get_by_role("link", name="Deutsch").click()
+    follow(page, page.get_by_role("link", name="Deutsch"))
     assert (page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()) == ("de", "Storniert")
     assert page.url.endswith("/receipt?lang=de")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
@@ -117,5 +123,5 @@ def test_a_receipt_is_read_in_another_language_by_a_link_that_no_paper_shows(pag
     assert page.locator(".lead").is_visible()
     assert not page.get_by_role("link", name="English").is_visible()
     page.emulate_media(media="screen")
-    page.get_by_role("link", name="English").click()
+    follow(page, page.get_by_role("link", name="English"))
     assert page.locator("h1").inner_text() == "Cancelled"
