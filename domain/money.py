@@ -4,6 +4,7 @@ Every share sums to the whole, whatever the order in which the parts are asked f
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import cache
 
 from domain.errors import BadInput
@@ -31,6 +32,12 @@ def minor_units(amount: str, currency: str, pointer: str) -> int:
     if len(fraction) > decimals:
         raise BadInput(pointer, "form", f"{currency} has {decimals} decimals, {amount} has {len(fraction)}")
     return int(whole + fraction.ljust(decimals, "0")) if whole not in ("-", "") else 0
+
+
+def in_words(amount: int, currency: str) -> str:
+    """Minor units as a person reads them: 1234 of USD is ``12.34 USD``. For a currency that ``exponent`` knows."""
+    places = exponent(currency) or 0
+    return f"{Decimal(amount).scaleb(-places):.{places}f} {currency}"
 
 
 def share_of_units(amount: int, units: int, first: int) -> int:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from domain import events as e
 from domain.errors import BadInput
 from domain.facts import fact
-from domain.money import exponent, largest_remainder, minor_units
+from domain.money import exponent, in_words, largest_remainder, minor_units
 
 LARGEST: Final = 2**53
 """The largest amount an order may have, in minor units: exact in every reader, JavaScript's included."""
@@ -86,7 +86,8 @@ def price(ask: ToPrice) -> Priced:
         raise BadInput(
             "/total",
             "form",
-            f"is {ask.total}, but lines, discounts, taxes, shipping and rounding come to {total} minor units",
+            f"is {ask.total}, but lines, discounts, taxes, shipping and rounding come to "
+            f"{in_words(total, ask.currency)}",
         )
     return Priced(lines, discount, shipping, shipping_tax, rounding, total)
 

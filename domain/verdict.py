@@ -72,6 +72,9 @@ def wait_until(when: Instant) -> Instead:
 ASK_THE_SELLER: Final = Instead("ask_seller", "Ask the seller.", None)
 CONTACT: Final = Instead("contact", "Contact the marketplace with the order number.", None)
 RETURN_AFTER_DELIVERY: Final = Instead("return", "Return it after delivery.", None)
+CASE_AFTER_DELIVERY: Final = Instead(
+    "open_case", "Open a case once it is delivered, if it is not what was promised.", None
+)
 CANCEL_IT: Final = Instead("cancel", "Ask to cancel it.", None)
 OPEN_CASE: Final = Instead("open_case", "Open a case if it is not what was promised.", None)
 DISPUTE: Final = Instead("dispute", "Open a dispute.", None)
@@ -93,6 +96,11 @@ _OTHERWISE: Final = {
     "step-out-of-order": (FIRST,),
     "memo-needs-acknowledgment": (FIRST,),
     "evidence-of-acknowledgment": (FIRST,),
+    "reason-required": (Instead("again", "Ask again with a reason of the policy's list.", None),),
+    "whole-lines-only": (Instead("again", "Ask again for the whole line.", None),),
+    "notice-has-link": (Instead("again", "Write it again without anything that looks like a link.", None),),
+    "notice-lacks-tracking": (Instead("again", "Write it again with the carrier and the tracking number.", None),),
+    "evidence-limits": (Instead("again", "Attach it again in a smaller file, or leave it at what there is.", None),),
     **dict.fromkeys(
         (
             "no-such-line",
@@ -105,15 +113,10 @@ _OTHERWISE: Final = {
             "ships-more-than-open",
             "more-than-paid",
             "paid-already",
-            "reason-required",
-            "whole-lines-only",
-            "notice-has-link",
-            "notice-lacks-tracking",
             "nothing-offered",
             "id-exists",
             "shipment-exists",
             "order-exists",
-            "evidence-limits",
         ),
         (AGAIN,),
     ),

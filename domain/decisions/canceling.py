@@ -165,7 +165,7 @@ def _more_than_open(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | No
         if pick.quantity is not None and can and pick.quantity > can:
             return refused(
                 "more-than-open",
-                f"Of line {line.number} {can} are open, not {pick.quantity}.",
+                f"{can or 'None'} of line {line.number} are open, not {pick.quantity}.",
                 fact("line", line.number),
                 fact("open", can),
                 fact("asked", pick.quantity),

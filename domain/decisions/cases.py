@@ -7,9 +7,21 @@ from domain.decisions.canceling import asked_elsewhere, carry_out, shipped_part
 from domain.decisions.returns import find_return, open_return, with_us_no_more
 from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
+from domain.events import Instead
 from domain.order import Case, Line
-from domain.verdict import CANCEL_IT, CONTACT, Ruling, fact, granted, instant, refused
+from domain.verdict import (
+    CANCEL_IT,
+    CASE_AFTER_DELIVERY,
+    CONTACT,
+    RETURN_AFTER_DELIVERY,
+    Ruling,
+    fact,
+    granted,
+    instant,
+    refused,
+)
 
+ABOUT_WHAT_IS = Instead("again", "Attach it to a request, case, dispute or return that there is.", None)
 TO_DECIDE = Length(2, "business days")
 """Within this the platform decides; nothing is decided by itself (rule ``case-decision-time``)."""
 MOST_FILES = 5
@@ -30,6 +42,7 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
             "case-reasons",
             f"{reason} does not open a case; these do: {', '.join(terms.reasons)}.",
             fact("reason", reason),
+            instead=_returned(s, reason),
         )
     everything = [x for x in s.order.lines.values() if x.delivered] or list(s.order.lines.values())
     named = everything if lines is None else [s.order.lines[p.line] for p in lines]
@@ -42,7 +55,7 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
             "cancel-is-not-case",
             f"Line {line.number} has not been delivered: a case is for what was.",
             fact("line", line.number),
-            instead=(CANCEL_IT,),
+            instead=(CANCEL_IT if line.open or s.policy.mutual_consent else CASE_AFTER_DELIVERY,),
         )
     numbers = {x.number for x in named}
     busy = _asked_to_cancel(s, numbers) or asked_elsewhere(s, numbers)
@@ -58,6 +71,12 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
                 instead=(CONTACT,),
             )
     return _not_here(s, lines, named) or granted("case-reasons", "A case can be opened.")
+
+
+def _returned(s: Situation, reason: str) -> tuple[Instead, ...]:
+    """What is no fault opens no case; where the terms of returns have it, it can be sent back."""
+    terms = s.policy.returns
+    return (RETURN_AFTER_DELIVERY, CONTACT) if terms is not None and reason in terms.reasons else (CONTACT,)
 
 
 def _not_here(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
@@ -189,6 +208,7 @@ def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
             "nothing-to-dispute",
             f"There is no request, case, dispute or return {ask.about}.",
             fact("about", ask.about),
+            instead=(ABOUT_WHAT_IS, CONTACT),
             ref=ask.evidence_id,
         )
         return

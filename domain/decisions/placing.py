@@ -5,7 +5,7 @@ from domain.calendar import after
 from domain.commands import ConfirmPayment, PlaceOrder, RecordOtherRefund
 from domain.decisions.situation import Events, Situation, sealed
 from domain.instants import Instant
-from domain.money import minor_units
+from domain.money import in_words, minor_units
 from domain.policy import Policy
 from domain.verdict import fact
 
@@ -69,11 +69,13 @@ def late_ship(policy: Policy, ship_by: Instant, calendar: e.Calendar) -> Instant
 
 def confirm_payment(s: Situation, ask: ConfirmPayment) -> Events:
     """Money came in; what was cancelled meanwhile is refunded by ``settle`` in the same commit."""
-    amount = minor_units(ask.amount, s.order.terms.currency, "/amount")
+    currency = s.order.terms.currency
+    amount = minor_units(ask.amount, currency, "/amount")
     if s.order.paid + amount > s.order.terms.total:
         yield from s.no(
             "paid-already",
-            f"{s.order.paid} of {s.order.terms.total} minor units are paid; {amount} more would be too much.",
+            f"{in_words(s.order.paid, currency)} of {in_words(s.order.terms.total, currency)} are paid; "
+            f"{in_words(amount, currency)} more would be too much.",
             fact("paid_minor", s.order.paid),
             fact("total_minor", s.order.terms.total),
         )
@@ -83,12 +85,14 @@ def confirm_payment(s: Situation, ask: ConfirmPayment) -> Events:
 
 def record_other_refund(s: Situation, ask: RecordOtherRefund) -> Events:
     """Money was given back outside a cancellation."""
-    amount = minor_units(ask.amount, s.order.terms.currency, "/amount")
+    currency = s.order.terms.currency
+    amount = minor_units(ask.amount, currency, "/amount")
     left = s.order.paid - s.order.refunds_instructed - s.order.other_refunds
     if amount > left:
         yield from s.no(
             "more-than-paid",
-            f"Of what was paid, {left} minor units are not refunded yet; {amount} would be more.",
+            f"Of what was paid, {in_words(left, currency)} are not refunded yet; "
+            f"{in_words(amount, currency)} would be more.",
             fact("left_minor", left),
         )
         return

@@ -7,6 +7,7 @@ from domain.decisions.situation import Events, Situation, quantities
 from domain.order import Line, Return
 from domain.reasons import FAULTS
 from domain.verdict import (
+    CANCEL_IT,
     CONTACT,
     OPEN_CASE,
     RETURN_AFTER_DELIVERY,
@@ -85,7 +86,9 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
         if not can:
             return with_us_no_more(line)
         if pick.quantity is not None and pick.quantity > can:
-            return refused("more-than-open", f"Of line {line.number} {can} can come back.", fact("line", line.number))
+            return refused(
+                "more-than-open", f"{can or 'None'} of line {line.number} can come back.", fact("line", line.number)
+            )
     if lines is None and not wanted:
         return with_us_no_more(named[0])
     if lines is None and not any(free(s, line) + rebilled_here(s, line) for line in wanted):
@@ -115,6 +118,7 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
             "cancel-is-not-case",
             f"Line {line.number} has not been delivered: before that it is cancelled, not returned.",
             fact("line", line.number),
+            instead=(CANCEL_IT if line.open or s.policy.mutual_consent else RETURN_AFTER_DELIVERY,),
         )
     return None
 

@@ -36,7 +36,7 @@ def report_shipped_after_cancel(s: Situation, ask: ReportShippedAfterCancel) -> 
         if not s.policy.cancelled_but_shipped or not left or wanted > left:
             yield from s.no(
                 "nothing-canceled",
-                f"Of line {pick.line} {left} cancelled units can have shipped.",
+                f"{left or 'None'} of line {pick.line} can be reported: cancelled, and not yet known to have shipped.",
                 fact("line", pick.line),
                 fact("canceled", line.canceled),
                 fact("reported", line.found_shipped),

@@ -41,7 +41,9 @@ def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
             yield from _altogether(s, line)
             return
         if quantity is not None and quantity > line.ordered - line.canceled:
-            yield from s.no("more-than-open", f"Of line {line.number} {line.open} are open.", fact("line", line.number))
+            yield from s.no(
+                "more-than-open", f"{line.open or 'None'} of line {line.number} are open.", fact("line", line.number)
+            )
             return
         here = quantity if quantity is not None else line.open or line.shipped
         if here:
@@ -74,7 +76,7 @@ def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
         return
     for line, quantity in _named(s, ask.lines or ()):
         if quantity is not None and quantity > line.ordered:
-            because = f"Of line {line.number} {line.ordered} were ordered, not {quantity}."
+            because = f"{line.ordered} of line {line.number} were ordered, not {quantity}."
             yield from s.no("more-than-open", because, fact("line", line.number), fact("asked", quantity))
             return
     named = _canceled_units_named(s, ask)
@@ -199,7 +201,9 @@ def _not_open(line: Line) -> Ruling:
             *inputs,
             instead=(NEW_ORDER, REPORT_SHIPPED),
         )
-    return refused("ships-more-than-open", f"Of line {line.number} {line.open} are open.", *inputs, instead=(CONTACT,))
+    return refused(
+        "ships-more-than-open", f"{line.open or 'None'} of line {line.number} are open.", *inputs, instead=(CONTACT,)
+    )
 
 
 def ship(s: Situation, ask: Ship) -> Events:

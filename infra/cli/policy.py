@@ -8,7 +8,7 @@ import click
 
 from infra.cli.exits import No, Unavailable, Wrong
 from infra.cli.options import as_json, stored
-from infra.cli.printing import console, plain, print_json, table
+from infra.cli.printing import console, plain, print_json, say, table
 
 if TYPE_CHECKING:
     from domain.policy import Policy, PolicyBook, PolicyDocument
@@ -73,6 +73,7 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
     from domain.rulebook import RULES
 
     document = _named(_book(settings), name)
+    _say_notes(document.policy)
     told: list[dict[str, Any]] = [
         {
             "rule": rule,
@@ -129,8 +130,7 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
             raise Unavailable(outcome.message or f"{name} may or may not be published: publish it again, that is safe")
         if app.views is not None and not app.views.catch_up():
             raise Unavailable(f"{name} is published, but the views do not follow: {app.views.trouble}")
-    for idle in _not_in_force(document.policy):
-        click.echo(f"note: {idle} has a table and does not stand in rules: it is not in force", err=True)
+    _say_notes(document.policy)
     if as_json:
         print_json({"id": document.policy.id, "version": document.policy.version, "sha256": document.sha256.hex()})
     else:
@@ -145,7 +145,10 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
 def diff(settings: "Settings", old: str, new: str, as_json: bool) -> None:
     """What two policies say differently. OLD and NEW are names, or policy files."""
     book = _book(settings) if not (Path(old).is_file() and Path(new).is_file()) else None
-    before, after = (_flat(_either(book, name).policy) for name in (old, new))
+    policies = {name: _either(book, name).policy for name in (old, new)}
+    for name, each in policies.items():
+        _say_notes(each, f"{name}: ")
+    before, after = (_flat(policies[name]) for name in (old, new))
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     if as_json:
         print_json({key: {"old": before.get(key), "new": after.get(key)} for key in keys})
@@ -197,12 +200,11 @@ def from_file(file: str) -> "PolicyDocument":
     return read_policy_toml(text)
 
 
-def _not_in_force(policy: "Policy") -> list[str]:
-    """Rules that have a table and are not in the list, where the list is what puts them in force."""
-    from domain.policy import LISTED_RULES
+def _say_notes(policy: "Policy", whose: str = "") -> None:
+    from domain.policy_notes import notes
 
-    said = {type(policy).model_fields[name].alias or name for name in policy.model_fields_set}
-    return [rule for rule in LISTED_RULES if rule in said and rule not in (*policy.rules, *_beside(policy))]
+    for note in notes(policy):
+        say(f"note: {whose}{note}")
 
 
 def _beside(policy: "Policy") -> list[str]:
@@ -211,6 +213,7 @@ def _beside(policy: "Policy") -> list[str]:
     if policy.fill_or_kill:
         found.append("auto-canceled-is-final")
     automatic = (
+        ("stalled-tracking", policy.stalled_tracking),
         ("unpaid-auto-cancel", policy.unpaid_auto_cancel),
         ("late-ship-auto-cancel", policy.late_ship_auto_cancel),
     )

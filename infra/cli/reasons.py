@@ -1,16 +1,22 @@
 """`rescind reasons`: the canonical reasons, and what other houses' codes mean in them, both ways."""
 
+import csv
+import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from domain.instants import Instant
 from domain.reasons import CANCEL_REASONS
-from infra.cli.exits import No, Wrong
-from infra.cli.options import as_json
-from infra.cli.printing import console, print_json, table
+from infra.cli.exits import No, Unavailable, Wrong
+from infra.cli.options import INSTANT, as_json, stored
+from infra.cli.printing import console, print_json, say, table
 
 if TYPE_CHECKING:
     from domain.crosswalk import House, Step
+    from infra.exporting import Coded
+    from infra.settings import Settings
 
 HOUSE: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
 """The houses of ``domain.crosswalk``, which is imported when it is needed; a test compares them."""
@@ -64,6 +70,57 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
         raise No(f"{name} has no counterpart: {step.loses}")
     if not as_json:
         click.echo(f"{step.to}, which loses {step.loses}" if step.loses else step.to)
+
+
+@reasons.command()
+@click.argument("house", type=HOUSE)
+@click.option("--since", type=INSTANT, help="What was recorded at this instant or later.")
+@click.option("--until", type=INSTANT, help="What was recorded before this instant.")
+@as_json
+@stored
+def export(settings: "Settings", house: str, since: Instant | None, until: Instant | None, as_json: bool) -> None:
+    """Every line that was asked for or cancelled, with the code by which a house says its reason: CSV on standard
+    output (--json: a JSON object a line).
+
+    What a code leaves out is in the column `loses`; a reason without counterpart has no code. Standard error sums up.
+    """
+    from domain.crosswalk import HOUSES
+    from infra.exporting import Unread, coded
+    from infra.reading import open_reader
+
+    if since is not None and until is not None and until <= since:
+        raise Wrong("the period is empty: --until has to lie after --since")
+    count = losing = codeless = 0
+
+    def counted() -> "Iterable[Coded]":
+        nonlocal count, losing, codeless
+        for row in coded(reader, HOUSES[house], since, until):
+            count += 1
+            codeless += row.code is None
+            losing += row.code is not None and row.loses is not None
+            yield row
+
+    with open_reader(settings) as reader:
+        try:
+            (_write_json if as_json else _write_csv)(counted())
+        except Unread as wrong:
+            raise Unavailable(f"{wrong}; what stands above is not all: export with the release that wrote it") from None
+    say(f"{count:,} lines in the codes of {HOUSES[house].name}: {losing:,} lose meaning, {codeless:,} have no code")
+
+
+def _write_csv(rows: "Iterable[Coded]") -> None:
+    """RFC 4180, UTF-8."""
+    from infra.csv_cells import safe_cell
+    from infra.exporting import COLUMNS
+
+    out = csv.writer(sys.stdout)
+    out.writerow(COLUMNS)
+    out.writerows(map(safe_cell, row.json().values()) for row in rows)
+
+
+def _write_json(rows: "Iterable[Coded]") -> None:
+    for row in rows:
+        print_json(row.json())
 
 
 def told(step: "Step") -> dict[str, Any]:

@@ -159,6 +159,7 @@ _DONE_AT: Final = {
     "report_shipped": "/shipped-after-cancel",
     "contact": "/contacts",
     "wait": "/eligibility",
+    "step": "",
 }
 """What can still be done → the path below the order that does it, or tells when."""
 

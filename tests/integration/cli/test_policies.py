@@ -47,9 +47,20 @@ def test_a_published_policy_never_changes_its_content(shop: Store) -> None:
 def test_a_table_whose_rule_is_not_listed_is_said_not_to_be_in_force(store: Store) -> None:
     path = store.place / "shop.toml"
     path.write_text(SHOP.replace('"grace-window", ', ""), encoding="utf-8")
-    assert "grace-window has a table and does not stand in rules" in store.rescind("policy", "publish", path).err
+    idle = "grace-window has a table and does not stand in rules"
+    assert idle in store.rescind("policy", "publish", path).err
+    assert idle in store.rescind("policy", "explain", "corner-shop").err
+    assert f"note: corner-shop: {idle}" in store.rescind("policy", "diff", "corner-shop", "peer-to-peer").err
     path.write_text(SHOP.replace("version = 1", "version = 2"), encoding="utf-8")
     assert "note:" not in store.rescind("policy", "publish", path).err
+
+
+def test_lost_parcels_are_explained_where_their_table_alone_puts_the_rule_in_force(store: Store) -> None:
+    path = store.place / "shop.toml"
+    path.write_text(f"{SHOP}[stalled-tracking]\n", encoding="utf-8")
+    assert "note:" not in store.rescind("policy", "publish", path).err
+    said = store.rescind("policy", "explain", "corner-shop").out
+    assert "stalled-tracking (after 7 days)" in said
 
 
 def test_a_comparison_says_on_and_off(shop: Store) -> None:

@@ -1,12 +1,16 @@
 """`rescind reasons` and `rescind import --reasons`: other houses' codes, in and out."""
 
+import csv
+import io
+
 import pytest
 
 from domain.crosswalk import HOUSES
 from infra.cli.reasons import HOUSE
-from tests.integration.cli.driving import SELLER, Store, command, placed
+from tests.integration.cli.driving import SELLER, Store, asks, command, placed, ships
 
 AT = "2026-03-02T11:00:00Z"
+LATER = "2026-03-03T11:00:00Z"
 
 
 def cancels(order: str, reason: str) -> dict[str, object]:
@@ -74,3 +78,62 @@ def test_lists_say_what_each_reason_or_code_means(store: Store, options: tuple[s
 
 def test_codes_are_for_commands_files(store: Store) -> None:
     assert "commands file" in store.rescind("import", ".", "--format", "olist", "--reasons", "ebay", check=2).err
+
+
+def test_what_was_asked_and_cancelled_goes_out_in_another_houses_codes_and_what_they_leave_out_is_said(
+    store: Store,
+) -> None:
+    store.take(
+        [
+            placed("PO-1"),
+            placed("PO-2", po_number="=1+1"),
+            asks("PO-1", AT, reason="changed_mind"),
+            cancels("PO-2", "pricing_error"),
+            command("CancelLines", "PO-1", LATER, SELLER),
+        ]
+    )
+    done = store.rescind("reasons", "export", "walmart", "--json")
+    asked, mistaken, carried = sorted(done.lines, key=lambda each: (each["at"], each["order_id"]))
+    lost = HOUSES["walmart"].outward["changed_mind"]
+    assert asked == {
+        "at": AT,
+        "marketplace": "acme",
+        "order_id": "PO-1",
+        "po_number": "PO-1",
+        "what": "asked",
+        "request_id": "r1",
+        "cause": None,
+        "line": 1,
+        "quantity": asked["quantity"],
+        "reason": "changed_mind",
+        "code": "CUSTOMER_REQUESTED_SELLER_TO_CANCEL",
+        "loses": lost.loses,
+    }
+    assert (carried["what"], carried["cause"], carried["request_id"]) == ("canceled", "request", "r1")
+    assert (carried["reason"], carried["code"]) == ("changed_mind", "CUSTOMER_REQUESTED_SELLER_TO_CANCEL")
+    assert (mistaken["code"], mistaken["loses"]) == ("SELLER_CANCEL_PRICING_ERROR", None)
+    assert "3 lines in the codes of Walmart US: 2 lose meaning, 0 have no code" in done.err
+
+    of_the_day = store.rescind("reasons", "export", "x12", "--since", AT, "--until", LATER)
+    rows = list(csv.DictReader(io.StringIO(of_the_day.out)))
+    assert [row["order_id"] for row in rows if row["what"] == "asked"] == ["PO-1"]
+    assert [row["po_number"] for row in rows if row["what"] == "canceled"] == ["'=1+1"]
+    assert "empty" in store.rescind("reasons", "export", "x12", "--since", AT, "--until", AT, check=2).err
+
+
+def test_what_is_exported_comes_in_again_as_what_it_was_but_for_what_the_codes_lose(store: Store) -> None:
+    ebay = HOUSES["ebay"]
+    reasons = [reason for reason, step in ebay.outward.items() if step.loses is None]
+    assert len(reasons) > 5
+    store.take([row for n, reason in enumerate(reasons) for row in (placed(f"PO-{n}"), cancels(f"PO-{n}", reason))])
+    exported = store.rescind("reasons", "export", "ebay", "--json").lines
+    assert {each["order_id"]: ebay.inward[each["code"]].to for each in exported} == {
+        f"PO-{n}": reason for n, reason in enumerate(reasons)
+    }
+
+
+def test_units_that_were_cancelled_without_a_reason_are_exported_and_have_no_code(store: Store) -> None:
+    store.take([placed("PO-1", quantity=3), ships("PO-1", AT, 1)])
+    (killed,) = store.rescind("reasons", "export", "amazon", "--json").lines
+    assert (killed["cause"], killed["quantity"], killed["reason"], killed["code"]) == ("fill_or_kill", 2, None, None)
+    assert killed["loses"] == "no reason is recorded"

@@ -11,7 +11,7 @@ from domain.asking import as_of, may
 from domain.commands import parse_command
 from domain.decide import Decided, authorise, decide, due, reach
 from domain.errors import BadInput
-from domain.events import Event, Sealed, Verdict
+from domain.events import CancelRefused, CommandRefused, Event, Sealed, Verdict
 from domain.folding import apply
 from domain.instants import Instant, format_instant, parse_instant
 from domain.market import DEFAULT_MARKET, MarketSettings
@@ -160,6 +160,12 @@ class Story:
         """Names of all events, or of one commit's (-1: the last)."""
         commits = self.commits if commit is None else [self.commits[commit]]
         return [type(event).__name__ for events, _ in commits for event, _ in events]
+
+    @property
+    def refusal(self) -> Verdict:
+        """The verdict of the last refusal."""
+        events, _ = self.commits[-1]
+        return next(x.verdict for x, _ in reversed(events) if isinstance(x, CancelRefused | CommandRefused))
 
     def line(self, number: int = 1) -> tuple[int, int, int]:
         """(open, shipped, canceled) of a line."""

@@ -1,0 +1,102 @@
+"""What a refusal says can be done instead does work, and its sentence is one that a person reads."""
+
+from typing import Any
+
+from tests.spec.domain.story import Story, policy
+
+SHOP = policy("""
+id = "shop"
+version = 1
+rules = ["shipped-lock", "seller-has-final-say"]
+[cases]
+[returns]
+""")
+CASE: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
+
+
+def shipped() -> Story:
+    story = Story("shop", documents=(SHOP,)).placed()
+    assert story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1", lines=[1]) == "accepted"
+    return story
+
+
+def delivered() -> Story:
+    story = shipped()
+    assert story.say("Deliver", "2026-03-03T11:00:00Z", shipment_id="asn-1") == "accepted"
+    return story
+
+
+def instead(story: Story) -> list[str]:
+    return [each.option for each in story.refusal.instead]
+
+
+def test_a_case_about_what_is_open_leads_to_cancelling_it() -> None:
+    story = Story("shop", documents=(SHOP,)).placed()
+    assert story.say("OpenCase", "2026-03-02T12:00:00Z", **CASE) == "refused:cancel-is-not-case"
+    assert instead(story) == ["cancel"]
+    asked: dict[str, Any] = {"request_id": "r1", "reason": "other"}
+    assert story.say("RequestCancel", "2026-03-02T12:00:00Z", **asked) == "accepted"
+
+
+def test_a_case_about_what_is_on_its_way_leads_to_one_after_delivery() -> None:
+    story = shipped()
+    assert story.say("OpenCase", "2026-03-02T12:00:00Z", **CASE) == "refused:cancel-is-not-case"
+    assert instead(story) == ["open_case"]
+    assert story.say("RequestCancel", "2026-03-02T12:00:00Z", request_id="r1", reason="other") == "refused:shipped-lock"
+    story.say("Deliver", "2026-03-03T11:00:00Z", shipment_id="asn-1")
+    assert story.say("OpenCase", "2026-03-03T12:00:00Z", **CASE) == "accepted"
+
+
+def test_a_return_of_what_has_not_arrived_leads_to_cancelling_what_is_open_and_to_waiting_for_the_rest() -> None:
+    back: dict[str, Any] = {"lines": [1], "reason": "does_not_fit"}
+    story = Story("shop", documents=(SHOP,)).placed()
+    assert story.say("RequestReturn", "2026-03-02T12:00:00Z", **back) == "refused:cancel-is-not-case"
+    assert instead(story) == ["cancel"]
+    story = shipped()
+    assert story.say("RequestReturn", "2026-03-02T12:00:00Z", **back) == "refused:cancel-is-not-case"
+    assert instead(story) == ["return"]
+    story.say("Deliver", "2026-03-03T11:00:00Z", shipment_id="asn-1")
+    assert story.say("RequestReturn", "2026-03-03T12:00:00Z", **back) == "accepted"
+
+
+def test_what_is_no_fault_leads_to_a_return_where_the_store_takes_it_back() -> None:
+    story = delivered()
+    unfit: dict[str, Any] = {**CASE, "reason": "does_not_fit"}
+    assert story.say("OpenCase", "2026-03-03T12:00:00Z", **unfit) == "refused:case-reasons"
+    assert instead(story) == ["return", "contact"]
+    back: dict[str, Any] = {"lines": [1], "reason": "does_not_fit"}
+    assert story.say("RequestReturn", "2026-03-03T12:00:00Z", **back) == "accepted"
+    none_back = policy('id = "shop"\nversion = 1\nrules = ["seller-has-final-say"]\n[cases]')
+    story = Story("shop", documents=(none_back,)).placed()
+    story.say("OpenCase", "2026-03-03T12:00:00Z", **unfit)
+    assert instead(story) == ["contact"]
+
+
+def test_evidence_for_what_there_is_not_leads_to_what_there_is() -> None:
+    story = delivered()
+    photograph: dict[str, Any] = {
+        "evidence_id": "e1",
+        "kind": "photo",
+        "sha256": "ab" * 32,
+        "media_type": "image/png",
+        "size": 10,
+    }
+    said = story.say("AttachEvidence", "2026-03-03T12:00:00Z", by="buyer", about="k9", **photograph)
+    assert said == "refused:nothing-to-dispute"
+    assert instead(story) == ["again", "contact"]
+    story.say("OpenCase", "2026-03-03T12:00:00Z", **CASE)
+    assert story.say("AttachEvidence", "2026-03-03T12:00:00Z", by="buyer", about="k1", **photograph) == "accepted"
+
+
+def test_amounts_are_told_in_their_currency() -> None:
+    story = Story("shop", documents=(SHOP,)).placed(paid=False)
+    story.say("ConfirmPayment", "2026-03-02T11:00:00Z", amount="20.00")
+    assert story.say("ConfirmPayment", "2026-03-02T11:00:00Z", amount="5.01") == "refused:paid-already"
+    assert story.refusal.because == "20.00 USD of 25.00 USD are paid; 5.01 USD more would be too much."
+    assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="20.01") == "refused:more-than-paid"
+    assert story.refusal.because == "Of what was paid, 20.00 USD are not refunded yet; 20.01 USD would be more."
+    story = Story("shop", documents=(SHOP,)).placed(
+        paid=False, currency="JPY", lines=[{"line": 1, "sku": "A-1", "quantity": 1, "unit_price": "2500"}]
+    )
+    story.say("ConfirmPayment", "2026-03-02T11:00:00Z", amount="2501")
+    assert story.refusal.because == "0 JPY of 2500 JPY are paid; 2501 JPY more would be too much."
