@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -29,6 +30,8 @@ settings.load_profile("house")
 
 def pytest_configure(config: pytest.Config) -> None:
     required()  # a misspelt RESCIND_REQUIRE stops the run instead of requiring nothing
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: the programs that tests interrupt
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # would inherit that, and not hear of it
 
 
 # Specifications first: they are quick, and say best what is wrong.

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,18 @@ def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: KeptVi
     assert report.parked == 1
 
 
+def side_when_the_dead_are_gone(place: Place, views: KeptViews) -> KeptViews:
+    """A side, and nothing else beside. A server notices a moment later that a client of its was killed."""
+    until = time.monotonic() + 30
+    while True:
+        side = views.side()
+        if len(place.beside()) == 1:
+            return side
+        side.discard()
+        assert time.monotonic() < until, place.beside()
+        time.sleep(0.05)
+
+
 def test_what_a_killed_replay_left_is_removed_by_the_next_but_not_what_another_is_writing(
     place: Place, views: KeptViews
 ) -> None:
@@ -196,7 +209,7 @@ def test_what_a_killed_replay_left_is_removed_by_the_next_but_not_what_another_i
     )
     assert left.returncode == -signal.SIGKILL
     assert len(place.beside()) == 1
-    at_work = views.side()
+    at_work = side_when_the_dead_are_gone(place, views)
     [writing] = place.beside()
     replay(views, parts(history()))
 
