@@ -266,6 +266,7 @@ def deliver(s: Situation, ask: Deliver) -> Events:
     if back is not None:
         yield from return_delivered(s, ask, back)
         return
+    before = {x.shipment_id: dict(x.lines) for x in s.order.shipments.values() if x.status == "delivered"}
     yield from _ship_what_is_tracked(s, ask.shipment_id)
     known = [x for x in s.order.shipments.values() if x.status != "void"]
     if ask.shipment_id is not None:
@@ -275,14 +276,14 @@ def deliver(s: Situation, ask: Deliver) -> Events:
         because = "Nothing has shipped." if ask.shipment_id is None else f"There is no shipment {ask.shipment_id}."
         yield from s.no(rule, because, ref=ask.shipment_id)
         return
-    arrived = [x for x in known if x.status != "delivered"]
+    arrived = [x for x in known if x.lines != before.get(x.shipment_id)]
     if not arrived:
         return
-    lines: dict[int, int] = {}
-    for shipment in arrived:
-        for number, quantity in shipment.lines.items():
-            lines[number] = lines.get(number, 0) + quantity
-    yield e.Delivered(tuple(x.shipment_id for x in arrived), quantities(lines), None, ())
+    lines = Counter[int]()
+    for shipment in arrived:  # one that was delivered already may have had another parcel since
+        lines.update(shipment.lines)
+        lines.subtract(before.get(shipment.shipment_id, {}))
+    yield e.Delivered(tuple(x.shipment_id for x in arrived), quantities(+lines), None, ())
 
 
 def _ship_what_is_tracked(s: Situation, shipment_id: str | None) -> Events:

@@ -1,5 +1,6 @@
 """Parcels that the carrier tracks, and what is on record of them."""
 
+from domain.show import status
 from tests.spec.domain.story import Story
 
 LINES = [
@@ -16,6 +17,20 @@ def test_a_delivery_ships_what_was_under_tracking_and_says_which_line_is_complet
     assert story.say("Deliver", "2026-03-03T11:00:00Z") == "accepted"
     assert story.events(-1) == ["LinePartiallyShipped", "LineShipped", "Delivered"]
     assert (story.line(1), story.line(2)) == ((1, 2, 0), (0, 1, 0))
+
+
+def test_another_parcel_of_a_notice_that_has_arrived_arrives_too_and_nothing_arrives_twice() -> None:
+    story = Story("big-box").placed(lines=LINES)
+    story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+    story.say("Deliver", "2026-03-03T11:00:00Z")
+    story.say("TrackingMoved", "2026-03-03T12:00:00Z", shipment_id="asn-1", lines=[2], **PARCEL)
+    assert story.say("Deliver", "2026-03-04T11:00:00Z", shipment_id="asn-1") == "accepted"
+    assert story.events(-1) == ["LineShipped", "Delivered"]
+    assert [line.delivered for line in story.here.lines.values()] == [1, 1]
+    story.say("CancelLines", "2026-03-04T12:00:00Z", reason="out_of_stock", lines=[1])
+    assert status(story.here) == "delivered"
+    assert story.say("Deliver", "2026-03-05T11:00:00Z") == "accepted"
+    assert story.events(-1) == []
 
 
 def test_a_scan_of_a_parcel_that_is_known_is_of_what_is_in_it() -> None:

@@ -187,5 +187,6 @@ class Asking(Ledger):
         if outcome == "ask":
             self._wait(request_id, rule, at)
             return
+        request.rule = rule  # also of what shipped meanwhile and, under mutual consent, stays asked
         for number, count in here.items():
             self.cancel(number, count, at, request)

@@ -150,8 +150,8 @@ def judge(ledger: Ledger, it: Matter, rules: list[str] | None = None) -> tuple[s
             case "alternatives-first" if it.by != "seller":
                 rest = judge(ledger, it, rules[place + 1 :])
                 return rest if rest[0] == "refused" else ("offer", rule)
-            case "reason-required" if it.reason is None or off_the_list(ledger, it.reason):
-                return "refused", rule
+            case "reason-required" if off_the_list(ledger, it.reason) or (it.reason is None and it.parts):
+                return "refused", rule  # of nothing that can be meant no line wants a reason
             case "whole-lines-only" if any(0 < x.open < ledger.lines[x.line].open for x in it.parts):
                 return "refused", rule
             case "seller-has-final-say":

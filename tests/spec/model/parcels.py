@@ -219,6 +219,8 @@ class Parcels(Asking):
                 same = (parcel.carrier, parcel.number) == (notice.carrier, notice.number)
                 parcel.delivered |= parcel.shipment == name or same
             for number, count in notice.lines.items():
-                line = self.lines[number]
-                line.delivered += count
-                line.delivered_at = max(line.delivered_at or seen, seen)
+                if count > notice.arrived.get(number, 0):
+                    line = self.lines[number]
+                    line.delivered += count - notice.arrived.get(number, 0)
+                    line.delivered_at = max(line.delivered_at or seen, seen)
+            notice.arrived = dict(notice.lines)

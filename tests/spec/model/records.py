@@ -87,6 +87,7 @@ class Notice:
     number: str | None
     seen: int
     status: str = "announced"
+    arrived: Units = field(default_factory=dict)
 
 
 @dataclass
