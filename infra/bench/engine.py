@@ -139,40 +139,46 @@ def acknowledged_on(settings: Settings, in_flight: int, commands: int, first: in
         return measure_in(app.engine, in_flight, commands, first)
 
 
-def paced_on(settings: Settings, rate: float, commands: int) -> Measured:
+def paced_on(settings: Settings, rate: float, commands: int, before: int = 0) -> Measured:
     """The same in an open loop, on the journal of these settings: ``rate`` commands a second, sent when they are due,
-    whoever waits for what. A latency is from when its command was due, so that a late sender hides nothing."""
-    with open_app(prepared(settings, commands), views=False) as app:
-        return _paced(app.engine, rate, commands)
+    whoever waits for what. A latency is from when its command was due, so that a late sender hides nothing. ``before``
+    so many come others that are not counted, while connections are made and compilers at work."""
+    with open_app(prepared(settings, before + commands), views=False) as app:
+        return _paced(app.engine, rate, commands, before)
 
 
-def _paced(engine: Engine, rate: float, commands: int) -> Measured:
-    lives = [life(number) for number in range(-(-commands // PER_ORDER))]
-    turns = list(_in_turns(lives, max(1, int(rate / PER_ORDER))))[:commands]
+def _paced(engine: Engine, rate: float, commands: int, before: int) -> Measured:
+    lives = [life(number) for number in range(-(-(before + commands) // PER_ORDER))]
+    turns = list(_in_turns(lives, max(1, int(rate / PER_ORDER))))[: before + commands]
     latencies: list[int] = []
     kinds: Counter[str] = Counter()
     events = 0
+    left = len(turns)
     done = threading.Event()
-    began, cpu = perf_counter_ns(), process_time()
 
     def answered(due: int, future: Future[Outcome]) -> None:
-        nonlocal events
-        latencies.append(perf_counter_ns() - due)
-        outcome = future.result()
-        kinds[outcome.kind] += 1
-        events += len(outcome.events)
-        if len(latencies) == len(turns):
+        nonlocal events, left
+        if due >= counted_from:
+            latencies.append(perf_counter_ns() - due)
+            outcome = future.result()
+            kinds[outcome.kind] += 1
+            events += len(outcome.events)
+        left -= 1
+        if not left:
             done.set()
 
+    began, cpu = perf_counter_ns(), process_time()
+    counted_from = began + int(before / rate * 1e9)
     for number, command in enumerate(turns):
         due = began + int(number / rate * 1e9)
         while (early := due - perf_counter_ns()) > 0:
             sleep(early / 1e9)
+        if number == before:
+            cpu = process_time()
         engine.submit(command).add_done_callback(partial(answered, due))
     done.wait()
-    return _measured(
-        len(turns), latencies, events, (perf_counter_ns() - began) / 1e9, process_time() - cpu, dict(kinds)
-    )
+    seconds = (perf_counter_ns() - counted_from) / 1e9
+    return _measured(len(latencies), latencies, events, seconds, process_time() - cpu, dict(kinds))
 
 
 def _in_turns(lives: Sequence[list[Command]], orders: int) -> Iterator[Command]:
