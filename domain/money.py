@@ -34,10 +34,16 @@ def minor_units(amount: str, currency: str, pointer: str) -> int:
     return int(whole + fraction.ljust(decimals, "0")) if whole not in ("-", "") else 0
 
 
-def in_words(amount: int, currency: str) -> str:
-    """Minor units as a person reads them: 1234 of USD is ``12.34 USD``. For a currency that ``exponent`` knows."""
+def written(amount: int, currency: str) -> str:
+    """Minor units as commands write them, the other way of ``minor_units``: 1234 of USD is ``12.34``. For a currency
+    that ``exponent`` knows."""
     places = exponent(currency) or 0
-    return f"{Decimal(amount).scaleb(-places):.{places}f} {currency}"
+    return f"{Decimal(amount).scaleb(-places):.{places}f}"
+
+
+def in_words(amount: int, currency: str) -> str:
+    """Minor units as a person reads them: 1234 of USD is ``12.34 USD``."""
+    return f"{written(amount, currency)} {currency}"
 
 
 def share_of_units(amount: int, units: int, first: int) -> int:

@@ -195,10 +195,10 @@ class Policy(_Table):
         if len(set(self.rules)) < len(self.rules):
             twice = next(rule for rule in self.rules if self.rules.count(rule) > 1)
             raise ValueError(f"rules: {twice} is listed twice")
-        for rule in ("unpaid-auto-cancel", "late-ship-auto-cancel", "stalled-tracking"):
+        for rule, table in TABLE_IS_ENOUGH.items():
             key = rule.replace("-", "_")
             if rule in self.rules and getattr(self, key) is None:
-                object.__setattr__(self, key, _TABLES[key]())
+                object.__setattr__(self, key, table())
         return self
 
     def lists(self, rule: str) -> bool:
@@ -211,11 +211,12 @@ class Policy(_Table):
         return "mutual-consent-after-shipment" in self.rules
 
 
-_TABLES: Final[Mapping[str, type[Any]]] = {
-    "unpaid_auto_cancel": UnpaidAutoCancel,
-    "late_ship_auto_cancel": LateShipAutoCancel,
-    "stalled_tracking": StalledTracking,
+TABLE_IS_ENOUGH: Final[Mapping[str, type[Any]]] = {
+    "stalled-tracking": StalledTracking,
+    "unpaid-auto-cancel": UnpaidAutoCancel,
+    "late-ship-auto-cancel": LateShipAutoCancel,
 }
+"""Rules that their table alone puts in force, with that table; listed without it, they have its defaults."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from domain.policy import LISTED_RULES, MutualConsent, Policy, SellerHasFinalSay
+from domain.policy import LISTED_RULES, TABLE_IS_ENOUGH, MutualConsent, Policy, SellerHasFinalSay
 from domain.rules import NOT_FOR_SELLERS_OWN
 
 ALWAYS_SPEAK: Final = ("seller-has-final-say", "window-of-the-store")
 """A buyer's request that reaches one of these goes no further."""
-AUTOMATIC: Final = ("unpaid-auto-cancel", "late-ship-auto-cancel")
-"""Deadlines, wherever in the list they stand."""
 ALLOWING: Final = frozenset(
     {
         "grace-window",
@@ -23,8 +21,6 @@ ALLOWING: Final = frozenset(
     }
 )
 """The rules that can grant a buyer's request, or ask the seller."""
-TABLE_IS_ENOUGH: Final = (*AUTOMATIC, "stalled-tracking")
-"""Rules that their table alone puts in force."""
 
 
 def notes(policy: Policy) -> list[str]:

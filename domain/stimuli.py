@@ -14,7 +14,7 @@ from typing import Any, Final
 from domain import commands as c
 from domain import events as e
 from domain.instants import Instant, format_instant
-from domain.money import exponent
+from domain.money import written
 from domain.order import Order, Stamp
 from domain.pricing import Priced
 from domain.reasons import CANCEL_REASONS
@@ -172,13 +172,6 @@ def _picks(lines: Iterable[e.LineQuantity]) -> tuple[c.Pick, ...]:
     return tuple(_pick(part.line, part.quantity) for part in lines)
 
 
-def _amount(minor: int, currency: str) -> str:
-    """An amount as commands write it."""
-    decimals = exponent(currency) or 0
-    digits = str(minor).rjust(decimals + 1, "0")
-    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
-
-
 # ---- placing, paying, talking ------------------------------------------------------------------------------------
 
 
@@ -209,11 +202,11 @@ def _placed(commit: _Commit, event: e.OrderPlaced) -> c.Command:
 
 
 def _paid(commit: _Commit, event: e.PaymentReceived) -> c.Command:
-    return commit.outside(c.ConfirmPayment, amount=_amount(event.amount, commit.order.terms.currency))
+    return commit.outside(c.ConfirmPayment, amount=written(event.amount, commit.order.terms.currency))
 
 
 def _other_refund(commit: _Commit, event: e.OtherRefundRecorded) -> c.Command:
-    amount = _amount(event.amount, commit.order.terms.currency)
+    amount = written(event.amount, commit.order.terms.currency)
     return commit.command(c.RecordOtherRefund, amount=amount, note=_text(event.note))
 
 

@@ -79,8 +79,10 @@ def _told(stream: str, event: "EventEntry") -> Told:
 
 
 def _of(reader: "Reader", house: House, at: Instant, stream: str, told: Told) -> Iterator[Coded]:
-    order = reader.folded(stream).order
-    assert order is not None, "units are asked for, or cancelled, of an order that was placed"
+    folded = reader.folded(stream)
+    order = folded.order
+    if order is None:
+        raise Unread(f"{stream} cannot be read by this release: {folded.stuck}")
     what = "asked" if isinstance(told, CancelRequested) else "canceled"
     for request_id, cause, line, quantity, reason in _lines(told):
         step = None if reason is None else house.code(reason)

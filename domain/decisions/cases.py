@@ -4,13 +4,12 @@ from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
 from domain.commands import AcceptReturn, AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
 from domain.decisions.canceling import asked_elsewhere, carry_out, shipped_part
-from domain.decisions.returns import find_return, open_return, with_us_no_more
+from domain.decisions.returns import cancel_or, find_return, open_return, with_us_no_more
 from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.events import Instead
 from domain.order import Case, Line
 from domain.verdict import (
-    CANCEL_IT,
     CASE_AFTER_DELIVERY,
     CONTACT,
     RETURN_AFTER_DELIVERY,
@@ -55,7 +54,7 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
             "cancel-is-not-case",
             f"Line {line.number} has not been delivered: a case is for what was.",
             fact("line", line.number),
-            instead=(CANCEL_IT if line.open or s.policy.mutual_consent else CASE_AFTER_DELIVERY,),
+            instead=(cancel_or(s, line, CASE_AFTER_DELIVERY),),
         )
     numbers = {x.number for x in named}
     busy = _asked_to_cancel(s, numbers) or asked_elsewhere(s, numbers)

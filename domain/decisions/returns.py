@@ -118,7 +118,7 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
             "cancel-is-not-case",
             f"Line {line.number} has not been delivered: before that it is cancelled, not returned.",
             fact("line", line.number),
-            instead=(CANCEL_IT if line.open or s.policy.mutual_consent else RETURN_AFTER_DELIVERY,),
+            instead=(cancel_or(s, line, RETURN_AFTER_DELIVERY),),
         )
     return None
 
@@ -131,6 +131,12 @@ def _case_is_open(s: Situation, line: Line) -> Ruling:
         fact("case_id", open_over.case_id),
         fact("line", line.number),
     )
+
+
+def cancel_or(s: Situation, line: Line, afterwards: e.Instead) -> e.Instead:
+    """Instead of what is for delivered goods: cancel the line while some of it is open, or by common consent; else
+    wait for it, and then take what comes ``afterwards``."""
+    return CANCEL_IT if line.open or s.policy.mutual_consent else afterwards
 
 
 def with_us_no_more(line: Line) -> Ruling:

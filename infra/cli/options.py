@@ -62,6 +62,12 @@ class InstantType(click.ParamType[Instant]):
 INSTANT: Final = InstantType()
 
 
+def check_period(since: Instant | None, until: Instant | None) -> None:
+    """Wrong where nothing lies from ``--since`` on and before ``--until``."""
+    if since is not None and until is not None and until <= since:
+        raise Wrong("the period is empty: --until has to lie after --since")
+
+
 def stream_of(order: str) -> str:
     """``marketplace/order_id`` as the command line writes an order. Wrong says how."""
     marketplace, slash, order_id = order.partition("/")

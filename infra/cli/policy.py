@@ -209,15 +209,16 @@ def _say_notes(policy: "Policy", whose: str = "") -> None:
 
 def _beside(policy: "Policy") -> list[str]:
     """Rules in force that stand outside the list."""
+    from domain.policy import TABLE_IS_ENOUGH
+
     found = [rule for rule in ("fill-or-kill",) if policy.fill_or_kill]
     if policy.fill_or_kill:
         found.append("auto-canceled-is-final")
-    automatic = (
-        ("stalled-tracking", policy.stalled_tracking),
-        ("unpaid-auto-cancel", policy.unpaid_auto_cancel),
-        ("late-ship-auto-cancel", policy.late_ship_auto_cancel),
-    )
-    return found + [rule for rule, on in automatic if on is not None and rule not in policy.rules]
+    return found + [
+        rule
+        for rule in TABLE_IS_ENOUGH
+        if rule not in policy.rules and getattr(policy, rule.replace("-", "_")) is not None
+    ]
 
 
 def _parameters(policy: "Policy", rule: str) -> dict[str, Any]:

@@ -51,11 +51,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Seque
 
 def money(minor: int, currency: str) -> str:
     """An amount with its currency's decimals."""
-    from domain.money import exponent
+    from domain.money import written
 
-    decimals = exponent(currency) or 0
-    sign, digits = ("−" if minor < 0 else ""), str(abs(minor)).rjust(decimals + 1, "0")
-    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else f"{sign}{digits}"
+    return written(minor, currency).replace("-", "−")
 
 
 def when(instant: Instant | str | None) -> str:

@@ -10,7 +10,7 @@ import click
 from domain.instants import Instant
 from domain.reasons import CANCEL_REASONS
 from infra.cli.exits import No, Unavailable, Wrong
-from infra.cli.options import INSTANT, as_json, stored
+from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, print_json, say, table
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
     from infra.exporting import Unread, coded
     from infra.reading import open_reader
 
-    if since is not None and until is not None and until <= since:
-        raise Wrong("the period is empty: --until has to lie after --since")
+    check_period(since, until)
     count = losing = codeless = 0
 
     def counted() -> "Iterable[Coded]":

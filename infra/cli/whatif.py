@@ -14,7 +14,7 @@ import click
 
 from domain.instants import Instant
 from infra.cli.exits import Wrong
-from infra.cli.options import INSTANT, as_json, stored
+from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, print_json, say
 from infra.cli.whatif_report import Report, Told
 from infra.cli.whatif_text import print_report, write_csv
@@ -62,8 +62,7 @@ def whatif(
     """
     from infra.reading import open_reader
 
-    if since is not None and until is not None and until <= since:
-        raise Wrong("the period is empty: --until has to lie after --since")
+    check_period(since, until)
     with ExitStack() as stack:
         reader = stack.enter_context(closing(open_reader(settings)))
         document = _policy(reader.book, name)

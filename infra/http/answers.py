@@ -173,7 +173,7 @@ def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
         "until": None if instead.until is None else format_instant(instead.until),
     }
     if instead.option == "new_order":
-        lines = [line.number for line in order.lines.values() if line.auto_canceled or line.canceled or line.returned]
+        lines = [line.number for line in order.lines.values() if line.canceled or line.returned]
         told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
     elif instead.option in _DONE_AT:
         told["href"] = f"{base}/{order.order_id}{_DONE_AT[instead.option]}"
