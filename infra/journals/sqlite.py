@@ -9,7 +9,6 @@ every few milliseconds.
 
 import os
 import sqlite3
-import struct
 import threading
 import time
 import uuid
@@ -36,6 +35,7 @@ from consumers.journal import (
     LogLost,
 )
 from domain.instants import Instant
+from infra.sqlite_file import Wrong, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31
 """In the file's header: this is a rescind journal, layout 1."""
@@ -47,6 +47,7 @@ _TURN: Final = 10.0
 """Seconds to wait for other processes' transactions before an append is refused."""
 _SHORTEST_LOOK: Final = 0.001
 _LONGEST_LOOK: Final = 0.02
+_CACHE: Final = "PRAGMA cache_size=-8192"
 _BATCH_BYTES: Final = 16 * 1024 * 1024
 """A read gives no more than about so much at once, a transaction takes no more."""
 
@@ -219,6 +220,7 @@ class SqliteJournal:
         try:
             connection = _connect(self.path)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
+            connection.execute(_CACHE)
             connection.execute("PRAGMA busy_timeout=0")
         except sqlite3.Error:
             connection = None
@@ -331,14 +333,7 @@ def _closed() -> AppendRefused:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_TURN)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA cache_size=-8192")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_TURN)
 
 
 def _create(path: Path, partitions: int) -> None:
@@ -384,11 +379,15 @@ def _sync(folder: Path) -> None:
 
 def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, int]:
     """The reading connection, the identity and the partitions of the file."""
-    if cut_off(path, APPLICATION_ID):
-        raise JournalDamaged(f"{path} is shorter than it says itself: it was cut off. Restore it from a copy")
     connection: sqlite3.Connection | None = None
     try:
         connection = _connect(path)
+        wrong = wrong_with(connection, path, APPLICATION_ID)
+        if wrong is not None:
+            connection.close()
+            raise _not_a_journal(path, wrong)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(_CACHE)
         row = connection.execute("SELECT identity, partitions FROM topic").fetchone()
     except sqlite3.DatabaseError as error:
         if connection is not None:
@@ -406,19 +405,9 @@ def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, 
     return connection, identity, has
 
 
-def cut_off(path: Path, application_id: int) -> bool:
-    """Whether an SQLite file is shorter than its own header says; JournalDamaged or JournalMismatch if it is no such
-    file at all."""
-    for _ in range(50):
-        with path.open("rb") as file:
-            head = file.read(100)
-        if len(head) < 100 or not head.startswith(b"SQLite format 3\0"):
-            raise JournalDamaged(f"{path} is no SQLite file: it is damaged, or something else. Restore it from a copy")
-        if struct.unpack_from(">I", head, 68)[0] != application_id:
-            raise JournalMismatch(f"{path} is an SQLite file, but not of the kind that is needed here")
-        page = struct.unpack_from(">H", head, 16)[0]
-        pages = struct.unpack_from(">I", head, 28)[0]
-        if path.stat().st_size >= pages * (65536 if page == 1 else page):
-            return False
-        time.sleep(0.02)  # another process may just be moving its WAL into the file, first page first
-    return True
+def _not_a_journal(path: Path, wrong: Wrong) -> JournalError:
+    if wrong == "is of another kind":
+        return JournalMismatch(f"{path} is an SQLite file, but not of the kind that is needed here")
+    if wrong == "is no SQLite file":
+        return JournalDamaged(f"{path} is no SQLite file: it is damaged, or something else. Restore it from a copy")
+    return JournalDamaged(f"{path} is shorter than it says itself: it was cut off. Restore it from a copy")

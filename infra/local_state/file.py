@@ -6,12 +6,12 @@ differently from the log.
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.journal import JournalDamaged, JournalMismatch
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
-from infra.journals.sqlite import cut_off
+from infra.sqlite_file import wrong_with
 
 CHECKPOINT: Final = 8_000
 """Pages of the WAL before it is copied into the file and synced, by whoever writes then: the engine's loop."""
@@ -132,19 +132,16 @@ def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
     if _marker(path).exists():
         return "was found damaged while it was in use"
     try:
-        if cut_off(path, APPLICATION_ID):
-            return "is shorter than it says itself"
         uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-        connection = sqlite3.connect(uri, uri=True)
-        try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            wrong = wrong_with(connection, path, APPLICATION_ID)
+            if wrong is not None:
+                return "is of another layout" if wrong == "is of another kind" else wrong
+            connection.execute("BEGIN")  # one snapshot: its owner may be writing
             (ordinals,) = connection.execute("SELECT next_ordinal FROM progress").fetchone()
             (last,) = connection.execute("SELECT max(ordinal) FROM commits").fetchone()
             tables = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
-        finally:
-            connection.close()
-    except JournalMismatch:
-        return "is of another layout"
-    except (JournalDamaged, sqlite3.DatabaseError, TypeError) as error:
+    except (sqlite3.DatabaseError, TypeError) as error:
         return f"cannot be read: {error}"
     if {statement for (statement,) in tables} != set(_STATEMENTS):
         return "is of another layout"

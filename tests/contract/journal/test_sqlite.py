@@ -100,7 +100,7 @@ def test_the_default_is_a_full_flush_for_each_transaction(tmp_path: Path) -> Non
         patch.setattr("infra.journals.sqlite.sqlite3.connect", watched)
         written(tmp_path / "j.sqlite", b"x")
     assert "PRAGMA synchronous=FULL" in statements
-    assert statements.count("PRAGMA journal_mode=WAL") == 3
+    assert statements.count("PRAGMA journal_mode=WAL") == 2, "of the new file, and of one that is opened"
 
 
 def test_appends_that_wait_together_go_into_one_transaction(topic: SqliteTopic) -> None:
@@ -198,6 +198,40 @@ def test_a_file_that_was_cut_off_is_said_to_be_damaged(tmp_path: Path) -> None:
     os.truncate(path, path.stat().st_size - 4096)
     with pytest.raises(JournalDamaged, match="it was cut off"):
         open_sqlite_journal(path)
+
+
+def test_a_file_that_was_cut_off_behind_its_wal_is_said_to_be_damaged_too(tmp_path: Path) -> None:
+    whole = tmp_path / "j.sqlite"
+    written(whole, *(bytes(5000) for _ in range(20)))
+    journal = open_sqlite_journal(whole)
+    done(journal.append(0, b"", bytes(9000)))
+    pages = whole.stat().st_size // 4096
+    for name, left in (("whole", pages), ("short", pages - 1)):
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{whole}{suffix}", tmp_path / f"{name}{suffix}")
+        os.truncate(tmp_path / name, left * 4096)
+    journal.close()
+    copy = open_sqlite_journal(tmp_path / "whole")
+    assert copy.end(0) == 21
+    copy.close()
+    with pytest.raises(JournalDamaged, match="it was cut off"):
+        open_sqlite_journal(tmp_path / "short")
+
+
+COUNTED = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM record').fetchone())"
+
+
+def test_a_process_that_has_opened_the_file_twice_loses_nothing_to_one_that_ends(topic: SqliteTopic) -> None:
+    def counted() -> int:
+        command = [sys.executable, "-c", COUNTED, str(topic.path)]
+        return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+    journal = topic.open()
+    done(journal.append(0, b"", b"x"))
+    topic.open()
+    assert counted() == 1
+    done(journal.append(0, b"", b"y"))
+    assert counted() == 2
 
 
 def test_pages_of_rubbish_are_said_to_be_damage_and_not_read_as_an_empty_log(tmp_path: Path) -> None:

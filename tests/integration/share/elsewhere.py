@@ -35,8 +35,6 @@ class Router(httpx.AsyncBaseTransport):
     """Sends a request to a process that does not follow its order; what is about no order to each in turn."""
 
     def __init__(self, serving: Sequence[Serving], followed_by: Mapping[int, str]) -> None:
-        self.asked: dict[str, int] = {}
-        """How many requests about orders went to which process."""
         self.written: dict[int, int] = {}
         """The last position of each partition that was answered: lists are asked for with it."""
         self._urls = [each.url for each in serving]
@@ -51,7 +49,6 @@ class Router(httpx.AsyncBaseTransport):
             url = self._urls[0]
         else:
             url = next(each for each in self._urls if each != self._followed_by[_in(*order)])
-            self.asked[url] = self.asked.get(url, 0) + 1
         there = httpx.URL(url)
         request.url = request.url.copy_with(port=there.port)  # the header Host says where it was meant to go
         once = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))  # tests have several loops

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -325,7 +326,37 @@ def test_a_file_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     filled(path)
     os.truncate(path, path.stat().st_size - 4096)
-    assert rebuilt(path) == "is shorter than it says itself"
+    assert rebuilt(path) == "was cut off"
+
+
+def test_who_looks_while_its_owner_writes_finds_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.sqlite"
+    filled(path)
+    owner = opened(path).state
+    chain = Chain("another")
+    wrote: list[str] = []
+
+    class Slow(sqlite3.Connection):
+        """Each statement takes so long that the owner writes once."""
+
+        def execute(self, *args: Any) -> sqlite3.Cursor:
+            found = super().execute(*args)
+            wrote.append(args[0])
+            fill(owner, [chain.next("A")])
+            return found
+
+    real = sqlite3.connect
+
+    def slow(*args: Any, **more: Any) -> sqlite3.Connection:
+        return real(*args, **({"factory": Slow} | more))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("infra.local_state.file.sqlite3.connect", slow)
+        found = opened(path, read_only=True)
+    assert len(wrote) > 3
+    assert found.rebuilt is None
+    owner.close()
+    found.state.close()
 
 
 def test_a_file_of_another_layout_is_made_anew(tmp_path: Path) -> None:
