@@ -163,7 +163,7 @@ class Intake:
             self.membership = None
         elif now.state == MemberState.STABLE:
             self.membership = now
-            if self._is_somebody_else(now.member_id):
+            if self._start_over_if_taken_in_anew(now.member_id):
                 came = {}
             self._have_all_shared_out()
         self.settled = now.state == MemberState.STABLE and not coordinator.need_rejoin()
@@ -222,10 +222,10 @@ class Intake:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _is_somebody_else(self, member_id: str) -> bool:
-        """Whether the group had given this member up since the last time, and took it in anew. Its partitions were
-        others' meanwhile; this client does not say so where it happened while it was joining, and would go on where it
-        was: so all of them went, and are read on from what the group remembers."""
+    def _start_over_if_taken_in_anew(self, member_id: str) -> bool:
+        """Where the group had given this member up since the last time and took it in anew, its partitions were others'
+        meanwhile. This client does not say so where it happened while it was joining, and would go on where it was: so
+        all of them went, and are read on from what the group remembers. Whether it was so."""
         before, self._member_id = self._member_id, member_id
         if before in (None, member_id):
             return False
