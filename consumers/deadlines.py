@@ -1,8 +1,8 @@
 """Which deadlines of which orders may fire live, kept in local state, and the scheduler's look at them (DESIGN 2).
 
 Local state has, per order, the deadlines that still apply and that a scheduler may fire: none while an import of the
-marketplace is open, and none that was due before its last closing (COMMANDS.md 5). Whoever fires one decides it anew on
-the order, so a row that is out of date costs a look and nothing else.
+marketplace is open, and none that was set and due before its last closing (COMMANDS.md 5). Whoever fires one decides it
+anew on the order, so a row that is out of date costs a look and nothing else.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from consumers.admission import Admitted
 from consumers.follower import Follower
 from consumers.imports import Imports
 from consumers.orders import Folded, Orders
-from domain.deadlines import live
+from domain.deadlines import has_lapsed, live
 from domain.instants import Instant
 
 CHUNK = 100
@@ -131,11 +131,12 @@ class Dues:
             return ()
         if self._imports.is_open(partition, order.marketplace):
             return ()
-        floor = self._imports.floor(partition, order.marketplace)
+        closed_at = self._imports.closed_at(partition, order.marketplace)
         return tuple(
             [
                 (deadline.deadline_id, deadline.due_at)
                 for deadline in live(order)
-                if deadline.due_at >= floor and f"deadline:{deadline.deadline_id}" not in folded.answered
+                if not has_lapsed(order, deadline, closed_at)
+                and f"deadline:{deadline.deadline_id}" not in folded.answered
             ]
         )

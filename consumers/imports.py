@@ -2,12 +2,13 @@
 
 An import says so on ``$import/MARKETPLACE/SHA256`` in every partition before its first command, and again at its end.
 Each of these commits touches ``$imports`` too, so that a process that starts finds them without a look at every stream.
-While any of them is open nothing fires for the marketplace and live writes to it wait; what was due before the last
-closing never fires live.
+While any of them is open nothing fires for the marketplace and live writes to it wait; what was set and due before the
+last closing never fires live.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -30,12 +31,21 @@ def stream_of(marketplace: str, source: bytes) -> str:
     return f"{IMPORT_STREAMS}{marketplace}/{source.hex()}"
 
 
+@dataclass(slots=True)
+class Span:
+    """A time during which some import of a marketplace was open, as one partition tells it."""
+
+    opened_at: Instant
+    closed_at: Instant
+    """The latest closing so far, of this time or an earlier one."""
+
+
 class Imports:
     """Open and closed imports as the followed partitions tell them."""
 
     def __init__(self) -> None:
         self._open: dict[int, set[tuple[str, bytes]]] = defaultdict(set)
-        self._closed_at: dict[tuple[int, str], Instant] = {}
+        self._spans: dict[tuple[int, str], list[Span]] = defaultdict(list)
 
     def admitted(self, admitted: Admitted) -> bool:
         """One commit on an import's stream; whether it said anything of an import."""
@@ -49,20 +59,32 @@ class Imports:
                 continue
             for event, _ in events:
                 if isinstance(event, ImportOpened):
-                    self._open[admitted.partition].add((event.marketplace, event.input))
+                    self._opened(admitted, event)
                     found = True
                 elif isinstance(event, ImportClosed):
-                    self._open[admitted.partition].discard((event.marketplace, event.input))
-                    key = (admitted.partition, event.marketplace)
-                    self._closed_at[key] = max(self._closed_at.get(key, EARLIEST), admitted.commit.recorded_at)
+                    self._closed(admitted, event)
                     found = True
         return found
+
+    def _opened(self, admitted: Admitted, event: ImportOpened) -> None:
+        if not self.is_open(admitted.partition, event.marketplace):
+            spans = self._spans[admitted.partition, event.marketplace]
+            before = spans[-1].closed_at if spans else EARLIEST
+            spans.append(Span(max(admitted.commit.recorded_at, before), before))
+        self._open[admitted.partition].add((event.marketplace, event.input))
+
+    def _closed(self, admitted: Admitted, event: ImportClosed) -> None:
+        self._open[admitted.partition].discard((event.marketplace, event.input))
+        spans = self._spans[admitted.partition, event.marketplace]
+        if not spans:
+            spans.append(Span(admitted.commit.recorded_at, EARLIEST))
+        spans[-1].closed_at = max(spans[-1].closed_at, spans[-1].opened_at, admitted.commit.recorded_at)
 
     def give_up(self, partition: int) -> None:
         """The partition is followed no longer: what is known of it is of yesterday."""
         self._open.pop(partition, None)
-        for key in [key for key in self._closed_at if key[0] == partition]:
-            del self._closed_at[key]
+        for key in [key for key in self._spans if key[0] == partition]:
+            del self._spans[key]
 
     def is_open(self, partition: int, marketplace: str) -> bool:
         """Whether an import of the marketplace is open in this partition."""
@@ -72,9 +94,22 @@ class Imports:
         """(marketplace, SHA-256) of the inputs that are open in any partition."""
         return {each for here in self._open.values() for each in here if marketplace in (None, each[0])}
 
-    def floor(self, partition: int, marketplace: str) -> Instant:
-        """When the last import of the marketplace closed: what was due before that never fires live."""
-        return self._closed_at.get((partition, marketplace), EARLIEST)
+    def closed_at(self, partition: int, marketplace: str) -> Instant:
+        """When an import of the marketplace was last closed: what was set and due before that never fires live."""
+        spans = self._spans.get((partition, marketplace))
+        return spans[-1].closed_at if spans else EARLIEST
+
+    def closed_as_of(self, partition: int, marketplace: str, instant: Instant | None, now: Instant) -> Instant:
+        """The same as it was known at an instant; None: as it is ``now``. While one is open nothing fires: as if it
+        were closed then."""
+        is_open = self.is_open(partition, marketplace)
+        if instant is None:
+            return now if is_open else self.closed_at(partition, marketplace)
+        spans = self._spans.get((partition, marketplace), [])
+        for span in reversed(spans):
+            if span.opened_at <= instant:
+                return instant if is_open and span is spans[-1] else min(instant, span.closed_at)
+        return EARLIEST
 
     def has_opened(self, partition: int, marketplace: str, source: bytes) -> bool:
         """Whether this input is open in this partition."""

@@ -19,7 +19,7 @@ from consumers.outcomes import Outcome, bad, committed, not_written, refused, un
 from consumers.ports import Limits, Ports
 from consumers.writer import Settled, Writer
 from domain.commands import Command, ReachDeadline
-from domain.deadlines import due
+from domain.deadlines import due, has_lapsed
 from domain.decide import Decided, authorise, decide, reach
 from domain.errors import BadInput
 from domain.events import Deadline
@@ -140,8 +140,8 @@ class Judge:
         order = folded.order
         if order is None or not order.deadlines:
             return instant
-        floor = self._imports.floor(partition, order.marketplace)
-        dues = [deadline for deadline in due(order, instant) if deadline.due_at >= floor]
+        closed_at = self._imports.closed_at(partition, order.marketplace)
+        dues = [deadline for deadline in due(order, instant) if not has_lapsed(order, deadline, closed_at)]
         if not dues:
             return instant
         seen = self._logtime.seen[partition]
@@ -232,9 +232,11 @@ class Judge:
         return self._propose(job, folded, decided, command.command_id, command.fingerprint, actor, instant)
 
     def _is_history(self, job: Job, order: Order | None, command: ReachDeadline) -> bool:
-        """Whether the deadline was due before an import's closing: it never fires live (COMMANDS.md 5)."""
+        """Whether the deadline was set and due before an import's closing: it never fires live (COMMANDS.md 5)."""
         found = None if order is None else order.deadlines.get(command.deadline_id)
-        return found is not None and found.due_at < self._imports.floor(job.partition, command.marketplace)
+        if order is None or found is None:
+            return False
+        return has_lapsed(order, found, self._imports.closed_at(job.partition, command.marketplace))
 
     def _again(self, job: Job, command: Command, answered: Answered) -> Outcome:
         """The command id was answered before: the first outcome again, if it is the same command."""

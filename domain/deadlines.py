@@ -51,6 +51,31 @@ def applies(order: Order, deadline: Deadline) -> bool:
             return False
 
 
+def has_lapsed(order: Order, deadline: Deadline, closed_at: Instant) -> bool:
+    """Whether it was set, and was due, before ``closed_at``, when an import of its marketplace was closed: it never
+    fires live (COMMANDS.md 5, "Import is history")."""
+    return deadline.due_at < closed_at and order.deadlines_set[deadline.deadline_id] < closed_at
+
+
+def without_lapsed(order: Order, closed_at: Instant) -> Order:
+    """The order as what happens live finds it: without the deadlines that never fire."""
+    return _without(order, [d for d in order.deadlines.values() if has_lapsed(order, d, closed_at)])
+
+
+def without_overdue(order: Order, now: Instant) -> Order:
+    """The order without deadlines due before ``now``: where those that fire have been reached, the rest never do."""
+    return _without(order, [d for d in order.deadlines.values() if d.due_at < now])
+
+
+def _without(order: Order, gone: list[Deadline]) -> Order:
+    if not gone:
+        return order
+    order = order.copy()
+    for deadline in gone:
+        del order.deadlines[deadline.deadline_id]
+    return order
+
+
 def due(order: Order, before: Instant) -> list[Deadline]:
     """Live deadlines with ``due_at`` before an instant, in the order in which they are reached."""
     found = [deadline for deadline in live(order) if deadline.due_at < before]

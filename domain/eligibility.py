@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from domain import events as e
 from domain.calendar import Length, after
-from domain.deadlines import due, next_due
+from domain.deadlines import due, next_due, without_overdue
 from domain.decisions.situation import Situation
 from domain.instants import Instant
 from domain.order import Order
@@ -28,7 +28,7 @@ def changes_at(
     ``points`` are instants at which a window opens or closes; a deadline acts from a microsecond after its due instant.
     """
     waiting = sorted({point for point in points if point > s.now})
-    order, now = s.order, s.now
+    order, now = without_overdue(s.order, s.now), s.now
     if not waiting and next_due(order) is None:
         return None
     first = ask(s).answer

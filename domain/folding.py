@@ -31,9 +31,9 @@ from domain.told import MARKS
 def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> None:
     """Fold one event into the state, in place."""
     kind = type(event)
+    order.recorded_at = stamp.recorded_at
     _APPLY[kind](order, event, occurred_at, stamp)
     order.version = version = order.version + 1
-    order.recorded_at = stamp.recorded_at
     marks = MARKS.get(kind)
     if marks is not None:
         order.told |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
@@ -53,6 +53,7 @@ def _set_deadlines(order: Order, deadlines: tuple[e.Deadline, ...]) -> None:
         for old in [d for d in order.deadlines.values() if (d.kind, d.ref) == (deadline.kind, deadline.ref)]:
             del order.deadlines[old.deadline_id]
         order.deadlines[deadline.deadline_id] = deadline
+        order.deadlines_set[deadline.deadline_id] = order.recorded_at
         counter = f"{deadline.kind} deadline"
         order.counters[counter] = order.counters.get(counter, 0) + 1
         case = order.cases.get(deadline.ref)

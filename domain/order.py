@@ -319,6 +319,8 @@ class Order:
     """message id → who sent it and when it was recorded"""
     deadlines: dict[str, e.Deadline] = field(default_factory=dict)
     """Those that were set and neither reached nor replaced; whether one still applies: ``deadlines.live``."""
+    deadlines_set: dict[str, Instant] = field(default_factory=dict)
+    """deadline id → when it was set, of all that ever were"""
     counters: dict[str, int] = field(default_factory=dict)
     """Ids given so far, by kind."""
     ids: dict[str, bytes | None] = field(default_factory=dict)
@@ -354,6 +356,7 @@ class Order:
         new.evidence = self.evidence.copy()
         new.messages = self.messages.copy()
         new.deadlines = self.deadlines.copy()
+        new.deadlines_set = self.deadlines_set.copy()
         new.counters = self.counters.copy()
         new.ids = self.ids.copy()
         new.holds = self.holds.copy()

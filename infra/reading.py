@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from consumers.follower import Follower
+from consumers.imports import LIST_STREAM, Imports
 from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
@@ -79,9 +80,19 @@ class Reader:
         return self.orders.get(self.partition(stream), stream)
 
     def as_of(self, stream: str, instant: Instant) -> Folded:
-        """The stream as of an instant: what was recorded up to and including it, then the deadlines before it."""
-        recorded = self.orders.as_of(self.partition(stream), stream, instant)
-        return standing_at(recorded, self.book, self.settings.market(stream.partition("/")[0]), instant)
+        """The stream as of an instant: what was recorded up to and including it, then the deadlines before it, but for
+        those of history that never fire."""
+        partition, marketplace = self.partition(stream), stream.partition("/")[0]
+        recorded = self.orders.as_of(partition, stream, instant)
+        closed_at = self._imports(partition).closed_as_of(partition, marketplace, instant, instant)
+        return standing_at(recorded, self.book, self.settings.market(marketplace), instant, closed_at)
+
+    def _imports(self, partition: int) -> Imports:
+        """The imports of a partition's marketplaces."""
+        imports = Imports()
+        for admitted in self.followers[partition].commits_of(LIST_STREAM):
+            imports.admitted(admitted)
+        return imports
 
     def history(self, stream: str) -> Iterator[dict[str, Any]]:
         """Every event of the stream as ``order history --json`` has it, in log order."""
@@ -228,14 +239,20 @@ def _index(entry: Any) -> int:
     return index
 
 
-def standing_at(folded: Folded, book: "PolicyBook", market: "MarketSettings", instant: Instant) -> Folded:
-    """The stream with every deadline before ``instant`` reached on top, nothing else new. It is not changed itself."""
+def standing_at(
+    folded: Folded, book: "PolicyBook", market: "MarketSettings", instant: Instant, closed_at: Instant
+) -> Folded:
+    """The stream with every deadline before ``instant`` reached on top, nothing else new. It is not changed itself.
+
+    What was set and due before ``closed_at``, the closing of an import, never fires, and is taken away.
+    """
     order = folded.order
     if order is None or not order.exists or folded.stuck is not None:
         return folded
     from domain.asking import as_of
+    from domain.deadlines import without_lapsed
 
-    reached = as_of(order, book, market, instant)
+    reached = as_of(without_lapsed(order, closed_at), book, market, instant)
     if reached is order:
         return folded
     return Folded(folded.stream, reached, folded.head, reached.version, reached.recorded_at, folded.answered)

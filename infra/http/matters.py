@@ -5,6 +5,7 @@ from typing import Any
 from consumers.engine import Engine
 from consumers.vault import VaultUnavailable
 from domain.asking import as_of
+from domain.deadlines import without_lapsed
 from domain.events import Sealed
 from domain.record import Entry
 from infra.app import App
@@ -52,7 +53,8 @@ class Matters:
             precedents=told,
             read_text=self._text,
         )
-        return matter(as_of(order, self._reads.book, market, now), record, matter_id, asking)
+        standing = as_of(without_lapsed(order, seen.closed_at), self._reads.book, market, now)
+        return matter(standing, record, matter_id, asking)
 
     def _text(self, sealed: Sealed) -> str | None:
         try:

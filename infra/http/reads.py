@@ -13,7 +13,7 @@ from consumers.engine import Engine
 from domain.asking import as_of as deadlines_reached
 from domain.asking import eligibility
 from domain.commands import Command
-from domain.deadlines import due
+from domain.deadlines import due, has_lapsed, without_lapsed
 from domain.decide import decide, reach
 from domain.events import Sealed, Verdict
 from domain.instants import Instant, parse_instant
@@ -60,6 +60,8 @@ class Seen:
     order: Order
     head: bytes
     stuck: str | None
+    closed_at: Instant
+    """When an import of its marketplace was last closed, as of then: deadlines set and due before it never fire."""
 
 
 class Reads:
@@ -120,9 +122,11 @@ class Reads:
             order = folded.order
             if order is None or not order.exists:
                 return None
+            closed_at = engine.imports.closed_as_of(partition, marketplace, as_of, self._app.clock())
             if as_of is not None and folded.stuck is None:
-                order = deadlines_reached(order, engine.control.book, self._app.market(marketplace), as_of)
-            return Seen(order, folded.head, folded.stuck)
+                standing = without_lapsed(order, closed_at)
+                order = deadlines_reached(standing, engine.control.book, self._app.market(marketplace), as_of)
+            return Seen(order, folded.head, folded.stuck, closed_at)
 
         return await self.ask(look)
 
@@ -141,7 +145,8 @@ class Reads:
     async def verdicts(self, seen: Seen, now: Instant) -> list[Verdict]:
         """What may be done as of ``now``, one verdict an action; the deadlines before it are reached first."""
         market = self._app.market(seen.order.marketplace)
-        return eligibility(seen.order, self.book, market, max(now, seen.order.recorded_at))
+        order = without_lapsed(seen.order, seen.closed_at)
+        return eligibility(order, self.book, market, max(now, order.recorded_at))
 
     @property
     def book(self) -> PolicyBook:
@@ -159,8 +164,8 @@ class Reads:
             if order is None or not order.exists:
                 return None
             market = self._app.market(command.marketplace)
-            floor = engine.imports.floor(partition, command.marketplace)
-            return look_ahead(order, command, engine.control.book, market, now, floor)
+            closed_at = engine.imports.closed_at(partition, command.marketplace)
+            return look_ahead(order, command, engine.control.book, market, now, closed_at)
 
         return self.explained(await self.ask(look), now)
 
@@ -172,17 +177,17 @@ class Reads:
 
 
 def look_ahead(
-    order: Order, command: Command, book: PolicyBook, market: MarketSettings, now: Instant, floor: Instant
+    order: Order, command: Command, book: PolicyBook, market: MarketSettings, now: Instant, closed_at: Instant
 ) -> Preview:
     """Decide the command as of now and write nothing, deadlines that would fire first reached; BadInput.
 
-    Deadlines before ``floor`` were due before an import was closed and never fire live (COMMANDS.md 5).
+    Deadlines that were set and due before an import was closed never fire live (COMMANDS.md 5).
     """
     command.seal(lambda *_: NOT_KEPT)
     instant = max(now, order.recorded_at)
     seen: set[str] = set()
     while True:
-        coming = (d for d in due(order, instant) if d.due_at >= floor and d.deadline_id not in seen)
+        coming = (d for d in due(order, instant) if d.deadline_id not in seen and not has_lapsed(order, d, closed_at))
         deadline = next(coming, None)
         if deadline is None:
             break

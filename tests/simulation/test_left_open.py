@@ -37,7 +37,7 @@ class _Blind(Imports):
 class _Forgetful(Imports):
     """Does not know when the last one closed."""
 
-    def floor(self, partition: int, marketplace: str) -> Instant:
+    def closed_at(self, partition: int, marketplace: str) -> Instant:
         return EARLIEST
 
 

@@ -231,7 +231,7 @@ def test_an_order_that_is_stuck_says_so_and_asks_no_rules(shop: Http, monkeypatc
     async def stuck(self: Reads, marketplace: str, order_id: str, as_of: int | None = None) -> Seen | None:
         seen = await found(self, marketplace, order_id, as_of)
         assert seen is not None
-        return Seen(seen.order, seen.head, "OrderPainted version 1 is unknown here")
+        return Seen(seen.order, seen.head, "OrderPainted version 1 is unknown here", seen.closed_at)
 
     monkeypatch.setattr(Reads, "order", stuck)
     said = words(shop.get("/o/shop/open").text)

@@ -6,7 +6,7 @@ from typing import Any
 from consumers.engine import IMPORT, IMPORT_LIVE, Engine
 from consumers.outcomes import Outcome
 from domain.events import DeadlineReached, ImportClosed, ImportOpened
-from domain.instants import DAY, format_instant, parse_instant
+from domain.instants import DAY, EARLIEST, format_instant, parse_instant
 from tests.spec.engine.desk import BUYER, SELLER, SYSTEM, Desk, body, folded, names, place, ship, written
 
 THEN = parse_instant("2017-05-02T10:00:00Z")
@@ -229,3 +229,48 @@ def test_a_refusal_in_an_import_is_history_too() -> None:
 def _reached(desk: Desk) -> list[str]:
     events = [event for commit in desk.commits() for event in written(commit)]
     return [event.deadline_id for event in events if isinstance(event, DeadlineReached)]
+
+
+def test_what_was_set_after_the_closing_fires_live_though_it_was_due_before() -> None:
+    desk = Desk(policy="big-box")
+    importer, live = desk.engine(IMPORT), desk.engine()
+    open_import(desk, importer)
+    desk.ask(importer, place(ship_by=format_instant(desk.clock + 30 * DAY), **at(THEN)))
+    close_import(desk, importer)
+    desk.run()
+    sooner = body("ReviseShipBy", "r", SELLER, ship_by=format_instant(desk.clock - 9 * DAY))
+    assert desk.ask(live, sooner).kind == "accepted"
+    desk.clock += DAY
+    desk.run()
+    assert _reached(desk) == ["late-ship-2"]
+
+
+def test_how_it_was_known_then_when_an_import_was_last_closed() -> None:
+    desk = Desk()
+    importer = desk.engine(IMPORT)
+    imports = importer.imports
+    before = desk.clock
+    spans: list[tuple[int, int]] = []
+    for source in (FILE, sha256(b"another").digest()):
+        desk.clock += DAY
+        open_import(desk, importer, source)
+        opened = desk.clock
+        desk.clock += DAY
+        if not spans:
+            close_import(desk, importer, source)
+        spans.append((opened, desk.clock))
+    (_, closed), (opened, now) = spans
+
+    def as_of(instant: int | None) -> int:
+        return imports.closed_as_of(0, "acme", instant, now)
+
+    assert as_of(before) == EARLIEST
+    assert as_of(spans[0][0] + 5) == spans[0][0] + 5, "open then: nothing fired"
+    assert as_of(closed) == as_of(opened - 1) == closed
+    assert as_of(opened + 5) == opened + 5, "open"
+    assert as_of(None) == now, "open now"
+    assert imports.closed_at(0, "acme") == closed
+    assert imports.closed_as_of(0, "other", None, now) == EARLIEST
+    close_import(desk, importer, sha256(b"another").digest())
+    assert as_of(None) == as_of(now + DAY) == imports.closed_at(0, "acme") == now
+    assert as_of(closed) == as_of(opened - 1) == closed
