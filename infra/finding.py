@@ -1,10 +1,11 @@
 """Finding orders by what people have in hand. The views answer where they are up to date, else the log itself."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from consumers.orders import Folded
 from consumers.views import ViewsError
-from domain.deadlines import live
+from domain.deadlines import has_lapsed, live
 from domain.events import Deadline
 from domain.instants import Instant
 from infra.reading import Reader
@@ -22,17 +23,32 @@ def orders_with_po(reader: Reader, po: str) -> list[str]:
     ]
 
 
-def all_deadlines(reader: Reader, before: Instant | None, marketplace: str | None) -> list[tuple[str, Deadline]]:
-    """(stream, deadline) of every deadline that still applies, the earliest first."""
+class Listed(NamedTuple):
+    """A deadline that still applies, and whether it fires: one of history that was left when an import was closed does
+    not (COMMANDS.md 5)."""
+
+    stream: str
+    deadline: Deadline
+    fires: bool
+
+
+def all_deadlines(reader: Reader, before: Instant | None, marketplace: str | None) -> list[Listed]:
+    """Every deadline that still applies, the earliest first."""
     prefix = "" if marketplace is None else f"{marketplace}/"
-    found = [
-        (stream, deadline)
-        for stream, folded in all_orders(reader, prefix)
-        if folded.order is not None and folded.order.exists
-        for deadline in live(folded.order)
-        if before is None or deadline.due_at < before
-    ]
-    found.sort(key=lambda each: (each[1].due_at, each[0], each[1].deadline_id))
+    imports = {partition: reader.imports(partition) for partition in reader.followers}
+    found = []
+    for stream, folded in all_orders(reader, prefix):
+        order = folded.order
+        if order is None or not order.exists:
+            continue
+        partition = reader.partition(stream)
+        closed_at = imports[partition].closed_at(partition, order.marketplace)
+        found += [
+            Listed(stream, deadline, not has_lapsed(order, deadline, closed_at))
+            for deadline in live(order)
+            if before is None or deadline.due_at < before
+        ]
+    found.sort(key=lambda each: (each.deadline.due_at, each.stream, each.deadline.deadline_id))
     return found
 
 

@@ -84,11 +84,11 @@ class Reader:
         those of history that never fire."""
         partition, marketplace = self.partition(stream), stream.partition("/")[0]
         recorded = self.orders.as_of(partition, stream, instant)
-        closed_at = self._imports(partition).closed_as_of(partition, marketplace, instant, instant)
+        closed_at = self.imports(partition).closed_as_of(partition, marketplace, instant, instant)
         return standing_at(recorded, self.book, self.settings.market(marketplace), instant, closed_at)
 
-    def _imports(self, partition: int) -> Imports:
-        """The imports of a partition's marketplaces."""
+    def imports(self, partition: int) -> Imports:
+        """The imports of the marketplaces, as a partition tells them."""
         imports = Imports()
         for admitted in self.followers[partition].commits_of(LIST_STREAM):
             imports.admitted(admitted)

@@ -34,7 +34,7 @@ def list_(settings: "Settings", before: Instant | None, marketplace: str | None,
     more = len(found) - limit
     found = found[:limit]
     if as_json:
-        for stream, deadline in found:
+        for stream, deadline, fires in found:
             name, _, order_id = stream.partition("/")
             due_at = format_instant(deadline.due_at)
             print_json(
@@ -45,12 +45,20 @@ def list_(settings: "Settings", before: Instant | None, marketplace: str | None,
                     "kind": deadline.kind,
                     "due_at": due_at,
                     "ref": deadline.ref,
+                    "fires": fires,
                 }
             )
         return
     now = clock()
-    rows = [(when(d.due_at), from_now(d.due_at, now), stream, d.deadline_id, d.kind, d.ref) for stream, d in found]
+    rows = [
+        (when(d.due_at), from_now(d.due_at, now) if fires else "never fires", stream, d.deadline_id, d.kind, d.ref)
+        for stream, d, fires in found
+    ]
     out = console()
     out.print(table(["due", "", "order", "deadline", "kind", "about"], rows) if rows else "no deadline applies")
     if more > 0:
         out.print(f"… and {more:,} more: --limit or --before say how many are listed")
+    if not all(each.fires for each in found):
+        out.print(
+            "never fires: it was due before its import was closed; the same import again with --until TIME reaches it"
+        )

@@ -137,6 +137,8 @@ def test_deadlines_are_listed_the_earliest_first(asked: Store) -> None:
     told = asked.rescind("deadlines", "list", "--json").lines
     assert told == sorted(told, key=lambda d: d["due_at"])
     assert {(d["order_id"], d["kind"]) for d in told} == {("PO-3", "decide"), ("PO-3", "unpaid")}
+    assert not any(d["fires"] for d in told), "they were due before the import was closed"
+    assert "never fires" in asked.rescind("deadlines", "list").out
     before = asked.rescind("deadlines", "list", "--before", "2026-03-05T10:30:00.000001Z", "--json").lines
     assert [d["kind"] for d in before] == ["decide"]
     assert asked.rescind("deadlines", "list", "--marketplace", "other", "--json").lines == []

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from domain.instants import format_instant, parse_instant
+from domain.instants import DAY, format_instant, parse_instant
+from infra.places import clock
 from tests.integration.cli.driving import Store, placed
 from tests.integration.http.asking import Http, notice, served
 
@@ -21,8 +22,12 @@ def eligibility(http: Http, order: str, as_of: str | None = None) -> dict[str, t
 
 def test_all_that_is_told_as_of_now_agrees_with_what_happens_when_one_tries(tmp_path: Path) -> None:
     store = Store(tmp_path)
+    soon = format_instant(clock() + 30 * DAY)
     old = placed("L-1", policy="big-box", ship_by="2026-03-05T00:00:00Z")
-    assert store.rescind("import", store.file([old]), "--json").json["accepted"] == 1
+    young = placed("L-2", policy="big-box", ship_by=soon)
+    assert store.rescind("import", store.file([old, young]), "--json").json["accepted"] == 2
+    listed = store.rescind("deadlines", "list", "--json").lines
+    assert [(each["order_id"], each["fires"]) for each in listed] == [("L-1", False), ("L-2", True)]
     by_command_line = answers(store.rescind("order", "eligibility", "acme/L-1", "--json").json)
     then = answers(store.rescind("order", "eligibility", "acme/L-1", "--as-of", LATE, "--json").json)
     with served(tmp_path) as http:
