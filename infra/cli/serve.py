@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from infra.cli.exits import EXIT_UNAVAILABLE, Terminated, Unavailable, Wrong
 from infra.cli.options import stored
 
 if TYPE_CHECKING:
+    from infra.app import App
     from infra.settings import Settings
 
 
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
 @click.option(
     "--port", metavar="PORT", type=click.IntRange(0, 65_535), help="Which port; 0 takes a free one. [default: 8080]"
 )
-@click.option("--demo", is_flag=True, help="Fill an empty store with a simulated marketplace first.")
+@click.option(
+    "--demo", is_flag=True, help="Fill an empty store with a simulated marketplace first; one that it filled goes on."
+)
 @stored
 def serve(settings: "Settings", demo: bool) -> int:
     """Everything in one process: HTTP, pages, engine, views."""
     from infra.app import open_app
-    from infra.http.server import NotHere, serve
+    from infra.http.binding import NotFree, NotHere, bind
+    from infra.http.server import serve
 
     def defect() -> None:
         sys.stderr.write("rescind: the engine has ended by a defect; start the process again\n")
@@ -32,20 +37,32 @@ def serve(settings: "Settings", demo: bool) -> int:
 
     if demo and settings.follow == "share":
         raise Wrong("--demo fills a store by itself: start once without follow = share, and share it out then")
-    with open_app(settings, publish=True, patient=not demo, on_defect=defect) as app:
-        if demo:
-            from infra.demo import MARKETPLACE, seed
-
-            click.echo(f"rescind: filling the marketplace {MARKETPLACE}", err=True)
-            seed(app)
+    with ExitStack() as stack:
         try:
-            serve(app, settings.host, settings.port, lambda address: click.echo(f"rescind: listening on {address}"))
+            bound = [stack.enter_context(each) for each in bind(settings.host, settings.port)]
         except NotHere as wrong:
             raise Wrong(str(wrong)) from None
-        except SystemExit as ended:  # uvicorn's way to say that it could not start
-            if ended.code:
-                where = f"{settings.host}:{settings.port}"
-                raise Unavailable(f"{where} cannot be listened on (it may be taken): choose another --port") from None
+        except NotFree as taken:
+            raise Unavailable(str(taken)) from None
+        app = stack.enter_context(open_app(settings, publish=True, patient=not demo, on_defect=defect))
+        if demo:
+            _fill(app)
+        try:
+            serve(app, bound, lambda address: click.echo(f"rescind: listening on {address}"))
+        except NotFree as taken:
+            raise Unavailable(str(taken)) from None
         except Terminated:
             return 0 if app.broken is None else EXIT_UNAVAILABLE
     return 0
+
+
+def _fill(app: "App") -> None:
+    from infra.demo import MARKETPLACE, NotEmpty, SeedingFailed, seed
+
+    click.echo(f"rescind: filling the marketplace {MARKETPLACE}", err=True)
+    try:
+        seed(app)
+    except NotEmpty as filled:
+        raise Wrong(f"--demo: {filled}: leave --demo away to serve it, or name an empty store with --journal") from None
+    except SeedingFailed as failed:
+        raise Unavailable(f"{failed}; the same command again goes on where it stopped") from None

@@ -1,7 +1,7 @@
 """Seeding the demo: the past weeks of a marketplace, imported as history, so that it goes on from now.
 
 The same instant gives the same commands, byte by byte. A store that was seeded before is left as it is; one whose
-seeding was broken off is finished, as of the instant at which it began.
+seeding was broken off is finished, as of the instant at which it began. One with orders of somebody's is not touched.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from importlib import resources
 from random import Random
 from typing import Any, Final
 
-from consumers.engine import IMPORT
+from consumers.engine import IMPORT, Engine
 from consumers.imports import stream_of
 from consumers.outcomes import Outcome
 from domain.commands import parse_command
@@ -38,6 +38,10 @@ PATIENCE: Final = 120.0
 Body = dict[str, Any]
 Part = tuple[int, Tell, Shop, Random]
 """Age of the order in microseconds, its story, its shop, and where the story's chance comes from."""
+
+
+class NotEmpty(Exception):
+    """The store has orders that are not this demo's; nothing was written. The message says which."""
 
 
 class SeedingFailed(Exception):
@@ -109,14 +113,19 @@ def commands(now: Instant) -> list[Body]:
 
 
 def seed(app: App) -> int:
-    """Make the demo's orders, unless they are there; how many commands were imported. SeedingFailed."""
-    _done(app.engine.publish(policy()), "the demo's policy")
+    """Make the demo's orders, unless they are there; how many commands were imported. NotEmpty, SeedingFailed."""
+    app.catch_up()
     begun = _begun_at(app)
     now = begun if begun is not None else app.clock() // MINUTE * MINUTE
     bodies = commands(now)
     source = hashlib.sha256(json.dumps(bodies, sort_keys=True).encode()).digest()
-    if begun is not None and _is_closed(app, source):
+    if not _is_begun(app, source):
+        other = _any_order(app)
+        if other is not None:
+            raise NotEmpty(f"the store is not empty, and not filled by this demo (it has the order {other})")
+    elif begun is not None and _is_closed(app, source):
         return 0
+    _done(app.engine.publish(policy()), "the demo's policy")
     _done(app.engine.open_import(MARKETPLACE, source), "the import")
     waiting: deque[tuple[Body, Future[Outcome]]] = deque()
     for body in bodies:
@@ -152,7 +161,7 @@ def _begun_at(app: App) -> Instant | None:
     """The instant as of which this store was seeded: its first order was placed a known time before it."""
     first = orders(0)[0]
 
-    def look(engine: Any) -> Instant | None:
+    def look(engine: Engine) -> Instant | None:
         stream = f"{MARKETPLACE}/{first.order_id}"
         order = engine.orders.get(engine.partition(stream), stream).order
         return None if order is None or not order.exists else order.placed_at - first.placed_at
@@ -160,12 +169,28 @@ def _begun_at(app: App) -> Instant | None:
     return app.ask(look)
 
 
-def _is_closed(app: App, source: bytes) -> bool:
-    """Whether this very input was imported to its end."""
+def _is_begun(app: App, source: bytes) -> bool:
+    """Whether the import of this very input was begun."""
+    stream = stream_of(MARKETPLACE, source)
+    return app.ask(lambda engine: any(each.head(stream) is not None for each in engine.followers.values()))
 
-    def look(engine: Any) -> bool:
-        stream = stream_of(MARKETPLACE, source)
-        begun = any(follower.head(stream) is not None for follower in engine.followers.values())
-        return begun and (MARKETPLACE, source) not in engine.imports.inputs(MARKETPLACE)
+
+def _is_closed(app: App, source: bytes) -> bool:
+    """Whether no import of this very input is open."""
+    return app.ask(lambda engine: (MARKETPLACE, source) not in engine.imports.inputs(MARKETPLACE))
+
+
+def _any_order(app: App) -> str | None:
+    """Some order of the store; None where there is none."""
+
+    def look(engine: Engine) -> str | None:
+        for follower in engine.followers.values():
+            after: str | None = None
+            while names := follower.state.streams(after):
+                found = next((name for name in names if not name.startswith("$")), None)
+                if found is not None:
+                    return found
+                after = names[-1]
+        return None
 
     return app.ask(look)

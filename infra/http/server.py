@@ -3,7 +3,8 @@
 ``create`` builds the application (tests call it without a network), ``serve`` runs it until it is told to end.
 """
 
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -16,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.app import App
 from infra.http import api, health, openapi
-from infra.http.callers import Doorkeeper, Loopback, is_loopback
+from infra.http.binding import NotFree
+from infra.http.callers import Doorkeeper, Loopback
 from infra.http.listing import Listing
 from infra.http.problems import Problem
 from infra.http.reads import Reads
@@ -37,10 +39,6 @@ SECURITY: Final[tuple[tuple[bytes, bytes], ...]] = (
 """On every answer that says nothing stricter itself."""
 GRACE: Final = 5
 """Seconds that requests under way get when the server ends."""
-
-
-class NotHere(ValueError):
-    """The server may not listen there; the message says why and what to do."""
 
 
 def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
@@ -157,25 +155,17 @@ class Server(uvicorn.Server):
 
 def _addresses(server: uvicorn.Server) -> Iterable[str]:
     for each in server.servers:
-        for socket in each.sockets:
-            host, port = socket.getsockname()[:2]
+        for listening in each.sockets:
+            host, port = listening.getsockname()[:2]
             yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def serve(app: App, host: str, port: int, listens: Callable[[str], None] | None = None) -> None:
-    """Serve an app until SIGINT or SIGTERM; ``listens`` is called with the address once requests are taken.
-
-    NotHere: without users configured only this machine may be served (DESIGN.md 6). ``port`` 0 takes a free one.
+def serve(app: App, bound: Sequence[socket.socket], listens: Callable[[str], None] | None = None) -> None:
+    """Serve an app on these sockets (``infra.http.binding``) until SIGINT or SIGTERM; ``listens`` is called with each
+    address once requests are taken. NotFree: somebody else began to listen there meanwhile.
     """
-    if not is_loopback(host):
-        raise NotHere(
-            f"{host} can be reached from elsewhere, and no users are configured: listen on 127.0.0.1, and put what "
-            "checks users in front of it"
-        )
     config = uvicorn.Config(
         create(app),
-        host=host,
-        port=port,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -183,4 +173,9 @@ def serve(app: App, host: str, port: int, listens: Callable[[str], None] | None 
         lifespan="off",
     )
     server = Server(config, listens or (lambda _: None))
-    server.run()
+    try:
+        server.run(sockets=list(bound))
+    except OSError as wrong:
+        if server.started:
+            raise
+        raise NotFree(f"it cannot be listened there ({wrong.strerror or wrong}): choose another --port") from None

@@ -10,7 +10,7 @@ from domain.commands import parse_command
 from domain.instants import DAY, format_instant, parse_instant
 from domain.presets import NAMES, preset
 from domain.rulebook import RULE_IDS
-from infra.demo import MARKETPLACE, seed, seeding
+from infra.demo import MARKETPLACE, NotEmpty, seed, seeding
 from infra.demo.shops import SHOPS
 from infra.demo.stories import FURTHER, SHOWN, name
 from infra.reading import history
@@ -140,6 +140,41 @@ def test_a_seeding_that_was_broken_off_goes_on_as_of_when_it_began(
         assert seed(http.app) == 0
         assert http.get(first).json()["version"] > 1
         assert http.post(f"{first}/messages", {**_message(), "actor": live["actor"]}, "k2").status_code == 200
+
+
+def test_a_store_with_orders_of_somebodys_is_not_filled(tmp_path: Path) -> None:
+    with served(tmp_path) as http:
+        placed = http.post("/v1/acme/orders", _order("PO-1"), "k1")
+        assert placed.status_code == 201
+        before = http.app.ask(lambda engine: engine.followers[0].next_ordinal), http.app.control.next_offset
+        with pytest.raises(NotEmpty, match="acme/PO-1"):
+            seed(http.app)
+        assert before == (http.app.ask(lambda engine: engine.followers[0].next_ordinal), http.app.control.next_offset)
+
+
+def test_a_marketplace_of_the_same_name_is_not_taken_for_the_demos(tmp_path: Path) -> None:
+    with served(tmp_path) as http:
+        first = seeding.orders(0)[0].order_id
+        assert http.post(f"/v1/{MARKETPLACE}/orders", _order(first), "k1").status_code == 201
+        with pytest.raises(NotEmpty, match=first):
+            seed(http.app)
+
+
+def test_a_demo_in_which_somebody_went_on_is_still_the_demo(demo: Http) -> None:
+    assert demo.post("/v1/acme/orders", _order("PO-1"), "k1").status_code == 201
+    assert seed(demo.app) == 0
+
+
+def _order(order_id: str) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "actor": {"kind": "system", "id": "checkout"},
+        "buyer_id": "b-1",
+        "seller_id": "s-1",
+        "currency": "USD",
+        "policy": "big-box",
+        "lines": [{"line": 1, "sku": "A-1", "title": "Lamp", "quantity": 1, "unit_price": "10.00"}],
+    }
 
 
 def _message() -> dict[str, str]:

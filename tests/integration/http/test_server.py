@@ -9,7 +9,8 @@ import pytest
 import uvicorn
 
 from infra.app import open_app
-from infra.http.server import NotHere, Server, create, serve
+from infra.http.binding import NotHere, bind
+from infra.http.server import Server, create
 from infra.settings import load_settings
 from tests.integration.http.asking import placing
 from tests.integration.http.running import running
@@ -31,11 +32,10 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read_to_its_end(tmp_pat
         assert answer.status_code == 413
 
 
-def test_it_refuses_to_listen_where_it_can_be_reached_from_elsewhere(tmp_path: Path) -> None:
-    with open_app(load_settings(journal="memory:"), views=False) as app:
-        for host in ("0.0.0.0", "192.0.2.7", "rescind.example"):
-            with pytest.raises(NotHere, match=r"127\.0\.0\.1"):
-                serve(app, host, 0)
+def test_it_refuses_to_listen_where_it_can_be_reached_from_elsewhere() -> None:
+    for host in ("0.0.0.0", "192.0.2.7", "rescind.example"):
+        with pytest.raises(NotHere, match=r"127\.0\.0\.1"):
+            bind(host, 0)
 
 
 def test_it_says_its_address_once_it_listens(tmp_path: Path) -> None:
