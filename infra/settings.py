@@ -399,6 +399,7 @@ class Settings(BaseSettings):
     )
 
     _markets: dict[str, MarketSettings] = PrivateAttr(default_factory=dict)
+    _file: Path | None = PrivateAttr(None)
 
     @field_validator("public_url")
     @classmethod
@@ -439,6 +440,11 @@ class Settings(BaseSettings):
             EnvSettingsSource(settings_cls),
             InitSettingsSource(settings_cls, dict(_file_content.get())),
         )
+
+    @property
+    def file(self) -> Path | None:
+        """The settings file they came from, if one did."""
+        return self._file
 
     @property
     def journal_at(self) -> JournalAt:
@@ -592,7 +598,7 @@ def load_settings(config: str | None = None, **options: Any) -> Settings:
     try:
         token = _file_content.set(document)
         try:
-            return Settings(**given)
+            settings = Settings(**given)
         finally:
             _file_content.reset(token)
     except ValidationError as invalid:
@@ -601,6 +607,8 @@ def load_settings(config: str | None = None, **options: Any) -> Settings:
         field = re.search(r'field "(\w+)"', str(unreadable))
         name = f"RESCIND_{field[1].upper()}" if field else "RESCIND_…"
         raise SettingsError(f"{name}: cannot be read; tables are written as JSON in the environment") from None
+    settings._file = Path(file) if file else None
+    return settings
 
 
 def _document(file: str) -> Mapping[str, Any]:

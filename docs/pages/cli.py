@@ -14,7 +14,10 @@ BAR = "\\|"
 EXITS = (
     ("0", "done; the answer is yes; nothing is wrong"),
     ("1", "the answer is no, or a check failed: a refusal, bad lines in an import, views that differ, something wrong"),
-    ("2", "what was asked cannot be read: an unknown option, a setting, a file that is not there"),
+    (
+        "2",
+        "what was asked cannot be read: an unknown option, a setting, a file that is not there or may not be written",
+    ),
     ("3", "unavailable: no journal, a log that has lost something, a server elsewhere; the sentence says what to do"),
     ("130, 143", "ended by ctrl-C, by SIGTERM"),
 )

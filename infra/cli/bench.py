@@ -12,6 +12,7 @@ import click
 
 from domain.instants import format_instant
 from infra.cli.exits import Wrong
+from infra.cli.files import Written, check_output
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, print_json, say, table
 from infra.places import clock
@@ -41,6 +42,14 @@ def bench(settings: "Settings", names: tuple[str, ...], scale: float, full: bool
     on_kafka = settings.journal_at.kafka is not None
     if "K1" in names and not on_kafka:
         raise Wrong("K1 is measured on a Kafka cluster: name it with --journal kafka://HOST:PORT/PREFIX")
+    path = Path(out)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise Wrong(
+            f"--out {out}: there can be no folder {path.parent} ({wrong.strerror}): name another file"
+        ) from None
+    check_output("--out", out, reads=(), settings=settings)
     figures: list[Figure] = []
     for figure in _measured(
         names or tuple(name for name in BENCHES if name != "K1" or on_kafka), settings, scale, full
@@ -53,9 +62,8 @@ def bench(settings: "Settings", names: tuple[str, ...], scale: float, full: bool
         "scale": scale,
         "figures": [f.json() for f in figures],
     }
-    path = Path(out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    with Written("--out", out) as file:
+        file.write(json.dumps(results, ensure_ascii=False, indent=2) + "\n")
     if as_json:
         print_json(results)
     else:

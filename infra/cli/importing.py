@@ -9,6 +9,7 @@ import click
 
 from domain.instants import Instant
 from infra.cli.exits import EXIT_NO, Unavailable, Wrong
+from infra.cli.files import NotWritten, Written, check_output
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, plain, print_json, say, table
 from infra.cli.reasons import HOUSE
@@ -59,9 +60,11 @@ def import_(
         raise Wrong("--policy is for --format olist: in a commands file every order may name its own")
     if house is not None and form == "olist":
         raise Wrong("--reasons is for a commands file: the Olist data set has no codes")
+    if report is not None:
+        check_output("--report", report, reads=() if file is None else (file,), settings=settings)
     with ExitStack() as stack:
         source = None if file is None else stack.enter_context(closing(_opened(file, form, policy, house)))
-        to_report = None if report is None else stack.enter_context(open(report, "w", encoding="utf-8"))
+        to_report = None if report is None else stack.enter_context(Written("--report", report))
         app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
         app.catch_up()
         if source is None:
@@ -97,7 +100,7 @@ def _run(app: "App", source: "Input", wishes: "Wishes", name: str, as_json: bool
     except ImportFailed as failed:
         raise Unavailable(f"{failed}; the import stays open, the same command again goes on where it stopped") from None
     except BaseException as ended:
-        if not isinstance(ended, Exception):
+        if isinstance(ended, NotWritten) or not isinstance(ended, Exception):
             say("rescind: the import was broken off and stays open: the same command again goes on where it stopped")
         raise
     totals.seconds = time.monotonic() - began

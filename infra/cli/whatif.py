@@ -14,6 +14,7 @@ import click
 
 from domain.instants import Instant
 from infra.cli.exits import Wrong
+from infra.cli.files import Written, check_output
 from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, print_json, say
 from infra.cli.whatif_report import Report, Told
@@ -63,6 +64,10 @@ def whatif(
     from infra.reading import open_reader
 
     check_period(since, until)
+    if kept_in is not None:
+        check_output("--resume", kept_in, reads=(name,), settings=settings)
+    if file is not None:
+        check_output("--csv", file, reads=(name,) if kept_in is None else (name, kept_in), settings=settings)
     with ExitStack() as stack:
         reader = stack.enter_context(closing(open_reader(settings)))
         document = _policy(reader.book, name)
@@ -78,7 +83,8 @@ def whatif(
                 say(f"broken off; the same question with --resume {kept_in} goes on from here")
             raise
     if file is not None:
-        write_csv(Path(file), report)
+        with Written("--csv", file) as csv:
+            write_csv(csv, report)
     if as_json:
         print_json(report.told())
     else:

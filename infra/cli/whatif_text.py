@@ -1,17 +1,16 @@
 """How `rescind whatif` is told: as text, and as a CSV with a row for every answer that differs."""
 
 import csv
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.instants import format_instant
-from infra.cli.exits import Unavailable
 from infra.cli.printing import console, money, plain, table
 from infra.cli.whatif_report import Report, Told
 from infra.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     from domain.whatif import Flip
+    from infra.cli.files import Written
 
 COLUMNS: Final = (
     "marketplace",
@@ -38,16 +37,12 @@ SHOWN: Final = 15
 """Sellers that the text names."""
 
 
-def write_csv(path: Path, report: Report) -> None:
-    """The CSV: RFC 4180, UTF-8. An order that differs in money alone has one row, ``what`` left empty."""
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            out = csv.writer(file)
-            out.writerow(COLUMNS)
-            for life in report.changed:
-                out.writerows(map(safe_cell, _row(life, flip)) for flip in life.flips or (None,))
-    except OSError as wrong:
-        raise Unavailable(f"{path} cannot be written: {wrong.strerror}") from None
+def write_csv(file: "Written", report: Report) -> None:
+    """The CSV: RFC 4180. An order that differs in money alone has one row, ``what`` left empty."""
+    out = csv.writer(file)
+    out.writerow(COLUMNS)
+    for life in report.changed:
+        out.writerows(map(safe_cell, _row(life, flip)) for flip in life.flips or (None,))
 
 
 def _row(life: Told, flip: "Flip | None") -> list[Any]:

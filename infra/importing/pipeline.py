@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
 from consumers.engine import Engine
 from consumers.outcomes import Outcome
@@ -65,6 +65,14 @@ class Totals:
         }
 
 
+class Report(Protocol):
+    """Where refused and bad lines are written."""
+
+    def write(self, text: str, /) -> int:
+        """All of the text."""
+        ...
+
+
 @dataclass(slots=True)
 class Wishes:
     """How an input is to be imported."""
@@ -72,7 +80,7 @@ class Wishes:
     strict: bool = False
     """Stop at the first bad line. Commands go one by one then: nothing behind it is given to the engine."""
     until: Instant | None = None
-    report: TextIO | None = None
+    report: Report | None = None
     """Gets a JSON line for every refused and bad one."""
     progress: Callable[[int, Totals], None] | None = None
     """Called now and then with the bytes read so far."""

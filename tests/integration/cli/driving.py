@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 from unittest.mock import patch
 
 from infra.cli.main import run
@@ -80,13 +80,13 @@ class Store:
         assert "Traceback" not in found.err, found.err[-4000:]
         return found
 
-    def begin(self, *arguments: object) -> subprocess.Popen[bytes]:
+    def begin(self, *arguments: object, stdin: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start one command and leave it running; whoever starts it ends it."""
         return subprocess.Popen(
             [RESCIND, *map(str, arguments)],
             env=self.environment,
             cwd=self.place,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
