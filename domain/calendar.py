@@ -2,6 +2,9 @@
 
 Calendars and zone data change between releases; history may not. So this is called by decisions only, and what comes
 out is stored in the event. Sources: IANA zone data (``zoneinfo``), the ``holidays`` package.
+
+Everything here saturates: what would lie behind the last instant that can be written is the last (``LATEST``), what
+would lie before the first is the first. So whatever date a command can say can be judged, the 9999 of "never" too.
 """
 
 import re
@@ -13,11 +16,13 @@ from zoneinfo import ZoneInfo
 
 from domain.events import Calendar
 from domain.facts import fact
-from domain.instants import HOUR, MICROSECOND, MINUTE, Instant, from_datetime, to_datetime
+from domain.instants import EARLIEST, HOUR, LATEST, MICROSECOND, MINUTE, Instant, from_datetime, to_datetime
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST: Final = 3_660
 """Units a length may have: ten years of days."""
+_FIRST: Final = datetime.combine(date.min, time.min)
+_LAST: Final = datetime.combine(date.max, time.max)
 _FORM = re.compile(r"([1-9][0-9]{0,5}) (minutes?|hours?|days?|business days?)", re.ASCII)
 
 
@@ -52,6 +57,20 @@ def zone(name: str) -> ZoneInfo:
         raise ValueError(f"{name!r} is not a time zone of the IANA database, like Europe/Berlin") from None
 
 
+_OF_THE_MACHINE: Final = re.compile(r"localtime|posixrules|Factory|(?:posix|right)/.*")
+"""Names that a machine's zone files have beside those of the IANA database: another zone, or none, on every machine."""
+
+
+def zone_to_pin(name: str) -> str:
+    """The name of a zone that means the same on every machine; ValueError for one that does not, or is unknown."""
+    if _OF_THE_MACHINE.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is another time zone on every machine: name one of the IANA database, like Europe/Berlin"
+        )
+    zone(name)
+    return name
+
+
 @lru_cache(maxsize=128)
 def holiday_calendar(code: str) -> Collection[date]:
     """A holiday calendar of the ``holidays`` package: a country, a country-part, or an exchange."""
@@ -69,7 +88,15 @@ def holiday_calendar(code: str) -> Collection[date]:
 
 
 def after(start: Instant, length: Length, calendar: Calendar) -> Instant:
-    """The instant ``length`` after ``start``; its last microsecond is that instant itself."""
+    """The instant ``length`` after ``start``; its last microsecond is that instant itself. ``LATEST`` where there is
+    none: behind the year 9999, or in a calendar that has no working day."""
+    try:
+        return _clamped(_after(start, length, calendar))
+    except OverflowError:
+        return LATEST
+
+
+def _after(start: Instant, length: Length, calendar: Calendar) -> Instant:
     match length.unit:
         case "minutes":
             return start + length.count * MINUTE
@@ -81,20 +108,35 @@ def after(start: Instant, length: Length, calendar: Calendar) -> Instant:
             return _business_days_after(start, length.count, calendar)
 
 
+def _clamped(instant: Instant) -> Instant:
+    return max(EARLIEST, min(instant, LATEST))
+
+
+def local_time(instant: Instant, timezone: str) -> datetime:
+    """The local clock time of an instant, without its zone."""
+    return _local(instant, zone(timezone))
+
+
+def _local(instant: Instant, there: ZoneInfo) -> datetime:
+    try:
+        return to_datetime(instant).astimezone(there).replace(tzinfo=None, fold=0)
+    except OverflowError:
+        return _LAST if instant > 0 else _FIRST
+
+
 def local_date(instant: Instant, timezone: str) -> date:
     """The local calendar day of an instant."""
-    return to_datetime(instant).astimezone(zone(timezone)).date()
+    return local_time(instant, timezone).date()
 
 
 def _days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
     """The same local clock time, ``count`` calendar days later."""
-    local = to_datetime(start).astimezone(zone(calendar.timezone)).replace(tzinfo=None, fold=0)
-    return instant_of_local(local + timedelta(days=count), calendar.timezone)
+    return instant_of_local(local_time(start, calendar.timezone) + timedelta(days=count), calendar.timezone)
 
 
 def _business_days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
     """The same local clock time, ``count`` working days later; from a day off it counts from the next one's 00:00."""
-    local = to_datetime(start).astimezone(zone(calendar.timezone)).replace(tzinfo=None, fold=0)
+    local = local_time(start, calendar.timezone)
     if is_day_off(local.date(), calendar):
         local = datetime.combine(_next_working_day(local.date(), calendar), time())
     day = local.date()
@@ -117,15 +159,15 @@ def _next_working_day(day: date, calendar: Calendar) -> date:
         day += timedelta(days=1)
         if not is_day_off(day, calendar):
             return day
-    raise ValueError("the calendar has no working day within 400 days")
+    raise OverflowError("the calendar has no working day within 400 days")
 
 
 def instant_of_local(local: datetime, timezone: str) -> Instant:
     """The instant of a local clock time: of an ambiguous one the first, of one in a gap the first instant after it."""
     there = zone(timezone)
     instant = from_datetime(local.replace(tzinfo=there))
-    if to_datetime(instant).astimezone(there).replace(tzinfo=None, fold=0) == local:
-        return instant
+    if instant != _clamped(instant) or _local(instant, there) == local:
+        return _clamped(instant)
     early = from_datetime(local.replace(tzinfo=there, fold=1))
     late = instant
     offset_late = to_datetime(late).astimezone(there).utcoffset()
@@ -146,7 +188,7 @@ def business_time_between(start: Instant, end: Instant, calendar: Calendar) -> i
     total, cursor = 0, start
     while cursor < end:
         day = local_date(cursor, calendar.timezone)
-        midnight = instant_of_local(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
+        midnight = _midnight_after(day, calendar)
         if not is_day_off(day, calendar):
             total += min(midnight, end) - cursor
         cursor = midnight
@@ -158,10 +200,20 @@ def after_business_time(start: Instant, amount: int, calendar: Calendar) -> Inst
     cursor = start
     for _ in range(4_000):
         day = local_date(cursor, calendar.timezone)
-        midnight = instant_of_local(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
+        midnight = _midnight_after(day, calendar)
         if not is_day_off(day, calendar):
             if cursor + amount < midnight:
                 return cursor + amount
             amount -= midnight - cursor
+        if midnight == LATEST:
+            return LATEST
         cursor = midnight
-    return cursor + amount
+    return _clamped(cursor + amount)
+
+
+def _midnight_after(day: date, calendar: Calendar) -> Instant:
+    """When a local day ends."""
+    try:
+        return instant_of_local(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
+    except OverflowError:
+        return LATEST

@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from domain.calendar import zone
+from domain.calendar import zone_to_pin
 from domain.errors import BadInput
 from domain.events import Sealed
 from domain.instants import Instant, parse_instant
@@ -305,7 +305,7 @@ class PlaceOrder(Command):
         self.__dict__["priced"] = price(self)
         if self.timezone is not None:
             try:
-                zone(self.timezone)
+                zone_to_pin(self.timezone)
             except ValueError as unknown:
                 raise BadInput("/timezone", "form", str(unknown)) from None
 

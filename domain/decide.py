@@ -111,7 +111,8 @@ def decide(
     if isinstance(command, c.ReachDeadline):
         return _reach_by_id(before, command, policies, market, now)
     s = _situation(before.copy(), document, policies, market, now, command.actor, command)
-    stamp = Stamp(max(now, before.recorded_at), command.actor.kind, command.actor.id, command.fingerprint)
+    recorded_at = max(now, before.recorded_at) if before.version else now
+    stamp = Stamp(recorded_at, command.actor.kind, command.actor.id, command.fingerprint)
     events = _decision(s, command, before)
     return _run(s, events, stamp, before, command.happened_at)
 

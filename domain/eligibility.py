@@ -10,7 +10,7 @@ from domain import events as e
 from domain.calendar import Length, after
 from domain.deadlines import due, next_due, without_overdue
 from domain.decisions.situation import Situation
-from domain.instants import Instant
+from domain.instants import LATEST, Instant
 from domain.order import Order
 from domain.verdict import Ruling
 
@@ -26,8 +26,9 @@ def changes_at(
     """The first instant after now with another answer (outcome and rule), deadlines reached on the way; or None.
 
     ``points`` are instants at which a window opens or closes; a deadline acts from a microsecond after its due instant.
+    What would lie at the end of time or behind it does not come.
     """
-    waiting = sorted({point for point in points if point > s.now})
+    waiting = sorted({point for point in points if s.now < point < LATEST})
     order, now = without_overdue(s.order, s.now), s.now
     if not waiting and next_due(order) is None:
         return None
@@ -35,9 +36,9 @@ def changes_at(
     for _ in range(MOST_STEPS):
         soonest = next_due(order)
         candidates = [*waiting[:1], *([max(soonest, now) + 1] if soonest is not None else [])]
-        if not candidates:
+        now = min(candidates, default=LATEST)
+        if now >= LATEST:
             return None
-        now = min(candidates)
         waiting = [point for point in waiting if point > now]
         order = reach_all(order, now, reached)
         if ask(replace(s, order=order, now=now)).answer != first:

@@ -10,7 +10,7 @@ from typing import Final
 
 from domain.calendar import after
 from domain.events import Instead
-from domain.instants import Instant
+from domain.instants import LATEST, Instant
 from domain.order import Line, Order
 from domain.policy import Policy
 from domain.verdict import (
@@ -244,9 +244,11 @@ def not_shipped_in_time(q: Question) -> Ruling | None:
 
 
 def late_from(q: Question) -> Instant | None:
+    """From when on it has not shipped in time; None where that never comes."""
     terms = q.policy.not_shipped_in_time
     start = q.order.placed_at if terms.from_ == "purchase" else q.order.ship_by
-    return None if start is None else after(start, terms.after, q.order.terms.calendar)
+    opens = LATEST if start is None else after(start, terms.after, q.order.terms.calendar)
+    return None if opens >= LATEST else opens
 
 
 @rule("accepted-offer-final")

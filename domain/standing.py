@@ -127,11 +127,12 @@ def window(last: date, length: Length, calendar: Calendar) -> Window:
         first, left = last, length.count
         while True:
             left -= not is_day_off(first, calendar)
-            if not left or (last - first).days > 8 * length.count + 400:
+            if not left or first == date.min or (last - first).days > 8 * length.count + 400:
                 return Window(first, last)
             first -= timedelta(days=1)
     per_day = {"days": 1, "hours": 24, "minutes": 24 * 60}[length.unit]
-    return Window(last - timedelta(days=max(0, -(-length.count // per_day) - 1)), last)
+    days = min(max(0, -(-length.count // per_day) - 1), (last - date.min).days)
+    return Window(last - timedelta(days=days), last)
 
 
 def rate(days: Iterable[Day], within: Window) -> Fraction | None:

@@ -15,7 +15,6 @@ from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -209,10 +208,9 @@ class Marketplace(BaseModel):
     @classmethod
     def _is_a_zone(cls, value: str | None) -> str | None:
         if value is not None:
-            try:
-                ZoneInfo(value)
-            except (KeyError, ValueError, OSError):
-                raise ValueError(f"{value!r} is not a zone of the IANA database, like Europe/Berlin") from None
+            from domain.calendar import zone_to_pin
+
+            zone_to_pin(value)
         return value
 
     @field_validator("holidays")

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from domain.calendar import local_date
 from domain.events import OrderPlaced, RefundDue
-from domain.instants import Instant, to_datetime
+from domain.instants import Instant
 from domain.standing import asked_by_buyer, count_of, first_canceled
 from projections.changes import Sum, Told, ToldEvent
 from projections.tables import BUYER_STANDING, SELLER_DAILY
@@ -62,8 +62,5 @@ def _of_buyer(told: Told, orders_placed: int = 0, lines_placed: int = 0, cancele
 
 @lru_cache(maxsize=4096)
 def local_day(instant: Instant, timezone: str) -> str:
-    """The local day as ISO date; at the very ends of the calendar, where a zone has none, the day in UTC."""
-    try:
-        return local_date(instant, timezone).isoformat()
-    except OverflowError:
-        return to_datetime(instant).date().isoformat()
+    """The local day as ISO date."""
+    return local_date(instant, timezone).isoformat()

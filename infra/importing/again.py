@@ -43,6 +43,8 @@ def would_write(engine: Engine, command: Command, market: MarketSettings) -> boo
         return not decide(order, _without_texts(command), engine.control.book, market, at).answer
     except BadInput:
         return False
+    except Exception:  # noqa: BLE001 - it is told as that line's when it is given, and must not cost the others
+        return False
 
 
 def _without_texts(command: Command) -> Command:

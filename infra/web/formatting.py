@@ -1,10 +1,11 @@
 """How pages write money, times, time left and ids. One place, so that every page says it alike."""
 
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from domain.calendar import zone
-from domain.instants import DAY, HOUR, MINUTE, Instant, format_instant, to_datetime
+from domain.calendar import local_time, zone
+from domain.instants import DAY, HOUR, MINUTE, Instant, format_instant
 from domain.money import exponent
 
 MONTHS: Final = (
@@ -52,30 +53,33 @@ def local_zone(name: str) -> ZoneInfo:
         return zone("UTC")
 
 
+def _local(instant: Instant, timezone: str) -> datetime:
+    return local_time(instant, local_zone(timezone).key)
+
+
 def moment(instant: Instant, timezone: str) -> str:
     """2 March 2026, 10:42 in the zone given."""
-    local = to_datetime(instant).astimezone(local_zone(timezone))
+    local = _local(instant, timezone)
     return f"{local.day} {MONTHS[local.month - 1]} {local.year}, {local.hour:02}:{local.minute:02}"
 
 
 def short_moment(instant: Instant, timezone: str, now: Instant) -> str:
     """2 Mar, 10:42; with the year where it is not this one."""
-    there = local_zone(timezone)
-    local = to_datetime(instant).astimezone(there)
-    year = "" if local.year == to_datetime(now).astimezone(there).year else f" {local.year}"
+    local = _local(instant, timezone)
+    year = "" if local.year == _local(now, timezone).year else f" {local.year}"
     return f"{local.day} {MONTHS[local.month - 1][:3]}{year}, {local.hour:02}:{local.minute:02}"
 
 
 def exact(instant: Instant, timezone: str) -> str:
     """The instant with its zone, to the second or finer: for hovering and for screen readers."""
-    local = to_datetime(instant).astimezone(local_zone(timezone))
+    local = _local(instant, timezone)
     fraction = f".{local.microsecond:06}" if local.microsecond else ""
     return f"{moment(instant, timezone)}:{local.second:02}{fraction} {timezone} ({format_instant(instant)})"
 
 
 def clock(instant: Instant, timezone: str) -> str:
     """10:42:07."""
-    local = to_datetime(instant).astimezone(local_zone(timezone))
+    local = _local(instant, timezone)
     return f"{local.hour:02}:{local.minute:02}:{local.second:02}"
 
 

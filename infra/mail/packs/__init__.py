@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from domain.calendar import zone
-from domain.instants import Instant, to_datetime
+from domain.calendar import local_time, zone
+from domain.instants import Instant
 from domain.money import exponent
 
 LANGUAGES: Final = ("en", "de")
@@ -50,7 +50,7 @@ class Pack:
             there = zone(timezone)
         except ValueError:
             there = zone("UTC")
-        local = to_datetime(instant).astimezone(there)
+        local = local_time(instant, there.key)
         form = self.words["form"]
         said: str = form["moment"].format(
             day=local.day,

@@ -3,9 +3,13 @@
 import json
 import os
 import threading
+from typing import Any
 
 import pytest
 
+from domain.commands import Command
+from domain.decide import Decided, decide
+from domain.order import Order
 from tests.integration.cli.driving import BUYER, Body, Store, asks, command, grants, lives, placed, ships
 
 PORTAL = [
@@ -13,6 +17,7 @@ PORTAL = [
     ships("PO-1", "2026-03-03T10:00:00Z", 3),
     ships("PO-1", "2026-03-03T11:00:00Z", 1, "asn-2"),
 ]
+FAR = ("big-box", "everything-store", "peer-to-peer")
 
 
 def test_the_seller_portals_example_comes_out_as_the_rule_book_says(store: Store) -> None:
@@ -231,3 +236,37 @@ def test_approvals_and_requests_of_a_history_are_judged_as_of_their_time(store: 
     shown = store.show("acme/PO-1")
     assert (shown["status"], shown["money"]["refund_due_minor"]) == ("canceled", 10_000)
     assert shown["requests"][0]["status"] == "approved"
+
+
+def test_a_line_that_the_engine_breaks_down_over_is_told_as_its_own_also_the_second_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_down(order: Order | None, command: Command, *about: Any) -> Decided:
+        if command.command == "Ship":
+            raise ZeroDivisionError("a defect")
+        return decide(order, command, *about)
+
+    monkeypatch.setattr("consumers.judging.decide", breaks_down)
+    monkeypatch.setattr("infra.importing.again.decide", breaks_down)
+    rows = [placed("PO-1"), ships("PO-1", "2026-03-03T10:00:00Z", 3), placed("PO-2")]
+    first = store.take(rows, check=1)
+    again = store.take(rows, check=1)
+
+    assert (first["accepted"], first["bad"], again["duplicate"], again["bad"]) == (2, 1, 2, 1)
+    for totals in (first, again):
+        (bad,) = totals["bad_lines"]
+        assert bad["line"] == 2
+        assert "internal error, please report it" in bad["error"]
+
+
+def test_a_ship_by_of_never_is_imported_and_the_order_stays_one_to_be_judged(store: Store) -> None:
+    never = "9999-12-31T23:59:59Z"
+    rows = [placed("PO-1") | {"policy": policy, "order_id": policy, "ship_by": never} for policy in FAR]
+    assert store.take(rows)["accepted"] == len(FAR)
+    assert store.take(rows)["duplicate"] == len(FAR)
+    for policy in FAR:
+        says = store.rescind("order", "eligibility", f"acme/{policy}", "--json").json
+        assert [verdict["action"] for verdict in says] == ["cancel", "ship", "return", "open_case", "open_dispute"]
+        assert store.rescind("order", "show", f"acme/{policy}").out
+        assert store.rescind("order", "history", f"acme/{policy}").out
+    assert "9999" in store.rescind("deadlines", "list").out

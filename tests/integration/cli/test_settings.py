@@ -73,7 +73,18 @@ def test_marketplaces_may_stand_in_the_environment_as_json(monkeypatch: pytest.M
         ('synchronous = "off"', "synchronous"),
         ("clock_limit = 0", "clock_limit"),
         ('[marketplaces.acme]\nzone = "UTC"', "marketplaces.acme.zone: there is no such setting"),
-        ('[marketplaces.acme]\ntimezone = "Nowhere/City"', "marketplaces.acme.timezone: 'Nowhere/City' is not a zone"),
+        (
+            '[marketplaces.acme]\ntimezone = "Nowhere/City"',
+            "marketplaces.acme.timezone: 'Nowhere/City' is not a time zone",
+        ),
+        (
+            '[marketplaces.acme]\ntimezone = "localtime"',
+            "marketplaces.acme.timezone: 'localtime' is another time zone on",
+        ),
+        (
+            '[marketplaces.default]\ntimezone = "Factory"',
+            "marketplaces.default.timezone: 'Factory' is another time zone",
+        ),
         ('[marketplaces.acme]\nweekend = ["sun", "day"]', "marketplaces.acme.weekend"),
         ('[marketplaces.acme]\nholidays = ["2026-02-30"]', "marketplaces.acme.holidays"),
         ('[marketplaces.acme]\nholiday_calendar = "XX"', "marketplaces.acme.holiday_calendar: 'XX' is not a calendar"),

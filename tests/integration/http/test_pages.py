@@ -239,3 +239,16 @@ def test_an_order_that_is_stuck_says_so_and_asks_no_rules(shop: Http, monkeypatc
     assert "OrderPainted version 1 is unknown here" in said
     assert "May the buyer cancel it?" not in said
     assert shop.get("/v1/shop/orders/open").json()["attention"] == ["stuck"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
+def test_an_order_that_may_ship_for_ever_has_its_page_its_answers_and_its_preview(http: Http, zone: str) -> None:
+    place = http.place(policy="everything-store", timezone=zone, ship_by="9999-12-31T23:59:59Z")
+    page = http.get(place.replace("/v1/", "/o/").replace("/orders", ""))
+    assert page.status_code == 200
+    assert "9999" in words(page.text)
+    assert len(http.get(f"{place}/eligibility").json()) == 5
+    assert http.get(f"{place}/eligibility?as_of=9999-12-31T23:59:59Z").status_code == 200
+    preview = {"actor": {"kind": "buyer", "id": "b-7"}, "request_id": "r1", "reason": "changed_mind"}
+    assert http.post(f"{place}/cancellations/preview", preview).status_code == 200
+    assert http.get(f"{place}/receipt").status_code == 200
