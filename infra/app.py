@@ -36,9 +36,9 @@ from infra.places import clock, state_file
 from infra.reading import existing_store
 from infra.settings import Settings
 from infra.stores import PARTITIONS, store_of
+from infra.vault.belonging import open_vault_of
 from infra.vault.first import SealedFirst
 from infra.vault.kept import KeptVault
-from infra.vault.opening import open_vault
 from infra.vault.sealing import Sealing
 
 if TYPE_CHECKING:
@@ -149,11 +149,13 @@ def open_app(
     create: bool = True,
     publish: bool = False,
     patient: bool = False,
+    texts_lost: bool = False,
     on_defect: Callable[[], None] | None = None,
 ) -> App:
     """Wire and start an engine. ``create`` False: there must be a journal already. ``publish``: write the public topics
     too, and take commands from a topic, if the settings name any. ``patient``: start also while the database of the
-    views, or of the vault, is away; what needs it is unavailable until it is back.
+    views, or of the vault, is away; what needs it is unavailable until it is back. ``texts_lost``: the vault that the
+    log points to is gone for good, and a new one may be begun.
 
     JournalError and VaultUnavailable say what cannot be opened and what to do; nothing stays open then. ``on_defect``
     is called when the engine's loop ends by a defect.
@@ -161,7 +163,7 @@ def open_app(
     gc.set_threshold(*GARBAGE)
     closing = ExitStack()
     try:
-        return _wire(settings, mode, views, create, publish, patient, on_defect or (lambda: None), closing)
+        return _wire(settings, mode, views, create, publish, patient, texts_lost, on_defect or (lambda: None), closing)
     except BaseException:
         closing.close()
         raise
@@ -174,6 +176,7 @@ def _wire(
     create: bool,
     publish: bool,
     patient: bool,
+    texts_lost: bool,
     on_defect: Callable[[], None],
     closing: ExitStack,
 ) -> App:
@@ -203,7 +206,7 @@ def _wire(
     beneath = closing.enter_context(ExitStack())
     beneath.callback(_close_states, states)
     prepare(control, journal)
-    vault = open_vault(settings, patient=patient)
+    vault = open_vault_of(settings, journal, directory, patient=patient, texts_lost=texts_lost)
     closing.callback(vault.close)
 
     sealing = Sealing(vault, journal.identity, journal.partitions)

@@ -8,6 +8,8 @@ from domain.instants import Instant
 
 JOURNAL_FILE: Final = "journal.sqlite"
 CONTROL_FILE: Final = "control.sqlite"
+BOOK_FILE: Final = "notices.sqlite"
+"""The notifier's book."""
 
 
 def clock() -> Instant:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 @click.option(
     "--demo", is_flag=True, help="Fill an empty store with a simulated marketplace first; one that it filled goes on."
 )
+@click.option("--texts-lost", is_flag=True, help="The vault is gone for good: begin a new one, and say so once.")
 @stored
-def serve(settings: "Settings", demo: bool) -> int:
+def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
     """Everything in one process: HTTP, pages, engine, views."""
     from infra.app import open_app
     from infra.http.binding import NotFree, NotHere, bind
@@ -44,7 +45,8 @@ def serve(settings: "Settings", demo: bool) -> int:
             raise Wrong(str(wrong)) from None
         except NotFree as taken:
             raise Unavailable(str(taken)) from None
-        app = stack.enter_context(open_app(settings, publish=True, patient=not demo, on_defect=defect))
+        opened = open_app(settings, publish=True, patient=not demo, texts_lost=texts_lost, on_defect=defect)
+        app = stack.enter_context(opened)
         if demo:
             _fill(app)
         try:

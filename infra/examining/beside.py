@@ -21,6 +21,10 @@ from infra.settings import Settings, ViewsAt
 from projections.tables import SCHEMA_VERSION
 
 _ANEW: Final = "make them anew with `rescind replay`"
+_OLDER_COPY: Final = (
+    "it is an older copy or was damaged: bring back a newer one. If there is none: `rescind serve --texts-lost`, once. "
+    "Addresses are said again with `rescind contacts set`"
+)
 
 
 def look_at_views(settings: Settings, directory: Path, journal: Journal) -> Finding:
@@ -95,16 +99,24 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
     return Finding("views", "ok", "at the log's end")
 
 
-def look_at_vault(settings: Settings) -> Finding:
-    """Whether the vault opens with its key, and nobody else can read that."""
+def look_at_vault(settings: Settings, directory: Path, journal: Journal, *, deep: bool) -> Finding:
+    """Whether the vault opens with its key, is this log's, and nobody else can read the key. ``deep``: whether it has
+    every text that the log points to."""
+    from infra.vault.belonging import BRING_BACK, key_without_vault, pointed
     from infra.vault.opening import is_there, key_file, open_vault
 
     at = settings.vault_at
     try:
         if not is_there(settings):
+            gone = pointed(None, journal, directory)
+            if gone.missing or key_without_vault(settings, journal):
+                what = f"{gone} stood in one" if gone.missing else f"its key lies at {key_file(settings)}"
+                return Finding("vault", "wrong", f"there is none at {at}, but {what}", BRING_BACK)
             return Finding("vault", "note", "there is none yet; the next engine makes it")
         with closing(open_vault(settings)) as vault:
             subjects, texts = vault.counts()
+            lost = vault.lost(journal.identity)
+            found = pointed(vault, journal, directory, lost) if deep or lost is None else None
     except (VaultUnavailable, sqlite3.Error) as wrong:
         do = "put back vault.sqlite and its key as they were together"
         if at.postgresql is not None:
@@ -113,7 +125,12 @@ def look_at_vault(settings: Settings) -> Finding:
     file = key_file(settings)
     if settings.vault_key is None and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return Finding("vault", "wrong", f"others can read its key in {file}", f"chmod 600 {file}")
-    return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits")
+    if found is not None and found.is_anothers and lost is None:
+        return Finding("vault", "wrong", f"{at} is another one: it lacks all {found} that are pointed to", BRING_BACK)
+    if found is not None and found.missing:
+        return Finding("vault", "wrong", f"{found} that the log or the book points to are not in {at}", _OLDER_COPY)
+    given_up = "; what stood in one before it was given up as lost" if lost else ""
+    return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits{given_up}")
 
 
 def look_at_erasures(settings: Settings) -> Iterator[Finding]:

@@ -57,12 +57,12 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
             yield look_at_views(settings, directory, journal)
             yield from look_at_publishing(settings, journal)
             yield from look_at_commands(settings, journal)
+            yield look_at_vault(settings, directory, journal, deep=deep)
     except JournalError as wrong:
         yield Finding("journal", "wrong", str(wrong), "bring it back from a copy: nothing else can replace it")
     finally:
         if control is not None:
             control.journal.close()
-    yield look_at_vault(settings)
     yield from look_at_erasures(settings)
     yield look_at_notices(settings)
 

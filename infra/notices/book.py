@@ -15,7 +15,6 @@ from typing import Any, Final
 from consumers.notices import BookUnavailable, Letter, Notice, Report, State
 from domain.instants import Instant
 
-BOOK_FILE: Final = "notices.sqlite"
 FORMAT: Final = 1
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""

@@ -1,7 +1,7 @@
 """The book of a store from outside: for the command line and `rescind doctor`, beside a running engine or without."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from consumers.news import derived, order_after
@@ -10,12 +10,13 @@ from consumers.notifier import subject_of
 from domain.instants import Instant, format_instant
 from infra.mail.composing import PackComposer
 from infra.mail.facts import World
-from infra.notices.book import BOOK_FILE, SqliteBook
+from infra.notices.book import SqliteBook
 from infra.notices.contacts import Contacts
 from infra.notices.running import open_book
+from infra.places import BOOK_FILE
 from infra.reading import Reader, existing_store
 from infra.settings import Settings
-from infra.vault.opening import open_vault
+from infra.vault.belonging import open_vault_of
 
 
 class NoSuchNotice(LookupError):
@@ -35,7 +36,10 @@ def opened_book(settings: Settings) -> Iterator[SqliteBook]:
 @contextmanager
 def opened_contacts(settings: Settings) -> Iterator[Contacts]:
     """The contacts of the settings' store."""
-    with opened_book(settings) as book, closing(open_vault(settings)) as vault:
+    store = existing_store(settings)
+    with closing(store.journal(settings.journal_at.partitions)) as journal, ExitStack() as stack:
+        book = stack.enter_context(closing(open_book(store.directory, journal.identity)))
+        vault = stack.enter_context(closing(open_vault_of(settings, journal, store.directory)))
         yield Contacts(book, vault)
 
 
@@ -73,7 +77,7 @@ def rendered(settings: Settings, reader: Reader, letter: Letter, contact: Contac
     if subject is None:
         commits = list(source.commits_of(letter.first.stream))
         subject = Subject(order_after(letter.first.stream, commits), commits[-1].hash)
-    with closing(open_vault(settings)) as vault:
+    with closing(open_vault_of(settings, reader.journal, reader.store.directory)) as vault:
         world = World(lambda: reader.book, settings.market, vault.open)
         return PackComposer(world, settings.public_url).compose(letter, subject, contact, "shown@rescind", now)
 

@@ -28,9 +28,9 @@ from infra.mail.composing import PackComposer
 from infra.mail.facts import World
 from infra.mail.outbox import Outbox
 from infra.mail.smtp import SmtpPost
-from infra.notices.book import BOOK_FILE, SqliteBook
+from infra.notices.book import SqliteBook
 from infra.notices.contacts import Contacts
-from infra.places import clock, state_file
+from infra.places import BOOK_FILE, clock, state_file
 from infra.projecting import Shared
 from infra.settings import Settings
 from infra.vault.kept import KeptVault

@@ -9,10 +9,11 @@ to check it.
 
 import contextlib
 import hmac
+import json
 import secrets
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from consumers.erasures import Erasure
@@ -23,6 +24,11 @@ from infra.vault.keys import KEY_BYTES, Damaged, Keys, VaultKeyWrong
 FORMAT: Final = "1"
 WAITING: Final = 10_000
 """Texts that are kept in memory while they cannot be written; no more are taken then."""
+
+
+def noted_as(journal: str) -> str:
+    """The name under which a vault has noted that it is a journal's."""
+    return f"journal {journal}"
 
 
 class TextGone(LookupError):
@@ -78,6 +84,8 @@ class KeptVault(ABC):
         self._flushing = threading.Lock()
         self.seen: Callable[[str, str], Seen | None] = lambda marketplace, subject: None
         """How far the log is known here that may erase the subject; from any thread. An engine says so."""
+        self.belongs_to: str | None = None
+        """A journal that a vault which is opened late must know already, or it is another one (``vault.belonging``)."""
 
     # ---- texts ------------------------------------------------------------------------------------------------------
 
@@ -179,6 +187,23 @@ class KeptVault(ABC):
             self.flush()
         self._close()
 
+    # ---- whose it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def opened(self) -> bool:
+        """False: its database is away, and it is opened when that is back."""
+        return True
+
+    def lost(self, journal: str) -> Mapping[int, int] | None:
+        """Per partition of a journal the offset before which its texts were given up as lost; empty: none were. None:
+        this vault does not know the journal."""
+        noted = self._noted(noted_as(journal))
+        return None if noted is None else {int(n): offset for n, offset in json.loads(noted).items()}
+
+    def note_lost(self, journal: str, lost: Mapping[int, int]) -> None:
+        """This is the vault of the journal, with the exception of what was written before these offsets."""
+        self._note(noted_as(journal), json.dumps(dict(lost)).encode())
+
     def _agree(self, format: str, check: bytes) -> None:
         """What the database says of itself. VaultUnavailable, VaultKeyWrong."""
         if format != FORMAT:
@@ -186,6 +211,13 @@ class KeptVault(ABC):
         if not hmac.compare_digest(check, self._keys.check):
             raise VaultKeyWrong(
                 "the vault was made with another key: give that one in RESCIND_VAULT_KEY or vault_key_file"
+            )
+
+    def _agree_late(self, knows: bool) -> None:
+        """``knows``: whether a vault that is opened late has noted ``belongs_to``. VaultUnavailable."""
+        if self.belongs_to is not None and not knows:
+            raise VaultUnavailable(
+                "this vault does not know the log, so it is another one: start again now that it can be reached"
             )
 
     # ---- what a database does. Each raises VaultUnavailable ----------------------------------------------------------
@@ -204,6 +236,18 @@ class KeptVault(ABC):
 
     @abstractmethod
     def _find(self, reference: str) -> Found | None: ...
+
+    @abstractmethod
+    def has(self, references: Sequence[str]) -> int:
+        """How many of these, each named once, were ever kept here, whether or not their subject was erased since."""
+
+    @abstractmethod
+    def _noted(self, name: str) -> bytes | None:
+        """What the vault says of itself under this name."""
+
+    @abstractmethod
+    def _note(self, name: str, value: bytes) -> None:
+        """Have it say so, durably."""
 
     @abstractmethod
     def _erase(self, marketplace: str, subject: str) -> bool:

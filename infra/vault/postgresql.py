@@ -19,7 +19,7 @@ from consumers.erasures import Erasure
 from consumers.vault import VaultUnavailable
 from infra.postgresql.address import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect, said
-from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
+from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved, noted_as
 
 MAKING: Final = 0x72736376
 """First half of the advisory lock under which the tables are made."""
@@ -128,6 +128,7 @@ class PostgresqlVault(KeptVault):
         with db.transaction():
             db.execute("SELECT pg_advisory_xact_lock(%s::int, 0)", (MAKING,))
             if db.execute("SELECT to_regclass('vault_about')").fetchone() == (None,):
+                self._agree_late(False)
                 db.execute(_TABLES)
                 first = (FORMAT.encode(), self._keys.check)
                 db.execute("INSERT INTO vault_about VALUES ('format', %s), ('key', %s)", first)
@@ -135,6 +136,11 @@ class PostgresqlVault(KeptVault):
                 db.execute(_ERASING)
             about = dict(cast(list[tuple[str, bytes]], db.execute("SELECT name, value FROM vault_about").fetchall()))
         self._agree(about["format"].decode(), about["key"])
+        self._agree_late(noted_as(self.belongs_to or "") in about)
+
+    @property
+    def opened(self) -> bool:
+        return self._prepared
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
@@ -200,6 +206,23 @@ class PostgresqlVault(KeptVault):
         with _explained(self.at, "be read"):
             row = self._others.ask(lambda db: db.cursor(binary=True).execute(_FIND, (reference,)).fetchone())
         return None if row is None else Found(*cast(Found, row))
+
+    def has(self, references: Sequence[str]) -> int:
+        asked = "SELECT count(*) FROM vault_texts WHERE reference = ANY(%s)"
+        with _explained(self.at, "be read"):
+            row = self._others.ask(lambda db: db.execute(asked, (list(references),)).fetchone())
+        return cast(tuple[int], row)[0]
+
+    def _noted(self, name: str) -> bytes | None:
+        asked = "SELECT value FROM vault_about WHERE name = %s"
+        with _explained(self.at, "be read"):
+            row = self._others.ask(lambda db: db.execute(asked, (name,)).fetchone())
+        return None if row is None else cast(tuple[bytes], row)[0]
+
+    def _note(self, name: str, value: bytes) -> None:
+        with self._transaction("write") as db:
+            said = "INSERT INTO vault_about VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            db.execute(said, (name, value))
 
     def _erase(self, marketplace: str, subject: str) -> bool:
         """The table of keys is written anew each time, also where the subject is gone already: an earlier call may have

@@ -135,6 +135,21 @@ class SqliteVault(KeptVault):
             ).fetchone()
         return None if row is None else Found(*row)
 
+    def has(self, references: Sequence[str]) -> int:
+        with self._transaction("be read") as database:
+            marks = ", ".join("?" * len(references))
+            asked = f"select count(*) from texts where reference in ({marks})"
+            return int(database.execute(asked, tuple(references)).fetchone()[0])
+
+    def _noted(self, name: str) -> bytes | None:
+        with self._transaction("be read") as database:
+            row = database.execute("select value from about where name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _note(self, name: str, value: bytes) -> None:
+        with self._transaction("write") as database:
+            database.execute("insert or replace into about values (?, ?)", (name, value))
+
     def _erase(self, marketplace: str, subject: str) -> bool:
         with self._transaction("erase") as database:
             gone = database.execute(

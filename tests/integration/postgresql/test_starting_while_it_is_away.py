@@ -169,6 +169,29 @@ def test_a_key_that_is_not_the_vaults_seals_nothing_when_it_is_back(
         assert db.execute("SELECT count(*) FROM vault_texts").fetchone() == (1,)
 
 
+def test_a_vault_that_comes_back_empty_takes_no_text(
+    tmp_path: Path, postgresql_of_its_own: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESCIND_VAULT_KEY", KEY)
+    server = postgresql_of_its_own()
+    with served(tmp_path, vault=server.url) as http:
+        place(http, "PO-1")
+        assert says(http, "PO-1", "m1") == 200
+    with psycopg.connect(server.url, autocommit=True) as db:
+        db.execute("DROP SCHEMA public CASCADE")
+        db.execute("CREATE SCHEMA public")
+    server.stop()
+    with patient(tmp_path, vault=server.url) as http:
+        server.start()
+        soon(lambda: "it is another one" in trouble(http).get("erasing", ""))
+        assert says(http, "PO-1", "m2") == 503
+        place(http, "PO-2")
+    with pytest.raises(VaultUnavailable, match="1 text stood in one"), patient(tmp_path, vault=server.url):
+        raise AssertionError("with the server there it is refused at once")
+    with psycopg.connect(server.url) as db:
+        assert db.execute("SELECT to_regclass('vault_about')").fetchone() == (None,), "nothing was made"
+
+
 def test_a_key_that_would_have_to_be_made_is_not_made_for_a_vault_that_cannot_be_asked(
     tmp_path: Path, postgresql_of_its_own: Make
 ) -> None:

@@ -1,0 +1,139 @@
+"""A vault that is gone, or another one, is never replaced in silence: on each database that a vault can live in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from infra.app import open_app
+from infra.settings import load_settings
+from tests.contract.vault.conftest import Place, SqlitePlace
+from tests.integration.cli.driving import BUYER, Store, command, placed
+
+AT = "2026-03-02T11:00:00Z"
+SAYS = command("SendMessage", "PO-1", AT, BUYER, "says", message_id="m1", to="seller", text="It is the blue one.")
+
+
+@pytest.fixture
+def store(tmp_path: Path, place: Place) -> Store:
+    """A store whose vault is there, and whose key is beside its journal."""
+    return Store(tmp_path, more={"RESCIND_VAULT": place.setting})
+
+
+def lose(place: Place) -> None:
+    """The vault is no more; its key is."""
+    if isinstance(place, SqlitePlace):
+        for file in place.path.parent.glob(f"{place.path.name}*"):
+            file.unlink()
+    else:
+        place.rows("DROP TABLE vault_about, vault_texts, vault_keys, vault_keys_made, vault_erasing, vault_subjects")
+
+
+def is_there(place: Place) -> bool:
+    if isinstance(place, SqlitePlace):
+        return place.path.exists()
+    return place.rows("SELECT to_regclass('vault_about')") != [(None,)]
+
+
+@contextmanager
+def lost_for_good(store: Store) -> Iterator[None]:
+    """A server that is told so, while it runs."""
+    with patch.dict("os.environ", store.environment, clear=True), open_app(load_settings(), texts_lost=True):
+        yield
+
+
+def vault_found(store: Store, *options: str, check: int) -> tuple[str, str, str]:
+    told = store.rescind("doctor", "--json", *options, check=check).json
+    return next((f["state"], f["said"], f["do"]) for f in told if f["part"] == "vault")
+
+
+def test_a_vault_that_is_gone_stops_the_start_and_nothing_is_made_in_its_place(store: Store, place: Place) -> None:
+    store.take([placed("PO-1"), SAYS])
+    lose(place)
+    for _ in range(2):
+        refused = store.rescind("import", store.file([SAYS]), check=3).err
+        assert "1 text stood in one" in refused
+        assert "rescind serve --texts-lost" in refused
+        assert not is_there(place)
+    state, said, do = vault_found(store, check=1)
+    assert (state, "1 text stood in one" in said, "bring it back" in do) == ("wrong", True, True)
+    assert store.show("acme/PO-1")["order_id"] == "PO-1", "asking goes on"
+
+
+def test_another_vault_in_its_place_is_told_from_it(store: Store, place: Place) -> None:
+    store.take([placed("PO-1"), SAYS])
+    lose(place)
+    with lost_for_good(Store(store.place / "other", more=store.more)):
+        pass
+    (store.journal / "vault.key").write_bytes((store.place / "other" / "journal" / "vault.key").read_bytes())
+    assert "is another one, it lacks all 1 text" in store.rescind("import", store.file([SAYS]), check=3).err
+    state, said, _ = vault_found(store, check=1)
+    assert (state, "is another one" in said) == ("wrong", True)
+
+
+def test_what_is_lost_for_good_is_said_once_and_the_new_vault_is_kept_from_then_on(store: Store, place: Place) -> None:
+    store.take([placed("PO-1"), SAYS])
+    lose(place)
+    with lost_for_good(store):
+        pass
+    later = {**SAYS, "command_id": "says-2", "message_id": "m2"}
+    assert store.take([later])["accepted"] == 1
+    state, said, _ = vault_found(store, "--deep", check=0)
+    assert (state, said) == (
+        "ok",
+        "1 texts of 1 people, and the key fits; what stood in one before it was given up as lost",
+    )
+    lose(place)
+    assert "2 texts stood in one" in store.rescind("import", store.file([later]), check=3).err
+
+
+def test_an_import_without_texts_points_to_nothing(store: Store, place: Place) -> None:
+    """And so does a new store: a vault may be begun."""
+    store.take([placed("PO-1")])
+    lose(place)
+    assert store.take([placed("PO-2"), {**SAYS, "order_id": "PO-2"}])["accepted"] == 2
+    assert vault_found(store, "--deep", check=0)[0] == "ok"
+
+
+def test_a_text_that_an_older_copy_does_not_have_is_told_by_the_doctor(store: Store, place: Place) -> None:
+    store.take([placed("PO-1"), SAYS])
+    place.rows(f"DELETE FROM {place.texts}")
+    assert store.take([placed("PO-2"), {**SAYS, "order_id": "PO-2"}])["accepted"] == 2, "a copy that is older starts"
+    assert vault_found(store, check=0)[0] == "ok"
+    state, said, do = vault_found(store, "--deep", check=1)
+    assert (state, "1 text that" in said, "bring back a newer one" in do) == ("wrong", True, True)
+
+
+def test_an_address_that_stood_in_it_is_missed_as_a_text_is(store: Store, place: Place) -> None:
+    store.take([placed("PO-1")])
+    store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "bea@example.org")
+    lose(place)
+    assert "1 address stood in one" in store.rescind("import", store.file([placed("PO-2")]), check=3).err
+    assert "1 address" in store.rescind("contacts", "show", "acme", "buyer", "b-7", check=3).err
+    assert not is_there(place)
+    assert vault_found(store, check=1)[0] == "wrong"
+
+
+def test_a_key_that_was_made_with_a_vault_says_that_there_was_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.take([placed("PO-1")])
+    for file in store.journal.glob("vault.sqlite*"):
+        file.unlink()
+    assert "so there was one" in store.rescind("import", store.file([placed("PO-2")]), check=3).err
+    assert vault_found(store, check=1)[0] == "wrong"
+
+
+def test_a_vault_of_an_earlier_release_is_known_by_its_texts(store: Store, place: Place) -> None:
+    store.take([placed("PO-1"), SAYS])
+    table = "about" if isinstance(place, SqlitePlace) else "vault_about"
+    assert len(place.rows(f"DELETE FROM {table} WHERE name NOT IN ('format', 'key') RETURNING name")) == 1
+    assert store.take([placed("PO-2"), {**SAYS, "order_id": "PO-2"}])["accepted"] == 2
+    assert vault_found(store, "--deep", check=0)[0] == "ok"
+
+
+def test_a_second_engine_on_the_same_vault_finds_it_known(store: Store, place: Place) -> None:
+    with lost_for_good(store):
+        assert store.take([placed("PO-1"), SAYS])["accepted"] == 2
+    assert vault_found(store, "--deep", check=0)[0] == "ok"
