@@ -282,7 +282,7 @@ def open_projecting(
     at = settings.views_at
 
     def opened() -> KeptViews:
-        found = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite"))
+        found = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite", own=True))
         if found.made_anew is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
             sys.stderr.write(f"rescind: the views are made anew from the log: {found.made_anew}\n")
         return found.views

@@ -79,6 +79,8 @@ class ViewsAt:
 
     path: Path | None
     postgresql: PostgresqlAt | None = None
+    own: bool = False
+    """Nobody named the file: it is where this program keeps its views by itself, whatever it looks like."""
 
     @property
     def kept(self) -> bool:
@@ -551,7 +553,7 @@ class Settings(BaseSettings):
         if self.views is not None:
             return views_at(self.views)
         directory = self.journal_at.directory
-        return ViewsAt(None if directory is None else directory / "views.sqlite")
+        return ViewsAt(None if directory is None else directory / "views.sqlite", own=True)
 
     @property
     def vault_at(self) -> VaultAt:

@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 @stored
 def replay(settings: "Settings", check: bool, as_json: bool) -> int:
     """Rebuild every view from the journal; readers see the old rows until the new ones are in their place."""
+    from consumers.views import ViewsDamaged
     from infra.replaying import run_replay
+    from infra.views.kept import ViewsOfAnotherRelease
 
-    with ExitStack() as stack:
-        report = run_replay(settings, check=check, progress=_bar(stack))
+    try:
+        with ExitStack() as stack:
+            report = run_replay(settings, check=check, progress=_bar(stack))
+    except (ViewsDamaged, ViewsOfAnotherRelease) as found:
+        if check:
+            raise No(str(found)) from None
+        raise
     if report.another_log is not None:
         raise No(f"{report.another_log}: make the views anew with `rescind replay`, or name others with --views")
     if as_json:

@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
-from consumers.views import Views
+from consumers.views import Views, ViewsError
 from infra.views.reading import Reading
-from projections.tables import Row, Table
+from projections.tables import SCHEMA_VERSION, Row, Table
 
 
 class Snapshot(Protocol):
@@ -50,6 +50,16 @@ class KeptViews(Reading, Views):
     @abstractmethod
     def close(self) -> None:
         """Let go. Questions that are being answered are answered first."""
+
+
+class ViewsOfAnotherRelease(ViewsError):
+    """The tables are of another version; whoever writes them next makes them anew, or says that it is too old."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"the views' tables are of version {version}, and this release's are {SCHEMA_VERSION}: make them anew with "
+            "`rescind replay`, or take the release that made them"
+        )
 
 
 V_co = TypeVar("V_co", bound=KeptViews, covariant=True)

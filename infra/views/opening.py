@@ -5,7 +5,7 @@ from types import ModuleType
 from consumers.views import ViewsUnavailable
 from infra.settings import ViewsAt
 from infra.views.kept import KeptViews, Opened
-from infra.views.sqlite import open_sqlite_views
+from infra.views.sqlite import existing_sqlite_views, open_sqlite_views
 
 
 def open_views(at: ViewsAt) -> Opened[KeptViews]:
@@ -17,15 +17,16 @@ def open_views(at: ViewsAt) -> Opened[KeptViews]:
         opened: Opened[KeptViews] = postgresql_client().open_postgresql_views(at.postgresql)
         return opened
     assert at.path is not None
-    return open_sqlite_views(at.path)
+    return open_sqlite_views(at.path, own=at.own)
 
 
 def existing_views(at: ViewsAt) -> KeptViews | None:
-    """The views there, if there are any. ViewsError."""
+    """The views there, if there are any; nothing is made, moved or made anew. ViewsError, also where they are damaged
+    (ViewsDamaged) or of another release (ViewsOfAnotherRelease)."""
     if at.postgresql is not None:
         there: KeptViews | None = postgresql_client().existing_postgresql_views(at.postgresql)
         return there
-    return open_views(at).views if at.path is not None and at.path.exists() else None
+    return None if at.path is None else existing_sqlite_views(at.path, own=at.own)
 
 
 def postgresql_client() -> ModuleType:

@@ -22,7 +22,6 @@ from consumers.views import (
     Position,
     PositionMoved,
     ViewsDamaged,
-    ViewsError,
     ViewsUnavailable,
 )
 from domain.instants import Instant
@@ -30,7 +29,7 @@ from infra.postgresql.address import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect
 from infra.views import postgresql_tables as tables
 from infra.views import sql
-from infra.views.kept import KeptViews, Opened
+from infra.views.kept import KeptViews, Opened, ViewsOfAnotherRelease
 from infra.views.postgresql_dialect import Snapshot, connection, explained, placed
 from infra.views.reading import Row
 from projections.changes import Changes
@@ -73,16 +72,6 @@ def existing_postgresql_views(at: PostgresqlAt) -> "PostgresqlViews | None":
     if there is None:
         return None
     raise ViewsOfAnotherRelease(there.version)
-
-
-class ViewsOfAnotherRelease(ViewsError):
-    """The tables are of another version; whoever writes them next makes them anew, or says that it is too old."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(
-            f"the views' tables are of version {version}, and this release's are {SCHEMA_VERSION}: make them anew with "
-            "`rescind replay`, or take the release that made them"
-        )
 
 
 class PostgresqlViews(KeptViews):

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -30,7 +30,7 @@ from consumers.views import (
 )
 from domain.instants import Instant, format_instant
 from infra.views import sql
-from infra.views.kept import KeptViews, Opened
+from infra.views.kept import KeptViews, Opened, ViewsOfAnotherRelease
 from infra.views.reading import Row
 from projections.tables import BOOKKEEPING, DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, TABLES, Cell, Table
 from projections.tables import Row as TableRow
@@ -39,12 +39,13 @@ _APPLICATION: Final = 0x72736376
 """``PRAGMA application_id`` of a views file."""
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""
+_ANEW: Final = ": make them anew with `rescind replay`"
 _READERS: Final = 8
 """Reading connections that are kept open."""
 
 
-def open_sqlite_views(path: Path) -> Opened["SqliteViews"]:
-    """The views in this file, made if need be.
+def open_sqlite_views(path: Path, *, own: bool = False) -> Opened["SqliteViews"]:
+    """The views in this file, made if need be. ``own``: nobody named the file, so whatever is there was ours.
 
     ViewsError if the file is something else, or of a newer release; ViewsUnavailable if it cannot be opened.
     """
@@ -52,19 +53,13 @@ def open_sqlite_views(path: Path) -> Opened["SqliteViews"]:
     made_anew = None if path.exists() and path.stat().st_size else "there was no file"
     if made_anew is None:
         try:
-            if _marker(path).exists():
-                raise ViewsDamaged("found while it was used")
-            version = _version(path)
+            version = _version(path, own)
         except ViewsDamaged as wrong:
             moved = _move_aside(path)
-            made_anew = f"the file was damaged ({wrong}); it is kept as {moved.name}"
+            damage = str(wrong).removesuffix(_ANEW)
+            made_anew = f"the file was damaged ({damage}); it is kept as {moved.name}"
             _marker(path).unlink(missing_ok=True)
         else:
-            if version > SCHEMA_VERSION:
-                raise ViewsError(
-                    f"{path} was written by a newer release (tables of version {version}, this one knows "
-                    f"{SCHEMA_VERSION}): install that release, or name another file with --views"
-                )
             if 0 < version < SCHEMA_VERSION:
                 _move_aside(path)
                 made_anew = f"its tables were of version {version}, and this release's are {SCHEMA_VERSION}"
@@ -73,14 +68,39 @@ def open_sqlite_views(path: Path) -> Opened["SqliteViews"]:
     return Opened(SqliteViews(path), made_anew)
 
 
-def _version(path: Path) -> int:
-    """The version of the tables in a file; 0 for an empty database. ViewsDamaged, ViewsError if it is no views file."""
-    with _explained(path):
+def existing_sqlite_views(path: Path, *, own: bool = False) -> "SqliteViews | None":
+    """The views in this file, if there are any. Nothing is made, moved, or remembered beside it.
+
+    ViewsDamaged; ViewsOfAnotherRelease; ViewsError if the file is something else.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return None
+    try:
+        version = _version(path, own)
+    except ViewsDamaged as wrong:
+        damage = str(wrong).removesuffix(_ANEW)
+        raise ViewsDamaged(f"the views in {path} are damaged ({damage}){_ANEW}") from None
+    if 0 < version < SCHEMA_VERSION:
+        raise ViewsOfAnotherRelease(version)
+    return SqliteViews(path, only_there=True) if version else None
+
+
+def _version(path: Path, own: bool) -> int:
+    """The version of the tables in a file, this release's or an earlier one; 0 for an empty database. The file is read
+    and not changed. ViewsDamaged; ViewsError if it is no views file, or of a newer release."""
+    if _marker(path).exists():
+        raise ViewsDamaged("found while it was used")
+    application = 0
+    with _explained(path, remember=False):
         db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY)
         try:
             [application] = db.execute("PRAGMA application_id").fetchone()
             [version] = db.execute("PRAGMA user_version").fetchone()
             known = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        except sqlite3.DatabaseError as wrong:
+            if wrong.sqlite_errorcode & 0xFF not in _DAMAGE or own or _APPLICATION in (application, _id_in(path)):
+                raise
+            raise ViewsError(f"{path} is no file of views: name another one with --views") from None
         finally:
             db.close()
     if application == _APPLICATION:
@@ -88,10 +108,21 @@ def _version(path: Path) -> int:
             version == SCHEMA_VERSION and not known >= {table.name for table in (*TABLES, *BOOKKEEPING)}
         ):
             raise ViewsDamaged("tables are missing")
+        if version > SCHEMA_VERSION:
+            raise ViewsError(
+                f"{path} was written by a newer release (tables of version {version}, this one knows "
+                f"{SCHEMA_VERSION}): install that release, or name another file with --views"
+            )
         return int(version)
     if known or application or version:
         raise ViewsError(f"{path} is a database of something else: name another file with --views")
     return 0
+
+
+def _id_in(path: Path) -> int:
+    """What stands where SQLite has the application id, in a file that SQLite does not read: nobody has locks on it."""
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(72)[68:], "big")
 
 
 def _marker(path: Path) -> Path:
@@ -128,20 +159,25 @@ def _use_wal(db: sqlite3.Connection) -> None:
 class SqliteViews(KeptViews):
     """The Views port and the questions of Reading over one file; several processes may have it open."""
 
-    def __init__(self, path: Path, *, side: bool = False) -> None:
-        """``side``: a file that is thrown away if it is not finished; it is written without any caution."""
+    def __init__(self, path: Path, *, side: bool = False, only_there: bool = False) -> None:
+        """``side``: a file that is thrown away if it is not finished; it is written without any caution.
+        ``only_there``: for somebody who does not make views anew; damage is not remembered for who does."""
         self.path = path
+        self._remember = not only_there
         self._side = side
         self._write_lock = Lock()
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
-        with _explained(path):
+        with self._explained():
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY, check_same_thread=False)
             try:
                 self._prepare()
             except BaseException:
                 self._db.close()
                 raise
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return _explained(self.path, self._remember)
 
     def _prepare(self) -> None:
         db = self._db
@@ -224,7 +260,7 @@ class SqliteViews(KeptViews):
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._write_lock, _explained(self.path):
+        with self._write_lock, self._explained():
             if self._closed:
                 raise ViewsUnavailable(f"{self.path} was closed")
             self._db.execute("BEGIN IMMEDIATE")
@@ -256,7 +292,7 @@ class SqliteViews(KeptViews):
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """A connection of one's own for a while. A side file has but its one."""
-        with _explained(self.path):
+        with self._explained():
             if self._side:
                 yield self._db
                 return
@@ -306,7 +342,7 @@ class SqliteViews(KeptViews):
         """Put the side file's content in place of this one's, in one transaction: readers see the old rows or the new
         ones. A projector that is at work here finds that the position has moved, and goes on from the new one."""
         side.finish()
-        with self._write_lock, _explained(self.path):
+        with self._write_lock, self._explained():
             side._db.backup(self._db)
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -374,9 +410,12 @@ _UNAVAILABLE: Final = frozenset(
 _REFUSED: Final = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})
 
 
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """SQLite's errors as those of the port."""
+def _explained(path: Path, remember: bool) -> Iterator[None]:
+    """SQLite's errors as those of the port. ``remember`` damage: the next start makes the views anew."""
     try:
         yield
     except OverflowError as wrong:
@@ -387,6 +426,8 @@ def _explained(path: Path) -> Iterator[None]:
             raise ViewsUnavailable(f"{path} cannot be used at the moment: {wrong}") from wrong
         if code in _REFUSED or isinstance(wrong, (sqlite3.InterfaceError, sqlite3.ProgrammingError)):
             raise RowsRefused(str(wrong)) from wrong
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if not remember:
+            raise ViewsDamaged(f"{wrong}{_ANEW}") from wrong
+        if code in _DAMAGE:
             _marker(path).touch()
         raise ViewsDamaged(f"{wrong}: start again, and the views are made anew from the log") from wrong

@@ -1,12 +1,15 @@
 """The file of SQLite views: made when it is missing, made anew when it is damaged, left alone when it is not ours."""
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from consumers.views import ViewsDamaged, ViewsError, ViewsUnavailable
-from infra.views.sqlite import open_sqlite_views
+from infra.views.kept import ViewsOfAnotherRelease
+from infra.views.sqlite import existing_sqlite_views, open_sqlite_views
 from projections.tables import SCHEMA_VERSION
 from tests.contract.views.filled import history, project
 
@@ -46,7 +49,7 @@ def test_a_damaged_file_is_kept_aside_and_made_anew(path: Path, damage: str) -> 
                 db.execute("DROP TABLE refunds")
             db.close()
 
-    opened = open_sqlite_views(path)
+    opened = open_sqlite_views(path, own=damage == "nonsense")
     try:
         if opened.made_anew is None:  # what is wrong shows only when it is used: the next start makes it anew
             with pytest.raises(ViewsDamaged):
@@ -83,6 +86,54 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
         open_sqlite_views(place)
 
     assert place.read_bytes() == before
+
+
+@pytest.mark.parametrize("opening", [open_sqlite_views, existing_sqlite_views])
+@pytest.mark.parametrize("content", [b"my diary\n", b"my diary, a long one\n" * 999, b"SQLite format 3\0 is its title"])
+def test_a_file_that_somebody_named_by_mistake_is_left_alone(
+    tmp_path: Path, content: bytes, opening: Callable[[Path], object]
+) -> None:
+    diary = tmp_path / "diary.txt"
+    diary.write_bytes(content)
+
+    with pytest.raises(ViewsError, match="is no file of views: name another one"):
+        opening(diary)
+
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"diary.txt": content}
+
+
+@pytest.mark.parametrize("damage", ["header", "middle", "version", "marked"])
+def test_who_only_reads_makes_nothing_anew_and_leaves_nothing_behind(
+    path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytearray(path.read_bytes())
+    match damage:
+        case "header":
+            content[:16] = bytes(16)
+        case "middle":
+            content[4096:] = b"\xff" * (len(content) - 4096)
+        case "version":
+            monkeypatch.setattr("infra.views.sqlite.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        case _:
+            Path(f"{path}.damaged").touch()
+    path.write_bytes(content)
+    before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+    def ask() -> None:
+        views = existing_sqlite_views(path)
+        assert views is not None
+        with closing(views):
+            views.counts("acme")
+
+    with pytest.raises(ViewsOfAnotherRelease if damage == "version" else ViewsDamaged, match="rescind replay"):
+        ask()
+
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+def test_where_there_are_no_views_who_only_reads_makes_none(tmp_path: Path) -> None:
+    assert existing_sqlite_views(tmp_path / "nowhere" / "views.sqlite") is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tables_of_a_newer_release_are_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,37 @@ def test_views_that_are_damaged_or_changed_are_made_anew_by_replay(kept: Store) 
     assert kept.rescind("replay", "--check", "--json").json["clean"]
 
 
+@pytest.mark.parametrize("damage", ["first page", "everything but it", "not ours"])
+def test_who_only_asks_leaves_damaged_views_as_they_are(kept: Store, damage: str) -> None:
+    settle(kept.views)
+    content = bytearray(kept.views.read_bytes())
+    match damage:
+        case "first page":
+            content[:40] = bytes(40)
+        case "everything but it":
+            content[4096:] = b"\xff" * (len(content) - 4096)
+        case _:
+            content = bytearray(b"my diary\n" * 999)
+    kept.views.write_bytes(content)
+    beside = sorted(kept.place.iterdir())
+
+    assert kept.rescind("order", "show", "--po", "PO-000001", "--json").json["order_id"] == "PO-000001"
+    assert findings(kept, check=1)["views"][0] == "wrong"
+    checked = kept.rescind("replay", "--check", check=3 if damage == "not ours" else 1)
+    assert ("rescind replay" in checked.err) is (damage != "not ours")
+    kept.rescind("dead-letters", "list", check=None)
+    assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, content)
+
+    if damage == "not ours":
+        assert "is no file of views: name another one with --views" in kept.rescind("replay", check=3).err
+        assert "is no file of views" in kept.rescind("serve", "--port", "0", check=3).err
+        assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, content)
+    else:
+        made = kept.rescind("replay")
+        assert damage != "first page" or "the views are made anew from the log: the file was damaged" in made.err
+        assert kept.rescind("replay", "--check", "--json").json["clean"]
+
+
 def test_views_that_are_gone_are_filled_again(kept: Store) -> None:
     before = kept.everything()
     for file in kept.place.glob("views.sqlite*"):
