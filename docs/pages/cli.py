@@ -5,7 +5,7 @@ import re
 import click
 
 from docs.pages.text import NOTE
-from infra.cli.main import SUBCOMMANDS, cli
+from infra.cli.commands import SUBCOMMANDS, cli
 
 SHARED = ("config", "journal", "views", "help")
 """Options that every command has: told once."""
@@ -18,8 +18,9 @@ EXITS = (
         "2",
         "what was asked cannot be read: an unknown option, a setting, a file that is not there or may not be written",
     ),
-    ("3", "unavailable: no journal, a log that has lost something, a server elsewhere; the sentence says what to do"),
-    ("130, 143", "ended by ctrl-C, by SIGTERM"),
+    ("3", "unavailable: no journal, a log that lost something, no room for the answer; the sentence says what to do"),
+    ("130, 143", "ended by ctrl-C, by SIGTERM; a server that listens ends with 0 when SIGTERM tells it to"),
+    ("141", "neither yes nor no: whoever read the answer went before its end (`| head`), as SIGPIPE ends a program"),
 )
 
 

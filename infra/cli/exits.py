@@ -7,6 +7,8 @@ EXIT_NO: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 EXIT_INTERRUPTED: Final = 130
+EXIT_NOBODY_READS: Final = 141
+"""Neither yes nor no: whoever read the answer has gone, as a program says that SIGPIPE ends."""
 EXIT_TERMINATED: Final = 143
 
 
@@ -20,6 +22,10 @@ class Wrong(Exception):
 
 class Unavailable(Exception):
     """It cannot be done now; the message says why, and what to do."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C: everything is closed on the way out."""
 
 
 class Terminated(BaseException):

@@ -1,106 +1,82 @@
-"""The command line's door: `rescind`. Subcommands are loaded when they are called; errors become one sentence and an
-exit code: 0 done, 1 the answer is no or a check failed, 2 usage, 3 unavailable, 130 ctrl-C."""
+"""The command line's door: `rescind`. Errors become one sentence and an exit code: 0 done, 1 the answer is no or a
+check failed, 2 usage, 3 unavailable, 130 ctrl-C, 141 nobody reads the answer, 143 SIGTERM.
 
-import io
-import os
-import signal
+Nothing is loaded before signals and outputs are in order: commands and what they stand on are, behind this door.
+"""
+
 import sys
-from importlib import import_module
-from types import FrameType
-from typing import Final, NoReturn
+from typing import NoReturn
 
-import click
-
-from infra.cli.exits import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, Terminated, explain
-
-# name: (module, attribute, what it does)
-SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
-    "serve": ("serve", "serve", "Everything in one process: HTTP, pages, engine, views."),
-    "import": ("importing", "import_", "Import history: a commands file, or the Olist folder."),
-    "order": ("order", "order", "Ask about an order, or cancel it."),
-    "policy": ("policy", "policy", "The policies in force: list, show, explain, compare, publish."),
-    "seller": ("seller", "seller", "A seller's standing: counts, rate, limit, window."),
-    "reasons": ("reasons", "reasons", "Reasons of cancellations, and other houses' codes for them."),
-    "whatif": ("whatif", "whatif", "What would have happened under another policy."),
-    "notices": ("notices", "notices", "Who was told what: list, show, send again."),
-    "contacts": ("contacts", "contacts", "Where buyers and sellers are reached."),
-    "deadlines": ("deadlines", "deadlines", "What falls due."),
-    "journal": ("journal", "journal", "What stands in the journal."),
-    "topics": ("topics", "topics", "The Kafka topics of a journal: make them, check them."),
-    "replay": ("replay", "replay", "Rebuild every view from the journal, or compare them with it."),
-    "dead-letters": ("dead_letters", "dead_letters", "What could not be read, told or published."),
-    "doctor": ("doctor", "doctor", "Is everything in order, and if not, what to do."),
-    "bench": ("bench", "bench", "Measure, side by side with what it is compared with."),
-}
-
-
-class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own, imported when they are needed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(SUBCOMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in SUBCOMMANDS:
-            return None
-        module, attribute, _ = SUBCOMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f"infra.cli.{module}"), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, what) for name, (_, _, what) in SUBCOMMANDS.items()])
-
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--config", metavar="FILE", help="Settings file (TOML); otherwise RESCIND_CONFIG names it.")
-@click.option(
-    "--journal", metavar="URL", help="The journal: sqlite:///DIR[?partitions=N], kafka://HOST:PORT/PREFIX, or memory:"
+from infra.cli.ending import ENDING
+from infra.cli.exits import (
+    EXIT_INTERRUPTED,
+    EXIT_NOBODY_READS,
+    EXIT_TERMINATED,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+    Terminated,
+    explain,
 )
-@click.option("--views", metavar="URL", help="The views: sqlite:///FILE, postgresql://…, or memory:")
-@click.version_option(package_name="rescind", message="rescind %(version)s")
-def cli(config: str | None, journal: str | None, views: str | None) -> None:
-    """Decides order cancellations, and proves what it decided.
-
-    Every command takes --config, --journal and --views too; every setting is also an environment variable RESCIND_….
-    """
+from infra.cli.outlets import CLOSED, NobodyReads, OutputLost, open_outlets
 
 
 def main() -> NoReturn:
     """What the console script calls."""
-    signal.signal(signal.SIGTERM, _terminate)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    answers = open_outlets()
+    ENDING.begin()
+    try:
+        code = run(sys.argv[1:]) if answers else _closed()
+        ENDING.end()
+    except (KeyboardInterrupt, Terminated):  # between two lines of this
+        ENDING.end()
+        code = ENDING.code or 0
+    sys.exit(code)
+
+
+def _closed() -> int:
+    sys.stderr.write(f"rescind: {CLOSED}\n")
+    return EXIT_UNAVAILABLE
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code."""
     try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        ENDING.heard()
+        return EXIT_INTERRUPTED
+    except Terminated:
+        ENDING.heard()
+        return EXIT_TERMINATED
+    except NobodyReads:
+        return EXIT_NOBODY_READS
+    except OutputLost as lost:
+        sys.stderr.write(f"rescind: {lost}\n")
+        return EXIT_UNAVAILABLE
+
+
+def _run(arguments: list[str]) -> int:
+    import click
+
+    from infra.cli.commands import cli
+
+    try:
         code = cli.main(arguments, prog_name="rescind", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
     except click.UsageError as wrong:
         wrong.show()
         return EXIT_USAGE
-    except (KeyboardInterrupt, click.Abort):
-        return EXIT_INTERRUPTED
-    except Terminated:
-        return EXIT_TERMINATED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except click.Abort:
+        return ENDING.code or EXIT_INTERRUPTED
+    except (NobodyReads, OutputLost):
+        raise
     except Exception as wrong:
+        if ENDING.code is not None:  # a library has made something else of the signal
+            ENDING.heard()
+            return ENDING.code
         found = explain(wrong)
         if found is None:
             raise
         code, sentence = found
-        click.echo(f"rescind: {sentence}", err=True)
+        sys.stderr.write(f"rescind: {sentence}\n")
     return code if isinstance(code, int) else 0
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated

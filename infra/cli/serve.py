@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from infra.cli.ending import ENDING
 from infra.cli.exits import EXIT_UNAVAILABLE, Terminated, Unavailable, Wrong
 from infra.cli.options import stored
 
@@ -54,6 +55,7 @@ def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
         except NotFree as taken:
             raise Unavailable(str(taken)) from None
         except Terminated:
+            ENDING.heard()
             return 0 if app.broken is None else EXIT_UNAVAILABLE
     return 0
 

@@ -174,12 +174,12 @@ def test_who_only_asks_leaves_damaged_views_as_they_are(kept: Store, damage: str
     checked = kept.rescind("replay", "--check", check=3 if damage == "not ours" else 1)
     assert ("rescind replay" in checked.err) is (damage != "not ours")
     kept.rescind("dead-letters", "list", check=None)
-    assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, content)
+    assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, bytes(content))
 
     if damage == "not ours":
         assert "is no file of views: name another one with --views" in kept.rescind("replay", check=3).err
         assert "is no file of views" in kept.rescind("serve", "--port", "0", check=3).err
-        assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, content)
+        assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, bytes(content))
     else:
         made = kept.rescind("replay")
         assert damage != "first page" or "the views are made anew from the log: the file was damaged" in made.err

@@ -1,0 +1,99 @@
+"""An answer that cannot be told: a sentence and exit 3 where there is no room for it, 141 where the reader has gone."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import IO
+
+import pytest
+
+from tests.integration.cli.driving import RESCIND, Done, Store, lives, placed
+
+ANSWERS = [
+    ("--help",),
+    ("order", "show", "acme/PO-000001"),
+    ("order", "show", "acme/PO-000001", "--json"),
+    ("journal", "tail"),
+    ("reasons", "list", "--house", "ebay"),
+    ("doctor",),
+    ("replay",),
+    ("policy", "explain", "big-box"),
+    ("deadlines", "list", "--json"),
+]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("outlets"))
+    store.take(lives(0, 12))
+    return store
+
+
+def told(store: Store, arguments: tuple[object, ...], out: IO[bytes] | int, redirected: str = "") -> Done:
+    """A command of its own process whose standard output is ``out``; ``redirected`` as a shell says it."""
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {redirected}', RESCIND, *map(str, arguments)],
+        env=store.environment,
+        cwd=store.place,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        timeout=120,
+        check=False,
+    )
+    return Done(done.returncode, "", done.stderr.decode())
+
+
+@contextmanager
+def read_by_nobody() -> Iterator[int]:
+    """The end of a pipe whose other end is closed."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize("arguments", ANSWERS, ids=" ".join)
+def test_where_the_reader_has_gone_the_answer_is_neither_yes_nor_no(kept: Store, arguments: tuple[str, ...]) -> None:
+    with read_by_nobody() as out:
+        assert told(kept, arguments, out) == Done(141, "", "")
+
+
+@pytest.mark.parametrize("arguments", ANSWERS, ids=" ".join)
+def test_where_there_is_no_room_it_is_said_in_a_sentence(kept: Store, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as out:
+        done = told(kept, arguments, out)
+    assert done.code == 3
+    assert done.err.startswith("rescind: standard output cannot be written (No space left on device)")
+    assert done.err.count("\n") == 1
+
+
+def test_without_a_standard_output_nothing_is_done(store: Store) -> None:
+    done = told(store, ("import", store.file([placed("PO-1")])), subprocess.DEVNULL, ">&-")
+    assert (done.code, done.err.count("\n")) == (3, 1)
+    assert "standard output is closed" in done.err and "/dev/null" in done.err
+    assert not store.journal.exists()
+
+
+@pytest.mark.parametrize("redirected", ["2>&-", "2>/dev/full", "<&-", "<&- 2>&-"])
+def test_without_input_or_error_the_answer_is_the_same(kept: Store, redirected: str) -> None:
+    with open(kept.place / "answer", "w+b") as out:
+        assert told(kept, ("order", "show", "acme/PO-000001", "--json"), out, redirected).code == 0
+        out.seek(0)
+        assert out.read() == kept.rescind("order", "show", "acme/PO-000001", "--json").out.encode()
+    assert told(kept, ("order", "show", "acme/PO-404"), subprocess.DEVNULL, redirected).code == 1
+    assert told(kept, ("import", "-"), subprocess.DEVNULL, redirected).code == 0
+
+
+def test_who_follows_the_journal_ends_with_its_reader(kept: Store) -> None:
+    process = kept.begin("journal", "tail", "-f", "-n", "1")
+    assert process.stdout is not None and process.stderr is not None
+    with closing(process.stderr):
+        assert process.stdout.readline()
+        process.stdout.close()
+        kept.take([placed("PO-more")])
+        assert process.wait(60) == 141
+        assert process.stderr.read() == b""
