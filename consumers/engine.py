@@ -341,6 +341,11 @@ class Engine:
         return max(0, min(min(wake_at) - self._steady, self.limits.poll))
 
     @property
+    def unwritable(self) -> str | None:
+        """Why nothing is written at the moment, as the last append's answer has it. From any thread."""
+        return self._writer.trouble or self.control.writer.trouble
+
+    @property
     def caught_up(self) -> bool:
         """Whether every followed partition and the control log are read to their ends as they are now. Asks the log."""
         if self.stopped or self.trouble or self._partitions.arrivals or self.control.next_offset < self.control.end():

@@ -124,7 +124,8 @@ class Judge:
         partition = job.partition
         if command is not None and self._imports.is_open(partition, command.marketplace):
             message = (
-                f"history is being imported into {command.marketplace}; nothing live is decided until it is closed"
+                f"history is being imported into {command.marketplace}; nothing live is decided until that is closed. "
+                "If the import was broken off: run it again, or close it with `rescind import --finish`"
             )
             self.finish(job, unavailable("import-open", message))
             return None

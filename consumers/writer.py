@@ -110,6 +110,9 @@ class Writer:
         self._unknown: list[tuple[Instant, _Proposed]] = []
         self._in_flight = 0
         self._closed = False
+        self.trouble: str | None = None
+        """Why the last append was not written, or perhaps not; None where it was, or where the record itself was at
+        fault."""
 
     def propose(self, partition: int, key: bytes, data: bytes, done: Done, commit: Commit | None = None) -> None:
         """Queue a commit. ``done`` is called once, from ``step``, ``admitted``, ``rejected`` or ``close``.
@@ -269,7 +272,11 @@ class Writer:
         for sent in answered:
             self._lanes[sent.partition].records -= 1
             error = ConnectionError("given up") if sent.future.cancelled() else sent.future.exception()
-            if error is not None:
+            if error is None:
+                self.trouble = None
+            else:
+                if not isinstance(error, AppendRefused) or error.retriable:
+                    self.trouble = str(error)
                 self._failed([ours for ours in sent.commits if ours.open], error, now)
         return True
 

@@ -40,6 +40,7 @@ from infra.vault.belonging import open_vault_of
 from infra.vault.first import SealedFirst
 from infra.vault.kept import KeptVault
 from infra.vault.sealing import Sealing
+from infra.watching import Watch
 
 if TYPE_CHECKING:
     from infra.commands.running import Commanding
@@ -78,6 +79,7 @@ class App:
         notifying: "Notifying | None",
         commanding: "Commanding | None",
         sharing: "Sharing | None",
+        watch: Watch,
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -99,6 +101,8 @@ class App:
         """What takes commands from a topic; None where this process does not."""
         self.sharing = sharing
         """Which partitions are here, and who has the others; None where this process follows all of them."""
+        self.watch = watch
+        """What does not work for now."""
         self._loop = loop
         self._closing = closing
 
@@ -261,8 +265,11 @@ def _wire(
             settings, journal, slot.path, engine, vault, None if sharing is None else sharing.attending
         )
 
+    watch = Watch(engine, None if mode.history else where.directory)
+
     def step() -> bool:
         moved = engine.step(clock())
+        watch.look()
         with suppress(VaultUnavailable):  # who appends is told; here it is only that texts do not wait for an append
             vault.flush()
         return moved
@@ -321,6 +328,7 @@ def _wire(
         notifying,
         commanding,
         sharing,
+        watch,
         closing,
     )
 

@@ -2,9 +2,12 @@
 
 Another process may own the store (a server, an import). Its local state, slot 0, is read as it stands if it has reached
 the log's end as it was when we came; if it is behind and nobody owns it, we take it and bring it up to date; if its
-owner does not get on, we follow the log into a slot of our own. Nothing is ever appended here.
+owner does not get on, we follow the log into a slot of our own. Where that cannot be written (a full disk, another
+user's files) the log is followed in memory: a read needs no room. Nothing is ever appended here.
 """
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
 from domain.instants import Instant, format_instant
-from infra.local_state import Slot, claim_slot, open_local_state
+from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
 from infra.places import state_file
 from infra.stores import Store, store_of
 from schemas.codec import Undecodable, decode_event, event_data
@@ -147,7 +150,10 @@ def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], 
     first = directory / "state" / "0"
     if (found := _as_it_stands(journal, first, ends)) is not None:
         return found, None
-    slot = claim_slot(directory)
+    try:
+        slot = claim_slot(directory)
+    except OSError:
+        return _brought_up(journal, None, ends), None
     if slot.number > 0:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
@@ -155,7 +161,11 @@ def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], 
                 slot.release()
                 return found, None
             time.sleep(0.02)
-    return _brought_up(journal, slot, ends), slot
+    try:
+        return _brought_up(journal, slot, ends), slot
+    except (LocalStateUnavailable, OSError, sqlite3.OperationalError):
+        slot.release()
+        return _brought_up(journal, None, ends), None
 
 
 def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Follower] | None:
@@ -179,15 +189,25 @@ def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Fo
     return found
 
 
-def _brought_up(journal: Journal, slot: Slot, ends: list[int]) -> dict[int, Follower]:
-    """Followers over our own slot, advanced to ``ends``."""
+def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[int, Follower]:
+    """Followers over our own slot (None: in memory), advanced to ``ends``."""
     found: dict[int, Follower] = {}
-    for partition, end in enumerate(ends):
-        state = open_local_state(state_file(slot.path, partition), partition, journal.partitions).state
-        follower = found[partition] = Follower(journal, partition, state, _Nobody())
-        follower.start()
-        while follower.next_offset < end and follower.advance():
-            pass
+    try:
+        for partition, end in enumerate(ends):
+            if slot is None:
+                state: LocalState = memory_local_state(partition, journal.partitions)
+            else:
+                state = open_local_state(state_file(slot.path, partition), partition, journal.partitions).state
+            follower = found[partition] = Follower(journal, partition, state, _Nobody())
+            follower.start()
+            while follower.next_offset < end and follower.advance():
+                pass
+            state.write()
+    except BaseException:
+        for follower in found.values():
+            with contextlib.suppress(LocalStateUnavailable, sqlite3.Error):
+                follower.state.close()
+        raise
     return found
 
 

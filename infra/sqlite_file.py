@@ -5,6 +5,7 @@ first close of any handle). The next process that ends then believes to be the l
 still writes to: what was acknowledged is gone.
 """
 
+import shutil
 import sqlite3
 import struct
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Final, Literal
 
 Wrong = Literal["is no SQLite file", "is of another kind", "was cut off"]
 
+_ROOM: Final = 65_536
+"""Bytes free on a disk below which SQLite cannot so much as open a file."""
 _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 _LOCKED: Final = 0x40000000
@@ -36,7 +39,8 @@ def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) 
             missing = set(range(path.stat().st_size // size + 1, pages + 1)) - {_LOCKED // size + 1}
             return "was cut off" if missing and not missing <= _pages_in_wal(path, size) else None
         finally:
-            connection.execute("COMMIT")
+            if connection.in_transaction:  # else SQLite has ended it, and what it said of that is told
+                connection.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         code = error.sqlite_errorcode & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
@@ -44,6 +48,18 @@ def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) 
         if code == sqlite3.SQLITE_CORRUPT:  # its first page says that there are more
             return "was cut off"
         raise
+
+
+def why(error: sqlite3.Error, path: Path | None) -> str:
+    """What SQLite said; of a file on a disk without room also that, for which it has several names."""
+    said = str(error)
+    if path is not None and "full" not in said:
+        try:
+            if shutil.disk_usage(path.parent).free < _ROOM:
+                return f"{said} (the disk is full)"
+        except OSError:
+            pass
+    return said
 
 
 def _pages_in_wal(path: Path, size: int) -> set[int]:

@@ -53,6 +53,7 @@ def import_(
 ) -> int:
     from consumers.ports import IMPORT, IMPORT_LIVE
     from infra.app import open_app
+    from infra.importing.holding import held
 
     if finish == (file is not None):
         raise Wrong("name one input: a FILE, - for standard input, or --finish to close what was broken off")
@@ -65,6 +66,7 @@ def import_(
     with ExitStack() as stack:
         source = None if file is None else stack.enter_context(closing(_opened(file, form, policy, house)))
         to_report = None if report is None else stack.enter_context(Written("--report", report))
+        stack.enter_context(held(settings.journal_at.directory))
         app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
         app.catch_up()
         if source is None:
@@ -126,9 +128,12 @@ def _run(app: "App", source: "Input", wishes: "Wishes", name: str, as_json: bool
 
 
 def _finish(app: "App", until: Instant | None, as_json: bool) -> int:
-    from infra.importing.pipeline import finish_imports
+    from infra.importing.pipeline import ImportFailed, finish_imports
 
-    closed = finish_imports(app, until)
+    try:
+        closed = finish_imports(app, until)
+    except ImportFailed as failed:
+        raise Unavailable(f"{failed}; what is open stays so, the same command again closes it") from None
     _catch_up(app)
     if as_json:
         print_json([{"marketplace": m, "input": sha256.hex(), "deadlines_reached": n} for m, sha256, n in closed])

@@ -22,6 +22,7 @@ from infra.app import App
 from infra.demo.shops import BUYERS, SHOPS, Shop
 from infra.demo.stories import AFTERWARDS, CANCELING, COMMON, Tell, name
 from infra.demo.story import Story
+from infra.importing.holding import held
 
 MARKETPLACE: Final = "demo"
 FIRST_NUMBER: Final = 40_101
@@ -125,6 +126,13 @@ def seed(app: App) -> int:
             raise NotEmpty(f"the store is not empty, and not filled by this demo (it has the order {other})")
     elif begun is not None and _is_closed(app, source):
         return 0
+    with held(app.directory):
+        _import(app, source, bodies, now)
+    return len(bodies)
+
+
+def _import(app: App, source: bytes, bodies: list[Body], now: Instant) -> None:
+    """All of it as history, on the demo's own policy."""
     _done(app.engine.publish(policy()), "the demo's policy")
     _done(app.engine.open_import(MARKETPLACE, source), "the import")
     waiting: deque[tuple[Body, Future[Outcome]]] = deque()
@@ -135,7 +143,6 @@ def seed(app: App) -> int:
     while waiting:
         _take(*waiting.popleft())
     _done(app.engine.close_import(MARKETPLACE, source, now), "the import's end")
-    return len(bodies)
 
 
 def policy() -> PolicyDocument:

@@ -13,6 +13,7 @@ from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from domain.instants import MINUTE
 from infra.examining.findings import Finding, Progress
+from infra.importing.holding import WHAT_TO_DO, is_held
 from infra.local_state import open_local_state
 from infra.local_state.slots import is_claimed, slot_path
 from infra.places import clock, state_file
@@ -103,13 +104,18 @@ def _slot(directory: Path, number: int, journal: Journal, *, deep: bool) -> Iter
     said += ", every commit judged anew comes out the same" if deep else ""
     yield Finding(name, "ok", said)
     if number == 0:
-        yield from _told(imports, parked)
+        yield from _told(imports, parked, is_held(directory))
 
 
-def _told(imports: Imports, parked: int) -> Iterator[Finding]:
+def _told(imports: Imports, parked: int, held: bool) -> Iterator[Finding]:
+    """``held``: whether somebody imports on this machine now. On a cluster it may be somebody on another one."""
     for marketplace, sha256 in sorted(imports.inputs()):
-        said = f"the input {sha256.hex()[:16]}… is being imported into {marketplace}, or was broken off"
-        yield Finding("imports", "note", said, "run the same import again, or close it with `rescind import --finish`")
+        said = f"the input {sha256.hex()[:16]}… is being imported into {marketplace}"
+        if held:
+            yield Finding("imports", "note", f"{said}: no live write is taken there, no deadline fires until it ends")
+        else:
+            said += ", but by nobody on this machine: no live write is taken there, and no deadline fires"
+            yield Finding("imports", "wrong", said, WHAT_TO_DO)
     if parked:
         said = f"{parked} malformed commits are parked: they never became part of the history"
         yield Finding("log", "note", said, "find out who else writes to this log")

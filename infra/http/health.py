@@ -40,8 +40,9 @@ def router(app: App) -> APIRouter:
             if not app.sharing.attending.settled:
                 waits = "; ".join(dict(app.sharing.attending.trouble).values()) or "partitions are being taken up"
                 return unavailable("not-caught-up", waits).response()
+        troubled = app.watch.trouble
         beside = {"erasing": app.erasing, "notices": app.notifying, "views": app.views, "commands": app.commanding}
-        troubled = {name: of.trouble for name, of in beside.items() if of is not None and of.trouble is not None}
+        troubled |= {name: of.trouble for name, of in beside.items() if of is not None and of.trouble is not None}
         return json_response({"status": "ready"} | ({"trouble": troubled} if troubled else {}))
 
     for path, asked, summary in (("/healthz", healthz, "Alive"), ("/readyz", readyz, "Caught up with the log")):

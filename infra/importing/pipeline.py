@@ -30,6 +30,10 @@ CHUNK: Final = 256
 MOST_BAD_LINES: Final = 100
 PATIENCE: Final = 120.0
 """Seconds without any answer before the import gives up."""
+UNWRITTEN: Final = 20.0
+"""Seconds for which nothing could be written before it does."""
+LOOK: Final = 1.0
+"""Seconds of waiting between two looks at whether anything is written."""
 
 
 class ImportFailed(Exception):
@@ -97,7 +101,7 @@ def finish_imports(app: App, until: Instant | None) -> list[tuple[str, bytes, in
     found = []
     reached = {name: _reach(app, name, until) for name in sorted({name for name, _ in open_now})}
     for marketplace, sha256 in sorted(open_now):
-        _settled(app.engine.close_import(marketplace, sha256, until))
+        _settled(app, app.engine.close_import(marketplace, sha256, until))
         found.append((marketplace, sha256, reached[marketplace]))
     return found
 
@@ -106,10 +110,27 @@ def _reach(app: App, marketplace: str, until: Instant | None) -> int:
     return 0 if until is None else app.engine.reach(marketplace, until).result()
 
 
-def _settled(written: Future[Outcome]) -> None:
-    outcome = written.result(PATIENCE)
+def _settled(app: App, written: Future[Outcome]) -> None:
+    outcome = _answer(app, written, "the import's opening or closing")
     if outcome.kind != "accepted":
         raise ImportFailed(f"the import could not be opened or closed: {outcome.message}")
+
+
+def _answer(app: App, future: Future[Outcome], to: str) -> Outcome:
+    """Wait for an answer. ImportFailed where none comes, or where nothing is written for so long that none will."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return future.result(LOOK)
+        except TimeoutError:
+            if future.done():
+                raise
+        lasts = max(app.watch.lasts("writing"), app.watch.lasts("following"))
+        if lasts < UNWRITTEN and time.monotonic() < until:
+            continue
+        why = "; ".join(app.watch.trouble.values())
+        waited = PATIENCE if time.monotonic() >= until else lasts
+        raise ImportFailed(f"no answer to {to} within {waited:.0f} seconds" + (f": {why}" if why else ""))
 
 
 class _Import:
@@ -172,7 +193,7 @@ class _Import:
         return any(would_write(engine, command, market) for command in commands)
 
     def _open(self, marketplace: str) -> None:
-        _settled(self.app.engine.open_import(marketplace, self.source.sha256))
+        _settled(self.app, self.app.engine.open_import(marketplace, self.source.sha256))
         self.seen[marketplace] = True
 
     def _end(self) -> None:
@@ -186,7 +207,7 @@ class _Import:
                     self._open(marketplace)
                 self.totals.reached += _reach(self.app, marketplace, until)
             if self.seen[marketplace]:
-                _settled(self.app.engine.close_import(marketplace, self.source.sha256, until))
+                _settled(self.app, self.app.engine.close_import(marketplace, self.source.sha256, until))
 
     # ---- commands and answers --------------------------------------------------------------------------------------
 
@@ -215,9 +236,9 @@ class _Import:
     def _answered(self, item: Item, future: Future[Outcome]) -> None:
         totals = self.totals
         try:
-            outcome = future.result(PATIENCE)
-        except TimeoutError:
-            raise ImportFailed(f"no answer to line {item.line} within {PATIENCE:.0f} seconds") from None
+            outcome = _answer(self.app, future, f"line {item.line}")
+        except ImportFailed:
+            raise
         except Exception as defect:  # noqa: BLE001 - one command's defect must not cost the others
             self._bad(item, f"internal error, please report it: {defect!r}")
             return

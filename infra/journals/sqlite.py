@@ -35,7 +35,7 @@ from consumers.journal import (
     LogLost,
 )
 from domain.instants import Instant
-from infra.sqlite_file import Wrong, wrong_with
+from infra.sqlite_file import Wrong, why, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31
 """In the file's header: this is a rescind journal, layout 1."""
@@ -211,7 +211,7 @@ class SqliteJournal:
         if self._closed:
             return JournalUnavailable(f"{self.path} was closed")
         if isinstance(error, sqlite3.OperationalError):
-            return JournalUnavailable(f"{self.path} cannot be read now: {error}")
+            return JournalUnavailable(f"{self.path} cannot be read now: {why(error, self.path)}")
         return self._damaged(str(error))
 
     # ---- the writing thread ------------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, 
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite3.OperationalError):
-            raise JournalUnavailable(f"{path} cannot be opened: {error}") from error
+            raise JournalUnavailable(f"{path} cannot be opened: {why(error, path)}") from error
         raise JournalDamaged(f"{path} cannot be read: {error}. Restore it from a copy") from error
     identity, has = row
     if partitions is not None and has != partitions:

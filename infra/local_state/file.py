@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
-from infra.sqlite_file import wrong_with
+from infra.sqlite_file import why, wrong_with
 
 CHECKPOINT: Final = 8_000
 """Pages of the WAL before it is copied into the file and synced, by whoever writes then: the engine's loop."""
@@ -80,7 +80,7 @@ class Connection(sqlite3.Connection):
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return self._damaged(str(error))
         if isinstance(error, sqlite3.OperationalError):
-            return LocalStateUnavailable(f"{self.path}: {error}")
+            return LocalStateUnavailable(f"{self.path}: {why(error, self.path)}")
         return error
 
     def _damaged(self, what: str) -> LocalStateDamaged:

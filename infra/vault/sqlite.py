@@ -9,6 +9,7 @@ from typing import Final
 
 from consumers.erasures import Erasure
 from consumers.vault import VaultUnavailable
+from infra.sqlite_file import why
 from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
 
 BUSY: Final = 5.0
@@ -49,12 +50,20 @@ class SqliteVault(KeptVault):
             self._database = sqlite3.connect(
                 ":memory:" if path is None else path, timeout=BUSY, isolation_level=None, check_same_thread=False
             )
+        except sqlite3.Error as broken:
+            raise VaultUnavailable(f"the vault {path} cannot be opened: {why(broken, path)}") from broken
+        try:
             self._database.execute("pragma journal_mode=wal")
             self._database.execute(f"pragma synchronous={synchronous}")
             self._database.execute("pragma secure_delete=on")
             self._prepare()
         except sqlite3.Error as broken:
-            raise VaultUnavailable(f"the vault {path or 'in memory'} cannot be opened: {broken}") from broken
+            self._database.close()
+            where = path or "in memory"
+            raise VaultUnavailable(f"the vault {where} cannot be opened: {why(broken, path)}") from broken
+        except BaseException:
+            self._database.close()
+            raise
 
     def _prepare(self) -> None:
         try:

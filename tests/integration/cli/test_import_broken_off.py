@@ -71,10 +71,16 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(store: Store) -> 
     assert (done.code, done.out) == (130, "")
     assert "the same command again goes on where it stopped" in done.err
     assert "Traceback" not in done.err
-    findings = store.rescind("doctor", "--json").json
-    assert [f["part"] for f in findings if f["state"] != "ok" and f["part"] == "imports"] == ["imports"]
+    findings = store.rescind("doctor", "--json", check=1).json
+    [left] = [f for f in findings if f["part"] == "imports"]
+    assert (left["state"], "by nobody on this machine" in left["said"], "import --finish" in left["do"]) == (
+        "wrong",
+        True,
+        True,
+    )
     refused = store.rescind("order", "cancel", "acme/PO-000001", "--reason", "out_of_stock", "--yes", check=3)
     assert "history is being imported into acme" in refused.err, "nothing live is decided meanwhile"
+    assert "run it again, or close it with `rescind import --finish`" in refused.err
 
     again = store.rescind("import", file, "--json").json
     assert (again["read"], again["bad"]) == (len(commands), 0)
