@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from consumers.local_state import LocalState
 from domain import events as e
@@ -230,7 +231,7 @@ def _evidence(order: Order, entry: Entry, asking: Asking) -> dict[str, Any]:
         "size": event.size,
         "claimed_at": _time(event.claimed_at),
         "recorded_at": format_instant(entry.recorded_at),
-        "href": f"{base}/{event.evidence_id}",
+        "href": f"{base}/{quote(event.evidence_id, safe='')}",
     }
 
 

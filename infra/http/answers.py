@@ -11,11 +11,12 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from consumers.outcomes import Outcome, Standing
-from domain.commands import Command
+from domain.commands import Command, SubjectCommand
 from domain.events import Instead, OrderPlaced, Verdict
 from domain.instants import format_instant
 from domain.order import Order
 from domain.show import show
+from infra.http.asked import segment
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import token_of
 from infra.http.previews import Preview
@@ -43,7 +44,7 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None, contact: str | None = None) -> Response:
     """The answer to a write; ``fresh`` is the preview to show where a confirmation was missing or stale, ``contact``
     how the marketplace can be reached."""
-    replayed = {REPLAYED: "true"} if outcome.kind == "duplicate" else {}
+    replayed = {} if outcome.first is None else {REPLAYED: "true"}
     told = outcome.told
     match told.kind:
         case "accepted":
@@ -115,12 +116,14 @@ def _refused(
 ) -> Problem:
     rule = outcome.rule or "refused"
     if rule in STRANGERS:
-        return not_found()
+        return nobody_of_that_name() if isinstance(command, SubjectCommand) else not_found()
     members: dict[str, Any] = {"rule": rule}
     if fresh is not None:
         members |= {"preview": fresh.body(), "instead": [_confirm(command)]}
     elif outcome.order is not None and outcome.verdict is not None:
         members |= ruled(outcome.verdict, outcome.order)
+        if isinstance(command, SubjectCommand):
+            members["instead"] = _holds_released(command, outcome.order)
         for each in members["instead"]:
             if each["option"] == "contact":
                 each |= {"contact": contact, "reference": _reference(command)}
@@ -131,10 +134,11 @@ def _refused(
 
 
 def ruled(verdict: Verdict, order: Order) -> dict[str, Any]:
-    """What a problem says where a rule spoke: policy, because, next_change_at, instead."""
+    """What a problem says where a rule spoke: policy (None where none has been pinned), because, next_change_at,
+    instead."""
     data = verdict_data(verdict)
     return {
-        "policy": data["policy"],
+        "policy": data["policy"] if verdict.policy.id else None,
         "because": data["because"],
         "next_change_at": data["next_change_at"],
         "instead": [_with_link(each, order) for each in verdict.instead],
@@ -165,13 +169,16 @@ _DONE_AT: Final = {
 
 
 def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
-    """What can still be done, and where: a path of this API, for a new order also how it names the old one."""
+    """What can still be done, and where: a path of this API, for a new order also how it names the old one. Of an
+    order that was not placed there is no path and no page."""
     base = f"/v1/{order.marketplace}/orders"
     told: dict[str, Any] = {
         "option": instead.option,
         "text": instead.text,
         "until": None if instead.until is None else format_instant(instead.until),
     }
+    if not order.exists:
+        return told
     if instead.option == "new_order":
         lines = [line.number for line in order.lines.values() if line.canceled or line.returned]
         told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
@@ -191,6 +198,25 @@ def _confirm(command: Command) -> dict[str, Any]:
         "href": f"/v1/{command.marketplace}/orders/{command.order_id}/{what}/preview",
         "page": f"/o/{command.marketplace}/{command.order_id}",
     }
+
+
+def _holds_released(command: SubjectCommand, order: Order) -> list[dict[str, Any]]:
+    """What has to be done before a person can be erased."""
+    holds = f"/v1/{command.marketplace}/subjects/{segment(command.subject)}/holds"
+    return [
+        {
+            "option": "release",
+            "text": f"Release legal hold {hold}, then ask again under a new key.",
+            "until": None,
+            "href": f"{holds}/{segment(hold)}/release",
+        }
+        for hold in order.holds
+    ]
+
+
+def nobody_of_that_name() -> Problem:
+    """Only support and systems speak about a person's data; nobody else learns whether there is any."""
+    return not_found("There is nobody of this name here, or they are not yours to speak about.", "no-such-subject")
 
 
 def version_conflict(order: Order | None) -> Problem:

@@ -1,6 +1,5 @@
 """The routes of the API below ``/v1/{marketplace}`` (DESIGN.md 6). Each hands over to ``Writes`` or ``Reads``."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
@@ -14,13 +13,14 @@ from domain.show import show
 from infra.app import App
 from infra.http import evidence, openapi
 from infra.http.answers import STALE, etag, json_response
+from infra.http.asked import Handler, asked
 from infra.http.callers import Caller, Doorkeeper
 from infra.http.contacts import PATHS as CONTACTS
 from infra.http.contacts import ContactDesk
 from infra.http.forms import Form
 from infra.http.listing import Listing
 from infra.http.matters import Matters, told_to
-from infra.http.paths import EVIDENCE, PATHS
+from infra.http.paths import EVIDENCE, PATHS, SUBJECTS
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
 from infra.http.problems import malformed, not_found
@@ -41,8 +41,6 @@ PREVIEWS: Final = (
     Form("/shipments/preview", SHIPPING.commands, "What a shipping notice would do, and what it will kill"),
 )
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 
 def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:
     """Every route of the API, bound to an app."""
@@ -55,7 +53,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     def post(path: str, handler: Handler, form: Form, *, preview: bool = False, below: bool = True) -> None:
         routes.add_api_route(
             path,
-            handler,
+            asked(handler, ()),
             methods=["POST"],
             summary=form.summary,
             operation_id=openapi.operation_id("post", path),
@@ -65,10 +63,14 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             tags=["writes"],
         )
 
-    async def place(request: Request) -> Response:
-        return await writes.take(request, request.path_params["marketplace"], None, PLACING)
+    def beside_orders(form: Form) -> Handler:
+        async def take(request: Request) -> Response:
+            return await writes.take(request, request.path_params["marketplace"], None, form)
 
-    post(PREFIX + "/orders", place, PLACING, below=False)
+        return take
+
+    for form in (PLACING, *SUBJECTS):
+        post(PREFIX + form.path, beside_orders(form), form, below=False)
 
     def taking(form: Form | None) -> Handler:
         async def take(request: Request) -> Response:
@@ -98,7 +100,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     def get(path: str, handler: Handler, summary: str, extra: dict[str, Any]) -> None:
         routes.add_api_route(
             path,
-            handler,
+            asked(handler, openapi.query_keys(extra)),
             methods=["GET"],
             summary=summary,
             operation_id=openapi.operation_id("get", path),
@@ -131,6 +133,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         as_of = instant_of(request, "as_of")
         seen, stale = await found(request, None)
         told = await reads.history(seen.order.marketplace, seen.order.order_id, as_of)
+        if not told:
+            raise not_found()  # there was none then
         caller = doorkeeper.admit(request, seen.order.marketplace)
         return json_response(told_to(caller, told), headers=_read_headers(seen, stale, reads.age()))
 
@@ -188,7 +192,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     path = ORDER + "/notices/{notice_id}/send"
     routes.add_api_route(
         path,
-        send_notice,
+        asked(send_notice, ()),
         methods=["POST"],
         summary="Have a notice sent again, once a key",
         operation_id=openapi.operation_id("post", path),
@@ -219,7 +223,7 @@ def _contacts(routes: APIRouter, desk: ContactDesk) -> None:
             extra, answers = openapi.contact(method)
             routes.add_api_route(
                 PREFIX + path,
-                partial(desk.take, side=side),
+                asked(partial(desk.take, side=side), ()),
                 methods=[method],
                 summary=summary,
                 operation_id=openapi.operation_id(method.lower(), path),

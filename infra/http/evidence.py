@@ -18,6 +18,7 @@ from starlette.responses import Response
 from consumers.vault import Files, VaultUnavailable, file_reference
 from domain.commands import AttachEvidence
 from domain.decisions.cases import LARGEST_FILE
+from infra.http.asked import media_type
 from infra.http.forms import Body
 from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.strict_json import NotJson, read_json
@@ -37,8 +38,8 @@ SAFE: Final = {
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body is a form with a file, and not JSON."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
+    """Whether the body is a form with a file, and not JSON. Problem 415 where it cannot be read, whichever it is."""
+    return media_type(request) == FORM
 
 
 async def read_form(request: Request) -> tuple[Body, bytes]:

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from domain.commands import COMMANDS
 from infra.http.command_schema import definitions
 from infra.http.forms import Form
-from infra.http.paths import PATHS
+from infra.http.paths import ABOUT_SUBJECTS, PATHS, SUBJECTS
 
 Schema = dict[str, Any]
 
@@ -187,14 +187,25 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "detail": STRING,
             "rule": _text("The rule's id, or form where the input is malformed."),
             "pointer": _or_null(_text("The field that is wrong, as a JSON pointer.")),
-            "policy": _ref("PolicyRef"),
+            "instance": _text("Of a defect: by what the server's log has it."),
+            "policy": _or_null(_ref("PolicyRef")),
             "because": STRING,
             "next_change_at": _or_null(INSTANT),
             "instead": _list(_ref("Instead")),
             "preview": _ref("Preview"),
             "version": INTEGER,
         },
-        optional=("rule", "pointer", "policy", "because", "next_change_at", "instead", "preview", "version"),
+        optional=(
+            "rule",
+            "pointer",
+            "instance",
+            "policy",
+            "because",
+            "next_change_at",
+            "instead",
+            "preview",
+            "version",
+        ),
     ),
 }
 
@@ -218,6 +229,11 @@ POSITION: Final = _header("Rescind-Position", "What your write answered with: yo
 
 def _query(name: str, description: str, schema: Schema = STRING) -> Schema:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def query_keys(operation: Schema) -> tuple[str, ...]:
+    """The keys that the query of an operation may have."""
+    return tuple(each["name"] for each in operation["parameters"] if each["in"] == "query")
 
 
 AS_OF: Final[Schema] = {
@@ -250,6 +266,7 @@ def _problem(description: str) -> Schema:
 
 
 _UNAVAILABLE: Final = _problem("Not now, or the outcome is not known yet: ask again with the same Idempotency-Key.")
+_CROSS_SITE: Final = _problem("A page of another site had a browser send it.")
 _NOT_FOUND: Final = _problem("There is no such order, or it is not yours.")
 
 READ_ANSWERS: Final[dict[int | str, Schema]] = {
@@ -266,6 +283,7 @@ SEND_ANSWERS: Final[dict[int | str, Schema]] = {
         "content": {"application/json": {"schema": {}}},
     },
     400: _problem("The question is malformed."),
+    403: _CROSS_SITE,
     404: _NOT_FOUND,
     503: _UNAVAILABLE,
 }
@@ -287,6 +305,7 @@ def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
     """Parameters and body of one of a contact's methods, and its answers."""
     content = {"application/json": {"schema": CONTACT}}
     common: dict[int | str, Schema] = {
+        **({} if method == "GET" else {403: _CROSS_SITE}),
         404: _problem("Nobody has said where they are reached, or they are not yours to ask about."),
         503: _UNAVAILABLE,
     }
@@ -295,7 +314,7 @@ def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
             wrong: dict[int | str, Schema] = {
                 400: _problem("The body is not JSON."),
                 413: _problem("The body is too long."),
-                415: _problem("The body is not application/json."),
+                415: _problem("The body is not application/json, is compressed, or is not UTF-8."),
                 422: _problem("It is no contact: `pointer` says which field."),
             }
             body = {"requestBody": {"required": True, "content": content}}
@@ -323,9 +342,10 @@ def answers(form: Form, *, preview: bool) -> dict[int | str, Schema]:
     """The answers of a write or of its preview."""
     common: dict[int | str, Schema] = {
         400: _problem("The request is malformed, or names no command id."),
+        403: _CROSS_SITE,
         404: _NOT_FOUND,
         413: _problem("The body is too long."),
-        415: _problem("The body is not application/json."),
+        415: _problem("The body is not application/json, is compressed, or is not UTF-8."),
         422: _problem("The command is malformed, or its id has answered another one."),
         503: _UNAVAILABLE,
     }
@@ -349,7 +369,7 @@ def write(form: Form, *, preview: bool, below_order: bool) -> Schema:
     headers = [] if preview else [KEY, IF_MATCH]
     parameters = [*(ORDER if below_order else MARKETPLACE), *_in_path(form.path), *headers]
     names = form.commands or tuple(COMMANDS)
-    bodies = [_ref(body_name(name, form)) for name in names if form.commands or name not in _SUBJECTS]
+    bodies = [_ref(body_name(name, form)) for name in names if form.commands or name not in ABOUT_SUBJECTS]
     schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
     content = {"application/json": {"schema": schema}}
     if names == ("AttachEvidence",):
@@ -368,12 +388,9 @@ _WITH_FILE: Final = _object(
 )
 
 
-_SUBJECTS: Final = frozenset({"EraseSubject", "PlaceLegalHold", "ReleaseLegalHold"})
-
-
 def body_name(command: str, form: Form) -> str:
     """The component that describes a command's body under a form."""
-    if not form.commands:
+    if not form.commands or form.path.endswith("/commands"):
         return f"{command}Whole"
     return f"{command}Body" if not form.in_path else f"{command}Step"
 
@@ -392,11 +409,12 @@ def _bodies() -> dict[str, Schema]:
     found: dict[str, Schema] = {name: schema for name, schema in text.items() if name not in names}
     for name in names:
         claims = COMMANDS[name].CLAIMS
-        found[f"{name}Whole"] = _without(text[name], ("marketplace", "order_id"), ("command_id", claims))
+        elsewhere = ("marketplace", "order_id", *(("subject",) if name in ABOUT_SUBJECTS else ()))
+        found[f"{name}Whole"] = _without(text[name], elsewhere, ("command_id", claims))
         said = ("marketplace",) if name == "PlaceOrder" else ("marketplace", "order_id")
         found[f"{name}Body"] = _without(text[name], said, ("command", "command_id", claims))
-    for form in PATHS:
-        for name in form.commands if form.in_path else ():
+    for form in (*PATHS, *SUBJECTS):
+        for name in form.commands if form.in_path and not form.path.endswith("/commands") else ():
             in_path = tuple(form.in_path.values()) if form.in_path else ()
             gone = ("marketplace", "order_id", *in_path)
             found[body_name(name, form)] = _without(text[name], gone, ("command", "command_id", COMMANDS[name].CLAIMS))

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers.engine import Engine
+from infra.http.asked import SLASH
 from infra.http.problems import Problem, unavailable
 from infra.http.reads import NotFollowedHere
 
@@ -64,11 +65,12 @@ _REPEATED: Final = frozenset({"GET", "HEAD"})
 def order_of(scope: Scope) -> str | None:
     """The order's stream, where only its follower can answer the request; None where this process can."""
     method, path = scope["method"], scope["path"]
-    if page := _PAGE.fullmatch(path):
-        return f"{page[1]}/{page[2]}"
-    found = _ORDER.fullmatch(path)
-    if found is None:
+    page = _PAGE.fullmatch(path)
+    found = page or _ORDER.fullmatch(path)
+    if found is None or SLASH in found[1] + found[2]:  # no order's name has one
         return None
+    if page is not None:
+        return f"{page[1]}/{page[2]}"
     below = found[3] or ""
     if method in _REPEATED or (method == "POST" and (_BODY.fullmatch(below) or _is_file(below, scope))):
         return f"{found[1]}/{found[2]}"

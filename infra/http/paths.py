@@ -1,12 +1,18 @@
-"""The named paths below an order: which command each means. What a form does with path and body: ``forms``.
+"""The named paths below an order or a subject: which command each means. What a form makes of a request: ``forms``.
 
 A path that stands for a whole procedure (``/returns``, ``/cases``, ``/shipped-after-cancel``) takes its first command,
 or, named by ``command`` in the body, any later one of it; each later step has a path of its own as well.
 """
 
+import re
 from typing import Final
 
 from infra.http.forms import Body, Form
+from infra.http.problems import malformed
+
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+ABOUT_SUBJECTS: Final = ("EraseSubject", "PlaceLegalHold", "ReleaseLegalHold")
+"""The commands about a person's data; they have no order."""
 
 
 def _cancellation(body: Body) -> str:
@@ -22,9 +28,12 @@ def _refund(body: Body) -> str:
 
 def _step(path: str, command: str, summary: str, field: str | None = None) -> Form:
     """One command under a path of its own; the path's parameter fills ``field`` (default: the one of its name)."""
-    _, begins, rest = path.partition("{")
-    name = rest.partition("}")[0]
-    return Form(path, (command,), summary, in_path={name: field or name} if begins else None)
+    return Form(path, (command,), summary, in_path={name: field or name for name in _PARAMETER.findall(path)} or None)
+
+
+def _said_whole(body: Body) -> str:
+    """A subject has no command that a body without a name could mean: what is erased does not come back."""
+    raise malformed(f"name the command: {', '.join(ABOUT_SUBJECTS)}", "/command")
 
 
 CANCELLING: Final = (
@@ -139,3 +148,19 @@ EVIDENCE: Final = _step("/evidence", "AttachEvidence", "Attach evidence: as JSON
 
 PATHS: Final = (*CANCELLING, *SHIPPING, *MONEY, *TALKING, *RETURNS, *SHIPPED_AFTER_CANCEL, *CASES, *DISPUTES)
 """The named paths below an order; ``/commands`` takes any command whole."""
+
+SUBJECTS: Final = (
+    Form(
+        "/subjects/{subject}/commands",
+        ABOUT_SUBJECTS,
+        "A command about a person's data, whole",
+        _said_whole,
+        {"subject": "subject"},
+    ),
+    _step("/subjects/{subject}/erase", "EraseSubject", "Erase a person: their key in the vault is destroyed"),
+    _step(
+        "/subjects/{subject}/holds", "PlaceLegalHold", "A legal hold: nothing of the person is erased while it stands"
+    ),
+    _step("/subjects/{subject}/holds/{hold_id}/release", "ReleaseLegalHold", "A legal hold is lifted"),
+)
+"""The paths about a person's data, below the marketplace: support's (DESIGN.md 8)."""

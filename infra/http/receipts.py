@@ -10,9 +10,10 @@ from starlette.responses import Response
 from consumers.engine import Engine
 from consumers.news import derived
 from consumers.notices import BookUnavailable, Letter, Notice
-from domain.instants import Instant
+from domain.instants import Instant, format_instant
 from infra.app import App
 from infra.http.answers import REPLAYED, json_response
+from infra.http.asked import header
 from infra.http.callers import Caller
 from infra.http.forms import idempotency_key
 from infra.http.problems import malformed, not_found, unavailable
@@ -29,10 +30,19 @@ class Receipts:
         self._reads = reads
 
     async def document(self, seen: Seen, caller: Caller, as_of: Instant | None) -> dict[str, Any]:
-        """The receipt; that a buyer or seller has looked at it for the first time is noted."""
+        """The receipt; that a buyer or seller has looked at it for the first time is noted. Problem 400 of an instant
+        that has not come: what will have happened by then, nobody can confirm."""
         order = seen.order
         stream = f"{order.marketplace}/{order.order_id}"
-        now = self._app.clock() if as_of is None else as_of
+        now = self._app.clock()
+        if as_of is not None and as_of > now:
+            raise malformed(
+                f"as_of: a receipt tells what has happened, and {format_instant(as_of)} is yet to come; leave it out, "
+                "and it speaks of now",
+                rule="as-of",
+                status=400,
+            )
+        now = now if as_of is None else as_of
         history = await self._reads.history(order.marketplace, order.order_id, as_of)
         notifying = self._app.notifying
         if notifying is not None and as_of is None and caller.kind in ("buyer", "seller"):
@@ -53,7 +63,7 @@ class Receipts:
 
     async def send(self, request: Request, seen: Seen, caller: Caller) -> Response:
         """Have a notice sent again, once a key."""
-        key = idempotency_key(request.headers.get("idempotency-key"))
+        key = idempotency_key(header(request, "Idempotency-Key"))
         if key is None:
             raise malformed("send an Idempotency-Key: one key sends it once", rule="idempotency-key", status=400)
         notifying = self._app.notifying

@@ -12,14 +12,19 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.app import App
 from infra.http import api, health, openapi
+from infra.http.asked import SLASH, Segments, segment
 from infra.http.binding import NotFree
 from infra.http.callers import Doorkeeper, Loopback
+from infra.http.defects import Defects
 from infra.http.listing import Listing
+from infra.http.methods import Heads, allowed
+from infra.http.origins import OwnSite
 from infra.http.problems import Problem
 from infra.http.reads import Reads
 from infra.web import pages
@@ -55,14 +60,14 @@ def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
         default_response_class=Response,
         redirect_slashes=False,
     )
-    asgi.include_router(api.router(app, door, reads, listing))
-    asgi.include_router(health.router(app))
-    asgi.include_router(pages.router(app, door, reads, listing))
+    routers = api.router(app, door, reads, listing), health.router(app), pages.router(app, door, reads, listing)
+    for router in routers:
+        asgi.include_router(router)
+    asgi.state.routes = [route for router in routers for route in router.routes]
     asgi.mount("/static", pages.static_files(), "static")
     openapi.install(asgi)
     asgi.add_exception_handler(Problem, _problem)
     asgi.add_exception_handler(HTTPException, _http_exception)
-    asgi.add_exception_handler(Exception, _defect)
     sharing = app.sharing
     if sharing is not None:
         from infra.http.passing import Passing
@@ -75,6 +80,10 @@ def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
             answer_within=app.settings.answer_within,
             problem=_answer_as_asked,
         )
+    asgi.add_middleware(Defects, problem=_answer_as_asked)
+    asgi.add_middleware(OwnSite, problem=_answer_as_asked)
+    asgi.add_middleware(Segments)
+    asgi.add_middleware(Heads)
     asgi.add_middleware(SecurityHeaders)
     return asgi
 
@@ -89,19 +98,22 @@ def _answer_as_asked(scope: Scope, problem: Problem) -> Response:
 
 
 async def _http_exception(request: Request, wrong: Exception) -> Response:
-    """What routing itself refuses: an unknown path, a method that a path does not take."""
+    """What routing itself refuses: an unknown path, a method that a path does not take. The address of a page with a
+    slash behind it leads to the page."""
     assert isinstance(wrong, HTTPException)
+    routes: list[BaseRoute] = request.app.state.routes
+    path: str = request.scope["path"]
+    headers = dict(wrong.headers or {})
+    page = path.removesuffix("/")
+    if wrong.status_code == 404 and page != path and _wants_page(path) and "GET" in allowed(routes, page):
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse("/".join(segment(each.replace(SLASH, "/")) for each in page.split("/")) + query, 308)
+    if wrong.status_code == 405:
+        headers["Allow"] = allowed(routes, path) or "GET, HEAD"  # of what is not in them: the document, static files
     name = {404: "not-found", 405: "method-not-allowed"}.get(wrong.status_code, "http")
-    detail = {404: "There is nothing here.", 405: "This path does not take that method."}
-    problem = Problem(wrong.status_code, name, detail.get(wrong.status_code, str(wrong.detail)), headers=wrong.headers)
+    detail = {404: "There is nothing here.", 405: f"This path takes {headers.get('Allow')}."}
+    problem = Problem(wrong.status_code, name, detail.get(wrong.status_code, str(wrong.detail)), headers=headers)
     return await _problem(request, problem)
-
-
-async def _defect(request: Request, wrong: Exception) -> Response:
-    """A defect of ours: said so, without its insides; the server's own log has them."""
-    return await _problem(
-        request, Problem(500, "defect", "This should not have happened; no acknowledged command is lost.")
-    )
 
 
 def _wants_page(path: str) -> bool:

@@ -12,9 +12,10 @@ from domain.commands import AttachEvidence, Command
 from domain.errors import BadInput
 from infra.app import App
 from infra.http import answers, evidence
+from infra.http.asked import header, media_type
 from infra.http.callers import Caller, Doorkeeper
 from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named
-from infra.http.paths import EVIDENCE
+from infra.http.paths import ABOUT_SUBJECTS, EVIDENCE
 from infra.http.previews import Confirmation, Preview, needs_confirmation
 from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.reads import Reads
@@ -37,7 +38,7 @@ class Writes:
     async def take(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Response:
         """A write as ``form`` means it; None: the body names its command itself."""
         command = await self._command(request, marketplace, order_id, form)
-        expected = expected_version(request.headers.get("if-match"))
+        expected = expected_version(header(request, "If-Match"))
         confirmation = None
         if needs_confirmation(command):
             confirmation = Confirmation(getattr(command, "confirmation", None))
@@ -54,8 +55,8 @@ class Writes:
         if not evidence.is_form(request):
             return await self.take(request, marketplace, order_id, EVIDENCE)
         caller = self._doorkeeper.admit(request, marketplace)
-        key = idempotency_key(request.headers.get("idempotency-key"))
-        expected = expected_version(request.headers.get("if-match"))
+        key = idempotency_key(header(request, "Idempotency-Key"))
+        expected = expected_version(header(request, "If-Match"))
         body, content = await evidence.read_form(request)
         body = named(EVIDENCE, caller.speaks(body))
         command = assembled(body, marketplace=marketplace, order_id=order_id, path={}, key=key)
@@ -77,7 +78,7 @@ class Writes:
             marketplace=marketplace,
             order_id=order_id,
             path={},
-            key=idempotency_key(request.headers.get("idempotency-key")) or body.get("command_id") or "preview",
+            key=idempotency_key(header(request, "Idempotency-Key")) or body.get("command_id") or "preview",
         )
         try:
             preview = await self._reads.preview(command)
@@ -94,12 +95,15 @@ class Writes:
         return caller, caller.speaks(as_object(await read_body(request)))
 
     async def _command(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Command:
-        key = idempotency_key(request.headers.get("idempotency-key"))
+        key = idempotency_key(header(request, "Idempotency-Key"))
         _, body = await self._read(request, marketplace)
         path: Mapping[str, str] = {}
         if form is not None:
             body = named(form, body)
             path = {field: request.path_params[name] for name, field in (form.in_path or {}).items()}
+        elif body.get("command") in ABOUT_SUBJECTS:
+            where = f"/v1/{marketplace}/subjects/SUBJECT/commands"
+            raise malformed(f"a command about a subject has no order: send it to {where}", "/order_id")
         return assembled(body, marketplace=marketplace, order_id=order_id, path=path, key=key)
 
     async def _decided(self, command: Command, expected: int | None, confirmation: Confirmation | None) -> Outcome:
@@ -158,8 +162,7 @@ def _to_show(outcome: Outcome, confirmation: Confirmation) -> Preview | None:
 
 async def read_body(request: Request) -> object:
     """The JSON body; Problem 400, 413 or 415."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type(request) != "application/json":
         raise Problem(415, "media-type", "send the body as Content-Type: application/json", rule="media-type")
     chunks, size = [], 0
     async for chunk in request.stream():

@@ -21,6 +21,7 @@ from domain.instants import Instant
 from domain.rulebook import RULES
 from infra.app import App
 from infra.http.api import instant_of
+from infra.http.asked import asked, segment
 from infra.http.callers import Doorkeeper
 from infra.http.listing import Listing
 from infra.http.matters import Matters, told_to
@@ -184,16 +185,16 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             ],
         )
 
-    for path, handler in (
-        ("/", home),
-        ("/o/{marketplace}", orders),
-        ("/o/{marketplace}/{order_id}", order),
-        ("/o/{marketplace}/{order_id}/receipt", receipt),
-        ("/d/{marketplace}/{order_id}/{matter_id}", on_record),
-        ("/rules", rules),
-        ("/policies/{policy_id}/{version}", policy),
+    for path, handler, keys in (
+        ("/", home, ()),
+        ("/o/{marketplace}", orders, ("q", "status", "after")),
+        ("/o/{marketplace}/{order_id}", order, ("as_of",)),
+        ("/o/{marketplace}/{order_id}/receipt", receipt, ("as_of", "lang")),
+        ("/d/{marketplace}/{order_id}/{matter_id}", on_record, ()),
+        ("/rules", rules, ()),
+        ("/policies/{policy_id}/{version}", policy, ()),
     ):
-        routes.add_api_route(path, handler, methods=["GET"], response_class=Response)
+        routes.add_api_route(path, asked(handler, keys, others=True), methods=["GET"], response_class=Response)
     return routes
 
 
@@ -225,7 +226,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        amount=formatting.amount, number=formatting.number, middle=formatting.middle, said=formatting.said
+        amount=formatting.amount,
+        number=formatting.number,
+        middle=formatting.middle,
+        said=formatting.said,
+        segment=segment,
     )
     return environment
 

@@ -51,6 +51,10 @@ class Http:
         headers = {"Idempotency-Key": key, "Content-Type": media_type}
         return self._runner.run(self._client.post(path, content=content, headers=headers))
 
+    def send(self, method: str, path: str, headers: list[tuple[str, str]], content: bytes = b"") -> httpx.Response:
+        """A request as it is: any method, headers in this order, none added."""
+        return self._runner.run(self._client.request(method, path, headers=headers, content=content or None))
+
     def together(self, *requests: Any) -> list[httpx.Response]:
         async def all_of_them() -> list[httpx.Response]:
             return list(await asyncio.gather(*requests))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import get_args
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -136,6 +137,18 @@ def test_that_the_buyer_has_looked_at_the_receipt_is_on_the_record(http: Http) -
     assert http.get(f"{path}/receipt", x_caller="seller/s-4").status_code == 404
 
 
+@pytest.mark.parametrize("when", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_a_receipt_confirms_nothing_about_an_instant_that_has_not_come(http: Http, when: str) -> None:
+    path = killed(http)
+    said = http.get(f"{path}/receipt?as_of={when}")
+    assert (said.status_code, said.json()["rule"]) == (400, "as-of")
+    assert when in said.json()["detail"] and "leave it out" in said.json()["detail"]
+    page = http.get(f"{page_of(path)}?as_of={when}")
+    assert page.status_code == 400
+    assert "yet to come" in page.text and "was not cancelled" not in page.text
+    assert http.get(f"{path}/eligibility?as_of={when}").status_code == 200, "what may be done then can be asked"
+
+
 # ---- in the reader's language ----------------------------------------------------------------------------------------
 
 
@@ -152,7 +165,8 @@ def language_of(answer: httpx.Response) -> str:
 
 
 def test_a_receipt_speaks_the_language_that_its_address_names(http: Http) -> None:
-    path = page_of(killed(http))
+    order = killed(http)
+    path, when = page_of(order), http.get(order).json()["at"]
     german, english = http.get(f"{path}?lang=de"), http.get(f"{path}?lang=en")
     assert (language_of(german), language_of(english)) == ("de", "en")
     assert "70,00 USD gehen an den Käufer zurück (refund-1, fällig)." in german.text
@@ -160,8 +174,8 @@ def test_a_receipt_speaks_the_language_that_its_address_names(http: Http) -> Non
     assert "7 of 10 units of order" in english.text and "by 1 cancellation. That cannot" in english.text
     assert 'href="?lang=en" hreflang="en" lang="en">English</a>' in german.text
     assert 'href="?lang=de" hreflang="de" lang="de">Deutsch</a>' in english.text
-    then = http.get(f"{path}?as_of=2030-01-01T00:00:00Z&lang=de")
-    assert 'href="?as_of=2030-01-01T00%3A00%3A00Z&amp;lang=en"' in then.text, "the other language says the same"
+    then = http.get(f"{path}?as_of={when}&lang=de")
+    assert f'href="?as_of={quote(when)}&amp;lang=en"' in then.text, "the other language says the same"
     strict = Strict()
     strict.feed(german.text)
     assert strict.open == [] and strict.styled == []

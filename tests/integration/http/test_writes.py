@@ -1,5 +1,6 @@
 """Writes over HTTP: how they are answered, repeated, and refused (DESIGN.md 6)."""
 
+import gzip
 import json
 from concurrent.futures import Future
 
@@ -239,12 +240,75 @@ def test_a_body_of_another_kind_is_415(http: Http) -> None:
     assert answer.status_code == 415
 
 
+@pytest.mark.parametrize(
+    ("named", "status", "rule"),
+    [
+        ([("Content-Encoding", "gzip")], 415, "content-encoding"),
+        ([("Content-Encoding", "identity"), ("Content-Encoding", "br")], 415, "content-encoding"),
+        ([("Content-Type", "application/json; charset=iso-8859-1")], 415, "charset"),
+        ([("Content-Type", 'application/json; v=1; Charset="latin1"')], 415, "charset"),
+        ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], 400, "content-type"),
+        ([("Idempotency-Key", "k-2")], 400, "idempotency-key"),
+        ([("If-Match", '"1"'), ("If-Match", '"2"')], 400, "if-match"),
+    ],
+)
+def test_what_headers_say_of_a_body_is_heeded_and_those_that_stand_once_do(
+    http: Http, named: list[tuple[str, str]], status: int, rule: str
+) -> None:
+    order = http.place()
+    usual = [] if named[0][0] == "Content-Type" else [("Content-Type", "application/json")]
+    headers = [("Idempotency-Key", "k-1"), *usual, *named]
+    body = json.dumps({"actor": SYSTEM, "reason": "other"}).encode()
+    if ("Content-Encoding", "gzip") in named:
+        body = gzip.compress(body)
+    answer = http.send("POST", f"{order}/cancellations", headers, body)
+    assert (answer.status_code, answer.json()["rule"]) == (status, rule), answer.text
+    assert http.get(order).json()["version"] == 2, "nothing was taken"
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'])
+def test_a_body_may_say_that_it_is_utf_8_and_not_compressed(http: Http, kind: str) -> None:
+    order = http.place()
+    headers = [("Idempotency-Key", "k1"), ("Content-Type", kind), ("Content-Encoding", "identity")]
+    body = json.dumps({"actor": SYSTEM, "reason": "other"}).encode()
+    assert http.send("POST", f"{order}/cancellations", headers, body).status_code == 200
+
+
+def test_a_form_with_a_file_is_not_compressed_either(http: Http) -> None:
+    headers = [
+        ("Idempotency-Key", "k1"),
+        ("Content-Type", "multipart/form-data; boundary=x"),
+        ("Content-Encoding", "gzip"),
+    ]
+    answer = http.send("POST", f"{http.place()}/evidence", headers, gzip.compress(b"--x--"))
+    assert (answer.status_code, answer.json()["rule"]) == (415, "content-encoding")
+
+
+def test_a_refused_placing_names_no_policy_and_leads_to_no_order(http: Http) -> None:
+    answer = http.post("/v1/acme/orders", placing("never-1", policy="no-such"), "k1")
+    said = answer.json()
+    assert (answer.status_code, said["rule"], said["policy"]) == (409, "no-such-policy", None)
+    assert said["instead"]
+    assert all("href" not in each and "page" not in each for each in said["instead"])
+    assert http.get("/v1/acme/orders/never-1").status_code == 404
+
+
+def test_a_deadline_that_is_not_due_is_a_duplicate_of_nothing(http: Http) -> None:
+    order = http.place()
+    reach = {"command": "ReachDeadline", "actor": SYSTEM, "deadline_id": "late-ship-1"}
+    for _ in range(2):
+        answer = http.post(f"{order}/commands", reach, "k1")
+        assert (answer.status_code, answer.json()["outcome"]) == (200, "duplicate")
+        assert "rescind-replayed" not in answer.headers
+
+
 def test_an_unknown_path_and_a_wrong_method_are_problems_too(http: Http) -> None:
     unknown = http.get("/v1/acme/nothing")
     assert (unknown.status_code, unknown.headers["content-type"]) == (404, PROBLEM)
     wrong = http.get("/v1/acme/orders/x/shipments")
     assert (wrong.status_code, wrong.headers["content-type"]) == (405, PROBLEM)
     assert wrong.headers["allow"] == "POST"
+    assert "POST" in wrong.json()["detail"]
 
 
 # ---- versions, and answers that do not come -------------------------------------------------------------------------

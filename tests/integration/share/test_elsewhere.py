@@ -11,12 +11,16 @@ from schemas.partitioning import partition_of
 from tests.chaos.oracles import log
 from tests.integration.http import (
     test_confirming,
+    test_cross_site,
     test_evidence,
+    test_ids_in_paths,
     test_matters,
+    test_methods,
     test_pages,
     test_procedure_paths,
     test_reading,
     test_receipt,
+    test_subjects,
     test_writes,
 )
 from tests.integration.http.asking import BUYER, Http, placing
@@ -27,7 +31,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group
 
 MODULES = (
     test_writes, test_reading, test_confirming, test_evidence, test_matters, test_receipt, test_pages,
-    test_procedure_paths,
+    test_procedure_paths, test_subjects, test_ids_in_paths, test_methods, test_cross_site,
 )  # fmt: skip
 INSIDE = re.compile(r"http\.app\b|served\(|Tokened|tmp_path|Store\(|monkeypatch|\"0:\"")
 """What looks into the one process that it asks, makes another, or knows of one partition only."""
@@ -73,7 +77,8 @@ def test_both_say_the_same_of_an_order_byte_for_byte(http: Http, pair: Together)
         placed = http.post("/v1/acme/orders", placing(order), "place")
         assert placed.status_code == 201, placed.text
         token = {"rescind_position": placed.headers["rescind-position"]}
-        for path in ("", "/history", "/eligibility?as_of=2030-01-01T00:00:00Z", "/receipt?as_of=2030-01-01T00:00:00Z"):
+        then = placed.json()["order"]["at"]
+        for path in ("", "/history", "/eligibility?as_of=2030-01-01T00:00:00Z", f"/receipt?as_of={then}"):
             one, other = [each.get(f"/v1/acme/orders/{order}{path}", **token) for each in pair.all]
             assert (one.status_code, one.content) == (other.status_code, other.content)
             assert one.headers["etag"] == other.headers["etag"]
