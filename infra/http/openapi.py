@@ -305,6 +305,7 @@ def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
     """Parameters and body of one of a contact's methods, and its answers."""
     content = {"application/json": {"schema": CONTACT}}
     common: dict[int | str, Schema] = {
+        400: _problem("The question is malformed, or the body is not JSON."),
         **({} if method == "GET" else {403: _CROSS_SITE}),
         404: _problem("Nobody has said where they are reached, or they are not yours to ask about."),
         503: _UNAVAILABLE,
@@ -312,7 +313,6 @@ def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
     match method:
         case "PUT":
             wrong: dict[int | str, Schema] = {
-                400: _problem("The body is not JSON."),
                 413: _problem("The body is too long."),
                 415: _problem("The body is not application/json, is compressed, or is not UTF-8."),
                 422: _problem("It is no contact: `pointer` says which field."),

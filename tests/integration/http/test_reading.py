@@ -281,6 +281,9 @@ def test_openapi_describes_every_path_and_every_reference_leads_somewhere(http: 
     assert set(references(document)) <= known
     ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items() if path.startswith("/v1/") else ():
+            assert {"400", *(() if method == "get" else ("403",))} <= operation["responses"].keys(), (method, path)
     placed = document["components"]["schemas"]["PlaceOrderBody"]
     assert "marketplace" not in placed["properties"]
     assert {"order_id", "lines", "actor"} <= set(placed["required"])
