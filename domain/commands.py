@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from domain import malformed
 from domain.calendar import zone_to_pin
 from domain.errors import BadInput
 from domain.events import Sealed
@@ -64,7 +65,6 @@ def _sealed_later(value: object) -> object:
 
 
 MAX_TEXT: Final = 20_000
-_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 
 class Text:
@@ -82,18 +82,18 @@ class Text:
 
 InstantField = Annotated[Instant, BeforeValidator(_instant)]
 FreeText = Annotated[Text, BeforeValidator(_sealed_later)]
-Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=_PRINTABLE)]
-Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=_PRINTABLE)]
-CommandId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._:\-]{1,100}$"), Field()]
-Marketplace = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9\-]{1,64}$")]
-OrderId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._\-]{1,64}$")]
-GivenId = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=_PRINTABLE)]
-Amount = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,18}(\.[0-9]{1,9})?$")]
-SignedAmount = Annotated[str, StringConstraints(strict=True, pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$")]
+Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=malformed.PRINTABLE)]
+Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=malformed.PRINTABLE)]
+CommandId = Annotated[str, StringConstraints(strict=True, pattern=malformed.COMMAND_ID), Field()]
+Marketplace = Annotated[str, StringConstraints(strict=True, pattern=malformed.MARKETPLACE)]
+OrderId = Annotated[str, StringConstraints(strict=True, pattern=malformed.ORDER_ID)]
+GivenId = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=malformed.PRINTABLE)]
+Amount = Annotated[str, StringConstraints(strict=True, pattern=malformed.AMOUNT)]
+SignedAmount = Annotated[str, StringConstraints(strict=True, pattern=malformed.SIGNED_AMOUNT)]
 Quantity = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
 LineNumber = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
-Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-fA-F]{64}$")]
-Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
+Sha256 = Annotated[str, StringConstraints(strict=True, pattern=malformed.SHA256)]
+Currency = Annotated[str, StringConstraints(strict=True, pattern=malformed.CURRENCY)]
 CancelReason = Annotated[str, BeforeValidator(partial(_one_of, CANCEL_REASONS))]
 ReturnReason = Annotated[str, BeforeValidator(partial(_one_of, RETURN_REASONS))]
 Offer = Literal["wait", "address", "exchange", "credit"]
@@ -277,9 +277,7 @@ class PlaceOrder(Command):
     seller_id: Name
     currency: Currency
     lines: Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=10_000)]
-    policy: (
-        Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}(@[1-9][0-9]{0,8})?$")] | None
-    ) = None
+    policy: Annotated[str, StringConstraints(strict=True, pattern=malformed.POLICY_NAME)] | None = None
     po_number: Name | None = None
     checkout_id: Name | None = None
     sale_format: Literal["fixed", "offer", "auction"] = "fixed"
@@ -590,7 +588,7 @@ class AttachEvidence(Command):
     about: GivenId
     kind: Literal["message", "photo", "document", "ticket", "receipt"]
     sha256: Sha256
-    media_type: Annotated[str, StringConstraints(strict=True, pattern=r"^[\w.+\-]{1,60}/[\w.+\-]{1,60}$")]
+    media_type: Annotated[str, StringConstraints(strict=True, pattern=malformed.MEDIA_TYPE)]
     size: Annotated[StrictInt, Field(ge=0, le=10**12)]
     origin: Literal["own_photo", "listing", "stock_image", "screenshot", "correspondence", "receipt"] | None = None
     source: Label | None = None
@@ -885,10 +883,11 @@ def parse_command(body: object) -> Command:
     model = COMMANDS.get(name) if isinstance(name, str) else None
     if model is None:
         raise BadInput("/command", "form", f"there is no command {name!r}")
+    malformed.refuse_nulls(body)
     try:
         command = model.model_validate(body)
     except ValidationError as invalid:
-        raise _bad(invalid) from None
+        raise malformed.told(invalid) from None
     command.check()
     try:
         command.__dict__["fingerprint"] = fingerprint_of(body)
@@ -896,17 +895,3 @@ def parse_command(body: object) -> Command:
     except (ValueError, UnicodeEncodeError) as broken:
         raise BadInput("", "form", f"cannot be written as JSON in UTF-8: {broken}") from None
     return command
-
-
-def _bad(invalid: ValidationError) -> BadInput:
-    """The first error, as a sentence with its JSON pointer."""
-    error = invalid.errors(include_url=False, include_input=False)[0]
-    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in error["loc"])
-    match error["type"]:
-        case "missing":
-            message = "the field is required"
-        case "extra_forbidden":
-            message = "there is no such field"
-        case _:
-            message = error["msg"].removeprefix("Value error, ")
-    return BadInput(pointer, "form", message)

@@ -165,9 +165,14 @@ def _lines_canceled(order: Order, event: e.LinesCanceled, at: Instant, stamp: St
         line = order.lines[part.line]
         line.open -= part.quantity
         line.canceled += part.quantity
-        line.canceled_at = stamp.recorded_at
+        _canceled(line, stamp, part.cause, part.request_id)
         _credit(order, line, part.quantity, stamp.recorded_at)
         _count_for_requests(order, part.line, part.quantity, part.request_id)
+
+
+def _canceled(line: Line, stamp: Stamp, cause: str, request_id: str | None) -> None:
+    line.canceled_at, line.canceled_by = stamp.recorded_at, stamp.actor_kind
+    line.canceled_as, line.canceled_for = cause, request_id
 
 
 def _count_for_requests(order: Order, line: int, quantity: int, request_id: str | None) -> None:
@@ -183,7 +188,7 @@ def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stam
     line.open -= event.quantity
     line.canceled += event.quantity
     line.auto_canceled += event.quantity
-    line.canceled_at = stamp.recorded_at
+    _canceled(line, stamp, "fill_or_kill", None)
     shipment = order.shipments.get(event.shipment_id)
     if shipment is not None:
         shipment.killed[event.line] = shipment.killed.get(event.line, 0) + event.quantity

@@ -64,6 +64,11 @@ class Line:
     fulfilment_at: Instant | None = None
     canceled_at: Instant | None = None
     """When (recorded) units of it were last cancelled."""
+    canceled_by: str | None = None
+    """By whose word that was: the kind of actor of the commit."""
+    canceled_as: str | None = None
+    """And for which cause (COMMANDS.md 5), and by which request, if by one."""
+    canceled_for: str | None = None
     found_shipped: int = 0
     """Cancelled units that turned out to have left."""
     lost: int = 0

@@ -76,7 +76,7 @@ def price(ask: ToPrice) -> Priced:
         raise BadInput("/currency", "form", f"{ask.currency} is not a currency of ISO 4217 with minor units")
     discount, rounding = _minor(ask, "discount"), _minor(ask, "rounding")
     shipping, shipping_tax = _minor(ask, "shipping"), _minor(ask, "shipping_tax")
-    lines = _placed_lines(ask, discount - rounding)
+    lines = _placed_lines(ask, discount, rounding)
     goods = sum(line.quantity * line.unit_price - line.discount for line in lines)
     tax = 0 if ask.tax_included else sum(line.tax for line in lines) + shipping_tax
     total = goods + tax - discount + shipping + rounding
@@ -97,7 +97,7 @@ def _minor(ask: ToPrice, name: str) -> int:
     return 0 if amount is None else minor_units(amount, ask.currency, f"/{name}")
 
 
-def _placed_lines(ask: ToPrice, to_share: int) -> tuple[e.PlacedLine, ...]:
+def _placed_lines(ask: ToPrice, discount_of_all: int, rounding: int) -> tuple[e.PlacedLine, ...]:
     """The lines in the order of their numbers, each with its share of the order's discount less rounding."""
     ordered = sorted(enumerate(ask.lines), key=lambda pair: pair[1].line)
     amounts = [_amounts(ask, line, i) for i, line in ordered]
@@ -105,11 +105,12 @@ def _placed_lines(ask: ToPrice, to_share: int) -> tuple[e.PlacedLine, ...]:
     for (i, _), value in zip(ordered, values, strict=True):
         if value < 0:
             raise BadInput(f"/lines/{i}/discount", "form", "the discount is larger than the line's value")
-    shares = largest_remainder(to_share, values)
+    shares = largest_remainder(discount_of_all - rounding, values)
     placed = []
     for (i, line), (price, discount, tax), value, share in zip(ordered, amounts, values, shares, strict=True):
         if value - share < 0:
-            raise BadInput("/discount", "form", f"its share makes line {line.line} (/lines/{i}) negative")
+            pointer = "/discount" if discount_of_all else "/rounding"
+            raise BadInput(pointer, "form", f"its share makes line {line.line} (/lines/{i}) negative")
         placed.append(
             e.PlacedLine(
                 line=line.line,

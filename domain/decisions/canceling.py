@@ -17,18 +17,20 @@ from domain.decisions.placing import late_ship
 from domain.decisions.returns import open_return
 from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
-from domain.instants import Instant
+from domain.instants import Instant, format_instant
 from domain.order import Line, Request
 from domain.policy import MutualConsent, SellerHasFinalSay
 from domain.rules import Question, Target, judge, locks, turning_points
 from domain.verdict import (
     ASK_SELLER,
+    CONTACT,
     DISPUTE,
     GRANTED,
     NEW_ORDER,
     OPEN_CASE,
     REFUSED,
     RETURN_AFTER_DELIVERY,
+    WAIT_FOR_ANSWER,
     Ruling,
     fact,
     instant,
@@ -149,13 +151,37 @@ def _canceled_before(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | N
             )
         return refused(
             "already-canceled",
-            f"Line {line.number} is cancelled already.",
+            f"Line {line.number} is cancelled already: {_by_whom(s, line)}, at "
+            f"{format_instant(line.canceled_at or order.recorded_at)}.",
             fact("line", line.number),
             fact("canceled", line.canceled),
             when,
+            fact("canceled_by", line.canceled_by),
+            fact("cause", line.canceled_as),
+            *(() if line.canceled_for is None else (fact("request_id", line.canceled_for),)),
             instead=(NEW_ORDER,),
         )
     return None
+
+
+def _by_whom(s: Situation, line: Line) -> str:
+    """Who cancelled a line, or what: the last that took of it."""
+    request = s.order.requests.get(line.canceled_for or "")
+    match line.canceled_as:
+        case "request" if request is not None:
+            return f"as the {request.by} asked by request {request.request_id}"
+        case "dispute" if request is not None:
+            return f"by the decision of a dispute about request {request.request_id}"
+        case "dispute":
+            return "by the decision of a dispute"
+        case "late_ship":
+            return "by itself, because it had not shipped in time"
+        case "unpaid":
+            return "by itself, because it had not been paid for in time"
+        case "seller":
+            return "by the seller"
+        case _:
+            return "by support"
 
 
 def _more_than_open(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
@@ -364,10 +390,10 @@ def withdraw_cancel(s: Situation, ask: WithdrawCancel) -> Events:
 def take_alternative(s: Situation, ask: TakeAlternative) -> Events:
     """The buyer takes an offer: the request is withdrawn, or the proposed ship-by holds."""
     if ask.request_id is None:
-        if s.order.proposed_ship_by is None or ask.kind not in (None, "wait"):
-            yield from s.no("nothing-offered", "No later ship-by has been proposed.")
-            return
         ship_by = s.order.proposed_ship_by
+        if ship_by is None or not s.order.open_units or ask.kind not in (None, "wait"):
+            yield from _no_ship_by(s)
+            return
         yield e.AlternativeTaken(None, "wait")
         yield e.ShipByRevised(ship_by, False, late_ship_deadline(s, ship_by))
         return
@@ -377,14 +403,36 @@ def take_alternative(s: Situation, ask: TakeAlternative) -> Events:
         return
     if ask.kind is None and request.offers:
         raise BadInput("/kind", "form", f"the field is required: one of {', '.join(request.offers)}")
+    if not request.offers:
+        yield from _nothing_for(s, request)
+        return
     if ask.kind not in request.offers:
-        offered = ", ".join(request.offers) or "nothing"
+        offered = ", ".join(request.offers)
         yield from s.no(
             "nothing-offered", f"What was offered for request {ask.request_id}: {offered}.", ref=ask.request_id
         )
         return
     yield e.AlternativeTaken(ask.request_id, str(ask.kind))
     yield e.CancelWithdrawn(ask.request_id, "alternative")
+
+
+def _no_ship_by(s: Situation) -> Events:
+    """A later ship-by can be taken or declined while it is proposed, and while anything could still ship by it."""
+    ship_by, wait = s.order.proposed_ship_by, (CONTACT,)
+    if ship_by is None:
+        return s.no("nothing-offered", "No later ship-by is proposed.", instead=wait)
+    if not s.order.open_units:
+        return s.no("nothing-offered", "Nothing of the order is open, so no ship-by is left to agree on.", instead=wait)
+    return s.no("nothing-offered", f"What is proposed is to wait, until {format_instant(ship_by)}.")
+
+
+def _nothing_for(s: Situation, request: Request) -> Events:
+    return s.no(
+        "nothing-offered",
+        f"Nothing is offered for request {request.request_id}: it waits for an answer.",
+        instead=(WAIT_FOR_ANSWER, CONTACT),
+        ref=request.request_id,
+    )
 
 
 def late_ship_deadline(s: Situation, ship_by: int) -> tuple[e.Deadline, ...]:
@@ -398,8 +446,8 @@ def late_ship_deadline(s: Situation, ship_by: int) -> tuple[e.Deadline, ...]:
 def decline_alternatives(s: Situation, ask: DeclineAlternatives) -> Events:
     """The buyer wants none of the offers: the request is carried on with."""
     if ask.request_id is None:
-        if s.order.proposed_ship_by is None:
-            yield from s.no("nothing-offered", "No later ship-by has been proposed.")
+        if s.order.proposed_ship_by is None or not s.order.open_units:
+            yield from _no_ship_by(s)
             return
         yield e.AlternativesDeclined(None, "declined", ())
         return
@@ -408,7 +456,7 @@ def decline_alternatives(s: Situation, ask: DeclineAlternatives) -> Events:
         yield from s.refuse(request, ask.request_id)
         return
     if not request.offers:
-        yield from s.no("nothing-offered", f"Nothing was offered for request {ask.request_id}.", ref=ask.request_id)
+        yield from _nothing_for(s, request)
         return
     yield from carry_on(s, request, "declined")
 

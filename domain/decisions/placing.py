@@ -7,7 +7,7 @@ from domain.decisions.situation import Events, Situation, sealed
 from domain.instants import Instant
 from domain.money import in_words, minor_units
 from domain.policy import Policy
-from domain.verdict import fact
+from domain.verdict import CONTACT, fact
 
 
 def place_order(s: Situation, ask: PlaceOrder) -> Events:
@@ -89,11 +89,14 @@ def record_other_refund(s: Situation, ask: RecordOtherRefund) -> Events:
     amount = minor_units(ask.amount, currency, "/amount")
     left = s.order.paid - s.order.refunds_instructed - s.order.other_refunds
     if amount > left:
+        rest = f"Of what was paid, {in_words(left, currency)} are not refunded yet"
+        if left <= 0:
+            rest = "Of what was paid, nothing is left to be given back"
         yield from s.no(
             "more-than-paid",
-            f"Of what was paid, {in_words(left, currency)} are not refunded yet; "
-            f"{in_words(amount, currency)} would be more.",
+            f"{rest}; {in_words(amount, currency)} would be more.",
             fact("left_minor", left),
+            instead=() if left > 0 else (CONTACT,),
         )
         return
     yield e.OtherRefundRecorded(amount, sealed(ask.note))

@@ -50,11 +50,13 @@ class FormSchema(GenerateJsonSchema):
 
 
 def plain(schema: Any) -> Any:
-    """Without pydantic's titles, and without saying of every optional field that it is null by default."""
+    """Without pydantic's titles, and without null: a field that has nothing to say is left out."""
     if isinstance(schema, list):
         return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
+    if schema.get("anyOf", [])[1:] == [{"type": "null"}]:
+        schema = {**{k: v for k, v in schema.items() if k != "anyOf"}, **schema["anyOf"][0]}
     kept = {
         k: v for k, v in schema.items() if not (k == "title" and isinstance(v, str)) and (k, v) != ("default", None)
     }

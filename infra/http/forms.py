@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.commands import COMMANDS, Command, parse_command
 from domain.errors import BadInput
+from domain.malformed import refuse_nulls
 from infra.http.problems import Problem, malformed
 
 Body = dict[str, Any]
@@ -59,6 +60,14 @@ def as_object(body: Any) -> Body:
     if not isinstance(body, dict):
         raise malformed("the body is a JSON object", "")
     return body
+
+
+def without_nulls(body: Body) -> None:
+    """Problem where a field of a command is null: it would else be taken for one that the path or the header says."""
+    try:
+        refuse_nulls(body)
+    except BadInput as bad:
+        raise malformed(bad.message, bad.pointer, bad.rule) from None
 
 
 def named(form: Form, body: Body) -> Body:

@@ -38,8 +38,8 @@ def read_json(raw: bytes, most: int = MAX_BYTES) -> Any:
         raise NotJson(f"the body is not JSON: {broken.msg} at character {broken.pos}") from None
     except NotJson:
         raise
-    except ValueError as broken:  # a whole number of thousands of digits
-        raise NotJson(f"the body holds a number that nobody needs: {broken}") from None
+    except ValueError:
+        raise NotJson("the body holds a number of thousands of digits, which nobody needs") from None
     if _SURROGATE.search(raw):
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8")

@@ -14,7 +14,7 @@ from infra.app import App
 from infra.http import answers, evidence
 from infra.http.asked import header, media_type
 from infra.http.callers import Caller, Doorkeeper
-from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named
+from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named, without_nulls
 from infra.http.paths import ABOUT_SUBJECTS, EVIDENCE
 from infra.http.previews import Confirmation, Preview, needs_confirmation
 from infra.http.problems import Problem, malformed, not_found, unavailable
@@ -92,7 +92,9 @@ class Writes:
 
     async def _read(self, request: Request, marketplace: str) -> tuple[Caller, Body]:
         caller = self._doorkeeper.admit(request, marketplace)
-        return caller, caller.speaks(as_object(await read_body(request)))
+        body = as_object(await read_body(request))
+        without_nulls(body)
+        return caller, caller.speaks(body)
 
     async def _command(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Command:
         key = idempotency_key(header(request, "Idempotency-Key"))

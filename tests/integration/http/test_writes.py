@@ -198,6 +198,10 @@ def test_an_unknown_order_and_somebody_elses_cannot_be_told_apart(http: Http) ->
         ({"lines": [{"line": 1, "sku": "A", "quantity": 0, "unit_price": "1"}]}, "/lines/0/quantity"),
         ({"lines": [{"line": 1, "sku": "A", "quantity": 1, "unit_price": "1.005"}]}, "/lines/0/unit_price"),
         ({"actor": None}, "/actor"),
+        ({"command_id": None}, "/command_id"),
+        ({"command": None}, "/command"),
+        ({"order_id": None}, "/order_id"),
+        ({"timezone": None}, "/timezone"),
         ({"order_id": "no/slash"}, "/order_id"),
     ],
 )
@@ -213,6 +217,7 @@ def test_a_malformed_command_names_the_field(http: Http, change: dict[str, objec
         (b"{", 400, "not JSON"),
         (b'{"a": 1, "a": 2}', 400, "twice"),
         (b'{"a": NaN}', 400, "NaN"),
+        (b'{"a": ' + b"9" * 5000 + b"}", 400, "a number of thousands of digits, which nobody needs"),
         (b'{"a": -Infinity}', 400, "Infinity"),
         (b'{"a": "\xff"}', 400, "UTF-8"),
         (b'{"text": "\\ud800"}', 400, "surrogate"),

@@ -1,11 +1,15 @@
 """What is bad by itself is bad before anybody looks at the order: on a second import it is bad again. COMMANDS.md 1."""
 
+import json
+import re
 from typing import Any
 
 import pytest
 
+from domain import malformed
 from domain.commands import COMMANDS, fingerprint_of, parse_command
 from domain.errors import BadInput
+from infra.http.command_schema import definitions
 
 PLACE: dict[str, Any] = {
     "command": "PlaceOrder",
@@ -100,3 +104,92 @@ def test_a_fingerprint_is_of_the_content_as_rfc_8785_writes_it() -> None:
     assert fingerprint_of(body) == hashlib.sha256(rfc8785.dumps(content)).digest()
     assert fingerprint_of({**body, "command_id": "c2", "at": "later"}) == fingerprint_of(body)
     assert fingerprint_of({**body, "po_number": "other"}) != fingerprint_of(body)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_field_that_is_null_is_bad_and_left_out_instead(name: str) -> None:
+    """A null that counted as an absent field made a selection the whole order."""
+    for field in COMMANDS[name].model_fields:
+        if field == "command":
+            continue
+        with pytest.raises(BadInput) as bad:
+            parse_command({**COMMON, "command": name, field: None})
+        assert bad.value.pointer == f"/{field}"
+        assert "leave it out" in bad.value.message
+
+
+def test_null_is_bad_wherever_it_stands() -> None:
+    cancel = {**COMMON, "command": "CancelLines", "reason": "out_of_stock"}
+    for said, pointer in [
+        ({**PLACE, **line(discount=None)}, "/lines/0/discount"),
+        ({**PLACE, **line(listing={"ref": None, "sha256": "ab" * 32})}, "/lines/0/listing/ref"),
+        ({**cancel, "lines": [1, {"line": 2, "quantity": None}]}, "/lines/1/quantity"),
+        ({**cancel, "lines": [None]}, "/lines/0"),
+        ({**cancel, "actor": {"kind": "seller", "id": None}}, "/actor/id"),
+    ]:
+        with pytest.raises(BadInput) as bad:
+            parse_command(said)
+        assert bad.value.pointer == pointer
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "sentence"),
+    [
+        ({"lines": "1"}, "/lines", "must be a list"),
+        ({"lines": []}, "/lines", "must not be empty"),
+        ({"lines": [7]}, "/lines/0", "must be an object with line, sku, quantity and unit_price"),
+        ({"actor": "me"}, "/actor", 'must be an object like {"kind": "buyer", "id": "b-7"}'),
+        ({"actor": {"kind": "robot", "id": "x"}}, "/actor/kind", "must be one of buyer, seller, support, system"),
+        (line(unit_price="-1.00"), "/lines/0/unit_price", "must not be negative"),
+        (line(unit_price=10), "/lines/0/unit_price", "must be a string"),
+        (
+            line(unit_price="ten"),
+            "/lines/0/unit_price",
+            'must be a decimal like "10.00", with at most 18 digits before',
+        ),
+        (line(quantity="2"), "/lines/0/quantity", "must be a whole number"),
+        (line(quantity=0), "/lines/0/quantity", "must be at least 1"),
+        (line(quantity=2_000_000_000), "/lines/0/quantity", "must be at most 1,000,000,000"),
+        ({"paid": "yes"}, "/paid", "must be true or false"),
+        ({"currency": "usd"}, "/currency", "must be three capital letters, a code of ISO 4217 like USD"),
+        ({"policy": "Big Box"}, "/policy", "must be the name of a policy, id or id@version"),
+        ({"command_id": ""}, "/command_id", "must be 1 to 100 of A-Z a-z 0-9 . _ : -"),
+        ({"buyer_id": ""}, "/buyer_id", "must not be empty"),
+        ({"buyer_id": "b" * 201}, "/buyer_id", "must have at most 200 characters"),
+        ({"buyer_id": "b\n"}, "/buyer_id", "must not be empty or hold control characters"),
+        ({"replaces": "PO-0"}, "/replaces", "must be an object with order_id and lines"),
+        ({"discount": "20.01"}, "/discount", "its share makes line 1"),
+        ({"rounding": "-20.05"}, "/rounding", "its share makes line 1"),
+        ({"discount": "0.00", "rounding": "-20.05"}, "/rounding", "its share makes line 1"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_that_need_no_python(
+    changes: dict[str, Any], pointer: str, sentence: str
+) -> None:
+    with pytest.raises(BadInput) as bad:
+        parse_command({**PLACE, **changes})
+    assert (bad.value.pointer, bad.value.message[: len(sentence)]) == (pointer, sentence)
+
+
+@pytest.mark.parametrize(
+    ("lines", "pointer", "sentence"),
+    [
+        ([[1]], "/lines/0", 'must be a line number or {"line": 1, "quantity": 3}'),
+        (["1"], "/lines/0", 'must be a line number or {"line": 1, "quantity": 3}'),
+        ("1", "/lines", 'must be a list of line numbers or {"line": 1, "quantity": 3}'),
+        ([1, 1], "/lines", "names a line twice"),
+        ([{"line": 1, "units": 2}], "/lines/0/units", "there is no such field"),
+    ],
+)
+def test_a_selection_that_is_none_is_told_how_one_is_written(lines: Any, pointer: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as bad:
+        parse_command({**COMMON, "command": "Ship", "shipment_id": "s", "lines": lines})
+    assert (bad.value.pointer, bad.value.message) == (pointer, sentence)
+
+
+def test_every_form_of_a_text_has_its_sentence() -> None:
+    """No pattern is ever shown to anybody: each one that a field has is told in words."""
+    patterns = set(re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', json.dumps(definitions()[1])))
+    assert len(patterns) >= 10
+    for pattern in patterns:
+        assert json.loads(f'"{pattern}"') in malformed._FORMS

@@ -11,6 +11,13 @@ rules = ["shipped-lock", "seller-has-final-say"]
 [cases]
 [returns]
 """)
+OFFERS = policy("""
+id = "offers"
+version = 1
+rules = ["alternatives-first", "seller-has-final-say"]
+[alternatives-first]
+offers = ["credit"]
+""")
 CASE: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
 
 
@@ -100,3 +107,41 @@ def test_amounts_are_told_in_their_currency() -> None:
     )
     story.say("ConfirmPayment", "2026-03-02T11:00:00Z", amount="2501")
     assert story.refusal.because == "0 JPY of 2500 JPY are paid; 2501 JPY more would be too much."
+
+
+def test_a_later_ship_by_is_about_what_can_still_ship() -> None:
+    for answer in ("TakeAlternative", "DeclineAlternatives"):
+        story = Story("big-box").placed(ship_by="2026-03-05T00:00:00Z")
+        assert story.say("ReviseShipBy", "2026-03-04T10:00:00Z", ship_by="2026-03-08T00:00:00Z") == "accepted"
+        assert story.say("TakeAlternative", "2026-03-04T11:00:00Z", kind="credit") == "refused:nothing-offered"
+        assert story.refusal.because == "What is proposed is to wait, until 2026-03-08T00:00:00Z."
+        assert story.say(answer, "2026-03-10T10:00:00Z") == "refused:nothing-offered"
+        assert story.status == "canceled"
+        assert story.refusal.because == "Nothing of the order is open, so no ship-by is left to agree on."
+        assert instead(story) == ["contact"]
+    story = Story("big-box").placed(ship_by="2026-03-05T00:00:00Z")
+    story.say("ReviseShipBy", "2026-03-04T10:00:00Z", ship_by="2026-03-08T00:00:00Z")
+    assert story.say("TakeAlternative", "2026-03-09T00:00:00Z", kind="wait") == "accepted"
+    assert story.say("TakeAlternative", "2026-03-09T00:00:01Z", kind="wait") == "refused:nothing-offered"
+    assert (story.refusal.because, instead(story)) == ("No later ship-by is proposed.", ["contact"])
+
+
+def test_where_nothing_is_offered_nothing_is_to_be_said_again() -> None:
+    story = Story("offers", documents=(OFFERS,)).placed()
+    assert story.say("RequestCancel", "2026-03-02T12:00:00Z", request_id="r1", reason="other") == "accepted"
+    offered = {"request_id": "r1", "kind": "wait"}
+    assert story.say("TakeAlternative", "2026-03-02T12:00:01Z", **offered) == "refused:nothing-offered"
+    assert (story.refusal.because, instead(story)) == ("What was offered for request r1: credit.", ["again"])
+    assert story.say("DeclineAlternatives", "2026-03-02T12:00:02Z", request_id="r1") == "accepted"
+    for answer in ("TakeAlternative", "DeclineAlternatives"):
+        assert story.say(answer, "2026-03-02T12:00:03Z", **offered) == "refused:nothing-offered"
+        assert story.refusal.because == "Nothing is offered for request r1: it waits for an answer."
+        assert instead(story) == ["wait", "contact"]
+
+
+def test_where_no_money_is_left_no_smaller_amount_is_to_be_said() -> None:
+    story = Story("shop", documents=(SHOP,)).placed()
+    assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="25.00") == "accepted"
+    assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="0.01") == "refused:more-than-paid"
+    assert story.refusal.because == "Of what was paid, nothing is left to be given back; 0.01 USD would be more."
+    assert instead(story) == ["contact"]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from domain import events as e
 from tests.spec.domain.story import Story
 
@@ -85,7 +87,70 @@ def test_what_is_cancelled_cannot_be_cancelled_again() -> None:
     story = Story("peer-to-peer").placed()
     asked(story, "2026-03-02T11:00:00Z")
     assert asked(story, "2026-03-02T12:00:00Z", "r2") == "refused:already-canceled"
-    assert story.refusal.because == "Line 1 is cancelled already."
+    assert story.refusal.because == (
+        "Line 1 is cancelled already: as the buyer asked by request r1, at 2026-03-02T11:00:00Z."
+    )
+    said = {each.name: each.value for each in story.refusal.inputs}
+    assert (said["canceled_by"], said["cause"], said["request_id"]) == ("buyer", "request", "r1")
+    assert said["canceled_at"] == "2026-03-02T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("preset", "commands", "by", "cause", "sentence"),
+    [
+        ("big-box", [("CancelLines", {"reason": "out_of_stock"})], "seller", "seller", "by the seller"),
+        (
+            "big-box",
+            [("CancelLines", {"reason": "suspected_fraud", "by": "support", "rule": "seller-has-final-say"})],
+            "support",
+            "support",
+            "by support",
+        ),
+        (
+            "big-box",
+            [("RequestCancel", {"request_id": "r1", "reason": "other"}), ("ApproveCancel", {"request_id": "r1"})],
+            "seller",
+            "request",
+            "as the buyer asked by request r1",
+        ),
+        ("big-box", [], "system", "late_ship", "by itself, because it had not shipped in time"),
+        ("auction-house", [], "system", "unpaid", "by itself, because it had not been paid for in time"),
+        (
+            "mutual-consent",
+            [
+                ("RequestCancel", {"request_id": "r1", "reason": "other"}),
+                ("DeclineCancel", {"request_id": "r1"}),
+                ("OpenDispute", {"dispute_id": "d1", "about": "r1"}),
+                ("DecideDispute", {"dispute_id": "d1", "outcome": "grant", "rule": "seller-has-final-say"}),
+            ],
+            "support",
+            "dispute",
+            "by the decision of a dispute about request r1",
+        ),
+        (
+            "big-box",
+            [
+                ("RequestCancel", {"request_id": "r1", "reason": "other", "lines": [{"line": 1, "quantity": 1}]}),
+                ("ApproveCancel", {"request_id": "r1"}),
+                ("CancelLines", {"reason": "out_of_stock"}),
+            ],
+            "seller",
+            "seller",
+            "by the seller",
+        ),
+    ],
+)
+def test_who_asks_for_what_is_cancelled_is_told_by_whom_and_when(
+    preset: str, commands: list[tuple[str, dict[str, Any]]], by: str, cause: str, sentence: str
+) -> None:
+    lines = [{"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "10.00"}]
+    story = Story(preset).placed(lines=lines, paid=preset != "auction-house", ship_by="2026-03-03T10:00:00Z")
+    for name, fields in commands:
+        assert story.say(name, "2026-03-02T11:00:00Z", **fields) == "accepted"
+    assert asked(story, "2026-03-20T12:00:00Z", "r9") == "refused:already-canceled"
+    said = {each.name: each.value for each in story.refusal.inputs}
+    assert (said["canceled_by"], said["cause"]) == (by, cause)
+    assert story.refusal.because == f"Line 1 is cancelled already: {sentence}, at {said['canceled_at']}."
 
 
 def test_what_shipped_cannot_be_cancelled_and_the_answer_says_what_has_shipped() -> None:

@@ -153,7 +153,7 @@ class Asking(Ledger):
 
     def take_alternative(self, by: str, at: int, request_id: str | None = None, kind: str | None = None) -> None:
         if request_id is None:
-            if self.proposed is None or kind not in (None, "wait"):
+            if self.proposed is None or not self.open_units or kind not in (None, "wait"):
                 raise No("nothing-offered")
             self.ship_by, self.proposed = self.proposed, None
             self.late_ship()
@@ -167,7 +167,7 @@ class Asking(Ledger):
 
     def decline_alternatives(self, by: str, at: int, request_id: str | None = None, kind: str | None = None) -> None:
         if request_id is None:
-            if self.proposed is None:
+            if self.proposed is None or not self.open_units:
                 raise No("nothing-offered")
             self.proposed = None
             return

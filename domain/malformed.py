@@ -1,0 +1,102 @@
+"""What is wrong with a command's form, in words that need no Python: the field as a JSON pointer, and what to write.
+
+The forms that texts must have stand here with their sentences. What is said never quotes what was sent.
+"""
+
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from domain.errors import BadInput
+
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
+COMMAND_ID: Final = r"^[A-Za-z0-9._:\-]{1,100}$"
+MARKETPLACE: Final = r"^[a-z0-9\-]{1,64}$"
+ORDER_ID: Final = r"^[A-Za-z0-9._\-]{1,64}$"
+AMOUNT: Final = r"^[0-9]{1,18}(\.[0-9]{1,9})?$"
+SIGNED_AMOUNT: Final = r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$"
+SHA256: Final = r"^[0-9a-fA-F]{64}$"
+CURRENCY: Final = r"^[A-Z]{3}$"
+POLICY_NAME: Final = r"^[a-z0-9][a-z0-9\-]{0,63}(@[1-9][0-9]{0,8})?$"
+MEDIA_TYPE: Final = r"^[\w.+\-]{1,60}/[\w.+\-]{1,60}$"
+
+_FORMS: Final = {
+    PRINTABLE: "must not be empty or hold control characters",
+    COMMAND_ID: "must be 1 to 100 of A-Z a-z 0-9 . _ : -",
+    MARKETPLACE: "must be 1 to 64 of a-z 0-9 -",
+    ORDER_ID: "must be 1 to 64 of A-Z a-z 0-9 . _ -",
+    AMOUNT: 'must be a decimal like "10.00", with at most 18 digits before the point',
+    SIGNED_AMOUNT: 'must be a decimal like "0.01" or "-0.01", with at most 18 digits before the point',
+    SHA256: "must be 64 hexadecimal digits",
+    CURRENCY: "must be three capital letters, a code of ISO 4217 like USD",
+    POLICY_NAME: "must be the name of a policy, id or id@version, like big-box or big-box@1",
+    MEDIA_TYPE: "must be a media type like image/jpeg",
+}
+_OBJECTS: Final = {
+    "Pick": 'must be a line number or {"line": 1, "quantity": 3}',
+    "Actor": 'must be an object like {"kind": "buyer", "id": "b-7"}',
+    "NewLine": "must be an object with line, sku, quantity and unit_price",
+    "ListingRef": "must be an object with ref and sha256",
+    "ReplacedOrder": "must be an object with order_id and lines",
+}
+_PLAIN: Final = {
+    "missing": "the field is required",
+    "extra_forbidden": "there is no such field",
+    "string_type": "must be a string",
+    "string_unicode": "must be text of whole characters",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "recursion_loop": "is nested in itself",
+}
+
+
+def refuse_nulls(said: object, pointer: str = "") -> None:
+    """``BadInput`` for the first null in what was said: a field that has nothing to say is left out."""
+    if said is None:
+        raise BadInput(pointer, "form", "is null, which says nothing: leave it out")
+    if isinstance(said, dict):
+        for name, value in said.items():
+            refuse_nulls(value, f"{pointer}/{_step(name)}")
+    elif isinstance(said, list | tuple):
+        for place, value in enumerate(said):
+            refuse_nulls(value, f"{pointer}/{place}")
+
+
+def told(invalid: ValidationError) -> BadInput:
+    """The first error, as a sentence with its JSON pointer."""
+    error = invalid.errors(include_url=False)[0]
+    pointer = "".join(f"/{_step(step)}" for step in error["loc"])
+    return BadInput(pointer, "form", _sentence(error["type"], error.get("ctx", {}), error["input"], error["msg"]))
+
+
+def _step(step: object) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def _sentence(kind: str, about: dict[str, Any], said: object, otherwise: str) -> str:
+    match kind:
+        case "value_error":
+            return otherwise.removeprefix("Value error, ")
+        case "string_pattern_mismatch":
+            pattern = str(about["pattern"])
+            negative = pattern == AMOUNT and isinstance(said, str) and said.startswith("-")
+            return "must not be negative" if negative else _FORMS.get(pattern, otherwise)
+        case "string_too_short":
+            return "must not be empty"
+        case "string_too_long":
+            return f"must have at most {about['max_length']:,} characters"
+        case "too_short":
+            return "must not be empty"
+        case "too_long":
+            return f"must have at most {about['max_length']:,} entries"
+        case "greater_than_equal":
+            return f"must be at least {about['ge']:,}"
+        case "less_than_equal":
+            return f"must be at most {about['le']:,}"
+        case "literal_error":
+            return f"must be one of {str(about['expected']).replace(' or ', ', ')}".replace("'", "")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return _OBJECTS.get(str(about.get("class_name")), "must be an object")
+        case _:
+            return _PLAIN.get(kind, otherwise)
