@@ -172,7 +172,7 @@ def look_at_notices(settings: Settings) -> Finding:
         with opened_book(settings) as book:
             counts, overdue, bounced = book.counts(), book.overdue(clock()), book.bounced()
     except (BookUnavailable, AnotherJournals, JournalError) as wrong:
-        return Finding("notices", "wrong", str(wrong), "nobody is told until then")
+        return Finding("notices", "wrong", str(wrong), "nobody is told from here until then")
     said = [
         (counts.get("unknown", 0), "may have gone out, or not", "unknown"),
         (counts.get("failed", 0), "could not be sent", "failed"),

@@ -6,7 +6,7 @@ refused. Several threads and processes may have it open; every change is one tra
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -14,8 +14,15 @@ from typing import Any, Final
 
 from consumers.notices import BookUnavailable, Letter, Notice, Report, State
 from domain.instants import Instant
+from infra.sqlite_file import why
 
 FORMAT: Final = 1
+BRING_BACK: Final = (
+    "bring it back from a copy. If there is none, move it away and start `rescind serve`: it begins a new one, sends "
+    "nothing again that may have gone out, and finds the addresses in the vault"
+)
+"""What there is to do about a book that is gone or damaged."""
+_LOST: Final = "the book that knew was lost: it may have gone out"
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""
 _APPLICATION: Final = 0x7273636E
@@ -51,8 +58,10 @@ class AnotherJournals(Exception):
 class SqliteBook:
     """The Book port over one file (None: in memory)."""
 
-    def __init__(self, path: Path | None, identity: str) -> None:
-        """``identity``: of the journal. AnotherJournals, BookUnavailable."""
+    def __init__(self, path: Path | None, identity: str, lost: Mapping[int, int] | None = None) -> None:
+        """``identity``: of the journal. ``lost``: where the book is made in place of one that is gone, per partition
+        the ordinal before which that one may have had notices sent: they are *unknown*. AnotherJournals,
+        BookUnavailable."""
         self.path = path
         self._lock = threading.Lock()
         if path is not None:
@@ -61,9 +70,9 @@ class SqliteBook:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_BUSY, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._prepare(identity)
+            self._prepare(identity, lost or {})
 
-    def _prepare(self, identity: str) -> None:
+    def _prepare(self, identity: str, lost: Mapping[int, int]) -> None:
         with self._transaction() as db:
             if db.execute("PRAGMA user_version").fetchone() == (0,):
                 for statement in _TABLES.split(";\n"):
@@ -71,7 +80,8 @@ class SqliteBook:
                         db.execute(statement)
                 db.execute(f"PRAGMA application_id = {_APPLICATION}")
                 db.execute(f"PRAGMA user_version = {FORMAT}")
-                db.execute("INSERT INTO about VALUES ('journal', ?)", (identity,))
+                first = [("journal", identity), *((f"lost {n}", str(ordinal)) for n, ordinal in lost.items())]
+                db.executemany("INSERT INTO about VALUES (?, ?)", first)
             [version] = db.execute("PRAGMA user_version").fetchone()
             if version != FORMAT:
                 raise AnotherJournals(
@@ -83,6 +93,9 @@ class SqliteBook:
                     f"{self.path} was kept for journal {known}, this one is {identity}: bring that journal back, or "
                     "move the file away and let everybody be told anew"
                 )
+            rows = db.execute("SELECT substr(name, 6), value FROM about WHERE name GLOB 'lost *'").fetchall()
+            self.lost = {int(partition): int(ordinal) for partition, ordinal in rows}
+            """Per partition the ordinal before which an earlier book, that is gone, may have had notices sent."""
 
     # ---- the port ----------------------------------------------------------------------------------------------------
 
@@ -93,6 +106,9 @@ class SqliteBook:
     def take(self, partition: int, position: int, notices: Sequence[Notice], reports: Sequence[Report] = ()) -> None:
         marks = ", ".join("?" * len(_COLUMNS))
         with self._transaction() as db:
+            for notice in notices:
+                if notice.state == "waiting" and notice.ordinal < self.lost.get(partition, 0):
+                    notice.state, notice.error = "unknown", _LOST
             if notices:
                 rows = [astuple(notice) for notice in notices]
                 db.executemany(f"INSERT OR IGNORE INTO notices ({_NAMES}) VALUES ({marks})", rows)
@@ -291,7 +307,10 @@ class SqliteBook:
         try:
             yield
         except sqlite3.Error as wrong:
-            raise BookUnavailable(f"{self.path or 'the book in memory'} cannot be used now: {wrong}") from wrong
+            if getattr(wrong, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise BookUnavailable(f"{self.path} is damaged ({wrong}): {BRING_BACK}") from wrong
+            said = why(wrong, self.path)
+            raise BookUnavailable(f"{self.path or 'the book in memory'} cannot be used now: {said}") from wrong
 
 
 def _is_confirmed(letter: Letter) -> bool:

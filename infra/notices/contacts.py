@@ -1,8 +1,12 @@
 """Where buyers and sellers are reached: kept in the vault under their own key, so that erasing a subject erases it too.
 
-The book has only where in the vault a contact stands. A buyer and a seller of the same id are two people.
+Its place in the vault follows from whose it is, so that it is found without the book, and by every engine on one
+vault. The book has a second one, for the moment in which the first is written anew, and for what an earlier release was
+given. A buyer and a seller of the same id are two people.
 """
 
+import contextlib
+import hashlib
 import json
 from typing import Final
 
@@ -38,13 +42,12 @@ class Contacts:
         self._vault = vault
 
     def contact(self, marketplace: str, audience: Audience, recipient_id: str) -> Contact | None:
-        reference = self.book.contact(marketplace, audience, recipient_id)
-        if reference is None:
-            return None
-        try:
-            return Contact(**json.loads(self._vault.open(reference)))
-        except TextGone:
-            return None
+        places = place_of(marketplace, audience, recipient_id), self.book.contact(marketplace, audience, recipient_id)
+        for reference in places:
+            if reference is not None:
+                with contextlib.suppress(TextGone):
+                    return Contact(**json.loads(self._vault.open(reference)))
+        return None
 
     def set(self, marketplace: str, audience: Audience, recipient_id: str, contact: Contact) -> None:
         """Keep it in place of the one before. BadContact, VaultUnavailable, BookUnavailable."""
@@ -66,10 +69,22 @@ class Contacts:
             except PostRefused as wrong:
                 raise BadContact(str(wrong), "/name") from None
         said = {"address": contact.address, "name": contact.name, "language": contact.language}
-        sealed = self._vault.seal(marketplace, recipient_id, json.dumps(said, ensure_ascii=False))
+        text = json.dumps(said, ensure_ascii=False)
+        sealed = self._vault.seal(marketplace, recipient_id, text)
         self._vault.flush()
         self.book.set_contact(marketplace, audience, recipient_id, sealed.reference)
+        place = place_of(marketplace, audience, recipient_id)
+        self._vault.drop(place)
+        self._vault.keep(marketplace, recipient_id, place, text.encode())
 
     def remove(self, marketplace: str, audience: Audience, recipient_id: str) -> bool:
         """Forget it; whether there was one. What the vault holds of it goes with its subject."""
-        return self.book.set_contact(marketplace, audience, recipient_id, None)
+        there = self.contact(marketplace, audience, recipient_id) is not None
+        self._vault.drop(place_of(marketplace, audience, recipient_id))
+        return self.book.set_contact(marketplace, audience, recipient_id, None) or there
+
+
+def place_of(marketplace: str, audience: Audience, recipient_id: str) -> str:
+    """The vault's reference of somebody's contact."""
+    named = f"{marketplace}\0{audience}\0{recipient_id}".encode()
+    return f"contact-{hashlib.sha256(named).hexdigest()[:40]}"

@@ -5,14 +5,14 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from consumers.news import derived, order_after
-from consumers.notices import CannotCompose, Contact, Letter, Mail, Notice, Subject
+from consumers.notices import BookUnavailable, CannotCompose, Contact, Letter, Mail, Notice, Subject
 from consumers.notifier import subject_of
 from domain.instants import Instant, format_instant
 from infra.mail.composing import PackComposer
 from infra.mail.facts import World
-from infra.notices.book import SqliteBook
+from infra.notices.book import BRING_BACK, SqliteBook
 from infra.notices.contacts import Contacts
-from infra.notices.running import open_book
+from infra.notices.running import book_is_gone, open_book
 from infra.places import BOOK_FILE
 from infra.reading import Reader, existing_store
 from infra.settings import Settings
@@ -25,7 +25,7 @@ class NoSuchNotice(LookupError):
 
 @contextmanager
 def opened_book(settings: Settings) -> Iterator[SqliteBook]:
-    """The book of the settings' store, made if need be. JournalError, BookUnavailable, AnotherJournals."""
+    """The book of the settings' store, made where there was none. JournalError, BookUnavailable, AnotherJournals."""
     store = existing_store(settings)
     with closing(store.journal(settings.journal_at.partitions)) as journal:
         identity = journal.identity
@@ -44,8 +44,11 @@ def opened_contacts(settings: Settings) -> Iterator[Contacts]:
 
 
 def book_if_there(settings: Settings) -> bool:
-    """Whether anybody was ever told of anything here."""
-    return (existing_store(settings).directory / BOOK_FILE).exists()
+    """Whether anybody was ever told of anything here. BookUnavailable: somebody was, and the book is gone."""
+    directory = existing_store(settings).directory
+    if book_is_gone(directory):
+        raise BookUnavailable(f"{directory / BOOK_FILE} is gone, which has what was told to whom: {BRING_BACK}")
+    return (directory / BOOK_FILE).exists()
 
 
 def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> Letter:

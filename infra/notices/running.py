@@ -5,6 +5,7 @@ thread's own. Who does not have the lock stands by, and takes over when it is fr
 """
 
 import fcntl
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Final
 
 from consumers.admission import Admitted, Rejected
 from consumers.engine import Engine
+from consumers.follower import Follower
 from consumers.local_state import Due, LocalStateUnavailable
 from consumers.notices import BookUnavailable, Post
 from consumers.notifier import Limits, Notifier
@@ -28,7 +30,7 @@ from infra.mail.composing import PackComposer
 from infra.mail.facts import World
 from infra.mail.outbox import Outbox
 from infra.mail.smtp import SmtpPost
-from infra.notices.book import SqliteBook
+from infra.notices.book import BRING_BACK, SqliteBook
 from infra.notices.contacts import Contacts
 from infra.places import BOOK_FILE, clock, state_file
 from infra.projecting import Shared
@@ -163,16 +165,31 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(confirmed_within=parse_length(settings.confirmed_within), remind=micros)
 
 
-def open_book(directory: Path, identity: str) -> SqliteBook:
-    """The book of a store. BookUnavailable, AnotherJournals."""
-    return SqliteBook(directory / BOOK_FILE, identity)
+def book_is_gone(directory: Path) -> bool:
+    """Whether somebody told people from here, and what they noted is no longer there."""
+    return (directory / LOCK_FILE).exists() and not (directory / BOOK_FILE).exists()
+
+
+def open_book(directory: Path, identity: str, followers: Mapping[int, Follower] | None = None) -> SqliteBook:
+    """The book of a store, made where there was none; ``followers``: also where it is gone, as a new one that sends
+    nothing again of what they have. BookUnavailable, AnotherJournals."""
+    path = directory / BOOK_FILE
+    if not book_is_gone(directory):
+        return SqliteBook(path, identity)
+    if followers is None:
+        raise BookUnavailable(f"{path} is gone: {BRING_BACK}")
+    sys.stderr.write(
+        f"rescind: {path} is gone: a new one is begun. What was told before now may have gone out, and is sent again "
+        "by people only: `rescind notices list --state unknown`\n"
+    )
+    return SqliteBook(path, identity, {partition: each.next_ordinal for partition, each in followers.items()})
 
 
 def open_notifying(
     settings: Settings, directory: Path, slot: Path, identity: str, engine: Engine, vault: KeptVault
 ) -> Notifying:
     """The notifier of a running engine, not yet started. BookUnavailable, AnotherJournals."""
-    book = open_book(directory, identity)
+    book = open_book(directory, identity, engine.followers)
     contacts = Contacts(book, vault)
     partitions = engine.partitions
     sources = {

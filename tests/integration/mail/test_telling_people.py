@@ -101,3 +101,52 @@ def test_what_was_said_while_nobody_told_is_told_by_the_next_engine(tmp_path: Pa
     store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "b7@example.org")
     with open_app(settings, publish=True):
         until(lambda: len(mails(tmp_path / "journal")) == 2)
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
+    tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal")
+    store = Store(tmp_path)
+    book = tmp_path / "journal" / "notices.sqlite"
+    with open_app(settings, publish=True) as app:
+        assert app.notifying is not None
+        app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
+        canceled(app)
+        until(lambda: len(mails(tmp_path / "journal")) == 2)
+    for file in book.parent.glob(f"{book.name}*"):
+        file.unlink()
+    if how == "damaged":
+        book.write_bytes(b"no book at all" * 1000)
+        for ask in (("notices", "list"), ("serve", "--port", "0"), ("contacts", "show", "acme", "buyer", "b-7")):
+            refused = store.rescind(*ask, check=3).err
+            assert "is damaged" in refused and "move it away and start `rescind serve`" in refused
+        book.unlink()
+    told = {each["part"]: each for each in store.rescind("doctor", "--json", check=1).json}
+    assert told["notices"]["state"] == "wrong" and "is gone" in told["notices"]["said"]
+    assert "bring it back" in store.rescind("notices", "list", check=3).err
+    assert not book.exists(), "who only asks makes none"
+    capsys.readouterr()
+    with open_app(settings, publish=True) as app:
+        assert "a new one is begun" in capsys.readouterr().err
+        assert app.notifying is not None
+        assert app.notifying.contacts.contact("acme", "buyer", "b-7") == Contact("b7@example.org", "Béa", "de")
+        until(lambda: len(app.notifying.book.of("acme/PO-1")) == 4)  # type: ignore[union-attr]
+        assert app.notifying.book.counts() == {"unknown": 3, "no-address": 1}
+        canceled(app, "PO-2")
+        until(lambda: len(mails(tmp_path / "journal")) == 4)
+    told = {each["part"]: each for each in store.rescind("doctor", "--json").json}
+    assert "3 may have gone out, or not" in told["notices"]["said"]
+
+
+def test_whom_nobody_is_to_write_to_is_not_found_again_in_the_vault(app: App, tmp_path: Path) -> None:
+    assert app.notifying is not None
+    contacts = app.notifying.contacts
+    for address in ("b7@example.org", "bea@example.org"):
+        contacts.set("acme", "buyer", "b-7", Contact(address))
+        assert contacts.contact("acme", "buyer", "b-7") == Contact(address)
+    assert contacts.contact("acme", "seller", "b-7") is None
+    assert contacts.remove("acme", "buyer", "b-7")
+    assert contacts.contact("acme", "buyer", "b-7") is None
+    assert not contacts.remove("acme", "buyer", "b-7")
