@@ -17,6 +17,7 @@ from infra.importing.holding import WHAT_TO_DO, is_held
 from infra.local_state import open_local_state
 from infra.local_state.slots import is_claimed, slot_path
 from infra.places import clock, state_file
+from infra.settings import Settings
 
 _PAGE: Final = 500
 _LOST: Final = (
@@ -35,6 +36,18 @@ def look_at_control(control: ControlLog) -> Finding:
         said = f"{len(unreadable)} of its policies cannot be read by this release"
         return Finding("control log", "note", said, "install the release that published them; orders under them wait")
     return Finding("control log", "ok", f"{len(control.book.documents)} policies")
+
+
+def look_at_markets(control: ControlLog, settings: Settings) -> Iterator[Finding]:
+    """Whether the policies that the settings name for marketplaces are there."""
+    unreadable = {name for id, version in control.policies.unreadable for name in (id, f"{id}@{version}")}
+    for market, table in sorted(settings.marketplaces.items()):
+        if table.policy is None or table.policy in unreadable:  # the finding about the control log says so
+            continue
+        if control.book.named(table.policy) is None:
+            said = f"orders that name no policy are refused: there is no policy {table.policy}"
+            do = f"`rescind policy publish` it, or name another in [marketplaces.{market}]"
+            yield Finding(f"marketplace {market}", "wrong", said, do)
 
 
 def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Finding]:

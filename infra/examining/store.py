@@ -10,7 +10,7 @@ from consumers.journal import JournalError
 from infra.examining.beside import look_at_erasures, look_at_notices, look_at_vault, look_at_views
 from infra.examining.commands import look_at_commands
 from infra.examining.findings import Finding, Progress, of_topic
-from infra.examining.log import look_at_control, look_at_journal, look_at_local_state
+from infra.examining.log import look_at_control, look_at_journal, look_at_local_state, look_at_markets
 from infra.examining.publishing import look_at_publishing
 from infra.opening import open_control
 from infra.settings import Settings
@@ -43,6 +43,7 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
     try:
         control = open_control(store, "doctor", create=False)
         yield look_at_control(control)
+        yield from look_at_markets(control, settings)
     except JournalError as wrong:
         yield Finding("control log", "wrong", str(wrong), "bring it back from a copy: the policies stand in it")
     try:

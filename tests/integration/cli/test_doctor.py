@@ -209,5 +209,21 @@ def test_a_key_that_others_can_read_is_told(kept: Store) -> None:
     assert (state, do) == ("wrong", f"chmod 600 {kept.journal / 'vault.key'}")
 
 
+def test_a_policy_that_the_settings_name_and_nobody_published_is_told(kept: Store) -> None:
+    file = kept.place / "settings.toml"
+    file.write_text(
+        '[marketplaces.acme]\npolicy = "nope"\n[marketplaces.default]\npolicy = "big-box"\n'
+        '[marketplaces.later]\npolicy = "big-box@7"\n[marketplaces.now]\npolicy = "big-box@1"\n',
+        encoding="utf-8",
+    )
+    found = findings(kept, "--config", str(file), check=1)
+    assert {part for part, (state, _, _) in found.items() if state == "wrong"} == {
+        "marketplace acme",
+        "marketplace later",
+    }
+    assert "there is no policy nope" in found["marketplace acme"][1]
+    assert "[marketplaces.acme]" in found["marketplace acme"][2]
+
+
 def test_without_a_store_it_says_how_one_comes_about(store: Store) -> None:
     assert "rescind import" in findings(store, check=1)["journal"][2]
