@@ -20,7 +20,7 @@ from consumers.ports import Limits, Ports
 from consumers.writer import Settled, Writer
 from domain.commands import Command, ReachDeadline
 from domain.deadlines import due, has_lapsed
-from domain.decide import Decided, authorise, decide, reach
+from domain.decide import Decided, authorise, decide, reach, unbacked
 from domain.errors import BadInput
 from domain.events import Deadline
 from domain.instants import SECOND, Instant
@@ -83,7 +83,7 @@ class Judge:
             return self._look_after(job, folded)
         no = authorise(order, command)
         if no is not None:
-            return self._unbacked(job, refused(no))
+            return self._unbacked(job, refused(no, message=unbacked(no, command)))
         answered = folded.answered.get(command.command_id)
         if answered is not None:
             return self.finish(job, self._again(job, command, answered))

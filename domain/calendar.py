@@ -24,6 +24,7 @@ LONGEST: Final = 3_660
 _FIRST: Final = datetime.combine(date.min, time.min)
 _LAST: Final = datetime.combine(date.max, time.max)
 _FORM = re.compile(r"([1-9][0-9]{0,5}) (minutes?|hours?|days?|business days?)", re.ASCII)
+_TOO_LONG = re.compile(r"[1-9][0-9]{6,} (minutes?|hours?|days?|business days?)", re.ASCII)
 
 
 @fact
@@ -41,6 +42,8 @@ def parse_length(text: str) -> Length:
     """Read ``N minutes | hours | days | business days``; ValueError says what is wrong."""
     found = _FORM.fullmatch(text)
     if found is None:
+        if _TOO_LONG.fullmatch(text):
+            raise ValueError(f"{text!r} is longer than any length may be: {LONGEST} days, or 999999 hours")
         raise ValueError(f'{text!r} is not a length: write "N minutes", "N hours", "N days" or "N business days"')
     count, unit = int(found[1]), found[2] if found[2].endswith("s") else found[2] + "s"
     if unit.endswith("days") and count > LONGEST:

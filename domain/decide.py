@@ -176,14 +176,19 @@ def _situation(
 
 def _answer(order: Order, rule: str, command: c.Command) -> Decided:
     """An answer that no commit backs."""
-    because = {
+    because = unbacked(rule, command)
+    ref = order.placed.policy if order.placed is not None else _NO_POLICY
+    ruling = refused(rule, because, fact("order", command.stream))
+    return Decided((), order, rule, ruling.verdict("answer", ref, None), answer=True)
+
+
+def unbacked(rule: str, command: c.Command) -> str:
+    """What ``no-such-order``, ``not-yours`` and ``no-such-policy`` say."""
+    return {
         "no-such-order": f"There is no order {command.stream}.",
         "not-yours": "The order, or this command, is not yours.",
         "no-such-policy": f"No policy {getattr(command, 'policy', None)} has been published.",
     }[rule]
-    ref = order.placed.policy if order.placed is not None else _NO_POLICY
-    ruling = refused(rule, because, fact("order", command.stream))
-    return Decided((), order, rule, ruling.verdict("answer", ref, None), answer=True)
 
 
 def _decision(s: Situation, command: c.Command, before: Order) -> Events:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -584,6 +585,23 @@ _SECRETS: Final = {
 """Keys that may not stand in the settings file, and where they belong."""
 
 
+_NO_SETTINGS: Final = frozenset({"CONFIG", "CACHE", "EXAMPLES", "KAFKA_IMAGE", "NO_DOCKER", "REQUIRE", "SHARED"})
+"""Behind ``RESCIND_`` and no settings: which file has them, and how the program's own tests are run."""
+
+
+def strangers(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none: each with what it may have been meant for, as a sentence."""
+    known = {key.upper() for key in Settings.model_fields}
+    told = []
+    for name in sorted(environment):
+        prefix, found, key = name.upper().partition("RESCIND_")
+        if found and not prefix and key not in known | _NO_SETTINGS:
+            meant = get_close_matches(key, known, 1, 0.8)
+            instead = f"RESCIND_{meant[0]} is one" if meant else "docs/reference/settings.md lists them"
+            told.append(f"{name} is no setting and changes nothing: {instead}")
+    return told
+
+
 def load_settings(config: str | None = None, **options: Any) -> Settings:
     """Settings from options (None: not given), the environment, the file, the defaults, in this order.
 
@@ -613,7 +631,7 @@ def load_settings(config: str | None = None, **options: Any) -> Settings:
 
 def _document(file: str) -> Mapping[str, Any]:
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8-sig")
     except OSError as missing:
         raise SettingsError(
             f"the settings file {file} cannot be read ({missing.strerror}): name another with --config"

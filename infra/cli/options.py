@@ -1,5 +1,6 @@
 """Options that many commands share: where the store is, JSON or text, instants, orders."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
@@ -23,7 +24,8 @@ def stored(command: Run) -> Run:
     def wrapped(
         ctx: click.Context, /, config: str | None, journal: str | None, views: str | None, **options: Any
     ) -> Any:
-        from infra.settings import load_settings
+        from infra.cli.printing import say
+        from infra.settings import load_settings, strangers
 
         before = ctx.find_root().params
         more = {name: options.pop(name) for name in ("host", "port") if name in options}
@@ -33,6 +35,8 @@ def stored(command: Run) -> Run:
             views=views or before.get("views"),
             **more,
         )
+        for stranger in strangers(os.environ):
+            say(f"rescind: {stranger}")
         return command(settings=settings, **options)
 
     return wrapped
@@ -56,7 +60,7 @@ class InstantType(click.ParamType[Instant]):
         try:
             return parse_instant(value)
         except ValueError as wrong:
-            self.fail(f"{value!r} is {wrong}", param, ctx)
+            self.fail(f"{value!r}: {wrong}", param, ctx)
 
 
 INSTANT: Final = InstantType()

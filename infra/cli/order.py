@@ -1,5 +1,6 @@
 """`rescind order`: what is so, how it came to be, what may be done, and a cancellation of one's own."""
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -67,11 +68,13 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
 
     with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
-        if next(reader.history(stream), None) is None:
-            raise No(f"there is no order {stream}: check marketplace and order id, or search with --po NUMBER")
         told = reader.history(stream)
         if as_of is not None:
             told = (event for event in told if parse_instant(event["recorded_at"]) <= as_of)
+        first = next(told, None)
+        if first is None:
+            raise _nowhere(stream, as_of)
+        told = chain((first,), told)
         if as_json:
             for event in told:
                 print_json(event)
@@ -222,8 +225,12 @@ def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "Folded":
     """The order as recorded, or as of an instant. No where there is none."""
     folded = reader.folded(stream) if as_of is None else reader.as_of(stream, as_of)
     if folded.order is None or not folded.order.exists:
-        from infra.cli.printing import when
-
-        then = "" if as_of is None else f" as of {when(as_of)}"
-        raise No(f"there is no order {stream}{then}: check marketplace and order id, or search with --po NUMBER")
+        raise _nowhere(stream, as_of)
     return folded
+
+
+def _nowhere(stream: str, as_of: Instant | None) -> No:
+    from infra.cli.printing import when
+
+    then = "" if as_of is None else f" as of {when(as_of)}"
+    return No(f"there is no order {stream}{then}: check marketplace and order id, or search with --po NUMBER")

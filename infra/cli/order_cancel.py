@@ -78,6 +78,10 @@ def _command(
         raise Wrong(f"--as {actor}: write buyer, seller, or support:YOUR-ID")
     if not name and kind not in own:
         raise Wrong("--as support needs your id: --as support:YOUR-ID")
+    if rule is not None and kind != "support":
+        raise Wrong(f"--rule is for --as support:YOUR-ID: a {kind} is judged by the order's policy")
+    if request_id is not None and kind != "buyer":
+        raise Wrong(f"--request-id is for --as buyer: a {kind} cancels, and asks nobody")
     fresh = new_id().hex()[:12]
     body: dict[str, Any] = {
         "command": "RequestCancel" if kind == "buyer" else "CancelLines",
@@ -165,6 +169,8 @@ def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
         say(f"rescind: no: {told.message} ({told.rule})")
         for other in verdict.instead if verdict is not None else ():
             say(f"  Instead: {other.text}")
+        if told.rule == "not-yours":
+            say("  Instead: Name the order's own buyer or seller with --as, or leave the id away.")
     else:
         out = console()
         out.print(f"done (command id {command.command_id}):" if told.events else "nothing changes: it is so already")

@@ -123,6 +123,7 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
     name = f"{document.policy.id}@{document.policy.version}"
     with open_app(settings, mode=Mode("engine", history=True)) as app:  # nothing falls due while we are here
         app.catch_up()
+        before = app.control.book.latest.get(document.policy.id)
         outcome = app.engine.publish(document).result(settings.answer_within)
         if outcome.kind == "refused":
             raise No(f"{name} is published already, with other content: raise the version in {file}, then publish it")
@@ -130,6 +131,14 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
             raise Unavailable(outcome.message or f"{name} may or may not be published: publish it again, that is safe")
         if app.views is not None and not app.views.catch_up():
             raise Unavailable(f"{name} is published, but the views do not follow: {app.views.trouble}")
+        newest = app.control.book.latest[document.policy.id]
+    if newest == document.policy.version and before is not None and before > newest:
+        say(
+            f"note: {name} is the newest version now, although {before} is higher: orders that name no version get "
+            "what was published last"
+        )
+    elif newest != document.policy.version:
+        say(f"note: {name} was published before; the newest version stays {document.policy.id}@{newest}")
     _say_notes(document.policy)
     if as_json:
         print_json({"id": document.policy.id, "version": document.policy.version, "sha256": document.sha256.hex()})
@@ -192,7 +201,7 @@ def from_file(file: str) -> "PolicyDocument":
     from domain.policy import read_policy_toml
 
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8-sig")
     except OSError as wrong:
         raise Wrong(f"the policy file {file} cannot be read: {wrong.strerror}") from None
     except UnicodeDecodeError:

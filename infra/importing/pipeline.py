@@ -18,10 +18,12 @@ from typing import Any, Final, Protocol
 from consumers.engine import Engine
 from consumers.outcomes import Outcome
 from domain.commands import Command, SubjectCommand
+from domain.events import Verdict
 from domain.instants import Instant
 from infra.app import App
 from infra.importing.again import ended_before, would_reach, would_write
 from infra.importing.items import Input, Item, error_text
+from schemas.codec import verdict_data
 
 WINDOW: Final = 4096
 """Commands given to the engine and not yet counted."""
@@ -250,7 +252,7 @@ class _Import:
             case "refused":
                 rule = outcome.rule or ""
                 totals.refused[rule] += 1
-                self._report(item, "refused", rule, outcome.message)
+                self._report(item, "refused", rule, outcome.message, outcome.verdict)
             case "bad":
                 self._bad(item, error_text(outcome.pointer, outcome.rule, outcome.message), outcome.rule)
             case _ if outcome.rule in ("order-stuck", "malformed", "policy-unknown"):
@@ -265,12 +267,14 @@ class _Import:
             totals.bad_lines.append({"line": item.line, "error": error})
         self._report(item, "bad", rule, error)
 
-    def _report(self, item: Item, outcome: str, rule: str | None, message: str) -> None:
+    def _report(self, item: Item, outcome: str, rule: str | None, message: str, verdict: Verdict | None = None) -> None:
         if self.wishes.report is None:
             return
         command = item.command
         told: dict[str, Any] = {"line": item.line, "outcome": outcome, "rule": rule}
         told["error" if outcome == "bad" else "because"] = message
+        if outcome != "bad":
+            told["instead"] = [] if verdict is None else verdict_data(verdict)["instead"]
         if command is not None:
             told |= {
                 "command": command.command,

@@ -254,3 +254,45 @@ def test_a_request_approved_later_shows_both_times(store: Store) -> None:
     assert "2026-03-02 11:00:00Z" in out
     assert "2026-03-02 12:00:00Z" in out
     assert "r1 by buyer: line 1 (10), changed_mind; ask seller by seller-has-final-say" in out
+
+
+def test_a_stranger_who_cancels_is_told_in_a_sentence(store: Store) -> None:
+    store.take([placed("PO-1")])
+    cancel = ("order", "cancel", "acme/PO-1", "--as", "seller:other", "--reason", "out_of_stock", "--yes")
+    refused = store.rescind(*cancel, check=1)
+    assert refused.err.splitlines()[-2:] == [
+        "rescind: no: The order, or this command, is not yours. (not-yours)",
+        "  Instead: Name the order's own buyer or seller with --as, or leave the id away.",
+    ]
+    assert store.rescind(*cancel, "--json", check=1).json["because"] == "The order, or this command, is not yours."
+
+
+@pytest.mark.parametrize(
+    ("who", "option"),
+    [("seller", "--rule"), ("buyer", "--rule"), ("seller", "--request-id"), ("support:agent-4", "--request-id")],
+)
+def test_an_option_that_is_for_somebody_else_is_not_passed_over(store: Store, who: str, option: str) -> None:
+    store.take([placed("PO-1")])
+    cancel = ("order", "cancel", "acme/PO-1", "--as", who, "--reason", "other", option, "shipped-lock", "--yes")
+    assert f"{option} is for --as" in store.rescind(*cancel, check=2).err
+    assert store.show("acme/PO-1")["version"] == 2
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_before_it_was_placed_there_is_no_history_either(store: Store, json: tuple[str, ...]) -> None:
+    store.take([placed("PO-1")])
+    for what in ("show", "history", "eligibility"):
+        asked = store.rescind("order", what, "acme/PO-1", "--as-of", "2026-03-02T09:59:59Z", *json, check=1)
+        assert (asked.out, "there is no order acme/PO-1 as of 2026-03-02 09:59:59Z" in asked.err) == ("", True)
+    assert len(store.rescind("order", "history", "acme/PO-1", "--as-of", "2026-03-02T10:00:00Z", "--json").lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [
+        ("2026-13-01T00:00:00Z", "'2026-13-01T00:00:00Z': month must be in 1..12"),
+        ("yesterday", "'yesterday': not an RFC 3339 time with offset"),
+    ],
+)
+def test_a_time_that_is_none_is_told_with_what_is_wrong_with_it(store: Store, time: str, says: str) -> None:
+    assert says in store.rescind("deadlines", "list", "--before", time, check=2).err

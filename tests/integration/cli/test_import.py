@@ -270,3 +270,20 @@ def test_a_ship_by_of_never_is_imported_and_the_order_stays_one_to_be_judged(sto
         assert store.rescind("order", "show", f"acme/{policy}").out
         assert store.rescind("order", "history", f"acme/{policy}").out
     assert "9999" in store.rescind("deadlines", "list").out
+
+
+def test_the_report_says_of_every_refusal_why_and_what_can_be_done_instead(store: Store) -> None:
+    stranger = command("Ship", "PO-1", "2026-03-04T10:00:00Z", {"kind": "seller", "id": "other"}, shipment_id="x")
+    report = store.place / "report.jsonl"
+    store.take([*PORTAL, stranger, ships("PO-404", "2026-03-04T10:00:00Z", 1)], "--report", report)
+
+    told = {line["rule"]: line for line in map(json.loads, report.read_text(encoding="utf-8").splitlines())}
+    assert {rule: line["because"] for rule, line in told.items() if rule != "auto-canceled-is-final"} == {
+        "not-yours": "The order, or this command, is not yours.",
+        "no-such-order": "There is no order acme/PO-404.",
+    }
+    assert told["no-such-order"]["instead"] == told["not-yours"]["instead"] == []
+    instead = told["auto-canceled-is-final"]["instead"]
+    refused = store.history("acme/PO-1")[-1]
+    assert refused["event"] == "ShipmentRefused"
+    assert instead == refused["data"]["verdict"]["instead"] != []

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from importlib import resources
 
 import pytest
 
@@ -163,3 +164,31 @@ def test_a_marketplace_has_its_default_policy_from_the_settings(store: Store, tm
     named.place.mkdir()
     named.take([row])
     assert json.dumps(named.show("acme/PO-1")["policy"]) == json.dumps(store.show("acme/PO-1")["policy"])
+
+
+def test_a_mark_that_editors_put_in_front_of_utf_8_is_no_matter(store: Store) -> None:
+    store.take([placed("PO-1")])
+    file = store.place / "p.toml"
+    text = (resources.files("domain.presets") / "big-box.toml").read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8-sig")
+    assert store.rescind("policy", "diff", file, "big-box").out == "they say the same\n"
+    settings = store.place / "settings.toml"
+    settings.write_text("answer_within = 20\n", encoding="utf-8-sig")
+    store.rescind("policy", "list", "--config", settings)
+
+
+def test_who_publishes_a_lower_version_is_told_that_it_is_the_newest_now(store: Store) -> None:
+    store.take([placed("PO-1")])
+    text = (resources.files("domain.presets") / "big-box.toml").read_text(encoding="utf-8")
+    assert "version = 1\n" in text
+
+    def publish(version: int) -> str:
+        file = store.place / f"{version}.toml"
+        file.write_text(text.replace("version = 1\n", f"version = {version}\n"), encoding="utf-8")
+        return store.rescind("policy", "publish", file).err
+
+    assert "newest" not in publish(3)
+    assert "note: big-box@2 is the newest version now, although 3 is higher" in publish(2)
+    assert "note: big-box@3 was published before; the newest version stays big-box@2" in publish(3)
+    store.take([placed("PO-2", policy="big-box")])
+    assert store.show("acme/PO-2")["policy"]["version"] == 2

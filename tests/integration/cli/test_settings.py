@@ -160,3 +160,20 @@ def test_a_setting_of_telling_that_cannot_be_is_refused_by_name(tmp_path: pathli
     with pytest.raises(SettingsError, match=key) as refused:
         assert load_settings(written(tmp_path, text + "\n")).post_at
     assert "secret-7" not in str(refused.value)
+
+
+def test_a_variable_that_is_no_setting_is_said_and_changes_nothing(store: Store) -> None:
+    calm = store.rescind("import", store.file([]))
+    assert calm.err == ""
+    store.more = {
+        "RESCIND_JOURNALS": "memory:",
+        "RESCIND_FOO": "1",
+        "RESCIND_REQUIRE": "kafka",
+        "RESCIND_EXAMPLES": "10",
+        "RESCIND_ANSWER_WITHIN": "20",
+    }
+    told = store.rescind("import", store.file([]))
+    assert told.err.splitlines() == [
+        "rescind: RESCIND_FOO is no setting and changes nothing: docs/reference/settings.md lists them",
+        "rescind: RESCIND_JOURNALS is no setting and changes nothing: RESCIND_JOURNAL is one",
+    ]

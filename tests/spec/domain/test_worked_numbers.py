@@ -249,3 +249,20 @@ def test_a_clock_time_in_a_gap_is_the_first_instant_after_it() -> None:
     assert format_instant(after(start, parse_length("1 day"), berlin)) == "2026-03-29T01:00:00Z"
     start = parse_instant("2026-10-24T00:30:00Z")  # 02:30 local; the next day has two of them
     assert format_instant(after(start, parse_length("1 day"), berlin)) == "2026-10-25T00:30:00Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("100000 days", "longer than 3660 days"),
+        ("9999999 days", "longer than any length may be"),
+        ("9999999 minutes", "longer than any length may be"),
+        ("0 days", "is not a length"),
+        ("ten days", "is not a length"),
+    ],
+)
+def test_a_length_that_is_none_is_told_by_what_is_wrong_with_it(text: str, says: str) -> None:
+    from domain.calendar import parse_length
+
+    with pytest.raises(ValueError, match=says):
+        parse_length(text)
