@@ -86,9 +86,21 @@ def rule(rule_id: str) -> Callable[[Rule], Rule]:
 
 
 def _shipped_instead(q: Question) -> tuple[Instead, ...]:
+    """What a buyer can do about what is gone; a seller sends nothing back."""
+    if q.by == "seller":
+        return (CONTACT,)
     if q.policy.returns is not None and q.policy.returns.reasons:
         return (RETURN_AFTER_DELIVERY, CONTACT)
     return (OPEN_CASE, CONTACT) if q.policy.cases is not None else (CONTACT,)
+
+
+def _until_lost(q: Question) -> tuple[Instead, ...]:
+    """While a parcel shows no movement a lock holds only until it counts as lost (``stalled-tracking``)."""
+    since = [stalled_since(q, target) for target in q.targets]
+    known = [when for when in since if when is not None and when < LATEST]
+    if q.own or not known or len(known) < len(since) or max(known) <= q.now:
+        return ()
+    return (wait_until(max(known)),)
 
 
 # ---- locks -------------------------------------------------------------------------------------------------------
@@ -106,7 +118,7 @@ def tracking_lock(q: Question) -> Ruling | None:
                 f"The carrier is already tracking line {line.number}, so it can no longer be cancelled.",
                 fact("line", line.number),
                 fact("under_tracking", True),
-                instead=_shipped_instead(q),
+                instead=(*_until_lost(q), *_shipped_instead(q)),
             )
     return None
 
@@ -127,7 +139,7 @@ def shipped_lock(q: Question) -> Ruling | None:
         fact("line", gone.number),
         fact("shipped", gone.shipped),
         fact("open", gone.open),
-        instead=_shipped_instead(q),
+        instead=(*_until_lost(q), *_shipped_instead(q)),
     )
 
 
@@ -297,7 +309,7 @@ def window_of_the_store(q: Question) -> Ruling | None:
                 f"Line {begun.number} is already in the shipping process.",
                 fact("line", begun.number),
                 instant("fulfilment_started_at", begun.fulfilment_at or 0),
-                instead=(CONTACT, *_shipped_instead(q)[:1]),
+                instead=_store_instead(q),
             )
     closes = store_closes(q)
     if closes is not None and q.window_at > closes:
@@ -305,10 +317,14 @@ def window_of_the_store(q: Question) -> Ruling | None:
             "window-of-the-store",
             "The store's time to cancel is over.",
             instant("until", closes),
-            instead=(CONTACT, *_shipped_instead(q)[:1]),
+            instead=_store_instead(q),
         )
     inputs = () if closes is None else (instant("until", closes),)
     return granted("window-of-the-store", "The store lets you cancel it.", *inputs)
+
+
+def _store_instead(q: Question) -> tuple[Instead, ...]:
+    return (CONTACT, *(each for each in _shipped_instead(q) if each is not CONTACT))
 
 
 def _begun(line: Line, q: Question) -> bool:
@@ -370,11 +386,16 @@ def _judge_from(q: Question, listed: list[str], start: int) -> Ruling:
     if q.own:
         return granted("seller-has-final-say", "The seller cancels it.")
     last = next((r for r in reversed(listed) if r in WINDOWS), "seller-has-final-say")
-    return refused(
-        last,
-        "No rule of this marketplace allows it any more." if last in WINDOWS else "This marketplace does not allow it.",
-        instead=(ASK_THE_SELLER, CONTACT) if q.policy.lists("seller-has-final-say") else (CONTACT,),
-    )
+    opens = late_from(q) if "not-shipped-in-time" in listed else None
+    if "grace-window" in listed:
+        because = "No rule of this marketplace allows it any more."
+    elif opens is not None:
+        because = "No rule of this marketplace allows it now."
+    else:
+        because = "This marketplace does not allow it."
+    later = (wait_until(opens),) if opens is not None and opens > q.now else ()
+    ask_first = (ASK_THE_SELLER,) if q.policy.lists("seller-has-final-say") else ()
+    return refused(last, because, instead=(*later, *ask_first, CONTACT))
 
 
 def locks(q: Question) -> Ruling | None:

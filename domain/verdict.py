@@ -62,6 +62,11 @@ def instant(name: str, value: Instant) -> Input:
     return Input(name, format_instant(value))
 
 
+def of_line(units: int, line: int, what: str) -> str:
+    """So many units of a line are something: ``1 of line 2 is open``, ``3 of line 2 are open``, ``None of …``."""
+    return f"{units or 'None'} of line {line} {'are' if units > 1 else 'is'} {what}"
+
+
 # ---- what can still be done --------------------------------------------------------------------------------------
 
 
@@ -79,7 +84,7 @@ CANCEL_IT: Final = Instead("cancel", "Ask to cancel it.", None)
 OPEN_CASE: Final = Instead("open_case", "Open a case if it is not what was promised.", None)
 DISPUTE: Final = Instead("dispute", "Open a dispute.", None)
 PROPOSE: Final = Instead("propose", "Propose to cancel by common consent (RequestCancel).", None)
-NEW_ORDER: Final = Instead("new_order", "Place a new order for the quantity, linked to this one.", None)
+NEW_ORDER: Final = Instead("new_order", "Have a new order placed for the quantity, linked to this one.", None)
 REPORT_SHIPPED: Final = Instead(
     "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
 )

@@ -34,6 +34,7 @@ from domain.verdict import (
     Ruling,
     fact,
     instant,
+    of_line,
     refused,
 )
 
@@ -144,7 +145,7 @@ def _canceled_before(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | N
         if line.auto_canceled:
             return refused(
                 "auto-canceled-is-final",
-                f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill, and that is final.",
+                f"{of_line(line.auto_canceled, line.number, 'cancelled by fill or kill')}, and that is final.",
                 fact("line", line.number),
                 when,
                 instead=(NEW_ORDER,),
@@ -185,13 +186,14 @@ def _by_whom(s: Situation, line: Line) -> str:
 
 
 def _more_than_open(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
+    what = "open or shipped" if s.policy.mutual_consent else "open"
     for pick in lines or ():
         line = s.order.lines[pick.line]
         can = line.open + (line.with_buyer_or_under_way if s.policy.mutual_consent else 0)
         if pick.quantity is not None and can and pick.quantity > can:
             return refused(
                 "more-than-open",
-                f"{can or 'None'} of line {line.number} are open, not {pick.quantity}.",
+                f"{of_line(can, line.number, what)}, not {pick.quantity}.",
                 fact("line", line.number),
                 fact("open", can),
                 fact("asked", pick.quantity),

@@ -17,7 +17,7 @@ from domain.decisions.canceling import late_ship_deadline
 from domain.decisions.returns import return_delivered
 from domain.decisions.situation import Events, Situation, quantities, sealed_text
 from domain.order import Line, Shipment
-from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, refused
+from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, of_line, refused
 
 
 def _altogether(s: Situation, line: Line | None = None) -> Events:
@@ -40,10 +40,10 @@ def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
         if ask.lines is not None and not (line.open or line.shipped):
             yield from _altogether(s, line)
             return
-        if quantity is not None and quantity > line.ordered - line.canceled:
-            yield from s.no(
-                "more-than-open", f"{line.open or 'None'} of line {line.number} are open.", fact("line", line.number)
-            )
+        left = line.ordered - line.canceled
+        if quantity is not None and quantity > left:
+            because = f"{of_line(left, line.number, 'open or shipped')}, not {quantity}."
+            yield from s.no("more-than-open", because, fact("line", line.number))
             return
         here = quantity if quantity is not None else line.open or line.shipped
         if here:
@@ -189,7 +189,7 @@ def _not_open(line: Line) -> Ruling:
     if line.auto_canceled:
         return refused(
             "auto-canceled-is-final",
-            f"{line.auto_canceled} of line {line.number} were cancelled by fill or kill when a part of it shipped. "
+            f"{of_line(line.auto_canceled, line.number, 'cancelled')}, by fill or kill when a part of it shipped. "
             "That is final.",
             *inputs,
             instead=(NEW_ORDER, REPORT_SHIPPED),
@@ -197,12 +197,15 @@ def _not_open(line: Line) -> Ruling:
     if line.canceled:
         return refused(
             "cancel-is-final",
-            f"{line.canceled} of line {line.number} are cancelled, and a cancellation cannot be undone.",
+            f"{of_line(line.canceled, line.number, 'cancelled')}, and a cancellation cannot be undone.",
             *inputs,
             instead=(NEW_ORDER, REPORT_SHIPPED),
         )
     return refused(
-        "ships-more-than-open", f"{line.open or 'None'} of line {line.number} are open.", *inputs, instead=(CONTACT,)
+        "ships-more-than-open",
+        f"{of_line(line.open, line.number, 'open')}, and no more than that can ship.",
+        *inputs,
+        instead=(CONTACT,),
     )
 
 
@@ -228,20 +231,30 @@ def void_shipment(s: Situation, ask: VoidShipment) -> Events:
     shipment = s.order.shipments.get(ask.shipment_id)
     if shipment is None or shipment.status == "void":
         yield from s.no(
-            "no-such-shipment", f"There is no shipment {ask.shipment_id}.", fact("shipment_id", ask.shipment_id)
+            "no-such-shipment", _no_shipment(shipment, ask.shipment_id), fact("shipment_id", ask.shipment_id)
         )
         return
     gone = any(s.order.lines[n].with_buyer_or_under_way < q for n, q in shipment.lines.items())
     if shipment.status != "announced" or gone:
+        where = {"tracking": "is under way", "delivered": "has been delivered"}
+        what = where.get(shipment.status, "is in a return, or came back, in part or whole")
         yield from s.no(
             "tracking-lock",
-            f"Shipment {ask.shipment_id} is under way ({shipment.status}), so its notice was no mistake.",
+            f"Shipment {ask.shipment_id} {what}, so its notice was no mistake.",
             fact("shipment_id", ask.shipment_id),
             fact("status", shipment.status),
+            instead=(CONTACT,),
             ref=ask.shipment_id,
         )
         return
     yield e.ShipmentVoided(ask.shipment_id, quantities(shipment.lines), sealed_text(ask.note))
+
+
+def _no_shipment(shipment: Shipment | None, shipment_id: str) -> str:
+    """Why there is none: it never was, or its notice was voided."""
+    if shipment is None:
+        return f"There is no shipment {shipment_id}."
+    return f"Shipment {shipment_id} is void: its notice was a mistake, and nothing left by it."
 
 
 def revise_ship_by(s: Situation, ask: ReviseShipBy) -> Events:
@@ -273,7 +286,8 @@ def deliver(s: Situation, ask: Deliver) -> Events:
         known = [x for x in known if x.shipment_id == ask.shipment_id]
     if not known:
         rule = "nothing-shipped" if ask.shipment_id is None else "no-such-shipment"
-        because = "Nothing has shipped." if ask.shipment_id is None else f"There is no shipment {ask.shipment_id}."
+        named = s.order.shipments.get(ask.shipment_id or "")
+        because = "Nothing has shipped." if ask.shipment_id is None else _no_shipment(named, ask.shipment_id)
         yield from s.no(rule, because, ref=ask.shipment_id)
         return
     arrived = [x for x in known if x.lines != before.get(x.shipment_id)]

@@ -162,7 +162,7 @@ def test_a_refusal_in_the_timeline_says_why_and_what_instead(shop: Http) -> None
     assert shop.post("/v1/shop/orders/partly/shipments", body, "k9").status_code == 409
     said = words(shop.get("/o/shop/partly").text)
     assert "Shipping notice asn-9 refused" in said
-    assert "Place a new order for the quantity, linked to this one." in said
+    assert "Have a new order placed for the quantity, linked to this one." in said
 
 
 def test_the_page_of_an_order_as_of_an_instant_says_so(shop: Http) -> None:
