@@ -231,7 +231,8 @@ def raw(
     before: int = 0,
 ) -> Floor:
     """Send and read, ``in_flight`` commits (at least a record) on their way, or ``pace`` commits a second, when they
-    are due; each has arrived when it was read. The first ``before`` that arrive are not counted among what it takes."""
+    are due; each has arrived when it was read. Records of the first ``before`` commits alone are not counted among what
+    it takes."""
     topics = OneTopic(at, at.journal, settings.security)
     try:
         topics.create(partitions)
@@ -250,7 +251,7 @@ def raw(
         if isinstance(answer, Exception):
             failed.append(answer)
 
-    under_way: list[deque[tuple[int, float]]] = [deque() for _ in range(partitions)]
+    under_way: list[deque[tuple[int, float, int]]] = [deque() for _ in range(partitions)]
     waits: list[float] = []
     left = deque(records)
     sent = flying = 0
@@ -272,8 +273,8 @@ def raw(
             while left and may_go():
                 record = left.popleft()
                 due = perf_counter() if pace is None else began + sent / pace
-                under_way[record.partition].append((record.commits, due))
                 sent += record.commits
+                under_way[record.partition].append((record.commits, due, sent))
                 flying += record.commits
                 sender.send(record.partition, record.key, record.value, done)
             came = reader.poll(wait, 10_000)
@@ -283,15 +284,16 @@ def raw(
             for partition, arrived in came.items():
                 heard = now
                 for _ in arrived:
-                    commits, at_ = under_way[partition].popleft()
+                    commits, at_, last = under_way[partition].popleft()
                     flying -= commits
-                    waits.append(now - at_)
+                    if last > before:
+                        waits.append(now - at_)
         seconds = perf_counter() - began
     finally:
         sender.abandon()
         reader.close()
         client.close()
-    waits = sorted(waits[before:])
+    waits.sort()
     return Floor(sum(record.commits for record in records) / seconds, waits[int(len(waits) * 0.99)])
 
 

@@ -7,6 +7,7 @@ the *asker*: a second consumer, used by one caller at a time, each for a bounded
 told so at once, and one of them tries again every half second.
 """
 
+import sys
 import threading
 import time
 from bisect import bisect_left
@@ -142,6 +143,8 @@ class Tail:
         self._grown = grown
         self._moved = False
         """Whether another window is there than those that the reader follows."""
+        self._followed: set[int] = set()
+        """What the reader follows; a window that another thread has just made is not yet among them."""
         self._again: set[int] = set()
         self._wanted: dict[int, int] = {}
         self._closed = False
@@ -201,6 +204,9 @@ class Tail:
                     self._turn(reader)
             except JournalError:
                 time.sleep(_POLL)
+            except Exception as defect:  # noqa: BLE001 - nobody else would ever read on
+                sys.stderr.write(f"rescind: a defect in reading {self._name}, which begins anew: {defect!r}\n")
+                time.sleep(_POLL)
             finally:
                 if reader is not None:
                     reader.close()
@@ -230,7 +236,7 @@ class Tail:
                 if window is None:
                     del self._wanted[partition]
                     continue
-                if window.next < end and partition not in came:
+                if window.next < end and partition not in came and partition in self._followed:
                     window.next = max(window.next, reader.position(partition))  # behind what can hold no record
                 if window.next >= end:
                     del self._wanted[partition]
@@ -249,6 +255,7 @@ class Tail:
             places = {partition: window.next for partition, window in self.windows.items()}
         if moved:
             reader.follow(places)
+            self._followed = set(places)
         return bool(places)
 
     def _seek(self, reader: Reader) -> None:
@@ -256,7 +263,7 @@ class Tail:
             return
         with self.changed:
             again, self._again = self._again, set()
-            for partition in again & self.windows.keys():
+            for partition in again & self.windows.keys() & self._followed:
                 window = self.windows[partition]
                 window.error = None
                 reader.seek(partition, window.next)
