@@ -63,7 +63,8 @@ def open_vault_of(
     """The vault that the settings name, if it is this journal's or the journal is new to both.
 
     ``directory`` is where the notifier's book stands. ``texts_lost``: somebody said so: what is pointed to and not
-    there is given up, and a vault is made where there is none. VaultGone, VaultUnavailable.
+    there is given up, and a vault is made where there is none. VaultGone, VaultUnavailable. On a cluster, where a
+    directory without a vault is what every new machine has, one that nobody named is begun, and that is said.
     """
     try:
         there = is_there(settings)
@@ -71,8 +72,9 @@ def open_vault_of(
         if not patient or texts_lost:
             raise
         there = True  # only the server knows, and it is away
+    begun = settings.vault is None and settings.journal_at.kafka is not None
     if not there and not texts_lost:
-        _refuse_what_is_gone(settings, journal, directory)
+        _tell(_why_it_is_gone(settings, journal, directory), begun)
     vault = open_vault(settings, patient=patient)
     try:
         if not vault.opened:
@@ -82,7 +84,8 @@ def open_vault_of(
         elif texts_lost:
             vault.note_lost(journal.identity, {n: journal.end(n) for n in range(journal.partitions)})
         elif vault.lost(journal.identity) is None:
-            _compare(settings, vault, journal, directory)
+            if there:
+                _compare(settings, vault, journal, directory, begun)
             vault.note_lost(journal.identity, {})
     except BaseException:
         vault.close()
@@ -111,21 +114,30 @@ def key_without_vault(settings: Settings, journal: Journal) -> bool:
     return not any(chosen) and _has_history(journal) and key_file(settings).exists()
 
 
-def _refuse_what_is_gone(settings: Settings, journal: Journal, directory: Path) -> None:
+def _tell(gone: str | None, begun: bool) -> None:
+    """VaultGone, or, where a vault is ``begun`` nevertheless, a line on standard error."""
+    if gone is not None and not begun:
+        raise VaultGone(gone)
+    if gone is not None:
+        sys.stderr.write(f"rescind: {gone}\n")
+
+
+def _why_it_is_gone(settings: Settings, journal: Journal, directory: Path) -> str | None:
     at = settings.vault_at
     found = pointed(None, journal, directory)
     if found.missing:
-        raise VaultGone(f"there is no vault at {at}, but {found} stood in one: {BRING_BACK}")
+        return f"there is no vault at {at}, but {found} stood in one: {BRING_BACK}"
     if key_without_vault(settings, journal):
         key = key_file(settings)
-        raise VaultGone(f"there is no vault at {at}, but its key lies at {key}, so there was one: {BRING_BACK}")
+        return f"there is no vault at {at}, but its key lies at {key}, so there was one: {BRING_BACK}"
+    return None
 
 
-def _compare(settings: Settings, vault: KeptVault, journal: Journal, directory: Path) -> None:
+def _compare(settings: Settings, vault: KeptVault, journal: Journal, directory: Path, begun: bool) -> None:
     found = pointed(vault, journal, directory)
     if found.is_anothers:
-        raise VaultGone(f"the vault {settings.vault_at} is another one, it lacks all {found}: {BRING_BACK}")
-    if found.missing:
+        _tell(f"the vault {settings.vault_at} is another one, it lacks all {found}: {BRING_BACK}", begun)
+    elif found.missing:
         sys.stderr.write(f"rescind: the vault {settings.vault_at} lacks {found}; is there a newer copy?\n")
 
 

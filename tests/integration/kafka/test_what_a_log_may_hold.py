@@ -9,8 +9,10 @@ import pytest
 
 from consumers.orders import Folded
 from consumers.outcomes import Outcome
+from consumers.vault import VaultUnavailable
 from domain.commands import parse_command
 from infra.app import App, open_app
+from infra.examining import examine
 from infra.settings import Settings, load_settings
 from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, encode_commit
 from schemas.record import encode_record
@@ -117,3 +119,26 @@ def test_local_state_that_is_lost_or_damaged_comes_back_from_the_topics(settings
             found = folded(app, f"PO-{number}")
             assert (found.head, found.count, found.order) == (known.head, known.count, known.order)
             assert place(app, f"PO-{number}").kind == "duplicate"
+
+
+def test_a_new_machine_decides_on_and_says_which_texts_it_lacks_unless_a_vault_was_named(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_app(settings, views=False) as app:
+        place(app, "PO-1")
+        ask(app, "SendMessage", "PO-1", "m", "buyer", message_id="m1", to="seller", text="It is the blue one.")
+    assert "stood in one" not in capsys.readouterr().err
+    named = settings.model_copy(
+        update={"directory": str(tmp_path / "third"), "vault": f"sqlite:///{tmp_path}/v.sqlite"}
+    )
+    with pytest.raises(VaultUnavailable, match="1 text stood in one"), open_app(named, views=False):
+        pass
+    new = settings.model_copy(update={"directory": str(tmp_path / "new")})
+    with open_app(new, views=False) as app:
+        app.catch_up()
+        assert "1 text stood in one" in capsys.readouterr().err
+        assert ship(app, "PO-1").kind == "accepted"
+    with open_app(new, views=False):
+        assert capsys.readouterr().err == ""
+    findings = {each.part: each for each in examine(new, deep=True)}
+    assert (findings["vault"].state, "1 text that" in findings["vault"].said) == ("wrong", True)
