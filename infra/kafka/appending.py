@@ -6,6 +6,7 @@ settle it, ``consumers.writer``), and a new one is connected. Appends that come 
 time: it connects, and looks now and then at the topic's id.
 """
 
+import sys
 import threading
 import time
 from collections import deque
@@ -184,10 +185,15 @@ class Appending:
         look_at = 0.0
         pause = 0.05
         while not self._closed or self._held:
-            if time.monotonic() >= look_at and not self._closed:
-                self._watch()
-                look_at = time.monotonic() + self._timings.watch
-            if self._sender is None and not self._try_to_connect():
+            try:
+                if time.monotonic() >= look_at and not self._closed:
+                    look_at = time.monotonic() + self._timings.watch
+                    self._watch()
+                connected = self._sender is not None or self._try_to_connect()
+            except Exception as defect:  # noqa: BLE001 - nobody else would ever connect
+                sys.stderr.write(f"rescind: a defect in visiting {self._name}, which is tried again: {defect!r}\n")
+                connected = False
+            if not connected:
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue

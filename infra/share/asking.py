@@ -5,6 +5,7 @@ may be sent twice, or be answered to somebody who is gone: it is done once all t
 """
 
 import itertools
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -184,6 +185,9 @@ class Asking:
             except (OffsetOutOfRangeError, LogTruncationError):
                 positions.clear()  # the topic was made anew: what stood on it is nobody's any more
             except (KafkaError, OSError):
+                self._closed.wait(AGAIN)
+            except Exception as defect:  # noqa: BLE001 - nobody else would ever hear an outcome
+                sys.stderr.write(f"rescind: a defect in hearing {self._at.outcomes}, which begins anew: {defect!r}\n")
                 self._closed.wait(AGAIN)
             finally:
                 if consumer is not None:
