@@ -72,11 +72,14 @@ def authorise(order: Order | None, command: c.Command) -> str | None:
 
 
 def _other_sides(order: Order, command: c.Command) -> bool:
-    """Whether a request is answered by who asked it, or withdrawn by who did not."""
+    """Whether a request is answered by who asked it, or withdrawn by who did not.
+
+    Accepting a return answers a request while that is open: of one that was agreed to, the return is the seller's.
+    """
     if not isinstance(command, _ABOUT_REQUESTS):
         return False
     request = order.requests.get(command.about if isinstance(command, c.AcceptReturn) else command.request_id)
-    if request is None:
+    if request is None or (isinstance(command, c.AcceptReturn) and request.status != "open"):
         return False
     return (request.by == command.actor.kind) is not isinstance(command, c.WithdrawCancel)
 

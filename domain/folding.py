@@ -106,6 +106,7 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         asked_at=stamp.recorded_at,
         decide_by=decide_by,
         rule=event.verdict.rule,
+        here={n: order.lines[n].open for n in asked if n in order.lines},
     )
     order.ids[event.request_id] = stamp.fingerprint
     _set_deadlines(order, event.deadlines)
@@ -495,8 +496,6 @@ def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: 
             order.lines[number].returned += 0 if back.canceled else quantity
         return
     if back.canceled:
-        for number, quantity in back.lines.items():
-            order.lines[number].found_shipped -= min(quantity, order.lines[number].found_shipped)
         if order.found is not None and order.found.stage == "declined":
             order.found.stage = "closed"
         if back.refund == "none" and back.reason is not None:

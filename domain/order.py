@@ -70,7 +70,7 @@ class Line:
     """And for which cause (COMMANDS.md 5), and by which request, if by one."""
     canceled_for: str | None = None
     found_shipped: int = 0
-    """Cancelled units that turned out to have left."""
+    """Cancelled units that turned out to have left, each once: what came back of them is not found again."""
     lost: int = 0
     """Shipped units that count as lost: they are in a return, or came back, without having been delivered."""
     accepted: int = 0
@@ -118,6 +118,8 @@ class Request:
     behind: e.Verdict | None = None
     """What the rules after the offer said as of the asking."""
     canceled: dict[int, int] = field(default_factory=dict)
+    here: dict[int, int] = field(default_factory=dict)
+    """Units of it that were open when it was asked."""
 
 
 @dataclass(slots=True)
@@ -427,6 +429,13 @@ class Order:
     def still_open(self, request: Request, line: int) -> int:
         """Units of a request that are still open."""
         return min(request.asked[line] - self.got(request, line), self.lines[line].open)
+
+    def overtaken(self, request: Request) -> bool:
+        """Whether units of a request shipped after it was asked."""
+        return any(
+            min(request.asked[n], was_open) > self.got(request, n) + self.still_open(request, n)
+            for n, was_open in request.here.items()
+        )
 
     def asked_and_shipped(self, request: Request, line: int) -> int:
         """Units of a request that shipped and are neither back nor in a return."""

@@ -13,6 +13,7 @@ from domain.commands import (
     TakeAlternative,
     WithdrawCancel,
 )
+from domain.decisions.open_matters import case_is_open, dispute_is_open
 from domain.decisions.placing import late_ship
 from domain.decisions.returns import open_return
 from domain.decisions.situation import Events, Situation, quantities, sealed
@@ -220,15 +221,16 @@ def _asked_before(s: Situation, q: Question) -> Ruling | None:
 def asked_elsewhere(s: Situation, lines: set[int]) -> Ruling | None:
     """The same, of open cases and disputes."""
     for case in s.order.cases.values():
-        if case.status == "open" and lines & case.lines.keys():
-            return refused("one-open-request", f"Case {case.case_id} is open over it.", fact("case_id", case.case_id))
+        if case.status == "open" and (shared := lines & case.lines.keys()):
+            return case_is_open(case, min(shared))
+    return disputed(s, lines)
+
+
+def disputed(s: Situation, lines: set[int]) -> Ruling | None:
+    """The same, of open disputes."""
     for dispute in s.order.disputes.values():
-        if dispute.status == "open" and lines & dispute.lines.keys():
-            return refused(
-                "one-open-request",
-                f"Dispute {dispute.dispute_id} is open over it.",
-                fact("dispute_id", dispute.dispute_id),
-            )
+        if dispute.status == "open" and (shared := lines & dispute.lines.keys()):
+            return dispute_is_open(dispute, min(shared))
     return None
 
 

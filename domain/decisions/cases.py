@@ -3,8 +3,17 @@
 from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
 from domain.commands import AcceptReturn, AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
-from domain.decisions.canceling import asked_elsewhere, carry_out, shipped_part
-from domain.decisions.returns import cancel_or, find_return, open_return, with_us_no_more
+from domain.decisions.canceling import carry_out, disputed, shipped_part
+from domain.decisions.open_matters import request_is_open
+from domain.decisions.returns import (
+    cancel_or,
+    find_return,
+    free,
+    in_case,
+    open_return,
+    the_case_over,
+    with_us_no_more,
+)
 from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.events import Instead
@@ -57,7 +66,7 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
             instead=(cancel_or(s, line, CASE_AFTER_DELIVERY),),
         )
     numbers = {x.number for x in named}
-    busy = _asked_to_cancel(s, numbers) or asked_elsewhere(s, numbers)
+    busy = _asked_to_cancel(s, numbers) or _in_cases(s, lines, named) or disputed(s, numbers)
     if busy is not None:
         return busy
     for line in named:
@@ -94,17 +103,21 @@ def _not_here(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -
     return None
 
 
+def _in_cases(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
+    """What of it an open case is over already: it leaves too few units for another one."""
+    wanted = {p.line: p.quantity or 1 for p in lines or ()}
+    for line in named:
+        if in_case(s, line) and free(s, line) < min(wanted.get(line.number, 1), line.returnable or 1):
+            return the_case_over(s, line)
+    return None
+
+
 def _asked_to_cancel(s: Situation, lines: set[int]) -> Ruling | None:
     """Under mutual consent a request over the very units may be open."""
     for request in s.order.open_requests():
         shared = next((n for n in request.asked if n in lines and s.order.asked_and_shipped(request, n)), None)
         if shared is not None:
-            return refused(
-                "one-open-request",
-                f"Request {request.request_id} is open over line {shared}.",
-                fact("request_id", request.request_id),
-                fact("status", request.status),
-            )
+            return request_is_open(request, shared)
     return None
 
 
@@ -114,7 +127,7 @@ def open_case(s: Situation, ask: OpenCase) -> Events:
     if ruling.outcome != "granted":
         yield from s.refuse(ruling, ask.case_id)
         return
-    lines = {p.line: p.quantity or s.order.lines[p.line].returnable for p in ask.lines}
+    lines = {p.line: p.quantity or free(s, s.order.lines[p.line]) for p in ask.lines}
     waits = s.deadline("case", TO_DECIDE, ask.case_id)
     yield e.CaseOpened(ask.case_id, ask.reason, quantities(lines), sealed(ask.text), waits)
 

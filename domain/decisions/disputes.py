@@ -4,6 +4,7 @@ from domain import events as e
 from domain.calendar import Length, after
 from domain.commands import AppealDispute, DecideDispute, EscalateDispute, OpenDispute
 from domain.decisions.canceling import shipped_part
+from domain.decisions.open_matters import case_is_open, dispute_is_open, request_is_open
 from domain.decisions.returns import open_return
 from domain.decisions.situation import Events, Situation, sealed
 from domain.order import Dispute
@@ -30,12 +31,9 @@ def _judge_matter(s: Situation, about: str, within: Length) -> Ruling:
     """Of what can be disputed at all: whether it is already, what else is open over its lines, and in time."""
     lines = _lines(s, about)
     for dispute in s.order.disputes.values():
-        if dispute.status == "open" and (dispute.about == about or lines.keys() & dispute.lines.keys()):
-            return refused(
-                "one-open-request",
-                f"Dispute {dispute.dispute_id} is open about it.",
-                fact("dispute_id", dispute.dispute_id),
-            )
+        shared = next((n for n in dispute.lines if n in lines), None)
+        if dispute.status == "open" and shared is not None:
+            return dispute_is_open(dispute, shared)
         if dispute.about == about:
             return refused(
                 "dispute-closed",
@@ -43,9 +41,14 @@ def _judge_matter(s: Situation, about: str, within: Length) -> Ruling:
                 fact("dispute_id", dispute.dispute_id),
                 fact("status", dispute.status),
             )
+    for request in s.order.open_requests():
+        shared = next((n for n in request.asked if n in lines), None)
+        if request.request_id != about and shared is not None:
+            return request_is_open(request, shared)
     for case in s.order.cases.values():
-        if case.status == "open" and lines.keys() & case.lines.keys():
-            return refused("one-open-request", f"Case {case.case_id} is open over it.", fact("case_id", case.case_id))
+        shared = next((n for n in case.lines if n in lines), None)
+        if case.status == "open" and shared is not None:
+            return case_is_open(case, shared)
     closes = after(s.order.placed_at, within, s.calendar)
     if s.now > closes:
         return refused("too-late", "The time to dispute is over.", instant("until", closes))
@@ -55,8 +58,9 @@ def _judge_matter(s: Situation, about: str, within: Length) -> Ruling:
 def _disputable(s: Situation, about: str) -> bool:
     request = s.order.requests.get(about)
     if request is not None:
-        past = request.status == "open" and request.decide_by is not None and request.decide_by < s.now
-        return past or request.status in ("declined", "shipped", "partly")
+        past = request.decide_by is not None and request.decide_by < s.now
+        waits = request.status == "open" and (past or s.order.overtaken(request))
+        return waits or request.status in ("declined", "shipped", "partly")
     message = s.order.messages.get(about)
     return message is not None and message[0] == "buyer"
 

@@ -84,10 +84,11 @@ def confirm_payment(s: Situation, ask: ConfirmPayment) -> Events:
 
 
 def record_other_refund(s: Situation, ask: RecordOtherRefund) -> Events:
-    """Money was given back outside a cancellation."""
+    """Money was given back outside a cancellation; what was billed again is kept apart, and so is what is due of it."""
     currency = s.order.terms.currency
     amount = minor_units(ask.amount, currency, "/amount")
-    left = s.order.paid - s.order.refunds_instructed - s.order.other_refunds
+    refunded = s.order.refunds_instructed - s.order.rebill_back
+    left = s.order.paid - refunded - s.order.other_refunds
     if amount > left:
         rest = f"Of what was paid, {in_words(left, currency)} are not refunded yet"
         if left <= 0:

@@ -3,6 +3,7 @@
 from domain import events as e
 from domain.calendar import Length, after
 from domain.commands import Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
+from domain.decisions.open_matters import case_is_open
 from domain.decisions.situation import Events, Situation, quantities
 from domain.order import Line, Return
 from domain.reasons import FAULTS
@@ -82,7 +83,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
         line = s.order.lines[pick.line]
         can = free(s, line) + rebilled_here(s, line)
         if in_case(s, line) and (pick.quantity or 1) > can:
-            return _case_is_open(s, line)
+            return the_case_over(s, line)
         if not can:
             return with_us_no_more(line)
         if pick.quantity is not None and pick.quantity > can:
@@ -92,7 +93,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
     if lines is None and not wanted:
         return with_us_no_more(named[0])
     if lines is None and not any(free(s, line) + rebilled_here(s, line) for line in wanted):
-        return _case_is_open(s, wanted[0])
+        return the_case_over(s, wanted[0])
     for line in wanted:
         closes = None if line.delivered_at is None else after(line.delivered_at, Length(terms.days, "days"), s.calendar)
         if closes is not None and s.now > closes:
@@ -123,14 +124,10 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
     return None
 
 
-def _case_is_open(s: Situation, line: Line) -> Ruling:
-    open_over = next(x for x in s.order.cases.values() if x.status == "open" and line.number in x.lines)
-    return refused(
-        "one-open-request",
-        f"Case {open_over.case_id} is open over line {line.number}.",
-        fact("case_id", open_over.case_id),
-        fact("line", line.number),
-    )
+def the_case_over(s: Situation, line: Line) -> Ruling:
+    """Its answer, where an open case is over units of the line."""
+    case = next(x for x in s.order.cases.values() if x.status == "open" and line.number in x.lines)
+    return case_is_open(case, line.number)
 
 
 def cancel_or(s: Situation, line: Line, afterwards: e.Instead) -> e.Instead:

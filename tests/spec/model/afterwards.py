@@ -48,10 +48,17 @@ class Afterwards(Rebilling):
         """Files given so far, by what they are about and the side that gave them."""
 
     def busy(self, lines: set[int]) -> bool:
-        return any(x.status == "open" and lines & x.lines.keys() for x in self._matters())
+        return self._disputed(lines) or any(self._in_case(x) for x in lines)
 
-    def _matters(self) -> list[Case | Dispute]:
-        return [*self.cases.values(), *self.disputes.values()]
+    def _disputed(self, lines: set[int]) -> bool:
+        return any(x.status == "open" and lines & x.lines.keys() for x in self.disputes.values())
+
+    def _in_case(self, number: int) -> int:
+        return sum(case.lines.get(number, 0) for case in self.cases.values() if case.status == "open")
+
+    def _free(self, number: int) -> int:
+        """With the buyer, in no return and under no open case."""
+        return max(0, self.lines[number].arrived - self._in_case(number))
 
     # ---- cases ---------------------------------------------------------------------------------------------------
 
@@ -63,11 +70,13 @@ class Afterwards(Rebilling):
             raise No("case-reasons")
         self._delivered([x for x, _ in said])
         asked = any(x in self.left(request)[1] for x, _ in said for _, request in self.waiting())
-        if asked or self.busy({x for x, _ in said}):
+        if asked or self._disputed({x for x, _ in said}):
+            raise No("one-open-request")
+        if any(self._in_case(x) and self._free(x) < min(count or 1, self.lines[x].arrived or 1) for x, count in said):
             raise No("one-open-request")
         self._in_time([x for x, _ in said], self.terms.says("cases", "days"), at, "case-window")
         self._with_the_buyer(said, {x: self.lines[x].arrived for x, _ in said})
-        units = {x: count or self.lines[x].arrived for x, count in said}
+        units = {x: count or self._free(x) for x, count in said}
         self.cases[case_id] = Case(units, self.terms.after(at, "2 business days"))
         self.set("case", self.terms.after(at, "2 business days"), case_id)
 
@@ -190,7 +199,7 @@ class Afterwards(Rebilling):
         can = {x: self._returnable(x) for x, _ in said}
         for x, count in said:
             line = self.lines[x]
-            in_case = sum(case.lines.get(x, 0) for case in self.cases.values() if case.status == "open")
+            in_case = self._in_case(x)
             if not (line.arrived or self.with_customer(x) or (line.delivered and line.delivered >= line.shipped)):
                 no.add(self._early(x))
             if not can[x] or (count or 0) > can[x]:
@@ -213,8 +222,7 @@ class Afterwards(Rebilling):
 
     def _returnable(self, number: int) -> int:
         """With the buyer, in no return and under no open case; or billed again."""
-        in_case = sum(case.lines.get(number, 0) for case in self.cases.values() if case.status == "open")
-        return max(0, self.lines[number].arrived - in_case) + self.with_customer(number)
+        return self._free(number) + self.with_customer(number)
 
     def _return(self, about: str) -> Back | None:
         """The open return of an id, or about a case or request."""
@@ -250,8 +258,6 @@ class Afterwards(Rebilling):
             if back.kind == "shipped":
                 line.returning -= count
                 line.back += count
-            else:
-                line.found -= min(count, line.found)
         if back.kind == "rebilled":
             self.came_back(back.lines)
         elif back.kind == "declined" and self.astray is not None and self.astray.stage == "declined":

@@ -40,6 +40,7 @@ class Asking(Ledger):
             raise
         wanted = {x.line: x.open + x.shipped for x in it.parts}
         request = self.requests[request_id] = Asked(side, wanted, reason, rule=rule)
+        request.here = {x.line: x.open for x in it.parts}
         if outcome == "offer":
             request.offers = tuple(self.terms.says("alternatives-first", "offers"))
             request.behind = behind(self, it)

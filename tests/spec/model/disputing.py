@@ -16,7 +16,8 @@ class Disputing(Afterwards):
         request = self.requests.get(about)
         lines = {x: line.ordered for x, line in self.lines.items()} if request is None else request.asked
         no = {"dispute-closed" for x in self.disputes.values() if x.about == about and x.status != "open"}
-        if any(x.about == about and x.status == "open" for x in self.disputes.values()) or self.busy(set(lines)):
+        others = any(name != about and lines.keys() & x.asked.keys() for name, x in self.waiting())
+        if others or self.busy(set(lines)):
             no.add("one-open-request")
         if at > self.terms.after(self.placed_at, self.terms.says("disputes", "request")):
             no.add("too-late")
@@ -31,8 +32,10 @@ class Disputing(Afterwards):
         request = self.requests.get(about)
         if request is None:
             return self.messages.get(about) == "buyer"
-        past = request.status == "open" and request.decide_by is not None and request.decide_by < at
-        return past or request.status in ("declined", "shipped", "partly")
+        past = request.decide_by is not None and request.decide_by < at
+        here = self.left(request)[0]
+        overtaken = any(n > request.got.get(x, 0) + here.get(x, 0) for x, n in request.here.items())
+        return (request.status == "open" and (past or overtaken)) or request.status in ("declined", "shipped", "partly")
 
     def _dispute(self, dispute_id: str, status: str = "open") -> Dispute:
         if not self.terms.has("disputes"):

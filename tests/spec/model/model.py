@@ -82,7 +82,7 @@ class Model(Disputing):
         self.paid += cents(amount)
 
     def record_other_refund(self, by: str, at: int, amount: str, note: str = "") -> None:
-        if cents(amount) > self.paid - self.instructed - self.other:
+        if cents(amount) > self.paid - (self.instructed - self.rebilled_back) - self.other:
             raise No("more-than-paid")
         self.other += cents(amount)
 
@@ -250,6 +250,8 @@ class World:
         assert self.order is not None
         request = self.order.requests.get(body.get("about" if name == "AcceptReturn" else "request_id", ""))
         if request is None or name not in ("ApproveCancel", "DeclineCancel", "WithdrawCancel", "AcceptReturn"):
+            return None
+        if name == "AcceptReturn" and request.status != "open":
             return None
         return "not-yours" if (request.by == by) is not (name == "WithdrawCancel") else None
 

@@ -73,6 +73,8 @@ class Asked:
     behind: tuple[str, str] = ("", "")
     """What alternatives stand in for: outcome and rule, as of the asking."""
     got: Units = field(default_factory=dict)
+    here: Units = field(default_factory=dict)
+    """Units of it that were open when it was asked: those may be overtaken by a shipment."""
 
     def rest(self, number: int) -> int:
         return self.asked[number] - self.got.get(number, 0)

@@ -1,0 +1,36 @@
+"""What is open already over a line: the answer to whatever is asked for over the same (rule ``one-open-request``)."""
+
+from domain.order import Case, Dispute, Request
+from domain.verdict import Ruling, fact, instant, refused
+
+
+def request_is_open(request: Request, line: int) -> Ruling:
+    """A cancellation request waits for an answer, or for what follows from its silence."""
+    until = () if request.decide_by is None else (instant("decide_by", request.decide_by),)
+    return refused(
+        "one-open-request",
+        f"Request {request.request_id} is open over line {line}.",
+        fact("request_id", request.request_id),
+        fact("status", request.status),
+        *until,
+    )
+
+
+def case_is_open(case: Case, line: int) -> Ruling:
+    """A case waits for its decision."""
+    return refused(
+        "one-open-request",
+        f"Case {case.case_id} is open over line {line}.",
+        fact("case_id", case.case_id),
+        fact("line", line),
+    )
+
+
+def dispute_is_open(dispute: Dispute, line: int) -> Ruling:
+    """A dispute waits for its decision."""
+    return refused(
+        "one-open-request",
+        f"Dispute {dispute.dispute_id} is open over line {line}.",
+        fact("dispute_id", dispute.dispute_id),
+        fact("line", line),
+    )
