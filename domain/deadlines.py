@@ -31,7 +31,9 @@ def applies(order: Order, deadline: Deadline) -> bool:
         case "late-ship":
             return any(line.open and not order.under_tracking(line.number) for line in order.lines.values())
         case "acknowledge":
-            return order.found is not None and order.found.stage == "notified" and order.found.notice_id == deadline.ref
+            found = order.found
+            waits = found is not None and (found.stage == "notified" or bool(found.told))
+            return waits and found is not None and found.notice_id == deadline.ref
         case "case":
             case = order.cases.get(deadline.ref)
             return case is not None and case.status == "open" and case.remaining is None

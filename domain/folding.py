@@ -348,16 +348,22 @@ def _refund_failed(order: Order, event: e.RefundFailed, at: Instant, stamp: Stam
 
 
 def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: Instant, stamp: Stamp) -> None:
-    """What is found before the customer has answered is one matter with what was found earlier: told of it all anew."""
+    """What is found before the customer has answered is one matter with what was found earlier: told of it all anew.
+
+    Until then the time to answer runs on for what they were told of already.
+    """
     lines = {part.line: part.quantity for part in event.lines}
     for number, quantity in lines.items():
         order.lines[number].found_shipped += quantity
     found = order.found
     untold: tuple[tuple[str, str], ...] = ((event.carrier, event.tracking_number),)
-    if found is not None and found.stage in ("found", "notified"):
-        lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
-        untold = tuple(dict.fromkeys((*found.untold, *untold)))
-    order.found = Found(lines, untold)
+    if found is None or found.stage not in ("found", "notified"):
+        order.found = Found(lines, untold)
+        return
+    told = found.lines if found.stage == "notified" else found.told
+    lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
+    untold = tuple(dict.fromkeys((*found.untold, *untold)))
+    order.found = Found(lines, untold, found.notice_id, told=told)
 
 
 def _rebill_accepted(order: Order, event: e.RebillAccepted, at: Instant, stamp: Stamp) -> None:
@@ -370,7 +376,7 @@ def _customer_notified(order: Order, event: e.CustomerNotified, at: Instant, sta
     order.notices[event.notice_id] = "sent"
     if order.found is not None:
         order.found.notice_id = event.notice_id
-        order.found.stage, order.found.untold = "notified", ()
+        order.found.stage, order.found.untold, order.found.told = "notified", (), {}
     _set_deadlines(order, event.deadlines)
 
 
@@ -575,10 +581,20 @@ def _dispute_appealed(order: Order, event: e.DisputeAppealed, at: Instant, stamp
     dispute.status, dispute.appealed = "open", True
 
 
+def _not_acknowledged(found: Found) -> None:
+    """Silence about what the customer was told of; what was found since keeps steps of its own."""
+    if found.stage == "notified":
+        found.stage = "silent"
+    elif found.told:
+        left = {n: quantity - found.told.get(n, 0) for n, quantity in found.lines.items()}
+        found.lines = {n: quantity for n, quantity in left.items() if quantity}
+        found.notice_id, found.told = None, {}
+
+
 def _deadline_reached(order: Order, event: e.DeadlineReached, at: Instant, stamp: Stamp) -> None:
     order.deadlines.pop(event.deadline_id, None)
-    if event.kind == "acknowledge" and order.found is not None and order.found.stage == "notified":
-        order.found.stage = "silent"
+    if event.kind == "acknowledge" and order.found is not None:
+        _not_acknowledged(order.found)
     if event.kind == "evidence" and event.ref in order.cases:
         order.cases[event.ref].remaining, order.cases[event.ref].awaited = None, ()
     _set_deadlines(order, event.deadlines)

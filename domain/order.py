@@ -211,6 +211,8 @@ class Found:
     notice_id: str | None = None
     stage: str = "found"
     """found, notified, acknowledged, declined, silent, rebilled, closed"""
+    told: dict[int, int] = field(default_factory=dict)
+    """Of ``lines`` those that ``notice_id`` told of, where more was found since: its time to answer runs on."""
 
 
 @dataclass(slots=True)

@@ -38,7 +38,11 @@ LARGEST_FILE = 1_750_000
 
 
 def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
-    """May a case be opened? ``reason`` None: as if one of the list were given."""
+    """May a case be opened? ``reason`` None: as if one of the list were given; ``lines`` None: over any line there is."""
+    if lines is None:
+        alone = (judge_case(s, (Pick(line=number),), reason) for number in s.order.lines)
+        if (yes := next((ruling for ruling in alone if ruling.outcome == "granted"), None)) is not None:
+            return yes
     unknown = s.no_such_line(lines)
     if unknown is not None:
         return unknown

@@ -59,7 +59,14 @@ def free(s: Situation, line: Line) -> int:
 
 
 def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
-    """May these be sent back? ``reason`` None: as if one of the list were given. Rule ``store-return``."""
+    """May these be sent back? ``reason`` None: as if one of the list were given; ``lines`` None: any line there is.
+
+    Rule ``store-return``.
+    """
+    if lines is None:
+        alone = (judge_return(s, (Pick(line=number),), reason) for number in s.order.lines)
+        if (yes := next((ruling for ruling in alone if ruling.outcome == "granted"), None)) is not None:
+            return yes
     terms = s.policy.returns
     if terms is None or not terms.reasons:
         instead = (OPEN_CASE,) if s.policy.cases is not None else (CONTACT,)

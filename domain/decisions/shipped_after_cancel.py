@@ -16,7 +16,7 @@ from domain.decisions.situation import Events, Situation, quantities, sealed_tex
 from domain.links import find_link
 from domain.order import Found
 from domain.rebilling import billed, units_refunded
-from domain.verdict import fact
+from domain.verdict import CONTACT, REPORT_SHIPPED, WAIT_FOR_ANSWER, fact
 
 TO_ACKNOWLEDGE = Length(14, "days")
 """Silence for this long: not billed, no memo, closed as not acknowledged (rule ``acknowledge-both``)."""
@@ -33,7 +33,10 @@ def report_shipped_after_cancel(s: Situation, ask: ReportShippedAfterCancel) -> 
         line = s.order.lines[pick.line]
         left = line.canceled - line.found_shipped
         wanted = left if pick.quantity is None else pick.quantity
-        if not s.policy.cancelled_but_shipped or not left or wanted > left:
+        if not s.policy.cancelled_but_shipped:
+            yield from s.no("nothing-canceled", "This marketplace has no steps for what was cancelled but shipped.")
+            return
+        if not left or wanted > left:
             yield from s.no(
                 "nothing-canceled",
                 f"{left or 'None'} of line {pick.line} can be reported: cancelled, and not yet known to have shipped.",
@@ -54,9 +57,7 @@ def notify_customer(s: Situation, ask: NotifyCustomer) -> Events:
     """Step 1: told, with carrier and number, and with no link of any kind."""
     found = s.order.found
     if found is None or found.stage != "found":
-        yield from _missing(
-            s, "notify-customer", "There is nothing to tell: nothing cancelled is known to have shipped."
-        )
+        yield from _nothing_to_tell(s, found)
         return
     text = ask.text.content
     link = find_link(text)
@@ -78,6 +79,31 @@ def notify_customer(s: Situation, ask: NotifyCustomer) -> Events:
     yield e.CustomerNotified(notice_id, sealed_text(ask.text), s.deadline("acknowledge", TO_ACKNOWLEDGE, notice_id))
 
 
+def _nothing_to_tell(s: Situation, found: Found | None) -> Events:
+    """Nothing was found, or nothing that the customer does not know."""
+    if found is None:
+        because = "There is nothing to tell: nothing cancelled is known to have shipped. It has to be reported first."
+        return s.no("step-out-of-order", because, instead=(REPORT_SHIPPED,))
+    if found.stage == "notified":
+        because = f"The customer has been told of {_lines(found.lines)} already, and has not answered yet."
+        return s.no("step-out-of-order", because, fact("notice_id", found.notice_id), instead=(WAIT_FOR_ANSWER,))
+    because = f"The customer has been told of all that was found: {_answer(found)}."
+    return s.no("step-out-of-order", because, fact("notice_id", found.notice_id), instead=(REPORT_SHIPPED, CONTACT))
+
+
+def _lines(lines: dict[int, int]) -> str:
+    return " and ".join(f"line {number}" for number in lines)
+
+
+def _answer(found: Found) -> str:
+    """How a matter ended that the customer was told of."""
+    return {
+        "acknowledged": "both were accepted",
+        "declined": "it was declined",
+        "silent": "the time to answer is over, and it is closed as not acknowledged",
+    }.get(found.stage, "it is closed")
+
+
 def _says(text: str, what: str) -> bool:
     def bare(words: str) -> str:
         return "".join(words.split()).casefold()
@@ -89,7 +115,7 @@ def acknowledge(s: Situation, ask: Acknowledge) -> Events:
     """Step 2: both are accepted, or it is declined and the parcel may come back at the platform's cost."""
     found = s.order.found
     if found is None or found.stage != "notified" or found.notice_id is None:
-        yield from _missing(s, "notify-customer", "The customer has not been told, or the time to answer is over.")
+        yield from _nothing_to_answer(s, found)
         return
     both = ask.accepts_item and ask.accepts_rebilling
     if ask.actor.kind == "support" and both and not _evidenced(s, ask.evidence):
@@ -104,6 +130,24 @@ def acknowledge(s: Situation, ask: Acknowledge) -> Events:
         return
     yield e.CustomerDeclined(found.notice_id, ask.accepts_item, ask.accepts_rebilling, ask.evidence)
     yield from open_return(s, "rebill", None, dict(found.lines), refund="none", accepted=True, postage="platform")
+
+
+def _nothing_to_answer(s: Situation, found: Found | None) -> Events:
+    """The customer has not been told, or not of all of it; or the matter is over."""
+    if found is None:
+        return _missing(s, "notify-customer", "The customer has been told of nothing that shipped although cancelled.")
+    if found.stage == "found":
+        return _missing(s, "notify-customer", _not_told(found))
+    because = f"There is nothing left to answer: {_answer(found)}."
+    return s.no("step-out-of-order", because, fact("notice_id", found.notice_id), instead=(CONTACT,))
+
+
+def _not_told(found: Found) -> str:
+    """Whether of nothing, or not of what was found since: they are told anew of all of it."""
+    if not found.told:
+        return "The customer has not been told."
+    since = {n: quantity for n, quantity in found.lines.items() if quantity > found.told.get(n, 0)}
+    return f"The customer has been told of {_lines(found.told)}, and not yet of {_lines(since)}, which was found since."
 
 
 def _evidenced(s: Situation, ids: tuple[str, ...]) -> bool:
@@ -123,24 +167,40 @@ def rebill(s: Situation, ask: Rebill) -> Events:
     else:
         wanted = {n: units for n, units in left.items() if units}
     if not wanted or any(not 0 < units <= left[n] for n, units in wanted.items()):
-        yield from _not_acknowledged(s, found)
+        yield from _not_acknowledged(s, found, wanted, left)
         return
     amount = sum(sum(units) for units in units_refunded(s.order, wanted).values())
     yield e.RebillDue(s.order.next_id("rebill"), amount, quantities(wanted))
 
 
-def _not_acknowledged(s: Situation, found: Found | None) -> Events:
+def _not_acknowledged(s: Situation, found: Found | None, wanted: dict[int, int], left: dict[int, int]) -> Events:
     """Units that the customer has not accepted, or that were billed again: which step is missing."""
-    if found is None or found.stage == "found":
+    too_many = next((n for n, units in wanted.items() if not 0 < units <= left[n]), None)
+    if found is None:
         yield from _missing(s, "notify-customer", "The customer has not been told.")
+    elif found.stage == "found":
+        yield from _missing(s, "notify-customer", _not_told(found))
     elif found.stage not in ("acknowledged", "closed"):
         yield from s.no(
             "memo-needs-acknowledgment",
             "The customer has not accepted both the item and the re-billing (missing step: acknowledge-both).",
             fact("missing", "acknowledge-both"),
         )
+    elif any(line.accepted for line in s.order.lines.values()) and (
+        too_many is None or s.order.lines[too_many].accepted
+    ):
+        yield from s.no("step-out-of-order", _billed_already(too_many, wanted, left), instead=(CONTACT,))
     else:
-        yield from _missing(s, "acknowledge-both", "No such units are acknowledged and not yet billed again.")
+        what = "Nothing" if too_many is None else f"Nothing of line {too_many}"
+        yield from _missing(s, "acknowledge-both", f"{what} is acknowledged.")
+
+
+def _billed_already(line: int | None, wanted: dict[int, int], left: dict[int, int]) -> str:
+    if line is None:
+        return "All that was acknowledged has been billed again."
+    if not left[line]:
+        return f"All of line {line} that was acknowledged has been billed again."
+    return f"{left[line]} of line {line} are acknowledged and not yet billed again, not {wanted[line]}."
 
 
 def settle_rebill(s: Situation, ask: ConfirmRebill | FailRebill) -> Events:
@@ -167,7 +227,10 @@ def issue_credit_memo(s: Situation, ask: IssueCreditMemo) -> Events:
         )
         return
     rebilling = s.order.rebills.get(ask.rebill_id)
-    if rebilling is None or rebilling.status != "confirmed":
+    if rebilling is None:
+        yield from _missing(s, "rebill", f"There is no rebilling {ask.rebill_id}.")
+        return
+    if rebilling.status != "confirmed":
         yield from _missing(s, "rebill", f"Rebilling {ask.rebill_id} is not confirmed.")
         return
     if rebilling.memo_id is not None:

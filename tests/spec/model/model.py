@@ -127,7 +127,8 @@ class Model(Disputing):
             case "late-ship":
                 return any(x.open and not self.tracked(n) for n, x in self.lines.items())
             case "acknowledge":
-                return self.astray is not None and (self.astray.stage, self.astray.notice) == ("notified", due.ref)
+                here = self.astray
+                return here is not None and here.notice == due.ref and (here.stage == "notified" or bool(here.told))
             case "case":
                 return self.cases[due.ref].status == "open"
             case "evidence":

@@ -17,6 +17,8 @@ class Found:
     """Carriers and numbers that a notice has to name."""
     stage: str = "found"
     notice: str = ""
+    told: Units = field(default_factory=dict)
+    """What the running notice told of, where more was found since."""
 
 
 @dataclass
@@ -50,10 +52,14 @@ class Rebilling(Parcels):
         """What was found before the customer has answered is one matter with this; the notice has to say all of it."""
         for x, count in lines.items():
             self.lines[x].found += count
-        before = self.astray.lines if self.astray is not None and self.astray.stage in ("found", "notified") else {}
-        untold = self.astray.untold if self.astray is not None and self.astray.stage == "found" else []
-        self.astray = Found({x: before.get(x, 0) + lines.get(x, 0) for x in {**before, **lines}}, untold)
-        self.astray.untold += [carrier, number]
+        here = self.astray
+        if here is None or here.stage not in ("found", "notified"):
+            self.astray = Found(dict(lines), [carrier, number])
+            return
+        if here.stage == "notified":
+            here.stage, here.told, here.untold = "found", dict(here.lines), []
+        here.lines = {x: here.lines.get(x, 0) + lines.get(x, 0) for x in {**here.lines, **lines}}
+        here.untold += [carrier, number]
 
     def report_shipped_after_cancel(
         self, by: str, at: int, carrier: str, tracking_number: str, lines: Picks = None
@@ -75,7 +81,7 @@ class Rebilling(Parcels):
         if any(word not in text for word in self.astray.untold):
             raise No("notice-lacks-tracking")
         self.notices_sent += 1
-        self.astray.stage, self.astray.notice = "notified", f"notice-{self.notices_sent}"
+        self.astray.stage, self.astray.notice, self.astray.told = "notified", f"notice-{self.notices_sent}", {}
         self.set("acknowledge", self.terms.after(at, "14 days"), self.astray.notice)
 
     def acknowledge(
@@ -155,9 +161,14 @@ class Rebilling(Parcels):
             self.astray.stage = "closed"
 
     def silence(self) -> None:
-        """Not billed, no memo, closed as not acknowledged."""
+        """Not billed, no memo, closed as not acknowledged: what they were told of, and not what was found since."""
         assert self.astray is not None
-        self.astray.stage = "silent"
+        if self.astray.stage == "notified":
+            self.astray.stage = "silent"
+            return
+        for x, count in self.astray.told.items():
+            self.astray.lines[x] -= count
+        self.astray.lines, self.astray.told = {x: n for x, n in self.astray.lines.items() if n}, {}
 
     # ---- what comes back of it -----------------------------------------------------------------------------------
 
