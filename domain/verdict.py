@@ -80,6 +80,7 @@ RETURN_AFTER_DELIVERY: Final = Instead("return", "Return it after delivery.", No
 CASE_AFTER_DELIVERY: Final = Instead(
     "open_case", "Open a case once it is delivered, if it is not what was promised.", None
 )
+AGREE_AFTER_DELIVERY: Final = Instead("wait", "Agree to it once it is delivered.", None)
 CANCEL_IT: Final = Instead("cancel", "Ask to cancel it.", None)
 OPEN_CASE: Final = Instead("open_case", "Open a case if it is not what was promised.", None)
 DISPUTE: Final = Instead("dispute", "Open a dispute.", None)
@@ -89,6 +90,7 @@ REPORT_SHIPPED: Final = Instead(
     "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
 )
 WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
+WAIT_FOR_BILL: Final = Instead("wait", "Wait until what is billed again is confirmed.", None)
 AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)
 FIRST: Final = Instead("step", "Take the missing step first.", None)
 

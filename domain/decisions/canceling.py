@@ -1,6 +1,7 @@
 """Asking for a cancellation, answering it, and the seller's own. RULES.md 1, COMMANDS.md 3."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from domain import events as e
 from domain.commands import (
@@ -23,6 +24,7 @@ from domain.order import Line, Request
 from domain.policy import MutualConsent, SellerHasFinalSay
 from domain.rules import Question, Target, judge, locks, turning_points
 from domain.verdict import (
+    AGREE_AFTER_DELIVERY,
     ASK_SELLER,
     CONTACT,
     DISPUTE,
@@ -38,6 +40,9 @@ from domain.verdict import (
     of_line,
     refused,
 )
+
+DISPUTABLE = ("declined", "shipped", "partly")
+"""What a request that is closed came to where it can be disputed (RULES.md 5)."""
 
 # ---- what is asked about -----------------------------------------------------------------------------------------
 
@@ -320,7 +325,7 @@ def _the_open_request(s: Situation, request_id: str) -> Request | Ruling:
             f"Request {request_id} is closed: {request.status}.",
             fact("request_id", request_id),
             fact("status", request.status),
-            instead=(DISPUTE,) if s.policy.disputes is not None else (),
+            instead=(DISPUTE,) if s.policy.disputes is not None and request.status in DISPUTABLE else (),
         )
     return request
 
@@ -343,7 +348,8 @@ def carry_out(s: Situation, request: Request, approved: e.CancelApproved) -> Eve
         yield e.CancelRefused(request.request_id, s.verdict("cancel", lock))
         return
     if gone and (lock := locks(_of_request(s, request, {}, gone))) is not None:
-        yield from s.refuse(lock, request.request_id)
+        because = "The parcel is on its way: the request stays open, and can be agreed to once it is delivered."
+        yield from s.refuse(replace(lock, because=because, instead=(AGREE_AFTER_DELIVERY,)), request.request_id)
         return
     yield approved
     yield from _cancel(s, here, request)

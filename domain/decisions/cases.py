@@ -7,9 +7,11 @@ from domain.decisions.canceling import carry_out, disputed, shipped_part
 from domain.decisions.open_matters import request_is_open
 from domain.decisions.returns import (
     cancel_or,
+    canceled_and_not_here,
     find_return,
     free,
     in_case,
+    judge_return,
     open_return,
     the_case_over,
     with_us_no_more,
@@ -38,7 +40,7 @@ LARGEST_FILE = 1_750_000
 
 
 def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
-    """May a case be opened? ``reason`` None: as if one of the list were given; ``lines`` None: over any line there is."""
+    """May a case be opened? ``reason`` None: as if one of the list were given; ``lines`` None: over any line."""
     if lines is None:
         alone = (judge_case(s, (Pick(line=number),), reason) for number in s.order.lines)
         if (yes := next((ruling for ruling in alone if ruling.outcome == "granted"), None)) is not None:
@@ -62,7 +64,14 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
         if line.delivered:
             continue
         if s.policy.lists("tracking-lock") and s.order.under_tracking(line.number):
-            return refused("tracking-lock", f"Line {line.number} is on its way.", fact("line", line.number))
+            return refused(
+                "tracking-lock",
+                f"Line {line.number} is on its way.",
+                fact("line", line.number),
+                instead=(CASE_AFTER_DELIVERY, CONTACT),
+            )
+        if not line.open and not line.shipped:
+            return canceled_and_not_here(s, line)
         return refused(
             "cancel-is-not-case",
             f"Line {line.number} has not been delivered: a case is for what was.",
@@ -80,7 +89,7 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
                 "case-window",
                 "The time in which a case can be opened is over.",
                 instant("until", closes),
-                instead=(CONTACT,),
+                instead=_too_late(s, lines),
             )
     return _not_here(s, lines, named) or granted("case-reasons", "A case can be opened.")
 
@@ -89,6 +98,12 @@ def _returned(s: Situation, reason: str) -> tuple[Instead, ...]:
     """What is no fault opens no case; where the terms of returns have it, it can be sent back."""
     terms = s.policy.returns
     return (RETURN_AFTER_DELIVERY, CONTACT) if terms is not None and reason in terms.reasons else (CONTACT,)
+
+
+def _too_late(s: Situation, lines: tuple[Pick, ...] | None) -> tuple[Instead, ...]:
+    """Too late for a case; it may still be sent back."""
+    returned = judge_return(s, lines, None).outcome == "granted"
+    return (RETURN_AFTER_DELIVERY, CONTACT) if returned else (CONTACT,)
 
 
 def _not_here(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:

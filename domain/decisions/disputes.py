@@ -3,12 +3,12 @@
 from domain import events as e
 from domain.calendar import Length, after
 from domain.commands import AppealDispute, DecideDispute, EscalateDispute, OpenDispute
-from domain.decisions.canceling import shipped_part
+from domain.decisions.canceling import DISPUTABLE, shipped_part
 from domain.decisions.open_matters import case_is_open, dispute_is_open, request_is_open
 from domain.decisions.returns import open_return
 from domain.decisions.situation import Events, Situation, sealed
 from domain.order import Dispute
-from domain.verdict import ASK_THE_SELLER, CONTACT, Ruling, fact, granted, instant, refused
+from domain.verdict import ASK_THE_SELLER, CONTACT, WAIT_FOR_ANSWER, Ruling, fact, granted, instant, refused
 
 
 def judge_dispute(s: Situation, about: str | None) -> Ruling:
@@ -60,7 +60,7 @@ def _disputable(s: Situation, about: str) -> bool:
     if request is not None:
         past = request.decide_by is not None and request.decide_by < s.now
         waits = request.status == "open" and (past or s.order.overtaken(request))
-        return waits or request.status in ("declined", "shipped", "partly")
+        return waits or request.status in DISPUTABLE
     message = s.order.messages.get(about)
     return message is not None and message[0] == "buyer"
 
@@ -92,9 +92,9 @@ def _open(s: Situation, dispute_id: str) -> Dispute | None:
 def _closed(s: Situation, dispute_id: str) -> Events:
     if s.policy.disputes is None:
         return s.no("disputes-off", "This marketplace has no disputes.", instead=(CONTACT,))
-    return s.no(
-        "dispute-closed", f"There is no open dispute {dispute_id}.", fact("dispute_id", dispute_id), ref=dispute_id
-    )
+    there = s.order.disputes.get(dispute_id)
+    because = f"There is no dispute {dispute_id}." if there is None else f"Dispute {dispute_id} is {there.status}."
+    return s.no("dispute-closed", because, fact("dispute_id", dispute_id), ref=dispute_id)
 
 
 def escalate_dispute(s: Situation, ask: EscalateDispute) -> Events:
@@ -140,11 +140,24 @@ def _parts(s: Situation, dispute: Dispute) -> tuple[dict[int, int], dict[int, in
     return {n: q for n, q in here.items() if q}, {n: q for n, q in gone.items() if q}
 
 
+def _no_appeal(s: Situation, dispute: Dispute) -> Events:
+    """It is not decided yet, or has been appealed already."""
+    name = dispute.dispute_id
+    if dispute.status == "open":
+        because, instead = f"Dispute {name} is open: it can be appealed once it is decided.", (WAIT_FOR_ANSWER,)
+    else:
+        because, instead = f"Dispute {name} was decided again after the appeal, and that is final.", (CONTACT,)
+    return s.no("dispute-closed", because, fact("dispute_id", name), instead=instead, ref=name)
+
+
 def appeal_dispute(s: Situation, ask: AppealDispute) -> Events:
     """In time it opens the dispute again; the second decision is final."""
     dispute = s.order.disputes.get(ask.dispute_id)
-    if dispute is None or dispute.status == "open" or dispute.appealed:
+    if dispute is None:
         yield from _closed(s, ask.dispute_id)
+        return
+    if dispute.status == "open" or dispute.appealed:
+        yield from _no_appeal(s, dispute)
         return
     if dispute.appeal_until is not None and s.now > dispute.appeal_until:
         late = refused("too-late", "The time to appeal is over.", instant("until", dispute.appeal_until))

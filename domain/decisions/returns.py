@@ -12,6 +12,7 @@ from domain.verdict import (
     CONTACT,
     OPEN_CASE,
     RETURN_AFTER_DELIVERY,
+    WAIT_FOR_BILL,
     Ruling,
     fact,
     granted,
@@ -122,6 +123,8 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
                 fact("line", line.number),
                 instead=(RETURN_AFTER_DELIVERY,),
             )
+        if not line.open and not line.shipped:
+            return canceled_and_not_here(s, line)
         return refused(
             "cancel-is-not-case",
             f"Line {line.number} has not been delivered: before that it is cancelled, not returned.",
@@ -135,6 +138,23 @@ def the_case_over(s: Situation, line: Line) -> Ruling:
     """Its answer, where an open case is over units of the line."""
     case = next(x for x in s.order.cases.values() if x.status == "open" and line.number in x.lines)
     return case_is_open(case, line.number)
+
+
+def canceled_and_not_here(s: Situation, line: Line) -> Ruling:
+    """All of a line is cancelled, and the buyer has nothing of it to send back or complain of."""
+    waits = any(x.status == "due" and x.lines.get(line.number) for x in s.order.rebills.values())
+    because, instead = f"Line {line.number} is cancelled: nothing of it was delivered.", CONTACT
+    if waits:
+        because = (
+            f"Line {line.number} is cancelled and left all the same; what is billed again for it is not confirmed."
+        )
+        instead = WAIT_FOR_BILL
+    elif rebilled_here(s, line):
+        because = f"Line {line.number} is cancelled and was billed again: it can be sent back, and no case be opened."
+        instead = RETURN_AFTER_DELIVERY if s.policy.returns is not None else CONTACT
+    elif line.rebilled:
+        because = f"Line {line.number} is cancelled, and what left all the same came back, or is in a return."
+    return refused("cancel-is-not-case", because, fact("line", line.number), instead=(instead,))
 
 
 def cancel_or(s: Situation, line: Line, afterwards: e.Instead) -> e.Instead:
@@ -192,12 +212,13 @@ def _refunded_unseen(s: Situation, about: str) -> Return | None:
 
 
 def _no_return(s: Situation, about: str) -> Events:
-    return s.no(
-        "step-out-of-order",
-        f"There is no open return {about}; it has to be accepted first (store-return, seller-may-accept).",
-        fact("about", about),
-        ref=about,
-    )
+    over = next((x for x in s.order.returns.values() if about in (x.return_id, x.about)), None)
+    if over is not None:
+        how = "was received" if over.status == "received" else "was refunded, as nobody confirmed it"
+        because = f"Return {over.return_id} {how} already."
+        return s.no("step-out-of-order", because, fact("about", about), instead=(CONTACT,), ref=about)
+    because = f"There is no open return {about}; it has to be accepted first (store-return, seller-may-accept)."
+    return s.no("step-out-of-order", because, fact("about", about), ref=about)
 
 
 def start_return(s: Situation, ask: StartReturn) -> Events:

@@ -24,9 +24,12 @@ def _altogether(s: Situation, line: Line | None = None) -> Events:
     """Of the order, or of one line that is named: it refuses the whole command."""
     what = "it" if line is None else f"line {line.number}"
     inputs = () if line is None else (fact("line", line.number),)
-    return s.no(
-        "canceled-altogether", f"Everything of {what} is cancelled.", *inputs, instead=(NEW_ORDER, REPORT_SHIPPED)
-    )
+    return s.no("canceled-altogether", f"Everything of {what} is cancelled.", *inputs, instead=_for_canceled(s))
+
+
+def _for_canceled(s: Situation) -> tuple[e.Instead, ...]:
+    """What can be done about units that are cancelled: where the steps for what left all the same are on, report it."""
+    return (NEW_ORDER, REPORT_SHIPPED) if s.policy.cancelled_but_shipped else (NEW_ORDER, CONTACT)
 
 
 def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
@@ -172,14 +175,14 @@ def judge_ship(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling:
         if s.order.open_units:
             return granted("shipment-answers", "What is open can ship.")
         blocked = sorted(s.order.lines.values(), key=lambda x: (not x.auto_canceled, not x.canceled, x.number))
-        return _not_open(blocked[0])
+        return _not_open(s, blocked[0])
     for line, quantity in _named(s, lines):
         if line.open == 0 or (quantity is not None and quantity > line.open):
-            return _not_open(line)
+            return _not_open(s, line)
     return granted("shipment-answers", "It can ship.")
 
 
-def _not_open(line: Line) -> Ruling:
+def _not_open(s: Situation, line: Line) -> Ruling:
     inputs = (
         fact("line", line.number),
         fact("open", line.open),
@@ -192,14 +195,14 @@ def _not_open(line: Line) -> Ruling:
             f"{of_line(line.auto_canceled, line.number, 'cancelled')}, by fill or kill when a part of it shipped. "
             "That is final.",
             *inputs,
-            instead=(NEW_ORDER, REPORT_SHIPPED),
+            instead=_for_canceled(s),
         )
     if line.canceled:
         return refused(
             "cancel-is-final",
             f"{of_line(line.canceled, line.number, 'cancelled')}, and a cancellation cannot be undone.",
             *inputs,
-            instead=(NEW_ORDER, REPORT_SHIPPED),
+            instead=_for_canceled(s),
         )
     return refused(
         "ships-more-than-open",
