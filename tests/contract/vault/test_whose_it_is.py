@@ -135,5 +135,6 @@ def test_a_vault_of_an_earlier_release_is_known_by_its_texts(store: Store, place
 
 def test_a_second_engine_on_the_same_vault_finds_it_known(store: Store, place: Place) -> None:
     with lost_for_good(store):
-        assert store.take([placed("PO-1"), SAYS])["accepted"] == 2
+        file = store.file([placed("PO-1"), SAYS])
+        assert store.rescind("import", file, "--json", own_process=True).json["accepted"] == 2
     assert vault_found(store, "--deep", check=0)[0] == "ok"
