@@ -28,7 +28,7 @@ def test_the_demo_fills_nothing_before_it_has_its_port(store: Store) -> None:
 def test_the_demo_fills_no_store_that_has_orders(store: Store) -> None:
     store.take([placed("PO-1")])
     before = store.stats()
-    done = store.rescind("serve", "--demo", "--port", "0", check=2)
+    done = store.rescind("serve", "--demo", "--port", "0", check=2, own_process=True)
     assert "the store is not empty" in done.err and "acme/PO-1" in done.err and "--journal" in done.err
     assert store.stats() == before
 
