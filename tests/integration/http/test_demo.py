@@ -160,6 +160,16 @@ def test_a_marketplace_of_the_same_name_is_not_taken_for_the_demos(tmp_path: Pat
             seed(http.app)
 
 
+def test_a_demo_that_another_release_filled_is_served_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(tmp_path) as http:
+        with monkeypatch.context() as patched:
+            patched.setattr(seeding, "EVERYDAY_ORDERS", 5)
+            assert seed(http.app) > 0
+        before = http.app.ask(lambda engine: engine.followers[0].next_ordinal)
+        assert seed(http.app) == 0
+        assert http.app.ask(lambda engine: engine.followers[0].next_ordinal) == before
+
+
 def test_a_demo_in_which_somebody_went_on_is_still_the_demo(demo: Http) -> None:
     assert demo.post("/v1/acme/orders", _order("PO-1"), "k1").status_code == 201
     assert seed(demo.app) == 0
