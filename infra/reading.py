@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from consumers.follower import Follower
-from consumers.imports import LIST_STREAM, Imports
 from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
@@ -27,6 +26,7 @@ from schemas.codec import Undecodable, decode_event, event_data
 from schemas.partitioning import partition_of
 
 if TYPE_CHECKING:
+    from consumers.imports import Imports
     from domain.events import Event
     from domain.market import MarketSettings
     from domain.policy import PolicyBook
@@ -90,8 +90,10 @@ class Reader:
         closed_at = self.imports(partition).closed_as_of(partition, marketplace, instant, instant)
         return standing_at(recorded, self.book, self.settings.market(marketplace), instant, closed_at)
 
-    def imports(self, partition: int) -> Imports:
+    def imports(self, partition: int) -> "Imports":
         """The imports of the marketplaces, as a partition tells them."""
+        from consumers.imports import LIST_STREAM, Imports
+
         imports = Imports()
         for admitted in self.followers[partition].commits_of(LIST_STREAM):
             imports.admitted(admitted)

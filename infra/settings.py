@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -596,6 +595,8 @@ def strangers(environment: Mapping[str, str]) -> list[str]:
     for name in sorted(environment):
         prefix, found, key = name.upper().partition("RESCIND_")
         if found and not prefix and key not in known | _NO_SETTINGS:
+            from difflib import get_close_matches
+
             meant = get_close_matches(key, known, 1, 0.8)
             instead = f"RESCIND_{meant[0]} is one" if meant else "docs/reference/settings.md lists them"
             told.append(f"{name} is no setting and changes nothing: {instead}")
