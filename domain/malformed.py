@@ -53,6 +53,8 @@ _PLAIN: Final = {
 
 def refuse_nulls(said: object, pointer: str = "") -> None:
     """``BadInput`` for the first null in what was said: a field that has nothing to say is left out."""
+    if not _has_null(said):  # as it nearly always is: where one stands is nobody's question then
+        return
     if said is None:
         raise BadInput(pointer, "form", "is null, which says nothing: leave it out")
     if isinstance(said, dict):
@@ -61,6 +63,18 @@ def refuse_nulls(said: object, pointer: str = "") -> None:
     elif isinstance(said, list | tuple):
         for place, value in enumerate(said):
             refuse_nulls(value, f"{pointer}/{place}")
+
+
+def _has_null(said: object) -> bool:
+    if not isinstance(said, dict | list | tuple):
+        return said is None
+    for part in said.values() if isinstance(said, dict) else said:
+        if part is None:
+            return True
+        kind = part.__class__
+        if kind is not str and kind is not int and _has_null(part):
+            return True
+    return False
 
 
 def told(invalid: ValidationError) -> BadInput:
