@@ -32,8 +32,9 @@ def applies(order: Order, deadline: Deadline) -> bool:
             return any(line.open and not order.under_tracking(line.number) for line in order.lines.values())
         case "acknowledge":
             found = order.found
-            waits = found is not None and (found.stage == "notified" or bool(found.told))
-            return waits and found is not None and found.notice_id == deadline.ref
+            if found is None or found.notice_id != deadline.ref:
+                return False
+            return found.stage == "notified" or bool(found.told)
         case "case":
             case = order.cases.get(deadline.ref)
             return case is not None and case.status == "open" and case.remaining is None

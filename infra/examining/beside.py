@@ -102,16 +102,15 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
 def look_at_vault(settings: Settings, directory: Path, journal: Journal, *, deep: bool) -> Finding:
     """Whether the vault opens with its key, is this log's, and nobody else can read the key. ``deep``: whether it has
     every text that the log points to."""
-    from infra.vault.belonging import BRING_BACK, key_without_vault, pointed
+    from infra.vault.belonging import BRING_BACK, pointed, trace_of_one
     from infra.vault.opening import is_there, key_file, open_vault
 
     at = settings.vault_at
     try:
         if not is_there(settings):
-            gone = pointed(None, journal, directory)
-            if gone.missing or key_without_vault(settings, journal):
-                what = f"{gone} stood in one" if gone.missing else f"its key lies at {key_file(settings)}"
-                return Finding("vault", "wrong", f"there is none at {at}, but {what}", BRING_BACK)
+            trace = trace_of_one(settings, journal, directory)
+            if trace is not None:
+                return Finding("vault", "wrong", f"there is none at {at}, but {trace}", BRING_BACK)
             return Finding("vault", "note", "there is none yet; the next engine makes it")
         with closing(open_vault(settings)) as vault:
             subjects, texts = vault.counts()

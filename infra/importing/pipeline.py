@@ -125,8 +125,8 @@ def _answer(app: App, future: Future[Outcome], to: str) -> Outcome:
         try:
             return future.result(LOOK)
         except TimeoutError:
-            if future.done():
-                raise
+            if future.done():  # just now, or with a TimeoutError of its own
+                return future.result()
         lasts = max(app.watch.lasts("writing"), app.watch.lasts("following"))
         if lasts < UNWRITTEN and time.monotonic() < until:
             continue

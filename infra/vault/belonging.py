@@ -73,8 +73,8 @@ def open_vault_of(
             raise
         there = True  # only the server knows, and it is away
     begun = settings.vault is None and settings.journal_at.kafka is not None
-    if not there and not texts_lost:
-        _tell(_why_it_is_gone(settings, journal, directory), begun)
+    if not there and not texts_lost and (trace := trace_of_one(settings, journal, directory)) is not None:
+        _tell(f"there is no vault at {settings.vault_at}, but {trace}: {BRING_BACK}", begun)
     vault = open_vault(settings, patient=patient)
     try:
         if not vault.opened:
@@ -108,29 +108,27 @@ def pointed(
     return Pointed(texts, missing, len(addresses), len(addresses) - found)
 
 
-def key_without_vault(settings: Settings, journal: Journal) -> bool:
+def trace_of_one(settings: Settings, journal: Journal, directory: Path) -> str | None:
+    """What says, where there is no vault, that there was one, in words; None if nothing does."""
+    found = pointed(None, journal, directory)
+    if found.missing:
+        return f"{found} stood in one"
+    if _key_without_vault(settings, journal):
+        return f"its key lies at {key_file(settings)}, so there was one"
+    return None
+
+
+def _key_without_vault(settings: Settings, journal: Journal) -> bool:
     """Whether there is a history, and the key that was made with its vault lies where nobody put it by hand."""
     chosen = (settings.vault, settings.vault_key, settings.vault_key_file)
     return not any(chosen) and _has_history(journal) and key_file(settings).exists()
 
 
-def _tell(gone: str | None, begun: bool) -> None:
+def _tell(gone: str, begun: bool) -> None:
     """VaultGone, or, where a vault is ``begun`` nevertheless, a line on standard error."""
-    if gone is not None and not begun:
+    if not begun:
         raise VaultGone(gone)
-    if gone is not None:
-        sys.stderr.write(f"rescind: {gone}\n")
-
-
-def _why_it_is_gone(settings: Settings, journal: Journal, directory: Path) -> str | None:
-    at = settings.vault_at
-    found = pointed(None, journal, directory)
-    if found.missing:
-        return f"there is no vault at {at}, but {found} stood in one: {BRING_BACK}"
-    if key_without_vault(settings, journal):
-        key = key_file(settings)
-        return f"there is no vault at {at}, but its key lies at {key}, so there was one: {BRING_BACK}"
-    return None
+    sys.stderr.write(f"rescind: {gone}\n")
 
 
 def _compare(settings: Settings, vault: KeptVault, journal: Journal, directory: Path, begun: bool) -> None:

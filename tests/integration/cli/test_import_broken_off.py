@@ -3,8 +3,11 @@
 import pathlib
 import sqlite3
 import time
+from concurrent.futures import Future
 from contextlib import closing
 
+from consumers.outcomes import Outcome, refused
+from infra.importing import pipeline
 from tests.integration.cli.driving import CTRL_C, KILL, TERM, Store, ended, lives, placed
 
 ORDERS = 700
@@ -113,3 +116,17 @@ def test_an_import_that_will_not_be_run_again_is_finished(store: Store) -> None:
     assert store.show("acme/PO-unpaid")["status"] == "canceled"
     assert "no import is open" in store.rescind("import", "--finish").out
     assert store.rescind("order", "cancel", "acme/PO-unpaid", "--reason", "unpaid", "--yes", check=1).err
+
+
+class _JustInTime(Future[Outcome]):
+    """An answer that comes in the moment in which whoever waits for it gives up for this time."""
+
+    def result(self, timeout: float | None = None) -> Outcome:
+        if not self.done():
+            self.set_result(refused("no-such-order"))
+            raise TimeoutError
+        return super().result(timeout)
+
+
+def test_an_answer_that_comes_as_the_waiting_ends_is_taken() -> None:
+    assert pipeline._answer(None, _JustInTime(), "line 1").rule == "no-such-order"  # type: ignore[arg-type]
