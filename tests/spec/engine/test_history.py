@@ -245,6 +245,18 @@ def test_what_was_set_after_the_closing_fires_live_though_it_was_due_before() ->
     assert _reached(desk) == ["late-ship-2"]
 
 
+def test_what_never_fires_changes_no_answer_of_a_live_decision() -> None:
+    desk = Desk(policy="big-box")
+    importer, live = desk.engine(IMPORT), desk.engine()
+    open_import(desk, importer)
+    desk.ask(importer, place(ship_by=format_instant(THEN + DAY), **at(THEN)))
+    close_import(desk, importer)
+    desk.run()
+    no = desk.ask(live, body("RequestCancel", "r", BUYER, request_id="r1"))
+    assert (no.kind, no.rule) == ("refused", "reason-required")
+    assert no.verdict is not None and no.verdict.next_change_at is None
+
+
 def test_how_it_was_known_then_when_an_import_was_last_closed() -> None:
     desk = Desk()
     importer = desk.engine(IMPORT)
