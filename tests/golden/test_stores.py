@@ -1,0 +1,37 @@
+"""Stores of earlier releases open, and their orders and histories say what they said then."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.instants import parse_instant
+from domain.show import show
+from infra.reading import open_reader
+from infra.settings import load_settings
+from tests.golden.stores import NAMES, recorded, unpack
+from tests.golden.writing_stores import CASES
+
+
+def said(then: Any, now: Any) -> Any:
+    """``now`` without the keys that ``then`` did not have: a later release may say more, never otherwise."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return {key: said(value, now.get(key)) for key, value in then.items()}
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return [said(*pair) for pair in zip(then, now, strict=True)]
+    return now
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_order_of_an_earlier_release_says_what_it_said_then(name: str, tmp_path: Path) -> None:
+    store = unpack(name, tmp_path)
+    as_of, rows = recorded(name)
+    instant = parse_instant(as_of)
+    assert len(rows) > 300
+    settings = load_settings(str(CASES / "settings.toml"), journal=f"sqlite:///{store}")
+    with open_reader(settings) as reader:
+        for row in rows:
+            folded = reader.as_of(row["order"], instant)
+            assert folded.order is not None
+            assert said(row["show"], show(folded.order, folded.head, instant)) == row["show"], row["order"]
+            assert said(row["history"], list(reader.history(row["order"]))) == row["history"], row["order"]
