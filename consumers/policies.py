@@ -36,6 +36,10 @@ class Policies:
         """The hash of the document published first under this id@version."""
         return self._hashes.get((policy_id, version))
 
+    def highest(self, policy_id: str) -> int | None:
+        """The highest version published under this id, readable or not; None if there is none."""
+        return max((version for id, version in self._hashes if id == policy_id), default=None)
+
     def _published(self, event: PolicyPublished) -> None:
         key = (event.id, event.version)
         if key in self._hashes:

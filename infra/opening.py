@@ -3,6 +3,7 @@
 Used by whoever appends (``infra.app``) and whoever only reads (``infra.reading``). Nothing connects at import.
 """
 
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -83,16 +84,38 @@ def settle(control: ControlLog, begin: Callable[[Callable[[Settled | None], None
 
 
 def prepare(control: ControlLog, journal: Journal) -> None:
-    """What a new store must know: how many partitions it has, and the policies that are shipped (each once)."""
+    """Write what a store must know and does not yet: its number of partitions, and every version of the presets.
+
+    A version that would take the place of a newer policy of the operator's as the newest is left out, and so is one
+    whose id and version the operator has given to a policy of theirs. Standard error says so.
+    """
     if control.partitions is None:
         settle(control, lambda done: control.create(journal.partitions, clock(), done), "the journal's beginning")
     control.agree(journal.partitions)
-    from domain.presets import NAMES, preset
+    from domain.presets import presets
 
-    for name in NAMES:
-        if control.policies.sha256_of(name, 1) is None:
-            document = preset(name)
-            settle(control, partial(_publish, control, document), f"the policy {name}")
+    for document in presets():
+        _publish_preset(control, document)
+
+
+def _publish_preset(control: ControlLog, document: PolicyDocument) -> None:
+    policy = document.policy
+    name = f"{policy.id}@{policy.version}"
+    published = control.policies.sha256_of(policy.id, policy.version)
+    higher = control.policies.highest(policy.id)
+    if published == document.sha256:
+        return
+    if published is not None:
+        sys.stderr.write(
+            f"rescind: the preset {name} of this release is not published, because another policy has that name here\n"
+        )
+    elif higher is not None and higher > policy.version:
+        sys.stderr.write(
+            f"rescind: the preset {name} of this release is not published, because it would replace "
+            f"{policy.id}@{higher} as the newest version\n"
+        )
+    else:
+        settle(control, partial(_publish, control, document), f"the policy {name}")
 
 
 def _publish(control: ControlLog, document: PolicyDocument, done: Callable[[Settled | None], None]) -> None:

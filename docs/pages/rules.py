@@ -9,7 +9,7 @@ from docs.pages.specs import SPECS
 from docs.pages.text import NOTE, cell
 from domain import rulebook
 from domain.policy import Policy
-from domain.presets import presets
+from domain.presets import NAMES, file_name, preset, presets
 from domain.reasons import CANCEL_REASONS
 
 TABLE = {
@@ -127,7 +127,7 @@ def _default(value: Any) -> str:
 
 def _presets(rule: str) -> str:
     found = []
-    for document in presets():
+    for document in map(preset, NAMES):
         policy, table = document.policy, TABLE.get(rule, rule).replace("-", "_")
         beside = getattr(policy, table, None) if table in BESIDE else None
         if policy.lists(rule) or beside:
@@ -144,17 +144,13 @@ def preset_page() -> str:
     """The policies that a new journal begins with."""
     lines = ["# Presets", "", NOTE.format(source="`domain/presets/`"), ""]
     lines += [
-        "Published as version 1 when a journal is created. Start from one for [a policy of your own](policy.md).",
+        "An engine publishes every version that its journal lacks when it starts, whether the journal is new or not.",
+        "An order keeps the version that it was placed under. Start from one for [a policy of your own](policy.md).",
         "",
     ]
-    files = (f for f in resources.files("domain.presets").iterdir() if f.name.endswith(".toml"))
-    for file in sorted(files, key=lambda f: f.name):
-        lines += [
-            f"## {file.name.removesuffix('.toml')}",
-            "",
-            "```toml",
-            file.read_text(encoding="utf-8").strip(),
-            "```",
-            "",
-        ]
+    for document in sorted(presets(), key=lambda each: (each.policy.id, each.policy.version)):
+        policy = document.policy
+        text = resources.files("domain.presets").joinpath(file_name(document)).read_text(encoding="utf-8")
+        heading = policy.id if policy.version == 1 else f"{policy.id}@{policy.version}"
+        lines += [f"## {heading}", "", "```toml", text.strip(), "```", ""]
     return "\n".join(lines)

@@ -1,4 +1,7 @@
-"""The seven policies shipped with the engine (RULES.md 7, COMMANDS.md 3), as documents beside this file."""
+"""The policies shipped with the engine (RULES.md 7, COMMANDS.md 3), as documents beside this file.
+
+Each version of a preset is a file of its own and never changes: ``NAME.toml`` is version 1, ``NAME.2.toml`` version 2.
+"""
 
 from importlib.resources import files
 from typing import Final
@@ -17,10 +20,26 @@ NAMES: Final = (
 
 
 def preset(name: str) -> PolicyDocument:
-    """One preset by its id."""
-    return read_policy_toml(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    """Return the newest version of a preset."""
+    return [document for document in presets() if document.policy.id == name][-1]
 
 
 def presets() -> list[PolicyDocument]:
-    """All of them, in the order of the rule book."""
-    return [preset(name) for name in NAMES]
+    """Return every version of every preset: ids in the order of the rule book, versions ascending.
+
+    Raises ValueError where a file's name does not say its document's id and version, which is a defect of the release.
+    """
+    found: list[PolicyDocument] = []
+    for file in files(__package__).iterdir():
+        if file.name.endswith(".toml"):
+            document = read_policy_toml(file.read_text(encoding="utf-8"))
+            if file.name != file_name(document):
+                raise ValueError(f"domain/presets/{file.name} must be named {file_name(document)}")
+            found.append(document)
+    return sorted(found, key=lambda each: (NAMES.index(each.policy.id), each.policy.version))
+
+
+def file_name(document: PolicyDocument) -> str:
+    """Return the name of the file that holds a preset's version."""
+    policy = document.policy
+    return f"{policy.id}.toml" if policy.version == 1 else f"{policy.id}.{policy.version}.toml"

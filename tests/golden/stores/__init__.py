@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-STORES = Path(__file__).parent / "stores"
+STORES = Path(__file__).parent
 NAMES = sorted(path.name.removesuffix(".tar.xz") for path in STORES.glob("*.tar.xz"))
 
 
