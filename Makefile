@@ -14,7 +14,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long chaos check static quick bench docs lock clean
+.PHONY: help install run test test-long chaos check static quick bench docs sbom lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -66,6 +66,19 @@ docs: install  ## the documentation, into docs/_build; a warning is an error
 	$(BIN)/python -m docs.generate
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build
 	@echo "docs/_build/index.html"
+
+# What a container has: the wheel with both extras, in the versions that the tests ran with. A fresh environment, so that
+# nothing is listed that only builds or tests the project.
+sbom: install  ## the bill of materials of what is shipped, with licenses: dist/rescind.cdx.json (CycloneDX)
+	@rm -rf dist/shipped && mkdir -p dist
+	@grep -oE '^[A-Za-z0-9._-]+==[^ ;]+' requirements.lock > dist/versions.txt
+	@$(PYTHON) -m venv --without-pip dist/shipped
+	@$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist
+	@$(BIN)/python -m pip --python dist/shipped/bin/python install --quiet --disable-pip-version-check --constraint dist/versions.txt \
+	  "$$(ls -t dist/rescind-*.whl | head -1)[librdkafka,postgresql]"
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/rescind.cdx.json dist/shipped/bin/python
+	@rm -rf dist/shipped dist/versions.txt
+	@echo "dist/rescind.cdx.json"
 
 lock:  ## pin what pyproject.toml asks for, with hashes and no addresses (UPGRADE=1: the newest of everything)
 	@test -x $(BIN)/uv || { echo "make lock: run make install first" >&2; exit 1; }

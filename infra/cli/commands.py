@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
 @click.option("--views", metavar="URL", help="The views: sqlite:///FILE, postgresql://…, or memory:")
 @click.version_option(package_name="rescind", message="rescind %(version)s")
 def cli(config: str | None, journal: str | None, views: str | None) -> None:
-    """Decides order cancellations, and proves what it decided.
+    """Decides order cancellations, and says why.
 
     Every command takes --config, --journal and --views too; every setting is also an environment variable RESCIND_….
     """

@@ -1,5 +1,6 @@
 """What leaves the house: the wheel with all of its data, files that name no machine, dependencies that may be used."""
 
+import ast
 import importlib.metadata
 import pathlib
 import re
@@ -9,7 +10,9 @@ import tomllib
 import zipfile
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from infra.cli.commands import SUBCOMMANDS
 from tests.architecture.planted import PACKAGES, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -113,3 +116,48 @@ def test_every_direct_dependency_has_its_reason_and_a_licence_that_may_be_used()
             f"docs/explanation/dependencies.md does not say why {requirement.name} is here"
         )
         assert not re.search(r"\bA?GPL|(?<!Lesser )General Public License", licence), requirement.name
+
+
+USED_THROUGH = {"python-multipart": "starlette.formparsers", "tzdata": "zoneinfo"}
+"""Dependencies that shipped code uses through a module that imports them by itself."""
+
+
+def imported_modules() -> set[str]:
+    """Every module that the packages import, with its parents' names."""
+    found: set[str] = set()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    found.update(alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                    found.add(node.module)
+    return found | {module.partition(".")[0] for module in found}
+
+
+def test_every_runtime_dependency_is_imported_by_shipped_code() -> None:
+    imported = imported_modules()
+    brings: dict[str, set[str]] = {}
+    for module, distributions in importlib.metadata.packages_distributions().items():
+        for name in distributions:
+            brings.setdefault(canonicalize_name(name), set()).add(module)
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    unused = []
+    for text in (*PROJECT["project"]["dependencies"], *(each for extra in extras for each in extra)):
+        name = canonicalize_name(Requirement(text).name)
+        if not (brings[name] & imported or USED_THROUGH.get(name) in imported):
+            unused.append(name)
+    assert unused == [], "remove them, or import them where they are needed"
+
+
+def test_documents_name_only_commands_that_exist() -> None:
+    known = set(SUBCOMMANDS)
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    wrong = [
+        f"{page.relative_to(ROOT)}: {found[0]}"
+        for page in pages
+        if "adr" not in page.parts and "_build" not in page.parts
+        for found in re.finditer(r"(?:`|^|\$ )rescind ([a-z][a-z-]*)\b", page.read_text(encoding="utf-8"), re.MULTILINE)
+        if found[1] not in known
+    ]
+    assert wrong == []
