@@ -14,7 +14,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long chaos check static quick bench docs sbom lock clean
+.PHONY: help install run test test-long test-nightly chaos check static quick bench docs sbom lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ test: install  ## every test but the long ones
 
 test-long: install  ## the long ones: more seeds, more random examples
 	RESCIND_EXAMPLES=20 $(PYTEST) $(PARALLEL) -m "slow or random" tests
+
+test-nightly: install  ## what CI has no time for: 20,000 seeds, twenty minutes of chaos, fifty times the random examples
+	$(BIN)/python -m tests.nightly
 
 MINUTES ?= 10
 chaos: install  ## ten minutes of three brokers and two engines under load, killed every few seconds (MINUTES=2, SEED=1, SHARE=1)
