@@ -1,8 +1,8 @@
 """What takes too long for CI: ``make test-nightly``. Each part runs even if the one before it failed.
 
 A night is 20,000 seeds of the simulation, ten minutes of chaos where every engine follows all partitions, ten minutes
-where engines share them, and fifty times the random examples. The seeds of the simulation and of the chaos are new every night, and
-every failure prints how to see it again. The last line says what was run and what was found.
+where engines share them, and fifty times the random examples. The seeds of the simulation and of the chaos are new
+every night, and every failure prints how to see it again. The last line says what was run and what was found.
 """
 
 import argparse
