@@ -91,7 +91,7 @@ GivenId = Annotated[str, StringConstraints(strict=True, min_length=1, max_length
 Amount = Annotated[str, StringConstraints(strict=True, pattern=malformed.AMOUNT)]
 SignedAmount = Annotated[str, StringConstraints(strict=True, pattern=malformed.SIGNED_AMOUNT)]
 Quantity = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
-LineNumber = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
+LineNumber = Annotated[StrictInt, Field(ge=1, le=2**63 - 1)]
 Sha256 = Annotated[str, StringConstraints(strict=True, pattern=malformed.SHA256)]
 Currency = Annotated[str, StringConstraints(strict=True, pattern=malformed.CURRENCY)]
 CancelReason = Annotated[str, BeforeValidator(partial(_one_of, CANCEL_REASONS))]

@@ -268,9 +268,7 @@ def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
             message = "there is no such key"
         if error["type"] == "missing":
             message = "the key is required"
-        raise BadInput(
-            "/" + key.replace(".", "/") if key else "", "policy", f"{key}: {message}" if key else message
-        ) from None
+        raise BadInput("/" + key.replace(".", "/") if key else "", "policy", message) from None
     text = json.dumps(dict(document), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return PolicyDocument(policy, text, hashlib.sha256(text.encode("utf-8")).digest())
 

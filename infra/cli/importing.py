@@ -15,6 +15,10 @@ from infra.cli.printing import console, plain, print_json, say, table
 from infra.cli.reasons import HOUSE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress, TaskID
+
     from infra.app import App
     from infra.importing.items import Input
     from infra.importing.pipeline import Totals, Wishes
@@ -64,16 +68,20 @@ def import_(
     if report is not None:
         check_output("--report", report, reads=() if file is None else (file,), settings=settings)
     with ExitStack() as stack:
+        bar = stack.enter_context(_Bar())
+        bar.says(f"reading {file}" if file is not None else "opening the store")
         source = None if file is None else stack.enter_context(closing(_opened(file, form, policy, house)))
         to_report = None if report is None else stack.enter_context(Written("--report", report))
+        bar.says("opening the store")
         stack.enter_context(held(settings.journal_at.directory))
         app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
         app.catch_up()
         if source is None:
+            bar.close()
             return _finish(app, until, as_json)
         from infra.importing.pipeline import Wishes
 
-        return _run(app, source, Wishes(strict, until, to_report), file or "", as_json)
+        return _run(app, source, Wishes(strict, until, to_report, bar.of(source.size)), file or "", bar, as_json)
 
 
 def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Input":
@@ -91,13 +99,14 @@ def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Inp
     return open_commands(file, Translator(HOUSES[house]))
 
 
-def _run(app: "App", source: "Input", wishes: "Wishes", name: str, as_json: bool) -> int:
+def _run(app: "App", source: "Input", wishes: "Wishes", name: str, bar: "_Bar", as_json: bool) -> int:
     from infra.importing.pipeline import ImportFailed, run_import
 
     began = time.monotonic()
     try:
-        with _Bar(source.size, wishes):
+        with bar:
             totals = run_import(app, source, wishes)
+            bar.says("updating the views")
             _catch_up(app)
     except ImportFailed as failed:
         raise Unavailable(f"{failed}; the import stays open, the same command again goes on where it stopped") from None
@@ -215,25 +224,39 @@ def _print_translated(translated: list[dict[str, Any]]) -> None:
 class _Bar:
     """A progress bar on a terminal; nothing elsewhere."""
 
-    def __init__(self, size: int, wishes: "Wishes") -> None:
-        self._size = size
-        self._wishes = wishes
-        self._stack = ExitStack()
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> "_Bar":
-        if sys.stderr.isatty():
+        if self._progress is None and sys.stderr.isatty():
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-            progress = Progress(*columns, TimeRemainingColumn(), console=console(stderr=True), transient=True)
-            self._stack.enter_context(progress)
-            task = progress.add_task("importing", total=self._size)
-
-            def moved(done: int, totals: "Totals") -> None:
-                progress.update(task, completed=done, description=f"{totals.read:,} commands")
-
-            self._wishes.progress = moved
+            self._progress = Progress(*columns, TimeRemainingColumn(), console=console(stderr=True), transient=True)
+            self._task = self._progress.add_task("", total=None)
+            self._progress.start()
         return self
 
     def __exit__(self, *ended: object) -> None:
-        self._stack.close()
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def says(self, what: str) -> None:
+        """Name what is being done, whose length is not known."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=plain(what))
+
+    def of(self, size: int) -> "Callable[[int, Totals], None]":
+        """Return what moves the bar: bytes done of ``size``, and the totals so far."""
+
+        def moved(done: int, totals: "Totals") -> None:
+            if self._progress is not None and self._task is not None:
+                said = f"{totals.read:,} commands"
+                self._progress.update(self._task, completed=done, total=size, description=said)
+
+        return moved

@@ -197,7 +197,8 @@ def _either(book: "PolicyBook | None", name: str) -> "PolicyDocument":
 
 
 def from_file(file: str) -> "PolicyDocument":
-    """A policy file, checked; Wrong or BadInput says what is wrong with it."""
+    """Read and check a policy file; Wrong names the file, the key, and what is wrong with it."""
+    from domain.errors import BadInput
     from domain.policy import read_policy_toml
 
     try:
@@ -206,7 +207,11 @@ def from_file(file: str) -> "PolicyDocument":
         raise Wrong(f"the policy file {file} cannot be read: {wrong.strerror}") from None
     except UnicodeDecodeError:
         raise Wrong(f"the policy file {file} is not UTF-8") from None
-    return read_policy_toml(text)
+    try:
+        return read_policy_toml(text)
+    except BadInput as bad:
+        key = bad.pointer.removeprefix("/").replace("/", ".")
+        raise Wrong(": ".join(part for part in (file, key, bad.message) if part)) from None
 
 
 def _say_notes(policy: "Policy", whose: str = "") -> None:

@@ -21,7 +21,7 @@ SELECTION: Final[Schema] = {
     "description": "Line numbers, or lines with a quantity, or both mixed; a line at most once. Left out: all of it.",
     "items": {"anyOf": [{"$ref": "#/$defs/LineNumber"}, {"$ref": "#/$defs/Pick"}]},
 }
-LINE_NUMBER: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
+LINE_NUMBER: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
 
 
 class FormSchema(GenerateJsonSchema):

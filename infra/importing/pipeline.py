@@ -89,7 +89,7 @@ class Wishes:
     report: Report | None = None
     """Gets a JSON line for every refused and bad one."""
     progress: Callable[[int, Totals], None] | None = None
-    """Called now and then with the bytes read so far."""
+    """Called at the start and now and then: bytes of the input whose commands have been answered, and the totals."""
 
 
 def run_import(app: App, source: Input, wishes: Wishes) -> Totals:
@@ -141,7 +141,9 @@ class _Import:
         self.source = source
         self.wishes = wishes
         self.totals = Totals()
-        self.waiting: deque[tuple[Item, Future[Outcome] | None]] = deque()
+        self.waiting: deque[tuple[Item, Future[Outcome] | None, int]] = deque()
+        """Items without an answer yet; the bytes of the input up to the end of each."""
+        self.answered_bytes = 0
         self.seen: dict[str, bool] = {}
         """Marketplaces of the input, and whether it is open for them now."""
         self.about_subjects = False
@@ -151,6 +153,7 @@ class _Import:
         began = time.monotonic()
         items = self.source.items()
         chunk_size, window = (1, 0) if self.wishes.strict else (CHUNK, WINDOW - CHUNK)
+        self._progress()
         while chunk := list(islice(items, chunk_size)):
             self._open_for(chunk)
             for item in chunk:
@@ -158,13 +161,19 @@ class _Import:
             self._take(window)
             if self.totals.stopped_at is not None:
                 break
-            if self.wishes.progress is not None:
-                self.wishes.progress(self.source.done, self.totals)
+            self._progress()
+        while self.waiting and self.totals.stopped_at is None:
+            self._take(max(0, len(self.waiting) - CHUNK))
+            self._progress()
         self._take(0)
         if self.totals.stopped_at is None:
             self._end()
         self.totals.seconds = time.monotonic() - began
         return self.totals
+
+    def _progress(self) -> None:
+        if self.wishes.progress is not None:
+            self.wishes.progress(self.answered_bytes, self.totals)
 
     # ---- open and close --------------------------------------------------------------------------------------------
 
@@ -220,13 +229,14 @@ class _Import:
         if command is not None and isinstance(command, SubjectCommand) is not self.about_subjects:
             self._take(0)
             self.about_subjects = not self.about_subjects
-        self.waiting.append((item, None if command is None else self.app.engine.submit(command, rebuild=False)))
+        future = None if command is None else self.app.engine.submit(command, rebuild=False)
+        self.waiting.append((item, future, self.source.done))
 
     def _take(self, leave: int) -> None:
         """Count answers, oldest first, until only ``leave`` are missing."""
         waiting = self.waiting
         while len(waiting) > leave:
-            item, future = waiting.popleft()
+            item, future, self.answered_bytes = waiting.popleft()
             self.totals.read += 1
             if future is None:
                 self._bad(item, item.error or "")

@@ -1,15 +1,24 @@
 """`rescind import`: what each line comes to, and what the second time changes (COMMANDS.md 5)."""
 
+import itertools
 import json
 import os
+import pathlib
+import sqlite3
 import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from consumers.ports import IMPORT
 from domain.commands import Command
 from domain.decide import Decided, decide
 from domain.order import Order
+from infra.app import open_app
+from infra.importing.commands_file import open_commands
+from infra.importing.pipeline import Wishes, run_import
+from infra.settings import load_settings
 from tests.integration.cli.driving import BUYER, Body, Store, asks, command, grants, lives, placed, ships
 
 PORTAL = [
@@ -287,3 +296,35 @@ def test_the_report_says_of_every_refusal_why_and_what_can_be_done_instead(store
     refused = store.history("acme/PO-1")[-1]
     assert refused["event"] == "ShipmentRefused"
     assert instead == refused["data"]["verdict"]["instead"] != []
+
+
+def test_the_progress_is_of_what_was_answered_and_begins_at_nothing(tmp_path: pathlib.Path) -> None:
+    rows = [json.dumps(placed(f"PO-{n}", policy="no-such-policy" if n % 7 == 0 else "big-box")) for n in range(1_000)]
+    text = [f"{row}\n".encode() for row in rows]
+    ends = list(itertools.accumulate(map(len, text), initial=0))
+    (tmp_path / "orders.jsonl").write_bytes(b"".join(text))
+    moved: list[tuple[int, int]] = []
+    with (
+        closing(open_commands(str(tmp_path / "orders.jsonl"))) as source,
+        open_app(load_settings(journal="memory:"), mode=IMPORT, views=False) as app,
+    ):
+        run_import(app, source, Wishes(progress=lambda done, totals: moved.append((done, totals.read))))
+    assert moved[0] == (0, 0)
+    assert moved[-1] == (ends[-1], len(rows))
+    assert moved == sorted(moved)
+    assert all(done == ends[read] for done, read in moved)
+    assert len({done for done, _ in moved}) > 3
+
+
+def test_line_numbers_go_up_to_the_largest_of_a_database(store: Store) -> None:
+    largest = 2**63 - 1
+    order = placed("PO-1", policy="general-store", lines=[{**placed("PO-1")["lines"][0], "line": largest}])
+    notice = {**ships("PO-1", "2026-03-03T10:00:00Z", 3), "lines": [{"line": largest, "quantity": 3}]}
+    assert store.take([order, notice])["accepted"] == 2
+    (line,) = store.show("acme/PO-1")["lines"]
+    assert (line["line"], line["shipped"]) == (largest, 3)
+    with closing(sqlite3.connect(store.views)) as views:
+        assert views.execute("SELECT line, shipped FROM order_lines").fetchall() == [(largest, 3)]
+    beyond = {**order, "order_id": "PO-2", "lines": [{**order["lines"][0], "line": largest + 1}]}
+    (bad,) = store.take([beyond], check=1)["bad_lines"]
+    assert bad["error"] == "/lines/0/line: must be at most 9,223,372,036,854,775,807"

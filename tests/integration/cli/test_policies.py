@@ -7,7 +7,10 @@ from importlib import resources
 import pytest
 
 from domain.presets import NAMES
+from tests.architecture.planted import ROOT
 from tests.integration.cli.driving import Store, placed
+
+BAD = ROOT / "tests" / "spec" / "acceptance" / "policies"
 
 SHOP = """
 id = "corner-shop"
@@ -192,3 +195,14 @@ def test_who_publishes_a_lower_version_is_told_that_it_is_the_newest_now(store: 
     assert "note: big-box@3 was published before; the newest version stays big-box@2" in publish(3)
     store.take([placed("PO-2", policy="big-box")])
     assert store.show("acme/PO-2")["policy"]["version"] == 2
+
+
+@pytest.mark.parametrize("file", sorted(BAD.glob("_*.toml")), ids=lambda file: file.stem)
+def test_a_bad_policy_file_is_refused_with_its_name_and_key_once(store: Store, file: pathlib.Path) -> None:
+    err = store.rescind("policy", "publish", file, check=2).err
+    assert err.startswith(f"rescind: {file}: ")
+    said = err.removeprefix(f"rescind: {file}: ")
+    assert str(file) not in said
+    key, found, message = said.partition(": ")
+    assert not found or not message.startswith(f"{key}:")
+    assert "/" not in key
