@@ -66,6 +66,15 @@ class _Error(io.FileIO):
             return memoryview(data).nbytes
 
 
+class _Unbuffered(io.BufferedWriter):
+    """Bytes that are written at once, however few of them the file takes at a time."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        taken = super().write(data)
+        self.flush()
+        return taken
+
+
 def open_outlets() -> bool:
     """Put them in order; whether there is a standard output. What was closed is open to nothing from now on: a file
     that is opened later must not get its number."""
@@ -82,12 +91,13 @@ def open_outlets() -> bool:
 def _text(raw: io.FileIO, before: TextIO | None) -> io.TextIOWrapper:
     """Text over ``raw`` as it was before; what cannot be encoded is escaped."""
     like = before if isinstance(before, io.TextIOWrapper) else None
+    at_once = like is not None and like.write_through  # PYTHONUNBUFFERED, or -u: there is no buffer below the text
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        _Unbuffered(raw) if at_once else io.BufferedWriter(raw),
         encoding="utf-8" if like is None else like.encoding,
         errors="backslashreplace",
         line_buffering=raw.isatty() if like is None else like.line_buffering,
-        write_through=False if like is None else like.write_through,
+        write_through=at_once,
     )
 
 

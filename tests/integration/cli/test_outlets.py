@@ -1,13 +1,18 @@
 """An answer that cannot be told: a sentence and exit 3 where there is no room for it, 141 where the reader has gone."""
 
 import os
+import select
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import IO
 
 import pytest
 
+from infra.local_state.slots import slot_path
+from infra.places import state_file
 from tests.integration.cli.driving import RESCIND, Done, Store, lives, placed
 
 ANSWERS = [
@@ -97,3 +102,54 @@ def test_who_follows_the_journal_ends_with_its_reader(kept: Store) -> None:
         kept.take([placed("PO-more")])
         assert process.wait(60) == 141
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("into", ["a pipe", "a file"])
+def test_a_running_server_says_at_once_what_it_has_to_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str, into: str
+) -> None:
+    store = Store(tmp_path)
+    store.take([placed("PO-1")])
+    state = state_file(slot_path(store.journal, 0), 0)
+    state.write_bytes(b"no database")
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)  # the empty string: as if it were not set
+    with open(tmp_path / "stderr", "w+b") as file:
+        server = subprocess.Popen(
+            [RESCIND, "serve", "--port", "0"],
+            env=store.environment,
+            cwd=store.place,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if into == "a pipe" else file,
+        )
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline().startswith(b"rescind: listening on http://127.0.0.1:")
+            if server.stderr is not None:
+                assert select.select([server.stderr], [], [], 60)[0], "nothing is said before the end"
+                said = os.read(server.stderr.fileno(), 4096)
+            else:
+                said = (tmp_path / "stderr").read_bytes()
+            assert b"rescind: local state of partition 0" in said
+            assert server.poll() is None
+        finally:
+            server.terminate()
+            server.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_unbuffered_also_what_ends_in_no_line_is_seen_at_once(number: str) -> None:
+    code = (
+        "import sys; from infra.cli.outlets import open_outlets; open_outlets(); "
+        "(sys.stdout if sys.argv[1] == '1' else sys.stderr).write('half a l'); sys.stdin.read()"
+    )
+    piped = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-u", "-c", code, number], stdin=piped, stdout=piped, stderr=piped)
+    stream = process.stdout if number == "1" else process.stderr
+    assert stream is not None
+    try:
+        assert select.select([stream], [], [], 60)[0], "nothing is said before the end"
+        assert os.read(stream.fileno(), 100) == b"half a l"
+    finally:
+        process.communicate(timeout=60)
