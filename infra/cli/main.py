@@ -17,7 +17,7 @@ from infra.cli.exits import (
     Terminated,
     explain,
 )
-from infra.cli.outlets import CLOSED, NobodyReads, OutputLost, open_outlets
+from infra.cli.outlets import CLOSED, NobodyReads, OutputLost, open_outlets, visible
 
 
 def main() -> NoReturn:
@@ -78,5 +78,5 @@ def _run(arguments: list[str]) -> int:
         if found is None:
             raise
         code, sentence = found
-        sys.stderr.write(f"rescind: {sentence}\n")
+        sys.stderr.write(f"rescind: {visible(sentence)}\n")
     return code if isinstance(code, int) else 0

@@ -20,6 +20,19 @@ CLOSED: Final = (
 )
 
 
+_DIRECTING: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Marks that turn the reading direction: what follows them may look like something else."""
+_COMMANDS: Final = (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))
+"""Control characters, but for tab and line feed: a terminal may obey them."""
+_NEVER_OURS: Final = {code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), *_DIRECTING)}
+_UNSAFE: Final = _NEVER_OURS | {code: f"\\u{code:04x}" for code in _COMMANDS}
+
+
+def visible(text: str) -> str:
+    """Return text from strangers with control characters and direction marks escaped as JSON escapes them."""
+    return text if text.isascii() and text.isprintable() else text.translate(_UNSAFE)
+
+
 class OutputLost(Exception):
     """Standard output takes no more; the message says why."""
 
@@ -66,6 +79,17 @@ class _Error(io.FileIO):
             return memoryview(data).nbytes
 
 
+class _Text(io.TextIOWrapper):
+    """Text in which nothing but what this program styles itself commands a terminal or turns the reading direction.
+
+    The escapes are those of JSON, so that a JSON answer keeps its value.
+    """
+
+    def write(self, text: str, /) -> int:
+        super().write(text if text.isascii() else text.translate(_NEVER_OURS))
+        return len(text)
+
+
 class _Unbuffered(io.BufferedWriter):
     """Bytes that are written at once, however few of them the file takes at a time."""
 
@@ -92,7 +116,7 @@ def _text(raw: io.FileIO, before: TextIO | None) -> io.TextIOWrapper:
     """Text over ``raw`` as it was before; what cannot be encoded is escaped."""
     like = before if isinstance(before, io.TextIOWrapper) else None
     at_once = like is not None and like.write_through  # PYTHONUNBUFFERED, or -u: there is no buffer below the text
-    return io.TextIOWrapper(
+    return _Text(
         _Unbuffered(raw) if at_once else io.BufferedWriter(raw),
         encoding="utf-8" if like is None else like.encoding,
         errors="backslashreplace",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
+from infra.cli.outlets import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +33,7 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """One line to people who watch, not to what reads the output."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Any:
@@ -45,7 +46,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Seque
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        made.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
     return made
 
 
@@ -85,7 +86,7 @@ def length(micros: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that is to stand as it is, brackets included."""
+    """Text that is to stand as it is, brackets included; what a terminal would obey is escaped."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(visible(text))

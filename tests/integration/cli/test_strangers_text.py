@@ -1,0 +1,111 @@
+"""Text from strangers commands no terminal and no spreadsheet."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import unicodedata
+
+import pytest
+
+from infra.cli.outlets import visible
+from infra.csv_cells import safe_cell
+from tests.integration.cli.driving import RESCIND, Body, Store, asks, placed
+
+CSI, OVERRIDE, ISOLATE, MARK = "\x9b", "\u202e", "\u2066", "\u200f"
+TITLE = f"Lamp {CSI}31m red {OVERRIDE}evil{ISOLATE} [bold]{MARK}"
+
+
+def order() -> Body:
+    whole = placed("PO-1", policy="general-store", po_number=f"4711{OVERRIDE}0815", seller_id=f"s{CSI}2J")
+    return {**whole, "lines": [{**whole["lines"][0], "title": TITLE, "sku": f"A{OVERRIDE}1"}]}
+
+
+def in_a_terminal(store: Store, *arguments: str) -> str:
+    """What the command prints to a terminal, standard error included."""
+    terminal, side = pty.openpty()
+    environment = {**store.environment, "TERM": "xterm-256color"}
+    done = subprocess.Popen(
+        [RESCIND, *arguments], env=environment, stdin=side, stdout=side, stderr=side, close_fds=True
+    )
+    os.close(side)
+    read = b""
+    while True:
+        try:
+            block = os.read(terminal, 65_536)
+        except OSError:  # the other side is closed
+            break
+        if not block:
+            break
+        read += block
+    os.close(terminal)
+    done.wait(60)
+    return read.decode("utf-8")
+
+
+def hidden(text: str) -> set[str]:
+    """Names of the characters that command a terminal or turn the reading direction, but for styles."""
+    unstyled = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    return {
+        f"U+{ord(each):04X}"
+        for each in unstyled
+        if (unicodedata.category(each) == "Cc" and each not in "\n\t\r")
+        or unicodedata.bidirectional(each) in {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+        or each in "\u061c\u200e\u200f"
+    }
+
+
+COMMANDS = (
+    ("order", "show", "acme/PO-1"),
+    ("order", "show", "acme/PO-1", "--json"),
+    ("order", "show", "--po", f"47{CSI}11\x1b[2J"),
+    ("reasons", "export", "ebay"),
+)
+
+
+def test_a_strangers_text_commands_no_terminal(store: Store) -> None:
+    store.take([order(), asks("PO-1", "2026-03-02T11:00:00Z")])
+    for arguments in COMMANDS:
+        said = in_a_terminal(store, *arguments)
+        assert len(said) > 20, arguments
+        assert hidden(said) == set(), arguments
+
+
+def test_a_json_answer_keeps_its_value(store: Store) -> None:
+    store.take([order()])
+    (line,) = json.loads(store.rescind("order", "show", "acme/PO-1", "--json", own_process=True).out)["lines"]
+    assert line["title"] == TITLE
+
+
+def test_what_a_terminal_would_obey_is_visible() -> None:
+    assert visible(f"a{CSI}b{OVERRIDE}c\x1b\x07\td\n") == "a\\u009bb\\u202ec\\u001b\\u0007\td\n"
+    assert visible("Größe 4 – 日本 עברית") == "Größe 4 – 日本 עברית"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1",
+        " =1",
+        "x;=1",
+        "x; =1",
+        "\u00a0=1",
+        "\u200b+1",
+        '"=1',
+        "-5",
+        "\t1",
+        "a\n=1",
+        "a\r@x",
+        "a|=1",
+        "＝1",
+        "\ufeff=1",
+    ],
+)
+def test_what_a_spreadsheet_may_take_for_a_formula_is_marked(text: str) -> None:
+    assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", ["Lamp, -5 degrees", "a-b", "1;2", "", "x = 1", -5, None, 2.5])
+def test_other_cells_stay_as_they_are(value: object) -> None:
+    assert safe_cell(value) == value
