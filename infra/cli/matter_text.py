@@ -100,12 +100,13 @@ def print_matter(document: dict[str, Any]) -> None:
             entry["version"],
             when(entry["recorded_at"]),
             f"{entry['who']['kind']} {entry['who']['id']}",
+            entry["event"],
             sentence(entry["event"], entry["data"], document["recommendation"]["currency"]),
             ", ".join(entry["flags"]),
         )
         for entry in document["chronology"]["entries"]
     ]
-    out.print(table(["version", "recorded", "by", "", "flagged"], entries, right=["version"]))
+    out.print(table(["version", "recorded", "by", "event", "", "flagged"], entries, right=["version"]))
     out.print()
     advice = document["recommendation"]
     stake = money(advice["at_stake_minor"], advice["currency"])

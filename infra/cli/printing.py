@@ -3,14 +3,15 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from domain.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
 from infra.cli.outlets import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
 
 NARROWEST: Final = 110
 """Columns of text that goes to a file or pipe."""
@@ -36,18 +37,68 @@ def say(text: str) -> None:
     sys.stderr.write(visible(text) + "\n")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Any:
-    """A plain table; columns named in ``right`` are numbers."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+IDS: Final = frozenset({"letter", "order", "deadline", "notice", "to", "about", "topic", "policy", "seller", "sku"})
+"""Columns of what people copy: their cells are never broken over two lines."""
+_LEAST: Final = 12
+"""Characters that another column of text has at least."""
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
-    return made
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> "Table":
+    """Return a table that ``console`` prints; columns named in ``right`` are numbers. Ids stay whole: where they leave
+    no room for the other columns, each row becomes a block of lines."""
+    cells = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
+    return Table(columns, cells, right)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under columns, laid out for the width that there is."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: Sequence[str]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[RenderableType]":
+        yield self._grid() if self._needs() <= options.max_width else self._blocks()
+
+    def _widths(self) -> list[int]:
+        from rich.cells import cell_len
+
+        return [
+            max(map(cell_len, (name, *(row[n] for row in self.rows)))) for n, name in enumerate(self.columns)
+        ]  # fmt: skip
+
+    def _needs(self) -> int:
+        """The least width of a grid in which no id is broken."""
+        pairs = zip(self.columns, self._widths(), strict=True)
+        least = [width if name in IDS or name in self.right else min(width, _LEAST) for name, width in pairs]
+        return sum(least) + 3 * (len(least) - 1)
+
+    def _grid(self) -> "RenderableType":
+        from rich import box
+        from rich.table import Table as Grid
+        from rich.text import Text
+
+        made = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name, width in zip(self.columns, self._widths(), strict=True):
+            whole = name in IDS
+            justify: Literal["left", "right"] = "right" if name in self.right else "left"
+            made.add_column(name, justify=justify, overflow="fold", no_wrap=whole, min_width=width if whole else None)
+        for row in self.rows:
+            made.add_row(*map(Text, row))
+        return made
+
+    def _blocks(self) -> "RenderableType":
+        from rich.text import Text
+
+        longest = max(map(len, self.columns))
+        blocks = [
+            "\n".join(
+                f"{name:<{longest}}  {cell}".rstrip() for name, cell in zip(self.columns, row, strict=True) if cell
+            )
+            for row in self.rows
+        ]
+        return Text("\n\n".join(blocks), overflow="fold")
 
 
 def money(minor: int, currency: str) -> str:

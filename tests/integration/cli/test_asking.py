@@ -296,3 +296,24 @@ def test_before_it_was_placed_there_is_no_history_either(store: Store, json: tup
 )
 def test_a_time_that_is_none_is_told_with_what_is_wrong_with_it(store: Store, time: str, says: str) -> None:
     assert says in store.rescind("deadlines", "list", "--before", time, check=2).err
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 110, 200])
+def test_ids_stay_whole_however_narrow_the_terminal_is(store: Store, columns: int) -> None:
+    name = "PO-2026-0000001001"
+    request = {**asks(name, "2026-03-02T11:00:00Z"), "request_id": "request-of-the-buyer-4711"}
+    sku = {
+        "line": 1,
+        "sku": "SKU-0123456789-0123456789",
+        "title": "A desk lamp " * 20,
+        "quantity": 1,
+        "unit_price": "1",
+    }
+    store.take([{**placed(name, policy="everything-store"), "lines": [sku]}, request])
+    store.more["COLUMNS"] = str(columns)
+    said = store.rescind("deadlines", "list").out
+    for listed in store.rescind("deadlines", "list", "--json").lines:
+        for each in (f"acme/{name}", listed["deadline_id"], listed["ref"] or ""):
+            assert each in said
+    assert str(sku["sku"]) in store.rescind("order", "show", f"acme/{name}").out
+    assert max(map(len, said.splitlines())) <= columns

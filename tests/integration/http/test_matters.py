@@ -134,6 +134,9 @@ def test_the_command_line_tells_the_same_document(disputed: tuple[Http, str, Pat
         assert said[part] == asked[part], part
     assert said["recommendation"]["course"] == "proceed"
     text = store.rescind("order", "dispute", stream, "d1").out
+    events = [entry["event"] for entry in http.get(f"{order}/disputes/d1").json()["chronology"]["entries"]]
+    assert {"CancelRequested", "DisputeOpened"} <= set(events)
+    assert [event for event in events if event not in text] == []
     assert "proceed: it was asked in time; the seller answered: declined" in text
     assert "claims" not in store.rescind("order", "case", stream, "d1", check=1).out
 
