@@ -107,6 +107,7 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         decide_by=decide_by,
         rule=event.verdict.rule,
         here={n: order.lines[n].open for n in asked if n in order.lines},
+        decided_at=stamp.recorded_at if event.verdict.outcome == "granted" else None,
     )
     order.ids[event.request_id] = stamp.fingerprint
     _set_deadlines(order, event.deadlines)
@@ -140,6 +141,7 @@ def _cancel_refused(order: Order, event: e.CancelRefused, at: Instant, stamp: St
     request = order.requests[event.request_id]
     request.status = "refused"
     request.rule = event.verdict.rule
+    request.decided_at = stamp.recorded_at
     if request.asked_at == stamp.recorded_at and order.ids.get(event.request_id) == stamp.fingerprint:
         order.ids.pop(event.request_id, None)
 
@@ -149,12 +151,14 @@ def _cancel_approved(order: Order, event: e.CancelApproved, at: Instant, stamp: 
     whole = all(order.got(request, n) + order.still_open(request, n) >= units for n, units in request.asked.items())
     request.status = "approved" if whole else "partly"
     request.rule = event.rule or request.rule
+    request.decided_at = stamp.recorded_at
 
 
 def _cancel_declined(order: Order, event: e.CancelDeclined, at: Instant, stamp: Stamp) -> None:
     request = order.requests[event.request_id]
     request.status = event.status
     request.rule = event.rule or request.rule
+    request.decided_at = stamp.recorded_at
 
 
 def _cancel_withdrawn(order: Order, event: e.CancelWithdrawn, at: Instant, stamp: Stamp) -> None:
@@ -264,6 +268,7 @@ def _shipped(order: Order, event: e.LineShipped | e.LinePartiallyShipped, at: In
             lines={},
             occurred_at=at,
             last_seen=at,
+            ship_by=order.ship_by,
         )
         order.ids[event.shipment_id] = stamp.fingerprint
     shipment.lines[event.line] = shipment.lines.get(event.line, 0) + event.quantity
@@ -320,6 +325,7 @@ def _delivered(order: Order, event: e.Delivered, at: Instant, stamp: Stamp) -> N
         shipment = order.shipments[shipment_id]
         shipment.status = "delivered"
         shipment.last_seen = max(shipment.last_seen, at)
+        shipment.delivered_at = max(shipment.delivered_at or at, at)
         for parcel in order.parcels:
             if parcel.shipment_id == shipment_id or (
                 parcel.tracking_number == shipment.tracking_number and parcel.carrier == shipment.carrier
@@ -339,7 +345,7 @@ def _refund_due(order: Order, event: e.RefundDue, at: Instant, stamp: Stamp) -> 
 
 def _refund_confirmed(order: Order, event: e.RefundConfirmed, at: Instant, stamp: Stamp) -> None:
     refund = order.refunds[event.refund_id]
-    refund.status, refund.failed = "confirmed", False
+    refund.status, refund.failed, refund.confirmed_at = "confirmed", False, stamp.recorded_at
     order.refunds_confirmed += refund.amount
 
 
@@ -574,6 +580,8 @@ def _dispute_decided(order: Order, event: e.DisputeDecided, at: Instant, stamp: 
     request = order.requests.get(dispute.about)
     if request is not None and event.outcome == "grant":
         request.status = "approved"
+        if request.decided_at is None:
+            request.decided_at = stamp.recorded_at
 
 
 def _dispute_appealed(order: Order, event: e.DisputeAppealed, at: Instant, stamp: Stamp) -> None:

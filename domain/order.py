@@ -120,6 +120,8 @@ class Request:
     canceled: dict[int, int] = field(default_factory=dict)
     here: dict[int, int] = field(default_factory=dict)
     """Units of it that were open when it was asked."""
+    decided_at: Instant | None = None
+    """When (recorded) it was approved, declined, refused, or closed by what happened; a later dispute leaves it."""
 
 
 @dataclass(slots=True)
@@ -131,6 +133,8 @@ class Refund:
     status: str
     failed: bool
     due_at: Instant
+    confirmed_at: Instant | None = None
+    """When (recorded) it was confirmed."""
 
 
 @dataclass(slots=True)
@@ -145,6 +149,10 @@ class Shipment:
     occurred_at: Instant
     last_seen: Instant
     killed: dict[int, int] = field(default_factory=dict)
+    ship_by: Instant | None = None
+    """The order's ship_by when the notice was accepted."""
+    delivered_at: Instant | None = None
+    """When (occurred) it was last delivered."""
 
 
 @dataclass(slots=True)

@@ -46,14 +46,14 @@ def entries(event: Event) -> Iterator[tuple[FirstCanceled, int]]:
             pass
 
 
-def first_canceled(after: Order, events: Sequence[Event], event: int) -> Iterator[FirstCanceled]:
-    """The lines that event number ``event`` of a commit cancels first, ``after`` being the order after that commit."""
-    before = {number: line.canceled for number, line in after.lines.items()}
-    for later in events[event:]:
-        for each, units in entries(later):
-            before[each.line] -= units
+def first_canceled(after: Order, events: Sequence[Event]) -> Iterator[FirstCanceled]:
+    """The lines of which a commit's events cancel the first units, ``after`` being the order after that commit."""
+    canceled = [each for event in events for each in entries(event)]
+    before = {each.line: after.lines[each.line].canceled for each, _ in canceled}
+    for each, units in canceled:
+        before[each.line] -= units
     counted = {number for number, units in before.items() if units}
-    for each, _ in entries(events[event]):
+    for each, _ in canceled:
         if each.line not in counted:
             counted.add(each.line)
             yield each
@@ -88,12 +88,11 @@ def asked_by_buyer(order: Order, cause: str, request_id: str | None) -> bool:
 def touched(after: Order, events: Sequence[Event]) -> list[Side]:
     """Whose standing these events of one commit touch, ``after`` being the order after it; for a preview."""
     found: set[Side] = set()
-    for place in range(len(events)):
-        for each in first_canceled(after, events, place):
-            if count_of(each.cause, each.reason) in ("by_seller", "automatic"):
-                found.add("seller")
-            elif asked_by_buyer(after, each.cause, each.request_id):
-                found.add("buyer")
+    for each in first_canceled(after, events):
+        if count_of(each.cause, each.reason) in ("by_seller", "automatic"):
+            found.add("seller")
+        elif asked_by_buyer(after, each.cause, each.request_id):
+            found.add("buyer")
     return sorted(found, reverse=True)
 
 

@@ -11,6 +11,7 @@ from domain import standing as rule
 from domain.calendar import local_date
 from domain.events import Event, OrderPlaced, RefundDue
 from domain.instants import Instant, format_instant
+from domain.money import exponent
 from domain.order import Order
 from domain.policy import PolicyBook, Standing
 from domain.show import status
@@ -57,14 +58,20 @@ def terms_of(newest: Order, book: PolicyBook, as_of: Instant) -> Terms:
     return Terms(newest, None if document is None else document.policy.standing, as_of)
 
 
-def dashboard(terms: Terms, days: Mapping[str, Counts], orders: Mapping[str, int]) -> dict[str, Any]:
-    """The dashboard as JSON. ``days``: local day → counts; ``orders``: status → so many orders, of all times.
+def dashboard(terms: Terms, days: Mapping[tuple[str, str], Counts], orders: Mapping[str, int]) -> dict[str, Any]:
+    """The dashboard as JSON. ``days``: local day and currency → counts; ``orders``: status → number of orders, of all
+    times.
 
     ``rate`` and ``limit`` are fractions of 1; ``rate`` is null where nothing was placed in the window, ``limit`` where
-    the policy sets none.
+    the policy sets none. ``refunds`` has the amounts by currency; ``refund_minor`` adds them whatever their currency.
     """
     within = terms.within
-    inside = {day: counts for day, counts in days.items() if date.fromisoformat(day) in within}
+    inside: dict[str, Counter[str]] = {}
+    refunds: Counter[str] = Counter()
+    for (day, currency), counted in sorted(days.items()):
+        if date.fromisoformat(day) in within:
+            inside.setdefault(day, Counter()).update({name: counted.get(name, 0) for name in COUNTED})
+            refunds[currency] += counted.get("refund_minor", 0)
     found = rule.rate((_day(day, counts) for day, counts in inside.items()), within)
     most = rule.limit(terms.policy)
     order, policy = terms.order, terms.order.terms.policy
@@ -79,6 +86,11 @@ def dashboard(terms: Terms, days: Mapping[str, Counts], orders: Mapping[str, int
             "timezone": order.terms.calendar.timezone,
         },
         "counts": {name: sum(counts.get(name, 0) for counts in inside.values()) for name in COUNTED},
+        "refunds": [
+            {"currency": currency, "currency_exponent": exponent(currency), "amount_minor": amount}
+            for currency, amount in sorted(refunds.items())
+            if amount
+        ],
         "rate": None if found is None else round(float(found), 6),
         "limit": None if most is None else round(float(most), 6),
         "within_limit": rule.keeps(found, most),
@@ -101,7 +113,7 @@ def from_log(reader: "Reader", marketplace: str, seller: str, as_of: Instant) ->
     from infra.finding import all_orders
 
     newest: Order | None = None
-    days: dict[str, Counter[str]] = {}
+    days: dict[tuple[str, str], Counter[str]] = {}
     orders: Counter[str] = Counter()
     for stream, folded in all_orders(reader, f"{marketplace}/"):
         order = folded.order
@@ -111,10 +123,10 @@ def from_log(reader: "Reader", marketplace: str, seller: str, as_of: Instant) ->
         if newest is None or (order.placed_at, order.order_id) > (newest.placed_at, newest.order_id):
             newest = order
         for day, counts in days_of(order, reader.commits(stream)).items():
-            days.setdefault(day, Counter()).update(counts)
+            days.setdefault((day, order.terms.currency), Counter()).update(counts)
     if newest is None:
         return None
-    return dashboard(terms_of(newest, reader.book, as_of), dict(sorted(days.items())), orders)
+    return dashboard(terms_of(newest, reader.book, as_of), days, orders)
 
 
 def days_of(order: Order, commits: Iterable[tuple[Instant, list[Event]]]) -> dict[str, Counter[str]]:

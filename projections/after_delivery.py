@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from domain.events import CreditMemoIssued, EvidenceAdded
+from domain.money import exponent
 from domain.order import Order
 from projections.changes import Fact, Told, ToldEvent
 from projections.quantities import quantities
@@ -127,15 +128,16 @@ def credit_memo_issued(told: Told, at: ToldEvent) -> Iterator[Fact]:
     terms = told.order.terms
     yield Fact(
         CREDIT_MEMOS,
-        (
-            told.marketplace,
-            told.order_id,
-            event.memo_id,
-            event.rebill_id,
-            terms.seller_id,
-            terms.currency,
-            event.amount,
-            told.recorded_at,
-            at.position,
+        CREDIT_MEMOS.row(
+            marketplace=told.marketplace,
+            order_id=told.order_id,
+            memo_id=event.memo_id,
+            rebill_id=event.rebill_id,
+            seller_id=terms.seller_id,
+            currency=terms.currency,
+            currency_exponent=exponent(terms.currency),
+            amount_minor=event.amount,
+            issued_at=told.recorded_at,
+            position=at.position,
         ),
     )

@@ -1,43 +1,84 @@
-"""Which units were cancelled, when and why: one row for each part of a cancellation."""
+"""Which units were cancelled, when, why and what they cost: one row for each part of a cancellation."""
 
 from collections.abc import Iterator
 
 from domain.events import AutoCanceled, LinesCanceled
+from domain.money import exponent
+from domain.order import Order
 from domain.references import reference_of
 from projections.changes import Fact, Told, ToldEvent
+from projections.dashboards import local_day
 from projections.tables import CANCELLATIONS, Cell
 
 
-def lines_canceled(told: Told, at: ToldEvent) -> Iterator[Fact]:
-    """Each entry of ``LinesCanceled`` carries its own cause."""
-    assert isinstance(at.event, LinesCanceled)
-    for part, line in enumerate(at.event.lines):
-        yield _fact(told, at, part, line.cause, line.line, line.quantity, line.reason, line.request_id, None)
+def cancellations(told: Told) -> Iterator[Fact]:
+    """The rows of a commit. Each entry of ``LinesCanceled`` carries its own cause; fill-or-kill gives no reason but
+    the notice that did it."""
+    parts = [
+        part
+        for at in told.events
+        if isinstance(at.event, LinesCanceled | AutoCanceled)
+        for part in _parts(at, at.event)
+    ]
+    if not parts:
+        return
+    order = told.order
+    assert order is not None
+    terms = order.terms
+    reference = reference_of(told.commit)
+    decimals = exponent(terms.currency)
+    day = local_day(told.recorded_at, terms.calendar.timezone)
+    for part, amount in zip(parts, _amounts(order, len(parts)), strict=True):
+        yield Fact(
+            CANCELLATIONS,
+            CANCELLATIONS.row(
+                partition=told.partition,
+                marketplace=told.marketplace,
+                order_id=told.order_id,
+                seller_id=terms.seller_id,
+                currency=terms.currency,
+                currency_exponent=decimals,
+                amount_minor=amount,
+                reference=reference,
+                canceled_at=told.recorded_at,
+                day=day,
+                **part,
+            ),
+        )
 
 
-def auto_canceled(told: Told, at: ToldEvent) -> Iterator[Fact]:
-    """Fill-or-kill gives no reason but the notice that did it."""
-    event = at.event
-    assert isinstance(event, AutoCanceled)
-    yield _fact(told, at, 0, "fill_or_kill", event.line, event.quantity, None, None, event.shipment_id)
+def _parts(at: ToldEvent, event: LinesCanceled | AutoCanceled) -> Iterator[dict[str, Cell]]:
+    if isinstance(event, AutoCanceled):
+        yield {
+            "position": at.position,
+            "part": 0,
+            "cause": "fill_or_kill",
+            "line": event.line,
+            "quantity": event.quantity,
+            "reason": None,
+            "request_id": None,
+            "shipment_id": event.shipment_id,
+        }
+        return
+    for place, line in enumerate(event.lines):
+        yield {
+            "position": at.position,
+            "part": place,
+            "cause": line.cause,
+            "line": line.line,
+            "quantity": line.quantity,
+            "reason": line.reason,
+            "request_id": line.request_id,
+            "shipment_id": None,
+        }
 
 
-def _fact(told: Told, at: ToldEvent, part: int, cause: str, line: int, quantity: int, *why: Cell) -> Fact:
-    assert told.order is not None
-    return Fact(
-        CANCELLATIONS,
-        (
-            told.partition,
-            at.position,
-            part,
-            told.marketplace,
-            told.order_id,
-            told.order.terms.seller_id,
-            cause,
-            line,
-            quantity,
-            *why,
-            reference_of(told.commit),
-            told.recorded_at,
-        ),
-    )
+def _amounts(order: Order, number: int) -> list[int]:
+    """What the last ``number`` parts that were cancelled cost, the order being as their commit left it."""
+    found: list[int] = []
+    for credit in reversed(order.credits):
+        if len(found) == number:
+            break
+        if credit.canceled_at is not None:
+            found.append(credit.value)
+    return found[::-1]

@@ -59,11 +59,17 @@ class Fact:
 
 @dataclass(slots=True)
 class Sum:
-    """Amounts to add to the row with this key of a ``sums`` table, one for each of its further columns."""
+    """Amounts to add to a row of a ``sums`` table. ``key``: its first columns, up to the first that is added up."""
 
     table: Table
     key: Key
     amounts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, table: Table, row: Row) -> "Sum":
+        """The amounts of a whole row."""
+        lead = table.lead
+        return cls(table, row[:lead], row[lead:])  # type: ignore[arg-type]
 
 
 Change = Fact | Sum

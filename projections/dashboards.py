@@ -6,6 +6,7 @@ from functools import lru_cache
 from domain.calendar import local_date
 from domain.events import OrderPlaced, RefundDue
 from domain.instants import Instant
+from domain.money import exponent
 from domain.standing import asked_by_buyer, count_of, first_canceled
 from projections.changes import Sum, Told, ToldEvent
 from projections.tables import BUYER_STANDING, SELLER_DAILY
@@ -24,12 +25,11 @@ def refund_due(told: Told, at: ToldEvent) -> Iterator[Sum]:
     yield _sum(told, refund_minor=at.event.amount)
 
 
-def canceled(told: Told, at: ToldEvent) -> Iterator[Sum]:
-    """A line counts once, under the cause that first cancelled any of it (``domain.standing``)."""
+def canceled(told: Told) -> Iterator[Sum]:
+    """The lines that a commit cancels: each counts once, under the cause that first canceled any of it."""
     order = told.order
     assert order is not None
-    place = next(number for number, event in enumerate(told.events) if event is at)
-    for each in first_canceled(order, [event.event for event in told.events], place):
+    for each in first_canceled(order, [at.event for at in told.events]):
         count = count_of(each.cause, each.reason)
         if count is not None:
             yield _sum(told, **{count: 1})
@@ -46,18 +46,36 @@ def _sum(
     automatic: int = 0,
     refund_minor: int = 0,
 ) -> Sum:
-    """The arguments are in the order of the table's columns."""
     assert told.order is not None
     terms = told.order.terms
-    key = (told.marketplace, terms.seller_id, local_day(told.recorded_at, terms.calendar.timezone))
-    return Sum(SELLER_DAILY, key, (orders_placed, lines_placed, by_request, by_seller, automatic, refund_minor))
+    row = SELLER_DAILY.row(
+        marketplace=told.marketplace,
+        seller_id=terms.seller_id,
+        day=local_day(told.recorded_at, terms.calendar.timezone),
+        currency=terms.currency,
+        currency_exponent=exponent(terms.currency),
+        orders_placed=orders_placed,
+        lines_placed=lines_placed,
+        lines_canceled_by_request=by_request,
+        lines_canceled_by_seller=by_seller,
+        lines_auto_canceled=automatic,
+        refund_minor=refund_minor,
+    )
+    return Sum.of(SELLER_DAILY, row)
 
 
 def _of_buyer(told: Told, orders_placed: int = 0, lines_placed: int = 0, canceled: int = 0) -> Sum:
     assert told.order is not None
     terms = told.order.terms
-    key = (told.marketplace, terms.buyer_id, local_day(told.recorded_at, terms.calendar.timezone))
-    return Sum(BUYER_STANDING, key, (orders_placed, lines_placed, canceled))
+    row = BUYER_STANDING.row(
+        marketplace=told.marketplace,
+        buyer_id=terms.buyer_id,
+        day=local_day(told.recorded_at, terms.calendar.timezone),
+        orders_placed=orders_placed,
+        lines_placed=lines_placed,
+        lines_canceled_by_buyer=canceled,
+    )
+    return Sum.of(BUYER_STANDING, row)
 
 
 @lru_cache(maxsize=4096)

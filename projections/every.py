@@ -5,8 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 from domain import events as e
-from projections import after_delivery, cancellations, dashboards
+from projections import after_delivery, dashboards
 from projections.audit_trail import audit_trail, message_sent, policy_published
+from projections.cancellations import cancellations
 from projections.changes import Change, Told, ToldEvent
 from projections.notifications import notifications
 
@@ -15,8 +16,6 @@ Projection = Callable[[Told, ToldEvent], Iterable[Change]]
 OF_ORDERS: Final = MappingProxyType[type, tuple[Projection, ...]](
     {
         e.OrderPlaced: (dashboards.order_placed,),
-        e.LinesCanceled: (cancellations.lines_canceled, dashboards.canceled),
-        e.AutoCanceled: (cancellations.auto_canceled, dashboards.canceled),
         e.RefundDue: (dashboards.refund_due,),
         e.MessageSent: (message_sent,),
         e.EvidenceAdded: (after_delivery.evidence_added,),
@@ -34,6 +33,8 @@ def journal_changes(told: Told) -> Iterator[Change]:
     yield from audit_trail(told)
     if told.order is not None:
         yield from _each(OF_ORDERS, told)
+        yield from cancellations(told)
+        yield from dashboards.canceled(told)
         yield from notifications(told)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from domain.deadlines import live
 from domain.instants import EARLIEST, Instant
+from domain.money import exponent
 from domain.order import Order
 from domain.show import attention, money, status
 from projections.after_delivery import after_delivery_rows
@@ -45,36 +46,37 @@ def order_row(order: Order, partition: int, deadlines: list[Row], stuck: bool) -
     said = attention(order, EARLIEST)
     if stuck:
         said.append("stuck")
-    return (
-        order.marketplace,
-        order.order_id,
-        terms.po_number,
-        terms.checkout_id,
-        terms.buyer_id,
-        terms.seller_id,
-        terms.currency,
-        terms.sale_format,
-        status(order),
-        ",".join(said),
-        order.version,
-        terms.policy.id,
-        terms.policy.version,
-        terms.policy.sha256.hex(),
-        order.placed_at,
-        order.recorded_at,
-        order.ship_by,
-        _late_from(order, opened),
-        min([row[_DUE_AT] for row in deadlines], default=None),  # type: ignore[type-var]
-        amounts["total_minor"],
-        amounts["paid_minor"],
-        amounts["refund_due_minor"],
-        amounts["refunded_minor"],
-        order.other_refunds,
-        amounts["kept_minor"],
-        opened,
-        shipped,
-        canceled,
-        partition,
+    return ORDERS.row(
+        marketplace=order.marketplace,
+        order_id=order.order_id,
+        po_number=terms.po_number,
+        checkout_id=terms.checkout_id,
+        buyer_id=terms.buyer_id,
+        seller_id=terms.seller_id,
+        currency=terms.currency,
+        currency_exponent=exponent(terms.currency),
+        sale_format=terms.sale_format,
+        status=status(order),
+        attention=",".join(said),
+        version=order.version,
+        policy_id=terms.policy.id,
+        policy_version=terms.policy.version,
+        policy_sha256=terms.policy.sha256.hex(),
+        placed_at=order.placed_at,
+        updated_at=order.recorded_at,
+        ship_by=order.ship_by,
+        late_from=_late_from(order, opened),
+        next_deadline_at=min([row[_DUE_AT] for row in deadlines], default=None),  # type: ignore[type-var]
+        total_minor=amounts["total_minor"],
+        paid_minor=amounts["paid_minor"],
+        refund_due_minor=amounts["refund_due_minor"],
+        refunded_minor=amounts["refunded_minor"],
+        other_refunds_minor=order.other_refunds,
+        kept_minor=amounts["kept_minor"],
+        open_units=opened,
+        shipped_units=shipped,
+        canceled_units=canceled,
+        partition=partition,
     )
 
 
@@ -87,23 +89,27 @@ def _late_from(order: Order, open_units: int) -> Instant | None:
 
 
 def line_rows(order: Order) -> list[Row]:
+    currency = order.terms.currency
+    decimals = exponent(currency)
     return [
-        (
-            order.marketplace,
-            order.order_id,
-            line.number,
-            line.sku,
-            line.title,
-            line.ordered,
-            line.open,
-            line.shipped,
-            line.canceled,
-            line.auto_canceled,
-            line.returned,
-            line.rebilled,
-            line.delivered,
-            line.goods,
-            line.tax,
+        ORDER_LINES.row(
+            marketplace=order.marketplace,
+            order_id=order.order_id,
+            line=line.number,
+            sku=line.sku,
+            title=line.title,
+            ordered=line.ordered,
+            open=line.open,
+            shipped=line.shipped,
+            canceled=line.canceled,
+            auto_canceled=line.auto_canceled,
+            returned=line.returned,
+            rebilled=line.rebilled,
+            delivered=line.delivered,
+            currency=currency,
+            currency_exponent=decimals,
+            goods_minor=line.goods,
+            tax_minor=line.tax,
         )
         for line in order.lines.values()
     ]
@@ -112,18 +118,19 @@ def line_rows(order: Order) -> list[Row]:
 def request_rows(order: Order) -> list[Row]:
     seller = order.terms.seller_id
     return [
-        (
-            order.marketplace,
-            order.order_id,
-            request.request_id,
-            seller,
-            request.by,
-            request.reason,
-            quantities(request.asked),
-            request.status,
-            request.asked_at,
-            request.decide_by,
-            request.rule,
+        REQUESTS.row(
+            marketplace=order.marketplace,
+            order_id=order.order_id,
+            request_id=request.request_id,
+            seller_id=seller,
+            asked_by=request.by,
+            reason=request.reason,
+            lines=quantities(request.asked),
+            status=request.status,
+            asked_at=request.asked_at,
+            decide_by=request.decide_by,
+            rule=request.rule,
+            decided_at=request.decided_at,
         )
         for request in order.requests.values()
     ]
@@ -132,16 +139,18 @@ def request_rows(order: Order) -> list[Row]:
 def refund_rows(order: Order) -> list[Row]:
     terms = order.terms
     return [
-        (
-            order.marketplace,
-            order.order_id,
-            refund.refund_id,
-            terms.seller_id,
-            terms.currency,
-            refund.amount,
-            refund.status,
-            int(refund.failed),
-            refund.due_at,
+        REFUNDS.row(
+            marketplace=order.marketplace,
+            order_id=order.order_id,
+            refund_id=refund.refund_id,
+            seller_id=terms.seller_id,
+            currency=terms.currency,
+            currency_exponent=exponent(terms.currency),
+            amount_minor=refund.amount,
+            status=refund.status,
+            failed=int(refund.failed),
+            due_at=refund.due_at,
+            confirmed_at=refund.confirmed_at,
         )
         for refund in order.refunds.values()
     ]
@@ -150,19 +159,20 @@ def refund_rows(order: Order) -> list[Row]:
 def rebill_rows(order: Order) -> list[Row]:
     terms = order.terms
     return [
-        (
-            order.marketplace,
-            order.order_id,
-            rebill.rebill_id,
-            terms.seller_id,
-            terms.currency,
-            rebill.amount,
-            quantities(rebill.lines),
-            rebill.status,
-            int(rebill.failed),
-            rebill.memo_id,
-            rebill.due_at,
-            rebill.confirmed_at,
+        REBILLS.row(
+            marketplace=order.marketplace,
+            order_id=order.order_id,
+            rebill_id=rebill.rebill_id,
+            seller_id=terms.seller_id,
+            currency=terms.currency,
+            currency_exponent=exponent(terms.currency),
+            amount_minor=rebill.amount,
+            lines=quantities(rebill.lines),
+            status=rebill.status,
+            failed=int(rebill.failed),
+            memo_id=rebill.memo_id,
+            due_at=rebill.due_at,
+            confirmed_at=rebill.confirmed_at,
         )
         for rebill in order.rebills.values()
     ]
@@ -170,16 +180,19 @@ def rebill_rows(order: Order) -> list[Row]:
 
 def shipment_rows(order: Order) -> list[Row]:
     return [
-        (
-            order.marketplace,
-            order.order_id,
-            shipment.shipment_id,
-            shipment.carrier,
-            shipment.tracking_number,
-            shipment.status,
-            quantities(shipment.lines),
-            shipment.occurred_at,
-            shipment.last_seen,
+        SHIPMENTS.row(
+            marketplace=order.marketplace,
+            order_id=order.order_id,
+            shipment_id=shipment.shipment_id,
+            seller_id=order.terms.seller_id,
+            carrier=shipment.carrier,
+            tracking_number=shipment.tracking_number,
+            status=shipment.status,
+            lines=quantities(shipment.lines),
+            occurred_at=shipment.occurred_at,
+            last_seen_at=shipment.last_seen,
+            ship_by=shipment.ship_by,
+            delivered_at=shipment.delivered_at,
         )
         for shipment in order.shipments.values()
     ]
@@ -188,7 +201,17 @@ def shipment_rows(order: Order) -> list[Row]:
 def deadline_rows(order: Order) -> list[Row]:
     if not order.deadlines:
         return []
-    return [(order.marketplace, order.order_id, d.deadline_id, d.kind, d.due_at, d.ref) for d in live(order)]
+    return [
+        DEADLINES.row(
+            marketplace=order.marketplace,
+            order_id=order.order_id,
+            deadline_id=d.deadline_id,
+            kind=d.kind,
+            due_at=d.due_at,
+            ref=d.ref,
+        )
+        for d in live(order)
+    ]
 
 
 _DUE_AT: Final = DEADLINES.names.index("due_at")

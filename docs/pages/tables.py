@@ -22,14 +22,26 @@ one query sees is the history up to one point of each partition. They are a cach
 is found by `rescind replay --check` and gone after `rescind replay`.
 
 ```
-sqlite3 views.sqlite "SELECT day, lines_placed, lines_canceled_by_seller + lines_auto_canceled AS against
-                      FROM seller_daily WHERE seller_id = 's-3' ORDER BY day DESC LIMIT 7"
+sqlite3 views.sqlite "SELECT day, sum(lines_placed) AS placed,
+                             sum(lines_canceled_by_seller + lines_auto_canceled) AS against
+                      FROM seller_daily WHERE seller_id = 's-3' GROUP BY day ORDER BY day DESC LIMIT 7"
 ```
 
-In SQLite an *instant* is UTC text like `2026-03-02T10:00:00Z`, with a fraction only where it is not zero: compare and
-sort by `rtrim(placed_at, 'Z')`, which the indexes have too. In PostgreSQL it is a `timestamptz`. A *day* is text like
-`2026-03-02`. Amounts are integers in *minor units* of the order's currency. A column that may be empty says so; the
-columns of a table's key are in bold.
+[Ask the tables](how-to/ask-the-tables.md) has worked queries for ten questions of operators.
+
+| type | SQLite | PostgreSQL | |
+|---|---|---|---|
+| text | `TEXT` | `text`, collation `C` | Sorted by its bytes. |
+| integer | `INTEGER` | `bigint` | |
+| minor units | `INTEGER` | `bigint` | An amount: 1234 with `currency_exponent` 2 is 12.34 of `currency`. |
+| instant | `TEXT` | `timestamptz` | In SQLite UTC text like `2026-03-02T10:00:00Z`. |
+| day | `TEXT` | `text` | Like `2026-03-02`. |
+| 0 or 1 | `INTEGER` | `bigint` | |
+| JSON | `TEXT` | `jsonb` | In PostgreSQL U+FFFD stands for a zero character. |
+
+In SQLite an instant has a fraction only where it is not zero: compare and sort by `rtrim(placed_at, 'Z')`, which the
+indexes have too. A column that may be empty says so; the columns of a table's key are in bold. Columns are added by
+later releases, never renamed or dropped: name the columns that you read.
 """
 
 

@@ -44,7 +44,8 @@ class Sellers:
             return _days(views, marketplace, seller, within.first, within.last), views.counts(marketplace, seller)
 
         rows, orders = await self._listing.ask(look)
-        body = dashboard(terms, {row["day"]: {name: row[name] for name in COUNTED} for row in rows}, orders)
+        days = {(row["day"], row["currency"]): {name: row[name] for name in COUNTED} for row in rows}
+        body = dashboard(terms, days, orders)
         if stale:
             body["stale"] = True
         return json_response(body, headers={"Cache-Control": "no-store", **({STALE: "true"} if stale else {})})

@@ -30,7 +30,7 @@ from infra.postgresql.connecting import Db, Pool, connect
 from infra.views import postgresql_tables as tables
 from infra.views import sql
 from infra.views.kept import KeptViews, Opened, ViewsOfAnotherRelease
-from infra.views.postgresql_dialect import Snapshot, connection, explained, placed
+from infra.views.postgresql_dialect import Snapshot, cells, connection, explained, placed
 from infra.views.reading import Row
 from projections.changes import Changes
 from projections.tables import DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, Cell, Table
@@ -93,6 +93,7 @@ class PostgresqlViews(KeptViews):
     def _connect_to_write(self) -> Db:
         db = connection(self.at)
         db.execute("SET synchronous_commit = off")
+        db.execute("SELECT set_config(%s, %s, false)", (tables.VERSION_SETTING, str(SCHEMA_VERSION)))
         if self._side is not None:
             tables.claim(db, self._side)
             with db.transaction():
@@ -181,7 +182,7 @@ class PostgresqlViews(KeptViews):
     def _few(self, batch: Batch) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
         for table, rows in self._rows(batch):
             if 0 < len(rows) <= FEW:
-                yield placed(sql.insert(table)), sql.cells(table, rows)
+                yield placed(sql.insert(table)), cells(table, rows)
 
     @staticmethod
     def _owners(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
@@ -200,7 +201,7 @@ class PostgresqlViews(KeptViews):
             db.execute(placed(f'CREATE TEMP TABLE {staged} (LIKE "{table.name}") ON COMMIT DELETE ROWS'))
             self._staged.add(staged)
         with db.cursor().copy(placed(f"COPY {staged} ({sql.columns(table)}) FROM STDIN")) as copy:
-            for row in sql.cells(table, rows):
+            for row in cells(table, rows):
                 copy.write_row(row)
         order = f" ORDER BY {sql.key(table)}" if table.kind == "sums" else ""
         db.execute(placed(sql.insert(table, f"SELECT {sql.columns(table)} FROM {staged}{order}")))

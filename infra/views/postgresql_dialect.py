@@ -1,5 +1,6 @@
 """What PostgreSQL says and hears: connections whose cells are those of the tables, placeholders, errors, a snapshot."""
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,15 @@ class _Instants(Loader):
         return sql.instant_text(gone + self._SINCE_2000)
 
 
+class _Json(Loader):
+    """A jsonb as its text, as in the tables of every database."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data)[1:].decode()  # behind the version of the form
+
+
 class _Sums(NumericBinaryLoader):
     """A sum of bigints is a numeric: here it is an int again."""
 
@@ -75,8 +85,27 @@ def connection(at: PostgresqlAt) -> Db:
     db = connect(at)
     db.adapters.register_loader("timestamptz", _Instants)
     db.adapters.register_loader("numeric", _Sums)
+    db.adapters.register_loader("jsonb", _Json)
     db.adapters.register_dumper(int, Int8Dumper)  # one type, whatever the number: one prepared statement
     return db
+
+
+def cells(table: Table, rows: list[TableRow]) -> list[TableRow]:
+    """Rows as PostgreSQL stores them: its JSON has no zero character, so U+FFFD stands for it."""
+    rows = sql.cells(table, rows)
+    places = [place for place, column in enumerate(table.columns) if column.type == "json"]
+    for place in places:
+        if any(row[place] is not None and "\\u0000" in cast(str, row[place]) for row in rows):
+            rows = [(*row[:place], _without_zeros(cast(str, row[place])), *row[place + 1 :]) for row in rows]
+    return rows
+
+
+def _without_zeros(text: str) -> str:
+    """JSON with U+FFFD for every escaped zero character; a backslash that is escaped itself begins no escape."""
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[0] == "\\u0000" else found[0], text)
+
+
+_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ TYPES: Final[dict[str, LiteralString]] = {
     "instant": "timestamptz",
     "day": 'text COLLATE "C"',
     "flag": "bigint",
-    "json": 'text COLLATE "C"',
+    "json": "jsonb",
 }
 """Text is sorted by its bytes, as in SQLite: pages and comparisons go by it."""
 
@@ -35,6 +35,9 @@ WRITING: Final = 0x72736376
 """First half of the advisory lock that projectors share, and that nobody else has while tables are put in place."""
 SIDES: Final = 0x72736373
 """First half of the advisory lock that who fills a generation has on its name."""
+
+VERSION_SETTING: Final = "rescind.tables"
+"""The setting by which a connection that projects says which version of the tables it writes."""
 
 _LIVE: Final = re.compile(r"rescind views, version (\d+), in (\S+)")
 
@@ -134,6 +137,30 @@ def new_generation(db: Db, name: str, *, unlogged: bool = False) -> None:
                 key,
             )
         )
+    _keep_other_releases_out(db, name)
+
+
+def _keep_other_releases_out(db: Db, generation: str) -> None:
+    """Let only connections move ``positions`` that write this release's tables.
+
+    An engine of another release that is still running would otherwise take rows that miss a column for rows that
+    nobody can store, and park their orders here. The error is one of those that it takes for a server that is away.
+    """
+    guard = sql.Identifier(generation, "only_this_release")
+    why = (
+        f"the tables are of version {SCHEMA_VERSION}, made by another release of rescind: this engine projects again "
+        "once it runs that release"
+    )
+    body = (
+        f"BEGIN IF current_setting('{VERSION_SETTING}', true) IS DISTINCT FROM '{SCHEMA_VERSION}' "
+        f"THEN RAISE EXCEPTION '{why}' USING ERRCODE = 'cannot_connect_now'; END IF; RETURN NULL; END"
+    )
+    db.execute(sql.SQL("CREATE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}").format(guard, sql.Literal(body)))
+    db.execute(
+        sql.SQL(
+            "CREATE TRIGGER only_this_release BEFORE INSERT OR UPDATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION {}()"
+        ).format(sql.Identifier(generation, "positions"), guard)
+    )
 
 
 def _type(column: Column) -> sql.Composed:

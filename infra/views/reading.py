@@ -181,10 +181,11 @@ class Reading(ABC):
     # ---- sellers and operators ------------------------------------------------------------------------------------
 
     def seller_daily(self, marketplace: str, seller: str, first: str, last: str) -> list[Row]:
-        """The seller's days from ``first`` to ``last`` (ISO dates, both included), in order; days without rows are
-        days on which nothing happened."""
+        """The seller's days from ``first`` to ``last`` (ISO dates, both included), in order, a row for each currency;
+        days without rows are days on which nothing happened."""
         return self.query(
-            "SELECT * FROM seller_daily WHERE marketplace = ? AND seller_id = ? AND day >= ? AND day <= ? ORDER BY day",
+            "SELECT * FROM seller_daily WHERE marketplace = ? AND seller_id = ? AND day >= ? AND day <= ? "
+            "ORDER BY day, currency",
             (marketplace, seller, first, last),
         )
 

@@ -70,7 +70,8 @@ def insert(table: Table, rows: str | None = None) -> str:
             return f"{conflict} NOTHING"
         case "sums":
             sums = ", ".join(
-                f"{_quoted(n)} = {_quoted(table.name)}.{_quoted(n)} + excluded.{_quoted(n)}" for n in names[table.key :]
+                f"{_quoted(n)} = {_quoted(table.name)}.{_quoted(n)} + excluded.{_quoted(n)}"
+                for n in names[table.lead :]
             )
             return f"{conflict} UPDATE SET {sums}"
         case "state":

@@ -1,8 +1,9 @@
 """The tables that people look at: every column with its meaning, once. Schemas, SQL and docs/tables.md follow.
 
-A row is a tuple in the order of its table's columns. Cells are ``str``, ``int`` or ``None``: an ``instant`` is an int
-of UTC microseconds (an adapter stores it in its own way: UTC text with ``Z`` in SQLite), a ``flag`` 0 or 1, a ``day``
-an ISO date, ``json`` its text, ``minor`` an amount in minor units of the order's currency. COMMANDS.md 5.
+A row is a tuple in the order of its table's columns, built by their names (``Table.row``). Cells are ``str``, ``int``
+or ``None``: an ``instant`` is an int of UTC microseconds (an adapter stores it in its own way: UTC text with ``Z`` in
+SQLite), a ``flag`` 0 or 1, a ``day`` an ISO date, ``json`` its text, ``minor`` an amount in minor units of the order's
+currency. COMMANDS.md 5.
 
 The tables are declared by subject in the modules of this folder; here stands which there are, and in which version.
 """
@@ -19,8 +20,8 @@ from projections.tables.shape import Cell, Column, Kind, Row, Table, Type
 from projections.tables.standing import BUYER_STANDING, SELLER_DAILY
 from projections.tables.telling import NOTIFICATIONS
 
-SCHEMA_VERSION: Final = 3
-"""Raised with every change of a table; views of another version are made anew from the log."""
+SCHEMA_VERSION: Final = 4
+"""Raised with every change of a table; views of an earlier version are rebuilt from the log."""
 
 TABLES: Final = (
     ORDERS,

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from projections.tables.shape import MARKETPLACE, ORDER_ID, PARTITION, SELLER_ID, Column, Table, instant, number, text
+from projections.tables.shape import (
+    CURRENCY,
+    CURRENCY_EXPONENT,
+    MARKETPLACE,
+    ORDER_ID,
+    PARTITION,
+    SELLER_ID,
+    Column,
+    Table,
+    instant,
+    minor,
+    number,
+    text,
+)
 
 REQUESTS: Final = Table(
     "requests",
@@ -21,6 +34,12 @@ REQUESTS: Final = Table(
         instant("asked_at", "When it was asked (recorded)."),
         instant("decide_by", "Until when the seller is to decide.", empty=True),
         text("rule", "The rule that spoke last."),
+        instant(
+            "decided_at",
+            "When it was approved, declined, refused, or closed because nothing of it was left to decide (recorded); "
+            "empty while it is open, and where it was withdrawn undecided. A dispute that is decided later leaves it.",
+            empty=True,
+        ),
     ),
     (("marketplace", "status", "decide_by"), ("marketplace", "seller_id", "status", "decide_by")),
 )
@@ -44,11 +63,19 @@ CANCELLATIONS: Final = Table(
         ),
         number("line", "The line's number."),
         number("quantity", "Units."),
+        CURRENCY,
+        CURRENCY_EXPONENT,
+        minor(
+            "amount_minor",
+            "What these units cost: their share of the line's goods and of the tax on top. Shipping is in no row. What "
+            "of it goes back to the buyer is in refunds.",
+        ),
         text("reason", "A canonical reason.", empty=True),
         text("request_id", "The request that it carries out.", empty=True),
         text("shipment_id", "The notice by which fill-or-kill cancelled it.", empty=True),
         text("reference", "The reference that the buyer's confirmation carries, like C-7F3K-9QXM."),
         instant("canceled_at", "When (recorded)."),
+        Column("day", "day", "The local day of canceled_at, as in seller_daily."),
     ),
-    (("marketplace", "order_id"), ("marketplace", "reference")),
+    (("marketplace", "order_id"), ("marketplace", "reference"), ("marketplace", "day")),
 )

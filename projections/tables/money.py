@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from projections.tables.shape import MARKETPLACE, ORDER_ID, SELLER_ID, Column, Table, flag, instant, minor, number, text
+from projections.tables.shape import (
+    CURRENCY,
+    CURRENCY_EXPONENT,
+    MARKETPLACE,
+    ORDER_ID,
+    SELLER_ID,
+    Column,
+    Table,
+    flag,
+    instant,
+    minor,
+    number,
+    text,
+)
 
 REFUNDS: Final = Table(
     "refunds",
@@ -14,12 +27,15 @@ REFUNDS: Final = Table(
         ORDER_ID,
         text("refund_id", "The refund, counted per order.", fixed=True),
         SELLER_ID,
-        text("currency", "ISO 4217 code.", fixed=True),
+        CURRENCY,
+        CURRENCY_EXPONENT,
         minor("amount_minor", "How much.", fixed=True),
         text("status", "due until confirmed, then confirmed."),
         flag("failed", "1 while the last try failed."),
         instant("due_at", "When it was instructed (recorded).", fixed=True),
+        instant("confirmed_at", "When it was confirmed (recorded).", empty=True),
     ),
+    (("marketplace", "status", "due_at"),),
 )
 
 REBILLS: Final = Table(
@@ -32,7 +48,8 @@ REBILLS: Final = Table(
         ORDER_ID,
         text("rebill_id", "The rebilling, counted per order.", fixed=True),
         SELLER_ID,
-        text("currency", "ISO 4217 code.", fixed=True),
+        CURRENCY,
+        CURRENCY_EXPONENT,
         minor("amount_minor", "Exactly what had been refunded for these units.", fixed=True),
         Column("lines", "json", 'What it is for: [{"line", "quantity"}, …].', fixed=True),
         text("status", "due until confirmed, then confirmed."),
@@ -55,7 +72,8 @@ CREDIT_MEMOS: Final = Table(
         text("memo_id", "The memo."),
         text("rebill_id", "The rebilling that it is for."),
         SELLER_ID,
-        text("currency", "ISO 4217 code."),
+        CURRENCY,
+        CURRENCY_EXPONENT,
         minor("amount_minor", "How much."),
         instant("issued_at", "When it was issued (recorded)."),
         number("position", "Position of its event (audit_trail)."),

@@ -3,6 +3,8 @@
 from typing import Final
 
 from projections.tables.shape import (
+    CURRENCY,
+    CURRENCY_EXPONENT,
     MARKETPLACE,
     ORDER_ID,
     PARTITION,
@@ -28,6 +30,7 @@ ORDERS: Final = Table(
         text("buyer_id", "The order's buyer.", fixed=True),
         SELLER_ID,
         text("currency", "ISO 4217 code; every amount of the order is in its minor units.", fixed=True),
+        CURRENCY_EXPONENT,
         text("sale_format", "fixed, offer or auction.", fixed=True),
         text(
             "status",
@@ -92,6 +95,8 @@ ORDER_LINES: Final = Table(
         number("returned", "Shipped units that came back."),
         number("rebilled", "Cancelled units that shipped all the same and were billed again."),
         number("delivered", "Shipped units that reached the buyer."),
+        CURRENCY,
+        CURRENCY_EXPONENT,
         minor("goods_minor", "What the whole line gives back when cancelled, tax on top left out.", fixed=True),
         minor("tax_minor", "The tax on top that it gives back (0 where tax is included).", fixed=True),
     ),
@@ -106,13 +111,22 @@ SHIPMENTS: Final = Table(
         MARKETPLACE,
         ORDER_ID,
         text("shipment_id", "The notice.", fixed=True),
+        SELLER_ID,
         text("carrier", "Who carries it.", empty=True),
         text("tracking_number", "The carrier's number.", empty=True),
         text("status", "announced, tracking, delivered, void."),
         Column("lines", "json", 'What it ships: [{"line", "quantity"}, …].'),
         instant("occurred_at", "When it left.", fixed=True),
         instant("last_seen_at", "When the carrier last saw it."),
+        instant(
+            "ship_by",
+            "The order's ship_by when the notice was accepted; a revision that comes later does not change it.",
+            empty=True,
+            fixed=True,
+        ),
+        instant("delivered_at", "When it was delivered (occurred), the last time if it was in parts.", empty=True),
     ),
+    (("marketplace", "seller_id", "occurred_at"),),
 )
 
 DEADLINES: Final = Table(

@@ -1,7 +1,8 @@
 """What a table and a column are, and the columns that many tables share. No table is declared here."""
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 Cell = str | int | None
 Row = tuple[Cell, ...]
@@ -25,8 +26,12 @@ class Table:
     """A table; the first ``key`` columns identify a row.
 
     ``state``: a row is put whole, the last one counts; with ``owner`` (so many key columns) all rows of an owner are
-    put at once and those not among them go. ``sums``: behind the key come integers that are added up. ``facts``: a row
-    is written once. ``indexes`` are what the queries of pages need beside the key.
+    put at once and those not among them go. ``sums``: behind the key and what is fixed with it come integers that are
+    added up. ``facts``: a row is written once. ``indexes`` are what the queries of pages and operators need beside the
+    key.
+
+    ``row`` builds a row from its cells by name: ``ORDERS.row(marketplace="acme", …)``. A cell that is missing, or that
+    the table has no column for, is a TypeError.
     """
 
     name: str
@@ -36,6 +41,18 @@ class Table:
     columns: tuple[Column, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
     owner: int | None = None
+    row: Callable[..., Row] = field(init=False, repr=False)
+    lead: int = field(init=False)
+    """Number of columns before the first that is added up: the key, and what is fixed with it."""
+
+    def __post_init__(self) -> None:
+        scope: dict[str, Any] = {}
+        cells = ", ".join(self.names)
+        exec(f"def row(*, {cells}): return ({cells},)", scope)  # noqa: S102 - the names are our own
+        object.__setattr__(self, "row", scope["row"])
+        rest = self.columns[self.key :]
+        summed = next((place for place, column in enumerate(rest) if not column.fixed), len(rest))
+        object.__setattr__(self, "lead", self.key + summed)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,4 +82,13 @@ def instant(name: str, doc: str, *, empty: bool = False, fixed: bool = False) ->
 MARKETPLACE: Final = text("marketplace", "The marketplace.", fixed=True)
 ORDER_ID: Final = text("order_id", "The order, unique within its marketplace.", fixed=True)
 SELLER_ID: Final = text("seller_id", "The order's seller.", fixed=True)
+CURRENCY: Final = text("currency", "ISO 4217 code.", fixed=True)
+CURRENCY_EXPONENT: Final = Column(
+    "currency_exponent",
+    "integer",
+    "How many decimals the currency has in ISO 4217: an amount is its minor units ÷ 10 to this power; empty for a code "
+    "that ISO 4217 gives none.",
+    empty=True,
+    fixed=True,
+)
 PARTITION: Final = Column("partition", "integer", "The journal's partition that the order lives in.", fixed=True)

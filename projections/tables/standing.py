@@ -2,19 +2,33 @@
 
 from typing import Final
 
-from projections.tables.shape import MARKETPLACE, SELLER_ID, Column, Table, minor, number, text
+from projections.tables.shape import (
+    CURRENCY,
+    CURRENCY_EXPONENT,
+    MARKETPLACE,
+    SELLER_ID,
+    Column,
+    Table,
+    minor,
+    number,
+    text,
+)
 
 SELLER_DAILY: Final = Table(
     "seller_daily",
     "sums",
-    3,
-    "The seller's dashboard in numbers, by local day (the zone pinned on the order, by recorded time). A line that is "
+    4,
+    "The seller's dashboard in numbers, by local day (the zone pinned on the order, by recorded time) and the orders' "
+    "currency. An order counts in the row of its own currency only, so the sum over currencies counts nothing twice; "
+    "amounts of several currencies cannot be added. A line that is "
     "cancelled counts once, on the day and under the cause that first cancelled any of it; unpaid counts for nobody. "
     "The seller's rate is (by seller + auto-cancelled) ÷ lines placed.",
     (
         MARKETPLACE,
         SELLER_ID,
         Column("day", "day", "The local day, like 2026-03-02."),
+        CURRENCY,
+        CURRENCY_EXPONENT,
         number("orders_placed", "Orders placed."),
         number("lines_placed", "Lines of these."),
         number("lines_canceled_by_request", "Cancelled first by a request or a granted dispute."),
@@ -24,7 +38,7 @@ SELLER_DAILY: Final = Table(
             "pricing_error, shipped_too_late).",
         ),
         number("lines_auto_canceled", "Cancelled first by fill-or-kill or because they shipped too late."),
-        minor("refund_minor", "Refunds instructed that day, in minor units; several currencies are added as they are."),
+        minor("refund_minor", "Refunds instructed that day, of this currency."),
     ),
 )
 

@@ -95,7 +95,7 @@ class PostgresqlPlace:
         "instant": "timestamp with time zone",
         "day": "text",
         "0 or 1": "bigint",
-        "JSON": "text",
+        "JSON": "jsonb",
     }
     explain, goes_over_all, sorts = "EXPLAIN (COSTS OFF)", "Seq Scan", "Sort"
 

@@ -1,12 +1,14 @@
 """The Views port: rows and position in one transaction, compared and swapped; all or nothing."""
 
+import json
+
 import pytest
 
 from consumers.views import START, Batch, DeadLetter, Position, PositionMoved, RowsRefused, ViewsUnavailable
 from domain.instants import format_instant
 from infra.views.kept import KeptViews
 from projections.changes import Changes
-from projections.tables import AUDIT_TRAIL, BOOKKEEPING, DEADLINES, ORDERS, SELLER_DAILY, TABLES, Row
+from projections.tables import AUDIT_TRAIL, BOOKKEEPING, DEADLINES, ORDERS, SELLER_DAILY, TABLES, Cell, Row, Table
 from tests.contract.views.conftest import Open
 from tests.contract.views.filled import history, project
 from tests.spec.projections.memory_views import MemoryViews
@@ -17,7 +19,7 @@ SECOND = Position(5, 9, bytes(32), 0)
 
 def sums(day: str, *amounts: int) -> Changes:
     changes = Changes()
-    changes.add(SELLER_DAILY, ("acme", "s-1", day), amounts)
+    changes.add(SELLER_DAILY, ("acme", "s-1", day, "USD", 2), amounts)
     return changes
 
 
@@ -68,7 +70,7 @@ def test_sums_are_added_to_what_is_there(views: KeptViews) -> None:
     views.apply(Batch("journal", 1, START, FIRST, sums("2026-03-02", 1, 0, 1, 0, 0, 500)))
 
     [row] = views.seller_daily("acme", "s-1", "2026-03-02", "2026-03-02")
-    assert list(row.values()) == ["acme", "s-1", "2026-03-02", 2, 4, 1, 0, 0, 5000]
+    assert list(row.values()) == ["acme", "s-1", "2026-03-02", "USD", 2, 2, 4, 1, 0, 0, 5000]
 
 
 def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: KeptViews) -> None:
@@ -83,7 +85,7 @@ def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: KeptViews) -> N
 @pytest.mark.parametrize("wrong", [2**63, None, "many"])
 def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(views: KeptViews, wrong: object) -> None:
     changes = sums("2026-03-02", 1, 0, 0, 0, 0, 0)
-    changes.add(SELLER_DAILY, ("acme", "s-1", "2026-03-03"), (wrong, 0, 0, 0, 0, 0))  # type: ignore[arg-type]
+    changes.add(SELLER_DAILY, ("acme", "s-1", "2026-03-03", "USD", 2), (wrong, 0, 0, 0, 0, 0))  # type: ignore[arg-type]
 
     with pytest.raises(RowsRefused):
         views.apply(Batch("journal", 0, START, FIRST, changes))
@@ -107,6 +109,30 @@ def test_dead_letters_come_and_go_with_the_position(views: KeptViews, open_views
     assert views.position("journal", 0) == freed
 
 
+def test_a_zero_character_in_an_events_text_parks_nothing(views: KeptViews) -> None:
+    """The log takes what anyone appends, and not every database takes a zero character in JSON."""
+    cells: dict[str, Cell] = {c.name: None if c.empty else 0 if c.type != "text" else "x" for c in AUDIT_TRAIL.columns}
+    changes = Changes()
+    for position, data in enumerate([r'{"text":"a\u0000b"}', r'{"text":"a\\u0000b"}', r'{"text":"a\\\u0000b"}']):
+        changes.fact(AUDIT_TRAIL, AUDIT_TRAIL.row(**{**cells, "position": position, "data": data}))
+
+    views.apply(Batch("journal", 0, START, FIRST, changes))
+
+    told = [json.loads(row["data"])["text"].replace("\ufffd", "\0") for row in views.events(0, 0)]
+    assert told == ["a\0b", r"a\u0000b", "a\\\0b"]
+
+
+def types(table: Table) -> list[str]:
+    return [column.type for column in table.columns]
+
+
+def plainly(type: str, cell: Cell) -> object:
+    """A cell that the changes have, as it is asked for; JSON as what it says: databases write it each in their way."""
+    if type == "instant" and isinstance(cell, int):
+        return format_instant(cell)
+    return json.loads(str(cell)) if type == "json" else cell
+
+
 @pytest.mark.parametrize("limit", [1, 1000])
 def test_what_the_changes_mean_is_what_is_stored(views: KeptViews, limit: int) -> None:
     made, meant = history(), MemoryViews()
@@ -114,13 +140,15 @@ def test_what_the_changes_mean_is_what_is_stored(views: KeptViews, limit: int) -
     project(made, meant, 1000)
 
     for table in TABLES:
-        instants = [c.name for c in table.columns if c.type == "instant"]
-        stored = [tuple(row.values()) for row in views.query(f"SELECT * FROM {table.name}", ())]
-        expected = [
+        stored = [
             tuple(
-                format_instant(cell) if name in instants and isinstance(cell, int) else cell
-                for name, cell in zip(table.names, row, strict=True)
+                json.loads(cell) if type == "json" else cell
+                for type, cell in zip(types(table), row.values(), strict=True)
             )
+            for row in views.query(f"SELECT * FROM {table.name}", ())
+        ]
+        expected = [
+            tuple(plainly(type, cell) for type, cell in zip(types(table), row, strict=True))
             for row in meant.tables[table.name].values()
         ]
         assert sorted(stored, key=repr) == sorted(expected, key=repr), table.name

@@ -56,7 +56,7 @@ def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(p
     assert check(views, parts(made)).clean
     place.execute("UPDATE orders SET status = 'delivered', paid_minor = 1 WHERE order_id = 'PO-4'")
     place.execute("DELETE FROM audit_trail WHERE partition = 0 AND position = 0")
-    place.execute("INSERT INTO seller_daily VALUES ('acme', 's-9', '2026-03-02', 1, 1, 0, 0, 0, 0)")
+    place.execute("INSERT INTO seller_daily VALUES ('acme', 's-9', '2026-03-02', 'USD', 2, 1, 1, 0, 0, 0, 0)")
 
     report = check(views, parts(made))
 
@@ -65,7 +65,7 @@ def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(p
     assert report.differences == [
         Difference("orders", ("acme", "PO-4"), "status", "delivered", "partly_shipped"),
         Difference("orders", ("acme", "PO-4"), "paid_minor", 1, 10000),
-        Difference("seller_daily", ("acme", "s-9", "2026-03-02"), None, "there", "missing"),
+        Difference("seller_daily", ("acme", "s-9", "2026-03-02", "USD"), None, "there", "missing"),
         Difference("audit_trail", (0, 0), None, "missing", "there"),
     ]
     assert str(report.differences[0]) == (

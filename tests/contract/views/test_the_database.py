@@ -116,6 +116,31 @@ def test_tables_of_an_earlier_release_are_made_anew(
     assert reopened(place.url) is None
 
 
+@pytest.mark.parametrize("version", ["", str(SCHEMA_VERSION)], ids=["the first release", "a later one"])
+def test_an_engine_of_an_earlier_release_writes_nothing_into_a_newer_ones_tables(
+    views: PostgresqlViews, place: PostgresqlPlace, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """It runs on while the other engines are updated. The first release says nothing of its version."""
+    views._db.execute("SELECT set_config(%s, %s, false)", (postgresql_tables.VERSION_SETTING, version))
+    made = history()
+    [part, *_] = parts(made)
+    old = Projector("journal", part.partition, part.source, views)
+    assert old.position.ordinal > 0
+    monkeypatch.setattr(postgresql_tables, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    assert reopened(place.url) is not None
+
+    for n in range(90, 100):  # both partitions have something new
+        made.place(f"PO-{n}")
+    with pytest.raises(ViewsUnavailable, match="made by another release of rescind"):
+        old.advance()
+    with pytest.raises(ViewsUnavailable, match="made by another release of rescind"):
+        Projector("journal", part.partition, part.source, views).advance()
+
+    assert views.counts("acme") == {}
+    assert views.dead_letters() == []
+    assert views.position("journal", part.partition) == START
+
+
 def test_a_table_that_somebody_dropped_is_noticed(views: PostgresqlViews, place: PostgresqlPlace) -> None:
     place.execute("DROP VIEW orders")
     with pytest.raises(ViewsDamaged, match="start again"):
@@ -164,7 +189,7 @@ def test_both_ways_in_give_the_same_rows(postgresql: str, few: int, monkeypatch:
 
 def test_what_text_cannot_hold_here_is_refused(views: PostgresqlViews) -> None:
     changes = Changes()
-    changes.add(SELLER_DAILY, ("acme", "s\0", "2026-03-02"), (1, 0, 0, 0, 0, 0))
+    changes.add(SELLER_DAILY, ("acme", "s\0", "2026-03-02", "USD", 2), (1, 0, 0, 0, 0, 0))
     with pytest.raises(RowsRefused):
         views.apply(Batch("journal", 7, START, Position(1, 1, bytes(32), 0), changes))
     assert views.position("journal", 7) == START
@@ -180,7 +205,7 @@ def test_who_adds_to_the_same_sums_goes_through_them_in_one_order(
     def sums(order: list[str]) -> Changes:
         changes = Changes()
         for day in order:
-            changes.add(SELLER_DAILY, ("acme", "s-1", day), (1, 0, 0, 0, 0, 0))
+            changes.add(SELLER_DAILY, ("acme", "s-1", day, "USD", 2), (1, 0, 0, 0, 0, 0))
         return changes
 
     first, second = Position(1, 1, bytes(32), 0), Position(2, 2, bytes(32), 0)

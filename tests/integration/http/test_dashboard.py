@@ -66,6 +66,27 @@ def test_the_dashboard_counts_what_stands_against_the_seller_and_nothing_else(sh
     assert sum(said["orders"].values()) == 3
 
 
+def test_a_sellers_refunds_are_told_by_currency_and_no_order_counts_twice(shop: Http, tmp_path: Path) -> None:
+    cancel = {"command": "CancelLines", "reason": "pricing_error", "rule": "standing", "actor": SUPPORT}
+    for currency, price in (("USD", "2.50"), ("JPY", "1500")):
+        order = shop.place(currency=currency, lines=[{"line": 1, "sku": "A-1", "quantity": 1, "unit_price": price}])
+        token = done(shop, f"{order}/commands", cancel, f"k-{currency}")
+
+    said = dashboard(shop, **token)
+
+    assert said["refunds"] == [
+        {"currency": "JPY", "currency_exponent": 0, "amount_minor": 1500},
+        {"currency": "USD", "currency_exponent": 2, "amount_minor": 250},
+    ]
+    counts = said["counts"]
+    assert (counts["orders_placed"], counts["lines_placed"], counts["lines_canceled_by_seller"]) == (2, 2, 2)
+    assert len(said["days"]) == 1
+    with open_reader(load_settings(journal=f"sqlite:///{tmp_path}/journal")) as reader:
+        folded = from_log(reader, "acme", "s-3", shop.app.clock())
+    assert folded is not None
+    assert {**folded, "as_of": None} == {**said, "as_of": None}
+
+
 def test_the_command_line_folds_the_log_to_the_very_same_answer(shop: Http, tmp_path: Path) -> None:
     for number in range(4):
         order = shop.place(policy="everything-store" if number else "seller-portal", lines=LINES)

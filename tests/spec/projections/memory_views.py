@@ -42,9 +42,11 @@ class MemoryViews:
                 self.tables[table.name][row[: table.key]] = row
         for table, sums in changes.sums.items():
             for key, amounts in sums.items():
-                before = self.tables[table.name].get(key, (*key, *(0 for _ in amounts)))
-                after = [int(old or 0) + new for old, new in zip(before[table.key :], amounts, strict=True)]
-                self.tables[table.name][key] = (*key, *after)
+                assert len(key) == table.lead
+                before = self.tables[table.name].get(key[: table.key], (*key, *(0 for _ in amounts)))
+                assert before[: table.lead] == key
+                after = [int(old or 0) + new for old, new in zip(before[table.lead :], amounts, strict=True)]
+                self.tables[table.name][key[: table.key]] = (*key, *after)
         letters = self.tables["dead_letters"]
         for stream in batch.freed:
             del letters[batch.log, batch.partition, stream]

@@ -13,7 +13,7 @@ LINES = [{"line": n, "sku": f"A-{n}", "quantity": 5, "unit_price": "5.00"} for n
 def days(history: History) -> dict[Cell, dict[str, Cell]]:
     """day → what is not 0."""
     rows = viewed(history).rows(SELLER_DAILY)
-    hidden = ("marketplace", "seller_id", "day")
+    hidden = ("marketplace", "seller_id", "day", "currency", "currency_exponent")
     return {row["day"]: {k: v for k, v in row.items() if v and k not in hidden} for row in rows}
 
 
@@ -128,3 +128,21 @@ def test_at_the_ends_of_the_calendar_the_day_is_that_of_utc() -> None:
 
     assert local_day(LATEST, "Pacific/Kiritimati") == "9999-12-31"
     assert local_day(EARLIEST, "America/Sao_Paulo") == "0001-01-01"
+
+
+def test_a_sellers_day_has_a_row_for_each_currency_and_counts_no_order_twice() -> None:
+    history = History()
+    history.place("dollars", lines=LINES)
+    yen = [{"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "1500"}]
+    history.place("yen", lines=yen, currency="JPY")
+    history.say("CancelLines", "dollars", actor="seller", lines=[1], reason="out_of_stock")
+    history.say("Ship", "yen", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+
+    rows = viewed(history).rows(SELLER_DAILY)
+
+    told = {
+        row["currency"]: (row["currency_exponent"], row["orders_placed"], row["lines_placed"], row["refund_minor"])
+        for row in rows
+    }
+    assert told == {"USD": (2, 1, 4, 2500), "JPY": (0, 1, 1, 1500)}
+    assert {row["day"] for row in rows} == {"2026-03-02"}

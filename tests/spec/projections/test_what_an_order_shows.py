@@ -61,10 +61,12 @@ def test_a_notice_of_3_of_10_shows_3_shipped_7_canceled_and_the_refund_for_7() -
         "refund_id": "refund-1",
         "seller_id": "s-1",
         "currency": "USD",
+        "currency_exponent": 2,
         "amount_minor": 7000,
         "status": "due",
         "failed": 0,
         "due_at": at(MONDAY),
+        "confirmed_at": None,
     }
     shipment = views.row(SHIPMENTS)
     assert (shipment["status"], shipment["carrier"]) == ("announced", "UPS")
@@ -174,3 +176,101 @@ def _nothing():
     from domain.order import fresh
 
     return fresh("acme", "PO-1")
+
+
+# ---- what operators count --------------------------------------------------------------------------------------------
+
+
+def test_a_request_shows_when_it_was_decided_and_a_later_dispute_leaves_that() -> None:
+    history = History()
+    history.place(policy="mutual-consent")
+    asked = {"actor": "buyer", "reason": "changed_mind"}
+    history.say("RequestCancel", at="2026-03-02T11:00:00Z", request_id="r1", lines=[1], **asked)
+    assert viewed(history).row(REQUESTS)["decided_at"] is None
+    history.say("DeclineCancel", at="2026-03-03T10:00:00Z", actor="seller", request_id="r1")
+    history.say("OpenDispute", at="2026-03-04T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
+    history.say("EscalateDispute", at="2026-03-04T11:00:00Z", actor="buyer", dispute_id="d1", ticket="T-1")
+    granted = {"dispute_id": "d1", "outcome": "grant", "rule": "seller-has-final-say"}
+    history.say("DecideDispute", at="2026-03-05T10:00:00Z", actor="support", **granted)
+
+    request = viewed(history).row(REQUESTS)
+
+    assert (request["status"], request["decided_at"]) == ("approved", at("2026-03-03T10:00:00Z"))
+
+
+def test_a_request_that_is_answered_at_once_is_decided_when_it_is_asked_and_a_withdrawn_one_never() -> None:
+    history = History()
+    asked = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
+    history.place("granted", policy="everything-store")
+    history.say("RequestCancel", "granted", at="2026-03-02T10:10:00Z", **asked)
+    history.place("refused", policy="peer-to-peer", sale_format="offer")
+    history.say("RequestCancel", "refused", at="2026-03-02T11:00:00Z", **asked)
+    history.place("withdrawn", policy="everything-store")
+    history.say("RequestCancel", "withdrawn", at="2026-03-02T12:00:00Z", **asked)
+    history.say("WithdrawCancel", "withdrawn", at="2026-03-02T13:00:00Z", actor="buyer", request_id="r1")
+
+    told = {row["order_id"]: (row["status"], row["decided_at"]) for row in viewed(history).rows(REQUESTS)}
+
+    assert told == {
+        "granted": ("approved", at("2026-03-02T10:10:00Z")),
+        "refused": ("refused", at("2026-03-02T11:00:00Z")),
+        "withdrawn": ("withdrawn", None),
+    }
+
+
+def test_a_refund_shows_when_it_was_confirmed() -> None:
+    history = History()
+    history.place()
+    history.say("CancelLines", actor="seller", reason="out_of_stock")
+    history.say("ConfirmRefund", at="2026-03-05T10:00:00Z", refund_id="refund-1")
+
+    refund = viewed(history).row(REFUNDS)
+
+    assert (refund["status"], refund["confirmed_at"]) == ("confirmed", at("2026-03-05T10:00:00Z"))
+
+
+def test_a_shipment_keeps_the_ship_by_of_its_day_and_shows_when_it_was_delivered() -> None:
+    history = History()
+    lines = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "5.00"} for n in (1, 2)]
+    history.place(policy="general-store", ship_by="2026-03-04T00:00:00Z", lines=lines)
+    history.say("Ship", at="2026-03-05T10:00:00Z", actor="seller", shipment_id="asn-1", lines=[1])
+    history.say("ReviseShipBy", at="2026-03-05T11:00:00Z", actor="seller", ship_by="2026-03-09T00:00:00Z")
+    history.say("TakeAlternative", at="2026-03-05T12:00:00Z", actor="buyer")
+    history.say("Deliver", at="2026-03-07T10:00:00Z", occurred_at="2026-03-06T10:00:00Z")
+
+    shipment = viewed(history).row(SHIPMENTS)
+
+    assert viewed(history).row(ORDERS)["ship_by"] == at("2026-03-09T00:00:00Z")
+    assert (shipment["seller_id"], shipment["ship_by"]) == ("s-1", at("2026-03-04T00:00:00Z"))
+    assert shipment["delivered_at"] == at("2026-03-06T10:00:00Z")
+
+
+def test_a_cancellation_shows_what_its_units_cost() -> None:
+    history = History()
+    lines = [
+        {"line": 1, "sku": "A", "quantity": 3, "unit_price": "3.34", "discount": "0.02", "tax": "0.70"},
+        {"line": 2, "sku": "B", "quantity": 2, "unit_price": "5.00"},
+    ]
+    history.place(lines=lines, shipping="4.00", currency="EUR")
+    history.say("CancelLines", actor="seller", reason="out_of_stock", lines=[2])
+    history.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+
+    rows = viewed(history).rows(CANCELLATIONS)
+
+    assert [(r["line"], r["quantity"], r["amount_minor"]) for r in rows] == [(2, 2, 1000), (1, 2, 667 + 47)]
+    assert {(r["currency"], r["currency_exponent"], r["day"]) for r in rows} == {("EUR", 2, "2026-03-02")}
+
+
+def test_every_amount_stands_beside_its_currency_and_its_decimals() -> None:
+    for table in TABLES:
+        minors = [column for column in table.columns if column.type == "minor"]
+        assert not minors or {"currency", "currency_exponent"} <= set(table.names), table.name
+    history = History()
+    history.place("yen", currency="JPY", lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "1500"}])
+    history.place("dinar", currency="KWD", lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "1.500"}])
+
+    views = viewed(history)
+
+    for table in (ORDERS, ORDER_LINES):
+        told = {row["order_id"]: (row["currency"], row["currency_exponent"]) for row in views.rows(table)}
+        assert told == {"yen": ("JPY", 0), "dinar": ("KWD", 3)}
