@@ -28,13 +28,18 @@ OF_CONTROL: Final = MappingProxyType[type, tuple[Projection, ...]]({e.PolicyPubl
 """The same for the events of the control log, which the audit trail leaves out."""
 
 
+CANCELING: Final = (e.LinesCanceled, e.AutoCanceled)
+"""Events whose rows are made of a whole commit, since they depend on what it cancels altogether."""
+
+
 def journal_changes(told: Told) -> Iterator[Change]:
     """What a commit of the journal changes beside the rows of its order's state (``projections.orders``)."""
     yield from audit_trail(told)
     if told.order is not None:
         yield from _each(OF_ORDERS, told)
-        yield from cancellations(told)
-        yield from dashboards.canceled(told)
+        if any(at.event.__class__ in CANCELING for at in told.events):
+            yield from cancellations(told)
+            yield from dashboards.canceled(told)
         yield from notifications(told)
 
 

@@ -1,10 +1,14 @@
 """cancellations and seller_daily: which cause counts against whom, once a line, on which local day. COMMANDS.md 5."""
 
+import sys
+from types import FrameType
 from typing import Any
 
+from consumers.projector import Projector
 from projections.dashboards import local_day
 from projections.tables import CANCELLATIONS, SELLER_DAILY, Cell
 from tests.spec.projections.histories import History
+from tests.spec.projections.memory_views import MemoryViews
 from tests.spec.projections.test_what_an_order_shows import viewed
 
 LINES = [{"line": n, "sku": f"A-{n}", "quantity": 5, "unit_price": "5.00"} for n in (1, 2, 3, 4)]
@@ -146,3 +150,33 @@ def test_a_sellers_day_has_a_row_for_each_currency_and_counts_no_order_twice() -
     }
     assert told == {"USD": (2, 1, 4, 2500), "JPY": (0, 1, 1, 1500)}
     assert {row["day"] for row in rows} == {"2026-03-02"}
+
+
+def test_the_work_for_a_cancellation_of_many_lines_grows_with_their_number_only() -> None:
+    def steps(number: int) -> int:
+        """Lines of code executed for one notice that kills units of so many lines, each by an event of its own."""
+        history = History()
+        lines = [{"line": n + 1, "sku": "A", "quantity": 2, "unit_price": "1.00"} for n in range(number)]
+        history.place(lines=lines)
+        half = [{"line": n + 1, "quantity": 1} for n in range(number)]
+        history.say("Ship", actor="seller", shipment_id="asn-1", lines=half)
+        projector = Projector("journal", 0, history.log.state, MemoryViews())
+        projector.advance(1)
+        executed = 0
+
+        def count(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal executed
+            executed += event == "line" and frame.f_code.co_filename.endswith(
+                ("standing.py", "dashboards.py", "cancellations.py")
+            )
+            return count
+
+        before = sys.gettrace()
+        sys.settrace(count)
+        try:
+            assert projector.advance(1) == 1
+        finally:
+            sys.settrace(before)
+        return executed
+
+    assert 0 < steps(80) < 2.5 * steps(40)
