@@ -8,9 +8,23 @@ from consumers.views import START, Batch, DeadLetter, Position, PositionMoved, R
 from domain.instants import format_instant
 from infra.views.kept import KeptViews
 from projections.changes import Changes
-from projections.tables import AUDIT_TRAIL, BOOKKEEPING, DEADLINES, ORDERS, SELLER_DAILY, TABLES, Cell, Row, Table
+from projections.tables import (
+    AUDIT_TRAIL,
+    BOOKKEEPING,
+    CANCELLATIONS,
+    DEADLINES,
+    ORDER_LINES,
+    ORDERS,
+    SELLER_DAILY,
+    SHIPMENTS,
+    TABLES,
+    Cell,
+    Row,
+    Table,
+)
 from tests.contract.views.conftest import Open
 from tests.contract.views.filled import history, project
+from tests.spec.projections.histories import History
 from tests.spec.projections.memory_views import MemoryViews
 
 FIRST = Position(3, 7, bytes(range(32)), 0)
@@ -107,6 +121,21 @@ def test_dead_letters_come_and_go_with_the_position(views: KeptViews, open_views
     views.apply(Batch("journal", 0, FIRST, freed, freed=["acme/PO-1"]))
     assert views.parked("journal", 0) == []
     assert views.position("journal", 0) == freed
+
+
+def test_the_highest_line_number_goes_into_every_table(views: KeptViews) -> None:
+    made, last = History(partitions=2), 2**63 - 1
+    lines = [{"line": n, "sku": "A", "quantity": 2, "unit_price": "5.00"} for n in (1, last)]
+    made.place(lines=lines)
+    made.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": last, "quantity": 1}])
+
+    project(made, views)
+
+    assert views.dead_letters() == []
+    assert [row["line"] for row in views.of_order(ORDER_LINES, "acme", "PO-1")] == [1, last]
+    assert [row["line"] for row in views.of_order(CANCELLATIONS, "acme", "PO-1")] == [last]
+    [shipment] = views.of_order(SHIPMENTS, "acme", "PO-1")
+    assert json.loads(shipment["lines"]) == [{"line": last, "quantity": 1}]
 
 
 def test_a_zero_character_in_an_events_text_parks_nothing(views: KeptViews) -> None:
