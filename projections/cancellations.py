@@ -1,4 +1,4 @@
-"""Which units were cancelled, when, why and what they cost: one row for each part of a cancellation."""
+"""Which units were canceled, when, why and what they cost: one row for each part of a cancellation."""
 
 from collections.abc import Iterator
 
