@@ -14,7 +14,7 @@ from domain.instants import format_instant
 from infra.cli.exits import Wrong
 from infra.cli.files import Written, check_output
 from infra.cli.options import as_json, stored
-from infra.cli.printing import console, print_json, say, table
+from infra.cli.printing import console, echo, print_json, say, table
 from infra.places import clock
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def bench(settings: "Settings", names: tuple[str, ...], scale: float, full: bool
         print_json(results)
     else:
         _print(figures)
-        click.echo(f"written: {path}")
+        echo(f"written: {path}")
 
 
 def _measured(names: tuple[str, ...], settings: "Settings", scale: float, full: bool) -> "Iterator[Figure]":

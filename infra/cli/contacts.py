@@ -6,7 +6,7 @@ import click
 
 from infra.cli.exits import No, Wrong
 from infra.cli.options import as_json, stored
-from infra.cli.printing import print_json
+from infra.cli.printing import echo, print_json
 
 if TYPE_CHECKING:
     from domain.told import Audience
@@ -41,7 +41,7 @@ def set_(
             found.set(marketplace, side, person, Contact(address, name, language))
         except BadContact as wrong:
             raise Wrong(str(wrong)) from None
-    click.echo(f"{side} {person} of {marketplace} is told at {address}")
+    echo(f"{side} {person} of {marketplace} is told at {address}")
 
 
 @contacts.command()
@@ -61,7 +61,7 @@ def show(settings: "Settings", marketplace: str, side: "Audience", person: str, 
     if as_json:
         print_json({"address": contact.address, "name": contact.name, "language": contact.language})
         return
-    click.echo(f"{contact.address}  {contact.name or ''}  {contact.language}")
+    echo(f"{contact.address}  {contact.name or ''}  {contact.language}")
 
 
 @contacts.command()
@@ -76,4 +76,4 @@ def remove(settings: "Settings", marketplace: str, side: "Audience", person: str
     with opened_contacts(settings) as found:
         if not found.remove(marketplace, side, person):
             raise No(f"nobody has said where {side} {person} of {marketplace} is reached")
-    click.echo(f"{side} {person} of {marketplace} is not written to any more")
+    echo(f"{side} {person} of {marketplace} is not written to any more")

@@ -6,7 +6,7 @@ import click
 
 from infra.cli.exits import EXIT_NO, No
 from infra.cli.options import as_json, stored
-from infra.cli.printing import console, plain, print_json, table
+from infra.cli.printing import console, echo, plain, print_json, table
 
 if TYPE_CHECKING:
     from consumers.dead_letters import Letter
@@ -99,7 +99,7 @@ def retry(settings: "Settings", letter: str | None, everything: bool, as_json: b
             if as_json:
                 print_json({"id": each.id, "done": wrong is None, "error": wrong})
             else:
-                click.echo(f"{each.id}: {'done' if wrong is None else wrong}")
+                echo(f"{each.id}: {'done' if wrong is None else wrong}")
     return EXIT_NO if left else 0
 
 
@@ -117,7 +117,7 @@ def discard(settings: "Settings", letter: str, as_json: bool) -> None:
     if as_json:
         print_json({"id": found.id, "discarded": True})
     else:
-        click.echo(f"{found.id}: put away")
+        echo(f"{found.id}: put away")
 
 
 def _find(letters: "Letters", id: str) -> "Letter":

@@ -11,7 +11,7 @@ from domain.instants import Instant
 from infra.cli.exits import EXIT_NO, Unavailable, Wrong
 from infra.cli.files import NotWritten, Written, check_output
 from infra.cli.options import INSTANT, as_json, stored
-from infra.cli.printing import console, plain, print_json, say, table
+from infra.cli.printing import console, echo, plain, print_json, say, table
 from infra.cli.reasons import HOUSE
 
 if TYPE_CHECKING:
@@ -147,11 +147,11 @@ def _finish(app: "App", until: Instant | None, as_json: bool) -> int:
     if as_json:
         print_json([{"marketplace": m, "input": sha256.hex(), "deadlines_reached": n} for m, sha256, n in closed])
     elif not closed:
-        click.echo("no import is open")
+        echo("no import is open")
     else:
         for marketplace, sha256, reached in closed:
             deadlines = f", {reached} deadlines reached" if until is not None else ""
-            click.echo(f"closed: the import of {sha256.hex()[:16]}… into {marketplace}{deadlines}")
+            echo(f"closed: the import of {sha256.hex()[:16]}… into {marketplace}{deadlines}")
     return 0
 
 

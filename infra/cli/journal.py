@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.cli.options import as_json, stored
-from infra.cli.printing import console, plain, print_json, table, when
+from infra.cli.printing import console, echo, plain, print_json, table, when
 
 if TYPE_CHECKING:
     from consumers.admission import Admitted
@@ -156,4 +156,4 @@ def _print(admitted: "Admitted", as_json: bool) -> None:
         return
     what = "; ".join(f"{part['stream']}: {', '.join(part['events']) or 'nothing'}" for part in streams)
     by = f"{actor.kind} {actor.id}" if actor is not None else commit.writer
-    click.echo(f"{admitted.partition}:{admitted.ordinal}  {when(commit.recorded_at)}  {by}  {what}")
+    echo(f"{admitted.partition}:{admitted.ordinal}  {when(commit.recorded_at)}  {by}  {what}")

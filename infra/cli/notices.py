@@ -6,7 +6,7 @@ import click
 
 from infra.cli.exits import No
 from infra.cli.options import as_json, stored, stream_of
-from infra.cli.printing import console, print_json, table, when
+from infra.cli.printing import console, echo, print_json, table, when
 
 if TYPE_CHECKING:
     from consumers.notices import State
@@ -76,8 +76,8 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
         said = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
         print_json({"notices": [told(each) for each in letter.notices], **said})
         return
-    click.echo(f"{letter.first.state}, to {letter.first.audience} {letter.first.recipient_id}\n\n{mail.subject}\n")
-    click.echo(mail.text)
+    echo(f"{letter.first.state}, to {letter.first.audience} {letter.first.recipient_id}\n\n{mail.subject}\n")
+    echo(mail.text)
 
 
 @notices.command()
@@ -95,4 +95,4 @@ def resend(settings: "Settings", order: str, notice_id: str) -> None:
             send_again(book, letter_of(book, reader, stream, notice_id))
     except NoSuchNotice as wrong:
         raise No(str(wrong)) from None
-    click.echo(f"{stream} {notice_id}: it goes out as soon as `rescind serve` runs")
+    echo(f"{stream} {notice_id}: it goes out as soon as `rescind serve` runs")

@@ -8,7 +8,7 @@ import click
 
 from infra.cli.exits import No, Unavailable, Wrong
 from infra.cli.options import as_json, stored
-from infra.cli.printing import console, plain, print_json, say, table
+from infra.cli.printing import console, echo, plain, print_json, say, table
 
 if TYPE_CHECKING:
     from domain.policy import Policy, PolicyBook, PolicyDocument
@@ -60,8 +60,8 @@ def show(settings: "Settings", name: str, as_json: bool) -> None:
     if as_json:
         print_json({"sha256": document.sha256.hex(), "document": content})
         return
-    click.echo(f"{document.policy.id}@{document.policy.version}  sha256 {document.sha256.hex()}")
-    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+    echo(f"{document.policy.id}@{document.policy.version}  sha256 {document.sha256.hex()}")
+    echo(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 @policy.command()
@@ -143,7 +143,7 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
     if as_json:
         print_json({"id": document.policy.id, "version": document.policy.version, "sha256": document.sha256.hex()})
     else:
-        click.echo(f"published: {name}, sha256 {document.sha256.hex()}")
+        echo(f"published: {name}, sha256 {document.sha256.hex()}")
 
 
 @policy.command()
@@ -162,7 +162,7 @@ def diff(settings: "Settings", old: str, new: str, as_json: bool) -> None:
     if as_json:
         print_json({key: {"old": before.get(key), "new": after.get(key)} for key in keys})
     elif not keys:
-        click.echo("they say the same")
+        echo("they say the same")
     else:
         rows = [(key, _worded(before.get(key, False)), _worded(after.get(key, False))) for key in keys]
         console().print(table(["", old, new], rows))

@@ -43,6 +43,12 @@ _LEAST: Final = 12
 """Characters that another column of text has at least."""
 
 
+def echo(text: str) -> None:
+    """Print a line of an answer; what a terminal would obey is escaped."""
+    sys.stdout.write(visible(text) + "\n")
+    sys.stdout.flush()
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> "Table":
     """Return a table that ``console`` prints; columns named in ``right`` are numbers. Ids stay whole: where they leave
     no room for the other columns, each row becomes a block of lines."""

@@ -11,7 +11,7 @@ from domain.instants import Instant
 from domain.reasons import CANCEL_REASONS
 from infra.cli.exits import No, Unavailable, Wrong
 from infra.cli.options import INSTANT, as_json, check_period, stored
-from infra.cli.printing import console, print_json, say, table
+from infra.cli.printing import console, echo, print_json, say, table
 
 if TYPE_CHECKING:
     from domain.crosswalk import House, Step
@@ -69,7 +69,7 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
     if step.to is None:
         raise No(f"{name} has no counterpart: {step.loses}")
     if not as_json:
-        click.echo(f"{step.to}, which loses {step.loses}" if step.loses else step.to)
+        echo(f"{step.to}, which loses {step.loses}" if step.loses else step.to)
 
 
 @reasons.command()

@@ -11,6 +11,7 @@ import click
 from infra.cli.ending import ENDING
 from infra.cli.exits import EXIT_UNAVAILABLE, Terminated, Unavailable, Wrong
 from infra.cli.options import stored
+from infra.cli.printing import echo, say
 
 if TYPE_CHECKING:
     from infra.app import App
@@ -51,7 +52,7 @@ def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
         if demo:
             _fill(app)
         try:
-            serve(app, bound, lambda address: click.echo(f"rescind: listening on {address}"))
+            serve(app, bound, lambda address: echo(f"rescind: listening on {address}"))
         except NotFree as taken:
             raise Unavailable(str(taken)) from None
         except Terminated:
@@ -63,7 +64,7 @@ def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
 def _fill(app: "App") -> None:
     from infra.demo import MARKETPLACE, NotEmpty, SeedingFailed, seed
 
-    click.echo(f"rescind: filling the marketplace {MARKETPLACE}", err=True)
+    say(f"rescind: filling the marketplace {MARKETPLACE}")
     try:
         seed(app)
     except NotEmpty as filled:

@@ -10,7 +10,7 @@ import click
 
 from infra.cli.exits import EXIT_NO, No, Wrong
 from infra.cli.options import as_json, stored
-from infra.cli.printing import console, plain, print_json, table
+from infra.cli.printing import console, echo, plain, print_json, table
 from schemas.public.topics import WRITTEN
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def create(settings: "Settings", partitions: int | None, replicas: int | None, a
         print_json({"made": made, "partitions": there})
         return
     for name, count in there.items():
-        click.echo(f"{name}: {'made' if name in made else 'was there'}, {count} partition{'' if count == 1 else 's'}")
+        echo(f"{name}: {'made' if name in made else 'was there'}, {count} partition{'' if count == 1 else 's'}")
 
 
 @topics.command()
@@ -90,7 +90,7 @@ def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | N
         partitions = answer_all(settings, kind, how)
     except PublishingStopped as wrong:
         raise No(str(wrong)) from None
-    click.echo(f"{kind}: {'goes out again' if how == 'again' else 'goes on'}, {partitions} partitions")
+    echo(f"{kind}: {'goes out again' if how == 'again' else 'goes on'}, {partitions} partitions")
 
 
 @contextmanager
