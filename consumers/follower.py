@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from consumers.admission import Admission, Admitted, Head, Rejected, Stop
-from consumers.journal import Journal, JournalError, JournalMismatch, LogChanged, LogLost
+from consumers.journal import Journal, JournalError, JournalMismatch, LogChanged, LogCut, LogLost
 from consumers.local_state import LocalState
 from schemas.commit import Commit, commit_hash
 from schemas.record import decode_record
@@ -38,9 +38,9 @@ class FormatTooNew(JournalError):
 class Follower:
     """One partition, followed.
 
-    ``start`` first: it compares local state with the log. LogLost, LogChanged, JournalMismatch and FormatTooNew stop
-    the partition: ``stopped`` keeps the error, and every further ``advance`` raises it again. JournalUnavailable,
-    JournalDamaged and errors of local state do not: the same call may succeed later.
+    ``start`` first: it compares local state with the log. LogLost (and so LogCut), LogChanged, JournalMismatch and
+    FormatTooNew stop the partition: ``stopped`` keeps the error, and every further ``advance`` raises it again.
+    JournalUnavailable, JournalDamaged and errors of local state do not: the same call may succeed later.
     """
 
     def __init__(
@@ -50,13 +50,18 @@ class Follower:
         state: LocalState,
         listener: Listener | None = None,
         known: Callable[[bytes], Commit | None] | None = None,
+        *,
+        appends: bool = True,
     ) -> None:
-        """``known``: commits of this process by their exact bytes (``Writer.known``); they are not decoded again."""
+        """``known``: commits of this process by their exact bytes (``Writer.known``); they are not decoded again.
+        ``appends`` False: nobody decides on what is followed here, so a log whose front was cut is followed on where
+        local state has what was deleted."""
         self.partition = partition
         self.state = state
         self.stopped: JournalError | None = None
         self._journal = journal
         self._listener = listener
+        self._appends = appends
         self._told = state.next_ordinal
         """Commits below this ordinal were told, or were there before anybody listened."""
         self._admission = Admission(partition, journal.partitions, state, known)
@@ -112,6 +117,7 @@ class Follower:
             raise self.stopped
         state = self.state
         try:
+            self._compare_front()
             read = self._journal.read if wait else self._journal.ready
             records = read(self.partition, state.next_offset, limit)
         except (LogChanged, LogLost) as lost:
@@ -181,12 +187,19 @@ class Follower:
                 f"partition {partition}: the log ends at offset {end}, local state has read up to {state.next_offset}: "
                 "the log lost what was acknowledged. Restore it from a copy; nothing is decided on a shorter history"
             )
-        last = state.last
-        if last is not None and self._hash_at(last.offset, last.index) != last.hash:
+        last, begin = state.last, journal.begin(partition)
+        if last is not None and last.offset >= begin and self._hash_at(last.offset, last.index) != last.hash:
             raise LogChanged(
                 f"partition {partition}: the commit at offset {last.offset} (number {last.index} there) is not the one "
                 f"that was acknowledged ({last.hash.hex()}): the log was changed. Restore it from a copy"
             )
+
+        self._compare_front()
+
+    def _compare_front(self) -> None:
+        begin = self._journal.begin(self.partition)
+        if begin > (0 if self._appends else self.state.next_offset):
+            raise LogCut(self.partition, begin)
 
     def _hash_at(self, offset: int, index: int) -> bytes | None:
         """The hash of the commit at this place of the log, None if there is none."""

@@ -63,6 +63,19 @@ class LogLost(JournalError):
     """The log no longer has what it once acknowledged: it ends before, or begins behind, a known offset."""
 
 
+class LogCut(LogLost):
+    """The partition no longer begins at offset 0: its first records were deleted. Local state may still have them."""
+
+    def __init__(self, partition: int, begin: int) -> None:
+        super().__init__(
+            f"partition {partition}: the log begins at offset {begin}, the records before it were deleted. Stop every "
+            "engine, keep local state, see that nothing deletes more (retention, delete-records), and restore the log "
+            "from a copy. Nothing is decided on a log that is not complete"
+        )
+        self.partition = partition
+        self.begin = begin
+
+
 class LogChanged(JournalError):
     """The log has other content than was acknowledged: another identity, or another commit at a known place."""
 
@@ -116,6 +129,13 @@ class Journal(Protocol):
     def behind_hole(self, partition: int, offset: int) -> int:
         """Where to read on after ``read`` gave [] at ``offset``: there, or behind offsets that hold no record and never
         will (a Kafka transaction leaves such). Asks nobody."""
+        ...
+
+    def begin(self, partition: int) -> int:
+        """The offset of the first record: 0, or more where the front of the log was cut off.
+
+        It may be some seconds old: the first call asks, then the adapter looks from time to time.
+        """
         ...
 
     def end(self, partition: int) -> int:

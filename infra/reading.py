@@ -8,6 +8,7 @@ user's files) the log is followed in memory: a read needs no room. Nothing is ev
 
 import contextlib
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from consumers.follower import Follower
-from consumers.journal import Journal, JournalError
+from consumers.journal import Journal, JournalError, LogCut
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
 from domain.instants import Instant, format_instant
@@ -186,9 +187,19 @@ def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Fo
             if state is not None and state.next_offset > end:
                 Follower(journal, partition, state, _Nobody()).start()  # says how the log is shorter than it was
             return None
-        follower = found[partition] = Follower(journal, partition, state, _Nobody())
-        follower.start()
+        found[partition] = _started(journal, partition, state)
     return found
+
+
+def _started(journal: Journal, partition: int, state: LocalState) -> Follower:
+    """A follower that goes on where local state is. Where the log's front was cut and local state has it, that is said
+    and read all the same."""
+    follower = Follower(journal, partition, state, _Nobody(), appends=False)
+    follower.start()
+    if begin := journal.begin(partition):
+        cut = LogCut(partition, begin)
+        sys.stderr.write(f"rescind: read from local state, which has what the log lacks: {cut}\n")
+    return follower
 
 
 def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[int, Follower]:
@@ -200,8 +211,11 @@ def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[in
                 state: LocalState = memory_local_state(partition, journal.partitions)
             else:
                 state = open_local_state(state_file(slot.path, partition), partition, journal.partitions).state
-            follower = found[partition] = Follower(journal, partition, state, _Nobody())
-            follower.start()
+            try:
+                follower = found[partition] = _started(journal, partition, state)
+            except BaseException:
+                state.close()
+                raise
             while follower.next_offset < end and follower.advance():
                 pass
             state.write()

@@ -64,7 +64,8 @@ def _partition(state: Any, log: Any, partition: int) -> dict[str, int]:
         after = names[-1]
     return {
         "partition": partition,
-        "records": log.end(partition),
+        "begin": log.begin(partition),
+        "records": log.end(partition) - log.begin(partition),
         "commits": state.next_ordinal,
         "events": state.next_position,
         "streams": streams,

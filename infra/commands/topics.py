@@ -24,6 +24,11 @@ class CommandTopics(Topics):
         letters = [topic_name(self.at.prefix, DEAD_LETTERS)] if self._letters else []
         return [self.at.commands, self.at.outcomes, *letters]
 
+    @property
+    def complete(self) -> list[str]:
+        """None of them: they carry what is on its way, and hold no history."""
+        return []
+
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
         return public_settings(self.at.prefix, name, replicas)
 

@@ -9,7 +9,7 @@ from consumers.admission import Admission, Admitted, MemoryHeads
 from consumers.control import ControlLog
 from consumers.follower import Follower
 from consumers.imports import LIST_STREAM, Imports
-from consumers.journal import Journal, JournalError
+from consumers.journal import Journal, JournalError, LogCut
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from domain.instants import MINUTE
 from infra.examining.findings import Finding, Progress
@@ -23,6 +23,11 @@ _PAGE: Final = 500
 _LOST: Final = (
     "stop every engine and bring the journal back from a copy that is at least as new; keep local state, it knows what "
     "was acknowledged"
+)
+
+_CUT: Final = (
+    "stop every engine, keep local state, set retention.ms and retention.bytes of the topic to -1, and restore the "
+    "journal from a copy that begins at offset 0"
 )
 
 
@@ -54,6 +59,10 @@ def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Fin
     """Every record is read, and its checksum compared."""
     ends = [journal.end(partition) for partition in range(journal.partitions)]
     total, done, newest = sum(ends), 0, 0
+    for partition in range(journal.partitions):
+        if begin := journal.begin(partition):
+            yield Finding("journal", "wrong", str(LogCut(partition, begin)), _CUT)
+            return
     for partition, end in enumerate(ends):
         offset = 0
         while offset < end:

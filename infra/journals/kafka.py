@@ -235,11 +235,17 @@ class PythonReader:
         return offset
 
     def ends(self, timeout: float) -> dict[int, int]:
+        return self._offsets(self._consumer.end_offsets, timeout)
+
+    def begins(self, timeout: float) -> dict[int, int]:
+        return self._offsets(self._consumer.beginning_offsets, timeout)
+
+    def _offsets(self, ask: Callable[..., dict[Any, int]], timeout: float) -> dict[int, int]:
         try:
-            found = self._consumer.end_offsets(self._partitions, timeout_ms=int(timeout * 1000))
+            found = ask(self._partitions, timeout_ms=int(timeout * 1000))
         except KafkaError as error:
             raise _unavailable(error) from error
-        return {of.partition: end for of, end in found.items()}
+        return {of.partition: offset for of, offset in found.items()}
 
     def close(self) -> None:
         try:

@@ -29,8 +29,9 @@ from infra.kafka.journal import Opening
 
 V = TypeVar("V")
 
+_OFFSETS: Final[Any] = OffsetSpec
 _ATTEMPT: Final = 0.75
-"""Seconds for one try to ask for ends; now and then a new client's first question is not answered."""
+"""Seconds for one try to ask for offsets; now and then a new client's first question is not answered."""
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError.INVALID_MSG, KafkaError._BAD_COMPRESSION})
 
@@ -250,29 +251,34 @@ class LibrdkafkaReader:
         return self._positions[partition]
 
     def ends(self, timeout: float) -> dict[int, int]:
+        return self._ask(_OFFSETS.latest(), timeout)
+
+    def begins(self, timeout: float) -> dict[int, int]:
+        return self._ask(_OFFSETS.earliest(), timeout)
+
+    def _ask(self, which: Any, timeout: float) -> dict[int, int]:
         until = time.monotonic() + timeout
         while True:
             left = until - time.monotonic()
             try:
-                return self._ends(max(0.1, min(left, _ATTEMPT)))
+                return self._offsets(which, max(0.1, min(left, _ATTEMPT)))
             except (KafkaException, JournalUnavailable) as error:
                 self._admin = None  # it would go on to ask the broker that it knows of
                 if left <= _ATTEMPT:
                     raise _unavailable(error) if isinstance(error, KafkaException) else error from error
             time.sleep(0.02)
 
-    def _ends(self, timeout: float) -> dict[int, int]:
+    def _offsets(self, which: Any, timeout: float) -> dict[int, int]:
         if self._admin is None:
             self._admin = AdminClient(dict(self._connection))
-        latest: Any = OffsetSpec
-        wanted = {TopicPartition(self._topic, partition): latest.latest() for partition in range(self._count)}
+        wanted = {TopicPartition(self._topic, partition): which for partition in range(self._count)}
         asked = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
         )
-        ends = {of.partition: _answer(end, timeout).offset for of, end in asked.items()}
-        if min(ends.values()) < 0:  # so it says that a broker did not answer in time
-            raise JournalUnavailable("the brokers do not say where the log ends")
-        return ends
+        found = {of.partition: _answer(each, timeout).offset for of, each in asked.items()}
+        if min(found.values()) < 0:  # so it says that a broker did not answer in time
+            raise JournalUnavailable("the brokers do not say where the log begins or ends")
+        return found
 
     def close(self) -> None:
         self._consumer.close()

@@ -19,6 +19,7 @@ from consumers.journal import (
     AppendRefused,
     AppendUnknown,
     JournalRecord,
+    LogCut,
     LogLost,
 )
 from domain.instants import Instant
@@ -83,6 +84,7 @@ class MemoryLog:
             raise ValueError(f"{partitions} partitions")
         self.identity = identity
         self.records: list[list[JournalRecord]] = [[] for _ in range(partitions)]
+        self.begins = [0] * partitions
         self.flights: list[Flight] = []
         self.plan = plan
         self.auto = auto
@@ -129,6 +131,11 @@ class MemoryLog:
         """Lose every record from offset ``end`` on, as a log does that was not kept well."""
         with self._changed:
             del self.records[partition][end:]
+
+    def cut_front(self, partition: int, begin: int) -> None:
+        """Lose every record before offset ``begin``, as a log does with too short a retention."""
+        with self._changed:
+            self.begins[partition] = begin
 
     def recreate(self, identity: str) -> None:
         """Delete the topic and make it again, empty, under another identity."""
@@ -200,6 +207,8 @@ class MemoryJournal:
         records = self.log.records[partition]
         if not 0 <= offset <= len(records):
             raise LogLost(f"partition {partition} ends at offset {len(records)}, there is no offset {offset}")
+        if offset < self.log.begins[partition]:
+            raise LogCut(partition, self.log.begins[partition])
         return records[offset : offset + limit]
 
     def ready(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
@@ -207,6 +216,10 @@ class MemoryJournal:
 
     def behind_hole(self, partition: int, offset: int) -> int:
         return offset  # every offset has a record
+
+    def begin(self, partition: int) -> int:
+        self._check(partition)
+        return self.log.begins[partition]
 
     def end(self, partition: int) -> int:
         self._check(partition)

@@ -32,6 +32,7 @@ from consumers.journal import (
     JournalRecord,
     JournalUnavailable,
     LogChanged,
+    LogCut,
     LogLost,
 )
 from domain.instants import Instant
@@ -151,6 +152,14 @@ class SqliteJournal:
     def behind_hole(self, partition: int, offset: int) -> int:
         return offset  # every offset has a record
 
+    def begin(self, partition: int) -> int:
+        self._check(partition)
+        with self._reading:
+            try:
+                return self._first(self._reader, partition)
+            except sqlite3.Error as error:
+                raise self._told(error) from error
+
     def end(self, partition: int) -> int:
         self._check(partition)
         with self._reading:
@@ -189,6 +198,11 @@ class SqliteJournal:
         (last,) = connection.execute(f"SELECT max(offset) FROM partition_{partition}").fetchone()
         return 0 if last is None else int(last) + 1
 
+    @staticmethod
+    def _first(connection: sqlite3.Connection, partition: int) -> int:
+        (first,) = connection.execute(f"SELECT min(offset) FROM partition_{partition}").fetchone()
+        return 0 if first is None else int(first)
+
     def _explain(self, partition: int, offset: int) -> None:
         """Nothing was found at this offset: that is the end, or something is wrong."""
         end = self._end(self._reader, partition)
@@ -196,9 +210,8 @@ class SqliteJournal:
             raise LogLost(f"{self.path}: partition {partition} ends at offset {end}, there is no offset {offset}")
         sql = f"SELECT 1 FROM partition_{partition} WHERE offset = ?"
         if offset < end and self._reader.execute(sql, (offset,)).fetchone() is None:  # it may have come just now
-            (first,) = self._reader.execute(f"SELECT min(offset) FROM partition_{partition}").fetchone()
-            if first > offset:
-                raise LogLost(f"{self.path}: partition {partition} begins at offset {first}, {offset} is gone")
+            if (first := self._first(self._reader, partition)) > offset:
+                raise LogCut(partition, first)
             raise self._damaged(f"partition {partition} has no record at offset {offset}, but later ones")
 
     def _damaged(self, what: str) -> JournalDamaged:

@@ -47,6 +47,8 @@ class Timings:
     """How long an append waits for a producer while there is none; it is refused then."""
     watch: float = 1.0
     """Between two looks at the topic's id."""
+    front: float = 10.0
+    """Between two looks at where the topic's partitions begin."""
     lag: float = 3.0
     """How long a record that is known to stand in the log may take to come."""
 
@@ -117,6 +119,10 @@ class Reader(Protocol):
 
     def ends(self, timeout: float) -> dict[int, int]:
         """The end of every partition of the topic now."""
+        ...
+
+    def begins(self, timeout: float) -> dict[int, int]:
+        """The first offset of every partition of the topic now."""
         ...
 
     def close(self) -> None: ...

@@ -2,13 +2,14 @@
 
 Appends are ``infra.kafka.appending``, reading is ``infra.kafka.reading``; here they meet, with what is known of the
 ends: an offset that was answered to an append or to ``end`` is waited for by ``read``. The topic's id is compared at
-the start, now and then, and when something does not fit.
+the start, now and then, and when something does not fit. Where its partitions begin is asked now and then too.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 
 from consumers.journal import (
     RECORD_LIMIT,
@@ -19,6 +20,7 @@ from consumers.journal import (
     JournalRecord,
     JournalUnavailable,
     LogChanged,
+    LogCut,
     LogLost,
 )
 from infra.kafka.appending import Appending, changed
@@ -73,6 +75,10 @@ class KafkaJournal:
         """Where a read found no record, and where it found the next offset that may have one, per partition."""
         self._awaited: dict[int, tuple[int, float]] = {}
         """The offset that ``ready`` found not to have come yet, and since when, per partition."""
+        self._begins: dict[int, int] = {}
+        """Where each partition begins, as it was at the last look; empty until somebody asks."""
+        self._front_at = 0.0
+        """When to look at that again, by the monotonic clock."""
         self._opening = threading.Lock()
         self._tail: Tail | None = None
         self._asker = Asker(client.topic, lambda: client.reader(self.partitions, 0.01), timings)
@@ -137,6 +143,13 @@ class KafkaJournal:
             if window is not None and window.start <= offset < window.next and not window.read(offset, 1):
                 return window.next
         return offset
+
+    def begin(self, partition: int) -> int:
+        self._check(partition)
+        self._go_on()
+        if not self._begins:
+            self._look_at_front()
+        return self._begins[partition]
 
     def end(self, partition: int) -> int:
         self._check(partition)
@@ -255,7 +268,14 @@ class KafkaJournal:
         """Records from before the window's ``start``; [] if there is none up to there."""
         first = offset
         while offset < start:
-            records, offset = self._asker.read(partition, offset, limit)
+            try:
+                records, offset = self._asker.read(partition, offset, limit)
+            except LogLost as lost:
+                with suppress(JournalUnavailable):
+                    self._look_at_front()
+                if offset < (begin := self._begins.get(partition, 0)):
+                    raise LogCut(partition, begin) from lost
+                raise
             if records:
                 return records
             self._holes[partition] = (first, offset)
@@ -288,6 +308,14 @@ class KafkaJournal:
             )
         else:
             self._missed = 0
+            if self._begins and time.monotonic() >= self._front_at:
+                with suppress(JournalUnavailable):
+                    self._look_at_front()
+
+    def _look_at_front(self) -> None:
+        """Look where the partitions begin. JournalUnavailable."""
+        self._begins = self._asker.begins()
+        self._front_at = time.monotonic() + self._timings.front
 
     def _stop(self, why: JournalError) -> None:
         self._stopped = why

@@ -10,7 +10,7 @@ from warnings import catch_warnings, filterwarnings
 with catch_warnings():
     filterwarnings("ignore", message=r"(read|open)_text is deprecated", category=DeprecationWarning)
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import ConfigResource, ConfigResourceType
+    from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
     from kafka.errors import (
         CorruptRecordError,
         IllegalStateError,
@@ -61,6 +61,7 @@ __all__ = [
     "LogTruncationError",
     "MessageSizeTooLargeError",
     "OffsetOutOfRangeError",
+    "OffsetSpec",
     "TopicAlreadyExistsError",
     "TopicPartition",
 ]

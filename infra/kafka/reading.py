@@ -89,6 +89,10 @@ class Asker:
         """The end of every partition now."""
         return self._ask(lambda reader, timeout: reader.ends(timeout))
 
+    def begins(self) -> dict[int, int]:
+        """The first offset of every partition now."""
+        return self._ask(lambda reader, timeout: reader.begins(timeout))
+
     def read(self, partition: int, offset: int, limit: int) -> tuple[list[JournalRecord], int]:
         """Records from an offset that is below the end, and where to read on. No records: there are none up to there.
         LogLost, JournalUnavailable, JournalDamaged."""

@@ -6,7 +6,7 @@ thrown away, nothing is taken back, the log's time is the broker's. ``docs/refer
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from consumers.journal import RECORD_LIMIT, JournalMismatch, JournalUnavailable
 from infra.journals.kafka import connection
@@ -17,7 +17,9 @@ from infra.kafka.python import (
     ConfigResourceType,
     KafkaAdminClient,
     KafkaError,
+    OffsetSpec,
     TopicAlreadyExistsError,
+    TopicPartition,
 )
 
 PARTITIONS: Final = 12
@@ -126,6 +128,8 @@ class Topics:
             findings.append(_compared(name, "partitions", str(want), str(count), "use the journal as it was made"))
             findings += self._replicas(name, topic)
             findings += self._settings(name, min(len(part["replica_nodes"]) for part in topic["partitions"]))
+            if name in self.complete:
+                findings.append(self._front(name, count))
         return findings
 
     # ---- what other topics have otherwise ----------------------------------------------------------------------------
@@ -134,6 +138,14 @@ class Topics:
     def names(self) -> list[str]:
         """The topics that this is about."""
         return [self.at.control, self.at.journal]
+
+    @property
+    def complete(self) -> list[str]:
+        """Those of them that must have every record from their first one on."""
+        return self.names
+
+    restore: ClassVar = "stop every engine, keep local state, and restore the topic from a copy that begins at offset 0"
+    """What to do where records are missing at the beginning."""
 
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
         """Every setting of a topic that has so many replicas."""
@@ -199,6 +211,18 @@ class Topics:
             set_it = f"kafka-configs --alter --topic {name} --add-config {key}={value}"
             findings.append(_compared(name, key, value, value if larger else has, set_it, shown=has))
         return findings
+
+    def _front(self, name: str, partitions: int) -> Finding:
+        places = [TopicPartition(name, partition) for partition in range(partitions)]
+        try:
+            begins = self._admin.list_partition_offsets(
+                dict.fromkeys(places, OffsetSpec.EARLIEST), timeout_ms=_PATIENCE
+            )
+        except KafkaError as error:
+            raise _unavailable(self.at, error) from error
+        cut = [f"{of.partition} at {at.offset}" for of, at in sorted(begins.items()) if at.offset > 0]
+        found = f"partition {', '.join(cut)}" if cut else "0"
+        return _compared(name, "first offset", "0", found, self.restore)
 
 
 class OneTopic(Topics):

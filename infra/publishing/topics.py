@@ -27,6 +27,13 @@ class PublicTopics(Topics):
     def names(self) -> list[str]:
         return [topic_name(self.at.prefix, kind) for kind in (*(topic.kind for topic in TOPICS), PUBLISHED)]
 
+    @property
+    def complete(self) -> list[str]:
+        """What consumers read from the beginning, and what nobody may miss: all but the publisher's progress."""
+        return [name for name in self.names if name != topic_name(self.at.prefix, PUBLISHED)]
+
+    restore = "see that nothing deletes more; whoever reads from the beginning misses what was deleted"
+
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
         return public_settings(self.at.prefix, name, replicas)
 

@@ -16,6 +16,7 @@ class SealedFirst:
         self.read = journal.read
         self.ready = journal.ready
         self.behind_hole = journal.behind_hole
+        self.begin = journal.begin
         self.end = journal.end
         self.wait = journal.wait
         self.close = journal.close

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 
 from infra.journals.kafka import open_kafka_journal
 from infra.journals.librdkafka import open_librdkafka_journal
@@ -36,6 +36,12 @@ def make_topic(servers: str, name: str, partitions: int, replicas: int = 1, **se
     with admin(servers) as asking:
         asking.create_topics({name: made | {"configs": wanted_settings(replicas) | more}}, timeout_ms=30_000)
         asking.wait_for_topics([name], timeout_ms=30_000)
+
+
+def cut_front(servers: str, topic: str, partition: int, begin: int) -> None:
+    """Delete the records before this offset, as `kafka-delete-records` does."""
+    with admin(servers) as asking:
+        asking.delete_records({TopicPartition(topic, partition): begin}, timeout_ms=30_000)
 
 
 def open_journal(

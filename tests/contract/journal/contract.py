@@ -26,6 +26,10 @@ class Topic(Protocol):
         """A handle on it, as another process would have."""
         ...
 
+    def cut_front(self, partition: int, begin: int) -> None:
+        """Delete the records before the offset ``begin``, as no journal's owner should."""
+        ...
+
 
 def done(future: Future[Appended]) -> Appended:
     return future.result(SOON)
@@ -63,7 +67,7 @@ class JournalContract:
     def test_a_new_topic_is_empty_and_has_the_partitions_it_was_made_with(self, journal: Journal) -> None:
         assert journal.partitions == self.PARTITIONS
         for partition in range(self.PARTITIONS):
-            assert journal.end(partition) == 0
+            assert (journal.begin(partition), journal.end(partition)) == (0, 0)
             assert journal.read(partition, 0, 10) == []
 
     def test_what_was_appended_is_read_back_byte_for_byte_with_the_logs_own_time(
@@ -124,11 +128,29 @@ class JournalContract:
             with pytest.raises(LogLost):
                 journal.ready(0, offset, 10)
 
+    def test_a_log_whose_front_was_cut_says_where_it_begins_and_does_not_read_before_it(self, topic: Topic) -> None:
+        journal = topic.open()
+        for value in (b"one", b"two", b"three"):
+            done(journal.append(1, b"", value))
+        assert journal.begin(1) == 0
+        topic.cut_front(1, 2)
+        until = time.monotonic() + SOON
+        while journal.begin(1) == 0:  # who has the log open looks from time to time
+            assert time.monotonic() < until, "it was never noticed"
+            time.sleep(0.01)
+        assert [journal.begin(partition) for partition in range(3)] == [0, 2, 0]
+        another = topic.open()
+        assert [another.begin(partition) for partition in range(3)] == [0, 2, 0]
+        assert (another.end(1), [each.value for each in another.read(1, 2, 10)]) == (3, [b"three"])
+        with pytest.raises(LogLost):
+            another.read(1, 0, 10)
+
     @pytest.mark.parametrize("partition", [-1, PARTITIONS])
     def test_a_partition_that_is_not_there_is_a_mistake_of_the_caller(self, journal: Journal, partition: int) -> None:
         for call in (
             lambda: journal.append(partition, b"", b""),
             lambda: journal.read(partition, 0, 1),
+            lambda: journal.begin(partition),
             lambda: journal.end(partition),
             lambda: journal.wait(partition, 0, 0),
         ):

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from infra.kafka import reading
+from infra.kafka.client import Timings
 from infra.kafka.journal import KafkaJournal
 from tests.broker.fixtures import GROUP, Kafka
-from tests.broker.topics import CLIENTS, new_topic, open_journal
+from tests.broker.topics import CLIENTS, cut_front, new_topic, open_journal
 from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back
 from tests.integration.kafka.waiting import soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+QUICK_TO_LOOK = Timings(front=0.2)
 
 
 class KafkaTopic:
@@ -32,9 +35,12 @@ class KafkaTopic:
         return (now + 1) * 1000 - 1
 
     def open(self) -> KafkaJournal:
-        handle = open_journal(self.client, self.servers, self.name, JournalContract.PARTITIONS)
+        handle = open_journal(self.client, self.servers, self.name, JournalContract.PARTITIONS, QUICK_TO_LOOK)
         self.handles.append(handle)
         return handle
+
+    def cut_front(self, partition: int, begin: int) -> None:
+        cut_front(self.servers, self.name, partition, begin)
 
 
 @pytest.fixture(params=CLIENTS)

@@ -21,6 +21,9 @@ class MemoryTopic:
     def open(self) -> MemoryJournal:
         return self.log.journal("a process")
 
+    def cut_front(self, partition: int, begin: int) -> None:
+        self.log.cut_front(partition, begin)
+
 
 class TestMemoryJournal(JournalContract):
     @pytest.fixture

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +41,10 @@ class SqliteTopic:
         handle = open_sqlite_journal(self.path, JournalContract.PARTITIONS, synchronous="OFF", clock=self.clock)
         self.handles.append(handle)
         return handle
+
+    def cut_front(self, partition: int, begin: int) -> None:
+        with closing(sqlite3.connect(self.path)) as file, file:
+            file.execute(f"DELETE FROM partition_{partition} WHERE offset < ?", (begin,))
 
 
 @pytest.fixture

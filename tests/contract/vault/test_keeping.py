@@ -119,7 +119,7 @@ def test_texts_are_durable_before_the_record_that_points_to_them(place: Place, v
     class Looks:
         """The journal behind: at each append it looks at what another connection to the vault sees."""
 
-        read, end, wait, close = log.read, log.end, log.wait, log.close
+        read, begin, end, wait, close = log.read, log.begin, log.end, log.wait, log.close
         identity, partitions, record_limit = log.identity, log.partitions, log.record_limit
         behind_hole, ready, silence = log.behind_hole, log.ready, log.silence
 

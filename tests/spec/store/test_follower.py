@@ -9,7 +9,7 @@ import pytest
 
 from consumers.admission import Admitted, Rejected
 from consumers.follower import Follower, FormatTooNew
-from consumers.journal import JournalMismatch, JournalRecord, LogChanged, LogLost
+from consumers.journal import JournalMismatch, JournalRecord, LogChanged, LogCut, LogLost
 from consumers.local_state import LocalState, LocalStateUnavailable
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import open_sqlite_journal
@@ -278,3 +278,52 @@ def test_local_state_of_an_embedded_journal_that_was_made_anew_stops(tmp_path: P
         Follower(anew, 0, state).start()
     anew.close()
     state.close()
+
+
+def test_a_log_whose_front_was_cut_stops_the_partition_while_it_is_followed_and_at_the_next_start(
+    log: MemoryLog,
+) -> None:
+    chain = Chain("s")
+    for name in "ABC":
+        write(log, chain.next(name))
+    follower, listening = followed(log)
+    follower.start()
+    assert follower.advance() == 3
+    log.cut_front(0, 2)
+    for _ in range(2):
+        with pytest.raises(LogCut, match="partition 0: the log begins at offset 2") as cut:
+            follower.advance()
+    assert follower.stopped is cut.value
+
+    again = Follower(log.journal(), 0, follower.state)
+    with pytest.raises(LogCut, match="keep local state"):
+        again.start()
+    assert [each.ordinal for each in again.commits_of("s")] == [0, 1, 2], "what it has can still be read"
+
+    reader = Follower(log.journal(), 0, follower.state, appends=False)
+    reader.start()
+    assert reader.advance() == 0, "who only reads goes on"
+
+    log.cut_front(0, 3)
+    for state in (follower.state, memory_local_state(0, 1)):
+        with pytest.raises(LogCut):
+            Follower(log.journal(), 0, state).start()
+    with pytest.raises(LogCut):
+        Follower(log.journal(), 0, memory_local_state(0, 1), appends=False).start()
+    log.cut_front(0, 0)
+    restored = Follower(log.journal(), 0, follower.state)
+    restored.start()
+    assert restored.advance() == 0
+    assert len(listening.told) == 3
+
+
+def test_of_a_log_that_is_cut_and_another_one_it_is_said_that_it_is_another(log: MemoryLog) -> None:
+    write(log, Chain("s").next("A"))
+    write(log, Chain("t").next("A"))
+    follower, _ = followed(log)
+    follower.start()
+    follower.advance()
+    log.cut_front(0, 1)
+    log.records[0][1] = log.records[0][1]._replace(value=record(Chain("u").next("A")).value)
+    with pytest.raises(LogChanged):
+        Follower(log.journal(), 0, follower.state).start()

@@ -36,6 +36,9 @@ class Reading:
     def ends(self, timeout: float) -> dict[int, int]:
         raise AssertionError("a tail does not ask")
 
+    def begins(self, timeout: float) -> dict[int, int]:
+        raise AssertionError("a tail does not ask")
+
     def close(self) -> None:
         self.at = {}
 
