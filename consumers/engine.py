@@ -94,6 +94,8 @@ class Engine:
         self.stopped: dict[int, Exception] = {}
         """Partitions that are followed no longer: the log lost or changed what was acknowledged, or local state is
         damaged (a restart makes it anew)."""
+        self._began: dict[int, int] = {}
+        """Where the log of each partition ended when the engine started."""
 
         self._writer = Writer(
             journal, name, ports.new_id, self._commit_at, wake=ports.wake, commits_in_flight=self.limits.in_flight
@@ -284,6 +286,21 @@ class Engine:
         """Whether a partition is followed, to where its log ended when it was taken up. From any thread."""
         return partition in self.followers and partition not in self._partitions.arrivals
 
+    def unknown(self, partition: int) -> tuple[str, str] | None:
+        """Why an order that is not found here may exist all the same: a reason and a sentence. None: it does not, as
+        far as the log could be followed. From any thread."""
+        stopped, trouble = self.stopped.get(partition), self.trouble.get(partition)
+        if stopped is not None:
+            return "partition-stopped", str(stopped)
+        if trouble is not None:
+            return "journal-unavailable", trouble
+        follower = self.followers.get(partition)
+        if follower is None or partition in self._partitions.arrivals:
+            return "not-followed", not_followed(partition).message
+        if follower.next_offset < self._began.get(partition, 0):
+            return "not-caught-up", f"partition {partition} is not read to its end yet; ask again"
+        return None
+
     @property
     def in_flight(self) -> int:
         """Commands taken and not yet answered."""
@@ -299,6 +316,7 @@ class Engine:
         """Compare local state with the log. A partition where they disagree is stopped, the others go on."""
         for partition, follower in self.followers.items():
             try:
+                self._began[partition] = self._journal.end(partition)
                 follower.start()
             except _UNREADABLE as wrong:
                 self._failed(partition, wrong)

@@ -88,6 +88,8 @@ class Projecting:
         self.views = views
         self.trouble: str | None = None
         """Why the views stand still at the moment, or for good."""
+        self._filling = True
+        """Whether the views have not yet all that the log had when this began, or a partition was taken up."""
         self._engine = engine
         self._states = dict(states)
         self._control = _Control(control)
@@ -118,6 +120,7 @@ class Projecting:
         def begin() -> None:
             self._states[follower.partition] = state
             self._projectors[follower.partition] = self._projector(state, follower)
+            self._filling = True
 
         self.loop.between(begin)
 
@@ -157,6 +160,13 @@ class Projecting:
     def positions(self) -> dict[int, int]:
         """Per partition the position of the next event that the views do not have."""
         return dict(self._positions)
+
+    @property
+    def lacking(self) -> str | None:
+        """Why rows may be missing that the log had when this process began; None if none are. From any thread."""
+        if self.trouble is not None:
+            return self.trouble
+        return "the views are still being filled from the log; ask again" if self._filling else None
 
     def has(self, wanted: Mapping[int, int], timeout: float) -> bool:
         """Wait until the views have every event below these positions, by partition; whether they have."""
@@ -210,6 +220,8 @@ class Projecting:
             for partition, projector in self._projectors.items():  # they come and go between two steps only
                 moved = self._advance(partition, projector) or moved
             self.trouble = None
+            if self._filling and not moved:
+                self._filling = self._is_behind()
         except PositionMoved:
             return True
         except (ViewsUnavailable, LocalStateUnavailable, JournalError) as later:
@@ -222,6 +234,11 @@ class Projecting:
         if moved:
             self._idle = False
         return moved
+
+    def _is_behind(self) -> bool:
+        """Whether a partition is not followed to where its log was, or the views have not all that is followed."""
+        unknown = any(self._engine.unknown(partition) is not None for partition in self._projectors)
+        return unknown or any(projector.behind for projector in self._projectors.values())
 
     def _stand_still(self, why: str) -> None:
         self.trouble = why

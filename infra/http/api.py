@@ -114,8 +114,9 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         """The order that the path names, if the caller may see it, and whether it may be stale."""
         marketplace = request.path_params["marketplace"]
         caller: Caller = doorkeeper.admit(request, marketplace)
-        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
-        seen = await reads.order(marketplace, request.path_params["order_id"], as_of)
+        order_id = request.path_params["order_id"]
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)), f"{marketplace}/{order_id}")
+        seen = await reads.order(marketplace, order_id, as_of)
         if seen is None or not caller.sees(seen.order):
             raise not_found()
         return seen, stale

@@ -65,6 +65,21 @@ class Listing:
             await asyncio.sleep(LOOK)
         return False
 
+    def judge(self, *, found: bool) -> bool:
+        """Whether what was ``found`` may lack rows, since the views are not yet as far as the log was, or stand still.
+        503 where nothing was found for that reason: an empty list would say that there is nothing."""
+        lacking = self._lacking()
+        if lacking is not None and not found:
+            raise unavailable("views-behind", f"nothing was found, and the views may lack it: {lacking}")
+        return lacking is not None
+
+    def _lacking(self) -> str | None:
+        engine = self._app.engine
+        for partition in tuple(engine.followers):
+            if (unknown := engine.unknown(partition)) is not None:
+                return unknown[1]
+        return None if self._app.views is None else self._app.views.lacking
+
     async def page(self, of: OrderFilter, after: str | None, limit: int = PAGE) -> Page:
         """A page of orders, newest first."""
         return await self.ask(lambda reading: reading.orders(of, after, limit))
@@ -81,6 +96,7 @@ class Listing:
             status=_status(query.get("status")),
         )
         page = await self.page(of, query.get("after"), _limit(query.get("limit")))
+        stale = self.judge(found=bool(page.rows)) or stale
         now = self._app.clock()
         body: dict[str, Any] = {"orders": [summary(row, now) for row in page.rows], "next": page.next}
         headers = {"Cache-Control": "no-store"}

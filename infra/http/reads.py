@@ -53,6 +53,14 @@ def partition_here(engine: Engine, stream: str) -> int:
     return partition
 
 
+def check_absent(engine: Engine, partition: int) -> None:
+    """An order was not found: 503 unless the log is read far enough to know that there is none."""
+    unknown = engine.unknown(partition)
+    if unknown is not None:
+        why, said = unknown
+        raise unavailable(why, f"whether there is such an order is not known here: {said}")
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """An order as read: its state, the hash of its last commit, and why this release cannot go on with it, if so."""
@@ -85,11 +93,13 @@ class Reads:
         silence = self._app.journal.silence
         return int(silence) if silence > SILENT else None
 
-    async def is_stale(self, token: Mapping[int, int]) -> bool:
-        """Wait until the positions of a token are followed; True if they are not in time, or the log is silent.
+    async def is_stale(self, token: Mapping[int, int], stream: str) -> bool:
+        """Wait until the positions of a token are followed; True if they are not in time, the log is silent, or the
+        stream's partition is not read to where the log ended when this process began.
 
         A partition that another process follows has nothing in what is read here."""
         engine = self._app.engine
+        partition = engine.partition(stream)
 
         def followed() -> bool:
             for partition, position in token.items():
@@ -107,10 +117,11 @@ class Reads:
             if asyncio.get_running_loop().time() > until:
                 return True
             await asyncio.sleep(LOOK)
-        return self.age() is not None
+        return self.age() is not None or (engine.follows(partition) and engine.unknown(partition) is not None)
 
     async def order(self, marketplace: str, order_id: str, as_of: Instant | None = None) -> Seen | None:
-        """The order as recorded; with ``as_of`` as it stood then, deadlines before it reached. None: there is none."""
+        """The order as recorded; with ``as_of`` as it stood then, deadlines before it reached. None: there is none.
+        503 where it is not found and may be there."""
         stream = f"{marketplace}/{order_id}"
 
         def look(engine: Engine) -> Seen | None:
@@ -121,6 +132,7 @@ class Reads:
                 folded = engine.orders.as_of(partition, stream, as_of)
             order = folded.order
             if order is None or not order.exists:
+                check_absent(engine, partition)
                 return None
             closed_at = engine.imports.closed_as_of(partition, marketplace, as_of, self._app.clock())
             if as_of is not None and folded.stuck is None:
@@ -154,7 +166,8 @@ class Reads:
         return self._app.engine.control.book
 
     async def preview(self, command: Command) -> Preview | None:
-        """What the command would do now; None if there is no such order. BadInput as ``decide`` raises it."""
+        """What the command would do now; None if there is no such order, 503 if it is not found and may be there.
+        BadInput as ``decide`` raises it."""
         stream = command.stream
         now = self._app.clock()
 
@@ -162,6 +175,7 @@ class Reads:
             partition = partition_here(engine, stream)
             order = engine.orders.get(partition, stream).order
             if order is None or not order.exists:
+                check_absent(engine, partition)
                 return None
             market = self._app.market(command.marketplace)
             closed_at = engine.imports.closed_at(partition, command.marketplace)

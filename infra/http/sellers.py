@@ -32,6 +32,7 @@ class Sellers:
             raise _no_seller()
         stale = await self._listing.is_stale(read_token(request.headers.get(POSITION)))
         newest = await self._listing.ask(lambda views: views.newest_order_of_seller(marketplace, seller))
+        stale = self._listing.judge(found=newest is not None) or stale
         if newest is None:
             raise _no_seller()
         seen = await self._reads.order(marketplace, newest["order_id"])

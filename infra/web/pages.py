@@ -61,6 +61,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     async def home(request: Request) -> Response:
         doorkeeper.admit(request, None)
         names = await marketplaces()
+        listing.judge(found=bool(names))
         if len(names) == 1:
             return RedirectResponse(f"/o/{names[0]}", 303)
         return page("home.html", marketplaces=names, marketplace=None)
@@ -75,6 +76,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         status = query.get("status") if query.get("status") in words.STATUS else None
         after = query.get("after")
         found = await listing.ask(lambda reading: search(reading, marketplace, q, status, after))
+        stale = listing.judge(found=bool(found.page.rows)) or stale
         now, zone = app.clock(), app.market(marketplace).timezone
         return page(
             "orders.html",
@@ -91,7 +93,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         params = request.path_params
         marketplace = params["marketplace"]
         caller = doorkeeper.admit(request, marketplace)
-        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
+        stream = f"{marketplace}/{params['order_id']}"
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
         as_of: Instant | None = instant_of(request, "as_of")
         seen = await reads.order(marketplace, params["order_id"], as_of)
         if seen is None or not caller.sees(seen.order):
@@ -117,7 +120,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         params = request.path_params
         marketplace = params["marketplace"]
         caller = doorkeeper.admit(request, marketplace)
-        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
+        stream = f"{marketplace}/{params['order_id']}"
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
         as_of: Instant | None = instant_of(request, "as_of")
         seen = await reads.order(marketplace, params["order_id"], as_of)
         if seen is None or not caller.sees(seen.order):
@@ -138,7 +142,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         params = request.path_params
         marketplace = params["marketplace"]
         caller = doorkeeper.admit(request, marketplace)
-        stale = await reads.is_stale(read_token(request.headers.get(POSITION)))
+        stream = f"{marketplace}/{params['order_id']}"
+        stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
         seen = await reads.order(marketplace, params["order_id"])
         if seen is None or not caller.sees(seen.order):
             raise not_found()

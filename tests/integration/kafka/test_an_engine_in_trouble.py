@@ -1,22 +1,27 @@
 """What an engine answers while brokers are gone, and after the log lost what it had acknowledged (DESIGN 3.4)."""
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from consumers.journal import JournalMismatch, JournalUnavailable
+from consumers.journal import JournalMismatch, JournalUnavailable, LogCut
 from consumers.outcomes import Outcome
 from domain.commands import parse_command
 from infra.app import App, open_app
 from infra.examining import examine
+from infra.kafka.client import Timings
+from infra.reading import open_reader
 from infra.settings import Settings, load_settings
 from tests.broker.local import LocalCluster
-from tests.broker.topics import admin, make_topic
+from tests.broker.topics import admin, cut_front, make_topic
+from tests.integration.http.asking import Http
 from tests.integration.kafka.orders import commands
 from tests.integration.kafka.waiting import SOON, soon
 
@@ -32,6 +37,16 @@ def settings_of(one: LocalCluster, directory: Path, **more: Any) -> Settings:
     return load_settings(
         journal=f"kafka://{one.servers}/shop?partitions=1", directory=str(directory), append_within=3.0, **more
     )
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Http]:
+    with open_app(settings) as app:
+        http = Http(app)
+        try:
+            yield http
+        finally:
+            http.close()
 
 
 def work(app: App, orders: int, name: str = "a") -> list[Outcome]:
@@ -95,6 +110,69 @@ def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: Loc
             assert "the log lost what was acknowledged" in outcome.message
     wrong = [finding for finding in examine(settings) if finding.state == "wrong"]
     assert any("ends at offset" in finding.said for finding in wrong), wrong
+
+
+def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_start(
+    one: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Settings, "timings", Timings(front=0.2))
+    settings = settings_of(one, tmp_path)
+    with open_app(settings, views=False) as app:
+        work(app, 5)
+        cut_front(one.servers, "shop.journal", 0, 3)
+        answers: list[Outcome] = []
+
+        def stopped() -> bool:
+            answers.append(ask(app, len(answers)))
+            return answers[-1].kind == "unavailable"
+
+        soon(stopped)
+        assert {outcome.kind for outcome in answers} <= {"accepted", "unknown", "unavailable"}
+        assert answers[-1].rule == "partition-stopped"
+        assert "the log begins at offset 3" in answers[-1].message
+        soon(lambda: "following" in app.watch.trouble)
+        assert not app.ask(lambda engine: engine.caught_up)
+        assert app.ask(lambda engine: engine.orders.get(0, "acme/PO-1").order) is not None, "what is known is read"
+        soon(lambda: ask(app, 900).kind == "unavailable")
+    assert capsys.readouterr().err.count("the log begins at offset 3") == 1
+    with open_app(settings, views=False) as app:
+        assert ask(app, 1000).rule == "partition-stopped"
+    assert "the log begins at offset 3" in capsys.readouterr().err
+    findings = {finding.part: finding for finding in examine(settings) if finding.state == "wrong"}
+    assert findings.keys() >= {"shop.journal", "journal", "local state 0"}
+    for finding in findings.values():
+        assert "offset" in finding.said
+        assert "keep local state" in finding.do
+    with open_reader(settings) as reader:
+        assert reader.folded("acme/PO-1").order is not None
+    assert "read from local state, which has what the log lacks" in capsys.readouterr().err
+
+
+def test_a_process_that_has_not_seen_the_front_of_a_cut_log_says_of_no_order_that_it_is_not_there(
+    one: LocalCluster, tmp_path: Path
+) -> None:
+    settings = settings_of(one, tmp_path)
+    with open_app(settings) as app:
+        work(app, 5)
+        assert app.views is not None
+        assert app.views.catch_up(SOON)
+        cut_front(one.servers, "shop.journal", 0, app.journal.end(0) - 1)
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "views.sqlite").unlink()
+    with serving(settings) as http:
+        for path in ("/v1/acme/orders/PO-1", "/v1/acme/orders/PO-1/eligibility", "/o/acme/PO-1"):
+            answer = http.get(path)
+            assert (answer.status_code, "Retry-After" in answer.headers) == (503, True), path
+            assert "the log begins at offset" in answer.text
+        for path in ("/v1/acme/orders", "/v1/acme/orders?po=PO-1", "/v1/acme/sellers/s-1/dashboard", "/", "/o/acme"):
+            answer = http.get(path)
+            assert answer.status_code == 503, (path, answer.text)
+        ready = http.get("/readyz")
+        assert (ready.status_code, "the log begins at offset" in ready.text) == (503, True)
+    with pytest.raises(LogCut):
+        open_reader(settings)
+    with pytest.raises(LogCut):
+        open_app(settings_of(one, tmp_path / "another machine"), views=False)
 
 
 def test_topics_that_were_made_anew_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""While a process cannot know of an order, it does not say that there is none: 503, or `stale` beside what is known."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.engine import Engine
+from consumers.follower import Follower
+from consumers.projector import Projector
+from tests.integration.http.asking import SELLER, Http, placing, served
+from tests.integration.kafka.waiting import soon
+
+ABOUT_THE_ORDER = (
+    "/v1/acme/orders/PO-1",
+    "/v1/acme/orders/PO-1/history",
+    "/v1/acme/orders/PO-1/eligibility",
+    "/o/acme/PO-1",
+)
+LISTS = (
+    "/v1/acme/orders",
+    "/v1/acme/orders?po=PO-1",
+    "/v1/acme/sellers/s-3/dashboard",
+    "/",
+    "/o/acme",
+    "/o/acme?q=PO-1",
+)
+NOWHERE = ("/v1/acme/orders/PO-404", "/v1/acme/sellers/s-404/dashboard", "/o/acme/PO-404")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with one order."""
+    with served(tmp_path) as http:
+        assert http.post("/v1/acme/orders", placing("PO-1"), "p").status_code == 201
+    return tmp_path
+
+
+@pytest.fixture
+def hold_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., threading.Event]]:
+    """Has ``advance`` of these objects of a class do nothing until the event is set."""
+    made: list[threading.Event] = []
+
+    def hold(of: Any, which: Callable[[Any], bool]) -> threading.Event:
+        event = threading.Event()
+        made.append(event)
+        really = of.advance
+
+        def advance(self: Any, *args: Any, **named: Any) -> int:
+            moved: int = really(self, *args, **named) if event.is_set() or not which(self) else 0
+            return moved
+
+        monkeypatch.setattr(of, "advance", advance)
+        return event
+
+    yield hold
+    for event in made:
+        event.set()
+
+
+def codes(http: Http, paths: tuple[str, ...]) -> dict[str, int]:
+    return {path: http.get(path).status_code for path in paths}
+
+
+def all_of(code: int, paths: tuple[str, ...]) -> dict[str, int]:
+    return dict.fromkeys(paths, code)
+
+
+def is_complete(http: Http) -> bool:
+    answer = http.get("/v1/acme/orders")
+    return answer.status_code == 200 and "stale" not in answer.json()
+
+
+def test_while_the_log_is_not_yet_read_an_order_is_not_said_to_be_missing(store: Path, hold_up: Any) -> None:
+    for path in (store / "journal" / "state").glob("*/journal-*"):
+        path.unlink()
+    go_on = hold_up(Follower, lambda follower: isinstance(follower._listener, Engine))
+    with served(store) as http:
+        assert codes(http, ABOUT_THE_ORDER + NOWHERE) == all_of(503, ABOUT_THE_ORDER + NOWHERE)
+        assert "not-caught-up" in http.get("/v1/acme/orders/PO-1").text
+        go_on.set()
+        soon(lambda: http.get("/readyz").status_code == 200)
+        soon(lambda: codes(http, ABOUT_THE_ORDER) == all_of(200, ABOUT_THE_ORDER))
+        soon(lambda: codes(http, NOWHERE) == all_of(404, NOWHERE))
+
+
+def test_while_views_are_rebuilt_an_empty_list_is_not_given(store: Path, hold_up: Any) -> None:
+    for path in store.rglob("views.sqlite*"):
+        path.unlink()
+    go_on = hold_up(Projector, lambda projector: projector.log == "journal")
+    with served(store) as http:
+        assert codes(http, LISTS) == all_of(503, LISTS)
+        assert "views-behind" in http.get("/v1/acme/orders").text
+        assert codes(http, ABOUT_THE_ORDER) == all_of(200, ABOUT_THE_ORDER), "orders are read from the log"
+        go_on.set()
+        soon(lambda: is_complete(http))
+        assert codes(http, LISTS[:3]) == all_of(200, LISTS[:3])
+        assert http.get("/v1/acme/orders?po=PO-404").json()["orders"] == []
+        assert codes(http, NOWHERE) == all_of(404, NOWHERE)
+
+
+def test_of_views_that_stand_still_what_is_there_is_stale_and_what_is_not_is_unknown(store: Path) -> None:
+    with served(store) as http:
+        soon(lambda: is_complete(http))
+        assert http.app.views is not None
+        http.app.views._stand_still("they were made from another history")
+        listed = http.get("/v1/acme/orders")
+        assert (listed.status_code, listed.json()["stale"], listed.headers["Rescind-Stale"]) == (200, True, "true")
+        assert http.get("/v1/acme/sellers/s-3/dashboard").json()["stale"] is True
+        for path in ("/v1/acme/orders?po=PO-404", "/v1/acme/sellers/s-404/dashboard", "/o/acme?q=PO-404"):
+            assert http.get(path).status_code == 503, path
+
+
+def test_of_a_partition_that_has_stopped_what_is_there_is_stale_and_what_is_not_is_unknown(store: Path) -> None:
+    with served(store) as http:
+        soon(lambda: is_complete(http))
+        engine = http.app.engine
+        http.app.ask(lambda engine: engine.stopped.update({0: ValueError("the log lost what was acknowledged")}))
+        assert engine.unknown(0) == ("partition-stopped", "the log lost what was acknowledged")
+        answer = http.get("/v1/acme/orders/PO-1")
+        assert (answer.status_code, answer.json()["stale"], answer.headers["Rescind-Stale"]) == (200, True, "true")
+        assert codes(http, NOWHERE) == all_of(503, NOWHERE)
+        assert http.get("/v1/acme/orders").json()["stale"] is True
+        assert http.get("/v1/acme/orders?po=PO-404").status_code == 503
+        cancel = {"command": "CancelLines", "actor": SELLER, "lines": [1], "reason": "out_of_stock"}
+        assert http.post("/v1/acme/orders/PO-404/cancellations/preview", cancel, "k").status_code == 503
