@@ -1,4 +1,4 @@
-"""`rescind replay`: the views made anew from the journal, or compared with it row by row."""
+"""`rescind replay`: rebuilds the views from the journal, or compares them with it row by row."""
 
 import sys
 from contextlib import ExitStack
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--check", is_flag=True, help="Change nothing: compare the live views with the journal; exit 1 if they differ."
+    "--check",
+    is_flag=True,
+    help="Change nothing: judge the journal, and compare the views with it; exit 1 if anything differs.",
 )
 @as_json
 @stored
 def replay(settings: "Settings", check: bool, as_json: bool) -> int:
     """Rebuild every view from the journal; readers see the old rows until the new ones are in their place."""
     from consumers.views import ViewsDamaged
-    from infra.replaying import run_replay
+    from infra.replaying import KEEP, run_replay
     from infra.views.kept import ViewsOfAnotherRelease
 
     try:
@@ -34,13 +36,25 @@ def replay(settings: "Settings", check: bool, as_json: bool) -> int:
         if check:
             raise No(str(found)) from None
         raise
-    if report.another_log is not None:
-        raise No(f"{report.another_log}: make the views anew with `rescind replay`, or name others with --views")
+    if not as_json and report.wrong:
+        raise No(f"the journal is not what it was: {'; '.join(report.wrong)}. {KEEP}")
+    if not as_json and report.another_log is not None:
+        raise No(f"{report.another_log}: rebuild them with `rescind replay`, or name others with --views")
     if as_json:
         print_json(
             {
                 "checked" if check else "rebuilt": True,
                 "clean": report.clean,
+                "journal_clean": not report.wrong,
+                "wrong": report.wrong,
+                "notes": report.notes,
+                "local_state": report.local_state,
+                "another_log": report.another_log,
+                "records": report.records,
+                "partitions": report.partitions,
+                "admitted": report.admitted,
+                "compared": report.compared,
+                "behind": report.behind,
                 "commits": report.commits,
                 "events": report.events,
                 "seconds": round(report.seconds, 3),
@@ -52,13 +66,17 @@ def replay(settings: "Settings", check: bool, as_json: bool) -> int:
         )
     else:
         _print(report, check)
-    return 0 if report.clean else EXIT_NO
+    return 0 if report.clean and not (check and report.local_state) else EXIT_NO
 
 
 def _print(report: "Report", check: bool) -> None:
     out = console()
     rate = report.events / report.seconds if report.seconds else 0
-    done = "compared" if check else "rebuilt"
+    partitions = "1 partition" if report.partitions == 1 else f"{report.partitions} partitions"
+    out.print(
+        f"read {report.records:,} records of {partitions} and of the control log, admitted {report.admitted:,} commits"
+    )
+    done = f"compared {report.compared} tables" if check else "rebuilt"
     out.print(
         f"{done} from {report.commits:,} commits, {report.events:,} events, in {report.seconds:.1f} s ({rate:,.0f}/s)"
     )
@@ -67,12 +85,22 @@ def _print(report: "Report", check: bool) -> None:
         out.print(f"[red]{report.parked} orders are parked (table dead_letters): their events could not be told[/]")
     if not check:
         return
+    for said in (*report.notes, *report.local_state):
+        out.print(f"[red]{plain(said)}[/]")
+    if report.behind:
+        out.print(f"the views are {report.behind:,} commits behind the log; these were not compared")
     if report.clean:
-        out.print("[green]clean: the views are what the journal says[/]")
+        out.print("[green]clean: the journal fits its hashes, and the views are what it says[/]")
         return
     for difference in report.differences[:20]:
         out.print(plain(str(difference)))
-    out.print(f"[red]{report.differing:,} differences[/]: `rescind replay` makes the views anew")
+    if report.notes or not report.confirmed:
+        advice = "no local state confirms the journal, so compare it with a copy before you rebuild the views from it"
+        if report.confirmed:
+            advice = "compare the journal with a copy before you rebuild the views from it"
+    else:
+        advice = "the journal is clean, `rescind replay` rebuilds the views"
+    out.print(f"[red]{report.differing:,} differences[/]: {advice}")
 
 
 def _bar(stack: ExitStack) -> "Progress | None":
@@ -81,5 +109,5 @@ def _bar(stack: ExitStack) -> "Progress | None":
     from rich.progress import Progress
 
     bar = stack.enter_context(Progress(console=console(stderr=True), transient=True))
-    task = bar.add_task("commits", total=None)
+    task = bar.add_task("records, then commits", total=None)
     return lambda done, total: bar.update(task, completed=done, total=total)

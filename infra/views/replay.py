@@ -5,15 +5,18 @@ tables goes on from where the new ones are.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from consumers.projector import Part, Projector, ViewsOfAnotherLog
+from consumers.projector import Part, Projector
+from consumers.views import Log
 from infra.views.kept import KeptViews, Snapshot
 from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table
 
+Positions = Mapping[tuple[Log, int], tuple[int, str]]
+"""Per log and partition how many commits views have, and the hash of the last one."""
 Progress = Callable[[int, int], None]
 """Called now and then with the commits done so far and the commits there are."""
 
@@ -47,8 +50,23 @@ class Difference:
 
 @dataclass(slots=True)
 class Report:
-    """What a replay came to. ``rows``: of each table, as made anew. ``parked``: orders that could not be told."""
+    """What a replay did and found. ``rows``: of each table, as rebuilt. ``parked``: orders that could not be told.
 
+    ``records`` were read of so many ``partitions`` of the journal and of the control log, and so many commits were
+    ``admitted``; ``commits`` of them were projected, up to where the views are.
+    """
+
+    records: int = 0
+    partitions: int = 0
+    admitted: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """Why the journal is not what it was. The views were not compared then, unless they are what says so."""
+    notes: list[str] = field(default_factory=list)
+    """What is odd about the journal, and can have a harmless reason."""
+    local_state: list[str] = field(default_factory=list)
+    """Where local state differs from the journal, and the journal is right."""
+    confirmed: bool = False
+    """Whether local state has the very commits that the journal has, as far as the views go: it was not changed."""
     commits: int = 0
     events: int = 0
     seconds: float = 0.0
@@ -61,12 +79,14 @@ class Report:
     """Commits that the log has and the live views do not (yet): they were not compared."""
     another_log: str | None = None
     """The live views are not of this log at all, and why: nothing was compared."""
+    compared: int = 0
+    """Tables that were compared."""
     swapped: bool = False
 
     @property
     def clean(self) -> bool:
-        """Whether the live views are what the log says."""
-        return not self.differing and self.another_log is None
+        """Whether the journal is unchanged, as far as its own bytes say, and the live views are what it says."""
+        return not (self.wrong or self.differing or self.another_log is not None)
 
 
 def replay(views: KeptViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
@@ -88,40 +108,58 @@ def replay(views: KeptViews, parts: Sequence[Part], progress: Progress | None = 
 
 
 def check(views: KeptViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
-    """Make every view anew as of where the live ones are, and compare row by row. Nothing is changed."""
-    began = time.monotonic()
+    """Rebuild every view as of where the live ones are, and compare row by row. Nothing is changed."""
     with views.snapshot() as live:
-        until = {(log, partition): ordinal for log, partition, ordinal, *_ in _all(live, POSITIONS)}
-        side = views.side()
-        try:
-            upto = [(part, int(until.get((part.log, part.partition), 0) or 0)) for part in parts]
-            another = _of_another_log(views, upto)
-            if another is not None:
-                return Report(another_log=another, seconds=time.monotonic() - began)
-            report = _fill(side, upto, progress)
-            report.behind = sum(max(0, part.source.next_ordinal - ordinal) for part, ordinal in upto)
-            with side.snapshot() as anew:
-                for table in COMPARED:
-                    _compare(report, table, live, anew)
-        finally:
-            side.discard()
+        return compare(views, live, parts, progress)
+
+
+def compare(views: KeptViews, live: Snapshot, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+    """Compare a snapshot of the views, which is older than what was read of the log: nobody who writes is waited for,
+    and what was projected meanwhile is no difference."""
+    began = time.monotonic()
+    positions = positions_in(live)
+    another = of_another_log(positions, parts)
+    if another is not None:
+        return Report(another_log=another, seconds=time.monotonic() - began)
+    upto = [(part, positions.get((part.log, part.partition), (0, ""))[0]) for part in parts]
+    side = views.side()
+    try:
+        report = _fill(side, upto, progress)
+        report.behind = sum(max(0, part.source.next_ordinal - ordinal) for part, ordinal in upto)
+        with side.snapshot() as anew:
+            for table in COMPARED:
+                _compare(report, table, live, anew)
+                report.compared += 1
+    finally:
+        side.discard()
     report.seconds = time.monotonic() - began
     return report
 
 
-def _of_another_log(views: KeptViews, upto: Sequence[tuple[Part, int]]) -> str | None:
-    if not any(ordinal for _, ordinal in upto) and any(part.source.next_ordinal for part, _ in upto):
+def positions_in(live: Snapshot) -> Positions:
+    """How far the views of a snapshot are."""
+    found: dict[tuple[Log, int], tuple[int, str]] = {}
+    for log, partition, ordinal, _, last, *_ in _all(live, POSITIONS):
+        assert isinstance(partition, int)
+        assert isinstance(ordinal, int)
+        found["control" if log == "control" else "journal", partition] = ordinal, str(last)
+    return found
+
+
+def of_another_log(positions: Positions, parts: Sequence[Part]) -> str | None:
+    """Why views with these positions cannot have been made from these parts; None if they can."""
+    if not any(ordinal for ordinal, _ in positions.values()) and any(part.source.next_ordinal for part in parts):
         return "the views are empty and the log is not"
-    for part, ordinal in upto:
+    for part in parts:
+        ordinal, hashed = positions.get((part.log, part.partition), (0, ""))
         if ordinal > part.source.next_ordinal:
             return (
                 f"the views have {ordinal} commits of partition {part.partition} of the {part.log} log, "
                 f"which itself has {part.source.next_ordinal}"
             )
-        try:
-            Projector(part.log, part.partition, part.source, views).check()
-        except ViewsOfAnotherLog as other:
-            return str(other)
+        last = part.source.commit_at(ordinal - 1) if ordinal else None
+        if last is not None and last.hash.hex() != hashed:
+            return f"the views were made from another history of partition {part.partition} of the {part.log} log"
     return None
 
 

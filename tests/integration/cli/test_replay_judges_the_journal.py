@@ -1,0 +1,199 @@
+"""`rescind replay` reads the journal itself: each way of changing it is found, and no view is rebuilt from it."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+from schemas.record import decode_record, encode_record
+from tests.integration.cli.driving import Store, lives
+
+Rows = list[tuple[int, int, int, bytes]]
+"""Offset, append time, checksum and value of every record."""
+
+
+@pytest.fixture
+def kept(store: Store) -> Store:
+    """A store of 30 orders, with several records each."""
+    rows = list(lives(0, 30))
+    for part in (rows[::3], rows[1::3], rows[2::3]):
+        store.take(part, check=None)
+    return store
+
+
+def signed(offset: int, appended_at: int, value: bytes) -> tuple[int, int, int, bytes]:
+    """A record with the checksum that belongs to it."""
+    return offset, appended_at, crc32(value), value
+
+
+def renumbered(rows: Rows) -> Rows:
+    return [signed(offset, appended_at, value) for offset, (_, appended_at, _, value) in enumerate(rows)]
+
+
+def flipped(value: bytes, at: int) -> bytes:
+    return value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
+
+
+def in_a_commit(rows: Rows, which: int) -> Rows:
+    """A bit of one event's body is changed, and the record's checksum with it."""
+    offset, appended_at, _, value = rows[which]
+    record = decode_record(value)
+    commits = list(record.commits)
+    at = commits[0].rindex(b"A-1") if b"A-1" in commits[0] else len(commits[0]) - 3
+    commits[0] = flipped(commits[0], at + 2)
+    rows[which] = signed(offset, appended_at, encode_record(record.writer, commits))
+    return rows
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that somebody did to the journal, and what is said of it where local state is there."""
+
+    make: Callable[[Rows], Rows]
+    said: str
+    found_alone: bool = True
+    """Whether the journal's own bytes, or the views, say so where no local state is there."""
+
+
+def without(rows: Rows, which: int) -> Rows:
+    return [row for at, row in enumerate(rows) if at != which]
+
+
+def swapped(rows: Rows, one: int, other: int) -> Rows:
+    rows[one], rows[other] = rows[other], rows[one]
+    return renumbered(rows)
+
+
+CHANGES = {
+    "a bit of a record": Change(
+        lambda rows: [(*rows[0][:3], flipped(rows[0][3], 50)), *rows[1:]], "record at offset 0 of partition 0 has a"
+    ),
+    "a bit of a commit": Change(lambda rows: in_a_commit(rows, 1), "Local state is right"),
+    "an event of the last record": Change(
+        lambda rows: in_a_commit(rows, -1), "and the log has no such commit. The log lost or changed it"
+    ),
+    "a record that is none": Change(
+        lambda rows: [*rows[:2], signed(2, rows[2][1], b"rubbish"), *rows[3:]], "partition 0, offset 2"
+    ),
+    "a record removed": Change(lambda rows: without(rows, 2), "has no record at offset 2"),
+    "a record removed and the rest moved up": Change(
+        lambda rows: renumbered(without(rows, 2)), "partition 0, offset 2: local state 0 has the commit"
+    ),
+    "two records swapped": Change(lambda rows: swapped(rows, 1, 2), "partition 0, offset 1: local state 0 has the"),
+    "a record inserted": Change(
+        lambda rows: renumbered([*rows[:2], rows[0], *rows[2:]]), "and the log has it at offset 3", found_alone=False
+    ),
+    "an append time": Change(
+        lambda rows: [*rows[:2], (rows[2][0], rows[2][1] + 1, *rows[2][2:]), *rows[3:]],
+        "partition 0, offset 2: local state 0 has the commit",
+        found_alone=False,
+    ),
+    "the front": Change(lambda rows: rows[2:], "the log begins at offset 2"),
+    "the tail": Change(lambda rows: rows[:-1], "and the log has no such commit. The log lost or changed it"),
+}
+
+
+def change(store: Store, make: Callable[[Rows], Rows]) -> None:
+    with closing(sqlite3.connect(store.journal / "journal.sqlite")) as database, database:
+        rows = database.execute("SELECT offset, appended_at, crc, value FROM partition_0 ORDER BY offset").fetchall()
+        assert len(rows) > 5
+        database.execute("DELETE FROM partition_0")
+        database.executemany("INSERT INTO partition_0 VALUES (?, ?, ?, ?)", make(list(rows)))
+
+
+def tables(store: Store) -> list[str]:
+    with closing(sqlite3.connect(store.views)) as database:
+        return list(database.iterdump())
+
+
+def test_what_a_check_says_is_what_it_did(kept: Store) -> None:
+    with closing(sqlite3.connect(kept.journal / "journal.sqlite")) as database:
+        (records,) = database.execute("SELECT count(*) FROM partition_0").fetchone()
+    with closing(sqlite3.connect(kept.journal / "control.sqlite")) as database:
+        (policies,) = database.execute("SELECT count(*) FROM partition_0").fetchone()
+    with closing(sqlite3.connect(kept.journal / "state" / "0" / "journal-0.sqlite")) as database:
+        (commits,) = database.execute("SELECT next_ordinal FROM progress").fetchone()
+    said = kept.rescind("replay", "--check").out
+    checked = kept.rescind("replay", "--check", "--json").json
+    assert (checked["clean"], checked["journal_clean"], checked["local_state"]) == (True, True, [])
+    assert checked["records"] == records + policies
+    assert checked["admitted"] == checked["commits"] > commits
+    assert (
+        f"read {records + policies:,} records of 1 partition and of the control log, admitted {checked['admitted']:,} "
+        "commits"
+    ) in said
+    assert f"compared {checked['compared']} tables from {checked['commits']:,} commits" in said
+    assert "clean: the journal fits its hashes, and the views are what it says" in said
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_journal_that_was_changed_is_found_and_nothing_is_rebuilt_from_it(kept: Store, what: str) -> None:
+    before = tables(kept)
+    change(kept, CHANGES[what].make)
+
+    checked = kept.rescind("replay", "--check", check=1)
+    assert CHANGES[what].said in checked.err
+    assert "Stop every engine and keep everything" in checked.err
+    assert "rescind replay" not in checked.out + checked.err
+    found = kept.rescind("replay", "--check", "--json", check=1).json
+    assert (found["clean"], found["journal_clean"]) == (False, False)
+    refused = kept.rescind("replay", check=3)
+    assert "The views were left as they are" in refused.err
+    assert tables(kept) == before
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_where_no_local_state_is_left_nobody_is_advised_to_rebuild(kept: Store, what: str) -> None:
+    change(kept, CHANGES[what].make)
+    shutil.rmtree(kept.journal / "state")
+    checked = kept.rescind("replay", "--check", check=1 if CHANGES[what].found_alone else None)
+    assert "`rescind replay`" not in checked.out + checked.err
+    assert not (kept.journal / "state").exists(), "local state was neither trusted nor made"
+
+
+@pytest.mark.parametrize("column", ["data", "hash"])
+def test_local_state_that_was_changed_is_told_from_a_journal_that_was(kept: Store, column: str) -> None:
+    path = kept.journal / "state" / "0" / "journal-0.sqlite"
+    with closing(sqlite3.connect(path)) as database, database:
+        [(ordinal, bytes_)] = database.execute(
+            f"SELECT ordinal, {column} FROM commits WHERE ordinal IN (SELECT previous FROM commits) LIMIT 1"
+        )
+        database.execute(f"UPDATE commits SET {column} = ? WHERE ordinal = ?", (flipped(bytes_, 20), ordinal))
+    checked = kept.rescind("replay", "--check", check=1)
+    assert "The log is right" in checked.out
+    assert "move its directory aside" in checked.out
+    assert kept.rescind("replay", "--check", "--json", check=1).json["journal_clean"]
+    assert "The log is right" in kept.rescind("replay").err, "it rebuilds, from the journal"
+    state: Path = kept.journal / "state" / "0"
+    state.rename(kept.place / "aside")
+    assert kept.rescind("replay", "--check").code == 0
+
+
+def test_views_that_are_of_a_longer_journal_are_kept(kept: Store) -> None:
+    """An older copy of the journal was put in its place, and local state is gone, as after any restore."""
+    older = kept.place / "older.sqlite"
+    with closing(sqlite3.connect(kept.journal / "journal.sqlite")) as journal, closing(sqlite3.connect(older)) as copy:
+        journal.backup(copy)
+    kept.take(lives(100, 5))
+    before = tables(kept)
+    for path in kept.journal.glob("journal.sqlite*"):
+        path.unlink()
+    older.rename(kept.journal / "journal.sqlite")
+    shutil.rmtree(kept.journal / "state")
+    checked = kept.rescind("replay", "--check", check=1)
+    assert "no local state confirms what the journal has. Stop every engine and keep everything" in checked.err
+    assert "The views were left as they are" in kept.rescind("replay", check=3).err
+    assert tables(kept) == before
+
+
+def test_an_order_that_was_changed_by_hand_is_repaired_from_a_clean_journal(kept: Store) -> None:
+    with closing(sqlite3.connect(kept.views)) as database, database:
+        database.execute("UPDATE orders SET total_minor = 1")
+    assert "the journal is clean, `rescind replay` rebuilds the views" in kept.rescind("replay", "--check", check=1).out
+    kept.rescind("replay")
+    assert kept.rescind("replay", "--check", "--json").json["clean"]
