@@ -11,7 +11,7 @@ import pytest
 from consumers.projector import Projector
 from consumers.views import PositionMoved
 from infra.views.kept import KeptViews
-from infra.views.replay import MOST_SHOWN, Difference, check, replay
+from infra.views.replay import MOST_SHOWN, Difference, check, compare, replay
 from projections.tables import BOOKKEEPING, ORDERS, TABLES
 from tests.contract.views.conftest import Open
 from tests.contract.views.filled import history, parts, project
@@ -100,6 +100,23 @@ def test_a_check_compares_as_of_where_the_views_are(views: KeptViews) -> None:
 
     assert report.clean
     assert report.behind == 2
+
+
+def test_what_is_projected_after_the_snapshot_is_no_difference_and_what_was_wrong_before_is_one(
+    place: Place, views: KeptViews, open_views: Open
+) -> None:
+    made = history()
+    project(made, views)
+    place.execute("UPDATE orders SET paid_minor = 1 WHERE order_id = 'PO-4'")
+    with open_views().snapshot() as live:
+        made.place("PO-99")
+        made.say("CancelLines", "PO-4", actor="seller", reason="out_of_stock")
+        project(made, views)
+        report = compare(views, live, parts(made))
+    assert (report.another_log, report.behind) == (None, 2)
+    assert [(each.table, each.key, each.column) for each in report.differences] == [
+        ("orders", ("acme", "PO-4"), "paid_minor")
+    ]
 
 
 def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: KeptViews) -> None:
