@@ -1,6 +1,7 @@
 """Health: whether the process is alive, and whether it can be given work (DESIGN.md 9)."""
 
 import asyncio
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -41,7 +42,14 @@ def router(app: App) -> APIRouter:
                 waits = "; ".join(dict(app.sharing.attending.trouble).values()) or "partitions are being taken up"
                 return unavailable("not-caught-up", waits).response()
         troubled = app.watch.trouble
-        beside = {"erasing": app.erasing, "notices": app.notifying, "views": app.views, "commands": app.commanding}
+        beside: dict[str, Any] = {
+            "erasing": app.erasing,
+            "notices": app.notifying,
+            "views": app.views,
+            "commands": app.commanding,
+        }
+        if app.publishing is not None:
+            beside["public topics"] = app.publishing.fronts
         troubled |= {name: of.trouble for name, of in beside.items() if of is not None and of.trouble is not None}
         return json_response({"status": "ready"} | ({"trouble": troubled} if troubled else {}))
 

@@ -29,6 +29,7 @@ from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
 from infra.places import state_file
 from infra.projecting import Shared
+from infra.publishing.fronts import Fronts
 from infra.publishing.public_log import KafkaPublicLog
 from infra.publishing.reading import Patience, read_key, read_published
 from infra.publishing.registry import Registry
@@ -89,6 +90,8 @@ class Publishing:
         self._loops: dict[int, Loop] = {}
         self._said: dict[int, str] = {}
         self._on_broken: Callable[[], None] = lambda: None
+        self.fronts = Fronts(at.prefix, journal.partitions, connection(at.servers, security), self._patience)
+        """Looks whether records were deleted from the public topics."""
         self.publishers: dict[int, PartitionPublisher] = {
             partition: self._publisher(partition, source) for partition, source in sources.items()
         }
@@ -142,6 +145,7 @@ class Publishing:
     def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
         """Start the threads."""
         self._on_broken = on_broken
+        self.fronts.start()
         for partition in self.publishers:
             self._start(partition)
 
@@ -153,6 +157,7 @@ class Publishing:
 
     def close(self) -> None:
         """End after what is under way."""
+        self.fronts.stop()
         for loop in self._loops.values():
             loop.end()
         until = time.monotonic() + looping.PATIENCE

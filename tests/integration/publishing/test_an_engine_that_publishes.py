@@ -9,11 +9,14 @@ from consumers.journal import JournalError
 from consumers.outcomes import Outcome
 from domain.commands import parse_command
 from infra.app import App, open_app
+from infra.examining import examine
+from infra.publishing import fronts
 from infra.settings import Settings, SettingsError, load_settings
 from schemas.framing import unframe
 from schemas.public.ids import contract_of
 from tests.broker.fixtures import GROUP, Kafka
-from tests.broker.topics import admin
+from tests.broker.topics import admin, cut_front
+from tests.integration.http.asking import Http
 from tests.integration.publishing.stage import read_topic, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
@@ -156,3 +159,28 @@ def test_a_journal_in_files_has_no_topics_beside_it(tmp_path: Path) -> None:
         open_app(settings, publish=True)
     with pytest.raises(SettingsError, match="publish"):
         load_settings(publish="everywhere")
+
+
+def test_a_public_topic_whose_front_is_cut_is_said_and_publishing_goes_on(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fronts.Fronts.__init__, "__defaults__", (0.2,))
+    with shop.open() as app:
+        http = Http(app)
+        shop.order(app, "PO-1")
+        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        assert "public topics" not in http.get("/readyz").json().get("trouble", {})
+        cut_front(shop.servers, f"{shop.prefix}.refunds", 0, 1)
+        soon(lambda: "public topics" in http.get("/readyz").json().get("trouble", {}))
+        said = http.get("/readyz").json()["trouble"]["public topics"]
+        assert f"{shop.prefix}.refunds, partition 0, begins at offset 1" in said
+        shop.order(app, "PO-2")
+        soon(lambda: shop.keys("restock") == ["acme/PO-1", "acme/PO-2"])
+        assert http.get("/readyz").status_code == 200
+        http.close()
+    assert capsys.readouterr().err.count("public records were deleted") == 1
+    found = [finding for finding in examine(shop.settings) if finding.state == "wrong"]
+    assert [(finding.part, finding.said) for finding in found] == [
+        (f"{shop.prefix}.refunds", "first offset is partition 0 at 1, wanted is 0")
+    ]
+    assert "misses what was deleted" in found[0].do

@@ -1,0 +1,68 @@
+"""Where the public topics begin: looked at from time to time, since records deleted there were perhaps never read.
+
+Publishing goes on: what is still to come has nothing to do with what was deleted, and refunds do not wait for it.
+"""
+
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from consumers.public_log import PublicLogUnavailable
+from infra.kafka.python import TopicPartition
+from infra.looping import Rhythm
+from infra.publishing.reading import Patience, opened_consumer, unavailable
+from schemas.public.topics import TOPICS, topic_name
+
+LOOK: Final = 10.0
+"""Seconds between two looks."""
+
+
+class Fronts:
+    """Looks where the public topics of a prefix begin. ``trouble`` says which of them were cut."""
+
+    def __init__(
+        self, prefix: str, partitions: int, connection: Mapping[str, Any], patience: Patience, look: float = LOOK
+    ) -> None:
+        self.trouble: str | None = None
+        """Which topics lack their first records, and what to do. From any thread."""
+        self._names = [topic_name(prefix, topic.kind) for topic in TOPICS]
+        self._partitions = partitions
+        self._connection = connection
+        self._patience = patience
+        self._rhythm = Rhythm("fronts of the public topics", self.look, look)
+
+    def start(self) -> None:
+        """Look from now on, in a thread of its own."""
+        self._rhythm.start()
+
+    def stop(self) -> None:
+        """Look no more. Waits for nothing."""
+        self._rhythm.stop()
+
+    def look(self) -> None:
+        """Look once, and say on standard error when a cut is found, and when it is gone. Whether the brokers answer is
+        said by whoever publishes."""
+        with suppress(PublicLogUnavailable):
+            before, self.trouble = self.trouble, self._cut()
+            if self.trouble != before and self.trouble is not None:
+                sys.stderr.write(f"rescind: public records were deleted: {self.trouble}\n")
+            elif self.trouble is None and before is not None:
+                sys.stderr.write("rescind: the public topics begin at offset 0 again\n")
+
+    def _cut(self) -> str | None:
+        places = [TopicPartition(name, partition) for name in self._names for partition in range(self._partitions)]
+        with unavailable(), opened_consumer(self._connection, self._patience) as consumer:
+            begins = consumer.beginning_offsets(places, timeout_ms=int(self._patience.ask * 1000))
+        return said_of({(of.topic, of.partition): begin for of, begin in begins.items() if begin > 0})
+
+
+def said_of(begins: Mapping[tuple[str, int], int]) -> str | None:
+    """What is to be said of topics whose partitions begin behind offset 0."""
+    if not begins:
+        return None
+    where = "; ".join(f"{name}, partition {p}, begins at offset {begin}" for (name, p), begin in sorted(begins.items()))
+    return (
+        f"{where}. Who had not read what was before misses it. Set retention.ms and retention.bytes of the topic to -1 "
+        "(`rescind topics check`). Publishing goes on; what was deleted is in the journal and in the views"
+    )
