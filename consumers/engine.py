@@ -286,14 +286,16 @@ class Engine:
         """Whether a partition is followed, to where its log ended when it was taken up. From any thread."""
         return partition in self.followers and partition not in self._partitions.arrivals
 
-    def unknown(self, partition: int) -> tuple[str, str] | None:
-        """Why an order that is not found here may exist all the same: a reason and a sentence. None: it does not, as
-        far as the log could be followed. From any thread."""
-        stopped, trouble = self.stopped.get(partition), self.trouble.get(partition)
-        if stopped is not None:
-            return "partition-stopped", str(stopped)
+    def unknown(self, partition: int | None) -> tuple[str, str] | None:
+        """Why what is not found in a partition (None: in the control log) may exist nevertheless: a reason and a
+        sentence. None: it does not exist, as far as the log could be followed. From any thread."""
+        trouble = self.trouble.get(partition)
+        if partition in self.stopped:
+            return "partition-stopped", str(self.stopped[partition])
         if trouble is not None:
             return "journal-unavailable", trouble
+        if partition is None:
+            return None
         follower = self.followers.get(partition)
         if follower is None or partition in self._partitions.arrivals:
             return "not-followed", not_followed(partition).message

@@ -150,6 +150,9 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         order = seen.order
         name = request.path_params["evidence_id"]
         data = evidence.evidence_named(await reads.history(order.marketplace, order.order_id), name)
+        if data is None:
+            reads.check_absent(order)
+            raise not_found("There is no such evidence here.", "no-such-evidence")
         content = await keeping.read(order.marketplace, order.order_id, name, data["sha256"])
         if content is None:
             raise not_found("Its file was never given here, or was erased with its subject.", "no-such-file")
@@ -162,6 +165,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         kept = seen.order.disputes if request.url.path.split("/")[-2] == "disputes" else seen.order.cases
         document = await matters.document(seen, caller, name) if name in kept else None
         if document is None:
+            reads.check_absent(seen.order)
             raise not_found("The order has none of this id.", "no-such-matter")
         return json_response(document, headers=_read_headers(seen, stale, reads.age()))
 

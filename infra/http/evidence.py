@@ -20,7 +20,7 @@ from domain.commands import AttachEvidence
 from domain.decisions.cases import LARGEST_FILE
 from infra.http.asked import media_type
 from infra.http.forms import Body
-from infra.http.problems import Problem, malformed, not_found, unavailable
+from infra.http.problems import Problem, malformed, unavailable
 from infra.http.strict_json import NotJson, read_json
 from infra.uploads import EXTENSIONS, NotThat, media_type_of
 
@@ -158,10 +158,10 @@ def download(evidence_id: str, media_type: str, content: bytes) -> Response:
     )
 
 
-def evidence_named(told: list[dict[str, Any]], evidence_id: str) -> dict[str, Any]:
-    """The data of the event that attached it; Problem 404 where none did."""
+def evidence_named(told: list[dict[str, Any]], evidence_id: str) -> dict[str, Any] | None:
+    """The data of the event that attached it; None where none did."""
     for each in told:
         data = each["data"]
         if each["event"] == "EvidenceAdded" and data is not None and data["evidence_id"] == evidence_id:
             return dict(data)
-    raise not_found("There is no such evidence here.", "no-such-evidence")
+    return None

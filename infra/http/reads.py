@@ -53,12 +53,13 @@ def partition_here(engine: Engine, stream: str) -> int:
     return partition
 
 
-def check_absent(engine: Engine, partition: int) -> None:
-    """An order was not found: 503 unless the log is read far enough to know that there is none."""
+def check_absent(engine: Engine, partition: int | None) -> None:
+    """Something was not found in a partition (None: in the control log): 503 unless the log is read far enough to know
+    that it is not there."""
     unknown = engine.unknown(partition)
     if unknown is not None:
         why, said = unknown
-        raise unavailable(why, f"whether there is such an order is not known here: {said}")
+        raise unavailable(why, f"it was not found, and whether it exists is not known here: {said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,15 @@ class Reads:
         market = self._app.market(seen.order.marketplace)
         order = without_lapsed(seen.order, seen.closed_at)
         return eligibility(order, self.book, market, max(now, order.recorded_at))
+
+    def check_absent(self, order: Order) -> None:
+        """Something was not found in this order: 503 unless all of its history is here."""
+        engine = self._app.engine
+        check_absent(engine, engine.partition(f"{order.marketplace}/{order.order_id}"))
+
+    def check_no_policy(self) -> None:
+        """A policy was not found: 503 unless the control log is read to its end."""
+        check_absent(self._app.engine, None)
 
     @property
     def book(self) -> PolicyBook:

@@ -75,6 +75,8 @@ class Receipts:
             letter = await asyncio.to_thread(notifying.book.letter_of, stream, wanted)
             if letter is None:
                 letter = await self._reads.ask(lambda engine: _derived(engine, stream, wanted))
+            if letter is None:
+                self._reads.check_absent(order)
             if letter is None or (caller.is_bound and letter.first.audience != caller.kind):
                 raise not_found("The order has no such notice.", "no-such-notice")
             fresh = await asyncio.to_thread(send_again, notifying.book, letter, key)

@@ -149,6 +149,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             raise not_found()
         document = await matters.document(seen, caller, params["matter_id"])
         if document is None:
+            reads.check_absent(seen.order)
             raise not_found("The order has no dispute and no case of this id.", "no-such-matter")
         now, zone = app.clock(), seen.order.terms.calendar.timezone
         return page(
@@ -174,6 +175,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         name, version = params["policy_id"], params["version"]
         document = reads.book.named(f"{name}@{version}") if version.isascii() and version.isdigit() else None
         if document is None:
+            reads.check_no_policy()
             raise not_found("No such policy has been published here.", "no-such-policy")
         said: dict[str, Any] = json.loads(document.document)
         return page(

@@ -9,6 +9,7 @@ import pytest
 
 from consumers.engine import Engine
 from consumers.follower import Follower
+from consumers.journal import JournalUnavailable
 from consumers.projector import Projector
 from tests.integration.http.asking import SELLER, Http, placing, served
 from tests.integration.kafka.waiting import soon
@@ -28,6 +29,13 @@ LISTS = (
     "/o/acme?q=PO-1",
 )
 NOWHERE = ("/v1/acme/orders/PO-404", "/v1/acme/sellers/s-404/dashboard", "/o/acme/PO-404")
+
+PARTS = (
+    "/v1/acme/orders/PO-1/disputes/d-1",
+    "/v1/acme/orders/PO-1/cases/c-1",
+    "/v1/acme/orders/PO-1/evidence/e-1",
+    "/d/acme/PO-1/d-1",
+)
 
 
 @pytest.fixture
@@ -122,7 +130,21 @@ def test_of_a_partition_that_has_stopped_what_is_there_is_stale_and_what_is_not_
         answer = http.get("/v1/acme/orders/PO-1")
         assert (answer.status_code, answer.json()["stale"], answer.headers["Rescind-Stale"]) == (200, True, "true")
         assert codes(http, NOWHERE) == all_of(503, NOWHERE)
+        assert codes(http, PARTS) == all_of(503, PARTS), "what happened to the order since is not known"
         assert http.get("/v1/acme/orders").json()["stale"] is True
         assert http.get("/v1/acme/orders?po=PO-404").status_code == 503
         cancel = {"command": "CancelLines", "actor": SELLER, "lines": [1], "reason": "out_of_stock"}
         assert http.post("/v1/acme/orders/PO-404/cancellations/preview", cancel, "k").status_code == 503
+
+
+def test_while_the_control_log_cannot_be_read_a_policy_is_not_said_to_be_missing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> bool:
+        raise JournalUnavailable("the control log cannot be read")
+
+    with served(store) as http:
+        assert http.get("/policies/never/1").status_code == 404
+        monkeypatch.setattr(http.app.engine.control, "step", away)
+        soon(lambda: http.get("/policies/never/1").status_code == 503)
+        assert "the control log cannot be read" in http.get("/policies/never/1").text
