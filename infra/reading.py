@@ -169,6 +169,9 @@ def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], 
     except (LocalStateUnavailable, OSError, sqlite3.OperationalError):
         slot.release()
         return _brought_up(journal, None, ends), None
+    except BaseException:
+        slot.release()
+        raise
 
 
 def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Follower] | None:

@@ -8,6 +8,7 @@ import pytest
 from domain.instants import parse_instant
 from domain.show import show
 from infra.reading import open_reader
+from infra.replaying import run_replay
 from infra.settings import load_settings
 from tests.golden.stores import NAMES, recorded, unpack
 from tests.golden.writing_stores import CASES
@@ -35,3 +36,16 @@ def test_every_order_of_an_earlier_release_says_what_it_said_then(name: str, tmp
             assert folded.order is not None
             assert said(row["show"], show(folded.order, folded.head, instant)) == row["show"], row["order"]
             assert said(row["history"], list(reader.history(row["order"]))) == row["history"], row["order"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_journal_of_an_earlier_release_is_judged_clean_and_views_are_rebuilt_from_it(
+    name: str, tmp_path: Path
+) -> None:
+    store = unpack(name, tmp_path)
+    settings = load_settings(str(CASES / "settings.toml"), journal=f"sqlite:///{store}")
+    rebuilt = run_replay(settings, check=False)
+    assert (rebuilt.wrong, rebuilt.notes, rebuilt.local_state, rebuilt.swapped) == ([], [], [], True)
+    checked = run_replay(settings, check=True)
+    assert (checked.clean, checked.behind, checked.differing) == (True, 0, 0)
+    assert checked.admitted == checked.commits > 300

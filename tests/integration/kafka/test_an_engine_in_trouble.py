@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from consumers.journal import JournalMismatch, JournalUnavailable, LogCut
+from consumers.journal import JournalMismatch, JournalUnavailable, LogChanged, LogCut
 from consumers.outcomes import Outcome
 from domain.commands import parse_command
 from infra.app import App, open_app
 from infra.examining import examine
 from infra.kafka.client import Timings
 from infra.reading import open_reader
+from infra.replaying import run_replay
 from infra.settings import Settings, load_settings
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin, cut_front, make_topic
@@ -156,7 +157,13 @@ def test_a_process_that_has_not_seen_the_front_of_a_cut_log_says_of_no_order_tha
         work(app, 5)
         assert app.views is not None
         assert app.views.catch_up(SOON)
+        checked = run_replay(settings, check=True)
+        assert (checked.clean, checked.confirmed, checked.records > 10) == (True, True, True)
         cut_front(one.servers, "shop.journal", 0, app.journal.end(0) - 1)
+    [wrong] = run_replay(settings, check=True).wrong
+    assert wrong.startswith("partition 0: the log begins at offset")
+    with pytest.raises(LogChanged, match="The views were left as they are"):
+        run_replay(settings, check=False)
     shutil.rmtree(tmp_path / "state")
     (tmp_path / "views.sqlite").unlink()
     with serving(settings) as http:
