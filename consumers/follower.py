@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from consumers.admission import Admission, Admitted, Head, Rejected, Stop
-from consumers.journal import Journal, JournalError, JournalMismatch, LogChanged, LogCut, LogLost
+from consumers.journal import Journal, JournalError, JournalMismatch, LogChanged, LogLost, front_cut
 from consumers.local_state import LocalState
 from schemas.commit import Commit, commit_hash
 from schemas.record import decode_record
@@ -199,7 +199,7 @@ class Follower:
     def _compare_front(self) -> None:
         begin = self._journal.begin(self.partition)
         if begin > (0 if self._appends else self.state.next_offset):
-            raise LogCut(self.partition, begin)
+            raise front_cut(self.partition, begin)
 
     def _hash_at(self, offset: int, index: int) -> bytes | None:
         """The hash of the commit at this place of the log, None if there is none."""

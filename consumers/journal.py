@@ -66,14 +66,14 @@ class LogLost(JournalError):
 class LogCut(LogLost):
     """The partition no longer begins at offset 0: its first records were deleted. Local state may still have them."""
 
-    def __init__(self, partition: int, begin: int) -> None:
-        super().__init__(
-            f"partition {partition}: the log begins at offset {begin}, the records before it were deleted. Stop every "
-            "engine, keep local state, see that nothing deletes more (retention, delete-records), and restore the log "
-            "from a copy. Nothing is decided on a log that is not complete"
-        )
-        self.partition = partition
-        self.begin = begin
+
+def front_cut(partition: int, begin: int) -> LogCut:
+    """The partition begins at this offset."""
+    return LogCut(
+        f"partition {partition}: the log begins at offset {begin}, the records before it were deleted. Stop every "
+        "engine, keep local state, see that nothing deletes more (retention, delete-records), and restore the log from "
+        "a copy. Nothing is decided on a log that is not complete"
+    )
 
 
 class LogChanged(JournalError):

@@ -4,7 +4,7 @@
 unchanged log never has: a commit whose parent is nowhere before it (an *orphan*), and append times that go back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,8 @@ from consumers.admission import Admission, Admitted, Heads, MemoryHeads, Rejecte
 from consumers.journal import Journal, JournalRecord
 from domain.instants import Instant
 from schemas.commit import ZERO_HASH
+from schemas.record import decode_record
+from schemas.wire import Malformed
 
 _PAGE: Final = 500
 """Records that are read at once."""
@@ -65,14 +67,16 @@ class Readmission:
                 self.orphans.append(Orphan(rejected.offset, rejected.index, part.stream, part.parent))
 
 
-def records_of(journal: Journal, partition: int, behind: int | None = None) -> Iterator[JournalRecord]:
-    """Every record of a partition from offset 0 on, those at ``behind`` and after left out (None: up to the end as it
-    is now).
+def records_of(
+    journal: Journal, partition: int, behind: int | None = None, *, first: int = 0
+) -> Iterator[JournalRecord]:
+    """Every record of a partition from offset ``first`` on, those at ``behind`` and after left out (None: up to the end
+    as it is now).
 
     LogLost where the front was cut off; what else reading the log raises.
     """
     end = journal.end(partition) if behind is None else behind
-    offset = 0
+    offset = first
     while offset < end:
         records = journal.read(partition, offset, _PAGE)
         if not records:
@@ -85,6 +89,14 @@ def records_of(journal: Journal, partition: int, behind: int | None = None) -> I
                 return
             yield record
         offset = records[-1].offset + 1
+
+
+def commits_in(record: JournalRecord) -> Sequence[bytes]:
+    """The bytes of the record's commits; none if the record is malformed."""
+    try:
+        return decode_record(record.value).commits
+    except Malformed:
+        return ()
 
 
 def readmit(readmission: Readmission, records: Iterator[JournalRecord]) -> Iterator[Verdict]:

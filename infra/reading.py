@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from consumers.follower import Follower
-from consumers.journal import Journal, JournalError, LogCut
+from consumers.journal import Journal, JournalError, front_cut
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.orders import Folded, Orders
 from domain.instants import Instant, format_instant
@@ -200,7 +200,7 @@ def _started(journal: Journal, partition: int, state: LocalState) -> Follower:
     follower = Follower(journal, partition, state, _Nobody(), appends=False)
     follower.start()
     if begin := journal.begin(partition):
-        cut = LogCut(partition, begin)
+        cut = front_cut(partition, begin)
         sys.stderr.write(f"rescind: read from local state, which has what the log lacks: {cut}\n")
     return follower
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from consumers.admission import Admitted, Rejected, Stop
 from consumers.follower import FormatTooNew
-from consumers.journal import Journal, JournalDamaged, LogChanged, LogCut, LogLost
+from consumers.journal import Journal, JournalDamaged, LogChanged, LogLost, front_cut
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.projector import Part
 from consumers.readmission import Orphan, Readmission, records_of
@@ -205,7 +205,7 @@ def _judge(
     readmission = Readmission(partition, journal.partitions, state)
     try:
         if begin := journal.begin(partition):
-            raise LogCut(partition, begin)
+            raise front_cut(partition, begin)
         for number, record in enumerate(records_of(journal, partition), 1):
             for verdict in readmission.take(record):
                 if isinstance(verdict, Stop):

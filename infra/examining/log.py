@@ -9,7 +9,7 @@ from consumers.admission import Admission, Admitted, MemoryHeads
 from consumers.control import ControlLog
 from consumers.follower import Follower
 from consumers.imports import LIST_STREAM, Imports
-from consumers.journal import Journal, JournalError, LogCut
+from consumers.journal import Journal, JournalError, front_cut
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from domain.instants import MINUTE
 from infra.examining.findings import Finding, Progress
@@ -61,7 +61,7 @@ def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Fin
     total, done, newest = sum(ends), 0, 0
     for partition in range(journal.partitions):
         if begin := journal.begin(partition):
-            yield Finding("journal", "wrong", str(LogCut(partition, begin)), _CUT)
+            yield Finding("journal", "wrong", str(front_cut(partition, begin)), _CUT)
             return
     for partition, end in enumerate(ends):
         offset = 0

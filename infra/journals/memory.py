@@ -19,8 +19,8 @@ from consumers.journal import (
     AppendRefused,
     AppendUnknown,
     JournalRecord,
-    LogCut,
     LogLost,
+    front_cut,
 )
 from domain.instants import Instant
 
@@ -208,7 +208,7 @@ class MemoryJournal:
         if not 0 <= offset <= len(records):
             raise LogLost(f"partition {partition} ends at offset {len(records)}, there is no offset {offset}")
         if offset < self.log.begins[partition]:
-            raise LogCut(partition, self.log.begins[partition])
+            raise front_cut(partition, self.log.begins[partition])
         return records[offset : offset + limit]
 
     def ready(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:

@@ -32,8 +32,8 @@ from consumers.journal import (
     JournalRecord,
     JournalUnavailable,
     LogChanged,
-    LogCut,
     LogLost,
+    front_cut,
 )
 from domain.instants import Instant
 from infra.sqlite_file import Wrong, why, wrong_with
@@ -211,7 +211,7 @@ class SqliteJournal:
         sql = f"SELECT 1 FROM partition_{partition} WHERE offset = ?"
         if offset < end and self._reader.execute(sql, (offset,)).fetchone() is None:  # it may have come just now
             if (first := self._first(self._reader, partition)) > offset:
-                raise LogCut(partition, first)
+                raise front_cut(partition, first)
             raise self._damaged(f"partition {partition} has no record at offset {offset}, but later ones")
 
     def _damaged(self, what: str) -> JournalDamaged:

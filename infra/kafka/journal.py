@@ -20,8 +20,8 @@ from consumers.journal import (
     JournalRecord,
     JournalUnavailable,
     LogChanged,
-    LogCut,
     LogLost,
+    front_cut,
 )
 from infra.kafka.appending import Appending, changed
 from infra.kafka.client import OVERHEAD, Client, Security, Timings
@@ -274,7 +274,7 @@ class KafkaJournal:
                 with suppress(JournalUnavailable):
                     self._look_at_front()
                 if offset < (begin := self._begins.get(partition, 0)):
-                    raise LogCut(partition, begin) from lost
+                    raise front_cut(partition, begin) from lost
                 raise
             if records:
                 return records
