@@ -195,8 +195,8 @@ def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Fo
 
 
 def _started(journal: Journal, partition: int, state: LocalState) -> Follower:
-    """A follower that goes on where local state is. Where the log's front was cut and local state has it, that is said
-    and read all the same."""
+    """A follower that goes on where local state is. A log whose front was cut is followed too where local state has
+    what was deleted; standard error says so."""
     follower = Follower(journal, partition, state, _Nobody(), appends=False)
     follower.start()
     if begin := journal.begin(partition):

@@ -125,6 +125,9 @@ def _positions(at: ViewsAt) -> Positions:
 class Judged:
     """Both logs as their own bytes have them."""
 
+    shared: bool = False
+    """Whether others than engines can append to the journal: a commit without a parent is then no proof of a change
+    where local state has every commit before it."""
     parts: list[Part] = field(default_factory=list)
     records: int = 0
     partitions: int = 0
@@ -132,7 +135,7 @@ class Judged:
     wrong: list[str] = field(default_factory=list)
     """Why the journal is not what it was: nothing may be rebuilt from it."""
     notes: list[str] = field(default_factory=list)
-    """Append times that go back."""
+    """Append times that go back, and what others wrote into a shared log."""
     local_state: list[str] = field(default_factory=list)
     """Where local state was changed, and the log is right."""
     confirmed: dict[int, int] = field(default_factory=dict)
@@ -166,7 +169,7 @@ def read_logs(settings: Settings, store: Store, progress: Progress | None) -> It
 
     FormatTooNew; JournalError where a log cannot be read now.
     """
-    judged = Judged()
+    judged = Judged(shared=settings.journal_at.kafka is not None)
     with ExitStack() as stack:
         nowhere = Path(stack.enter_context(TemporaryDirectory(prefix="rescind-replay-")))
         control = stack.enter_context(closing(store.control(create=False)))
@@ -226,9 +229,6 @@ def _judge(
     state.flush(journal.end(partition))
     state.write()
     judged.parts.append(Part(log, partition, state))
-    judged.wrong += [_describe(orphan, name) for orphan in readmission.orphans[:MOST_ORPHANS]]
-    if (more := len(readmission.orphans) - MOST_ORPHANS) > 0:
-        judged.wrong.append(f"{name}: the same of {more:,} more commits")
     if readmission.back_at is not None:
         judged.notes.append(
             f"{name}, offset {readmission.back_at}: it was appended before the record in front of it, by the log's own "
@@ -236,12 +236,24 @@ def _judge(
         )
     for slot in slots:
         slot.conclude(readmission.orphans, judged)
+    confirmed = max((slot.confirmed for slot in slots), default=0) if judged.shared else 0
+    strangers = [orphan for orphan in readmission.orphans if orphan.offset < confirmed]
+    judged.notes += _name_some(strangers, name)
+    judged.wrong += _name_some([orphan for orphan in readmission.orphans if orphan.offset >= confirmed], name)
+
+
+def _name_some(orphans: Sequence[Orphan], name: str) -> list[str]:
+    """A sentence for each of the first orphans, and one for the rest."""
+    named = [_describe(orphan, name) for orphan in orphans[:MOST_ORPHANS]]
+    more = len(orphans) - MOST_ORPHANS
+    return [*named, f"{name}: the same of {more:,} more commits"] if more > 0 else named
 
 
 def _describe(orphan: Orphan, name: str) -> str:
     return (
         f"{name}, offset {orphan.offset}: commit {orphan.index} there, on {orphan.stream}, follows the commit "
-        f"{orphan.parent.hex()}, which the log does not have: a record before it was changed, removed or moved"
+        f"{orphan.parent.hex()}, which the log does not have: a record before it was changed, removed or moved, "
+        "or somebody wrote it who had not read the log"
     )
 
 
@@ -282,6 +294,12 @@ class SlotState:
         self._other: tuple[Admitted, Admitted | None] | None = None
         """The first commit that is another, as local state has it and as the log does."""
         self._damaged = False
+        self._end = state.next_offset
+
+    @property
+    def confirmed(self) -> int:
+        """The offset before which local state has what the log has; 0 where they differ."""
+        return 0 if self._other is not None or self._damaged else self._end
 
     def compare(self, admitted: Admitted) -> None:
         """Compare the next commit that the log admits."""

@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Report:
-    """What a replay did and found. ``rows``: of each table, as rebuilt. ``parked``: orders that could not be told.
+    """What a replay did and found. ``rows``: of each table, as rebuilt. ``parked``: orders that could not be projected.
 
     ``records`` were read of so many ``partitions`` of the journal and of the control log, and so many commits were
     ``admitted``; ``commits`` of them were projected, up to where the views are.

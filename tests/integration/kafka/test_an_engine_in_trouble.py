@@ -25,6 +25,7 @@ from tests.broker.topics import admin, cut_front, make_topic
 from tests.integration.http.asking import Http
 from tests.integration.kafka.orders import commands
 from tests.integration.kafka.waiting import SOON, soon
+from tests.spec.store.making import Chain, record
 
 pytestmark = [pytest.mark.kafka]
 
@@ -180,6 +181,26 @@ def test_a_process_that_has_not_seen_the_front_of_a_cut_log_says_of_no_order_tha
         open_reader(settings)
     with pytest.raises(LogCut):
         open_app(settings_of(one, tmp_path / "another machine"), views=False)
+
+
+def test_what_a_stranger_wrote_into_a_shared_log_does_not_keep_anybody_from_rebuilding_views(
+    one: LocalCluster, tmp_path: Path
+) -> None:
+    settings = settings_of(one, tmp_path)
+    chain = Chain("acme/PO-stranger")
+    chain.next("A")
+    with open_app(settings) as app:
+        work(app, 3)
+        app.journal.append(0, b"", record(chain.next("B")).value).result(SOON)
+        work(app, 3, "b")
+        assert app.views is not None
+        assert app.views.catch_up(SOON)
+    for check in (True, False):
+        report = run_replay(settings, check=check)
+        assert (report.clean, len(report.notes), report.local_state) == (True, 1, [])
+        assert "on acme/PO-stranger, follows the commit" in report.notes[0]
+    shutil.rmtree(tmp_path / "state")
+    assert run_replay(settings, check=True).wrong == report.notes, "nothing says that it is a stranger's"
 
 
 def test_topics_that_were_made_anew_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:
