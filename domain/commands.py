@@ -398,6 +398,7 @@ class ApproveCancel(_Ruled):
     request_id: GivenId
     note: FreeText | None = None
     refund_now: StrictBool = False
+    confirmation: Label | None = None
 
 
 class DeclineCancel(_Ruled):
@@ -426,6 +427,7 @@ class TakeAlternative(Command):
     command: Literal["TakeAlternative"]
     request_id: GivenId | None = None
     kind: Offer | None = None
+    confirmation: Label | None = None
 
 
 class DeclineAlternatives(Command):
@@ -435,6 +437,7 @@ class DeclineAlternatives(Command):
     command: Literal["DeclineAlternatives"]
     request_id: GivenId | None = None
     kind: Offer | None = None
+    confirmation: Label | None = None
 
 
 # ---- fulfilment ------------------------------------------------------------------------------------------------
@@ -496,6 +499,7 @@ class ReviseShipBy(Command):
     WHO = _SELLER
     command: Literal["ReviseShipBy"]
     ship_by: InstantField
+    confirmation: Label | None = None
 
 
 class Deliver(_Outside):
@@ -662,6 +666,7 @@ class AcceptReturn(Command):
     command: Literal["AcceptReturn"]
     about: GivenId
     refund_now: StrictBool = False
+    confirmation: Label | None = None
 
 
 class DecideCase(_Ruled):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from consumers.orders import Folded
     from consumers.outcomes import Outcome
     from domain.commands import Command
+    from domain.preview import Preview
     from infra.reading import Reader
     from infra.settings import Settings
 
@@ -32,6 +33,7 @@ def run_cancel(
     as_json: bool,
 ) -> int:
     """Cancel, after showing what that does; the exit code. ``reader`` is closed before anything is written."""
+    from domain.preview import Confirmation
     from infra.app import open_app
     from infra.places import clock
 
@@ -40,19 +42,24 @@ def run_cancel(
         if folded.order is None or not folded.order.exists:
             raise No(f"there is no order {stream}: check marketplace and order id, or search with --po NUMBER")
         command = _command(folded, actor, lines, reason, rule, request_id, command_id)
-        if command.command_id not in folded.answered:
-            _preview(reader, folded, command, clock())
+        again = command.command_id in folded.answered
+        shown = None if again else previewed(reader, folded, command, clock())
     finally:
         reader.close()
-    if not yes and command_id is None:
-        if not sys.stdin.isatty():
-            raise Wrong("a cancellation cannot be undone: say --yes to carry it out without being asked")
-        click.confirm("A cancellation cannot be undone. Carry it out?", abort=True, err=True)
+    if shown is not None and shown.refused is None:
+        _print_preview(stream, shown)
+        if not yes and command_id is None:
+            final = "a cancellation cannot be undone" if shown.cancels else "a request waits for an answer"
+            if not sys.stdin.isatty():
+                raise Wrong(f"{final}: say --yes to carry it out without being asked")
+            click.confirm(f"{final.capitalize()}. Carry it out?", abort=True, err=True)
     with open_app(settings, create=False) as app:
         app.catch_up()
-        again = command.command_id in folded.answered
-        expected = None if again else folded.count
-        outcome = app.engine.submit(command, expected_version=expected).result(settings.answer_within)
+        confirm = None
+        if shown is not None:
+            market, book = settings.market(command.marketplace), lambda: app.engine.control.book
+            confirm = Confirmation(shown.confirmation or "nothing to confirm", book, market, everybody=True)
+        outcome = app.engine.submit(command, confirm=confirm).result(settings.answer_within)
         if app.views is not None:
             app.views.catch_up(settings.answer_within)
     return _answer(outcome, command, as_json)
@@ -106,36 +113,23 @@ def _pick(text: str) -> dict[str, int]:
         raise Wrong(f"--line {text}: write the line's number, or NUMBER:QUANTITY") from None
 
 
-def _preview(reader: "Reader", folded: "Folded", command: "Command", now: int) -> None:
-    """What it would come to, on standard error: standard output is for the answer."""
-    from domain.decide import decide
+def previewed(reader: "Reader", folded: "Folded", command: "Command", now: int) -> "Preview":
+    """What the command would do now: the preview that HTTP answers in the same situation."""
+    from domain.preview import preview
 
-    order = folded.order
-    assert order is not None
-    decided = decide(
-        order, command, reader.book, reader.settings.market(command.marketplace), max(now, order.recorded_at)
-    )
-    if decided.refused is not None:
-        return
-    from domain.standing import touched
+    assert folded.order is not None
+    partition, market = reader.partition(folded.stream), reader.settings.market(command.marketplace)
+    closed_at = reader.imports(partition).closed_at(partition, command.marketplace)
+    return preview(folded.order, command, reader.book, market, now, closed_at)
 
+
+def _print_preview(stream: str, preview: "Preview") -> None:
+    """The preview, on standard error: standard output is for the answer."""
     out = console(stderr=True)
-    currency = order.terms.currency
-    canceled = sum(line.canceled for line in decided.order.lines.values()) - sum(
-        line.canceled for line in order.lines.values()
-    )
-    back = decided.order.refunds_instructed - order.refunds_instructed
-    if canceled:
-        out.print(
-            plain(
-                f"This cancels {canceled} units of {folded.stream} and gives back {money(back, currency)} {currency}."
-            )
-        )
-    else:
-        out.print(plain(f"This asks to cancel {folded.stream}; the answer is somebody else's."))
-    sides = touched(decided.order, [event for event, _ in decided.events])
-    if canceled and sides:
-        out.print("It counts toward the " + " and the ".join(f"{side}'s" for side in sides) + " standing.")
+    out.print(plain(f"{stream}: {preview.sentence()}"))
+    if preview.refund:
+        currency = preview.order.terms.currency
+        out.print(plain(f"{money(preview.refund, currency)} {currency} goes back to the buyer."))
 
 
 def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
@@ -143,7 +137,7 @@ def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
     from schemas.codec import event_data, verdict_data
 
     told = outcome.told
-    if told.kind == "version-conflict":
+    if told.rule == "cancel-is-final" and told.standing is None:
         raise No(f"{command.stream} has changed meanwhile and nothing was written: look at it again, then repeat")
     if told.kind == "bad":
         raise Wrong(f"{told.pointer}: {told.message}" if told.pointer else told.message)

@@ -22,9 +22,9 @@ from consumers.vault import VaultUnavailable
 from domain.commands import Command, Text
 from domain.errors import BadInput
 from domain.events import Sealed
-from domain.instants import Instant
 from domain.market import MarketSettings
 from domain.policy import PolicyBook
+from domain.preview import Confirmation, Preview
 from infra.commands.form import (
     ASK,
     CONFIRM,
@@ -38,7 +38,6 @@ from infra.commands.form import (
 )
 from infra.http.answers import of_write
 from infra.http.command_schema import definitions
-from infra.http.previews import Confirmation, Preview, explained, needs_confirmation
 from infra.http.problems import malformed
 from schemas.partitioning import partition_of
 
@@ -78,7 +77,6 @@ class CommandForm:
         market: Callable[[str], MarketSettings],
         book: Callable[[], PolicyBook],
         vault: Texts,
-        clock: Callable[[], Instant],
     ) -> None:
         """``topic``: the commands', as dead letters name it. ``book``: the policies that are known now."""
         self.topic_id = ""
@@ -88,7 +86,6 @@ class CommandForm:
         self._market = market
         self._book = book
         self._vault = vault
-        self._clock = clock
 
     def read(self, given: Given) -> Asked:
         asked = Asked(given)
@@ -102,7 +99,7 @@ class CommandForm:
         try:
             self._in_its_place(command, given)
             asked.expected_version = _if_match(given.headers.get(IF_MATCH))
-            asked.confirm = _confirm(given.headers.get(CONFIRM), command)
+            asked.confirm = self._confirm(given.headers.get(CONFIRM), command)
             if len(given.headers.get(ASK, b"")) > MOST_ASK:
                 raise NotReadable(f"the header {ASK} has at most {MOST_ASK} bytes", "", "ask")
         except NotReadable as wrong:
@@ -135,9 +132,17 @@ class CommandForm:
         fresh: Preview | None = None
         told, market = outcome.told, self._market(command.marketplace)
         if isinstance(asked.confirm, Confirmation) and told.kind == "refused" and told.standing is None:
-            fresh = explained(asked.confirm.fresh, self._book(), market, self._clock())
+            fresh = asked.confirm.fresh
         response = of_write(outcome, command, fresh, market.contact)
         return (self._outcome(f"{command.stream}/{command.command_id}", told.kind, response, asked.given),)
+
+    def _confirm(self, header: bytes | None, command: Command) -> Confirm | None:
+        if header is None:
+            return None
+        if header != b"required":
+            raise NotReadable(f"the header {CONFIRM} is `required`, or is left out", "", "confirm")
+        said = getattr(command, "confirmation", None)
+        return Confirmation(said, self._book, self._market(command.marketplace))
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -198,14 +203,6 @@ def _if_match(header: bytes | None) -> int | None:
     if not (header.isdigit() and len(header) < 19):
         raise NotReadable(f"the header {IF_MATCH} is the version that the order must have, like 17", "", "if-match")
     return int(header)
-
-
-def _confirm(header: bytes | None, command: Command) -> Confirm | None:
-    if header is None:
-        return None
-    if header != b"required":
-        raise NotReadable(f"the header {CONFIRM} is `required`, or is left out", "", "confirm")
-    return Confirmation(getattr(command, "confirmation", None)) if needs_confirmation(command) else None
 
 
 # ---- what may be said of what nobody could read ----------------------------------------------------------------------

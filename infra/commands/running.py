@@ -24,7 +24,6 @@ from infra.commands.topics import CommandTopics
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
 from infra.looping import Loop
-from infra.places import clock
 from infra.publishing.reading import Patience
 
 if TYPE_CHECKING:
@@ -240,7 +239,7 @@ def open_commanding(
         at,
         settings.security,
         journal.partitions,
-        CommandForm(at.commands, journal.partitions, settings.market, lambda: engine.control.book, vault, clock),
+        CommandForm(at.commands, journal.partitions, settings.market, lambda: engine.control.book, vault),
         engine,
         member=settings.commands_member or member_name(slot),
         within=settings.answer_within,

@@ -15,11 +15,13 @@ from domain.commands import Command, SubjectCommand
 from domain.events import Instead, OrderPlaced, Verdict
 from domain.instants import format_instant
 from domain.order import Order
+from domain.preview import Preview
 from domain.show import show
 from infra.http.asked import segment
+from infra.http.paths import preview_path
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import token_of
-from infra.http.previews import Preview
+from infra.http.previews import body as preview_body
 from infra.http.problems import Problem, malformed, not_found, unavailable
 from schemas.codec import event_data, verdict_data
 
@@ -119,7 +121,7 @@ def _refused(
         return nobody_of_that_name() if isinstance(command, SubjectCommand) else not_found()
     members: dict[str, Any] = {"rule": rule}
     if fresh is not None:
-        members |= {"preview": fresh.body(), "instead": [_confirm(command)]}
+        members |= {"preview": preview_body(fresh), "instead": [_confirm(command)]}
     elif outcome.order is not None and outcome.verdict is not None:
         members |= ruled(outcome.verdict, outcome.order)
         if isinstance(command, SubjectCommand):
@@ -190,14 +192,16 @@ def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
 
 def _confirm(command: Command) -> dict[str, Any]:
     """What is missing is the confirmation: look at the preview, here or again where ``href`` says."""
-    what = "shipments" if command.command == "Ship" else "cancellations"
-    return {
+    confirm: dict[str, Any] = {
         "option": "confirm",
         "text": "Look at the preview, and send its confirmation along.",
         "until": None,
-        "href": f"/v1/{command.marketplace}/orders/{command.order_id}/{what}/preview",
         "page": f"/o/{command.marketplace}/{command.order_id}",
     }
+    path = preview_path(command)
+    if path is not None:
+        confirm["href"] = f"/v1/{command.marketplace}/orders/{command.order_id}{path}"
+    return confirm
 
 
 def _holds_released(command: SubjectCommand, order: Order) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from infra.http.contacts import ContactDesk
 from infra.http.forms import Form
 from infra.http.listing import Listing
 from infra.http.matters import Matters, told_to
-from infra.http.paths import EVIDENCE, PATHS, SUBJECTS
+from infra.http.paths import EVIDENCE, PATHS, PREVIEWS, SUBJECTS
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
 from infra.http.problems import malformed, not_found
@@ -34,12 +34,6 @@ PREFIX: Final = "/v1/{marketplace}"
 ORDER: Final = PREFIX + "/orders/{order_id}"
 PLACING: Final = Form("/orders", ("PlaceOrder",), "Place an order")
 ANY: Final = Form("/commands", (), "Any command, whole")
-CANCELING: Final = next(form for form in PATHS if form.path == "/cancellations")
-SHIPPING: Final = next(form for form in PATHS if form.path == "/shipments")
-PREVIEWS: Final = (
-    Form("/cancellations/preview", CANCELING.commands, "What a cancellation would do", CANCELING.choose),
-    Form("/shipments/preview", SHIPPING.commands, "What a shipping notice would do, and what it will kill"),
-)
 
 
 def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers.engine import Engine
 from infra.http.asked import SLASH
+from infra.http.paths import PREVIEWS
 from infra.http.problems import Problem, unavailable
 from infra.http.reads import NotFollowedHere
 
@@ -40,7 +41,9 @@ _CONNECTIONS: Final = httpx.Limits(max_connections=256, max_keepalive_connection
 """An idle one is closed here before the other server closes it: what is sent then would be lost."""
 _ORDER: Final = re.compile(r"/v1/([^/]+)/orders/([^/]+)(/.*)?")
 _PAGE: Final = re.compile(r"/[od]/([^/]+)/([^/]+)(/.*)?")
-_BODY: Final = re.compile(r"/(cancellations|shipments)/preview|/notices/[^/]+/send")
+_BODY: Final = re.compile(
+    "|".join((*(re.sub(r"\{\w+\}", "[^/]+", form.path) for form in PREVIEWS), "/notices/[^/]+/send"))
+)
 _EVIDENCE: Final = "/evidence"
 _FORM: Final = "multipart/form-data"
 _HOPS: Final = frozenset(

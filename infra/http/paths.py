@@ -5,8 +5,11 @@ or, named by ``command`` in the body, any later one of it; each later step has a
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
+from domain.commands import COMMANDS, Command
+from infra.http.asked import segment
 from infra.http.forms import Body, Form
 from infra.http.problems import malformed
 
@@ -164,3 +167,30 @@ SUBJECTS: Final = (
     _step("/subjects/{subject}/holds/{hold_id}/release", "ReleaseLegalHold", "A legal hold is lifted"),
 )
 """The paths about a person's data, below the marketplace: support's (DESIGN.md 8)."""
+
+
+# ---- previews --------------------------------------------------------------------------------------------------------
+
+
+def _has_preview(form: Form) -> bool:
+    """Whether every command of a path may need a confirmation; the path of a whole procedure has no preview."""
+    return all("confirmation" in COMMANDS[name].model_fields for name in form.commands)
+
+
+PREVIEWED: Final = tuple(form for form in PATHS if _has_preview(form))
+"""The named paths whose commands people confirm."""
+PREVIEWS: Final = tuple(
+    replace(form, path=f"{form.path}/preview", summary=f"Preview, writes nothing: {form.summary}") for form in PREVIEWED
+)
+"""Their previews: the same path with ``/preview`` behind it."""
+
+
+def preview_path(command: Command) -> str | None:
+    """The path below the order that previews this command; None where there is none."""
+    for form in PREVIEWED:
+        if command.command not in form.commands:
+            continue
+        values = {name: getattr(command, field) for name, field in (form.in_path or {}).items()}
+        if all(value is not None for value in values.values()):
+            return form.path.format(**{name: segment(value) for name, value in values.items()}) + "/preview"
+    return None

@@ -13,15 +13,13 @@ from consumers.engine import Engine
 from domain.asking import as_of as deadlines_reached
 from domain.asking import eligibility
 from domain.commands import Command
-from domain.deadlines import due, has_lapsed, without_lapsed
-from domain.decide import decide, reach
-from domain.events import Sealed, Verdict
+from domain.deadlines import without_lapsed
+from domain.events import Verdict
 from domain.instants import Instant, parse_instant
-from domain.market import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
+from domain.preview import Preview, preview
 from infra.app import App
-from infra.http.previews import Preview, explained, preview_of
 from infra.http.problems import unavailable
 from infra.reading import history
 
@@ -29,8 +27,6 @@ T = TypeVar("T")
 
 PATIENCE: Final = 2.0
 """Seconds that a read waits for the position in the caller's token."""
-NOT_KEPT: Final = Sealed(bytes(32), "")
-"""Stands for a text in a preview: nothing of it goes to the vault."""
 SILENT: Final = 5.0
 """Seconds without an answer of the log after which reads say how old they are; it is asked about every second."""
 LOOK: Final = 0.002
@@ -189,34 +185,6 @@ class Reads:
                 return None
             market = self._app.market(command.marketplace)
             closed_at = engine.imports.closed_at(partition, command.marketplace)
-            return look_ahead(order, command, engine.control.book, market, now, closed_at)
+            return preview(order, command, engine.control.book, market, now, closed_at)
 
-        return self.explained(await self.ask(look), now)
-
-    def explained(self, preview: Preview | None, now: Instant) -> Preview | None:
-        """A preview with a verdict."""
-        if preview is None:
-            return None
-        return explained(preview, self.book, self._app.market(preview.order.marketplace), now)
-
-
-def look_ahead(
-    order: Order, command: Command, book: PolicyBook, market: MarketSettings, now: Instant, closed_at: Instant
-) -> Preview:
-    """Decide the command as of now and write nothing, deadlines that would fire first reached; BadInput.
-
-    Deadlines that were set and due before an import was closed never fire live (COMMANDS.md 5).
-    """
-    command.seal(lambda *_: NOT_KEPT)
-    instant = max(now, order.recorded_at)
-    seen: set[str] = set()
-    while True:
-        coming = (d for d in due(order, instant) if d.deadline_id not in seen and not has_lapsed(order, d, closed_at))
-        deadline = next(coming, None)
-        if deadline is None:
-            break
-        seen.add(deadline.deadline_id)
-        reached = reach(order, deadline, book, market, max(deadline.due_at, order.recorded_at))
-        if not reached.answer:
-            order = reached.order
-    return preview_of(order, command, decide(order, command, book, market, instant))
+        return await self.ask(look)

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from consumers.outcomes import Outcome
 from domain.commands import AttachEvidence, Command
 from domain.errors import BadInput
+from domain.preview import PEOPLE, Confirmation, Preview
 from infra.app import App
 from infra.http import answers, evidence
 from infra.http.asked import header, media_type
 from infra.http.callers import Caller, Doorkeeper
 from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named, without_nulls
 from infra.http.paths import ABOUT_SUBJECTS, EVIDENCE
-from infra.http.previews import Confirmation, Preview, needs_confirmation
+from infra.http.previews import body as preview_body
 from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.reads import Reads
 from infra.http.strict_json import MAX_BYTES, NotJson, read_json, too_long
@@ -40,15 +41,16 @@ class Writes:
         command = await self._command(request, marketplace, order_id, form)
         expected = expected_version(header(request, "If-Match"))
         confirmation = None
-        if needs_confirmation(command):
-            confirmation = Confirmation(getattr(command, "confirmation", None))
+        if command.actor.kind in PEOPLE:
+            market = self._app.market(marketplace)
+            confirmation = Confirmation(getattr(command, "confirmation", None), lambda: self._reads.book, market)
         until = asyncio.get_running_loop().time() + self._app.settings.answer_within
         outcome = await self._decided(command, expected, confirmation)
         if outcome.rule == "not-followed" and self._app.sharing is not None:
             return await self._asked(self._app.sharing, command, expected, confirmation is not None, until)
         fresh = None if confirmation is None else _to_show(outcome, confirmation)
         contact = self._app.market(marketplace).contact
-        return answers.of_write(outcome, command, self._reads.explained(fresh, self._app.clock()), contact)
+        return answers.of_write(outcome, command, fresh, contact)
 
     async def attach(self, request: Request, marketplace: str, order_id: str) -> Response:
         """Evidence: as JSON like any write; as a form with its file, which is kept before the command is decided."""
@@ -77,7 +79,7 @@ class Writes:
             named(form, {key: value for key, value in body.items() if key != "confirmation"}),
             marketplace=marketplace,
             order_id=order_id,
-            path={},
+            path=_in_path(request, form),
             key=idempotency_key(header(request, "Idempotency-Key")) or body.get("command_id") or "preview",
         )
         try:
@@ -86,7 +88,7 @@ class Writes:
             raise malformed(bad.message, bad.pointer, bad.rule) from None
         if preview is None or preview.refused in answers.STRANGERS or not caller.sees(preview.order):
             raise not_found()
-        return answers.json_response(preview.body(), headers={"ETag": answers.etag(preview.order.version)})
+        return answers.json_response(preview_body(preview), headers={"ETag": answers.etag(preview.order.version)})
 
     # ---- the way of a write ---------------------------------------------------------------------------------------
 
@@ -102,7 +104,7 @@ class Writes:
         path: Mapping[str, str] = {}
         if form is not None:
             body = named(form, body)
-            path = {field: request.path_params[name] for name, field in (form.in_path or {}).items()}
+            path = _in_path(request, form)
         elif body.get("command") in ABOUT_SUBJECTS:
             where = f"/v1/{marketplace}/subjects/SUBJECT/commands"
             raise malformed(f"a command about a subject has no order: send it to {where}", "/order_id")
@@ -147,6 +149,11 @@ class Writes:
             raise _outcome_unknown() from None
         finally:
             self._in_flight.discard(mine)
+
+
+def _in_path(request: Request, form: Form) -> dict[str, str]:
+    """The fields of the command that the path says."""
+    return {field: request.path_params[name] for name, field in (form.in_path or {}).items()}
 
 
 def _outcome_unknown() -> Problem:

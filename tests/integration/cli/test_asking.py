@@ -193,7 +193,8 @@ def test_cancelling_from_the_command_line_is_a_command_like_any_other(store: Sto
 def test_a_person_is_asked_before_a_cancellation_is_carried_out(store: Store) -> None:
     store.take([placed("PO-1")])
     err = store.rescind("order", "cancel", "acme/PO-1", "--reason", "out_of_stock", check=2).err
-    assert "This cancels 10 units of acme/PO-1 and gives back 100.00 USD" in err
+    assert "acme/PO-1: Cancels 10 of line 1; it cannot be undone." in err
+    assert "100.00 USD goes back to the buyer." in err
     assert "--yes" in err
     assert store.show("acme/PO-1")["status"] == "open"
 

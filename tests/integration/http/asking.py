@@ -61,6 +61,13 @@ class Http:
 
         return self._runner.run(all_of_them())
 
+    def confirmed(self, path: str, body: dict[str, Any], key: str | None = None) -> httpx.Response:
+        """A person's own call: what its preview shows is confirmed."""
+        shown = self.post(f"{path}/preview", body)
+        assert shown.status_code == 200, shown.text
+        confirmation = shown.json()["confirmation"]
+        return self.post(path, body if confirmation is None else {**body, "confirmation": confirmation}, key)
+
     # ---- what most tests begin with -------------------------------------------------------------------------------
 
     def place(self, *, policy: str = "seller-portal", quantity: int = 10, **fields: Any) -> str:

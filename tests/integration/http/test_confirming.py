@@ -167,10 +167,124 @@ def test_systems_and_support_need_none(http: Http) -> None:
         assert http.post(f"{order}/shipments", {**notice(3), "actor": actor}, "k1").status_code == 200
 
 
-def test_answering_a_request_needs_none(http: Http) -> None:
-    order = http.place()
-    http.post(f"{order}/cancellations", {"actor": SYSTEM, "request_id": "r1", "reason": "other"}, "k1")
-    assert http.post(f"{order}/cancellations/r1/approve", {"actor": SELLER}, "k2").status_code == 200
+def asked(http: Http, policy: str, **fields: Any) -> str:
+    """An order whose buyer asks to cancel it, by request r1."""
+    order = http.place(policy=policy, **fields)
+    body = {"actor": SYSTEM, "request_id": "r1", "reason": "other"}
+    assert http.post(f"{order}/cancellations", body, "asked").status_code == 200
+    return order
+
+
+def test_a_seller_confirms_an_approval(http: Http) -> None:
+    order = asked(http, "seller-portal")
+    approve, body = f"{order}/cancellations/r1/approve", {"actor": SELLER}
+    answer = http.post(approve, body, "k1")
+    fresh = is_asked_to_confirm(answer)
+    assert answer.json()["instead"][0]["href"] == f"{approve}/preview"
+    assert fresh == http.post(f"{approve}/preview", body).json()
+    assert (fresh["cancels"], fresh["refund_minor"]) == ([{"line": 1, "quantity": 10}], 10_000)
+    assert fresh["sentence"].startswith("Cancels 10 of line 1; it cannot be undone.")
+    assert http.get(order).json()["status"] == "cancel_requested"
+    done = http.post(approve, {**body, "confirmation": fresh["confirmation"]}, "k1")
+    assert "LinesCanceled" in [event["event"] for event in done.json()["events"]]
+
+
+def test_a_buyer_confirms_that_the_offers_are_declined(http: Http) -> None:
+    order = asked(http, "general-store")
+    decline, body = f"{order}/cancellations/r1/decline-alternatives", {"actor": BUYER}
+    fresh = is_asked_to_confirm(http.post(decline, body, "k1"))
+    assert fresh == http.post(f"{decline}/preview", body).json()
+    assert fresh["cancels"] == [{"line": 1, "quantity": 10}]
+    done = http.post(decline, {**body, "confirmation": fresh["confirmation"]}, "k1")
+    assert done.json()["order"]["status"] == "canceled"
+
+
+def test_taking_an_offer_cancels_nothing_and_needs_no_confirmation(http: Http) -> None:
+    order = asked(http, "general-store")
+    take, body = f"{order}/cancellations/r1/take-alternative", {"actor": BUYER, "kind": "wait"}
+    shown = http.post(f"{take}/preview", body).json()
+    assert (shown["cancels"], shown["sentence"]) == ([], "Cancels nothing.")
+    assert http.post(take, body, "k1").status_code == 200
+
+
+def test_a_seller_confirms_a_ship_by_in_the_past_that_cancels_at_once(http: Http) -> None:
+    order = http.place(policy="big-box", ship_by="2099-01-01T00:00:00Z")
+    body = {"actor": SELLER, "ship_by": "2026-01-01T00:00:00Z"}
+    fresh = is_asked_to_confirm(http.post(f"{order}/ship-by", body, "k1"))
+    assert fresh == http.post(f"{order}/ship-by/preview", body).json()
+    assert (fresh["cancels"], fresh["refund_minor"]) == ([{"line": 1, "quantity": 10}], 10_000)
+    assert fresh["standing"] == ["seller"]
+    assert http.post(f"{order}/ship-by", {**body, "confirmation": fresh["confirmation"]}, "k1").status_code == 200
+
+
+def test_a_ship_by_that_cancels_nothing_needs_no_confirmation(http: Http) -> None:
+    order = http.place(policy="big-box", ship_by="2099-01-02T00:00:00Z")
+    body = {"actor": SELLER, "ship_by": "2099-01-01T00:00:00Z"}
+    assert http.post(f"{order}/ship-by", body, "k1").status_code == 200
+
+
+def test_a_buyer_confirms_that_a_ship_by_is_taken_that_has_passed_meanwhile(http: Http) -> None:
+    order = http.place(policy="big-box")
+    first = {"actor": SUPPORT, "ship_by": "2026-01-01T00:00:00Z"}
+    shown = http.post(f"{order}/ship-by/preview", {**first, "actor": SELLER}).json()
+    assert shown["cancels"] == [{"line": 1, "quantity": 10}]
+
+
+def test_a_seller_confirms_that_a_return_is_accepted_where_that_cancels_the_rest(http: Http) -> None:
+    order = asked(http, "mutual-consent")
+    part = {**notice(3), "actor": SYSTEM}
+    assert http.post(f"{order}/shipments", part, "ship").status_code == 200
+    accept, body = f"{order}/returns/r1/accept", {"actor": SELLER}
+    fresh = is_asked_to_confirm(http.post(accept, body, "k1"))
+    assert fresh == http.post(f"{accept}/preview", body).json()
+    assert (fresh["cancels"], fresh["returns"]) == ([{"line": 1, "quantity": 7}], [{"line": 1, "quantity": 3}])
+    assert http.post(accept, {**body, "confirmation": fresh["confirmation"]}, "k1").status_code == 200
+
+
+def test_agreeing_after_shipment_is_confirmed_though_nothing_is_canceled(http: Http) -> None:
+    order = asked(http, "mutual-consent")
+    assert http.post(f"{order}/shipments", {**notice(10), "actor": SYSTEM}, "ship").status_code == 200
+    approve, body = f"{order}/cancellations/r1/approve", {"actor": SELLER, "refund_now": True}
+    fresh = is_asked_to_confirm(http.post(approve, body, "k1"))
+    assert (fresh["cancels"], fresh["returns"], fresh["refund_minor"]) == ([], [{"line": 1, "quantity": 10}], 10_000)
+    later = {"actor": SELLER, "confirmation": fresh["confirmation"]}
+    assert is_asked_to_confirm(http.post(approve, later, "k2"))["refund_minor"] == 0, "another answer about money"
+
+
+def test_declining_and_withdrawing_a_request_need_none(http: Http) -> None:
+    for step, actor in (("decline", SELLER), ("withdraw", BUYER)):
+        order = asked(http, "seller-portal")
+        assert http.post(f"{order}/cancellations/r1/{step}", {"actor": actor}, "k1").status_code == 200
+
+
+@pytest.mark.parametrize("policy", ["seller-portal", "general-store"])
+def test_support_answers_a_request_without_a_confirmation(http: Http, policy: str) -> None:
+    order, body = asked(http, policy), {"actor": SUPPORT, "rule": "seller-has-final-say"}
+    step = "approve"
+    if policy == "general-store":
+        step, body = "decline-alternatives", {"actor": SUPPORT}
+    assert http.post(f"{order}/cancellations/r1/{step}", body, "k1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("policy", "command", "actor"),
+    [("seller-portal", "ApproveCancel", SELLER), ("general-store", "DeclineAlternatives", BUYER)],
+)
+def test_an_answer_that_goes_whole_is_confirmed_too(
+    http: Http, policy: str, command: str, actor: dict[str, str]
+) -> None:
+    order = asked(http, policy)
+    whole = {"command": command, "command_id": "c1", "actor": actor, "request_id": "r1"}
+    fresh = is_asked_to_confirm(http.post(f"{order}/commands", whole))
+    assert http.post(f"{order}/commands", {**whole, "confirmation": fresh["confirmation"]}).status_code == 200
+
+
+def test_what_changes_nothing_needs_no_confirmation(http: Http) -> None:
+    order = asked(http, "seller-portal")
+    body = {"actor": BUYER, "request_id": "r2", "reason": "other"}
+    assert http.post(f"{order}/cancellations/r1/withdraw", {"actor": BUYER}, "k0").status_code == 200
+    assert http.confirmed(f"{order}/cancellations", body, "k1").status_code == 200
+    assert http.post(f"{order}/cancellations", body, "k2").json()["events"] == []
 
 
 def test_any_command_that_goes_whole_is_confirmed_too(http: Http) -> None:

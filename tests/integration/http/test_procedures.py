@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.http.api import ANY, PREVIEWS
-from infra.http.paths import EVIDENCE, PATHS
+from infra.http.api import ANY
+from infra.http.paths import EVIDENCE, PATHS, PREVIEWS
 from tests.architecture.planted import ROOT
 from tests.integration.cli.driving import Store
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served
@@ -78,12 +78,13 @@ class Walk:
         row = self._row(step, "POST", where)
         said = {"actor": WHO[row.who], **body}
         assert row.command == self._means(where, said), row
-        if path in ("cancellations", "shipments") and row.who in ("buyer", "seller"):
-            preview = self.http.post(f"{where}/preview", said, f"preview-{step}").json()
-            said["confirmation"] = preview["confirmation"]
-            if said["confirmation"] is None:
-                del said["confirmation"]
-        return self._answered(row, self.http.post(where, said, f"step-{step}"))
+        ask = self.http.confirmed if row.who in ("buyer", "seller") and self._is_confirmed(path) else self.http.post
+        return self._answered(row, ask(where, said, f"step-{step}"))
+
+    def _is_confirmed(self, path: str) -> bool:
+        """Whether the path has a preview."""
+        previews = (re.sub(r"\{\w+\}", "[^/]+", form.path) for form in PREVIEWS)
+        return any(re.fullmatch(preview, f"/{path}/preview") for preview in previews)
 
     def attach(self, step: str, content: bytes, **fields: Any) -> dict[str, Any]:
         """The same of evidence with its file."""

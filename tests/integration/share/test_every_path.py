@@ -5,9 +5,9 @@ import re
 from fastapi.routing import APIRoute
 
 from infra.app import open_app
-from infra.http.api import ANY, PREVIEWS
+from infra.http.api import ANY
 from infra.http.passing import order_of
-from infra.http.paths import EVIDENCE, PATHS
+from infra.http.paths import EVIDENCE, PATHS, PREVIEWS
 from infra.http.server import create
 from infra.settings import load_settings
 

@@ -73,9 +73,7 @@ VAULT = Vault()
 
 
 def the_form(vault: Vault | None = None) -> CommandForm:
-    form = CommandForm(
-        "rescind.commands", PARTITIONS, lambda _: MarketSettings(), PolicyBook, vault or VAULT, lambda: 0
-    )  # fmt: skip
+    form = CommandForm("rescind.commands", PARTITIONS, lambda _: MarketSettings(), PolicyBook, vault or VAULT)
     form.topic_id = "T"
     return form
 

@@ -1,0 +1,306 @@
+"""What a command would do now, what that confirms, and who must confirm it (rule ``cancel-is-final``).
+
+There is one preview for HTTP, pages and the command line, so that all of them give the same answer in the same
+situation. ``preview`` reaches the deadlines that are due, decides the command on a copy of the order, and writes
+nothing. The ``confirmation`` of a preview is the hash of what it shows: order, version, command, quantities and money.
+Nothing is stored for it, so it survives restarts and is the same on every engine. It becomes stale as soon as the order
+changes or the same command would do something else.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from domain import commands as c
+from domain import events as e
+from domain.asking import may
+from domain.deadlines import due, has_lapsed
+from domain.decide import Decided, decide, reach
+from domain.instants import EARLIEST, Instant
+from domain.market import MarketSettings
+from domain.order import Order, Request
+from domain.policy import PolicyBook
+from domain.standing import touched
+from domain.told import is_as_asked
+
+PEOPLE: Final = frozenset({"buyer", "seller"})
+"""The kinds of actor that confirm; systems and support need no confirmation."""
+ALWAYS: Final = (c.RequestCancel, c.CancelLines, c.ApproveCancel, c.Ship)
+"""The commands that a person confirms whatever they result in. Any other command is confirmed if it cancels units."""
+NOT_KEPT: Final = e.Sealed(bytes(32), "")
+"""Stands for a text in a preview: a preview puts nothing into the vault."""
+
+
+class Stop(NamedTuple):
+    """An open request to cancel over units that would ship, and those units by line (rule ``shipment-answers``)."""
+
+    request: Request
+    lines: dict[int, int]
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a command would do to an order at a version. Quantities are by line, money is in minor units."""
+
+    order: Order
+    """The order after the deadlines that are due, before the command."""
+    command: str
+    outcome: str
+    """granted, offer_alternatives, ask_seller or refused; accepted where the command has no verdict."""
+    verdict: e.Verdict | None
+    refused: str | None
+    """The rule that refuses the command."""
+    confirmed_by: str | None = None
+    """Whose confirmation the command needs: buyer or seller; None where it needs none."""
+    asks: dict[int, int] = field(default_factory=dict)
+    cancels: dict[int, int] = field(default_factory=dict)
+    ships: dict[int, int] = field(default_factory=dict)
+    kills: dict[int, int] = field(default_factory=dict)
+    returns: dict[int, int] = field(default_factory=dict)
+    """Units for which a return opens."""
+    refund: int = 0
+    standing: list[str] = field(default_factory=list)
+    """Whose standing it touches (rule ``standing``): seller, buyer. Of a request: once the request is granted."""
+    unasked: bool = False
+    """The seller says that the buyer asked, and no request is on record."""
+    changes: bool = False
+    """Whether anything would be recorded beside the command itself."""
+
+    @property
+    def lines(self) -> dict[int, int]:
+        """What the command is about: what it ships, else cancels, else takes back, else asks for."""
+        return self.ships or self.cancels or self.returns or self.asks
+
+    @property
+    def confirmation(self) -> str | None:
+        """The string that confirms exactly this preview; None where a rule refuses the command."""
+        if self.refused is not None:
+            return None
+        shown = [
+            "rescind confirmation 2",
+            self.order.marketplace,
+            self.order.order_id,
+            self.order.version,
+            self.command,
+            self.outcome,
+            *(sorted(part.items()) for part in (self.asks, self.cancels, self.ships, self.kills, self.returns)),
+            self.refund,
+        ]
+        digest = hashlib.sha256(json.dumps(shown, separators=(",", ":")).encode()).digest()
+        return base64.urlsafe_b64encode(digest[:24]).decode("ascii")
+
+    @property
+    def stop(self) -> list[Stop]:
+        """Requests to cancel that wait over what would ship: whoever packs is shown them first."""
+        found = []
+        for request in self.order.open_requests():
+            units = {n: self.order.still_open(request, n) for n in request.asked if n in self.ships}
+            if waiting := {n: quantity for n, quantity in units.items() if quantity}:
+                found.append(Stop(request, waiting))
+        return found
+
+    def sentence(self) -> str:
+        """What will happen, for the person who is about to do it."""
+        return " ".join(part for part in (self._does(), self._counts()) if part)
+
+    def _counts(self) -> str:
+        """Whose standing it touches, in words."""
+        if self.unasked:
+            return "No request of the buyer's is on record: it counts toward the seller's standing; the buyer is asked."
+        sides = " and the ".join(f"{side}'s" for side in self.standing)
+        when = "" if self.cancels or self.kills else "If it is carried out, it "
+        return f"{when or 'It '}counts toward the {sides} standing." if sides else ""
+
+    def _does(self) -> str:
+        if self.refused is not None:
+            return self.verdict.because if self.verdict is not None else "It would be refused."
+        if self.command == "Ship":
+            return self._ships()
+        said = []
+        if self.cancels:
+            said.append(f"Cancels {_units(self.cancels)}; it cannot be undone.")
+        if self.returns:
+            said.append(f"A return opens for {_units(self.returns)}.")
+        if self.asks and not said:
+            behind = (
+                "the other side decides" if self.outcome != "offer_alternatives" else "something else is offered first"
+            )
+            said.append(f"Asks to cancel {_units(self.asks)}; {behind}.")
+        if said:
+            return " ".join(said)
+        return "Cancels nothing." if self.changes else "Nothing changes: it is so already."
+
+    def _ships(self) -> str:
+        if not self.ships:
+            return "Nothing changes: it is so already."
+        said = f"Ships {_units(self.ships)}."
+        for request, _ in self.stop:
+            said = f"Stop: the {request.by} asks to cancel, and request {request.request_id} waits. {said}"
+        if self.kills:
+            said += f" {_units(self.kills).capitalize()} will be cancelled now and cannot be re-opened."
+        return said
+
+
+def preview(
+    order: Order,
+    command: c.Command,
+    policies: PolicyBook,
+    market: MarketSettings,
+    now: Instant,
+    closed_at: Instant = EARLIEST,
+) -> Preview:
+    """What the command would do at ``now``, the deadlines that are due reached first. ``BadInput`` as ``decide``.
+
+    ``closed_at``: when an import of the marketplace was last closed. Deadlines that were set and due before it never
+    fire live (COMMANDS.md 5).
+    """
+    instant = max(now, order.recorded_at)
+    order = _with_due(order, policies, market, instant, closed_at)
+    return preview_of(
+        order, command, decide(order, _sealed(command), policies, market, instant), policies, market, instant
+    )
+
+
+def preview_of(
+    order: Order, command: c.Command, decided: Decided, policies: PolicyBook, market: MarketSettings, now: Instant
+) -> Preview:
+    """The preview of a decision made at ``now``, with what the deadlines that it sets in the past do at once."""
+    verdict = decided.verdict
+    outcome = "accepted" if verdict is None else verdict.outcome
+    found = Preview(order, command.command, outcome, verdict, decided.refused)
+    if decided.refused is not None:
+        return found
+    after, events = _with_effects(order, decided, policies, market, now)
+    found.changes = bool(events)
+    for event in events:
+        _count(found, event)
+    if isinstance(command, c.DeclineAlternatives) and command.request_id is not None and not found.cancels:
+        request = after.requests[command.request_id]
+        found.asks = {n: units for n in request.asked if (units := after.still_open(request, n))}
+    found.standing = list(touched(after, events))
+    if found.asks and not found.cancels and command.actor.kind == "buyer":
+        found.standing = ["buyer"]
+    found.unasked = any(is_as_asked(event) for event in events if isinstance(event, e.LinesCanceled))
+    if events and command.actor.kind in PEOPLE and (_always(command) or found.cancels or found.kills):
+        found.confirmed_by = command.actor.kind
+    if verdict is None and isinstance(command, c.Ship):
+        found.verdict = may("ship", order, policies, market, now)
+    return found
+
+
+def _always(command: c.Command) -> bool:
+    """Whether a person confirms this command whatever it results in. Declining offers goes on with the request."""
+    offers_declined = isinstance(command, c.DeclineAlternatives) and command.request_id is not None
+    return offers_declined or isinstance(command, ALWAYS)
+
+
+def _with_due(
+    order: Order, policies: PolicyBook, market: MarketSettings, instant: Instant, closed_at: Instant
+) -> Order:
+    """The order after every deadline that would fire before a command at ``instant`` is decided."""
+    seen: set[str] = set()
+    while True:
+        coming = (d for d in due(order, instant) if d.deadline_id not in seen and not has_lapsed(order, d, closed_at))
+        deadline = next(coming, None)
+        if deadline is None:
+            return order
+        seen.add(deadline.deadline_id)
+        reached = reach(order, deadline, policies, market, max(deadline.due_at, order.recorded_at))
+        if not reached.answer:
+            order = reached.order
+
+
+def _with_effects(
+    before: Order, decided: Decided, policies: PolicyBook, market: MarketSettings, now: Instant
+) -> tuple[Order, Sequence[e.Event]]:
+    """State and events after the decision and after the deadlines that it sets and that are past already.
+
+    A ship-by in the past is one: the late-ship deadline that it sets fires right after the command.
+    """
+    order, events = decided.order, [event for event, _ in decided.events]
+    if order.deadlines_set.keys() == before.deadlines_set.keys():
+        return order, events
+    seen = set(before.deadlines_set)
+    while (deadline := next((d for d in due(order, now + 1) if d.deadline_id not in seen), None)) is not None:
+        seen.add(deadline.deadline_id)
+        reached = reach(order, deadline, policies, market, now)
+        order = reached.order
+        events += [event for event, _ in reached.events]
+    return order, events
+
+
+def _sealed(command: c.Command) -> c.Command:
+    """A copy of the command whose texts stand for themselves; the command itself can still be sealed for the vault."""
+    texts: dict[str, c.Text] = {}
+    for name in command.TEXTS:
+        text: c.Text | None = getattr(command, name)
+        if text is not None:
+            texts[name] = c.Text(text.content, text.sealed or NOT_KEPT)
+    return command.model_copy(update=texts) if texts else command
+
+
+def _count(found: Preview, event: e.Event) -> None:
+    match event:
+        case e.CancelRequested():
+            _add(found.asks, event.lines)
+        case e.LinesCanceled():
+            for part in event.lines:
+                found.cancels[part.line] = found.cancels.get(part.line, 0) + part.quantity
+        case e.LineShipped() | e.LinePartiallyShipped():
+            found.ships[event.line] = found.ships.get(event.line, 0) + event.quantity
+        case e.AutoCanceled():
+            found.kills[event.line] = found.kills.get(event.line, 0) + event.quantity
+        case e.ReturnOpened():
+            _add(found.returns, event.lines)
+        case e.RefundDue():
+            found.refund += event.amount
+        case _:
+            pass
+
+
+def _add(to: dict[int, int], lines: Iterable[e.LineQuantity]) -> None:
+    for part in lines:
+        to[part.line] = to.get(part.line, 0) + part.quantity
+
+
+def _units(lines: dict[int, int]) -> str:
+    return ", ".join(f"{quantity} of line {line}" for line, quantity in sorted(lines.items())) or "nothing"
+
+
+class Confirmation:
+    """Looks at each decision of a command before it is committed, and says why it lacks a confirmation.
+
+    ``said`` is the confirmation that came with the command. ``fresh`` is then the preview to show. ``everybody``: the
+    preview was shown to whoever asks, so support confirms it too, as at the command line.
+    """
+
+    def __init__(
+        self,
+        said: str | None,
+        policies: Callable[[], PolicyBook],
+        market: MarketSettings,
+        *,
+        everybody: bool = False,
+    ) -> None:
+        self._said = said
+        self._policies = policies
+        self._market = market
+        self._everybody = everybody
+        self.fresh: Preview | None = None
+
+    def __call__(self, order: Order | None, command: c.Command, decided: Decided) -> str | None:
+        if order is None or not order.exists:
+            return None
+        now = decided.order.recorded_at
+        found = preview_of(order, command, decided, self._policies(), self._market, now)
+        needed = found.confirmed_by is not None or (self._everybody and found.changes)
+        if not needed or (self._said is not None and self._said == found.confirmation):
+            return None
+        self.fresh = found
+        if self._said is None:
+            final = found.cancels or found.kills or found.ships or found.returns
+            return f"{'it cannot be undone: ' if final else ''}look at the preview and send its confirmation along"
+        return "the preview that was confirmed has gone stale: look at the fresh one and confirm that"
