@@ -183,7 +183,8 @@ def live(shop: Shop) -> None:
                     },
                 )
             if number == 2:
-                shop.post(f"{here}/cancellations/r1/approve", {"actor": seller})
+                approve = f"{here}/cancellations/r1/approve"
+                shop.confirmed(approve, f"{approve}/preview", {"actor": seller})
             if number in (3, 5):
                 ship = {
                     "actor": seller,

@@ -70,3 +70,17 @@ def test_a_persons_own_call_that_was_passed_on_needs_its_confirmation(stage: Sta
         stage.send(confirmed, [("rescind-confirm", b"required"), ("rescind-if-match", b"2")])
         found = stage.wait_for(3)["acme/PO-1/r1"]
     assert [each["outcome"] for each in found] == ["refused", "accepted"]
+
+
+def test_an_answer_to_a_request_that_was_passed_on_needs_its_confirmation_too(stage: Stage) -> None:
+    seller = {"kind": "seller", "id": "s-1"}
+    approve = said("ApproveCancel", "PO-1", "a1", seller, request_id="r1")
+    with stage.open():
+        stage.send(placed("PO-1", policy="seller-portal"))
+        stage.send(said("RequestCancel", "PO-1", "r1", BUYER, request_id="r1", reason="ordered_by_mistake"))
+        stage.send(approve, [("rescind-confirm", b"required")])
+        (missing,) = stage.wait_for(3)["acme/PO-1/a1"]
+        assert (missing["outcome"], missing["rule"]) == ("refused", "cancel-is-final")
+        stage.send(approve | {"confirmation": missing["preview"]["confirmation"]}, [("rescind-confirm", b"required")])
+        found = stage.wait_for(4)["acme/PO-1/a1"]
+    assert [each["outcome"] for each in found] == ["refused", "accepted"]

@@ -223,13 +223,6 @@ def test_a_ship_by_that_cancels_nothing_needs_no_confirmation(http: Http) -> Non
     assert http.post(f"{order}/ship-by", body, "k1").status_code == 200
 
 
-def test_a_buyer_confirms_that_a_ship_by_is_taken_that_has_passed_meanwhile(http: Http) -> None:
-    order = http.place(policy="big-box")
-    first = {"actor": SUPPORT, "ship_by": "2026-01-01T00:00:00Z"}
-    shown = http.post(f"{order}/ship-by/preview", {**first, "actor": SELLER}).json()
-    assert shown["cancels"] == [{"line": 1, "quantity": 10}]
-
-
 def test_a_seller_confirms_that_a_return_is_accepted_where_that_cancels_the_rest(http: Http) -> None:
     order = asked(http, "mutual-consent")
     part = {**notice(3), "actor": SYSTEM}

@@ -103,7 +103,7 @@ def test_afterwards_the_marketplace_is_live(demo: Http) -> None:
     path = f"/v1/{MARKETPLACE}/orders/{order['order_id']}"
     request = next(each for each in demo.get(path).json()["requests"] if each["status"] == "open")
     seller = {"kind": "seller", "id": order["seller_id"]}
-    answer = demo.post(f"{path}/cancellations/{request['request_id']}/approve", {"actor": seller}, "k1")
+    answer = demo.confirmed(f"{path}/cancellations/{request['request_id']}/approve", {"actor": seller}, "k1")
     assert answer.status_code == 200
     assert answer.json()["order"]["status"] == "canceled"
 
