@@ -447,6 +447,25 @@ class Order:
             for n, was_open in request.here.items()
         )
 
+    def awaits(self, request: Request) -> str | None:
+        """Who has to act on a request: ``buyer``, ``seller``, ``support`` while a dispute about it is open; None where
+        nobody has. That is a request that is closed, that a dispute decided, or whose units have all shipped since it
+        was asked: under mutual consent it stays open, but the shipment was the answer (rule ``shipment-answers``)."""
+        if request.status != "open":
+            return None
+        disputes = [dispute for dispute in self.disputes.values() if dispute.about == request.request_id]
+        if disputes:
+            return "support" if any(dispute.status == "open" for dispute in disputes) else None
+        if not any(self.still_open(request, n) or self._asked_of_a_parcel(request, n) for n in request.asked):
+            return None
+        if request.offers:
+            return "buyer"
+        return "buyer" if request.by == "seller" else "seller"
+
+    def _asked_of_a_parcel(self, request: Request, line: int) -> bool:
+        """Whether a request asked for units that had shipped by then, and some of them can still come back."""
+        return request.asked[line] > request.here.get(line, 0) and self.asked_and_shipped(request, line) > 0
+
     def asked_and_shipped(self, request: Request, line: int) -> int:
         """Units of a request that shipped and are neither back nor in a return."""
         here = self.lines[line]

@@ -131,6 +131,7 @@ def request_rows(order: Order) -> list[Row]:
             decide_by=request.decide_by,
             rule=request.rule,
             decided_at=request.decided_at,
+            awaits=order.awaits(request),
         )
         for request in order.requests.values()
     ]

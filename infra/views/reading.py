@@ -207,12 +207,26 @@ class Reading(ABC):
         )
         return rows[0] if rows else None
 
-    def waiting_requests(self, marketplace: str, seller: str | None = None, limit: int = 100) -> list[Row]:
-        """Open requests, those that must be decided soonest first, those without a date last."""
-        where, parameters = "marketplace = ? AND status = 'open'", [marketplace]
+    def waiting_requests(
+        self, marketplace: str, seller: str | None = None, limit: int = 100, *, awaits: str = "seller"
+    ) -> list[Row]:
+        """Requests that wait for the sellers, or for the side named, to act: those due soonest first, so the overdue
+        ones lead; those without a date last."""
+        where, parameters = "marketplace = ? AND awaits = ?", [marketplace, awaits]
         if seller is not None:
             where += " AND seller_id = ?"
             parameters.append(seller)
+        return self._requests(where, parameters, limit)
+
+    def waiting_requests_of(
+        self, marketplace: str, orders: Sequence[str], limit: int = 100, *, awaits: str = "seller"
+    ) -> list[Row]:
+        """Likewise of these orders only, at most 1,000 of them."""
+        named = ", ".join("?" * len(orders))
+        where = f"marketplace = ? AND order_id IN ({named}) AND {self.aside('awaits')} = ?"
+        return self._requests(where, [marketplace, *orders, awaits], limit) if orders else []
+
+    def _requests(self, where: str, parameters: Sequence[Cell], limit: int) -> list[Row]:
         by = self.in_time("decide_by")
         return self.query(
             f"SELECT * FROM requests WHERE {where} ORDER BY decide_by IS NULL, {by}, order_id, request_id LIMIT ?",

@@ -14,7 +14,9 @@ from infra.web.order_page import When, when
 
 PAGE: Final = 100
 ASKED: Final = 1000
-"""Open requests that are read to say how long they wait."""
+"""Requests that wait and are read to say how long."""
+_IN_QUEUE: Final = "waiting~"
+"""Begins a cursor within the queue; the order id behind it is the last one shown."""
 
 
 @dataclass(slots=True)
@@ -30,10 +32,7 @@ class Found:
 def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> Found:
     """Orders by PO number, order id or reference, else of a seller, else of a buyer; without ``q`` all of them."""
     if not q:
-        waiting = reading.waiting_requests(marketplace, limit=ASKED)
-        page = _work_queue(reading, marketplace, waiting) if status == "cancel_requested" else None
-        page = page or reading.orders(OrderFilter(marketplace, status=status), after, PAGE)
-        return Found(page, None, reading.counts(marketplace), waiting)
+        return _listed(reading, OrderFilter(marketplace, status=status), after)
     rows = reading.orders_with_po(q, marketplace, limit=PAGE)
     by_id = reading.order(marketplace, q)
     if by_id is not None and all(row["order_id"] != by_id["order_id"] for row in rows):
@@ -44,31 +43,47 @@ def search(reading: Reading, marketplace: str, q: str, status: str | None, after
         rows = [] if canceled is None else [canceled]
     if rows:
         return _of_few(reading, marketplace, rows, status)
-    counts = reading.counts(marketplace, seller=q)
-    if counts:
-        waiting = reading.waiting_requests(marketplace, seller=q, limit=ASKED)
-        page = _work_queue(reading, marketplace, waiting) if status == "cancel_requested" else None
-        page = page or reading.orders(OrderFilter(marketplace, seller=q, status=status), after, PAGE)
-        return Found(page, q, counts, waiting)
-    of = OrderFilter(marketplace, buyer=q)
-    return _of_few(reading, marketplace, reading.orders(of, None, 1000).rows, status)
+    if reading.counts(marketplace, seller=q):
+        return _listed(reading, OrderFilter(marketplace, seller=q, status=status), after)
+    rows = reading.orders(OrderFilter(marketplace, buyer=q), None, 1000).rows
+    return _of_few(reading, marketplace, rows, status, awaits="buyer")
 
 
-def _work_queue(reading: Reading, marketplace: str, waiting: list[Row]) -> Page | None:
-    """Orders whose requests wait, what is due first at the top; None where they are more than a page holds."""
+def _listed(reading: Reading, of: OrderFilter, after: str | None) -> Found:
+    """Orders of a marketplace, or of one seller in it, with what waits for the seller."""
+    waiting = reading.waiting_requests(of.marketplace, seller=of.seller, limit=ASKED)
+    if of.status == "cancel_requested":
+        page = _work_queue(reading, of, waiting, after)
+    else:
+        page = reading.orders(of, after, PAGE)
+    return Found(page, of.seller, reading.counts(of.marketplace, of.seller), waiting)
+
+
+def _work_queue(reading: Reading, of: OrderFilter, waiting: list[Row], after: str | None) -> Page:
+    """Orders whose requests wait, what is due first at the top; behind them those whose request waits for nobody here,
+    newest first."""
     ids = list(dict.fromkeys(row["order_id"] for row in waiting))
-    if len(ids) > PAGE:
-        return None
-    rows = (reading.order(marketplace, order_id) for order_id in ids)
-    return Page([row for row in rows if row is not None and row["status"] == "cancel_requested"], None)
+    in_queue = after is None or after.startswith(_IN_QUEUE)
+    rows: list[Row] = []
+    if in_queue:
+        last = None if after is None else after.removeprefix(_IN_QUEUE)
+        left = ids[ids.index(last) + 1 :] if last in ids else ids
+        found = (reading.order(of.marketplace, order_id) for order_id in left[:PAGE])
+        rows = [row for row in found if row is not None and row["status"] == of.status]
+        if len(left) > PAGE:
+            return Page(rows, f"{_IN_QUEUE}{left[PAGE - 1]}")
+    rest = reading.orders(of, None if in_queue else after, PAGE)
+    return Page(rows + [row for row in rest.rows if row["order_id"] not in ids], rest.next)
 
 
-def _of_few(reading: Reading, marketplace: str, rows: list[Row], status: str | None) -> Found:
+def _of_few(
+    reading: Reading, marketplace: str, rows: list[Row], status: str | None, *, awaits: str = "seller"
+) -> Found:
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["status"]] = counts.get(row["status"], 0) + 1
-    ids = {row["order_id"] for row in rows}
-    waiting = [row for row in reading.waiting_requests(marketplace, limit=ASKED) if row["order_id"] in ids]
+    ids = [row["order_id"] for row in rows]
+    waiting = reading.waiting_requests_of(marketplace, ids, ASKED, awaits=awaits)
     shown = [row for row in rows if status in (None, row["status"])]
     return Found(Page(shown, None), None, counts, waiting)
 

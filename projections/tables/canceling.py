@@ -40,8 +40,19 @@ REQUESTS: Final = Table(
             "empty while it is open, and where it was withdrawn undecided. A dispute that is decided later leaves it.",
             empty=True,
         ),
+        text(
+            "awaits",
+            "Who has to act on it: seller; buyer, also while something else is offered; support, while a dispute is "
+            "open about it. Empty: nobody, since it is closed, a dispute decided it, or all of it has shipped since.",
+            empty=True,
+        ),
     ),
-    (("marketplace", "status", "decide_by"), ("marketplace", "seller_id", "status", "decide_by")),
+    (
+        ("marketplace", "status", "decide_by"),
+        ("marketplace", "seller_id", "status", "decide_by"),
+        ("marketplace", "awaits", "decide_by"),
+        ("marketplace", "seller_id", "awaits", "decide_by"),
+    ),
 )
 
 CANCELLATIONS: Final = Table(

@@ -212,6 +212,11 @@ def test_requests_that_wait_are_told_the_most_urgent_first(views: KeptViews) -> 
     assert {row["status"] for row in waiting} == {"open"}
     assert {row["order_id"] for row in waiting} == {row["order_id"] for row in views.waiting_requests("acme")}
     assert views.waiting_requests("acme", "s-2") == []
+    assert {row["awaits"] for row in waiting} == {"seller"}
+    assert views.waiting_requests("acme", awaits="buyer") == []
+    one = waiting[0]["order_id"]
+    assert [row["order_id"] for row in views.waiting_requests_of("acme", [one, "PO-0"])] == [one]
+    assert views.waiting_requests_of("acme", []) == []
 
 
 def test_deadlines_are_told_the_earliest_first_and_up_to_an_instant(views: KeptViews) -> None:
@@ -247,6 +252,7 @@ QUESTIONS: dict[str, Any] = {
     "newest order": lambda v: v.newest_order_of_seller("acme", "s-1"),
     "requests": lambda v: v.waiting_requests("acme"),
     "requests of a seller": lambda v: v.waiting_requests("acme", "s-1"),
+    "requests of some orders": lambda v: v.waiting_requests_of("acme", ["PO-1", "PO-2"]),
     "deadlines": lambda v: v.deadlines(NOON),
     "deadlines of one": lambda v: v.deadlines(NOON, "acme"),
     "trail": lambda v: v.audit_trail("acme", "PO-1"),

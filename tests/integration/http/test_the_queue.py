@@ -1,0 +1,100 @@
+"""The queue of what waits: overdue requests lead, and requests that no longer wait for the reader stand behind it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from domain.instants import DAY, format_instant
+from infra.places import clock
+from infra.web import list_page
+from tests.integration.cli.driving import BUYER, SELLER, Store, asks, command, placed, ships
+from tests.integration.http.asking import SUPPORT, Http, served
+from tests.integration.http.test_pages import words
+
+
+def ago(days: int) -> str:
+    return format_instant(clock() - days * DAY)
+
+
+def about(name: str, order: str, days: int, actor: dict[str, str], **fields: Any) -> dict[str, Any]:
+    return command(name, order, ago(days), actor, **fields)
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
+    """Seven orders with an open request each: three wait for the seller, one of these is overdue."""
+    history = [
+        placed("undated", ago(2)),
+        asks("undated", ago(2)),
+        placed("soon", ago(2), policy="mutual-consent"),
+        asks("soon", ago(2)),
+        placed("overdue", ago(9), policy="mutual-consent"),
+        asks("overdue", ago(9)),
+        placed("shipped", ago(20), policy="mutual-consent"),
+        asks("shipped", ago(20)),
+        ships("shipped", ago(19), 10),
+        placed("decided", ago(21), policy="mutual-consent"),
+        asks("decided", ago(21)),
+        about("OpenDispute", "decided", 15, BUYER, dispute_id="d1", about="r1"),
+        about("DecideDispute", "decided", 14, SUPPORT, dispute_id="d1", outcome="deny", rule="seller-has-final-say"),
+        placed("offered", ago(22), policy="two-offers"),
+        asks("offered", ago(22)),
+        placed("proposed", ago(23), policy="mutual-consent"),
+        about("RequestCancel", "proposed", 23, SELLER, request_id="r1", reason="out_of_stock"),
+    ]
+    place = tmp_path_factory.mktemp("queue")
+    store = Store(place)
+    policy = place / "two-offers.toml"
+    offers = 'rules = ["alternatives-first", "seller-has-final-say"]\n[alternatives-first]\ndeadline = "90 days"\n'
+    policy.write_text(f'id = "two-offers"\nversion = 1\n{offers}', encoding="utf-8")
+    store.rescind("policy", "publish", policy)
+    assert store.take(history)["accepted"] == len(history)
+    with served(place) as http:
+        assert http.app.views is not None
+        assert http.app.views.catch_up(30)
+        yield http
+
+
+def listed(http: Http, query: str) -> list[str]:
+    """The orders of the page, from its top."""
+    return re.findall(r'href="/o/acme/([a-z]+)"', http.get(f"/o/acme?{query}").text)
+
+
+WAITING = ["overdue", "soon", "undated"]
+BEHIND = ["shipped", "decided", "offered", "proposed"]
+
+
+@pytest.mark.parametrize("query", ["status=cancel_requested", "status=cancel_requested&q=s-3"])
+def test_what_is_overdue_leads_and_what_no_longer_waits_stands_behind(queue: Http, query: str) -> None:
+    assert listed(queue, query) == [*WAITING, *BEHIND]
+
+
+def test_the_sentence_counts_what_waits_for_the_seller_only(queue: Http) -> None:
+    text = words(queue.get("/o/acme").text)
+    assert "3 requests to cancel wait for an answer" in text
+    assert "for 1 the time to answer has run out" in text
+    assert "Cancellation asked 7" in text, "the filter counts every order of this status"
+
+
+def test_a_buyer_sees_what_waits_for_the_buyer(queue: Http) -> None:
+    text = words(queue.get("/o/acme?q=b-7").text)
+    assert "2 requests to cancel wait for an answer" in text
+
+
+def test_the_queue_is_paged_and_misses_nothing(queue: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_page, "PAGE", 2)
+    path, seen = "/o/acme?status=cancel_requested", list[str]()
+    for _ in range(9):
+        text = queue.get(path).text
+        seen += re.findall(r'href="/o/acme/([a-z]+)"', text)
+        following = re.search(r'href="([^"]+)" rel="next"', text)
+        if following is None:
+            break
+        path = following[1].replace("&amp;", "&")
+    assert seen == [*WAITING, *BEHIND]
+
+
+def test_a_page_of_the_queue_whose_last_order_was_answered_begins_at_the_top(queue: Http) -> None:
+    assert listed(queue, "status=cancel_requested&after=waiting~answered")[:3] == WAITING
