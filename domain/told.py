@@ -177,11 +177,13 @@ def about(event: e.Event) -> str | None:
 
 
 def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
-    """Whose deadline it is: who is reminded before it passes. RULES.md 5.5 and the kinds of COMMANDS.md 3."""
+    """Whose deadline it is: who is reminded before it passes. RULES.md 5.5 and the kinds of COMMANDS.md 3. A request
+    that no longer waits for a side's answer reminds nobody."""
     match deadline.kind:
         case "decide":
             request = order.requests.get(deadline.ref)
-            return BUYER if request is not None and request.by == "seller" else SELLER
+            side = "seller" if request is None else order.awaits(request)
+            return {"buyer": BUYER, "seller": SELLER}.get(side or "", ())
         case "alternatives" | "acknowledge":
             return BUYER
         case "evidence":

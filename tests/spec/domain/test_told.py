@@ -146,6 +146,14 @@ def test_who_is_asked_is_reminded() -> None:
     assert {kind for kind in REMINDED if reminded(story.here, Deadline(f"{kind}-1", kind, 0, "x"))} == set(REMINDED)
 
 
+def test_nobody_is_reminded_of_a_request_that_the_shipment_answered() -> None:
+    story = Story("mutual-consent").placed()
+    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other")
+    story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="asn-1")
+    [deadline] = story.here.deadlines.values()
+    assert (story.request(), reminded(story.here, deadline)) == ("open", ())
+
+
 @pytest.mark.parametrize(
     "given", ["told-1-buyer", "told-12-seller", "remind-late-ship-1-buyer", "remind-decide-3-seller"]
 )
