@@ -1,7 +1,7 @@
 """Finding orders by what people have in hand. The views answer where they are up to date, else the log itself."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from consumers.orders import Folded
 from consumers.views import ViewsError
@@ -9,18 +9,61 @@ from domain.deadlines import has_lapsed, live
 from domain.events import Deadline
 from domain.instants import Instant
 from infra.reading import Reader
+from infra.views.reading import fold
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 
 def orders_with_po(reader: Reader, po: str) -> list[str]:
-    """Streams of the orders with this PO number."""
+    """Streams of the orders with this PO number; where no order has exactly this one, with letters of another case."""
     found = _asked(reader, po)
-    if found is not None:
-        return found
-    return [
-        stream
-        for stream, folded in all_orders(reader)
-        if folded.order is not None and folded.order.exists and folded.order.terms.po_number == po
-    ]
+    if found is None:
+        every = ((stream, folded.order) for stream, folded in all_orders(reader))
+        found = {
+            stream: order.terms.po_number
+            for stream, order in every
+            if order is not None and order.exists and fold(order.terms.po_number) == fold(po)
+        }
+    return [stream for stream, number in found.items() if number == po] or list(found)
+
+
+def unknown_marketplace(reader: Reader, marketplace: str) -> str | None:
+    """What to say of a marketplace that neither the settings nor any order names; None of any other, and while the log
+    has no order at all."""
+    named = sections(reader.settings)
+    if marketplace in named:
+        return None
+    names = _marketplaces(reader)
+    if not names or marketplace in names:
+        return None
+    nearest = nearest_marketplace(marketplace, {*names, *named})
+    meant = "" if nearest is None else f"; the nearest name is {nearest}"
+    return f"there is no marketplace {marketplace}: no settings section and no order names it{meant}"
+
+
+def sections(settings: "Settings") -> set[str]:
+    """The marketplaces that have a section in the settings; ``default`` is of all of them."""
+    return {*settings.marketplaces} - {"default"}
+
+
+def nearest_marketplace(name: str, names: Iterable[str]) -> str | None:
+    """The name that a mistyped one may have meant."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name[:100].lower(), sorted(set(names)), 1)
+    return found[0] if found else None
+
+
+def _marketplaces(reader: Reader) -> set[str]:
+    """The marketplaces that the orders of the log name."""
+    found: set[str] = set()
+    for follower in reader.followers.values():
+        after: str | None = None
+        while names := follower.state.streams(after, 1000):
+            after = names[-1]
+            found |= {name.partition("/")[0] for name in names if not name.startswith("$") and name.count("/") == 1}
+    return found
 
 
 class Listed(NamedTuple):
@@ -63,8 +106,8 @@ def all_orders(reader: Reader, prefix: str = "") -> Iterator[tuple[str, Folded]]
                     yield name, reader.orders.load(partition, name)
 
 
-def _asked(reader: Reader, po: str) -> list[str] | None:
-    """What the views say; None if they are not there, not readable, or behind the log."""
+def _asked(reader: Reader, po: str) -> dict[str, str] | None:
+    """What the views say, stream and PO number; None if they are not there, not readable, or behind the log."""
     at = reader.settings.views_at
     if not at.kept:
         return None
@@ -80,7 +123,7 @@ def _asked(reader: Reader, po: str) -> list[str] | None:
         for partition, follower in reader.followers.items():
             if views.position("journal", partition).ordinal < follower.next_ordinal:
                 return None
-        return [f"{row['marketplace']}/{row['order_id']}" for row in views.orders_with_po(po)]
+        return {f"{row['marketplace']}/{row['order_id']}": row["po_number"] for row in views.orders_with_po(po)}
     except ViewsError:
         return None
     finally:

@@ -52,11 +52,17 @@ def set_(
 @stored
 def show(settings: "Settings", marketplace: str, side: "Audience", person: str, as_json: bool) -> None:
     """Where somebody is reached."""
+    from infra.finding import unknown_marketplace
     from infra.notices.looking import opened_contacts
+    from infra.reading import open_reader
 
     with opened_contacts(settings) as found:
         contact = found.contact(marketplace, side, person)
     if contact is None:
+        with open_reader(settings) as reader:
+            unknown = unknown_marketplace(reader, marketplace)
+        if unknown is not None:
+            raise No(unknown)
         raise No(f"nobody has said where {side} {person} of {marketplace} is reached: `rescind contacts set` does")
     if as_json:
         print_json({"address": contact.address, "name": contact.name, "language": contact.language})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from domain.instants import Instant, format_instant
+from infra.cli.exits import No
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, from_now, print_json, table, when
 
@@ -25,12 +26,14 @@ def deadlines() -> None:
 @stored
 def list_(settings: "Settings", before: Instant | None, marketplace: str | None, limit: int, as_json: bool) -> None:
     """Every deadline that still applies, the earliest first."""
-    from infra.finding import all_deadlines
+    from infra.finding import all_deadlines, unknown_marketplace
     from infra.places import clock
     from infra.reading import open_reader
 
     with open_reader(settings) as reader:
         found = all_deadlines(reader, before, marketplace)
+        if marketplace is not None and not found and (unknown := unknown_marketplace(reader, marketplace)):
+            raise No(unknown)
     more = len(found) - limit
     found = found[:limit]
     if as_json:

@@ -31,13 +31,20 @@ def list_(
     settings: "Settings", state: "State | None", order: str | None, marketplace: str | None, limit: int, as_json: bool
 ) -> None:
     """Notices and how far they have come, the newest first; of an order, in the order of its events."""
+    from infra.finding import unknown_marketplace
     from infra.notices.looking import opened_book, told
+    from infra.reading import open_reader
 
     with opened_book(settings) as book:
         if order is not None:
             found = [each for each in book.of(stream_of(order)) if state in (None, each.state)][:limit]
         else:
             found = book.newest(state, limit, marketplace=marketplace)
+    if marketplace is not None and not found:
+        with open_reader(settings) as reader:
+            unknown = unknown_marketplace(reader, marketplace)
+        if unknown is not None:
+            raise No(unknown)
     if as_json:
         for notice in found:
             print_json(told(notice))

@@ -73,7 +73,7 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
             told = (event for event in told if parse_instant(event["recorded_at"]) <= as_of)
         first = next(told, None)
         if first is None:
-            raise _nowhere(stream, as_of)
+            raise nowhere(reader, stream, as_of)
         told = chain((first,), told)
         if as_json:
             for event in told:
@@ -225,12 +225,17 @@ def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "Folded":
     """The order as recorded, or as of an instant. No where there is none."""
     folded = reader.folded(stream) if as_of is None else reader.as_of(stream, as_of)
     if folded.order is None or not folded.order.exists:
-        raise _nowhere(stream, as_of)
+        raise nowhere(reader, stream, as_of)
     return folded
 
 
-def _nowhere(stream: str, as_of: Instant | None) -> No:
+def nowhere(reader: "Reader", stream: str, as_of: Instant | None = None) -> No:
+    """There is no such order; where its marketplace is unknown too, the nearest name."""
     from infra.cli.printing import when
+    from infra.finding import unknown_marketplace
 
+    unknown = unknown_marketplace(reader, stream.partition("/")[0])
+    if unknown is not None:
+        return No(f"there is no order {stream}: {unknown}")
     then = "" if as_of is None else f" as of {when(as_of)}"
     return No(f"there is no order {stream}{then}: check marketplace and order id, or search with --po NUMBER")

@@ -35,12 +35,13 @@ def run_cancel(
     """Cancel, after showing what that does; the exit code. ``reader`` is closed before anything is written."""
     from domain.preview import Confirmation
     from infra.app import open_app
+    from infra.cli.order import nowhere
     from infra.places import clock
 
     try:
         folded = reader.folded(stream)
         if folded.order is None or not folded.order.exists:
-            raise No(f"there is no order {stream}: check marketplace and order id, or search with --po NUMBER")
+            raise nowhere(reader, stream)
         command = _command(folded, actor, lines, reason, rule, request_id, command_id)
         again = command.command_id in folded.answered
         shown = None if again else previewed(reader, folded, command, clock())

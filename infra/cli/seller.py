@@ -23,6 +23,7 @@ def seller() -> None:
 @stored
 def show(settings: "Settings", seller: str, as_json: bool) -> None:
     """Counts, rate, limit and window: what stands against the seller, of what was placed."""
+    from infra.finding import unknown_marketplace
     from infra.places import clock
     from infra.reading import open_reader
     from infra.standing import from_log
@@ -32,8 +33,9 @@ def show(settings: "Settings", seller: str, as_json: bool) -> None:
         raise Wrong(f"{seller!r} is no seller: write marketplace/seller_id")
     with open_reader(settings) as reader:
         told = from_log(reader, marketplace, name, clock())
-    if told is None:
-        raise No(f"{name} has no order in {marketplace}: check marketplace and seller id")
+        if told is None:
+            unknown = unknown_marketplace(reader, marketplace)
+            raise No(unknown or f"{name} has no order in {marketplace}: check marketplace and seller id")
     if as_json:
         print_json(told)
     else:

@@ -111,6 +111,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         order_id = request.path_params["order_id"]
         stale = await reads.is_stale(read_token(request.headers.get(POSITION)), f"{marketplace}/{order_id}")
         seen = await reads.order(marketplace, order_id, as_of)
+        if seen is None:
+            await listing.must_be_known(marketplace, caller)
         if seen is None or not caller.sees(seen.order):
             raise not_found()
         return seen, stale
@@ -205,7 +207,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     for path, what in (("/disputes", "A dispute"), ("/cases", "A case")):
         summary = f"{what}: state, checklist, chronology, recommendation, thread, evidence, policy text as it was"
         get(ORDER + path + "/{matter_id}", on_record, summary, openapi.MATTER)
-    _contacts(routes, ContactDesk(app, doorkeeper))
+    _contacts(routes, ContactDesk(app, doorkeeper, listing))
     get(ORDER + "/eligibility", eligibility, "What may be done, why, and until when", openapi.AS_OF)
     get(PREFIX + "/sellers/{seller_id}/dashboard", seller, "A seller's counts, rate, limit and window", openapi.SELLER)
     return routes

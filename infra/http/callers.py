@@ -49,6 +49,11 @@ class Caller:
                 return True
 
     @property
+    def knows_every_marketplace(self) -> bool:
+        """Whether they may be told the names of marketplaces; everybody else is told of their own only."""
+        return self.kind is None
+
+    @property
     def is_bound(self) -> bool:
         """Whether they see the orders of one buyer or seller only."""
         return self.kind in ("buyer", "seller")

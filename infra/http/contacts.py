@@ -18,6 +18,7 @@ from infra.app import App
 from infra.http.answers import json_response
 from infra.http.callers import Doorkeeper
 from infra.http.forms import Body, as_object
+from infra.http.listing import Listing
 from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.writes import read_body
 from infra.notices.contacts import BadContact, Contacts
@@ -32,9 +33,10 @@ _FIELDS: Final = ("address", "name", "language")
 class ContactDesk:
     """The contacts of one app. Belongs to one event loop."""
 
-    def __init__(self, app: App, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, app: App, doorkeeper: Doorkeeper, listing: Listing) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
+        self._listing = listing
 
     async def take(self, request: Request, side: Audience) -> Response:
         """``GET``, ``PUT`` or ``DELETE`` of a person's contact. Somebody else's is as if there were none."""
@@ -55,6 +57,7 @@ class ContactDesk:
             case _:
                 found = await self._do(lambda: contacts.contact(marketplace, side, person))
                 if found is None:
+                    await self._listing.must_be_known(marketplace, caller)
                     raise _unknown()
                 return _told(found)
 

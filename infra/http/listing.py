@@ -1,21 +1,24 @@
 """Finding orders: by PO number, seller, buyer and status, a page at a time. Asked of the views, in a thread."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from consumers.engine import Engine
+from consumers.journal import JournalError
 from consumers.views import ViewsError
 from domain.instants import Instant
 from infra.app import App
+from infra.finding import nearest_marketplace, sections
 from infra.http.answers import STALE, json_response
 from infra.http.callers import Caller
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
-from infra.http.problems import Problem, malformed, unavailable
+from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.reads import LOOK, PATIENCE
 from infra.views.reading import BadCursor, OrderFilter, Page, Reading, Row, attention_of
 from infra.web.words import STATUS
@@ -24,6 +27,9 @@ T = TypeVar("T")
 
 PAGE: Final = 50
 MOST: Final = 200
+LONGEST_SEARCH: Final = 200
+NEAREST_OF: Final = 200
+"""So many marketplaces are compared with a name that is unknown."""
 LOOK_ELSEWHERE: Final = 0.05
 """Seconds between two looks at how far other processes have brought the views."""
 
@@ -81,8 +87,53 @@ class Listing:
         return None if self._app.views is None else self._app.views.lacking
 
     async def page(self, of: OrderFilter, after: str | None, limit: int = PAGE) -> Page:
-        """A page of orders, newest first."""
-        return await self.ask(lambda reading: reading.orders(of, after, limit))
+        """A page of orders, newest first; by PO number, where no order has exactly the one that is looked for."""
+
+        def look(reading: Reading) -> Page:
+            if of.po is None or reading.orders_with_po(of.po, of.marketplace, limit=1):
+                return reading.orders(of, after, limit)
+            return reading.orders_beginning(of, of.po, after, limit)
+
+        return await self.ask(look)
+
+    async def must_be_known(self, marketplace: str, caller: Caller) -> None:
+        """Problem 404 with the nearest name where neither the settings nor any order names this marketplace.
+
+        While no order is there at all, every marketplace is one that may begin. 503 while it cannot be known, because
+        the views have not everything yet.
+        """
+        views = self._app.views
+        if (
+            views is None
+            or marketplace in sections(self._app.settings)
+            or await self.ask(partial(_names_it, marketplace))
+        ):
+            return
+        await self._until_all_is_in_the_views()
+        if await self.ask(partial(_names_it, marketplace)):
+            return
+        names = await self.ask(lambda reading: reading.marketplaces(NEAREST_OF))
+        if names:
+            raise unknown_marketplace(marketplace, [*names, *sections(self._app.settings)], caller)
+
+    async def _until_all_is_in_the_views(self) -> None:
+        """Wait until the views have what this process has followed of the log; 503 if they have not in time."""
+
+        def followed(engine: Engine) -> dict[int, int] | None:
+            if not engine.caught_up:
+                return None
+            return {partition: follower.next_position - 1 for partition, follower in engine.followers.items()}
+
+        views, asked = self._app.views, self._app.engine.call(followed)
+        if asked.cancelled():
+            raise unavailable("closing", "the engine is shutting down; ask again later")
+        try:
+            ends = await asyncio.wait_for(asyncio.wrap_future(asked), self._app.settings.answer_within)
+        except (TimeoutError, JournalError):
+            ends = None
+        if ends is None or await self.is_stale(ends) or (views is not None and views.trouble is not None):
+            raise unavailable("views-behind", "the lists do not have everything yet; ask again")
+        self.judge(found=False)
 
     async def answer(self, request: Request, marketplace: str, caller: Caller) -> Response:
         """``GET /orders``: a page as JSON, with a Link to the next."""
@@ -93,10 +144,15 @@ class Listing:
             po=query.get("po"),
             seller=_own(query.get("seller"), caller.own_seller),
             buyer=_own(query.get("buyer"), caller.own_buyer),
-            status=_status(query.get("status")),
+            status=status_of(query.get("status")),
         )
-        page = await self.page(of, query.get("after"), _limit(query.get("limit")))
+        q, after, limit = query.get("q"), query.get("after"), _limit(query.get("limit"))
+        if q is not None and (of.po is not None or after is not None):
+            raise malformed("q stands alone: leave po and after out", rule="query", status=400)
+        page = await (self.page(of, after, limit) if q is None else self.ask(partial(_search, of, q.strip(), limit)))
         stale = self.judge(found=bool(page.rows)) or stale
+        if not page.rows:
+            await self.must_be_known(marketplace, caller)
         now = self._app.clock()
         body: dict[str, Any] = {"orders": [summary(row, now) for row in page.rows], "next": page.next}
         headers = {"Cache-Control": "no-store"}
@@ -107,6 +163,27 @@ class Listing:
             url = request.url.include_query_params(after=page.next)
             headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
         return json_response(body, headers=headers)
+
+
+def _names_it(marketplace: str, reading: Reading) -> bool:
+    return reading.has_orders(marketplace)
+
+
+def _search(of: OrderFilter, q: str, limit: int, reading: Reading) -> Page:
+    """Orders that are named so, else those that match; one page, which has no next."""
+    rows = reading.named(of, q, limit) or reading.matching(of, q, limit) if 0 < len(q) <= LONGEST_SEARCH else []
+    return Page(rows, None)
+
+
+def unknown_marketplace(marketplace: str, names: Iterable[str], caller: Caller) -> Problem:
+    """404; whoever may know every marketplace is told the nearest name."""
+    if not caller.knows_every_marketplace:
+        return not_found()
+    nearest = nearest_marketplace(marketplace, names)
+    meant = "" if nearest is None else f" The nearest name is {nearest}."
+    more: dict[str, Any] = {} if nearest is None else {"nearest": nearest}
+    text = f"There is no marketplace {marketplace[:100]!r}: no settings section and no order names it.{meant}"
+    return Problem(404, "not-found", text, rule="no-such-marketplace", **more)
 
 
 def _have(token: Mapping[int, int], views: Reading) -> bool:
@@ -146,10 +223,11 @@ def _own(asked: str | None, own: str | None) -> str | None:
     return asked if own is None else own
 
 
-def _status(text: str | None) -> str | None:
-    if text is not None and text not in STATUS:
+def status_of(text: str | None) -> str | None:
+    """The status that a query names, in whatever case; 400 for one that there is not."""
+    if text is not None and text.lower() not in STATUS:
         raise malformed(f"status is one of {', '.join(STATUS)}", rule="status", status=400)
-    return text
+    return None if text is None else text.lower()
 
 
 def _limit(text: str | None) -> int:

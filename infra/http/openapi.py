@@ -14,6 +14,7 @@ from domain.commands import COMMANDS
 from infra.http.command_schema import definitions
 from infra.http.forms import Form
 from infra.http.paths import ABOUT_SUBJECTS, PATHS, SUBJECTS
+from infra.web.words import STATUS
 
 Schema = dict[str, Any]
 
@@ -175,8 +176,10 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "stop": _list({"type": "object", "description": "A request that waits over what would ship."}),
             "cancels": _list(_ref("LineQuantity")),
             "asks": _list(_ref("LineQuantity")),
+            "returns": _list(_ref("LineQuantity")),
+            "standing": _list(STRING),
         },
-        optional=("ships", "kills", "stop", "cancels", "asks"),
+        optional=("ships", "kills", "stop", "cancels", "asks", "returns"),
     ),
     "Problem": _object(
         "RFC 9457. Where a rule spoke: rule, policy, because, next_change_at, instead.",
@@ -194,8 +197,10 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "instead": _list(_ref("Instead")),
             "preview": _ref("Preview"),
             "version": INTEGER,
+            "nearest": _text("Of an unknown marketplace: the nearest name that there is."),
         },
         optional=(
+            "nearest",
             "rule",
             "pointer",
             "instance",
@@ -246,10 +251,13 @@ MATTER: Final[Schema] = {"parameters": [*ORDER, *_in_path("{matter_id}"), POSITI
 LIST: Final[Schema] = {
     "parameters": [
         *MARKETPLACE,
-        _query("po", "Only orders with this PO number."),
+        _query(
+            "q", "Orders of this PO number, order id, reference, tracking number or SKU, or whose number begins so."
+        ),
+        _query("po", "Only orders with this PO number or, where none has exactly this, whose PO number begins so."),
         _query("seller", "Only orders of this seller."),
         _query("buyer", "Only orders of this buyer."),
-        _query("status", "Only orders with this status."),
+        _query("status", f"Only orders with this status, in any case: {', '.join(STATUS)}."),
         _query("limit", "At most so many, 1 to 200; 50 if left out.", INTEGER),
         _query("after", "The next of the page before."),
         POSITION,

@@ -34,6 +34,7 @@ class Sellers:
         newest = await self._listing.ask(lambda views: views.newest_order_of_seller(marketplace, seller))
         stale = self._listing.judge(found=newest is not None) or stale
         if newest is None:
+            await self._listing.must_be_known(marketplace, caller)
             raise _no_seller()
         seen = await self._reads.order(marketplace, newest["order_id"])
         if seen is None:

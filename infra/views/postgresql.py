@@ -227,9 +227,11 @@ class PostgresqlViews(KeptViews):
 
     def query(self, statement: str, parameters: Sequence[Cell]) -> list[Row]:
         asked = placed(statement)
+        # No text of PostgreSQL has a zero character, so what has one is asked for as what no order is called either.
+        given = [cell.replace("\0", "\ufffd") if isinstance(cell, str) else cell for cell in parameters]
 
         def answered(db: Db) -> list[Row]:
-            cursor = db.cursor(binary=True).execute(asked, parameters)
+            cursor = db.cursor(binary=True).execute(asked, given)
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 

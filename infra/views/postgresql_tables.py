@@ -18,6 +18,7 @@ from psycopg import sql
 from consumers.views import ViewsError
 from infra.postgresql.connecting import Db
 from projections.tables import BOOKKEEPING, SCHEMA_VERSION, TABLES, Column, Table
+from projections.tables.shape import column_of, index_name
 
 EVERY: Final = (*TABLES, *BOOKKEEPING)
 TYPES: Final[dict[str, LiteralString]] = {
@@ -172,10 +173,15 @@ def indexes(generation: str) -> Iterator[sql.Composed]:
     for table in TABLES:
         for index in table.indexes:
             yield sql.SQL("CREATE INDEX {} ON {} ({})").format(
-                sql.Identifier(f"{table.name}_by_{'_'.join(index)}"[:63]),
+                sql.Identifier(index_name(table, index)[:63]),
                 sql.Identifier(generation, table.name),
-                sql.SQL(", ").join(map(sql.Identifier, index)),
+                sql.SQL(", ").join(map(_part, index)),
             )
+
+
+def _part(part: str) -> sql.Composable:
+    column = sql.Identifier(column_of(part))
+    return column if column_of(part) == part else sql.SQL("lower({})").format(column)
 
 
 def keep(db: Db, generation: str) -> None:

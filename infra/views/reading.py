@@ -6,10 +6,12 @@ question that can have many answers is limited, and its pages are found by key, 
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from domain.instants import Instant, parse_instant
+from domain.references import read_reference
 from projections.tables import (
     CANCELLATIONS,
     CASES,
@@ -28,6 +30,7 @@ from projections.tables import (
     Cell,
     Table,
 )
+from projections.tables.shape import folded
 
 Row = dict[str, Any]
 
@@ -38,7 +41,7 @@ class BadCursor(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders of a marketplace; what is None does not matter."""
+    """Which orders of a marketplace; what is None does not matter. The case of a PO number's letters never does."""
 
     marketplace: str
     po: str | None = None
@@ -95,17 +98,22 @@ class Reading(ABC):
 
     # ---- orders ---------------------------------------------------------------------------------------------------
 
-    def marketplaces(self) -> list[str]:
-        """Every marketplace that has orders, by name; asks the index once for each."""
+    def marketplaces(self, limit: int | None = None) -> list[str]:
+        """Marketplaces that have orders, by name, all of them or the first few; asks the index once for each."""
         found: list[str] = []
-        while True:
+        while limit is None or len(found) < limit:
             after = found[-1] if found else ""
             rows = self.query(
                 "SELECT marketplace FROM orders WHERE marketplace > ? ORDER BY marketplace LIMIT 1", (after,)
             )
             if not rows:
-                return found
+                break
             found.append(rows[0]["marketplace"])
+        return found
+
+    def has_orders(self, marketplace: str) -> bool:
+        """Whether any order names this marketplace."""
+        return bool(self.query("SELECT 1 AS yes FROM orders WHERE marketplace = ? LIMIT 1", (marketplace,)))
 
     def order_with_reference(self, marketplace: str, reference: str) -> Row | None:
         """The order that has the cancellation of this reference; the newest, should two share it."""
@@ -123,12 +131,83 @@ class Reading(ABC):
 
     def orders_with_po(self, po: str, marketplace: str | None = None, limit: int = 100) -> list[Row]:
         """Orders with this PO number, of one marketplace or of all; newest first."""
-        where, parameters = "po_number = ?", [po]
+        where, parameters = f"{folded('po_number')} = ?", [fold(po)]
         if marketplace is not None:
             where += " AND marketplace = ?"
             parameters.append(marketplace)
         newest = f"{self.in_time('placed_at')} DESC, marketplace, order_id"
         return self.query(f"SELECT * FROM orders WHERE {where} ORDER BY {newest} LIMIT ?", (*parameters, limit))
+
+    def orders_beginning(self, of: OrderFilter, begins: str, after: str | None = None, limit: int = 50) -> Page:
+        """A page of orders whose PO number begins so, by PO number. BadCursor."""
+        where, parameters = self._beginning("po_number", of, begins)
+        by = folded("po_number")
+        if after is not None:
+            po, order_id = _read_po_cursor(after)
+            where += f" AND {by} >= ? AND ({by} > ? OR order_id > ?)"
+            parameters += [po, po, order_id]
+        rows = self.query(
+            f"SELECT * FROM orders WHERE {where} ORDER BY {by}, order_id LIMIT ?", (*parameters, limit + 1)
+        )
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(rows, f"{_BY_PO}{fold(rows[-1]['po_number'])}~{rows[-1]['order_id']}" if more else None)
+
+    def named(self, of: OrderFilter, q: str, limit: int = 100) -> list[Row]:
+        """Orders that have exactly this PO number, order id or cancellation reference, one after the other."""
+        rows = self.orders(replace(of, po=q), None, limit).rows
+        by_id = self.order(of.marketplace, q)
+        if by_id is not None and all(row["order_id"] != q for row in rows):
+            rows.insert(0, by_id)
+        reference = read_reference(q)
+        if not rows and reference is not None:
+            canceled = self.order_with_reference(of.marketplace, reference)
+            rows = [] if canceled is None else [canceled]
+        return [row for row in rows if _is_of(row, of)]
+
+    def matching(self, of: OrderFilter, q: str, limit: int = 100) -> list[Row]:
+        """Orders whose PO number or order id begins so, else that have a parcel with this tracking number, or a line
+        with this SKU. The case of ASCII letters does not matter."""
+        found: dict[str, Row] = {}
+        for look in (
+            partial(self._pos_beginning, of, q, limit),
+            partial(self._ids_beginning, of, q, limit),
+            partial(self._having, "shipments", "tracking_number", of, q, limit),
+            partial(self._having, "order_lines", "sku", of, q, limit),
+        ):
+            if len(found) < limit:
+                found |= {row["order_id"]: row for row in look() if row["order_id"] not in found}
+        return list(found.values())[:limit]
+
+    def _pos_beginning(self, of: OrderFilter, begins: str, limit: int) -> list[Row]:
+        return self.orders_beginning(of, begins, None, limit).rows
+
+    def _ids_beginning(self, of: OrderFilter, begins: str, limit: int) -> list[Row]:
+        where, parameters = self._beginning("order_id", of, begins)
+        by = folded("order_id")
+        return self.query(f"SELECT * FROM orders WHERE {where} ORDER BY {by} LIMIT ?", (*parameters, limit))
+
+    def _beginning(self, column: str, of: OrderFilter, begins: str) -> tuple[str, list[Cell]]:
+        by, low = folded(column), fold(begins)
+        narrow, parameters = self._narrowed(of)
+        return f"marketplace = ? AND {by} >= ? AND {by} < ?{narrow}", [of.marketplace, low, low + _LAST, *parameters]
+
+    def _having(self, table: str, column: str, of: OrderFilter, value: str, limit: int) -> list[Row]:
+        """Orders with a row in another table that has this text."""
+        narrow, parameters = self._narrowed(of, "orders.")
+        return self.query(
+            f"SELECT orders.* FROM {table} JOIN orders ON orders.marketplace = {table}.marketplace "
+            f"AND orders.order_id = {table}.order_id "
+            f"WHERE {table}.marketplace = ? AND {folded(f'{table}.{column}')} = ?{narrow} "
+            f"ORDER BY {table}.order_id LIMIT ?",
+            (of.marketplace, fold(value), *parameters, limit),
+        )
+
+    def _narrowed(self, of: OrderFilter, prefix: str = "") -> tuple[str, list[Cell]]:
+        """Further conditions, for which no index is looked for."""
+        given = {"seller_id": of.seller, "buyer_id": of.buyer, "status": of.status}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        return "".join(f" AND {self.aside(prefix + name)} = ?" for name in wanted), [*wanted.values()]
 
     def orders(self, of: OrderFilter, after: str | None = None, limit: int = 50) -> Page:
         """A page of orders, newest first; ``after`` is the ``next`` of the page before. BadCursor."""
@@ -149,8 +228,9 @@ class Reading(ABC):
 
     def _where(self, of: OrderFilter) -> tuple[str, list[Cell]]:
         """The narrowest index decides, the other conditions stand aside; with a seller the status has one too."""
-        narrow = ("po_number", "buyer_id", "seller_id", "status")
-        given = dict(zip(narrow, (of.po, of.buyer, of.seller, of.status), strict=True))
+        narrow = (folded("po_number"), "buyer_id", "seller_id", "status")
+        po = None if of.po is None else fold(of.po)
+        given = dict(zip(narrow, (po, of.buyer, of.seller, of.status), strict=True))
         wanted = [name for name in narrow if given[name] is not None]
         led = {wanted[0]} if wanted else set()
         if led == {"seller_id"}:
@@ -305,6 +385,30 @@ def attention_of(row: Row, at: Instant) -> list[str]:
         behind = [word for word in said if word in ("refund_failed", "stuck")]
         said = [*(word for word in said if word not in behind), "late", *behind]
     return said
+
+
+def fold(text: str) -> str:
+    """The text with ASCII letters in lower case, as ``lower`` of both databases has it here."""
+    return text.translate(_FOLDED)
+
+
+_FOLDED: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_LAST: Final = "\U0010ffff"
+"""Sorts behind whatever a text can go on with."""
+_BY_PO: Final = "po~"
+"""Begins the cursor of a page that is sorted by PO number."""
+
+
+def _is_of(row: Row, of: OrderFilter) -> bool:
+    given = {"seller_id": of.seller, "buyer_id": of.buyer, "status": of.status}
+    return all(value is None or row[name] == value for name, value in given.items())
+
+
+def _read_po_cursor(cursor: str) -> tuple[str, str]:
+    po, tilde, order_id = cursor.removeprefix(_BY_PO).rpartition("~")
+    if not (cursor.startswith(_BY_PO) and tilde):
+        raise BadCursor(f"{cursor[:100]!r} is not a cursor: take the one that the page before gave")
+    return po, order_id
 
 
 def _read_cursor(cursor: str) -> tuple[Instant, str]:

@@ -13,6 +13,7 @@ from typing import Final
 from domain.instants import Instant, format_instant
 from projections.changes import Changes
 from projections.tables import Cell, Column, Row, Table
+from projections.tables.shape import column_of, index_name
 
 _TYPES: Final = {
     "text": "TEXT",
@@ -36,10 +37,15 @@ def create_indexes(table: Table) -> list[str]:
     types = {column.name: column.type for column in table.columns}
     made = []
     for index in table.indexes:
-        parts = [in_time(name) if types[name] == "instant" else _quoted(name) for name in index]
-        name = f"{table.name}_by_{'_'.join(index)}"
+        parts = [in_time(part) if types[column_of(part)] == "instant" else _part(part) for part in index]
+        name = index_name(table, index)
         made.append(f"CREATE INDEX {_quoted(name)} ON {_quoted(table.name)} ({', '.join(parts)})")
     return made
+
+
+def _part(part: str) -> str:
+    column = column_of(part)
+    return _quoted(column) if column == part else f"lower({_quoted(column)})"
 
 
 def in_time(column: str) -> str:

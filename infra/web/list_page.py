@@ -6,7 +6,6 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from domain.instants import Instant, parse_instant
-from domain.references import read_reference
 from infra.views.reading import OrderFilter, Page, Reading, Row, attention_of
 from infra.web import words
 from infra.web.formatting import counted, money, number, time_left
@@ -27,26 +26,26 @@ class Found:
     seller: str | None
     counts: dict[str, int]
     waiting: list[Row]
+    more: bool = False
+    """Whether more orders match than are shown."""
 
 
 def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> Found:
-    """Orders by PO number, order id or reference, else of a seller, else of a buyer; without ``q`` all of them."""
+    """Orders of this PO number, order id or reference, else of a seller, else of a buyer, else those that match:
+    whose number begins so, or that have this tracking number or SKU. Without ``q`` all of them."""
     if not q:
         return _listed(reading, OrderFilter(marketplace, status=status), after)
-    rows = reading.orders_with_po(q, marketplace, limit=PAGE)
-    by_id = reading.order(marketplace, q)
-    if by_id is not None and all(row["order_id"] != by_id["order_id"] for row in rows):
-        rows.insert(0, by_id)
-    reference = read_reference(q)
-    if not rows and reference is not None:
-        canceled = reading.order_with_reference(marketplace, reference)
-        rows = [] if canceled is None else [canceled]
-    if rows:
+    every = OrderFilter(marketplace)
+    if rows := reading.named(every, q, PAGE):
         return _of_few(reading, marketplace, rows, status)
     if reading.counts(marketplace, seller=q):
         return _listed(reading, OrderFilter(marketplace, seller=q, status=status), after)
-    rows = reading.orders(OrderFilter(marketplace, buyer=q), None, 1000).rows
-    return _of_few(reading, marketplace, rows, status, awaits="buyer")
+    if rows := reading.orders(OrderFilter(marketplace, buyer=q), None, 1000).rows:
+        return _of_few(reading, marketplace, rows, status, awaits="buyer")
+    rows = reading.matching(every, q, PAGE + 1)
+    found = _of_few(reading, marketplace, rows[:PAGE], status)
+    found.more = len(rows) > PAGE
+    return found
 
 
 def _listed(reading: Reading, of: OrderFilter, after: str | None) -> Found:
@@ -105,6 +104,7 @@ class ListPage:
         self._waiting = {row["order_id"]: row for row in reversed(found.waiting)}
         self.rows = [self._row(row) for row in found.page.rows]
         self.filtered = status is not None
+        self.more = found.more
         self.first = self._href(status) if after is not None else None
         self.next = self._href(status, found.page.next) if found.page.next is not None else None
 

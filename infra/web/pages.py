@@ -23,7 +23,7 @@ from infra.app import App
 from infra.http.api import instant_of
 from infra.http.asked import asked, segment
 from infra.http.callers import Doorkeeper
-from infra.http.listing import Listing
+from infra.http.listing import LONGEST_SEARCH, Listing, status_of
 from infra.http.matters import Matters, told_to
 from infra.http.positions import HEADER as POSITION
 from infra.http.positions import read_token
@@ -31,7 +31,7 @@ from infra.http.problems import Problem, not_found
 from infra.http.reads import Reads
 from infra.http.receipts import Receipts
 from infra.mail.packs import LANGUAGES, pack
-from infra.web import formatting, words
+from infra.web import formatting
 from infra.web.languages import language_of, others
 from infra.web.list_page import ListPage, search
 from infra.web.matter_page import MatterPage
@@ -46,7 +46,6 @@ SECTIONS: Final = {
     0: "Checks of every command",
 }
 STATIC: Final = {"rescind.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
-LONGEST_SEARCH: Final = 200
 
 
 def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:
@@ -68,15 +67,18 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
 
     async def orders(request: Request) -> Response:
         marketplace = request.path_params["marketplace"]
-        if doorkeeper.admit(request, marketplace).is_bound:
+        caller = doorkeeper.admit(request, marketplace)
+        if caller.is_bound:
             raise not_found("There is no such page here.", "no-such-page")
         stale = await listing.is_stale(read_token(request.headers.get(POSITION)))
         query = request.query_params
         q = query.get("q", "").strip()[:LONGEST_SEARCH]
-        status = query.get("status") if query.get("status") in words.STATUS else None
+        status = status_of(query.get("status") or None)
         after = query.get("after")
         found = await listing.ask(lambda reading: search(reading, marketplace, q, status, after))
         stale = listing.judge(found=bool(found.page.rows)) or stale
+        if not found.counts:
+            await listing.must_be_known(marketplace, caller)
         now, zone = app.clock(), app.market(marketplace).timezone
         return page(
             "orders.html",
@@ -97,6 +99,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
         as_of: Instant | None = instant_of(request, "as_of")
         seen = await reads.order(marketplace, params["order_id"], as_of)
+        if seen is None:
+            await listing.must_be_known(marketplace, caller)
         if seen is None or not caller.sees(seen.order):
             raise not_found()
         now = app.clock() if as_of is None else as_of
@@ -124,6 +128,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
         as_of: Instant | None = instant_of(request, "as_of")
         seen = await reads.order(marketplace, params["order_id"], as_of)
+        if seen is None:
+            await listing.must_be_known(marketplace, caller)
         if seen is None or not caller.sees(seen.order):
             raise not_found()
         document = await receipts.document(seen, caller, as_of)
@@ -145,6 +151,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         stream = f"{marketplace}/{params['order_id']}"
         stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
         seen = await reads.order(marketplace, params["order_id"])
+        if seen is None:
+            await listing.must_be_known(marketplace, caller)
         if seen is None or not caller.sees(seen.order):
             raise not_found()
         document = await matters.document(seen, caller, params["matter_id"])

@@ -11,6 +11,7 @@ from projections.tables.shape import (
     SELLER_ID,
     Column,
     Table,
+    folded,
     instant,
     minor,
     number,
@@ -67,7 +68,9 @@ ORDERS: Final = Table(
         PARTITION,
     ),
     (
-        ("po_number", "marketplace"),
+        (folded("po_number"), "marketplace"),
+        ("marketplace", folded("po_number"), "order_id"),
+        ("marketplace", folded("order_id")),
         ("marketplace", "placed_at", "order_id"),
         ("marketplace", "status", "placed_at", "order_id"),
         ("marketplace", "seller_id", "placed_at", "order_id"),
@@ -100,6 +103,7 @@ ORDER_LINES: Final = Table(
         minor("goods_minor", "What the whole line gives back when cancelled, tax on top left out.", fixed=True),
         minor("tax_minor", "The tax on top that it gives back (0 where tax is included).", fixed=True),
     ),
+    (("marketplace", folded("sku"), "order_id"),),
 )
 
 SHIPMENTS: Final = Table(
@@ -126,7 +130,7 @@ SHIPMENTS: Final = Table(
         ),
         instant("delivered_at", "When it was delivered (occurred), the last time if it was in parts.", empty=True),
     ),
-    (("marketplace", "seller_id", "occurred_at"),),
+    (("marketplace", "seller_id", "occurred_at"), ("marketplace", folded("tracking_number"), "order_id")),
 )
 
 DEADLINES: Final = Table(

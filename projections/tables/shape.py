@@ -28,7 +28,7 @@ class Table:
     ``state``: a row is put whole, the last one counts; with ``owner`` (so many key columns) all rows of an owner are
     put at once and those not among them go. ``sums``: behind the key and what is fixed with it come integers that are
     added up. ``facts``: a row is written once. ``indexes`` are what the queries of pages and operators need beside the
-    key.
+    key; ``lower(column)`` in one of them is the column's text with ASCII letters in lower case.
 
     ``row`` builds a row from its cells by name: ``ORDERS.row(marketplace="acme", …)``. A cell that is missing, or that
     the table has no column for, is a TypeError.
@@ -57,6 +57,22 @@ class Table:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+
+def folded(column: str) -> str:
+    """The part of an index by which a column is found without regard to the case of ASCII letters."""
+    return f"lower({column})"
+
+
+def column_of(part: str) -> str:
+    """The column of a part of an index."""
+    return part.removeprefix("lower(").removesuffix(")")
+
+
+def index_name(table: Table, index: tuple[str, ...]) -> str:
+    """The name of an index: what it is of, and what it is by."""
+    parts = (column_of(part) if column_of(part) == part else f"lower_{column_of(part)}" for part in index)
+    return f"{table.name}_by_{'_'.join(parts)}"
 
 
 def text(name: str, doc: str, *, empty: bool = False, fixed: bool = False) -> Column:

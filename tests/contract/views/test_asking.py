@@ -26,8 +26,10 @@ from projections.tables import (
     REQUESTS,
     RETURNS,
     SHIPMENTS,
+    TABLES,
     Cell,
     Row,
+    Table,
 )
 from tests.contract.views.filled import history, project
 from tests.contract.views.places import Place
@@ -45,9 +47,20 @@ def order_row(order_id: str, **given: Cell) -> Row:
     return tuple(cells.values())
 
 
-def put(views: KeptViews, rows: list[Row], partition: int = 0) -> None:
+def row_of(table: Table, **given: Cell) -> Row:
+    """A row of another table in which only what is given matters."""
+    cells: dict[str, Cell] = {c.name: None if c.empty else "x" if c.type == "text" else 0 for c in table.columns}
+    cells |= {c.name: "[]" for c in table.columns if c.type == "json"}
+    return tuple((cells | {"marketplace": "acme"} | given).values())
+
+
+def put(views: KeptViews, rows: list[Row], partition: int = 0, **others: list[Row]) -> None:
+    """Put rows of table orders and of the tables named."""
     changes = Changes()
     changes.put(ORDERS, rows, ("", ""))
+    for table in TABLES:
+        if table.name in others:
+            changes.put(table, others[table.name], ("", ""))
     views.apply(Batch("journal", partition, START, Position(1, 1, bytes(32), 0), changes))
 
 
@@ -204,6 +217,96 @@ def test_a_partitions_events_are_told_from_a_position_on(views: KeptViews) -> No
         assert views.positions()[log.partition] == log.state.next_position
 
 
+# ---- search ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def searched(views: KeptViews) -> KeptViews:
+    """Five orders with numbers, parcels and lines that are much alike."""
+    put(
+        views,
+        [
+            order_row("A-1", po_number="PO-4711", seller_id="s-1", placed_at=NOON),
+            order_row("A-12", po_number="po-4712", seller_id="s-2", placed_at=NOON + HOUR),
+            order_row("b-1", po_number="PO-4711", marketplace="other"),
+            order_row("C", po_number="ÄRGER~1_%", status="shipped", placed_at=NOON),
+            order_row("D", po_number="PO-47", placed_at=NOON + MINUTE),
+        ],
+        shipments=[row_of(SHIPMENTS, order_id="C", shipment_id="n1", tracking_number="1Z999AA1")],
+        order_lines=[
+            row_of(ORDER_LINES, order_id="A-12", line=1, sku="Lamp-Red"),
+            row_of(ORDER_LINES, order_id="A-12", line=2, sku="Lamp-Red"),
+            row_of(ORDER_LINES, order_id="D", line=1, sku="LAMP-RED"),
+        ],
+    )
+    return views
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("po-471", ["A-1", "A-12"]),
+        ("PO-4", ["D", "A-1", "A-12"]),
+        ("a-1", ["A-1", "A-12"]),
+        ("c", ["C"]),
+        ("1z999aa1", ["C"]),
+        ("1Z999", []),
+        ("lamp-red", ["A-12", "D"]),
+        ("lamp", []),
+        ("Ärger~1_%", ["C"]),
+        ("ärger", []),
+        ("%", []),
+        ("_", []),
+        ("b-1", []),
+    ],
+)
+def test_what_people_have_in_hand_finds_the_order(searched: KeptViews, q: str, expected: list[str]) -> None:
+    """Only ASCII letters are alike in both cases."""
+    assert [row["order_id"] for row in searched.matching(OrderFilter("acme"), q)] == expected
+
+
+def test_a_search_is_narrowed_and_bounded(searched: KeptViews) -> None:
+    ids = lambda of, limit=100: [row["order_id"] for row in searched.matching(of, "po-", limit)]  # noqa: E731
+    assert ids(OrderFilter("acme", seller="s-1")) == ["A-1"]
+    assert ids(OrderFilter("acme", status="shipped")) == []
+    assert ids(OrderFilter("acme"), 2) == ["D", "A-1"]
+    lamps = searched.matching(OrderFilter("acme", seller="s-2"), "lamp-red")
+    assert [row["order_id"] for row in lamps] == ["A-12"]
+
+
+def test_a_po_number_is_found_in_any_case_and_its_beginnings_are_paged(searched: KeptViews) -> None:
+    assert [row["order_id"] for row in searched.orders_with_po("PO-4712")] == ["A-12"]
+    assert pages(searched, OrderFilter("acme", po="PO-4712"), 1) == ["A-12"]
+    seen, after = list[str](), None
+    while True:
+        page = searched.orders_beginning(OrderFilter("acme"), "po-4", after, 1)
+        seen += [row["order_id"] for row in page.rows]
+        after = page.next
+        if after is None:
+            break
+    assert seen == ["D", "A-1", "A-12"]
+    for cursor in ("po~", "", "2026-03-02T10:00:00Z~A"):
+        with pytest.raises(BadCursor):
+            searched.orders_beginning(OrderFilter("acme"), "po-4", cursor)
+
+
+def test_a_number_reference_or_id_that_is_given_whole_is_told_from_what_begins_so(searched: KeptViews) -> None:
+    assert [row["order_id"] for row in searched.named(OrderFilter("acme"), "po-47")] == ["D"]
+    assert [row["order_id"] for row in searched.named(OrderFilter("acme"), "A-1")] == ["A-1"]
+    assert searched.named(OrderFilter("acme", seller="s-2"), "A-1") == []
+    assert searched.named(OrderFilter("acme"), "A-") == []
+
+
+def test_a_zero_character_finds_nothing(searched: KeptViews) -> None:
+    assert searched.named(OrderFilter("acme"), "a\0") == searched.matching(OrderFilter("acme"), "a\0") == []
+
+
+def test_a_marketplace_is_there_once_an_order_names_it(searched: KeptViews) -> None:
+    assert [searched.has_orders(name) for name in ("acme", "other", "acm")] == [True, True, False]
+    assert searched.marketplaces() == ["acme", "other"]
+    assert searched.marketplaces(1) == ["acme"]
+
+
 def test_requests_that_wait_are_told_the_most_urgent_first(views: KeptViews) -> None:
     project(history(), views)
     waiting = views.waiting_requests("acme", "s-1")
@@ -236,6 +339,11 @@ QUESTIONS: dict[str, Any] = {
     "po": lambda v: v.orders_with_po("4711"),
     "po in one": lambda v: v.orders_with_po("4711", "acme"),
     "marketplaces": lambda v: v.marketplaces(),
+    "a marketplace": lambda v: v.has_orders("acme"),
+    "search": lambda v: v.matching(OrderFilter("acme"), "PO"),
+    "search narrowed": lambda v: v.matching(OrderFilter("acme", seller="s-1", status="open"), "PO"),
+    "search by name": lambda v: v.named(OrderFilter("acme"), "C-7F3K-9QXM"),
+    "pages of a search": lambda v: v.orders_beginning(OrderFilter("acme"), "PO", "po~po-1~PO-1"),
     **{
         f"orders{''.join(f' {name}' for name in names)}{' after' if after else ''}": (
             lambda v, names=names, after=after: v.orders(

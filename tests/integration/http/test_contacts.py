@@ -69,6 +69,16 @@ def test_what_is_said_is_kept_told_replaced_and_taken_back(here: Desk) -> None:
     assert here.ask("GET", BUYER).status_code == 404
 
 
+def test_a_read_in_an_unknown_marketplace_names_the_nearest_to_whoever_may_know_it(here: Desk) -> None:
+    here.place()
+    assert here.app.views is not None
+    assert here.app.views.catch_up(30)
+    unknown = here.ask("GET", "/v1/acne/buyers/b-7/contact")
+    assert (unknown.status_code, unknown.json()["nearest"]) == (404, "acme")
+    bound = here.ask("GET", "/v1/acne/buyers/b-7/contact", by="buyer/b-7")
+    assert (bound.status_code, "acme" in bound.text) == (404, False)
+
+
 def test_they_are_written_to_there(here: Desk, tmp_path: Path) -> None:
     here.ask("PUT", BUYER, json=BEA)
     here.place()

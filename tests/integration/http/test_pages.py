@@ -3,12 +3,13 @@
 import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from infra.http import listing, reads
 from infra.http.reads import Reads, Seen
-from tests.integration.http.asking import BUYER, SELLER, SYSTEM, Http, notice, placing
+from tests.integration.http.asking import BUYER, SELLER, SYSTEM, Http, notice, placing, served
 
 VOID = {"meta", "link", "br", "input", "path", "circle", "use", "img"}
 
@@ -99,8 +100,9 @@ def test_one_box_finds_orders_sellers_and_buyers(shop: Http, q: str, found: int)
     assert ("No order here has this PO number" in text) is (found == 0)
 
 
-def test_a_marketplace_without_orders_says_how_they_come(http: Http) -> None:
-    text = http.get("/o/nowhere").text
+def test_a_marketplace_without_orders_says_how_they_come(tmp_path: Path) -> None:
+    with served(tmp_path) as http:
+        text = http.get("/o/nowhere").text
     read(text)
     assert "There are no orders in nowhere yet." in words(text)
 
