@@ -103,7 +103,7 @@ ORDER_LINES: Final = Table(
         minor("goods_minor", "What the whole line gives back when cancelled, tax on top left out.", fixed=True),
         minor("tax_minor", "The tax on top that it gives back (0 where tax is included).", fixed=True),
     ),
-    (("marketplace", folded("sku"), "order_id"),),
+    ((folded("sku"), "marketplace", "order_id"),),
 )
 
 SHIPMENTS: Final = Table(
@@ -130,7 +130,7 @@ SHIPMENTS: Final = Table(
         ),
         instant("delivered_at", "When it was delivered (occurred), the last time if it was in parts.", empty=True),
     ),
-    (("marketplace", "seller_id", "occurred_at"), ("marketplace", folded("tracking_number"), "order_id")),
+    (("marketplace", "seller_id", "occurred_at"), (folded("tracking_number"), "marketplace", "order_id")),
 )
 
 DEADLINES: Final = Table(
