@@ -3,8 +3,9 @@
 It takes records of ``PREFIX.commands``, has their commands decided, and gives batches of outcomes with how far the
 inputs are answered: whoever drives it writes both in one transaction. After a crash, after a transaction that failed,
 or when a partition moved, inputs whose answers were not written come again; a command that was decided then gets its
-recorded outcome, by its id. What the records look like is the form's business. No thread and no clock: ``step(now)``
-and the rest belong to one loop.
+recorded outcome, by its id. A command that came by another partition than its order's is not decided: a copy of it is
+written to the right partition, in the same transaction as the offset. What the records look like is the form's
+business. No thread and no clock: ``step(now)`` and the rest belong to one loop.
 """
 
 from collections import deque
@@ -49,6 +50,8 @@ class Asked:
 
     given: Given
     command: Command | None = None
+    belongs_to: int | None = None
+    """The partition that the command has to be passed on to; None where it came by the right one."""
     expected_version: int | None = None
     confirm: Confirm | None = None
     answer: Sequence[PublicRecord] = ()
@@ -67,6 +70,10 @@ class Form(Protocol):
 
     def told(self, asked: Asked, outcome: Outcome) -> Sequence[PublicRecord]:
         """The outcome of its command, for the partition that it came from."""
+        ...
+
+    def passed_on(self, asked: Asked) -> PublicRecord:
+        """The copy of the record for the partition that its command belongs to. ``ready`` has returned None for it."""
         ...
 
 
@@ -93,6 +100,8 @@ class _Input:
     size: int
     records: Sequence[PublicRecord] | None = None
     """Its answer, once there is one."""
+    to: int | None = None
+    """The partition that its answer is written to, if it is not the input's own."""
     gone: bool = False
 
 
@@ -124,7 +133,8 @@ class Gateway:
         self._turns: deque[int] = deque()
         """The partitions of ``_inputs``; whose turn it is in a batch stands first."""
         self._lanes: dict[str, _Lane] = {}
-        self._answered: deque[tuple[_Input, Future[Outcome]]] = deque()
+        self._answered: deque[tuple[_Input, Future[Outcome] | None]] = deque()
+        """Without a future: it is to be passed on."""
         self._later: deque[tuple[Instant, _Input]] = deque()
         self._bytes = 0
 
@@ -182,7 +192,11 @@ class Gateway:
         while self._answered:
             moved = True
             entry, future = self._answered.popleft()
-            if not entry.gone:
+            if entry.gone:
+                continue
+            if future is None:
+                self._pass_on(entry)
+            else:
                 self._judge(entry, _outcome_of(future), now)
         while self._later and self._later[0][0] <= now:
             moved = True
@@ -203,7 +217,8 @@ class Gateway:
             for entry in self._inputs[partition]:
                 if entry.records is None or len(records) >= limit or written >= size:
                     break
-                records += [(partition, record) for record in entry.records]
+                to = partition if entry.to is None else entry.to
+                records += [(to, record) for record in entry.records]
                 written += sum(len(record.value) for record in entry.records)
                 offsets[partition] = entry.asked.given.offset + 1
         if not offsets:
@@ -224,6 +239,9 @@ class Gateway:
         asked = entry.asked
         assert asked.command is not None
         wrong = self._form.ready(asked)
+        if wrong is None and asked.belongs_to is not None:
+            self._answered.append((entry, None))
+            return
         if wrong is None:
             future = self._engine.submit(asked.command, expected_version=asked.expected_version, confirm=asked.confirm)
         else:
@@ -235,6 +253,12 @@ class Gateway:
         """In the thread of who answers."""
         self._answered.append((entry, future))
         self._wake()
+
+    def _pass_on(self, entry: _Input) -> None:
+        """Its answer is a copy of it, written where its command belongs."""
+        entry.records = (self._form.passed_on(entry.asked),)
+        entry.to = entry.asked.belongs_to
+        self._leave(entry)
 
     def _judge(self, entry: _Input, outcome: Outcome, now: Instant) -> None:
         if self._asks_again(entry, outcome, now):

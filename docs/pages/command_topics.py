@@ -9,10 +9,16 @@ COMMAND_HEADERS: list[tuple[str, str, str]] = [
     ("rescind-ask", "17", "Who asks, in their own words, at most 1,000 bytes; it comes back with the outcome."),
     ("rescind-if-match", "4", "The version that the order must have."),
     ("rescind-confirm", "required", "A person's own call, which needs the confirmation of a preview."),
+    (
+        "rescind-input",
+        "k3Jq…:0:511",
+        "Only on a copy that the engine wrote: the record that came by another partition.",
+    ),
 ]
 OUTCOME_HEADERS: list[tuple[str, str, str]] = [
     ("rescind-status", "409", "The status that HTTP would have."),
-    ("rescind-input", "k3Jq…:3:1042", "The record that it answers: the topic's id, partition and offset."),
+    ("rescind-input", "k3Jq…:3:1042", "The record that it answers, as it was sent: topic id, partition and offset."),
+    ("rescind-passed-on", "k3Jq…:5:977", "The copy that was decided, where it came by another partition."),
     ("rescind-ask", "17", "As the command had it."),
     ("content-type", "application/problem+json", "As over HTTP; so are the next ones, where HTTP has them."),
     ("etag", '"5"', "The order's version."),

@@ -30,7 +30,10 @@ CONFIRM: Final = "rescind-confirm"
 STATUS: Final = "rescind-status"
 """The status that HTTP answers with."""
 INPUT: Final = "rescind-input"
-"""Which input an outcome answers: ``TOPIC_ID:PARTITION:OFFSET``."""
+"""Which input an outcome answers, as it was sent: ``TOPIC_ID:PARTITION:OFFSET``. On a command: which input it is a
+copy of."""
+PASSED_ON: Final = "rescind-passed-on"
+"""Of an outcome: where the copy stands that was decided, if the input came by another partition than its order's."""
 MOST_ASK: Final = 1_000
 """Bytes of ``rescind-ask``."""
 OUTCOME_BYTES: Final = 1_000_000
@@ -114,8 +117,11 @@ def _sealed(name: str, said: object) -> object:
 # ---- outcomes --------------------------------------------------------------------------------------------------------
 
 
-def outcome_record(key: str, kind: str, response: Response, ask: bytes | None, answers: str) -> PublicRecord:
-    """The outcome's record: ``response`` as HTTP gives it; ``answers`` names the input."""
+def outcome_record(
+    key: str, kind: str, response: Response, ask: bytes | None, answers: str, copy: str | None = None
+) -> PublicRecord:
+    """The outcome's record: ``response`` as HTTP gives it; ``answers`` names the input, ``copy`` its copy that was
+    decided."""
     body = {"outcome": kind, **json.loads(bytes(response.body))}
     value = bytes(json_response(body).body)
     for name in (*_LONG, *(name for name in body if name not in _SHORT)):
@@ -126,6 +132,8 @@ def outcome_record(key: str, kind: str, response: Response, ask: bytes | None, a
             body["left_out"] = [*body.get("left_out", ()), name]
             value = bytes(json_response(body).body)
     headers = [(STATUS, str(response.status_code).encode()), (INPUT, answers.encode())]
+    if copy is not None:
+        headers.append((PASSED_ON, copy.encode()))
     headers += [(name, response.headers[name].encode()) for name in _KEPT if name in response.headers]
     if ask is not None:
         headers.append((ASK, ask))

@@ -23,7 +23,7 @@ from kafka.errors import (
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from consumers.gateway import Given
-from infra.commands.answered import CommandsUnavailable, last_answered, topic_id
+from infra.commands.answered import CommandsUnavailable, last_answered, last_passed_on, topic_id
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import FETCH_BYTES, Security
@@ -287,13 +287,17 @@ class Intake:
 
     def _first(self, partition: int) -> int:
         """Where to begin when the group remembers nothing: Kafka forgets a group that had no member for some days. The
-        last outcome says which input it answers."""
+        last outcome says which input it answers, and the last copy which one was passed on."""
         last = last_answered(self._at, self._connection, self.topic_id, partition, self._patience)
-        if last is not None:
-            return last + 1
-        place = TopicPartition(self._at.commands, partition)
-        found: int = self._consumer.beginning_offsets([place], timeout_ms=int(self._patience.ask * 1000))[place]
-        return found
+        if last is None:
+            place = TopicPartition(self._at.commands, partition)
+            first: int = self._consumer.beginning_offsets([place], timeout_ms=int(self._patience.ask * 1000))[place]
+        else:
+            first = last + 1
+        passed_on = last_passed_on(
+            self._at, self._connection, self.topic_id, partition, self._partitions, first, self._patience
+        )
+        return first if passed_on is None else passed_on + 1
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

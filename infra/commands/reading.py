@@ -29,9 +29,11 @@ from infra.commands.form import (
     ASK,
     CONFIRM,
     IF_MATCH,
+    INPUT,
     MOST_ASK,
     NotReadable,
     command_key,
+    command_value,
     outcome_record,
     read_command,
     read_object,
@@ -40,6 +42,7 @@ from infra.http.answers import of_write
 from infra.http.command_schema import definitions
 from infra.http.problems import malformed
 from schemas.partitioning import partition_of
+from schemas.public.topics import COMMANDS
 
 _ORDER_KEY: Final = re.compile(rb"[a-z0-9\-]{1,64}/[A-Za-z0-9._\-]{1,64}")
 _OWN: Final = {
@@ -47,6 +50,8 @@ _OWN: Final = {
     "order_id": re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII),
     "command_id": re.compile(r"[A-Za-z0-9._:\-]{1,100}", re.ASCII),
 }
+_PLACE: Final = re.compile(rb"([A-Za-z0-9_\-]+):([0-9]{1,9}):([0-9]{1,18})")
+"""What ``rescind-input`` says."""
 _LONG: Final = 12
 """Characters: what is shorter may stand in any sentence of ours without being theirs."""
 _LONGEST: Final = 2 * 1024 * 1024
@@ -56,7 +61,15 @@ _ERROR: Final = 600
 
 
 class Texts(Protocol):
-    """The vault, as far as texts that are in it already are concerned. Any thread."""
+    """The vault: texts that are in it already, and those of a command that is passed on. Any thread."""
+
+    def seal(self, marketplace: str, subject: str, text: str) -> Sealed:
+        """Keep a text. VaultUnavailable."""
+        ...
+
+    def flush(self) -> None:
+        """Return when every text that was sealed is on disk. VaultUnavailable."""
+        ...
 
     def proves(self, sealed: Sealed) -> bool:
         """Whether the text kept under the reference is the one that the commitment was made of. VaultUnavailable."""
@@ -97,7 +110,8 @@ class CommandForm:
             asked.answer = self._malformed(given, None, wrong)
             return asked
         try:
-            self._in_its_place(command, given)
+            if given.key != command_key(command):
+                raise NotReadable("the key of a command is its order, marketplace/order_id", "", "wrong-key")
             asked.expected_version = _if_match(given.headers.get(IF_MATCH))
             asked.confirm = self._confirm(given.headers.get(CONFIRM), command)
             if len(given.headers.get(ASK, b"")) > MOST_ASK:
@@ -106,12 +120,17 @@ class CommandForm:
             asked.answer = self._malformed(given, command, wrong)
             return asked
         asked.command = command
+        where = partition_of(command.stream, self._partitions)
+        asked.belongs_to = None if where == given.partition else where
         return asked
 
     def ready(self, asked: Asked) -> Outcome | None:
-        """Texts that were sealed elsewhere are in the vault, and are what was sealed; a decision may look at them."""
+        """Texts that were sealed elsewhere are in the vault, and are what was sealed; a decision may look at them.
+        Those of a command that is passed on are sealed, since its copy never has a text in clear."""
         command = asked.command
         assert command is not None
+        if asked.belongs_to is not None:
+            return self._sealed(command)
         for name in command.TEXTS:
             text: Text | None = getattr(command, name)
             if text is None or text.sealed is None or text.content:
@@ -144,13 +163,29 @@ class CommandForm:
         said = getattr(command, "confirmation", None)
         return Confirmation(said, self._book, self._market(command.marketplace))
 
+    def passed_on(self, asked: Asked) -> PublicRecord:
+        command, given = asked.command, asked.given
+        assert command is not None
+        headers = [(name, given.headers[name]) for name in (ASK, IF_MATCH, CONFIRM) if name in given.headers]
+        headers.append((INPUT, self._place(given).encode()))
+        return PublicRecord(COMMANDS, given.key, command_value(command), tuple(headers))
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _in_its_place(self, command: Command, given: Given) -> None:
-        if given.key != command_key(command):
-            raise NotReadable("the key of a command is its order, marketplace/order_id", "", "wrong-key")
-        if partition_of(command.stream, self._partitions) != given.partition:
-            raise NotReadable("murmur2 of the key is the partition, and this is another one", "", "wrong-partition")
+    def _sealed(self, command: Command) -> Outcome | None:
+        """Seal the texts that came in clear."""
+        texts = [text for name in command.TEXTS if (text := getattr(command, name)) is not None]
+        if all(text.sealed is not None for text in texts):
+            return None
+        try:
+            command.seal(lambda _, text: self._vault.seal(command.marketplace, command.actor.id, text))
+            self._vault.flush()
+        except VaultUnavailable as wrong:
+            return unavailable("vault-unavailable", str(wrong))
+        return None
+
+    def _place(self, given: Given) -> str:
+        return f"{self.topic_id}:{given.partition}:{given.offset}"
 
     def _malformed(
         self, given: Given, command: Command | None, wrong: NotReadable | BadInput
@@ -191,7 +226,18 @@ class CommandForm:
     def _outcome(self, key: str, kind: str, response: Response, given: Given) -> PublicRecord:
         ask = given.headers.get(ASK)
         kept = ask if ask is not None and len(ask) <= MOST_ASK else None
-        return outcome_record(key, kind, response, kept, f"{self.topic_id}:{given.partition}:{given.offset}")
+        copied, here = self._copied(given), self._place(given)
+        if copied is None:
+            return outcome_record(key, kind, response, kept, here)
+        return outcome_record(key, kind, response, kept, copied, here)
+
+    def _copied(self, given: Given) -> str | None:
+        """The input that this one is a copy of, if it can be one: an input of another partition of this topic."""
+        match = _PLACE.fullmatch(given.headers.get(INPUT, b""))
+        if match is None or match[1].decode() != self.topic_id:
+            return None
+        partition = int(match[2])
+        return None if partition == given.partition or partition >= self._partitions else match[0].decode()
 
 
 # ---- headers ---------------------------------------------------------------------------------------------------------

@@ -72,10 +72,10 @@ def all_answered_once(stage: Stage, sent: list[tuple[int, int]], patience: float
         raise AssertionError(f"{len(sent)} were sent, {len(stage.answered())} answered; {stage.group()}") from late
     wanted, answered = Counter(f"{partition}:{offset}" for partition, offset in sent), Counter(stage.answered())
     assert answered - wanted == wanted - answered == Counter(), "each input has one outcome"
-    last: dict[bytes, int] = {}
+    last: dict[tuple[int, bytes], int] = {}
     events: dict[tuple[int, int], str] = {}
     for record in stage.seen("outcomes"):
-        order = record.key.rpartition(b"/")[0]
+        order = record.partition, record.key.rpartition(b"/")[0]
         offset = int(dict(record.headers)["rescind-input"].rpartition(b":")[2])
         assert last.get(order, -1) < offset, "an order's inputs are answered in their order"
         last[order] = offset

@@ -11,7 +11,7 @@ from consumers.outcomes import Outcome, unavailable
 from consumers.ports import Confirm
 from domain.commands import Command, parse_command
 from domain.instants import SECOND
-from schemas.public.topics import OUTCOMES
+from schemas.public.topics import COMMANDS, OUTCOMES
 
 PATIENCE = 30 * SECOND
 
@@ -23,7 +23,8 @@ def command(order: str, command_id: str) -> Command:
 
 
 class PlainForm:
-    """Records that hold ``ORDER COMMAND_ID``, or nothing that can be read."""
+    """Records that hold ``ORDER COMMAND_ID``, or ``ORDER COMMAND_ID PARTITION`` where it belongs to another one, or
+    nothing that can be read."""
 
     def __init__(self) -> None:
         self.not_ready: list[Outcome] = []
@@ -31,15 +32,19 @@ class PlainForm:
 
     def read(self, given: Given) -> Asked:
         words = (given.value or b"").decode().split()
-        if len(words) != 2:
+        if len(words) not in (2, 3):
             return Asked(given, answer=(self._record(given, b"letter"),))
-        return Asked(given, command(*words))
+        return Asked(given, command(*words[:2]), belongs_to=int(words[2]) if words[2:] else None)
 
     def ready(self, asked: Asked) -> Outcome | None:
         return self.not_ready.pop(0) if self.not_ready else None
 
     def told(self, asked: Asked, outcome: Outcome) -> Sequence[PublicRecord]:
         return (self._record(asked.given, (outcome.rule or outcome.kind).encode()),)
+
+    def passed_on(self, asked: Asked) -> PublicRecord:
+        assert asked.command is not None
+        return PublicRecord(COMMANDS, b"", f"{asked.command.order_id} {asked.command.command_id}".encode(), ())
 
     @staticmethod
     def _record(given: Given, value: bytes) -> PublicRecord:

@@ -31,7 +31,7 @@ from infra.commands.reading import CommandForm
 from infra.http.answers import json_response, of_write
 from infra.http.problems import MEDIA_TYPE, Problem
 from schemas.partitioning import partition_of
-from schemas.public.topics import DEAD_LETTERS, OUTCOMES
+from schemas.public.topics import COMMANDS, DEAD_LETTERS, OUTCOMES
 
 SECRET = "Lea Winter, 12 Harbour Road"
 PARTITIONS = 4
@@ -54,10 +54,15 @@ class Vault:
         self.kept: dict[str, str] = {}
         self.away = False
 
-    def seal(self, _: str, text: str) -> Sealed:
-        reference = f"text-{len(self.kept)}"
+    def seal(self, *said: str) -> Sealed:
+        if self.away:
+            raise VaultUnavailable("the vault is away")
+        reference, text = f"text-{len(self.kept)}", said[-1]
         self.kept[reference] = text
         return Sealed(hashlib.sha256(text.encode()).digest(), reference)
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
     def proves(self, sealed: Sealed) -> bool:
         if self.away:
@@ -177,6 +182,62 @@ def test_what_stands_for_a_text_and_is_none_is_refused_by_its_pointer(text: obje
     assert wrong.value.pointer == "/text"  # type: ignore[attr-defined]
 
 
+# ---- a command that came by another partition than its order's ------------------------------------------------------
+
+
+ELSEWHERE = (HERE + 1) % PARTITIONS
+
+
+def test_a_command_that_came_by_another_partition_is_copied_to_its_own_with_what_concerns_its_asking() -> None:
+    form = the_form()
+    headers = {"rescind-if-match": b"7", "rescind-ask": b"mine", "rescind-confirm": b"required", "theirs": bytes(900)}
+    value = json.dumps(DELIVER).encode()
+    asked = form.read(Given(ELSEWHERE, 17, KEY, value, headers))
+    assert asked.belongs_to == HERE
+    assert form.ready(asked) is None
+    copy = form.passed_on(asked)
+    assert (copy.kind, copy.key, json.loads(copy.value)) == (COMMANDS, KEY, DELIVER)
+    del headers["theirs"]
+    assert dict(copy.headers) == headers | {"rescind-input": f"T:{ELSEWHERE}:17".encode()}
+    there = form.read(Given(HERE, 3, copy.key, copy.value, dict(copy.headers)))
+    assert (there.belongs_to, there.command, there.expected_version) == (None, asked.command, 7)
+    (outcome,) = form.told(there, Outcome("accepted"))
+    told = dict(outcome.headers)
+    assert told["rescind-input"] == f"T:{ELSEWHERE}:17".encode()
+    assert told["rescind-passed-on"] == f"T:{HERE}:3".encode()
+    assert told["rescind-ask"] == b"mine"
+
+
+def test_no_copy_has_a_text_in_clear_and_it_means_the_same_command() -> None:
+    vault = Vault()
+    form = the_form(vault)
+    asked = form.read(Given(ELSEWHERE, 17, KEY, json.dumps(MESSAGE).encode(), {}))
+    vault.away = True
+    outcome = form.ready(asked)
+    assert outcome is not None
+    assert (outcome.kind, outcome.rule) == ("unavailable", "vault-unavailable")
+    vault.away = False
+    assert form.ready(asked) is None
+    copy = form.passed_on(asked)
+    assert b"Winter" not in copy.value
+    there = form.read(Given(HERE, 3, copy.key, copy.value, dict(copy.headers)))
+    assert form.ready(there) is None
+    assert isinstance(there.command, SendMessage) and asked.command is not None
+    assert there.command.text.content == SECRET
+    assert there.command.fingerprint == asked.command.fingerprint
+
+
+@pytest.mark.parametrize(
+    "claimed", [b"T:%d:3" % HERE, b"T:9:3", b"OTHER:0:3", b"T:0:x", b"\xff", b"", b"T:0:" + b"9" * 5_000]
+)
+def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) -> None:
+    asked = read(DELIVER, headers={"rescind-input": claimed})
+    (outcome,) = the_form().told(asked, Outcome("accepted"))
+    told = dict(outcome.headers)
+    assert told["rescind-input"] == f"T:{HERE}:17".encode()
+    assert "rescind-passed-on" not in told
+
+
 # ---- what is no command, or not in its place -----------------------------------------------------------------------
 
 
@@ -185,7 +246,6 @@ def test_what_stands_for_a_text_and_is_none_is_refused_by_its_pointer(text: obje
     [
         (read(DELIVER, b"acme/PO-2"), "wrong-key", "the key of a command is its order"),
         (read(DELIVER, b""), "wrong-key", "the key of a command is its order"),
-        (read(DELIVER, partition=(HERE + 1) % PARTITIONS), "wrong-partition", "murmur2 of the key is the partition"),
         (read(DELIVER, headers={"rescind-if-match": b"*"}), "if-match", "the version that the order must have"),
         (read(DELIVER, headers={"rescind-confirm": b"yes"}), "confirm", "`required`"),
         (read(DELIVER, headers={"rescind-ask": bytes(1_001)}), "ask", "at most 1000 bytes"),

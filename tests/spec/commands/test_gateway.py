@@ -35,6 +35,50 @@ def test_an_answer_is_written_only_behind_those_before_it() -> None:
     assert [record.key for _, record in batch.records] == [b"0:0", b"0:1"]
 
 
+def test_a_command_that_belongs_to_another_partition_is_written_there_and_never_asked() -> None:
+    counter = Counter()
+    counter.send(0, "A 1 2", "B 1", "A 2 2", "nothing")
+    counter.take(0)
+    counter.step()
+    assert [(c.order_id, c.command_id) for c, _ in counter.engine.asked] == [("B", "1")]
+    counter.engine.answer()
+    counter.step()
+    batch = counter.gateway.batch()
+    assert batch is not None
+    assert [(partition, record.value) for partition, record in batch.records] == [
+        (2, b"A 1"),
+        (0, b"accepted"),
+        (2, b"A 2"),
+        (0, b"letter"),
+    ]
+    assert batch.offsets == {0: 4}
+
+
+def test_a_command_that_cannot_be_made_ready_to_be_passed_on_is_tried_again_and_keeps_its_turn() -> None:
+    counter = Counter()
+    counter.form.not_ready = [unavailable("vault-unavailable", "away")]
+    counter.send(0, "A 1 2", "A 2 2")
+    counter.take(0)
+    counter.step()
+    assert counter.gateway.batch() is None
+    counter.now += PAUSE
+    counter.step()
+    batch = counter.gateway.batch()
+    assert batch is not None
+    assert batch.records == [(2, record) for _, record in batch.records]
+    assert [record.value for _, record in batch.records] == [b"A 1", b"A 2"]
+
+
+def test_a_thousand_commands_of_one_order_are_passed_on_at_once() -> None:
+    counter = Counter()
+    counter.send(0, *(f"A {number} 2" for number in range(1_000)))
+    counter.take(0)
+    counter.step()
+    batch = counter.gateway.batch(limit=1_000)
+    assert batch is not None
+    assert [record.value for _, record in batch.records] == [f"A {number}".encode() for number in range(1_000)]
+
+
 def test_a_batch_that_was_not_written_is_given_again() -> None:
     counter = Counter()
     counter.send(0, "A 1")
