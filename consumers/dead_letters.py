@@ -11,6 +11,7 @@ once; on a topic a letter is the original bytes, unless a text of somebody's may
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from schemas.public.records import LETTER_TYPE
 from schemas.public.topics import DEAD_LETTERS
 
 Origin = Literal["journal", "views", "publisher", "commands"]
@@ -65,8 +66,9 @@ class Letter:
             ("ordinal", self.ordinal),
             ("event", self.event),
         ]
-        headers = tuple((f"rescind-{name}", str(what).encode()) for name, what in said if what is not None)
-        return PublicRecord(DEAD_LETTERS, self.key, value, headers)
+        headers = [(f"rescind-{name}", str(what).encode()) for name, what in said if what is not None]
+        headers.append(("content-type", LETTER_TYPE.encode()))
+        return PublicRecord(DEAD_LETTERS, self.key, value, tuple(headers))
 
 
 def malformed_id(partition: int, offset: int, index: int) -> str:

@@ -22,7 +22,7 @@ from domain.told import CONFIRMATIONS, about, notice_id, telling
 from schemas.codec import Undecodable, decode_event
 from schemas.commit import StreamEntry
 from schemas.framing import frame
-from schemas.public.contracts import event_contract, instruction_contract
+from schemas.public.contracts import Contract, event_contract, instruction_contract
 from schemas.public.ids import SchemaIds
 from schemas.public.records import (
     Actor,
@@ -34,6 +34,7 @@ from schemas.public.records import (
     RefundInstruction,
     RestockInstruction,
     Units,
+    contract_headers,
     event_body,
     instruction_body,
 )
@@ -133,13 +134,13 @@ class Publisher:
                     ("rescind-version", str(version).encode()),
                 ),
             )
-            made.append(told.record(EVENTS, f"{part.stream}/{version}", contract.name, self._ids.id_of(contract), body))
+            made.append(told.record(EVENTS, f"{part.stream}/{version}", contract, self._ids.id_of(contract), body))
             if history:
                 continue
             for kind, instruction in self._instructions(entry.name, event, admitted, part, version):
                 contract = instruction_contract(type(instruction).__name__)
                 id, schema_id = instruction.instruction_id, self._ids.id_of(contract)
-                made.append(told.record(kind, id, contract.name, schema_id, instruction_body(instruction)))
+                made.append(told.record(kind, id, contract, schema_id, instruction_body(instruction)))
         return made
 
     # ---- instructions ---------------------------------------------------------------------------------------------
@@ -341,12 +342,12 @@ class _Told(NamedTuple):
     time: bytes
     place: tuple[tuple[str, bytes], ...]
 
-    def record(self, kind: str, id: str, type: str, schema_id: int, body: bytes) -> PublicRecord:
+    def record(self, kind: str, id: str, contract: Contract, schema_id: int, body: bytes) -> PublicRecord:
         headers = (
             ("ce_specversion", b"1.0"),
             ("ce_id", id.encode()),
             ("ce_source", self.source),
-            ("ce_type", type.encode()),
+            *contract_headers(contract),
             ("ce_subject", self.key),
             ("ce_time", self.time),
             *self.place,

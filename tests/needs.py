@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-KNOWN = ("browser", "docker", "kafka", "postgresql", "root")
+KNOWN = ("browser", "docker", "java", "kafka", "postgresql", "root")
 
 
 def _browser() -> str | None:
@@ -30,6 +30,14 @@ def _root() -> str | None:
     if os.geteuid() != 0 or not shutil.which("mount"):
         return "a disk of a few megabytes is mounted, which only root may"
     return None
+
+
+def _java() -> str | None:
+    return (
+        None
+        if shutil.which("java") and shutil.which("mvn")
+        else "no java or no mvn on the PATH (Debian: default-jdk, maven)"
+    )
 
 
 def _kafka() -> str | None:
@@ -59,6 +67,7 @@ def postgresql_programs() -> str | None:
 _MISSING: dict[str, Callable[[], str | None]] = {
     "browser": _browser,
     "docker": _docker,
+    "java": _java,
     "kafka": _kafka,
     "postgresql": _postgresql,
     "root": _root,

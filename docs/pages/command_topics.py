@@ -1,5 +1,6 @@
 """The topics of commands and outcomes, as the AsyncAPI document has them."""
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from consumers.outcomes import Kind
@@ -35,10 +36,11 @@ ASYNCHRONOUS = (
 message's name."""
 
 
-def header_schema(headers: list[tuple[str, str, str]]) -> dict[str, Any]:
-    """What headers look like: name, example, what it says."""
+def header_schema(headers: list[tuple[str, str, str]], always: Sequence[str] = ()) -> dict[str, Any]:
+    """What headers look like: name, example, what it says; and which ones every record has."""
     return {
         "type": "object",
+        **({"required": list(always)} if always else {}),
         "properties": {
             name: {"type": "string", "description": what, "examples": [example]} for name, example, what in headers
         },
@@ -79,7 +81,7 @@ def messages() -> dict[str, Any]:
             "title": "Outcome",
             "summary": "What HTTP answers, with `outcome` before it.",
             "contentType": "application/json",
-            "headers": header_schema(OUTCOME_HEADERS),
+            "headers": header_schema(OUTCOME_HEADERS, ["rescind-status", "rescind-input", "content-type"]),
             "payload": {
                 "type": "object",
                 "required": ["outcome"],

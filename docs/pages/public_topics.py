@@ -18,6 +18,7 @@ from schemas.public.contracts import (
     schema_of,
 )
 from schemas.public.ids import pinned
+from schemas.public.records import CONTENT_TYPE, LETTER_TYPE, contract_headers
 from schemas.public.topics import COMMANDS, DEAD_LETTERS, EVENTS, OUTCOMES, PUBLISHED, TOPICS, PublicTopic
 
 SOURCE = "`schemas/public/`"
@@ -26,10 +27,20 @@ HEADERS: list[tuple[str, str, str]] = [
     ("ce_specversion", "1.0", "The version of CloudEvents."),
     ("ce_id", "acme/PO-1001/4", "This record, for ever: the order and its version, or the instruction's id."),
     ("ce_source", "/rescind/acme", "The marketplace."),
+    ("content-type", CONTENT_TYPE, "Avro, behind the framing."),
     ("ce_type", "rescind.order.LineShipped", "The contract of the body."),
+    (
+        "ce_dataschema",
+        "urn:rescind:rescind.order.LineShipped:1",
+        "The contract and its version, as a name: whoever gives out schema ids, it is the same.",
+    ),
     ("ce_subject", "acme/PO-1001", "The order; the record's key too."),
     ("ce_time", "2026-03-02T11:00:00Z", "When it happened (`occurred_at`)."),
-    ("rescind-position", "3:1042", "The partition, and the event's place in it: dense, without holes."),
+    (
+        "rescind-position",
+        "3:1042",
+        "The partition, and the event's place among all events there; with holes, for what is not on the topic.",
+    ),
     ("rescind-ordinal", "977", "The commit's number in the partition."),
     ("rescind-commit", "9f2c…", "The commit's hash, hex: what a proof is asked for with."),
     ("rescind-version", "4", "The order's number of events, with this one."),
@@ -49,7 +60,10 @@ LETTER_HEADERS: list[tuple[str, str, str]] = [
     ("rescind-stream", "acme/PO-1001", "The order, where it is known."),
     ("rescind-ordinal", "977", "The commit's number in the partition; absent for what was never admitted."),
     ("rescind-event", "LineShipped", "The event, where it is known which."),
+    ("content-type", LETTER_TYPE, "Bytes, whatever they are."),
 ]
+LETTER_ALWAYS = ("rescind-letter", "rescind-error", "rescind-origin", "rescind-place", "rescind-partition")
+"""Headers that every dead letter has."""
 
 
 def _contracts_of(topic: PublicTopic) -> list[Contract]:
@@ -76,7 +90,7 @@ def asyncapi() -> str:
             "readers with isolation level read_committed.",
             "license": {"name": "Apache-2.0"},
         },
-        "defaultContentType": "application/vnd.apache.avro",
+        "defaultContentType": CONTENT_TYPE,
         "channels": {
             **{topic.kind: _channel(topic) for topic in TOPICS},
             **{kind: _channel_of(kind, reader, records, [name]) for kind, reader, records, name in ASYNCHRONOUS},
@@ -100,13 +114,13 @@ def asyncapi() -> str:
                     "name": "DeadLetter",
                     "title": "Dead letter",
                     "summary": "The original bytes, whatever they are.",
-                    "contentType": "application/octet-stream",
-                    "headers": header_schema(LETTER_HEADERS),
+                    "contentType": LETTER_TYPE,
+                    "headers": header_schema(LETTER_HEADERS, (*LETTER_ALWAYS, "content-type")),
                     "payload": {"type": "string", "format": "binary"},
                 },
                 **messages(),
             },
-            "messageTraits": {"cloudEvent": {"headers": header_schema(HEADERS)}},
+            "messageTraits": {"cloudEvent": {"headers": header_schema(HEADERS, [name for name, _, _ in HEADERS])}},
         },
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -140,8 +154,13 @@ def _message(contract: Contract) -> dict[str, Any]:
         "name": contract.name,
         "title": schema["name"],
         "summary": schema["doc"],
-        "contentType": "application/vnd.apache.avro",
+        "contentType": CONTENT_TYPE,
         "x-schema-id": pinned()[contract],
+        "x-registry-subject": contract.name,
+        "headers": {
+            "type": "object",
+            "properties": {name: {"const": value.decode()} for name, value in contract_headers(contract)},
+        },
         "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
         "payload": {"schemaFormat": "application/vnd.apache.avro+json;version=1.9.0", "schema": schema},
         "bindings": {
@@ -185,6 +204,11 @@ def topics_page() -> str:
         "big-endian, the body). The id is the schema registry's where one is set, else the one in the table below; ids",
         "are never given twice. Contracts evolve so that every version reads every other (`FULL_TRANSITIVE`).",
         "",
+        "A registry has each contract under the subject that is its name, such as `rescind.order.LineShipped` or",
+        "`rescind.instructions.RefundInstruction` (RecordNameStrategy: no topic, no `-value`), with the compatibility",
+        "`FULL_TRANSITIVE` set on that subject. A contract is registered when its first record goes out; its versions",
+        "there are the contract's, in their order.",
+        "",
         "An event's `ce_id` and an instruction's `instruction_id` follow from the log alone. They are what to remember",
         "where something must be done once: a reader that fails between doing and committing its offset reads again.",
         "",
@@ -200,11 +224,31 @@ def topics_page() -> str:
         "|---|---|---|",
         *(f"| `{name}` | `{example}` | {cell(what)} |" for name, example, what in HEADERS),
         "",
+        "`rescind-position` counts every event of the journal's partition. Those about people and about imports are",
+        "counted and not published, so it has holes. An order that was left out and is published later has lower ones",
+        "than its neighbors on the topic. An event and its instructions have the same one. `rescind-version` shows",
+        "whether an event of an order is missing.",
+        "",
         "A dead letter has these instead, and the bytes that it was:",
         "",
         "| header | like | |",
         "|---|---|---|",
         *(f"| `{name}` | `{example}` | {cell(what)} |" for name, example, what in LETTER_HEADERS),
+        "",
+        "## Schemas as files",
+        "",
+        "The AsyncAPI document and a registry have each contract whole in itself. A parser that is to know several of",
+        "them at once, such as Java's, refuses the second one that defines a shared type (\"Can't redefine\"). For it",
+        "the package has `schemas/public/types`: one `.avsc` for each named type and for each message, without nested",
+        "types, and `order.txt` with the order in which one parser reads them:",
+        "",
+        "```java",
+        "Schema.Parser parser = new Schema.Parser();",
+        'for (String name : Files.readAllLines(folder.resolve("order.txt"))) {',
+        "  parser.parse(folder.resolve(name).toFile());",
+        "}",
+        'Schema schema = parser.getTypes().get("rescind.order.LineShipped");',
+        "```",
         "",
         "## order-events",
         "",

@@ -1,4 +1,4 @@
-"""Bodies of public records, without their framing.
+"""Bodies of public records, without their framing, and the headers that follow from their contract.
 
 An event's body is the frame and then the event's own bytes as they stand in the journal: Avro writes a record's fields
 one after another, so nothing is decoded or encoded twice.
@@ -112,6 +112,26 @@ class NotificationInstruction(Instruction):
     reference: str | None
     amount: int | None
     currency: str
+
+
+CONTENT_TYPE: Final = "application/vnd.apache.avro"
+"""The header ``content-type`` of every record that has a contract: Avro, behind the framing."""
+LETTER_TYPE: Final = "application/octet-stream"
+"""The header ``content-type`` of a dead letter: bytes as they were."""
+
+
+def data_schema(contract: Contract) -> str:
+    """The header ``ce_dataschema``: a URI that names the contract and its version, whoever gives out schema ids."""
+    return f"urn:rescind:{contract.name}:{contract.version}"
+
+
+def contract_headers(contract: Contract) -> tuple[tuple[str, bytes], ...]:
+    """The headers of a record that follow from its contract."""
+    return (
+        ("content-type", CONTENT_TYPE.encode()),
+        ("ce_type", contract.name.encode()),
+        ("ce_dataschema", data_schema(contract).encode()),
+    )
 
 
 def event_body(frame: Frame, body: bytes) -> bytes:

@@ -23,8 +23,22 @@ JVM = ("-Xmx128m", "-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-D
 
 def cache() -> pathlib.Path:
     """The folder of this pom's jars: ``jars/``, ``classes.jsa``, ``formatted/``."""
+    return _cache("kafka", POM)
+
+
+def _cache(name: str, pom: pathlib.Path) -> pathlib.Path:
     root = pathlib.Path(os.environ.get("RESCIND_CACHE") or HERE.parent.parent / ".cache")
-    return root / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
+    return root / f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}"
+
+
+def fetched(name: str, pom: pathlib.Path) -> pathlib.Path:
+    """The folder with the jars of another pom, fetched now if they are not there."""
+    home = _cache(name, pom)
+    home.mkdir(parents=True, exist_ok=True)
+    with _turn(home):
+        if not (home / "jars").exists():
+            _fetch(home, pom)
+    return home / "jars"
 
 
 def java(*arguments: str, archive: bool = True) -> list[str]:
@@ -40,7 +54,7 @@ def prepare() -> pathlib.Path:
     home.mkdir(parents=True, exist_ok=True)
     with _turn(home):
         if not (home / "jars").exists():
-            _fetch(home)
+            _fetch(home, POM)
         if not (home / "classes.jsa").exists():
             _archive(home)
     return home
@@ -59,13 +73,13 @@ def _turn(home: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _fetch(home: pathlib.Path) -> None:
+def _fetch(home: pathlib.Path, pom: pathlib.Path) -> None:
     draft = home / "jars.draft"
     shutil.rmtree(draft, ignore_errors=True)
-    order = ["mvn", "-q", "-B", "-ntp", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"]
+    order = ["mvn", "-q", "-B", "-ntp", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
     done = subprocess.run([*order, f"-DoutputDirectory={draft}"], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"Maven cannot fetch the broker's jars:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        raise RuntimeError(f"Maven cannot fetch the jars of {pom}:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
     draft.rename(home / "jars")
 
 

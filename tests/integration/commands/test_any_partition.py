@@ -37,7 +37,7 @@ class AnyPartition(Stage):
 
         key, value = f"{body['marketplace']}/{body['order_id']}", json.dumps(body)
         self._librdkafka.produce(
-            self.at.commands, key=key, value=value, headers=list(headers), on_delivery=delivered
+            self.at.commands, key=key, value=value, headers=dict(headers), on_delivery=delivered
         )  # fmt: skip
         assert self._librdkafka.flush(PATIENCE) == 0
         return where[0]
@@ -45,7 +45,8 @@ class AnyPartition(Stage):
 
 @pytest.fixture
 def stage(kafka: Kafka, tmp_path: Path) -> Iterator[AnyPartition]:
-    with AnyPartition(kafka, tmp_path) as stage:
+    stage = AnyPartition(kafka, tmp_path)
+    with stage:
         yield stage
 
 

@@ -8,11 +8,15 @@ import subprocess
 import sys
 
 import pytest
+from kafka import KafkaProducer
 
+from consumers.dead_letters import PublicRecord
 from infra.settings import load_settings
+from schemas.public.ids import contract_of
 from tests.broker.fixtures import GROUP, Kafka
 from tests.integration.publishing.stage import soon
 from tests.integration.publishing.test_an_engine_that_publishes import Shop
+from tests.spec.publishing.test_asyncapi import agrees
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 
@@ -24,8 +28,12 @@ DOCUMENT = ROOT / "docs/reference/asyncapi.json"
 
 @pytest.fixture(scope="module")
 def shop(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return opened_shop(kafka, tmp_path_factory.mktemp("store"))
+
+
+def opened_shop(kafka: Kafka, place: pathlib.Path) -> Shop:
     """Two orders were placed, shipped in part, and so refunded in part."""
-    prefix, place = kafka.prefix(), tmp_path_factory.mktemp("store")
+    prefix = kafka.prefix()
     settings = load_settings(
         journal=f"sqlite:///{place}/journal?partitions=2", publish=f"kafka://{kafka.servers}/{prefix}"
     )
@@ -37,9 +45,9 @@ def shop(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return shop
 
 
-def said(program: str, shop: Shop, place: pathlib.Path, *more: str) -> list[str]:
+def said(program: str, shop: Shop, place: pathlib.Path, *more: str, document: pathlib.Path = DOCUMENT) -> list[str]:
     """What a program of the page prints, one that is run anywhere."""
-    words = [sys.executable, "-W", "ignore", "-c", program, shop.servers, shop.prefix, str(DOCUMENT), *more, "--once"]
+    words = [sys.executable, "-W", "ignore", "-c", program, shop.servers, shop.prefix, str(document), *more, "--once"]
     done = subprocess.run(
         words,
         cwd=place,
@@ -50,6 +58,7 @@ def said(program: str, shop: Shop, place: pathlib.Path, *more: str) -> list[str]
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    sys.stderr.write(done.stderr)
     return done.stdout.splitlines()
 
 
@@ -79,3 +88,55 @@ def test_the_document_has_the_schema_of_every_record_that_was_published(shop: Sh
     ids = {message["x-schema-id"] for message in messages if "x-schema-id" in message}
     for kind in ("order-events", "refunds", "restock"):
         assert {int.from_bytes(record.value[1:5], "big") for record in shop.seen(kind)} <= ids
+
+
+def older_document(place: pathlib.Path, *unknown: str) -> pathlib.Path:
+    """The document of a release that did not know these messages."""
+    document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    for name in unknown:
+        del document["components"]["messages"][name]
+    path = place / "older.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_the_reader_of_events_goes_on_behind_a_schema_that_it_does_not_know(
+    kafka: Kafka, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shop = opened_shop(kafka, tmp_path)
+    producer = KafkaProducer(bootstrap_servers=shop.servers)
+    for value in (b"\x00\x00\x01\x86\x9f of a later release", b"\x07 framed otherwise"):
+        headers = [("ce_type", b"rescind.order.Teleported")]
+        producer.send(f"{shop.prefix}.order-events", value, b"acme/PO-1", headers, 0).get(30)
+    producer.close(10)
+    lines = said(EVENTS, shop, tmp_path, document=older_document(tmp_path, "AutoCanceled.1"))
+    assert len(lines) == 8
+    assert any("RefundDue" in line for line in lines)
+    skipped = capfd.readouterr().err.splitlines()
+    assert sum("skipped rescind.order.AutoCanceled, schema 115" in line for line in skipped) == 2
+    assert sum("skipped rescind.order.Teleported, schema 99999" in line for line in skipped) == 1
+    assert len([line for line in skipped if line.startswith("skipped")]) == 4
+
+
+def test_an_instruction_of_an_unknown_schema_is_kept_and_carried_out_once_it_is_known(
+    shop: Shop, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    database, refunds = str(tmp_path / "refunds.sqlite"), REFUNDS.replace('"payments"', '"payments later"')
+    older = older_document(tmp_path, "RefundInstruction.1")
+    assert said(refunds, shop, tmp_path, database, document=older) == []
+    assert capfd.readouterr().err.count("kept for later: schema 1 is not in") == 2
+    assert sorted(said(refunds, shop, tmp_path, database)) == [
+        "PO-1: refund-1, 7000 USD minor units",
+        "PO-2: refund-1, 7000 USD minor units",
+    ]
+    assert said(refunds, shop, tmp_path, database) == []
+
+
+def test_published_records_have_the_headers_of_the_document(shop: Shop) -> None:
+    for kind in ("order-events", "refunds", "restock", "notifications"):
+        records = shop.seen(kind)
+        assert records
+        for record in records:
+            contract = contract_of(int.from_bytes(record.value[1:5], "big"))
+            made = PublicRecord(kind, record.key, record.value, tuple(record.headers))
+            agrees(made, f"{contract.name.rpartition('.')[2]}.{contract.version}")

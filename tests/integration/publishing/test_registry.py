@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from docs.pages.public_topics import asyncapi, topics_page
 from infra.publishing.registry import Registry
-from schemas.public.contracts import event_contract, instruction_contract, schema_of
+from schemas.public.contracts import all_contracts, event_contract, instruction_contract, schema_of
 from schemas.public.ids import RegistryUnavailable
 
 
@@ -89,6 +90,18 @@ def test_a_contract_is_registered_once_under_its_own_name_and_evolves_fully(serv
     assert [json.loads(text) for text in server.schemas[SHIPPED.name]] == [schema_of(SHIPPED)]
     assert len(server.asked) == 4
     assert {authorised for _, _, authorised in server.asked} == {"Basic cmVzY2luZDpzZWNyZXQ="}
+
+
+def test_the_subjects_are_those_of_the_documentation(server: FakeRegistry) -> None:
+    registry, contracts = Registry(server.url), all_contracts()
+    for contract in contracts:
+        registry.id_of(contract)
+    messages = json.loads(asyncapi())["components"]["messages"].values()
+    assert set(server.schemas) == {each["x-registry-subject"] for each in messages if "x-registry-subject" in each}
+    assert set(server.compatibility.values()) == {"FULL_TRANSITIVE"}
+    for subject in ("rescind.order.LineShipped", "rescind.instructions.RefundInstruction"):
+        assert subject in server.schemas
+        assert f"`{subject}`" in topics_page()
 
 
 def test_another_process_gets_the_same_id(server: FakeRegistry) -> None:

@@ -26,8 +26,13 @@ def test_each_is_accepted_once_whichever_process_follows_the_partition_that_it_c
 
     for number in range(30):
         body = placed(f"CRC-{number}", policy="big-box")
-        key, headers = f"acme/CRC-{number}", [("rescind-ask", b"crc")]
-        producer.produce(pair.at.commands, key=key, value=json.dumps(body), headers=headers, on_delivery=delivered)
+        producer.produce(
+            pair.at.commands,
+            key=f"acme/CRC-{number}",
+            value=json.dumps(body),
+            headers={"rescind-ask": b"crc"},
+            on_delivery=delivered,
+        )
     assert producer.flush(60) == 0
     places = pair.places()
     assert {places[partition_of(key, PARTITIONS)] == places[by] for key, (by, _) in sent.items()} == {True, False}

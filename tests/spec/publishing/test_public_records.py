@@ -72,7 +72,9 @@ def test_headers_say_what_and_where_it_is(partly_shipped: History) -> None:
         "ce_specversion": b"1.0",
         "ce_id": b"acme/PO-1/3",
         "ce_source": b"/rescind/acme",
+        "content-type": b"application/vnd.apache.avro",
         "ce_type": b"rescind.order.LinePartiallyShipped",
+        "ce_dataschema": b"urn:rescind:rescind.order.LinePartiallyShipped:1",
         "ce_subject": b"acme/PO-1",
         "ce_time": b"2026-03-02T11:00:00Z",
         "rescind-position": b"0:2",
@@ -80,6 +82,15 @@ def test_headers_say_what_and_where_it_is(partly_shipped: History) -> None:
         "rescind-commit": commit.hash.hex().encode(),
         "rescind-version": b"3",
     }
+
+
+def test_positions_have_holes_where_events_are_not_published(partly_shipped: History) -> None:
+    partly_shipped.log.write("acme/subject/b-1", SubjectErased("b-1"))
+    partly_shipped.say("ConfirmRefund", at="2026-03-04T10:00:00Z", refund_id="refund-1")
+    records = [record for record in told(partly_shipped) if record.kind == "order-events"]
+    positions = [int(dict(record.headers)["rescind-position"].partition(b":")[2]) for record in records]
+    assert positions == [0, 1, 2, 3, 4, 6]
+    assert [read(record)["version"] for record in records] == [1, 2, 3, 4, 5, 6]
 
 
 def test_ids_follow_from_the_log_alone(partly_shipped: History) -> None:

@@ -5,6 +5,9 @@ the sentences that are there already; a new field comes with an empty one, which
 written it. ``--release`` notes every version that is not noted yet in ``schemas/events/released.json``: from then on
 it is never written again, a change is a new version (schemas/names.py) with an upcaster (schemas/upcasting.py).
 
+``schemas/public/types`` is written from the contracts of public records: each named type in a file of its own, the
+others by their names, and in ``order.txt`` the order in which one parser reads them all.
+
 The files are the contract, this is a tool: tests compare the two in both directions.
 """
 
@@ -19,10 +22,13 @@ from typing import Any
 import schemas
 from domain import events
 from schemas.names import CURRENT
+from schemas.public.contracts import all_contracts, schema_of
 
 NAMESPACE = "rescind.events"
 FOLDER = Path(schemas.__path__[0]) / "events"
 RELEASED = FOLDER / "released.json"
+TYPES = FOLDER.parent / "public" / "types"
+ORDER = TYPES / "order.txt"
 
 type_of = {"int": "long", "str": "string", "bool": "boolean"}
 
@@ -144,6 +150,42 @@ def text_of(schema: Any, depth: int = 0) -> str:
     return opening + pad + f",{pad}".join(parts) + pad[:-2] + closing + end
 
 
+def public_types() -> dict[str, Any]:
+    """Full name → schema of every named type of public records, none within another, each after those that it names.
+
+    Of a record that has several versions it is the newest: it reads all of them.
+    """
+    found: dict[str, Any] = {}
+
+    def flat(schema: Any, namespace: str) -> Any:
+        if isinstance(schema, list):
+            return [flat(branch, namespace) for branch in schema]
+        if isinstance(schema, str):
+            return f"{namespace}.{schema}" if schema[0].isupper() and "." not in schema else schema
+        if "name" not in schema:
+            return {key: flat(part, namespace) if key in ("type", "items") else part for key, part in schema.items()}
+        namespace = schema.get("namespace", namespace)
+        name = f"{namespace}.{schema['name']}"
+        own = {"type": schema["type"], "name": schema["name"], "namespace": namespace, **schema}
+        if "fields" in schema:
+            own["fields"] = [{**field, "type": flat(field["type"], namespace)} for field in schema["fields"]]
+        if found.setdefault(name, own) != own:
+            raise ValueError(f"two contracts define {name}, and not alike")
+        return name
+
+    newest = {contract.name: contract for contract in sorted(all_contracts(), key=lambda each: each.version)}
+    for contract in newest.values():
+        flat(schema_of(contract), "")
+    return found
+
+
+def type_files() -> dict[str, str]:
+    """Name → text of every file of ``schemas/public/types``."""
+    types = public_types()
+    files = {f"{name}.avsc": text_of(schema) for name, schema in types.items()}
+    return files | {ORDER.name: "".join(f"{name}.avsc\n" for name in types)}
+
+
 def released() -> dict[str, str]:
     """``NAME.VERSION`` → fingerprint of every released schema."""
     noted: dict[str, str] = json.loads(RELEASED.read_text("utf-8")) if RELEASED.exists() else {}
@@ -164,6 +206,9 @@ def main(arguments: list[str]) -> None:
             noted.setdefault(f"{name}.{version}", fingerprint(json.loads(path.read_text("utf-8"))))
     if "--release" in arguments:
         RELEASED.write_text(json.dumps(noted, indent=2) + "\n", "utf-8")
+    TYPES.mkdir(exist_ok=True)
+    for name, text in type_files().items():
+        (TYPES / name).write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
