@@ -27,6 +27,8 @@ from infra.commands.answered import CommandsUnavailable, last_answered, last_pas
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import FETCH_BYTES, Security
+from infra.kafka.python import HEARD
+from infra.kafka.refused import DENIED, GROUP, code_of, security_of, why
 from infra.publishing.reading import Patience, close_consumer
 
 SESSION: Final = 10.0
@@ -131,7 +133,7 @@ class Intake:
             # who leads the group before it knows the partitions shares none
             self._consumer.partitions_for_topic(self._at.commands)
         except (KafkaError, OSError) as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
         self._consumer.subscribe([self._at.commands], listener=_Listener(self._moves))
         self._idle_since, self._introduced = time.monotonic(), False
         self._looked_at, self._seen, self._member_id = time.monotonic(), {}, None
@@ -157,7 +159,7 @@ class Intake:
                 f"it back; or stop every engine, and set the offsets of the group {self.group} to where to go on"
             ) from lost
         except KafkaError as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
         now = consumer.group_metadata()
         if now.generation_id < 0:
             self.membership = None
@@ -198,7 +200,7 @@ class Intake:
         except CommitFailedError:
             return  # the group goes on; the next poll tells how
         except KafkaError as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
 
     def behind(self, unanswered: Mapping[int, int]) -> int:
         """Records of its partitions that are not answered, as far as is known without asking."""
@@ -263,11 +265,16 @@ class Intake:
         except NoOffsetForPartitionError:
             return  # it has just come
         except KafkaError as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
         before, self._seen = self._seen, {place: at[place] for place in places if at[place] != ends[place]}
         for place, position in self._seen.items():
             if place in before and before[place] == position:
                 raise CommandsUnavailable(f"partition {place.partition} of {place.topic} has more, and nothing comes")
+
+    def _unavailable(self, error: Exception) -> CommandsUnavailable:
+        code = code_of(error)
+        needs = f"Read on the group {self.group}" if code == GROUP else f"Read on the topic {self._at.commands}"
+        return CommandsUnavailable(why(error, security_of(self._connection), needs if code in DENIED else "", HEARD))
 
     def _ousted(self) -> Ousted:
         return Ousted(
@@ -283,7 +290,7 @@ class Intake:
             except FencedInstanceIdError as fenced:
                 raise self._ousted() from fenced
             except (KafkaError, ValueError) as error:  # ValueError: it has just gone
-                raise _unavailable(error) from error
+                raise self._unavailable(error) from error
 
     def _first(self, partition: int) -> int:
         """Where to begin when the group remembers nothing: Kafka forgets a group that had no member for some days. The
@@ -316,7 +323,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 def _given(record: Any) -> Given:
     headers = {name: value or b"" for name, value in record.headers}
     return Given(record.partition, record.offset, record.key or b"", record.value, headers)
-
-
-def _unavailable(error: Exception) -> CommandsUnavailable:
-    return CommandsUnavailable(f"{type(error).__name__}: {error}")

@@ -21,7 +21,8 @@ def read_letters(at: KafkaAt, security: Security) -> Iterator[Letter]:
     """
     name, patience = topic_name(at.prefix, DEAD_LETTERS), Patience()
     seen: set[str] = set()
-    with unavailable(), opened_consumer(connection(at.servers, security), patience) as consumer:
+    connected = connection(at.servers, security)
+    with unavailable(connected), opened_consumer(connected, patience) as consumer:
         places = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
         milliseconds = int(patience.ask * 1000)
         first, ends = (

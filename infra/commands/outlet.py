@@ -15,6 +15,8 @@ from infra.commands.intake import Ousted
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
+from infra.kafka.python import HEARD
+from infra.kafka.refused import GROUP, TRANSACTIONAL_ID, code_of, why
 from infra.publishing.reading import Patience
 from infra.publishing.transactions import Transactions
 from schemas.public.topics import topic_name
@@ -32,6 +34,7 @@ class Outlet:
         self._member = member
         self._patience = patience or Patience()
         name = f"{at.prefix}-commands-{member}"  # the same after a restart: what the one before left open is ended
+        self._security = security
         self._transactions = Transactions(connection(at.servers, security), name, self._patience, TRANSACTION)
 
     def take_over(self) -> None:
@@ -92,4 +95,11 @@ class Outlet:
         except CommitFailedError as error:
             raise GroupMovedOn(str(error)) from error
         except (KafkaError, OSError, TimeoutError) as error:
-            raise CommandsUnavailable(f"{type(error).__name__}: {error}") from error
+            raise CommandsUnavailable(why(error, self._security, self._needs(code_of(error)), HEARD)) from error
+
+    def _needs(self, code: int | None) -> str:
+        if code == GROUP:
+            return f"Read on the group {self._at.engines}"
+        if code == TRANSACTIONAL_ID:
+            return f"Write and Describe on the transactional id {self._transactions.transactional_id}"
+        return ""

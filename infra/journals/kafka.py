@@ -13,6 +13,7 @@ from consumers.journal import Appended, JournalDamaged, JournalRecord, JournalUn
 from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic, log_lost
 from infra.kafka.journal import Opening
 from infra.kafka.python import (
+    HEARD,
     ConfigResource,
     ConfigResourceType,
     CorruptRecordError,
@@ -27,6 +28,7 @@ from infra.kafka.python import (
     OffsetOutOfRangeError,
     TopicPartition,
 )
+from infra.kafka.refused import CLUSTER, DENIED, code_of, denied, security_of, why
 
 _DEFAULT_LARGEST: Final = 1_048_588
 """Kafka's own ``max.message.bytes``, if the topic's cannot be read."""
@@ -59,6 +61,7 @@ class PythonClient:
 
     def __init__(self, servers: str, topic: str, security: Security) -> None:
         self.topic = topic
+        self.security = security
         self._connection = connection(servers, security)
         self._admin: Any = None
         self._largest: int | None = None
@@ -73,12 +76,15 @@ class PythonClient:
             found = self._admin.describe_topics([self.topic])[0]
             if found["error_code"] == _UNKNOWN_TOPIC:
                 return None
+            if found["error_code"] in DENIED:
+                needs = f"Describe on the topic {self.topic}"
+                raise JournalUnavailable(denied(found["error_code"], self.security, needs))
             if found["error_code"] or any(part["error_code"] == _UNKNOWN_TOPIC for part in found["partitions"]):
                 raise JournalUnavailable(f"the brokers answer {found['error_code']} when asked for {self.topic}")
             if self._largest is None:
                 self._largest = self._largest_batch()
         except _TROUBLE as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, self._connection, f"Describe on the topic {self.topic}") from error
         return Topic(str(found["topic_id"]), len(found["partitions"]), self._largest)
 
     def _largest_batch(self) -> int:
@@ -108,6 +114,7 @@ class PythonSender:
 
     def __init__(self, connection: Mapping[str, Any], topic: str, largest: int, timings: Timings) -> None:
         self._topic = topic
+        self._connection = connection
         try:
             self._producer = KafkaProducer(
                 **connection,
@@ -127,12 +134,12 @@ class PythonSender:
                 allow_auto_create_topics=False,
             )
         except _TROUBLE as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, connection) from error
         try:
             self._producer.partitions_for(topic)
         except KafkaError as error:
             self.abandon()
-            raise _unavailable(error) from error
+            raise _unavailable(error, connection, f"Write on the topic {topic}") from error
 
     def send(self, partition: int, key: bytes, record: bytes, done: Callable[[Appended | Exception], None]) -> None:
         def stands(where: Any) -> None:
@@ -149,8 +156,16 @@ class PythonSender:
             raise NotSent(f"{type(error).__name__}: {error}", retriable=True, dead=True) from error
         except (KafkaError, ValueError, AssertionError) as error:
             raise NotSent(f"{type(error).__name__}: {error}", retriable=True) from error
+
+        def failed(error: Exception) -> None:
+            code = code_of(error)
+            if code not in DENIED:
+                return done(error)
+            needs = "" if code == CLUSTER else f"Write on the topic {self._topic}"
+            return done(PermissionError(denied(code, security_of(self._connection), needs)))
+
         future.add_callback(stands)
-        future.add_errback(done)
+        future.add_errback(failed)
 
     def abandon(self) -> None:
         threading.Thread(target=_end, args=(self._producer,), name="producer's end", daemon=True).start()
@@ -169,6 +184,7 @@ class PythonReader:
 
     def __init__(self, connection: Mapping[str, Any], topic: str, partitions: int, wait: float) -> None:
         self._topic = topic
+        self._connection = connection
         self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
         self._behind: int | None = None
         """The partition that ``read_at`` has read."""
@@ -191,7 +207,7 @@ class PythonReader:
                 metadata_max_age_ms=30_000,
             )
         except _TROUBLE as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, connection) from error
 
     def follow(self, offsets: Mapping[int, int]) -> None:
         self._consumer.assign([self._partitions[partition] for partition in offsets])
@@ -213,7 +229,10 @@ class PythonReader:
         except CorruptRecordError as error:
             raise self._all_damaged(error) from error
         except KafkaError as error:
-            raise _unavailable(error) from error
+            what = _unavailable(error, self._connection, f"Read on the topic {self._topic}")
+            if code_of(error) in DENIED:
+                raise Lost(dict.fromkeys((of.partition for of in self._consumer.assignment()), what)) from error
+            raise what from error
         return {of.partition: [_record(record) for record in records] for of, records in came.items()}
 
     def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
@@ -244,7 +263,7 @@ class PythonReader:
         try:
             found = ask(self._partitions, timeout_ms=int(timeout * 1000))
         except KafkaError as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, self._connection, f"Describe on the topic {self._topic}") from error
         return {of.partition: offset for of, offset in found.items()}
 
     def close(self) -> None:
@@ -273,8 +292,8 @@ def _record(record: Any) -> JournalRecord:
     return JournalRecord(record.partition, record.offset, record.timestamp * 1000, record.value or b"")
 
 
-def _unavailable(error: Exception) -> JournalUnavailable:
-    return JournalUnavailable(f"{type(error).__name__}: {error}")
+def _unavailable(error: Exception, connection: Mapping[str, Any], needs: str = "") -> JournalUnavailable:
+    return JournalUnavailable(why(error, security_of(connection), needs, HEARD))
 
 
 open_kafka_journal: Final = Opening(PythonClient)

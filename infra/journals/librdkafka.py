@@ -26,18 +26,22 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from consumers.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable
 from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic, log_lost
 from infra.kafka.journal import Opening
+from infra.kafka.refused import CLUSTER, DENIED, Heard, code_of, why
 
 V = TypeVar("V")
 
 _OFFSETS: Final[Any] = OffsetSpec
+_DEFAULT_LARGEST: Final = 1_048_588
+"""Kafka's own ``max.message.bytes``, if the topic's cannot be read."""
 _ATTEMPT: Final = 0.75
 """Seconds for one try to ask for offsets; now and then a new client's first question is not answered."""
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError.INVALID_MSG, KafkaError._BAD_COMPRESSION})
 
 
-def _connection(servers: str, security: Security) -> dict[str, Any]:
-    """What every client of this library is made with. Nothing is inherited that matters."""
+def _connection(servers: str, security: Security, heard: Heard) -> dict[str, Any]:
+    """What every client of this library is made with. Nothing is inherited that matters. ``heard`` is left what it says
+    of its connections, once it is polled."""
     made: dict[str, Any] = {
         "bootstrap.servers": servers,
         "security.protocol": security.protocol,
@@ -48,6 +52,7 @@ def _connection(servers: str, security: Security) -> dict[str, Any]:
         "topic.metadata.refresh.interval.ms": 30_000,
         "allow.auto.create.topics": False,
         "log_level": 0,
+        "error_cb": lambda error: heard.hear(error.str()),
     }
     named = {
         "sasl.mechanisms": security.sasl_mechanism,
@@ -65,11 +70,13 @@ class LibrdkafkaClient:
 
     def __init__(self, servers: str, topic: str, security: Security) -> None:
         self.topic = topic
-        self._connection = _connection(servers, security)
+        self.security = security
+        self._trouble = Trouble(topic, security)
+        self._connection = _connection(servers, security, self._trouble.heard)
         try:
             self._admin = AdminClient(self._connection)
         except KafkaException as error:  # certificates that cannot be read
-            raise _unavailable(error) from error
+            raise self._trouble.unavailable(error) from error
         self._largest: int | None = None
 
     def describe(self, timeout: float) -> Topic | None:
@@ -79,7 +86,8 @@ class LibrdkafkaClient:
         except KafkaException as error:
             if _code(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
-            raise _unavailable(error) from error
+            self._admin.poll(0)
+            raise self._trouble.unavailable(error, "Describe") from error
         if self._largest is None:
             self._largest = self._largest_batch(timeout)
         bits = found.topic_id.get_most_significant_bits(), found.topic_id.get_least_significant_bits()
@@ -92,24 +100,46 @@ class LibrdkafkaClient:
             asked = self._admin.describe_configs([resource], request_timeout=timeout)
             return int(_answer(asked[resource], timeout)["max.message.bytes"].value)
         except KafkaException as error:
-            raise _unavailable(error) from error
+            if _code(error) == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                return _DEFAULT_LARGEST
+            raise self._trouble.unavailable(error) from error
 
     def sender(self, largest: int, timings: Timings) -> "LibrdkafkaSender":
-        return LibrdkafkaSender(self._connection, self.topic, largest, timings)
+        return LibrdkafkaSender(self._connection, self._trouble, largest, timings)
 
     def reader(self, partitions: int, wait: float) -> "LibrdkafkaReader":
-        return LibrdkafkaReader(self._connection, self.topic, partitions, wait)
+        return LibrdkafkaReader(self._connection, self._trouble, partitions, wait)
 
     def close(self) -> None:
         """The admin client ends with the last who has it."""
 
 
+class Trouble:
+    """The errors of one client's connections, in words."""
+
+    def __init__(self, topic: str, security: Security) -> None:
+        self.topic = topic
+        self.security = security
+        self.heard = Heard()
+
+    def why(self, error: KafkaException, operation: str = "") -> str:
+        """``operation``: what was tried with the topic."""
+        needs = f"{operation} on the topic {self.topic}" if operation and code_of(error) != CLUSTER else ""
+        return why(error, self.security, needs, self.heard)
+
+    def unavailable(self, error: KafkaException, operation: str = "") -> JournalUnavailable:
+        return JournalUnavailable(self.why(error, operation))
+
+
 class LibrdkafkaSender:
     """``infra.kafka.client.Sender``: one idempotent producer, and the thread that polls it."""
 
-    def __init__(self, connection: Mapping[str, Any], topic: str, largest: int, timings: Timings) -> None:
-        self._topic = topic
+    def __init__(self, connection: Mapping[str, Any], trouble: Trouble, largest: int, timings: Timings) -> None:
+        self._topic = topic = trouble.topic
+        self._trouble = trouble
         self._ended = False
+        self._fatal: KafkaException | None = None
+        """Why this producer sends no more, as it said once."""
         self._producer = Producer(
             {
                 **connection,
@@ -128,12 +158,17 @@ class LibrdkafkaSender:
         try:
             self._producer.list_topics(topic, timeout=timings.ask)
         except KafkaException as error:
-            raise _unavailable(error) from error
+            self._producer.poll(0)
+            raise trouble.unavailable(error, "Describe") from error
         threading.Thread(target=self._poll, name=f"answers of {topic}", daemon=True).start()
 
     def send(self, partition: int, key: bytes, record: bytes, done: Callable[[Appended | Exception], None]) -> None:
+        trouble = self._trouble
+
         def delivered(error: Any, message: Any) -> None:
-            if error is not None:
+            if error is not None and (error.code() in DENIED or error.fatal()):
+                done(PermissionError(trouble.why(KafkaException(error), "Write")))
+            elif error is not None:
                 done(KafkaException(error))
             elif message.offset() < 0:  # written before, and the answer that said where was lost
                 done(LookupError("it stands in the log, but the broker no longer says where"))
@@ -147,23 +182,34 @@ class LibrdkafkaSender:
         except KafkaException as error:
             too_large = _code(error) == KafkaError.MSG_SIZE_TOO_LARGE
             dead = error.args[0].fatal() or _code(error) == KafkaError._FATAL
-            raise NotSent(str(error), retriable=not too_large, dead=dead) from error
+            why = trouble.why(self._fatal if dead and self._fatal is not None else error, "Write")
+            raise NotSent(why, retriable=not too_large, dead=dead) from error
 
     def abandon(self) -> None:
         self._ended = True
 
     def _poll(self) -> None:
         while not self._ended:
-            self._producer.poll(0.1)
+            self._serve(0.1)
         self._producer.purge()
-        self._producer.poll(0)
+        self._serve(0)
+
+    def _serve(self, timeout: float) -> None:
+        """Give answers, for so many seconds."""
+        try:
+            self._producer.poll(timeout)
+        except KafkaException as error:  # a fatal one: nothing is sent any more, and what was taken fails
+            if self._fatal is None:
+                self._fatal = error
+                self._producer.purge()
 
 
 class LibrdkafkaReader:
     """``infra.kafka.client.Reader``: one consumer."""
 
-    def __init__(self, connection: Mapping[str, Any], topic: str, partitions: int, wait: float) -> None:
-        self._topic = topic
+    def __init__(self, connection: Mapping[str, Any], trouble: Trouble, partitions: int, wait: float) -> None:
+        self._topic = trouble.topic
+        self._trouble = trouble
         self._count = partitions
         self._connection = connection
         self._admin: AdminClient | None = None
@@ -234,6 +280,8 @@ class LibrdkafkaReader:
                 f"{self._topic}: partition {partition}: {error.str()}: the log is damaged. Stop every engine, restore "
                 "it from a copy"
             )
+        elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED:  # the group, which it has to name, nobody needs
+            lost[partition] = self._trouble.unavailable(KafkaException(error), "Read")
 
     def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
         if self._behind != (partition, offset):
@@ -265,7 +313,9 @@ class LibrdkafkaReader:
             except (KafkaException, JournalUnavailable) as error:
                 self._admin = None  # it would go on to ask the broker that it knows of
                 if left <= _ATTEMPT:
-                    raise _unavailable(error) if isinstance(error, KafkaException) else error from error
+                    if isinstance(error, KafkaException):
+                        raise self._trouble.unavailable(error, "Describe") from error
+                    raise
             time.sleep(0.02)
 
     def _offsets(self, which: Any, timeout: float) -> dict[int, int]:
@@ -295,10 +345,6 @@ def _answer(asked: "Asked[V]", timeout: float) -> V:
 def _code(error: KafkaException) -> int:
     code: int = error.args[0].code()
     return code
-
-
-def _unavailable(error: KafkaException) -> JournalUnavailable:
-    return JournalUnavailable(error.args[0].str())
 
 
 open_librdkafka_journal: Final = Opening(LibrdkafkaClient)

@@ -132,6 +132,7 @@ class Client(Protocol):
     """One topic on one cluster."""
 
     topic: str
+    security: Security
 
     def describe(self, timeout: float) -> Topic | None:
         """The topic as the cluster knows it; None if there is none."""

@@ -26,6 +26,7 @@ from consumers.journal import (
 from infra.kafka.appending import Appending, changed
 from infra.kafka.client import OVERHEAD, Client, Security, Timings
 from infra.kafka.reading import Asker, Tail, Window
+from infra.kafka.refused import hidden
 
 _FETCH_WAIT = 0.1
 """Seconds that a broker keeps a fetch that finds nothing."""
@@ -54,6 +55,7 @@ class KafkaJournal:
         if found is None:
             raise JournalUnavailable(
                 f"there is no topic {client.topic}: make it with `rescind topics create`, or name another prefix"
+                f"{hidden(client.topic, client.security)}"
             )
         if partitions is not None and found.partitions != partitions:
             raise JournalMismatch(

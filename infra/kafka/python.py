@@ -1,11 +1,16 @@
 """kafka-python, imported in the one way that is silent: it reads its package data by a name that is about to go.
 
+Why its connections fail it says only in its log: ``HEARD`` has that.
+
 And mended in one place: a record with a header whose name is not UTF-8, which Kafka takes from anybody, would end this
 client's reading of its partition, in a poll that never comes back. Such a name is read with escapes for what is wrong.
 """
 
+import logging
 from typing import Any, Final
 from warnings import catch_warnings, filterwarnings
+
+from infra.kafka.refused import Heard
 
 with catch_warnings():
     filterwarnings("ignore", message=r"(read|open)_text is deprecated", category=DeprecationWarning)
@@ -48,7 +53,19 @@ def _read_any_message(batch: Any) -> Any:
 
 DefaultRecordBatch._read_msg = _read_any_message
 
+HEARD: Final = Heard()
+"""Why connections of this client failed, in this process."""
+
+
+def _hear(record: logging.LogRecord) -> bool:
+    HEARD.hear(record.getMessage())
+    return True  # it is logged as it always was
+
+
+logging.getLogger("kafka.net.manager").addFilter(_hear)
+
 __all__ = [
+    "HEARD",
     "ConfigResource",
     "ConfigResourceType",
     "CorruptRecordError",

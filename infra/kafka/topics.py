@@ -13,6 +13,7 @@ from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import OVERHEAD, Security
 from infra.kafka.python import (
+    HEARD,
     ConfigResource,
     ConfigResourceType,
     KafkaAdminClient,
@@ -21,6 +22,7 @@ from infra.kafka.python import (
     TopicAlreadyExistsError,
     TopicPartition,
 )
+from infra.kafka.refused import DENIED, code_of, denied, hidden, who, why
 
 PARTITIONS: Final = 12
 """Of a new journal, unless its URL says otherwise. The number can never change."""
@@ -66,10 +68,11 @@ class Topics:
     def __init__(self, at: KafkaAt, security: Security) -> None:
         """JournalUnavailable if the brokers do not answer."""
         self.at = at
+        self._security = security
         try:
             self._admin = KafkaAdminClient(**connection(at.servers, security), bootstrap_timeout_ms=5_000)
         except (KafkaError, OSError) as error:
-            raise _unavailable(at, error) from error
+            raise self._unavailable(error) from error
 
     def close(self) -> None:
         self._admin.close()
@@ -108,11 +111,12 @@ class Topics:
         except TopicAlreadyExistsError:  # somebody else makes them at the same moment
             missing = []
         except KafkaError as error:
-            raise _unavailable(self.at, error) from error
+            needs = "Create on the cluster, or on topics of this prefix," if code_of(error) in DENIED else ""
+            raise self._unavailable(error, needs) from error
         try:
             self._admin.wait_for_topics(list(there), timeout_ms=_PATIENCE)
         except KafkaError as error:
-            raise _unavailable(self.at, error) from error
+            raise self._unavailable(error) from error
         return missing
 
     def check(self, partitions: int | None = None) -> list[Finding]:
@@ -121,6 +125,7 @@ class Topics:
         for name, topic in self._described().items():
             if topic is None:
                 make = "rescind topics create, if there never was one; else bring it back"
+                make += hidden(name, self._security)
                 findings.append(Finding(name, "topic", "there", "missing", "wrong", make))
                 continue
             count = len(topic["partitions"])
@@ -168,10 +173,13 @@ class Topics:
         try:
             found = {topic["name"]: topic for topic in self._admin.describe_topics(names)}
         except KafkaError as error:
-            raise _unavailable(self.at, error) from error
+            raise self._unavailable(error, f"Describe on the topics {', '.join(names)}") from error
         described: dict[str, Any] = {}
         for name in names:
             topic = found[name]
+            if topic["error_code"] in DENIED:
+                needs = f"Describe on the topic {name}"
+                raise JournalUnavailable(denied(topic["error_code"], self._security, needs))
             if topic["error_code"] not in (0, _UNKNOWN_TOPIC):
                 raise JournalUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
             described[name] = topic if topic["error_code"] == 0 else None
@@ -181,7 +189,7 @@ class Topics:
         try:
             return len(self._admin.describe_cluster()["brokers"])
         except KafkaError as error:
-            raise _unavailable(self.at, error) from error
+            raise self._unavailable(error, "Describe on the cluster") from error
 
     def _replicas(self, name: str, topic: Mapping[str, Any]) -> list[Finding]:
         least = min(len(part["replica_nodes"]) for part in topic["partitions"])
@@ -203,7 +211,10 @@ class Topics:
         try:
             configs = self._admin.describe_configs([resource], config_filter="all")["topic"][name]
         except KafkaError as error:
-            raise _unavailable(self.at, error) from error
+            raise self._unavailable(error, f"DescribeConfigs on the topic {name}") from error
+        if not configs:  # this client does not say that it was refused
+            allow = f"allow DescribeConfigs on the topic {name} to {who(self._security)}"
+            return [Finding(name, "settings", "to be seen", "hidden", "wrong", allow)]
         findings = []
         for key, value in wanted.items():
             has = str(configs.get(key, {}).get("value"))
@@ -219,10 +230,14 @@ class Topics:
                 dict.fromkeys(places, OffsetSpec.EARLIEST), timeout_ms=_PATIENCE
             )
         except KafkaError as error:
-            raise _unavailable(self.at, error) from error
+            raise self._unavailable(error, f"Describe on the topic {name}") from error
         cut = [f"{of.partition} at {at.offset}" for of, at in sorted(begins.items()) if at.offset > 0]
         found = f"partition {', '.join(cut)}" if cut else "0"
         return _compared(name, "first offset", "0", found, self.restore)
+
+    def _unavailable(self, error: Exception, needs: str = "") -> JournalUnavailable:
+        said = why(error, self._security, needs, HEARD)
+        return JournalUnavailable(f"{self.at.servers} cannot be asked: {said}")
 
 
 class OneTopic(Topics):
@@ -244,7 +259,3 @@ _AT_LEAST: Final = frozenset({"max.message.bytes", "min.insync.replicas"})
 def _compared(topic: str, what: str, wanted: str, found: str, do: str, *, shown: str | None = None) -> Finding:
     right = wanted == found
     return Finding(topic, what, wanted, shown or found, "ok" if right else "wrong", "" if right else do)
-
-
-def _unavailable(at: KafkaAt, error: Exception) -> JournalUnavailable:
-    return JournalUnavailable(f"{at.servers} cannot be asked: {type(error).__name__}: {error}")

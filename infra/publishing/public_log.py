@@ -70,7 +70,7 @@ class KafkaPublicLog:
 
     def topics(self) -> dict[str, TopicAt]:
         names = {kind: topic_name(self._at.prefix, kind) for kind in WRITTEN}
-        with unavailable(), opened_consumer(self._connection, self._patience) as consumer:
+        with unavailable(self._connection), opened_consumer(self._connection, self._patience) as consumer:
             ids = self._ids(list(names.values()))
             places = {kind: TopicPartition(name, self._partition) for kind, name in names.items()}
             ends = consumer.end_offsets(list(places.values()), timeout_ms=int(self._patience.ask * 1000))
@@ -88,7 +88,7 @@ class KafkaPublicLog:
 
     def take_over(self) -> None:
         self._watch_no_more()
-        with unavailable():
+        with unavailable(self._connection, self.transactional_id):
             self._transactions.take_over()
 
     def write(
@@ -96,7 +96,7 @@ class KafkaPublicLog:
     ) -> None:
         if not self._transactions.taken_over:
             raise PublicLogUnavailable("this is not the publisher")
-        with unavailable():
+        with unavailable(self._connection, self.transactional_id):
             self._transactions.write(lambda producer: self._transaction(producer, records, then))
 
     def _transaction(

@@ -18,6 +18,8 @@ from kafka.errors import (
 
 from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
 from infra.kafka.address import KafkaAt
+from infra.kafka.python import HEARD
+from infra.kafka.refused import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
 from schemas.public.topics import PUBLISHED, topic_name
 
 
@@ -39,13 +41,14 @@ class ProgressReader:
     ) -> None:
         """PublicLogUnavailable; PublishingStopped if there is no such topic."""
         self._name = topic_name(at.prefix, PUBLISHED)
+        self._connection = connection
         self._patience = patience
         self._places = [TopicPartition(self._name, partition) for partition in partitions]
         self._found: dict[int, dict[str, bytes]] = {partition: {} for partition in partitions}
-        with unavailable():
+        with unavailable(connection):
             self._consumer = new_consumer(connection, patience)
         try:
-            with unavailable():
+            with unavailable(connection):
                 self._begin(set(partitions))
         except BaseException:
             self.close()
@@ -54,7 +57,8 @@ class ProgressReader:
     def _begin(self, partitions: set[int]) -> None:
         there = self._consumer.partitions_for_topic(self._name)
         if not there:
-            raise PublishingStopped(f"there is no topic {self._name}: make it with `rescind topics create`")
+            may_be = hidden(self._name, security_of(self._connection))
+            raise PublishingStopped(f"there is no topic {self._name}: make it with `rescind topics create`{may_be}")
         if missing := partitions - set(there):
             raise PublishingStopped(f"the topic {self._name} has no partition {min(missing)}: use another prefix")
         self._consumer.assign(self._places)
@@ -65,7 +69,7 @@ class ProgressReader:
         """Partition → key → value, of all that is committed now. PublicLogUnavailable."""
         consumer = self._consumer
         until = time.monotonic() + 4 * self._patience.ask
-        with unavailable():
+        with unavailable(self._connection):
             ends = consumer.end_offsets(self._places, timeout_ms=int(self._patience.ask * 1000))
             left = {place for place in self._places if ends[place]}
             while left := {place for place in left if consumer.position(place) < ends[place]}:
@@ -101,7 +105,7 @@ def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset:
     patience = Patience()
     place = TopicPartition(at.journal, partition)
     until = time.monotonic() + patience.ask
-    with unavailable(), opened_consumer(connection, patience, "read_uncommitted") as consumer:
+    with unavailable(connection), opened_consumer(connection, patience, "read_uncommitted") as consumer:
         consumer.assign([place])
         consumer.seek(place, offset)
         while time.monotonic() < until:
@@ -169,7 +173,11 @@ def topic_ids(
     for name in names:
         topic = found[name]
         if topic["error_code"] == _UNKNOWN_TOPIC:
-            raise NoSuchTopic(f"there is no topic {name}: make it with `rescind topics create`")
+            may_be = hidden(name, security_of(connection))
+            raise NoSuchTopic(f"there is no topic {name}: make it with `rescind topics create`{may_be}")
+        if topic["error_code"] in DENIED:
+            needs = f"Describe on the topic {name}"
+            raise TopicUnfit(denied(topic["error_code"], security_of(connection), needs))
         if topic["error_code"]:
             raise TopicUnfit(f"the brokers answer {topic['error_code']} when asked for {name}")
         if len(topic["partitions"]) != partitions:
@@ -184,20 +192,22 @@ _UNKNOWN_TOPIC: Final = 3
 
 
 @contextmanager
-def unavailable() -> Iterator[None]:
-    """The client's errors as those of the port."""
+def unavailable(connection: Mapping[str, Any], transactional_id: str = "") -> Iterator[None]:
+    """The client's errors as those of the port. ``transactional_id``: of who writes, if anything is written."""
+    security = security_of(connection)
     try:
         yield
     except (ProducerFencedError, InvalidProducerEpochError) as fenced:
         raise Fenced from fenced
     except TransactionalIdAuthorizationFailedError as refused:
-        raise PublishingStopped(f"the cluster does not let this user publish: {refused}") from refused
+        needs = f"Write and Describe on the transactional id {transactional_id}"
+        raise PublishingStopped(denied(TRANSACTIONAL_ID, security, needs)) from refused
     except OffsetOutOfRangeError as moved:
         raise PublicLogUnavailable(f"the progress topic was changed while it was read: {moved}") from moved
     except (KafkaError, TimeoutError) as error:
         if _tells_of_a_fence(error):
             raise Fenced from error
-        raise PublicLogUnavailable(f"{type(error).__name__}: {error}") from error
+        raise PublicLogUnavailable(why(error, security, "", HEARD)) from error
 
 
 def _tells_of_a_fence(error: BaseException) -> bool:

@@ -49,15 +49,19 @@ class Node:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def configure(self, nodes: "list[Node]", more: Mapping[str, str]) -> None:
+    def configure(
+        self, nodes: "list[Node]", more: Mapping[str, str], listeners: Mapping[str, int] | None = None
+    ) -> None:
+        """``listeners``: more of them, by name, with their ports; ``more`` says what they are."""
+        doors = "".join(f",{name}://127.0.0.1:{port}" for name, port in (listeners or {}).items())
         several = len(nodes) > 1
         replicas, least = ("3", "2") if several else ("1", "1")
         settings = {
             "process.roles": "broker,controller",
             "node.id": str(self.number),
             "controller.quorum.voters": ",".join(f"{n.number}@127.0.0.1:{n.controller}" for n in nodes),
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller}{doors}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}{doors}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.logs),
@@ -145,8 +149,14 @@ class Node:
 class LocalCluster:
     """One broker, or three; ready when it is made."""
 
-    def __init__(self, brokers: int = 1, settings: Mapping[str, str] | None = None) -> None:
-        """``settings``: more of the brokers' properties."""
+    def __init__(
+        self,
+        brokers: int = 1,
+        settings: Mapping[str, str] | None = None,
+        *,
+        listeners: Mapping[str, int] | None = None,
+    ) -> None:
+        """``settings``: more of the brokers' properties. ``listeners``: more of them, of a single broker."""
         home = jars.prepare()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rescind-kafka-"))
         identity = jars.cluster_id(f"{brokers} brokers")
@@ -156,7 +166,7 @@ class LocalCluster:
         ]
         try:
             for node in self.nodes:
-                node.configure(self.nodes, settings or {})
+                node.configure(self.nodes, settings or {}, listeners)
                 _formatted(home, node, brokers)
                 node.start()
             self.wait()

@@ -20,9 +20,9 @@ from consumers.journal import Appended, AppendRefused, AppendUnknown
 from infra.journals import kafka as python_client
 from infra.journals import librdkafka as librdkafka_client
 from infra.journals.kafka import PythonSender
-from infra.journals.librdkafka import LibrdkafkaSender
+from infra.journals.librdkafka import LibrdkafkaSender, Trouble
 from infra.kafka.appending import Appending
-from infra.kafka.client import Sender, Timings
+from infra.kafka.client import Security, Sender, Timings
 
 SOON = 20.0
 TIMINGS = Timings(ask=2.0, request=1.0, delivery=4.0, hold=1.0, watch=0.2, lag=2.0)
@@ -181,7 +181,7 @@ def with_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[Appends]:
 @pytest.fixture
 def with_librdkafka(monkeypatch: pytest.MonkeyPatch) -> Iterator[Appends]:
     monkeypatch.setattr(librdkafka_client, "Producer", LibrdkafkaProducer)
-    appends = Appends(LibrdkafkaProducer, lambda: LibrdkafkaSender({}, "t", 1_000_000, TIMINGS))
+    appends = Appends(LibrdkafkaProducer, lambda: LibrdkafkaSender({}, Trouble("t", Security()), 1_000_000, TIMINGS))
     yield appends
     appends.close()
 

@@ -13,7 +13,11 @@ from kafka.errors import (
 from kafka.producer.transaction_manager import TransactionManager
 
 from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
+from infra.journals.kafka import connection
+from infra.kafka.client import Security
 from infra.publishing.reading import unavailable
+
+CONNECTION = connection("localhost:9092", Security())
 
 
 def caused(error: Exception, by: Exception) -> Exception:
@@ -36,7 +40,7 @@ def caused(error: Exception, by: Exception) -> Exception:
     ],
 )
 def test_an_error_of_the_client_is_one_of_the_port(raised: Exception, means: type[Exception]) -> None:
-    with pytest.raises(means) as told, unavailable():
+    with pytest.raises(means) as told, unavailable(CONNECTION):
         raise raised
     assert type(told.value) is means
 
@@ -44,5 +48,5 @@ def test_an_error_of_the_client_is_one_of_the_port(raised: Exception, means: typ
 def test_a_producer_that_was_fenced_says_so_again_when_it_is_asked_to_send() -> None:
     transactions = TransactionManager("shop-0", 1000, 100, (4, 1), None)
     transactions.transition_to_fatal_error(ProducerFencedError())
-    with pytest.raises(Fenced), unavailable():
+    with pytest.raises(Fenced), unavailable(CONNECTION):
         transactions.maybe_add_partition_to_transaction(("shop.order-events", 0))
