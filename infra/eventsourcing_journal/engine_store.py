@@ -65,9 +65,13 @@ class EngineStore:
         if self._engine.call(self._turn).cancelled():
             draft.future.set_exception(closed())
 
-    def read(self, question: Callable[[LocalState], T]) -> T:
-        def ask(_: Engine) -> T:
-            self._catch_up()
+    def read(self, question: Callable[[LocalState], T], *, fresh: bool = True) -> T:
+        def ask(engine: Engine) -> T:
+            if fresh:
+                self._catch_up()
+            else:
+                engine.follow(self.partition, _now())
+                self._check()
             return question(self._state)
 
         try:
@@ -130,7 +134,11 @@ class EngineStore:
         end = self._journal.end(self.partition)
         while self._state.next_offset < end and engine.follow(self.partition, _now()):
             pass
-        stopped = engine.stopped.get(self.partition)
+        self._check()
+
+    def _check(self) -> None:
+        """JournalError where the engine has stopped the partition."""
+        stopped = self._engine.stopped.get(self.partition)
         if stopped is not None:
             raise stopped
 

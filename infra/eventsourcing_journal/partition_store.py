@@ -3,7 +3,7 @@
 The thread takes the drafts that recorders put in, proposes them as commits (those that wait at the same moment share a
 record and an fsync), follows the log, and answers. Reading happens on the reader's own thread, under the one lock,
 after the follower has reached the log's end as it was when the question came; so every reader sees what was answered
-before, by whatever process.
+before, by whatever process. Aggregates are read as far as the log has come, since a save on what is old fails.
 """
 
 import sqlite3
@@ -61,6 +61,8 @@ class PartitionStore:
         self._listeners: set[Event] = set()
         self._grown = False
         self._watched = False
+        self._caught_up = False
+        """Whether the log was once followed to its end."""
         self._failed: JournalError | None = None
         self._closed = False
         self._proposer = Proposer(
@@ -76,12 +78,15 @@ class PartitionStore:
     def save(self, draft: Draft) -> None:
         self._inbox.put(draft)
 
-    def read(self, question: Callable[[LocalState], T]) -> T:
+    def read(self, question: Callable[[LocalState], T], *, fresh: bool = True) -> T:
         with self._lock:
             if self._closed:
                 raise closed()
             try:
-                self._catch_up()
+                if fresh or not self._caught_up:
+                    self._catch_up()
+                else:
+                    self._follow()
                 answer = question(self._state)
             except JournalError as error:
                 raise as_persistence_error(error) from error
@@ -181,11 +186,15 @@ class PartitionStore:
 
     def _catch_up(self) -> None:
         """Follow the log to its end as it is now; a log that ends before what was read is found out here too."""
+        self._follow(self._journal.end(self.partition))
+        self._caught_up = True
+
+    def _follow(self, end: int | None = None) -> None:
+        """Follow what has come of the log; to ``end``, if it is known."""
         follower = self._follower
-        end = self._journal.end(self.partition)
         before = follower.next_ordinal
         while follower.next_offset != end:
-            if not follower.advance() or follower.next_offset > end:
+            if not follower.advance() or (end is not None and follower.next_offset > end):
                 break
         if follower.next_ordinal != before:
             self._grown = True

@@ -134,16 +134,20 @@ class JournalAggregateRecorder(JournalRecorder, AggregateRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """The aggregate's events with versions greater than ``gt`` and up to ``lte``."""
+        """The aggregate's events with versions greater than ``gt`` and up to ``lte``, as far as the log has come."""
         stream = self.stream(originator_id)
         base = self.numbered_from if self.purpose is None else 0
         first = 0 if gt is None else max(gt + 1 - base, 0)
         last = None if lte is None else lte - base
+        store = self.lease.store
         if self.purpose is None:
-            found = self.lease.store.read(lambda state: _chain(state, stream, first, last, desc, limit))
+            question = partial(_chain, stream=stream, first=first, last=last, desc=desc, limit=limit)
+            found = store.read(question, fresh=False)
+            if not found and gt is None:  # nobody would find out by a save that it is there
+                found = store.read(question)
         else:
             name = snapshots_of(self.purpose, stream)
-            found = self.lease.store.read(lambda state: _unique(state, name, stream, first, last, desc, limit))
+            found = store.read(lambda state: _unique(state, name, stream, first, last, desc, limit), fresh=False)
         return [self.stored_event(stored) for stored in found]
 
 

@@ -32,8 +32,12 @@ class Store(Protocol):
         """Write a draft: its future is answered once its commit was read back and admitted, or never can be."""
         ...
 
-    def read(self, question: Callable[[LocalState], T]) -> T:
-        """The answer to a question about the log as it stands now; all that it needs it reads before it returns."""
+    def read(self, question: Callable[[LocalState], T], *, fresh: bool = True) -> T:
+        """The answer to a question about the log as it stands now; all that it needs it reads before it returns.
+
+        ``fresh`` False: as far as the log has come to this process, without asking where it ends. That has all that was
+        saved here; what others have just saved may be missing, which a save on it finds out.
+        """
         ...
 
     def listen(self, grown: Event) -> None:
