@@ -23,13 +23,19 @@ def look_at_commands(settings: Settings, journal: Journal) -> Iterator[Finding]:
     from kafka.errors import KafkaError
 
     from infra.commands.topics import CommandTopics
+    from infra.kafka.python import HEARD
+    from infra.kafka.refused import GROUP, code_of, why
 
     try:
         with closing(CommandTopics(at, settings.security)) as topics:
             found = [each for each in topics.check(journal.partitions) if each.do]
             yield from map(of_topic, found)
             members, behind = _asked(settings, journal.partitions)
-    except (JournalError, KafkaError) as wrong:
+    except KafkaError as wrong:
+        needs = f"Describe on the group {at.engines}" if code_of(wrong) == GROUP else ""
+        yield Finding("commands", "wrong", why(wrong, settings.security, needs, HEARD), _REACH)
+        return
+    except JournalError as wrong:
         yield Finding("commands", "wrong", str(wrong), _REACH)
         return
     if not members and behind:

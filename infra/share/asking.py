@@ -20,6 +20,7 @@ from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
 from infra.kafka.python import (
+    HEARD,
     KafkaConsumer,
     KafkaError,
     KafkaProducer,
@@ -27,6 +28,7 @@ from infra.kafka.python import (
     OffsetOutOfRangeError,
     TopicPartition,
 )
+from infra.kafka.refused import security_of, why
 from infra.vault.kept import KeptVault
 from schemas.partitioning import partition_of
 
@@ -133,7 +135,8 @@ class Asking:
                 partition=partition_of(command.stream, self._partitions),
             )
         except (KafkaError, OSError, AssertionError) as wrong:
-            raise NotAsked("journal-unavailable", f"the command cannot be sent now: {wrong}") from None
+            said = why(wrong, security_of(self._connection), f"Write on the topic {self._at.commands}", HEARD)
+            raise NotAsked("journal-unavailable", f"the command cannot be sent now: {said}") from None
         sent.add_errback(lambda wrong: _settle(future.set_exception, MaybeAsked(str(wrong))))
 
     def _new_producer(self) -> Any:

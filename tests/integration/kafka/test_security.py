@@ -191,7 +191,7 @@ def test_who_may_not_connect_is_told_why(shop: Shop, case: str, client: Callable
     said, made = CONNECTING[case]
     servers, security = made(shop.broker, shop.security)
     with pytest.raises(JournalUnavailable) as told:
-        client(servers, f"{shop.prefix}.journal", security).describe(4.0)
+        client(servers, f"{shop.prefix}.journal", security).describe(2.5)
     assert said.format(user=shop.name) in str(told.value)
 
 
