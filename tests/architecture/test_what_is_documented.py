@@ -134,6 +134,23 @@ def test_every_page_of_the_documentation_begins_with_its_title() -> None:
     assert [str(p.relative_to(ROOT)) for p in pages() if not p.read_text(encoding="utf-8").startswith("# ")] == []
 
 
+def shell_lines(page: pathlib.Path) -> Iterator[str]:
+    """The lines of a page's blocks that are for a shell."""
+    for kind, text in re.findall(
+        r"^ *```(\w*)\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        if kind in ("", "text", "sh", "bash", "console"):
+            yield from text.splitlines()
+
+
+def test_the_url_of_a_store_is_quoted_in_every_command() -> None:
+    lines = [line for page in (*pages(), ROOT / "README.md", ROOT / "CONTRIBUTING.md") for line in shell_lines(page)]
+    with_one = [line for line in lines if re.search(r"(kafka|postgresql|sqlite)://", line)]
+    assert len(with_one) > 10
+    assert [line for line in with_one if re.search(r"""(?<!["'])(kafka|postgresql|sqlite)://""", line)] == []
+    assert [line for line in lines if re.search(r"""(?<!["'])https?://[^\s"']*[?&]""", line)] == []
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_what_these_pages_link_to_is_there(name: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8"))
