@@ -156,11 +156,12 @@ def refusal(said: str, security: Security, code: int | None = None) -> str | Non
     if _TLS.search(said):
         return f"the broker speaks TLS at this address, and {settings} is {protocol}: set SSL or SASL_SSL"
     if (_HUNG_UP.search(said) and protocol != "PLAINTEXT") or _DOWN.search(said):
-        with_it = f" with {mechanism}" if protocol.startswith("SASL") else ""
-        return (
-            f"the brokers do not answer, or end the connection: look whether they run, and whether they want another "
-            f"{settings} or RESCIND_KAFKA_MECHANISM than {protocol}{with_it}"
+        said = (
+            f"the brokers do not answer, or end the connection: look whether they run, and whether {settings} is right"
         )
+        if not protocol.startswith("SASL"):
+            return f"{said} ({protocol})"
+        return f"{said} ({protocol}), RESCIND_KAFKA_MECHANISM ({mechanism}), and the password of {who(security)}"
     return None
 
 

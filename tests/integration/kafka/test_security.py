@@ -16,10 +16,11 @@ from kafka import KafkaProducer
 from consumers.journal import JournalUnavailable
 from infra.app import App, open_app
 from infra.commands.topics import CommandTopics
-from infra.journals.kafka import PythonClient
-from infra.journals.librdkafka import LibrdkafkaClient
+from infra.journals.kafka import PythonClient, open_kafka_journal
+from infra.journals.librdkafka import LibrdkafkaClient, open_librdkafka_journal
 from infra.kafka.address import KafkaAt, kafka_at
 from infra.kafka.client import Client, Security
+from infra.kafka.journal import Opening
 from infra.kafka.python import HEARD
 from infra.kafka.topics import Topics
 from infra.publishing.topics import PublicTopics
@@ -207,6 +208,17 @@ def test_whoever_makes_topics_is_told_of_a_wrong_password_and_of_a_missing_acl(s
         shop.make_topics()
         (hidden,) = [each for each in topics.check() if each.topic == shop.at.journal and each.what == "settings"]
         assert hidden.do == f"allow DescribeConfigs on the topic {shop.at.journal} to the user '{shop.name}'"
+
+
+@pytest.mark.parametrize("opens", [open_kafka_journal, open_librdkafka_journal])
+def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: Opening) -> None:
+    shop.broker.allow(shop.principal, [Allowed("Topic", f"{shop.prefix}.*", "Describe")])
+    with pytest.raises(JournalUnavailable) as told:
+        opens(shop.at.servers, shop.at.journal, security=shop.security)
+    assert f"there is no topic {shop.at.journal}: make it with `rescind topics create`" in str(told.value)
+    assert f"Or the user '{shop.name}' may not see it: it needs Describe on the topic {shop.at.journal}" in str(
+        told.value
+    )
 
 
 # ---- each ACL that is missing is named -------------------------------------------------------------------------------
