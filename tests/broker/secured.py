@@ -80,7 +80,6 @@ class SecuredBroker:
                 "inter.broker.listener.name": "PLAINTEXT",
                 "sasl.enabled.mechanisms": MECHANISM,
                 "listener.name.sasl.scram-sha-256.sasl.jaas.config": jaas,
-                "connection.failed.authentication.delay.ms": "2000",  # a busy client reads why before it is closed
                 "ssl.keystore.type": "PEM",
                 "ssl.keystore.location": own,
                 "ssl.truststore.type": "PEM",

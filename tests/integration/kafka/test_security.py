@@ -193,11 +193,15 @@ def test_who_may_not_connect_is_told_why(shop: Shop, case: str, client: Callable
     servers, security = made(shop.broker, shop.security)
     with pytest.raises(JournalUnavailable) as told:
         client(servers, f"{shop.prefix}.journal", security).describe(2.5)
+    if "with this password" in said and client is PythonClient:
+        # it may read the end of the connection before the broker's reason, and then names the password among others
+        said = "the user '" + ("nobody" if "nobody" in said else "{user}") + "'"
+        assert "password" in str(told.value)
     assert said.format(user=shop.name) in str(told.value)
 
 
 def test_whoever_makes_topics_is_told_of_a_wrong_password_and_of_a_missing_acl(shop: Shop) -> None:
-    with pytest.raises(JournalUnavailable, match="with this password"):
+    with pytest.raises(JournalUnavailable, match="password"):
         Topics(shop.at, replace(shop.security, password="another"))
     HEARD.forget()
     shop.broker.allow(shop.principal, [Allowed("Topic", f"{shop.prefix}.*", "Describe")])
