@@ -52,7 +52,7 @@ class Fronts:
 
     def _cut(self) -> str | None:
         places = [TopicPartition(name, partition) for name in self._names for partition in range(self._partitions)]
-        with unavailable(), opened_consumer(self._connection, self._patience) as consumer:
+        with unavailable(self._connection), opened_consumer(self._connection, self._patience) as consumer:
             begins = consumer.beginning_offsets(places, timeout_ms=int(self._patience.ask * 1000))
         return said_of({(of.topic, of.partition): begin for of, begin in begins.items() if begin > 0})
 
