@@ -4,8 +4,10 @@ Ordered by the log alone. Claimed times that disagree with the log, and reasons 
 return and dispute, stand side by side, flagged; nothing is merged or corrected.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from domain import events as e
 from domain.instants import MINUTE, Instant
@@ -67,11 +69,12 @@ def chronology(record: Record) -> Chronology:
 
 def _claims(record: Record) -> Iterator[Claim]:
     placed_at = next((x.occurred_at for x in record if isinstance(x.event, e.OrderPlaced)), None)
+    said = _Said(record)
     latest: Entry | None = None
     for entry in record:
         event = entry.event
         if isinstance(event, e.EvidenceAdded) and event.claimed_at is not None:
-            yield from _claimed(record, entry, event, event.claimed_at, placed_at)
+            yield from _claimed(said, entry, event, event.claimed_at, placed_at)
         late = latest is not None and entry.occurred_at < latest.recorded_at <= entry.recorded_at
         if late and latest is not None and not isinstance(event, e.DeadlineReached):
             yield Claim("told-late", entry.version, entry.occurred_at, latest.version, latest.recorded_at)
@@ -80,7 +83,7 @@ def _claims(record: Record) -> Iterator[Claim]:
 
 
 def _claimed(
-    record: Record, entry: Entry, event: e.EvidenceAdded, claimed_at: Instant, placed_at: Instant | None
+    said: "_Said", entry: Entry, event: e.EvidenceAdded, claimed_at: Instant, placed_at: Instant | None
 ) -> Iterator[Claim]:
     """A claimed time against what bounds it, and against what the log has of the same kind from the same side."""
     if claimed_at > entry.recorded_at:
@@ -89,17 +92,44 @@ def _claimed(
     if placed_at is not None and claimed_at < placed_at:
         yield Claim("before-the-order", entry.version, claimed_at, 1, placed_at)
         return
-    said = {"message": (e.MessageSent, e.CancelRequested), "ticket": (e.ContactRecorded, e.DisputeEscalated)}
-    kinds = said.get(event.kind)
-    if kinds is None:
+    if event.kind not in _SAID_BY:
         return
-    same = [x for x in record if isinstance(x.event, kinds) and event.side in (x.actor_kind, "support")]
-    if not same:
+    nearest = said.nearest(event.kind, event.side, claimed_at)
+    if nearest is None:
         yield Claim("not-in-the-log", entry.version, claimed_at, None, None)
-        return
-    nearest = min(same, key=lambda x: (abs(x.occurred_at - claimed_at), x.version))
-    if abs(nearest.occurred_at - claimed_at) >= AGREES:
+    elif abs(nearest.occurred_at - claimed_at) >= AGREES:
         yield Claim("other-time", entry.version, claimed_at, nearest.version, nearest.occurred_at)
+
+
+_SAID_BY: Final = {"message": (e.MessageSent, e.CancelRequested), "ticket": (e.ContactRecorded, e.DisputeEscalated)}
+"""Kind of evidence → the events that the log has of it."""
+
+
+class _Said:
+    """What the log has of a kind from a side, by time: sorted once, whatever is claimed."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._sorted: dict[tuple[str, str], tuple[list[Instant], list[Entry]]] = {}
+
+    def nearest(self, kind: str, side: str, at: Instant) -> Entry | None:
+        """The entry nearest to an instant, the first of those that are equally near; None where there is none."""
+        if (kind, side) not in self._sorted:
+            self._sorted[kind, side] = self._by_time(_SAID_BY[kind], side)
+        instants, entries = self._sorted[kind, side]
+        place = bisect_left(instants, at)
+        return min(
+            entries[max(place - 1, 0) : place + 1], key=lambda x: (abs(x.occurred_at - at), x.version), default=None
+        )
+
+    def _by_time(self, kinds: tuple[type, ...], side: str) -> tuple[list[Instant], list[Entry]]:
+        """One entry an instant, the first that is of it."""
+        first: dict[Instant, Entry] = {}
+        for entry in self._record:
+            if isinstance(entry.event, kinds) and side in (entry.actor_kind, "support"):
+                first.setdefault(entry.occurred_at, entry)
+        instants = sorted(first)
+        return instants, [first[instant] for instant in instants]
 
 
 def _reasons(record: Record) -> Iterator[Reason]:

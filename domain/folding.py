@@ -185,7 +185,7 @@ def _count_for_requests(order: Order, line: int, quantity: int, request_id: str 
     for request in order.requests.values():
         asked = request.asked.get(line)
         if asked is not None and (request.status == "open" or request.request_id == request_id):
-            request.canceled = {**request.canceled, line: min(asked, request.canceled.get(line, 0) + quantity)}
+            request.canceled[line] = min(asked, request.canceled.get(line, 0) + quantity)
 
 
 def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stamp) -> None:
@@ -529,11 +529,14 @@ def _rebilled_came_back(order: Order, back: Return) -> None:
         for rebill in order.rebills.values():
             if rebill.status != "confirmed":
                 continue
-            before = rebill.back.get(number, 0)
-            taken = rebill.units.get(number, ())[before : before + left]
-            order.rebill_back += sum(taken)
-            rebill.back[number] = before + len(taken)
-            left -= len(taken)
+            billed = rebill.units.get(number)
+            if billed is None:
+                continue
+            line, before = order.lines[number], rebill.back.get(number, 0)
+            taken = min(left, billed.units - before)
+            order.rebill_back += billed.amount(line, before + taken) - billed.amount(line, before)
+            rebill.back[number] = before + taken
+            left -= taken
 
 
 def _dispute_opened(order: Order, event: e.DisputeOpened, at: Instant, stamp: Stamp) -> None:

@@ -11,6 +11,7 @@ and tracking numbers are none, and a full stop of another script ends a sentence
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
@@ -48,17 +49,17 @@ _MACHINE = re.compile(
     r"|\[[0-9a-f:.%]{3,}\]"  # [2001:db8::1]
     r"|(?<![\w:])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){7}|[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6}::(?:[0-9a-f]{1,4})?|::[0-9a-f]+)"
     r"|\b0x[0-9a-f]{1,8}\.\w"
-    r"|\blocalhost\b|\b[a-z][\w\-]*:(?:443|8080|8443)\b",
+    r"|\blocalhost\b|\b[a-z][\w\-]{0,62}:(?:443|8080|8443)\b",
     _ANY_CASE,
 )
 _QUERY = re.compile(r"[\w/]\?[\w.%\-]{1,64}=\S|(?:^|\s)[?#]/?[\w.%\-]{1,64}=\S|#/\w", _ANY_CASE)
 _MARKUP = re.compile(
-    r"<\s*/?\s*[a-z!]|\[[^\]\[]{0,200}\]\s*\([^)]*\)|^[ \t]*\[[^\]\[]{1,200}\]\s*:|\[/?url|\bhref\s*=",
+    r"<\s*+(?:/\s*+)?+[a-z!]|\[[^\]\[]{0,200}\]\s*\([^()]*+[()]|^[ \t]*\[[^\]\[]{1,200}\]\s*:|\[/?url|\bhref\s*=",
     _ANY_CASE | re.MULTILINE,
 )
 _MAIL = re.compile(r"[^\s@]@[^\s@.]+\.[^\s@]|\w\s*@\s*[\w\-]+\s*\.\s*[a-z]{2,}|:\S{0,64}\w@\w", _ANY_CASE)
 _SPOKEN = re.compile(
-    rf"\b\w+\s*[\[({{]?\s*\b(?:dot|punkt|point)\b\s*[\])}}]?\s*(?:{_TLDS})\b|\b(?:dot|punkt)\s+(?:com|net|org)\b",
+    rf"\b\w++\s*+(?:[\[({{]\s*+)?+\b(?:dot|punkt|point)\b\s*+(?:[\])}}]\s*+)?+(?:{_TLDS})\b|\b(?:dot|punkt)\s+(?:com|net|org)\b",
     _ANY_CASE,
 )
 _ALL: Final = (_SCHEME, _WWW, _MARKUP, _MAIL, _MACHINE, _SPOKEN, _LOOSE_HOST, _QUERY)
@@ -77,7 +78,8 @@ _LOOKS: Final = str.maketrans(
 """Characters that look like a slash, colon or at; letters that look like nothing, white on black, half a flag."""
 _DOTS: Final = re.compile(r"(?<=[a-z0-9])[。｡‧∙⋅ꓸ۔܁܂𐩐・ㆍ](?=[a-z])", _ANY_CASE | re.ASCII)
 """What looks like a dot, between letters that host names have; elsewhere it ends a sentence, or joins a name."""
-_HIDDEN: Final = ("Cf", "Cc", "Mn", "Me", "Cn", "Co")
+_MARKS: Final = ("Mn", "Me")
+_HIDDEN: Final = (*_MARKS, "Cf", "Cc", "Cn", "Co")
 _KNOWN: Final = frozenset(_TLDS.split("|"))
 _ROUNDS: Final = 5
 """How often escapes may be wrapped in each other."""
@@ -87,15 +89,29 @@ def plain(text: str) -> str:
     """The text as a reader, or a mail program, would make of it."""
     for _ in range(_ROUNDS):
         before = text
+        text = _without(text, _is_mark)  # normalizing sorts a run of marks, one by one
         text = _SOFT_BREAK.sub("", text)
         text = _QUOTED.sub(lambda m: bytes.fromhex(m[0].replace("=", "")).decode("utf-8", "replace"), text)
         text = html.unescape(unquote(_ESCAPES.sub(_unescaped, text)))
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).translate(_LOOKS)).translate(_LOOKS)
-        text = "".join(c for c in text if unicodedata.category(c) not in _HIDDEN or c in "\n\t\r ")
+        text = _without(text, _is_hidden)
         text = _DOTS.sub(".", text)
         if text == before:
             break
     return text
+
+
+def _without(text: str, unwanted: Callable[[str], bool]) -> str:
+    """The text without these characters; each different one is judged once."""
+    return text.translate(dict.fromkeys(ord(c) for c in set(text) if unwanted(c)))
+
+
+def _is_mark(c: str) -> bool:
+    return unicodedata.combining(c) != 0 or unicodedata.category(c) in _MARKS
+
+
+def _is_hidden(c: str) -> bool:
+    return unicodedata.category(c) in _HIDDEN and c not in "\n\t\r "
 
 
 def _unescaped(found: re.Match[str]) -> str:

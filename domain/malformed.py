@@ -51,18 +51,27 @@ _PLAIN: Final = {
 }
 
 
-def refuse_nulls(said: object, pointer: str = "") -> None:
+def refuse_nulls(said: object) -> None:
     """``BadInput`` for the first null in what was said: a field that has nothing to say is left out."""
     if not _has_null(said):  # as it nearly always is: where one stands is nobody's question then
         return
+    steps = _steps_to_null(said) or []
+    raise BadInput(
+        "".join(f"/{_step(step)}" for step in reversed(steps)), "form", "is null, which says nothing: leave it out"
+    )
+
+
+def _steps_to_null(said: object) -> list[object] | None:
+    """The steps from the first null outward; None where there is none. Visits each value once."""
     if said is None:
-        raise BadInput(pointer, "form", "is null, which says nothing: leave it out")
-    if isinstance(said, dict):
-        for name, value in said.items():
-            refuse_nulls(value, f"{pointer}/{_step(name)}")
-    elif isinstance(said, list | tuple):
-        for place, value in enumerate(said):
-            refuse_nulls(value, f"{pointer}/{place}")
+        return []
+    if isinstance(said, dict | list | tuple):
+        for step, value in said.items() if isinstance(said, dict) else enumerate(said):
+            steps = _steps_to_null(value)
+            if steps is not None:
+                steps.append(step)
+                return steps
+    return None
 
 
 def _has_null(said: object) -> bool:

@@ -191,6 +191,43 @@ class Return:
     """When (recorded) it was last received or closed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Units of one line that were credited one after the other."""
+
+    units: int
+    credited: int
+    """Units of the line that were credited before the first of them."""
+    value: int
+    """V before the first of them."""
+
+
+@dataclass(slots=True)
+class Billed:
+    """The units of a line that a rebilling bills, the oldest first, and what is refunded of V as of then."""
+
+    unpaid: int
+    most: int
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def units(self) -> int:
+        return sum(run.units for run in self.runs)
+
+    def amount(self, line: Line, units: int) -> int:
+        """What the first ``units`` of these units had refunded, in minor units."""
+        total = 0
+        for run in self.runs:
+            taken = min(units, run.units)
+            value = line.credit(run.credited + taken) - line.credit(run.credited)
+            total += self._refunded(run.value + value) - self._refunded(run.value)
+            units -= taken
+        return total
+
+    def _refunded(self, value: int) -> int:
+        return max(0, min(max(0, value - self.unpaid), self.most))
+
+
 @dataclass(slots=True)
 class Rebill:
     """A rebilling: due until confirmed."""
@@ -205,8 +242,8 @@ class Rebill:
     confirmed_at: Instant | None = None
     back: dict[int, int] = field(default_factory=dict)
     """Units of it that came back, by line: what was billed for them is due back, once."""
-    units: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    """What it bills for each unit, by line (minor units)."""
+    units: dict[int, Billed] = field(default_factory=dict)
+    """The units that it bills, by line."""
 
 
 @dataclass(slots=True)
@@ -479,7 +516,7 @@ class Order:
 
 _copy_order = _copier(Order)
 _copy_line = _copier(Line)
-_copy_request = _copier(Request)
+_copy_request_record = _copier(Request)
 _copy_refund = _copier(Refund)
 _copy_return = _copier(Return)
 _copy_rebill_record = _copier(Rebill)
@@ -488,6 +525,12 @@ _copy_case = _copier(Case)
 _copy_dispute = _copier(Dispute)
 _copy_shipment_record = _copier(Shipment)
 _copy_parcel_record = _copier(Parcel)
+
+
+def _copy_request(request: Request) -> Request:
+    new = _copy_request_record(request)
+    new.canceled = request.canceled.copy()
+    return new
 
 
 def _copy_shipment(shipment: Shipment) -> Shipment:

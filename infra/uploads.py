@@ -22,7 +22,7 @@ _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PDF_BEGINS: Final = re.compile(rb"%PDF-(1\.[0-7]|2\.0)[\r\n \t]")
 _PDF_ENDS: Final = re.compile(rb"startxref\s+(\d{1,10})\s+%%EOF\s*\Z")
 _PDF_TAIL: Final = 2048
-_PDF_OBJECT: Final = re.compile(rb"\d+ \d+ obj\b")
+_PDF_OBJECT: Final = re.compile(rb"(?<!\d)\d++ \d++ obj\b")
 
 
 class NotThat(ValueError):

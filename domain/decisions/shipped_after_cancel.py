@@ -169,7 +169,8 @@ def rebill(s: Situation, ask: Rebill) -> Events:
     if not wanted or any(not 0 < units <= left[n] for n, units in wanted.items()):
         yield from _not_acknowledged(s, found, wanted, left)
         return
-    amount = sum(sum(units) for units in units_refunded(s.order, wanted).values())
+    refunded = units_refunded(s.order, wanted)
+    amount = sum(units.amount(s.order.lines[n], units.units) for n, units in refunded.items())
     yield e.RebillDue(s.order.next_id("rebill"), amount, quantities(wanted))
 
 

@@ -68,7 +68,7 @@ async def read_form(request: Request) -> tuple[Body, bytes]:
             body[name] = _field(name, value)
     if content is None:
         raise malformed("the form has no file; without one send the command as JSON", "/file")
-    return _described(body, content), content
+    return await asyncio.to_thread(_described, body, content), content
 
 
 async def _limited(request: Request) -> AsyncGenerator[bytes, None]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any, Final
 
 MAX_BYTES: Final = 256 * 1024
@@ -51,8 +52,8 @@ def read_json(raw: bytes, most: int = MAX_BYTES) -> Any:
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        twice = next(name for name in times if times[name] > 1)
         raise NotJson(f"the body has the key {twice[:100]!r} twice in one object")
     return found
 
