@@ -6,6 +6,7 @@ of that JSON. Every key is checked here; whatever is unknown is refused by name.
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ LISTED_RULES: Final = (
     "late-ship-auto-cancel",
 )
 """The rules that a policy's list may name; the two automatic ones may also just have their table."""
+
+_NAMED: Final = re.compile(r"([a-z0-9][a-z0-9\-]{0,63})(?:@([1-9][0-9]{0,8}))?", re.ASCII)
+"""The name of a policy, as commands, settings and pages say it."""
 
 Silence = Literal["stays", "cancels", "closes", "cancels-if-unpaid"]
 
@@ -304,9 +308,12 @@ class PolicyBook:
         return None if version is None else self.documents[policy_id, version]
 
     def named(self, name: str) -> PolicyDocument | None:
-        """By ``id`` (newest) or ``id@version``."""
-        policy_id, _, version = name.partition("@")
-        return self.documents.get((policy_id, int(version))) if version else self.newest(policy_id)
+        """By ``id`` (newest) or ``id@version``; None for what is no name of a policy."""
+        found = _NAMED.fullmatch(name)
+        if found is None:
+            return None
+        policy_id, version = found.groups()
+        return self.newest(policy_id) if version is None else self.documents.get((policy_id, int(version)))
 
     def get(self, ref: PolicyRef) -> PolicyDocument | None:
         """The very document an order is pinned to, or None while it is not known here."""

@@ -58,8 +58,10 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
             fact("reason", reason),
             instead=_returned(s, reason),
         )
-    everything = [x for x in s.order.lines.values() if x.delivered] or list(s.order.lines.values())
-    named = everything if lines is None else [s.order.lines[p.line] for p in lines]
+    if lines is None:
+        named = [x for x in s.order.lines.values() if x.delivered] or list(s.order.lines.values())
+    else:
+        named = [s.order.lines[p.line] for p in lines]
     for line in named:
         if line.delivered:
             continue
@@ -134,9 +136,11 @@ def _in_cases(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -
 def _asked_to_cancel(s: Situation, lines: set[int]) -> Ruling | None:
     """Under mutual consent a request over the very units may be open."""
     for request in s.order.open_requests():
-        shared = next((n for n in request.asked if n in lines and s.order.asked_and_shipped(request, n)), None)
-        if shared is not None:
-            return request_is_open(request, shared)
+        shared = lines & request.asked.keys()
+        in_its_order = request.asked if len(shared) > 1 else shared
+        first = next((n for n in in_its_order if n in shared and s.order.asked_and_shipped(request, n)), None)
+        if first is not None:
+            return request_is_open(request, first)
     return None
 
 

@@ -21,7 +21,9 @@ def deadlines() -> None:
 @deadlines.command("list")
 @click.option("--before", type=INSTANT, help="Only those due before this instant.")
 @click.option("--marketplace", help="Only this marketplace's.")
-@click.option("--limit", default=1000, show_default=True, metavar="N", type=click.IntRange(1), help="At most so many.")
+@click.option(
+    "--limit", default=1000, show_default=True, metavar="N", type=click.IntRange(1, 1_000_000), help="At most so many."
+)
 @as_json
 @stored
 def list_(settings: "Settings", before: Instant | None, marketplace: str | None, limit: int, as_json: bool) -> None:

@@ -24,7 +24,9 @@ def notices() -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only these. Without it: all that are not handed over.")
 @click.option("--order", "order", metavar="ORDER", help="Everything that an order told anybody: marketplace/order_id.")
 @click.option("--marketplace", help="Only this marketplace's.")
-@click.option("--limit", default=100, show_default=True, metavar="N", type=click.IntRange(1), help="At most so many.")
+@click.option(
+    "--limit", default=100, show_default=True, metavar="N", type=click.IntRange(1, 1_000_000), help="At most so many."
+)
 @as_json
 @stored
 def list_(

@@ -1,7 +1,8 @@
 """`rescind order cancel`: the preview, the question, the command. What a person cancels is shown before it is done."""
 
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from domain.preview import Preview
     from infra.reading import Reader
     from infra.settings import Settings
+
+_PICK: Final = re.compile(r"([0-9]{1,18})(?::([0-9]{1,18}))?", re.ASCII)
 
 
 def run_cancel(
@@ -107,11 +110,11 @@ def _command(
 
 
 def _pick(text: str) -> dict[str, int]:
-    number, _, quantity = text.partition(":")
-    try:
-        return {"line": int(number), **({"quantity": int(quantity)} if quantity else {})}
-    except ValueError:
-        raise Wrong(f"--line {text}: write the line's number, or NUMBER:QUANTITY") from None
+    found = _PICK.fullmatch(text)
+    if found is None:
+        raise Wrong(f"--line {text[:100]}: write the line's number, or NUMBER:QUANTITY")
+    number, quantity = found.groups()
+    return {"line": int(number), **({"quantity": int(quantity)} if quantity else {})}
 
 
 def previewed(reader: "Reader", folded: "Folded", command: "Command", now: int) -> "Preview":

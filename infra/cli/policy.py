@@ -182,10 +182,7 @@ def _book(settings: "Settings") -> "PolicyBook":
 
 
 def _named(book: "PolicyBook", name: str) -> "PolicyDocument":
-    try:
-        found = book.named(name)
-    except ValueError:
-        found = None
+    found = book.named(name)
     if found is None:
         known = ", ".join(sorted(book.latest))
         raise No(f"no policy {name} has been published; there are {known}")

@@ -98,10 +98,7 @@ def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
 
     if Path(name).is_file() or name.endswith(".toml"):
         return from_file(name)
-    try:
-        found = book.named(name)
-    except ValueError:
-        found = None
+    found = book.named(name)
     if found is None:
         known = ", ".join(sorted(book.latest))
         raise Wrong(f"--policy {name} is neither a file nor a policy that was published; there are {known}")

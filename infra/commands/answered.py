@@ -1,5 +1,6 @@
 """What the topics say of themselves: whether they are as they must be, and up to where inputs are answered."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -15,6 +16,7 @@ _LOOK_BACK: Final = 64
 """Offsets before the end of a partition of outcomes, at first, in which its last record is looked for."""
 _SKEW: Final = 60_000
 """Milliseconds that the clocks of two brokers may be apart."""
+_OFFSET: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 class CommandsUnavailable(Exception):
@@ -119,4 +121,4 @@ def _offset(place: bytes, topic_id: str, partition: int) -> int | None:
     """The offset of ``TOPIC_ID:PARTITION:OFFSET``, if it is this topic's and this partition's."""
     said_id, _, where = place.decode("ascii", "replace").partition(":")
     of, _, offset = where.partition(":")
-    return int(offset) if said_id == topic_id and of == str(partition) and offset.isdecimal() else None
+    return int(offset) if said_id == topic_id and of == str(partition) and _OFFSET.fullmatch(offset) else None

@@ -5,6 +5,7 @@ of it is written into the journal. Only a process that tells people has a book o
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from consumers.notices import BookUnavailable, Contact
 from consumers.vault import VaultUnavailable
+from domain.malformed import MARKETPLACE
 from domain.told import Audience
 from infra.app import App
 from infra.http.answers import json_response
@@ -27,6 +29,8 @@ T = TypeVar("T")
 
 PATHS: Final[dict[str, Audience]] = {"/buyers/{person_id}/contact": "buyer", "/sellers/{person_id}/contact": "seller"}
 """Path below the marketplace → whose contact it is."""
+_MARKETPLACE: Final = re.compile(MARKETPLACE, re.ASCII)
+_PERSON: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _FIELDS: Final = ("address", "name", "language")
 
 
@@ -43,6 +47,10 @@ class ContactDesk:
         marketplace, person = request.path_params["marketplace"], request.path_params["person_id"]
         caller = self._doorkeeper.admit(request, marketplace)
         if caller.kind not in (None, "support", "system") and (caller.kind, caller.id) != (side, person):
+            raise _unknown()
+        if not (_MARKETPLACE.fullmatch(marketplace) and _PERSON.fullmatch(person)):
+            if request.method == "PUT":
+                raise malformed("a person's id has 1 to 200 characters, and no control characters", rule="person")
             raise _unknown()
         contacts = self._contacts()
         match request.method:

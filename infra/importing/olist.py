@@ -6,11 +6,12 @@ the data alone, so the folder imported twice is the same input. Times in the fil
 
 import csv
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ CARRIER: Final = "olist"
 SHIPMENT: Final = "olist-1"
 REQUEST: Final = "olist-cancel"
 SYSTEM: Final = {"kind": "system", "id": "olist"}
+_PLAIN_AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 ORDERS: Final = "olist_orders_dataset.csv"
 ITEMS: Final = "olist_order_items_dataset.csv"
@@ -277,17 +280,12 @@ def _when(row: Row, name: str) -> Instant | None:
 
 
 def _amount(row: Row, name: str) -> Decimal:
-    try:
-        amount = Decimal(row[name])
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise Dirty(f"{name} is not an amount: {row[name]!r}")
-    return amount
+    if _PLAIN_AMOUNT.fullmatch(row[name]) is None:
+        raise Dirty(f"{name} is not an amount: {row[name][:100]!r}")
+    return Decimal(row[name])
 
 
 def _number(row: Row, name: str) -> int:
-    try:
-        return int(row[name])
-    except ValueError:
-        raise Dirty(f"{name} is not a whole number: {row[name]!r}") from None
+    if _PLAIN_NUMBER.fullmatch(row[name]) is None:
+        raise Dirty(f"{name} is not a whole number: {row[name][:100]!r}")
+    return int(row[name])

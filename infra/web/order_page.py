@@ -6,6 +6,7 @@ every yes and no (docs: the pages' principles).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -177,7 +178,7 @@ class OrderPage:
 
     # ---- tables ---------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def lines(self) -> list[dict[str, Any]]:
         placed = {line.line: line for line in self.terms.lines}
         return [
@@ -189,7 +190,7 @@ class OrderPage:
             for line in self.order.lines.values()
         ]
 
-    @property
+    @cached_property
     def sums(self) -> dict[str, int]:
         """Units of all lines."""
         lines = self.order.lines.values()

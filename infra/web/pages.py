@@ -181,7 +181,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         doorkeeper.admit(request, None)
         params = request.path_params
         name, version = params["policy_id"], params["version"]
-        document = reads.book.named(f"{name}@{version}") if version.isascii() and version.isdigit() else None
+        document = reads.book.named(f"{name}@{version}")
         if document is None:
             reads.check_no_policy()
             raise not_found("No such policy has been published here.", "no-such-policy")

@@ -205,6 +205,8 @@ def test_bad_options_of_a_cancellation_are_named(store: Store) -> None:
         (("--as", "courier"), "buyer, seller, or support"),
         (("--as", "support"), "support:YOUR-ID"),
         (("--line", "one"), "--line one"),
+        (("--line", "１"), "--line １"),
+        (("--line", "1" * 5_000), "write the line's number"),
         (("--reason", "because"), "/reason"),
     ):
         assert word in store.rescind("order", "cancel", "acme/PO-1", *options, "--yes", check=2).err

@@ -194,7 +194,10 @@ def test_an_order_without_items_is_bad_by_its_id(tmp_path: pathlib.Path) -> None
         ({"order_approved_at": "yesterday"}, {}, "order_approved_at is not a time"),
         ({}, {"price": "cheap"}, "price is not an amount"),
         ({}, {"price": "NaN"}, "price is not an amount"),
+        ({}, {"price": "1e999999999999"}, "price is not an amount"),
+        ({}, {"price": "１０"}, "price is not an amount"),
         ({}, {"order_item_id": "first"}, "order_item_id is not a whole number"),
+        ({}, {"order_item_id": "1" * 5_000}, "order_item_id is not a whole number"),
     ],
 )
 def test_dirt_costs_the_order_that_it_belongs_to_and_no_other(

@@ -28,7 +28,8 @@ class Http:
     def __init__(self, app: App) -> None:
         self.app = app
         self._runner = asyncio.Runner()
-        transport = httpx.ASGITransport(create(app), raise_app_exceptions=False)
+        self.asgi = create(app)
+        transport = httpx.ASGITransport(self.asgi, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url=HERE)
 
     def close(self) -> None:
@@ -51,7 +52,9 @@ class Http:
         headers = {"Idempotency-Key": key, "Content-Type": media_type}
         return self._runner.run(self._client.post(path, content=content, headers=headers))
 
-    def send(self, method: str, path: str, headers: list[tuple[str, str]], content: bytes = b"") -> httpx.Response:
+    def send(
+        self, method: str, path: str, headers: list[tuple[str, str]] | list[tuple[bytes, bytes]], content: bytes = b""
+    ) -> httpx.Response:
         """A request as it is: any method, headers in this order, none added."""
         return self._runner.run(self._client.request(method, path, headers=headers, content=content or None))
 
