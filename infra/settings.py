@@ -393,6 +393,26 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Where `rescind serve` listens.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="Its port; 0 takes a free one.")
+    limit_concurrency: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        256, description="Requests that are answered at the same time; further ones get 503 and may be sent again."
+    )
+    limit_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        512,
+        description="Connections that may be open at the same time; further ones get 503. Each takes a file descriptor "
+        "(`ulimit -n`).",
+    )
+    timeout_header: Annotated[float, Field(gt=0, le=600)] = Field(
+        10.0, description="Seconds in which a request's headers must come; else it gets 408, and the connection ends."
+    )
+    timeout_body: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        30.0, description="Seconds in which a request's body must come; else it gets 408, and the connection ends."
+    )
+    timeout_keep_alive: Annotated[float, Field(gt=0, le=600)] = Field(
+        5.0, description="Seconds that a connection without a request is kept."
+    )
+    timeout_write: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        30.0, description="Seconds in which a client must take some of an answer; else the connection is broken off."
+    )
     marketplaces: dict[MarketName, Marketplace] = Field(
         default_factory=dict,
         description="A table `[marketplaces.NAME]` each; `[marketplaces.default]` holds for all, key by key.",

@@ -6,16 +6,21 @@ Everything else asks the caller, and never the request.
 """
 
 import ipaddress
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.order import Order
 from infra.http.problems import Problem, malformed
 
 Body = dict[str, Any]
-LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST: Final = re.compile(r"(localhost|[0-9.]{7,15}|\[[0-9a-f:]{2,39}\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +83,42 @@ class Doorkeeper(Protocol):
 
 
 class Loopback:
-    """Nobody has to say who they are, because nobody from elsewhere gets here.
-
-    The Host header must name this machine: a page of the web whose name was pointed at 127.0.0.1 does not get in.
-    """
+    """Nobody has to say who they are, because nobody from elsewhere gets here (``LocalHost``)."""
 
     def admit(self, request: HTTPConnection, marketplace: str | None) -> Caller:
-        if not is_local_name(request.headers.get("host", "")):
-            raise Problem(
-                421,
-                "misdirected",
-                "without users configured this server answers on this machine only, as 127.0.0.1, localhost or [::1]",
-            )
         return _TRUSTED
 
 
 _TRUSTED: Final = Caller(None, "loopback")
 
 
+class LocalHost:
+    """ASGI middleware: on every path the Host header must name this machine.
+
+    A page of the web whose name was pointed at 127.0.0.1 does not get in. ``problem`` answers in the form asked for.
+    """
+
+    def __init__(self, app: ASGIApp, problem: Callable[[Scope, Problem], Response]) -> None:
+        self._app = app
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not is_local_name(Headers(scope=scope).get("host", "")):
+            refused = Problem(
+                421,
+                "misdirected",
+                "without users configured this server answers on this machine only: ask for it by an address like "
+                "127.0.0.1 or [::1], or as localhost",
+            )
+            await self._problem(scope, refused)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
 def is_local_name(host: str) -> bool:
-    """Whether a Host header (with or without a port) names this machine."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return name.lower() in LOCAL_NAMES
+    """Whether a Host header (with or without a port) names this machine: a name of the web never does."""
+    found = _HOST.fullmatch(host)
+    return found is not None and is_loopback(found[1].strip("[]").lower())
 
 
 def is_loopback(address: str) -> bool:

@@ -3,7 +3,9 @@
 ``create`` builds the application (tests call it without a network), ``serve`` runs it until it is told to end.
 """
 
+import asyncio
 import socket
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -20,13 +22,15 @@ from infra.app import App
 from infra.http import api, health, openapi
 from infra.http.asked import SLASH, Segments, segment
 from infra.http.binding import NotFree
-from infra.http.callers import Doorkeeper, Loopback
+from infra.http.callers import Doorkeeper, LocalHost, Loopback
+from infra.http.connections import Acceptor, AtOnce, Limits, connection_class
 from infra.http.defects import Defects
 from infra.http.listing import Listing
 from infra.http.methods import Heads, allowed
 from infra.http.origins import OwnSite
 from infra.http.problems import Problem
 from infra.http.reads import Reads
+from infra.settings import Settings
 from infra.web import pages
 
 CSP: Final = (
@@ -82,6 +86,9 @@ def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
         )
     asgi.add_middleware(Defects, problem=_answer_as_asked)
     asgi.add_middleware(OwnSite, problem=_answer_as_asked)
+    asgi.add_middleware(AtOnce, most=app.settings.limit_concurrency, problem=_answer_as_asked)
+    if isinstance(door, Loopback):
+        asgi.add_middleware(LocalHost, problem=_answer_as_asked)
     asgi.add_middleware(Segments)
     asgi.add_middleware(Heads)
     asgi.add_middleware(SecurityHeaders)
@@ -152,17 +159,56 @@ def _version() -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server; ``started_at`` is called with the addresses once it listens."""
+    """uvicorn's server over our connections; ``listens`` is called with the addresses once it listens."""
 
-    def __init__(self, config: uvicorn.Config, listens: Callable[[str], None]) -> None:
-        super().__init__(config)
+    def __init__(self, asgi: ASGIApp, settings: Settings, listens: Callable[[str], None], port: int = 0) -> None:
+        """``port``: of 127.0.0.1, where ``run`` is given no sockets."""
+        self._limits = Limits(
+            settings.timeout_header,
+            settings.timeout_body,
+            settings.timeout_keep_alive,
+            settings.timeout_write,
+            settings.limit_connections,
+        )
+        super().__init__(
+            uvicorn.Config(
+                asgi,
+                port=port,
+                loop="asyncio",
+                http=connection_class(self._limits),
+                ws="none",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=GRACE,
+                lifespan="off",
+            )
+        )
         self._listens = listens
 
-    async def startup(self, sockets: "list[object] | None" = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
-        if self.started:
-            for address in _addresses(self):
-                self._listens(address)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, as uvicorn does, but accept connections ourselves. OSError where it cannot be listened."""
+        await self.lifespan.startup()
+        self.servers: list[Acceptor] = []  # type: ignore[assignment]  # what uvicorn closes at the end
+        for listening in sockets or [self.config.bind_socket()]:
+            self.servers.append(Acceptor(listening, self._protocol, self._is_full, _say))
+        self.started = True
+        for address in _addresses(self):
+            self._listens(address)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+    def _is_full(self, opening: int) -> bool:
+        return len(self.server_state.connections) + opening >= self._limits.connections
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"rescind: {sentence}\n")
+    sys.stderr.flush()
 
 
 def _addresses(server: uvicorn.Server) -> Iterable[str]:
@@ -176,15 +222,7 @@ def serve(app: App, bound: Sequence[socket.socket], listens: Callable[[str], Non
     """Serve an app on these sockets (``infra.http.binding``) until SIGINT or SIGTERM; ``listens`` is called with each
     address once requests are taken. NotFree: somebody else began to listen there meanwhile.
     """
-    config = uvicorn.Config(
-        create(app),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-        lifespan="off",
-    )
-    server = Server(config, listens or (lambda _: None))
+    server = Server(create(app), app.settings, listens or (lambda _: None))
     try:
         server.run(sockets=list(bound))
     except OSError as wrong:

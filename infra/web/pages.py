@@ -274,4 +274,4 @@ def static_files() -> Router:
         kept = "public, max-age=31536000, immutable" if request.url.query else "public, max-age=3600"
         return Response(_static(name), 200, {"Cache-Control": kept}, STATIC[name])
 
-    return Router([Route("/{name}", file, methods=["GET"])])
+    return Router([Route("/{name}", file, methods=["GET"])], redirect_slashes=False)

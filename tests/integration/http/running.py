@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-
-import uvicorn
+from typing import Any
 
 from infra.app import App, open_app
 from infra.http.server import Server, create
@@ -14,14 +13,11 @@ from infra.settings import load_settings
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[tuple[App, str]]:
+def running(directory: Path, **settings: Any) -> Iterator[tuple[App, str]]:
     """An app on the store in ``directory``, and the address that it is served at."""
     said: SimpleQueue[str] = SimpleQueue()
-    with open_app(load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal")) as app:
-        config = uvicorn.Config(
-            create(app), host="127.0.0.1", port=0, log_level="warning", lifespan="off", server_header=False
-        )
-        server = Server(config, said.put)
+    with open_app(load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal", **settings)) as app:
+        server = Server(create(app), app.settings, said.put)
         thread = threading.Thread(target=server.run, name="http")
         thread.start()
         try:

@@ -105,5 +105,6 @@ def test_lists_show_their_own_only(http: Http, tokened: Tokened) -> None:
 def test_what_is_this_machine_and_what_is_not() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.8.9.1", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.7", "rescind.example", "")))
-    assert all(map(is_local_name, ("127.0.0.1", "localhost:80", "[::1]", "[::1]:8080")))
-    assert not any(map(is_local_name, ("", "localhost.example", "127.0.0.2", "::1")))
+    assert all(map(is_local_name, ("127.0.0.1", "localhost:80", "[::1]", "[::1]:8080", "127.0.0.2:8080", "LOCALHOST")))
+    strangers = ("", "localhost.example", "::1", "127.0.0.1.example", "10.0.0.7", "[::]", "127.0.0.1:80x", "[::1", "0")
+    assert not any(map(is_local_name, strangers))

@@ -6,7 +6,6 @@ from queue import SimpleQueue
 
 import httpx
 import pytest
-import uvicorn
 
 from infra.app import open_app
 from infra.http.binding import NotHere, bind
@@ -41,7 +40,7 @@ def test_it_refuses_to_listen_where_it_can_be_reached_from_elsewhere() -> None:
 def test_it_says_its_address_once_it_listens(tmp_path: Path) -> None:
     said: SimpleQueue[str] = SimpleQueue()
     with open_app(load_settings(journal="memory:"), views=False) as app:
-        server = Server(uvicorn.Config(create(app), port=0, log_level="warning", lifespan="off"), said.put)
+        server = Server(create(app), app.settings, said.put)
         thread = threading.Thread(target=server.run)
         thread.start()
         address = said.get(timeout=30)
