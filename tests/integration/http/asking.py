@@ -58,8 +58,17 @@ class Http:
         """A request as it is: any method, headers in this order, none added."""
         return self._runner.run(self._client.request(method, path, headers=headers, content=content or None))
 
-    def together(self, *requests: Any) -> list[httpx.Response]:
-        async def all_of_them() -> list[httpx.Response]:
+    def sent(self, request: httpx.Request) -> httpx.Response:
+        """The answer to a request that was built elsewhere."""
+        return self._runner.run(self._client.send(request))
+
+    @property
+    def client(self) -> httpx.AsyncClient:
+        """For what is asked beside other requests (``together``)."""
+        return self._client
+
+    def together(self, *requests: Any) -> list[Any]:
+        async def all_of_them() -> list[Any]:
             return list(await asyncio.gather(*requests))
 
         return self._runner.run(all_of_them())
