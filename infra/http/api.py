@@ -13,6 +13,7 @@ from domain.show import show
 from infra.app import App
 from infra.http import evidence, openapi
 from infra.http.answers import STALE, etag, json_response
+from infra.http.aside import size_of
 from infra.http.asked import Handler, asked
 from infra.http.callers import Caller, Doorkeeper
 from infra.http.contacts import PATHS as CONTACTS
@@ -121,10 +122,15 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         as_of = instant_of(request, "as_of")
         seen, stale = await found(request, as_of)
         at = seen.order.recorded_at if as_of is None else as_of
-        body = show(seen.order, seen.head, at, stuck=seen.stuck is not None)
-        if stale:
-            body["stale"] = True
-        return json_response(body, headers=_read_headers(seen, stale, reads.age()))
+        headers = _read_headers(seen, stale, reads.age())
+
+        def told() -> Response:
+            body = show(seen.order, seen.head, at, stuck=seen.stuck is not None)
+            if stale:
+                body["stale"] = True
+            return json_response(body, headers=headers)
+
+        return await reads.aside.do(told, size_of(seen.order))
 
     async def history(request: Request) -> Response:
         as_of = instant_of(request, "as_of")
@@ -133,7 +139,8 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         if not told:
             raise not_found()  # there was none then
         caller = doorkeeper.admit(request, seen.order.marketplace)
-        return json_response(told_to(caller, told), headers=_read_headers(seen, stale, reads.age()))
+        headers = _read_headers(seen, stale, reads.age())
+        return await reads.aside.do(lambda: json_response(told_to(caller, told), headers=headers), size_of(seen.order))
 
     async def eligibility(request: Request) -> Response:
         as_of = instant_of(request, "as_of")
@@ -163,14 +170,16 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         if document is None:
             reads.check_absent(seen.order)
             raise not_found("The order has none of this id.", "no-such-matter")
-        return json_response(document, headers=_read_headers(seen, stale, reads.age()))
+        headers = _read_headers(seen, stale, reads.age())
+        return await reads.aside.do(lambda: json_response(document, headers=headers), size_of(seen.order))
 
     async def receipt(request: Request) -> Response:
         as_of = instant_of(request, "as_of")
         seen, stale = await found(request, as_of)
         caller = doorkeeper.admit(request, seen.order.marketplace)
         body = await receipts.document(seen, caller, as_of)
-        return json_response(body, headers=_read_headers(seen, stale, reads.age()))
+        headers = _read_headers(seen, stale, reads.age())
+        return await reads.aside.do(lambda: json_response(body, headers=headers), size_of(seen.order))
 
     async def send_notice(request: Request) -> Response:
         seen, _ = await found(request, None)

@@ -53,8 +53,12 @@ class Matters:
             precedents=told,
             read_text=self._text,
         )
-        standing = as_of(without_lapsed(order, seen.closed_at), self._reads.book, market, now)
-        return matter(standing, record, matter_id, asking)
+
+        def document() -> dict[str, Any] | None:
+            standing = as_of(without_lapsed(order, seen.closed_at), self._reads.book, market, now)
+            return matter(standing, record, matter_id, asking)
+
+        return await self._reads.aside.do(document)  # it reads texts from the vault, however small the order is
 
     def _text(self, sealed: Sealed) -> str | None:
         try:

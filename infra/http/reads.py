@@ -20,6 +20,7 @@ from domain.order import Order
 from domain.policy import PolicyBook
 from domain.preview import Preview, preview
 from infra.app import App
+from infra.http.aside import Aside, size_of
 from infra.http.problems import unavailable
 from infra.reading import history
 
@@ -74,6 +75,7 @@ class Reads:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self.aside = Aside()
 
     async def ask(self, question: Callable[[Engine], T]) -> T:
         """Run a question between two decisions; 503 if the engine does not come to it in time."""
@@ -149,13 +151,19 @@ class Reads:
         told = await self.ask(look)
         if until is None:
             return told
-        return [each for each in told if parse_instant(each["recorded_at"]) <= until]
+        return await self.aside.do(
+            lambda: [each for each in told if parse_instant(each["recorded_at"]) <= until], len(told)
+        )
 
     async def verdicts(self, seen: Seen, now: Instant) -> list[Verdict]:
         """What may be done as of ``now``, one verdict an action; the deadlines before it are reached first."""
         market = self._app.market(seen.order.marketplace)
-        order = without_lapsed(seen.order, seen.closed_at)
-        return eligibility(order, self.book, market, max(now, order.recorded_at))
+
+        def judged() -> list[Verdict]:
+            order = without_lapsed(seen.order, seen.closed_at)
+            return eligibility(order, self.book, market, max(now, order.recorded_at))
+
+        return await self.aside.do(judged, size_of(seen.order))
 
     def check_absent(self, order: Order) -> None:
         """Something was not found in this order: 503 unless all of its history is here."""

@@ -13,6 +13,7 @@ from consumers.notices import BookUnavailable, Letter, Notice
 from domain.instants import Instant, format_instant
 from infra.app import App
 from infra.http.answers import REPLAYED, json_response
+from infra.http.aside import size_of
 from infra.http.asked import header
 from infra.http.callers import Caller
 from infra.http.forms import idempotency_key
@@ -48,7 +49,8 @@ class Receipts:
         if notifying is not None and as_of is None and caller.kind in ("buyer", "seller"):
             with suppress(BookUnavailable):  # what became of the messages is beside the receipt, not in its way
                 await asyncio.to_thread(notifying.book.see, stream, caller.kind, now)
-        return receipt_of(order, seen.head, history, now, await self.notices(seen, caller))
+        notices = await self.notices(seen, caller)
+        return await self._reads.aside.do(lambda: receipt_of(order, seen.head, history, now, notices), size_of(order))
 
     async def notices(self, seen: Seen, caller: Caller) -> list[Notice]:
         """How far the notices of an order have come, where this process knows; a buyer or seller sees their own."""

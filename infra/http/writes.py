@@ -13,6 +13,7 @@ from domain.errors import BadInput
 from domain.preview import PEOPLE, Confirmation, Preview
 from infra.app import App
 from infra.http import answers, evidence
+from infra.http.aside import size_of
 from infra.http.asked import header, media_type
 from infra.http.callers import Caller, Doorkeeper
 from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named, without_nulls
@@ -50,7 +51,9 @@ class Writes:
             return await self._asked(self._app.sharing, command, expected, confirmation is not None, until)
         fresh = None if confirmation is None else _to_show(outcome, confirmation)
         contact = self._app.market(marketplace).contact
-        return answers.of_write(outcome, command, fresh, contact)
+        return await self._reads.aside.do(
+            lambda: answers.of_write(outcome, command, fresh, contact), size_of(outcome.told.order)
+        )
 
     async def attach(self, request: Request, marketplace: str, order_id: str) -> Response:
         """Evidence: as JSON like any write; as a form with its file, which is kept before the command is decided."""
@@ -88,7 +91,10 @@ class Writes:
             raise malformed(bad.message, bad.pointer, bad.rule) from None
         if preview is None or preview.refused in answers.STRANGERS or not caller.sees(preview.order):
             raise not_found()
-        return answers.json_response(preview_body(preview), headers={"ETag": answers.etag(preview.order.version)})
+        headers = {"ETag": answers.etag(preview.order.version)}
+        return await self._reads.aside.do(
+            lambda: answers.json_response(preview_body(preview), headers=headers), size_of(preview.order)
+        )
 
     # ---- the way of a write ---------------------------------------------------------------------------------------
 

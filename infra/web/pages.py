@@ -106,19 +106,23 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
         now = app.clock() if as_of is None else as_of
         history = told_to(caller, await reads.history(marketplace, params["order_id"], as_of))
         verdicts = [] if seen.stuck else await reads.verdicts(seen, now)
-        shown = OrderPage(
-            seen.order, seen.head, history, verdicts, now, stuck=seen.stuck, contact=app.market(marketplace).contact
-        )
-        return page(
-            "order.html",
-            marketplaces=await marketplaces(),
-            marketplace=marketplace,
-            page=shown,
-            told=WhoWasTold(await receipts.notices(seen, caller), shown.zone, now),
-            as_of=None if as_of is None else shown.when(as_of),
-            is_stale=stale,
-            clock=formatting.clock(now, shown.zone),
-        )
+        notices, names = await receipts.notices(seen, caller), await marketplaces()
+        contact = app.market(marketplace).contact
+
+        def made() -> Response:
+            shown = OrderPage(seen.order, seen.head, history, verdicts, now, stuck=seen.stuck, contact=contact)
+            return page(
+                "order.html",
+                marketplaces=names,
+                marketplace=marketplace,
+                page=shown,
+                told=WhoWasTold(notices, shown.zone, now),
+                as_of=None if as_of is None else shown.when(as_of),
+                is_stale=stale,
+                clock=formatting.clock(now, shown.zone),
+            )
+
+        return await reads.aside.do(made)
 
     async def receipt(request: Request) -> Response:
         params = request.path_params
@@ -134,15 +138,20 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             raise not_found()
         document = await receipts.document(seen, caller, as_of)
         language = await language_of(request, app, marketplace, caller)
-        return page(
-            "receipt.html",
-            language=language,
-            others=others(request, language),
-            marketplaces=await marketplaces(),
-            marketplace=marketplace,
-            page=ReceiptPage(document, pack(language), then=as_of is not None),
-            is_stale=stale,
-        )
+        names = await marketplaces()
+
+        def made() -> Response:
+            return page(
+                "receipt.html",
+                language=language,
+                others=others(request, language),
+                marketplaces=names,
+                marketplace=marketplace,
+                page=ReceiptPage(document, pack(language), then=as_of is not None),
+                is_stale=stale,
+            )
+
+        return await reads.aside.do(made)
 
     async def on_record(request: Request) -> Response:
         params = request.path_params
@@ -160,14 +169,19 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             reads.check_absent(seen.order)
             raise not_found("The order has no dispute and no case of this id.", "no-such-matter")
         now, zone = app.clock(), seen.order.terms.calendar.timezone
-        return page(
-            "matter.html",
-            marketplaces=await marketplaces(),
-            marketplace=marketplace,
-            page=MatterPage(document, zone, now),
-            is_stale=stale,
-            clock=formatting.clock(now, zone),
-        )
+        names = await marketplaces()
+
+        def made() -> Response:
+            return page(
+                "matter.html",
+                marketplaces=names,
+                marketplace=marketplace,
+                page=MatterPage(document, zone, now),
+                is_stale=stale,
+                clock=formatting.clock(now, zone),
+            )
+
+        return await reads.aside.do(made)
 
     async def rules(request: Request) -> Response:
         doorkeeper.admit(request, None)
