@@ -10,7 +10,7 @@ import hmac
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
@@ -54,6 +54,15 @@ async def read_form(request: Request) -> tuple[Body, bytes]:
         ).parse()
     except (MultiPartException, ValueError, KeyError) as wrong:
         raise Problem(400, "malformed", f"the form cannot be read: {wrong}", rule="form") from None
+    try:
+        body, content = await _parts(form)
+    finally:
+        await form.close()  # its file, whatever else is wrong with it
+    return await asyncio.to_thread(_described, body, content), content
+
+
+async def _parts(form: FormData) -> tuple[Body, bytes]:
+    """The fields and the file of a form; Problem 422."""
     body: Body = {}
     content: bytes | None = None
     for name, value in form.multi_items():
@@ -63,12 +72,11 @@ async def read_form(request: Request) -> tuple[Body, bytes]:
             if name != "file":
                 raise malformed("the file's field is called file", f"/{name}")
             content = await value.read()
-            await value.close()
         else:
             body[name] = _field(name, value)
     if content is None:
         raise malformed("the form has no file; without one send the command as JSON", "/file")
-    return await asyncio.to_thread(_described, body, content), content
+    return body, content
 
 
 async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
