@@ -5,6 +5,8 @@ often a name is compared, which C does too.
 """
 
 import json
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -255,3 +257,11 @@ def test_a_command_is_read_once(counted: tuple[Counting, Http]) -> None:
         )
 
     check(counted[0], place, LARGEST // 2, "PlaceOrder")
+
+
+def test_a_file_of_digits_is_looked_at_once() -> None:
+    """In a process of its own: what looks again and again comes to no end, and nothing could break it off."""
+    content = "b'%PDF-1.4\\n' + b'1' * 1_500_000 + b'\\nstartxref\\n9\\n%%EOF'"
+    look = f"from infra.uploads import media_type_of; media_type_of({content})"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, timeout=120, check=False)
+    assert b"its table of objects is not where it says" in done.stderr

@@ -2,6 +2,8 @@
 not taken for one."""
 
 import html
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -218,3 +220,29 @@ def test_the_longest_text_of_any_shape_is_looked_through_to_its_end(part: str) -
     text = (part * 20_000)[:20_000]
     assert find_link(text) is None or part == "12:"
     assert find_link(f"{text} pay.com") is not None
+
+
+LONG = 20_000
+LOOKED_AT_SLOWLY = (
+    *("a dot" + " " * LONG, "a" + " " * LONG, "<" + " " * LONG, "a-" * (LONG // 2), "[](" * (LONG // 3)),
+    *("\u0301\u0327" * (LONG // 2), "\u0f73" * LONG, "a dot(" + "\n" * LONG, "a [" + "\t" * LONG + "]"),
+)
+
+
+def test_a_long_text_is_looked_at_once() -> None:
+    """In a process of its own: what looks again and again comes to no end, and nothing could break it off."""
+    look = (
+        "import sys; from domain.links import find_link; [find_link(text[:20_000]) for text in eval(sys.stdin.read())]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look], input=repr(LOOKED_AT_SLOWLY), text=True, timeout=120, check=True
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a  (  dot  )  com", "shop [dot] com", "< / a", "[x] (y)", "[x](y(z)", "local-host:8443", "e\u0301xample.com"],
+)
+def test_what_a_long_text_may_hide_is_still_a_link(text: str) -> None:
+    assert find_link(text) is not None

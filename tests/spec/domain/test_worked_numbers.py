@@ -8,6 +8,7 @@ from domain.events import Calendar
 from domain.instants import format_instant, parse_instant
 from domain.market import MarketSettings
 from tests.spec.domain.story import Story, policy
+from tests.steps import counting
 
 GRACE_ONLY = policy('id = "grace-only"\nversion = 1\nrules = ["grace-window"]\n')
 
@@ -266,3 +267,20 @@ def test_a_length_that_is_none_is_told_by_what_is_wrong_with_it(text: str, says:
 
     with pytest.raises(ValueError, match=says):
         parse_length(text)
+
+
+def test_a_billion_units_are_billed_again_without_counting_to_a_billion() -> None:
+    line = {"line": 1, "sku": "A-1", "quantity": 1_000_000_000, "unit_price": "0.01", "tax": "0.07"}
+    story = Story().placed(lines=[line])
+    found: dict[str, Any] = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}
+    with counting() as counter:
+
+        def follow() -> None:
+            story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+            story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
+            for hour, (name, fields) in enumerate(STEPS):
+                assert story.say(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
+
+        steps = counter.of(follow)
+    assert story.here.rebills["rebill-1"].amount == 1_000_000_007
+    assert steps.total() < 1_000_000
