@@ -164,7 +164,7 @@ def test_the_body_of_every_write(counted: tuple[Counting, Http], body: Callable[
 
 @bodies
 def test_a_command_on_its_topic(counted: tuple[Counting, Http], body: Callable[[int], str]) -> None:
-    form = CommandForm("commands", 1, lambda name: MarketSettings(), PolicyBook, Vault(), lambda: 0)
+    form = CommandForm("commands", 1, lambda _: MarketSettings(), PolicyBook, Vault())
     own = '{"command":"Ship","command_id":"c1","marketplace":"acme","order_id":"PO-1",'
 
     def read(size: int) -> None:
