@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from consumers.journal import JournalError
 from infra.app import App
 from infra.http import openapi
 from infra.http.answers import json_response
@@ -24,12 +25,15 @@ def router(app: App) -> APIRouter:
     async def readyz() -> Response:
         if app.broken is not None:
             return unavailable("engine-ended", "the engine has ended by a defect; start the process again").response()
+        asked = app.engine.call(lambda engine: (engine.caught_up, dict(engine.trouble)))
+        if asked.cancelled():
+            return unavailable("closing", "the engine is shutting down").response()
         try:
-            caught_up, trouble = await asyncio.wait_for(
-                asyncio.wrap_future(app.engine.call(lambda engine: (engine.caught_up, dict(engine.trouble)))), 2.0
-            )
+            caught_up, trouble = await asyncio.wait_for(asyncio.wrap_future(asked), 2.0)
         except TimeoutError:
             return unavailable("busy", "the engine does not come to answering").response()
+        except JournalError as away:
+            return unavailable("journal-unavailable", str(away)).response()
         if not caught_up:
             why = "; ".join(trouble.values()) or "the log is not read to its end yet"
             return unavailable("not-caught-up", why).response()

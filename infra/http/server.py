@@ -6,7 +6,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -18,6 +18,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consumers.journal import JournalError
+from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
+from consumers.notices import BookUnavailable
+from consumers.vault import VaultUnavailable
+from consumers.views import ViewsError
 from infra.app import App
 from infra.http import api, health, openapi
 from infra.http.asked import SLASH, Segments, segment
@@ -28,7 +33,7 @@ from infra.http.defects import Defects
 from infra.http.listing import Listing
 from infra.http.methods import Heads, allowed
 from infra.http.origins import OwnSite
-from infra.http.problems import Problem
+from infra.http.problems import Problem, unavailable
 from infra.http.reads import Reads
 from infra.settings import Settings
 from infra.web import pages
@@ -72,6 +77,8 @@ def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
     openapi.install(asgi)
     asgi.add_exception_handler(Problem, _problem)
     asgi.add_exception_handler(HTTPException, _http_exception)
+    for away in _AWAY:
+        asgi.add_exception_handler(away, _part_is_away)
     sharing = app.sharing
     if sharing is not None:
         from infra.http.passing import Passing
@@ -93,6 +100,23 @@ def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
     asgi.add_middleware(Heads)
     asgi.add_middleware(SecurityHeaders)
     return asgi
+
+
+_AWAY: Final[Mapping[type[Exception], str]] = {
+    JournalError: "journal-unavailable",
+    LocalStateDamaged: "local-state-unavailable",
+    LocalStateUnavailable: "local-state-unavailable",
+    ViewsError: "views-unavailable",
+    VaultUnavailable: "vault",
+    BookUnavailable: "book-unavailable",
+}
+"""What says that a part of the store cannot be used now, and the rule by which a request is answered then."""
+
+
+async def _part_is_away(request: Request, wrong: Exception) -> Response:
+    """What a handler did not answer itself: a part that is away is no defect of ours."""
+    rule = next(rule for away, rule in _AWAY.items() if isinstance(wrong, away))
+    return _answer_as_asked(request.scope, unavailable(rule, str(wrong)))
 
 
 async def _problem(request: Request, wrong: Exception) -> Response:

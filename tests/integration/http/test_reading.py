@@ -6,6 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
+from consumers.journal import JournalUnavailable
+from consumers.local_state import LocalStateUnavailable
+from consumers.notices import BookUnavailable
+from consumers.vault import VaultUnavailable
+from consumers.views import ViewsUnavailable
 from infra.http import listing, reads
 from tests.integration.http.asking import BUYER, SUPPORT, SYSTEM, Http, notice, placing
 
@@ -229,6 +234,33 @@ def test_a_log_that_is_not_read_to_its_end_is_not_ready(http: Http, monkeypatch:
     monkeypatch.setattr(type(http.app.engine), "caught_up", False)
     answer = http.get("/readyz")
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-caught-up")
+
+
+@pytest.mark.parametrize(
+    ("away", "rule"),
+    [
+        (JournalUnavailable("the brokers are gone"), "journal-unavailable"),
+        (LocalStateUnavailable("the disk is full"), "local-state-unavailable"),
+        (ViewsUnavailable("the database is gone"), "views-unavailable"),
+        (VaultUnavailable("the vault is gone"), "vault"),
+        (BookUnavailable("the file is gone"), "book-unavailable"),
+    ],
+)
+def test_whatever_part_is_away_while_it_reads_the_answer_is_503_with_the_reason(
+    http: Http, shipped: str, monkeypatch: pytest.MonkeyPatch, away: Exception, rule: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise away
+
+    monkeypatch.setattr(type(http.app.engine.orders), "get", fails)
+    monkeypatch.setattr(type(http.app.engine), "caught_up", property(fails))
+    answer = http.get(shipped)
+    assert (answer.status_code, answer.json()["rule"]) == (503, rule)
+    assert answer.json()["detail"] == str(away)
+    assert int(answer.headers["retry-after"]) >= 1
+    page = http.get(f"/o/acme/{shipped.rpartition('/')[2]}")
+    assert (page.status_code, str(away) in page.text) == (503, True)
+    assert http.get("/readyz").status_code == 503
 
 
 def test_only_this_machine_is_answered_while_there_are_no_users(http: Http) -> None:

@@ -226,3 +226,34 @@ def test_a_deadline_is_reached_once_and_never_early_by_engines_whose_clocks_diff
     for told in reading.admitted:
         assert told.commit["recorded_at"] >= recorded.get(told.stream, 0), "it goes back on no order"
         recorded[told.stream] = told.commit["recorded_at"]
+
+
+def test_while_the_broker_is_stopped_readiness_is_503_with_the_reason_and_nothing_is_a_defect(
+    cluster: Callable[..., LocalCluster], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one = cluster(1)
+    with serving(one.servers, tmp_path) as http:
+        known = http.place()
+        soon(lambda: http.get("/readyz").status_code == 200)
+        one.node(1).kill()
+        rules: set[str] = set()
+
+        def away() -> bool:
+            answer = http.get("/readyz")
+            assert answer.status_code in (200, 503), answer.text
+            if answer.status_code == 503:
+                rules.add(answer.json()["rule"])
+                assert answer.headers["content-type"] == "application/problem+json"
+            return "journal-unavailable" in rules or "not-caught-up" in rules
+
+        soon(away)
+        assert "shop" in http.get("/readyz").json()["detail"]
+        paths = ["/healthz", known, f"{known}/history", f"{known}/eligibility", "/v1/acme/orders", "/v1/acme/orders/none"]
+        paths += ["/", "/o/acme", f"/o/acme/{known.rpartition('/')[2]}", "/v1/acme/sellers/s-3", "/policies/big-box/1"]
+        answered = {path: http.get(path).status_code for path in paths}
+        assert all(code < 500 or code == 503 for code in answered.values()), answered
+        assert (answered["/healthz"], answered[known]) == (200, 200)
+        one.restart(1)
+        soon(lambda: http.get("/readyz").status_code == 200)
+    said = capfd.readouterr().err
+    assert "defect" not in said and "Traceback" not in said
