@@ -26,6 +26,15 @@ class PublishingStopped(Exception):
     """Going on would leave something out or say something twice; the message says what is wrong and what to do."""
 
 
+class TopicFailed(Exception):
+    """Some topics did not take their records. Nothing of the transaction was written; take over again."""
+
+    def __init__(self, why: Mapping[str, str]) -> None:
+        """``why``: by kind."""
+        super().__init__("; ".join(why.values()))
+        self.why = dict(why)
+
+
 class Span(NamedTuple):
     """Where the records of one kind came to stand in a transaction: the first offset and the last."""
 
@@ -40,6 +49,13 @@ class TopicAt(NamedTuple):
     end: int
 
 
+class TopicSick(NamedTuple):
+    """A topic that cannot be written, and why. ``do``: what somebody has to do; empty: it may end by itself."""
+
+    why: str
+    do: str
+
+
 class PublicLog(Protocol):
     """The public topics of one partition. One thread at a time."""
 
@@ -47,8 +63,8 @@ class PublicLog(Protocol):
         """The progress topic, compacted and read to its end, of committed transactions only: key → value."""
         ...
 
-    def topics(self) -> dict[str, TopicAt]:
-        """Every kind's topic as it is now; PublishingStopped if one is missing or has other partitions."""
+    def topics(self) -> Mapping[str, TopicAt | TopicSick]:
+        """Every kind's topic as it is now."""
         ...
 
     def take_over(self) -> None:
@@ -61,7 +77,7 @@ class PublicLog(Protocol):
         """One transaction: ``records``, and behind them what ``then`` makes of where these came to stand (kind
         ``published``; an empty value takes the key away). What ``then`` raises ends the transaction unwritten.
 
-        Fenced: certainly not written. PublicLogUnavailable: written or not, take over again.
+        Fenced, TopicFailed: certainly not written. PublicLogUnavailable: written or not, take over again.
         """
         ...
 
@@ -86,7 +102,8 @@ class KindAt:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a partition is published: the next record, event position and ordinal, and the last commit's hash."""
+    """How far a partition is published on every topic: the next record, event position and ordinal, and the last
+    commit's hash. A topic that is further has an offset of its own (``KindAt.offset``)."""
 
     journal: str
     offset: int = 0

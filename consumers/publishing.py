@@ -4,12 +4,16 @@ nothing goes out twice. No thread, no clock, no Kafka: those are behind the ``Pu
 ``step`` publishes a batch of whole journal records. Before the first, and after whatever went wrong, it takes over: the
 other publisher of this partition is fenced, the transaction that it may have had open is ended, and only then progress
 is read. Who is fenced stands by, and takes over in turn when there is something to publish and nobody does.
+
+Each topic has an offset of its own in the progress (``KindAt.offset``). A topic that cannot be written is left out of
+the transactions: its offset stays, and the other topics go on. Once it can be written again it catches up from there in
+transactions of its own (docs/adr/0017).
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, NamedTuple, Protocol
 
 from consumers.admission import Admitted, Rejected, in_sequence
 from consumers.dead_letters import Letter, PublicRecord, malformed_id
@@ -25,12 +29,14 @@ from consumers.public_log import (
     PublicLogUnavailable,
     PublishingStopped,
     Span,
+    TopicFailed,
+    TopicSick,
     read_progress,
 )
 from consumers.publisher import Publisher, Unpublishable
 from domain.instants import SECOND, Instant
 from schemas.public.ids import RegistryUnavailable, SchemaIds
-from schemas.public.topics import EVENTS, INSTRUCTIONS, PUBLISHED, WRITTEN, topic_name
+from schemas.public.topics import DEAD_LETTERS, EVENTS, INSTRUCTIONS, PUBLISHED, WRITTEN, topic_name
 from schemas.record import decode_record
 from schemas.wire import Malformed
 
@@ -57,7 +63,8 @@ class Source(Protocol):
 class Limits:
     """``records`` and ``size`` (bytes): of one transaction, about. Times in microseconds: ``retry`` after trouble,
     ``look`` between two looks of who stands by, ``take_over`` until nobody is thought to be there, ``lazily`` between
-    two transactions that hold nothing but progress, ``letters`` between two looks at the views' dead letters."""
+    two transactions that hold nothing but progress, ``letters`` between two looks at the views' dead letters, ``heal``
+    before a topic that could not be written is tried again: doubled after each failure, up to sixteen times."""
 
     records: int = 4_000
     size: int = 4_000_000
@@ -66,11 +73,23 @@ class Limits:
     take_over: Instant = 10 * SECOND
     lazily: Instant = SECOND
     letters: Instant = SECOND
+    heal: Instant = 5 * SECOND
 
 
 KeyOf = Callable[[int, int], bytes]
 """Partition and offset → the key of the journal record there."""
 State = Literal["starting", "publishing", "standing by", "trouble", "stopped", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sick:
+    """A topic that is left out for now: why, whether somebody has to do something about it, how often writing it has
+    failed, and when it is tried again."""
+
+    why: str
+    asks: bool
+    failures: int = 0
+    not_before: Instant = 0
 
 
 class PartitionPublisher:
@@ -88,9 +107,12 @@ class PartitionPublisher:
         limits: Limits | None = None,
         letters: Callable[[], Sequence[Letter] | None] | None = None,
         key_of: KeyOf | None = None,
+        begins: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """``letters``: the views' dead letters that belong to this partition, if this process keeps views; None while
-        they cannot be read. ``key_of``: the key of a journal record, where the journal keeps it."""
+        they cannot be read. ``key_of``: the key of a journal record, where the journal keeps it. ``begins``: by kind
+        the journal offset where a new prefix begins because an older one ended there; it may raise
+        PublishingStopped."""
         self.prefix = prefix
         self.partition = partition
         self.state: State = "starting"
@@ -99,6 +121,8 @@ class PartitionPublisher:
         self.progress: Progress | None = None
         self.parked: dict[str, ParkedAt] = {}
         """Streams that are published no further."""
+        self.sick: dict[str, Sick] = {}
+        """Topics that are left out at the moment, by kind."""
         self._journal = journal
         self._source = source
         self._log = log
@@ -106,14 +130,24 @@ class PartitionPublisher:
         self._publisher = Publisher(partition, source, ids)
         self._letters = letters
         self._key_of = key_of
+        self._begins = begins
         self._known_letters: set[str] = set()
         self._handed = Handed()
         self._enabled_at = journal.end(partition)
         self._compared = False
+        self._retry_is_due = False
+        self._committed: bytes | None = None
+        """The progress as this publisher read or wrote it last."""
+        self._front: _Cursor | None = None
+        """Where the topics are that are furthest, as it was found last."""
+        self._now: Instant = 0
+        self._look_at_sick: Instant = 0
+        self._failures: dict[str, int] = {}
+        """How often in a row a topic could not be written that is tried again now."""
         self._not_before: Instant = 0
         self._look_at_letters: Instant = 0
         self._unwritten_since: Instant | None = None
-        self._seen: tuple[int, Instant] | None = None
+        self._seen: tuple[bytes, Instant] | None = None
 
     # ---- the follower's listener ------------------------------------------------------------------------------------
 
@@ -139,6 +173,7 @@ class PartitionPublisher:
     def step(self, now: Instant) -> bool:
         """Publish a batch, or whatever comes before that; whether anything moved. ``now``: a clock that never goes
         back."""
+        self._now = now
         if self.state == "stopped" or now < self._not_before:
             return False
         try:
@@ -146,7 +181,13 @@ class PartitionPublisher:
                 return False
             if self.progress is None:
                 self._take_over()
+            elif self.sick and now >= self._look_at_sick:
+                self._look_again(self.progress)
             return self._go_on(now)
+        except TopicFailed as failed:
+            self._are_sick(failed.why)
+            self._give_up(self.state, str(failed))
+            return True
         except Fenced:
             self._give_up("standing by", "another process publishes this partition")
             self._seen = None
@@ -166,14 +207,33 @@ class PartitionPublisher:
         goes on and leaves the gap. PublishingStopped where ``again`` would instruct somebody twice."""
         if how == "again" and kind in INSTRUCTIONS:
             raise PublishingStopped(f"{topic_name(self.prefix, kind)} instructs: nothing on it is said twice")
-        self._log.take_over()
-        topics, committed = self._log.topics(), self._log.committed()
-        progress = self._progress_of(committed)
-        before = progress.kinds.get(kind)
-        offset, begins = (self._enabled_at,) * 2 if before is None else (before.offset, before.begins)
-        at = progress.kinds[kind] = KindAt(*topics[kind], offset, begins)
         if how == "again":
-            progress.offset = progress.position = progress.ordinal = at.offset = at.begins = 0
+            self.begin_at(kind, 0)
+        else:
+            self.begin_at(kind, None)
+
+    def begin_at(self, kind: str, offset: int | None) -> None:
+        """Have a topic, as it is now, go on with the records of this journal offset; None: where it stood, or where the
+        journal ends if it had not begun. What is on it stays. PublishingStopped, PublicLogUnavailable, Fenced."""
+        end = self._journal.end(self.partition)
+        if offset is not None and offset > end:
+            raise PublishingStopped(
+                f"partition {self.partition} of the journal ends at offset {end}: {kind} cannot begin at {offset}"
+            )
+        self._log.take_over()
+        topic, progress = self._log.topics()[kind], self._progress_of(self._log.committed())
+        if isinstance(topic, TopicSick):
+            raise PublishingStopped(f"{topic.why}: {topic.do}") if topic.do else PublicLogUnavailable(topic.why)
+        before = progress.kinds.get(kind)
+        if offset is not None:
+            at = KindAt(*topic, offset, offset)
+        elif before is None:
+            at = KindAt(*topic, self._enabled_at, self._enabled_at)
+        else:
+            at = KindAt(*topic, before.offset, before.begins)
+        progress.kinds[kind] = at
+        if at.offset < progress.offset:  # from the start: each topic knows what it has
+            progress.offset = progress.position = progress.ordinal = 0
             progress.commit = ""
         self._log.write((), lambda _: [self._said(self._key, progress.value)])
         self._log.let_go()
@@ -186,6 +246,10 @@ class PartitionPublisher:
             assert self.progress is not None
             if not self._is_this_history(self.progress):
                 raise PublicLogUnavailable("local state is not as far as what was published; try again in a moment")
+            if self.parked and not self._is_level(self.progress):
+                late = ", ".join(sorted(self.sick)) or "a topic that catches up"
+                raise PublicLogUnavailable(f"an order is published again on all topics or on none, and {late} waits")
+            self._retry_parked(self.progress)
         finally:
             self.progress = None
             self._log.let_go()
@@ -196,7 +260,7 @@ class PartitionPublisher:
         committed = self._log.committed()
         progress = self._progress_of(committed)
         self._compare_with_journal(progress)
-        self._compare_topics(progress, fresh=self._key not in committed)
+        self._compare_topics(progress)
         self._remember(committed)
         return progress
 
@@ -227,11 +291,24 @@ class PartitionPublisher:
         committed = self._log.committed()
         progress = self._progress_of(committed)
         self._compare_with_journal(progress)
-        enabled = self._compare_topics(progress, fresh=self._key not in committed)
+        if any(kind not in progress.kinds for kind in INSTRUCTIONS):
+            begins = self._begins()
+            if late := [kind for kind, offset in begins.items() if offset > self._journal.end(self.partition)]:
+                raise PublishingStopped(
+                    f"partition {self.partition}: {', '.join(late)} went out further under another prefix than this "
+                    "journal goes: it lost what was acknowledged. Restore it from a copy"
+                )
+        else:
+            begins = {}
+        enabled = self._compare_topics(progress, begins)
+        self._committed = committed.get(self._key)
         if enabled:
-            self._log.write((), lambda _: [self._said(self._key, progress.value)])
+            self._write((), (), progress)
         self._remember(committed)
         self._compared = False
+        self._retry_is_due = True
+        self._front = None
+        self._look_at_sick = self._now + self._limits.heal
         self.progress = progress
 
     def _remember(self, committed: Mapping[str, bytes]) -> None:
@@ -261,32 +338,55 @@ class PartitionPublisher:
                 "lost what was acknowledged. Restore it from a copy; nothing is published of a shorter history"
             )
 
-    def _compare_topics(self, progress: Progress, *, fresh: bool) -> list[str]:
-        """The topics must have what was published to them. The kinds that begin now are added, and returned."""
+    def _compare_topics(self, progress: Progress, begins: Mapping[str, int] | None = None) -> list[str]:
+        """The topics must have what was published to them; those that have not are ``sick`` from now on. The kinds that
+        begin now are added, and returned; PublishingStopped where one of them cannot."""
         enabled = []
+        failed, self.sick = self.sick, {}
         topics = self._log.topics()
         for kind in WRITTEN:
             name = f"{topic_name(self.prefix, kind)}, partition {self.partition},"
             now, known = topics[kind], progress.kinds.get(kind)
-            if known is None:
-                if fresh and now.end and kind in (EVENTS, *INSTRUCTIONS):
+            if isinstance(now, TopicSick):
+                if known is None:
+                    raise PublishingStopped(f"{now.why}: {now.do}") if now.do else PublicLogUnavailable(now.why)
+                why = f"{now.why}: {now.do}, and {_answer(kind)}" if now.do else now.why
+                self.sick[kind] = Sick(why, bool(now.do))
+            elif known is None:
+                if now.end and kind in (EVENTS, *INSTRUCTIONS):
                     raise PublishingStopped(
                         f"{name} holds records, but nothing says how far was published: bring the topic "
                         f"{topic_name(self.prefix, PUBLISHED)} back, or publish under another prefix"
                     )
-                begins = 0 if fresh and kind == EVENTS else self._enabled_at
-                progress.kinds[kind] = KindAt(now.id, now.end, begins, begins)
+                first = 0 if kind == EVENTS else (begins or {}).get(kind, self._enabled_at)
+                progress.kinds[kind] = KindAt(now.id, now.end, first, first)
                 enabled.append(kind)
-                continue
-            ask = (
-                "bring it back from a copy; or say `rescind topics answer`: what was on it goes out again (--again, "
-                "not for instructions), or is left out (--onwards)"
-            )
-            if now.end < known.end:
-                raise PublishingStopped(f"{name} ends at offset {now.end}, it had {known.end} and more: {ask}")
-            if now.id != known.id:
-                raise PublishingStopped(f"{name} was made anew (topic {now.id}, it was {known.id}): {ask}")
+            elif now.end < known.end:
+                why = f"{name} ends at offset {now.end}, it had {known.end} and more"
+                self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {_answer(kind)}", True)
+            elif now.id != known.id:
+                why = f"{name} was made anew (topic {now.id}, it was {known.id})"
+                self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {_answer(kind)}", True)
+            elif (before := failed.get(kind)) is not None and not before.asks:
+                if before.not_before > self._now:
+                    self.sick[kind] = before
+                else:  # it is tried
+                    self._failures[kind] = before.failures
         return enabled
+
+    def _look_again(self, progress: Progress) -> None:
+        """Look whether topics that are left out can be written by now. Fenced if somebody else wrote the progress."""
+        self._look_at_sick = self._now + self._limits.heal
+        if self._log.committed().get(self._key) != self._committed:
+            raise Fenced
+        self._compare_topics(progress)
+
+    def _are_sick(self, why: Mapping[str, str]) -> None:
+        """These topics did not take their records."""
+        for kind, text in why.items():
+            failures = self._failures.pop(kind, 0) + 1
+            again = self._now + (self._limits.heal << min(failures - 1, 4))
+            self.sick[kind] = Sick(f"{topic_name(self.prefix, kind)} cannot be written: {text}", False, failures, again)
 
     def _retry_parked(self, progress: Progress) -> None:
         """Streams that could not be published: this release may be one that can."""
@@ -303,12 +403,6 @@ class PartitionPublisher:
                 self._write(records, [self._said(f"{self._key}/parked/{stream}", b"")], progress)
                 del self.parked[stream]
 
-    def _wanted(self, records: Sequence[PublicRecord], offset: int) -> list[PublicRecord]:
-        """Without those of kinds that have this offset already, or begin behind it."""
-        assert self.progress is not None
-        kinds = self.progress.kinds
-        return [record for record in records if offset >= kinds[record.kind].offset]
-
     def _give_up(self, state: State, why: str) -> None:
         self.state = state
         self.trouble = why
@@ -317,11 +411,16 @@ class PartitionPublisher:
 
     def _left_alone(self, now: Instant) -> bool:
         """Whether something waits to be published and its publisher has not got on for a while."""
-        progress = self._progress_of(self._log.committed())
-        if self._seen is None or progress.offset != self._seen[0] or progress.offset >= self._source.next_offset:
-            self._seen = (progress.offset, now)
+        value = self._log.committed().get(self._key, b"")
+        progress = read_progress(value) if value else Progress(self._journal.identity)
+        behind = [kind for kind, at in progress.kinds.items() if at.offset < self._source.next_offset]
+        if self._seen is None or value != self._seen[0] or not (behind or not value):
+            self._seen = (value, now)
         if now - self._seen[1] >= self._limits.take_over:
-            return True
+            topics = self._log.topics()  # a topic that this process could not write either is no reason
+            if not value or any(not isinstance(topics[kind], TopicSick) for kind in behind):
+                return True
+            self._seen = (value, now)
         self._not_before = now + self._limits.look
         return False
 
@@ -334,21 +433,63 @@ class PartitionPublisher:
             self.state = "waiting"
             return False
         self.state, self.trouble = "publishing", None
-        batch = self._gather(progress)
-        records = batch.records
+        if self._retry_is_due and self._is_level(progress):
+            self._retry_parked(progress)
+            self._retry_is_due = False
+        healthy = [kind for kind in WRITTEN if kind not in self.sick]
+        if not healthy:
+            return False
+        front = max(progress.kinds[kind].offset for kind in healthy)
+        late = [kind for kind in healthy if progress.kinds[kind].offset < front]
+        moved = self._catch_up(now, late, front) if late else False
+        return self._lead(now, [kind for kind in healthy if kind not in late], front) or moved
+
+    def _catch_up(self, now: Instant, kinds: Sequence[str], front: int) -> bool:
+        """Publish a batch on topics that are behind the others, at most up to where these are."""
+        assert self.progress is not None
+        first = min(self.progress.kinds[kind].offset for kind in kinds)
+        if self._source.next_offset < first:
+            return False
+        at = self._cursor(first)
+        batch = self._gather(at, kinds, front)
+        return self._publish(now, batch, kinds, [])
+
+    def _lead(self, now: Instant, kinds: Sequence[str], front: int) -> bool:
+        """Publish a batch on the topics that are furthest."""
+        if self._source.next_offset < front:  # they begin where nobody has followed the journal to
+            return False
+        if self._front is None or self._front.offset != front:
+            self._front = self._cursor(front)
+        batch = self._gather(self._front, kinds, None)
         notes = [self._said(f"{self._key}/parked/{at.stream}", at.value) for at in batch.parked]
-        if now >= self._look_at_letters and self._letters is not None:
+        if now >= self._look_at_letters and self._letters is not None and DEAD_LETTERS in kinds:
             self._look_at_letters = now + self._limits.letters
             letters = self._letters()
             if letters is not None:
                 told, kept = self._new_letters(letters)
-                records = [*records, *told]
+                batch.records += told
                 notes += kept
-        if batch.offset == progress.offset and not records and not notes:
+        moved = self._publish(now, batch, kinds, notes)
+        for parked in batch.parked:
+            self.parked[parked.stream] = parked
+        self._front = batch.at
+        return moved
+
+    def _publish(self, now: Instant, batch: "_Batch", kinds: Sequence[str], notes: Sequence[PublicRecord]) -> bool:
+        """Write a batch, and the progress of its kinds; whether anything moved."""
+        progress = self.progress
+        assert progress is not None
+        records = batch.records
+        reached = batch.at.offset
+        if not records and not notes and all(progress.kinds[kind].offset >= reached for kind in kinds):
             return False
-        after = Progress(progress.journal, batch.offset, batch.position, batch.ordinal, batch.commit)
-        for kind, at in progress.kinds.items():
-            after.kinds[kind] = KindAt(at.id, at.end, max(at.offset, batch.offset), at.begins)
+        after = replace(progress, kinds={kind: replace(at) for kind, at in progress.kinds.items()})
+        for kind in kinds:
+            after.kinds[kind].offset = max(after.kinds[kind].offset, reached)
+        low = min(at.offset for at in after.kinds.values())
+        if low > progress.offset:
+            at = batch.at if low == reached else self._cursor(low)
+            after.offset, after.position, after.ordinal, after.commit = at
         if not records and not notes:
             if self._unwritten_since is None:
                 self._unwritten_since = now
@@ -356,11 +497,41 @@ class PartitionPublisher:
                 self.progress = after
                 return True
         self._write(records, notes, after)
-        for parked in batch.parked:
-            self.parked[parked.stream] = parked
         self.progress = after
         self._unwritten_since = None
+        for kind in {record.kind for record in records}:
+            self._failures.pop(kind, None)
         return True
+
+    def _is_level(self, progress: Progress) -> bool:
+        """Whether no topic is left out, and none is further than another."""
+        return not self.sick and len({at.offset for at in progress.kinds.values()}) == 1
+
+    def _cursor(self, offset: int) -> "_Cursor":
+        """The place in the source behind all journal records below this offset, which the source has."""
+        progress = self.progress
+        assert progress is not None
+        if offset == progress.offset:
+            return _Cursor(progress.offset, progress.position, progress.ordinal, progress.commit)
+        if self._front is not None and offset == self._front.offset:
+            return self._front
+        low, high = progress.ordinal if offset > progress.offset else 0, self._source.next_ordinal
+        while low < high:
+            middle = (low + high) // 2
+            if self._commit(middle).offset < offset:
+                low = middle + 1
+            else:
+                high = middle
+        if not low:
+            return _Cursor(offset, 0, 0, "")
+        last = self._commit(low - 1)
+        return _Cursor(offset, last.position + in_sequence(last.commit), low, last.hash.hex())
+
+    def _commit(self, ordinal: int) -> Admitted:
+        found = self._source.commit_at(ordinal)
+        if found is None:
+            raise LocalStateUnavailable(f"local state has no commit {ordinal} of partition {self.partition} yet")
+        return found
 
     def _is_this_history(self, progress: Progress) -> bool:
         """Whether the source is as far as was published; PublishingStopped if it tells another history."""
@@ -374,41 +545,69 @@ class PartitionPublisher:
                 f"partition {self.partition}: commit {last.ordinal} of the journal is not the one that was published: "
                 "the log was changed. Restore it from a copy, or publish this one under another prefix"
             )
-        self._retry_parked(progress)
         self._compared = True
         return True
 
-    def _gather(self, progress: Progress) -> "_Batch":
-        """The next whole journal records, up to the limits."""
+    def _gather(self, at: "_Cursor", kinds: Sequence[str], until: int | None) -> "_Batch":
+        """The next whole journal records, up to the limits, as far as these topics do not have them. ``until``: the
+        offset where the topics are that are further."""
+        assert self.progress is not None
+        offsets = {kind: self.progress.kinds[kind].offset for kind in kinds}
         behind = self._source.next_offset  # read before the commits: these are then all there
-        malformed, behind = self._malformed(progress.offset, behind)
-        batch = _Batch(progress.offset, progress.position, progress.ordinal, progress.commit)
+        if until is not None:
+            behind = min(behind, until)
+        malformed: list[Parked] = []
+        if DEAD_LETTERS in offsets:
+            malformed, behind = self._malformed(at.offset, behind)
+        batch = _Batch(at)
         size = 0
         full = False
-        for admitted in self._commits(progress.ordinal, behind):
+        for admitted in self._commits(at.ordinal, behind, handed=until is None):
             full = (len(batch.records) >= self._limits.records or size >= self._limits.size) and (
-                admitted.offset >= batch.offset
+                admitted.offset >= batch.at.offset
             )
             if full:
                 break
-            made, failed = self._publisher.records(admitted, batch.streams(self.parked))
+            made = [
+                each
+                for each in self._records(admitted, batch, until)
+                if admitted.offset >= offsets.get(each.kind, _NEVER)
+            ]
+            batch.records += made
+            size += sum(len(record.value) + _HEADERS for record in made)
+            position = admitted.position + in_sequence(admitted.commit)
+            batch.at = _Cursor(admitted.offset + 1, position, admitted.ordinal + 1, admitted.hash.hex())
+        if not full:
+            batch.at = batch.at._replace(offset=max(batch.at.offset, behind))
+        for parked in malformed:
+            if offsets[DEAD_LETTERS] <= parked.offset < batch.at.offset:
+                letter = malformed_letter(self._journal, self.prefix, self.partition, parked, self._key_of)
+                batch.records.append(letter.record)
+        return batch
+
+    def _records(self, admitted: Admitted, batch: "_Batch", until: int | None) -> list[PublicRecord]:
+        """What a commit says to others. ``until``: as for ``_gather``; the orders that could not be published are known
+        where other topics have been."""
+        known = {**self.parked, **{each.stream: each for each in batch.parked}} if batch.parked else self.parked
+        left_out: dict[str, ParkedAt] = {}
+        if known:
+            streams = [part.stream for part in admitted.commit.streams if part.stream in known]
+            left_out = {each: known[each] for each in streams if known[each].ordinal <= admitted.ordinal}
+        made, failed = self._publisher.records(admitted, left_out)
+        if until is None:
             for each in failed:
                 batch.parked.append(ParkedAt(each.ordinal, admitted.offset, each.letter.error, each.stream))
                 made.append(each.letter.record)
-            made = self._wanted(made, admitted.offset)
-            batch.records += made
-            size += sum(len(record.value) + _HEADERS for record in made)
-            batch.offset = admitted.offset + 1
-            batch.position = admitted.position + in_sequence(admitted.commit)
-            batch.ordinal = admitted.ordinal + 1
-            batch.commit = admitted.hash.hex()
-        if not full:
-            batch.offset = max(batch.offset, behind)
-        for parked in malformed:
-            if parked.offset < batch.offset:
-                letter = malformed_letter(self._journal, self.prefix, self.partition, parked, self._key_of)
-                batch.records += self._wanted([letter.record], parked.offset)
-        return batch
+            return made
+        if failed:
+            raise PublishingStopped(
+                f"this release cannot publish commit {admitted.ordinal} of partition {self.partition} "
+                f"({failed[0].letter.error}), and the one that wrote the other topics could: install that one"
+            )
+        for stream, since in left_out.items():
+            if since.ordinal == admitted.ordinal:  # the letter about it
+                made += [each.letter.record for each in self._publisher.records(admitted, {}, stream)[1]]
+        return made
 
     def _malformed(self, first: int, behind: int) -> tuple[list[Parked], int]:
         """What is malformed in the next records, and where the batch ends so that it is not too much of it."""
@@ -420,9 +619,12 @@ class PartitionPublisher:
             return [parked for parked in self._source.parked(1 << 20, first) if parked.offset == first], first + 1
         return found, behind
 
-    def _commits(self, ordinal: int, behind: int) -> Iterator[Admitted]:
-        """Commits from an ordinal on whose journal records were followed to their end."""
-        for admitted in self._handed.commits(ordinal, self._source.next_ordinal, self._source):
+    def _commits(self, ordinal: int, behind: int, *, handed: bool) -> Iterator[Admitted]:
+        """Commits from an ordinal on whose journal records were followed to their end. ``handed``: what was handed over
+        is used up."""
+        until = self._source.next_ordinal
+        commits = self._handed.commits(ordinal, until, self._source) if handed else self._source.commits(ordinal, until)
+        for admitted in commits:
             if admitted.offset >= behind:
                 return
             yield admitted
@@ -440,14 +642,13 @@ class PartitionPublisher:
             for kind, span in spans.items():
                 at = after.kinds[kind]
                 if span.first < at.end:
-                    raise PublishingStopped(
-                        f"{topic_name(self.prefix, kind)}, partition {self.partition}, had {at.end} records and more, "
-                        f"and now begins again at offset {span.first}: it was emptied or made anew"
-                    )
+                    had = f"partition {self.partition} had {at.end} records and more"
+                    raise TopicFailed({kind: f"{had}, and now begins again at offset {span.first}"})
                 at.end = span.last + 1
             return [*notes, self._said(self._key, after.value)]
 
         self._log.write(records, then)
+        self._committed = after.value
         for note in notes:
             _, slash, letter = note.key.decode().partition("/letter/")
             if slash:
@@ -456,22 +657,36 @@ class PartitionPublisher:
 
 _HEADERS: Final = 300
 """About what a record's headers take, in bytes."""
+_NEVER: Final = 1 << 63
+"""Behind every offset."""
 _MALFORMED: Final = 64
 """Letters in one transaction, about: each may have a megabyte."""
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Cursor(NamedTuple):
+    """A place between two journal records, as ``Progress`` has it."""
+
     offset: int
     position: int
     ordinal: int
     commit: str
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What goes out in one transaction, and the place behind it."""
+
+    at: _Cursor
     records: list[PublicRecord] = field(default_factory=list)
     parked: list[ParkedAt] = field(default_factory=list)
 
-    def streams(self, before: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The streams that are parked by now."""
-        return before if not self.parked else {**before, **{at.stream: at for at in self.parked}}
+
+def _answer(kind: str) -> str:
+    """What an operator says about a topic that is not what it was."""
+    onwards = "it goes on with what it does not have yet"
+    if kind in INSTRUCTIONS:
+        return f"say `rescind topics answer {kind} --onwards`: {onwards}"
+    return f"say `rescind topics answer {kind} --again`: all of it goes out again (`--onwards`: {onwards})"
 
 
 def malformed_letter(

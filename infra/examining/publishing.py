@@ -25,6 +25,7 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
     from infra.publishing.public_log import KafkaPublicLog
     from infra.publishing.topics import PublicTopics
     from schemas.public.ids import PinnedIds
+    from schemas.public.topics import topic_name
 
     try:
         with closing(PublicTopics(at, settings.security)) as topics:
@@ -34,6 +35,7 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
         return
     yield from map(of_topic, found)
     behind = parked = 0
+    sick: dict[str, str] = {}
     for partition in range(journal.partitions):
         log = KafkaPublicLog(at, partition, journal.partitions, settings.security)
         source = memory_local_state(partition, journal.partitions)
@@ -47,8 +49,13 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
         except PublicLogUnavailable as wrong:
             yield Finding("publishing", "wrong", str(wrong), _REACH)
             return
+        sick |= {kind: each.why for kind, each in publisher.sick.items()}
         behind += max(0, journal.end(partition) - progress.offset)
         parked += len(publisher.parked)
+    for kind, why in sick.items():
+        yield Finding(
+            topic_name(at.prefix, kind), "wrong", why, "the other topics go on; this one stands still until then"
+        )
     if parked:
         said = f"{parked} orders could not be published and are left out"
         yield Finding("publishing", "note", said, "install a release that can, then `rescind dead-letters retry --all`")

@@ -5,28 +5,38 @@ What is odd about this client's producers is in ``infra.publishing.transactions`
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from kafka import TopicPartition
+from kafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from consumers.dead_letters import PublicRecord
-from consumers.public_log import PublicLogUnavailable, PublishingStopped, Span, TopicAt
+from consumers.public_log import PublicLogUnavailable, Span, TopicAt, TopicFailed, TopicSick
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
-from infra.publishing.reading import (
-    NoSuchTopic,
-    Patience,
-    ProgressReader,
-    TopicOfOtherPartitions,
-    TopicUnfit,
-    opened_consumer,
-    read_published,
-    topic_ids,
-    unavailable,
-)
+from infra.publishing.reading import Patience, ProgressReader, read_published, topics_at, unavailable
 from infra.publishing.transactions import Transactions
 from schemas.public.topics import PUBLISHED, WRITTEN, topic_name
+
+TOPIC_ERRORS: Final = (
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+"""What brokers answer about one topic, whatever becomes of the others."""
+TIMEOUTS: Final = (TimeoutError, KafkaTimeoutError)
 
 
 class KafkaPublicLog:
@@ -68,23 +78,10 @@ class KafkaPublicLog:
         if watching is not None:
             watching.close()
 
-    def topics(self) -> dict[str, TopicAt]:
+    def topics(self) -> Mapping[str, TopicAt | TopicSick]:
         names = {kind: topic_name(self._at.prefix, kind) for kind in WRITTEN}
-        with unavailable(self._connection), opened_consumer(self._connection, self._patience) as consumer:
-            ids = self._ids(list(names.values()))
-            places = {kind: TopicPartition(name, self._partition) for kind, name in names.items()}
-            ends = consumer.end_offsets(list(places.values()), timeout_ms=int(self._patience.ask * 1000))
-        return {kind: TopicAt(ids[name], ends[places[kind]]) for kind, name in names.items()}
-
-    def _ids(self, names: Sequence[str]) -> dict[str, str]:
-        try:
-            return topic_ids(names, self._connection, self._partitions, int(self._patience.ask * 1000))
-        except TopicOfOtherPartitions as unfit:
-            raise PublishingStopped(f"{unfit}. Publish under another prefix") from None
-        except NoSuchTopic as missing:
-            raise PublishingStopped(str(missing)) from None
-        except TopicUnfit as unknown:
-            raise PublicLogUnavailable(str(unknown)) from None
+        with unavailable(self._connection):
+            return topics_at(names, self._partition, self._partitions, self._connection, self._patience)
 
     def take_over(self) -> None:
         self._watch_no_more()
@@ -118,21 +115,52 @@ class KafkaPublicLog:
         producer.commit_transaction()
 
     def _send(self, producer: Any, records: Sequence[PublicRecord], until: float) -> dict[str, Span]:
-        """Send, and wait until all of it stands in the topics."""
+        """Send, and wait until all of it stands in the topics. TopicFailed if some topics, but not all, are known not
+        to take their records."""
         names = {kind: topic_name(self._at.prefix, kind) for kind in (*WRITTEN, PUBLISHED)}
-        sent = [
-            producer.send(
-                names[kind], value=value or None, key=key, headers=list(headers), partition=self._partition
-            )
-            for kind, key, value, headers in records
-        ]  # fmt: skip
+        sent: list[tuple[str, Any]] = []
+        for kind, key, value, headers in records:
+            place = {"key": key, "headers": list(headers), "partition": self._partition}
+            try:
+                sent.append((kind, producer.send(names[kind], value=value or None, **place)))
+            except TOPIC_ERRORS as wrong:
+                raise self._failed({kind: wrong}) from wrong
         spans: dict[str, Span] = {}
-        for record, future in zip(records, sent, strict=True):
-            offset = future.get(max(0.0, until - time.monotonic())).offset
-            before = spans.get(record.kind)
-            spans[record.kind] = Span(offset, offset) if before is None else before._replace(last=offset)
+        failed: dict[str, Exception] = {}
+        kinds = {name: kind for kind, name in names.items()}
+        for kind, future in sent:
+            try:
+                offset = future.get(max(0.0, until - time.monotonic())).offset
+            except (KafkaError, TimeoutError) as wrong:
+                named = [kinds[each] for each in _named(wrong) if each in kinds]
+                for each in named or [kind]:
+                    failed.setdefault(each, wrong)
+                continue
+            before = spans.get(kind)
+            spans[kind] = Span(offset, offset) if before is None else before._replace(last=offset)
+        if failed:
+            refused = {kind: wrong for kind, wrong in failed.items() if isinstance(wrong, TOPIC_ERRORS)}
+            if not refused and all(isinstance(wrong, TIMEOUTS) for wrong in failed.values()):
+                refused = {kind: wrong for kind, wrong in failed.items() if spans.keys() - failed.keys()}
+            if refused and PUBLISHED not in refused:
+                raise self._failed(refused)
+            raise next(iter(failed.values()))
         return spans
+
+    def _failed(self, wrong: Mapping[str, Exception]) -> TopicFailed:
+        return TopicFailed({kind: f"{type(each).__name__}: {each}" for kind, each in wrong.items()})
 
     def let_go(self) -> None:
         self._watch_no_more()
         self._transactions.let_go()
+
+
+def _named(wrong: BaseException) -> list[str]:
+    """The topics that a failure names: of a transaction in which one was refused, all records fail with that."""
+    found: list[object] = [wrong]
+    for each in found:
+        if isinstance(each, BaseException):
+            found += [*each.args, *([each.__cause__] if each.__cause__ is not None else [])]
+        elif isinstance(each, (set, frozenset, list, tuple)):
+            found += each
+    return [each for each in found if isinstance(each, str)]

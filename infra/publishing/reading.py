@@ -16,7 +16,7 @@ from kafka.errors import (
     TransactionalIdAuthorizationFailedError,
 )
 
-from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
+from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, TopicAt, TopicSick
 from infra.kafka.address import KafkaAt
 from infra.kafka.python import HEARD
 from infra.kafka.refused import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
@@ -161,6 +161,48 @@ class NoSuchTopic(TopicUnfit):
 
 class TopicOfOtherPartitions(TopicUnfit):
     """It has another number of partitions than the journal."""
+
+
+def topics_at(
+    names: Mapping[str, str], partition: int, partitions: int, connection: Mapping[str, Any], patience: Patience
+) -> dict[str, TopicAt | TopicSick]:
+    """Each topic of ``names`` (kind → name): its id and where the partition ends, or why it cannot be written.
+    KafkaError, TimeoutError."""
+    milliseconds = int(patience.ask * 1000)
+    admin = KafkaAdminClient(**connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
+    with closing(admin):
+        described = {topic["name"]: topic for topic in admin.describe_topics(list(names.values()))}
+    found: dict[str, TopicAt | TopicSick] = {}
+    ids: dict[str, str] = {}
+    for kind, name in names.items():
+        sick = _sick(described[name], name, partition, partitions)
+        if sick is None:
+            ids[kind] = str(described[name]["topic_id"])
+        else:
+            found[kind] = sick
+    if ids:
+        places = {kind: TopicPartition(names[kind], partition) for kind in ids}
+        with opened_consumer(connection, patience) as consumer:
+            ends = consumer.end_offsets(list(places.values()), timeout_ms=milliseconds)
+        found |= {kind: TopicAt(ids[kind], ends[place]) for kind, place in places.items()}
+    return found
+
+
+def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int) -> TopicSick | None:
+    """Why a topic, as the brokers describe it, cannot be written; None if it can."""
+    code = topic["error_code"]
+    if code == _UNKNOWN_TOPIC:
+        return TopicSick(f"there is no topic {name}", "make it with `rescind topics create`")
+    if code:
+        return TopicSick(f"the brokers answer {code} when asked for {name}", "")
+    count = len(topic["partitions"])
+    if count != partitions:
+        anew = "delete it once its readers have read it to its end, make it with `rescind topics create`"
+        return TopicSick(f"the topic {name} has {count} partitions, the journal has {partitions}", anew)
+    here = next(each for each in topic["partitions"] if each["partition_index"] == partition)
+    if here["leader_id"] < 0:
+        return TopicSick(f"partition {partition} of {name} has no leader: its brokers are away", "")
+    return None
 
 
 def topic_ids(

@@ -88,7 +88,6 @@ class Publishing:
         self._sources = dict(sources)
         self._letters = letters
         self._loops: dict[int, Loop] = {}
-        self._said: dict[int, str] = {}
         self._on_broken: Callable[[], None] = lambda: None
         self.fronts = Fronts(at.prefix, journal.partitions, connection(at.servers, security), self._patience)
         """Looks whether records were deleted from the public topics."""
@@ -150,7 +149,7 @@ class Publishing:
             self._start(partition)
 
     def _start(self, partition: int) -> None:
-        step = partial(self._step, partition, self.publishers[partition])
+        step = partial(_step, self.publishers[partition])
         loop = self._loops[partition] = Loop(f"publisher {partition}", step, lambda: PAUSE)
         loop.on_broken = self._on_broken
         loop.start()
@@ -185,7 +184,6 @@ class Publishing:
         left = loop is not None and not loop.stop()
         publisher = self.publishers.pop(partition, None)
         source = self._sources.pop(partition, None)
-        self._said.pop(partition, None)
         if left:
             return
         if publisher is not None:
@@ -194,11 +192,21 @@ class Publishing:
             source.state.close()
 
     @property
-    def trouble(self) -> dict[int, str]:
-        """Why partitions are not published at the moment, or for good; who stands by is in no trouble."""
-        troubled = ("trouble", "stopped")
-        publishers = dict(self.publishers)
-        return {p: of.trouble for p, of in publishers.items() if of.state in troubled and of.trouble is not None}
+    def loops(self) -> tuple[Loop, ...]:
+        """What drives it: one per partition."""
+        return tuple(dict(self._loops).values())
+
+    @property
+    def trouble(self) -> dict[str, str]:
+        """Why partitions, or single topics of them, are not published at the moment, or for good. A partition that
+        another process publishes is in no trouble."""
+        found: dict[str, str] = {}
+        for partition, of in dict(self.publishers).items():
+            if of.state in ("trouble", "stopped") and of.trouble is not None:
+                found[f"partition {partition}"] = of.trouble
+            else:
+                found |= {f"{kind}, partition {partition}": sick.why for kind, sick in dict(of.sick).items()}
+        return found
 
     @property
     def behind(self) -> int:
@@ -218,13 +226,6 @@ class Publishing:
         """What is malformed is read from local state."""
 
     # ---- a partition's thread ----------------------------------------------------------------------------------------
-
-    def _step(self, partition: int, publisher: PartitionPublisher) -> bool:
-        moved = publisher.step(_steady())
-        if publisher.state == "stopped" and partition not in self._said and publisher.trouble is not None:
-            self._said[partition] = publisher.trouble
-            sys.stderr.write(f"rescind: publishing has stopped: {publisher.trouble}\n")
-        return moved
 
     def _letters_of(self, partition: int) -> Callable[[], list[Letter] | None]:
         """The views' dead letters of a partition; those of the control log are partition 0's."""
@@ -260,6 +261,10 @@ class Publishing:
             row["ordinal"],
             row["event"],
         )
+
+
+def _step(publisher: PartitionPublisher) -> bool:
+    return publisher.step(_steady())
 
 
 def _steady() -> Instant:

@@ -15,7 +15,7 @@ from infra.publishing.reading import Patience
 from infra.publishing.running import Publishing, sources
 from schemas.public.ids import PinnedIds
 
-SMALL = Limits(records=60, retry=100_000, look=300_000, take_over=1_500_000, lazily=200_000)
+SMALL = Limits(records=60, retry=100_000, look=300_000, take_over=1_500_000, lazily=200_000, heal=300_000)
 """Many transactions, and no long waiting."""
 
 
@@ -40,7 +40,12 @@ def main(journal_file: str, state: str, url: str) -> None:
     publishing.start()
     sys.stdout.write("publishing\n")
     sys.stdout.flush()
+    said: set[str] = set()
     while True:
+        for piece, why in publishing.trouble.items():
+            if piece not in said:
+                said.add(piece)
+                sys.stderr.write(f"publishing has stopped ({piece}): {why}\n")
         for partition, follower in followers.items():
             if not follower.advance(50):
                 journal.wait(partition, follower.next_offset, 0.01)

@@ -153,6 +153,39 @@ def test_beside_a_journal_on_kafka_the_topics_have_its_partitions_and_letters_th
     assert len(shop.seen("order-events")) == 30
 
 
+def test_a_topic_that_cannot_be_written_is_a_trouble_of_a_ready_engine_until_it_can(
+    shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = f"{shop.prefix}.order-events"
+    with shop.open() as app:
+        http = Http(app)
+        shop.order(app, "PO-1")
+        soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
+        assert http.get("/readyz").json() == {"status": "ready"}
+        with admin(shop.servers) as asking:
+            asking.create_partitions({name: 3})
+        shop.order(app, "PO-2")
+        assert app.publishing is not None
+        for publisher in app.publishing.publishers.values():
+            publisher._log.let_go()  # a new look at the topics, as after any outage
+        shop.order(app, "PO-3")
+        soon(lambda: shop.keys("refunds") == ["acme/PO-1", "acme/PO-2", "acme/PO-3"])
+        soon(lambda: "publishing" in http.get("/readyz").json().get("trouble", {}))
+        answer = http.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+        assert f"the topic {name} has 3 partitions" in answer.json()["trouble"]["publishing"]
+        assert set(answer.json()["since"]) == {"publishing"}
+        said = ""
+
+        def told() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return "rescind: publishing has stopped (order-events, partition " in said
+
+        soon(told)
+        http.close()
+
+
 def test_a_journal_in_files_has_no_topics_beside_it(tmp_path: Path) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", publish="on")
     with pytest.raises(SettingsError, match="kafka://"):

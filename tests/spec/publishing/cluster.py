@@ -7,7 +7,7 @@ from typing import Literal
 from consumers.admission import Admitted
 from consumers.dead_letters import PublicRecord
 from consumers.follower import Follower
-from consumers.public_log import Fenced, PublicLogUnavailable, Span, TopicAt
+from consumers.public_log import Fenced, PublicLogUnavailable, Span, TopicAt, TopicFailed, TopicSick
 from consumers.publishing import Limits, PartitionPublisher
 from domain.instants import Instant, parse_instant
 from infra.journals.memory import MemoryLog
@@ -20,7 +20,7 @@ from tests.spec.projections.histories import History, Log
 
 Fate = Literal["ok", "refused", "dies-before-progress", "dies-before-commit", "answer-lost"]
 MONDAY = parse_instant("2026-03-02T10:00:00Z")
-LIMITS = Limits(records=6, retry=0, look=0, take_over=5, lazily=0, letters=0)
+LIMITS = Limits(records=6, retry=0, look=0, take_over=5, lazily=0, letters=0, heal=3)
 
 
 @dataclass
@@ -46,6 +46,10 @@ class Cluster:
         self.topics = {kind: Topic(f"{kind}-0") for kind in (*WRITTEN, PUBLISHED)}
         self.epoch = 0
         self.open: list[tuple[Transaction, list[Topic]]] = []
+        self.sick: dict[str, TopicSick] = {}
+        """Topics that are not what they must be, as anybody can see."""
+        self.refuses: set[str] = set()
+        """Topics that take no records, as only who writes can see."""
 
     def read(self, kind: str) -> list[PublicRecord]:
         """What a read_committed reader sees."""
@@ -80,9 +84,10 @@ class FakeLog:
                 found.pop(record.key.decode(), None)
         return found
 
-    def topics(self) -> dict[str, TopicAt]:
+    def topics(self) -> Mapping[str, TopicAt | TopicSick]:
         self._reach()
-        return {kind: TopicAt(topic.id, len(topic.records)) for kind, topic in self._cluster.topics.items()}
+        topics = {kind: TopicAt(topic.id, len(topic.records)) for kind, topic in self._cluster.topics.items()}
+        return {**topics, **self._cluster.sick}
 
     def take_over(self) -> None:
         self._reach()
@@ -116,6 +121,9 @@ class FakeLog:
         for record in records:
             send(record)
         cluster.open.append((transaction, touched))
+        refused = {kind for kind in spans if kind in cluster.refuses or kind in cluster.sick}
+        if refused:
+            raise TopicFailed(dict.fromkeys(refused, "not allowed"))
         if fate == "dies-before-progress":
             raise PublicLogUnavailable(fate)
         try:

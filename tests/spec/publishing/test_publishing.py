@@ -8,7 +8,8 @@ import pytest
 
 from consumers.admission import Admitted
 from consumers.dead_letters import Letter, PublicRecord, untold_id
-from consumers.public_log import PublishingStopped, read_progress
+from consumers.follower import Follower
+from consumers.public_log import PublicLogUnavailable, PublishingStopped, TopicSick, read_progress
 from consumers.publisher import Publisher
 from domain.instants import parse_instant
 from infra.journals.memory import MemoryLog
@@ -24,6 +25,16 @@ def expected(history: History, kind: str) -> list[PublicRecord]:
     publisher = Publisher(0, history.log.state, PinnedIds())
     commits = history.log.state.commits()
     return [record for each in commits for record in publisher.records(each, {})[0] if record.kind == kind]
+
+
+def read_back(log: MemoryLog) -> History:
+    """The history that stands in a journal."""
+    history = History()
+    follower = Follower(log.journal(), 0, history.log.state)
+    follower.start()
+    while follower.advance():
+        pass
+    return history
 
 
 def same(cluster: Cluster, history: History) -> None:
@@ -229,27 +240,41 @@ def stopped(log: MemoryLog, cluster: Cluster) -> str:
     return process.publisher.trouble
 
 
+def left_out(log: MemoryLog, cluster: Cluster, history: History, kind: str) -> str:
+    """Why a topic is left out. Nothing is written to it, and the others have all that is new."""
+    before = len(cluster.topics[kind].records)
+    more = a_day(5)
+    copy(more.log, log, first=history.log.state.next_ordinal)
+    process = Process(log, cluster)
+    process.run()
+    assert (process.publisher.state, list(process.publisher.sick)) == ("publishing", [kind])
+    assert len(cluster.topics[kind].records) == before
+    whole = {each: [r.value for r in cluster.read(each)] for each in (EVENTS, *INSTRUCTIONS) if each != kind}
+    assert whole == {each: [r.value for r in expected(read_back(log), each)] for each in whole}
+    return process.publisher.sick[kind].why
+
+
 @pytest.mark.parametrize("kind", [kind for kind in WRITTEN if kind not in (DEAD_LETTERS, "rebills", "credit-memos")])
-def test_an_emptied_topic_stops_it_and_asks(kind: str) -> None:
-    log, cluster, _ = published()
+def test_an_emptied_topic_is_left_out_and_asks_and_the_others_go_on(kind: str) -> None:
+    log, cluster, history = published()
     cluster.topics[kind].records.clear()
-    said = stopped(log, cluster)
+    said = left_out(log, cluster, history, kind)
     assert kind in said and "rescind topics answer" in said
 
 
-def test_a_topic_that_lost_its_last_record_stops_it() -> None:
-    log, cluster, _ = published()
+def test_a_topic_that_lost_its_last_record_is_left_out() -> None:
+    log, cluster, history = published()
     del cluster.topics[EVENTS].records[-2:]
-    assert "ends at offset" in stopped(log, cluster)
+    assert "ends at offset" in left_out(log, cluster, history, EVENTS)
 
 
-def test_a_topic_made_anew_stops_it_also_with_as_many_records() -> None:
-    log, cluster, _ = published()
+def test_a_topic_made_anew_is_left_out_also_with_as_many_records() -> None:
+    log, cluster, history = published()
     cluster.topics[EVENTS].id = "order-events-1"
-    assert "made anew" in stopped(log, cluster)
+    assert "made anew" in left_out(log, cluster, history, EVENTS)
 
 
-def test_a_topic_that_is_emptied_while_it_publishes_stops_it_before_anything_is_seen() -> None:
+def test_a_topic_that_is_emptied_while_it_publishes_is_left_out_before_anything_is_seen() -> None:
     log, cluster, history = new_log(), Cluster(), a_day()
     process = enabled(log, cluster)
     copy(history.log, log)
@@ -257,10 +282,10 @@ def test_a_topic_that_is_emptied_while_it_publishes_stops_it_before_anything_is_
     cluster.topics[EVENTS].records.clear()
     more = a_day(5)
     copy(more.log, log, first=history.log.state.next_ordinal)
-    process.follow()
-    assert not process.publisher.step(500)
-    assert process.publisher.state == "stopped"
+    process.run(500)
+    assert list(process.publisher.sick) == [EVENTS]
     assert cluster.read(EVENTS) == []
+    assert len(cluster.read("refunds")) == 5
 
 
 def test_progress_that_is_gone_stops_it_rather_than_begin_anew() -> None:
@@ -349,6 +374,183 @@ def test_while_the_registry_is_away_nothing_goes_out_and_then_all_of_it() -> Non
     registry.away = False
     process.run(1)
     same(cluster, history)
+
+
+# ---- a topic that cannot be written --------------------------------------------------------------------------------
+
+MISSING = TopicSick("there is no topic", "make it")
+
+
+def steps(process: Process, first: int, count: int) -> int:
+    """Follow and step so often, whether anything moves or not."""
+    process.follow()
+    for now in range(first, first + count):
+        process.publisher.step(now)
+    return first + count
+
+
+@pytest.mark.parametrize("kind", [EVENTS, "refunds", "notifications"])
+@pytest.mark.parametrize("seen_by", ["whoever looks", "whoever writes"])
+def test_a_topic_that_cannot_be_written_holds_up_no_other_and_catches_up_once_it_can(kind: str, seen_by: str) -> None:
+    log, cluster, history = new_log(), Cluster(), a_day(6)
+    process = enabled(log, cluster)
+    copy(History().log, log)
+    first, rest = a_day(2), a_day(6)
+    copy(first.log, log)
+    now = process.run()
+    if seen_by == "whoever looks":
+        cluster.sick[kind] = MISSING
+    else:
+        cluster.refuses.add(kind)
+    copy(rest.log, log, first=first.log.state.next_ordinal)
+    now = steps(process, now, 60)
+    had = len(cluster.read(kind))
+    whole = read_back(log)
+    for each in {EVENTS, *INSTRUCTIONS} - {kind}:
+        assert [r.value for r in cluster.read(each)] == [r.value for r in expected(whole, each)], each
+    assert had < len(expected(whole, kind))
+    assert list(process.publisher.sick) == [kind]
+    assert process.publisher.behind > 0
+    cluster.sick.clear()
+    cluster.refuses.clear()
+    steps(process, now, 200)
+    assert process.publisher.sick == {}
+    same(cluster, whole)
+    assert process.publisher.behind == 0
+    assert history.log.state.next_ordinal
+
+
+def test_the_other_topics_do_not_wait_while_one_catches_up() -> None:
+    log, cluster = new_log(), Cluster()
+    process = enabled(log, cluster)
+    cluster.sick[EVENTS] = MISSING
+    history = a_day(20)
+    copy(history.log, log)
+    now = steps(process, 0, 100)
+    assert cluster.read(EVENTS) == []
+    cluster.sick.clear()
+    late = len(expected(history, EVENTS))
+    more = a_day(22)
+    copy(more.log, log, first=history.log.state.next_ordinal)
+    process.follow()
+    wanted = len(expected(read_back(log), "refunds"))
+    while len(cluster.read("refunds")) < wanted:
+        now += 1
+        process.publisher.step(now)
+    assert len(cluster.read(EVENTS)) < late, "it has caught up before the others went on"
+    process.run(now)
+    same(cluster, read_back(log))
+
+
+def test_a_process_that_comes_while_a_topic_is_left_out_goes_on_where_each_topic_is() -> None:
+    log, cluster, history = new_log(), Cluster(), a_day(8)
+    process = enabled(log, cluster)
+    cluster.refuses.add("refunds")
+    copy(history.log, log)
+    now = steps(process, 0, 50)
+    assert cluster.read("refunds") == []
+    another = Process(log, cluster)
+    now = steps(another, now, 50)
+    same_but = {EVENTS, *INSTRUCTIONS} - {"refunds"}
+    for kind in same_but:
+        assert [r.value for r in cluster.read(kind)] == [r.value for r in expected(history, kind)], kind
+    cluster.refuses.clear()
+    third = Process(log, cluster)
+    third.run(now)
+    same(cluster, history)
+
+
+def test_who_stands_by_leaves_the_publisher_alone_that_only_waits_for_a_topic() -> None:
+    log, cluster, history = new_log(), Cluster(), a_day()
+    old, new = enabled(log, cluster), Process(log, cluster)
+    cluster.sick["refunds"] = MISSING
+    copy(history.log, log)
+    now = steps(new, steps(old, 0, 20), 20)
+    more = a_day(5)
+    copy(more.log, log, first=history.log.state.next_ordinal)
+    now = steps(new, now, 20)
+    now = steps(old, now, 3)
+    assert (old.publisher.state, new.publisher.state) == ("standing by", "publishing")
+    epoch = cluster.epoch
+    steps(old, now, 50)
+    assert (old.publisher.state, cluster.epoch) == ("standing by", epoch)
+    cluster.sick.clear()
+    steps(old, now + 50, 50)
+    same(cluster, read_back(log))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_topics_that_fail_at_random_under_publishers_that_die_have_every_record_once_in_the_end(seed: int) -> None:
+    chance = random.Random(seed)
+    log, cluster, history = new_log(), Cluster(), a_day(8)
+    fates: list[Fate] = ["ok", "ok", "ok", "ok", "refused", "dies-before-progress", "dies-before-commit", "answer-lost"]
+    calm = False
+    enabled(log, cluster)
+    records = [encode_record("test", [each.data]) for each in history.log.state.commits()]
+    append(log, b"rubbish")
+
+    def start() -> Process:
+        return Process(log, cluster, lambda: "ok" if calm else chance.choice(fates))
+
+    processes = [start(), start()]
+    now = 0
+    while records or now < 400:
+        now += 1
+        kind = chance.choice(WRITTEN)
+        match chance.randrange(12):
+            case 0 if records:
+                append(log, *[records.pop(0) for _ in range(min(len(records), chance.randint(1, 5)))])
+            case 1:
+                processes[chance.randrange(2)] = start()
+            case 2:
+                (cluster.refuses.discard if kind in cluster.refuses else cluster.refuses.add)(kind)
+            case 3:
+                if cluster.sick.pop(kind, None) is None:
+                    cluster.sick[kind] = MISSING
+            case _:
+                process = chance.choice(processes)
+                process.follow()
+                process.publisher.step(now)
+    calm = True
+    cluster.sick.clear()
+    cluster.refuses.clear()
+    for later in range(400):
+        for process in processes:
+            process.follow()
+            process.publisher.step(now + later)
+    same(cluster, history)
+    assert letters(cluster) == [(b"journal:0:0", b"rubbish")]
+    progress = read_progress(cluster.read(PUBLISHED)[-1].value)
+    assert {at.offset for at in progress.kinds.values()} == {progress.offset}
+    last = process.state.commit_at(progress.ordinal - 1)
+    assert last is not None
+    assert (progress.commit, progress.position) == (last.hash.hex(), process.state.next_position)
+
+
+def test_an_order_that_is_parked_while_a_topic_is_left_out_goes_out_on_all_of_them_once_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log, cluster, history = new_log(), Cluster(), a_day()
+    process = enabled(log, cluster)
+    cluster.sick[EVENTS] = cluster.sick[DEAD_LETTERS] = MISSING
+    bad = unreadable(history, "PO-1")
+    history.place("PO-LATER")
+    copy(history.log, log)
+    now = steps(process, 0, 60)
+    assert list(process.publisher.parked) == ["acme/PO-1"]
+    assert (cluster.read(EVENTS), letters(cluster)) == ([], [])
+    with pytest.raises(PublicLogUnavailable, match="order-events"):
+        process.publisher.retry()
+    cluster.sick.clear()
+    now = steps(process, now, 100)
+    assert letters(cluster) == [(b"publisher:0:acme/PO-1", bad.data)]
+    of_order = [r for r in cluster.read(EVENTS) if r.key == b"acme/PO-1"]
+    assert [dict(r.headers)["rescind-version"] for r in of_order] == [b"1", b"2", b"3", b"4", b"5", b"6"]
+    assert any(r.key == b"acme/PO-LATER" for r in cluster.read(EVENTS))
+    again = Process(log, cluster)
+    again.run(now)
+    assert list(again.publisher.parked) == ["acme/PO-1"]
+    assert len(letters(cluster)) == 1
 
 
 # ---- dead letters --------------------------------------------------------------------------------------------------

@@ -1,0 +1,139 @@
+"""One public topic cannot be written: the others go on, and it has everything once, in order, after it was mended."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kafka.admin import ACL, ACLFilter, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+
+from infra.cli.main import run
+from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.local import LocalCluster
+from tests.broker.topics import admin
+from tests.integration.publishing.stage import Stage, a_history, soon
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+
+@pytest.fixture
+def stage(kafka: Kafka, tmp_path: Path) -> Stage:
+    return Stage(tmp_path, kafka.servers, kafka.prefix(), 2)
+
+
+def seen(stage: Stage, kind: str) -> int:
+    return sum(map(len, stage.seen(kind).values()))
+
+
+def rescind(stage: Stage, *arguments: str) -> int:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RESCIND_JOURNAL", f"sqlite:///{stage.folder}")
+        patched.setenv("RESCIND_PUBLISH", str(stage.at))
+        return run(list(arguments))
+
+
+def delete(stage: Stage) -> None:
+    """Delete the topic of the events, and wait until it is gone."""
+    name = f"{stage.at.prefix}.order-events"
+    with admin(stage.at.servers) as asking:
+        asking.delete_topics([name])
+        soon(lambda: asking.describe_topics([name])[0]["error_code"] == 3)
+
+
+def add_a_partition(stage: Stage) -> None:
+    with admin(stage.at.servers) as asking:
+        asking.create_partitions({f"{stage.at.prefix}.order-events": stage.partitions + 1})
+
+
+@pytest.mark.parametrize("broken", [delete, add_a_partition])
+@pytest.mark.parametrize("running", ["the publisher runs on", "the publisher is killed again and again"])
+def test_while_the_events_cannot_be_written_refunds_go_on_and_what_the_message_says_mends_it(
+    stage: Stage, broken: Callable[[Stage], None], running: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    history = a_history(stage.partitions, 90)
+    records = list(stage.records(history))
+    third = len(records) // 3
+    with stage:
+        child = stage.child("a")
+        child.ready()
+        for partition, record in records[:third]:
+            stage.append(partition, record)
+        soon(lambda: seen(stage, "refunds") > 0)
+        broken(stage)
+        for partition, record in records[third:]:
+            stage.append(partition, record)
+            if running != "the publisher runs on" and partition == 0 and chance(len(record)):
+                child.kill()
+                child = stage.child("a")
+                child.ready()
+        wanted = {kind: len(found) for (kind, _), found in stage.expected(history).items()}
+        refunds = sum(len(found) for (kind, _), found in stage.expected(history).items() if kind == "refunds")
+        assert wanted["refunds"]
+        soon(lambda: seen(stage, "refunds") == refunds)
+        said = ""
+
+        def asked() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return all(f"(order-events, partition {number})" in said for number in range(stage.partitions))
+
+        soon(asked)
+        assert "`rescind topics create`" in said
+        assert "`rescind topics answer order-events --again`" in said
+        if broken is add_a_partition:
+            assert "delete it" in said
+            delete(stage)
+        assert rescind(stage, "topics", "create") == 0
+        assert rescind(stage, "topics", "answer", "order-events", "--again") == 0
+        if running != "the publisher runs on":
+            for _ in range(3):
+                threading.Event().wait(0.3)
+                child.kill()
+                child = stage.child("a")
+                child.ready()
+        stage.all_seen_once(history)
+
+
+def chance(number: int) -> bool:
+    """Now and then, and in every run at the same records."""
+    return number % 37 == 0
+
+
+def test_while_an_access_rule_forbids_the_events_refunds_go_on_and_events_follow_once_it_is_gone(
+    cluster: Callable[..., LocalCluster], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rules = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    brokers = cluster(1, rules)
+    history = a_history(2, 60)
+    records = list(Stage.records(history))
+    half = len(records) // 2
+    with Stage(tmp_path, brokers.servers, "ruled", 2) as stage:
+        child = stage.child("a")
+        child.ready()
+        for partition, record in records[:half]:
+            stage.append(partition, record)
+        soon(lambda: seen(stage, "refunds") > 0)
+        pattern = ResourcePattern(ResourceType.TOPIC, "ruled.order-events")
+        denied = ACL("User:ANONYMOUS", "*", ACLOperation.WRITE, ACLPermissionType.DENY, pattern)
+        with admin(brokers.servers) as asking:
+            asking.create_acls([denied])
+        for partition, record in records[half:]:
+            stage.append(partition, record)
+        refunds = sum(len(found) for (kind, _), found in stage.expected(history).items() if kind == "refunds")
+        soon(lambda: seen(stage, "refunds") == refunds)
+        said = ""
+
+        def told() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return all(f"(order-events, partition {number})" in said for number in range(2))
+
+        soon(told)
+        assert "TopicAuthorizationFailed" in said
+        assert "(refunds, partition" not in said
+        with admin(brokers.servers) as asking:
+            asking.delete_acls([ACLFilter("User:ANONYMOUS", "*", ACLOperation.WRITE, ACLPermissionType.DENY, pattern)])
+        stage.all_seen_once(history)
