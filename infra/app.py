@@ -14,7 +14,8 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
@@ -40,7 +41,7 @@ from infra.vault.belonging import open_vault_of
 from infra.vault.first import SealedFirst
 from infra.vault.kept import KeptVault
 from infra.vault.sealing import Sealing
-from infra.watching import Watch
+from infra.watching import SILENT, Watch
 
 if TYPE_CHECKING:
     from infra.commands.running import Commanding
@@ -266,12 +267,17 @@ def _wire(
         )
 
     watch = Watch(engine, None if mode.history else where.directory)
+    unflushed: str | None = None
 
     def step() -> bool:
+        nonlocal unflushed
         moved = engine.step(clock())
         watch.look()
-        with suppress(VaultUnavailable):  # who appends is told; here it is only that texts do not wait for an append
+        try:  # who appends gets the error; here it is only that texts do not wait for an append
             vault.flush()
+            unflushed = None
+        except VaultUnavailable as away:
+            unflushed = str(away)
         return moved
 
     def broken() -> None:
@@ -313,6 +319,27 @@ def _wire(
     if commanding is not None:
         closing.callback(commanding.close)
         commanding.start(on_defect)
+    watch.attend("engine", lambda: None, lambda: (loop,))
+    watch.attend("vault", lambda: unflushed)
+    watch.attend("journal", lambda: _silence(journal))
+    for name, part in (
+        ("erasing", erasing),
+        ("views", projecting),
+        ("publishing", publishing),
+        ("notices", notifying),
+        ("commands", commanding),
+    ):
+        if part is not None:
+            watch.attend(name, partial(getattr, part, "trouble"), partial(getattr, part, "loops"))
+    if publishing is not None:
+        watch.attend("public topics", partial(getattr, publishing.fronts, "trouble"))
+    if sharing is not None:
+        attending, asking = sharing.attending, sharing.asking
+        late = lambda: {f"partition {p}": why for p, why in dict(attending.trouble).items()}  # noqa: E731
+        watch.attend("sharing", late, lambda: attending.loops)
+        watch.attend("outcomes", lambda: asking.trouble)
+    closing.callback(watch.stop)
+    watch.start()
     here = where.directory
     return App(
         settings,
@@ -331,6 +358,12 @@ def _wire(
         watch,
         closing,
     )
+
+
+def _silence(journal: Journal) -> str | None:
+    """Why nobody knows what the log holds by now; None while it answers."""
+    silence = journal.silence
+    return None if silence <= SILENT else f"nothing has been heard from the log for {silence:.0f} seconds"
 
 
 def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:

@@ -31,6 +31,7 @@ class Loop:
         self.broken: BaseException | None = None
         """The defect that ended the loop, if one did."""
         self.on_broken: Callable[[], None] = lambda: None
+        self._step_began: float | None = None
         self._asked: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._ended = True
         """Whether nobody steps: not started yet, or over."""
@@ -40,6 +41,12 @@ class Loop:
     def start(self) -> None:
         self._ended = False
         self._thread.start()
+
+    @property
+    def step_lasts(self) -> float:
+        """Seconds since the step that is under way began; 0 between two steps. From any thread."""
+        began = self._step_began
+        return 0.0 if began is None else time.monotonic() - began
 
     def between(self, do: Callable[[], None]) -> None:
         """Have ``do`` done in the loop's thread, between two steps, and wait; what it raises is raised here. Where
@@ -88,8 +95,11 @@ class Loop:
         try:
             while not self._stopping:
                 self._woken.clear()
+                self._step_began = time.monotonic()
                 self._do_asked()
-                if not self._step() and (pause := self._pause()) > 0:
+                moved = self._step()
+                self._step_began = None
+                if not moved and (pause := self._pause()) > 0:
                     self._woken.wait(min(pause, LONGEST_PAUSE))
         except BaseException as defect:
             if self._left:

@@ -154,6 +154,11 @@ class Projecting:
     def rejected(self, rejected: Rejected) -> None:
         """What never became part of the history is in no view."""
 
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What drives it."""
+        return (self.loop,)
+
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     @property
@@ -242,7 +247,6 @@ class Projecting:
 
     def _stand_still(self, why: str) -> None:
         self.trouble = why
-        sys.stderr.write(f"rescind: the views stand still: {why}\n")
         self._stopped = True
         self._tell()
 

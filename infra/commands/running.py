@@ -105,6 +105,11 @@ class Commanding:
             return f"taking commands has ended by a defect: {self._loop.broken!r}"
         return self._doubt
 
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What drives it."""
+        return (self._loop,)
+
     def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
         """Start the thread. Topics that cannot be reached yet are tried again and again."""
         self._loop.on_broken = on_broken

@@ -1,12 +1,12 @@
 """Health: whether the process is alive, and whether it can be given work (DESIGN.md 9)."""
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from consumers.journal import JournalError
+from domain.instants import SECOND, format_instant
 from infra.app import App
 from infra.http import openapi
 from infra.http.answers import json_response
@@ -46,16 +46,11 @@ def router(app: App) -> APIRouter:
                 waits = "; ".join(dict(app.sharing.attending.trouble).values()) or "partitions are being taken up"
                 return unavailable("not-caught-up", waits).response()
         troubled = app.watch.trouble
-        beside: dict[str, Any] = {
-            "erasing": app.erasing,
-            "notices": app.notifying,
-            "views": app.views,
-            "commands": app.commanding,
-        }
-        if app.publishing is not None:
-            beside["public topics"] = app.publishing.fronts
-        troubled |= {name: of.trouble for name, of in beside.items() if of is not None and of.trouble is not None}
-        return json_response({"status": "ready"} | ({"trouble": troubled} if troubled else {}))
+        if not troubled:
+            return json_response({"status": "ready"})
+        now, lasts = app.clock(), app.watch.since
+        since = {name: format_instant(now - int(lasts.get(name, 0.0) * SECOND)) for name in troubled}
+        return json_response({"status": "ready", "trouble": troubled, "since": since})
 
     for path, asked, summary in (("/healthz", healthz, "Alive"), ("/readyz", readyz, "Caught up with the log")):
         routes.add_api_route(

@@ -335,10 +335,14 @@ def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
 
 HEALTH_ANSWERS: Final[dict[int | str, Schema]] = {
     200: {
-        "description": "It is. `trouble` says what beside the log stands still (erasing, notices, views), and why.",
+        "description": "It is. `trouble` says which background loop does not get on, and why; `since` says since when.",
         "content": {
             "application/json": {
-                "schema": _object("Yes.", {"status": STRING, "trouble": {"type": "object"}}, optional=("trouble",))
+                "schema": _object(
+                    "Yes.",
+                    {"status": STRING, "trouble": {"type": "object"}, "since": {"type": "object"}},
+                    optional=("trouble", "since"),
+                )
             }
         },
     },

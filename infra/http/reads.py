@@ -23,13 +23,12 @@ from infra.app import App
 from infra.http.aside import Aside, size_of
 from infra.http.problems import unavailable
 from infra.reading import history
+from infra.watching import SILENT
 
 T = TypeVar("T")
 
 PATIENCE: Final = 2.0
 """Seconds that a read waits for the position in the caller's token."""
-SILENT: Final = 5.0
-"""Seconds without an answer of the log after which reads say how old they are; it is asked about every second."""
 LOOK: Final = 0.002
 """Seconds between two looks at how far the log is followed."""
 

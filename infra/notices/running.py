@@ -76,6 +76,11 @@ class Notifying:
         self._not_before = 0.0
         self._loop = Loop("notifier", self._step, lambda: PAUSE)
 
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What drives it."""
+        return (self._loop,)
+
     def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
         """Start the thread."""
         self._loop.on_broken = on_broken

@@ -71,6 +71,8 @@ class Asking:
         self._vault = vault
         self._who = uuid.uuid4().hex
         self._numbers = itertools.count(1)
+        self.trouble: str | None = None
+        """Why outcomes are not heard at the moment."""
         self._open: dict[bytes, Future[Told]] = {}
         self._producer: Any = None
         self._opening = threading.Lock()
@@ -183,13 +185,16 @@ class Asking:
                 for place, position in positions.items():
                     consumer.seek(place, position)
                 self._ready.set()
+                self.trouble = None
                 while not self._closed.is_set():
                     self._hear(consumer, positions)
             except (OffsetOutOfRangeError, LogTruncationError):
                 positions.clear()  # the topic was made anew: what stood on it is nobody's any more
-            except (KafkaError, OSError):
+            except (KafkaError, OSError) as away:
+                self.trouble = f"{self._at.outcomes} cannot be read: {type(away).__name__}: {away}"
                 self._closed.wait(AGAIN)
             except Exception as defect:  # noqa: BLE001 - nobody else would ever hear an outcome
+                self.trouble = f"a defect in hearing {self._at.outcomes}: {defect!r}"
                 sys.stderr.write(f"rescind: a defect in hearing {self._at.outcomes}, which begins anew: {defect!r}\n")
                 self._closed.wait(AGAIN)
             finally:

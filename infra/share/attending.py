@@ -83,6 +83,11 @@ class Attending:
         self._not_before: dict[int, float] = {}
         self._loop = Loop("attending", lambda: self.step(time.monotonic()), lambda: PAUSE)
 
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What drives it."""
+        return (self._loop,)
+
     def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
         """Start the thread."""
         self._loop.on_broken = on_broken

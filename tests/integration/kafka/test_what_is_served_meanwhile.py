@@ -248,7 +248,14 @@ def test_while_the_broker_is_stopped_readiness_is_503_with_the_reason_and_nothin
 
         soon(away)
         assert "shop" in http.get("/readyz").json()["detail"]
-        paths = ["/healthz", known, f"{known}/history", f"{known}/eligibility", "/v1/acme/orders", "/v1/acme/orders/none"]
+        paths = [
+            "/healthz",
+            known,
+            f"{known}/history",
+            f"{known}/eligibility",
+            "/v1/acme/orders",
+            "/v1/acme/orders/none",
+        ]
         paths += ["/", "/o/acme", f"/o/acme/{known.rpartition('/')[2]}", "/v1/acme/sellers/s-3", "/policies/big-box/1"]
         answered = {path: http.get(path).status_code for path in paths}
         assert all(code < 500 or code == 503 for code in answered.values()), answered

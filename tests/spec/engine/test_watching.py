@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
+
+import pytest
 
 from consumers.engine import Engine
 from infra.importing.holding import held, is_held
+from infra.looping import Loop
 from infra.watching import OVER, Watch
+from tests.integration.kafka.waiting import soon
 
 
 @dataclass
@@ -87,6 +92,72 @@ def test_an_import_that_nobody_is_at_is_told_with_what_to_do(tmp_path: Path) -> 
     engine.imports.found.clear()
     assert after(watch, time, 2 * OVER) == {}
     assert len(said) == 2
+
+
+def beside(watch: Watch, time: Time, seconds: float) -> dict[str, str]:
+    """The parts are looked at every tenth of a second for so long."""
+    for _ in range(round(seconds * 10)):
+        time.now += 0.1
+        watch.look_beside()
+    return watch.trouble
+
+
+def test_each_piece_of_a_part_is_said_when_its_trouble_begins_and_when_it_ends() -> None:
+    watch, said, time = watching(Failing())
+    pieces: dict[str, str] = {}
+    watch.attend("publishing", lambda: pieces)
+    watch.attend("views", lambda: None)
+    assert beside(watch, time, 1) == {}
+    pieces["partition 0"] = "no broker answers"
+    beside(watch, time, 1)
+    pieces["refunds, partition 1"] = "there is no topic"
+    assert beside(watch, time, 3) == {
+        "publishing": "partition 0: no broker answers; refunds, partition 1: there is no topic"
+    }
+    assert 3.8 <= watch.since["publishing"] <= 4.1
+    assert said == [
+        "rescind: publishing has stopped (partition 0): no broker answers\n",
+        "rescind: publishing has stopped (refunds, partition 1): there is no topic\n",
+    ]
+    del pieces["partition 0"]
+    assert "partition 0" not in watch.trouble["publishing"], "what is over is over at once"
+    beside(watch, time, 2 * OVER)
+    assert said[2:] == ["rescind: publishing goes on (partition 0)\n"]
+
+
+def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("infra.watching.HANGS", 0.05)
+    watch, said, _ = watching(Failing())
+    go_on, breaks = Event(), Event()
+
+    def step() -> bool:
+        if breaks.is_set():
+            raise ZeroDivisionError
+        go_on.wait(60)
+        return False
+
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    loop = Loop("views", step, lambda: 0.01)
+    watch.attend("views", lambda: None, lambda: (loop,))
+    loop.start()
+    soon(lambda: "has not come back" in watch.trouble.get("views", ""))
+    watch.look_beside()
+    assert said[0].startswith("rescind: the views stand still (its loop): a step that began ")
+    go_on.set()
+    soon(lambda: watch.trouble == {})
+    breaks.set()
+    soon(lambda: "ZeroDivisionError" in watch.trouble.get("views", ""))
+    assert loop.stop()
+    assert "has ended by a defect" in capsys.readouterr().err
+
+
+def test_nothing_is_said_of_parts_that_are_being_closed() -> None:
+    watch, said, time = watching(Failing())
+    watch.attend("views", lambda: "closed")
+    watch.stop()
+    assert (beside(watch, time, 1), said) == ({}, [])
 
 
 def test_two_imports_hold_the_store_beside_each_other(tmp_path: Path) -> None:
