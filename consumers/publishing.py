@@ -231,6 +231,11 @@ class PartitionPublisher:
             at = KindAt(*topic, self._enabled_at, self._enabled_at)
         else:
             at = KindAt(*topic, before.offset, before.begins)
+        if before is not None and at.offset < before.offset and kind in INSTRUCTIONS:
+            raise PublishingStopped(
+                f"{topic_name(self.prefix, kind)}, partition {self.partition}, has what was instructed before offset "
+                f"{before.offset}: from {at.offset} on it would be said twice"
+            )
         progress.kinds[kind] = at
         if at.offset < progress.offset:  # from the start: each topic knows what it has
             progress.offset = progress.position = progress.ordinal = 0
@@ -356,7 +361,8 @@ class PartitionPublisher:
                 if now.end and kind in (EVENTS, *INSTRUCTIONS):
                     raise PublishingStopped(
                         f"{name} holds records, but nothing says how far was published: bring the topic "
-                        f"{topic_name(self.prefix, PUBLISHED)} back, or publish under another prefix"
+                        f"{topic_name(self.prefix, PUBLISHED)} back, or publish under another prefix, which asks where "
+                        "instructions go on"
                     )
                 first = 0 if kind == EVENTS else (begins or {}).get(kind, self._enabled_at)
                 progress.kinds[kind] = KindAt(now.id, now.end, first, first)

@@ -235,7 +235,7 @@ def _wire(
         from infra.publishing.running import open_publishing
 
         letters = (lambda: None if projecting is None else projecting.views.dead_letters()) if views else None
-        publishing = open_publishing(settings, journal, slot.path, engine.followers, letters)
+        publishing = open_publishing(settings, journal, slot.path, engine.followers, letters, directory=directory)
         closing.callback(publishing.close)
         engine.tell(publishing)
 

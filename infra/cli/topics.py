@@ -11,12 +11,14 @@ import click
 from infra.cli.exits import EXIT_NO, No, Wrong
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
-from schemas.public.topics import WRITTEN
+from schemas.public.topics import INSTRUCTIONS, WRITTEN
 
 if TYPE_CHECKING:
     from infra.kafka.topics import Topics
     from infra.settings import Settings
 
+_ALL = "instructions"
+"""Stands for every kind that instructs."""
 _MARK = {"ok": "ok", "note": "note", "wrong": "WRONG"}
 
 
@@ -72,25 +74,36 @@ def check(settings: "Settings", as_json: bool) -> int:
 
 
 @topics.command()
-@click.argument("kind", type=click.Choice(WRITTEN))
+@click.argument("kind", type=click.Choice((*WRITTEN, _ALL)))
 @click.option("--again", "how", flag_value="again", help="What was on it goes out again, from the journal's start.")
-@click.option("--onwards", "how", flag_value="onwards", help="What was on it is left out; publishing goes on.")
+@click.option("--onwards", "how", flag_value="onwards", help="It goes on with what it does not have yet.")
+@click.option(
+    "--from",
+    "places",
+    metavar="PLACE",
+    multiple=True,
+    help="It goes on where another PREFIX (or kafka://HOST:PORT/PREFIX) ended, or at PARTITION:OFFSET of the journal.",
+)
 @stored
-def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | None) -> None:
-    """Answer what publishing asked when a public topic had lost records or was made anew: `--again` or `--onwards`.
+def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | None, places: tuple[str, ...]) -> None:
+    """Answer what publishing asked about a public topic: `--again`, `--onwards` or `--from PLACE`.
 
-    It stands for every partition. Whoever publishes is interrupted; a process that has stopped is to be started again.
+    It stands for every partition (`--from PARTITION:OFFSET`, which may be repeated: for that one), and KIND may be
+    `instructions`, for all that instruct. Whoever publishes is interrupted for a moment; a process that has stopped is
+    to be started again.
     """
     from consumers.public_log import PublishingStopped
-    from infra.publishing.answering import answer_all
+    from infra.publishing.answering import answer_all, begin_at
 
-    if how is None:
-        raise Wrong("say what is to become of what was on it: --again or --onwards")
+    if (how is None) == (not places):
+        raise Wrong("say one thing about what was on it: --again, --onwards or --from PLACE")
+    kinds = INSTRUCTIONS if kind == _ALL else (kind,)
     try:
-        partitions = answer_all(settings, kind, how)
+        partitions = answer_all(settings, kinds, how) if how is not None else begin_at(settings, kinds, places)
     except PublishingStopped as wrong:
         raise No(str(wrong)) from None
-    echo(f"{kind}: {'goes out again' if how == 'again' else 'goes on'}, {partitions} partitions")
+    goes = "goes out again" if how == "again" else "goes on" if how else f"goes on from {', '.join(places)}"
+    echo(f"{kind}: {goes}, {partitions} partition{'' if partitions == 1 else 's'}")
 
 
 @contextmanager

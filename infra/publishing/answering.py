@@ -1,14 +1,19 @@
 """What an operator says to a publisher that has stopped and asks, while no engine needs to run."""
 
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import Literal
+from typing import Final, Literal
 
 from consumers.journal import Journal, JournalUnavailable
 from consumers.public_log import Fenced, PublicLogUnavailable
 from consumers.publishing import PartitionPublisher
 from infra.cli.exits import Wrong
+from infra.kafka.address import KafkaAt, kafka_at
 from infra.local_state import memory_local_state
+from infra.publishing.earlier import ended
 from infra.publishing.public_log import KafkaPublicLog
+from infra.publishing.reading import Patience
 from infra.publishing.running import schema_ids
 from infra.reading import existing_store
 from infra.settings import Settings
@@ -26,26 +31,85 @@ def partitions_of(settings: Settings) -> int:
         return journal.partitions
 
 
-def answer_all(settings: Settings, kind: str, how: Literal["again", "onwards"]) -> int:
+def answer_all(settings: Settings, kinds: Sequence[str], how: Literal["again", "onwards"]) -> int:
     """Answer for every partition (``PartitionPublisher.answer``); how many there are.
 
     PublishingStopped, JournalError.
     """
+
+    def answer(publisher: PartitionPublisher, kind: str) -> None:
+        publisher.answer(kind, how)
+
+    with closing(open_existing(settings)) as journal:
+        return _answer(settings, journal, kinds, range(journal.partitions), answer)
+
+
+def begin_at(settings: Settings, kinds: Sequence[str], places: Sequence[str]) -> int:
+    """Have these kinds go on from ``places``: another prefix, where that ended, or ``PARTITION:OFFSET`` in the journal;
+    for how many partitions. PublishingStopped, JournalError; Wrong: a place is none.
+    """
+    at = _public_topics(settings)
+    with closing(open_existing(settings)) as journal:
+        starts: dict[int, Mapping[str, int]] = {}
+        for place in places:
+            if found := _OFFSET.fullmatch(place):
+                partition = int(found[1])
+                if partition >= journal.partitions:
+                    raise Wrong(f"--from {place}: the journal has the partitions 0 to {journal.partitions - 1}")
+                starts[partition] = dict.fromkeys(kinds, int(found[2]))
+                continue
+            old = _prefix(place, at)
+            for partition in range(journal.partitions):
+                try:
+                    starts[partition] = ended(old, settings.security, journal, partition, Patience())
+                except PublicLogUnavailable as later:
+                    raise JournalUnavailable(f"{old} cannot be asked now: {later}") from later
+
+        def answer(publisher: PartitionPublisher, kind: str) -> None:
+            publisher.begin_at(kind, starts[publisher.partition].get(kind))
+
+        return _answer(settings, journal, kinds, sorted(starts), answer)
+
+
+_OFFSET: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,18})", re.ASCII)
+
+
+def _prefix(place: str, at: KafkaAt) -> KafkaAt:
+    """Another prefix, of this cluster unless it is a URL."""
+    try:
+        old = kafka_at(place.removeprefix("kafka://") if "://" in place else f"{at.servers}/{place}")
+    except ValueError:
+        old = at
+    if old == at:
+        raise Wrong(f"--from {place}: name another prefix, or PARTITION:OFFSET in the journal")
+    return old
+
+
+def _public_topics(settings: Settings) -> KafkaAt:
     at = settings.public_topics_at
     if at is None:
         raise Wrong("nothing is published: say where with the setting publish")
-    with closing(open_existing(settings)) as journal:
-        ids = schema_ids(settings)
-        for partition in range(journal.partitions):
-            log = KafkaPublicLog(at, partition, journal.partitions, settings.security)
-            source = memory_local_state(partition, journal.partitions)
-            publisher = PartitionPublisher(at.prefix, partition, journal, source, log, ids)
-            try:
-                publisher.answer(kind, how)
-            except (Fenced, PublicLogUnavailable) as later:
-                raise JournalUnavailable(
-                    f"partition {partition} of {at} cannot be answered for now: {later}"
-                ) from later
-            finally:
-                publisher.close()
-        return journal.partitions
+    return at
+
+
+def _answer(
+    settings: Settings,
+    journal: Journal,
+    kinds: Sequence[str],
+    partitions: Sequence[int],
+    answer: Callable[[PartitionPublisher, str], None],
+) -> int:
+    at = _public_topics(settings)
+    ids = schema_ids(settings)
+    for partition in partitions:
+        log = KafkaPublicLog(at, partition, journal.partitions, settings.security)
+        source = memory_local_state(partition, journal.partitions)
+        publisher = PartitionPublisher(at.prefix, partition, journal, source, log, ids)
+        try:
+            for kind in kinds:
+                answer(publisher, kind)
+        except (Fenced, PublicLogUnavailable) as later:
+            raise JournalUnavailable(f"partition {partition} of {at} cannot be answered for now: {later}") from later
+        finally:
+            publisher.close()
+    return len(partitions)

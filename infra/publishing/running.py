@@ -29,6 +29,7 @@ from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
 from infra.places import state_file
 from infra.projecting import Shared
+from infra.publishing.earlier import Earlier, remember
 from infra.publishing.fronts import Fronts
 from infra.publishing.public_log import KafkaPublicLog
 from infra.publishing.reading import Patience, read_key, read_published
@@ -76,12 +77,16 @@ class Publishing:
         key_of: KeyOf | None = None,
         limits: Limits | None = None,
         patience: Patience | None = None,
+        directory: Path | None = None,
     ) -> None:
-        """JournalError if the journal does not say where it ends."""
+        """``directory``: the store's, which remembers where it was published. JournalError if the journal does not say
+        where it ends."""
         self.at = at
         self._security = security
         self._journal = journal
         self._patience = patience or Patience()
+        self._directory = directory
+        self._earlier = Earlier(at, security, journal, directory, self._patience)
         self._ids = ids
         self._limits = limits
         self._key_of = key_of
@@ -106,6 +111,7 @@ class Publishing:
             limits=self._limits,
             letters=None if self._letters is None else self._letters_of(partition),
             key_of=self._key_of,
+            begins=partial(self._earlier.begins, partition),
         )
 
     def enable(self) -> None:
@@ -119,6 +125,8 @@ class Publishing:
             for partition in waiting:
                 self._begin(partition)
             if not waiting:
+                if self._directory is not None:
+                    remember(self._directory, self.at)
                 return
         raise PublicLogUnavailable("other processes begin to publish at the same moment, again and again")
 
@@ -308,9 +316,10 @@ def open_publishing(
     letters: ViewLetters | None,
     *,
     limits: Limits | None = None,
+    directory: Path | None = None,
 ) -> Publishing:
     """Publishing as the settings have it, enabled and not yet started. ``slot``: where local state is, which the
-    followers write.
+    followers write. ``directory``: the store's.
 
     JournalError: the topics cannot be reached, or going on would leave something out.
     """
@@ -326,6 +335,7 @@ def open_publishing(
         letters=letters,
         key_of=keys_of(settings),
         limits=limits,
+        directory=directory,
     )
     try:
         publishing.enable()

@@ -1,0 +1,133 @@
+"""A journal that was published under one prefix and goes on under another: no instruction is on neither, none on both."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from consumers.journal import JournalError
+from infra.app import open_app
+from infra.cli.main import run
+from infra.publishing.earlier import FILE
+from infra.publishing.topics import PublicTopics
+from infra.settings import load_settings
+from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.topics import admin
+from tests.integration.publishing.stage import soon
+from tests.integration.publishing.test_an_engine_that_publishes import Shop
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+
+Under = Callable[[str], Shop]
+
+
+@pytest.fixture
+def under(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Under:
+    """The same journal, published under another prefix each time, whose topics are made."""
+    first = kafka.prefix()
+    monkeypatch.setenv("RESCIND_JOURNAL", f"sqlite:///{tmp_path}/journal?partitions=2")
+
+    def shop(name: str) -> Shop:
+        prefix = f"{first}{name}"
+        monkeypatch.setenv("RESCIND_PUBLISH", f"kafka://{kafka.servers}/{prefix}")
+        settings = load_settings()
+        at = settings.public_topics_at
+        assert at is not None
+        topics = PublicTopics(at, settings.security)
+        topics.create(2)
+        topics.close()
+        made = Shop(settings, kafka.servers, prefix)
+        made._said = 1000 * len(name) + ord(name[-1])
+        return made
+
+    return shop
+
+
+def published(shop: Shop, order: str) -> None:
+    with shop.open() as app:
+        shop.order(app, order)
+        soon(lambda: order in "".join(shop.keys("refunds")))
+        publishing = app.publishing
+        assert publishing is not None
+        soon(lambda: publishing.behind == 0)
+
+
+def unpublished(shop: Shop, *orders: str) -> None:
+    """Decided while nothing is published."""
+    with open_app(shop.settings) as app:
+        for order in orders:
+            shop.order(app, order)
+
+
+def test_a_new_prefix_begins_its_instructions_where_the_old_one_ended(under: Under) -> None:
+    old = under("a")
+    published(old, "PO-1")
+    unpublished(old, "PO-2", "PO-3")
+    new = under("b")
+    with new.open() as app:
+        new.order(app, "PO-4")
+        soon(lambda: len(new.keys("refunds")) == 3)
+        publishing = app.publishing
+        assert publishing is not None
+        soon(lambda: publishing.behind == 0)
+    assert old.keys("refunds") == ["acme/PO-1"]
+    assert new.keys("refunds") == new.keys("restock") == ["acme/PO-2", "acme/PO-3", "acme/PO-4"]
+    assert len(new.seen("order-events")) == 20, "events begin at the journal's start"
+    third = under("c")
+    published(third, "PO-5")
+    assert third.keys("refunds") == ["acme/PO-5"]
+
+
+def test_where_nothing_says_where_the_old_one_ended_the_new_one_asks_and_the_answers_do_what_they_say(
+    under: Under, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = under("a")
+    published(old, "PO-1")
+    ends = {}
+    with open_app(old.settings) as app:
+        ends = {partition: app.journal.end(partition) for partition in range(2)}
+    unpublished(old, "PO-2")
+    with admin(old.servers) as asking:
+        asking.delete_topics([f"{old.prefix}.published"])
+        soon(lambda: asking.describe_topics([f"{old.prefix}.published"])[0]["error_code"] == 3)
+    new = under("b")
+    with pytest.raises(JournalError, match="was published to .*a before") as asked:
+        new.open()
+    assert "`rescind topics answer instructions --from PARTITION:OFFSET`" in str(asked.value)
+    assert run(["topics", "answer", "instructions"]) == 2
+    assert run(["topics", "answer", "instructions", "--onwards", "--from", "0:0"]) == 2
+    assert run(["topics", "answer", "instructions", "--from", "2:0"]) == 2
+    assert run(["topics", "answer", "instructions", "--from", old.prefix]) == 1
+    assert run(["topics", "answer", "instructions", "--from", f"0:{ends[0] + 1000}"]) == 1
+    assert "ends at offset" in capsys.readouterr().err
+    places = [f"--from={partition}:{end}" for partition, end in ends.items()]
+    assert run(["topics", "answer", "instructions", *places]) == 0
+    published(new, "PO-3")
+    assert new.keys("refunds") == ["acme/PO-2", "acme/PO-3"]
+    assert len(new.seen("order-events")) == 15
+    assert run(["topics", "answer", "refunds", "--from", "0:0", "--from", "1:0"]) == 1
+    assert "said twice" in capsys.readouterr().err
+    published(new, "PO-4")
+    assert new.keys("refunds") == ["acme/PO-2", "acme/PO-3", "acme/PO-4"]
+
+
+def test_a_prefix_on_a_cluster_that_is_gone_is_asked_about_and_may_be_left_out(under: Under, tmp_path: Path) -> None:
+    old = under("a")
+    unpublished(old, "PO-1")
+    (tmp_path / "journal" / FILE).write_text("kafka://127.0.0.1:1/elsewhere\n", encoding="utf-8")
+    with pytest.raises(JournalError, match="published to kafka://127.0.0.1:1/elsewhere before"):
+        old.open()
+    assert run(["topics", "answer", "instructions", "--onwards"]) == 0
+    published(old, "PO-2")
+    assert old.keys("refunds") == ["acme/PO-2"]
+
+
+def test_one_kind_can_be_told_to_go_on_where_it_ended_under_another_prefix(under: Under) -> None:
+    old = under("a")
+    published(old, "PO-1")
+    unpublished(old, "PO-2")
+    new = under("b")
+    assert run(["topics", "answer", "refunds", "--from", old.prefix]) == 0
+    published(new, "PO-3")
+    assert new.keys("refunds") == new.keys("restock") == ["acme/PO-2", "acme/PO-3"]
+    assert run(["topics", "answer", "order-events", "--from", old.prefix]) == 0
