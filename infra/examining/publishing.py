@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 from consumers.journal import Journal, JournalError
-from consumers.public_log import PublicLogUnavailable, PublishingStopped
+from consumers.public_log import Progress, PublicLogUnavailable, PublishingStopped
 from consumers.publishing import PartitionPublisher
 from infra.examining.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError
@@ -12,7 +13,7 @@ from infra.settings import Settings, SettingsError
 _REACH = "look whether the brokers run and can be reached from here"
 
 
-def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding]:
+def look_at_publishing(settings: Settings, directory: Path, journal: Journal) -> Iterator[Finding]:
     """Nothing is fenced or changed: whoever publishes goes on."""
     try:
         at = settings.public_topics_at
@@ -21,6 +22,7 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
         return
     if at is None:
         return
+    from infra.examining.instructions import look_at_instructions
     from infra.local_state import memory_local_state
     from infra.publishing.public_log import KafkaPublicLog
     from infra.publishing.topics import PublicTopics
@@ -36,6 +38,7 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
     yield from map(of_topic, found)
     behind = parked = 0
     sick: dict[str, str] = {}
+    far: dict[int, Progress] = {}
     for partition in range(journal.partitions):
         log = KafkaPublicLog(at, partition, journal.partitions, settings.security)
         source = memory_local_state(partition, journal.partitions)
@@ -49,6 +52,7 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
         except PublicLogUnavailable as wrong:
             yield Finding("publishing", "wrong", str(wrong), _REACH)
             return
+        far[partition] = progress
         sick |= {kind: each.why for kind, each in publisher.sick.items()}
         behind += max(0, journal.end(partition) - progress.offset)
         parked += len(publisher.parked)
@@ -63,3 +67,4 @@ def look_at_publishing(settings: Settings, journal: Journal) -> Iterator[Finding
         yield Finding("publishing", "note", f"{behind:,} records behind the journal; `rescind serve` publishes them")
     else:
         yield Finding("publishing", "ok", "at the journal's end")
+    yield from look_at_instructions(settings, at, directory, journal, far)

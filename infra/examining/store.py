@@ -56,7 +56,7 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
             yield from look_at_journal(journal, progress)
             yield from look_at_local_state(directory, journal, deep=deep)
             yield look_at_views(settings, directory, journal)
-            yield from look_at_publishing(settings, journal)
+            yield from look_at_publishing(settings, directory, journal)
             yield from look_at_commands(settings, journal)
             yield look_at_vault(settings, directory, journal, deep=deep)
     except JournalError as wrong:
