@@ -22,27 +22,29 @@ from infra.publishing.reading import Patience, opened_consumer, unavailable
 from schemas.public.topics import EVENTS, PUBLISHED, topic_name
 
 FILE: Final = "published-to"
-"""In the store's directory: the prefixes that the journal was published under, one URL a line."""
+"""In the store's directory: the prefixes that the journal was published under, one a line: the journal's identity and
+the URL."""
 _SCHEME: Final = "kafka://"
 
 Prefixes = Mapping[str, Mapping[int, Progress]]
 """Prefix → partition → how far it is published."""
 
 
-def remember(directory: Path, at: KafkaAt) -> None:
-    """Note that the journal is published there."""
-    if at not in remembered(directory):
+def remember(directory: Path, journal: str, at: KafkaAt) -> None:
+    """Note that the journal with this identity is published there."""
+    if at not in remembered(directory, journal):
         with (directory / FILE).open("a", encoding="utf-8") as file:
-            file.write(f"{at}\n")
+            file.write(f"{journal} {at}\n")
 
 
-def remembered(directory: Path) -> list[KafkaAt]:
+def remembered(directory: Path, journal: str) -> list[KafkaAt]:
     """Where the journal was published, as far as this directory knows."""
     try:
         lines = (directory / FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    return [kafka_at(line.removeprefix(_SCHEME)) for line in lines if line.startswith(_SCHEME)]
+    places = [place for identity, _, place in (line.partition(" ") for line in lines) if identity == journal]
+    return [kafka_at(place.removeprefix(_SCHEME)) for place in places]
 
 
 def other_prefixes(at: KafkaAt, security: Security, journal: Journal, patience: Patience | None = None) -> Prefixes:
@@ -110,7 +112,7 @@ class Earlier:
 
     def _older(self) -> list[KafkaAt]:
         here = [KafkaAt(self._at.servers, prefix) for prefix in self._there()]
-        known = [] if self._directory is None else remembered(self._directory)
+        known = [] if self._directory is None else remembered(self._directory, self._journal.identity)
         return here + [place for place in known if place != self._at and place not in here]
 
     def _there(self) -> list[str]:

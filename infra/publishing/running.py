@@ -126,7 +126,7 @@ class Publishing:
                 self._begin(partition)
             if not waiting:
                 if self._directory is not None:
-                    remember(self._directory, self.at)
+                    remember(self._directory, self._journal.identity, self.at)
                 return
         raise PublicLogUnavailable("other processes begin to publish at the same moment, again and again")
 

@@ -32,9 +32,9 @@ def rescind(stage: Stage, *arguments: str) -> int:
         return run(list(arguments))
 
 
-def delete(stage: Stage) -> None:
-    """Delete the topic of the events, and wait until it is gone."""
-    name = f"{stage.at.prefix}.order-events"
+def delete(stage: Stage, kind: str = "order-events") -> None:
+    """Delete a topic, and wait until it is gone."""
+    name = f"{stage.at.prefix}.{kind}"
     with admin(stage.at.servers) as asking:
         asking.delete_topics([name])
         soon(lambda: asking.describe_topics([name])[0]["error_code"] == 3)
@@ -96,6 +96,53 @@ def test_while_the_events_cannot_be_written_refunds_go_on_and_what_the_message_s
                 child = stage.child("a")
                 child.ready()
         stage.all_seen_once(history)
+
+
+def test_a_topic_of_instructions_that_was_made_anew_goes_on_with_what_the_old_one_did_not_have(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    history = a_history(stage.partitions, 60)
+    records = list(stage.records(history))
+    half = len(records) // 2
+    name = f"{stage.at.prefix}.refunds"
+    with stage:
+        child = stage.child("a")
+        child.ready()
+        for partition, record in records[:half]:
+            stage.append(partition, record)
+        soon(lambda: seen(stage, "refunds") > 0)
+        child.kill()
+        with admin(stage.at.servers) as asking:
+            asking.create_partitions({name: stage.partitions + 1})
+        child = stage.child("a")
+        child.ready()
+        for partition, record in records[half:]:
+            stage.append(partition, record)
+        events = sum(len(found) for (kind, _), found in stage.expected(history).items() if kind == "order-events")
+        soon(lambda: seen(stage, "order-events") == events)
+        said = ""
+
+        def asked() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return all(f"(refunds, partition {number})" in said for number in range(stage.partitions))
+
+        soon(asked)
+        assert "delete it once its readers have read it to its end" in said
+        assert "`rescind topics answer refunds --onwards`" in said
+        assert "--again" not in said
+        old = stage.seen("refunds")
+        delete(stage, "refunds")
+        assert rescind(stage, "topics", "create") == 0
+        assert rescind(stage, "topics", "answer", "refunds", "--onwards") == 0
+        wanted = {p: [r.value for r in stage.expected(history)["refunds", p]] for p in range(stage.partitions)}
+
+        def all_of_them() -> bool:
+            new = stage.seen("refunds")
+            return {p: [r.value for r in (*old[p], *new[p])] for p in wanted} == wanted
+
+        soon(all_of_them)
+        assert all(old[partition] and len(old[partition]) < len(wanted[partition]) for partition in wanted)
 
 
 def chance(number: int) -> bool:

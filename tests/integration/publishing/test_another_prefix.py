@@ -117,8 +117,11 @@ def test_where_nothing_says_where_the_old_one_ended_the_new_one_asks_and_the_ans
 
 def test_a_prefix_on_a_cluster_that_is_gone_is_asked_about_and_may_be_left_out(under: Under, tmp_path: Path) -> None:
     old = under("a")
-    unpublished(old, "PO-1")
-    (tmp_path / "journal" / FILE).write_text("kafka://127.0.0.1:1/elsewhere\n", encoding="utf-8")
+    with open_app(old.settings) as app:
+        old.order(app, "PO-1")
+        identity = app.journal.identity
+    places = f"another-journal kafka://127.0.0.1:1/never-asked\n{identity} kafka://127.0.0.1:1/elsewhere\n"
+    (tmp_path / "journal" / FILE).write_text(places, encoding="utf-8")
     with pytest.raises(JournalError, match=r"published to kafka://127\.0\.0\.1:1/elsewhere before"):
         old.open()
     assert run(["topics", "answer", "instructions", "--onwards"]) == 0
