@@ -355,7 +355,7 @@ class PartitionPublisher:
             if isinstance(now, TopicSick):
                 if known is None:
                     raise PublishingStopped(f"{now.why}: {now.do}") if now.do else PublicLogUnavailable(now.why)
-                why = f"{now.why}: {now.do}, and {_answer(kind)}" if now.do else now.why
+                why = f"{now.why}: {now.do}, and {what_to_answer(kind)}" if now.do else now.why
                 self.sick[kind] = Sick(why, bool(now.do))
             elif known is None:
                 if now.end and kind in (EVENTS, *INSTRUCTIONS):
@@ -369,10 +369,10 @@ class PartitionPublisher:
                 enabled.append(kind)
             elif now.end < known.end:
                 why = f"{name} ends at offset {now.end}, it had {known.end} and more"
-                self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {_answer(kind)}", True)
+                self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {what_to_answer(kind)}", True)
             elif now.id != known.id:
                 why = f"{name} was made anew (topic {now.id}, it was {known.id})"
-                self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {_answer(kind)}", True)
+                self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {what_to_answer(kind)}", True)
             elif (before := failed.get(kind)) is not None and not before.asks:
                 if before.not_before > self._now:
                     self.sick[kind] = before
@@ -687,7 +687,7 @@ class _Batch:
     parked: list[ParkedAt] = field(default_factory=list)
 
 
-def _answer(kind: str) -> str:
+def what_to_answer(kind: str) -> str:
     """What an operator says about a topic that is not what it was."""
     onwards = "it goes on with what it does not have yet"
     if kind in INSTRUCTIONS:

@@ -247,6 +247,7 @@ class Projecting:
 
     def _stand_still(self, why: str) -> None:
         self.trouble = why
+        sys.stderr.write(f"rescind: the views stand still: {why}\n")
         self._stopped = True
         self._tell()
 

@@ -5,11 +5,12 @@ looked at between two of its steps. The other loops are looked at from a thread 
 hangs is seen whatever else hangs. Nothing is decided here.
 """
 
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +38,8 @@ class _Trouble:
     said: str
     since: float
     seen: float
-    told: bool = False
+    causes: set[str] = field(default_factory=set)
+    """What was said of it, without the numbers; empty while it has not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Watch:
     @property
     def trouble(self) -> dict[str, str]:
         """What does not work for now, and why. From any thread."""
-        found = {name: each.said for name, each in list(self._troubles.items()) if each.told}
+        found = {name: each.said for name, each in list(self._troubles.items()) if each.causes}
         for part in tuple(self._parts):
             pieces = part.troubles()
             if pieces:
@@ -120,7 +122,7 @@ class Watch:
         """For how many seconds each trouble has lasted. From any thread."""
         self.look_beside()
         now = self._clock()
-        began = {name: each.since for name, each in list(self._troubles.items()) if each.told}
+        began = {name: each.since for name, each in list(self._troubles.items()) if each.causes}
         with self._turn:
             for piece, each in self._beside.items():
                 name = piece.partition(", ")[0]
@@ -170,23 +172,24 @@ class Watch:
             if found is None:
                 found = troubles[name] = _Trouble(said, now, now)
             found.said, found.seen = said, now
-            if not found.told and now - found.since >= begins_after:
-                found.told = True
+            if now - found.since >= begins_after and (cause := _NUMBERS.sub("", said)) not in found.causes:
+                found.causes.add(cause)
                 part, _, piece = name.partition(", ")
                 begins = _BEGINS.get(part, f"{part} stands still")
                 self._say(f"rescind: {begins}{f' ({piece})' if piece else ''}: {said}\n")
-        elif found is not None and (not found.told or now - found.seen >= OVER):
+        elif found is not None and (not found.causes or now - found.seen >= OVER):
             del troubles[name]
-            if found.told:
+            if found.causes:
                 part, _, piece = name.partition(", ")
                 self._say(f"rescind: {_ENDS.get(part, f'{part} goes on')}{f' ({piece})' if piece else ''}\n")
 
 
+_NUMBERS: Final = re.compile(r"[0-9]+", re.ASCII)
 _BEGINS: Final = {
     "writing": "nothing can be written",
     "following": "the log is not followed",
     "imports": "live writes wait",
-    "views": "the views stand still",
+    "views": "the views do not follow",
     "publishing": "publishing has stopped",
     "notices": "nobody is notified",
     "erasing": "no key is destroyed",

@@ -124,13 +124,12 @@ class Topics:
         findings: list[Finding] = []
         for name, topic in self._described().items():
             if topic is None:
-                make = "rescind topics create, if there never was one; else bring it back"
-                make += hidden(name, self._security)
-                findings.append(Finding(name, "topic", "there", "missing", "wrong", make))
+                do = self._when_missing(name) + hidden(name, self._security)
+                findings.append(Finding(name, "topic", "there", "missing", "wrong", do))
                 continue
             count = len(topic["partitions"])
             want = self._wanted_partitions(name, partitions or count)
-            findings.append(_compared(name, "partitions", str(want), str(count), "use the journal as it was made"))
+            findings.append(_compared(name, "partitions", str(want), str(count), self._when_other_partitions(name)))
             findings += self._replicas(name, topic)
             findings += self._settings(name, min(len(part["replica_nodes"]) for part in topic["partitions"]))
             if name in self.complete:
@@ -155,6 +154,14 @@ class Topics:
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
         """Every setting of a topic that has so many replicas."""
         return wanted_settings(replicas)
+
+    def _when_missing(self, name: str) -> str:
+        """What to do where this topic is not there."""
+        return "`rescind topics create`, if there never was one; else bring it back"
+
+    def _when_other_partitions(self, name: str) -> str:
+        """What to do where it has another number of partitions than it must have."""
+        return "leave ?partitions out of the journal's URL; if somebody changed the topic, bring it back from a copy"
 
     def _may_be_made(self, missing: list[str], names: list[str]) -> None:
         if missing and len(missing) < len(names):
@@ -219,7 +226,9 @@ class Topics:
         for key, value in wanted.items():
             has = str(configs.get(key, {}).get("value"))
             larger = key in _AT_LEAST and has.isdecimal() and int(has) >= int(value)
-            set_it = f"kafka-configs --alter --topic {name} --add-config {key}={value}"
+            set_it = (
+                f"kafka-configs --bootstrap-server {self.at.servers} --alter --topic {name} --add-config {key}={value}"
+            )
             findings.append(_compared(name, key, value, value if larger else has, set_it, shown=has))
         return findings
 

@@ -20,6 +20,7 @@ from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
 from infra.kafka.address import KafkaAt
 from infra.kafka.python import HEARD
 from infra.kafka.refused import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
+from infra.publishing.topics import MAKE_ANEW
 from schemas.public.topics import PUBLISHED, topic_name
 
 
@@ -197,8 +198,7 @@ def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int) 
         return TopicSick(f"the brokers answer {code} when asked for {name}", "")
     count = len(topic["partitions"])
     if count != partitions:
-        anew = "delete it once its readers have read it to its end, make it with `rescind topics create`"
-        return TopicSick(f"the topic {name} has {count} partitions, the journal has {partitions}", anew)
+        return TopicSick(f"the topic {name} has {count} partitions, the journal has {partitions}", MAKE_ANEW)
     here = next(each for each in topic["partitions"] if each["partition_index"] == partition)
     if here["leader_id"] < 0:
         return TopicSick(f"partition {partition} of {name} has no leader: its brokers are away", "")

@@ -3,9 +3,12 @@
 from typing import Final
 
 from consumers.journal import JournalMismatch
+from consumers.publishing import what_to_answer
 from infra.kafka.topics import Topics, wanted_settings
 from schemas.public.topics import DEAD_LETTERS, PUBLISHED, TOPICS, topic_name
 
+MAKE_ANEW: Final = "delete it once its readers have read it to its end, make it with `rescind topics create`"
+"""What to do with a topic whose number of partitions was changed."""
 LETTER_ROOM: Final = 8_192
 """Bytes that a dead letter may be longer than the record that it keeps: its headers."""
 
@@ -37,6 +40,18 @@ class PublicTopics(Topics):
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
         return public_settings(self.at.prefix, name, replicas)
 
+    def _when_missing(self, name: str) -> str:
+        kind = name.removeprefix(f"{self.at.prefix}.")
+        if kind == PUBLISHED:
+            return "bring it back, it says how far was published; or publish under another prefix, which asks"
+        return f"`rescind topics create`; if it was there before, {what_to_answer(kind)}"
+
+    def _when_other_partitions(self, name: str) -> str:
+        kind = name.removeprefix(f"{self.at.prefix}.")
+        if kind == PUBLISHED:
+            return "bring it back from a copy; or publish under another prefix, which asks where instructions go on"
+        return f"{MAKE_ANEW}, and {what_to_answer(kind)}"
+
     def _may_be_made(self, missing: list[str], names: list[str]) -> None:
         """A new kind may come to those that are there. Progress without its topics, or they without it, may not; the
         dead letters may be those of commands (``infra.commands``)."""
@@ -45,5 +60,5 @@ class PublicTopics(Topics):
         if progress in missing and there is not None:
             raise JournalMismatch(
                 f"{progress} is missing, but {there} is there: bring it back, it says how far was published; or "
-                "publish under another prefix"
+                "publish under another prefix, which asks where instructions go on"
             )

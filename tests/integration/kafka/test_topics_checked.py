@@ -1,10 +1,13 @@
 """`rescind topics check`: each way in which a topic can differ from what a journal stands on, on real brokers."""
 
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.broker import jars
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.local import LocalCluster
 from tests.broker.topics import make_topic
@@ -71,7 +74,22 @@ def test_every_setting_that_is_wrong_is_found_alone_with_its_cure(kafka: Kafka, 
     assert set(found) == {(topic, key) for key in WRONG}
     for (_, key), finding in found.items():
         assert finding["found"] == WRONG[key]
-        assert finding["do"] == f"kafka-configs --alter --topic {prefix}.{topic} --add-config {key}={finding['wanted']}"
+        change = f"--alter --topic {prefix}.{topic} --add-config {key}={finding['wanted']}"
+        assert finding["do"] == f"kafka-configs --bootstrap-server {kafka.servers} {change}"
+
+
+@pytest.mark.kafka
+@pytest.mark.xdist_group(GROUP)
+def test_the_command_that_cures_a_setting_does_so_as_it_stands_there(kafka: Kafka, tmp_path: Path) -> None:
+    prefix = kafka.prefix()
+    store = pointed_at(tmp_path, kafka.servers, prefix)
+    make_topic(kafka.servers, f"{prefix}.control", 1)
+    make_topic(kafka.servers, f"{prefix}.journal", 2, retention_ms="86400000")
+    (finding,) = wrong(store).values()
+    name, *arguments = shlex.split(finding["do"])
+    assert name == "kafka-configs"  # the program that this name starts
+    subprocess.run(jars.java("kafka.admin.ConfigCommand", *arguments), check=True, capture_output=True, timeout=120)
+    soon(lambda: store.rescind("topics", "check", check=None).code == 0)
 
 
 @pytest.mark.kafka

@@ -376,6 +376,16 @@ def test_while_the_registry_is_away_nothing_goes_out_and_then_all_of_it() -> Non
     same(cluster, history)
 
 
+def test_the_progress_of_release_0_1_0_is_read_and_written_as_it_was() -> None:
+    released = (
+        b'{"journal":"journal-0","next_offset":4,"next_position":9,"next_ordinal":4,"last_commit":"ab12",'
+        b'"topics":{"order-events":["order-events-0",12,4,0],"refunds":["refunds-0",3,7,2]}}'
+    )
+    progress = read_progress(released)
+    assert (progress.offset, progress.kinds["refunds"].offset, progress.kinds["refunds"].begins) == (4, 7, 2)
+    assert progress.value == released
+
+
 # ---- a topic that cannot be written --------------------------------------------------------------------------------
 
 MISSING = TopicSick("there is no topic", "make it")
