@@ -566,6 +566,7 @@ class PartitionPublisher:
         if DEAD_LETTERS in offsets:
             malformed, behind = self._malformed(at.offset, behind)
         batch = _Batch(at)
+        late = () if until is None else kinds
         size = 0
         full = False
         for admitted in self._commits(at.ordinal, behind, handed=until is None):
@@ -576,7 +577,7 @@ class PartitionPublisher:
                 break
             made = [
                 each
-                for each in self._records(admitted, batch, until)
+                for each in self._records(admitted, batch, late)
                 if admitted.offset >= offsets.get(each.kind, _NEVER)
             ]
             batch.records += made
@@ -591,25 +592,24 @@ class PartitionPublisher:
                 batch.records.append(letter.record)
         return batch
 
-    def _records(self, admitted: Admitted, batch: "_Batch", until: int | None) -> list[PublicRecord]:
-        """What a commit says to others. ``until``: as for ``_gather``; the orders that could not be published are known
-        where other topics have been."""
+    def _records(self, admitted: Admitted, batch: "_Batch", late: Sequence[str]) -> list[PublicRecord]:
+        """What a commit says to others. ``late``: the topics that catch up, if it is for these: other topics have been
+        there, and which orders could not be published is known. TopicFailed if another one cannot."""
         known = {**self.parked, **{each.stream: each for each in batch.parked}} if batch.parked else self.parked
         left_out: dict[str, ParkedAt] = {}
         if known:
             streams = [part.stream for part in admitted.commit.streams if part.stream in known]
             left_out = {each: known[each] for each in streams if known[each].ordinal <= admitted.ordinal}
         made, failed = self._publisher.records(admitted, left_out)
-        if until is None:
+        if not late:
             for each in failed:
                 batch.parked.append(ParkedAt(each.ordinal, admitted.offset, each.letter.error, each.stream))
                 made.append(each.letter.record)
             return made
         if failed:
-            raise PublishingStopped(
-                f"this release cannot publish commit {admitted.ordinal} of partition {self.partition} "
-                f"({failed[0].letter.error}), and the one that wrote the other topics could: install that one"
-            )
+            cannot = f"this release cannot publish commit {admitted.ordinal} of partition {self.partition}"
+            could = "the one that wrote the other topics could: install that one"
+            raise TopicFailed(dict.fromkeys(late, f"{cannot} ({failed[0].letter.error}), and {could}"))
         for stream, since in left_out.items():
             if since.ordinal == admitted.ordinal:  # the letter about it
                 made += [each.letter.record for each in self._publisher.records(admitted, {}, stream)[1]]

@@ -10,7 +10,7 @@ from consumers.admission import Admitted
 from consumers.dead_letters import Letter, PublicRecord, untold_id
 from consumers.follower import Follower
 from consumers.public_log import PublicLogUnavailable, PublishingStopped, TopicSick, read_progress
-from consumers.publisher import Publisher
+from consumers.publisher import Publisher, Unpublishable
 from domain.instants import parse_instant
 from infra.journals.memory import MemoryLog
 from schemas.commit import EventEntry
@@ -561,6 +561,41 @@ def test_an_order_that_is_parked_while_a_topic_is_left_out_goes_out_on_all_of_th
     again.run(now)
     assert list(again.publisher.parked) == ["acme/PO-1"]
     assert len(letters(cluster)) == 1
+
+
+def test_a_release_that_cannot_read_what_a_late_topic_lacks_leaves_that_topic_to_one_that_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log, cluster, history = new_log(), Cluster(), a_day()
+    process = enabled(log, cluster)
+    cluster.sick[EVENTS] = MISSING
+    copy(history.log, log)
+    now = steps(process, 0, 30)
+    cluster.sick.clear()
+    more = a_day(5)
+    copy(more.log, log, first=history.log.state.next_ordinal)
+    whole = read_back(log)
+    with monkeypatch.context() as older:
+
+        def cannot(self, admitted, parked, only=None):
+            made, failed = real(self, admitted, parked, only)
+            return (made, failed) if admitted.ordinal else ([], [Unpublishable("acme/PO-1", 0, letter_of(admitted))])
+
+        real = Publisher.records
+        older.setattr(Publisher, "records", cannot)
+        another = Process(log, cluster)
+        now = steps(another, now, 40)
+        assert "install that one" in another.publisher.sick[EVENTS].why
+        assert (cluster.read(EVENTS), another.publisher.parked) == ([], {})
+        assert len(cluster.read("refunds")) == len(expected(whole, "refunds"))
+    steps(Process(log, cluster), now, 60)
+    same(cluster, whole)
+
+
+def letter_of(admitted: Admitted) -> Letter:
+    return Letter(
+        "publisher:0:acme/PO-1", "publisher", "of a newer release", b"", b"", "journal", 0, 0, 0, "acme/PO-1", 0
+    )
 
 
 # ---- dead letters --------------------------------------------------------------------------------------------------
