@@ -40,8 +40,9 @@ def answer_all(settings: Settings, kinds: Sequence[str], how: Literal["again", "
     def answer(publisher: PartitionPublisher, kind: str) -> None:
         publisher.answer(kind, how)
 
+    at = _public_topics(settings)
     with closing(open_existing(settings)) as journal:
-        return _answer(settings, journal, kinds, range(journal.partitions), answer)
+        return _answer(settings, at, journal, kinds, range(journal.partitions), answer)
 
 
 def begin_at(settings: Settings, kinds: Sequence[str], places: Sequence[str]) -> int:
@@ -68,7 +69,7 @@ def begin_at(settings: Settings, kinds: Sequence[str], places: Sequence[str]) ->
         def answer(publisher: PartitionPublisher, kind: str) -> None:
             publisher.begin_at(kind, starts[publisher.partition].get(kind))
 
-        return _answer(settings, journal, kinds, sorted(starts), answer)
+        return _answer(settings, at, journal, kinds, sorted(starts), answer)
 
 
 _OFFSET: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,18})", re.ASCII)
@@ -94,12 +95,12 @@ def _public_topics(settings: Settings) -> KafkaAt:
 
 def _answer(
     settings: Settings,
+    at: KafkaAt,
     journal: Journal,
     kinds: Sequence[str],
     partitions: Sequence[int],
     answer: Callable[[PartitionPublisher, str], None],
 ) -> int:
-    at = _public_topics(settings)
     ids = schema_ids(settings)
     for partition in partitions:
         log = KafkaPublicLog(at, partition, journal.partitions, settings.security)
