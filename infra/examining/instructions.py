@@ -143,7 +143,8 @@ def _ids_on(name: str, wanted: list[_Due], settings: Settings, at: KafkaAt) -> s
     places = [TopicPartition(name, partition) for partition in sorted(partitions)]
     since = (min(each.recorded_at for each in wanted) - HOUR) // 1_000
     until = time.monotonic() + 60 * patience.ask
-    with unavailable(), opened_consumer(connection(at.servers, settings.security), patience) as consumer:
+    connected = connection(at.servers, settings.security)
+    with unavailable(connected), opened_consumer(connected, patience) as consumer:
         if not partitions <= (consumer.partitions_for_topic(name) or set()):
             return found
         consumer.assign(places)

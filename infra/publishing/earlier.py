@@ -51,7 +51,7 @@ def other_prefixes(at: KafkaAt, security: Security, journal: Journal, patience: 
     """The other prefixes of this cluster that have published this journal, and how far. PublicLogUnavailable."""
     patience = patience or Patience()
     connected = connection(at.servers, security)
-    with unavailable():
+    with unavailable(connected):
         names = _progress_topics(connected, topic_name(at.prefix, PUBLISHED), journal.partitions, patience)
         values = _last_values(names, journal.partitions, connected, patience)
     found: dict[str, dict[int, Progress]] = {}

@@ -23,6 +23,7 @@ from consumers.public_log import PublicLogUnavailable, Span, TopicAt, TopicFaile
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
+from infra.kafka.refused import security_of, why
 from infra.publishing.reading import Patience, ProgressReader, read_published, topics_at, unavailable
 from infra.publishing.transactions import Transactions
 from schemas.public.topics import PUBLISHED, WRITTEN, topic_name
@@ -148,7 +149,9 @@ class KafkaPublicLog:
         return spans
 
     def _failed(self, wrong: Mapping[str, Exception]) -> TopicFailed:
-        return TopicFailed({kind: f"{type(each).__name__}: {each}" for kind, each in wrong.items()})
+        security = security_of(self._connection)
+        needs = {kind: f"Write on the topic {topic_name(self._at.prefix, kind)}" for kind in wrong}
+        return TopicFailed({kind: why(each, security, needs[kind]) for kind, each in wrong.items()})
 
     def let_go(self) -> None:
         self._watch_no_more()

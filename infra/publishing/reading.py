@@ -18,6 +18,7 @@ from kafka.errors import (
 
 from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, TopicAt, TopicSick
 from infra.kafka.address import KafkaAt
+from infra.kafka.client import Security
 from infra.kafka.python import HEARD
 from infra.kafka.refused import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
 from infra.publishing.topics import MAKE_ANEW
@@ -176,7 +177,7 @@ def topics_at(
     found: dict[str, TopicAt | TopicSick] = {}
     ids: dict[str, str] = {}
     for kind, name in names.items():
-        sick = _sick(described[name], name, partition, partitions)
+        sick = _sick(described[name], name, partition, partitions, security_of(connection))
         if sick is None:
             ids[kind] = str(described[name]["topic_id"])
         else:
@@ -189,11 +190,13 @@ def topics_at(
     return found
 
 
-def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int) -> TopicSick | None:
+def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int, security: Security) -> TopicSick | None:
     """Why a topic, as the brokers describe it, cannot be written; None if it can."""
     code = topic["error_code"]
     if code == _UNKNOWN_TOPIC:
-        return TopicSick(f"there is no topic {name}", "make it with `rescind topics create`")
+        return TopicSick(f"there is no topic {name}", f"make it with `rescind topics create`{hidden(name, security)}")
+    if code in DENIED:
+        return TopicSick(denied(code, security, f"Describe on the topic {name}"), "")
     if code:
         return TopicSick(f"the brokers answer {code} when asked for {name}", "")
     count = len(topic["partitions"])
