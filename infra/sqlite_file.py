@@ -5,6 +5,8 @@ first close of any handle). The next process that ends then believes to be the l
 still writes to: what was acknowledged is gone.
 """
 
+import contextlib
+import os
 import shutil
 import sqlite3
 import struct
@@ -48,6 +50,26 @@ def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) 
         if code == sqlite3.SQLITE_CORRUPT:  # its first page says that there are more
             return "was cut off"
         raise
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner may read and write, whatever the umask; one that is there stays as it is.
+    The files that SQLite puts beside it get the same mode.
+
+    It is opened only if it is made here: nobody has locks on it then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # SQLite says why, when it opens it
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy the WAL into the file and empty it, as far as that goes at once: other processes may be reading. For who
+    is about to close the connection, which is in no transaction."""
+    execute = sqlite3.Connection.execute  # a connection of ours may give errors another class
+    with contextlib.suppress(sqlite3.Error):
+        execute(connection, "PRAGMA busy_timeout=0")
+        execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def why(error: sqlite3.Error, path: Path | None) -> str:

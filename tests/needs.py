@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-KNOWN = ("browser", "docker", "java", "kafka", "postgresql", "root")
+KNOWN = ("browser", "docker", "java", "kafka", "postgresql", "root", "sqlite3")
 
 
 def _browser() -> str | None:
@@ -52,6 +52,10 @@ def _postgresql() -> str | None:
     return None if postgresql_programs() else "no PostgreSQL server programs (Debian: apt-get install postgresql)"
 
 
+def _sqlite3() -> str | None:
+    return None if shutil.which("sqlite3") else "no sqlite3 on the PATH (Debian: apt-get install sqlite3)"
+
+
 def postgresql_programs() -> str | None:
     """The folder of `initdb` and `postgres`, newest first: Debian keeps them off the PATH."""
     on_path = shutil.which("postgres")
@@ -71,6 +75,7 @@ _MISSING: dict[str, Callable[[], str | None]] = {
     "kafka": _kafka,
     "postgresql": _postgresql,
     "root": _root,
+    "sqlite3": _sqlite3,
 }
 
 

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from domain.instants import Instant, format_instant
 from infra.cli.exits import Unavailable, Wrong
 from infra.cli.whatif_report import Told
+from infra.sqlite_file import make_private
 
 APPLICATION_ID: Final = 0x5253574F
 """In the file's header: kept by a what-if of rescind, layout 2."""
@@ -76,6 +77,7 @@ class Kept:
         Wrong: the file is of another question, or no such file at all; Unavailable: another run has it, too.
         """
         self.path = path
+        make_private(path)
         with ExitStack() as opened:
             lock = opened.enter_context(FileIO(path, "a"))
             try:

@@ -36,7 +36,7 @@ from consumers.journal import (
     front_cut,
 )
 from domain.instants import Instant
-from infra.sqlite_file import Wrong, why, wrong_with
+from infra.sqlite_file import Wrong, checkpoint, make_private, why, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31
 """In the file's header: this is a rescind journal, layout 1."""
@@ -46,6 +46,8 @@ Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
 _TURN: Final = 10.0
 """Seconds to wait for other processes' transactions before an append is refused."""
+_CLOSING: Final = 5.0
+"""Seconds to wait for the writing thread to end."""
 _SHORTEST_LOOK: Final = 0.001
 _LONGEST_LOOK: Final = 0.02
 _CACHE: Final = "PRAGMA cache_size=-8192"
@@ -168,6 +170,24 @@ class SqliteJournal:
             except sqlite3.Error as error:
                 raise self._told(error) from error
 
+    def check_file(self, most: int) -> bool:
+        """Read the whole file, if it has no more than ``most`` bytes: SQLite's own check, each record's checksum, and
+        no gap. Whether it was read. JournalDamaged, JournalUnavailable."""
+        if self.path.stat().st_size > most:
+            return False
+        with self._reading:
+            try:
+                (found,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
+            except sqlite3.Error as error:
+                raise self._told(error) from error
+        if found != "ok":
+            raise self._damaged(str(found))
+        for partition in range(self.partitions):
+            offset, end = 0, self.end(partition)
+            while offset < end:
+                offset = self.read(partition, offset, 10_000)[-1].offset + 1
+        return True
+
     def wait(self, partition: int, offset: int, timeout: float) -> bool:
         until = time.monotonic() + timeout
         pause = _SHORTEST_LOOK
@@ -184,8 +204,12 @@ class SqliteJournal:
             pause = min(pause * 1.5, _LONGEST_LOOK)
 
     def close(self) -> None:
+        """Let go: what waits is written or refused, then the WAL is copied into the file. Waits for that a few seconds
+        at most."""
         self._closed = True
         self._waiting.put(None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_CLOSING)
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -216,7 +240,7 @@ class SqliteJournal:
 
     def _damaged(self, what: str) -> JournalDamaged:
         return JournalDamaged(
-            f"{self.path}: {what}: the file is damaged. Stop every engine, and restore it from a copy"
+            f"{self.path}: {what}: the file is damaged. Stop every engine, copy it aside, and bring it back from a copy"
         )
 
     def _told(self, error: sqlite3.Error) -> JournalError:
@@ -247,6 +271,8 @@ class SqliteJournal:
                     self._write_batch(connection, batch)
         self._refuse_all()
         if connection is not None:
+            if self._appends:
+                checkpoint(connection)
             connection.close()
         with self._reading:
             self._reader.close()
@@ -355,6 +381,7 @@ def _create(path: Path, partitions: int) -> None:
         raise JournalMismatch(f"{partitions} partitions are not in 1..{MAX_PARTITIONS}")
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    make_private(draft)
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

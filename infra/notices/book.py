@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from consumers.notices import BookUnavailable, Letter, Notice, Report, State
 from domain.instants import Instant
-from infra.sqlite_file import why
+from infra.sqlite_file import checkpoint, make_private, why
 
 FORMAT: Final = 1
 BRING_BACK: Final = (
@@ -65,7 +65,7 @@ class SqliteBook:
         self.path = path
         self._lock = threading.Lock()
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path)
         with self._explained():
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_BUSY, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -90,8 +90,8 @@ class SqliteBook:
             [(known,)] = db.execute("SELECT value FROM about WHERE name = 'journal'").fetchall()
             if known != identity:
                 raise AnotherJournals(
-                    f"{self.path} was kept for journal {known}, this one is {identity}: bring that journal back, or "
-                    "move the file away and let everybody be told anew"
+                    f"{self.path} was kept for journal {known}, this one is {identity}: bring that journal back. If "
+                    "this one is meant, name another directory for it. Delete neither before you know which is right"
                 )
             rows = db.execute("SELECT substr(name, 6), value FROM about WHERE name GLOB 'lost *'").fetchall()
             self.lost = {int(partition): int(ordinal) for partition, ordinal in rows}
@@ -261,6 +261,7 @@ class SqliteBook:
     def close(self) -> None:
         """Let go."""
         with self._lock:
+            checkpoint(self._db)
             self._db.close()
 
     # ---- small words -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Final
 
 from consumers.erasures import Erasure
 from consumers.vault import VaultUnavailable
-from infra.sqlite_file import why
+from infra.sqlite_file import checkpoint, why
 from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
 
 BUSY: Final = 5.0
@@ -228,4 +228,5 @@ class SqliteVault(KeptVault):
 
     def _close(self) -> None:
         with self._lock:
+            checkpoint(self._database)
             self._database.close()

@@ -29,6 +29,7 @@ from consumers.views import (
     ViewsUnavailable,
 )
 from domain.instants import Instant, format_instant
+from infra.sqlite_file import checkpoint, make_private
 from infra.views import sql
 from infra.views.kept import KeptViews, Opened, ViewsOfAnotherRelease
 from infra.views.reading import Row
@@ -49,7 +50,7 @@ def open_sqlite_views(path: Path, *, own: bool = False) -> Opened["SqliteViews"]
 
     ViewsError if the file is something else, or of a newer release; ViewsUnavailable if it cannot be opened.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path)
     made_anew = None if path.exists() and path.stat().st_size else "there was no file"
     if made_anew is None:
         try:
@@ -65,6 +66,7 @@ def open_sqlite_views(path: Path, *, own: bool = False) -> Opened["SqliteViews"]
                 made_anew = f"its tables were of version {version}, and this release's are {SCHEMA_VERSION}"
             elif not version:
                 made_anew = "the file was empty"
+    make_private(path)  # it may have been moved aside
     return Opened(SqliteViews(path), made_anew)
 
 
@@ -371,6 +373,8 @@ class SqliteViews(KeptViews):
         """Let go. Questions that are being answered are answered first."""
         self._closed = True
         with self._write_lock:
+            if not self._side:
+                checkpoint(self._db)
             self._db.close()
         while self._readers:
             self._readers.pop().close()

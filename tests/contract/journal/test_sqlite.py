@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -271,13 +272,73 @@ def test_a_hole_and_a_lost_beginning_are_told_apart(topic: SqliteTopic) -> None:
     for n in range(5):
         done(journal.append(0, b"", b"%d" % n))
     with sqlite3.connect(topic.path) as connection:
-        connection.execute("DELETE FROM partition_0 WHERE offset IN (0, 3)")
+        connection.execute("DELETE FROM partition_0 WHERE offset = 3")
+    assert [record.offset for record in journal.read(0, 0, 9)] == [0, 1, 2]
+    for read in (lambda: journal.read(0, 3, 9), lambda: journal.check_file(10**9)):
+        with pytest.raises(JournalDamaged, match="has no record at offset 3, but later ones"):
+            read()
+    with connection:
+        connection.execute("DELETE FROM partition_0 WHERE offset = 0")
     connection.close()
     with pytest.raises(LogLost, match="begins at offset 1"):
         journal.read(0, 0, 9)
-    assert [record.offset for record in journal.read(0, 1, 9)] == [1, 2]
-    with pytest.raises(JournalDamaged, match="has no record at offset 3, but later ones"):
-        journal.read(0, 3, 9)
+
+
+def test_a_record_with_another_checksum_is_found_in_a_file_of_at_most_so_many_bytes(topic: SqliteTopic) -> None:
+    journal = topic.open()
+    done(journal.append(0, b"", b"as written"))
+    assert journal.check_file(10**9)
+    with closing(sqlite3.connect(topic.path)) as connection:
+        connection.execute("UPDATE partition_0 SET value = X'00'")
+        connection.commit()
+    assert not journal.check_file(0), "a larger one is not read"
+    with pytest.raises(JournalDamaged, match="the record at offset 0 of partition 0 has a wrong checksum"):
+        journal.check_file(10**9)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_the_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with closing(open_sqlite_journal(tmp_path / "one.sqlite", 1)) as journal:
+            done(journal.append(0, b"", b"x"))
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"one.sqlite": 0o600, "one.sqlite-wal": 0o600, "one.sqlite-shm": 0o600}
+
+
+def test_a_mode_that_somebody_chose_stays(topic: SqliteTopic) -> None:
+    topic.open().close()
+    topic.path.chmod(0o660)
+    with closing(topic.open()) as journal:
+        done(journal.append(0, b"", b"x"))
+        assert stat.S_IMODE(topic.path.stat().st_mode) == 0o660
+
+
+def test_a_stop_leaves_everything_in_the_file_itself(tmp_path: Path) -> None:
+    path = tmp_path / "one.sqlite"
+    with closing(open_sqlite_journal(path, 1)) as journal:
+        for n in range(50):
+            done(journal.append(0, b"", b"%d" % n))
+    alone = tmp_path / "copied.sqlite"
+    alone.write_bytes(path.read_bytes())
+    with closing(open_sqlite_journal(alone, 1)) as copied:
+        assert [each.value for each in copied.read(0, 0, 99)] == [b"%d" % n for n in range(50)]
+
+
+def test_a_stop_beside_another_process_that_has_the_file_open_does_as_much_and_waits_for_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "one.sqlite"
+    with closing(open_sqlite_journal(path, 1)) as other:
+        with closing(open_sqlite_journal(path, 1)) as journal:
+            for n in range(50):
+                done(journal.append(0, b"", b"%d" % n))
+        assert path.with_name("one.sqlite-wal").stat().st_size == 0
+        with closing(sqlite3.connect(path)) as reading, closing(open_sqlite_journal(path, 1)) as journal:
+            reading.execute("BEGIN")
+            reading.execute("SELECT count(*) FROM partition_0").fetchone()
+            done(journal.append(0, b"", b"later"))
+        assert len(other.read(0, 0, 99)) == 51
 
 
 def test_a_file_that_was_replaced_while_in_use_takes_no_more_appends(topic: SqliteTopic) -> None:
