@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Final
+from typing import Final, NamedTuple
 
 from consumers.news import decoded
-from domain.events import Sealed
+from consumers.vault import file_reference
+from domain.events import EvidenceAdded, Sealed
 from schemas.commit import decode_commit
 from schemas.names import CURRENT
 from schemas.record import decode_record
@@ -17,9 +18,21 @@ POINTING: Final = {
 """Of each event, by its stored name, the fields that may have a text."""
 
 
+class Committed(NamedTuple):
+    """A file of evidence: where the vault keeps it, if anybody gave it, and the hash that the event has of it."""
+
+    reference: str
+    sha256: bytes
+
+
 def pointed_to(value: bytes) -> Iterator[str]:
     """The vault's references in a journal record's bytes, in their order. What cannot be read points to nothing: the
     log takes what anyone appends."""
+    return (each.reference for each in committed_to(value) if isinstance(each, Sealed))
+
+
+def committed_to(value: bytes) -> Iterator[Sealed | Committed]:
+    """Every text and file that a journal record's events commit to, in their order."""
     try:
         record = decode_record(value)
     except Malformed:
@@ -35,4 +48,8 @@ def pointed_to(value: bytes) -> Iterator[str]:
                 for field in POINTING[entry.name] if event is not None else ():
                     sealed = getattr(event, field, None)
                     if isinstance(sealed, Sealed) and sealed.reference:
-                        yield sealed.reference
+                        yield sealed
+                if isinstance(event, EvidenceAdded):
+                    marketplace, _, order_id = part.stream.partition("/")
+                    reference = file_reference(marketplace, order_id, event.evidence_id, event.sha256)
+                    yield Committed(reference, event.sha256)

@@ -21,9 +21,17 @@ from infra.settings import Settings, ViewsAt
 from projections.tables import SCHEMA_VERSION
 
 _ANEW: Final = "make them anew with `rescind replay`"
+_ANOTHER: Final = (
+    "if they are another journal's, name others with --views. If not, the journal was changed: stop every engine, copy "
+    "journal and views aside, and compare the journal with a backup. Rebuild nothing before you know which one is right"
+)
 _OLDER_COPY: Final = (
     "it is an older copy or was damaged: bring back a newer one. If there is none: `rescind serve --texts-lost`, once. "
     "Addresses are said again with `rescind contacts set`"
+)
+_COMMITTED: Final = (
+    "stop every engine, and copy vault and journal aside. The finding about the history says whether the log was "
+    "changed; if it was not, bring the vault back from a copy"
 )
 
 
@@ -83,10 +91,14 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
                 behind += max(0, state.next_ordinal - ordinal)
                 if ordinal > state.next_ordinal:
                     said = f"they have {ordinal - state.next_ordinal} commits that local state 0 does not have"
-                    return Finding("views", "note", said, f"look again; if it stays so, {_ANEW}")
+                    do = (
+                        "look again; if it stays so, the finding about the history says why. Rebuild nothing until then"
+                    )
+                    return Finding("views", "note", said, do)
                 commit = state.commit_at(ordinal - 1) if ordinal else None
                 if commit is not None and commit.hash.hex() != last:
-                    return Finding("views", "wrong", "they were made from another history than this journal's", _ANEW)
+                    said = "they were made from another history than this journal's"
+                    return Finding("views", "wrong", said, _ANOTHER)
         except (FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
             return Finding("views", "note", "they can be compared when there is local state again")
     if letters:
@@ -101,8 +113,8 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
 
 def look_at_vault(settings: Settings, directory: Path, journal: Journal, *, deep: bool) -> Finding:
     """Whether the vault opens with its key, is this log's, and nobody else can read the key. ``deep``: whether it has
-    every text that the log points to."""
-    from infra.vault.belonging import BRING_BACK, pointed, trace_of_one
+    every text that the log points to, and each text and file is what its event commits to."""
+    from infra.vault.belonging import BRING_BACK, not_as_committed, pointed, trace_of_one
     from infra.vault.opening import is_there, key_file, open_vault
 
     at = settings.vault_at
@@ -116,6 +128,7 @@ def look_at_vault(settings: Settings, directory: Path, journal: Journal, *, deep
             subjects, texts = vault.counts()
             lost = vault.lost(journal.identity)
             found = pointed(vault, journal, directory, lost) if deep or lost is None else None
+            other = not_as_committed(vault, journal) if deep else []
     except (VaultUnavailable, sqlite3.Error) as wrong:
         do = "put back vault.sqlite and its key as they were together"
         if at.postgresql is not None:
@@ -128,8 +141,12 @@ def look_at_vault(settings: Settings, directory: Path, journal: Journal, *, deep
         return Finding("vault", "wrong", f"{at} is another one: it lacks all {found} that are pointed to", BRING_BACK)
     if found is not None and found.missing:
         return Finding("vault", "wrong", f"{found} that the log or the book points to are not in {at}", _OLDER_COPY)
+    if other:
+        said = f"{len(other):,} texts or files are not what their events commit to, the first is {other[0]}"
+        return Finding("vault", "wrong", f"{said}: the vault or the log was changed", _COMMITTED)
+    fit = ", each is what its event commits to" if deep else ""
     given_up = "; what stood in one before it was given up as lost" if lost else ""
-    return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits{given_up}")
+    return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits{fit}{given_up}")
 
 
 def look_at_erasures(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from consumers.journal import Journal
-from consumers.pointing import pointed_to
+from consumers.pointing import committed_to, pointed_to
+from consumers.readmission import records_of
 from consumers.vault import VaultUnavailable
 from infra.places import BOOK_FILE
 from infra.settings import Settings
@@ -106,6 +107,18 @@ def pointed(
     addresses = [] if lost else _addresses(directory)
     found = 0 if vault is None else sum(vault.has(addresses[n : n + _PAGE]) for n in range(0, len(addresses), _PAGE))
     return Pointed(texts, missing, len(addresses), len(addresses) - found)
+
+
+def not_as_committed(vault: KeptVault, journal: Journal) -> list[str]:
+    """References of the texts and files that are kept, and are not what the journal's events commit to. Erased ones
+    and missing ones are left out. VaultUnavailable, JournalError."""
+    return [
+        each.reference
+        for partition in range(journal.partitions)
+        for record in records_of(journal, partition)
+        for each in committed_to(record.value)
+        if vault.fits(each) is False
+    ]
 
 
 def trace_of_one(settings: Settings, journal: Journal, directory: Path) -> str | None:

@@ -8,6 +8,7 @@ to check it.
 """
 
 import contextlib
+import hashlib
 import hmac
 import json
 import secrets
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from consumers.erasures import Erasure
+from consumers.pointing import Committed
 from consumers.vault import VaultUnavailable
 from domain.events import Sealed
 from infra.vault.keys import KEY_BYTES, Damaged, Keys, VaultKeyWrong
@@ -125,11 +127,20 @@ class KeptVault(ABC):
 
     def proves(self, sealed: Sealed) -> bool:
         """Whether the text kept under the reference is the one that the commitment was made of."""
+        return self.fits(sealed) is True
+
+    def fits(self, committed: Sealed | Committed) -> bool | None:
+        """Whether the text or file that is kept is the one that an event commits to; None if there is none, or its
+        subject was erased. VaultUnavailable."""
         try:
-            own, content = self._opened(sealed.reference)
-        except (TextGone, Damaged):
+            own, content = self._opened(committed.reference)
+        except TextGone:
+            return None
+        except Damaged:
             return False
-        return hmac.compare_digest(hmac.digest(own, content, "sha256"), sealed.commitment)
+        if isinstance(committed, Committed):
+            return hashlib.sha256(content).digest() == committed.sha256
+        return hmac.compare_digest(hmac.digest(own, content, "sha256"), committed.commitment)
 
     # ---- files ------------------------------------------------------------------------------------------------------
 
