@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from consumers.admission import Admitted, Rejected
+from consumers.disagreement import Mark
 from consumers.follower import Follower
 from consumers.journal import Journal, JournalMismatch
 from consumers.local_state import LocalState
@@ -145,7 +146,10 @@ class ControlLog:
         name: str,
         new_id: Callable[[], bytes],
         wake: Callable[[], None] | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
+        """``alone``: nobody but engines can append (``Follower``)."""
         if journal.partitions != 1:
             raise JournalMismatch(f"the control log has {journal.partitions} partitions; it must have exactly one")
         self.journal = journal
@@ -153,12 +157,13 @@ class ControlLog:
         self.partitions: int | None = None
         """How many partitions the journal has; None while the log does not say."""
         self.writer = Writer(journal, name, new_id, lambda _, ordinal: self.follower.commit_at(ordinal), wake=wake)
-        self.follower = Follower(journal, 0, state, self, self.writer.known)
+        self.follower = Follower(journal, 0, state, self, self.writer.known, alone=alone)
         self._writes = ControlWrites(self.writer, {0: self.follower}, name, new_id)
 
-    def start(self) -> None:
-        """Compare local state with the log, and read what it already holds; LogLost and the like stop here."""
-        self.follower.start()
+    def start(self, marks: Sequence[Mark] = ()) -> None:
+        """Compare local state with the log, and read what it already holds; LogLost and the like stop here. ``marks``:
+        how far others have followed the log (``Follower.expect``)."""
+        self.follower.start(marks)
         for admitted in self.follower.state.commits():
             self._read(admitted)
 

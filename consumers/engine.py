@@ -15,11 +15,12 @@ from typing import Any, Final, TypeVar
 from consumers.admission import Admitted, Rejected
 from consumers.control import ControlLog, ControlWrites
 from consumers.deadlines import Dues
+from consumers.disagreement import Mark
 from consumers.ends import Ends
 from consumers.errands import Errand, Sweep
 from consumers.follower import Follower, Listener
 from consumers.imports import Imports
-from consumers.journal import Journal, JournalError
+from consumers.journal import Journal, JournalDamaged, JournalError
 from consumers.judging import Judge
 from consumers.lanes import Job, Lanes
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
@@ -93,7 +94,7 @@ class Engine:
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
         self.stopped: dict[int, Exception] = {}
         """Partitions that are followed no longer: the log lost or changed what was acknowledged, or local state is
-        damaged (a restart makes it anew)."""
+        damaged (a restart rebuilds it), or an embedded journal is."""
         self._began: dict[int, int] = {}
         """Where the log of each partition ended when the engine started."""
 
@@ -128,6 +129,7 @@ class Engine:
             journal,
             self.followers,
             self._follower,
+            self._begin,
             self._writer,
             self._writes,
             self._logtime,
@@ -171,6 +173,13 @@ class Engine:
         self._ports.wake()
         self._turn_away_if_closed()
         return future
+
+    def expect(self, partition: int, marks: Sequence[Mark]) -> None:
+        """Have a partition stopped unless the log has what these marks say. In the engine's thread (``call``)."""
+        follower = self.followers.get(partition)
+        if follower is not None and partition not in self.stopped:
+            follower.expect(marks)
+            self._look_at = self._steady
 
     def call(self, ask: Callable[["Engine"], T]) -> Future[T]:
         """Run ``ask`` in the engine's own thread, between two decisions: to read orders, heads and history."""
@@ -319,7 +328,9 @@ class Engine:
         for partition, follower in self.followers.items():
             try:
                 self._began[partition] = self._journal.end(partition)
-                follower.start()
+                self._begin(follower)
+                if follower.expecting:
+                    self._partitions.hold(partition)
             except _UNREADABLE as wrong:
                 self._failed(partition, wrong)
                 continue
@@ -545,7 +556,10 @@ class Engine:
         return self._steady
 
     def _follower(self, partition: int, state: LocalState) -> Follower:
-        return Follower(self._journal, partition, state, self, self._writer.known)
+        return Follower(self._journal, partition, state, self, self._writer.known, alone=self._ports.alone)
+
+    def _begin(self, follower: Follower) -> None:
+        follower.start(self._ports.marks(follower.partition), self.limits.recent)
 
     def _commit_at(self, partition: int, ordinal: int) -> Admitted | None:
         return self.followers[partition].commit_at(ordinal)
@@ -578,7 +592,11 @@ class Engine:
         """Reading failed: for now, or, where the log lost or changed what was acknowledged, for good."""
         self.trouble[partition] = str(wrong)
         self._dues.staged_was_dropped(partition)
-        for_good = self.followers[partition].stopped is not None or isinstance(wrong, LocalStateDamaged)
+        for_good = (
+            self.followers[partition].stopped is not None
+            or isinstance(wrong, LocalStateDamaged)
+            or (isinstance(wrong, JournalDamaged) and self._ports.alone)  # brokers may have another replica
+        )
         if not for_good or partition in self.stopped:
             return
         self.stopped[partition] = wrong

@@ -4,15 +4,28 @@
 listener, in log order. Whoever drives it (a loop thread, a seeded scheduler) decides when.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from consumers.admission import Admission, Admitted, Head, Rejected, Stop
-from consumers.journal import Journal, JournalError, JournalMismatch, LogChanged, LogLost, front_cut
+from consumers.disagreement import BRING_BACK, KEEP_BOTH, Mark, ahead, disagreement, unlike
+from consumers.journal import (
+    Journal,
+    JournalDamaged,
+    JournalError,
+    JournalMismatch,
+    JournalRecord,
+    LogChanged,
+    LogLost,
+    front_cut,
+)
 from consumers.local_state import LocalState
-from schemas.commit import Commit, commit_hash
-from schemas.record import decode_record
-from schemas.wire import Malformed
+from consumers.readmission import commits_in, records_of
+from schemas.commit import ZERO_HASH, Commit, commit_hash
+
+_RACE = 1_000
+"""Commits that may be admitted while one is on its way; more are searched for its parent, too, but later."""
 
 
 class Listener(Protocol):
@@ -38,9 +51,10 @@ class FormatTooNew(JournalError):
 class Follower:
     """One partition, followed.
 
-    ``start`` first: it compares local state with the log. LogLost (and so LogCut), LogChanged, JournalMismatch and
-    FormatTooNew stop the partition: ``stopped`` keeps the error, and every further ``advance`` raises it again.
-    JournalUnavailable, JournalDamaged and errors of local state do not: the same call may succeed later.
+    ``start`` first: it compares local state with the log, and the log with how far others have followed it (``Mark``).
+    LogLost (and so LogCut), LogChanged, JournalMismatch and FormatTooNew stop the partition: ``stopped`` keeps the
+    error, and every further ``advance`` raises it again. JournalUnavailable, JournalDamaged while following, and errors
+    of local state do not: the same call may succeed later.
     """
 
     def __init__(
@@ -51,11 +65,14 @@ class Follower:
         listener: Listener | None = None,
         known: Callable[[bytes], Commit | None] | None = None,
         *,
+        alone: bool = False,
         appends: bool = True,
     ) -> None:
         """``known``: commits of this process by their exact bytes (``Writer.known``); they are not decoded again.
+        ``alone``: nobody but engines can append, so a commit whose parent the log does not have stops the partition.
         ``appends`` False: nobody decides on what is followed here, so a log whose front was cut is followed on where
         local state has what was deleted."""
+        self._alone = alone
         self.partition = partition
         self.state = state
         self.stopped: JournalError | None = None
@@ -65,6 +82,9 @@ class Follower:
         self._told = state.next_ordinal
         """Commits below this ordinal were told, or were there before anybody listened."""
         self._admission = Admission(partition, journal.partitions, state, known)
+        self._marks: list[Mark] = []
+        self._end_then = 0
+        """Where the log ended after the marks were read."""
         self.head = state.head
         self.commits_of = state.commits_of
         self.commit_at = state.commit_at
@@ -99,13 +119,39 @@ class Follower:
         """Offsets between here and the log's end as it is now."""
         return max(0, self._journal.end(self.partition) - self.state.next_offset)
 
-    def start(self) -> None:
-        """Compare local state with the log: identity, partitions, end, the last commit's hash.
+    def start(self, marks: Sequence[Mark] = (), recent: int = 0) -> None:
+        """Compare local state with the log: identity, partitions, end, the last commit's hash, and that the log has
+        what the marks say (``expect``). ``recent``: as many of the newest commits are compared byte by byte.
 
-        Raises JournalMismatch, LogChanged, LogLost (the partition is stopped then), or what reading the log raises.
+        Raises JournalMismatch, LogChanged, LogLost, JournalDamaged (the partition is stopped then), or what else
+        reading the log raises.
         """
         try:
-            self._compare()
+            with self._stopping():
+                self.expect(marks)
+                self._compare()
+                self._compare_recent(recent)
+                self._look_at_marks()
+        except JournalDamaged as damaged:
+            self.stopped = damaged
+            raise
+
+    def expect(self, marks: Sequence[Mark]) -> None:
+        """Have the partition stopped unless the log has what these marks say: ``start`` or the next ``advance`` looks.
+        Ordinals are known only once the log is followed as far as it goes now; until then ``expecting``."""
+        if marks:
+            self._end_then = self._journal.end(self.partition)
+            self._marks += marks
+
+    @property
+    def expecting(self) -> bool:
+        """Whether it is not known yet that the log has what the marks say: nothing may be decided until then."""
+        return bool(self._marks)
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        try:
+            yield
         except (JournalMismatch, LogChanged, LogLost) as stop:
             self.stopped = stop
             raise
@@ -116,17 +162,17 @@ class Follower:
         if self.stopped is not None:
             raise self.stopped
         state = self.state
-        try:
+        with self._stopping():
             self._compare_front()
             read = self._journal.read if wait else self._journal.ready
             records = read(self.partition, state.next_offset, limit)
-        except (LogChanged, LogLost) as lost:
-            self.stopped = lost
-            raise
         if not records:
             beyond = self._journal.behind_hole(self.partition, state.next_offset)
             if beyond > state.next_offset:
                 state.flush(beyond)
+            if self._marks:
+                with self._stopping():
+                    self._look_at_marks()
             return 0
         stop: Stop | None = None
         verdicts: list[Admitted | Rejected] = []
@@ -150,6 +196,11 @@ class Follower:
         except BaseException:
             state.rollback()
             raise
+        with self._stopping():
+            if self._alone:
+                self._look_for_parents(verdicts)
+            if self._marks:
+                self._look_at_marks()
         if self._listener is not None:
             self._tell(self._listener, verdicts)
         if stop is not None:
@@ -178,23 +229,76 @@ class Follower:
         elif state.identity != journal.identity:
             raise LogChanged(
                 f"partition {partition}: this is journal {journal.identity}, local state is of journal "
-                f"{state.identity}: the log was made anew, or another one stands in its place. Bring the old one back; "
-                "if this one is meant, move the local state away first, and know that what it acknowledged is gone"
+                f"{state.identity}: the log was replaced by another one. Bring the old one back. If this one is meant, "
+                "name another directory for it: it does not have what the old one acknowledged. Delete neither before "
+                "you know which is right"
             )
         end = journal.end(partition)
         if state.next_offset > end:
             raise LogLost(
                 f"partition {partition}: the log ends at offset {end}, local state has read up to {state.next_offset}: "
-                "the log lost what was acknowledged. Restore it from a copy; nothing is decided on a shorter history"
+                f"the log lost what was acknowledged. {BRING_BACK}"
             )
         last, begin = state.last, journal.begin(partition)
         if last is not None and last.offset >= begin and self._hash_at(last.offset, last.index) != last.hash:
-            raise LogChanged(
-                f"partition {partition}: the commit at offset {last.offset} (number {last.index} there) is not the one "
-                f"that was acknowledged ({last.hash.hex()}): the log was changed. Restore it from a copy"
-            )
-
+            kept = state.commit_at(state.next_ordinal - 1)
+            assert kept is not None
+            raise disagreement(journal, kept, self._marks)
         self._compare_front()
+
+    def _compare_recent(self, recent: int) -> None:
+        """Compare the newest commits with the log, byte by byte, and when they were appended."""
+        at: JournalRecord | None = None
+        commits: Sequence[bytes] = ()
+        read: Iterator[JournalRecord] | None = None
+        for kept in self.state.commits(max(0, self.state.next_ordinal - recent)) if recent else ():
+            if read is None:
+                read = records_of(self._journal, self.partition, self.state.next_offset, first=kept.offset)
+            while at is None or at.offset < kept.offset:
+                at = next(read, None)
+                if at is None:
+                    break
+                commits = commits_in(at)
+            same = at is not None and (at.offset, at.appended_at) == (kept.offset, kept.appended_at)
+            if not same or kept.index >= len(commits) or commits[kept.index] != kept.data:
+                raise disagreement(self._journal, kept, self._marks)
+
+    def _look_at_marks(self) -> None:
+        """Raise LogLost or LogChanged if the log does not have what a mark says; forget marks that it has."""
+        state, open = self.state, []
+        reached = state.next_offset >= self._end_then
+        for mark in self._marks:
+            wrong: JournalError | None = None
+            if mark.ordinal > state.next_ordinal and not reached:
+                open.append(mark)
+            elif mark.ordinal > state.next_ordinal or mark.offset > self._end_then:
+                wrong = ahead(mark, self.partition, state.next_ordinal, self._end_then)
+            elif mark.hash is not None and mark.ordinal:
+                commit = state.commit_at(mark.ordinal - 1)
+                wrong = unlike(mark, self.partition, None if commit is None else commit.hash)
+            if wrong is not None:
+                raise wrong
+        self._marks = open
+
+    def _look_for_parents(self, verdicts: Sequence[Admitted | Rejected]) -> None:
+        """Raise LogChanged if a commit that was not admitted was written behind a commit that is not before it."""
+        for verdict in verdicts:
+            if not isinstance(verdict, Rejected) or verdict.commit is None or verdict.kind == "malformed":
+                continue
+            for part in verdict.commit.streams:
+                if part.kind == "chain" and part.parent != ZERO_HASH and not self._has(part.stream, part.parent):
+                    raise LogChanged(
+                        f"partition {self.partition}: the commit at offset {verdict.offset} (number {verdict.index} "
+                        f"there) was written behind a commit of {part.stream} that the log does not have "
+                        f"({part.parent.hex()}): the log was changed. {KEEP_BOTH}"
+                    )
+
+    def _has(self, stream: str, hash: bytes) -> bool:
+        """Whether a commit of the stream has this hash: who loses a race was written behind one of the newest."""
+        newest = self.state.next_ordinal - _RACE
+        if any(admitted.hash == hash for admitted in self.commits_of(stream, after=newest)):
+            return True
+        return newest > 0 and any(admitted.hash == hash for admitted in self.commits_of(stream))
 
     def _compare_front(self) -> None:
         begin = self._journal.begin(self.partition)
@@ -204,10 +308,5 @@ class Follower:
     def _hash_at(self, offset: int, index: int) -> bytes | None:
         """The hash of the commit at this place of the log, None if there is none."""
         records = self._journal.read(self.partition, offset, 1)
-        if not records or records[0].offset != offset:
-            return None
-        try:
-            commits = decode_record(records[0].value).commits
-        except Malformed:
-            return None
+        commits = commits_in(records[0]) if records and records[0].offset == offset else ()
         return commit_hash(commits[index]) if index < len(commits) else None

@@ -14,7 +14,7 @@ from consumers.ends import Ends
 from consumers.errands import Interrupted
 from consumers.follower import Follower
 from consumers.imports import LIST_STREAM, Imports
-from consumers.journal import Journal, JournalMismatch, LogChanged, LogLost
+from consumers.journal import Journal, JournalDamaged, JournalMismatch, LogChanged, LogLost
 from consumers.judging import Judge
 from consumers.lanes import Job, Lanes
 from consumers.local_state import LocalState
@@ -42,6 +42,7 @@ class Partitions:
         journal: Journal,
         followers: dict[int, Follower],
         follower: Callable[[int, LocalState], Follower],
+        begin: Callable[[Follower], None],
         writer: Writer,
         writes: ControlWrites,
         logtime: LogTime,
@@ -52,12 +53,13 @@ class Partitions:
         lanes: Lanes,
         judge: Judge,
     ) -> None:
-        """``follower`` makes one, which is not started."""
+        """``follower`` makes one, ``begin`` starts it, and raises as ``Follower.start`` does."""
         self.arrivals: dict[int, Arrival] = {}
         """Partitions that are followed, but not yet to where the log ended when they were taken up."""
         self._journal = journal
         self._followers = followers
         self._follower = follower
+        self._begin = begin
         self._writer = writer
         self._writes = writes
         self._logtime = logtime
@@ -89,8 +91,8 @@ class Partitions:
         end = self._journal.end(partition)
         stopped: Exception | None = None
         try:
-            follower.start()
-        except (JournalMismatch, LogChanged, LogLost) as wrong:
+            self._begin(follower)
+        except (JournalDamaged, JournalMismatch, LogChanged, LogLost) as wrong:
             stopped = wrong
         self.arrivals[partition] = Arrival(end, future)  # first: other threads look at both
         self._followers[partition] = follower
@@ -109,10 +111,14 @@ class Partitions:
         self.arrived(partition)
         return None
 
+    def hold(self, partition: int) -> None:
+        """Begin no command of a partition before it is known that the log has what others have followed."""
+        self.arrivals[partition] = Arrival(self._journal.end(partition), Future())
+
     def arrived(self, partition: int) -> None:
         """Look whether a partition has come to the end that it is followed to; its commands are begun then."""
-        arrival = self.arrivals.get(partition)
-        if arrival is not None and self._followers[partition].next_offset >= arrival.end:
+        arrival, follower = self.arrivals.get(partition), self._followers[partition]
+        if arrival is not None and follower.next_offset >= arrival.end and not follower.expecting:
             del self.arrivals[partition]
             self._lanes.ready.extend(arrival.jobs)
             if not arrival.future.done():

@@ -4,6 +4,8 @@ The book itself is a value of the domain; this room keeps it up to date. A docum
 its place (id, version and hash): nobody can publish other content under it, and orders pinned to it wait.
 """
 
+import hashlib
+
 from consumers.orders import events_of
 from domain.errors import BadInput
 from domain.events import PolicyPublished
@@ -19,6 +21,8 @@ class Policies:
         self.book = PolicyBook()
         self.unreadable: dict[tuple[str, int], str] = {}
         """Published policies that this release cannot read, and why."""
+        self.changed: list[str] = []
+        """Policies (id@version) whose text does not fit their hash: orders pinned to them wait."""
         self._hashes: dict[tuple[str, int], bytes] = {}
 
     def admitted(self, part: StreamEntry) -> None:
@@ -45,6 +49,10 @@ class Policies:
         if key in self._hashes:
             return
         self._hashes[key] = event.sha256
+        if hashlib.sha256(event.document.encode("utf-8")).digest() != event.sha256:
+            self.changed.append(f"{event.id}@{event.version}")
+            self.unreadable[key] = "its text does not fit its hash: one of them was changed"
+            return
         try:
             self.book = self.book.with_published(event)
         except (BadInput, ValueError) as unknown:

@@ -1,9 +1,10 @@
 """What an engine is given: how it judges time, its bounds, and what it asks the outside for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from consumers.disagreement import Mark
 from consumers.vault import Vault
 from domain.commands import Command
 from domain.decide import Decided
@@ -53,6 +54,8 @@ class Limits:
     """How often, under load, deadlines of commits are set that were admitted while nobody set them."""
     scheduled: int = 200
     """Orders whose deadlines the scheduler fires at once, per partition."""
+    recent: int = 0
+    """Newest commits of a partition whose local state is compared with the log, byte by byte, at its start."""
     clock_tolerance: int = 5 * SECOND
     """How far the engine's clock may be off the append time of its own record."""
 
@@ -61,6 +64,11 @@ class Confirm(Protocol):
     """Says why a decision may not be committed without a (fresh) confirmation, or None if it may."""
 
     def __call__(self, order: Order | None, command: Command, decided: Decided) -> str | None: ...
+
+
+def _no_marks(partition: int) -> Sequence[Mark]:
+    """Nothing beside the log has followed it."""
+    return ()
 
 
 def _nobody_sleeps() -> None:
@@ -78,5 +86,10 @@ class Ports:
     """16 unique bytes: ids of commits that no command asked for."""
     backoff: Callable[[int], int]
     """How long to wait, in microseconds, before deciding anew for the n-th time (n from 1); with jitter."""
+    marks: Callable[[int], Sequence[Mark]] = _no_marks
+    """How far others have followed a partition: nothing is decided there unless the log has that much."""
+    alone: bool = False
+    """Whether nobody but engines can append, and there is no replica: a commit whose parent the log does not have, or a
+    damaged record, stops the partition then."""
     wake: Callable[[], None] = _nobody_sleeps
     """Called from any thread when ``step`` has something to do."""

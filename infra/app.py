@@ -30,13 +30,15 @@ from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
 from infra.erasing import Erasing, open_erasing
 from infra.journals.memory import MemoryLog
+from infra.journals.sqlite import SqliteJournal
 from infra.local_state import Slot, claim_slot, open_local_state
 from infra.looping import Loop, Rhythm
 from infra.opening import follow_control, new_id, open_control, open_journal, prepare
 from infra.places import clock, state_file
 from infra.reading import existing_store
+from infra.recorded import Marks, in_views, marks_of
 from infra.settings import Settings
-from infra.stores import PARTITIONS, store_of
+from infra.stores import PARTITIONS, FileStore, store_of
 from infra.vault.belonging import open_vault_of
 from infra.vault.first import SealedFirst
 from infra.vault.kept import KeptVault
@@ -58,6 +60,11 @@ GARBAGE: Final = (200_000, 20, 50)
 through them as often as Python does by itself costs a third of the engine's time."""
 GROUPED: Final = 2_000
 """Commits of a partition that local state keeps in memory at most before it writes them."""
+RECENT: Final = 2_000
+"""Newest commits of each partition that a start compares with local state, byte by byte."""
+WHOLE: Final = 64 * 1024 * 1024
+"""Bytes of an embedded journal up to which a start reads all of it: checksums, gaps, SQLite's own check. Of 64 MiB in
+the page cache that takes less than a second."""
 BACKOFF: Final = 1_000
 """Microseconds: the first wait before a command that lost a race is decided anew; doubled each time, with jitter."""
 
@@ -121,7 +128,10 @@ class App:
     def catch_up(self) -> None:
         """Wait until the log is followed to its end as it is now. JournalError where a partition cannot be followed."""
         ends = {partition: self.journal.end(partition) for partition in range(self.journal.partitions)}
-        while any(follower.next_offset < ends[partition] for partition, follower in self.engine.followers.items()):
+        while any(
+            follower.next_offset < ends[partition] or not self.engine.follows(partition)
+            for partition, follower in self.engine.followers.items()
+        ):
             for stopped in self.engine.stopped.values():
                 raise stopped
             if self.broken is not None:
@@ -193,6 +203,7 @@ def _wire(
         for each in wake:
             each()
 
+    alone, whole = False, True
     if where.directory is None:
         directory = Path(closing.enter_context(TemporaryDirectory(prefix="rescind-")))
         control = follow_control(MemoryLog(1, clock).journal(), _name(), woken)
@@ -201,10 +212,14 @@ def _wire(
         store = store_of(settings) if create else existing_store(settings)
         assert store is not None
         directory = store.directory
-        control = open_control(store, _name(), create=True, wake=woken)
+        followed = [mark for _, mark in in_views(settings.views_at, "control")] if store.there()[0] else []
+        alone = isinstance(store, FileStore)
+        control = open_control(store, _name(), create=True, wake=woken, marks=followed, alone=alone)
         closing.callback(control.journal.close)
         journal = open_journal(store, control, where.partitions, PARTITIONS, wake=woken)
         closing.callback(journal.close)
+        if isinstance(journal, SqliteJournal):
+            whole = journal.check_file(WHOLE)
     slot = claim_slot(directory)
     closing.callback(slot.release)
     states = {} if share_url is not None else _local_states(slot, journal)
@@ -214,17 +229,31 @@ def _wire(
     vault = open_vault_of(settings, journal, directory, patient=patient, texts_lost=texts_lost)
     closing.callback(vault.close)
 
+    marks: Marks = {}
+    if where.directory is not None:
+        marks = marks_of(settings, directory, journal.identity, journal.partitions, vault)
     sealing = Sealing(vault, journal.identity, journal.partitions)
-    ports = Ports(market=settings.market, vault=sealing, new_id=new_id, backoff=_backoff, wake=woken)
+    ports = Ports(
+        market=settings.market,
+        vault=sealing,
+        new_id=new_id,
+        backoff=_backoff,
+        marks=lambda partition: marks.get(partition, ()),
+        alone=alone,
+        wake=woken,
+    )
     limits = Limits(
         in_flight=settings.commands_in_flight,
         orders=settings.orders_at_hand,
         clock_tolerance=int(settings.clock_limit * SECOND),
+        recent=RECENT,
     )
     engine = Engine(SealedFirst(journal, vault), control, states, ports, name=_name(), mode=mode, limits=limits)
     closing.callback(engine.close)
     sealing.follow(engine.followers)
     engine.start()
+    if publish:
+        _say_what_was_not_judged(engine, whole)
     erasing = open_erasing(slot.path, journal.identity, engine, vault)
     closing.callback(erasing.close)
     engine.tell(erasing)
@@ -373,9 +402,19 @@ def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
         path = state_file(slot.path, partition)
         opened = open_local_state(path, partition, journal.partitions, grouped=GROUPED)
         states[partition] = opened.state
-        if opened.rebuilt not in (None, "missing") and journal.end(partition):
-            sys.stderr.write(f"rescind: local state of partition {partition} {opened.rebuilt}; rebuilt from the log\n")
+        opened.say(partition, journal.end(partition), first=slot.number > 0)
     return states
+
+
+def _say_what_was_not_judged(engine: Engine, whole: bool) -> None:
+    """On standard error. ``whole``: every record of the journal's file was read."""
+    older = sum(max(0, follower.next_ordinal - engine.limits.recent) for follower in engine.followers.values())
+    if older:
+        unread = "" if whole else ", and not read"
+        sys.stderr.write(
+            f"rescind: the newest {engine.limits.recent:,} commits of each partition were compared with local state; "
+            f"{older:,} older ones were not{unread}: `rescind doctor --deep` judges every one\n"
+        )
 
 
 def _close_states(states: dict[int, LocalState]) -> None:

@@ -9,7 +9,7 @@ from consumers.admission import Admitted, Rejected
 from consumers.engine import Engine
 from consumers.erasures import Eraser
 from consumers.follower import Follower
-from consumers.local_state import LocalState, LocalStateUnavailable
+from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.vault import VaultUnavailable
 from infra.local_state import open_local_state
 from infra.looping import Loop
@@ -106,7 +106,7 @@ class Erasing:
         try:
             moved = self._eraser.step()
             self.trouble = None
-        except (VaultUnavailable, LocalStateUnavailable) as later:
+        except (VaultUnavailable, LocalStateDamaged, LocalStateUnavailable) as later:
             self.trouble = str(later)
             self._not_before = time.monotonic() + RETRY
             return False

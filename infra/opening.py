@@ -6,12 +6,13 @@ Used by whoever appends (``infra.app``) and whoever only reads (``infra.reading`
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 from consumers.control import ControlLog
-from consumers.journal import Journal, JournalMismatch, JournalUnavailable
+from consumers.disagreement import KEEP_BOTH, Mark
+from consumers.journal import Journal, JournalMismatch, JournalUnavailable, LogChanged, LogLost
 from consumers.writer import Settled
 from domain.policy import PolicyDocument
 from infra.local_state import memory_local_state
@@ -27,18 +28,48 @@ def new_id() -> bytes:
     return uuid.uuid4().bytes
 
 
-def follow_control(journal: Journal, name: str, wake: Callable[[], None] | None = None) -> ControlLog:
-    """The control log on this journal, read to its end. Its local state is in memory: it is short."""
-    control = ControlLog(journal, memory_local_state(0, 1), name, new_id, wake)
-    control.start()
-    while control.follow():
-        pass
+def follow_control(
+    journal: Journal,
+    name: str,
+    wake: Callable[[], None] | None = None,
+    marks: Sequence[Mark] = (),
+    *,
+    alone: bool = False,
+) -> ControlLog:
+    """The control log on this journal, read to its end. Its local state is in memory: it is short. LogLost, LogChanged
+    where it does not have what the marks say. ``alone``: nobody but engines can append, so whatever does not fit shows
+    that it was changed."""
+    control = ControlLog(journal, memory_local_state(0, 1), name, new_id, wake, alone=alone)
+    try:
+        control.start(marks)
+        while control.follow():
+            pass
+    except (LogChanged, LogLost) as wrong:
+        raise type(wrong)(f"control log, {wrong}") from None
+    if alone and control.policies.changed:
+        names = ", ".join(control.policies.changed)
+        raise LogChanged(
+            f"control log: the text of {names} does not fit its hash: one of them was changed. {KEEP_BOTH}"
+        )
     return control
 
 
-def open_control(store: Store, name: str, *, create: bool, wake: Callable[[], None] = lambda: None) -> ControlLog:
-    """The control log of a store, read to its end."""
-    return follow_control(store.control(create=create, wake=wake), name, wake)
+def open_control(
+    store: Store,
+    name: str,
+    *,
+    create: bool,
+    wake: Callable[[], None] = lambda: None,
+    marks: Sequence[Mark] = (),
+    alone: bool = False,
+) -> ControlLog:
+    """The control log of a store, read to its end; ``marks``, ``alone`` as for ``follow_control``."""
+    journal = store.control(create=create, wake=wake)
+    try:
+        return follow_control(journal, name, wake, marks, alone=alone)
+    except BaseException:
+        journal.close()
+        raise
 
 
 def open_journal(

@@ -17,12 +17,13 @@ from consumers.admission import Admitted, Rejected
 from consumers.engine import Engine
 from consumers.follower import Follower
 from consumers.journal import Journal, JournalError
-from consumers.local_state import LocalState, LocalStateUnavailable
+from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.projector import Projector, ViewsOfAnotherLog
 from consumers.views import PositionMoved, ViewsDamaged, ViewsError, ViewsUnavailable
 from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
 from infra.places import state_file
+from infra.recorded import in_views
 from infra.settings import Settings, ViewsAt
 from infra.views.kept import KeptViews
 from infra.views.late import LateViews
@@ -229,10 +230,14 @@ class Projecting:
                 self._filling = self._is_behind()
         except PositionMoved:
             return True
-        except (ViewsUnavailable, LocalStateUnavailable, JournalError) as later:
+        except (ViewsUnavailable, LocalStateDamaged, LocalStateUnavailable, JournalError) as later:
             self.trouble = str(later)
             self._not_before = time.monotonic() + RETRY
-        except (ViewsOfAnotherLog, ViewsDamaged) as wrong:
+        except ViewsOfAnotherLog as wrong:
+            self._stand_still(
+                f"{wrong}: they are another journal's, or this one was changed; `rescind doctor` says more"
+            )
+        except ViewsDamaged as wrong:
             self._stand_still(f"{wrong}; make them anew with `rescind replay`")
         except ViewsError as wrong:  # opened late: something else is there, or they are a newer release's
             self._stand_still(str(wrong))
@@ -302,14 +307,22 @@ def open_projecting(
     ``patient``: where they are in a database that is away, they come up when it is back; ViewsUnavailable otherwise.
     """
     at = settings.views_at
+    late = patient and at.postgresql is not None
 
     def opened() -> KeptViews:
         found = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite", own=True))
         if found.made_anew is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
             sys.stderr.write(f"rescind: the views are made anew from the log: {found.made_anew}\n")
+        if late:
+            engine.call(expect)
         return found.views
 
-    views = _opened_late(opened) if patient and at.postgresql is not None else opened()
+    def expect(engine: Engine) -> None:
+        """What the views have followed could not be asked when the engine started."""
+        for partition, mark in in_views(at, "journal"):
+            engine.expect(partition, [mark])
+
+    views = _opened_late(opened) if late else opened()
     partitions = engine.partitions
     states = {
         partition: open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state

@@ -190,7 +190,12 @@ def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Fo
             if state is not None and state.next_offset > end:
                 Follower(journal, partition, state, _Nobody()).start()  # says how the log is shorter than it was
             return None
-        found[partition] = _started(journal, partition, state)
+        try:
+            found[partition] = _started(journal, partition, state)
+        except LocalStateDamaged:  # it is marked, so whoever has the slot next rebuilds it
+            for each in (state, *(follower.state for follower in found.values())):
+                each.close()
+            return None
     return found
 
 
@@ -213,7 +218,9 @@ def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[in
             if slot is None:
                 state: LocalState = memory_local_state(partition, journal.partitions)
             else:
-                state = open_local_state(state_file(slot.path, partition), partition, journal.partitions).state
+                opened = open_local_state(state_file(slot.path, partition), partition, journal.partitions)
+                opened.say(partition, end, first=slot.number > 0)
+                state = opened.state
             try:
                 follower = found[partition] = _started(journal, partition, state)
             except BaseException:

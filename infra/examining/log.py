@@ -1,28 +1,44 @@
 """The control log, the journal and local state: the truth, and the cache of it."""
 
-from collections.abc import Iterator
-from contextlib import closing
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from consumers.admission import Admission, Admitted, MemoryHeads
 from consumers.control import ControlLog
+from consumers.disagreement import Mark, ahead, unlike
 from consumers.follower import Follower
 from consumers.imports import LIST_STREAM, Imports
-from consumers.journal import Journal, JournalError, front_cut
+from consumers.journal import Journal, JournalError, LogChanged, LogCut, LogLost, front_cut
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.readmission import Orphan, Readmission, readmit, records_of
 from domain.instants import MINUTE
 from infra.examining.findings import Finding, Progress
+from infra.examining.rebuilt import Differs, Rebuilt, pinned_otherwise, snapshot
 from infra.importing.holding import WHAT_TO_DO, is_held
-from infra.local_state import open_local_state
-from infra.local_state.slots import is_claimed, slot_path
+from infra.local_state import memory_local_state, open_local_state
+from infra.local_state.slots import is_claimed, slot_path, slots_in
 from infra.places import clock, state_file
+from infra.recorded import Marks
 from infra.settings import Settings
 
-_PAGE: Final = 500
+RECENT: Final = 2_000
+"""Newest commits of each partition that are compared with local state, as at a start."""
 _LOST: Final = (
-    "stop every engine and bring the journal back from a copy that is at least as new; keep local state, it knows what "
-    "was acknowledged"
+    "stop every engine and bring the journal back from a copy that is at least as new. Keep views, vault, notification "
+    "store and local state: they know what was acknowledged"
+)
+_CHANGED: Final = (
+    "stop every engine, and copy everything aside before anything else. Then compare the log with a backup. Delete and "
+    "rebuild nothing before you know which one is right"
+)
+_DAMAGED: Final = "stop every engine, copy the file aside, and bring the journal back from a copy"
+_ASIDE: Final = "the next engine rebuilds it from the log, and keeps this file: find out what changed it"
+_DIFFERS: Final = (
+    "stop every engine and move {path} aside, with its -wal and -shm: the next engine rebuilds it. Keep it to find out "
+    "what changed it"
 )
 
 _CUT: Final = (
@@ -31,16 +47,31 @@ _CUT: Final = (
 )
 
 
-def look_at_control(control: ControlLog) -> Finding:
-    """The policies, and what the log says of the journal."""
+def look_at_control(control: ControlLog) -> Iterator[Finding]:
+    """The policies, what the log says of the journal, and whether anything in it was changed."""
+    readmission = Readmission(0, 1)
+    for _ in readmit(readmission, records_of(control.journal, 0)):
+        pass
+    if readmission.orphans:
+        yield Finding("control log", "wrong", _orphans(0, readmission.orphans), _CHANGED)
+        return
+    if control.policies.changed:
+        said = f"the text of {', '.join(control.policies.changed)} does not fit its hash: one of them was changed"
+        yield Finding("control log", "wrong", f"{said}. Orders pinned to it wait", _CHANGED)
+        return
+    if readmission.back_at is not None:
+        yield Finding("control log", "wrong", _back(0, readmission.back_at), _CHANGED)
+        return
     if control.partitions is None:
         said = "it does not say yet how many partitions the journal has"
-        return Finding("control log", "note", f"{said}; the next engine does")
+        yield Finding("control log", "note", f"{said}; the next engine does")
+        return
     unreadable = control.policies.unreadable
     if unreadable:
         said = f"{len(unreadable)} of its policies cannot be read by this release"
-        return Finding("control log", "note", said, "install the release that published them; orders under them wait")
-    return Finding("control log", "ok", f"{len(control.book.documents)} policies")
+        yield Finding("control log", "note", said, "install the release that published them; orders under them wait")
+        return
+    yield Finding("control log", "ok", f"{len(control.book.documents)} policies, each text fits its hash")
 
 
 def look_at_markets(control: ControlLog, settings: Settings) -> Iterator[Finding]:
@@ -64,18 +95,15 @@ def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Fin
             yield Finding("journal", "wrong", str(front_cut(partition, begin)), _CUT)
             return
     for partition, end in enumerate(ends):
-        offset = 0
-        while offset < end:
-            try:
-                records = journal.read(partition, offset, _PAGE)
-            except JournalError as wrong:
-                yield Finding("journal", "wrong", str(wrong), "stop every engine and bring the file back from a copy")
-                return
-            offset = records[-1].offset + 1
-            newest = max(newest, records[-1].appended_at)
-            done += len(records)
-            if progress is not None:
-                progress(done, total)
+        try:
+            for record in records_of(journal, partition, end):
+                newest = max(newest, record.appended_at)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+        except JournalError as wrong:
+            yield Finding("journal", "wrong", str(wrong), _DAMAGED)
+            return
     yield Finding("journal", "ok", f"{total:,} records in {journal.partitions} partitions, every checksum fits")
     ahead = newest - clock()
     if ahead > MINUTE:
@@ -83,17 +111,153 @@ def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Fin
         yield Finding("clock", "wrong", said, "set this machine's clock right")
 
 
-def look_at_local_state(directory: Path, journal: Journal, *, deep: bool) -> Iterator[Finding]:
+def look_at_history(
+    directory: Path,
+    journal: Journal,
+    marks: Marks,
+    control: ControlLog | None,
+    *,
+    deep: bool,
+    progress: Progress | None,
+) -> Iterator[Finding]:
+    """Whether the log has everything that was read from it. ``deep``: every commit is judged again from the log's
+    bytes, and local state compared with that, table by table."""
+    if not deep:
+        yield from _look_at_marks(directory, journal, marks)
+        return
+    wrong = False
+    compared = range(len(list(slots_in(directory))))
+    differing: set[int] = set()
+    with TemporaryDirectory(prefix="rescind-doctor-") as place:
+        for partition in range(journal.partitions):
+            path = Path(place) / f"{partition}.sqlite"
+            try:
+                with closing(Rebuilt(journal, partition, path, progress)) as rebuilt:
+                    for number, found in _local_states(rebuilt, directory, journal, marks.get(partition, [])):
+                        differing.add(number)
+                        yield found
+                    rebuilt.advance()
+                    for finding in _judged(rebuilt, journal, marks.get(partition, []), control):
+                        wrong = wrong or finding.state == "wrong"
+                        yield finding
+            except JournalError as damaged:
+                wrong, compared = True, range(0)
+                yield Finding("history", "wrong", str(damaged), _CUT if isinstance(damaged, LogCut) else _DAMAGED)
+    if not wrong:
+        yield Finding("history", "ok", "every commit was judged again from the log's bytes: none was changed since")
+    for number in compared:
+        if number not in differing:
+            yield Finding(f"local state {number}", "ok", "judged again from the log, it comes out the same")
+
+
+def _look_at_marks(directory: Path, journal: Journal, marks: Marks) -> Iterator[Finding]:
+    for partition in range(journal.partitions):
+        try:
+            with closing(_followed(directory, journal, partition)) as state:
+                follower = Follower(journal, partition, state)
+                follower.start(marks.get(partition, []))
+                while follower.expecting:
+                    follower.advance()
+        except JournalError as wrong:
+            yield Finding("history", "wrong", str(wrong), _do(wrong))
+            return
+    said = "the log has everything that views, vault, notification store and local state have read of it"
+    yield Finding("history", "ok", f"{said}. Its commits were not judged: --deep does")
+
+
+def _followed(directory: Path, journal: Journal, partition: int) -> LocalState:
+    """Local state of the partition that is at the log's end: the first slot's, or an empty one in memory."""
+    with suppress(FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
+        path = state_file(slot_path(directory, 0), partition)
+        state = open_local_state(path, partition, journal.partitions, read_only=True).state
+        if state.next_offset == journal.end(partition) and state.identity == journal.identity:
+            return state
+        state.close()
+    return memory_local_state(partition, journal.partitions)
+
+
+def _local_states(
+    rebuilt: Rebuilt, directory: Path, journal: Journal, marks: Sequence[Mark]
+) -> Iterator[tuple[int, Finding]]:
+    """What differs in the local state of each slot, by the slot's number. The slot that is furthest behind is first."""
+    paths = [state_file(slot, rebuilt.partition) for slot in slots_in(directory)]
+    opened: list[tuple[int, int, Path]] = []
+    for number, path in enumerate(paths):
+        with suppress(sqlite3.Error), snapshot(path) as theirs:
+            (offset,) = theirs.execute("SELECT next_offset FROM progress").fetchone()
+            if offset <= journal.end(rebuilt.partition):  # else a mark says what is missing
+                opened.append((offset, number, path))
+    for _, number, path in sorted(opened):
+        try:
+            with snapshot(path) as theirs:
+                rebuilt.advance(theirs.execute("SELECT next_offset FROM progress").fetchone()[0])
+                partitions = rebuilt.state.partitions
+                with closing(open_local_state(path, rebuilt.partition, partitions, read_only=True).state) as state:
+                    rebuilt.compare_commits(state, marks)
+                rebuilt.compare_tables(theirs)
+        except (LocalStateDamaged, LocalStateUnavailable, sqlite3.Error) as wrong:
+            yield number, Finding(f"local state {number}", "wrong", str(wrong), _ASIDE)
+        except Differs as wrong:
+            yield number, Finding(f"local state {number}", "wrong", str(wrong), _DIFFERS.format(path=path))
+        except (LogChanged, LogLost) as wrong:
+            yield number, Finding(f"local state {number}", "wrong", str(wrong), _CHANGED)
+
+
+def _judged(rebuilt: Rebuilt, journal: Journal, marks: Sequence[Mark], control: ControlLog | None) -> Iterator[Finding]:
+    """What a partition says of itself, judged again to its end, and what others have of it."""
+    partition, readmission = rebuilt.partition, rebuilt.readmission
+    if readmission.orphans:
+        yield Finding("history", "wrong", _orphans(partition, readmission.orphans), _CHANGED)
+    if readmission.back_at is not None:
+        yield Finding("history", "wrong", _back(partition, readmission.back_at), _CHANGED)
+    if rebuilt.stopped is None:
+        end = journal.end(partition)
+        for mark in marks:
+            lost = ahead(mark, partition, rebuilt.state.next_ordinal, end)
+            changed = unlike(mark, partition, rebuilt.hash_at(mark.ordinal - 1)) if mark.ordinal and not lost else None
+            if lost is not None:
+                yield Finding("history", "wrong", str(lost), _LOST)
+            elif changed is not None:
+                yield Finding("history", "wrong", str(changed), _CHANGED)
+    pinned = list(pinned_otherwise(rebuilt.state.commits(), control)) if control is not None else []
+    if pinned:
+        stream, policy = pinned[0]
+        said = (
+            f"{len(pinned):,} orders are pinned to another text of their policy than the published one, the first is "
+            f"{stream} ({policy.id}@{policy.version}): the policy or the order was changed"
+        )
+        yield Finding("history", "wrong", said, _CHANGED)
+
+
+def _do(wrong: JournalError) -> str:
+    return _CUT if isinstance(wrong, LogCut) else _LOST if isinstance(wrong, LogLost) else _CHANGED
+
+
+def _orphans(partition: int, orphans: Sequence[Orphan]) -> str:
+    first = orphans[0]
+    return (
+        f"partition {partition}: {len(orphans):,} commits were written behind commits that the log does not have, the "
+        f"first at offset {first.offset} on {first.stream} (behind {first.parent.hex()}): what was before them was "
+        "changed, removed or moved, or somebody else wrote them"
+    )
+
+
+def _back(partition: int, offset: int) -> str:
+    return (
+        f"partition {partition}: the record at offset {offset} was appended earlier than the one before it, by the "
+        "log's own times: records were moved or inserted, or a time was changed, or the clock was set back"
+    )
+
+
+def look_at_local_state(directory: Path, journal: Journal) -> Iterator[Finding]:
     """Every slot; of the first one also what the log says: parked commits and open imports."""
-    number = 0
-    while slot_path(directory, number).is_dir():
-        yield from _slot(directory, number, journal, deep=deep and number == 0)
-        number += 1
-    if not number:
+    for number, _ in enumerate(slots_in(directory)):
+        yield from _slot(directory, number, journal)
+    if not slot_path(directory, 0).is_dir():
         yield Finding("local state", "note", "there is none yet; it is made from the log when it is needed")
 
 
-def _slot(directory: Path, number: int, journal: Journal, *, deep: bool) -> Iterator[Finding]:
+def _slot(directory: Path, number: int, journal: Journal) -> Iterator[Finding]:
     name = f"local state {number}"
     behind = parked = 0
     imports = Imports()
@@ -102,9 +266,11 @@ def _slot(directory: Path, number: int, journal: Journal, *, deep: bool) -> Iter
         try:
             with closing(open_local_state(path, partition, journal.partitions, read_only=True).state) as state:
                 follower = Follower(journal, partition, state)
-                follower.start()
-                if deep:
-                    _judge_anew(journal, partition, follower)
+                try:
+                    follower.start(recent=RECENT)
+                except LocalStateDamaged as wrong:
+                    yield Finding(name, "wrong", str(wrong), _ASIDE)
+                    return
                 behind += max(0, journal.end(partition) - follower.next_offset)
                 parked += len(state.parked())
                 if number == 0:
@@ -113,17 +279,13 @@ def _slot(directory: Path, number: int, journal: Journal, *, deep: bool) -> Iter
             yield Finding(name, "note", f"there is none of partition {partition}; it is made from the log when needed")
             return
         except (LocalStateDamaged, LocalStateUnavailable) as wrong:
-            yield Finding(name, "note", f"{wrong}; the next engine makes it anew from the log")
+            yield Finding(name, "note", f"{wrong}; the next engine rebuilds it from the log")
             return
         except JournalError as wrong:
-            yield Finding(name, "wrong", str(wrong), _LOST)
-            return
-        except Differs as wrong:
-            yield Finding(name, "wrong", str(wrong), f"stop every engine and delete {path}: it is made anew")
+            yield Finding(name, "wrong", str(wrong), _do(wrong))
             return
     said = f"{behind:,} records behind the log" if behind else "at the log's end"
     said += ", in use" if is_claimed(directory, number) else ""
-    said += ", every commit judged anew comes out the same" if deep else ""
     yield Finding(name, "ok", said)
     if number == 0:
         yield from _told(imports, parked, is_held(directory))
@@ -146,26 +308,3 @@ def _told(imports: Imports, parked: int, held: bool) -> Iterator[Finding]:
 def _read_imports(state: LocalState, imports: Imports) -> None:
     for admitted in state.commits_of(LIST_STREAM):
         imports.admitted(admitted)
-
-
-class Differs(Exception):
-    """Local state is not what the log comes to."""
-
-
-def _judge_anew(journal: Journal, partition: int, follower: Follower) -> None:
-    """Admit the partition again from its first record, and compare with what local state has."""
-    admission = Admission(partition, journal.partitions, MemoryHeads())
-    stored = follower.state.commits()
-    offset = 0
-    while offset < follower.next_offset:
-        for record in journal.read(partition, offset, _PAGE):
-            offset = record.offset + 1
-            if record.offset >= follower.next_offset:
-                break
-            for verdict in admission.take(record):
-                if isinstance(verdict, Admitted):
-                    kept = next(stored, None)
-                    if kept is None or (kept.ordinal, kept.hash) != (verdict.ordinal, verdict.hash):
-                        raise Differs(f"partition {partition}: local state has another commit {verdict.ordinal}")
-    if next(stored, None) is not None:
-        raise Differs(f"partition {partition}: local state has commits that the log does not admit")

@@ -2,19 +2,29 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from consumers.journal import JournalError
+from consumers.vault import VaultUnavailable
 from infra.examining.beside import look_at_erasures, look_at_notices, look_at_vault, look_at_views
 from infra.examining.commands import look_at_commands
 from infra.examining.findings import Finding, Progress, of_topic
-from infra.examining.log import look_at_control, look_at_journal, look_at_local_state, look_at_markets
+from infra.examining.log import (
+    look_at_control,
+    look_at_history,
+    look_at_journal,
+    look_at_local_state,
+    look_at_markets,
+)
 from infra.examining.publishing import look_at_publishing
 from infra.opening import open_control
+from infra.recorded import marks_of
 from infra.settings import Settings
 from infra.stores import store_of
+from infra.vault.kept import KeptVault
+from infra.vault.opening import is_there, open_vault
 
 LITTLE_SPACE: Final = 512 * 1024 * 1024
 """Bytes free on the disk below which it is time to make room."""
@@ -42,10 +52,12 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
     control = None
     try:
         control = open_control(store, "doctor", create=False)
-        yield look_at_control(control)
+        yield from look_at_control(control)
         yield from look_at_markets(control, settings)
     except JournalError as wrong:
-        yield Finding("control log", "wrong", str(wrong), "bring it back from a copy: the policies stand in it")
+        yield Finding(
+            "control log", "wrong", str(wrong), "copy it aside, and bring it back from a copy: the policies stand in it"
+        )
     try:
         with closing(store.journal(None)) as journal:
             if control is not None:
@@ -54,13 +66,18 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
                 except JournalError as wrong:
                     yield Finding("journal", "wrong", str(wrong), "put back what belongs together")
             yield from look_at_journal(journal, progress)
-            yield from look_at_local_state(directory, journal, deep=deep)
+            yield from look_at_local_state(directory, journal)
+            with _vault(settings) as vault:
+                marks = marks_of(settings, directory, journal.identity, journal.partitions, vault)
+            yield from look_at_history(directory, journal, marks, control, deep=deep, progress=progress)
             yield look_at_views(settings, directory, journal)
             yield from look_at_publishing(settings, directory, journal)
             yield from look_at_commands(settings, journal)
             yield look_at_vault(settings, directory, journal, deep=deep)
     except JournalError as wrong:
-        yield Finding("journal", "wrong", str(wrong), "bring it back from a copy: nothing else can replace it")
+        yield Finding(
+            "journal", "wrong", str(wrong), "copy it aside, and bring it back from a copy: nothing else can replace it"
+        )
     finally:
         if control is not None:
             control.journal.close()
@@ -80,6 +97,16 @@ def look_at_topics(settings: Settings) -> Iterator[Finding]:
     if not any(each.do for each in found):
         yield Finding("topics", "ok", "partitions, replicas and settings are as they must be")
     yield from (of_topic(each) for each in found if each.do)
+
+
+@contextmanager
+def _vault(settings: Settings) -> Iterator[KeptVault | None]:
+    """The vault, if there is one that can be opened."""
+    with ExitStack() as stack:
+        vault = None
+        with suppress(VaultUnavailable):
+            vault = stack.enter_context(closing(open_vault(settings))) if is_there(settings) else None
+        yield vault
 
 
 def _space(directory: Path) -> Finding:

@@ -5,13 +5,14 @@ are read from the log again. OFF would be quicker still, but a power cut could l
 differently from the log.
 """
 
+import contextlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
-from infra.sqlite_file import why, wrong_with
+from infra.sqlite_file import make_private, why, wrong_with
 
 CHECKPOINT: Final = 8_000
 """Pages of the WAL before it is copied into the file and synced, by whoever writes then: the engine's loop."""
@@ -42,6 +43,10 @@ CREATE TABLE parked (offset INTEGER, idx INTEGER, reason TEXT NOT NULL,
 CREATE TABLE names (key INTEGER, number INTEGER, PRIMARY KEY (key, number)) WITHOUT ROWID;
 CREATE TABLE ids (key INTEGER, number INTEGER, PRIMARY KEY (key, number)) WITHOUT ROWID;
 """
+OTHER_LAYOUT: Final = "is of another layout"
+"""What is wrong with a file of another release: nothing."""
+_BESIDE: Final = ("", "-wal", "-shm", "-journal")
+"""What belongs to an SQLite file, by what its name ends with."""
 _STATEMENTS: Final = [statement.strip() for statement in TABLES.split(";") if statement.strip()]
 
 
@@ -67,7 +72,7 @@ class Connection(sqlite3.Connection):
         """The row that has to be there."""
         found = self.rows(*args)
         if not found:
-            raise self._damaged("a row is missing")
+            raise self.damaged("a row is missing")
         return found[0]
 
     def executemany(self, *args: Any) -> sqlite3.Cursor:
@@ -78,14 +83,19 @@ class Connection(sqlite3.Connection):
 
     def _told(self, error: sqlite3.Error) -> Exception:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return self._damaged(str(error))
+            return self.damaged(str(error))
         if isinstance(error, sqlite3.OperationalError):
             return LocalStateUnavailable(f"{self.path}: {why(error, self.path)}")
         return error
 
-    def _damaged(self, what: str) -> LocalStateDamaged:
-        _marker(self.path).touch()
-        return LocalStateDamaged(f"{self.path}: {what}: start again, and it is made anew from the log")
+    def damaged(self, what: str) -> LocalStateDamaged:
+        """The error for a file that cannot be used further; the next start rebuilds it."""
+        with contextlib.suppress(OSError):  # a reader may not be allowed to write there
+            _marker(self.path).touch()
+        return LocalStateDamaged(
+            f"{self.path} is damaged: {what}. The next start rebuilds it from the log, and keeps this file as "
+            f"{aside(self.path).name}"
+        )
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:
@@ -103,7 +113,7 @@ def connect(path: Path, *, read_only: bool) -> Connection:
 
 def create(path: Path, partition: int, partitions: int) -> None:
     """An empty file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path)
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -121,8 +131,26 @@ def create(path: Path, partition: int, partitions: int) -> None:
 
 def discard(path: Path) -> None:
     """Delete a local state file with all that belongs to it; the log brings it back."""
-    for suffix in ("", "-wal", "-shm", "-journal", ".damaged"):
+    for suffix in (*_BESIDE, ".damaged"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> None:
+    """Rename a local state file that is damaged, with what SQLite keeps beside it: it may show what happened. One is
+    kept, the latest."""
+    kept = aside(path)
+    for suffix in _BESIDE:
+        kept.with_name(kept.name + suffix).unlink(missing_ok=True)
+    for suffix in reversed(_BESIDE):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.rename(kept.with_name(kept.name + suffix))
+    _marker(path).unlink(missing_ok=True)
+
+
+def aside(path: Path) -> Path:
+    """Where a damaged local state file is kept."""
+    return path.with_name(f"{path.name}.aside")
 
 
 def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
@@ -136,7 +164,7 @@ def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             wrong = wrong_with(connection, path, APPLICATION_ID)
             if wrong is not None:
-                return "is of another layout" if wrong == "is of another kind" else wrong
+                return OTHER_LAYOUT if wrong == "is of another kind" else wrong
             connection.execute("BEGIN")  # one snapshot: its owner may be writing
             (ordinals,) = connection.execute("SELECT next_ordinal FROM progress").fetchone()
             (last,) = connection.execute("SELECT max(ordinal) FROM commits").fetchone()
@@ -144,7 +172,7 @@ def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
     except (sqlite3.DatabaseError, TypeError) as error:
         return f"cannot be read: {error}"
     if {statement for (statement,) in tables} != set(_STATEMENTS):
-        return "is of another layout"
+        return OTHER_LAYOUT
     return None if ordinals == (0 if last is None else last + 1) else "does not fit itself"
 
 

@@ -1,6 +1,7 @@
 """Slots: directories for local state, each one process's own for as long as it lives."""
 
 import fcntl
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from io import FileIO
@@ -42,6 +43,14 @@ def claim_slot(directory: Path) -> Slot:
 def slot_path(directory: Path, number: int) -> Path:
     """Where the slot with this number is, claimed or not."""
     return directory / "state" / str(number)
+
+
+def slots_in(directory: Path) -> Iterator[Path]:
+    """Every slot that there is, claimed or not."""
+    number = 0
+    while (path := slot_path(directory, number)).is_dir():
+        yield path
+        number += 1
 
 
 def is_claimed(directory: Path, number: int) -> bool:

@@ -7,6 +7,7 @@ Batches that were flushed may wait in memory and be written together (``grouped`
 dozen commits. Whatever reads the tables writes what waits first, so nobody sees the difference but other connections.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any, Final
 from consumers.admission import Admitted, Head, Rejected
 from consumers.local_state import Due, LocalStateDamaged, Parked, Place, Version
 from domain.instants import Instant
-from infra.local_state.file import connect, create, discard, what_is_wrong
+from infra.local_state.file import OTHER_LAYOUT, connect, create, discard, set_aside, what_is_wrong
 from infra.local_state.streams import Stream, find, is_full, pack, packed
 from infra.local_state.swept_index import WINDOW, SweptIndex, key_of_id, key_of_text
-from schemas.commit import Commit, StreamEntry, decode_commit
+from infra.sqlite_file import checkpoint
+from schemas.commit import Commit, StreamEntry, commit_hash, decode_commit
 
 _COMMIT: Final = "SELECT ordinal, offset, idx, position, appended_at, hash, data FROM commits"
 _PAGE: Final = 500
@@ -28,10 +30,17 @@ _REFRESHED: Final = 8 * WINDOW
 
 @dataclass(slots=True)
 class Opened:
-    """Local state, and why it had to be made anew: None if it was there, ``missing`` the first time."""
+    """Local state, and why it is rebuilt: None if it was there, ``missing`` the first time."""
 
     state: "SqliteLocalState"
     rebuilt: str | None
+
+    def say(self, partition: int, end: int, *, first: bool = False) -> None:
+        """Say on standard error that it is rebuilt from a log that has something (``end``). ``first``: it may be the
+        first time, so that nothing is missing."""
+        if self.rebuilt is not None and end and not (first and self.rebuilt == "missing"):
+            why = "is missing" if self.rebuilt == "missing" else self.rebuilt
+            sys.stderr.write(f"rescind: local state of partition {partition} {why}: it is rebuilt from the log\n")
 
 
 def open_local_state(
@@ -43,7 +52,8 @@ def open_local_state(
     streams_in_memory: int = 10_000,
     grouped: int = 0,
 ) -> Opened:
-    """The local state in this file; made anew if it is missing, unreadable or of another layout.
+    """The local state in this file; empty, to be rebuilt, if it is missing, damaged or of another layout. A damaged
+    file is kept beside it (``file.aside``).
 
     Whether it fits the log is the follower's question (``Follower.start``). ``read_only``: nothing is made or written,
     FileNotFoundError if it is not there, LocalStateDamaged if it cannot be read. ``grouped``: so many commits may wait
@@ -55,7 +65,10 @@ def open_local_state(
             raise FileNotFoundError(f"there is no local state at {path}")
         raise LocalStateDamaged(f"{path} {wrong}")
     if wrong is not None:
-        discard(path)
+        if wrong in ("missing", OTHER_LAYOUT):
+            discard(path)
+        else:
+            set_aside(path)
         create(path, partition, partitions)
     state = SqliteLocalState(path, read_only=read_only, streams_in_memory=streams_in_memory, grouped=grouped)
     return Opened(state, wrong)
@@ -209,6 +222,8 @@ class SqliteLocalState:
             self._load_indexes(streams, ordinals)
 
     def close(self) -> None:
+        if not self._read_only:
+            checkpoint(self._connection)
         self._connection.close()
 
     def rejections(self) -> dict[str, int]:
@@ -436,12 +451,19 @@ class SqliteLocalState:
         staged = self._staged.get(ordinal)
         if staged is not None:
             return staged.commit
-        (data,) = self._connection.row("SELECT data FROM commits WHERE ordinal = ?", (ordinal,))
-        return decode_commit(data)
+        hash, data = self._connection.row("SELECT hash, data FROM commits WHERE ordinal = ?", (ordinal,))
+        return self._decoded(ordinal, hash, data)
 
     def _admitted(self, row: Sequence[Any]) -> Admitted:
         ordinal, offset, index, position, appended_at, hash, data = row
-        return Admitted(self.partition, offset, index, ordinal, position, appended_at, hash, decode_commit(data), data)
+        commit = self._decoded(ordinal, hash, data)
+        return Admitted(self.partition, offset, index, ordinal, position, appended_at, hash, commit, data)
+
+    def _decoded(self, ordinal: int, hash: bytes, data: bytes) -> Commit:
+        """The commit of these bytes, which must fit the hash that was written with them. LocalStateDamaged."""
+        if commit_hash(data) != hash:
+            raise self._connection.damaged(f"commit {ordinal} does not fit its hash")
+        return decode_commit(data)
 
     def _row_of(self, name: str) -> tuple[int, int] | None:
         """(id, ordinal of the last commit) of a stream, as stored."""

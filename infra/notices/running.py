@@ -17,7 +17,7 @@ from typing import Final
 from consumers.admission import Admitted, Rejected
 from consumers.engine import Engine
 from consumers.follower import Follower
-from consumers.local_state import Due, LocalStateUnavailable
+from consumers.local_state import Due, LocalStateDamaged, LocalStateUnavailable
 from consumers.notices import BookUnavailable, Post
 from consumers.notifier import Limits, Notifier
 from consumers.vault import VaultUnavailable
@@ -120,7 +120,7 @@ class Notifying:
         try:
             moved = self._notifier.step(clock())
             self.trouble = self._notifier.trouble
-        except (BookUnavailable, LocalStateUnavailable, VaultUnavailable) as later:
+        except (BookUnavailable, LocalStateDamaged, LocalStateUnavailable, VaultUnavailable) as later:
             self.trouble = str(later)
             self._not_before = time.monotonic() + RETRY
             return False
@@ -177,12 +177,16 @@ def book_is_gone(directory: Path) -> bool:
 
 def open_book(directory: Path, identity: str, followers: Mapping[int, Follower] | None = None) -> SqliteBook:
     """The book of a store, made where there was none; ``followers``: also where it is gone, as a new one that sends
-    nothing again of what they have. BookUnavailable, AnotherJournals."""
+    nothing again of what the log has by now: they follow it to its end. BookUnavailable, AnotherJournals,
+    JournalError."""
     path = directory / BOOK_FILE
     if not book_is_gone(directory):
         return SqliteBook(path, identity)
     if followers is None:
         raise BookUnavailable(f"{path} is gone: {BRING_BACK}")
+    for follower in followers.values():  # local state may be missing, too: what was sent is known at the log's end only
+        while follower.behind and follower.advance():
+            pass
     sys.stderr.write(
         f"rescind: {path} is gone: a new one is begun. What was told before now may have gone out, and is sent again "
         "by people only: `rescind notices list --state unknown`\n"
@@ -193,7 +197,7 @@ def open_book(directory: Path, identity: str, followers: Mapping[int, Follower] 
 def open_notifying(
     settings: Settings, directory: Path, slot: Path, identity: str, engine: Engine, vault: KeptVault
 ) -> Notifying:
-    """The notifier of a running engine, not yet started. BookUnavailable, AnotherJournals."""
+    """The notifier of an engine whose loop does not run yet. BookUnavailable, AnotherJournals, JournalError."""
     book = open_book(directory, identity, engine.followers)
     contacts = Contacts(book, vault)
     partitions = engine.partitions

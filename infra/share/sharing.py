@@ -50,7 +50,9 @@ def open_sharing(
     assert at is not None
 
     def state(partition: int) -> LocalState:
-        return open_local_state(state_file(slot, partition), partition, partitions, grouped=grouped).state
+        opened = open_local_state(state_file(slot, partition), partition, partitions, grouped=grouped)
+        opened.say(partition, 1, first=True)
+        return opened.state
 
     def beside(partition: int) -> LocalState:
         return open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state

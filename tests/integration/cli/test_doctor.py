@@ -62,7 +62,7 @@ def test_local_state_that_is_damaged_is_made_anew_from_the_log(kept: Store) -> N
         file.truncate(os.path.getsize(path) // 2)
     state, said, _ = findings(kept)["local state 0"]
     assert state == "note"
-    assert "anew" in said
+    assert "rebuilds it" in said
     assert kept.take(lives(0, 30))["accepted"] == 0
     assert findings(kept, "--deep")["local state 0"][0] == "ok"
     assert kept.everything() == before

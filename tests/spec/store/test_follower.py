@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumers.admission import Admitted, Rejected
+from consumers.disagreement import Mark
 from consumers.follower import Follower, FormatTooNew
 from consumers.journal import JournalMismatch, JournalRecord, LogChanged, LogCut, LogLost
 from consumers.local_state import LocalState, LocalStateUnavailable
@@ -274,10 +275,97 @@ def test_local_state_of_an_embedded_journal_that_was_made_anew_stops(tmp_path: P
     for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"):
         (tmp_path / name).unlink(missing_ok=True)
     anew = open_sqlite_journal(path, 1)
-    with pytest.raises(LogChanged, match="the log was made anew"):
+    with pytest.raises(LogChanged, match="the log was replaced by another one"):
         Follower(anew, 0, state).start()
     anew.close()
     state.close()
+
+
+# ---- how far others have followed the log ----------------------------------------------------------------------------
+
+
+def hashes(state: LocalState) -> list[bytes]:
+    return [admitted.hash for admitted in state.commits()]
+
+
+def test_a_log_that_has_what_others_have_goes_on(log: MemoryLog) -> None:
+    chain = Chain("s")
+    write(log, chain.next("A"), chain.next("B"))
+    write(log, chain.next("C"))
+    reference, _ = followed(log)
+    reference.advance()
+    follower, listening = followed(log)
+    follower.start([Mark("x", 2, hashes(reference.state)[1]), Mark("y", 3), Mark("z", offset=2)])
+    assert follower.expecting, "ordinals are not known before the log is followed"
+    assert follower.advance(1) == 1
+    assert follower.expecting
+    assert follower.advance() == 1
+    assert not follower.expecting
+    assert len(listening.told) == 3
+
+
+@pytest.mark.parametrize(
+    ("mark", "says"),
+    [
+        (Mark("the list", 5), "the list has 5 commits, the log has 2: 3 that were acknowledged are missing"),
+        (Mark("the list", 3), "the list has 3 commits, the log has 2: 1 that was acknowledged is missing"),
+        (Mark("the list", offset=9), "the list has read the log up to offset 9, the log ends at 1"),
+        (Mark("the list", 2, b"x" * 32), "commit 1 of the log is not the one that the list has"),
+    ],
+)
+@pytest.mark.parametrize("with_state", [False, True])
+def test_a_log_that_lacks_what_others_have_stops_and_tells_nobody(
+    log: MemoryLog, mark: Mark, says: str, with_state: bool
+) -> None:
+    chain = Chain("s")
+    write(log, chain.next("A"), chain.next("B"))
+    state = memory_local_state(0, 1)
+    if with_state:
+        followed(log, state)[0].advance()
+    follower, listening = followed(log, state)
+
+    def go() -> None:
+        follower.start([mark])
+        follower.advance()
+
+    with pytest.raises((LogLost, LogChanged), match=says):
+        go()
+    assert follower.stopped is not None
+    assert listening.told == []
+    with pytest.raises((LogLost, LogChanged), match=says):
+        follower.advance()
+
+
+def test_a_mark_that_comes_later_is_looked_at_too(log: MemoryLog) -> None:
+    write(log, Chain("s").next("A"))
+    follower, _ = followed(log)
+    follower.start()
+    assert follower.advance() == 1
+    follower.expect([Mark("the list", 7)])
+    with pytest.raises(LogLost, match="the list has 7 commits"):
+        follower.advance()
+
+
+def test_where_only_engines_append_a_commit_behind_one_that_is_not_there_stops(log: MemoryLog) -> None:
+    chain, lost = Chain("s"), Chain("s")
+    write(log, chain.next("A"))
+    lost.next("X")
+    write(log, lost.next("Y", command="late"))
+    state = memory_local_state(0, 1)
+    assert Follower(log.journal(), 0, memory_local_state(0, 1)).advance() == 2, "a stranger may append what they like"
+    alone = Follower(log.journal(), 0, state, alone=True)
+    with pytest.raises(LogChanged, match="was written behind a commit of s that the log does not have"):
+        alone.advance()
+
+
+def test_where_only_engines_append_who_lost_a_race_is_no_sign_of_a_change(log: MemoryLog) -> None:
+    chain, other = Chain("s"), Chain("s")
+    write(log, chain.next("A"))
+    other.next("A")
+    write(log, chain.next("B"), other.next("C", command="late"))
+    alone = Follower(log.journal(), 0, memory_local_state(0, 1), alone=True)
+    assert alone.advance() == 2
+    assert alone.state.rejections()["superseded"] == 1
 
 
 def test_a_log_whose_front_was_cut_stops_the_partition_while_it_is_followed_and_at_the_next_start(

@@ -393,11 +393,27 @@ def test_damage_that_is_found_while_in_use_is_an_error_and_the_next_start_makes_
     path.write_bytes(whole)
     again = opened(path)
     assert again.rebuilt is None
-    with pytest.raises(LocalStateDamaged, match="start again, and it is made anew"):
+    with pytest.raises(LocalStateDamaged, match="The next start rebuilds it from the log"):
         again.state.head("s")
     again.state.close()
     assert rebuilt(path) == "was found damaged while it was in use"
     assert rebuilt(path) is None
+    assert path.with_name("s.sqlite.aside").read_bytes() == whole, "what is damaged may show what happened"
+
+
+def test_a_commit_that_does_not_fit_its_hash_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    filled(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        (data,) = connection.execute("SELECT data FROM commits WHERE ordinal = 0").fetchone()
+        changed = data[:-1] + bytes([data[-1] ^ 1])
+        connection.execute("UPDATE commits SET data = ? WHERE ordinal = 0", (changed,))
+    again = opened(path)
+    assert again.rebuilt is None
+    with pytest.raises(LocalStateDamaged, match="commit 0 does not fit its hash"):
+        list(again.state.commits_of("s"))
+    again.state.close()
+    assert rebuilt(path) == "was found damaged while it was in use"
 
 
 def test_a_commit_that_is_missing_in_the_middle_is_damage(tmp_path: Path) -> None:
