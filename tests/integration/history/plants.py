@@ -1,0 +1,370 @@
+"""Changes planted in a small store, what notices each, and the table of docs/explanation/changed-histories.md.
+
+``python -m tests.integration.history.plants`` writes the table into the page.
+"""
+
+import hashlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+from zlib import crc32
+
+import infra.app
+from consumers.journal import JournalError
+from consumers.local_state import LocalStateDamaged
+from domain.commands import parse_command
+from domain.presets import preset
+from schemas.commit import Commit, EventEntry, decode_commit, encode_commit
+from schemas.record import Record, decode_record, encode_record
+from tests.integration.cli.driving import Store, asks, placed, ships
+from tests.integration.history.changing import change, opened, settle
+
+PAGE: Final = Path(__file__).parents[3] / "docs" / "explanation" / "changed-histories.md"
+MARKS: Final = ("<!-- table -->\n", "<!-- end of the table -->\n")
+COLUMNS: Final = (
+    "start, newest commits",
+    "start, older commits",
+    "running engine",
+    "doctor",
+    "deep doctor",
+    "`replay --check`",
+)
+NOTICED, NOTHING, IMPOSSIBLE = "yes", "nothing yet", "—"
+ORDERS: Final = 6
+Database = sqlite3.Connection
+
+
+def small_store(place: Path) -> Store:
+    """Orders that were decided live, one record each command, and views."""
+    store = Store(place)
+    place.mkdir(parents=True, exist_ok=True)
+    orders = [f"PO-{number}" for number in range(ORDERS)]
+    with opened(store) as app:
+        for make in (placed, lambda order: asks(order, ""), lambda order: ships(order, "", 1)):
+            for order in orders:
+                body = {**make(order), "at": None}
+                del body["at"]
+                assert app.engine.submit(parse_command(body)).result(30).kind in ("accepted", "refused")
+        assert app.views is not None
+        assert app.views.catch_up(30)
+    return store
+
+
+def copied(store: Store, place: Path) -> Store:
+    """A copy that can be changed."""
+    shutil.copytree(store.place, place)
+    return Store(place)
+
+
+# ---- planting --------------------------------------------------------------------------------------------------------
+
+
+def rewrite(
+    store: Store, offset: int, by: Callable[[bytes], bytes], *, file: str = "journal", fits: bool = True
+) -> None:
+    """Change a record's bytes; ``fits``: the checksum, too, as who means it would."""
+
+    def write(log: Database) -> None:
+        (value,) = log.execute("SELECT value FROM partition_0 WHERE offset = ?", (offset,)).fetchone()
+        changed = by(value)
+        assert changed != value
+        log.execute("UPDATE partition_0 SET value = ? WHERE offset = ?", (changed, offset))
+        if fits:
+            log.execute("UPDATE partition_0 SET crc = ? WHERE offset = ?", (crc32(changed), offset))
+
+    change(store.journal / f"{file}.sqlite", write)
+
+
+def flipped(data: bytes, at: int = -1) -> bytes:
+    """One bit of one byte flipped."""
+    at %= len(data)
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def in_commit(by: Callable[[Commit], Commit]) -> Callable[[bytes], bytes]:
+    """Change the first commit of a record."""
+
+    def changed(value: bytes) -> bytes:
+        record: Record = decode_record(value)
+        first, *others = record.commits
+        return encode_record(record.writer, [encode_commit(by(decode_commit(first))), *others])
+
+    return changed
+
+
+def in_event(by: Callable[[EventEntry], EventEntry]) -> Callable[[bytes], bytes]:
+    """Change the first event of the first commit."""
+
+    def changed(commit: Commit) -> Commit:
+        part, *others = commit.streams
+        event, *later = part.events
+        return replace(commit, streams=(replace(part, events=(by(event), *later)), *others))
+
+    return in_commit(changed)
+
+
+def in_text(before: bytes, after: bytes) -> Callable[[bytes], bytes]:
+    """Change bytes of an event's body for others of the same length."""
+
+    def changed(event: EventEntry) -> EventEntry:
+        assert before in event.body
+        return replace(event, body=event.body.replace(before, after, 1))
+
+    return in_event(changed)
+
+
+def other_price(store: Store, offset: int) -> None:
+    rewrite(store, offset, in_text(b"Lamp", b"Tree"))
+
+
+def policy_offset(store: Store, policy: str = "seller-portal") -> int:
+    """Where a policy stands in the control log."""
+    with closing(sqlite3.connect(store.journal / "control.sqlite")) as log:
+        rows = log.execute("SELECT offset, value FROM partition_0 ORDER BY offset").fetchall()
+    return next(int(offset) for offset, value in rows if f"$policy/{policy}".encode() in value)
+
+
+def policy_text(store: Store, offset: int) -> None:
+    rewrite(store, policy_offset(store), in_text(b'"id":"seller-portal"', b'"id":"seller-pirate"'), file="control")
+
+
+def policy_hash(store: Store, offset: int) -> None:
+    sha256 = preset("seller-portal").sha256
+    rewrite(store, policy_offset(store), in_text(sha256, flipped(sha256)), file="control")
+
+
+def policy_both(store: Store, offset: int) -> None:
+    """The text, and the hash that fits it."""
+    document = preset("seller-portal")
+    text = document.document.replace('["shipped-lock","whole-lines-only"', '["whole-lines-only","shipped-lock"')
+    assert text != document.document
+
+    def changed(event: EventEntry) -> EventEntry:
+        body = event.body.replace(document.document.encode(), text.encode())
+        return replace(event, body=body.replace(document.sha256, hashlib.sha256(text.encode()).digest()))
+
+    rewrite(store, policy_offset(store), in_event(changed), file="control")
+
+
+def moved(store: Store, by: Callable[[Database], object]) -> None:
+    change(store.journal / "journal.sqlite", by)
+
+
+def append_time(store: Store, offset: int) -> None:
+    back = "UPDATE partition_0 SET appended_at = appended_at - 3600000000 WHERE offset = ?"
+    moved(store, lambda log: log.execute(back, (offset,)))
+
+
+def removed(store: Store, offset: int) -> None:
+    moved(store, lambda log: log.execute("DELETE FROM partition_0 WHERE offset = ?", (offset,)))
+
+
+def closed_up(store: Store, offset: int) -> None:
+    def close(log: Database) -> None:
+        (end,) = log.execute("SELECT max(offset) FROM partition_0").fetchone()
+        log.execute("DELETE FROM partition_0 WHERE offset = ?", (offset,))
+        for later in range(offset + 1, end + 1):
+            log.execute("UPDATE partition_0 SET offset = ? WHERE offset = ?", (later - 1, later))
+
+    moved(store, close)
+
+
+def swapped(store: Store, offset: int) -> None:
+    """Two records of different orders, with their checksums; the times stay in order."""
+
+    def swap(log: Database) -> None:
+        one, two = log.execute(
+            "SELECT crc, value FROM partition_0 WHERE offset IN (?, ?) ORDER BY offset", (offset, offset + 1)
+        ).fetchall()
+        for at, (crc, value) in ((offset, two), (offset + 1, one)):
+            log.execute("UPDATE partition_0 SET crc = ?, value = ? WHERE offset = ?", (crc, value, at))
+
+    moved(store, swap)
+
+
+def inserted(store: Store, offset: int) -> None:
+    """A placing that never was, before the record, with a time that fits."""
+
+    def insert(log: Database) -> None:
+        (end,) = log.execute("SELECT max(offset) FROM partition_0").fetchone()
+        (value,) = log.execute("SELECT value FROM partition_0 WHERE offset = 0").fetchone()
+        (at,) = log.execute("SELECT appended_at FROM partition_0 WHERE offset = ?", (offset,)).fetchone()
+        for later in range(end, offset - 1, -1):
+            log.execute("UPDATE partition_0 SET offset = ? WHERE offset = ?", (later + 1, later))
+
+        def forged(commit: Commit) -> Commit:
+            (part,) = commit.streams
+            return replace(commit, commit_id=bytes(16), streams=(replace(part, stream="acme/PO-FORGED"),))
+
+        new = in_commit(forged)(value)
+        log.execute("INSERT INTO partition_0 VALUES (?, ?, ?, ?)", (offset, at, crc32(new), new))
+
+    moved(store, insert)
+
+
+def front_cut(store: Store, offset: int) -> None:
+    moved(store, lambda log: log.execute("DELETE FROM partition_0 WHERE offset < 3"))
+
+
+def tail_cut(store: Store, offset: int) -> None:
+    moved(
+        store,
+        lambda log: log.execute("DELETE FROM partition_0 WHERE offset > (SELECT max(offset) FROM partition_0) - 3"),
+    )
+
+
+def older_copy(store: Store, offset: int) -> None:
+    """Another file in the place of the journal's: the one that a backup has."""
+    path = store.journal / "journal.sqlite"
+    settle(path)
+    copy = path.with_name("copy")
+    shutil.copy(path, copy)
+    change(
+        copy,
+        lambda log: log.execute("DELETE FROM partition_0 WHERE offset > (SELECT max(offset) FROM partition_0) - 3"),
+    )
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    copy.replace(path)
+
+
+def local_state(store: Store, offset: int) -> None:
+    """The data of a commit in local state, not its hash."""
+    sql = "SELECT data FROM commits WHERE offset = ?"
+    path = store.journal / "state" / "0" / "journal-0.sqlite"
+
+    def write(state: Database) -> None:
+        (data,) = state.execute(sql, (offset,)).fetchone()
+        state.execute("UPDATE commits SET data = ? WHERE offset = ?", (data.replace(b"Lamp", b"Tree"), offset))
+
+    change(path, write)
+
+
+PLANTS: Final[dict[str, Callable[[Store, int], None]]] = {
+    "a bit of a record flipped": lambda store, offset: rewrite(store, offset, flipped, fits=False),
+    "the record's envelope, checksum made to fit": lambda store, offset: rewrite(
+        store, offset, lambda value: encode_record("somebody", decode_record(value).commits)
+    ),
+    "the commit's envelope": lambda store, offset: rewrite(
+        store, offset, in_commit(lambda commit: replace(commit, recorded_at=commit.recorded_at + 1))
+    ),
+    "the body of an event": other_price,
+    "the text of a policy": policy_text,
+    "the hash of a policy": policy_hash,
+    "text and hash of a policy": policy_both,
+    "the time of an append": append_time,
+    "a record removed": removed,
+    "a record removed, the others closed up": closed_up,
+    "two records swapped": swapped,
+    "a record inserted": inserted,
+    "the front cut off": front_cut,
+    "the tail cut off": tail_cut,
+    "the file replaced by an older copy": older_copy,
+    "the data of a commit in local state": local_state,
+}
+"""What is changed; where a record is, it is the placing of an order on which others stand."""
+
+
+# ---- noticing --------------------------------------------------------------------------------------------------------
+
+
+def by_start(store: Store, *, recent: int, whole: int) -> bool:
+    """Whether the engine does not start, or follows nothing, or says what does not work."""
+    with patch.object(infra.app, "RECENT", recent), patch.object(infra.app, "WHOLE", whole):
+        try:
+            with opened(store) as app:
+                app.catch_up()
+                return bool(app.engine.stopped)
+        except (JournalError, LocalStateDamaged):
+            return True
+
+
+def by_running(store: Store, plant: Callable[[], None]) -> bool:
+    """Whether a running engine turns away what is asked of it after the change."""
+    with opened(store) as app:
+        app.catch_up()
+        plant()
+        kinds = []
+        for number in range(ORDERS):
+            body: dict[str, Any] = {**asks(f"PO-{number}", "", "again")}
+            del body["at"]
+            kinds.append(app.engine.submit(parse_command(body)).result(60).kind)
+        return bool(app.engine.stopped) or any(kind in ("unavailable", "unknown") for kind in kinds)
+
+
+def by_doctor(store: Store, *options: str) -> bool:
+    return store.rescind("doctor", *options, check=None).code != 0
+
+
+def by_replay_check(store: Store) -> bool:
+    return store.rescind("replay", "--check", check=None).code != 0
+
+
+def what_notices(base: Store, plant: Callable[[Store, int], None], place: Path, *, without: bool) -> list[str]:
+    """The cells of a row. ``without`` local state, as after a restore."""
+    made = 0
+
+    def planted() -> Store:
+        nonlocal made
+        made += 1
+        store = copied(base, place / str(made))
+        if without:
+            shutil.rmtree(store.journal / "state")
+        plant(store, OFFSET)
+        return store
+
+    def running() -> bool:
+        store = copied(base, place / "running")
+        return by_running(store, lambda: plant(store, OFFSET))
+
+    cells = [
+        by_start(planted(), recent=2_000, whole=2**30),
+        by_start(planted(), recent=2, whole=0),
+        None if without else running(),
+        by_doctor(planted()),
+        by_doctor(planted(), "--deep"),
+        by_replay_check(planted()),
+    ]
+    return [IMPOSSIBLE if cell is None else NOTICED if cell else NOTHING for cell in cells]
+
+
+OFFSET: Final = 2
+"""The record that is changed: the placing of the third order."""
+
+
+def rows() -> Iterator[tuple[str, Callable[[Store, int], None], bool]]:
+    """Each row's title, what is planted, and whether local state is removed."""
+    for without in (False, True):
+        for what, plant in PLANTS.items():
+            if not (without and plant is local_state):
+                yield f"{what}, local state removed" if without else what, plant, without
+
+
+def table(base: Store, place: Path) -> str:
+    """The table as the page has it."""
+    found = ["| what is changed | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for number, (title, plant, without) in enumerate(rows()):
+        cells = what_notices(base, plant, place / str(number), without=without)
+        found.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(found) + "\n"
+
+
+def rows_of_page() -> dict[str, list[str]]:
+    """The table that the page has: cells by the row's title."""
+    text = PAGE.read_text(encoding="utf-8")
+    _, _, rest = text.partition(MARKS[0])
+    lines = rest.partition(MARKS[1])[0].splitlines()[2:]
+    return {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in lines if line}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        made = table(small_store(Path(folder) / "base"), Path(folder))
+    before, _, after = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    PAGE.write_text(before + MARKS[0] + made + MARKS[1] + after.partition(MARKS[1])[2], encoding="utf-8")
