@@ -35,7 +35,7 @@ _CHANGED: Final = (
     "rebuild nothing before you know which one is right"
 )
 _DAMAGED: Final = "stop every engine, copy the file aside, and bring the journal back from a copy"
-_ASIDE: Final = "the next engine rebuilds it from the log, and keeps this file: find out what changed it"
+_ASIDE: Final = "keep what was moved aside, and find out what changed it: the log has everything that it has"
 _DIFFERS: Final = (
     "stop every engine and move {path} aside, with its -wal and -shm: the next engine rebuilds it. Keep it to find out "
     "what changed it"

@@ -54,6 +54,7 @@ class Connection(sqlite3.Connection):
     """A connection whose errors are the port's. A file found to be corrupt is marked: the next start makes it anew."""
 
     path: Path
+    read_only = False
 
     def execute(self, *args: Any) -> sqlite3.Cursor:
         try:
@@ -90,7 +91,12 @@ class Connection(sqlite3.Connection):
 
     def damaged(self, what: str) -> LocalStateDamaged:
         """The error for a file that cannot be used further; the next start rebuilds it."""
-        with contextlib.suppress(OSError):  # a reader may not be allowed to write there
+        if self.read_only:  # whoever only looks changes nothing
+            return LocalStateDamaged(
+                f"{self.path} is damaged: {what}. Move it aside while no engine runs, with its -wal and -shm: the next "
+                "start rebuilds it from the log"
+            )
+        with contextlib.suppress(OSError):
             _marker(self.path).touch()
         return LocalStateDamaged(
             f"{self.path} is damaged: {what}. The next start rebuilds it from the log, and keeps this file as "
@@ -104,6 +110,7 @@ def connect(path: Path, *, read_only: bool) -> Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, factory=Connection)
     connection.path = path
+    connection.read_only = read_only
     connection.execute("PRAGMA cache_size=-16384")
     if not read_only:
         connection.execute("PRAGMA synchronous=NORMAL")

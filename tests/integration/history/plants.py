@@ -10,12 +10,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 from zlib import crc32
 
 import infra.app
+from consumers.engine import Engine
 from consumers.journal import JournalError
 from consumers.local_state import LocalStateDamaged
 from domain.commands import parse_command
@@ -280,9 +282,15 @@ def by_start(store: Store, *, recent: int, whole: int) -> bool:
         try:
             with opened(store) as app:
                 app.catch_up()
+                for number in range(ORDERS):
+                    app.ask(partial(_read_order, f"acme/PO-{number}"))
                 return bool(app.engine.stopped)
         except (JournalError, LocalStateDamaged):
             return True
+
+
+def _read_order(stream: str, engine: Engine) -> None:
+    engine.orders.load(0, stream)
 
 
 def by_running(store: Store, plant: Callable[[], None]) -> bool:
