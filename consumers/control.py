@@ -21,6 +21,7 @@ from consumers.writer import Settled, Writer
 from domain.events import Event, JournalCreated
 from domain.instants import Instant
 from domain.policy import PolicyBook, PolicyDocument
+from domain.wording import counted
 from schemas.codec import Undecodable, encode_event
 from schemas.commit import COMMIT_VERSION, ZERO_HASH, ActorEntry, Commit, EventEntry, StreamEntry, encode_commit
 
@@ -151,7 +152,9 @@ class ControlLog:
     ) -> None:
         """``alone``: nobody but engines can append (``Follower``)."""
         if journal.partitions != 1:
-            raise JournalMismatch(f"the control log has {journal.partitions} partitions; it must have exactly one")
+            raise JournalMismatch(
+                f"the control log has {counted(journal.partitions, 'partition')}; it must have exactly one"
+            )
         self.journal = journal
         self.policies = Policies()
         self.partitions: int | None = None
@@ -205,7 +208,7 @@ class ControlLog:
         """JournalMismatch if the journal at hand does not have as many partitions as the control log says."""
         if self.partitions is not None and self.partitions != partitions:
             raise JournalMismatch(
-                f"the control log says {self.partitions} partitions, the journal has {partitions}: "
+                f"the control log says {counted(self.partitions, 'partition')}, the journal has {partitions}: "
                 "this is another journal's control log, or the topic was changed; put back what belongs together"
             )
 

@@ -11,6 +11,7 @@ once; on a topic a letter is the original bytes, unless a text of somebody's may
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from domain.wording import counted
 from schemas.public.records import LETTER_TYPE
 from schemas.public.topics import DEAD_LETTERS
 
@@ -53,7 +54,7 @@ class Letter:
         """The letter as the topic has it."""
         value, told = self.value, self.error[:ERROR_CHARACTERS]
         if len(value) > LETTER_BYTES:
-            value, told = b"", f"{told} ({len(value)} bytes, left where they are)"
+            value, told = b"", f"{told} ({counted(len(value), 'byte')}, left where they are)"
         said: list[tuple[str, object]] = [
             ("letter", self.id),
             ("error", told),

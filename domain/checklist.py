@@ -13,6 +13,7 @@ from domain.instants import Instant
 from domain.order import Case, Dispute, Order, Request
 from domain.policy import LISTED_RULES, Policy
 from domain.record import Entry, Record, evidence_of
+from domain.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +138,12 @@ def case_checklist(order: Order, record: Record, case: Case, policy: Policy | No
         Item(
             "packet",
             bool(given),
-            _many(len(given), "piece") + " of evidence" if given else "nothing is attached to the case",
+            counted(len(given), "piece") + " of evidence" if given else "nothing is attached to the case",
             tuple(x.version for x in given),
             () if given or case.status != "open" else (NO_PACKET,),
         ),
         _deadlines(order, record, case.case_id, ()),
     )
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 # ---- the points ----------------------------------------------------------------------------------------------------
@@ -158,7 +155,7 @@ def _details(order: Order, record: Record) -> Item:
     return Item(
         "order-details",
         True,
-        f"{_many(units, 'unit')} in {_many(len(order.lines), 'line')}, listed as sold",
+        f"{counted(units, 'unit')} in {counted(len(order.lines), 'line')}, listed as sold",
         placed,
         (),
     )
@@ -303,7 +300,7 @@ def _packet(order: Order, dispute: Dispute, given: list[Entry], contacts: list[E
         taken = dispute.status == "open" and (until is None or now <= until)
         gaps = (NO_PACKET if taken else _lost(NO_PACKET),)
     said = (
-        f"{_many(len(given), 'piece')} of evidence, {_many(len(contacts), 'contact')}"
+        f"{counted(len(given), 'piece')} of evidence, {counted(len(contacts), 'contact')}"
         if found
         else "nothing beside the request itself"
     )

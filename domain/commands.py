@@ -31,6 +31,7 @@ from domain.instants import Instant, parse_instant
 from domain.pricing import Priced, price
 from domain.reasons import CANCEL_REASONS, RETURN_REASONS
 from domain.rulebook import RULE_IDS
+from domain.wording import counted
 
 # ---- field types -----------------------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ class Text:
         self.sealed = sealed
 
     def __repr__(self) -> str:
-        return f"Text({len(self.content)} characters)"
+        return f"Text({counted(len(self.content), 'character')})"
 
 
 InstantField = Annotated[Instant, BeforeValidator(_instant)]

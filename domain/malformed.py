@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from domain.errors import BadInput
+from domain.wording import counted
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
 COMMAND_ID: Final = r"^[A-Za-z0-9._:\-]{1,100}$"
@@ -108,11 +109,11 @@ def _sentence(kind: str, about: dict[str, Any], said: object, otherwise: str) ->
         case "string_too_short":
             return "must not be empty"
         case "string_too_long":
-            return f"must have at most {about['max_length']:,} characters"
+            return f"must have at most {counted(about['max_length'], 'character')}"
         case "too_short":
             return "must not be empty"
         case "too_long":
-            return f"must have at most {about['max_length']:,} entries"
+            return f"must have at most {counted(about['max_length'], 'entry', 'entries')}"
         case "greater_than_equal":
             return f"must be at least {about['ge']:,}"
         case "less_than_equal":

@@ -15,6 +15,7 @@ from consumers.disagreement import KEEP_BOTH, Mark
 from consumers.journal import Journal, JournalMismatch, JournalUnavailable, LogChanged, LogLost
 from consumers.writer import Settled
 from domain.policy import PolicyDocument
+from domain.wording import counted
 from infra.local_state import memory_local_state
 from infra.places import clock
 from infra.stores import Store
@@ -84,7 +85,8 @@ def open_journal(
         if not store.there()[1]:
             raise JournalUnavailable(
                 f"the journal of {store} is gone, but the control log says that there was one with "
-                f"{control.partitions} partitions: bring it back from a copy; nothing is decided anew on an empty one"
+                f"{counted(control.partitions, 'partition')}: bring it back from a copy; nothing is decided "
+                "anew on an empty one"
             )
         journal = store.journal(asked, wake=wake)
         control.agree(journal.partitions)

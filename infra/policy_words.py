@@ -6,6 +6,8 @@ One entry a key; a test compares them with the keys that ``domain.policy`` knows
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from domain.wording import counted
+
 Say = Callable[[Any], str]
 
 FORMATS: Final = {"fixed": "at a fixed price", "offer": "from an accepted offer", "auction": "by auction"}
@@ -74,12 +76,12 @@ MEANS: Final[Mapping[tuple[str, str], Say]] = {
     ("seller-has-final-say", "silence"): _silence,
     ("mutual-consent-after-shipment", "deadline"): _deadline("The other side"),
     ("mutual-consent-after-shipment", "silence"): _silence,
-    ("cases", "days"): lambda v: f"A case is opened within {v} days of delivery.",
+    ("cases", "days"): lambda v: f"A case is opened within {counted(v, 'day')} of delivery.",
     ("cases", "reasons"): lambda v: f"A case is opened because of {_listed(v, 'or')}.",
     ("disputes", "request"): lambda v: f"A dispute is opened within {v} of the purchase.",
     ("disputes", "evidence"): lambda v: f"Evidence is taken for {v} from the opening.",
     ("disputes", "appeal"): lambda v: f"A decision may be appealed for {v}.",
-    ("returns", "days"): lambda v: f"A return is asked for within {v} days of delivery.",
+    ("returns", "days"): lambda v: f"A return is asked for within {counted(v, 'day')} of delivery.",
     ("returns", "reasons"): lambda v: (
         f"A return is asked for because of {_listed(v, 'or')}." if v else "A return is not to be asked for."
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from consumers.journal import Journal, JournalUnavailable
+from domain.wording import counted
 from infra.journals.sqlite import Synchronous, open_sqlite_journal
 from infra.places import CONTROL_FILE, JOURNAL_FILE
 
@@ -145,7 +146,9 @@ class KafkaStore:
         finally:
             topics.close()
         if made:
-            sys.stderr.write(f"rescind: made the topics {' and '.join(made)}, {partitions or MANY} partitions\n")
+            sys.stderr.write(
+                f"rescind: made the topics {' and '.join(made)}, {counted(partitions or MANY, 'partition')}\n"
+            )
 
 
 def open_topic(

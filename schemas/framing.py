@@ -6,6 +6,8 @@ Only public topics are framed so (DESIGN.md 4). Commits and records of the journ
 from struct import Struct
 from typing import Final
 
+from domain.wording import counted
+
 _HEAD: Final = Struct(">BI")
 _MAGIC: Final = 0
 HEAD_BYTES: Final = _HEAD.size
@@ -26,7 +28,7 @@ def frame(schema_id: int, body: bytes) -> bytes:
 def unframe(framed: bytes) -> tuple[int, bytes]:
     """(schema id, body) of framed bytes; NotFramed says what is wrong. Whether the body fits is not looked at."""
     if len(framed) < HEAD_BYTES:
-        raise NotFramed(f"{len(framed)} bytes are fewer than the {HEAD_BYTES} of the head")
+        raise NotFramed(f"{counted(len(framed), 'byte is', 'bytes are')} fewer than the {HEAD_BYTES} of the head")
     magic, schema_id = _HEAD.unpack_from(framed)
     if magic != _MAGIC:
         raise NotFramed(f"the first byte is {magic}, not 0")

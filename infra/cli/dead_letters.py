@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from domain.wording import counted
 from infra.cli.exits import EXIT_NO, No
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
@@ -70,7 +71,7 @@ def show(settings: "Settings", letter: str, as_json: bool) -> None:
     if told["commit"] is not None:
         out.print(plain(_text(told["commit"])))
     else:
-        out.print(plain(f"{len(found.value):,} bytes, beginning with {found.value[:64]!r}"))
+        out.print(plain(f"{counted(len(found.value), 'byte')}, beginning with {found.value[:64]!r}"))
 
 
 @dead_letters.command()

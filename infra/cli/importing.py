@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from domain.instants import Instant
+from domain.wording import counted
 from infra.cli.exits import EXIT_NO, Unavailable, Wrong
 from infra.cli.files import NotWritten, Written, check_output
 from infra.cli.options import INSTANT, as_json, stored
@@ -150,7 +151,7 @@ def _finish(app: "App", until: Instant | None, as_json: bool) -> int:
         echo("no import is open")
     else:
         for marketplace, sha256, reached in closed:
-            deadlines = f", {reached} deadlines reached" if until is not None else ""
+            deadlines = f", {counted(reached, 'deadline')} reached" if until is not None else ""
             echo(f"closed: the import of {sha256.hex()[:16]}… into {marketplace}{deadlines}")
     return 0
 
@@ -201,7 +202,10 @@ def _print_totals(totals: "Totals", differences: dict[str, Any] | None, name: st
     if totals.bad > 20:
         out.print(f"… and {totals.bad - 20:,} more bad lines: --report FILE writes all of them")
     if differences is not None and differences["count"]:
-        out.print(f"{differences['count']} orders were paid differently from their total, for instance:")
+        out.print(
+            f"{counted(differences['count'], 'order was', 'orders were')} paid differently from the total, "
+            "for instance:"
+        )
         for each in differences["orders"][:5]:
             out.print(plain(f"  {each['order_id']}: total {each['total']}, paid {each['paid']}"))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from domain.wording import counted
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table, when
 
@@ -41,7 +42,10 @@ def stats(settings: "Settings", as_json: bool) -> None:
         return
     out = console()
     out.print(
-        plain(f"{told['journal']}: journal {told['identity']}, {_bytes(told['bytes'])}{told['policies']} policies")
+        plain(
+            f"{told['journal']}: journal {told['identity']}, "
+            f"{_bytes(told['bytes'])}{counted(told['policies'], 'policy', 'policies')}"
+        )
     )
     rows = [[part["partition"], *(f"{part[name]:,}" for name in _COUNTED)] for part in told["partitions"]]
     if len(rows) > 1:
@@ -50,7 +54,7 @@ def stats(settings: "Settings", as_json: bool) -> None:
 
 
 def _bytes(size: int | None) -> str:
-    return "" if size is None else f"{size:,} bytes, "
+    return "" if size is None else f"{counted(size, 'byte')}, "
 
 
 _COUNTED = ("records", "commits", "events", "streams", "duplicate", "superseded", "malformed")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from domain.wording import counted
 from infra.cli.printing import console, money, plain, table, when
 from infra.cli.sentences import sentence
 
@@ -119,7 +120,7 @@ def print_matter(document: dict[str, Any]) -> None:
         told = advice["precedents"]
         out.print(
             plain(
-                f"of {told['decided']} decided disputes here {told['granted_percent']} % were granted, "
-                f"in {told['median_days']} days at the median"
+                f"of {counted(told['decided'], 'decided dispute')} here {told['granted_percent']} % were granted, "
+                f"in {counted(told['median_days'], 'day')} at the median"
             )
         )

@@ -6,6 +6,7 @@ from domain.events import Verdict
 from domain.instants import Instant, parse_instant
 from domain.market import MarketSettings
 from domain.order import Order
+from domain.wording import counted
 from infra.cli.printing import console, from_now, length, money, plain, table, when
 from infra.cli.sentences import sentence
 
@@ -118,7 +119,7 @@ def _request(request: dict[str, Any], now: Instant) -> str:
 def print_history(stream: str, events: list[dict[str, Any]], currency: str) -> None:
     """The timeline; what occurred earlier than it was recorded says so."""
     out = console()
-    out.print(f"[bold]{plain(stream)}[/], {len(events)} events")
+    out.print(f"[bold]{plain(stream)}[/], {counted(len(events), 'event')}")
     rows = []
     commit = None
     for event in events:

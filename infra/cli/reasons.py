@@ -9,6 +9,7 @@ import click
 
 from domain.instants import Instant
 from domain.reasons import CANCEL_REASONS
+from domain.wording import counted
 from infra.cli.exits import No, Unavailable, Wrong
 from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, echo, print_json, say, table
@@ -91,7 +92,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
     check_period(since, until)
     count = losing = codeless = 0
 
-    def counted() -> "Iterable[Coded]":
+    def rows() -> "Iterable[Coded]":
         nonlocal count, losing, codeless
         for row in coded(reader, HOUSES[house], since, until):
             count += 1
@@ -101,10 +102,14 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
 
     with open_reader(settings) as reader:
         try:
-            (_write_json if as_json else _write_csv)(counted())
+            (_write_json if as_json else _write_csv)(rows())
         except Unread as wrong:
             raise Unavailable(f"{wrong}; what stands above is not all: export with the release that wrote it") from None
-    say(f"{count:,} lines in the codes of {HOUSES[house].name}: {losing:,} lose meaning, {codeless:,} have no code")
+    say(
+        f"{counted(count, 'line')} in the codes of {HOUSES[house].name}: {losing:,} "
+        f"{'loses' if losing == 1 else 'lose'} meaning, "
+        f"{codeless:,} {'has' if codeless == 1 else 'have'} no code"
+    )
 
 
 def _write_csv(rows: "Iterable[Coded]") -> None:

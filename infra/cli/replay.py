@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from domain.wording import counted
 from infra.cli.exits import EXIT_NO, No
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, plain, print_json, table
@@ -78,11 +79,15 @@ def _print(report: "Report", check: bool) -> None:
     )
     done = f"compared {report.compared} tables" if check else "rebuilt"
     out.print(
-        f"{done} from {report.commits:,} commits, {report.events:,} events, in {report.seconds:.1f} s ({rate:,.0f}/s)"
+        f"{done} from {counted(report.commits, 'commit')}, {counted(report.events, 'event')}, in "
+        f"{report.seconds:.1f} s ({rate:,.0f}/s)"
     )
     out.print(table(["table", "rows"], [(name, f"{count:,}") for name, count in report.rows.items()], right=["rows"]))
     if report.parked:
-        out.print(f"[red]{report.parked} orders are parked (table dead_letters): their events could not be told[/]")
+        out.print(
+            f"[red]{counted(report.parked, 'order is', 'orders are')} parked (table dead_letters): the events "
+            "could not be applied[/]"
+        )
     if not check:
         return
     for said in (*report.notes, *report.local_state):

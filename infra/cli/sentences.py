@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from domain.wording import counted
 from infra.cli.printing import money, when
 
 Data = dict[str, Any]
@@ -40,7 +41,7 @@ def _placed(d: Data, amount: Money) -> str:
     units = sum(line["quantity"] for line in d["lines"])
     policy = f"{d['policy']['id']}@{d['policy']['version']}"
     return (
-        f"{units} units on {len(d['lines'])} lines, {amount(d['total'])}, buyer {d['buyer_id']}, "
+        f"{counted(units, 'unit')} on {counted(len(d['lines']), 'line')}, {amount(d['total'])}, buyer {d['buyer_id']}, "
         f"seller {d['seller_id']}, policy {policy}"
     )
 

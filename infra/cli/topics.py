@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from domain.wording import counted
 from infra.cli.exits import EXIT_NO, No, Wrong
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
@@ -103,7 +104,7 @@ def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | N
     except PublishingStopped as wrong:
         raise No(str(wrong)) from None
     goes = "goes out again" if how == "again" else "goes on" if how else f"goes on from {', '.join(places)}"
-    echo(f"{kind}: {goes}, {partitions} partition{'' if partitions == 1 else 's'}")
+    echo(f"{kind}: {goes}, {counted(partitions, 'partition')}")
 
 
 @contextmanager

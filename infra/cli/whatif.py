@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from domain.instants import Instant
+from domain.wording import counted
 from infra.cli.exits import Wrong
 from infra.cli.files import Written, check_output
 from infra.cli.options import INSTANT, as_json, check_period, stored
@@ -90,7 +91,7 @@ def whatif(
     else:
         print_report(report)
     if file is not None:
-        say(f"{file}: {report.rows:,} rows")
+        say(f"{file}: {counted(report.rows, 'row')}")
 
 
 def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
@@ -122,7 +123,7 @@ def _kept(
     if kept.done:
         say(f"{path}: asked to the end before; its result is told again (another file asks anew)")
     elif kept.seen:
-        say(f"{path}: goes on behind {kept.seen:,} of {sum(kept.behind.values()):,} commits")
+        say(f"{path}: goes on behind {kept.seen:,} of {counted(sum(kept.behind.values()), 'commit')}")
     return kept
 
 

@@ -4,6 +4,7 @@ import csv
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.instants import format_instant
+from domain.wording import counted
 from infra.cli.printing import console, money, plain, table
 from infra.cli.whatif_report import Report, Told
 from infra.csv_cells import safe_cell
@@ -64,8 +65,10 @@ def print_report(report: Report) -> None:
     out = console()
     policy = report.document.policy
     out.print(
-        f"[bold]{policy.id}@{policy.version}[/] asked about {report.orders:,} orders, {report.stimuli:,} things said, "
-        f"{report.events:,} events: {len(report.changed):,} orders come to something else"
+        f"[bold]{policy.id}@{policy.version}[/] asked about {counted(report.orders, 'order')}, "
+        f"{counted(report.stimuli, 'thing')} said, "
+        f"{counted(report.events, 'event')}: {counted(len(report.changed), 'order comes', 'orders come')} to "
+        "something else"
     )
     flips = [
         (f"{x['count']:,}", x["what"], _said(x["before"]), _said(x["after"]), f"{x['sellers']:,}", f"{x['buyers']:,}")
@@ -94,9 +97,9 @@ def print_report(report: Report) -> None:
         ]
         out.print(table(["seller", "orders", "answers", "refunds"], rows, right=["orders", "answers", "refunds"]))
         if len(sellers) > SHOWN:
-            out.print(f"… and {len(sellers) - SHOWN:,} more sellers: --json and --csv have them all")
+            out.print(f"… and {counted(len(sellers) - SHOWN, 'more seller')}: --json and --csv have them all")
     if report.undecided:
-        out.print(f"{report.undecided:,} requests would wait for an answer that nobody gave: they count as open")
+        out.print(f"{counted(report.undecided, 'request')} would wait for an answer that nobody gave: counted as open")
     if report.lost:
         lost = ", ".join(f"{name} {count:,}" for name, count in sorted(report.lost.items()))
         out.print(plain(f"not said again, for the record does not hold them: {lost}"))

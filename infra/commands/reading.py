@@ -25,6 +25,7 @@ from domain.events import Sealed
 from domain.market import MarketSettings
 from domain.policy import PolicyBook
 from domain.preview import Confirmation, Preview
+from domain.wording import counted
 from infra.commands.form import (
     ASK,
     CONFIRM,
@@ -207,7 +208,9 @@ class CommandForm:
         value = given.value or b""
         whole = command is not None and all(getattr(command, name) is None for name in command.TEXTS)
         if not whole:
-            where = f"{len(value):,} bytes with SHA-256 {hashlib.sha256(value).hexdigest()}, left where they are"
+            where = (
+                f"{counted(len(value), 'byte')} with SHA-256 {hashlib.sha256(value).hexdigest()}, left where they are"
+            )
             error, value = f"{error[:_ERROR]} ({where})", b""
         return Letter(
             f"commands:{given.partition}:{given.offset}",

@@ -12,6 +12,7 @@ from consumers.journal import Journal, JournalError
 from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
 from consumers.vault import VaultUnavailable
 from consumers.views import ViewsError, ViewsUnavailable
+from domain.wording import counted
 from infra.examining.findings import Finding
 from infra.local_state import open_local_state
 from infra.local_state.slots import slot_path
@@ -102,12 +103,14 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
         except (FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
             return Finding("views", "note", "they can be compared when there is local state again")
     if letters:
-        said = f"{letters} orders are parked (table dead_letters): their events could not be told"
+        said = (
+            f"{counted(letters, 'order is', 'orders are')} parked (table dead_letters): the events could not be applied"
+        )
         return Finding(
             "views", "note", said, "see `rescind dead-letters list`; install a release that can read them, then retry"
         )
     if behind:
-        return Finding("views", "note", f"{behind:,} commits behind the log; the next engine catches up")
+        return Finding("views", "note", f"{counted(behind, 'commit')} behind the log; the next engine catches up")
     return Finding("views", "ok", "at the log's end")
 
 
@@ -169,7 +172,7 @@ def look_at_erasures(settings: Settings) -> Iterator[Finding]:
     except (VaultUnavailable, JournalError, FileNotFoundError, LocalStateDamaged, LocalStateUnavailable, sqlite3.Error):
         return  # the findings about these say so
     if waiting:
-        said = f"{waiting:,} people were erased whose keys may still be there"
+        said = f"{counted(waiting, 'person was', 'people were')} erased whose keys may still be there"
         yield Finding("erasing", "note", said, "the next engine destroys them; if it does not, its /readyz says why")
     else:
         yield Finding("erasing", "ok", "nobody who was erased has a key from before")

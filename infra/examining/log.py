@@ -15,6 +15,7 @@ from consumers.journal import Journal, JournalError, LogChanged, LogCut, LogLost
 from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.readmission import Orphan, Readmission, readmit, records_of
 from domain.instants import MINUTE
+from domain.wording import counted
 from infra.examining.findings import Finding, Progress
 from infra.examining.rebuilt import Differs, Rebuilt, pinned_otherwise, snapshot
 from infra.importing.holding import WHAT_TO_DO, is_held
@@ -107,7 +108,7 @@ def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Fin
     yield Finding("journal", "ok", f"{total:,} records in {journal.partitions} partitions, every checksum fits")
     ahead = newest - clock()
     if ahead > MINUTE:
-        said = f"the newest record was appended {ahead // MINUTE} minutes in this clock's future"
+        said = f"the newest record was appended {counted(ahead // MINUTE, 'minute')} in this clock's future"
         yield Finding("clock", "wrong", said, "set this machine's clock right")
 
 
@@ -284,7 +285,7 @@ def _slot(directory: Path, number: int, journal: Journal) -> Iterator[Finding]:
         except JournalError as wrong:
             yield Finding(name, "wrong", str(wrong), _do(wrong))
             return
-    said = f"{behind:,} records behind the log" if behind else "at the log's end"
+    said = f"{counted(behind, 'record')} behind the log" if behind else "at the log's end"
     said += ", in use" if is_claimed(directory, number) else ""
     yield Finding(name, "ok", said)
     if number == 0:

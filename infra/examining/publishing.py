@@ -7,6 +7,7 @@ from pathlib import Path
 from consumers.journal import Journal, JournalError
 from consumers.public_log import Progress, PublicLogUnavailable, PublishingStopped
 from consumers.publishing import PartitionPublisher
+from domain.wording import counted
 from infra.examining.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError
 
@@ -61,10 +62,12 @@ def look_at_publishing(settings: Settings, directory: Path, journal: Journal) ->
             topic_name(at.prefix, kind), "wrong", why, "the other topics go on; this one stands still until then"
         )
     if parked:
-        said = f"{parked} orders could not be published and are left out"
+        said = f"{counted(parked, 'order')} could not be published and {'is' if parked == 1 else 'are'} left out"
         yield Finding("publishing", "note", said, "install a release that can, then `rescind dead-letters retry --all`")
     elif behind:
-        yield Finding("publishing", "note", f"{behind:,} records behind the journal; `rescind serve` publishes them")
+        yield Finding(
+            "publishing", "note", f"{counted(behind, 'record')} behind the journal; `rescind serve` publishes them"
+        )
     else:
         yield Finding("publishing", "ok", "at the journal's end")
     yield from look_at_instructions(settings, at, directory, journal, far)

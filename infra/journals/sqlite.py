@@ -439,7 +439,8 @@ def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, 
     if partitions is not None and has != partitions:
         connection.close()
         raise JournalMismatch(
-            f"{path} has {has} partitions, not {partitions}: their number was fixed when it was made. Ask for {has}, "
+            f"{path} has {counted(has, 'partition')}, not {partitions}: their number was fixed when it was "
+            f"made. Ask for {has}, "
             "or for another file"
         )
     return connection, identity, has

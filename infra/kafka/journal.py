@@ -23,6 +23,7 @@ from consumers.journal import (
     LogLost,
     front_cut,
 )
+from domain.wording import counted
 from infra.kafka.appending import Appending, changed
 from infra.kafka.client import OVERHEAD, Client, Security, Timings
 from infra.kafka.reading import Asker, Tail, Window
@@ -59,7 +60,8 @@ class KafkaJournal:
             )
         if partitions is not None and found.partitions != partitions:
             raise JournalMismatch(
-                f"the topic {client.topic} has {found.partitions} partitions, not {partitions}: their number was fixed "
+                f"the topic {client.topic} has {counted(found.partitions, 'partition')}, not {partitions}: "
+                "their number was fixed "
                 f"when it was made. Ask for {found.partitions}, or for another prefix"
             )
         self.identity = found.id
@@ -304,7 +306,8 @@ class KafkaJournal:
         elif found.partitions != self.partitions:
             self._stop(
                 LogChanged(
-                    f"{self._client.topic} has {found.partitions} partitions now, it had {self.partitions}: orders "
+                    f"{self._client.topic} has {counted(found.partitions, 'partition')} now, it had "
+                    f"{self.partitions}: orders "
                     "would be looked for where they are not. Their number must not change; copy the journal to another"
                 )
             )

@@ -17,6 +17,7 @@ from kafka.errors import (
 )
 
 from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, TopicAt, TopicSick
+from domain.wording import counted
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security
 from infra.kafka.python import HEARD
@@ -227,7 +228,7 @@ def topic_ids(
             raise TopicUnfit(f"the brokers answer {topic['error_code']} when asked for {name}")
         if len(topic["partitions"]) != partitions:
             raise TopicOfOtherPartitions(
-                f"the topic {name} has {len(topic['partitions'])} partitions, the journal has {partitions}: "
+                f"the topic {name} has {counted(len(topic['partitions']), 'partition')}, the journal has {partitions}: "
                 "they must be as many"
             )
     return {name: str(found[name]["topic_id"]) for name in names}

@@ -12,6 +12,7 @@ from typing import Final
 
 from consumers.projector import Part, Projector
 from consumers.views import Log
+from domain.wording import counted
 from infra.views.kept import KeptViews, Snapshot
 from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table
 
@@ -154,7 +155,7 @@ def of_another_log(positions: Positions, parts: Sequence[Part]) -> str | None:
         ordinal, hashed = positions.get((part.log, part.partition), (0, ""))
         if ordinal > part.source.next_ordinal:
             return (
-                f"the views have {ordinal} commits of partition {part.partition} of the {part.log} log, "
+                f"the views have {counted(ordinal, 'commit')} of partition {part.partition} of the {part.log} log, "
                 f"which itself has {part.source.next_ordinal}"
             )
         last = part.source.commit_at(ordinal - 1) if ordinal else None

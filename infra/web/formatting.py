@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from domain.calendar import local_time, zone
 from domain.instants import DAY, HOUR, MINUTE, Instant, format_instant
 from domain.money import exponent
+from domain.wording import counted
 
 MONTHS: Final = (
     "January",
@@ -113,12 +114,7 @@ def from_now(instant: Instant, now: Instant) -> str:
 
 def units(quantity: int) -> str:
     """ "1 unit", "3 units"."""
-    return f"{number(quantity)} {'unit' if quantity == 1 else 'units'}"
-
-
-def counted(quantity: int, one: str, many: str = "") -> str:
-    """ "1 line", "3 lines"."""
-    return f"{number(quantity)} {one if quantity == 1 else many or one + 's'}"
+    return counted(quantity, "unit")
 
 
 def said(value: object) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.instants import Instant, parse_instant
+from domain.wording import counted
 from infra.matters import SHARED
 from infra.web import words
-from infra.web.formatting import exact, from_now, money, number
+from infra.web.formatting import exact, from_now, money
 from infra.web.order_page import When, when
 
 Document = Mapping[str, Any]
@@ -138,7 +139,7 @@ class MatterPage:
         return [
             {
                 **each,
-                "size": f"{number(each['size'])} bytes",
+                "size": counted(each["size"], "byte"),
                 "claimed": None if each["claimed_at"] is None else self.when(each["claimed_at"]),
                 "recorded": self.when(each["recorded_at"]),
             }

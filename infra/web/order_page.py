@@ -15,10 +15,10 @@ from domain.events import Instead, Verdict
 from domain.instants import Instant, format_instant, parse_instant
 from domain.order import Order, Request
 from domain.show import attention, money, status
+from domain.wording import counted
 from infra.web import words
 from infra.web.formatting import (
     amount,
-    counted,
     exact,
     from_now,
     moment,

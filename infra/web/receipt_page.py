@@ -6,8 +6,9 @@ from typing import Any
 
 from consumers.notices import Notice
 from domain.instants import Instant, format_instant, parse_instant
+from domain.wording import counted
 from infra.mail.packs import LANGUAGES, Pack, pack
-from infra.web.formatting import clock, counted
+from infra.web.formatting import clock
 from infra.web.order_page import When, when
 
 STATE: Mapping[str, str] = {

@@ -133,7 +133,7 @@ def test_anybody_can_look_at_all_records_with_sql(topic: SqliteTopic) -> None:
 def test_the_number_of_partitions_is_fixed_when_the_file_is_made(tmp_path: Path) -> None:
     path = written(tmp_path / "j.sqlite", b"x")
     assert open_sqlite_journal(path).partitions == 1
-    with pytest.raises(JournalMismatch, match="has 1 partitions, not 2"):
+    with pytest.raises(JournalMismatch, match="has 1 partition, not 2"):
         open_sqlite_journal(path, 2)
     for partitions in (0, MAX_PARTITIONS + 1):
         with pytest.raises(JournalMismatch, match=r"not in 1\.\."):

@@ -221,7 +221,7 @@ def test_payments_that_differ_from_the_total_are_told(store: Store) -> None:
     folder(place, [ORDER, second[0]], [ITEM, second[1]], [PAYMENT, second[2]])
     totals = store.rescind("import", "--format", "olist", place, "--json").json
     assert totals["payments_differ"] == {"count": 1, "orders": [{"order_id": "o2", "total": "107.55", "paid": "1"}]}
-    assert "1 orders were paid differently" in store.rescind("import", "--format", "olist", place).out
+    assert "1 order was paid differently" in store.rescind("import", "--format", "olist", place).out
 
 
 def test_a_folder_that_is_not_olists_is_named(tmp_path: pathlib.Path, store: Store) -> None:

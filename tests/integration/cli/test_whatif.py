@@ -128,7 +128,7 @@ def test_the_csv_has_a_row_for_every_answer_that_differs(store: Store) -> None:
 def test_people_read_what_differs_for_whom_and_what_money_moves(store: Store) -> None:
     two_orders(store)
     text = store.rescind("whatif", "--policy", "big-box").out
-    for part in ("1 orders come to something else", "shipped rest canceled (fill-or-kill)", "−60.00", "acme/s-3"):
+    for part in ("1 order comes to something else", "shipped rest canceled (fill-or-kill)", "−60.00", "acme/s-3"):
         assert part in text, part
 
 

@@ -244,11 +244,11 @@ def test_another_number_of_partitions_refuses_to_start(one: LocalCluster, tmp_pa
     with open_app(settings, views=False):
         pass
     more = load_settings(journal=f"kafka://{one.servers}/shop?partitions=2", directory=str(tmp_path))
-    with pytest.raises(JournalMismatch, match="has 1 partitions, not 2"):
+    with pytest.raises(JournalMismatch, match="has 1 partition, not 2"):
         open_app(more, views=False)
     with admin(one.servers) as asking:
         asking.create_partitions({"shop.journal": 2})
-    with pytest.raises(JournalMismatch, match="the control log says 1 partitions, the journal has 2"):
+    with pytest.raises(JournalMismatch, match="the control log says 1 partition, the journal has 2"):
         open_app(more, views=False)
 
 
