@@ -29,7 +29,7 @@ from domain.errors import BadInput
 from domain.events import Sealed
 from domain.instants import Instant, parse_instant
 from domain.pricing import Priced, price
-from domain.reasons import CANCEL_REASONS, RETURN_REASONS
+from domain.reasons import BUYERS_REASONS, CANCEL_REASONS, RETURN_REASONS
 from domain.rulebook import RULE_IDS
 from domain.wording import counted
 
@@ -52,6 +52,14 @@ def _instant(value: object) -> object:
 def _one_of(known: tuple[str, ...], value: object) -> object:
     if value not in known:
         raise ValueError(f"must be one of {', '.join(known)}")
+    return value
+
+
+def _asked_for(value: object) -> object:
+    """A reason to ask for a cancellation: every canonical one is taken, and a buyer is offered a buyer's."""
+    if value not in CANCEL_REASONS:
+        sellers = [reason for reason in CANCEL_REASONS if reason not in BUYERS_REASONS]
+        raise ValueError(f"must be one of {', '.join(BUYERS_REASONS)} (for a seller also {', '.join(sellers)})")
     return value
 
 
@@ -96,6 +104,7 @@ LineNumber = Annotated[StrictInt, Field(ge=1, le=2**63 - 1)]
 Sha256 = Annotated[str, StringConstraints(strict=True, pattern=malformed.SHA256)]
 Currency = Annotated[str, StringConstraints(strict=True, pattern=malformed.CURRENCY)]
 CancelReason = Annotated[str, BeforeValidator(partial(_one_of, CANCEL_REASONS))]
+AskedReason = Annotated[str, BeforeValidator(_asked_for)]
 ReturnReason = Annotated[str, BeforeValidator(partial(_one_of, RETURN_REASONS))]
 Offer = Literal["wait", "address", "exchange", "credit"]
 
@@ -376,7 +385,7 @@ class RequestCancel(_Selecting):
     TEXTS = ("text",)
     command: Literal["RequestCancel"]
     request_id: GivenId
-    reason: CancelReason | None = None
+    reason: AskedReason | None = None
     text: FreeText | None = None
     confirmation: Label | None = None
 

@@ -24,6 +24,21 @@ CANCEL_REASONS: Final = (
 )
 """Why a cancellation is asked for or done."""
 
+BUYERS_REASONS: Final = (
+    "ordered_by_mistake",
+    "changed_mind",
+    "found_cheaper",
+    "price_too_high",
+    "wrong_address",
+    "wrong_shipping_method",
+    "wrong_payment_method",
+    "arrives_too_late",
+    "duplicate_order",
+    "exchange",
+    "other",
+)
+"""What a buyer is offered as a reason. A buyer who gives another one of CANCEL_REASONS is not refused for it."""
+
 SELLERS_REASONS: Final = frozenset({"out_of_stock", "cannot_ship_there", "pricing_error", "shipped_too_late"})
 """With one of these a cancellation by support counts as the seller's (COMMANDS.md 5)."""
 

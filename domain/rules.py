@@ -13,6 +13,7 @@ from domain.events import Instead
 from domain.instants import LATEST, Instant
 from domain.order import Line, Order
 from domain.policy import Policy
+from domain.reasons import BUYERS_REASONS
 from domain.verdict import (
     ASK_THE_SELLER,
     CONTACT,
@@ -21,6 +22,9 @@ from domain.verdict import (
     PROPOSE,
     REFUSED,
     RETURN_AFTER_DELIVERY,
+    SHIP_LESS,
+    SHIP_THE_REST,
+    WHOLE_LINE,
     Ruling,
     ask,
     fact,
@@ -133,6 +137,8 @@ def shipped_lock(q: Question) -> Ruling | None:
     if gone is None:
         return None
     what = f"Line {gone.number}" if q.named else "The order"
+    if gone.canceled if q.named else any(line.canceled for line in q.order.lines.values()):
+        what = f"What is left of {what[0].lower()}{what[1:]}"
     return refused(
         "shipped-lock",
         f"{what} has shipped, so it can no longer be cancelled.",
@@ -205,8 +211,17 @@ def whole_lines_only(q: Question) -> Ruling | None:
                 fact("line", target.line.number),
                 fact("asked", target.open),
                 fact("open", target.line.open),
+                instead=_part_of_a_line(q),
             )
     return None
+
+
+def _part_of_a_line(q: Question) -> tuple[Instead, ...]:
+    """What leads to a part of a line. Under fill-or-kill a shipping notice for the rest of it does, and to cancel the
+    whole line would lose what can still ship."""
+    if not q.policy.fill_or_kill:
+        return (WHOLE_LINE,)
+    return (WHOLE_LINE, SHIP_LESS) if q.by == "buyer" else (SHIP_THE_REST, WHOLE_LINE)
 
 
 @rule("reason-required")
@@ -223,9 +238,12 @@ def reason_required(q: Question) -> Ruling | None:
 def _off_the_list(q: Question) -> Ruling | None:
     if q.reason is None or q.reason in q.policy.reasons:
         return None
+    listed = [each for each in q.policy.reasons if q.by != "buyer" or each in BUYERS_REASONS]
     return refused(
         "reason-required",
-        f"{q.reason} is not among the reasons that this marketplace takes: {', '.join(q.policy.reasons)}.",
+        f"{q.reason} is not among the reasons that the policy of this order takes: {', '.join(listed)}."
+        if listed
+        else f"{q.reason} is not among the reasons that the policy of this order takes.",
         fact("reason", q.reason),
     )
 
@@ -388,11 +406,11 @@ def _judge_from(q: Question, listed: list[str], start: int) -> Ruling:
     last = next((r for r in reversed(listed) if r in WINDOWS), "seller-has-final-say")
     opens = late_from(q) if "not-shipped-in-time" in listed else None
     if "grace-window" in listed:
-        because = "No rule of this marketplace allows it any more."
+        because = "No rule of this order's policy allows it any more."
     elif opens is not None:
-        because = "No rule of this marketplace allows it now."
+        because = "No rule of this order's policy allows it now."
     else:
-        because = "This marketplace does not allow it."
+        because = "The policy of this order does not allow it."
     later = (wait_until(opens),) if opens is not None and opens > q.now else ()
     ask_first = (ASK_THE_SELLER,) if q.policy.lists("seller-has-final-say") else ()
     return refused(last, because, instead=(*later, *ask_first, CONTACT))

@@ -75,6 +75,13 @@ def wait_until(when: Instant) -> Instead:
 
 
 ASK_THE_SELLER: Final = Instead("ask_seller", "Ask the seller.", None)
+WHOLE_LINE: Final = Instead("again", "Ask again for the whole line.", None)
+SHIP_THE_REST: Final = Instead(
+    "ship", "Ship what you have of the line: its shipping notice cancels the rest (fill-or-kill).", None
+)
+SHIP_LESS: Final = Instead(
+    "ask_seller", "Ask the seller to ship fewer: the shipping notice cancels the rest (fill-or-kill).", None
+)
 CONTACT: Final = Instead("contact", "Contact the marketplace with the order number.", None)
 RETURN_AFTER_DELIVERY: Final = Instead("return", "Return it after delivery.", None)
 CASE_AFTER_DELIVERY: Final = Instead(
@@ -89,6 +96,7 @@ NEW_ORDER: Final = Instead("new_order", "Have a new order placed for the quantit
 REPORT_SHIPPED: Final = Instead(
     "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
 )
+LOOK_INTO_IT: Final = Instead("check", "Compare it with the order's history; a person has to look into it.", None)
 WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
 WAIT_FOR_BILL: Final = Instead("wait", "Wait until what is billed again is confirmed.", None)
 AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)
@@ -104,7 +112,7 @@ _OTHERWISE: Final = {
     "memo-needs-acknowledgment": (FIRST,),
     "evidence-of-acknowledgment": (FIRST,),
     "reason-required": (Instead("again", "Ask again with a reason of the policy's list.", None),),
-    "whole-lines-only": (Instead("again", "Ask again for the whole line.", None),),
+    "whole-lines-only": (WHOLE_LINE,),
     "notice-has-link": (Instead("again", "Write it again without anything that looks like a link.", None),),
     "notice-lacks-tracking": (Instead("again", "Write it again with the carrier and the tracking number.", None),),
     "evidence-limits": (Instead("again", "Attach it again in a smaller file, or leave it at what there is.", None),),
@@ -129,3 +137,17 @@ _OTHERWISE: Final = {
     ),
 }
 """What can be done instead where the rule that refuses names nothing itself; every other rule: contact."""
+
+_NOT_FOR: Final = {
+    "seller": ("ask_seller", "return", "open_case"),
+    "support": ("contact",),
+    "system": ("contact",),
+}
+"""Kind of actor → options that are no way out for it. Support is whom the others contact; a system contacts nobody."""
+
+
+def for_actor(kind: str, instead: tuple[Instead, ...]) -> tuple[Instead, ...]:
+    """Of what can be done instead, what this kind of actor can do itself; never nothing."""
+    barred = _NOT_FOR.get(kind, ())
+    left = tuple(each for each in instead if each.option not in barred)
+    return left or ((CONTACT,) if kind in ("buyer", "seller") else (LOOK_INTO_IT,))

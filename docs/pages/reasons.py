@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from docs.pages.text import NOTE, cell
 from domain.crosswalk import HOUSES, House, Step
-from domain.reasons import CANCEL_REASONS, FAULTS, RETURN_REASONS, SELLERS_REASONS
+from domain.reasons import BUYERS_REASONS, CANCEL_REASONS, FAULTS, RETURN_REASONS, SELLERS_REASONS
 from infra.web.words import REASON
 
 BEGINNING = """A cancellation's reason is one of these. A policy may take fewer ([policy file](policy.md), `reasons`);
@@ -31,8 +31,16 @@ side can no longer tell; a mapping without it is exact, and comes back as what i
 def reasons_page() -> str:
     """docs/reference/reasons.md."""
     lines = ["# Reasons", "", NOTE.format(source="`domain/reasons.py` and `domain/crosswalk.py`"), "", BEGINNING]
-    lines += ["| reason | says | counts as the seller's when support cancels |", "|---|---|---|"]
-    lines += [f"| `{name}` | {REASON[name]} | {'yes' if name in SELLERS_REASONS else ''} |" for name in CANCEL_REASONS]
+    lines += [
+        "| reason | says | offered to buyers | counts as the seller's when support cancels |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{name}` | {REASON[name]} | {'yes' if name in BUYERS_REASONS else ''} | "
+        f"{'yes' if name in SELLERS_REASONS else ''} |"
+        for name in CANCEL_REASONS
+    ]
+    lines += ["", "A buyer who gives a reason that is not offered to buyers is not refused for it."]
     lines += ["", "## Cases and returns", "", "| reason | says | opens a case by default |", "|---|---|---|"]
     lines += [f"| `{name}` | {REASON[name]} | {'yes' if name in FAULTS else ''} |" for name in RETURN_REASONS]
     lines += ["", CROSSWALK]

@@ -50,7 +50,7 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
         return unknown
     terms = s.policy.cases
     if terms is None:
-        return refused("cases-off", "This marketplace has no cases.", instead=(CONTACT,))
+        return refused("cases-off", "The policy of this order has no cases.", instead=(CONTACT,))
     if reason is not None and reason not in terms.reasons:
         return refused(
             "case-reasons",

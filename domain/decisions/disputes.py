@@ -15,7 +15,7 @@ def judge_dispute(s: Situation, about: str | None) -> Ruling:
     """May it be disputed? ``about`` None: whatever of the order there is to dispute."""
     terms = s.policy.disputes
     if terms is None:
-        return refused("disputes-off", "This marketplace has no disputes.", instead=(CONTACT,))
+        return refused("disputes-off", "The policy of this order has no disputes.", instead=(CONTACT,))
     ids = [about] if about is not None else [*s.order.requests, *s.order.messages]
     rulings = [_judge_matter(s, i, terms.request) for i in ids if _disputable(s, i)]
     if not rulings:
@@ -91,7 +91,7 @@ def _open(s: Situation, dispute_id: str) -> Dispute | None:
 
 def _closed(s: Situation, dispute_id: str) -> Events:
     if s.policy.disputes is None:
-        return s.no("disputes-off", "This marketplace has no disputes.", instead=(CONTACT,))
+        return s.no("disputes-off", "The policy of this order has no disputes.", instead=(CONTACT,))
     there = s.order.disputes.get(dispute_id)
     because = f"There is no dispute {dispute_id}." if there is None else f"Dispute {dispute_id} is {there.status}."
     return s.no("dispute-closed", because, fact("dispute_id", dispute_id), ref=dispute_id)

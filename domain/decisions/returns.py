@@ -71,7 +71,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
     terms = s.policy.returns
     if terms is None or not terms.reasons:
         instead = (OPEN_CASE,) if s.policy.cases is not None else (CONTACT,)
-        return refused("store-return", "This marketplace has no returns on request.", instead=instead)
+        return refused("store-return", "The policy of this order has no returns on request.", instead=instead)
     unknown = s.no_such_line(lines)
     if unknown is not None:
         return unknown

@@ -34,7 +34,9 @@ def report_shipped_after_cancel(s: Situation, ask: ReportShippedAfterCancel) -> 
         left = line.canceled - line.found_shipped
         wanted = left if pick.quantity is None else pick.quantity
         if not s.policy.cancelled_but_shipped:
-            yield from s.no("nothing-canceled", "This marketplace has no steps for what was cancelled but shipped.")
+            yield from s.no(
+                "nothing-canceled", "The policy of this order has no steps for what was cancelled but shipped."
+            )
             return
         if not left or wanted > left:
             yield from s.no(

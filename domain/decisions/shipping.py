@@ -20,10 +20,10 @@ from domain.order import Line, Shipment
 from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, of_line, refused
 
 
-def _altogether(s: Situation, line: Line | None = None) -> Events:
-    """Of the order, or of one line that is named: it refuses the whole command."""
-    what = "it" if line is None else f"line {line.number}"
-    inputs = () if line is None else (fact("line", line.number),)
+def _altogether(s: Situation, *lines: int) -> Events:
+    """Of the order, or of the lines that are named: it refuses the whole command."""
+    what = " and ".join(f"line {number}" for number in lines) or "it"
+    inputs = tuple(fact("line", number) for number in lines)
     return s.no("canceled-altogether", f"Everything of {what} is cancelled.", *inputs, instead=_for_canceled(s))
 
 
@@ -41,7 +41,7 @@ def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
     parts: dict[int, int] = {}
     for line, quantity in _named(s, ask.lines):
         if ask.lines is not None and not (line.open or line.shipped):
-            yield from _altogether(s, line)
+            yield from _altogether(s, line.number)
             return
         left = line.ordered - line.canceled
         if quantity is not None and quantity > left:
@@ -86,7 +86,7 @@ def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
     canceled = _canceled_after_the_scan(s, ask, named)
     known = ask.lines is None and any(line.found_shipped for line in s.order.lines.values())
     if named and not canceled and not known:
-        yield from _altogether(s)
+        yield from _altogether(s, *(() if len(named) == len(s.order.lines) else sorted(named)))
         return
     tracked = _tracked_units(s, ask)
     made = e.TrackingStarted if isinstance(ask, StartTracking) else e.TrackingMoved
@@ -260,6 +260,13 @@ def _no_shipment(shipment: Shipment | None, shipment_id: str) -> str:
     return f"Shipment {shipment_id} is void: its notice was a mistake, and nothing left by it."
 
 
+def _nothing_shipped(s: Situation) -> str:
+    """Why there is nothing to deliver: nothing left, or what left was canceled."""
+    if s.order.parcels or any(line.found_shipped for line in s.order.lines.values()):
+        return "What has left was cancelled before: there is no shipment of the order that could be delivered."
+    return "Nothing has shipped."
+
+
 def revise_ship_by(s: Situation, ask: ReviseShipBy) -> Events:
     """Earlier holds at once; later than before is a proposal until the buyer takes it."""
     if not s.order.open_units:
@@ -290,7 +297,7 @@ def deliver(s: Situation, ask: Deliver) -> Events:
     if not known:
         rule = "nothing-shipped" if ask.shipment_id is None else "no-such-shipment"
         named = s.order.shipments.get(ask.shipment_id or "")
-        because = "Nothing has shipped." if ask.shipment_id is None else _no_shipment(named, ask.shipment_id)
+        because = _nothing_shipped(s) if ask.shipment_id is None else _no_shipment(named, ask.shipment_id)
         yield from s.no(rule, because, ref=ask.shipment_id)
         return
     arrived = [x for x in known if x.lines != before.get(x.shipment_id)]

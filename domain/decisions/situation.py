@@ -1,17 +1,17 @@
 """What a decision stands in: the order as it is by now, the policy, the instant, who asks; and the common refusals."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain import events as e
 from domain.calendar import Length, after
-from domain.commands import Actor, Command, Pick, Text
+from domain.commands import Actor, Command, Pick, ReachDeadline, Text
 from domain.errors import BadInput
 from domain.instants import Instant
 from domain.market import MarketSettings
 from domain.order import Order
 from domain.policy import Policy, PolicyBook
-from domain.verdict import Ruling, refused
+from domain.verdict import REFUSED, Ruling, for_actor, refused
 
 Events = Iterator[e.Event]
 
@@ -45,7 +45,10 @@ class Situation:
         return (e.Deadline(self.order.next_deadline_id(kind), kind, due_at, ref),)
 
     def verdict(self, action: str, ruling: Ruling, next_change_at: Instant | None = None) -> e.Verdict:
-        return ruling.verdict(action, self.ref, next_change_at)
+        found = ruling.verdict(action, self.ref, next_change_at)
+        if ruling.outcome != REFUSED or isinstance(self.command, ReachDeadline):
+            return found  # what a deadline does is read by the order's buyer and seller
+        return replace(found, instead=for_actor(self.actor.kind, found.instead))
 
     def refuse(self, ruling: Ruling, ref: str | None = None) -> Events:
         """Record that the command was refused."""

@@ -165,7 +165,9 @@ _DONE_AT: Final = {
     "report_shipped": "/shipped-after-cancel",
     "contact": "/contacts",
     "wait": "/eligibility",
+    "ship": "/shipments",
     "step": "",
+    "check": "/history",
 }
 """What can still be done → the path below the order that does it, or tells when."""
 

@@ -7,6 +7,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from domain import commands
+from domain.reasons import BUYERS_REASONS, CANCEL_REASONS
 
 Schema = dict[str, Any]
 
@@ -34,6 +35,9 @@ class FormSchema(GenerateJsonSchema):
         match function.__name__:
             case "_instant":
                 return INSTANT
+            case "_asked_for":
+                offered = f"What a buyer is offered: {', '.join(BUYERS_REASONS)}."
+                return {"type": "string", "enum": list(CANCEL_REASONS), "description": offered}
             case "_sealed_later":
                 return {
                     "type": "string",

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+
+from domain.commands import parse_command
+from domain.errors import BadInput
 from tests.spec.domain.story import Story, policy
 
 SHOP = policy("""
@@ -144,4 +148,92 @@ def test_where_no_money_is_left_no_smaller_amount_is_to_be_said() -> None:
     assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="25.00") == "accepted"
     assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="0.01") == "refused:more-than-paid"
     assert story.refusal.because == "Of what was paid, nothing is left to be given back; 0.01 USD would be more."
+    assert instead(story) == ["check"]
+
+
+def test_support_and_systems_are_not_told_to_contact_the_marketplace() -> None:
+    story = Story("seller-portal").placed()
+    assert story.say("Deliver", "2026-03-02T11:00:00Z") == "refused:nothing-shipped"
+    assert [each.text for each in story.refusal.instead] == [
+        "Compare it with the order's history; a person has to look into it."
+    ]
+    note: dict[str, Any] = {"shipment_id": "asn-1", "note": "not packed"}
+    story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1", lines=[1])
+    story.say("Deliver", "2026-03-02T12:00:00Z", shipment_id="asn-1")
+    assert story.say("VoidShipment", "2026-03-02T13:00:00Z", by="support", **note) == "refused:tracking-lock"
+    assert instead(story) == ["check"]
+    assert story.say("RequestCancel", "2026-03-02T13:00:00Z", request_id="r1", reason="other").startswith("refused")
+    assert "contact" in instead(story), "a buyer contacts it"
+
+
+def test_a_seller_is_not_told_to_ask_the_seller() -> None:
+    story = Story("mutual-consent").placed()
+    disputed: dict[str, Any] = {"dispute_id": "d1", "about": "r1", "text": "x"}
+    assert story.say("OpenDispute", "2026-03-02T11:00:00Z", by="seller", **disputed) == "refused:nothing-to-dispute"
     assert instead(story) == ["contact"]
+    assert story.say("OpenDispute", "2026-03-02T11:00:00Z", **disputed) == "refused:nothing-to-dispute"
+    assert instead(story) == ["ask_seller"]
+
+
+def test_fill_or_kill_whole_lines_only_says_that_a_shipping_notice_keeps_what_can_ship() -> None:
+    story = Story("seller-portal").placed(lines=[{"line": 1, "sku": "a", "quantity": 10, "unit_price": "1.00"}])
+    part: dict[str, Any] = {"lines": [{"line": 1, "quantity": 7}]}
+    own = {**part, "reason": "out_of_stock"}
+    assert story.say("CancelLines", "2026-03-02T11:00:00Z", by="seller", **own) == "refused:whole-lines-only"
+    assert instead(story) == ["ship", "again"]
+    asked = {**part, "request_id": "r1", "reason": "changed_mind"}
+    assert story.say("RequestCancel", "2026-03-02T11:00:00Z", **asked) == "refused:whole-lines-only"
+    assert instead(story) == ["again", "ask_seller"]
+    kept: dict[str, Any] = {"shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 3}]}
+    assert story.say("Ship", "2026-03-02T12:00:00Z", by="seller", **kept) == "accepted"
+    line = story.here.lines[1]
+    assert (line.shipped, line.canceled) == (3, 7), "what was advised does it"
+
+
+def test_without_fill_or_kill_only_the_whole_line_can_be_cancelled() -> None:
+    whole = policy('id = "w"\nversion = 1\nrules = ["whole-lines-only", "seller-has-final-say"]')
+    story = Story("w", documents=(whole,)).placed(lines=[{"line": 1, "sku": "a", "quantity": 2, "unit_price": "1.00"}])
+    own: dict[str, Any] = {"lines": [{"line": 1, "quantity": 1}], "reason": "out_of_stock"}
+    assert story.say("CancelLines", "2026-03-02T11:00:00Z", by="seller", **own) == "refused:whole-lines-only"
+    assert instead(story) == ["again"]
+
+
+def test_reason_required_a_buyer_is_offered_a_buyers_reasons_and_refused_for_no_canonical_one() -> None:
+    few = policy(
+        'id = "few"\nversion = 1\nrules = ["reason-required", "seller-has-final-say"]\n'
+        'reasons = ["changed_mind", "out_of_stock", "other"]'
+    )
+    story = Story("few", documents=(few,)).placed()
+    asks: dict[str, Any] = {"request_id": "r1", "reason": "found_cheaper"}
+    assert story.say("RequestCancel", "2026-03-02T11:00:00Z", **asks) == "refused:reason-required"
+    assert story.refusal.because.endswith("takes: changed_mind, other.")
+    own = {"reason": "pricing_error"}
+    assert story.say("CancelLines", "2026-03-02T11:00:00Z", by="seller", **own) == "refused:reason-required"
+    assert story.refusal.because.endswith("takes: changed_mind, out_of_stock, other.")
+    asks = {"request_id": "r1", "reason": "out_of_stock"}
+    assert story.say("RequestCancel", "2026-03-02T11:00:00Z", **asks) == "accepted"
+
+
+def test_a_reason_that_is_none_is_answered_with_a_buyers_reasons_first() -> None:
+    actor = {"kind": "buyer", "id": "b-1"}
+    asked = {"command": "RequestCancel", "command_id": "c1", "marketplace": "acme", "order_id": "PO-1", "actor": actor}
+    with pytest.raises(BadInput) as bad:
+        parse_command({**asked, "request_id": "r1", "reason": "no-such"})
+    offered, _, others = str(bad.value).partition(" (for a seller also ")
+    assert "changed_mind" in offered and "out_of_stock" not in offered
+    assert "out_of_stock" in others
+
+
+def test_what_an_order_may_not_is_said_of_its_own_policy() -> None:
+    story = Story("general-store").placed()
+    opened: dict[str, Any] = {"dispute_id": "d1", "about": "r1", "text": "x"}
+    assert story.say("OpenDispute", "2026-03-02T11:00:00Z", **opened) == "refused:disputes-off"
+    assert story.refusal.because == "The policy of this order has no disputes."
+
+
+def test_nothing_has_shipped_is_not_said_of_an_order_whose_cancelled_parcel_left() -> None:
+    story = Story("seller-portal").placed()
+    story.say("CancelLines", "2026-03-02T11:00:00Z", by="seller", reason="out_of_stock")
+    story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], carrier="UPS", tracking_number="1Z9")
+    assert story.say("Deliver", "2026-03-03T12:00:00Z") == "refused:nothing-shipped"
+    assert story.refusal.because.startswith("What has left was cancelled before")
