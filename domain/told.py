@@ -21,6 +21,10 @@ SELLER: Final[tuple[Audience, ...]] = ("seller",)
 BOTH: Final[tuple[Audience, ...]] = AUDIENCES
 
 
+MESSAGE: Final = "message"
+"""The template that says that there is a message, without its text."""
+
+
 class Telling(NamedTuple):
     """What an event has people told: the template's name, and who."""
 
@@ -44,6 +48,11 @@ def is_as_asked(event: e.LinesCanceled) -> bool:
 
 def _canceled(event: e.LinesCanceled) -> Telling:
     return Telling("canceled-as-asked" if is_as_asked(event) else "canceled", BOTH)
+
+
+def _message(event: e.MessageSent) -> Telling | None:
+    """Whom it is for. Support has no address here: it reads the order's page, and nobody is notified."""
+    return {"buyer": Telling(MESSAGE, BUYER), "seller": Telling(MESSAGE, SELLER)}.get(event.to)
 
 
 def _ship_by(event: e.ShipByRevised) -> Telling:
@@ -76,6 +85,7 @@ def _passed(event: e.DeadlineReached) -> Telling | None:
 
 TOLD: Final[dict[type, Telling | Callable[[Any], Telling | None]]] = {
     e.OrderPlaced: Telling("placed", BUYER),
+    e.MessageSent: _message,
     e.CancelRequested: _asked,
     e.AlternativeOffered: Telling("offered", BUYER),
     e.AlternativeTaken: Telling("offer-taken", SELLER),
@@ -126,6 +136,7 @@ CONFIRMATIONS: Final = frozenset({"canceled", "canceled-as-asked", "auto-cancele
 """Templates whose notice to the buyer is the confirmation of a cancellation: the proof that it went through."""
 _PASSED: Final = ("decide", "alternatives", "acknowledge", "case", "evidence", "appeal")
 _BY_DEPENDING: Final = (
+    MESSAGE,
     "asked",
     "canceled",
     "canceled-as-asked",
@@ -165,7 +176,7 @@ def about(event: e.Event) -> str | None:
     match event:
         case e.LinesCanceled(lines):
             return next((part.request_id for part in lines if part.request_id is not None), None)
-        case e.EvidenceAdded() | e.EvidenceRequested():
+        case e.MessageSent() | e.EvidenceAdded() | e.EvidenceRequested():
             return event.about
         case e.DeadlineReached():
             return event.ref

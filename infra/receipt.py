@@ -42,7 +42,12 @@ def receipt_of(
                 "lines": lines,
                 "refund": None
                 if refund is None
-                else {"refund_id": refund.refund_id, "amount_minor": refund.amount, "status": refund.status},
+                else {
+                    "refund_id": refund.refund_id,
+                    "amount_minor": refund.amount,
+                    "status": refund.status,
+                    "failed": refund.failed,
+                },
                 "commit": commit,
                 "version": events[-1]["version"],
                 "told": [_told(notice) for notice in notices if notice.version in versions and _confirms(notice)],

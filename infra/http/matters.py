@@ -7,6 +7,7 @@ from consumers.vault import VaultUnavailable
 from domain.asking import as_of
 from domain.deadlines import without_lapsed
 from domain.events import Sealed
+from domain.order import Order
 from domain.record import Entry
 from infra.app import App
 from infra.http.callers import Caller
@@ -60,13 +61,35 @@ class Matters:
 
         return await self._reads.aside.do(document)  # it reads texts from the vault, however small the order is
 
+    def messages(self, order: Order, caller: Caller, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The messages of a history that this caller may read, oldest first, each with its ``text``; None: it is gone.
+
+        A buyer or seller reads what they sent or were sent, and every thread of a case or dispute (rule
+        ``case-thread``). ``history`` is what the caller may see of it.
+        """
+        return [
+            {**told, "text": self._read(told["data"]["text"]["reference"])}
+            for told in history
+            if told["event"] == "MessageSent" and told["data"] is not None and _reads(caller, order, told)
+        ]
+
     def _text(self, sealed: Sealed) -> str | None:
+        return self._read(sealed.reference)
+
+    def _read(self, reference: str) -> str | None:
         try:
-            return self._app.vault.read(sealed.reference).decode("utf-8")
+            return self._app.vault.read(reference).decode("utf-8")
         except LookupError:
             return None
         except VaultUnavailable as wrong:
             raise unavailable("vault", f"a text cannot be read now: {wrong}") from None
+
+
+def _reads(caller: Caller, order: Order, told: dict[str, Any]) -> bool:
+    data = told["data"]
+    sender = None if told["actor"] is None else told["actor"]["kind"]
+    in_thread = data["about"] in order.disputes or data["about"] in order.cases
+    return not caller.is_bound or in_thread or caller.kind in (data["to"], sender)
 
 
 def told_to(caller: Caller, told: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -17,7 +18,7 @@ from consumers.notices import CannotCompose, Contact, Letter, Mail, Notice, Subj
 from domain.events import Event
 from domain.instants import Instant
 from domain.links import find_link
-from domain.told import CONFIRMATIONS, REMINDER
+from domain.told import CONFIRMATIONS, MESSAGE, REMINDER
 from infra.mail.facts import World, facts
 from infra.mail.packs import LANGUAGES, Pack, pack, sentence
 
@@ -44,7 +45,7 @@ class PackComposer:
             said["po"] = re.sub(r"[.:/@]", " ", said["po"])
         template = words.told[lead.template]
         title = _line(template["subject"], said)
-        sections = [_section(words, notice, values) for notice, values in told]
+        sections = _merged([_section(words, notice, values) for notice, values in told])
         frame = self._frame(words, letter, lead, said, subject, contact, bare=bare)
         text = _layout("message.txt").render(subject=title, sections=sections, **frame)
         html = _layout("message.html").render(subject=title, sections=sections, **frame)
@@ -79,6 +80,8 @@ class PackComposer:
         link = None
         if self._public_url is not None and not bare:
             link = f"{self._public_url}/o/{order.marketplace}/{order.order_id}"
+            if matter := _matter(subject, said):
+                link = f"{self._public_url}/d/{order.marketplace}/{order.order_id}/{quote(matter, safe='')}"
             if lead.template in CONFIRMATIONS:
                 link += "/receipt" + ("" if words.language == LANGUAGES[0] else f"?lang={words.language}")
         return {
@@ -101,6 +104,23 @@ def _section(words: Pack, notice: Notice, said: Mapping[str, Any]) -> dict[str, 
     paragraphs = [_text(source, said) for source in words.told[notice.template]["said"]]
     lines = [] if notice.template == REMINDER else [_clean(line) for line in said["lines"]]
     return {"said": [paragraph for paragraph in paragraphs if paragraph], "lines": lines}
+
+
+def _merged(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sections with the same paragraphs become one with the goods of all of them."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for section in sections:
+        first = found.setdefault(tuple(section["said"]), section)
+        if first is not section:
+            first["lines"] = [*first["lines"], *section["lines"]]
+    return list(found.values())
+
+
+def _matter(subject: Subject, said: Mapping[str, Any]) -> str | None:
+    """The dispute or case that a message belongs to: its thread stands on a page of its own."""
+    of_message = any(notice.template == MESSAGE for notice, _ in subject.events)
+    about: str = said["about"]
+    return about if of_message and (about in subject.order.disputes or about in subject.order.cases) else None
 
 
 def _text(source: str, said: Mapping[str, Any]) -> str:

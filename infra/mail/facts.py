@@ -11,17 +11,18 @@ from typing import Any, Final
 from consumers.news import deadline_of
 from consumers.notices import CannotCompose, Notice, Subject
 from domain import events as e
-from domain.asking import may
+from domain.asking import as_of, may
 from domain.market import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
 from domain.references import reference_of
-from domain.told import CONFIRMATIONS, REMINDER, about
+from domain.told import AUDIENCES, CONFIRMATIONS, REMINDER, about
 from infra.mail.packs import Pack
 
 NAMES: Final = (
     "po", "seller", "buyer", "marketplace", "policy", "to_buyer", "lines", "about", "reference", "at", "amount", "paid",
     "until", "reason", "rule", "rule_id", "outcome", "cause", "asker", "offers", "kind", "carrier", "tracking", "text",
+    "whole", "then", "since",
 )  # fmt: skip
 """Everything that a sentence may use."""
 
@@ -65,6 +66,7 @@ def facts(notice: Notice, event: e.Event | None, subject: Subject, pack: Pack, w
         "tracking": getattr(event, "tracking_number", None) or "",
         "cause": getattr(event, "cause", None) or "",
     }
+    found |= {"whole": _whole(event, order)}
     found |= _of(event, order, pack, world)
     verdict = getattr(event, "verdict", None)
     if verdict is not None and not found["rule"]:
@@ -77,6 +79,9 @@ def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any
     match event:
         case e.OrderPlaced():
             return _placed(order, pack, world)
+        case e.MessageSent(message_id=message_id):
+            kind = order.messages[message_id][0]
+            return {"asker": pack.word("side", kind) if kind in AUDIENCES else ""}
         case e.CancelRequested(by=by, reason=reason, verdict=verdict):
             return {"asker": pack.word("side", by), "reason": _reason(reason, pack), "outcome": verdict.outcome}
         case e.AlternativeOffered(offers=offers):
@@ -112,12 +117,16 @@ def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any
 
 def _placed(order: Order, pack: Pack, world: World) -> dict[str, Any]:
     """Until when, how and under which policy it can be cancelled; as of the placing."""
-    verdict = may("cancel", order, world.policies(), world.market(order.marketplace), order.recorded_at)
+    policies, market = world.policies(), world.market(order.marketplace)
+    verdict = may("cancel", order, policies, market, order.recorded_at)
     zone = order.terms.calendar.timezone
-    last = None if verdict.next_change_at is None else verdict.next_change_at - 1
+    change = verdict.next_change_at
+    then = "" if change is None else may("cancel", as_of(order, policies, market, change), policies, market, change)
     return {
         "outcome": verdict.outcome,
-        "until": "" if last is None else pack.moment(last, zone),
+        "until": "" if change is None else pack.moment(change - 1, zone),
+        "since": "" if change is None else pack.moment(change, zone),
+        "then": then if isinstance(then, str) else then.outcome,
         "rule_id": verdict.rule,
         "rule": pack.word("rule", verdict.rule),
         "amount": pack.money(order.terms.total, order.terms.currency),
@@ -143,12 +152,28 @@ def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
             minor = order.refunds[refund_id].amount
         case e.Rebilled(rebill_id) | e.RebillFailed(rebill_id):
             minor = order.rebills[rebill_id].amount
-        case e.LinesCanceled() | e.AutoCanceled():
+        case e.LinesCanceled() | e.AutoCanceled() | e.ReturnOpened():
             newest = list(order.refunds.values())[-1:]
             minor = next((x.amount for x in newest if x.due_at == order.recorded_at), None)
         case _:
             pass
     return "" if minor is None else pack.money(minor, order.terms.currency)
+
+
+def _whole(event: e.Event, order: Order) -> bool:
+    """Whether what the event did has by now been done to the whole order."""
+    lines = order.lines.values()
+    match event:
+        case e.LinesCanceled():
+            return all(line.canceled == line.ordered for line in lines)
+        case e.LineShipped() | e.LinePartiallyShipped():
+            return all(line.shipped == line.ordered for line in lines)
+        case e.Delivered():
+            return all(line.delivered == line.ordered for line in lines)
+        case e.ShipmentVoided():
+            return order.shipped_units == 0
+        case _:
+            return False
 
 
 def _until(event: e.Event, pack: Pack, zone: str) -> str:

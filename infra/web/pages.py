@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
 
-from domain.instants import Instant
+from domain.instants import Instant, parse_instant
 from domain.rulebook import RULES
 from infra.app import App
 from infra.http.api import instant_of
@@ -116,6 +116,10 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
                 marketplaces=names,
                 marketplace=marketplace,
                 page=shown,
+                messages=[
+                    {**each, "when": shown.when(parse_instant(each["recorded_at"]))}
+                    for each in matters.messages(seen.order, caller, history)
+                ],
                 told=WhoWasTold(notices, shown.zone, now),
                 as_of=None if as_of is None else shown.when(as_of),
                 is_stale=stale,

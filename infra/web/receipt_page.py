@@ -78,7 +78,9 @@ class ReceiptPage:
             "refund",
             amount=self._pack.money(refund["amount_minor"], self.receipt["currency"]),
             id=refund["refund_id"],
-            status=self._pack.word("refund", refund["status"]),
+            status=self._pack.word("refund", "failed" if refund["failed"] else refund["status"]),
+            failed=refund["failed"],
+            paid=refund["status"] == "confirmed",
         )
 
     def cause(self, line: Mapping[str, Any]) -> str:

@@ -101,6 +101,24 @@ def test_one_thread_is_read_by_all_and_supports_notes_by_support_alone(disputed:
         tokened.close()
 
 
+def test_the_orders_page_shows_messages_to_whom_they_concern(disputed: tuple[Http, str, Path]) -> None:
+    http, order, _ = disputed
+    for number, (by, to) in enumerate(((SELLER, "buyer"), (SELLER, "support"), (BUYER, "seller"))):
+        body = {"actor": by, "to": to, "text": f"From the {by['kind']} to the {to}."}
+        assert http.post(f"{order}/messages", body, f"message-{number}").status_code == 200
+    place = f"/o{order.removeprefix('/v1').replace('/orders', '')}"
+    tokened = Tokened(http)
+    try:
+        for token, left_out in (("buyer", ["From the seller to the support."]), ("seller", []), ("support", [])):
+            page = tokened.get(place, authorization=f"Bearer {token}").text
+            said = ["From the seller to the buyer.", "From the buyer to the seller.", "From the seller to the support."]
+            assert [text for text in said if text not in page] == left_out, token
+            assert "It was packed &lt;b&gt;already&lt;/b&gt;." in page, "a thread is read by all"
+            assert (SECRET in page) is (token == "support")
+    finally:
+        tokened.close()
+
+
 def page_of(order: str, name: str = "d1") -> str:
     return f"/d{order.removeprefix('/v1').replace('/orders', '')}/{name}"
 

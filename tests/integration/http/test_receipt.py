@@ -62,12 +62,29 @@ def test_a_receipt_names_each_cancellation_with_its_reference_lines_and_refund(h
     assert (receipt["canceled"], receipt["canceled_units"], receipt["ordered"]) == ("partly", 7, 10)
     assert canceled["reference"] == reference_of(bytes.fromhex(canceled["commit"]))
     assert [(line["line"], line["quantity"], line["cause"]) for line in canceled["lines"]] == [(1, 7, "fill_or_kill")]
-    assert canceled["refund"] == {"refund_id": "refund-1", "amount_minor": 7000, "status": "due"}
+    assert canceled["refund"] == {"refund_id": "refund-1", "amount_minor": 7000, "status": "due", "failed": False}
     page = http.get(path.replace("/v1/", "/o/").replace("orders/", "") + "/receipt")
     assert canceled["reference"] in page.text and "70.00 USD go back to the buyer" in page.text
     strict = Strict()
     strict.feed(page.text)
     assert strict.open == [] and strict.styled == []
+
+
+def test_a_receipt_says_of_a_refund_that_failed_that_it_is_still_due_and_of_a_paid_one_that_it_went_back(
+    http: Http,
+) -> None:
+    path = killed(http)
+    for step, english, german in (
+        ("fail", "70.00 USD could not be paid back to the buyer yet and stay due", "konnten noch nicht an den Käufer"),
+        ("confirm", "70.00 USD went back to the buyer", "wurden an den Käufer erstattet"),
+    ):
+        answer = http.post(f"{path}/refunds/refund-1/{step}", {"actor": SYSTEM}, f"refund-{step}")
+        assert answer.status_code == 200, answer.text
+        assert http.get(f"{path}/receipt").json()["cancellations"][0]["refund"]["failed"] is (step == "fail")
+        page = path.replace("/v1/", "/o/").replace("orders/", "") + "/receipt"
+        for text, language in ((english, "en"), (german, "de")):
+            said = http.get(f"{page}?lang={language}").text
+            assert text in said and "go back to the buyer" not in said and "gehen an den Käufer" not in said
 
 
 def test_a_cancellation_is_found_by_its_reference(http: Http) -> None:

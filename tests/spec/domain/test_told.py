@@ -7,9 +7,11 @@ from domain.commands import ENGINE_IDS
 from domain.events import Deadline
 from domain.told import (
     BOTH,
+    BUYER,
     CONFIRMATIONS,
     MARKS,
     REMINDED,
+    SELLER,
     TEMPLATES,
     TOLD,
     Telling,
@@ -21,7 +23,7 @@ from domain.told import (
 from tests.spec.domain.story import Story
 
 SILENT_NEWS = {
-    "PaymentReceived", "OtherRefundRecorded", "MessageSent", "ContactRecorded", "FulfilmentStarted", "TrackingMoved",
+    "PaymentReceived", "OtherRefundRecorded", "ContactRecorded", "FulfilmentStarted", "TrackingMoved",
     "ShipmentRefused", "RebillAccepted", "CommandRefused", "ConfirmationDelivered", "NoticeFailed", "SubjectErased",
     "LegalHoldPlaced", "LegalHoldReleased", "JournalCreated", "PolicyPublished", "ImportOpened", "ImportClosed",
 }  # fmt: skip
@@ -43,6 +45,13 @@ def told_of(story: Story) -> list[tuple[str, str, str]]:
 def test_of_every_event_it_is_said_whether_anybody_is_told() -> None:
     assert {of.__name__ for of in TOLD} | SILENT_NEWS == {of.__name__ for of in e.Event.__args__}
     assert not {of.__name__ for of in TOLD} & SILENT_NEWS
+
+
+def test_a_message_is_told_to_whom_it_is_for_and_one_to_support_to_nobody() -> None:
+    text = e.Sealed(bytes(32), "x")
+    assert telling(e.MessageSent("m1", "buyer", None, text)) == Telling("message", BUYER)
+    assert telling(e.MessageSent("m1", "seller", "k1", text)) == Telling("message", SELLER)
+    assert telling(e.MessageSent("m1", "support", "k1", text)) is None
 
 
 def test_every_cancellation_is_told_to_both() -> None:

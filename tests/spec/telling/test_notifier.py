@@ -20,7 +20,7 @@ def test_both_told_what_one_commit_tells_one_side_is_one_message() -> None:
     placed, buyers, sellers = desk.carrier.taken
     assert "how to cancel it" in placed.subject
     assert re.fullmatch(r"Order PO-1: the rest is cancelled, reference C-\w{4}-\w{4}", buyers.subject)
-    assert "It has shipped" in buyers.text and "70.00 USD go back to you" in buyers.text
+    assert "The following has shipped:" in buyers.text and "70.00 USD go back to you" in buyers.text
     assert "70.00 USD go back to the buyer" in sellers.text
     assert set(desk.states().values()) == {"handed"}
 

@@ -182,6 +182,120 @@ def test_every_template_can_be_said_of_every_history() -> None:
     assert len(desks[0].carrier.taken) == len(desks[1].carrier.taken) > 10
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "The following has shipped with UPS, number 1Z9:"), ("de", "Folgendes ist versandt mit UPS, Nummer 1Z9:")],
+)
+def test_a_parcel_of_several_lines_is_one_sentence_with_all_its_lines(language: str, sentence: str) -> None:
+    desk = Desk()
+    desk.people.languages = {"b-1": language}
+    goods = [{"line": n, "sku": f"A-{n}", "title": f"Lamp {n}", "quantity": 2, "unit_price": "1.00"} for n in (1, 2, 3)]
+    desk.history.place(lines=goods)
+    parcel: dict[str, Any] = {"shipment_id": "s1", "carrier": "UPS", "tracking_number": "1Z9"}
+    desk.history.say("Ship", at="2026-03-02T11:00:00Z", **parcel)
+    desk.run(NOON)
+    mail = desk.carrier.taken[-1]
+    assert mail.text.count(sentence) == 1 and mail.html.count(sentence) == 1
+    assert [line.strip() for line in mail.text.splitlines() if "×" in line] == [f"2 × Lamp {n}" for n in (1, 2, 3)]
+    assert "partly" not in mail.subject and "teilweise" not in mail.subject
+
+
+def test_a_part_that_ships_or_is_cancelled_is_no_whole_order() -> None:
+    desk = Desk()
+    goods = [{"line": n, "sku": f"A-{n}", "title": f"Lamp {n}", "quantity": 1, "unit_price": "1.00"} for n in (1, 2, 3)]
+    desk.history.place(lines=goods)
+    desk.history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[1])
+    desk.history.say("CancelLines", at="2026-03-02T11:10:00Z", actor="seller", reason="out_of_stock", lines=[2])
+    desk.history.say("Deliver", at="2026-03-02T11:20:00Z", shipment_id="s1")
+    desk.history.say("Ship", at="2026-03-02T11:30:00Z", shipment_id="s2", lines=[3])
+    desk.history.say("VoidShipment", at="2026-03-02T11:40:00Z", actor="support", shipment_id="s2", note="not packed")
+    desk.run(NOON)
+    said = [subject for to, subject in desk.subjects() if to == "b-1"]
+    assert [subject.partition(",")[0] for subject in said[1:]] == [
+        "Order PO-1: partly shipped",
+        "Order PO-1: partly cancelled",
+        "Order PO-1: partly delivered",
+        "Order PO-1: partly shipped",
+        "Order PO-1: part of it has not left after all",
+    ]
+    assert "nothing has left" not in desk.carrier.taken[-1].text, "the other parcel has"
+
+
+@pytest.mark.parametrize(
+    ("policy", "here", "not_here"),
+    [
+        ("mutual-consent", "You can ask to cancel it; the seller decides.", "without asking"),
+        (
+            "peer-to-peer",
+            "You can cancel it yourself, without asking anybody, until",
+            "you can cancel it yourself from",
+        ),
+        ("everything-store", "until", "nothing at all"),
+    ],
+)
+def test_until_when_it_can_be_cancelled_is_said_as_it_is(policy: str, here: str, not_here: str) -> None:
+    desk = Desk()
+    desk.history.place(policy=policy)
+    desk.run(NOON)
+    [mail] = desk.carrier.taken
+    assert here in mail.text and not_here not in mail.text, mail.text
+
+
+def test_a_sale_that_is_final_until_it_is_late_can_be_cancelled_from_then_on() -> None:
+    desk = Desk()
+    desk.history.place(policy="peer-to-peer", sale_format="offer")
+    desk.run(NOON)
+    [mail] = desk.carrier.taken
+    assert mail.subject == "Order PO-1: how to cancel it"
+    assert "It cannot be cancelled now: It came from an accepted offer" in mail.text
+    assert (
+        "If it has not shipped by 9 March 2026" in mail.text and "you can cancel it yourself from then on" in mail.text
+    )
+
+
+def written(to: str, by: str, about: str | None = None, language: str = "en") -> Desk:
+    """Somebody writes to somebody."""
+    desk = Desk()
+    desk.people.languages = {"b-1": language, "s-1": language}
+    desk.history.place(policy="mutual-consent")
+    desk.history.say("RequestCancel", at="2026-03-02T10:10:00Z", actor="buyer", request_id="r1", reason="other")
+    desk.history.say("DeclineCancel", at="2026-03-02T10:20:00Z", actor="seller", request_id="r1")
+    disputed: dict[str, Any] = {"dispute_id": "d1", "about": "r1", "text": "why"}
+    desk.history.say("OpenDispute", at="2026-03-02T10:30:00Z", actor="buyer", **disputed)
+    desk.run(NOON)
+    desk.carrier.taken.clear()
+    sent: dict[str, Any] = {"message_id": "m1", "to": to, "text": "The secret text.", "about": about}
+    if about is None:
+        del sent["about"]
+    assert desk.history.say("SendMessage", at="2026-03-02T12:10:00Z", actor=by, **sent).refused is None
+    desk.run("2026-03-02T12:20:00Z")
+    return desk
+
+
+def test_both_told_a_message_notifies_whom_it_is_for_without_its_text() -> None:
+    [mail] = written("buyer", "seller").carrier.taken
+    assert mail.to == "b-1@example.org" and mail.subject == "Order PO-1: a message from the seller"
+    assert "The seller has sent you a message. Read it on the page of the order." in mail.text
+    assert "https://orders.example.org/o/acme/PO-1" in mail.text
+    assert "secret" not in mail.text + mail.html + mail.subject
+    [mail] = written("seller", "buyer", language="de").carrier.taken
+    assert mail.to == "s-1@example.org" and mail.subject == "Bestellung PO-1: eine Nachricht vom Käufer"
+    assert "Der Käufer hat Ihnen eine Nachricht geschickt." in mail.text
+    [mail] = written("seller", "support/agent-1").carrier.taken
+    assert mail.subject == "Order PO-1: a message from acme"
+
+
+def test_a_message_of_a_dispute_leads_to_its_thread() -> None:
+    [mail] = written("seller", "buyer", about="d1").carrier.taken
+    assert "has sent you a message about d1." in mail.text
+    assert "https://orders.example.org/d/acme/PO-1/d1" in mail.text
+
+
+@pytest.mark.parametrize("by", ["support/agent-1", "buyer", "seller"])
+def test_a_message_to_support_notifies_nobody(by: str) -> None:
+    assert written("support", by).carrier.taken == []
+
+
 class _Anything(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return "UPS 1Z9 left"
