@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from domain.claims import claims, refunds_in_flight
 from domain.events import Verdict
 from domain.instants import Instant, parse_instant
 from domain.market import MarketSettings
 from domain.order import Order
 from domain.wording import counted
+from infra.claims import Speaker
 from infra.cli.printing import console, from_now, length, money, plain, table, when
 from infra.cli.sentences import sentence
+from infra.mail.packs import LANGUAGES, pack
 
 _STATUS = {
     "canceled": "canceled altogether",
@@ -49,6 +52,12 @@ def print_order(order: Order, shown: dict[str, Any], at: Instant, now: Instant, 
     if stuck is not None:
         out.print(f"[red]stuck: {plain(stuck)}; nothing is decided on it until a newer release runs[/]")
 
+    speaker = Speaker(
+        order, pack(LANGUAGES[0]), lambda due: f"{when(due)} ({from_now(due, at)})", lambda due: from_now(due, at)
+    )
+    for sentence_of_claim in speaker.all(claims(order, at)):
+        out.print(plain(sentence_of_claim))
+
     out.print()
     out.print(_lines(shown["lines"]))
     out.print()
@@ -87,13 +96,15 @@ def _lines(lines: list[dict[str, Any]]) -> Any:
 def _print_money(out: Any, order: Order, amounts: dict[str, int]) -> None:
     """Paid on the left, where it is on the right: both sides are the same sum (``money-adds-up``)."""
     currency = order.terms.currency
+    on_its_way, failed = refunds_in_flight(order)
 
     def said(minor: int) -> str:
         return money(minor, currency)
 
     parts = [
         (amounts["kept_minor"], "kept"),
-        (amounts["refund_due_minor"], "refund on its way"),
+        (on_its_way, "refund on its way"),
+        (failed, "refund that failed and stays due"),
         (amounts["refunded_minor"], "refunded"),
         (order.other_refunds, "refunded otherwise"),
         (-order.rebills_confirmed, "billed again"),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from domain.instants import Instant, parse_instant
 from domain.wording import counted
+from infra.mail.packs import LANGUAGES, pack
 from infra.matters import SHARED
 from infra.web import words
 from infra.web.formatting import exact, from_now, money
@@ -74,17 +75,20 @@ class MatterPage:
             asked = said["request"]
             about = f"It is about request {said['about']}" if asked else f"It is about message {said['about']} only"
             text = f"{about}, opened by the {said['by']}."
-            waits, what = said["evidence_until"], "Evidence is taken until"
+            waits, what = said["evidence_until"], "evidence"
             if said["status"] != "open":
-                waits, what = (None if said["appealed"] else said["appeal_until"]), "It can be appealed until"
+                waits, what = (None if said["appealed"] else said["appeal_until"]), "appeal"
         else:
             text = f"The buyer says: {words.reason(said['reason'])}."
-            waits, what = said["decide_by"], "The platform decides until"
+            waits, what = said["decide_by"], "decision"
             if said["awaited"]:
-                text += f" The clock stands still for: {words.listed(said['awaited'])}."
+                kinds = [pack(LANGUAGES[0]).word("evidence", kind) for kind in said["awaited"]]
+                text += f" The time to decide is paused until the buyer sends: {words.listed(kinds)}."
         if waits is not None:
             due = parse_instant(waits)
-            text += f" {what} {self.when(waits).text} ({from_now(due, self.now)})."
+            key = f"{what}-{'until' if due >= self.now else 'over'}"
+            until = f"{self.when(waits).text} ({from_now(due, self.now)})"
+            text += " " + pack(LANGUAGES[0]).say("claim", key, until=until, ago=from_now(due, self.now))
         return text
 
     @property

@@ -10,12 +10,15 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from domain.claims import absences, answer_by, answers, claims
 from domain.deadlines import live, number
 from domain.events import Instead, Verdict
 from domain.instants import Instant, format_instant, parse_instant
 from domain.order import Order, Request
 from domain.show import attention, money, status
 from domain.wording import counted
+from infra.claims import Speaker
+from infra.mail.packs import LANGUAGES, pack
 from infra.web import words
 from infra.web.formatting import (
     amount,
@@ -57,7 +60,9 @@ class OrderPage:
         *,
         stuck: str | None = None,
         contact: str | None = None,
+        mutual_consent: bool | None = None,
     ) -> None:
+        """``mutual_consent``: whether the order's policy has it; None where the policy is not known here yet."""
         self.order = order
         self.terms = order.terms
         self.head = None if head is None else head.hex()
@@ -66,6 +71,8 @@ class OrderPage:
         self._contact = contact
         self.zone = order.terms.calendar.timezone
         self.currency = order.terms.currency
+        self._mutual_consent = mutual_consent
+        self._speaker = Speaker(order, pack(LANGUAGES[0]), self._with_time_left, lambda at: from_now(at, now))
         self.status = words.STATUS[status(order)]
         self.attention = [words.ATTENTION.get(each, each) for each in attention(order, now)]
         self.verdicts = [self._verdict(each) for each in verdicts]
@@ -76,20 +83,28 @@ class OrderPage:
     @property
     def sentence(self) -> str:
         """Where the order stands, in words."""
-        said = [self._waiting_request() or self._standing()]
-        if self.order.is_unpaid and self.order.open_units:
-            due = self.order.terms.total - self.order.paid
-            said.append(f"{self.money(due)} of it are not paid yet.")
-        due = money(self.order)["refund_due_minor"]
-        if due:
-            said.append(f"{self.money(due)} are on their way back to the buyer.")
-        return " ".join([*said, *self._afterwards()])
+        return " ".join(self._speaker.all(claims(self.order, self.now)))
+
+    @property
+    def absent(self) -> str:
+        """What is not there, where there is neither a shipment nor a deadline to list."""
+        return " ".join(self._speaker.all(absences(self.order)))
 
     @property
     def stop(self) -> list[dict[str, Any]]:
-        """Requests that wait over what is still to ship: whoever packs is told before (``shipment-answers``)."""
+        """Requests that wait over what is still to ship: whoever packs reads it before (``shipment-answers``).
+
+        ``answered``: whether a shipping notice answers the request; None where the policy is not known here yet.
+        """
         return [
-            {"id": request.request_id, "by": request.by, "what": self._what(waiting)}
+            {
+                "id": request.request_id,
+                "by": request.by,
+                "other": answers(request),
+                "offered": bool(request.offers),
+                "what": self._speaker.what(waiting),
+                "answered": None if self._mutual_consent is None else not self._mutual_consent,
+            }
             for request in self.order.open_requests()
             if (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
         ]
@@ -99,82 +114,8 @@ class OrderPage:
         """Its disputes and cases, each of which has a page."""
         return [("Dispute", name) for name in self.order.disputes] + [("Case", name) for name in self.order.cases]
 
-    def _afterwards(self) -> Iterable[str]:
-        """What is still under way after shipment or delivery."""
-        found = self.order.found
-        if found is not None and found.stage in words.FOUND:
-            yield f"What was cancelled has left all the same: {words.FOUND[found.stage]}."
-        for back in self.order.returns.values():
-            if back.status == "open":
-                yield f"A return is open: {self._what(back.lines)}."
-        for case in self.order.cases.values():
-            if case.status == "open":
-                yield f"A case is open: {words.reason(case.reason)}, {self._what(case.lines)}."
-        if any(dispute.status == "open" for dispute in self.order.disputes.values()):
-            yield "A dispute is open."
-
-    def _waiting_request(self) -> str | None:
-        request = next(self.order.open_requests(), None)
-        if request is None:
-            return None
-        said = f"The {request.by} asks to cancel {self._what(request.asked)}: {words.reason(request.reason)}."
-        if request.offers:
-            until = self._until(request)
-            choose = "" if until is None else f" The buyer has until {self._with_time_left(until)} to choose."
-            return f"{said} The store offers {words.offers(request.offers)} instead.{choose}"
-        other = "buyer" if request.by == "seller" else "seller"
-        if request.decide_by is None:
-            return f"{said} It waits for the {other}'s answer."
-        if request.decide_by < self.now:
-            return f"{said} The {other}'s time to answer ran out {from_now(request.decide_by, self.now)}."
-        return f"{said} It waits for the {other}'s answer until {self._with_time_left(request.decide_by)}."
-
     def _with_time_left(self, due: Instant) -> str:
         return f"{moment(due, self.zone)} ({time_left(due, self.now)})"
-
-    def _until(self, request: Request) -> Instant | None:
-        """Until when somebody is to answer it: the side asked, or the buyer who was offered something else."""
-        if request.decide_by is not None:
-            return request.decide_by
-        waits = (d.due_at for d in live(self.order) if (d.kind, d.ref) == ("alternatives", request.request_id))
-        return next(waits, None)
-
-    def _what(self, asked: Mapping[int, int]) -> str:
-        """ "all of it", "lines 1 and 3", "2 of line 1"."""
-        lines = self.order.lines
-        if all(asked.get(line.number, 0) == line.ordered for line in lines.values()):
-            return "all of it"
-        if all(number in lines and lines[number].ordered == quantity for number, quantity in asked.items()):
-            numbers = [str(each) for each in sorted(asked)]
-            return f"{'line' if len(numbers) == 1 else 'lines'} {words.listed(numbers)}"
-        return words.quantities(_listed(asked))
-
-    def _standing(self) -> str:
-        order = self.order
-        open_units, shipped = order.open_units, order.shipped_units
-        canceled = sum(line.canceled for line in order.lines.values())
-        if not open_units and not shipped:
-            return "All of it is cancelled."
-        if not shipped and not canceled:
-            return f"All of it is still to ship: {units(open_units)}{self._by()}."
-        parts = []
-        if shipped:
-            delivered = sum(line.delivered for line in order.lines.values())
-            done = "have been delivered" if delivered >= shipped else "have shipped"
-            parts.append(f"{units(shipped)} {done if shipped != 1 else done.replace('have', 'has')}")
-        if canceled:
-            parts.append(f"{units(canceled)} {'is' if canceled == 1 else 'are'} cancelled")
-        parts.append(
-            f"{units(open_units)} {'is' if open_units == 1 else 'are'} still to ship{self._by()}"
-            if open_units
-            else "nothing is open"
-        )
-        return f"{words.listed(parts)}."
-
-    def _by(self) -> str:
-        if self.order.ship_by is None:
-            return ""
-        return f", by {self._with_time_left(self.order.ship_by)}"
 
     # ---- tables ---------------------------------------------------------------------------------------------------
 
@@ -231,12 +172,12 @@ class OrderPage:
         return [self._request(request) for request in reversed(self.order.requests.values())]
 
     def _request(self, request: Request) -> dict[str, Any]:
-        until = self._until(request)
+        until = answer_by(self.order, request)
         return {
             "id": request.request_id,
             "by": request.by,
             "reason": words.reason(request.reason),
-            "what": self._what(request.asked),
+            "what": self._speaker.what(request.asked),
             "status": words.REQUEST[request.status],
             "asked": self.when(request.asked_at),
             "until": None if until is None else self.when(until),
@@ -252,7 +193,7 @@ class OrderPage:
                 "carrier": shipment.carrier,
                 "tracking_number": shipment.tracking_number,
                 "status": words.SHIPMENT[shipment.status],
-                "what": self._what(shipment.lines),
+                "what": self._speaker.what(shipment.lines),
                 "killed": words.quantities(_listed(shipment.killed)) if shipment.killed else None,
                 "when": self.when(shipment.occurred_at),
             }

@@ -105,12 +105,22 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             raise not_found()
         now = app.clock() if as_of is None else as_of
         history = told_to(caller, await reads.history(marketplace, params["order_id"], as_of))
+        document = reads.book.get(seen.order.terms.policy)
         verdicts = [] if seen.stuck else await reads.verdicts(seen, now)
         notices, names = await receipts.notices(seen, caller), await marketplaces()
         contact = app.market(marketplace).contact
 
         def made() -> Response:
-            shown = OrderPage(seen.order, seen.head, history, verdicts, now, stuck=seen.stuck, contact=contact)
+            shown = OrderPage(
+                seen.order,
+                seen.head,
+                history,
+                verdicts,
+                now,
+                stuck=seen.stuck,
+                contact=contact,
+                mutual_consent=None if document is None else document.policy.mutual_consent,
+            )
             return page(
                 "order.html",
                 marketplaces=names,

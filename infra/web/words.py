@@ -90,15 +90,6 @@ ACTION: Final[Mapping[str, str]] = {
     "open_dispute": "Open a dispute",
 }
 
-FOUND: Final[Mapping[str, str]] = {
-    "found": "the customer has to be told",
-    "notified": "the customer was told, and has to answer",
-    "acknowledged": "the customer accepts it and may be billed again",
-    "declined": "the customer does not want it, and sends it back",
-    "rebilled": "the customer was billed again",
-}
-"""Stage of cancelled but shipped → what it waits for."""
-
 OFFER: Final[Mapping[str, str]] = {
     "wait": "a later date",
     "address": "another address",

@@ -1,6 +1,6 @@
 """Language packs: one TOML file a language, all with the same keys. Reads one, and writes times and money its way.
 
-They have the words of messages, and those of the receipt as a page, which says the same.
+They have the words of messages, of the receipt as a page, which says the same, and of what is claimed about an order.
 """
 
 import tomllib
@@ -77,11 +77,11 @@ class Pack:
         said: str = self.words["form"]["units"].format(quantity=quantity, title=title)
         return said
 
-    def listed(self, words: list[str]) -> str:
-        """ "a, b and c"."""
+    def listed(self, words: list[str], last: str | None = None) -> str:
+        """ "a, b and c"; ``last``: another word than "and"."""
         if len(words) < 2:
             return "".join(words)
-        return f"{', '.join(words[:-1])} {self.words['form']['and']} {words[-1]}"
+        return f"{', '.join(words[:-1])} {last or self.words['form']['and']} {words[-1]}"
 
 
 @cache

@@ -176,7 +176,7 @@ def test_a_case_shows_the_listing_as_sold_the_evidence_and_what_is_awaited(http:
     said = http.get(f"{order}/cases/k1").json()
     assert (said["awaited"], said["decide_by"]) == (["receipt"], None)
     page = http.get(page_of(order, "k1")).text
-    assert "The clock stands still for: receipt." in page
+    assert "The time to decide is paused until the buyer sends: receipts." in page
     decide = {"actor": SUPPORT, "outcome": "return", "rule": "case-reasons"}
     assert http.post(f"{order}/cases/k1/decide", decide, "decide").status_code == 200
     assert http.get(f"{order}/cases/k1").json()["recommendation"]["course"] == "settle-or-complete"

@@ -123,7 +123,7 @@ def test_the_order_page_tells_it_in_a_sentence_and_adds_the_money_up(shop: Http)
         in said
     )
     assert "7 cancelled by fill or kill, cannot be re-opened" in said
-    assert "May the buyer cancel it? No The order has shipped" in said
+    assert "May the buyer cancel it? No What is left of the order has shipped" in said
 
 
 def test_the_timeline_is_newest_first_with_who_when_and_rule(shop: Http) -> None:

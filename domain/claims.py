@@ -1,0 +1,210 @@
+"""What can be said about an order as of an instant: each claim is made once, from the whole state.
+
+A claim is an id and its values: amounts in minor units, instants, quantities by line. A language pack has the sentence
+of each (``infra.claims`` says it); pages and the command line say nothing about an order's state but these.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from domain.deadlines import live
+from domain.instants import Instant
+from domain.order import Case, Order, Request
+
+IDS: Final = (
+    "request-waits",
+    "request-overdue",
+    "request-without-deadline",
+    "offers-wait",
+    "offers-overdue",
+    "all-canceled",
+    "units",
+    "unpaid",
+    "refund-on-its-way",
+    "refund-failed",
+    "left-though-canceled",
+    "customer-to-notify",
+    "customer-to-answer",
+    "customer-late",
+    "customer-accepts",
+    "customer-billed",
+    "billing-again",
+    "billing-failed",
+    "customer-declined",
+    "return-open",
+    "case-until",
+    "case-overdue",
+    "case-paused",
+    "case-open",
+    "dispute-open",
+    "nothing-shipped",
+    "no-notice",
+    "no-deadline",
+)
+"""Every claim there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement about an order: its id and the values that its sentence uses."""
+
+    id: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def claims(order: Order, now: Instant) -> list[Claim]:
+    """Where the order stands, what it waits for, its money, and what is under way after shipment."""
+    waiting = [_waits(order, request, now) for request in order.open_requests()]
+    return [*(waiting or [_units(order, now)]), *_money(order), *_left_though_canceled(order, now), *_after(order, now)]
+
+
+def absences(order: Order) -> list[Claim]:
+    """What is not there: shipping notices and running deadlines."""
+    found = []
+    if not order.shipments:
+        found.append(Claim("no-notice" if has_left(order) else "nothing-shipped"))
+    if next(live(order), None) is None:
+        found.append(Claim("no-deadline"))
+    return found
+
+
+def has_left(order: Order) -> bool:
+    """Whether anything of the order is known to have left, announced by a notice or not, canceled or not."""
+    lines = order.lines.values()
+    return bool(order.parcels) or any(line.shipped or line.found_shipped for line in lines)
+
+
+def refunds_in_flight(order: Order) -> tuple[int, int]:
+    """Minor units of the refunds that are on their way, and of those whose last attempt failed."""
+    due = [refund for refund in order.refunds.values() if refund.status == "due"]
+    failed = sum(refund.amount for refund in due if refund.failed)
+    return sum(refund.amount for refund in due) - failed, failed
+
+
+def with_carrier(order: Order) -> int:
+    """Open units that a carrier tracks and no shipping notice has announced."""
+    open_units = {line.number: line.open for line in order.lines.values()}
+    tracked = 0
+    for parcel in order.parcels:
+        for number, units in parcel.lines.items() if not parcel.delivered else ():
+            part = min(units, open_units[number])
+            open_units[number] -= part
+            tracked += part
+    return tracked
+
+
+# ---- the claims ------------------------------------------------------------------------------------------------------
+
+
+def answers(request: Request) -> str:
+    """Who an open request waits for."""
+    return "buyer" if request.by == "seller" or request.offers else "seller"
+
+
+def answer_by(order: Order, request: Request) -> Instant | None:
+    """Until when they may answer; None: no time was set."""
+    if request.decide_by is not None:
+        return request.decide_by
+    return next((d.due_at for d in live(order) if (d.kind, d.ref) == ("alternatives", request.request_id)), None)
+
+
+def _waits(order: Order, request: Request, now: Instant) -> Claim:
+    until = answer_by(order, request)
+    values: dict[str, Any] = {
+        "by": request.by,
+        "other": answers(request),
+        "lines": dict(request.asked),
+        "reason": request.reason,
+        "offers": request.offers,
+        "until": until,
+    }
+    late = until is not None and until < now
+    if request.offers:
+        return Claim("offers-overdue" if late else "offers-wait", values)
+    if until is None:
+        return Claim("request-without-deadline", values)
+    return Claim("request-overdue" if late else "request-waits", values)
+
+
+def _units(order: Order, now: Instant) -> Claim:
+    lines = order.lines.values()
+    canceled = sum(line.canceled for line in lines)
+    if not order.open_units and not order.shipped_units:
+        return Claim("all-canceled")
+    tracked = with_carrier(order)
+    return Claim(
+        "units",
+        {
+            "ordered": sum(line.ordered for line in lines),
+            "shipped": order.shipped_units,
+            "delivered": sum(min(line.delivered, line.shipped) for line in lines),
+            "canceled": canceled,
+            "tracked": tracked,
+            "to_ship": order.open_units - tracked,
+            "ship_by": order.ship_by,
+            "late": order.ship_by is not None and order.ship_by < now,
+        },
+    )
+
+
+def _money(order: Order) -> Iterator[Claim]:
+    unpaid = order.terms.total - order.value_with_shipping - order.paid
+    if unpaid > 0 and order.open_units:
+        yield Claim("unpaid", {"amount": unpaid})
+    on_its_way, failed = refunds_in_flight(order)
+    if on_its_way:
+        yield Claim("refund-on-its-way", {"amount": on_its_way})
+    if failed:
+        yield Claim("refund-failed", {"amount": failed})
+
+
+def _left_though_canceled(order: Order, now: Instant) -> Iterator[Claim]:
+    """The steps of what was canceled and shipped anyway, until they are closed."""
+    found = order.found
+    if found is None or found.stage in ("closed", "silent"):
+        return
+    yield Claim("left-though-canceled", {"lines": dict(found.lines)})
+    if found.stage == "found":
+        yield Claim("customer-to-notify")
+    elif found.stage == "notified":
+        until = next((d.due_at for d in live(order) if (d.kind, d.ref) == ("acknowledge", found.notice_id)), None)
+        yield Claim("customer-late" if until is not None and until < now else "customer-to-answer", {"until": until})
+    elif found.stage == "declined":
+        yield Claim("customer-declined")
+    else:
+        open_rebills = [each for each in order.rebills.values() if each.status == "due"]
+        unsettled = (each for each in order.rebills.values() if each.status == "confirmed" and each.memo_id is None)
+        billed = sum(each.amount for each in unsettled)
+        due = sum(each.amount for each in open_rebills)
+        if any(each.failed for each in open_rebills):
+            yield Claim("billing-failed", {"amount": sum(each.amount for each in open_rebills if each.failed)})
+        elif due:
+            yield Claim("billing-again", {"amount": due})
+        elif billed:
+            yield Claim("customer-billed", {"amount": billed})
+        else:
+            yield Claim("customer-accepts")
+
+
+def _after(order: Order, now: Instant) -> Iterator[Claim]:
+    """Returns, cases and disputes that are open."""
+    for back in order.returns.values():
+        if back.status == "open":
+            yield Claim("return-open", {"lines": dict(back.lines)})
+    for case in order.cases.values():
+        if case.status == "open":
+            yield _case(order, case, now)
+    for dispute in order.disputes.values():
+        if dispute.status == "open":
+            yield Claim("dispute-open", {"dispute_id": dispute.dispute_id})
+
+
+def _case(order: Order, case: Case, now: Instant) -> Claim:
+    until = next((d.due_at for d in live(order) if (d.kind, d.ref) == ("case", case.case_id)), None)
+    values: dict[str, Any] = {"lines": dict(case.lines), "reason": case.reason, "until": until, "kinds": case.awaited}
+    if case.remaining is not None:
+        return Claim("case-paused", values)
+    if until is None:
+        return Claim("case-open", values)
+    return Claim("case-overdue" if until < now else "case-until", values)
