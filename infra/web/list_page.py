@@ -101,10 +101,10 @@ class ListPage:
         self.now = now
         self._q = q
         self._status = status
+        self._after = after
         self._found = found
         self._waiting = {row["order_id"]: row for row in reversed(found.waiting)}
         self.rows = [self._row(row) for row in found.page.rows]
-        self.filtered = status is not None
         self.more = found.more
         self.first = self._href(status) if after is not None else None
         self.next = self._href(status, found.page.next) if found.page.next is not None else None
@@ -119,7 +119,9 @@ class ListPage:
         whose = f" of {self._q}" if self._q else ""
         if not waiting:
             return f"{counted(total, 'order')}{whose}; no request to cancel waits for an answer."
-        said = f"{counted(len(waiting), 'request')} to cancel {'waits' if len(waiting) == 1 else 'wait'} for an answer"
+        more = " or more" if len(waiting) >= ASKED else ""
+        said = f"{counted(len(waiting), 'request')}{more} to cancel"
+        said += f" {'waits' if len(waiting) == 1 else 'wait'} for an answer"
         dated = [parse_instant(row["decide_by"]) for row in waiting if row["decide_by"] is not None]
         coming = [due for due in dated if due >= self.now]
         late = len(dated) - len(coming)
@@ -128,6 +130,22 @@ class ListPage:
         if late:
             said += f"; for {number(late)} the time to answer has run out"
         return f"{said}."
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether there are orders at all, whatever the filter."""
+        return bool(self._found.counts)
+
+    @property
+    def empty(self) -> str:
+        """Why no row stands here: the list has ended, or nothing has the status, was found, or is there at all."""
+        if self._after is not None:
+            return "The list has ended before this page."
+        if self._found.counts:
+            return "None of these orders has this status." if self._q else "No order has this status."
+        if self._q:
+            return "No order here has this PO number, order id, tracking number, SKU, seller or buyer."
+        return f"There are no orders in {self.marketplace} yet."
 
     @property
     def filters(self) -> list[dict[str, Any]]:

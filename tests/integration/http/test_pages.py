@@ -9,6 +9,8 @@ import pytest
 
 from infra.http import listing, reads
 from infra.http.reads import Reads, Seen
+from infra.views.reading import Page
+from infra.web.list_page import Found, ListPage
 from tests.integration.http.asking import BUYER, SELLER, SYSTEM, Http, notice, placing, served
 
 VOID = {"meta", "link", "br", "input", "path", "circle", "use", "img"}
@@ -254,3 +256,30 @@ def test_an_order_that_may_ship_for_ever_has_its_page_its_answers_and_its_previe
     preview = {"actor": {"kind": "buyer", "id": "b-7"}, "request_id": "r1", "reason": "changed_mind"}
     assert http.post(f"{place}/cancellations/preview", preview).status_code == 200
     assert http.get(f"{place}/receipt").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("q", "status", "after", "counts", "sentence"),
+    [
+        ("", None, None, {}, "There are no orders in shop yet."),
+        ("", None, "cursor", {"open": 100}, "The list has ended before this page."),
+        ("", "shipped", "cursor", {"open": 1, "shipped": 100}, "The list has ended before this page."),
+        ("", "shipped", None, {"open": 1}, "No order has this status."),
+        ("s-1", "shipped", None, {"open": 1}, "None of these orders has this status."),
+        ("s-9", None, None, {}, "No order here has this PO number, order id, tracking number, SKU, seller or buyer."),
+        ("s-9", "shipped", None, {}, "No order here has this PO number, order id, tracking number, SKU, seller or buyer."),
+    ],
+)
+def test_an_empty_list_says_why_it_is_empty(
+    q: str, status: str | None, after: str | None, counts: dict[str, int], sentence: str
+) -> None:
+    found = Found(Page([], None), None, counts, [])
+    shown = ListPage("shop", found, q, status, after, "UTC", 0)
+    assert shown.empty == sentence
+    assert shown.has_orders is bool(counts)
+
+
+def test_an_empty_page_of_a_marketplace_with_orders_does_not_say_that_it_has_none(shop: Http) -> None:
+    for query in ("status=canceled", "q=s-3&status=canceled"):
+        text = words(shop.get(f"/o/shop?{query}").text)
+        assert "no orders" not in text and "No order here" not in text, query
