@@ -98,6 +98,7 @@ REPORT_SHIPPED: Final = Instead(
 )
 LOOK_INTO_IT: Final = Instead("check", "Compare it with the order's history; a person has to look into it.", None)
 WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
+CHOOSE: Final = Instead("choose", "Choose among the offers, or decline them.", None)
 WAIT_FOR_BILL: Final = Instead("wait", "Wait until what is billed again is confirmed.", None)
 AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)
 FIRST: Final = Instead("step", "Take the missing step first.", None)
@@ -139,7 +140,7 @@ _OTHERWISE: Final = {
 """What can be done instead where the rule that refuses names nothing itself; every other rule: contact."""
 
 _NOT_FOR: Final = {
-    "seller": ("ask_seller", "return", "open_case"),
+    "seller": ("ask_seller", "choose", "return", "open_case"),
     "support": ("contact",),
     "system": ("contact",),
 }

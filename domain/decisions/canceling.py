@@ -26,6 +26,7 @@ from domain.rules import Question, Target, judge, locks, turning_points
 from domain.verdict import (
     AGREE_AFTER_DELIVERY,
     ASK_SELLER,
+    CHOOSE,
     CONTACT,
     DISPUTE,
     GRANTED,
@@ -215,10 +216,12 @@ def _asked_before(s: Situation, q: Question) -> Ruling | None:
             until = () if request.decide_by is None else (instant("decide_by", request.decide_by),)
             return refused(
                 "one-open-request",
-                f"Request {request.request_id} is open already and waits for an answer.",
+                f"Request {request.request_id} is open already and "
+                f"{'the buyer has to choose among the offers' if request.offers else 'waits for an answer'}.",
                 fact("request_id", request.request_id),
                 fact("status", request.status),
                 *until,
+                instead=(CHOOSE, CONTACT) if request.offers else (),
             )
     return asked_elsewhere(s, lines)
 

@@ -165,6 +165,7 @@ _DONE_AT: Final = {
     "report_shipped": "/shipped-after-cancel",
     "contact": "/contacts",
     "wait": "/eligibility",
+    "choose": "",
     "ship": "/shipments",
     "step": "",
     "check": "/history",

@@ -88,8 +88,9 @@ def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any
             return {"offers": pack.listed([pack.word("offer", each) for each in offers])}
         case e.AlternativeTaken(kind=kind):
             return {"offers": pack.word("offer", kind)}
-        case e.CancelDeclined(status=status):
-            return {"outcome": status}
+        case e.CancelDeclined(request_id=request_id, status=status, cause=cause):
+            part = cause != "shipped" and any(order.requests[request_id].canceled.values())
+            return {"outcome": "partly" if part else status}
         case e.LinesCanceled(lines=lines):
             return {"cause": lines[0].cause, "reason": _reason(lines[0].reason, pack)}
         case e.Delivered(return_id=return_id):

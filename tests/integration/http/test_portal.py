@@ -67,3 +67,5 @@ def test_run_again_every_write_answers_the_same(answers: tuple[list[Any], list[A
     first, second = answers
     assert [second[0], second[2], second[3]] == [first[0], first[2], first[3]]
     assert second[4]["version"] == first[4]["version"]
+    assert block().count("Idempotency-Key: ") == 3, "the README speaks of three writes"
+    assert (first[1]["version"], second[1]["version"]) == (2, second[4]["version"]), "a preview is of the order by then"

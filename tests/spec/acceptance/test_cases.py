@@ -60,6 +60,8 @@ def seal(field: str, text: str) -> Sealed:
 class Desk:
     """Orders by stream, as one import leaves them."""
 
+    policies = POLICIES
+
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
         self.commits: dict[str, list[tuple[Instant, Order, list[str]]]] = {}
@@ -82,7 +84,7 @@ class Desk:
                 return "bad:goes-back-in-time"
             command.seal(seal)
             self.reach_until(stream, now, here)
-            decided = decide(self.orders.get(stream), command, POLICIES, here, now)
+            decided = decide(self.orders.get(stream), command, self.policies, here, now)
         except BadInput as bad:
             return f"bad:{bad}"
         if decided.answer:
@@ -95,7 +97,7 @@ class Desk:
         """Reach every deadline of a stream before an instant."""
         while (order := self.orders.get(stream)) is not None and order.exists and (waiting := due(order, now)):
             at = max(waiting[0].due_at, order.recorded_at)
-            self._keep(stream, reach(order, waiting[0], POLICIES, here, at), at)
+            self._keep(stream, reach(order, waiting[0], self.policies, here, at), at)
 
     def _keep(self, stream: str, decided: Decided, at: Instant) -> None:
         self.orders[stream] = decided.order

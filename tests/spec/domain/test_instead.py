@@ -237,3 +237,16 @@ def test_nothing_has_shipped_is_not_said_of_an_order_whose_cancelled_parcel_left
     story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], carrier="UPS", tracking_number="1Z9")
     assert story.say("Deliver", "2026-03-03T12:00:00Z") == "refused:nothing-shipped"
     assert story.refusal.because.startswith("What has left was cancelled before")
+
+
+def test_one_open_request_with_offers_waits_for_the_buyer_to_choose() -> None:
+    story = Story("offers", documents=(OFFERS,)).placed()
+    asks: dict[str, Any] = {"request_id": "r1", "reason": "other"}
+    assert story.say("RequestCancel", "2026-03-02T11:00:00Z", **asks) == "accepted"
+    again = {**asks, "request_id": "r2"}
+    assert story.say("RequestCancel", "2026-03-02T11:10:00Z", **again) == "refused:one-open-request"
+    assert story.refusal.because == "Request r1 is open already and the buyer has to choose among the offers."
+    assert instead(story) == ["choose", "contact"]
+    story.say("DeclineAlternatives", "2026-03-02T11:20:00Z", request_id="r1")
+    assert story.say("RequestCancel", "2026-03-02T11:30:00Z", **again) == "refused:one-open-request"
+    assert story.refusal.because == "Request r1 is open already and waits for an answer."

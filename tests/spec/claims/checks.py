@@ -1,0 +1,281 @@
+"""What sentences claim, compared with the order: regular expressions over English text, and sums over the order.
+
+Nothing here uses what makes the sentences; each check says again, from the order alone, when its sentence is true.
+"""
+
+import re
+from collections.abc import Iterator
+
+from domain import events as e
+from domain.deadlines import live
+from domain.instants import Instant
+from domain.order import Order, Request
+from infra.mail.packs import pack
+from infra.web.formatting import moment
+
+NUMBER = r"([\d,]+)"
+MONEY = r"([\d,.]+ [A-Z]{3})"
+ONE_OF_MANY = re.compile(
+    r"(?<![\d,.×])1 (units|lines|orders|events|commits|requests|days|hours|minutes|pieces|contacts|cancellations|bytes|"
+    r"notices)\b"
+)
+MANY_OF_ONE = re.compile(r"(?<![\d,.])(?:[2-9]|\d[\d,]*\d) (unit|line|order|event|request|day|cancellation|notice)\b")
+
+
+def grammar(text: str) -> Iterator[str]:
+    """A number and its noun agree."""
+    for pattern in (ONE_OF_MANY, MANY_OF_ONE):
+        if found := pattern.search(text):
+            yield f"{found[0]!r} in {text!r}"
+
+
+def _amount(order: Order, minor: int) -> str:
+    return pack("en").money(minor, order.terms.currency)
+
+
+def _due(order: Order, *, failed: bool) -> int:
+    return sum(x.amount for x in order.refunds.values() if x.status == "due" and x.failed is failed)
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def _exactly(text: str, pattern: str, want: str | None) -> Iterator[str]:
+    """The pattern stands in the text once with this group, or not at all where ``want`` is None."""
+    found = re.findall(pattern, text)
+    if found != ([] if want is None else [want]):
+        yield f"{pattern!r}: {found} instead of {want!r}"
+
+
+def _tracked(order: Order) -> int:
+    """Open units in parcels that a carrier has and no notice names."""
+    left = {n: line.open for n, line in order.lines.items()}
+    for parcel in order.parcels:
+        if not parcel.delivered:
+            for n, units in parcel.lines.items():
+                left[n] -= min(left[n], units)
+    return order.open_units - sum(left.values())
+
+
+def about_the_order(text: str, order: Order, now: Instant) -> Iterator[str]:
+    """Everything that the sentence at the top of an order claims."""
+    yield from _money(text, order)
+    requests = [request for request in order.requests.values() if request.status == "open"]
+    yield from _requests(text, order, requests, now)
+    if not requests:
+        yield from _units(text, order, now)
+    yield from _left(text, order, now)
+    yield from _under_way(text, order, now)
+
+
+def _money(text: str, order: Order) -> Iterator[str]:
+    on_its_way, failed = _due(order, failed=False), _due(order, failed=True)
+    want = _amount(order, on_its_way) if on_its_way else None
+    yield from _exactly(text, MONEY + r" are on their way back to the buyer", want)
+    want = _amount(order, failed) if failed else None
+    yield from _exactly(text, MONEY + r" could not be paid back to the buyer yet and stay due", want)
+    unpaid = order.terms.total - order.value_with_shipping - order.paid
+    want = _amount(order, unpaid) if order.is_unpaid and order.open_units else None
+    yield from _exactly(text, MONEY + r" of it are not paid yet", want)
+
+
+def _units(text: str, order: Order, now: Instant) -> Iterator[str]:
+    lines = order.lines.values()
+    ordered, canceled = sum(x.ordered for x in lines), sum(x.canceled for x in lines)
+    shipped, delivered = sum(x.shipped for x in lines), sum(min(x.delivered, x.shipped) for x in lines)
+    tracked = _tracked(order)
+    to_ship = order.open_units - tracked
+    if ("All of it is cancelled." in text) != (canceled == ordered):
+        yield "all of it is cancelled"
+    if canceled == ordered:
+        return
+    if to_ship == ordered:
+        yield from _exactly(text, rf"All of it is still to ship: {NUMBER} units?", f"{ordered:,}")
+    else:
+        yield from _exactly(text, rf"{NUMBER} units? (?:is|are) still to ship", f"{to_ship:,}" if to_ship else None)
+    some = f"{shipped:,}" if shipped else None
+    yield from _exactly(text, rf"{NUMBER} units? (?:has|have) (?:shipped|been delivered)", some)
+    if shipped and ("been delivered" in text) != (delivered > 0):
+        yield "delivered"
+    part = f"{delivered:,}" if 0 < delivered < shipped else None
+    yield from _exactly(text, rf"{NUMBER} of them (?:has|have) been delivered", part)
+    yield from _exactly(text, rf"{NUMBER} units? (?:is|are) cancelled", f"{canceled:,}" if canceled else None)
+    yield from _exactly(text, rf"{NUMBER} units? (?:is|are) with the carrier", f"{tracked:,}" if tracked else None)
+    if ("nothing is open" in text) != (order.open_units == 0):
+        yield "nothing is open"
+    if order.ship_by is not None and to_ship:
+        word = "due since" if order.ship_by < now else "by"
+        if f", {word} {moment(order.ship_by, order.terms.calendar.timezone)}" not in text:
+            yield f"to ship {word} {order.ship_by}"
+
+
+def _requests(text: str, order: Order, requests: list[Request], now: Instant) -> Iterator[str]:
+    if len(re.findall(r"The (?:buyer|seller) asks to cancel", text)) != len(requests):
+        yield f"{len(requests)} open requests"
+    zone = order.terms.calendar.timezone
+    waits = [x for x in requests if not x.offers and x.decide_by is not None and x.decide_by >= now]
+    want = [("buyer" if x.by == "seller" else "seller", moment(x.decide_by or 0, zone)) for x in waits]
+    found = re.findall(r"It waits for the (buyer|seller)'s answer until (.+?) \(", text)
+    if found != want:
+        yield f"waits for {found}, not {want}"
+    forever = [x for x in requests if not x.offers and x.decide_by is None]
+    if len(re.findall(r"It waits for the (?:buyer|seller)'s answer\.", text)) != len(forever):
+        yield "requests without a deadline"
+    late = [x for x in requests if not x.offers and x.decide_by is not None and x.decide_by < now]
+    if len(re.findall(r"The (?:buyer|seller)'s time to answer ran out", text)) != len(late):
+        yield "requests past their deadline"
+    offered = [x for x in requests if x.offers]
+    if len(re.findall(r"The store (?:offers|offered) ", text)) != len(offered):
+        yield "offers"
+
+
+def _left(text: str, order: Order, now: Instant) -> Iterator[str]:
+    stage = None if order.found is None else order.found.stage
+    if ("What was cancelled has shipped anyway" in text) != (
+        stage in ("found", "notified", "acknowledged", "declined")
+    ):
+        yield f"cancelled but shipped, stage {stage}"
+    for sentence, of in (
+        ("The customer has to be notified", "found"),
+        ("The customer has been notified", "notified"),
+        ("The customer did not accept both", "declined"),
+    ):
+        if (sentence in text) != (stage == of):
+            yield f"{sentence!r} in stage {stage}"
+    if stage != "acknowledged" and re.search(r"billed (?:\S+ \S+ )?again", text):
+        yield f"billed again in stage {stage}"
+    if "may be billed again" in text and any(x.status == "due" for x in order.rebills.values()):
+        yield "may be billed again, and is"
+    failed = any(x.failed and x.status == "due" for x in order.rebills.values())
+    if stage == "acknowledged" and ("could not be billed again yet" in text) != failed:
+        yield "billing again failed"
+    if found := re.search(r"has until (.+?) \(.+?\) to answer", text):
+        due = [d.due_at for d in live(order) if d.kind == "acknowledge"]
+        if [moment(at, order.terms.calendar.timezone) for at in due] != [found[1]] or due[0] < now:
+            yield f"to answer until {found[1]}"
+
+
+def _under_way(text: str, order: Order, now: Instant) -> Iterator[str]:
+    for word, things in (
+        ("return", order.returns.values()),
+        ("case", order.cases.values()),
+        ("dispute", order.disputes.values()),
+    ):
+        still = [each for each in things if each.status == "open"]
+        if len(re.findall(rf"A {word} is open", text)) != len(still):
+            yield f"{len(still)} open {word}s"
+    zone = order.terms.calendar.timezone
+    coming = {moment(d.due_at, zone) for d in live(order) if d.kind == "case" and d.due_at >= now}
+    if not set(re.findall(r"It is decided by (.+?) \(", text)) <= coming:
+        yield "a case is decided by another time"
+    paused = [x for x in order.cases.values() if x.status == "open" and x.remaining is not None]
+    if text.count("The time to decide it is paused") != len(paused):
+        yield "a case is paused"
+
+
+def about_what_is_absent(text: str, order: Order) -> Iterator[str]:
+    """What the page says where it has no table of shipments and deadlines."""
+    gone = order.shipped_units or order.parcels or any(line.found_shipped for line in order.lines.values())
+    if "Nothing has shipped." in text and (gone or order.shipments):
+        yield "nothing has shipped"
+    if "No shipping notice names what has left." in text and (not gone or order.shipments):
+        yield "no shipping notice"
+    if ("No deadline is running." in text) != (next(live(order), None) is None):
+        yield "no deadline is running"
+
+
+def about_a_verdict(because: str, order: Order) -> Iterator[str]:
+    """What a yes or no says of the order."""
+    lines = order.lines
+    canceled = any(line.canceled for line in lines.values())
+    if "marketplace" in because:
+        yield "a verdict speaks of the order's policy, not of the marketplace"
+    if because.startswith("The order has shipped") and (canceled or order.open_units or not order.shipped_units):
+        yield because
+    if because.startswith("What is left of the order has shipped") and (not canceled or order.open_units):
+        yield because
+    if (found := re.match(r"Line (\d+) has shipped", because)) and not lines[int(found[1])].shipped:
+        yield because
+    if (found := re.match(r"The carrier is already tracking line (\d+)", because)) and not order.under_tracking(
+        int(found[1])
+    ):
+        yield because
+    if because.startswith("It has been delivered") and not order.all_shipped_is_delivered:
+        yield because
+    if (found := re.match(r"Line (\d+) is cancelled already", because)) and not lines[int(found[1])].canceled:
+        yield because
+    if found := re.match(r"Request (\S+) is open already and (the buyer)?", because):
+        request = order.requests[found[1]]
+        if request.status != "open" or bool(request.offers) != bool(found[2]):
+            yield because
+    if because == "Nothing has shipped." and any(x.shipped or x.found_shipped for x in lines.values()):
+        yield because
+
+
+def about_a_mail(subject: str, text: str, order: Order, events: tuple[e.Event, ...]) -> Iterator[str]:
+    """What a mail claims as of its commit."""
+    lines = order.lines.values()
+    whole = {
+        "cancelled": all(x.canceled == x.ordered for x in lines),
+        "shipped": all(x.shipped == x.ordered for x in lines),
+        "delivered": all(x.delivered == x.ordered for x in lines),
+    }
+    found = re.search(r": (partly )?(cancelled|shipped|delivered)(?:,|$)", subject)
+    if found is not None and whole[found[2]] == bool(found[1]):
+        yield f"{subject!r} of an order with {whole}"
+    for amount, refund in re.findall(MONEY + r" are on their way back to you \((refund-\d+)\)", text):
+        x = order.refunds[refund]
+        if x.status != "due" or x.failed or _amount(order, x.amount) != amount:
+            yield f"{refund} is on its way"
+    for amount, refund in re.findall(MONEY + r" could not be paid back yet \((refund-\d+)\)", text):
+        x = order.refunds[refund]
+        if not x.failed or x.status != "due" or _amount(order, x.amount) != amount:
+            yield f"{refund} failed"
+    for amount, refund in re.findall(MONEY + r" were paid back to you \((refund-\d+)\)", text):
+        x = order.refunds[refund]
+        if x.status != "confirmed" or _amount(order, x.amount) != amount:
+            yield f"{refund} was paid"
+    due_now = {_amount(order, event.amount) for event in events if isinstance(event, e.RefundDue)}
+    for amount in re.findall(MONEY + r" go back (?:to you|to the buyer)", text):
+        if amount not in due_now:
+            yield f"{amount} go back"
+    if "Nothing was paid for it" in text and order.paid:
+        yield "nothing was paid"
+    if "go back" in subject and not due_now:
+        yield subject
+    zone = order.terms.calendar.timezone
+    running = {pack("en").moment(d.due_at, zone) for d in order.deadlines.values()}
+    for until in re.findall(r"(?:Answer by|Choose by|decides by|is taken until|appealed until) (.+?\))", text):
+        if until not in running and not any(isinstance(event, e.DeadlineReached) for event in events):
+            yield f"until {until}, and the deadlines are {running}"
+    for request in re.findall(r"Request (\S+) to cancel is declined. Nothing is cancelled by it", text):
+        if any(order.requests[request].canceled.values()):
+            yield f"request {request} cancelled something"
+    if "nothing has left" in text:
+        yield "nothing has left"
+    sentences = [line for line in text.splitlines() if line.endswith((".", ":")) and "Hello" not in line]
+    for each in {line for line in sentences if sentences.count(line) > 1}:
+        yield f"twice: {each!r}"
+
+
+def about_a_receipt(sentence: str, refunds: list[str], order: Order) -> Iterator[str]:
+    """What a receipt claims: how much is cancelled, and what becomes of the money."""
+    lines = order.lines.values()
+    ordered, canceled = sum(x.ordered for x in lines), sum(x.canceled for x in lines)
+    if ("is not cancelled, in whole or in part" in sentence) != (canceled == 0):
+        yield sentence
+    part = f"{canceled:,}" if 0 < canceled < ordered else None
+    yield from _exactly(sentence, rf"{NUMBER} of [\d,]+ units? of order", part)
+    for said in refunds:
+        if said == "This cancellation started no refund.":
+            continue
+        found = re.fullmatch(MONEY + r" (.+) \((refund-\d+), .+\)\.", said)
+        if found is None:
+            yield f"what is this: {said!r}"
+            continue
+        x = order.refunds[found[3]]
+        state = "paid" if x.status == "confirmed" else "failed" if x.failed else "due"
+        want = {"paid": "went back", "failed": "could not be paid back", "due": "go back"}[state]
+        if found[1] != _amount(order, x.amount) or want not in found[2]:
+            yield f"{said!r}, and the refund is {state}"

@@ -1,0 +1,194 @@
+"""What pages, receipts, mails and the command line say of an order is true in every state that orders go through."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from consumers.notices import CannotCompose, Contact, Letter, Notice, Subject
+from domain import events as e
+from domain.asking import as_of, eligibility
+from domain.claims import IDS, Claim, absences, claims
+from domain.instants import DAY, Instant
+from domain.told import notice_id, telling
+from infra.claims import Speaker
+from infra.cli.order_text import print_order
+from infra.mail.composing import PackComposer
+from infra.mail.facts import World
+from infra.mail.packs import LANGUAGES, pack
+from infra.receipt import receipt_of
+from infra.web.order_page import OrderPage
+from infra.web.receipt_page import ReceiptPage
+from tests.golden.stores import NAMES
+from tests.spec.claims import checks
+from tests.spec.claims.states import BOOK, State, of_a_golden_store, of_cases, of_the_demo
+
+LATER = 40 * DAY
+Check = Callable[[State], Iterator[str]]
+
+
+def page_of(state: State, now: Instant) -> OrderPage:
+    return OrderPage(state.order, None, [], [], now)
+
+
+def order_pages(state: State) -> Iterator[str]:
+    """The sentence at the top and what is absent; at once and long after."""
+    for now in (state.at, state.at + LATER):
+        page = page_of(state, now)
+        for wrong in checks.about_the_order(page.sentence, state.order, now):
+            yield f"{wrong} in {page.sentence!r}"
+        yield from checks.grammar(page.sentence)
+        yield from checks.grammar(page.summary)
+        if not page.shipments and not page.deadlines:
+            yield from checks.about_what_is_absent(page.absent, state.order)
+
+
+def receipts(state: State) -> Iterator[str]:
+    receipt = receipt_of(state.order, bytes(32), state.history, state.at, [])
+    for language in LANGUAGES:
+        page = ReceiptPage(receipt, pack(language), then=False)
+        refunds = [page.refund(each["refund"]) for each in receipt["cancellations"]]
+        if language == "en":
+            yield from checks.about_a_receipt(page.sentence, refunds, state.order)
+            yield from checks.grammar(page.sentence)
+
+
+class Anything:
+    """A vault's texts."""
+
+    def __getitem__(self, reference: str) -> str:
+        return "UPS 1Z9 left"
+
+
+def mails(state: State) -> Iterator[str]:
+    """The mails of the commit, one to each side that is notified."""
+    composer = PackComposer(World(lambda: BOOK, lambda _: state.market, Anything().__getitem__))
+    first = state.order.version - len(state.events) + 1
+    stream = f"{state.order.marketplace}/{state.order.order_id}"
+    letters: dict[str, list[tuple[Notice, e.Event]]] = {}
+    for version, event in enumerate(state.events, first):
+        news = telling(event)
+        for side in () if news is None else news.audiences:
+            assert news is not None
+            id = notice_id(event, version, side)
+            notice = Notice(0, stream, id, f"{first}-{side}", side, "x", news.template, 0, version, state.at)
+            letters.setdefault(side, []).append((notice, event))
+    for of_side in letters.values():
+        letter = Letter([notice for notice, _ in of_side])
+        subject = Subject(state.order, state.commit, of_side)
+        for language in LANGUAGES:
+            contact = Contact("x@example.org", None, language)
+            try:
+                mail = composer.compose(letter, subject, contact, "m@rescind", state.at)
+            except CannotCompose as no:
+                yield f"no mail: {no}"
+                continue
+            if language == "en":
+                yield from checks.about_a_mail(mail.subject, mail.text, state.order, state.events)
+                yield from checks.grammar(f"{mail.subject} {mail.text}")
+
+
+def verdicts(state: State) -> Iterator[str]:
+    """What may be done with it."""
+    now = as_of(state.order, BOOK, state.market, state.at)  # what is due has been reached when it is asked
+    for verdict in eligibility(state.order, BOOK, state.market, state.at):
+        yield from checks.about_a_verdict(verdict.because, now)
+        yield from checks.grammar(verdict.because)
+
+
+def refusals(state: State) -> Iterator[str]:
+    """What a command was refused with, and the way out that was offered."""
+    for event in state.events:
+        if isinstance(event, e.CommandRefused | e.ShipmentRefused):
+            options = [each.option for each in event.verdict.instead]
+            if state.actor in ("system", "support") and "contact" in options:
+                yield f"{state.actor} is told to contact the marketplace: {event.verdict.because}"
+            if not options:
+                yield f"no way out of {event.verdict.because!r}"
+            if state.actor == "seller" and "ask_seller" in options:
+                yield f"the seller is told to ask the seller: {event.verdict.because}"
+
+
+def assert_true(states: Iterable[State], *each: Check) -> int:
+    """Every check of every state; how many states there were."""
+    wrong: list[str] = []
+    count = 0
+    for state in states:
+        count += 1
+        wrong += [f"{state.name}: {what}" for check in each for what in check(state)]
+        assert len(wrong) < 20, "\n".join(wrong)
+    assert not wrong, "\n".join(wrong)
+    return count
+
+
+def test_every_page_of_every_case_says_what_is_so() -> None:
+    assert assert_true(of_cases(), order_pages) > 1_500
+
+
+def test_every_receipt_and_mail_of_many_cases_says_what_is_so() -> None:
+    assert assert_true(of_cases(every=8), receipts, mails) > 150
+
+
+def test_every_verdict_of_many_cases_says_what_is_so() -> None:
+    assert assert_true(of_cases(every=12), verdicts, refusals) > 100
+
+
+def test_every_page_of_the_demo_says_what_is_so() -> None:
+    assert assert_true(of_the_demo(), order_pages) > 500
+
+
+@pytest.mark.slow
+def test_everything_that_is_said_of_every_case_is_so() -> None:
+    assert assert_true(of_cases(), order_pages, receipts, mails, verdicts, refusals) > 1_500
+
+
+@pytest.mark.slow
+def test_everything_that_is_said_of_the_demo_is_so() -> None:
+    assert assert_true(of_the_demo(), order_pages, receipts, mails, verdicts, refusals) > 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_that_is_said_of_an_earlier_releases_store_is_so(name: str, tmp_path: Path) -> None:
+    states = of_a_golden_store(name, tmp_path)
+    assert assert_true(states, order_pages, receipts, mails, verdicts) > 500
+
+
+def test_every_claim_is_made_of_some_state() -> None:
+    made: Counter[str] = Counter()
+    for state in of_cases():
+        for now in (state.at, state.at + LATER):
+            made.update(claim.id for claim in (*claims(state.order, now), *absences(state.order)))
+    assert set(made) <= set(IDS)
+    assert not set(IDS) - set(made), "no case goes through a state of which this is said"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_claim_has_its_sentence(language: str) -> None:
+    words = pack(language).words["claim"]
+    assert {claim for claim in IDS if claim != "units"} <= set(words)
+    for state in of_cases(every=40):
+        speaker = Speaker(state.order, pack(language), str, str)
+        for now in (state.at, state.at + LATER):
+            assert all(speaker.say(claim) for claim in claims(state.order, now))
+    nothing = Speaker(state.order, pack(language), str, str)
+    assert nothing.say(Claim("no-deadline")).endswith(".")
+
+
+def test_the_command_line_says_the_same_of_the_money(capsys: pytest.CaptureFixture[str]) -> None:
+    from domain.show import show
+
+    seen: Counter[str] = Counter()
+    for state in of_cases():
+        order = state.order
+        due = [refund for refund in order.refunds.values() if refund.status == "due"]
+        if not due or (seen["due"] > 20 and not any(refund.failed for refund in due)):
+            continue
+        print_order(order, show(order, None, state.at), state.at, state.at, None)
+        said = capsys.readouterr().out
+        failed = any(refund.failed for refund in due)
+        assert ("refund that failed and stays due" in said) is failed, state.name
+        assert ("refund on its way" in said) is any(not refund.failed for refund in due), state.name
+        seen["failed" if failed else "due"] += 1
+    assert seen["due"] > 10 and seen["failed"] > 0
