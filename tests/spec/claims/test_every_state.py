@@ -11,6 +11,7 @@ from domain import events as e
 from domain.asking import as_of, eligibility
 from domain.claims import IDS, Claim, absences, claims
 from domain.instants import DAY, Instant
+from domain.presets import NAMES as PRESETS
 from domain.told import notice_id, telling
 from infra.claims import Speaker
 from infra.cli.order_text import print_order
@@ -20,7 +21,7 @@ from infra.mail.packs import LANGUAGES, pack
 from infra.receipt import receipt_of
 from infra.web.order_page import OrderPage
 from infra.web.receipt_page import ReceiptPage
-from tests.golden.stores import NAMES
+from tests.golden.stores import NAMES as STORES
 from tests.spec.claims import checks
 from tests.spec.claims.states import BOOK, State, of_a_golden_store, of_cases, of_the_demo
 
@@ -122,8 +123,12 @@ def assert_true(states: Iterable[State], *each: Check) -> int:
     return count
 
 
-def test_every_page_of_every_case_says_what_is_so() -> None:
-    assert assert_true(of_cases(), order_pages) > 1_500
+def test_every_page_and_refusal_of_every_case_says_what_is_so() -> None:
+    assert assert_true(of_cases(), order_pages, refusals) > 1_500
+
+
+def test_the_cases_go_through_every_preset() -> None:
+    assert {state.order.terms.policy.id for state in of_cases()} >= set(PRESETS)
 
 
 def test_every_receipt_and_mail_of_many_cases_says_what_is_so() -> None:
@@ -131,7 +136,7 @@ def test_every_receipt_and_mail_of_many_cases_says_what_is_so() -> None:
 
 
 def test_every_verdict_of_many_cases_says_what_is_so() -> None:
-    assert assert_true(of_cases(every=12), verdicts, refusals) > 100
+    assert assert_true(of_cases(every=12), verdicts) > 100
 
 
 def test_every_page_of_the_demo_says_what_is_so() -> None:
@@ -149,7 +154,7 @@ def test_everything_that_is_said_of_the_demo_is_so() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STORES)
 def test_everything_that_is_said_of_an_earlier_releases_store_is_so(name: str, tmp_path: Path) -> None:
     states = of_a_golden_store(name, tmp_path)
     assert assert_true(states, order_pages, receipts, mails, verdicts) > 500

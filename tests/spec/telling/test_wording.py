@@ -141,7 +141,9 @@ def notified(text: str) -> Desk:
 
 def test_notice_has_link_what_a_customer_is_told_has_no_link_of_any_kind() -> None:
     mail = notified("UPS 1Z9 is on its way.\nYou would be billed again.").carrier.taken[-1]
-    assert "UPS 1Z9 is on its way." in mail.text and mail.subject.startswith("Order PO example com: what was cancelled has shipped")
+    assert "UPS 1Z9 is on its way." in mail.text and mail.subject.startswith(
+        "Order PO example com: what was cancelled has shipped"
+    )
     assert not re.search(r"https?:|href|www\.|example\.", mail.text + re.sub(r"<head>.*</head>", "", mail.html))
 
 
