@@ -260,7 +260,7 @@ class _Bar:
 
         def moved(done: int, totals: "Totals") -> None:
             if self._progress is not None and self._task is not None:
-                said = f"{totals.read:,} commands"
+                said = counted(totals.read, "command")
                 self._progress.update(self._task, completed=done, total=size, description=said)
 
         return moved
