@@ -132,7 +132,7 @@ def test_a_control_log_that_is_gone_is_not_made_anew(kept: Store) -> None:
 
 def test_another_number_of_partitions_is_refused(kept: Store) -> None:
     kept.partitions = 3
-    assert "1 partitions, not 3" in kept.rescind("import", kept.place / "commands.jsonl", check=3).err
+    assert "1 partition, not 3" in kept.rescind("import", kept.place / "commands.jsonl", check=3).err
 
 
 def test_views_that_are_damaged_or_changed_are_made_anew_by_replay(kept: Store) -> None:
