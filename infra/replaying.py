@@ -21,6 +21,7 @@ from consumers.projector import Part
 from consumers.readmission import Orphan, Readmission, records_of
 from consumers.views import Log, ViewsError
 from domain.instants import format_instant
+from domain.wording import counted
 from infra.local_state import memory_local_state, open_local_state
 from infra.local_state.slots import slot_path
 from infra.places import state_file
@@ -246,7 +247,7 @@ def _name_some(orphans: Sequence[Orphan], name: str) -> list[str]:
     """A sentence for each of the first orphans, and one for the rest."""
     named = [_describe(orphan, name) for orphan in orphans[:MOST_ORPHANS]]
     more = len(orphans) - MOST_ORPHANS
-    return [*named, f"{name}: the same of {more:,} more commits"] if more > 0 else named
+    return [*named, f"{name}: the same of {counted(more, 'more commit')}"] if more > 0 else named
 
 
 def _describe(orphan: Orphan, name: str) -> str:

@@ -73,11 +73,11 @@ def replay(settings: "Settings", check: bool, as_json: bool) -> int:
 def _print(report: "Report", check: bool) -> None:
     out = console()
     rate = report.events / report.seconds if report.seconds else 0
-    partitions = "1 partition" if report.partitions == 1 else f"{report.partitions} partitions"
     out.print(
-        f"read {report.records:,} records of {partitions} and of the control log, admitted {report.admitted:,} commits"
+        f"read {counted(report.records, 'record')} of {counted(report.partitions, 'partition')} and of the control "
+        f"log, admitted {counted(report.admitted, 'commit')}"
     )
-    done = f"compared {report.compared} tables" if check else "rebuilt"
+    done = f"compared {counted(report.compared, 'table')}" if check else "rebuilt"
     out.print(
         f"{done} from {counted(report.commits, 'commit')}, {counted(report.events, 'event')}, in "
         f"{report.seconds:.1f} s ({rate:,.0f}/s)"
@@ -93,7 +93,7 @@ def _print(report: "Report", check: bool) -> None:
     for said in (*report.notes, *report.local_state):
         out.print(f"[red]{plain(said)}[/]")
     if report.behind:
-        out.print(f"the views are {report.behind:,} commits behind the log; these were not compared")
+        out.print(f"the views are {counted(report.behind, 'commit')} behind the log; these were not compared")
     if report.clean:
         out.print("[green]clean: the journal fits its hashes, and the views are what it says[/]")
         return
