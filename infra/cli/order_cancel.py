@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from domain.wording import counted
 from infra.cli.exits import EXIT_NO, No, Unavailable, Wrong
 from infra.cli.printing import console, money, plain, print_json, say
 from infra.cli.sentences import sentence

@@ -267,7 +267,13 @@ def test_an_order_that_may_ship_for_ever_has_its_page_its_answers_and_its_previe
         ("", "shipped", None, {"open": 1}, "No order has this status."),
         ("s-1", "shipped", None, {"open": 1}, "None of these orders has this status."),
         ("s-9", None, None, {}, "No order here has this PO number, order id, tracking number, SKU, seller or buyer."),
-        ("s-9", "shipped", None, {}, "No order here has this PO number, order id, tracking number, SKU, seller or buyer."),
+        (
+            "s-9",
+            "shipped",
+            None,
+            {},
+            "No order here has this PO number, order id, tracking number, SKU, seller or buyer.",
+        ),
     ],
 )
 def test_an_empty_list_says_why_it_is_empty(
