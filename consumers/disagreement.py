@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from consumers.admission import Admitted
 from consumers.journal import Journal, JournalError, LogChanged, LogLost
 from consumers.readmission import commits_in, records_of
+from domain.wording import counted
 from schemas.commit import Commit, commit_hash, decode_commit
 from schemas.wire import Malformed
 
@@ -49,7 +50,7 @@ def ahead(mark: Mark, partition: int, commits: int, end: int) -> LogLost | None:
     elif mark.ordinal > commits:
         missing = mark.ordinal - commits
         said = (
-            f"{mark.what} has {mark.ordinal:,} commits, the log has {commits:,}: {missing:,} that "
+            f"{mark.what} has {counted(mark.ordinal, 'commit')}, the log has {commits:,}: {missing:,} that "
             f"{'was' if missing == 1 else 'were'} acknowledged {'is' if missing == 1 else 'are'} missing"
         )
     else:

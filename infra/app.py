@@ -28,6 +28,7 @@ from consumers.ports import LIVE, Limits, Mode, Ports
 from consumers.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
+from domain.wording import counted
 from infra.erasing import Erasing, open_erasing
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import SqliteJournal
@@ -412,8 +413,9 @@ def _say_what_was_not_judged(engine: Engine, whole: bool) -> None:
     if older:
         unread = "" if whole else ", and not read"
         sys.stderr.write(
-            f"rescind: the newest {engine.limits.recent:,} commits of each partition were compared with local state; "
-            f"{older:,} older ones were not{unread}: `rescind doctor --deep` judges every one\n"
+            f"rescind: {counted(older, 'older commit')} {'was' if older == 1 else 'were'} not compared with local state"
+            f"{unread}; the newest {engine.limits.recent:,} of each partition were: `rescind doctor --deep` judges "
+            "every one\n"
         )
 
 

@@ -91,7 +91,9 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
             with closing(open_local_state(state_path, partition, journal.partitions, read_only=True).state) as state:
                 behind += max(0, state.next_ordinal - ordinal)
                 if ordinal > state.next_ordinal:
-                    said = f"they have {ordinal - state.next_ordinal} commits that local state 0 does not have"
+                    said = (
+                        f"they have {counted(ordinal - state.next_ordinal, 'commit')} that local state 0 does not have"
+                    )
                     do = (
                         "look again; if it stays so, the finding about the history says why. Rebuild nothing until then"
                     )
@@ -145,11 +147,15 @@ def look_at_vault(settings: Settings, directory: Path, journal: Journal, *, deep
     if found is not None and found.missing:
         return Finding("vault", "wrong", f"{found} that the log or the book points to are not in {at}", _OLDER_COPY)
     if other:
-        said = f"{len(other):,} texts or files are not what their events commit to, the first is {other[0]}"
+        said = f"not what their events commit to: {counted(len(other), 'text or file', 'texts or files')}, first {other[0]}"
         return Finding("vault", "wrong", f"{said}: the vault or the log was changed", _COMMITTED)
     fit = ", each is what its event commits to" if deep else ""
     given_up = "; what stood in one before it was given up as lost" if lost else ""
-    return Finding("vault", "ok", f"{texts:,} texts of {subjects:,} people, and the key fits{fit}{given_up}")
+    return Finding(
+        "vault",
+        "ok",
+        f"{counted(texts, 'text')} of {counted(subjects, 'person', 'people')}, and the key fits{fit}{given_up}",
+    )
 
 
 def look_at_erasures(settings: Settings) -> Iterator[Finding]:

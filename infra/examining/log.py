@@ -72,7 +72,9 @@ def look_at_control(control: ControlLog) -> Iterator[Finding]:
         said = f"{len(unreadable)} of its policies cannot be read by this release"
         yield Finding("control log", "note", said, "install the release that published them; orders under them wait")
         return
-    yield Finding("control log", "ok", f"{len(control.book.documents)} policies, each text fits its hash")
+    yield Finding(
+        "control log", "ok", f"{counted(len(control.book.documents), 'policy', 'policies')}, each text fits its hash"
+    )
 
 
 def look_at_markets(control: ControlLog, settings: Settings) -> Iterator[Finding]:
@@ -105,7 +107,11 @@ def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Fin
         except JournalError as wrong:
             yield Finding("journal", "wrong", str(wrong), _DAMAGED)
             return
-    yield Finding("journal", "ok", f"{total:,} records in {journal.partitions} partitions, every checksum fits")
+    yield Finding(
+        "journal",
+        "ok",
+        f"{counted(total, 'record')} in {counted(journal.partitions, 'partition')}, every checksum fits",
+    )
     ahead = newest - clock()
     if ahead > MINUTE:
         said = f"the newest record was appended {counted(ahead // MINUTE, 'minute')} in this clock's future"
@@ -224,7 +230,7 @@ def _judged(rebuilt: Rebuilt, journal: Journal, marks: Sequence[Mark], control: 
     if pinned:
         stream, policy = pinned[0]
         said = (
-            f"{len(pinned):,} orders are pinned to another text of their policy than the published one, the first is "
+            f"pinned to another text of their policy than the published one: {counted(len(pinned), 'order')}, first "
             f"{stream} ({policy.id}@{policy.version}): the policy or the order was changed"
         )
         yield Finding("history", "wrong", said, _CHANGED)
@@ -237,8 +243,8 @@ def _do(wrong: JournalError) -> str:
 def _orphans(partition: int, orphans: Sequence[Orphan]) -> str:
     first = orphans[0]
     return (
-        f"partition {partition}: {len(orphans):,} commits were written behind commits that the log does not have, the "
-        f"first at offset {first.offset} on {first.stream} (behind {first.parent.hex()}): what was before them was "
+        f"partition {partition}: written behind commits that the log does not have: {counted(len(orphans), 'commit')}, "
+        f"the first at offset {first.offset} on {first.stream} (behind {first.parent.hex()}): what was before them was "
         "changed, removed or moved, or somebody else wrote them"
     )
 

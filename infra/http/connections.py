@@ -326,7 +326,7 @@ class AtOnce:
             await self._app(scope, receive, send)
             return
         if self._under_way >= self._most:
-            full = unavailable("too-many-requests", f"{self._most} requests are being answered already; ask again")
+            full = unavailable("too-many-requests", f"the limit of {self._most} at the same time is reached; ask again")
             await self._problem(scope, full)(scope, receive, send)
             return
         self._under_way += 1

@@ -36,6 +36,7 @@ from consumers.journal import (
     front_cut,
 )
 from domain.instants import Instant
+from domain.wording import counted
 from infra.sqlite_file import Wrong, checkpoint, make_private, why, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31

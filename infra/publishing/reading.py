@@ -202,7 +202,7 @@ def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int, 
         return TopicSick(f"the brokers answer {code} when asked for {name}", "")
     count = len(topic["partitions"])
     if count != partitions:
-        return TopicSick(f"the topic {name} has {count} partitions, the journal has {partitions}", MAKE_ANEW)
+        return TopicSick(f"the topic {name} has {counted(count, 'partition')}, the journal has {partitions}", MAKE_ANEW)
     here = next(each for each in topic["partitions"] if each["partition_index"] == partition)
     if here["leader_id"] < 0:
         return TopicSick(f"partition {partition} of {name} has no leader: its brokers are away", "")
