@@ -147,7 +147,8 @@ def look_at_vault(settings: Settings, directory: Path, journal: Journal, *, deep
     if found is not None and found.missing:
         return Finding("vault", "wrong", f"{found} that the log or the book points to are not in {at}", _OLDER_COPY)
     if other:
-        said = f"not what their events commit to: {counted(len(other), 'text or file', 'texts or files')}, first {other[0]}"
+        changed = counted(len(other), "text or file", "texts or files")
+        said = f"not what their events commit to: {changed}, first {other[0]}"
         return Finding("vault", "wrong", f"{said}: the vault or the log was changed", _COMMITTED)
     fit = ", each is what its event commits to" if deep else ""
     given_up = "; what stood in one before it was given up as lost" if lost else ""
