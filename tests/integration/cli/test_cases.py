@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+from tests.integration.cli.forked import serving
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SHARED = pathlib.Path(os.environ.get("RESCIND_SHARED") or "../shared")
 CASES = (SHARED if SHARED.is_absolute() else ROOT / SHARED).resolve() / "cases"
@@ -44,17 +46,21 @@ def waiting() -> list[str]:
 
 
 def run(
-    lines: list[str], place: pathlib.Path, *options: str, directory: pathlib.Path | None = None
+    lines: list[str],
+    place: pathlib.Path,
+    *options: str,
+    directory: pathlib.Path | None = None,
+    rescind: str = str(RESCIND),
 ) -> tuple[int, set[str], str]:
     """Run these cases: exit code, ids of those that differ, everything that was said. ``directory``: where processes
-    keep what is their own, beside a journal that is named."""
+    keep what is their own, beside a journal that is named. ``rescind``: the command to call."""
     chosen = place / "cases.jsonl"
     chosen.write_text("\n".join(lines) + "\n", encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}
     if directory is not None:
         environment["RESCIND_DIRECTORY"] = str(directory)
     done = subprocess.run(
-        [sys.executable, "-B", str(CASES / "run.py"), "--rescind", str(RESCIND), "--cases", str(chosen), *options],
+        [sys.executable, "-B", str(CASES / "run.py"), "--rescind", rescind, "--cases", str(chosen), *options],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -77,7 +83,8 @@ def test_the_list_of_those_that_wait_names_cases_once(cases: dict[str, str]) -> 
 
 def test_every_case_fits_but_those_that_wait(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
     lines = [line for case, line in cases.items() if case not in waiting()]
-    code, differ, said = run(lines, tmp_path, "--twice")
+    with serving() as rescind:
+        code, differ, said = run(lines, tmp_path, "--twice", rescind=rescind)
     assert (code, differ) == (0, set()), said[-12000:]
 
 
