@@ -18,7 +18,9 @@ from tests.broker.local import LocalCluster
 from tests.needs import require
 
 GROUP = "kafka"
-"""Tests that use the shared broker run in one worker (``xdist_group``), so that there is one broker."""
+"""Tests that use the shared broker run in one worker (``xdist_group``), so that it is started once for them."""
+SECOND_GROUP = "kafka-2"
+"""The other half of these tests, with a broker of its own: so they take half as long where there are two workers."""
 
 
 PATIENT = {"broker.session.timeout.ms": "9000", "broker.heartbeat.interval.ms": "2000"}

@@ -12,7 +12,7 @@ import pytest
 from eventsourcing.persistence import Tracking
 
 from infra.eventsourcing_journal import Factory
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 
 ROOT = Path(__file__).parents[3]
 HOW_TO = ROOT / "docs" / "how-to" / "eventsourcing-application.md"
@@ -33,7 +33,7 @@ def test_somebody_elses_application_runs_on_the_journal_as_the_how_to_says(tmp_p
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_on_kafka_the_same_application_needs_another_url_and_nothing_else(tmp_path: Path, kafka: Kafka) -> None:
     program = blocks("python")[0]
     assert program.count('"sqlite:///var/library"') == 1

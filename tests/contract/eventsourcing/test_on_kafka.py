@@ -7,13 +7,13 @@ from unittest import TestCase
 
 import pytest
 
-from tests.broker.fixtures import GROUP
+from tests.broker.fixtures import SECOND_GROUP
 from tests.contract.eventsourcing import test_application as application
 from tests.contract.eventsourcing import test_persistence as persistence
 from tests.contract.eventsourcing import test_projection as projection
 from tests.contract.eventsourcing.journals import OnKafka
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP), application.pytestmark]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP), application.pytestmark]
 
 
 class TestAggregateRecorderOnKafka(OnKafka, persistence._AggregateRecorder):

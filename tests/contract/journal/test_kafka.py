@@ -9,12 +9,12 @@ import pytest
 from infra.kafka import reading
 from infra.kafka.client import Timings
 from infra.kafka.journal import KafkaJournal
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import CLIENTS, cut_front, new_topic, open_journal
 from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back
 from tests.integration.kafka.waiting import soon
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 QUICK_TO_LOOK = Timings(front=0.2)
 

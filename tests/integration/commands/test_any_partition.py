@@ -143,5 +143,6 @@ def input_topic(stage: Stage) -> str:
     return dict(first.headers)["rescind-input"].decode().partition(":")[0]
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_killed_again_and_again_passes_each_input_on_once(stage: AnyPartition) -> None:
     killed_again_and_again(stage, 4, 3)

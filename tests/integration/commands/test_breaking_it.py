@@ -110,6 +110,7 @@ def test_an_engine_that_is_killed_thirty_times_answers_each_input_once(stage: St
     killed_again_and_again(stage, 30, 2)
 
 
+@pytest.mark.slow
 def test_two_engines_share_the_inputs_and_one_that_is_stopped_leaves_them_to_the_other(stage: Stage) -> None:
     with Writer(stage) as writer, stage.open("one") as one:
         assert one.commanding is not None

@@ -77,7 +77,7 @@ def test_from_the_list_to_an_order_and_back_by_links(page: Page, demo: str) -> N
 
 def test_a_search_finds_the_order_that_was_filled_or_killed(page: Page, demo: str) -> None:
     page.goto(f"{demo}o/{MARKETPLACE}")
-    page.get_by_label("PO number, order id, seller or buyer").fill("lumen-lighting")
+    page.get_by_label("PO number, order id, tracking number, SKU, seller or buyer").fill("lumen-lighting")
     follow(page, page.get_by_role("button", name="Search"))
     assert page.locator("tbody tr").count() > 10
     assert page.locator("tbody tr", has_not_text="lumen-lighting").count() == 0

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.integration.cli.driving import Store
 from tests.integration.cli.test_cases import cases, run
 
 __all__ = ["cases"]
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group(SECOND_GROUP)]
 
 
 def test_every_case_fits_on_topics_too_and_a_second_import_changes_nothing(

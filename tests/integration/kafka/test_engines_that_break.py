@@ -10,11 +10,11 @@ import pytest
 
 from infra.settings import load_settings
 from infra.stores import store_of
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.integration.kafka.orders import Answer, Child, check
 from tests.integration.kafka.waiting import soon
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 Answers = list[tuple[str, Answer]]
 

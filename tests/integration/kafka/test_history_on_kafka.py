@@ -7,10 +7,10 @@ import pytest
 
 from infra.reading import open_reader
 from infra.settings import load_settings
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.integration.cli.driving import Store
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group(SECOND_GROUP)]
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = ROOT / os.environ.get("RESCIND_SHARED", "../shared")

@@ -6,11 +6,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin
 from tests.integration.cli.driving import Store
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 
 @pytest.mark.slow

@@ -7,12 +7,12 @@ import pytest
 
 from infra.kafka.topics import wanted_settings
 from infra.settings import SettingsError, load_settings
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin, make_topic
 from tests.integration.cli.driving import Store
 from tests.integration.kafka.orders import commands
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 
 @pytest.fixture

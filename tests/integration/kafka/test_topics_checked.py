@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.broker import jars
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.local import LocalCluster
 from tests.broker.topics import make_topic
 from tests.integration.cli.driving import Store
@@ -62,7 +62,7 @@ def wrong(store: Store) -> Findings:
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 @pytest.mark.parametrize("topic", ["control", "journal"])
 def test_every_setting_that_is_wrong_is_found_alone_with_its_cure(kafka: Kafka, tmp_path: Path, topic: str) -> None:
     prefix = kafka.prefix()
@@ -79,7 +79,7 @@ def test_every_setting_that_is_wrong_is_found_alone_with_its_cure(kafka: Kafka, 
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_the_command_that_cures_a_setting_does_so_as_it_stands_there(kafka: Kafka, tmp_path: Path) -> None:
     prefix = kafka.prefix()
     store = pointed_at(tmp_path, kafka.servers, prefix)
@@ -93,7 +93,7 @@ def test_the_command_that_cures_a_setting_does_so_as_it_stands_there(kafka: Kafk
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 @pytest.mark.parametrize("key", WRONG)
 def test_one_setting_that_is_wrong_is_enough(kafka: Kafka, tmp_path: Path, key: str) -> None:
     prefix = kafka.prefix()
@@ -103,7 +103,7 @@ def test_one_setting_that_is_wrong_is_enough(kafka: Kafka, tmp_path: Path, key: 
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 @pytest.mark.parametrize(("control", "journal"), [(2, 2), (1, 3), (1, 1)])
 def test_a_number_of_partitions_that_is_not_the_journals_is_found(
     kafka: Kafka, tmp_path: Path, control: int, journal: int
@@ -119,7 +119,7 @@ def test_a_number_of_partitions_that_is_not_the_journals_is_found(
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 @pytest.mark.parametrize("missing", ["control", "journal"])
 def test_a_topic_that_is_missing_is_found_and_the_other_is_checked_all_the_same(
     kafka: Kafka, tmp_path: Path, missing: str
@@ -133,7 +133,7 @@ def test_a_topic_that_is_missing_is_found_and_the_other_is_checked_all_the_same(
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_public_topics_have_settings_of_their_own(kafka: Kafka, tmp_path: Path) -> None:
     prefix = kafka.prefix()
     store = pointed_at(tmp_path, kafka.servers, prefix, RESCIND_PUBLISH=f"kafka://{kafka.servers}/{prefix}")

@@ -16,12 +16,12 @@ from infra.examining import examine
 from infra.settings import Settings, load_settings
 from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, encode_commit
 from schemas.record import encode_record
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import open_journal
 from tests.integration.kafka.orders import said
 from tests.integration.kafka.waiting import SOON, soon
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 AT = 1_772_452_800_000_000
 

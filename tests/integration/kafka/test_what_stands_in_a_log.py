@@ -13,11 +13,11 @@ from infra.kafka.journal import KafkaJournal
 from infra.kafka.python import KafkaProducer, TopicPartition
 from infra.local_state import memory_local_state
 from schemas.partitioning import partition_of
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import CLIENTS, QUICK, NotUtf8, admin, make_topic, new_topic, open_journal
 from tests.integration.kafka.waiting import SOON, soon
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 Open = Callable[..., KafkaJournal]
 

@@ -8,12 +8,12 @@ import pytest
 from kafka.admin import ACL, ACLFilter, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from infra.cli.main import run
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin
 from tests.integration.publishing.stage import Stage, a_history, soon
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from infra.publishing import fronts
 from infra.settings import Settings, SettingsError, load_settings
 from schemas.framing import unframe
 from schemas.public.ids import contract_of
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin, cut_front
 from tests.integration.http.asking import Http
 from tests.integration.publishing.stage import read_topic, soon
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 
 class Shop:

@@ -13,12 +13,12 @@ from infra.cli.main import run
 from infra.publishing.earlier import FILE
 from infra.publishing.topics import PublicTopics
 from infra.settings import load_settings
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin
 from tests.integration.publishing.stage import soon
 from tests.integration.publishing.test_an_engine_that_publishes import Shop
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 Under = Callable[[str], Shop]
 

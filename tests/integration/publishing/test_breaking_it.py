@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin
 from tests.integration.publishing.stage import Stage, a_history, read_topic, soon
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 Open = Callable[[int], Stage]
 

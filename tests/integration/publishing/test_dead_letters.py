@@ -18,7 +18,7 @@ from schemas.framing import unframe
 from schemas.public.contracts import event_contract
 from schemas.public.ids import pinned
 from schemas.record import encode_record
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.integration.publishing.stage import read_topic, soon
 from tests.integration.publishing.test_an_engine_that_publishes import Shop
 
@@ -142,7 +142,7 @@ def test_a_store_without_letters_says_so(settings: Settings, capsys: pytest.Capt
 
 
 @pytest.mark.kafka
-@pytest.mark.xdist_group(GROUP)
+@pytest.mark.xdist_group(SECOND_GROUP)
 def test_what_could_not_be_published_is_on_the_topic_and_goes_out_once_it_can(
     settings: Settings, kafka: Kafka, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

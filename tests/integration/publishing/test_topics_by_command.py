@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from infra.cli.main import run
-from tests.broker.fixtures import GROUP, Kafka
+from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin
 from tests.integration.publishing.stage import soon
 from tests.integration.publishing.test_an_engine_that_publishes import Shop, shop
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
 __all__ = ["shop"]
 
