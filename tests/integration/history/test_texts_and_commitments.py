@@ -63,7 +63,8 @@ def test_texts_that_are_others_are_counted(
     change(store.journal / "vault.sqlite", how(store))
     assert findings(store)["vault"][0] == "ok", "not every text is opened each time"
     state, said, do = findings(store, "--deep", check=1)["vault"]
-    assert (state, said[:43]) == ("wrong", "2 texts or files are not what their events ")
+    assert state == "wrong"
+    assert said.startswith("not what their events commit to: 2 texts or files, first ")
     assert "copy vault and journal aside" in do
 
 
@@ -76,7 +77,8 @@ def test_a_file_that_is_another_than_the_event_has_the_hash_of_is_counted(tmp_pa
     with closing(SqliteVault(store.journal / "vault.sqlite", key)) as vault:
         assert vault.keep("shop", "buyer/b-1", files[0].reference, b"another file")
     state, said, _ = findings(store, "--deep", check=1)["vault"]
-    assert (state, said.split(":")[0].endswith(files[0].reference)) == ("wrong", True), said
+    assert state == "wrong"
+    assert said.startswith(f"not what their events commit to: 1 text or file, first {files[0].reference}:"), said
 
 
 def test_a_text_that_was_erased_is_left_out(tmp_path: Path) -> None:
