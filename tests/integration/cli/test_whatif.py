@@ -239,6 +239,7 @@ def counted() -> dict[str, Any]:
     return {"late": found, "sellers": len(sellers), "before": int(before * 100), "after": int(after * 100)}
 
 
+@pytest.mark.slow
 def test_on_the_olist_history_the_figures_are_those_of_a_count_of_the_csv(store: Store) -> None:
     if not (REAL / "olist_orders_dataset.csv").is_file():
         reason = f"the Olist folder is missing: {REAL}; RESCIND_SHARED names the folder that has data/olist"

@@ -168,7 +168,8 @@ def test_three_engines_that_are_killed_and_frozen_in_turn_answer_each_input_once
     all_answered_once(stage, writer.sent)
 
 
-@pytest.mark.parametrize("how", ["killed", pytest.param("frozen", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["killed", "frozen"])
 def test_a_broker_that_goes_away_and_comes_back_holds_up_the_answers_and_no_more(
     cluster: Callable[..., LocalCluster], tmp_path: Path, how: str
 ) -> None:

@@ -59,6 +59,8 @@ def says(kind: str) -> Any:
     return precondition(lambda self: self.may_say(kind))(said)
 
 
+ORDINARY = 1_000
+"""Stories of `make test`."""
 STORIES = 2_000
 """Of one search, which keeps all of them in memory."""
 MOST = 10_000
@@ -260,13 +262,13 @@ def add(to: dict[int, int], lines: tuple[e.LineQuantity, ...]) -> None:
 
 
 @pytest.mark.random
-@pytest.mark.parametrize("search", range(max(1, min(examples(STORIES), MOST) // STORIES)))
+@pytest.mark.parametrize("search", range(max(1, min(examples(ORDINARY), MOST) // STORIES)))
 def test_any_story_comes_to_what_the_contract_says(search: int) -> None:
     """Where the examples are the same every time, each search but the first begins elsewhere, by its number."""
     machine = type(AnyStory.__name__, (AnyStory,), {})
     if search and settings.default is not None and settings.default.derandomize:
         seed(search)(machine)
-    stories = min(examples(STORIES), STORIES)
+    stories = min(examples(ORDINARY), STORIES)
     run_state_machine_as_test(machine, settings=settings(max_examples=stories, stateful_step_count=25))
 
 
