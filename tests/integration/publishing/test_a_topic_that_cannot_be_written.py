@@ -47,7 +47,8 @@ def add_a_partition(stage: Stage) -> None:
 
 @pytest.mark.parametrize("broken", [delete, add_a_partition])
 @pytest.mark.parametrize(
-    "running", ["the publisher runs on", pytest.param("the publisher is killed again and again", marks=pytest.mark.slow)]
+    "running",
+    ["the publisher runs on", pytest.param("the publisher is killed again and again", marks=pytest.mark.slow)],
 )
 def test_while_the_events_cannot_be_written_refunds_go_on_and_what_the_message_says_mends_it(
     stage: Stage, broken: Callable[[Stage], None], running: str, capfd: pytest.CaptureFixture[str]
