@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,10 +115,18 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+def _filled(app: App) -> None:
+    """Wait until the views have what the log had at the start: until then lists answer 503."""
+    until, waiting = time.monotonic() + 30, threading.Event()
+    while app.views is not None and app.views.lacking is not None and time.monotonic() < until:
+        waiting.wait(0.005)
+
+
 @contextmanager
 def served(directory: Path, **settings: Any) -> Iterator[Http]:
-    """An app on the store in ``directory``, for as long as the block lasts."""
+    """An app on the store in ``directory`` whose views are filled, for as long as the block lasts."""
     with open_app(load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal", **settings)) as app:
+        _filled(app)
         http = Http(app)
         try:
             yield http

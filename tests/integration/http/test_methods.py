@@ -54,7 +54,8 @@ def test_a_pages_address_with_a_slash_behind_it_leads_to_the_page(http: Http, or
     for path in ("/o/acme", "/o/a%2Fb%25", page, f"{page}/receipt", "/rules", "/policies/seller-portal/1"):
         answer = http.get(f"{path}/?lang=de&q=a%26b")
         assert (answer.status_code, answer.headers["location"]) == (308, f"{path}?lang=de&q=a%26b")
-        assert http.get(answer.headers["location"]).status_code == 200
+        there = 404 if path == "/o/a%2Fb%25" else 200  # no marketplace has this name
+        assert http.get(answer.headers["location"]).status_code == there
         assert http.get(f"{path}/").headers["location"] == path
 
 
