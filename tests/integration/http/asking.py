@@ -117,8 +117,8 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 
 def _filled(app: App) -> None:
     """Wait until the views have what the log had at the start: until then lists answer 503."""
-    until, waiting = time.monotonic() + 30, threading.Event()
-    while app.views is not None and app.views.lacking is not None and time.monotonic() < until:
+    until, waiting, views = time.monotonic() + 30, threading.Event(), app.views
+    while views is not None and views.lacking and views.trouble is None and time.monotonic() < until:
         waiting.wait(0.005)
 
 
