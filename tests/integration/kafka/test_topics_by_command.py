@@ -98,7 +98,11 @@ def test_the_command_line_works_on_topics_as_on_files(store: Store) -> None:
     shown = store.rescind("order", "show", "acme/PO-3", "--json").json
     assert len(shown["lines"]) == 3
     assert store.rescind("journal", "stats", "--json").json["streams"] == 8
-    assert store.rescind("replay", "--check").out.rstrip().endswith("clean: the journal fits its hashes, and the views are what it says")
+    assert (
+        store.rescind("replay", "--check")
+        .out.rstrip()
+        .endswith("clean: the journal fits its hashes, and the views are what it says")
+    )
     doctor = store.rescind("doctor", "--json").json
     assert {finding["state"] for finding in doctor} <= {"ok", "note"}
     assert len(store.rescind("policy", "list").out.splitlines()) > 5

@@ -170,7 +170,7 @@ def test_a_topic_that_was_made_anew_stops_the_journal_even_when_it_is_longer(kaf
     assert new.identity != journal.identity
     follower = Follower(new, 0, memory_local_state(0, 2), Told())
     follower.state.bind(journal.identity)
-    with pytest.raises(LogChanged, match="made anew"):
+    with pytest.raises(LogChanged, match="replaced by another one"):
         follower.start()
 
 
