@@ -83,7 +83,7 @@ def test_what_is_lost_for_good_is_said_once_and_the_new_vault_is_kept_from_then_
     state, said, _ = vault_found(store, "--deep", check=0)
     assert (state, said) == (
         "ok",
-        "1 text of 1 person, and the key fits; what stood in one before it was given up as lost",
+        "1 text of 1 person, and the key fits, each is what its event commits to; what stood in one before it was given up as lost",
     )
     lose(place)
     assert "2 texts stood in one" in store.rescind("import", store.file([later]), check=3).err
