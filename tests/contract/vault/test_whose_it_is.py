@@ -81,10 +81,8 @@ def test_what_is_lost_for_good_is_said_once_and_the_new_vault_is_kept_from_then_
     later = {**SAYS, "command_id": "says-2", "message_id": "m2"}
     assert store.take([later])["accepted"] == 1
     state, said, _ = vault_found(store, "--deep", check=0)
-    assert (state, said) == (
-        "ok",
-        "1 text of 1 person, and the key fits, each is what its event commits to; what stood in one before it was given up as lost",
-    )
+    fits = "1 text of 1 person, and the key fits, each is what its event commits to"
+    assert (state, said) == ("ok", f"{fits}; what stood in one before it was given up as lost")
     lose(place)
     assert "2 texts stood in one" in store.rescind("import", store.file([later]), check=3).err
 
