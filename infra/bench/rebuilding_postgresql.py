@@ -15,7 +15,7 @@ from infra.views import postgresql_tables as tables
 from infra.views import sql
 from infra.views.postgresql import open_postgresql_views
 from infra.views.postgresql_dialect import connection
-from projections.tables import Row, Table
+from projections.tables import SCHEMA_VERSION, Row, Table
 
 
 def measure(server: PostgresqlAt, parts: Sequence[Part], batches: Sequence[Statements]) -> Figure:
@@ -72,6 +72,7 @@ def _new_tables(db: Db, schema: str) -> str:
     generation = tables.new_name(schema)
     tables.new_generation(db, generation, unlogged=True)
     db.execute(f'SET search_path = "{generation}"'.encode())
+    db.execute(f"SET {tables.VERSION_SETTING} = '{SCHEMA_VERSION}'".encode())
     db.execute("SET synchronous_commit = off")
     db.execute("SET maintenance_work_mem = '128MB'")
     return generation
