@@ -142,7 +142,7 @@ class _Import:
         self.wishes = wishes
         self.totals = Totals()
         self.waiting: deque[tuple[Item, Future[Outcome] | None, int]] = deque()
-        """Items without an answer yet, each with the bytes of the input up to the end of the chunk that it was read in."""
+        """Items without an answer yet, each with the bytes of the input up to the end of its chunk."""
         self.answered_bytes = 0
         self.seen: dict[str, bool] = {}
         """Marketplaces of the input, and whether it is open for them now."""
