@@ -46,6 +46,13 @@ def gone(app: App, reference: str) -> bool:
     return False
 
 
+def erasing_fails(app: App) -> None:
+    """Wait until the eraser has tried, and has said what keeps it."""
+    until = time.monotonic() + 30
+    while app.erasing.trouble is None and time.monotonic() < until:
+        assert not app.erasing.catch_up(0)
+
+
 def commits(app: App) -> list[bytes]:
     """Every record of the journal, partition by partition."""
     journal = app.journal
@@ -162,7 +169,7 @@ def test_cut_off_between_erasing_and_scrubbing_the_next_start_goes_on_there(
         text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
         patched.setattr("infra.vault.sqlite.SqliteVault.scrub", killed)
         said(http.app, "EraseSubject", "x1")
-        assert not http.app.erasing.catch_up(0)
+        erasing_fails(http.app)
         answer = http.get("/readyz").json()
         assert (answer["status"], answer["trouble"], list(answer["since"])) == (
             "ready",
@@ -185,9 +192,7 @@ def test_a_vault_that_is_away_is_tried_again_and_the_trouble_is_told(
         with closing(sqlite3.connect(database)) as other:
             other.execute("alter table erasing rename to away")
         said(http.app, "EraseSubject", "x1")
-        until = time.monotonic() + 30
-        while http.app.erasing.trouble is None and time.monotonic() < until:
-            http.app.erasing.catch_up(0)
+        erasing_fails(http.app)
         assert "erasing" in http.get("/readyz").json()["trouble"]["erasing"]
         with closing(sqlite3.connect(database)) as other:
             other.execute("alter table away rename to erasing")
