@@ -20,12 +20,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from consumers.control import ControlLog
-from consumers.engine import PERIODS, Engine
-from consumers.journal import Journal, JournalUnavailable
-from consumers.local_state import LocalState
-from consumers.ports import LIVE, Limits, Mode, Ports
-from consumers.vault import VaultUnavailable
+from consumers.engine.control_log import ControlLog
+from consumers.engine.dependencies import LIVE, Limits, Mode, Ports
+from consumers.engine.engine import PERIODS, Engine
+from consumers.ports.journal import Journal, JournalUnavailable
+from consumers.ports.local_state import LocalState
+from consumers.ports.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
 from domain.wording import counted

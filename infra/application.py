@@ -20,8 +20,8 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import InfrastructureFactory, Mapper, Notification, ProgrammingError, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 
-from consumers.orders import stamp_of, unwritten
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
+from consumers.log.commit_codec import stamp_of, unwritten
 from domain.commands import Command
 from domain.events import Event
 from domain.folding import apply
@@ -224,7 +224,7 @@ class RescindApplication(Application[str]):
         return held.order
 
     def submit(self, command: Command, *, expected_version: int | None = None) -> Future[Outcome]:
-        """Have the engine decide a command (``consumers.engine.Engine.submit``)."""
+        """Have the engine decide a command (``consumers.engine.engine.Engine.submit``)."""
         if self.engine is None:
             raise ProgrammingError("this application stands beside no engine: it reads, and saves what was decided")
         return self.engine.submit(command, expected_version=expected_version)

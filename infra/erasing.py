@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from consumers.admission import Admitted, Rejected
-from consumers.engine import Engine
-from consumers.erasures import Eraser
-from consumers.follower import Follower
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from consumers.vault import VaultUnavailable
+from consumers.engine.engine import Engine
+from consumers.erasing.eraser import Eraser
+from consumers.log.follower import Follower
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.log_values import Admitted, Rejected
+from consumers.ports.vault import VaultUnavailable
 from infra.local_state import open_local_state
 from infra.looping import Loop
 from infra.places import state_file

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumers.orders import Folded
-from consumers.views import ViewsError
+from consumers.engine.order_cache import Folded
+from consumers.ports.views import ViewsError
 from domain.deadlines import has_lapsed, live
 from domain.events import Deadline
 from domain.instants import Instant

@@ -14,14 +14,14 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from consumers.control import ControlLog
-from consumers.dead_letters import Letter, unpublished_id, untold_id
-from consumers.journal import JournalUnavailable
-from consumers.local_state import LocalState
-from consumers.projector import Projector
-from consumers.public_log import Fenced, ParkedAt, PublicLogUnavailable, PublishingStopped
-from consumers.publishing import PartitionPublisher, malformed_letter
-from consumers.views import Log, PositionMoved
+from consumers.engine.control_log import ControlLog
+from consumers.log.dead_letters import Letter, unpublished_id, untold_id
+from consumers.ports.journal import JournalUnavailable
+from consumers.ports.local_state import LocalState
+from consumers.ports.public_log import Fenced, ParkedAt, PublicLogUnavailable, PublishingStopped
+from consumers.ports.views import Log, PositionMoved
+from consumers.projection.projector import Projector
+from consumers.publishing.partition_publisher import PartitionPublisher, malformed_letter
 from infra.opening import open_control
 from infra.reading import Reader, open_reader
 from infra.settings import Settings

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from consumers.local_state import LocalState
+from consumers.ports.local_state import LocalState
 from domain import events as e
 from domain.checklist import Item, case_checklist, dispute_checklist
 from domain.chronology import Chronology, chronology

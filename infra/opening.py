@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from consumers.control import ControlLog
-from consumers.disagreement import KEEP_BOTH, Mark
-from consumers.journal import Journal, JournalMismatch, JournalUnavailable, LogChanged, LogLost
-from consumers.writer import Settled
+from consumers.engine.control_log import ControlLog
+from consumers.log.divergence import KEEP_BOTH, Mark
+from consumers.log.writer import Settled
+from consumers.ports.journal import Journal, JournalMismatch, JournalUnavailable, LogChanged, LogLost
 from domain.policy import PolicyDocument
 from domain.wording import counted
 from infra.local_state import memory_local_state

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from consumers.admission import Admitted, Rejected
-from consumers.engine import Engine
-from consumers.follower import Follower
-from consumers.journal import Journal, JournalError
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from consumers.projector import Projector, ViewsOfAnotherLog
-from consumers.views import PositionMoved, ViewsDamaged, ViewsError, ViewsUnavailable
+from consumers.engine.engine import Engine
+from consumers.log.follower import Follower
+from consumers.ports.journal import Journal, JournalError
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.log_values import Admitted, Rejected
+from consumers.ports.views import PositionMoved, ViewsDamaged, ViewsError, ViewsUnavailable
+from consumers.projection.projector import Projector, ViewsOfAnotherLog
 from infra.local_state import memory_local_state, open_local_state
 from infra.looping import Loop
 from infra.places import state_file

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from consumers.follower import Follower
-from consumers.journal import Journal, JournalError, front_cut
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from consumers.orders import Folded, Orders
+from consumers.engine.order_cache import Folded, Orders
+from consumers.log.follower import Follower
+from consumers.ports.journal import Journal, JournalError, front_cut
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from domain.instants import Instant, format_instant
 from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
 from infra.places import state_file
@@ -27,7 +27,7 @@ from schemas.codec import Undecodable, decode_event, event_data
 from schemas.partitioning import partition_of
 
 if TYPE_CHECKING:
-    from consumers.imports import Imports
+    from consumers.engine.imports import Imports
     from domain.events import Event
     from domain.market import MarketSettings
     from domain.policy import PolicyBook
@@ -93,7 +93,7 @@ class Reader:
 
     def imports(self, partition: int) -> "Imports":
         """The imports of the marketplaces, as a partition tells them."""
-        from consumers.imports import LIST_STREAM, Imports
+        from consumers.engine.imports import LIST_STREAM, Imports
 
         imports = Imports()
         for admitted in self.followers[partition].commits_of(LIST_STREAM):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from consumers.notices import Notice
+from consumers.ports.notifications import Notice
 from domain.instants import Instant, format_instant
 from domain.order import Order
 from domain.references import reference_of

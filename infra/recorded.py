@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.disagreement import Mark
-from consumers.vault import VaultUnavailable
-from consumers.views import Log, ViewsError
+from consumers.log.divergence import Mark
+from consumers.ports.vault import VaultUnavailable
+from consumers.ports.views import Log, ViewsError
 from infra.local_state.slots import slots_in
 from infra.places import BOOK_FILE, state_file
 from infra.settings import Settings, ViewsAt

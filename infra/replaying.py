@@ -13,13 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from consumers.admission import Admitted, Rejected, Stop
-from consumers.follower import FormatTooNew
-from consumers.journal import Journal, JournalDamaged, LogChanged, LogLost, front_cut
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from consumers.projector import Part
-from consumers.readmission import Orphan, Readmission, records_of
-from consumers.views import Log, ViewsError
+from consumers.log.follower import FormatTooNew
+from consumers.log.readmission import Orphan, Readmission, records_of
+from consumers.ports.journal import Journal, JournalDamaged, LogChanged, LogLost, front_cut
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.log_values import Admitted, Rejected, Stop
+from consumers.ports.views import Log, ViewsError
+from consumers.projection.projector import Part
 from domain.instants import format_instant
 from domain.wording import counted
 from infra.local_state import memory_local_state, open_local_state

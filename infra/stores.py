@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from consumers.journal import Journal, JournalUnavailable
+from consumers.ports.journal import Journal, JournalUnavailable
 from domain.wording import counted
 from infra.journals.sqlite import Synchronous, open_sqlite_journal
 from infra.places import CONTROL_FILE, JOURNAL_FILE

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from consumers.engine import Engine
+from consumers.engine.engine import Engine
 from infra.importing.holding import WHAT_TO_DO, is_held
 from infra.looping import Loop, Rhythm
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from consumers.outcomes import Kind
+from consumers.engine.outcome import Kind
 from schemas.public.topics import COMMANDS, OUTCOMES
 
 COMMAND_HEADERS: list[tuple[str, str, str]] = [

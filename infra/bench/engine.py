@@ -19,9 +19,9 @@ from pathlib import Path
 from time import perf_counter, perf_counter_ns, process_time, sleep, time_ns
 from typing import Any, Final
 
-from consumers.control import ControlLog
-from consumers.engine import Engine, Limits, Ports
-from consumers.outcomes import Outcome
+from consumers.engine.control_log import ControlLog
+from consumers.engine.engine import Engine, Limits, Ports
+from consumers.engine.outcome import Outcome
 from domain.commands import Command, parse_command
 from domain.events import Sealed
 from domain.market import MarketSettings

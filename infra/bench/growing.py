@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from consumers.ports import LIVE
+from consumers.engine.dependencies import LIVE
 from domain.commands import parse_command
 from infra.app import open_app
 from infra.bench.engine import MARKETPLACE, acknowledged

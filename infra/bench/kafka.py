@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Final
 
-from consumers.journal import Appended, JournalUnavailable
+from consumers.ports.journal import Appended, JournalUnavailable
 from infra.bench import library
 from infra.bench.engine import Measured, acknowledged_on, paced_on
 from infra.bench.figures import Figure

@@ -15,8 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from consumers.projector import Part, Projector
-from consumers.views import START, Batch, DeadLetter, Log, Position
+from consumers.ports.views import START, Batch, DeadLetter, Log, Position
+from consumers.projection.projector import Part, Projector
 from infra.bench.engine import acknowledged
 from infra.bench.figures import Figure
 from infra.opening import open_control

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from time import perf_counter
 
-from consumers.projector import Part
+from consumers.projection.projector import Part
 from infra.bench.figures import Figure
 from infra.bench.rebuilding import Statements, figure, rebuilt
 from infra.postgresql.address import PostgresqlAt, in_schema

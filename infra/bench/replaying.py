@@ -13,9 +13,10 @@ from pathlib import Path
 from time import thread_time
 from typing import Any, cast
 
-from consumers.admission import Admission, Admitted, MemoryHeads
-from consumers.journal import JournalRecord
-from consumers.orders import stamp_of
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.log.commit_codec import stamp_of
+from consumers.ports.journal import JournalRecord
+from consumers.ports.log_values import Admitted
 from domain.folding import apply
 from domain.order import Order, fresh
 from infra.bench import library

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from time import perf_counter
 
-from consumers.journal import JournalRecord
+from consumers.ports.journal import JournalRecord
 from infra.bench.engine import acknowledged_on
 from infra.bench.figures import Figure
 from infra.bench.kafka import PATIENCE, client_of, delete

@@ -18,11 +18,12 @@ from pathlib import Path
 from time import perf_counter, thread_time
 from typing import Any, Final
 
-from consumers.admission import Admission, Admitted, MemoryHeads, Rejected
-from consumers.follower import Follower
-from consumers.journal import JournalRecord
-from consumers.local_state import LocalState
-from consumers.writer import Settled, Writer
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.log.follower import Follower
+from consumers.log.writer import Settled, Writer
+from consumers.ports.journal import JournalRecord
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted, Rejected
 from domain.instants import Instant
 from infra.journals.sqlite import Synchronous, open_sqlite_journal
 from infra.local_state import open_local_state

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from consumers.admission import Admission, Admitted, MemoryHeads
-from consumers.journal import JournalRecord
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.ports.journal import JournalRecord
+from consumers.ports.log_values import Admitted
 from infra.bench import library
 from infra.bench.engine import acknowledged
 from infra.bench.figures import Figure

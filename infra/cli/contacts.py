@@ -32,7 +32,7 @@ def set_(
     settings: "Settings", marketplace: str, side: "Audience", person: str, address: str, name: str | None, language: str
 ) -> None:
     """Say where a buyer or seller is reached, in place of what was said before."""
-    from consumers.notices import Contact
+    from consumers.ports.notifications import Contact
     from infra.notices.contacts import BadContact
     from infra.notices.looking import opened_contacts
 

@@ -10,7 +10,7 @@ from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
 
 if TYPE_CHECKING:
-    from consumers.dead_letters import Letter
+    from consumers.log.dead_letters import Letter
     from infra.letters import Letters
     from infra.settings import Settings
 

@@ -34,10 +34,10 @@ class Terminated(BaseException):
 
 def explain(wrong: Exception) -> tuple[int, str] | None:
     """The exit code of an error and its sentence; None for a defect, whose trace is wanted."""
-    from consumers.journal import JournalError
-    from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
-    from consumers.notices import BookUnavailable
-    from consumers.vault import VaultUnavailable
+    from consumers.ports.journal import JournalError
+    from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
+    from consumers.ports.notifications import BookUnavailable
+    from consumers.ports.vault import VaultUnavailable
     from domain.errors import BadInput
     from infra.settings import SettingsError
 
@@ -55,7 +55,7 @@ def explain(wrong: Exception) -> tuple[int, str] | None:
 
 def _late(wrong: Exception) -> tuple[int, str] | None:
     """Errors whose modules cost time to load."""
-    from consumers.views import ViewsError
+    from consumers.ports.views import ViewsError
     from infra.importing.items import NotThere
     from infra.notices.book import AnotherJournals
 

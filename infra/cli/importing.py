@@ -56,7 +56,7 @@ def import_(
     report: str | None,
     as_json: bool,
 ) -> int:
-    from consumers.ports import IMPORT, IMPORT_LIVE
+    from consumers.engine.dependencies import IMPORT, IMPORT_LIVE
     from infra.app import open_app
     from infra.importing.holding import held
 

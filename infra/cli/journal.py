@@ -11,7 +11,7 @@ from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table, when
 
 if TYPE_CHECKING:
-    from consumers.admission import Admitted
+    from consumers.ports.log_values import Admitted
     from infra.settings import Settings
 
 

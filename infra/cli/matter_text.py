@@ -9,7 +9,7 @@ from infra.cli.printing import console, money, plain, table, when
 from infra.cli.sentences import sentence
 
 if TYPE_CHECKING:
-    from consumers.orders import Folded
+    from consumers.engine.order_cache import Folded
     from domain.events import Sealed
     from domain.recommendation import Precedents
     from infra.matters import ReadText
@@ -45,7 +45,7 @@ def matter_document(reader: "Reader", folded: "Folded", matter_id: str) -> dict[
 @contextmanager
 def _texts(reader: "Reader") -> "Iterator[ReadText]":
     """Reads texts of the settings' vault; none where there is no vault, or its key is not at hand."""
-    from consumers.vault import VaultUnavailable
+    from consumers.ports.vault import VaultUnavailable
     from infra.vault.opening import is_there, open_vault
 
     with ExitStack() as stack:
@@ -65,7 +65,7 @@ def _texts(reader: "Reader") -> "Iterator[ReadText]":
 
 def _precedents(reader: "Reader", marketplace: str) -> "Precedents | None":
     """The marketplace's own figures, where views are at hand."""
-    from consumers.views import ViewsError
+    from consumers.ports.views import ViewsError
     from infra.matters import precedents
     from infra.views.opening import existing_views
 

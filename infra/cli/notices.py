@@ -9,7 +9,7 @@ from infra.cli.options import as_json, stored, stream_of
 from infra.cli.printing import console, echo, print_json, table, when
 
 if TYPE_CHECKING:
-    from consumers.notices import State
+    from consumers.ports.notifications import State
     from infra.settings import Settings
 
 STATES = ("waiting", "handing", "handed", "unknown", "no-address", "too-old", "failed", "moot")
@@ -66,7 +66,7 @@ def list_(
 @stored
 def show(settings: "Settings", order: str, notice_id: str, language: str, as_json: bool) -> None:
     """A notice with its message, as it goes out."""
-    from consumers.notices import CannotCompose, Contact
+    from consumers.ports.notifications import CannotCompose, Contact
     from infra.notices.looking import NoSuchNotice, letter_of, opened_contacts, rendered, told
     from infra.places import clock
     from infra.reading import open_reader

@@ -11,7 +11,7 @@ from infra.cli.options import INSTANT, as_json, stored, stream_of
 from infra.cli.printing import print_json
 
 if TYPE_CHECKING:
-    from consumers.orders import Folded
+    from consumers.engine.order_cache import Folded
     from infra.reading import Reader
     from infra.settings import Settings
 

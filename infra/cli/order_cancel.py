@@ -11,8 +11,8 @@ from infra.cli.printing import console, money, plain, print_json, say
 from infra.cli.sentences import sentence
 
 if TYPE_CHECKING:
-    from consumers.orders import Folded
-    from consumers.outcomes import Outcome
+    from consumers.engine.order_cache import Folded
+    from consumers.engine.outcome import Outcome
     from domain.commands import Command
     from domain.preview import Preview
     from infra.reading import Reader

@@ -116,7 +116,7 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
 @stored
 def publish(settings: "Settings", file: str, as_json: bool) -> None:
     """Put a policy file (TOML) in force for orders that name it from now on. A published version never changes."""
-    from consumers.ports import Mode
+    from consumers.engine.dependencies import Mode
     from infra.app import open_app
 
     document = from_file(file)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @stored
 def replay(settings: "Settings", check: bool, as_json: bool) -> int:
     """Rebuild every view from the journal; readers see the old rows until the new ones are in their place."""
-    from consumers.views import ViewsDamaged
+    from consumers.ports.views import ViewsDamaged
     from infra.replaying import KEEP, run_replay
     from infra.views.kept import ViewsOfAnotherRelease
 

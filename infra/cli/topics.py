@@ -93,7 +93,7 @@ def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | N
     `instructions`, for all that instruct. Whoever publishes is interrupted for a moment; a process that has stopped is
     to be started again.
     """
-    from consumers.public_log import PublishingStopped
+    from consumers.ports.public_log import PublishingStopped
     from infra.publishing.answering import answer_all, begin_at
 
     if (how is None) == (not places):

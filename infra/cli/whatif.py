@@ -238,7 +238,7 @@ class Asking:
 
     def _commits(self, partition: int, stream: str) -> list[Any] | None:
         """The commits of an order placed in the period, before the end of it, decoded; None if one cannot be read."""
-        from consumers.orders import events_of, part_of, stamp_of
+        from consumers.log.commit_codec import events_of, part_of, stamp_of
         from schemas.codec import Undecodable
 
         commits: list[Any] = []

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from consumers.dead_letters import PublicRecord
+from consumers.ports.public_log import PublicRecord
 from domain.commands import COMMANDS, Command, Text, parse_command
 from domain.events import Sealed
 from infra.http.answers import json_response

@@ -22,7 +22,7 @@ from kafka.errors import (
 )
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
-from consumers.gateway import Given
+from consumers.command_topic.gateway import Given
 from infra.commands.answered import CommandsUnavailable, last_answered, last_passed_on, topic_id
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt

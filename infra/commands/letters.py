@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from consumers.dead_letters import Letter
+from consumers.log.dead_letters import Letter
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security

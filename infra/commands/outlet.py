@@ -9,7 +9,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
 from kafka.structs import ConsumerGroupMetadata
 
-from consumers.dead_letters import PublicRecord
+from consumers.ports.public_log import PublicRecord
 from infra.commands.answered import CommandsUnavailable, GroupMovedOn
 from infra.commands.intake import Ousted
 from infra.journals.kafka import connection

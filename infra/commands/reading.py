@@ -1,4 +1,4 @@
-"""What the gateway makes of a record, and of an outcome: ``consumers.gateway.Form``.
+"""What the gateway makes of a record, and of an outcome: ``consumers.command_topic.gateway.Form``.
 
 Anything may stand on the topic. What is no command, or not in its place, becomes a dead letter, and an outcome where it
 can be made out whose it was. Neither quotes it: a free text may stand anywhere in what nobody could read, so such a
@@ -14,11 +14,12 @@ from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 
-from consumers.dead_letters import Letter, PublicRecord
-from consumers.gateway import Asked, Given
-from consumers.outcomes import Outcome, bad, unavailable
-from consumers.ports import Confirm
-from consumers.vault import VaultUnavailable
+from consumers.command_topic.gateway import Asked, Given
+from consumers.engine.dependencies import Confirm
+from consumers.engine.outcome import Outcome, bad, unavailable
+from consumers.log.dead_letters import Letter
+from consumers.ports.public_log import PublicRecord
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command, Text
 from domain.errors import BadInput
 from domain.events import Sealed
@@ -82,7 +83,7 @@ class Texts(Protocol):
 
 
 class CommandForm:
-    """``consumers.gateway.Form``."""
+    """``consumers.command_topic.gateway.Form``."""
 
     def __init__(
         self,

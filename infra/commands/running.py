@@ -14,7 +14,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Final, Protocol
 
-from consumers.gateway import Gateway, Submits
+from consumers.command_topic.gateway import Gateway, Submits
 from domain.instants import SECOND, Instant
 from infra.commands.answered import CommandsUnavailable, GroupMovedOn
 from infra.commands.intake import Intake, Ousted
@@ -27,8 +27,8 @@ from infra.looping import Loop
 from infra.publishing.reading import Patience
 
 if TYPE_CHECKING:
-    from consumers.engine import Engine
-    from consumers.journal import Journal
+    from consumers.engine.engine import Engine
+    from consumers.ports.journal import Journal
     from infra.settings import Settings
 
 AT_ONCE: Final = 500

@@ -12,9 +12,9 @@ from importlib import resources
 from random import Random
 from typing import Any, Final
 
-from consumers.engine import IMPORT, Engine
-from consumers.imports import stream_of
-from consumers.outcomes import Outcome
+from consumers.engine.engine import IMPORT, Engine
+from consumers.engine.imports import stream_of
+from consumers.engine.outcome import Outcome
 from domain.commands import parse_command
 from domain.instants import DAY, MINUTE, Instant, format_instant
 from domain.policy import PolicyDocument, read_policy_toml

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
-from consumers.admission import Admitted
+from consumers.ports.log_values import Admitted
 from domain.instants import Instant
 from infra.eventsourcing_journal.naming import snapshots_of, tracking_of
 from schemas.commit import ActorEntry, StreamKind

@@ -15,10 +15,10 @@ from typing import Final, TypeVar
 
 from eventsourcing.persistence import OperationalError
 
-from consumers.admission import Admitted, Rejected
-from consumers.engine import Engine
-from consumers.journal import Journal, JournalError, JournalUnavailable
-from consumers.local_state import LocalState
+from consumers.engine.engine import Engine
+from consumers.ports.journal import Journal, JournalError, JournalUnavailable
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted, Rejected
 from infra.eventsourcing_journal.drafts import Draft
 from infra.eventsourcing_journal.proposing import Proposer
 from infra.eventsourcing_journal.store import Lease, as_persistence_error, closed

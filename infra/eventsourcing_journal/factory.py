@@ -6,7 +6,7 @@ from typing import ClassVar, Final, TypeVar
 from eventsourcing.persistence import InfrastructureFactory
 from eventsourcing.utils import Environment, EnvType, resolve_topic
 
-from consumers.journal import JournalError
+from consumers.ports.journal import JournalError
 from infra.eventsourcing_journal.opening import Address, open_lease
 from infra.eventsourcing_journal.recorders import (
     TIMEOUT,

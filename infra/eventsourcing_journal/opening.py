@@ -18,8 +18,8 @@ from threading import Lock, Thread
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 
-from consumers.journal import Journal
-from consumers.local_state import LocalState
+from consumers.ports.journal import Journal
+from consumers.ports.local_state import LocalState
 from infra.eventsourcing_journal.partition_store import PartitionStore
 from infra.eventsourcing_journal.store import Lease
 from infra.journals.memory import MemoryLog

@@ -16,9 +16,9 @@ from typing import Final, TypeVar
 
 from eventsourcing.persistence import OperationalError
 
-from consumers.follower import Follower
-from consumers.journal import Journal, JournalDamaged, JournalError, JournalUnavailable
-from consumers.local_state import LocalState
+from consumers.log.follower import Follower
+from consumers.ports.journal import Journal, JournalDamaged, JournalError, JournalUnavailable
+from consumers.ports.local_state import LocalState
 from domain.instants import Instant
 from infra.eventsourcing_journal.drafts import Draft
 from infra.eventsourcing_journal.proposing import Proposer

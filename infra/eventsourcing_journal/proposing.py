@@ -10,10 +10,10 @@ from concurrent.futures import Future
 
 from eventsourcing.persistence import DatabaseError, DataError, IntegrityError, OperationalError, PersistenceError
 
-from consumers.admission import Admitted
-from consumers.journal import Journal
-from consumers.local_state import LocalState
-from consumers.writer import Settled, Writer
+from consumers.log.writer import Settled, Writer
+from consumers.ports.journal import Journal
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted
 from domain.instants import Instant
 from infra.eventsourcing_journal.drafts import Draft, Part
 from schemas.commit import COMMIT_VERSION, ZERO_HASH, Commit, EventEntry, StreamEntry, commit_id, encode_commit

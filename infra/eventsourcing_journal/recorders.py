@@ -30,8 +30,8 @@ from eventsourcing.persistence import (
     WaitInterruptedError,
 )
 
-from consumers.admission import Admitted
-from consumers.local_state import LocalState
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted
 from infra.eventsourcing_journal.drafts import Draft, Envelope, Part, parts_of
 from infra.eventsourcing_journal.naming import originator_of, snapshots_of, stream_of, tracking_of
 from infra.eventsourcing_journal.store import Lease

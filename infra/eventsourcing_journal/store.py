@@ -13,8 +13,8 @@ from typing import Protocol, TypeVar
 
 from eventsourcing.persistence import DatabaseError, OperationalError, PersistenceError
 
-from consumers.journal import JournalError, JournalUnavailable
-from consumers.local_state import LocalState
+from consumers.ports.journal import JournalError, JournalUnavailable
+from consumers.ports.local_state import LocalState
 from infra.eventsourcing_journal.drafts import Draft
 
 T = TypeVar("T")

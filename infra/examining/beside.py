@@ -7,11 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from consumers.erasures import erasures_in
-from consumers.journal import Journal, JournalError
-from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
-from consumers.vault import VaultUnavailable
-from consumers.views import ViewsError, ViewsUnavailable
+from consumers.erasing.eraser import erasures_in
+from consumers.ports.journal import Journal, JournalError
+from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.vault import VaultUnavailable
+from consumers.ports.views import ViewsError, ViewsUnavailable
 from domain.wording import counted
 from infra.examining.findings import Finding
 from infra.local_state import open_local_state
@@ -187,7 +187,7 @@ def look_at_erasures(settings: Settings) -> Iterator[Finding]:
 
 def look_at_notices(settings: Settings) -> Finding:
     """Whether everybody was told: what may have gone out, what did not, and what nobody confirmed."""
-    from consumers.notices import BookUnavailable
+    from consumers.ports.notifications import BookUnavailable
     from infra.notices.book import AnotherJournals
     from infra.notices.looking import book_if_there, opened_book
     from infra.places import clock

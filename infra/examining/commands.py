@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from consumers.journal import Journal, JournalError
+from consumers.ports.journal import Journal, JournalError
 from infra.examining.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError
 

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from kafka import TopicPartition
 
-from consumers.journal import Journal
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from consumers.public_log import Progress, PublicLogUnavailable
-from consumers.publisher import Publisher
-from consumers.views import ViewsError
+from consumers.ports.journal import Journal
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.public_log import Progress, PublicLogUnavailable
+from consumers.ports.views import ViewsError
+from consumers.publishing.public_records import Publisher
 from domain.instants import HOUR, Instant
 from infra.examining.findings import Finding
 from infra.journals.kafka import connection

@@ -7,13 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from consumers.control import ControlLog
-from consumers.disagreement import Mark, ahead, unlike
-from consumers.follower import Follower
-from consumers.imports import LIST_STREAM, Imports
-from consumers.journal import Journal, JournalError, LogChanged, LogCut, LogLost, front_cut
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from consumers.readmission import Orphan, Readmission, readmit, records_of
+from consumers.engine.control_log import ControlLog
+from consumers.engine.imports import LIST_STREAM, Imports
+from consumers.log.divergence import Mark, ahead, unlike
+from consumers.log.follower import Follower
+from consumers.log.readmission import Orphan, Readmission, readmit, records_of
+from consumers.ports.journal import Journal, JournalError, LogChanged, LogCut, LogLost, front_cut
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from domain.instants import MINUTE
 from domain.wording import counted
 from infra.examining.findings import Finding, Progress

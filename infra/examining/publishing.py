@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from consumers.journal import Journal, JournalError
-from consumers.public_log import Progress, PublicLogUnavailable, PublishingStopped
-from consumers.publishing import PartitionPublisher
+from consumers.ports.journal import Journal, JournalError
+from consumers.ports.public_log import Progress, PublicLogUnavailable, PublishingStopped
+from consumers.publishing.partition_publisher import PartitionPublisher
 from domain.wording import counted
 from infra.examining.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError

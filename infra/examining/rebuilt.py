@@ -7,17 +7,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.admission import Admitted, Rejected, Stop
-from consumers.control import ControlLog
-from consumers.deadlines import Dues
-from consumers.disagreement import Mark, disagreement
-from consumers.follower import Follower
-from consumers.imports import LIST_STREAM, Imports
-from consumers.journal import Journal
-from consumers.local_state import LocalState
-from consumers.news import decoded
-from consumers.orders import Orders
-from consumers.readmission import Readmission, records_of
+from consumers.engine.control_log import ControlLog
+from consumers.engine.deadline_scheduler import Dues
+from consumers.engine.imports import LIST_STREAM, Imports
+from consumers.engine.order_cache import Orders
+from consumers.log.commit_codec import decoded
+from consumers.log.divergence import Mark, disagreement
+from consumers.log.follower import Follower
+from consumers.log.readmission import Readmission, records_of
+from consumers.ports.journal import Journal
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted, Rejected, Stop
 from domain.events import OrderPlaced, PolicyRef
 from infra.examining.findings import Progress
 from infra.local_state import SqliteLocalState, open_local_state

@@ -6,8 +6,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from consumers.journal import JournalError
-from consumers.vault import VaultUnavailable
+from consumers.ports.journal import JournalError
+from consumers.ports.vault import VaultUnavailable
 from infra.examining.beside import look_at_erasures, look_at_notices, look_at_vault, look_at_views
 from infra.examining.commands import look_at_commands
 from infra.examining.findings import Finding, Progress, of_topic

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from consumers.outcomes import Outcome, Standing
+from consumers.engine.outcome import Outcome, Standing
 from domain.commands import Command, SubjectCommand
 from domain.events import Instead, OrderPlaced, Verdict
 from domain.instants import format_instant

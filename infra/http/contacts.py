@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.notices import BookUnavailable, Contact
-from consumers.vault import VaultUnavailable
+from consumers.ports.notifications import BookUnavailable, Contact
+from consumers.ports.vault import VaultUnavailable
 from domain.malformed import MARKETPLACE
 from domain.told import Audience
 from infra.app import App

@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.vault import Files, VaultUnavailable, file_reference
+from consumers.ports.vault import Files, VaultUnavailable, file_reference
 from domain.commands import AttachEvidence
 from domain.decisions.cases import LARGEST_FILE
 from infra.http.asked import media_type

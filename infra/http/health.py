@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from consumers.journal import JournalError
+from consumers.ports.journal import JournalError
 from domain.instants import SECOND, format_instant
 from infra.app import App
 from infra.http import openapi

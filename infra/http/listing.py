@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.engine import Engine
-from consumers.journal import JournalError
-from consumers.views import ViewsError
+from consumers.engine.engine import Engine
+from consumers.ports.journal import JournalError
+from consumers.ports.views import ViewsError
 from domain.instants import Instant
 from infra.app import App
 from infra.finding import nearest_marketplace, sections

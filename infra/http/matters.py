@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from consumers.engine import Engine
-from consumers.vault import VaultUnavailable
+from consumers.engine.engine import Engine
+from consumers.ports.vault import VaultUnavailable
 from domain.asking import as_of
 from domain.deadlines import without_lapsed
 from domain.events import Sealed

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consumers.engine import Engine
+from consumers.engine.engine import Engine
 from infra.http.asked import SLASH
 from infra.http.paths import PREVIEWS
 from infra.http.problems import Problem, unavailable

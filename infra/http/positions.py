@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
 from infra.http.problems import malformed
 
 HEADER: Final = "Rescind-Position"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from consumers.engine import Engine
+from consumers.engine.engine import Engine
 from domain.asking import as_of as deadlines_reached
 from domain.asking import eligibility
 from domain.commands import Command

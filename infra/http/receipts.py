@@ -7,9 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.engine import Engine
-from consumers.news import derived
-from consumers.notices import BookUnavailable, Letter, Notice
+from consumers.engine.engine import Engine
+from consumers.notifying.notification_mapper import derived
+from consumers.ports.notifications import BookUnavailable, Letter, Notice
 from domain.instants import Instant, format_instant
 from infra.app import App
 from infra.http.answers import REPLAYED, json_response

@@ -18,11 +18,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consumers.journal import JournalError
-from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
-from consumers.notices import BookUnavailable
-from consumers.vault import VaultUnavailable
-from consumers.views import ViewsError
+from consumers.ports.journal import JournalError
+from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.notifications import BookUnavailable
+from consumers.ports.vault import VaultUnavailable
+from consumers.ports.views import ViewsError
 from infra.app import App
 from infra.http import api, health, openapi
 from infra.http.asked import SLASH, Segments, segment

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
 from domain.commands import AttachEvidence, Command
 from domain.errors import BadInput
 from domain.preview import PEOPLE, Confirmation, Preview

@@ -5,8 +5,8 @@ before; what left nothing behind the first time (a stranger's command, an unknow
 leaves nothing again.
 """
 
-from consumers.engine import Engine
-from consumers.imports import stream_of
+from consumers.engine.engine import Engine
+from consumers.engine.imports import stream_of
 from domain.commands import Command, Text
 from domain.deadlines import due
 from domain.decide import authorise, decide

@@ -15,8 +15,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from consumers.engine import Engine
-from consumers.outcomes import Outcome
+from consumers.engine.engine import Engine
+from consumers.engine.outcome import Outcome
 from domain.commands import Command, SubjectCommand
 from domain.events import Verdict
 from domain.instants import Instant

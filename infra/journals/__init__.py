@@ -1,1 +1,1 @@
-"""Journals behind the one port (``consumers.journal``): memory, SQLite; later Kafka."""
+"""Journals behind the one port (``consumers.ports.journal``): memory, SQLite; later Kafka."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from consumers.journal import Appended, JournalDamaged, JournalRecord, JournalUnavailable
+from consumers.ports.journal import Appended, JournalDamaged, JournalRecord, JournalUnavailable
 from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic, log_lost
 from infra.kafka.journal import Opening
 from infra.kafka.python import (

@@ -23,7 +23,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
-from consumers.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable
+from consumers.ports.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable
 from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Security, Timings, Topic, log_lost
 from infra.kafka.journal import Opening
 from infra.kafka.refused import CLUSTER, DENIED, Heard, code_of, why

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
-from consumers.journal import (
+from consumers.ports.journal import (
     RECORD_LIMIT,
     Appended,
     AppendRefused,

@@ -21,7 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, Literal
 from zlib import crc32
 
-from consumers.journal import (
+from consumers.ports.journal import (
     RECORD_LIMIT,
     Appended,
     AppendRefused,

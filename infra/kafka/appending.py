@@ -1,7 +1,8 @@
 """Appends on their way: every one is answered in bounded time, whatever becomes of the producer.
 
 A producer that failed one append is not trusted again: it is abandoned, what it had on its way is *unknown* (fences
-settle it, ``consumers.writer``), and a new one is connected. Appends that come meanwhile are held for a moment and then
+settle it, ``consumers.log.writer``), and a new one is connected. Appends that come meanwhile are held for a moment and
+then
 *refused*: they never left. Two threads: the keeper ends what has waited long enough, the visitor does all that takes
 time: it connects, and looks now and then at the topic's id.
 """
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from consumers.journal import Appended, AppendRefused, AppendUnknown, JournalError, LogChanged
+from consumers.ports.journal import Appended, AppendRefused, AppendUnknown, JournalError, LogChanged
 from infra.kafka.client import NotSent, Sender, Timings
 
 

@@ -1,14 +1,14 @@
 """What the journal needs of a Kafka client: the port that ``infra.journals.{kafka,librdkafka}`` fill.
 
-A ``Client`` speaks of one topic. Its errors are the journal's (``consumers.journal``): JournalUnavailable for what may
-go by, LogLost for positions that the log does not have, JournalDamaged for bytes that fail their checksum.
+A ``Client`` speaks of one topic. Its errors are the journal's (``consumers.ports.journal``): JournalUnavailable for
+what may go by, LogLost for positions that the log does not have, JournalDamaged for bytes that fail their checksum.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
-from consumers.journal import Appended, JournalError, JournalRecord, LogLost
+from consumers.ports.journal import Appended, JournalError, JournalRecord, LogLost
 
 BATCH_BYTES: Final = 262_144
 """What the producer gathers for one partition before it sends at once."""

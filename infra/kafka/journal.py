@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
-from consumers.journal import (
+from consumers.ports.journal import (
     RECORD_LIMIT,
     Appended,
     AppendRefused,
@@ -38,7 +38,7 @@ _MISSED = 3
 
 
 class KafkaJournal:
-    """See ``consumers.journal.Journal``. Any thread may call."""
+    """See ``consumers.ports.journal.Journal``. Any thread may call."""
 
     def __init__(
         self,

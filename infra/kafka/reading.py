@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from consumers.journal import JournalError, JournalRecord, JournalUnavailable
+from consumers.ports.journal import JournalError, JournalRecord, JournalUnavailable
 from infra.kafka.client import Lost, Reader, Timings
 
 T = TypeVar("T")

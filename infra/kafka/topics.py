@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
-from consumers.journal import RECORD_LIMIT, JournalMismatch, JournalUnavailable
+from consumers.ports.journal import RECORD_LIMIT, JournalMismatch, JournalUnavailable
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import OVERHEAD, Security

@@ -1,4 +1,4 @@
-"""Local state (the port is ``consumers.local_state``): SQLite files in slots, and dictionaries for simulation.
+"""Local state (the port is ``consumers.ports.local_state``): SQLite files in slots, and dictionaries for simulation.
 
 ``DIR/state/0``, ``DIR/state/1``, …: a process takes the first slot whose lock is free (``claim_slot``), so that several
 processes on one directory each follow the log by themselves; in its slot it has one file per partition

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.local_state import LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
 from infra.sqlite_file import make_private, why, wrong_with
 
 CHECKPOINT: Final = 8_000

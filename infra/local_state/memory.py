@@ -7,8 +7,9 @@ flushed is lost by ``rollback``, as a process's end loses it from a file.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from consumers.admission import Admitted, MemoryHeads, Rejected, in_sequence
-from consumers.local_state import Due, LocalState, Parked, Place, Version
+from consumers.log.admission import MemoryHeads, in_sequence
+from consumers.ports.local_state import Due, LocalState, Parked, Place, Version
+from consumers.ports.log_values import Admitted, Rejected
 from domain.instants import Instant
 from schemas.commit import commit_hash, decode_commit
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.admission import Admitted, Head, Rejected
-from consumers.local_state import Due, LocalStateDamaged, Parked, Place, Version
+from consumers.ports.local_state import Due, LocalStateDamaged, Parked, Place, Version
+from consumers.ports.log_values import Admitted, Head, Rejected
 from domain.instants import Instant
 from infra.local_state.file import OTHER_LAYOUT, connect, create, discard, set_aside, what_is_wrong
 from infra.local_state.streams import Stream, find, is_full, pack, packed

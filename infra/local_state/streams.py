@@ -8,7 +8,7 @@ than PACKED commands has them in a table of their own.
 from dataclasses import dataclass
 from typing import Final
 
-from consumers.admission import Head
+from consumers.ports.log_values import Head
 
 PACKED: Final = 32
 """So many commands are packed at most."""

@@ -14,7 +14,7 @@ from email.utils import format_datetime, parseaddr
 from hashlib import sha256
 from typing import Final
 
-from consumers.notices import Mail, PostRefused
+from consumers.ports.notifications import Mail, PostRefused
 from domain.instants import to_datetime
 
 HEADERS: Final = (

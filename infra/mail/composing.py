@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from consumers.notices import CannotCompose, Contact, Letter, Mail, Notice, Subject
+from consumers.ports.notifications import CannotCompose, Contact, Letter, Mail, Notice, Subject
 from domain.events import Event
 from domain.instants import Instant
 from domain.links import find_link

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consumers.news import deadline_of
-from consumers.notices import CannotCompose, Notice, Subject
+from consumers.notifying.notification_mapper import deadline_of
+from consumers.ports.notifications import CannotCompose, Notice, Subject
 from domain import events as e
 from domain.asking import as_of, may
 from domain.market import MarketSettings

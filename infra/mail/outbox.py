@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from consumers.notices import Mail, PostRefused, PostUnavailable
+from consumers.ports.notifications import Mail, PostRefused, PostUnavailable
 from infra.mail.building import build
 
 SENDER: Final = "rescind <rescind@localhost>"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from email.utils import parseaddr
 from typing import Final, Literal
 
-from consumers.notices import Mail, PostRefused, PostUnavailable, PostUnsure
+from consumers.ports.notifications import Mail, PostRefused, PostUnavailable, PostUnsure
 from infra.mail.building import build
 
 Tls = Literal["none", "starttls", "tls"]

@@ -12,7 +12,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.notices import BookUnavailable, Letter, Notice, Report, State
+from consumers.ports.notifications import BookUnavailable, Letter, Notice, Report, State
 from domain.instants import Instant
 from infra.sqlite_file import checkpoint, make_private, why
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from consumers.notices import Contact, PostRefused
+from consumers.ports.notifications import Contact, PostRefused
 from domain.commands import Marketplace, Name
 from domain.told import Audience
 from infra.mail.building import fit_for_header, is_address

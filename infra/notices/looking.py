@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from consumers.news import derived, order_after
-from consumers.notices import BookUnavailable, CannotCompose, Contact, Letter, Mail, Notice, Subject
-from consumers.notifier import subject_of
+from consumers.notifying.notification_mapper import derived, order_after
+from consumers.notifying.notifier import subject_of
+from consumers.ports.notifications import BookUnavailable, CannotCompose, Contact, Letter, Mail, Notice, Subject
 from domain.instants import Instant, format_instant
 from infra.mail.composing import PackComposer
 from infra.mail.facts import World

@@ -14,13 +14,13 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from consumers.admission import Admitted, Rejected
-from consumers.engine import Engine
-from consumers.follower import Follower
-from consumers.local_state import Due, LocalStateDamaged, LocalStateUnavailable
-from consumers.notices import BookUnavailable, Post
-from consumers.notifier import Limits, Notifier
-from consumers.vault import VaultUnavailable
+from consumers.engine.engine import Engine
+from consumers.log.follower import Follower
+from consumers.notifying.notifier import Limits, Notifier
+from consumers.ports.local_state import Due, LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.log_values import Admitted, Rejected
+from consumers.ports.notifications import BookUnavailable, Post
+from consumers.ports.vault import VaultUnavailable
 from domain.calendar import parse_length
 from domain.instants import SECOND
 from domain.policy import PolicyBook

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Final, Literal
 
-from consumers.journal import Journal, JournalUnavailable
-from consumers.public_log import Fenced, PublicLogUnavailable
-from consumers.publishing import PartitionPublisher
+from consumers.ports.journal import Journal, JournalUnavailable
+from consumers.ports.public_log import Fenced, PublicLogUnavailable
+from consumers.publishing.partition_publisher import PartitionPublisher
 from infra.cli.exits import Wrong
 from infra.kafka.address import KafkaAt, kafka_at
 from infra.local_state import memory_local_state

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from kafka import KafkaAdminClient, TopicPartition
 
-from consumers.journal import Journal
-from consumers.public_log import Fenced, Progress, PublicLogUnavailable, PublishingStopped, read_progress
+from consumers.ports.journal import Journal
+from consumers.ports.public_log import Fenced, Progress, PublicLogUnavailable, PublishingStopped, read_progress
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt, kafka_at
 from infra.kafka.client import Security

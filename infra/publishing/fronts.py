@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from consumers.public_log import PublicLogUnavailable
+from consumers.ports.public_log import PublicLogUnavailable
 from infra.kafka.python import TopicPartition
 from infra.looping import Rhythm
 from infra.publishing.reading import Patience, opened_consumer, unavailable

@@ -1,4 +1,5 @@
-"""``consumers.public_log.PublicLog`` through kafka-python: a transactional producer, and readers of committed records.
+"""``consumers.ports.public_log.PublicLog`` through kafka-python: a transactional producer, and readers of committed
+records.
 
 What is odd about this client's producers is in ``infra.publishing.transactions``, of its readers in ``reading``.
 """
@@ -18,8 +19,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from consumers.dead_letters import PublicRecord
-from consumers.public_log import PublicLogUnavailable, Span, TopicAt, TopicFailed, TopicSick
+from consumers.ports.public_log import PublicLogUnavailable, PublicRecord, Span, TopicAt, TopicFailed, TopicSick
 from infra.journals.kafka import connection
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security

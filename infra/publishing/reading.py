@@ -16,7 +16,7 @@ from kafka.errors import (
     TransactionalIdAuthorizationFailedError,
 )
 
-from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, TopicAt, TopicSick
+from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, TopicAt, TopicSick
 from domain.wording import counted
 from infra.kafka.address import KafkaAt
 from infra.kafka.client import Security

@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from consumers.admission import Admitted, Rejected
-from consumers.dead_letters import Letter, untold_id
-from consumers.follower import Follower
-from consumers.journal import Journal, JournalMismatch, JournalUnavailable
-from consumers.local_state import LocalState, Parked
-from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
-from consumers.publishing import KeyOf, Limits, PartitionPublisher, Source
-from consumers.views import ViewsError
+from consumers.log.dead_letters import Letter, untold_id
+from consumers.log.follower import Follower
+from consumers.ports.journal import Journal, JournalMismatch, JournalUnavailable
+from consumers.ports.local_state import LocalState, Parked
+from consumers.ports.log_values import Admitted, Rejected
+from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
+from consumers.ports.views import ViewsError
+from consumers.publishing.partition_publisher import KeyOf, Limits, PartitionPublisher, Source
 from domain.instants import Instant
 from infra import looping
 from infra.journals.kafka import connection

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from consumers.journal import JournalMismatch
-from consumers.publishing import what_to_answer
+from consumers.ports.journal import JournalMismatch
+from consumers.publishing.partition_publisher import what_to_answer
 from infra.kafka.topics import Topics, wanted_settings
 from schemas.public.topics import DEAD_LETTERS, PUBLISHED, TOPICS, topic_name
 

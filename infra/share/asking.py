@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, Final, NamedTuple
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command
 from domain.events import Sealed
 from infra.commands.form import ASK, CONFIRM, IF_MATCH, command_key, command_value

@@ -14,11 +14,11 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from consumers.engine import Engine
-from consumers.errands import Interrupted
-from consumers.follower import Follower
-from consumers.journal import JournalError
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.engine.background_tasks import Interrupted
+from consumers.engine.engine import Engine
+from consumers.log.follower import Follower
+from consumers.ports.journal import JournalError
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from infra.looping import Loop
 
 LINGER: Final = 3.0

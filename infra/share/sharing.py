@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from consumers.engine import Engine
-from consumers.local_state import LocalState
+from consumers.engine.engine import Engine
+from consumers.ports.local_state import LocalState
 from infra.local_state import open_local_state
 from infra.places import state_file
 from infra.settings import Settings

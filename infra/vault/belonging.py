@@ -14,10 +14,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from consumers.journal import Journal
-from consumers.pointing import committed_to, pointed_to
-from consumers.readmission import records_of
-from consumers.vault import VaultUnavailable
+from consumers.log.readmission import records_of
+from consumers.log.vault_references import committed_to, pointed_to
+from consumers.ports.journal import Journal
+from consumers.ports.vault import VaultUnavailable
 from infra.places import BOOK_FILE
 from infra.settings import Settings
 from infra.vault.kept import KeptVault

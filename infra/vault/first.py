@@ -2,8 +2,8 @@
 
 from concurrent.futures import Future
 
-from consumers.journal import Appended, AppendRefused, Journal
-from consumers.vault import VaultUnavailable
+from consumers.ports.journal import Appended, AppendRefused, Journal
+from consumers.ports.vault import VaultUnavailable
 from infra.vault.kept import KeptVault
 
 

@@ -3,8 +3,8 @@
 Texts are *grouped*: ``seal`` keeps a text in memory, ``flush`` writes all of them in one transaction. ``SealedFirst``
 (``infra.vault.first``) calls it before each append, so no record is ever written that points to a text the vault might
 lose, and an import does not pay a disk write for each text. A *file* is kept under a reference that its keeper chooses
-(``consumers.vault.file_reference``), durable at once: the event has its SHA-256, nothing else is needed to find it and
-to check it.
+(``consumers.ports.vault.file_reference``), durable at once: the event has its SHA-256, nothing else is needed to find
+it and to check it.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from consumers.erasures import Erasure
-from consumers.pointing import Committed
-from consumers.vault import VaultUnavailable
+from consumers.erasing.eraser import Erasure
+from consumers.log.vault_references import Committed
+from consumers.ports.vault import VaultUnavailable
 from domain.events import Sealed
 from infra.vault.keys import KEY_BYTES, Damaged, Keys, VaultKeyWrong
 

@@ -18,7 +18,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12

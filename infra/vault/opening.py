@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from types import ModuleType
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 from infra.settings import Settings
 from infra.vault.kept import KeptVault
 from infra.vault.keys import KEY_BYTES, key_from_file, key_from_text

@@ -15,8 +15,8 @@ from typing import Final, cast
 
 import psycopg
 
-from consumers.erasures import Erasure
-from consumers.vault import VaultUnavailable
+from consumers.erasing.eraser import Erasure
+from consumers.ports.vault import VaultUnavailable
 from infra.postgresql.address import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect, said
 from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved, noted_as

@@ -3,8 +3,8 @@ that its maker knew, and none goes by an erasure that was admitted before it was
 
 from collections.abc import Mapping
 
-from consumers.erasures import erased_at
-from consumers.follower import Follower
+from consumers.erasing.eraser import erased_at
+from consumers.log.follower import Follower
 from domain.events import Sealed
 from infra.vault.kept import KeptVault, Seen
 from schemas.partitioning import partition_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from consumers.erasures import Erasure
-from consumers.vault import VaultUnavailable
+from consumers.erasing.eraser import Erasure
+from consumers.ports.vault import VaultUnavailable
 from infra.sqlite_file import checkpoint, why
 from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
-from consumers.views import Views, ViewsError
+from consumers.ports.views import Views, ViewsError
 from infra.views.reading import Reading
 from projections.tables import SCHEMA_VERSION, Row, Table
 

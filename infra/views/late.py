@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Self
 
-from consumers.views import Batch, DeadLetter, Log, Position, ViewsUnavailable
+from consumers.ports.views import Batch, DeadLetter, Log, Position, ViewsUnavailable
 from domain.instants import Instant
 from infra.views.kept import KeptViews, Snapshot
 from infra.views.reading import Row

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from consumers.views import (
+from consumers.ports.views import (
     START,
     Batch,
     DeadLetter,

@@ -14,7 +14,7 @@ from psycopg.pq import Format
 from psycopg.sql import SQL, Identifier
 from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
 
-from consumers.views import RowsRefused, ViewsDamaged, ViewsUnavailable
+from consumers.ports.views import RowsRefused, ViewsDamaged, ViewsUnavailable
 from infra.postgresql.address import PostgresqlAt
 from infra.postgresql.connecting import Db, connect, said, trouble
 from infra.views import sql

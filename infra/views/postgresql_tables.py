@@ -15,7 +15,7 @@ from typing import Final, LiteralString
 import psycopg
 from psycopg import sql
 
-from consumers.views import ViewsError
+from consumers.ports.views import ViewsError
 from infra.postgresql.connecting import Db
 from projections.tables import BOOKKEEPING, SCHEMA_VERSION, TABLES, Column, Table
 from projections.tables.shape import column_of, index_name

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from consumers.projector import Part, Projector
-from consumers.views import Log
+from consumers.ports.views import Log
+from consumers.projection.projector import Part, Projector
 from domain.wording import counted
 from infra.views.kept import KeptViews, Snapshot
 from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from consumers.views import (
+from consumers.ports.views import (
     START,
     Batch,
     DeadLetter,

@@ -6,8 +6,8 @@ from typing import Final
 
 from starlette.requests import Request
 
-from consumers.notices import BookUnavailable
-from consumers.vault import VaultUnavailable
+from consumers.ports.notifications import BookUnavailable
+from consumers.ports.vault import VaultUnavailable
 from infra.app import App
 from infra.http.callers import Caller
 from infra.mail.packs import LANGUAGES, pack

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.notices import Notice
+from consumers.ports.notifications import Notice
 from domain.instants import Instant, format_instant, parse_instant
 from domain.wording import counted
 from infra.mail.packs import LANGUAGES, Pack, pack

@@ -19,8 +19,8 @@ from concurrent.futures import TimeoutError as Late
 from functools import partial
 from typing import Any
 
-from consumers.journal import JournalUnavailable
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
+from consumers.ports.journal import JournalUnavailable
 from domain.commands import Command, parse_command
 from domain.errors import BadInput
 from infra.app import App, open_app

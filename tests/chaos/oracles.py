@@ -7,7 +7,7 @@ asked. Each check raises ``Broken``.
 from collections import defaultdict
 from collections.abc import Iterator
 
-from consumers.journal import JournalRecord
+from consumers.ports.journal import JournalRecord
 from infra.journals.memory import MemoryLog
 from infra.kafka.python import KafkaConsumer, TopicPartition
 from tests.chaos.load import AT_ITS_POSITION, UNSETTLED, Attempt, Intent

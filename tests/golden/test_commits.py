@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from consumers.admission import WHOLE_RECORD, Admission, MemoryHeads, Rejected
-from consumers.journal import JournalRecord
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.ports.journal import JournalRecord
+from consumers.ports.log_values import WHOLE_RECORD, Rejected
 from infra.local_state import open_local_state
 from schemas.commit import commit_hash, decode_commit, encode_commit
 from schemas.record import decode_record, encode_record

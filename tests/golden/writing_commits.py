@@ -10,8 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from consumers.admission import Admission, Admitted, MemoryHeads, Stop, Verdict
-from consumers.journal import JournalRecord
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.ports.journal import JournalRecord
+from consumers.ports.log_values import AdmissionResult, Admitted, Stop
 from schemas.commit import decode_commit
 from schemas.partitioning import partition_of
 from schemas.record import decode_record
@@ -393,7 +394,7 @@ def history() -> list[list[bytes]]:
     ]
 
 
-def verdict(of: Verdict) -> dict[str, Any]:
+def verdict(of: AdmissionResult) -> dict[str, Any]:
     """A verdict as the golden log has it."""
     if isinstance(of, Admitted):
         return {

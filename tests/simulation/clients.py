@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
 from domain.commands import Command, parse_command
 from domain.errors import BadInput
 from domain.policy import PolicyDocument

@@ -4,9 +4,9 @@ from concurrent.futures import Future
 from hashlib import sha256
 from random import Random
 
-from consumers.control import ControlLog
-from consumers.engine import IMPORT, Engine, Limits, Ports
-from consumers.outcomes import Outcome
+from consumers.engine.control_log import ControlLog
+from consumers.engine.engine import IMPORT, Engine, Limits, Ports
+from consumers.engine.outcome import Outcome
 from domain.commands import Command, parse_command
 from domain.errors import BadInput
 from domain.events import Sealed

@@ -4,7 +4,7 @@ A world that has come to rest after all its faults. An import of one marketplace
 time passes; the engines die and come back; the import is closed; time passes again.
 """
 
-from consumers.engine import Engine
+from consumers.engine.engine import Engine
 from domain import events as e
 from domain.deadlines import live
 from domain.instants import DAY, Instant

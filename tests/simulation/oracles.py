@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from consumers.orders import Folded
-from consumers.outcomes import Outcome
+from consumers.engine.order_cache import Folded
+from consumers.engine.outcome import Outcome
 from domain import events as e
 from domain.folding import apply
 from domain.order import Order, Stamp, fresh
@@ -214,7 +214,7 @@ def _same(found: Folded, expected: Folded) -> bool:
 
 def fold(reading: Reading, stream: str) -> Folded:
     """A stream as the second reader sees it."""
-    from consumers.orders import Answered
+    from consumers.engine.order_cache import Answered
 
     found = Folded(stream)
     order: Order | None = None

@@ -6,12 +6,13 @@ Each makes an engine that is wrong in one way; everything around it is as it is.
 from collections.abc import Callable
 from typing import Any
 
-from consumers.admission import Admission, Admitted, Rejected, Verdict
-from consumers.ends import Ends
-from consumers.engine import Engine
-from consumers.judging import Judge
-from consumers.lanes import Job
-from consumers.writer import Done, Settled, Writer
+from consumers.engine.command_handler import Judge
+from consumers.engine.engine import Engine
+from consumers.engine.read_barrier import Ends
+from consumers.engine.stream_queues import Job
+from consumers.log.admission import Admission
+from consumers.log.writer import Done, Settled, Writer
+from consumers.ports.log_values import AdmissionResult, Admitted, Rejected
 from domain.instants import LATEST, Instant
 from schemas.commit import Commit, commit_hash
 
@@ -38,7 +39,7 @@ def hasty(*given: Any, **named: Any) -> Engine:
 
 
 class _CarelessAdmission(Admission):
-    def _judge(self, offset: int, index: int, appended_at: Instant, data: bytes) -> Verdict:
+    def _judge(self, offset: int, index: int, appended_at: Instant, data: bytes) -> AdmissionResult:
         verdict = super()._judge(offset, index, appended_at, data)
         if not isinstance(verdict, Rejected) or verdict.kind != "superseded" or verdict.commit is None:
             return verdict

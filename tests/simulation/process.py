@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consumers.control import ControlLog
-from consumers.engine import Engine, Limits, Ports
-from consumers.follower import Follower
-from consumers.local_state import LocalState
-from consumers.vault import VaultUnavailable
+from consumers.engine.control_log import ControlLog
+from consumers.engine.engine import Engine, Limits, Ports
+from consumers.log.follower import Follower
+from consumers.ports.local_state import LocalState
+from consumers.ports.vault import VaultUnavailable
 from domain.events import Sealed
 from infra.journals.memory import MemoryJournal, MemoryLog
 from infra.local_state import memory_local_state

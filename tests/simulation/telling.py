@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from consumers.admission import Admitted
-from consumers.local_state import Due, LocalState
-from consumers.news import News, message_id_of
-from consumers.notices import Contact, Letter, Mail, Notice, PostRefused, PostUnavailable, PostUnsure
-from consumers.notifier import Notifier
+from consumers.notifying.notification_mapper import News, message_id_of
+from consumers.notifying.notifier import Notifier
+from consumers.ports.local_state import Due, LocalState
+from consumers.ports.log_values import Admitted
+from consumers.ports.notifications import Contact, Letter, Mail, Notice, PostRefused, PostUnavailable, PostUnsure
 from domain.instants import MINUTE, SECOND
 from infra.local_state import memory_local_state
 from infra.mail.composing import PackComposer

@@ -2,8 +2,8 @@
 
 import pytest
 
-from consumers.engine import Engine
-from consumers.imports import Imports
+from consumers.engine.engine import Engine
+from consumers.engine.imports import Imports
 from domain.instants import EARLIEST, Instant
 from tests.simulation.left_open import LeftOpen
 from tests.simulation.oracles import Broken, check

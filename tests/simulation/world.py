@@ -8,8 +8,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from random import Random
 
-from consumers.control import ControlLog
-from consumers.engine import Engine
+from consumers.engine.control_log import ControlLog
+from consumers.engine.engine import Engine
 from domain.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from domain.policy import PolicyDocument, read_policy_toml
 from domain.presets import presets

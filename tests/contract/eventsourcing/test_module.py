@@ -22,8 +22,8 @@ from eventsourcing.persistence import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.admission import Admitted
-from consumers.journal import JournalUnavailable
+from consumers.ports.journal import JournalUnavailable
+from consumers.ports.log_values import Admitted
 from infra.eventsourcing_journal import Factory, JournalApplicationRecorder, JournalSubscription, opening
 from infra.eventsourcing_journal.drafts import Draft, Envelope, parts_of
 from infra.eventsourcing_journal.naming import originator_of, stream_of

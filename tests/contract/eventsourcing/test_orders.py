@@ -17,9 +17,9 @@ from eventsourcing.projection import (
     ProjectionRunner,
 )
 
-from consumers.admission import Admitted
-from consumers.orders import events_of, stamp_of
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
+from consumers.log.commit_codec import events_of, stamp_of
+from consumers.ports.log_values import Admitted
 from domain.commands import parse_command
 from domain.events import PaymentReceived, RefundDue
 from domain.order import Order, Stamp

@@ -1,5 +1,5 @@
-"""What every journal adapter must do (``consumers.journal``). An adapter's test module subclasses JournalContract and
-has a fixture ``topic``: how to make such a topic, and how another process comes to the same one."""
+"""What every journal adapter must do (``consumers.ports.journal``). An adapter's test module subclasses JournalContract
+and has a fixture ``topic``: how to make such a topic, and how another process comes to the same one."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 from hypothesis import strategies as st
 
-from consumers.journal import RECORD_LIMIT, Appended, AppendRefused, Journal, JournalRecord, LogLost
+from consumers.ports.journal import RECORD_LIMIT, Appended, AppendRefused, Journal, JournalRecord, LogLost
 
 SOON = 30.0
 """Seconds by which what must come has come; nothing waits so long unless something is wrong."""

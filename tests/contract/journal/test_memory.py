@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from hypothesis import given
 
-from consumers.journal import Appended, AppendRefused, AppendUnknown, LogLost
+from consumers.ports.journal import Appended, AppendRefused, AppendUnknown, LogLost
 from infra.journals.memory import STEPS, Fate, MemoryJournal, MemoryLog
 from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back, some_records
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from consumers.journal import (
+from consumers.ports.journal import (
     Appended,
     AppendRefused,
     JournalDamaged,

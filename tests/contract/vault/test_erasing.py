@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from consumers.erasures import Erasure
+from consumers.erasing.eraser import Erasure
 from infra.vault.kept import KeptVault, Seen, TextGone
 from tests.contract.vault.conftest import Place
 

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from consumers.journal import Appended, AppendRefused
-from consumers.vault import VaultUnavailable, file_reference
+from consumers.ports.journal import Appended, AppendRefused
+from consumers.ports.vault import VaultUnavailable, file_reference
 from infra.journals.memory import MemoryLog
 from infra.vault import kept
 from infra.vault.first import SealedFirst

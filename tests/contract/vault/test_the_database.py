@@ -8,7 +8,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 from infra.postgresql import connecting
 from infra.postgresql.address import PostgresqlAt, postgresql_at
 from infra.postgresql.connecting import Db

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 from infra.settings import load_settings, vault_at
 from infra.vault.kept import TextGone
 from infra.vault.keys import VaultKeyWrong, key_from_file, key_from_text

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from consumers.projector import Part, Projector
-from consumers.views import Views
+from consumers.ports.views import Views
+from consumers.projection.projector import Part, Projector
 from tests.spec.projections.histories import History, control_log
 
 

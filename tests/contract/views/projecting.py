@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 
-from consumers.projector import Projector
-from consumers.views import PositionMoved
+from consumers.ports.views import PositionMoved
+from consumers.projection.projector import Projector
 from infra.settings import views_at
 from infra.views.opening import open_views
 from tests.spec.projections.histories import History

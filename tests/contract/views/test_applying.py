@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from consumers.views import START, Batch, DeadLetter, Position, PositionMoved, RowsRefused, ViewsUnavailable
+from consumers.ports.views import START, Batch, DeadLetter, Position, PositionMoved, RowsRefused, ViewsUnavailable
 from domain.instants import format_instant
 from infra.views.kept import KeptViews
 from projections.changes import Changes

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.views import START, Batch, Position
+from consumers.ports.views import START, Batch, Position
 from domain.instants import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
 from infra.views.kept import KeptViews
 from infra.views.reading import SORTED_BY, BadCursor, OrderFilter, Reading

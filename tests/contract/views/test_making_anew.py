@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.projector import Projector
-from consumers.views import PositionMoved
+from consumers.ports.views import PositionMoved
+from consumers.projection.projector import Projector
 from infra.views.kept import KeptViews
 from infra.views.replay import MOST_SHOWN, Difference, check, compare, replay
 from projections.tables import BOOKKEEPING, ORDERS, TABLES

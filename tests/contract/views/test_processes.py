@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consumers.projector import Part, Projector
+from consumers.projection.projector import Part, Projector
 from infra.settings import views_at
 from infra.views.opening import open_views
 from infra.views.replay import check

@@ -9,8 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from consumers.projector import Part, Projector
-from consumers.views import (
+from consumers.ports.views import (
     START,
     Batch,
     Position,
@@ -20,6 +19,7 @@ from consumers.views import (
     ViewsError,
     ViewsUnavailable,
 )
+from consumers.projection.projector import Part, Projector
 from infra.postgresql.address import postgresql_at
 from infra.settings import views_at
 from infra.views import postgresql as adapter

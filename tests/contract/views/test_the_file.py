@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.views import ViewsDamaged, ViewsError, ViewsUnavailable
+from consumers.ports.views import ViewsDamaged, ViewsError, ViewsUnavailable
 from infra.views.kept import ViewsOfAnotherRelease
 from infra.views.sqlite import existing_sqlite_views, open_sqlite_views
 from projections.tables import SCHEMA_VERSION

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import Future
 from contextlib import closing
 
-from consumers.outcomes import Outcome, refused
+from consumers.engine.outcome import Outcome, refused
 from infra.importing import pipeline
 from tests.integration.cli.driving import CTRL_C, KILL, TERM, Store, ended, lives, placed
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 from kafka import KafkaProducer
 
-from consumers.dead_letters import PublicRecord
+from consumers.ports.public_log import PublicRecord
 from infra.settings import load_settings
 from schemas.public.ids import contract_of
 from tests.broker.fixtures import GROUP, Kafka

@@ -17,9 +17,9 @@ from unittest.mock import patch
 from zlib import crc32
 
 import infra.app
-from consumers.engine import Engine
-from consumers.journal import JournalError
-from consumers.local_state import LocalStateDamaged
+from consumers.engine.engine import Engine
+from consumers.ports.journal import JournalError
+from consumers.ports.local_state import LocalStateDamaged
 from domain.commands import parse_command
 from domain.presets import preset
 from schemas.commit import Commit, EventEntry, decode_commit, encode_commit

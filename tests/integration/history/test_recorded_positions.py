@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.journal import JournalError
+from consumers.ports.journal import JournalError
 from domain.commands import parse_command
 from tests.integration.cli.driving import Store, lives, placed
 from tests.integration.history.changing import change, cut_tail, findings, opened, released, remove_local_state

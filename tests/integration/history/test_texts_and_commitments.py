@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.pointing import Committed, committed_to
-from consumers.readmission import records_of
+from consumers.log.readmission import records_of
+from consumers.log.vault_references import Committed, committed_to
 from infra.journals.sqlite import open_sqlite_journal
 from infra.vault.keys import Keys, key_from_file
 from infra.vault.sqlite import SqliteVault

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from consumers.gateway import Given
+from consumers.command_topic.gateway import Given
 from domain.commands import parse_command
 from domain.errors import BadInput
 from domain.market import MarketSettings

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.requests import HTTPConnection
 
-from consumers.notices import Contact
+from consumers.ports.notifications import Contact
 from domain.commands import parse_command
 from infra.app import open_app
 from infra.http.callers import Caller

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.engine import Engine
-from consumers.outcomes import Outcome
+from consumers.engine.engine import Engine
+from consumers.engine.outcome import Outcome
 from domain.commands import parse_command
 from infra import looping
 from infra.app import App, open_app

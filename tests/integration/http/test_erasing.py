@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
 from infra.app import App, open_app
 from infra.settings import load_settings

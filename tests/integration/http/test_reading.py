@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
-from consumers.journal import JournalUnavailable
-from consumers.local_state import LocalStateUnavailable
-from consumers.notices import BookUnavailable
-from consumers.vault import VaultUnavailable
-from consumers.views import ViewsUnavailable
+from consumers.ports.journal import JournalUnavailable
+from consumers.ports.local_state import LocalStateUnavailable
+from consumers.ports.notifications import BookUnavailable
+from consumers.ports.vault import VaultUnavailable
+from consumers.ports.views import ViewsUnavailable
 from infra.http import listing, reads
 from tests.integration.http.asking import BUYER, SUPPORT, SYSTEM, Http, notice, placing
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.requests import HTTPConnection
 
-from consumers.notices import Contact, State
+from consumers.ports.notifications import Contact, State
 from domain.instants import SECOND, format_instant, parse_instant
 from domain.references import read_reference, reference_of
 from infra.app import open_app

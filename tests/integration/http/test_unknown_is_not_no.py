@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from consumers.engine import Engine
-from consumers.follower import Follower
-from consumers.journal import JournalUnavailable
-from consumers.projector import Projector
+from consumers.engine.engine import Engine
+from consumers.log.follower import Follower
+from consumers.ports.journal import JournalUnavailable
+from consumers.projection.projector import Projector
 from tests.integration.http.asking import SELLER, Http, placing, served
 from tests.integration.kafka.waiting import soon
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, notice, placing
 
 PROBLEM = "application/problem+json"

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import Future
 from functools import partial
 
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
 from domain.commands import parse_command
 from infra.app import open_app
 from infra.settings import load_settings

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from consumers.admission import Admitted, Rejected
-from consumers.follower import Follower
-from consumers.journal import Journal
+from consumers.log.follower import Follower
+from consumers.ports.journal import Journal
+from consumers.ports.log_values import Admitted, Rejected
 from infra.local_state import memory_local_state
 from infra.reading import open_reader
 from infra.settings import Settings

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from consumers.journal import JournalMismatch, JournalUnavailable, LogChanged, LogCut
-from consumers.outcomes import Outcome
+from consumers.engine.outcome import Outcome
+from consumers.ports.journal import JournalMismatch, JournalUnavailable, LogChanged, LogCut
 from domain.commands import parse_command
 from infra.app import App, open_app
 from infra.examining import examine

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from consumers.journal import (
+from consumers.ports.journal import (
     Appended,
     AppendRefused,
     AppendUnknown,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from consumers.journal import JournalUnavailable
+from consumers.ports.journal import JournalUnavailable
 from infra.app import App, open_app
 from infra.commands.topics import CommandTopics
 from infra.journals.kafka import PythonClient, open_kafka_journal

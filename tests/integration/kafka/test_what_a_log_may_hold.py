@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from consumers.orders import Folded
-from consumers.outcomes import Outcome
-from consumers.vault import VaultUnavailable
+from consumers.engine.order_cache import Folded
+from consumers.engine.outcome import Outcome
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
 from infra.app import App, open_app
 from infra.examining import examine

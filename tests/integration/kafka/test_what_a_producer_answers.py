@@ -16,7 +16,7 @@ import kafka.errors
 import pytest
 from kafka.future import Future as Answer
 
-from consumers.journal import Appended, AppendRefused, AppendUnknown
+from consumers.ports.journal import Appended, AppendRefused, AppendUnknown
 from infra.journals import kafka as python_client
 from infra.journals import librdkafka as librdkafka_client
 from infra.journals.kafka import PythonSender

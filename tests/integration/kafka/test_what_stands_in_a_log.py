@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from confluent_kafka import Message, Producer
 
-from consumers.admission import Admitted, Rejected
-from consumers.follower import Follower
-from consumers.journal import AppendRefused, JournalMismatch, JournalUnavailable, LogChanged, LogCut, LogLost
+from consumers.log.follower import Follower
+from consumers.ports.journal import AppendRefused, JournalMismatch, JournalUnavailable, LogChanged, LogCut, LogLost
+from consumers.ports.log_values import Admitted, Rejected
 from infra.kafka.journal import KafkaJournal
 from infra.kafka.python import KafkaProducer, TopicPartition
 from infra.local_state import memory_local_state

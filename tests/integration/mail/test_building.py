@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.notices import Mail, PostRefused, PostUnavailable
+from consumers.ports.notifications import Mail, PostRefused, PostUnavailable
 from infra.mail import building
 from infra.mail.building import HEADERS, build, is_address
 from infra.mail.outbox import Outbox

@@ -13,7 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-from consumers.notices import PostRefused, PostUnavailable, PostUnsure
+from consumers.ports.notifications import PostRefused, PostUnavailable, PostUnsure
 from infra.mail.smtp import SmtpAt, SmtpPost, Tls
 from tests.integration.mail.test_building import MAIL, SENDER, lines
 

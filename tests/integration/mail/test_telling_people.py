@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.notices import Contact
+from consumers.ports.notifications import Contact
 from domain.commands import parse_command
 from infra.app import App, open_app
 from infra.settings import load_settings

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 from infra.app import open_app
 from infra.settings import load_settings
 from infra.vault.keys import VaultKeyWrong

@@ -4,8 +4,8 @@
 import sys
 from pathlib import Path
 
-from consumers.follower import Follower
-from consumers.publishing import Limits
+from consumers.log.follower import Follower
+from consumers.publishing.partition_publisher import Limits
 from infra.journals.sqlite import open_sqlite_journal
 from infra.kafka.address import kafka_at
 from infra.kafka.client import Security

@@ -12,9 +12,10 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from consumers.admission import Admission, Admitted, MemoryHeads
-from consumers.dead_letters import PublicRecord
-from consumers.publisher import Publisher
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.ports.log_values import Admitted
+from consumers.ports.public_log import PublicRecord
+from consumers.publishing.public_records import Publisher
 from infra.journals.sqlite import open_sqlite_journal
 from infra.kafka.address import KafkaAt, kafka_at
 from infra.kafka.client import Security

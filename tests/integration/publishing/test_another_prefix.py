@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 
-from consumers.journal import JournalError
+from consumers.ports.journal import JournalError
 from infra.app import open_app
 from infra.cli.main import run
 from infra.publishing.earlier import FILE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumers.orders import ENGINE
+from consumers.log.commit_codec import ENGINE
 from domain.events import ContactRecorded
 from domain.instants import parse_instant
 from infra.app import App, open_app

@@ -12,7 +12,7 @@ from kafka.errors import (
 )
 from kafka.producer.transaction_manager import TransactionManager
 
-from consumers.public_log import Fenced, PublicLogUnavailable, PublishingStopped
+from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped
 from infra.journals.kafka import connection
 from infra.kafka.client import Security
 from infra.publishing.reading import unavailable

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from consumers.vault import VaultUnavailable
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command, parse_command
 from infra.commands.form import ASK, CONFIRM, IF_MATCH, STATUS, read_command, response_of
 from infra.commands.topics import CommandTopics

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.notices import CannotCompose, Contact, Letter, Notice, Subject
+from consumers.ports.notifications import CannotCompose, Contact, Letter, Notice, Subject
 from domain import events as e
 from domain.asking import as_of, eligibility
 from domain.claims import IDS, Claim, absences, claims

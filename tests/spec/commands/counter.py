@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from consumers.dead_letters import PublicRecord
-from consumers.gateway import Asked, Batch, Gateway, Given
-from consumers.outcomes import Outcome, unavailable
-from consumers.ports import Confirm
+from consumers.command_topic.gateway import Asked, Batch, Gateway, Given
+from consumers.engine.dependencies import Confirm
+from consumers.engine.outcome import Outcome, unavailable
+from consumers.ports.public_log import PublicRecord
 from domain.commands import Command, parse_command
 from domain.instants import SECOND
 from schemas.public.topics import COMMANDS, OUTCOMES

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.dead_letters import PublicRecord
-from consumers.gateway import Asked, Given
-from consumers.outcomes import Outcome, refused, unavailable
-from consumers.vault import VaultUnavailable
+from consumers.command_topic.gateway import Asked, Given
+from consumers.engine.outcome import Outcome, refused, unavailable
+from consumers.ports.public_log import PublicRecord
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import NotifyCustomer, SendMessage, parse_command
 from domain.errors import BadInput
 from domain.events import Sealed

@@ -5,8 +5,8 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.gateway import BATCH, IN_FLIGHT_BYTES, PAUSE, Given
-from consumers.outcomes import Outcome, unavailable
+from consumers.command_topic.gateway import BATCH, IN_FLIGHT_BYTES, PAUSE, Given
+from consumers.engine.outcome import Outcome, unavailable
 from tests.spec.commands.counter import NOT_NOW, PATIENCE, Counter, command
 
 

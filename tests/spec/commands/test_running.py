@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from consumers.dead_letters import PublicRecord
-from consumers.gateway import Given
+from consumers.command_topic.gateway import Given
+from consumers.ports.public_log import PublicRecord
 from infra.commands.answered import CommandsUnavailable, GroupMovedOn
 from infra.commands.intake import Ousted
 from infra.commands.reading import CommandForm

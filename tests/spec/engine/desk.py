@@ -5,12 +5,12 @@ from concurrent.futures import Future
 from itertools import count
 from typing import Any
 
-from consumers.control import ControlLog
-from consumers.engine import LIVE, Engine, Limits, Mode, Ports
-from consumers.local_state import LocalState
-from consumers.orders import Folded
-from consumers.outcomes import Outcome
-from consumers.vault import VaultUnavailable
+from consumers.engine.control_log import ControlLog
+from consumers.engine.engine import LIVE, Engine, Limits, Mode, Ports
+from consumers.engine.order_cache import Folded
+from consumers.engine.outcome import Outcome
+from consumers.ports.local_state import LocalState
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
 from domain.events import Event, Sealed
 from domain.instants import Instant, parse_instant

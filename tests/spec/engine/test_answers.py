@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from consumers.engine import Limits
-from consumers.errands import Interrupted
-from consumers.orders import Orders
+from consumers.engine.background_tasks import Interrupted
+from consumers.engine.engine import Limits
+from consumers.engine.order_cache import Orders
 from domain.commands import parse_command
 from domain.events import CancelRefused, CommandRefused
 from domain.policy import read_policy_toml

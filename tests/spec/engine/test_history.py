@@ -3,8 +3,8 @@
 from hashlib import sha256
 from typing import Any
 
-from consumers.engine import IMPORT, IMPORT_LIVE, Engine
-from consumers.outcomes import Outcome
+from consumers.engine.engine import IMPORT, IMPORT_LIVE, Engine
+from consumers.engine.outcome import Outcome
 from domain.events import DeadlineReached, ImportClosed, ImportOpened
 from domain.instants import DAY, EARLIEST, format_instant, parse_instant
 from tests.spec.engine.desk import BUYER, SELLER, SYSTEM, Desk, body, folded, names, place, ship, written

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from consumers.engine import PERIODS, Engine
-from consumers.errands import Interrupted
-from consumers.follower import Follower
-from consumers.journal import JournalRecord, JournalUnavailable
-from consumers.local_state import LocalState
-from consumers.outcomes import Outcome
+from consumers.engine.background_tasks import Interrupted
+from consumers.engine.engine import PERIODS, Engine
+from consumers.engine.outcome import Outcome
+from consumers.log.follower import Follower
+from consumers.ports.journal import JournalRecord, JournalUnavailable
+from consumers.ports.local_state import LocalState
 from infra.local_state import memory_local_state
 from tests.spec.engine.desk import SYSTEM, Desk, body, folded, place, ship
 

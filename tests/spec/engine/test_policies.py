@@ -2,9 +2,9 @@
 
 import pytest
 
-from consumers.control import ControlLog
-from consumers.journal import JournalMismatch
-from consumers.outcomes import Outcome
+from consumers.engine.control_log import ControlLog
+from consumers.engine.outcome import Outcome
+from consumers.ports.journal import JournalMismatch
 from domain.events import OrderPlaced, PolicyPublished
 from domain.policy import PolicyDocument, read_policy_toml
 from infra.journals.memory import MemoryLog

@@ -1,6 +1,6 @@
 """Lanes and races: one order, one command on its way from one process; of several processes one wins each head."""
 
-from consumers.engine import Limits
+from consumers.engine.engine import Limits
 from schemas.commit import Commit
 from tests.spec.engine.desk import BUYER, SELLER, SYSTEM, Desk, body, folded, names, place, ship, written
 

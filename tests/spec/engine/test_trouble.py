@@ -4,11 +4,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from consumers.admission import Admitted, Rejected
-from consumers.engine import Limits
-from consumers.errands import Interrupted
-from consumers.journal import JournalUnavailable
-from consumers.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.engine.background_tasks import Interrupted
+from consumers.engine.engine import Limits
+from consumers.ports.journal import JournalUnavailable
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from consumers.ports.log_values import Admitted, Rejected
 from infra.local_state import open_local_state
 from schemas.commit import Commit, EventEntry, StreamEntry, encode_commit
 from schemas.record import encode_record

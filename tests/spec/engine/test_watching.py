@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from consumers.engine import Engine
+from consumers.engine.engine import Engine
 from infra.importing.holding import held, is_held
 from infra.looping import Loop
 from infra.watching import OVER, Watch

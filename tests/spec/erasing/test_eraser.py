@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from consumers.admission import Admitted
-from consumers.erasures import SPARSE, Eraser, Erasure, erased_at, subject_of
-from consumers.vault import VaultUnavailable
+from consumers.erasing.eraser import SPARSE, Eraser, Erasure, erased_at, subject_of
+from consumers.ports.log_values import Admitted
+from consumers.ports.vault import VaultUnavailable
 from domain.events import Event, LegalHoldPlaced, LegalHoldReleased, MessageSent, Sealed, SubjectErased
 from schemas.commit import EventEntry
 from tests.spec.projections.histories import Log
@@ -226,7 +226,7 @@ def test_what_was_handed_over_is_not_read_again(log: Log) -> None:
 
 
 def test_a_position_is_stored_now_and_then_where_nobody_is_erased(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumers.erasures.SPARSE", 3)
+    monkeypatch.setattr("consumers.erasing.eraser.SPARSE", 3)
     vault = Vault()
     for n in range(2):
         write(log, text(), stream=f"acme/PO-{n}")

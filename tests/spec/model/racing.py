@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from consumers.admission import Admission, MemoryHeads
-from consumers.control import entries
-from consumers.journal import JournalRecord
+from consumers.engine.control_log import entries
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.ports.journal import JournalRecord
 from domain.events import Event
 from domain.instants import Instant
 from schemas.commit import COMMIT_VERSION, ZERO_HASH, Commit, StreamEntry, commit_hash, commit_id, encode_commit

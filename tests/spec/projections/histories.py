@@ -6,9 +6,10 @@ No engine, no journal: the log's end is the last command that was said.
 from collections.abc import Sequence
 from typing import Any
 
-from consumers.admission import Admission, Admitted
-from consumers.control import entries
-from consumers.journal import JournalRecord
+from consumers.engine.control_log import entries
+from consumers.log.admission import Admission
+from consumers.ports.journal import JournalRecord
+from consumers.ports.log_values import Admitted
 from domain.commands import Command, parse_command
 from domain.decide import Decided, decide, due, reach
 from domain.events import Event, JournalCreated, Sealed

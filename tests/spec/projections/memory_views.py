@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from consumers.views import START, Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused
+from consumers.ports.views import START, Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused
 from projections.tables import DEAD_LETTERS, TABLES, Cell, Row, Table
 
 

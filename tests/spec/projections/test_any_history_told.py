@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.control import entries
-from consumers.projector import Projector
+from consumers.engine.control_log import entries
+from consumers.projection.projector import Projector
 from domain import events as e
 from domain.calendar import Length, local_date
 from domain.deadlines import live

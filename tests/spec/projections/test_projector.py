@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from consumers.admission import Admitted
-from consumers.control import entries
-from consumers.projector import Projector, ViewsOfAnotherLog
-from consumers.views import Batch, Position, PositionMoved, ViewsUnavailable
+from consumers.engine.control_log import entries
+from consumers.ports.log_values import Admitted
+from consumers.ports.views import Batch, Position, PositionMoved, ViewsUnavailable
+from consumers.projection.projector import Projector, ViewsOfAnotherLog
 from domain.events import AutoCanceled, ImportOpened, MessageSent, PaymentReceived, Sealed, SubjectErased
 from domain.instants import parse_instant
 from projections.tables import AUDIT_TRAIL, DEAD_LETTERS, ORDERS, POLICIES, SELLER_DAILY

@@ -4,7 +4,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from consumers.projector import Projector
+from consumers.projection.projector import Projector
 from projections.dashboards import local_day
 from projections.tables import CANCELLATIONS, SELLER_DAILY, Cell
 from tests.spec.projections.histories import History

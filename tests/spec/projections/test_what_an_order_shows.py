@@ -2,7 +2,7 @@
 
 import json
 
-from consumers.projector import Projector
+from consumers.projection.projector import Projector
 from domain.instants import DAY, format_instant, parse_instant
 from domain.show import attention
 from infra.views.reading import attention_of

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from consumers.projector import Projector
+from consumers.projection.projector import Projector
 from domain.references import reference_of
 from projections.tables import CANCELLATIONS, NOTIFICATIONS
 from tests.spec.projections.histories import History

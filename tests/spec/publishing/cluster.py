@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from consumers.admission import Admitted
-from consumers.dead_letters import PublicRecord
-from consumers.follower import Follower
-from consumers.public_log import Fenced, PublicLogUnavailable, Span, TopicAt, TopicFailed, TopicSick
-from consumers.publishing import Limits, PartitionPublisher
+from consumers.log.follower import Follower
+from consumers.ports.log_values import Admitted
+from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublicRecord, Span, TopicAt, TopicFailed, TopicSick
+from consumers.publishing.partition_publisher import Limits, PartitionPublisher
 from domain.instants import Instant, parse_instant
 from infra.journals.memory import MemoryLog
 from infra.local_state import memory_local_state

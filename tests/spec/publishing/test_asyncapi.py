@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from consumers.dead_letters import Letter, PublicRecord
-from consumers.gateway import Given
-from consumers.outcomes import Outcome, refused, unavailable
+from consumers.command_topic.gateway import Given
+from consumers.engine.outcome import Outcome, refused, unavailable
+from consumers.log.dead_letters import Letter
+from consumers.ports.public_log import PublicRecord
 from docs.pages.public_topics import asyncapi
 from schemas.framing import unframe
 from schemas.public.contracts import all_contracts, schema_of

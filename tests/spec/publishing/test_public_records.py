@@ -7,8 +7,8 @@ from typing import Any
 import fastavro
 import pytest
 
-from consumers.dead_letters import PublicRecord
-from consumers.publisher import Publisher
+from consumers.ports.public_log import PublicRecord
+from consumers.publishing.public_records import Publisher
 from domain.events import ImportOpened, SubjectErased
 from domain.instants import parse_instant
 from domain.references import reference_of

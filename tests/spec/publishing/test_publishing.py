@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.admission import Admitted
-from consumers.dead_letters import Letter, PublicRecord, untold_id
-from consumers.follower import Follower
-from consumers.public_log import PublicLogUnavailable, PublishingStopped, TopicSick, read_progress
-from consumers.publisher import Publisher, Unpublishable
+from consumers.log.dead_letters import Letter, untold_id
+from consumers.log.follower import Follower
+from consumers.ports.log_values import Admitted
+from consumers.ports.public_log import PublicLogUnavailable, PublicRecord, PublishingStopped, TopicSick, read_progress
+from consumers.publishing.public_records import Publisher, Unpublishable
 from domain.instants import parse_instant
 from infra.journals.memory import MemoryLog
 from schemas.commit import EventEntry

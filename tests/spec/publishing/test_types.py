@@ -9,7 +9,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from consumers.dead_letters import PublicRecord
+from consumers.ports.public_log import PublicRecord
 from schemas.contracts import named_types
 from schemas.framing import unframe
 from schemas.names import CURRENT

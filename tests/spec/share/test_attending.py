@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from consumers.errands import Interrupted
-from consumers.follower import Follower
-from consumers.journal import JournalUnavailable
-from consumers.local_state import LocalState, LocalStateUnavailable
+from consumers.engine.background_tasks import Interrupted
+from consumers.log.follower import Follower
+from consumers.ports.journal import JournalUnavailable
+from consumers.ports.local_state import LocalState, LocalStateUnavailable
 from infra.local_state import open_local_state
 from infra.share.attending import LINGER, RETRY, Attending
 from tests.spec.engine.desk import Desk, place

@@ -5,8 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from consumers.admission import Admission, Heads, MemoryHeads, Verdict
-from consumers.journal import JournalRecord
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.ports.journal import JournalRecord
+from consumers.ports.log_values import AdmissionResult, Heads
 from domain.instants import EARLIEST, LATEST
 from schemas.commit import (
     COMMIT_VERSION,
@@ -74,13 +75,13 @@ class Chain:
 
 def judge(
     records: Sequence[JournalRecord], partition: int = 0, partitions: int = 1, heads: Heads | None = None
-) -> list[Verdict]:
+) -> list[AdmissionResult]:
     """What the fold says of these records."""
     fold = Admission(partition, partitions, heads if heads is not None else MemoryHeads())
     return [verdict for each in records for verdict in fold.take(each)]
 
 
-def kinds(verdicts: Sequence[Verdict]) -> list[str]:
+def kinds(verdicts: Sequence[AdmissionResult]) -> list[str]:
     """Their kinds, in order."""
     return [getattr(verdict, "kind", type(verdict).__name__.lower()) for verdict in verdicts]
 

@@ -5,20 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from consumers.admission import (
-    WHOLE_RECORD,
-    Admission,
-    Admitted,
-    Head,
-    Heads,
-    MemoryHeads,
-    Rejected,
-    Stop,
-    Verdict,
-    in_sequence,
-    raised_format,
-)
-from consumers.journal import JournalRecord
+from consumers.log.admission import Admission, MemoryHeads, in_sequence, raised_format
+from consumers.ports.journal import JournalRecord
+from consumers.ports.log_values import WHOLE_RECORD, AdmissionResult, Admitted, Head, Heads, Rejected, Stop
 from infra.local_state import memory_local_state, open_local_state
 from schemas.commit import Commit, commit_hash, encode_commit
 from schemas.partitioning import partition_of
@@ -38,12 +27,12 @@ def heads(request: pytest.FixtureRequest, tmp_path: Path) -> Heads:
             return open_local_state(tmp_path / "state.sqlite", 0, 1).state
 
 
-def admitted(verdicts: list[Verdict]) -> list[Admitted]:
+def admitted(verdicts: list[AdmissionResult]) -> list[Admitted]:
     assert all(isinstance(verdict, Admitted) for verdict in verdicts), verdicts
     return [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
 
 
-def only(verdicts: list[Verdict]) -> Verdict:
+def only(verdicts: list[AdmissionResult]) -> AdmissionResult:
     (verdict,) = verdicts
     return verdict
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from consumers.journal import Appended
+from consumers.ports.journal import Appended
 from infra.kafka.appending import Appending
 from infra.kafka.client import Sender, Timings
 

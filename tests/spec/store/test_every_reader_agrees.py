@@ -13,9 +13,10 @@ import fastavro
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.admission import Admission, Admitted, Heads, MemoryHeads, Rejected
-from consumers.journal import JournalRecord
-from consumers.local_state import LocalState
+from consumers.log.admission import Admission, MemoryHeads
+from consumers.ports.journal import JournalRecord
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted, Heads, Rejected
 from infra.local_state import memory_local_state, open_local_state
 from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, StreamKind, commit_hash, encode_commit
 from schemas.partitioning import partition_of

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from consumers.admission import Admitted, Rejected
-from consumers.disagreement import Mark
-from consumers.follower import Follower, FormatTooNew
-from consumers.journal import JournalMismatch, JournalRecord, LogChanged, LogCut, LogLost
-from consumers.local_state import LocalState, LocalStateUnavailable
+from consumers.log.divergence import Mark
+from consumers.log.follower import Follower, FormatTooNew
+from consumers.ports.journal import JournalMismatch, JournalRecord, LogChanged, LogCut, LogLost
+from consumers.ports.local_state import LocalState, LocalStateUnavailable
+from consumers.ports.log_values import Admitted, Rejected
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import memory_local_state, open_local_state
@@ -252,7 +252,7 @@ def test_a_release_that_reads_the_newer_format_goes_on_in_the_middle_of_the_reco
     with pytest.raises(FormatTooNew):
         followed(log, state)[0].advance()
     state.close()
-    monkeypatch.setattr("consumers.admission.COMMIT_VERSION", 2)
+    monkeypatch.setattr("consumers.log.admission.COMMIT_VERSION", 2)
     state = open_local_state(tmp_path / "s.sqlite", 0, 1).state
     follower, listening = followed(log, state)
     follower.start()

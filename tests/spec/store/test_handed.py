@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.admission import Admitted
-from consumers.handed import Handed
+from consumers.log.handoff_buffer import Handed
+from consumers.ports.log_values import Admitted
 from tests.spec.projections.histories import History
 
 COMMITS = 9

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.admission import Admission, Admitted, Rejected
-from consumers.local_state import (
+from consumers.log.admission import Admission
+from consumers.ports.local_state import (
     Due,
     LocalState,
     LocalStateDamaged,
@@ -22,6 +22,7 @@ from consumers.local_state import (
     Version,
     all_due,
 )
+from consumers.ports.log_values import Admitted, Rejected
 from infra.local_state import Opened, discard, memory_local_state, open_local_state
 from infra.local_state import sqlite as module
 from infra.local_state.file import Connection

@@ -2,8 +2,8 @@
 
 from concurrent.futures import wait
 
-from consumers.journal import JournalRecord
-from consumers.readmission import Orphan, Readmission, readmit, records_of
+from consumers.log.readmission import Orphan, Readmission, readmit, records_of
+from consumers.ports.journal import JournalRecord
 from infra.journals.memory import MemoryLog
 from schemas.commit import commit_hash
 from tests.spec.store.making import NOON, Chain, kinds, record

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.local_state import LocalState
+from consumers.ports.local_state import LocalState
 from infra.local_state import open_local_state
 from infra.local_state import sqlite as module
 from tests.spec.store.making import Chain

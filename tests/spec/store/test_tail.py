@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from consumers.journal import JournalRecord
+from consumers.ports.journal import JournalRecord
 from infra.kafka.reading import Tail
 
 SOON = 30.0

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.admission import Admitted
-from consumers.follower import Follower
-from consumers.journal import RECORD_LIMIT
-from consumers.local_state import LocalState
-from consumers.writer import FIRST_PAUSE, LONGEST_PAUSE, Settled, Writer, fence
+from consumers.log.follower import Follower
+from consumers.log.writer import FIRST_PAUSE, LONGEST_PAUSE, Settled, Writer, fence
+from consumers.ports.journal import RECORD_LIMIT
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted
 from infra.journals.memory import Fate, MemoryJournal, MemoryLog
 from infra.local_state import memory_local_state
 from schemas.commit import Commit, EventEntry, commit_hash, decode_commit, encode_commit

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from consumers.admission import Admitted
-from consumers.local_state import Due
-from consumers.notices import Contact, Mail, PostRefused, PostUnavailable, PostUnsure
-from consumers.notifier import Limits, Notifier
+from consumers.notifying.notifier import Limits, Notifier
+from consumers.ports.local_state import Due
+from consumers.ports.log_values import Admitted
+from consumers.ports.notifications import Contact, Mail, PostRefused, PostUnavailable, PostUnsure
 from domain.deadlines import live
 from domain.instants import Instant, parse_instant
 from infra.mail.composing import PackComposer

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from consumers.notices import Letter
-from consumers.notifier import Limits
+from consumers.notifying.notifier import Limits
+from consumers.ports.notifications import Letter
 from domain.instants import DAY, parse_instant
 from tests.spec.telling.telling import Desk, Killed
 
@@ -107,7 +107,7 @@ def test_who_has_no_address_is_not_told_and_that_is_on_the_record() -> None:
 def test_import_is_history_and_goes_out_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk()
     desk.canceled()
-    monkeypatch.setattr("consumers.news.HISTORY", "test")  # as if an import had written it
+    monkeypatch.setattr("consumers.notifying.notification_mapper.HISTORY", "test")  # as if an import had written it
     desk.run(NOON)
     assert desk.carrier.taken == [] and desk.states() == {}
 

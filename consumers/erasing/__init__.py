@@ -1,0 +1,1 @@
+"""The eraser: has the vault destroy the keys of erased subjects."""

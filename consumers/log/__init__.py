@@ -1,0 +1,1 @@
+"""The log: admission, the follower, the writer, and what reads commits and their bytes."""

@@ -1,0 +1,1 @@
+"""The projector: keeps the views in step with the log."""

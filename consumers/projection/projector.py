@@ -1,0 +1,355 @@
+"""The projector: follows one partition of a log and keeps the views in step with it. No thread, no clock.
+
+``advance`` is one step: a batch of admitted commits becomes row changes, and these go into the views together with the
+new position. A commit that cannot be told (its events are newer than this release, fit no history, or give rows that
+the database does not take) parks its stream in ``dead_letters``; all others go on.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from consumers.log.commit_codec import HISTORY, UNREADABLE, positions_of, stamp_of
+from consumers.log.handoff_buffer import Handed
+from consumers.ports.log_values import Admitted, Rejected
+from consumers.ports.views import Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused, Views
+from domain.folding import apply
+from domain.order import Order, fresh
+from projections.changes import Told, ToldEvent
+from projections.every import control_changes, journal_changes
+from projections.orders import state_rows
+from schemas.codec import Undecodable, decode_event, event_data
+from schemas.commit import StreamEntry
+
+
+class Source(Protocol):
+    """Where admitted commits come from: a ``LocalState`` is one."""
+
+    @property
+    def next_ordinal(self) -> int: ...
+
+    def commit_at(self, ordinal: int) -> Admitted | None: ...
+
+    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
+
+
+class Part(NamedTuple):
+    """One partition of one log, and where its commits are read from."""
+
+    log: Log
+    partition: int
+    source: Source
+
+
+class ViewsOfAnotherLog(Exception):
+    """The views were made from another history than this log's: they have to be made anew."""
+
+
+class Projector:
+    """One partition of one log, projected.
+
+    It may be the follower's listener: commits that it is handed need not be read again. ``admitted`` may then be called
+    from another thread than ``advance``; everything else from one thread only.
+    """
+
+    def __init__(
+        self, log: Log, partition: int, source: Source, views: Views, *, capacity: int = 16_384, waiting: int = 8_192
+    ) -> None:
+        """``capacity``: folded orders kept at hand. ``waiting``: commits handed over and not yet projected that are
+        kept; beyond these the source is asked."""
+        self.log: Log = log
+        self.partition = partition
+        self._source = source
+        self._views = views
+        self._capacity = capacity
+        self._handed = Handed(waiting)
+        self._kept: OrderedDict[str, Order] = OrderedDict()
+        self._parked: dict[str, DeadLetter] = {}
+        self._position: Position | None = None
+        self._checked = False
+
+    @property
+    def position(self) -> Position:
+        """How far the views have followed this partition, as this projector knows it."""
+        if self._position is None:
+            self._position = self._views.position(self.log, self.partition)
+            self._parked = {letter.stream: letter for letter in self._views.parked(self.log, self.partition)}
+            self._kept.clear()
+            self._checked = False
+        return self._position
+
+    # ---- the follower's listener ----------------------------------------------------------------------------------
+
+    def admitted(self, admitted: Admitted) -> None:
+        """A commit that the source has by now."""
+        self._handed.add(admitted)
+
+    def rejected(self, rejected: Rejected) -> None:
+        """What never became part of the history is in no view."""
+
+    # ---- one step -------------------------------------------------------------------------------------------------
+
+    def advance(self, limit: int = 2_000, *, behind: int | None = None) -> int:
+        """Project at most ``limit`` commits (with ordinals below ``behind``); how many it were.
+
+        0: the views have caught up with the source, or are ahead of it (another process has followed further).
+        ViewsOfAnotherLog if they cannot have been made from this log. PositionMoved: another projector was quicker,
+        go on from there. ViewsUnavailable: nothing was written, the same call may succeed later.
+        """
+        before = self.position
+        commits = self._next(before.ordinal, limit, behind) if self.check() else []
+        if not commits:
+            return 0
+        try:
+            self._apply(before, commits)
+        except (RowsRefused, *UNREADABLE):
+            self._one_by_one(commits)
+        return len(commits)
+
+    @property
+    def behind(self) -> int:
+        """Commits that the source has and the views do not."""
+        return max(0, self._source.next_ordinal - self.position.ordinal)
+
+    @property
+    def ahead(self) -> int:
+        """Commits that the views have and the source does not: another process has followed further, or the log has
+        lost them."""
+        return max(0, self.position.ordinal - self._source.next_ordinal)
+
+    def check(self) -> bool:
+        """Compare the views' last commit with the log's: ViewsOfAnotherLog if it is another, False while the source is
+        not that far (another process has followed further)."""
+        before = self.position
+        if not self._checked and before.ordinal > 0:
+            last = self._source.commit_at(before.ordinal - 1)
+            if last is None:
+                return False
+            if last.hash != before.last:
+                raise ViewsOfAnotherLog(
+                    f"the views were made from another history of partition {self.partition} of the {self.log} log"
+                )
+        self._checked = True
+        return True
+
+    def _next(self, ordinal: int, limit: int, behind: int | None) -> list[Admitted]:
+        """The next commits that the source has."""
+        end = min(self._source.next_ordinal, ordinal + limit)
+        return list(self._handed.commits(ordinal, end if behind is None else min(end, behind), self._source))
+
+    def _apply(self, before: Position, commits: Sequence[Admitted], give_up: str | None = None) -> None:
+        """One batch, all or nothing. ``give_up``: the streams of these commits are parked, with this error."""
+        batch = Batch(self.log, self.partition, before, after(commits[-1]))
+        touched: dict[str, Order] = {}
+        done = False
+        try:
+            for admitted in commits:
+                for part in admitted.commit.streams:
+                    if part.kind != "chain" or not part.events or part.stream in self._parked:
+                        continue
+                    if give_up is None:
+                        self._tell(batch, touched, admitted, part)
+                    else:
+                        self._park(batch, admitted, part, give_up)
+            for order in touched.values():
+                self._put_state(batch, order)
+            batch.after = batch.after._replace(letters=before.letters + len(batch.parked))
+            self._views.apply(batch)
+            done = True
+        except PositionMoved:
+            self._position = None
+            raise
+        finally:
+            if not done:
+                self._forget(batch)
+        self._position = batch.after
+        while len(self._kept) > self._capacity:
+            self._kept.popitem(last=False)
+
+    def _one_by_one(self, commits: Sequence[Admitted]) -> None:
+        """A batch could not be told or written: find out which commit it is, and park what it touches."""
+        for admitted in commits:
+            before = self.position
+            try:
+                self._apply(before, [admitted])
+            except (RowsRefused, *UNREADABLE) as wrong:
+                self._apply(before, [admitted], give_up=_said(wrong))
+
+    def _tell(self, batch: Batch, touched: dict[str, Order], admitted: Admitted, part: StreamEntry) -> None:
+        """What one commit changes in one stream; park the stream if that cannot be told."""
+        stream = part.stream
+        state = None
+        telling = Telling(admitted, part)
+        try:
+            if self.log == "control":
+                batch.changes.take([*control_changes(telling.told(None))])
+                return
+            if telling.order_id is not None:
+                state = self._state_before(admitted, part)
+            told = telling.told(state)
+            batch.changes.take([*journal_changes(told)])
+        except UNREADABLE as wrong:
+            touched.pop(stream, None)
+            self._park(batch, admitted, part, _said(wrong), telling.event)
+            return
+        if state is not None:
+            touched[stream] = state
+
+    def _state_before(self, admitted: Admitted, part: StreamEntry) -> Order:
+        """The order as the events of this commit find it; ``Telling`` applies them."""
+        stream = part.stream
+        order = self._kept.get(stream)
+        if order is not None:
+            self._kept.move_to_end(stream)
+        else:
+            order = self._kept[stream] = folded(stream, self._earlier(stream, part, admitted.ordinal))
+        return order
+
+    def _earlier(self, stream: str, part: StreamEntry, ordinal: int) -> Iterator[Admitted]:
+        """The stream's commits before this one."""
+        if not part.first_event:
+            return
+        for admitted in self._source.commits_of(stream):
+            if admitted.ordinal >= ordinal:
+                break
+            yield admitted
+
+    def _put_state(self, batch: Batch, order: Order, *, stuck: bool = False) -> None:
+        owner = (order.marketplace, order.order_id)
+        for table, rows in state_rows(order, self.partition, stuck=stuck):
+            batch.changes.put(table, rows, owner)
+
+    def _forget(self, batch: Batch) -> None:
+        """Nothing of the batch was written: what was folded for it is too far ahead."""
+        self._kept.clear()
+        for letter in batch.parked:
+            self._parked.pop(letter.stream, None)
+
+    # ---- dead letters ---------------------------------------------------------------------------------------------
+
+    def _park(self, batch: Batch, admitted: Admitted, part: StreamEntry, error: str, event: str | None = None) -> None:
+        """From this commit on the stream's rows stand still; its row says stuck."""
+        stream = part.stream
+        self._kept.pop(stream, None)
+        positions = positions_of(admitted, part)
+        letter = DeadLetter(stream, admitted.ordinal, positions[0], event, error)
+        self._parked[stream] = letter
+        batch.parked.append(letter)
+        if self.log == "journal" and _order_of(stream) is not None:
+            try:
+                order = folded(stream, self._earlier(stream, part, admitted.ordinal))
+                self._put_state(batch, order, stuck=True)
+            except UNREADABLE:
+                pass  # no row could be made before this commit either: the dead letter alone says it
+
+    def retry(self, stream: str) -> str | None:
+        """Tell a parked stream again from where it stopped, up to where the views are; the error if it is still no
+        use, None if it is free (LookupError if it is not parked)."""
+        before = self.position
+        letter = self._parked[stream]
+        batch = Batch(self.log, self.partition, before, before._replace(letters=before.letters + 1), freed=[stream])
+        touched: dict[str, Order] = {}
+        del self._parked[stream]
+        self._kept.pop(stream, None)
+        done = False
+        try:
+            for admitted in self._source.commits_of(stream):
+                part = next(part for part in admitted.commit.streams if part.stream == stream)
+                if letter.ordinal <= admitted.ordinal < before.ordinal and part.events:
+                    self._tell(batch, touched, admitted, part)
+                    if batch.parked:
+                        return batch.parked[0].error
+            if stream in touched:
+                self._put_state(batch, touched[stream])
+            self._views.apply(batch)
+            done = True
+            self._position = batch.after
+        except PositionMoved:
+            self._position = None
+            raise
+        except (RowsRefused, *UNREADABLE) as wrong:
+            return _said(wrong)
+        finally:
+            if not done:
+                self._kept.pop(stream, None)
+                self._parked[stream] = letter
+        return None
+
+
+class Telling:
+    """One commit's part in one stream, made into what projections see."""
+
+    __slots__ = ("admitted", "event", "order_id", "part")
+
+    def __init__(self, admitted: Admitted, part: StreamEntry) -> None:
+        self.admitted = admitted
+        self.part = part
+        self.order_id = _order_of(part.stream)
+        self.event: str | None = None
+        """The stored name of the event at hand: which it was, if that fails."""
+
+    def told(self, order: Order | None) -> Told:
+        """Decode the events and apply them to ``order``, in place. Any of UNREADABLE."""
+        admitted, part = self.admitted, self.part
+        commit = admitted.commit
+        stamp = stamp_of(commit)
+        events = []
+        for entry, position in zip(part.events, positions_of(admitted, part), strict=True):
+            self.event = entry.name
+            event = decode_event(entry.name, entry.schema_version, entry.body)
+            if order is not None:
+                apply(order, event, entry.occurred_at, stamp)
+            events.append(ToldEvent(entry.name, event, _JSON(event_data(event)), entry.occurred_at, position))
+        stream = part.stream
+        return Told(
+            admitted.partition,
+            admitted.ordinal,
+            part.first_event + 1,
+            admitted.hash,
+            stamp.recorded_at,
+            stamp.actor_kind,
+            stamp.actor_id,
+            None if stream.startswith("$") or "/" not in stream else stream.partition("/")[0],
+            self.order_id,
+            order,
+            events,
+            commit.writer == HISTORY,
+        )
+
+
+def folded(stream: str, commits: Iterable[Admitted]) -> Order:
+    """The order after these commits of it."""
+    order = fresh(*stream.split("/", 1))
+    for admitted in commits:
+        stamp = stamp_of(admitted.commit)
+        for part in admitted.commit.streams:
+            if part.stream == stream:
+                for entry in part.events:
+                    event = decode_event(entry.name, entry.schema_version, entry.body)
+                    apply(order, event, entry.occurred_at, stamp)
+    return order
+
+
+def after(admitted: Admitted) -> Position:
+    """The position of views that have this commit and all before it, none of them parked."""
+    commit = admitted.commit
+    events = sum(len(part.events) for part in commit.streams if part.kind == "chain")
+    return Position(admitted.ordinal + 1, admitted.position + events, admitted.hash, 0)
+
+
+def _order_of(stream: str) -> str | None:
+    """The order_id of ``marketplace/order_id``; None for every other stream."""
+    marketplace, slash, order_id = stream.partition("/")
+    return order_id if slash and marketplace[:1] != "$" and "/" not in order_id else None
+
+
+def _said(wrong: Exception) -> str:
+    """The error as a dead letter tells it: what comes from somebody's bytes is cut, and has no zero characters."""
+    text = str(wrong) if isinstance(wrong, (Undecodable, RowsRefused)) else f"{type(wrong).__name__}: {wrong}"
+    return text[:1_000].replace("\0", "\\0")
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

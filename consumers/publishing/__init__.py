@@ -1,0 +1,1 @@
+"""Publishing: builds public records from admitted commits and writes them in transactions."""

@@ -1,0 +1,374 @@
+"""From admitted commits to public records: what other services are told of the history. Pure.
+
+Every event of an order becomes one record on order-events, and those that tell somebody to do something an instruction
+beside it: give money back, bill again, pay the seller, move stock, tell a buyer or a seller. Ids follow from the log
+alone, so a record that is made again is the same record. Commits of imports are history: their events are published,
+and nobody acts on them.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
+
+from consumers.log.commit_codec import HISTORY, is_order, positions_of
+from consumers.log.dead_letters import Letter, unpublished_id
+from consumers.ports.log_values import Admitted
+from consumers.ports.public_log import PublicRecord
+from domain import events as e
+from domain.instants import format_instant
+from domain.references import reference_of
+from domain.told import CONFIRMATIONS, about, notice_id, telling
+from schemas.codec import Undecodable, decode_event
+from schemas.commit import StreamEntry
+from schemas.framing import frame
+from schemas.public.contracts import Contract, event_contract, instruction_contract
+from schemas.public.ids import SchemaIds
+from schemas.public.records import (
+    Actor,
+    CreditMemoInstruction,
+    Frame,
+    Instruction,
+    NotificationInstruction,
+    RebillInstruction,
+    RefundInstruction,
+    RestockInstruction,
+    Units,
+    contract_headers,
+    event_body,
+    instruction_body,
+)
+from schemas.public.topics import CREDIT_MEMOS, EVENTS, NOTIFICATIONS, REBILLS, REFUNDS, RESTOCK
+from schemas.wire import Malformed
+
+_UNPUBLISHABLE: Final = (Undecodable, Malformed, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What an admitted commit may come to here: the log takes what anyone appends, and a release may have a bug."""
+
+
+class Source(Protocol):
+    """Where an order's earlier commits are read from: a ``LocalState`` is one."""
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
+
+
+@dataclass(slots=True)
+class Unpublishable:
+    """An order that is published no further from this commit on."""
+
+    stream: str
+    ordinal: int
+    letter: Letter
+
+
+class Publisher:
+    """One partition's commits, made into public records."""
+
+    def __init__(self, partition: int, source: Source, ids: SchemaIds, *, capacity: int = 30_000) -> None:
+        """``capacity``: orders whose placing is kept at hand."""
+        self.partition = partition
+        self._source = source
+        self._ids = ids
+        self._capacity = capacity
+        self._placed: OrderedDict[str, _Placed] = OrderedDict()
+
+    def records(
+        self, admitted: Admitted, parked: Mapping[str, Any], only: str | None = None
+    ) -> tuple[list[PublicRecord], list[Unpublishable]]:
+        """What this commit says to others, in the order of its events; and the orders of it that cannot be told.
+
+        Streams in ``parked`` are left out, as is everything but the stream ``only`` where it is given. Raises nothing
+        but RegistryUnavailable: ask again later.
+        """
+        made: list[PublicRecord] = []
+        failed: list[Unpublishable] = []
+        for part in admitted.commit.streams:
+            stream = part.stream
+            if part.kind != "chain" or not part.events or stream in parked or not is_order(stream):
+                continue
+            if only is not None and stream != only:
+                continue
+            try:
+                made += self._part(admitted, part)
+            except _UNPUBLISHABLE as wrong:
+                failed.append(_letter(admitted, stream, wrong))
+        return made, failed
+
+    def _part(self, admitted: Admitted, part: StreamEntry) -> list[PublicRecord]:
+        commit = admitted.commit
+        marketplace, _, order_id = part.stream.partition("/")
+        key = part.stream.encode()
+        actor = None if commit.actor is None else Actor(commit.actor.kind, commit.actor.id)
+        history = commit.writer == HISTORY
+        ordinal = str(admitted.ordinal).encode()
+        hashed = admitted.hash.hex().encode()
+        made: list[PublicRecord] = []
+        version = part.first_event
+        for entry, position in zip(part.events, positions_of(admitted, part), strict=True):
+            version += 1
+            event = decode_event(entry.name, entry.schema_version, entry.body)
+            if isinstance(event, e.OrderPlaced) and version == 1:
+                self._keep(part.stream, event)
+            contract = event_contract(entry.name, entry.schema_version)
+            body = event_body(
+                Frame(
+                    marketplace,
+                    order_id,
+                    version,
+                    entry.occurred_at,
+                    commit.recorded_at,
+                    actor,
+                    commit.command_id,
+                    commit.correlation_id,
+                    history,
+                ),
+                entry.body,
+            )
+            told = _Told(
+                key,
+                f"/rescind/{marketplace}".encode(),
+                format_instant(entry.occurred_at).encode(),
+                (
+                    ("rescind-position", f"{admitted.partition}:{position}".encode()),
+                    ("rescind-ordinal", ordinal),
+                    ("rescind-commit", hashed),
+                    ("rescind-version", str(version).encode()),
+                ),
+            )
+            made.append(told.record(EVENTS, f"{part.stream}/{version}", contract, self._ids.id_of(contract), body))
+            if history:
+                continue
+            for kind, instruction in self._instructions(entry.name, event, admitted, part, version):
+                contract = instruction_contract(type(instruction).__name__)
+                id, schema_id = instruction.instruction_id, self._ids.id_of(contract)
+                made.append(told.record(kind, id, contract, schema_id, instruction_body(instruction)))
+        return made
+
+    # ---- instructions ---------------------------------------------------------------------------------------------
+
+    def _instructions(
+        self, name: str, event: e.Event, admitted: Admitted, part: StreamEntry, version: int
+    ) -> Iterator[tuple[str, Instruction]]:
+        """What an event tells somebody to do, and on which topic."""
+        if isinstance(event, _INSTRUCTING):
+            instructed = self._instruction(event, admitted, part, version)
+            if instructed is not None:
+                yield instructed
+        news = telling(event)
+        if news is None:
+            return
+        stream, placed = part.stream, self._placing(part.stream)
+        for audience in news.audiences:
+            told = notice_id(event, version, audience)
+            yield (
+                NOTIFICATIONS,
+                NotificationInstruction(
+                    instruction_id=f"{stream}/{told}",
+                    notice_id=told,
+                    audience=audience,
+                    recipient_id=placed.buyer_id if audience == "buyer" else placed.seller_id,
+                    template=news.template,
+                    event=name,
+                    version=version,
+                    about=about(event),
+                    reference=reference_of(admitted.hash) if news.template in CONFIRMATIONS else None,
+                    amount=getattr(event, "amount", None),
+                    currency=placed.currency,
+                    **_who(stream, placed, admitted),
+                ),
+            )
+
+    def _instruction(
+        self, event: e.Event, admitted: Admitted, part: StreamEntry, version: int
+    ) -> tuple[str, Instruction] | None:
+        """What payment, accounts or the warehouse have to do."""
+        stream = part.stream
+        placed = self._placing(stream)
+        who = _who(stream, placed, admitted)
+        match event:
+            case e.RefundDue(refund_id, amount, lines):
+                return REFUNDS, RefundInstruction(
+                    instruction_id=f"{stream}/{refund_id}",
+                    refund_id=refund_id,
+                    amount=amount,
+                    currency=placed.currency,
+                    lines=placed.units((x.line, x.quantity) for x in lines),
+                    **who,
+                )
+            case e.RebillDue(rebill_id, amount, lines):
+                return REBILLS, RebillInstruction(
+                    instruction_id=f"{stream}/{rebill_id}",
+                    rebill_id=rebill_id,
+                    amount=amount,
+                    currency=placed.currency,
+                    lines=placed.units((x.line, x.quantity) for x in lines),
+                    **who,
+                )
+            case e.CreditMemoIssued(memo_id, rebill_id, amount):
+                return CREDIT_MEMOS, CreditMemoInstruction(
+                    instruction_id=f"{stream}/credit-memo:{memo_id}",
+                    memo_id=memo_id,
+                    rebill_id=rebill_id,
+                    amount=amount,
+                    currency=placed.currency,
+                    **who,
+                )
+            case _:
+                pass
+        moved = self._moved(event, admitted, part)
+        if moved is None:
+            return None
+        return RESTOCK, RestockInstruction(
+            instruction_id=f"{stream}/restock-{version}",
+            movement=moved.movement,
+            lines=placed.units(moved.lines),
+            return_id=moved.return_id,
+            condition=moved.condition,
+            **who,
+        )
+
+    def _moved(self, event: e.Event, admitted: Admitted, part: StreamEntry) -> "_Moved | None":
+        """Rule ``restock-once``: cancelled units go back, returned ones on receipt, and what was cancelled and shipped
+        all the same is taken back. A return that nobody confirmed was received by nobody."""
+        match event:
+            case e.LinesCanceled(lines):
+                return _Moved("canceled", [(x.line, x.quantity) for x in lines])
+            case e.AutoCanceled(line, quantity):
+                return _Moved("canceled", [(line, quantity)])
+            case e.ShippedAfterCancelFound(_, _, _, lines):
+                return _Moved("taken_back", [(x.line, x.quantity) for x in lines])
+            case e.ReturnReceived(return_id, condition, "received"):
+                return _Moved("returned", self._returned(part.stream, return_id, admitted), return_id, condition)
+            case _:
+                return None
+
+    def _returned(self, stream: str, return_id: str, until: Admitted) -> list[tuple[int, int]]:
+        """The units of a return; LookupError if it was never opened."""
+        for event in self._events(stream, until):
+            if isinstance(event, e.ReturnOpened) and event.return_id == return_id:
+                return [(x.line, x.quantity) for x in event.lines]
+        raise LookupError(f"the return {return_id} was never opened")
+
+    def _placing(self, stream: str) -> "_Placed":
+        placed = self._placed.get(stream)
+        if placed is None:
+            first = next(iter(self._events(stream, None)), None)
+            if not isinstance(first, e.OrderPlaced):
+                raise LookupError(f"{stream} does not begin with its placing")
+            return self._keep(stream, first)
+        self._placed.move_to_end(stream)
+        return placed
+
+    def _keep(self, stream: str, event: e.OrderPlaced) -> "_Placed":
+        """Have what instructions say of an order at hand; it is instructed about soon, as a rule."""
+        placed = self._placed[stream] = _Placed(
+            event.po_number,
+            event.checkout_id,
+            event.buyer_id,
+            event.seller_id,
+            event.currency,
+            {line.line: line.sku for line in event.lines},
+        )
+        if len(self._placed) > self._capacity:
+            self._placed.popitem(last=False)
+        return placed
+
+    def _events(self, stream: str, until: Admitted | None) -> Iterator[e.Event]:
+        """A stream's events, up to and including a commit."""
+        for admitted in self._source.commits_of(stream):
+            if until is not None and admitted.ordinal > until.ordinal:
+                return
+            for part in admitted.commit.streams:
+                if part.stream == stream and part.kind == "chain":
+                    for entry in part.events:
+                        yield decode_event(entry.name, entry.schema_version, entry.body)
+
+
+_INSTRUCTING: Final = (
+    e.RefundDue,
+    e.RebillDue,
+    e.CreditMemoIssued,
+    e.LinesCanceled,
+    e.AutoCanceled,
+    e.ShippedAfterCancelFound,
+    e.ReturnReceived,
+)
+
+
+class _Moved(NamedTuple):
+    movement: str
+    lines: list[tuple[int, int]]
+    return_id: str | None = None
+    condition: str | None = None
+
+
+@dataclass(slots=True)
+class _Placed:
+    """What instructions say of the order's placing."""
+
+    po_number: str
+    checkout_id: str | None
+    buyer_id: str
+    seller_id: str
+    currency: str
+    skus: dict[int, str]
+
+    def units(self, lines: Iterable[tuple[int, int]]) -> tuple[Units, ...]:
+        """By line, each once."""
+        sums: dict[int, int] = {}
+        for line, quantity in lines:
+            sums[line] = sums.get(line, 0) + quantity
+        return tuple([Units(line, self.skus[line], quantity) for line, quantity in sorted(sums.items())])
+
+
+def _who(stream: str, placed: _Placed, admitted: Admitted) -> dict[str, Any]:
+    """What every instruction says of its order."""
+    marketplace, _, order_id = stream.partition("/")
+    return {
+        "marketplace": marketplace,
+        "order_id": order_id,
+        "po_number": placed.po_number,
+        "checkout_id": placed.checkout_id,
+        "buyer_id": placed.buyer_id,
+        "seller_id": placed.seller_id,
+        "issued_at": admitted.commit.recorded_at,
+    }
+
+
+class _Told(NamedTuple):
+    """What all records of one event share."""
+
+    key: bytes
+    source: bytes
+    time: bytes
+    place: tuple[tuple[str, bytes], ...]
+
+    def record(self, kind: str, id: str, contract: Contract, schema_id: int, body: bytes) -> PublicRecord:
+        headers = (
+            ("ce_specversion", b"1.0"),
+            ("ce_id", id.encode()),
+            ("ce_source", self.source),
+            *contract_headers(contract),
+            ("ce_subject", self.key),
+            ("ce_time", self.time),
+            *self.place,
+        )
+        return PublicRecord(kind, self.key, frame(schema_id, body), headers)
+
+
+def _letter(admitted: Admitted, stream: str, wrong: Exception) -> Unpublishable:
+    said = str(wrong) if isinstance(wrong, Undecodable) else f"{type(wrong).__name__}: {wrong}"
+    letter = Letter(
+        unpublished_id(admitted.partition, stream),
+        "publisher",
+        said.replace("\0", "\\0"),
+        stream.encode(),
+        admitted.data,
+        "journal",
+        admitted.partition,
+        admitted.offset,
+        admitted.index,
+        stream,
+        admitted.ordinal,
+        wrong.name if isinstance(wrong, Undecodable) else None,
+    )
+    return Unpublishable(stream, admitted.ordinal, letter)
