@@ -62,8 +62,8 @@ static: install
 quick: install
 	RESCIND_EXAMPLES=0.1 $(PYTEST) $(PARALLEL) -q -m "not slow and not browser and not kafka and not postgresql" $(QUICK)
 
-bench: install  ## ratios measured side by side, into bench/results.json
-	$(BIN)/rescind bench
+bench: install  ## ratios measured side by side, into bench/results.json (B=B1, B="B2 K1 --journal kafka://HOST:PORT/PREFIX")
+	$(BIN)/python -m tests.bench $(B)
 
 docs: install  ## the documentation, into docs/_build; a warning is an error
 	$(BIN)/python -m docs.generate

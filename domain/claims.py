@@ -1,7 +1,7 @@
 """What can be said about an order as of an instant: each claim is made once, from the whole state.
 
 A claim is an id and its values: amounts in minor units, instants, quantities by line. A language pack has the sentence
-of each (``infra.claims`` says it); pages and the command line say nothing about an order's state but these.
+of each (``infra.documents.claims`` says it); pages and the command line say nothing about an order's state but these.
 """
 
 from collections.abc import Iterator, Mapping

@@ -29,30 +29,31 @@ from consumers.ports.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
 from domain.market import MarketSettings
 from domain.wording import counted
-from infra.erasing import Erasing, open_erasing
+from infra.erasing.running import Erasing, open_erasing
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import SqliteJournal
 from infra.local_state import Slot, claim_slot, open_local_state
-from infra.looping import Loop, Rhythm
-from infra.opening import follow_control, new_id, open_control, open_journal, prepare
-from infra.places import clock, state_file
-from infra.reading import existing_store
-from infra.recorded import Marks, in_views, marks_of
+from infra.local_state.slots import state_file
+from infra.runtime.clock import clock
+from infra.runtime.health_watch import SILENT, Watch
+from infra.runtime.loop import Loop, Rhythm
 from infra.settings import Settings
-from infra.stores import PARTITIONS, FileStore, store_of
-from infra.vault.belonging import open_vault_of
-from infra.vault.first import SealedFirst
-from infra.vault.kept import KeptVault
-from infra.vault.sealing import Sealing
-from infra.watching import SILENT, Watch
+from infra.store.logs import PARTITIONS, FileStore, store_of
+from infra.store.opening import follow_control, new_id, open_control, open_journal, prepare
+from infra.store.reader import existing_store
+from infra.store.recorded_positions import Marks, in_views, marks_of
+from infra.vault.base import KeptVault
+from infra.vault.log_aware_vault import Sealing
+from infra.vault.ownership import open_vault_of
+from infra.vault.vault_first_journal import SealedFirst
 
 if TYPE_CHECKING:
-    from infra.commands.running import Commanding
-    from infra.notices.running import Notifying
-    from infra.projecting import Projecting
+    from infra.cluster.cluster import Sharing
+    from infra.cluster.partition_assignment import Listening
+    from infra.command_topic.running import Commanding
+    from infra.notifications.running import Notifying
+    from infra.projection.running import Projecting
     from infra.publishing.running import Publishing
-    from infra.share.attending import Listening
-    from infra.share.sharing import Sharing
 
 T = TypeVar("T")
 
@@ -271,7 +272,7 @@ def _wire(
 
     notifying: Notifying | None = None
     if publish and settings.post_at != "off" and share_url is None:
-        from infra.notices.running import open_notifying
+        from infra.notifications.running import open_notifying
 
         notifying = open_notifying(settings, directory, slot.path, journal.identity, engine, vault)
         closing.callback(notifying.close)
@@ -279,7 +280,7 @@ def _wire(
 
     sharing: Sharing | None = None
     if share_url is not None:
-        from infra.share.sharing import open_sharing
+        from infra.cluster.cluster import open_sharing
 
         def listeners() -> "list[Listening]":
             return [each for each in (erasing, projecting, publishing) if each is not None]
@@ -290,7 +291,7 @@ def _wire(
 
     commanding: Commanding | None = None
     if publish and settings.commands_at is not None:
-        from infra.commands.running import open_commanding
+        from infra.command_topic.running import open_commanding
 
         commanding = open_commanding(
             settings, journal, slot.path, engine, vault, None if sharing is None else sharing.attending
@@ -333,7 +334,7 @@ def _wire(
 
     erasing.start(on_defect)
     if views:
-        from infra.projecting import open_projecting
+        from infra.projection.running import open_projecting
 
         projecting = open_projecting(
             settings, directory, slot.path, engine, control.journal, on_defect, patient=patient

@@ -32,7 +32,7 @@ from infra.eventsourcing_journal.engine_store import EngineStore
 from infra.eventsourcing_journal.factory import JournalFactory
 from infra.eventsourcing_journal.recorders import JournalApplicationRecorder, Stored
 from infra.eventsourcing_journal.store import Lease
-from infra.vault.first import SealedFirst
+from infra.vault.vault_first_journal import SealedFirst
 from schemas.codec import decode_event, encode_event
 from schemas.commit import ActorEntry
 

@@ -37,13 +37,12 @@ from pydantic_settings import SettingsError as SourceError
 
 from domain.calendar import parse_length
 from domain.market import DEFAULT_MARKET, MarketSettings
-from infra.kafka.address import KafkaAt, kafka_at
-from infra.kafka.client import Security, Timings
-from infra.postgresql.address import SCHEME as POSTGRESQL
-from infra.postgresql.address import PostgresqlAt, postgresql_at
+from infra.addresses.kafka import KafkaAt, Security, Timings, kafka_at
+from infra.addresses.postgresql import SCHEME as POSTGRESQL
+from infra.addresses.postgresql import PostgresqlAt, postgresql_at
 
 if TYPE_CHECKING:
-    from infra.mail.smtp import SmtpAt
+    from infra.addresses.smtp import SmtpAt
 
 CONFIG: Final = "RESCIND_CONFIG"
 """The environment variable that names the settings file."""
@@ -441,7 +440,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            from infra.vault.keys import key_from_text
+            from infra.addresses.vault_key import key_from_text
 
             key_from_text(value.get_secret_value())
         return value
@@ -535,7 +534,7 @@ class Settings(BaseSettings):
     @property
     def smtp_at(self) -> "SmtpAt":
         """The mail server."""
-        from infra.mail.smtp import SmtpAt
+        from infra.addresses.smtp import SmtpAt
 
         password = self.smtp_password
         return SmtpAt(

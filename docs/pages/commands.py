@@ -4,7 +4,7 @@ import json
 
 from docs.pages.text import NOTE, cell
 from domain import commands
-from infra.http import command_schema
+from infra.api import command_schema
 
 
 def command_form() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from docs.pages.command_topics import ASYNCHRONOUS, header_schema, messages, operations
 from docs.pages.events import fields_table
 from docs.pages.text import NOTE, cell
-from infra.kafka.topics import wanted_settings
+from infra.kafka.admin import wanted_settings
 from schemas.public.contracts import (
     EVENT_NAMESPACE,
     INSTRUCTION_VERSIONS,

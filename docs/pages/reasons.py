@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from docs.pages.text import NOTE, cell
 from domain.crosswalk import HOUSES, House, Step
 from domain.reasons import BUYERS_REASONS, CANCEL_REASONS, FAULTS, RETURN_REASONS, SELLERS_REASONS
-from infra.web.words import REASON
+from infra.documents.words import REASON
 
 BEGINNING = """A cancellation's reason is one of these. A policy may take fewer ([policy file](policy.md), `reasons`);
 one that is off this list is malformed, wherever it comes from. Cases and returns have a list of their own, below.

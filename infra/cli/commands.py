@@ -22,7 +22,6 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "replay": ("replay", "replay", "Rebuild every view from the journal, or compare them with it."),
     "dead-letters": ("dead_letters", "dead_letters", "What could not be read, told or published."),
     "doctor": ("doctor", "doctor", "Is everything in order, and if not, what to do."),
-    "bench": ("bench", "bench", "Measure, side by side with what it is compared with."),
 }
 
 

@@ -33,8 +33,8 @@ def set_(
 ) -> None:
     """Say where a buyer or seller is reached, in place of what was said before."""
     from consumers.ports.notifications import Contact
-    from infra.notices.contacts import BadContact
-    from infra.notices.looking import opened_contacts
+    from infra.notifications.contacts import BadContact
+    from infra.notifications.inspection import opened_contacts
 
     with opened_contacts(settings) as found:
         try:
@@ -52,9 +52,9 @@ def set_(
 @stored
 def show(settings: "Settings", marketplace: str, side: "Audience", person: str, as_json: bool) -> None:
     """Where somebody is reached."""
-    from infra.finding import unknown_marketplace
-    from infra.notices.looking import opened_contacts
-    from infra.reading import open_reader
+    from infra.notifications.inspection import opened_contacts
+    from infra.store.order_search import unknown_marketplace
+    from infra.store.reader import open_reader
 
     with opened_contacts(settings) as found:
         contact = found.contact(marketplace, side, person)
@@ -77,7 +77,7 @@ def show(settings: "Settings", marketplace: str, side: "Audience", person: str, 
 @stored
 def remove(settings: "Settings", marketplace: str, side: "Audience", person: str) -> None:
     """Do not write to somebody any more."""
-    from infra.notices.looking import opened_contacts
+    from infra.notifications.inspection import opened_contacts
 
     with opened_contacts(settings) as found:
         if not found.remove(marketplace, side, person):

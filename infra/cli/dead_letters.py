@@ -11,7 +11,7 @@ from infra.cli.printing import console, echo, plain, print_json, table
 
 if TYPE_CHECKING:
     from consumers.log.dead_letters import Letter
-    from infra.letters import Letters
+    from infra.dead_letters.handling import Letters
     from infra.settings import Settings
 
 _FOR_GOOD = ("journal", "commands")
@@ -29,7 +29,7 @@ def dead_letters() -> None:
 @stored
 def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
     """Every dead letter: malformed commits, orders that views or publisher had to leave, what was no command."""
-    from infra.letters import open_letters
+    from infra.dead_letters.handling import open_letters
 
     with open_letters(settings) as letters:
         found = [(each, letters.is_discarded(each)) for each in letters.all()]
@@ -56,7 +56,7 @@ def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
 @stored
 def show(settings: "Settings", letter: str, as_json: bool) -> None:
     """One letter: where it comes from, its error, its bytes, and the commit in them, where they are one."""
-    from infra.letters import open_letters
+    from infra.dead_letters.handling import open_letters
 
     with open_letters(settings) as letters:
         found = _find(letters, letter)
@@ -84,7 +84,7 @@ def retry(settings: "Settings", letter: str | None, everything: bool, as_json: b
 
     A newer release may be able to. Whoever publishes is interrupted for some seconds.
     """
-    from infra.letters import NotToBeTried, open_letters
+    from infra.dead_letters.handling import NotToBeTried, open_letters
 
     if (letter is None) is not everything:
         raise click.UsageError("name a letter, or say --all")
@@ -110,7 +110,7 @@ def retry(settings: "Settings", letter: str | None, everything: bool, as_json: b
 @stored
 def discard(settings: "Settings", letter: str, as_json: bool) -> None:
     """Put a letter away: it is not listed any more. The log keeps what it has, and an order stays where it stopped."""
-    from infra.letters import open_letters
+    from infra.dead_letters.handling import open_letters
 
     with open_letters(settings) as letters:
         found = _find(letters, letter)
@@ -122,7 +122,7 @@ def discard(settings: "Settings", letter: str, as_json: bool) -> None:
 
 
 def _find(letters: "Letters", id: str) -> "Letter":
-    from infra.letters import NoSuchLetter
+    from infra.dead_letters.handling import NoSuchLetter
 
     try:
         return letters.find(id)

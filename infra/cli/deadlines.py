@@ -28,9 +28,9 @@ def deadlines() -> None:
 @stored
 def list_(settings: "Settings", before: Instant | None, marketplace: str | None, limit: int, as_json: bool) -> None:
     """Every deadline that still applies, the earliest first."""
-    from infra.finding import all_deadlines, unknown_marketplace
-    from infra.places import clock
-    from infra.reading import open_reader
+    from infra.runtime.clock import clock
+    from infra.store.order_search import all_deadlines, unknown_marketplace
+    from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         found = all_deadlines(reader, before, marketplace)

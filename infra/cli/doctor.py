@@ -12,7 +12,7 @@ from infra.cli.options import as_json, stored
 from infra.cli.printing import console, plain, print_json
 
 if TYPE_CHECKING:
-    from infra.examining.findings import Progress
+    from infra.diagnostics.findings import Progress
     from infra.settings import Settings
 
 _MARK = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]wrong[/]"}
@@ -24,7 +24,7 @@ _MARK = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]wro
 @stored
 def doctor(settings: "Settings", deep: bool, as_json: bool) -> int:
     """Look at every part of the store, and say what is wrong and what to do. Changes nothing; exit 1 if it is wrong."""
-    from infra.examining import examine
+    from infra.diagnostics import examine
 
     with ExitStack() as stack:
         findings = list(examine(settings, deep=deep, progress=_bar(stack)))

@@ -57,9 +57,10 @@ def _late(wrong: Exception) -> tuple[int, str] | None:
     """Errors whose modules cost time to load."""
     from consumers.ports.views import ViewsError
     from infra.importing.items import NotThere
-    from infra.notices.book import AnotherJournals
+    from infra.notifications.delivery_store import AnotherJournals
+    from infra.publishing.operator_answers import NoSuchPlace
 
-    if isinstance(wrong, NotThere):
+    if isinstance(wrong, NotThere | NoSuchPlace):
         return EXIT_USAGE, str(wrong)
     if isinstance(wrong, ViewsError | AnotherJournals):
         return EXIT_UNAVAILABLE, str(wrong)

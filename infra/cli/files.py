@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
+from infra.addresses.files import CONTROL_FILE, JOURNAL_FILE
 from infra.cli.exits import Unavailable, Wrong
-from infra.places import CONTROL_FILE, JOURNAL_FILE
 
 if TYPE_CHECKING:
     from infra.settings import Settings

@@ -58,7 +58,7 @@ def import_(
 ) -> int:
     from consumers.engine.dependencies import IMPORT, IMPORT_LIVE
     from infra.app import open_app
-    from infra.importing.holding import held
+    from infra.runtime.import_lock import held
 
     if finish == (file is not None):
         raise Wrong("name one input: a FILE, - for standard input, or --finish to close what was broken off")

@@ -25,7 +25,7 @@ def journal() -> None:
 @stored
 def stats(settings: "Settings", as_json: bool) -> None:
     """How many records, commits, events and orders, and what was turned away."""
-    from infra.reading import open_reader
+    from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         told: dict[str, Any] = {
@@ -92,7 +92,7 @@ def _partition(state: Any, log: Any, partition: int) -> dict[str, int]:
 @stored
 def tail(settings: "Settings", lines: int, follow: bool, as_json: bool) -> None:
     """The last commits of every partition, with their events."""
-    from infra.reading import open_reader
+    from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         found = [
@@ -109,7 +109,7 @@ def tail(settings: "Settings", lines: int, follow: bool, as_json: bool) -> None:
 
 
 def _follow(settings: "Settings", seen: dict[int, int], as_json: bool) -> None:
-    from infra.reading import open_reader
+    from infra.store.reader import open_reader
 
     shown: dict[int, int] = {}
     while True:

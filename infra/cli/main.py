@@ -7,7 +7,6 @@ Nothing is loaded before signals and outputs are in order: commands and what the
 import sys
 from typing import NoReturn
 
-from infra.cli.ending import ENDING
 from infra.cli.exits import (
     EXIT_INTERRUPTED,
     EXIT_NOBODY_READS,
@@ -17,7 +16,8 @@ from infra.cli.exits import (
     Terminated,
     explain,
 )
-from infra.cli.outlets import CLOSED, NobodyReads, OutputLost, open_outlets, visible
+from infra.cli.signals import ENDING
+from infra.cli.standard_streams import CLOSED, NobodyReads, OutputLost, open_outlets, visible
 
 
 def main() -> NoReturn:

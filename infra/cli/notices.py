@@ -33,9 +33,9 @@ def list_(
     settings: "Settings", state: "State | None", order: str | None, marketplace: str | None, limit: int, as_json: bool
 ) -> None:
     """Notices and how far they have come, the newest first; of an order, in the order of its events."""
-    from infra.finding import unknown_marketplace
-    from infra.notices.looking import opened_book, told
-    from infra.reading import open_reader
+    from infra.notifications.inspection import opened_book, told
+    from infra.store.order_search import unknown_marketplace
+    from infra.store.reader import open_reader
 
     with opened_book(settings) as book:
         if order is not None:
@@ -67,9 +67,9 @@ def list_(
 def show(settings: "Settings", order: str, notice_id: str, language: str, as_json: bool) -> None:
     """A notice with its message, as it goes out."""
     from consumers.ports.notifications import CannotCompose, Contact
-    from infra.notices.looking import NoSuchNotice, letter_of, opened_contacts, rendered, told
-    from infra.places import clock
-    from infra.reading import open_reader
+    from infra.notifications.inspection import NoSuchNotice, letter_of, opened_contacts, rendered, told
+    from infra.runtime.clock import clock
+    from infra.store.reader import open_reader
 
     stream = stream_of(order)
     try:
@@ -95,8 +95,8 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
 @stored
 def resend(settings: "Settings", order: str, notice_id: str) -> None:
     """Have the message of a notice sent, or sent again, by `rescind serve`; also one that may have gone out."""
-    from infra.notices.looking import NoSuchNotice, letter_of, opened_book, send_again
-    from infra.reading import open_reader
+    from infra.notifications.inspection import NoSuchNotice, letter_of, opened_book, send_again
+    from infra.store.reader import open_reader
 
     stream = stream_of(order)
     try:

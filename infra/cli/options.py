@@ -54,7 +54,7 @@ class InstantType(click.ParamType[Instant]):
         if isinstance(value, int):
             return value
         if value == "now":
-            from infra.places import clock
+            from infra.runtime.clock import clock
 
             return clock()
         try:

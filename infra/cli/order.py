@@ -12,8 +12,8 @@ from infra.cli.printing import print_json
 
 if TYPE_CHECKING:
     from consumers.engine.order_cache import Folded
-    from infra.reading import Reader
     from infra.settings import Settings
+    from infra.store.reader import Reader
 
 
 @click.group()
@@ -38,8 +38,8 @@ as_of = click.option("--as-of", type=INSTANT, help="As it was at this instant (R
 def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
     """The order: lines, money, requests, refunds, shipments, deadlines."""
     from domain.show import show as picture
-    from infra.places import clock
-    from infra.reading import open_reader
+    from infra.runtime.clock import clock
+    from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
@@ -64,7 +64,7 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
 def history(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
     """Everything that happened to it, in the log's order; with --json a line per event."""
     from domain.instants import parse_instant
-    from infra.reading import open_reader
+    from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
@@ -94,8 +94,8 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
 def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
     """What may be done with it, why or why not, and until when."""
     from domain.asking import eligibility as judged
-    from infra.places import clock
-    from infra.reading import open_reader
+    from infra.runtime.clock import clock
+    from infra.store.reader import open_reader
     from schemas.codec import verdict_data
 
     with open_reader(settings) as reader:
@@ -139,8 +139,8 @@ def case(settings: "Settings", order: str, case_id: str, as_json: bool) -> None:
 
 
 def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_json: bool) -> None:
-    from infra.cli.matter_text import matter_document, print_matter
-    from infra.reading import open_reader
+    from infra.cli.case_file_text import matter_document, print_matter
+    from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         stream = stream_of(order)
@@ -180,7 +180,7 @@ def cancel(
 ) -> int:
     """Cancel it, or lines of it: a buyer asks (RequestCancel), a seller or support cancels (CancelLines)."""
     from infra.cli.order_cancel import run_cancel
-    from infra.reading import open_reader
+    from infra.store.reader import open_reader
 
     reader = open_reader(settings)
     try:
@@ -210,7 +210,7 @@ def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:
     if order is not None:
         return stream_of(order)
     assert po is not None
-    from infra.finding import orders_with_po
+    from infra.store.order_search import orders_with_po
 
     streams = orders_with_po(reader, po)
     if not streams:
@@ -232,7 +232,7 @@ def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "Folded":
 def nowhere(reader: "Reader", stream: str, as_of: Instant | None = None) -> No:
     """There is no such order; where its marketplace is unknown too, the nearest name."""
     from infra.cli.printing import when
-    from infra.finding import unknown_marketplace
+    from infra.store.order_search import unknown_marketplace
 
     unknown = unknown_marketplace(reader, stream.partition("/")[0])
     if unknown is not None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from consumers.engine.outcome import Outcome
     from domain.commands import Command
     from domain.preview import Preview
-    from infra.reading import Reader
     from infra.settings import Settings
+    from infra.store.reader import Reader
 
 _PICK: Final = re.compile(r"([0-9]{1,18})(?::([0-9]{1,18}))?", re.ASCII)
 
@@ -39,7 +39,7 @@ def run_cancel(
     from domain.preview import Confirmation
     from infra.app import open_app
     from infra.cli.order import nowhere
-    from infra.places import clock
+    from infra.runtime.clock import clock
 
     try:
         folded = reader.folded(stream)
@@ -79,7 +79,7 @@ def _command(
     command_id: str | None,
 ) -> "Command":
     from domain.commands import parse_command
-    from infra.opening import new_id
+    from infra.store.opening import new_id
 
     order = folded.order
     assert order is not None

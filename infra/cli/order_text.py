@@ -8,10 +8,10 @@ from domain.instants import Instant, parse_instant
 from domain.market import MarketSettings
 from domain.order import Order
 from domain.wording import counted
-from infra.claims import Speaker
 from infra.cli.printing import console, from_now, length, money, plain, table, when
 from infra.cli.sentences import sentence
-from infra.mail.packs import LANGUAGES, pack
+from infra.documents.claims import Speaker
+from infra.documents.packs import LANGUAGES, pack
 
 _STATUS = {
     "canceled": "canceled altogether",

@@ -176,7 +176,7 @@ def _worded(value: Any) -> str:
 
 
 def _book(settings: "Settings") -> "PolicyBook":
-    from infra.reading import existing_store, read_policies
+    from infra.store.reader import existing_store, read_policies
 
     return read_policies(existing_store(settings))
 
@@ -242,7 +242,7 @@ def _meanings(policy: "Policy", table: str) -> dict[str, str]:
     """What the keys of a table mean, or (empty name) those outside of any; nothing where the table is off."""
     from pydantic import BaseModel
 
-    from infra.policy_words import means
+    from infra.documents.policy_words import means
 
     part: Any = policy if not table else getattr(policy, table.replace("-", "_"), None)
     if table == "reason-required":
@@ -260,7 +260,7 @@ def _meanings(policy: "Policy", table: str) -> dict[str, str]:
 
 def _is_key(table: str, key: str) -> bool:
     """Tables that are off look like keys without a value."""
-    from infra.policy_words import MEANS
+    from infra.documents.policy_words import MEANS
 
     return (table, key) in MEANS
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from domain.instants import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
-from infra.cli.outlets import visible
+from infra.cli.standard_streams import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType

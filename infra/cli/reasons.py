@@ -16,7 +16,7 @@ from infra.cli.printing import console, echo, print_json, say, table
 
 if TYPE_CHECKING:
     from domain.crosswalk import House, Step
-    from infra.exporting import Coded
+    from infra.documents.export import Coded
     from infra.settings import Settings
 
 HOUSE: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
@@ -34,7 +34,7 @@ def reasons() -> None:
 def list_(house: str | None, as_json: bool) -> None:
     """Every canonical reason, or every code of a house, with what it says."""
     from domain.crosswalk import HOUSES
-    from infra.web.words import REASON
+    from infra.documents.words import REASON
 
     listed = {name: REASON[name] for name in CANCEL_REASONS} if house is None else dict(HOUSES[house].codes)
     key = "reason" if house is None else "code"
@@ -86,8 +86,8 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
     What a code leaves out is in the column `loses`; a reason without counterpart has no code. Standard error sums up.
     """
     from domain.crosswalk import HOUSES
-    from infra.exporting import Unread, coded
-    from infra.reading import open_reader
+    from infra.documents.export import Unread, coded
+    from infra.store.reader import open_reader
 
     check_period(since, until)
     count = losing = codeless = 0
@@ -114,8 +114,8 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
 
 def _write_csv(rows: "Iterable[Coded]") -> None:
     """RFC 4180, UTF-8."""
-    from infra.csv_cells import safe_cell
-    from infra.exporting import COLUMNS
+    from infra.documents.csv_cells import safe_cell
+    from infra.documents.export import COLUMNS
 
     out = csv.writer(sys.stdout)
     out.writerow(COLUMNS)

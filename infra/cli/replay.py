@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def replay(settings: "Settings", check: bool, as_json: bool) -> int:
     """Rebuild every view from the journal; readers see the old rows until the new ones are in their place."""
     from consumers.ports.views import ViewsDamaged
-    from infra.replaying import KEEP, run_replay
-    from infra.views.kept import ViewsOfAnotherRelease
+    from infra.projection.replaying import KEEP, run_replay
+    from infra.views.base import ViewsOfAnotherRelease
 
     try:
         with ExitStack() as stack:

@@ -23,10 +23,10 @@ def seller() -> None:
 @stored
 def show(settings: "Settings", seller: str, as_json: bool) -> None:
     """Counts, rate, limit and window: what stands against the seller, of what was placed."""
-    from infra.finding import unknown_marketplace
-    from infra.places import clock
-    from infra.reading import open_reader
-    from infra.standing import from_log
+    from infra.documents.seller_dashboard import from_log
+    from infra.runtime.clock import clock
+    from infra.store.order_search import unknown_marketplace
+    from infra.store.reader import open_reader
 
     marketplace, slash, name = seller.partition("/")
     if not (slash and marketplace and name):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.cli.ending import ENDING
 from infra.cli.exits import EXIT_UNAVAILABLE, Terminated, Unavailable, Wrong
 from infra.cli.options import stored
 from infra.cli.printing import echo, say
+from infra.cli.signals import ENDING
 
 if TYPE_CHECKING:
     from infra.app import App
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
     """Everything in one process: HTTP, pages, engine, views."""
     from infra.app import open_app
-    from infra.http.binding import NotFree, NotHere, bind
-    from infra.http.server import serve
+    from infra.server.binding import NotFree, NotHere, bind
+    from infra.server.server import serve
 
     def defect() -> None:
         sys.stderr.write("rescind: the engine has ended by a defect; start the process again\n")

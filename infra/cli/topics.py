@@ -15,7 +15,7 @@ from infra.cli.printing import console, echo, plain, print_json, table
 from schemas.public.topics import INSTRUCTIONS, WRITTEN
 
 if TYPE_CHECKING:
-    from infra.kafka.topics import Topics
+    from infra.kafka.admin import Topics
     from infra.settings import Settings
 
 _ALL = "instructions"
@@ -94,7 +94,7 @@ def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | N
     to be started again.
     """
     from consumers.ports.public_log import PublishingStopped
-    from infra.publishing.answering import answer_all, begin_at
+    from infra.publishing.operator_answers import answer_all, begin_at
 
     if (how is None) == (not places):
         raise Wrong("say one thing about what was on it: --again, --onwards or --from PLACE")
@@ -111,8 +111,8 @@ def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | N
 def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
     """Those of the journal, if it is on Kafka, then the public ones, if something is published, then those of
     commands, if they are taken from a topic."""
-    from infra.commands.topics import CommandTopics
-    from infra.kafka.topics import Topics
+    from infra.command_topic.topics import CommandTopics
+    from infra.kafka.admin import Topics
     from infra.publishing.topics import PublicTopics
 
     at, public, commands = settings.journal_at.kafka, settings.public_topics_at, settings.commands_at
@@ -134,11 +134,11 @@ def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
 
 def _partitions(settings: "Settings", there: dict[str, int | None], asked: int | None) -> int:
     """How many partitions the journal has or is to have. ``there``: the topics of a journal on Kafka."""
-    from infra.kafka.topics import PARTITIONS
+    from infra.kafka.admin import PARTITIONS
 
     at = settings.journal_at.kafka
     if at is None:
-        from infra.publishing.answering import partitions_of
+        from infra.publishing.operator_answers import partitions_of
 
         return partitions_of(settings)
     return there.get(at.journal) or asked or settings.journal_at.partitions or PARTITIONS

@@ -25,9 +25,9 @@ from schemas.partitioning import partition_of
 if TYPE_CHECKING:
     from domain.policy import PolicyBook, PolicyDocument
     from domain.whatif import Life, OtherPolicy
-    from infra.cli.whatif_kept import Kept
-    from infra.reading import Reader
+    from infra.cli.whatif_resume import Kept
     from infra.settings import Settings
+    from infra.store.reader import Reader
 
 GARBAGE: Final = (50_000, 20, 100)
 """When cycles are looked for (``gc.set_threshold``). Lives hold none; looking for them costs a third of the time."""
@@ -62,7 +62,7 @@ def whatif(
     What was said about the orders placed in the period is said again, at the same instants, under the other policy, and
     what it decides is carried forward. Nothing is written into the journal.
     """
-    from infra.reading import open_reader
+    from infra.store.reader import open_reader
 
     check_period(since, until)
     if kept_in is not None:
@@ -109,7 +109,7 @@ def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
 def _kept(
     path: str, reader: "Reader", document: "PolicyDocument", since: Instant | None, until: Instant | None
 ) -> "Kept":
-    from infra.cli.whatif_kept import Kept, Question
+    from infra.cli.whatif_resume import Kept, Question
 
     question = Question(
         f"{document.policy.id}@{document.policy.version}",

@@ -7,7 +7,7 @@ from domain.instants import format_instant
 from domain.wording import counted
 from infra.cli.printing import console, money, plain, table
 from infra.cli.whatif_report import Report, Told
-from infra.csv_cells import safe_cell
+from infra.documents.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     from domain.whatif import Flip

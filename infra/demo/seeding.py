@@ -22,7 +22,7 @@ from infra.app import App
 from infra.demo.shops import BUYERS, SHOPS, Shop
 from infra.demo.stories import AFTERWARDS, CANCELING, COMMON, Tell, name
 from infra.demo.story import Story
-from infra.importing.holding import held
+from infra.runtime.import_lock import held
 
 MARKETPLACE: Final = "demo"
 FIRST_NUMBER: Final = 40_101

@@ -26,7 +26,7 @@ from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
 from infra.settings import journal_at, load_settings
-from infra.stores import open_topic
+from infra.store.logs import open_topic
 
 V = TypeVar("V")
 
@@ -159,8 +159,8 @@ def _memory_journal(address: Address) -> Journal:
 
 def _kafka_journal(address: Address) -> Journal:
     """The topic PREFIX.TOPIC. How brokers are spoken to is said by rescind's own settings, from the environment."""
-    from infra.kafka.address import kafka_at
-    from infra.kafka.topics import OneTopic
+    from infra.addresses.kafka import kafka_at
+    from infra.kafka.admin import OneTopic
 
     settings = load_settings()
     at = kafka_at(address.url.removeprefix(_KAFKA))

@@ -16,14 +16,14 @@ from consumers.ports.notifications import BookUnavailable, Contact
 from consumers.ports.vault import VaultUnavailable
 from domain.malformed import MARKETPLACE
 from domain.told import Audience
+from infra.api.answers import json_response
+from infra.api.forms import Body, as_object
+from infra.api.problems import Problem, malformed, not_found, unavailable
 from infra.app import App
-from infra.http.answers import json_response
-from infra.http.callers import Doorkeeper
-from infra.http.forms import Body, as_object
+from infra.http.authenticator import Doorkeeper
 from infra.http.listing import Listing
-from infra.http.problems import Problem, malformed, not_found, unavailable
 from infra.http.writes import read_body
-from infra.notices.contacts import BadContact, Contacts
+from infra.notifications.contacts import BadContact, Contacts
 
 T = TypeVar("T")
 

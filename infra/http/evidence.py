@@ -18,11 +18,11 @@ from starlette.responses import Response
 from consumers.ports.vault import Files, VaultUnavailable, file_reference
 from domain.commands import AttachEvidence
 from domain.decisions.cases import LARGEST_FILE
-from infra.http.asked import media_type
-from infra.http.forms import Body
-from infra.http.problems import Problem, malformed, unavailable
-from infra.http.strict_json import NotJson, read_json
-from infra.uploads import EXTENSIONS, NotThat, media_type_of
+from infra.api.forms import Body
+from infra.api.problems import Problem, malformed, unavailable
+from infra.api.request_parts import media_type
+from infra.api.strict_json import NotJson, read_json
+from infra.http.uploads import EXTENSIONS, NotThat, media_type_of
 
 MOST: Final = 4 * 1024 * 1024
 """Bytes of a whole form; what is larger is not read to its end. A file that is merely too large is refused by rule."""

@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from consumers.ports.journal import JournalError
 from domain.instants import SECOND, format_instant
+from infra.api.answers import json_response
+from infra.api.problems import unavailable
 from infra.app import App
 from infra.http import openapi
-from infra.http.answers import json_response
-from infra.http.problems import unavailable
 
 
 def router(app: App) -> APIRouter:

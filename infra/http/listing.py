@@ -12,16 +12,16 @@ from consumers.engine.engine import Engine
 from consumers.ports.journal import JournalError
 from consumers.ports.views import ViewsError
 from domain.instants import Instant
+from infra.api.answers import STALE, json_response
+from infra.api.problems import Problem, malformed, not_found, unavailable
+from infra.api.session_tokens import HEADER as POSITION
+from infra.api.session_tokens import read_token
 from infra.app import App
-from infra.finding import nearest_marketplace, sections
-from infra.http.answers import STALE, json_response
-from infra.http.callers import Caller
-from infra.http.positions import HEADER as POSITION
-from infra.http.positions import read_token
-from infra.http.problems import Problem, malformed, not_found, unavailable
+from infra.documents.words import STATUS
+from infra.http.authenticator import Caller
 from infra.http.reads import LOOK, PATIENCE
+from infra.store.order_search import nearest_marketplace, sections
 from infra.views.reading import BadCursor, OrderFilter, Page, Reading, Row, attention_of
-from infra.web.words import STATUS
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from domain.commands import COMMANDS
-from infra.http.command_schema import definitions
-from infra.http.forms import Form
-from infra.http.paths import ABOUT_SUBJECTS, PATHS, SUBJECTS
-from infra.web.words import STATUS
+from infra.api.command_schema import definitions
+from infra.api.forms import Form
+from infra.api.paths import ABOUT_SUBJECTS, PATHS, SUBJECTS
+from infra.documents.words import STATUS
 
 Schema = dict[str, Any]
 

@@ -19,11 +19,11 @@ from domain.instants import Instant, parse_instant
 from domain.order import Order
 from domain.policy import PolicyBook
 from domain.preview import Preview, preview
+from infra.api.problems import unavailable
 from infra.app import App
-from infra.http.aside import Aside, size_of
-from infra.http.problems import unavailable
-from infra.reading import history
-from infra.watching import SILENT
+from infra.http.worker_threads import Aside, size_of
+from infra.runtime.health_watch import SILENT
+from infra.store.reader import history
 
 T = TypeVar("T")
 

@@ -11,16 +11,16 @@ from consumers.engine.engine import Engine
 from consumers.notifying.notification_mapper import derived
 from consumers.ports.notifications import BookUnavailable, Letter, Notice
 from domain.instants import Instant, format_instant
+from infra.api.answers import REPLAYED, json_response
+from infra.api.forms import idempotency_key
+from infra.api.problems import malformed, not_found, unavailable
+from infra.api.request_parts import header
 from infra.app import App
-from infra.http.answers import REPLAYED, json_response
-from infra.http.aside import size_of
-from infra.http.asked import header
-from infra.http.callers import Caller
-from infra.http.forms import idempotency_key
-from infra.http.problems import malformed, not_found, unavailable
+from infra.documents.receipt import receipt_of
+from infra.http.authenticator import Caller
 from infra.http.reads import Reads, Seen, partition_here
-from infra.notices.looking import send_again, told
-from infra.receipt import receipt_of
+from infra.http.worker_threads import size_of
+from infra.notifications.inspection import send_again, told
 
 
 class Receipts:

@@ -5,15 +5,15 @@ from datetime import date
 from starlette.requests import Request
 from starlette.responses import Response
 
+from infra.api.answers import STALE, json_response
+from infra.api.problems import Problem, unavailable
+from infra.api.session_tokens import HEADER as POSITION
+from infra.api.session_tokens import read_token
 from infra.app import App
-from infra.http.answers import STALE, json_response
-from infra.http.callers import Caller
+from infra.documents.seller_dashboard import COUNTED, dashboard, terms_of
+from infra.http.authenticator import Caller
 from infra.http.listing import Listing
-from infra.http.positions import HEADER as POSITION
-from infra.http.positions import read_token
-from infra.http.problems import Problem, unavailable
 from infra.http.reads import Reads
-from infra.standing import COUNTED, dashboard, terms_of
 from infra.views.reading import Reading, Row
 
 

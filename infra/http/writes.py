@@ -11,20 +11,21 @@ from consumers.engine.outcome import Outcome
 from domain.commands import AttachEvidence, Command
 from domain.errors import BadInput
 from domain.preview import PEOPLE, Confirmation, Preview
+from infra.api import answers
+from infra.api.forms import Body, Form, as_object, assembled, idempotency_key, named, without_nulls
+from infra.api.paths import ABOUT_SUBJECTS, EVIDENCE
+from infra.api.previews import body as preview_body
+from infra.api.problems import Problem, malformed, not_found, unavailable
+from infra.api.request_parts import header, media_type
+from infra.api.strict_json import MAX_BYTES, NotJson, read_json, too_long
 from infra.app import App
-from infra.http import answers, evidence
-from infra.http.aside import size_of
-from infra.http.asked import header, media_type
-from infra.http.callers import Caller, Doorkeeper
-from infra.http.forms import Body, Form, as_object, assembled, idempotency_key, named, without_nulls
-from infra.http.paths import ABOUT_SUBJECTS, EVIDENCE
-from infra.http.previews import body as preview_body
-from infra.http.problems import Problem, malformed, not_found, unavailable
+from infra.http import evidence
+from infra.http.authenticator import Caller, Doorkeeper
 from infra.http.reads import Reads
-from infra.http.strict_json import MAX_BYTES, NotJson, read_json, too_long
+from infra.http.worker_threads import size_of
 
 if TYPE_CHECKING:
-    from infra.share.sharing import Sharing
+    from infra.cluster.cluster import Sharing
 
 
 class Writes:
@@ -140,8 +141,8 @@ class Writes:
         self, sharing: "Sharing", command: Command, expected: int | None, confirmed: bool, until: float
     ) -> Response:
         """Have it decided by the process that follows the order."""
-        from infra.commands.form import response_of
-        from infra.share.asking import MaybeAsked, NotAsked
+        from infra.cluster.remote_commands import MaybeAsked, NotAsked
+        from infra.command_topic.records import response_of
 
         mine = (command.stream, command.command_id)
         self._in_flight.add(mine)

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from domain.commands import parse_command
 from domain.errors import BadInput
-from infra.http.strict_json import MAX_BYTES, NotJson, read_json
+from infra.api.strict_json import MAX_BYTES, NotJson, read_json
 from infra.importing.items import Item, NotThere, because, told
 from infra.importing.reasons import Translator
 

@@ -21,8 +21,8 @@ from domain.commands import Command, SubjectCommand
 from domain.events import Verdict
 from domain.instants import Instant
 from infra.app import App
-from infra.importing.again import ended_before, would_reach, would_write
 from infra.importing.items import Input, Item, error_text
+from infra.importing.repeated import ended_before, would_reach, would_write
 from schemas.codec import verdict_data
 
 WINDOW: Final = 4096

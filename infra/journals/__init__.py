@@ -1,1 +1,1 @@
-"""Journals behind the one port (``consumers.ports.journal``): memory, SQLite; later Kafka."""
+"""Journals without a cluster, behind the journal port: in memory and in SQLite."""

@@ -37,7 +37,7 @@ from consumers.ports.journal import (
 )
 from domain.instants import Instant
 from domain.wording import counted
-from infra.sqlite_file import Wrong, checkpoint, make_private, why, wrong_with
+from infra.sqlite.file import Wrong, checkpoint, make_private, why, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31
 """In the file's header: this is a rescind journal, layout 1."""

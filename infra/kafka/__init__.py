@@ -1,1 +1,1 @@
-"""The journal on Kafka: what is set on topics and clients, the journal's own logic, and ports to the two clients."""
+"""The journal on Kafka: topics, clients (kafka-python, librdkafka), reading, appending, refusals."""

@@ -16,7 +16,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from consumers.ports.journal import Appended, AppendRefused, AppendUnknown, JournalError, LogChanged
-from infra.kafka.client import NotSent, Sender, Timings
+from infra.addresses.kafka import Timings
+from infra.kafka.client import NotSent, Sender
 
 
 @dataclass(eq=False, slots=True)

@@ -5,10 +5,10 @@ what may go by, LogLost for positions that the log does not have, JournalDamaged
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from consumers.ports.journal import Appended, JournalError, JournalRecord, LogLost
+from infra.addresses.kafka import Security, Timings
 
 BATCH_BYTES: Final = 262_144
 """What the producer gathers for one partition before it sends at once."""
@@ -18,39 +18,6 @@ FETCH_BYTES: Final = 2 * 1024 * 1024
 """What one fetch may bring for one partition: more than the largest record."""
 OVERHEAD: Final = 128
 """Bytes that a batch of one record takes beside its key and value, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Security:
-    """How a client shows itself to the brokers, and they to it. None: the client's default."""
-
-    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
-
-
-@dataclass(frozen=True)
-class Timings:
-    """How long things may take, in seconds."""
-
-    ask: float = 3.0
-    """An answer of a broker to a question: an end, a topic, records that are there."""
-    request: float = 5.0
-    """A produce request, before the client sends it again."""
-    delivery: float = 20.0
-    """An append, before the client gives it up: nobody knows then. Longer than the election of a new leader."""
-    hold: float = 2.0
-    """How long an append waits for a producer while there is none; it is refused then."""
-    watch: float = 1.0
-    """Between two looks at the topic's id."""
-    front: float = 10.0
-    """Between two looks at where the topic's partitions begin."""
-    lag: float = 3.0
-    """How long a record that is known to stand in the log may take to come."""
 
 
 class Topic(NamedTuple):

@@ -24,10 +24,11 @@ from consumers.ports.journal import (
     front_cut,
 )
 from domain.wording import counted
+from infra.addresses.kafka import Security, Timings
 from infra.kafka.appending import Appending, changed
-from infra.kafka.client import OVERHEAD, Client, Security, Timings
+from infra.kafka.client import OVERHEAD, Client
 from infra.kafka.reading import Asker, Tail, Window
-from infra.kafka.refused import hidden
+from infra.kafka.refusals import hidden
 
 _FETCH_WAIT = 0.1
 """Seconds that a broker keeps a fetch that finds nothing."""

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from consumers.ports.journal import JournalError, JournalRecord, JournalUnavailable
-from infra.kafka.client import Lost, Reader, Timings
+from infra.addresses.kafka import Timings
+from infra.kafka.client import Lost, Reader
 
 T = TypeVar("T")
 

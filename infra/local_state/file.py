@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
-from infra.sqlite_file import make_private, why, wrong_with
+from infra.sqlite.file import make_private, why, wrong_with
 
 CHECKPOINT: Final = 8_000
 """Pages of the WAL before it is copied into the file and synced, by whoever writes then: the engine's loop."""

@@ -64,3 +64,8 @@ def is_claimed(directory: Path, number: int) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def state_file(slot: Path, partition: int) -> Path:
+    """The local state of a partition in a slot."""
+    return slot / f"journal-{partition}.sqlite"

@@ -1,1 +1,1 @@
-"""What speaking to PostgreSQL needs, whatever is kept there: addresses, connections, what its errors mean."""
+"""Connections to PostgreSQL, and what its errors mean."""

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from infra.postgresql.address import PostgresqlAt
+from infra.addresses.postgresql import PostgresqlAt
 
 Db: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 T = TypeVar("T")

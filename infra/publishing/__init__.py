@@ -1,1 +1,1 @@
-"""Publishing on Kafka: a transactional producer per partition, its progress, a schema registry, and the threads."""
+"""Publishing on Kafka: a transactional producer per partition, its progress, and a schema registry."""

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from consumers.ports.public_log import PublicLogUnavailable
-from infra.kafka.python import TopicPartition
-from infra.looping import Rhythm
+from infra.kafka.quiet_import import TopicPartition
 from infra.publishing.reading import Patience, opened_consumer, unavailable
+from infra.runtime.loop import Rhythm
 from schemas.public.topics import TOPICS, topic_name
 
 LOOK: Final = 10.0

@@ -20,10 +20,9 @@ from kafka.errors import (
 )
 
 from consumers.ports.public_log import PublicLogUnavailable, PublicRecord, Span, TopicAt, TopicFailed, TopicSick
-from infra.journals.kafka import connection
-from infra.kafka.address import KafkaAt
-from infra.kafka.client import Security
-from infra.kafka.refused import security_of, why
+from infra.addresses.kafka import KafkaAt, Security
+from infra.kafka.kafka_python import connection
+from infra.kafka.refusals import security_of, why
 from infra.publishing.reading import Patience, ProgressReader, read_published, topics_at, unavailable
 from infra.publishing.transactions import Transactions
 from schemas.public.topics import PUBLISHED, WRITTEN, topic_name

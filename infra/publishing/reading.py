@@ -18,10 +18,9 @@ from kafka.errors import (
 
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, TopicAt, TopicSick
 from domain.wording import counted
-from infra.kafka.address import KafkaAt
-from infra.kafka.client import Security
-from infra.kafka.python import HEARD
-from infra.kafka.refused import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
+from infra.addresses.kafka import KafkaAt, Security
+from infra.kafka.quiet_import import HEARD
+from infra.kafka.refusals import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
 from infra.publishing.topics import MAKE_ANEW
 from schemas.public.topics import PUBLISHED, topic_name
 

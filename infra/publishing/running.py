@@ -21,20 +21,19 @@ from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingS
 from consumers.ports.views import ViewsError
 from consumers.publishing.partition_publisher import KeyOf, Limits, PartitionPublisher, Source
 from domain.instants import Instant
-from infra import looping
-from infra.journals.kafka import connection
-from infra.kafka.address import KafkaAt
-from infra.kafka.client import Security
+from infra.addresses.kafka import KafkaAt, Security
+from infra.kafka.kafka_python import connection
 from infra.local_state import memory_local_state, open_local_state
-from infra.looping import Loop
-from infra.places import state_file
-from infra.projecting import Shared
-from infra.publishing.earlier import Earlier, remember
+from infra.local_state.slots import state_file
+from infra.projection.running import Shared
+from infra.publishing.earlier_prefixes import Earlier, remember
 from infra.publishing.fronts import Fronts
 from infra.publishing.public_log import KafkaPublicLog
 from infra.publishing.reading import Patience, read_key, read_published
 from infra.publishing.registry import Registry
 from infra.publishing.topics import PublicTopics
+from infra.runtime import loop as looping
+from infra.runtime.loop import Loop
 from infra.settings import Settings
 from infra.views.reading import Row
 from schemas.public.ids import PinnedIds, SchemaIds

@@ -1,10 +1,10 @@
-"""The public topics on a cluster: made and checked like the journal's own (``infra.kafka.topics``)."""
+"""The public topics on a cluster: made and checked like the journal's own (``infra.kafka.admin``)."""
 
 from typing import Final
 
 from consumers.ports.journal import JournalMismatch
 from consumers.publishing.partition_publisher import what_to_answer
-from infra.kafka.topics import Topics, wanted_settings
+from infra.kafka.admin import Topics, wanted_settings
 from schemas.public.topics import DEAD_LETTERS, PUBLISHED, TOPICS, topic_name
 
 MAKE_ANEW: Final = "delete it once its readers have read it to its end, make it with `rescind topics create`"
@@ -54,7 +54,7 @@ class PublicTopics(Topics):
 
     def _may_be_made(self, missing: list[str], names: list[str]) -> None:
         """A new kind may come to those that are there. Progress without its topics, or they without it, may not; the
-        dead letters may be those of commands (``infra.commands``)."""
+        dead letters may be those of commands (``infra.command_topic``)."""
         progress, letters = topic_name(self.at.prefix, PUBLISHED), topic_name(self.at.prefix, DEAD_LETTERS)
         there = next((name for name in names if name not in missing and name != letters), None)
         if progress in missing and there is not None:

@@ -12,11 +12,11 @@ from typing import Any, Final
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from infra.kafka.admin import LARGEST
 from infra.kafka.client import BATCH_BYTES
-from infra.kafka.topics import LARGEST
-from infra.publishing.hand import Hand
 from infra.publishing.reading import Patience
 from infra.publishing.topics import LETTER_ROOM
+from infra.publishing.watchdog import Hand
 
 _GRACE: Final = 1.0
 """Seconds beyond the client's own bound before its call is given up."""

@@ -7,7 +7,6 @@ the commitment. A wrapped key opens for its own subject only, a sealed content u
 """
 
 import base64
-import binascii
 import contextlib
 import hmac
 import os
@@ -19,8 +18,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consumers.ports.vault import VaultUnavailable
+from infra.addresses.vault_key import KEY_BYTES, key_from_text
 
-KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 _CHECK: Final = b"rescind vault key check"
 
@@ -74,17 +73,6 @@ def _bound(marketplace: str, subject: str) -> bytes:
 
 
 # ---- where the key-encryption key comes from -------------------------------------------------------------------------
-
-
-def key_from_text(text: str) -> bytes:
-    """A key written in base64; ValueError if it is not 32 bytes."""
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError("must be 32 bytes in base64, like the output of: openssl rand -base64 32")
-    return key
 
 
 def key_from_file(path: Path, *, create: bool) -> bytes:

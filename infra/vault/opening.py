@@ -5,9 +5,10 @@ from pathlib import Path
 from types import ModuleType
 
 from consumers.ports.vault import VaultUnavailable
+from infra.addresses.vault_key import KEY_BYTES, key_from_text
 from infra.settings import Settings
-from infra.vault.kept import KeptVault
-from infra.vault.keys import KEY_BYTES, key_from_file, key_from_text
+from infra.vault.base import KeptVault
+from infra.vault.keys import key_from_file
 from infra.vault.sqlite import SqliteVault
 
 

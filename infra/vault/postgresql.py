@@ -17,9 +17,9 @@ import psycopg
 
 from consumers.erasing.eraser import Erasure
 from consumers.ports.vault import VaultUnavailable
-from infra.postgresql.address import PostgresqlAt
+from infra.addresses.postgresql import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect, said
-from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved, noted_as
+from infra.vault.base import FORMAT, Found, KeptVault, Unsaved, noted_as
 
 MAKING: Final = 0x72736376
 """First half of the advisory lock under which the tables are made."""

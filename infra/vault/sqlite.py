@@ -9,8 +9,8 @@ from typing import Final
 
 from consumers.erasing.eraser import Erasure
 from consumers.ports.vault import VaultUnavailable
-from infra.sqlite_file import checkpoint, why
-from infra.vault.kept import FORMAT, Found, KeptVault, Unsaved
+from infra.sqlite.file import checkpoint, why
+from infra.vault.base import FORMAT, Found, KeptVault, Unsaved
 
 BUSY: Final = 5.0
 """Seconds to wait for another process's texts."""

@@ -4,7 +4,7 @@ from types import ModuleType
 
 from consumers.ports.views import ViewsUnavailable
 from infra.settings import ViewsAt
-from infra.views.kept import KeptViews, Opened
+from infra.views.base import KeptViews, Opened
 from infra.views.sqlite import existing_sqlite_views, open_sqlite_views
 
 

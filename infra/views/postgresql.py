@@ -25,11 +25,11 @@ from consumers.ports.views import (
     ViewsUnavailable,
 )
 from domain.instants import Instant
-from infra.postgresql.address import PostgresqlAt
+from infra.addresses.postgresql import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect
 from infra.views import postgresql_tables as tables
 from infra.views import sql
-from infra.views.kept import KeptViews, Opened, ViewsOfAnotherRelease
+from infra.views.base import KeptViews, Opened, ViewsOfAnotherRelease
 from infra.views.postgresql_dialect import Snapshot, cells, connection, explained, placed
 from infra.views.reading import Row
 from projections.changes import Changes

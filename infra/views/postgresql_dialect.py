@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
 
 from consumers.ports.views import RowsRefused, ViewsDamaged, ViewsUnavailable
-from infra.postgresql.address import PostgresqlAt
+from infra.addresses.postgresql import PostgresqlAt
 from infra.postgresql.connecting import Db, connect, said, trouble
 from infra.views import sql
 from projections.tables import Row as TableRow

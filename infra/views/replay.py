@@ -13,7 +13,7 @@ from typing import Final
 from consumers.ports.views import Log
 from consumers.projection.projector import Part, Projector
 from domain.wording import counted
-from infra.views.kept import KeptViews, Snapshot
+from infra.views.base import KeptViews, Snapshot
 from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table
 
 Positions = Mapping[tuple[Log, int], tuple[int, str]]

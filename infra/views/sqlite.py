@@ -29,9 +29,9 @@ from consumers.ports.views import (
     ViewsUnavailable,
 )
 from domain.instants import Instant, format_instant
-from infra.sqlite_file import checkpoint, make_private
+from infra.sqlite.file import checkpoint, make_private
 from infra.views import sql
-from infra.views.kept import KeptViews, Opened, ViewsOfAnotherRelease
+from infra.views.base import KeptViews, Opened, ViewsOfAnotherRelease
 from infra.views.reading import Row
 from projections.tables import BOOKKEEPING, DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, TABLES, Cell, Table
 from projections.tables import Row as TableRow

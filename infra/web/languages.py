@@ -9,8 +9,8 @@ from starlette.requests import Request
 from consumers.ports.notifications import BookUnavailable
 from consumers.ports.vault import VaultUnavailable
 from infra.app import App
-from infra.http.callers import Caller
-from infra.mail.packs import LANGUAGES, pack
+from infra.documents.packs import LANGUAGES, pack
+from infra.http.authenticator import Caller
 
 _WANTED: Final = re.compile(
     r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from domain.instants import Instant, parse_instant
 from domain.wording import counted
+from infra.documents import words
+from infra.documents.formatting import money, number, time_left
 from infra.views.reading import OrderFilter, Page, Reading, Row, attention_of
-from infra.web import words
-from infra.web.formatting import money, number, time_left
 from infra.web.order_page import When, when
 
 PAGE: Final = 100

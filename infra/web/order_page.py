@@ -17,10 +17,9 @@ from domain.instants import Instant, format_instant, parse_instant
 from domain.order import Order, Request
 from domain.show import attention, money, status
 from domain.wording import counted
-from infra.claims import Speaker
-from infra.mail.packs import LANGUAGES, pack
-from infra.web import words
-from infra.web.formatting import (
+from infra.documents import words
+from infra.documents.claims import Speaker
+from infra.documents.formatting import (
     amount,
     exact,
     from_now,
@@ -29,6 +28,7 @@ from infra.web.formatting import (
     time_left,
     units,
 )
+from infra.documents.packs import LANGUAGES, pack
 
 Told = Mapping[str, Any]
 

@@ -19,22 +19,22 @@ from starlette.routing import Route, Router
 
 from domain.instants import Instant, parse_instant
 from domain.rulebook import RULES
+from infra.api.problems import Problem, not_found
+from infra.api.request_parts import asked, segment
+from infra.api.session_tokens import HEADER as POSITION
+from infra.api.session_tokens import read_token
 from infra.app import App
-from infra.http.api import instant_of
-from infra.http.asked import asked, segment
-from infra.http.callers import Doorkeeper
+from infra.documents import formatting
+from infra.documents.packs import LANGUAGES, pack
+from infra.http.authenticator import Doorkeeper
+from infra.http.case_files import Matters, told_to
 from infra.http.listing import LONGEST_SEARCH, Listing, status_of
-from infra.http.matters import Matters, told_to
-from infra.http.positions import HEADER as POSITION
-from infra.http.positions import read_token
-from infra.http.problems import Problem, not_found
 from infra.http.reads import Reads
 from infra.http.receipts import Receipts
-from infra.mail.packs import LANGUAGES, pack
-from infra.web import formatting
+from infra.http.routes import instant_of
+from infra.web.case_file_page import MatterPage
 from infra.web.languages import language_of, others
 from infra.web.list_page import ListPage, search
-from infra.web.matter_page import MatterPage
 from infra.web.order_page import OrderPage
 from infra.web.receipt_page import ReceiptPage, WhoWasTold
 

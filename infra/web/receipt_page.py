@@ -7,8 +7,8 @@ from typing import Any
 from consumers.ports.notifications import Notice
 from domain.instants import Instant, format_instant, parse_instant
 from domain.wording import counted
-from infra.mail.packs import LANGUAGES, Pack, pack
-from infra.web.formatting import clock
+from infra.documents.formatting import clock
+from infra.documents.packs import LANGUAGES, Pack, pack
 from infra.web.order_page import When, when
 
 STATE: Mapping[str, str] = {

@@ -17,7 +17,7 @@ from docs.generate import PAGES
 from domain.commands import COMMANDS, parse_command
 from domain.errors import BadInput
 from domain.policy import Policy
-from infra.policy_words import MEANS
+from infra.documents.policy_words import MEANS
 from tests.architecture.planted import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"

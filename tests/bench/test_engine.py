@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.bench.engine import PER_ORDER, acknowledged, life, overhead, paced_on
 from infra.settings import Settings
+from tests.bench.engine import PER_ORDER, acknowledged, life, overhead, paced_on
 
 
 def test_an_orders_life_in_the_bench_is_accepted_throughout() -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from infra.bench.library import Save, durability, orders_of, replay, write, write_as_application, write_on_journal
 from schemas.commit import COMMIT_VERSION, ZERO_HASH, Commit, EventEntry, StreamEntry
+from tests.bench.library import Save, durability, orders_of, replay, write, write_as_application, write_on_journal
 
 ORDERS = [
     [

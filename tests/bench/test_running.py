@@ -1,4 +1,4 @@
-"""`rescind bench` measures side by side and writes what it found; no figure is asserted, the machine is shared."""
+"""The bench measures side by side and writes what it found; no figure is asserted, the machine is shared."""
 
 import json
 import pathlib
@@ -6,6 +6,7 @@ import pathlib
 import psycopg
 import pytest
 
+from tests.bench.driving import measure
 from tests.integration.cli.driving import Store
 from tests.postgresql.server import Server
 
@@ -17,7 +18,7 @@ def test_each_bench_stands_beside_what_it_is_compared_with(
     tmp_path: pathlib.Path, bench: str, figures: int, beside: int
 ) -> None:
     out = tmp_path / "bench" / "results.json"
-    done = Store(tmp_path).rescind("bench", bench, "--scale", "0.004", "--out", out, "--json")
+    done = measure(Store(tmp_path), bench, "--scale", "0.004", "--out", out, "--json")
     results = json.loads(out.read_text(encoding="utf-8"))
 
     assert results == done.json
@@ -33,7 +34,7 @@ def test_views_are_made_anew_on_both_databases_and_nothing_of_it_stays(
     tmp_path: pathlib.Path, postgresql_server: Server
 ) -> None:
     store = Store(tmp_path, more={"RESCIND_VIEWS": postgresql_server.url})
-    results = store.rescind("bench", "B3", "--scale", "0.004", "--out", tmp_path / "results.json", "--json").json
+    results = measure(store, "B3", "--scale", "0.004", "--out", tmp_path / "results.json", "--json").json
     sqlite, postgresql = results["figures"]
     assert [len(figure["beside"]) for figure in (sqlite, postgresql)] == [1, 2]
     assert sqlite["also"]["rows"] == postgresql["also"]["rows"] > 200

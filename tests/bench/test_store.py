@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from infra.bench.store import appends, codec, growth, log_of, replay
+from tests.bench.store import appends, codec, growth, log_of, replay
 from tests.spec.store.making import judge, kinds
 
 

@@ -27,7 +27,7 @@ from kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from infra.kafka.client import Security
+from infra.addresses.kafka import Security
 from tests.broker.local import LocalCluster, free_port
 
 MECHANISM: Final = "SCRAM-SHA-256"

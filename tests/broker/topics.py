@@ -4,11 +4,11 @@ from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 
-from infra.journals.kafka import open_kafka_journal
-from infra.journals.librdkafka import open_librdkafka_journal
-from infra.kafka.client import Timings
+from infra.addresses.kafka import Timings
+from infra.kafka.admin import wanted_settings
 from infra.kafka.journal import KafkaJournal
-from infra.kafka.topics import wanted_settings
+from infra.kafka.kafka_python import open_kafka_journal
+from infra.kafka.librdkafka import open_librdkafka_journal
 from tests.broker.fixtures import Kafka
 
 CLIENTS = ("kafka-python", "librdkafka")

@@ -62,8 +62,8 @@ def decided(app: App, asking: ThreadPoolExecutor, number: int, command: Command,
 
 def elsewhere(app: App, number: int, command: Command) -> None:
     """As ``infra.http.writes`` asks."""
-    from infra.http.positions import read_token
-    from infra.share.asking import MaybeAsked, NotAsked
+    from infra.api.session_tokens import read_token
+    from infra.cluster.remote_commands import MaybeAsked, NotAsked
 
     assert app.sharing is not None
     try:

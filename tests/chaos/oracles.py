@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from consumers.ports.journal import JournalRecord
 from infra.journals.memory import MemoryLog
-from infra.kafka.python import KafkaConsumer, TopicPartition
+from infra.kafka.quiet_import import KafkaConsumer, TopicPartition
 from tests.chaos.load import AT_ITS_POSITION, UNSETTLED, Attempt, Intent
 from tests.simulation.oracles import WROTE_NOTHING, Broken, deadlines, quantities_and_money
 from tests.simulation.reader import Reading, Told, read

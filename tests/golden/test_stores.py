@@ -7,9 +7,9 @@ import pytest
 
 from domain.instants import parse_instant
 from domain.show import show
-from infra.reading import open_reader
-from infra.replaying import run_replay
+from infra.projection.replaying import run_replay
 from infra.settings import load_settings
+from infra.store.reader import open_reader
 from tests.golden.stores import NAMES, recorded, unpack
 from tests.golden.writing_stores import CASES
 

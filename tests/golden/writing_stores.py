@@ -27,9 +27,9 @@ from typing import Any
 
 from domain.instants import Instant, format_instant
 from domain.show import show
-from infra.places import clock
-from infra.reading import open_reader
+from infra.runtime.clock import clock
 from infra.settings import load_settings
+from infra.store.reader import open_reader
 
 HERE = Path(__file__).parent
 CASES = HERE.parent / "spec" / "acceptance"

@@ -17,9 +17,9 @@ from consumers.ports.log_values import Admitted
 from consumers.ports.notifications import Contact, Letter, Mail, Notice, PostRefused, PostUnavailable, PostUnsure
 from domain.instants import MINUTE, SECOND
 from infra.local_state import memory_local_state
-from infra.mail.composing import PackComposer
-from infra.mail.facts import World as Facts
-from infra.notices.book import SqliteBook
+from infra.notifications.delivery_store import SqliteBook
+from infra.notifications.mail.composing import PackComposer
+from infra.notifications.mail.facts import World as Facts
 from tests.simulation.oracles import Broken
 from tests.simulation.process import older
 from tests.simulation.traffic import MARKETS

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.addresses.kafka import Timings
 from infra.kafka import reading
-from infra.kafka.client import Timings
 from infra.kafka.journal import KafkaJournal
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import CLIENTS, cut_front, new_topic, open_journal

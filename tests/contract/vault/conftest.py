@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
-from infra.postgresql.address import postgresql_at
-from infra.vault.kept import KeptVault
+from infra.addresses.postgresql import postgresql_at
+from infra.vault.base import KeptVault
 from infra.vault.postgresql import PostgresqlVault
 from infra.vault.sqlite import SqliteVault
 from tests.postgresql.fixtures import new_schema

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from consumers.erasing.eraser import Erasure
-from infra.vault.kept import KeptVault, Seen, TextGone
+from infra.vault.base import KeptVault, Seen, TextGone
 from tests.contract.vault.conftest import Place
 
 B7 = ("acme", "b-7")

@@ -9,10 +9,10 @@ import pytest
 from consumers.ports.journal import Appended, AppendRefused
 from consumers.ports.vault import VaultUnavailable, file_reference
 from infra.journals.memory import MemoryLog
-from infra.vault import kept
-from infra.vault.first import SealedFirst
-from infra.vault.kept import KeptVault, TextGone
+from infra.vault import base as kept
+from infra.vault.base import KeptVault, TextGone
 from infra.vault.keys import VaultKeyWrong
+from infra.vault.vault_first_journal import SealedFirst
 from tests.contract.vault.conftest import Place
 
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from consumers.ports.vault import VaultUnavailable
+from infra.addresses.postgresql import PostgresqlAt, postgresql_at
 from infra.postgresql import connecting
-from infra.postgresql.address import PostgresqlAt, postgresql_at
 from infra.postgresql.connecting import Db
 from infra.vault import postgresql as adapter
 from infra.vault.postgresql import PostgresqlVault, postgresql_vault_there

@@ -8,9 +8,10 @@ from contextlib import closing
 import pytest
 
 from consumers.ports.vault import VaultUnavailable
+from infra.addresses.vault_key import key_from_text
 from infra.settings import load_settings, vault_at
-from infra.vault.kept import TextGone
-from infra.vault.keys import VaultKeyWrong, key_from_file, key_from_text
+from infra.vault.base import TextGone
+from infra.vault.keys import VaultKeyWrong, key_from_file
 from infra.vault.opening import open_vault
 from infra.vault.sqlite import SqliteVault
 from tests.contract.vault.conftest import KEY, Place, SqlitePlace

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.views.kept import KeptViews
+from infra.views.base import KeptViews
 from tests.contract.views.places import Place, PostgresqlPlace, SqlitePlace, opened
 from tests.postgresql.fixtures import new_schema
 

@@ -9,7 +9,7 @@ import psycopg
 
 from infra.settings import views_at
 from infra.views import postgresql_tables
-from infra.views.kept import KeptViews
+from infra.views.base import KeptViews
 from infra.views.opening import open_views
 
 Described = dict[str, list[tuple[str, str, bool, bool]]]

@@ -6,7 +6,7 @@ import pytest
 
 from consumers.ports.views import START, Batch, DeadLetter, Position, PositionMoved, RowsRefused, ViewsUnavailable
 from domain.instants import format_instant
-from infra.views.kept import KeptViews
+from infra.views.base import KeptViews
 from projections.changes import Changes
 from projections.tables import (
     AUDIT_TRAIL,

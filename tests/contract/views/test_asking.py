@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumers.ports.views import START, Batch, Position
 from domain.instants import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
-from infra.views.kept import KeptViews
+from infra.views.base import KeptViews
 from infra.views.reading import SORTED_BY, BadCursor, OrderFilter, Reading
 from projections.changes import Changes
 from projections.tables import (

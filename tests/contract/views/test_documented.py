@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from infra.views.kept import KeptViews
+from infra.views.base import KeptViews
 from tests.contract.views.places import Place
 
 PAGE = Path(__file__).parents[3] / "docs" / "tables.md"

@@ -10,7 +10,7 @@ import pytest
 
 from consumers.ports.views import PositionMoved
 from consumers.projection.projector import Projector
-from infra.views.kept import KeptViews
+from infra.views.base import KeptViews
 from infra.views.replay import MOST_SHOWN, Difference, check, compare, replay
 from projections.tables import BOOKKEEPING, ORDERS, TABLES
 from tests.contract.views.conftest import Open

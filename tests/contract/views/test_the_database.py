@@ -20,7 +20,7 @@ from consumers.ports.views import (
     ViewsUnavailable,
 )
 from consumers.projection.projector import Part, Projector
-from infra.postgresql.address import postgresql_at
+from infra.addresses.postgresql import postgresql_at
 from infra.settings import views_at
 from infra.views import postgresql as adapter
 from infra.views import postgresql_tables

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumers.ports.views import ViewsDamaged, ViewsError, ViewsUnavailable
-from infra.views.kept import ViewsOfAnotherRelease
+from infra.views.base import ViewsOfAnotherRelease
 from infra.views.sqlite import existing_sqlite_views, open_sqlite_views
 from projections.tables import SCHEMA_VERSION
 from tests.contract.views.filled import history, project

@@ -23,7 +23,7 @@ LOADED = (
     "infra.cli.order",
     "infra.cli.policy",
     "infra.importing.pipeline",
-    "infra.projecting",
+    "infra.projection.running",
 )
 CLIENT = """
 import array, json, os, socket, sys

@@ -11,7 +11,7 @@ from tests.integration.cli.driving import CTRL_C, TERM, Done, ended
 DOOR = """
 import os
 import infra.cli.commands as commands
-from infra.cli.ending import ENDING
+from infra.cli.signals import ENDING
 from infra.cli.main import main
 from threading import Event
 
@@ -61,7 +61,7 @@ def command():
 """
 MODULE = """
 import os
-from infra.cli.ending import ENDING
+from infra.cli.signals import ENDING
 from threading import Event
 
 os.write(1, b"here\\n")

@@ -88,7 +88,6 @@ def test_no_file_of_the_store_is_written_over(store: Store, name: str) -> None:
         ("import", history, "--report"),
         ("whatif", "--policy", "big-box", "--csv"),
         ("whatif", "--policy", "big-box", "--resume"),
-        ("bench", "B1", "--scale", "0.001", "--out"),
     ):
         refused = store.rescind(*asked, store.place / name, "--config", "settings.toml", check=2, own_process=True)
         assert "belongs to the store" in refused.err

@@ -256,7 +256,7 @@ def test_a_line_that_the_engine_breaks_down_over_is_told_as_its_own_also_the_sec
         return decide(order, command, *about)
 
     monkeypatch.setattr("consumers.engine.command_handler.decide", breaks_down)
-    monkeypatch.setattr("infra.importing.again.decide", breaks_down)
+    monkeypatch.setattr("infra.importing.repeated.decide", breaks_down)
     rows = [placed("PO-1"), ships("PO-1", "2026-03-03T10:00:00Z", 3), placed("PO-2")]
     first = store.take(rows, check=1)
     again = store.take(rows, check=1)

@@ -9,12 +9,12 @@ import pytest
 
 from domain.commands import parse_command
 from domain.instants import DAY, SECOND, format_instant
+from infra.api.previews import body
 from infra.cli.order_cancel import previewed
-from infra.finding import all_orders
-from infra.http.previews import body
-from infra.places import clock
-from infra.reading import open_reader
+from infra.runtime.clock import clock
 from infra.settings import load_settings
+from infra.store.order_search import all_orders
+from infra.store.reader import open_reader
 from tests.integration.cli.driving import Store
 from tests.integration.http.asking import Http, served
 from tests.spec.acceptance.test_cases import CASES, HERE

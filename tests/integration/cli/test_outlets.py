@@ -11,8 +11,7 @@ from typing import IO
 
 import pytest
 
-from infra.local_state.slots import slot_path
-from infra.places import state_file
+from infra.local_state.slots import slot_path, state_file
 from tests.integration.cli.driving import RESCIND, Done, Store, lives, placed
 
 ANSWERS = [
@@ -141,7 +140,7 @@ def test_a_running_server_says_at_once_what_it_has_to_say(
 @pytest.mark.parametrize("number", ["1", "2"])
 def test_unbuffered_also_what_ends_in_no_line_is_seen_at_once(number: str) -> None:
     code = (
-        "import sys; from infra.cli.outlets import open_outlets; open_outlets(); "
+        "import sys; from infra.cli.standard_streams import open_outlets; open_outlets(); "
         "(sys.stdout if sys.argv[1] == '1' else sys.stderr).write('half a l'); sys.stdin.read()"
     )
     piped = subprocess.PIPE

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stores import FileStore
+from infra.store.logs import FileStore
 
 
 def test_a_file_that_is_gone_by_the_time_it_is_measured_counts_for_nothing(

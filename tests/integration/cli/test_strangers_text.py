@@ -9,8 +9,8 @@ import unicodedata
 
 import pytest
 
-from infra.cli.outlets import visible
-from infra.csv_cells import safe_cell
+from infra.cli.standard_streams import visible
+from infra.documents.csv_cells import safe_cell
 from tests.integration.cli.driving import RESCIND, Body, Store, asks, placed
 
 CSI, OVERRIDE, ISOLATE, MARK = "\x9b", "\u202e", "\u2066", "\u200f"

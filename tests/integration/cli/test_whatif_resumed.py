@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from infra.cli import whatif as module
-from infra.cli import whatif_kept as kept_module
-from infra.cli.whatif_kept import Kept
+from infra.cli import whatif_resume as kept_module
+from infra.cli.whatif_resume import Kept
 from tests.integration.cli.driving import Store, asks, grants, placed, ships
 
 ORDERS = 60
@@ -219,7 +219,7 @@ def hold(path: Path) -> Iterator[str]:
     """Another process that has begun a run in this file; yields what it says. At the end it is killed, and what it had
     begun, which is another question, is taken away."""
     program = (
-        "import sys; from pathlib import Path; from infra.cli.whatif_kept import Kept, Question\n"
+        "import sys; from pathlib import Path; from infra.cli.whatif_resume import Kept, Question\n"
         "kept = Kept(Path(sys.argv[1]), Question('p@1', '', None, None, '', ''), {0: 1})\n"
         "print('begun', flush=True); sys.stdin.read()"
     )

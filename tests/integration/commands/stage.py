@@ -11,10 +11,9 @@ from typing import Any
 
 from kafka import KafkaProducer
 
+from infra.addresses.kafka import KafkaAt, Security, kafka_at
 from infra.app import App, open_app
-from infra.commands.topics import CommandTopics
-from infra.kafka.address import KafkaAt, kafka_at
-from infra.kafka.client import Security
+from infra.command_topic.topics import CommandTopics
 from infra.settings import Settings, load_settings
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import Kafka

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from kafka.structs import MemberState
 
-from infra.commands.answered import CommandsUnavailable
-from infra.commands.intake import Intake
-from infra.kafka.client import Security
+from infra.addresses.kafka import Security
+from infra.command_topic.committed_offsets import CommandsUnavailable
+from infra.command_topic.consumer import Intake
 from tests.broker.fixtures import GROUP, Kafka
 from tests.integration.commands.stage import Stage, placed, soon
 
@@ -126,7 +126,7 @@ def test_records_come_with_their_headers_from_where_the_group_is(members: Member
 def test_a_member_to_whom_nothing_comes_though_there_is_something_says_so_and_begins_anew(
     members: Members, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.commands.intake._LOOK", 0.5)
+    monkeypatch.setattr("infra.command_topic.consumer._LOOK", 0.5)
     one = members.join("one")
     soon(members.share_all)
     one._consumer.pause(*one._consumer.assignment())  # stands for a client that has forgotten to read

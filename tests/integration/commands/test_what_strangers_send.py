@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.letters import NotToBeTried, open_letters
+from infra.dead_letters.handling import NotToBeTried, open_letters
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import NotUtf8, admin

@@ -23,9 +23,9 @@ import pytest
 from domain.calendar import local_date
 from domain.instants import DAY, SECOND, format_instant, parse_instant
 from domain.money import exponent
-from infra.finding import all_orders
-from infra.reading import Reader, open_reader
 from infra.settings import load_settings
+from infra.store.order_search import all_orders
+from infra.store.reader import Reader, open_reader
 from projections.tables import SCHEMA_VERSION
 from tests.golden.stores import unpack
 from tests.golden.writing_stores import CASES

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from infra.app import App, open_app
-from infra.http.server import create
+from infra.server.server import create
 from infra.settings import load_settings
 
 HERE = "http://127.0.0.1"

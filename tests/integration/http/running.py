@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from infra.app import App, open_app
-from infra.http.server import Server, create
+from infra.server.server import Server, create
 from infra.settings import load_settings
 
 

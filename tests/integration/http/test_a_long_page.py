@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.http import answers, matters, reads, receipts
-from infra.http.aside import AT_ONCE
+from infra.api import answers
+from infra.http import case_files as matters
+from infra.http import reads, receipts
+from infra.http.worker_threads import AT_ONCE
 from infra.web import pages
 from tests.integration.http.asking import BUYER, SYSTEM, Http, placing
 

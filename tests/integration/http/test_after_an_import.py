@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.instants import DAY, format_instant, parse_instant
-from infra.places import clock
+from infra.runtime.clock import clock
 from tests.integration.cli.driving import Store, placed
 from tests.integration.http.asking import Http, notice, served
 

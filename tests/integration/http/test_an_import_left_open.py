@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.importing.holding import held
+from infra.runtime.import_lock import held
 from tests.integration.http.asking import BUYER, placing, served
 from tests.integration.kafka.waiting import soon
 

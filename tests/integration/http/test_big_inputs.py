@@ -20,10 +20,10 @@ from domain.errors import BadInput
 from domain.market import MarketSettings
 from domain.policy import PolicyBook, read_policy
 from domain.presets import presets
-from infra.commands.reading import CommandForm
-from infra.http.strict_json import NotJson, read_json
+from infra.api.strict_json import NotJson, read_json
+from infra.command_topic.translation import CommandForm
+from infra.http.uploads import NotThat, media_type_of
 from infra.importing.commands_file import read_line
-from infra.uploads import NotThat, media_type_of
 from tests.integration.http.asking import SYSTEM, Http, placing, served
 from tests.integration.http.files import png
 from tests.integration.http.routes import routes
@@ -262,6 +262,6 @@ def test_a_command_is_read_once(counted: tuple[Counting, Http]) -> None:
 def test_a_file_of_digits_is_looked_at_once() -> None:
     """In a process of its own: what looks again and again comes to no end, and nothing could break it off."""
     content = "b'%PDF-1.4\\n' + b'1' * 1_500_000 + b'\\nstartxref\\n9\\n%%EOF'"
-    look = f"from infra.uploads import media_type_of; media_type_of({content})"
+    look = f"from infra.http.uploads import media_type_of; media_type_of({content})"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, timeout=120, check=False)
     assert b"its table of objects is not where it says" in done.stderr

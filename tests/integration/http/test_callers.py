@@ -8,9 +8,9 @@ import httpx
 import pytest
 from starlette.requests import HTTPConnection
 
-from infra.http.callers import Caller, is_local_name, is_loopback
-from infra.http.problems import Problem
-from infra.http.server import create
+from infra.api.problems import Problem
+from infra.http.authenticator import Caller, is_local_name, is_loopback
+from infra.server.server import create
 from tests.integration.http.asking import HERE, Http, placing
 
 TOKENS = {

@@ -11,8 +11,8 @@ from starlette.requests import HTTPConnection
 from consumers.ports.notifications import Contact
 from domain.commands import parse_command
 from infra.app import open_app
-from infra.http.callers import Caller
-from infra.http.server import create
+from infra.http.authenticator import Caller
+from infra.server.server import create
 from infra.settings import load_settings
 from tests.integration.cli.driving import Store
 from tests.integration.http.asking import HERE, SUPPORT, Http

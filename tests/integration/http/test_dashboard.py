@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from domain.instants import format_instant
-from infra.http.callers import Caller
-from infra.reading import open_reader
+from infra.documents.seller_dashboard import from_log
+from infra.http.authenticator import Caller
 from infra.settings import load_settings
-from infra.standing import from_log
+from infra.store.reader import open_reader
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, Http, notice, served
 
 LINES = [{"line": n, "sku": f"A-{n}", "quantity": 4, "unit_price": "10.00"} for n in (1, 2, 3)]
@@ -124,5 +124,5 @@ def test_a_dashboard_is_the_sellers_own_and_supports(
 ) -> None:
     order = shop.place()
     token = done(shop, f"{order}/shipments", {**notice(3), "actor": {"kind": "system", "id": "x"}}, "k")
-    monkeypatch.setattr("infra.http.callers._TRUSTED", Caller(who["kind"], who["id"]))
+    monkeypatch.setattr("infra.http.authenticator._TRUSTED", Caller(who["kind"], who["id"]))
     assert shop.get("/v1/acme/sellers/s-3/dashboard", **token).status_code == status

@@ -13,7 +13,7 @@ from domain.rulebook import RULE_IDS
 from infra.demo import MARKETPLACE, NotEmpty, seed, seeding
 from infra.demo.shops import SHOPS
 from infra.demo.stories import FURTHER, SHOWN, name
-from infra.reading import history
+from infra.store.reader import history
 from tests.integration.http.asking import Http, served
 from tests.integration.http.shown import CLAIMS, FURTHER_CLAIMS, Seen
 

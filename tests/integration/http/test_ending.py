@@ -13,9 +13,9 @@ import pytest
 from consumers.engine.engine import Engine
 from consumers.engine.outcome import Outcome
 from domain.commands import parse_command
-from infra import looping
 from infra.app import App, open_app
-from infra.looping import Loop
+from infra.runtime import loop as looping
+from infra.runtime.loop import Loop
 from infra.settings import Settings, load_settings
 from tests.integration.http.asking import placing
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.uploads import NotThat, media_type_of
+from infra.http.uploads import NotThat, media_type_of
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, served
 from tests.integration.http.files import jpeg, pdf, png
 from tests.integration.http.test_callers import Tokened

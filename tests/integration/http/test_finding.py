@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.http import listing
-from infra.http.callers import Caller
+from infra.http.authenticator import Caller
 from infra.http.listing import unknown_marketplace
 from tests.integration.http.asking import SUPPORT, SYSTEM, Http, placing, served
 from tests.integration.http.test_pages import words

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.app import open_app
-from infra.http.server import create
+from infra.server.server import create
 from infra.settings import load_settings
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http
 from tests.integration.http.files import png

@@ -4,7 +4,7 @@ of a request that waits (DESIGN.md 6, RULES.md 1)."""
 import re
 
 from domain.commands import COMMANDS
-from infra.http.paths import EVIDENCE, PATHS
+from infra.api.paths import EVIDENCE, PATHS
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, notice
 
 A_FILE = {"sha256": "0" * 64, "media_type": "image/png", "size": 1}

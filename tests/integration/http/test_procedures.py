@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.http.api import ANY
-from infra.http.paths import EVIDENCE, PATHS, PREVIEWS
+from infra.api.paths import EVIDENCE, PATHS, PREVIEWS
+from infra.http.routes import ANY
 from tests.architecture.planted import ROOT
 from tests.integration.cli.driving import Store
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, placing, served

@@ -15,9 +15,9 @@ from consumers.ports.notifications import Contact, State
 from domain.instants import SECOND, format_instant, parse_instant
 from domain.references import read_reference, reference_of
 from infra.app import open_app
-from infra.http.callers import Caller
-from infra.http.server import create
-from infra.mail.packs import LANGUAGES, pack
+from infra.documents.packs import LANGUAGES, pack
+from infra.http.authenticator import Caller
+from infra.server.server import create
 from infra.settings import load_settings
 from infra.web import receipt_page
 from infra.web.languages import accepted

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from domain.commands import parse_command
-from infra import replaying
 from infra.app import App
-from infra.replaying import run_replay
+from infra.projection import replaying
+from infra.projection.replaying import run_replay
 from tests.integration.http.asking import Http, placing, served
 from tests.integration.kafka.waiting import soon
 

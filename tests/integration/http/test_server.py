@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from infra.app import open_app
-from infra.http.binding import NotHere, bind
-from infra.http.server import Server, create
+from infra.server.binding import NotHere, bind
+from infra.server.server import Server, create
 from infra.settings import load_settings
 from tests.integration.http.asking import placing
 from tests.integration.http.running import running

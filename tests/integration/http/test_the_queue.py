@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.instants import DAY, format_instant
-from infra.places import clock
+from infra.runtime.clock import clock
 from infra.web import list_page
 from tests.integration.cli.driving import BUYER, SELLER, Store, asks, command, placed, ships
 from tests.integration.http.asking import SUPPORT, Http, served

@@ -6,7 +6,7 @@ import pytest
 
 from domain import events as e
 from domain.reasons import CANCEL_REASONS, RETURN_REASONS
-from infra.web import formatting, words
+from infra.documents import formatting, words
 
 CONTROL = {e.JournalCreated, e.PolicyPublished, e.ImportOpened, e.ImportClosed}
 

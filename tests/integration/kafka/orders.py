@@ -15,8 +15,8 @@ from consumers.log.follower import Follower
 from consumers.ports.journal import Journal
 from consumers.ports.log_values import Admitted, Rejected
 from infra.local_state import memory_local_state
-from infra.reading import open_reader
 from infra.settings import Settings
+from infra.store.reader import open_reader
 from tests.integration.kafka.waiting import SOON
 
 ROOT = Path(__file__).parents[3]

@@ -14,12 +14,12 @@ import pytest
 from consumers.engine.outcome import Outcome
 from consumers.ports.journal import JournalMismatch, JournalUnavailable, LogChanged, LogCut
 from domain.commands import parse_command
+from infra.addresses.kafka import Timings
 from infra.app import App, open_app
-from infra.examining import examine
-from infra.kafka.client import Timings
-from infra.reading import open_reader
-from infra.replaying import run_replay
+from infra.diagnostics import examine
+from infra.projection.replaying import run_replay
 from infra.settings import Settings, load_settings
+from infra.store.reader import open_reader
 from tests.broker.local import LocalCluster
 from tests.broker.topics import admin, cut_front, make_topic
 from tests.integration.http.asking import Http

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import load_settings
-from infra.stores import store_of
+from infra.store.logs import store_of
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.integration.kafka.orders import Answer, Child, check
 from tests.integration.kafka.waiting import soon

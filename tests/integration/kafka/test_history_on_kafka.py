@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.reading import open_reader
 from infra.settings import load_settings
+from infra.store.reader import open_reader
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.integration.cli.driving import Store
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.bench.driving import measure
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin
 from tests.integration.cli.driving import Store
@@ -22,7 +23,7 @@ def test_k1_stands_beside_what_the_client_alone_and_the_library_come_to(
     prefix = kafka.prefix()
     journal = kafka.url(prefix, 2)
     where = ("--journal", journal, "--views", postgresql)
-    Store(tmp_path).rescind("bench", "K1", *where, "--scale", "0.004", "--out", out, "--json")
+    measure(Store(tmp_path), "K1", *where, "--scale", "0.004", "--out", out, "--json")
     figures = json.loads(out.read_text(encoding="utf-8"))["figures"]
     assert [figure["bench"] for figure in figures] == ["K1"] * 10
     assert all(figure["value"] > 0 for figure in figures)
@@ -46,9 +47,7 @@ def test_k1_stands_beside_what_the_client_alone_and_the_library_come_to(
 def test_a_replay_and_two_processes_are_measured_on_it_too(kafka: Kafka, tmp_path: Path) -> None:
     prefix = kafka.prefix()
     where = ("--journal", kafka.url(prefix, 3))
-    done = Store(tmp_path).rescind(
-        "bench", "B2", "B6", *where, "--scale", "0.01", "--out", tmp_path / "r.json", "--json"
-    )
+    done = measure(Store(tmp_path), "B2", "B6", *where, "--scale", "0.01", "--out", tmp_path / "r.json", "--json")
     measured = [(figure["bench"], sorted(figure["ratio"])) for figure in done.json["figures"]]
     assert measured[1] == ("B2", ["reading alone", "the same from memory"])
     assert measured[2:] == [("B6", ["one process"])] * 2
@@ -58,5 +57,5 @@ def test_a_replay_and_two_processes_are_measured_on_it_too(kafka: Kafka, tmp_pat
 
 
 def test_k1_asks_for_a_cluster(tmp_path: Path) -> None:
-    done = Store(tmp_path).rescind("bench", "K1", check=2)
+    done = measure(Store(tmp_path), "K1", check=2)
     assert "kafka://HOST:PORT/PREFIX" in done.err

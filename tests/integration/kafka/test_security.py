@@ -14,15 +14,15 @@ import pytest
 from kafka import KafkaProducer
 
 from consumers.ports.journal import JournalUnavailable
+from infra.addresses.kafka import KafkaAt, Security, kafka_at
 from infra.app import App, open_app
-from infra.commands.topics import CommandTopics
-from infra.journals.kafka import PythonClient, open_kafka_journal
-from infra.journals.librdkafka import LibrdkafkaClient, open_librdkafka_journal
-from infra.kafka.address import KafkaAt, kafka_at
-from infra.kafka.client import Client, Security
+from infra.command_topic.topics import CommandTopics
+from infra.kafka.admin import Topics
+from infra.kafka.client import Client
 from infra.kafka.journal import Opening
-from infra.kafka.python import HEARD
-from infra.kafka.topics import Topics
+from infra.kafka.kafka_python import PythonClient, open_kafka_journal
+from infra.kafka.librdkafka import LibrdkafkaClient, open_librdkafka_journal
+from infra.kafka.quiet_import import HEARD
 from infra.publishing.topics import PublicTopics
 from infra.settings import Settings, load_settings
 from tests.broker.secured import MECHANISM, PASSWORD, Allowed, SecuredBroker

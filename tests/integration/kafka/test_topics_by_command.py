@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.kafka.topics import wanted_settings
+from infra.kafka.admin import wanted_settings
 from infra.settings import SettingsError, load_settings
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import admin, make_topic

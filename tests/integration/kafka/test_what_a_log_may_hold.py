@@ -12,7 +12,7 @@ from consumers.engine.outcome import Outcome
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
 from infra.app import App, open_app
-from infra.examining import examine
+from infra.diagnostics import examine
 from infra.settings import Settings, load_settings
 from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, encode_commit
 from schemas.record import encode_record

@@ -17,12 +17,13 @@ import pytest
 from kafka.future import Future as Answer
 
 from consumers.ports.journal import Appended, AppendRefused, AppendUnknown
-from infra.journals import kafka as python_client
-from infra.journals import librdkafka as librdkafka_client
-from infra.journals.kafka import PythonSender
-from infra.journals.librdkafka import LibrdkafkaSender, Trouble
+from infra.addresses.kafka import Security, Timings
+from infra.kafka import kafka_python as python_client
+from infra.kafka import librdkafka as librdkafka_client
 from infra.kafka.appending import Appending
-from infra.kafka.client import Security, Sender, Timings
+from infra.kafka.client import Sender
+from infra.kafka.kafka_python import PythonSender
+from infra.kafka.librdkafka import LibrdkafkaSender, Trouble
 
 SOON = 20.0
 TIMINGS = Timings(ask=2.0, request=1.0, delivery=4.0, hold=1.0, watch=0.2, lag=2.0)

@@ -10,7 +10,7 @@ import yaml
 from psycopg.conninfo import conninfo_to_dict
 
 from infra.app import open_app
-from infra.kafka.topics import Topics
+from infra.kafka.admin import Topics
 from infra.settings import Settings, load_settings
 from tests.broker.local import LocalCluster
 from tests.integration.http.asking import BUYER, Http, placing

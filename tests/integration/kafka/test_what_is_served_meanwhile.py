@@ -17,7 +17,7 @@ import pytest
 from domain.events import DeadlineReached
 from domain.instants import SECOND, Instant, format_instant
 from infra.app import open_app
-from infra.places import clock
+from infra.runtime.clock import clock
 from infra.settings import load_settings
 from tests.broker.local import LocalCluster, Node
 from tests.broker.topics import admin, make_topic

@@ -10,7 +10,7 @@ from consumers.log.follower import Follower
 from consumers.ports.journal import AppendRefused, JournalMismatch, JournalUnavailable, LogChanged, LogCut, LogLost
 from consumers.ports.log_values import Admitted, Rejected
 from infra.kafka.journal import KafkaJournal
-from infra.kafka.python import KafkaProducer, TopicPartition
+from infra.kafka.quiet_import import KafkaProducer, TopicPartition
 from infra.local_state import memory_local_state
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import SECOND_GROUP, Kafka

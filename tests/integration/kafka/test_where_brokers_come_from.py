@@ -10,7 +10,7 @@ import pytest
 
 from domain.commands import parse_command
 from infra.app import open_app
-from infra.kafka.topics import Topics
+from infra.kafka.admin import Topics
 from infra.settings import load_settings
 from tests.broker import containers
 from tests.broker.fixtures import Given, Started, start

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.ports.notifications import Mail, PostRefused, PostUnavailable
-from infra.mail import building
-from infra.mail.building import HEADERS, build, is_address
-from infra.mail.outbox import Outbox
+from infra.notifications.mail import building
+from infra.notifications.mail.building import HEADERS, build, is_address
+from infra.notifications.mail.outbox import Outbox
 
 SENDER = "Acme orders <orders@acme.example>"
 MAIL = Mail(

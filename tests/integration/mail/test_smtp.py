@@ -14,7 +14,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from consumers.ports.notifications import PostRefused, PostUnavailable, PostUnsure
-from infra.mail.smtp import SmtpAt, SmtpPost, Tls
+from infra.addresses.smtp import SmtpAt, Tls
+from infra.notifications.mail.smtp import SmtpPost
 from tests.integration.mail.test_building import MAIL, SENDER, lines
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from infra.addresses.postgresql import in_schema, postgresql_at
 from infra.app import open_app
-from infra.postgresql.address import in_schema, postgresql_at
 from infra.settings import load_settings, views_at
 from tests.integration.cli.driving import Store, lives
 from tests.integration.http.asking import placing, served

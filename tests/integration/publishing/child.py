@@ -6,11 +6,10 @@ from pathlib import Path
 
 from consumers.log.follower import Follower
 from consumers.publishing.partition_publisher import Limits
+from infra.addresses.kafka import Security, kafka_at
 from infra.journals.sqlite import open_sqlite_journal
-from infra.kafka.address import kafka_at
-from infra.kafka.client import Security
 from infra.local_state import open_local_state
-from infra.places import state_file
+from infra.local_state.slots import state_file
 from infra.publishing.reading import Patience
 from infra.publishing.running import Publishing, sources
 from schemas.public.ids import PinnedIds

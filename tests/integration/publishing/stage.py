@@ -16,9 +16,8 @@ from consumers.log.admission import Admission, MemoryHeads
 from consumers.ports.log_values import Admitted
 from consumers.ports.public_log import PublicRecord
 from consumers.publishing.public_records import Publisher
+from infra.addresses.kafka import KafkaAt, Security, kafka_at
 from infra.journals.sqlite import open_sqlite_journal
-from infra.kafka.address import KafkaAt, kafka_at
-from infra.kafka.client import Security
 from infra.publishing.topics import PublicTopics
 from schemas.public.ids import PinnedIds
 from schemas.public.topics import EVENTS, INSTRUCTIONS, topic_name

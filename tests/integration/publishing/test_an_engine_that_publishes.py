@@ -9,7 +9,7 @@ from consumers.engine.outcome import Outcome
 from consumers.ports.journal import JournalError
 from domain.commands import parse_command
 from infra.app import App, open_app
-from infra.examining import examine
+from infra.diagnostics import examine
 from infra.publishing import fronts
 from infra.settings import Settings, SettingsError, load_settings
 from schemas.framing import unframe

@@ -10,7 +10,7 @@ from kafka import TopicPartition
 from consumers.ports.journal import JournalError
 from infra.app import open_app
 from infra.cli.main import run
-from infra.publishing.earlier import FILE
+from infra.publishing.earlier_prefixes import FILE
 from infra.publishing.topics import PublicTopics
 from infra.settings import load_settings
 from tests.broker.fixtures import SECOND_GROUP, Kafka

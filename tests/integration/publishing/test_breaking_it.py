@@ -159,7 +159,7 @@ def test_an_emptied_topic_is_left_out_and_asks(stage: Stage, capfd: pytest.Captu
         name = f"{stage.at.prefix}.order-events"
         with admin(stage.at.servers) as asking:
             asking.delete_topics([name])
-        from infra.kafka.client import Security
+        from infra.addresses.kafka import Security
         from infra.publishing.topics import PublicTopics
 
         def made() -> bool:

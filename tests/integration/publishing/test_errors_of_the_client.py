@@ -13,8 +13,8 @@ from kafka.errors import (
 from kafka.producer.transaction_manager import TransactionManager
 
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped
-from infra.journals.kafka import connection
-from infra.kafka.client import Security
+from infra.addresses.kafka import Security
+from infra.kafka.kafka_python import connection
 from infra.publishing.reading import unavailable
 
 CONNECTION = connection("localhost:9092", Security())

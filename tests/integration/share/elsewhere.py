@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from infra.http.passing import NOT_HERE
-from infra.http.positions import HEADER, read_token, write_token
+from infra.api.session_tokens import HEADER, read_token, write_token
+from infra.http.forwarding import NOT_HERE
 from schemas.partitioning import partition_of
 from tests.integration.http.asking import HERE, Http
 from tests.integration.kafka.waiting import SOON, soon

@@ -12,9 +12,8 @@ from typing import Any
 
 import httpx
 
-from infra.kafka.address import KafkaAt, kafka_at
-from infra.kafka.client import Security
-from infra.share.whereabouts import Group, Places
+from infra.addresses.kafka import KafkaAt, Security, kafka_at
+from infra.cluster.membership import Group, Places
 from tests.integration.kafka.waiting import soon
 
 ROOT = Path(__file__).parents[3]

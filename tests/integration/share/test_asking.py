@@ -12,13 +12,12 @@ from kafka import KafkaProducer
 
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command, parse_command
-from infra.commands.form import ASK, CONFIRM, IF_MATCH, STATUS, read_command, response_of
-from infra.commands.topics import CommandTopics
-from infra.kafka.address import KafkaAt, kafka_at
-from infra.kafka.client import Security
+from infra.addresses.kafka import KafkaAt, Security, kafka_at
+from infra.cluster.remote_commands import Asking, MaybeAsked, NotAsked
+from infra.command_topic.records import ASK, CONFIRM, IF_MATCH, STATUS, read_command, response_of
+from infra.command_topic.topics import CommandTopics
 from infra.settings import load_settings
-from infra.share.asking import Asking, MaybeAsked, NotAsked
-from infra.vault.kept import KeptVault
+from infra.vault.base import KeptVault
 from infra.vault.opening import open_vault
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
@@ -151,7 +150,7 @@ def test_whoever_waits_when_the_process_ends_is_told_that_nobody_knows(stage: St
 
 
 def test_while_no_broker_answers_nothing_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.share.asking.HOLD", 0.5)
+    monkeypatch.setattr("infra.cluster.remote_commands.HOLD", 0.5)
     away = Asking(KafkaAt("127.0.0.1:9", stage.at.prefix), PARTITIONS, Security(), stage.vault)
     away.start()
     with pytest.raises(NotAsked) as turned_away:

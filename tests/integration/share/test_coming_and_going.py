@@ -9,11 +9,11 @@ from typing import Any
 
 from domain.commands import parse_command
 from infra.app import GROUPED, App, open_app
+from infra.cluster.partition_assignment import Attending, Listening
 from infra.local_state import open_local_state
-from infra.places import state_file
-from infra.replaying import run_replay
+from infra.local_state.slots import state_file
+from infra.projection.replaying import run_replay
 from infra.settings import Settings, load_settings
-from infra.share.attending import Attending, Listening
 from tests.integration.http.asking import SUPPORT, SYSTEM, Http, placing
 from tests.integration.kafka.waiting import soon
 

@@ -4,11 +4,11 @@ import re
 
 from fastapi.routing import APIRoute
 
+from infra.api.paths import EVIDENCE, PATHS, PREVIEWS
 from infra.app import open_app
-from infra.http.api import ANY
-from infra.http.passing import order_of
-from infra.http.paths import EVIDENCE, PATHS, PREVIEWS
-from infra.http.server import create
+from infra.http.forwarding import order_of
+from infra.http.routes import ANY
+from infra.server.server import create
 from infra.settings import load_settings
 
 WRITES = {f"/v1/{{marketplace}}/orders/{{order_id}}{form.path}" for form in (*PATHS, EVIDENCE, ANY)}
@@ -27,4 +27,4 @@ def test_every_path_about_one_order_is_passed_on_or_is_a_write() -> None:
             if method == "POST" and route.path in WRITES:
                 assert order is None, route.path
             else:
-                assert order == "acme/PO-1", f"{method} {route.path}: infra/http/passing.py does not know it"
+                assert order == "acme/PO-1", f"{method} {route.path}: infra/http/forwarding.py does not know it"

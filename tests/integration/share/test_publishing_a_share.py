@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from domain.commands import parse_command
+from infra.addresses.kafka import Security, kafka_at
 from infra.app import open_app
-from infra.kafka.address import kafka_at
-from infra.kafka.client import Security
 from infra.local_state import open_local_state
-from infra.places import state_file
+from infra.local_state.slots import state_file
 from infra.publishing.running import open_publishing
 from infra.publishing.topics import PublicTopics
 from infra.settings import load_settings

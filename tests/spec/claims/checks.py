@@ -10,8 +10,8 @@ from domain import events as e
 from domain.deadlines import live
 from domain.instants import Instant
 from domain.order import Order, Request
-from infra.mail.packs import pack
-from infra.web.formatting import moment
+from infra.documents.formatting import moment
+from infra.documents.packs import pack
 
 NUMBER = r"([\d,]+)"
 MONEY = r"([\d,.]+ [A-Z]{3})"

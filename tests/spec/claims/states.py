@@ -14,8 +14,8 @@ from domain.market import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
 from infra.demo import seeding
-from infra.reading import open_reader
 from infra.settings import load_settings
+from infra.store.reader import open_reader
 from schemas.codec import event_data
 from tests.golden.stores import unpack
 from tests.golden.writing_stores import CASES as SETTINGS_OF_CASES

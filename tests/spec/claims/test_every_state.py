@@ -13,12 +13,12 @@ from domain.claims import IDS, Claim, absences, claims
 from domain.instants import DAY, Instant
 from domain.presets import NAMES as PRESETS
 from domain.told import notice_id, telling
-from infra.claims import Speaker
 from infra.cli.order_text import print_order
-from infra.mail.composing import PackComposer
-from infra.mail.facts import World
-from infra.mail.packs import LANGUAGES, pack
-from infra.receipt import receipt_of
+from infra.documents.claims import Speaker
+from infra.documents.packs import LANGUAGES, pack
+from infra.documents.receipt import receipt_of
+from infra.notifications.mail.composing import PackComposer
+from infra.notifications.mail.facts import World
 from infra.web.order_page import OrderPage
 from infra.web.receipt_page import ReceiptPage
 from tests.golden.stores import NAMES as STORES

@@ -18,7 +18,9 @@ from domain.errors import BadInput
 from domain.events import Sealed
 from domain.market import MarketSettings
 from domain.policy import PolicyBook
-from infra.commands.form import (
+from infra.api.answers import json_response, of_write
+from infra.api.problems import MEDIA_TYPE, Problem
+from infra.command_topic.records import (
     OUTCOME_BYTES,
     NotReadable,
     command_key,
@@ -27,9 +29,7 @@ from infra.commands.form import (
     read_command,
     response_of,
 )
-from infra.commands.reading import CommandForm
-from infra.http.answers import json_response, of_write
-from infra.http.problems import MEDIA_TYPE, Problem
+from infra.command_topic.translation import CommandForm
 from schemas.partitioning import partition_of
 from schemas.public.topics import COMMANDS, DEAD_LETTERS, OUTCOMES
 

@@ -7,12 +7,11 @@ import pytest
 
 from consumers.command_topic.gateway import Given
 from consumers.ports.public_log import PublicRecord
-from infra.commands.answered import CommandsUnavailable, GroupMovedOn
-from infra.commands.intake import Ousted
-from infra.commands.reading import CommandForm
-from infra.commands.running import Commanding
-from infra.kafka.address import KafkaAt
-from infra.kafka.client import Security
+from infra.addresses.kafka import KafkaAt, Security
+from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
+from infra.command_topic.consumer import Ousted
+from infra.command_topic.running import Commanding
+from infra.command_topic.translation import CommandForm
 from tests.spec.commands.counter import Hands, PlainForm
 
 

@@ -9,7 +9,7 @@ import pytest
 from domain import malformed
 from domain.commands import COMMANDS, fingerprint_of, parse_command
 from domain.errors import BadInput
-from infra.http.command_schema import definitions
+from infra.api.command_schema import definitions
 from tests.spec.domain.story import book
 
 PLACE: dict[str, Any] = {

@@ -12,8 +12,8 @@ from domain.events import Calendar
 from domain.instants import DAY, EARLIEST, LATEST, format_instant, parse_instant
 from domain.market import MarketSettings
 from domain.standing import window
-from infra.mail.packs import pack
-from infra.web.formatting import clock, exact, moment, short_moment
+from infra.documents.formatting import clock, exact, moment, short_moment
+from infra.documents.packs import pack
 from tests.spec.domain.story import Story, policy
 
 NEVER = "9999-12-31T23:59:59Z"

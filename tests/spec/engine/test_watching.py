@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from consumers.engine.engine import Engine
-from infra.importing.holding import held, is_held
-from infra.looping import Loop
-from infra.watching import OVER, Watch
+from infra.runtime.health_watch import OVER, Watch
+from infra.runtime.import_lock import held, is_held
+from infra.runtime.loop import Loop
 from tests.integration.kafka.waiting import soon
 
 
@@ -133,7 +133,7 @@ def test_each_piece_of_a_part_is_said_when_its_trouble_begins_and_when_it_ends()
 def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("infra.watching.HANGS", 0.05)
+    monkeypatch.setattr("infra.runtime.health_watch.HANGS", 0.05)
     watch, said, _ = watching(Failing())
     go_on, breaks = Event(), Event()
 

@@ -17,7 +17,7 @@ from domain.instants import EARLIEST, parse_instant
 from domain.reasons import SELLERS_REASONS
 from domain.show import attention, money, status
 from domain.standing import Day, rate, window
-from infra.standing import days_of
+from infra.documents.seller_dashboard import days_of
 from projections.tables import (
     AUDIT_TRAIL,
     BUYER_STANDING,

@@ -12,8 +12,8 @@ from consumers.engine.background_tasks import Interrupted
 from consumers.log.follower import Follower
 from consumers.ports.journal import JournalUnavailable
 from consumers.ports.local_state import LocalState, LocalStateUnavailable
+from infra.cluster.partition_assignment import LINGER, RETRY, Attending
 from infra.local_state import open_local_state
-from infra.share.attending import LINGER, RETRY, Attending
 from tests.spec.engine.desk import Desk, place
 
 PARTITIONS = 4

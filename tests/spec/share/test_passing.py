@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from infra.http import passing
-from infra.http.passing import NOT_HERE, PASSED_ON, Passing, order_of
-from infra.http.problems import Problem
+from infra.api.problems import Problem
+from infra.cluster.membership import Whereabouts
+from infra.http import forwarding as passing
+from infra.http.forwarding import NOT_HERE, PASSED_ON, Passing, order_of
 from infra.http.reads import NotFollowedHere
-from infra.share.whereabouts import Whereabouts
 
 OWN, OTHER, THIRD = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8003"
 
@@ -99,7 +99,7 @@ class Stage:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passing, "PATIENCE", 0.5)
     monkeypatch.setattr(passing, "PAUSE", 0.001)
-    monkeypatch.setattr("infra.share.whereabouts.SOON", 0.0)
+    monkeypatch.setattr("infra.cluster.membership.SOON", 0.0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.share.whereabouts import OLD, SOON, Places, Whereabouts, places_of
+from infra.cluster.membership import OLD, SOON, Places, Whereabouts, places_of
 
 A, B = "http://127.0.0.1:8001", "http://[::1]:8002"
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import pytest
 
 from consumers.ports.journal import Appended
+from infra.addresses.kafka import Timings
 from infra.kafka.appending import Appending
-from infra.kafka.client import Sender, Timings
+from infra.kafka.client import Sender
 
 SOON = 30.0
 

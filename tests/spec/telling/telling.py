@@ -9,9 +9,9 @@ from consumers.ports.log_values import Admitted
 from consumers.ports.notifications import Contact, Mail, PostRefused, PostUnavailable, PostUnsure
 from domain.deadlines import live
 from domain.instants import Instant, parse_instant
-from infra.mail.composing import PackComposer
-from infra.mail.facts import World
-from infra.notices.book import SqliteBook
+from infra.notifications.delivery_store import SqliteBook
+from infra.notifications.mail.composing import PackComposer
+from infra.notifications.mail.facts import World
 from tests.spec.projections.histories import History, book
 
 

@@ -9,8 +9,8 @@ from jinja2 import Environment, meta
 from domain.reasons import CANCEL_REASONS, RETURN_REASONS
 from domain.rulebook import RULES
 from domain.told import REMINDED, TEMPLATES
-from infra.mail.facts import NAMES
-from infra.mail.packs import LANGUAGES, pack
+from infra.documents.packs import LANGUAGES, pack
+from infra.notifications.mail.facts import NAMES
 from tests.spec.telling.telling import Desk
 
 NOON = "2026-03-02T12:00:00Z"

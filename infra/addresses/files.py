@@ -1,0 +1,8 @@
+"""The names of the files in an embedded store's directory."""
+
+from typing import Final
+
+JOURNAL_FILE: Final = "journal.sqlite"
+CONTROL_FILE: Final = "control.sqlite"
+BOOK_FILE: Final = "notices.sqlite"
+"""The notifier's book."""

@@ -1,0 +1,126 @@
+"""A dispute or a case on the command line: the document of ``infra.documents.case_file``, and its text for people."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from domain.wording import counted
+from infra.cli.printing import console, money, plain, table, when
+from infra.cli.sentences import sentence
+
+if TYPE_CHECKING:
+    from consumers.engine.order_cache import Folded
+    from domain.events import Sealed
+    from domain.recommendation import Precedents
+    from infra.documents.case_file import ReadText
+    from infra.store.reader import Reader
+
+
+def matter_document(reader: "Reader", folded: "Folded", matter_id: str) -> dict[str, Any] | None:
+    """The document, as support reads it; None where the order has neither a dispute nor a case of this id.
+
+    Texts come from the vault where it is at hand; a marketplace's own figures from the views where there are any.
+    """
+    from infra.documents.case_file import Asking, matter, record_of
+    from infra.runtime.clock import clock
+
+    order = folded.order
+    assert order is not None
+    stream = f"{order.marketplace}/{order.order_id}"
+    now = max(clock(), order.recorded_at)
+    record = record_of(reader.followers[reader.partition(stream)].state, stream)
+    standing = reader.as_of(stream, now).order or order
+    with _texts(reader) as read_text:
+        asking = Asking(
+            viewer=None,
+            now=now,
+            market=reader.settings.market(order.marketplace),
+            book=reader.book,
+            precedents=_precedents(reader, order.marketplace),
+            read_text=read_text,
+        )
+        return matter(standing, record, matter_id, asking)
+
+
+@contextmanager
+def _texts(reader: "Reader") -> "Iterator[ReadText]":
+    """Reads texts of the settings' vault; none where there is no vault, or its key is not at hand."""
+    from consumers.ports.vault import VaultUnavailable
+    from infra.vault.opening import is_there, open_vault
+
+    with ExitStack() as stack:
+        vault = None
+        with suppress(VaultUnavailable):
+            if is_there(reader.settings):
+                vault = stack.enter_context(closing(open_vault(reader.settings)))
+
+        def read(sealed: "Sealed") -> str | None:
+            try:
+                return None if vault is None else vault.read(sealed.reference).decode("utf-8")
+            except (LookupError, VaultUnavailable):
+                return None
+
+        yield read
+
+
+def _precedents(reader: "Reader", marketplace: str) -> "Precedents | None":
+    """The marketplace's own figures, where views are at hand."""
+    from consumers.ports.views import ViewsError
+    from infra.documents.case_file import precedents
+    from infra.views.opening import existing_views
+
+    with ExitStack() as stack, suppress(ViewsError):
+        views = existing_views(reader.settings.views_at)
+        if views is not None:
+            return precedents(stack.enter_context(closing(views)), marketplace)
+    return None
+
+
+def print_matter(document: dict[str, Any]) -> None:
+    """What it stands on, what is missing, and what that comes to."""
+    out = console()
+    kind = document["kind"]
+    name = document[f"{kind}_id"]
+    out.print(f"[bold]{kind} {plain(name)}[/] of {plain(document['marketplace'])}/{plain(document['order_id'])}")
+    about = f"about {document['about_kind']} {document['about']}, by the {document['by']}" if kind == "dispute" else ""
+    about = about or f"{document['reason']}"
+    out.print(plain(f"{document['status']}, {about}, opened {when(document['opened_at'])}"))
+    policy = document["policy"]
+    out.print(plain(f"policy as it was: {policy['id']}@{policy['version']}, SHA-256 {policy['sha256']}"))
+    out.print()
+    rows = []
+    for item in document["checklist"]:
+        rows.append(("yes" if item["present"] else "no", item["item"], item["said"], ""))
+        for gap in item["gaps"]:
+            what = f"{gap['consequence']} To do: {gap['what_to_do']}"
+            rows.append(("", f"  {gap['severity']}, {gap['stage']}", gap["gap"], what))
+    out.print(table(["there", "what", "", "what it means"], rows))
+    out.print()
+    entries = [
+        (
+            entry["version"],
+            when(entry["recorded_at"]),
+            f"{entry['who']['kind']} {entry['who']['id']}",
+            entry["event"],
+            sentence(entry["event"], entry["data"], document["recommendation"]["currency"]),
+            ", ".join(entry["flags"]),
+        )
+        for entry in document["chronology"]["entries"]
+    ]
+    out.print(table(["version", "recorded", "by", "event", "", "flagged"], entries, right=["version"]))
+    out.print()
+    advice = document["recommendation"]
+    stake = money(advice["at_stake_minor"], advice["currency"])
+    fee = "not set" if advice["arbitration_fee"] is None else advice["arbitration_fee"]
+    out.print(f"[bold]{advice['course']}[/]: {plain('; '.join(advice['facts']))}")
+    out.print(
+        plain(f"at stake {stake} {advice['currency']}, arbitration fee {fee}; {advice['takes']}. {advice['risk']}")
+    )
+    if advice["precedents"] is not None:
+        told = advice["precedents"]
+        out.print(
+            plain(
+                f"of {counted(told['decided'], 'decided dispute')} here {told['granted_percent']} % were granted, "
+                f"in {counted(told['median_days'], 'day')} at the median"
+            )
+        )

@@ -1,0 +1,61 @@
+"""A process that follows its share, as the rest of it knows that: one object, opened from settings."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from consumers.engine.engine import Engine
+from consumers.ports.local_state import LocalState
+from infra.cluster.membership import Group, Whereabouts
+from infra.cluster.partition_assignment import Attending, Listening
+from infra.cluster.remote_commands import Asking
+from infra.local_state import open_local_state
+from infra.local_state.slots import state_file
+from infra.settings import Settings
+from infra.vault.base import KeptVault
+
+
+class Sharing:
+    """``attending``: the partitions that are here; ``whereabouts``: who has the others; ``asking``: commands for them;
+    ``url``: where this process says that it is reached."""
+
+    def __init__(self, url: str, attending: Attending, group: Group, asking: Asking) -> None:
+        self.url = url
+        self.attending = attending
+        self.whereabouts = Whereabouts(group)
+        self.asking = asking
+        self._group = group
+
+    def start(self, on_broken: Callable[[], None]) -> None:
+        """Start the threads; before partitions are given to this process."""
+        self.asking.start()
+        self.attending.start(on_broken)
+
+    def close(self) -> None:
+        """Ask nobody any more. ``attending`` is stopped before, and closed after the engine."""
+        self.asking.close()
+        self._group.close()
+
+
+def open_sharing(
+    settings: Settings,
+    url: str,
+    slot: Path,
+    engine: Engine,
+    vault: KeptVault,
+    listeners: Callable[[], Sequence[Listening]],
+    grouped: int,
+) -> Sharing:
+    """See ``Sharing``; not started yet. ``grouped``: commits that local state keeps in memory at most."""
+    at, partitions = settings.commands_at, engine.partitions
+    assert at is not None
+
+    def state(partition: int) -> LocalState:
+        opened = open_local_state(state_file(slot, partition), partition, partitions, grouped=grouped)
+        opened.say(partition, 1, first=True)
+        return opened.state
+
+    def beside(partition: int) -> LocalState:
+        return open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state
+
+    attending = Attending(engine, listeners, state, beside)
+    return Sharing(url, attending, Group(at, settings.security), Asking(at, partitions, settings.security, vault))

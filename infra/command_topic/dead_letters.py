@@ -1,0 +1,65 @@
+"""The dead letters of commands: they are kept on the topic, and nowhere else."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import TopicPartition
+
+from consumers.log.dead_letters import Letter
+from infra.addresses.kafka import KafkaAt, Security
+from infra.kafka.kafka_python import connection
+from infra.publishing.reading import Patience, opened_consumer, unavailable
+from schemas.public.topics import DEAD_LETTERS, topic_name
+
+
+def read_letters(at: KafkaAt, security: Security) -> Iterator[Letter]:
+    """Those on the topic whose origin is commands, of one partition after the other, each once. Reads all of it.
+
+    PublicLogUnavailable; none where there is no such topic.
+    """
+    name, patience = topic_name(at.prefix, DEAD_LETTERS), Patience()
+    seen: set[str] = set()
+    connected = connection(at.servers, security)
+    with unavailable(connected), opened_consumer(connected, patience) as consumer:
+        places = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
+        milliseconds = int(patience.ask * 1000)
+        first, ends = (
+            ask(places, timeout_ms=milliseconds) for ask in (consumer.beginning_offsets, consumer.end_offsets)
+        )
+        for place in places:
+            consumer.assign([place])
+            consumer.seek(place, first[place])
+            until = time.monotonic() + patience.ask
+            while consumer.position(place) < ends[place]:
+                records = consumer.poll(timeout_ms=200).get(place, ())
+                if records:
+                    until = time.monotonic() + patience.ask
+                elif time.monotonic() > until:
+                    raise TimeoutError(f"{name} does not come to its end")
+                for letter in map(_letter, records):
+                    if letter is not None and letter.id not in seen:
+                        seen.add(letter.id)
+                        yield letter
+
+
+def _letter(record: Any) -> Letter | None:
+    said = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+    if said.get("rescind-origin") != "commands":
+        return None
+    try:
+        return Letter(
+            said["rescind-letter"],
+            "commands",
+            said["rescind-error"],
+            record.key or b"",
+            record.value or b"",
+            said["rescind-place"],
+            int(said["rescind-partition"]),
+            int(said["rescind-offset"]),
+            None,
+            None,
+            None,
+        )
+    except (KeyError, ValueError):
+        return None  # somebody else's

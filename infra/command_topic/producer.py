@@ -1,0 +1,104 @@
+"""Outcomes, and how far inputs are answered, in one transaction (``infra.publishing.transactions``)."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
+from kafka.structs import ConsumerGroupMetadata
+
+from consumers.ports.public_log import PublicRecord
+from infra.addresses.kafka import KafkaAt, Security
+from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
+from infra.command_topic.consumer import Ousted
+from infra.kafka.kafka_python import connection
+from infra.kafka.quiet_import import HEARD
+from infra.kafka.refusals import GROUP, TRANSACTIONAL_ID, code_of, why
+from infra.publishing.reading import Patience
+from infra.publishing.transactions import Transactions
+from schemas.public.topics import topic_name
+
+TRANSACTION: Final = 10.0
+"""Seconds after which the brokers end a transaction that nobody ends."""
+
+
+class Outlet:
+    """One member's producer. One thread at a time."""
+
+    def __init__(self, at: KafkaAt, security: Security, member: str, patience: Patience | None = None) -> None:
+        """Nothing is connected yet."""
+        self._at = at
+        self._member = member
+        self._patience = patience or Patience()
+        name = f"{at.prefix}-commands-{member}"  # the same after a restart: what the one before left open is ended
+        self._security = security
+        self._transactions = Transactions(connection(at.servers, security), name, self._patience, TRANSACTION)
+
+    def take_over(self) -> None:
+        """Whatever was open under this name is ended, written or not: what the group remembers is so from now on.
+        CommandsUnavailable."""
+        with self._told():
+            self._transactions.take_over()
+
+    def write(
+        self,
+        records: Sequence[tuple[int, PublicRecord]],
+        offsets: Mapping[int, int],
+        membership: ConsumerGroupMetadata,
+    ) -> None:
+        """One transaction: records with their partitions, and the offsets of the first inputs that are not answered.
+
+        CommandsUnavailable: written or not, take over again; GroupMovedOn, where it is not. Ousted.
+        """
+        commands = self._at.commands
+        answered = {TopicPartition(commands, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+
+        def transaction(producer: Any) -> None:
+            until = time.monotonic() + self._patience.write
+            producer.begin_transaction()
+            sent = [
+                producer.send(
+                    topic_name(self._at.prefix, record.kind),
+                    value=record.value,
+                    key=record.key,
+                    headers=list(record.headers),
+                    partition=partition,
+                )
+                for partition, record in records
+            ]
+            for each in sent:
+                each.get(max(0.0, until - time.monotonic()))
+            try:
+                producer.send_offsets_to_transaction(answered, membership)
+            except FencedInstanceIdError:
+                producer.abort_transaction()  # nobody takes over after this one
+                raise
+            producer.commit_transaction()
+
+        with self._told():
+            self._transactions.write(transaction)
+
+    def let_go(self) -> None:
+        """Write no more; waits for nothing."""
+        self._transactions.let_go()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The client's errors as ours."""
+        try:
+            yield
+        except FencedInstanceIdError as fenced:
+            raise Ousted(f"another process takes commands as {self._member!r}") from fenced
+        except CommitFailedError as error:
+            raise GroupMovedOn(str(error)) from error
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise CommandsUnavailable(why(error, self._security, self._needs(code_of(error)), HEARD)) from error
+
+    def _needs(self, code: int | None) -> str:
+        if code == GROUP:
+            return f"Read on the group {self._at.engines}"
+        if code == TRANSACTIONAL_ID:
+            return f"Write and Describe on the transactional id {self._transactions.transactional_id}"
+        return ""

@@ -1,0 +1,308 @@
+"""What the gateway makes of a record, and of an outcome: ``consumers.command_topic.gateway.Form``.
+
+Anything may stand on the topic. What is no command, or not in its place, becomes a dead letter, and an outcome where it
+can be made out whose it was. Neither quotes it: a free text may stand anywhere in what nobody could read, so such a
+letter has the record's length, hash and offset, and the record stays where it is.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import takewhile
+from typing import Any, Final, Protocol
+
+from starlette.responses import Response
+
+from consumers.command_topic.gateway import Asked, Given
+from consumers.engine.dependencies import Confirm
+from consumers.engine.outcome import Outcome, bad, unavailable
+from consumers.log.dead_letters import Letter
+from consumers.ports.public_log import PublicRecord
+from consumers.ports.vault import VaultUnavailable
+from domain.commands import Command, Text
+from domain.errors import BadInput
+from domain.events import Sealed
+from domain.market import MarketSettings
+from domain.policy import PolicyBook
+from domain.preview import Confirmation, Preview
+from domain.wording import counted
+from infra.api.answers import of_write
+from infra.api.command_schema import definitions
+from infra.api.problems import malformed
+from infra.command_topic.records import (
+    ASK,
+    CONFIRM,
+    IF_MATCH,
+    INPUT,
+    MOST_ASK,
+    NotReadable,
+    command_key,
+    command_value,
+    outcome_record,
+    read_command,
+    read_object,
+)
+from schemas.partitioning import partition_of
+from schemas.public.topics import COMMANDS
+
+_ORDER_KEY: Final = re.compile(rb"[a-z0-9\-]{1,64}/[A-Za-z0-9._\-]{1,64}")
+_OWN: Final = {
+    "marketplace": re.compile(r"[a-z0-9\-]{1,64}", re.ASCII),
+    "order_id": re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII),
+    "command_id": re.compile(r"[A-Za-z0-9._:\-]{1,100}", re.ASCII),
+}
+_PLACE: Final = re.compile(rb"([A-Za-z0-9_\-]+):([0-9]{1,9}):([0-9]{1,18})")
+"""What ``rescind-input`` says."""
+_LONG: Final = 12
+"""Characters: what is shorter may stand in any sentence of ours without being theirs."""
+_LONGEST: Final = 2 * 1024 * 1024
+"""Bytes of a record that is looked into to make out whose it is; Kafka takes none that is longer here."""
+_ERROR: Final = 600
+"""Characters of what is wrong, in a letter."""
+
+
+class Texts(Protocol):
+    """The vault: texts that are in it already, and those of a command that is passed on. Any thread."""
+
+    def seal(self, marketplace: str, subject: str, text: str) -> Sealed:
+        """Keep a text. VaultUnavailable."""
+        ...
+
+    def flush(self) -> None:
+        """Return when every text that was sealed is on disk. VaultUnavailable."""
+        ...
+
+    def proves(self, sealed: Sealed) -> bool:
+        """Whether the text kept under the reference is the one that the commitment was made of. VaultUnavailable."""
+        ...
+
+    def open(self, reference: str) -> str:
+        """The text. LookupError, VaultUnavailable."""
+        ...
+
+
+class CommandForm:
+    """``consumers.command_topic.gateway.Form``."""
+
+    def __init__(
+        self,
+        topic: str,
+        partitions: int,
+        market: Callable[[str], MarketSettings],
+        book: Callable[[], PolicyBook],
+        vault: Texts,
+    ) -> None:
+        """``topic``: the commands', as dead letters name it. ``book``: the policies that are known now."""
+        self.topic_id = ""
+        """The id of the topic that is read: outcomes say which input they answer."""
+        self._topic = topic
+        self._partitions = partitions
+        self._market = market
+        self._book = book
+        self._vault = vault
+
+    def read(self, given: Given) -> Asked:
+        asked = Asked(given)
+        try:
+            if given.value is None:
+                raise NotReadable("the record has no value: a command is a JSON object")
+            command = read_command(given.value)
+        except (NotReadable, BadInput) as wrong:
+            asked.answer = self._malformed(given, None, wrong)
+            return asked
+        try:
+            if given.key != command_key(command):
+                raise NotReadable("the key of a command is its order, marketplace/order_id", "", "wrong-key")
+            asked.expected_version = _if_match(given.headers.get(IF_MATCH))
+            asked.confirm = self._confirm(given.headers.get(CONFIRM), command)
+            if len(given.headers.get(ASK, b"")) > MOST_ASK:
+                raise NotReadable(f"the header {ASK} has at most {MOST_ASK} bytes", "", "ask")
+        except NotReadable as wrong:
+            asked.answer = self._malformed(given, command, wrong)
+            return asked
+        asked.command = command
+        where = partition_of(command.stream, self._partitions)
+        asked.belongs_to = None if where == given.partition else where
+        return asked
+
+    def ready(self, asked: Asked) -> Outcome | None:
+        """Texts that were sealed elsewhere are in the vault, and are what was sealed; a decision may look at them.
+        Those of a command that is passed on are sealed, since its copy never has a text in clear."""
+        command = asked.command
+        assert command is not None
+        if asked.belongs_to is not None:
+            return self._sealed(command)
+        for name in command.TEXTS:
+            text: Text | None = getattr(command, name)
+            if text is None or text.sealed is None or text.content:
+                continue
+            try:
+                if not self._vault.proves(text.sealed):
+                    return bad(f"/{name}", "no-such-text", "the vault has no text of this reference and commitment")
+                text.content = self._vault.open(text.sealed.reference)
+            except LookupError:
+                return bad(f"/{name}", "no-such-text", "the vault has this text no more")
+            except VaultUnavailable as wrong:
+                return unavailable("vault-unavailable", str(wrong))
+        return None
+
+    def told(self, asked: Asked, outcome: Outcome) -> tuple[PublicRecord, ...]:
+        command = asked.command
+        assert command is not None
+        fresh: Preview | None = None
+        told, market = outcome.told, self._market(command.marketplace)
+        if isinstance(asked.confirm, Confirmation) and told.kind == "refused" and told.standing is None:
+            fresh = asked.confirm.fresh
+        response = of_write(outcome, command, fresh, market.contact)
+        return (self._outcome(f"{command.stream}/{command.command_id}", told.kind, response, asked.given),)
+
+    def _confirm(self, header: bytes | None, command: Command) -> Confirm | None:
+        if header is None:
+            return None
+        if header != b"required":
+            raise NotReadable(f"the header {CONFIRM} is `required`, or is left out", "", "confirm")
+        said = getattr(command, "confirmation", None)
+        return Confirmation(said, self._book, self._market(command.marketplace))
+
+    def passed_on(self, asked: Asked) -> PublicRecord:
+        command, given = asked.command, asked.given
+        assert command is not None
+        headers = [(name, given.headers[name]) for name in (ASK, IF_MATCH, CONFIRM) if name in given.headers]
+        headers.append((INPUT, self._place(given).encode()))
+        return PublicRecord(COMMANDS, given.key, command_value(command), tuple(headers))
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _sealed(self, command: Command) -> Outcome | None:
+        """Seal the texts that came in clear."""
+        texts = [text for name in command.TEXTS if (text := getattr(command, name)) is not None]
+        if all(text.sealed is not None for text in texts):
+            return None
+        try:
+            command.seal(lambda _, text: self._vault.seal(command.marketplace, command.actor.id, text))
+            self._vault.flush()
+        except VaultUnavailable as wrong:
+            return unavailable("vault-unavailable", str(wrong))
+        return None
+
+    def _place(self, given: Given) -> str:
+        return f"{self.topic_id}:{given.partition}:{given.offset}"
+
+    def _malformed(
+        self, given: Given, command: Command | None, wrong: NotReadable | BadInput
+    ) -> tuple[PublicRecord, ...]:
+        """A dead letter; and an outcome, where it can be made out whose. ``command``: what could be read all the
+        same."""
+        pointer, message = wrong.pointer, wrong.message if isinstance(wrong, BadInput) else str(wrong)
+        body = _body(given.value)
+        if isinstance(wrong, BadInput):
+            pointer, message = _unquoted(pointer, message, body)
+        letter = self._letter(given, command, f"{pointer}: {message}" if pointer else message)
+        key = _whose(body)
+        if key is None:
+            return (letter,)
+        response = malformed(message, pointer, wrong.rule).response()
+        return (letter, self._outcome(key, "bad", response, given))
+
+    def _letter(self, given: Given, command: Command | None, error: str) -> PublicRecord:
+        value = given.value or b""
+        whole = command is not None and all(getattr(command, name) is None for name in command.TEXTS)
+        if not whole:
+            where = (
+                f"{counted(len(value), 'byte')} with SHA-256 {hashlib.sha256(value).hexdigest()}, left where they are"
+            )
+            error, value = f"{error[:_ERROR]} ({where})", b""
+        return Letter(
+            f"commands:{given.partition}:{given.offset}",
+            "commands",
+            error,
+            given.key if _ORDER_KEY.fullmatch(given.key) else b"",
+            value,
+            self._topic,
+            given.partition,
+            given.offset,
+            None,
+            None,
+            None,
+        ).record
+
+    def _outcome(self, key: str, kind: str, response: Response, given: Given) -> PublicRecord:
+        ask = given.headers.get(ASK)
+        kept = ask if ask is not None and len(ask) <= MOST_ASK else None
+        copied, here = self._copied(given), self._place(given)
+        if copied is None:
+            return outcome_record(key, kind, response, kept, here)
+        return outcome_record(key, kind, response, kept, copied, here)
+
+    def _copied(self, given: Given) -> str | None:
+        """The input that this one is a copy of, if it can be one: an input of another partition of this topic."""
+        match = _PLACE.fullmatch(given.headers.get(INPUT, b""))
+        if match is None or match[1].decode() != self.topic_id:
+            return None
+        partition = int(match[2])
+        return None if partition == given.partition or partition >= self._partitions else match[0].decode()
+
+
+# ---- headers ---------------------------------------------------------------------------------------------------------
+
+
+def _if_match(header: bytes | None) -> int | None:
+    if header is None:
+        return None
+    if not (header.isdigit() and len(header) < 19):
+        raise NotReadable(f"the header {IF_MATCH} is the version that the order must have, like 17", "", "if-match")
+    return int(header)
+
+
+# ---- what may be said of what nobody could read ----------------------------------------------------------------------
+
+
+def _body(value: bytes | None) -> dict[str, Any] | None:
+    try:
+        return None if value is None else read_object(value, _LONGEST)
+    except NotReadable:
+        return None
+
+
+def _whose(body: dict[str, Any] | None) -> str | None:
+    """The key of the outcome, as far as the record says it."""
+    if body is None:
+        return None
+    said = [body.get(name) for name in _OWN]
+    if not all(isinstance(each, str) and form.fullmatch(each) for each, form in zip(said, _OWN.values(), strict=True)):
+        return None
+    return "/".join(map(str, said))
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Every name that a field of a command has."""
+    return frozenset(name for schema in definitions()[1].values() for name in schema.get("properties", ()))
+
+
+def _unquoted(pointer: str, message: str, body: dict[str, Any] | None) -> tuple[str, str]:
+    """The same without anything of the record: a pointer of known names only, and a message that quotes nothing."""
+    steps = pointer.split("/")[1:]
+    known = [*takewhile(lambda step: step in _names() or step.isdecimal(), steps)]
+    if len(known) < len(steps):
+        return "".join(f"/{step}" for step in known), "there is a field that this command does not have"
+    for said in _strings(body):
+        if (quoted := repr(said)) in message:
+            message = message.replace(quoted, "what it says")
+        elif len(said) >= _LONG and said in message:
+            message = message.replace(said, "what it says")
+    return pointer, message
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every string in a JSON value that is read with bounded depth, names too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)

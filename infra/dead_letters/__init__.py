@@ -1,0 +1,1 @@
+"""Dead letters of a store: listed, retried and closed."""

@@ -1,0 +1,252 @@
+"""Dead letters where they are kept: looked at, tried again, put away.
+
+Malformed commits are in local state, orders that the views could not tell in their table ``dead_letters``, orders that
+could not be published beside the publisher's progress, and what was no command on the topic of dead letters itself.
+
+A letter that was put away (``discard``) stays where it is, since it is derived from the log; a file beside the journal
+remembers that nobody needs to look at it any more. It comes back if its order is parked anew at another commit.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from consumers.engine.control_log import ControlLog
+from consumers.log.dead_letters import Letter, unpublished_id, untold_id
+from consumers.ports.journal import JournalUnavailable
+from consumers.ports.local_state import LocalState
+from consumers.ports.public_log import Fenced, ParkedAt, PublicLogUnavailable, PublishingStopped
+from consumers.ports.views import Log, PositionMoved
+from consumers.projection.projector import Projector
+from consumers.publishing.partition_publisher import PartitionPublisher, malformed_letter
+from infra.settings import Settings
+from infra.store.opening import open_control
+from infra.store.reader import Reader, open_reader
+from infra.views.base import KeptViews
+from infra.views.opening import existing_views
+from infra.views.reading import Row
+from schemas.public.ids import RegistryUnavailable
+
+DISCARDED_FILE: Final = "discarded-letters.json"
+_PAGE: Final = 500
+_TURNS: Final = 20
+"""So often a projector at work may come between."""
+
+
+class NoSuchLetter(Exception):
+    """There is no letter of this id."""
+
+
+class NotToBeTried(Exception):
+    """This letter cannot be tried again; the message says why."""
+
+
+class Letters:
+    """Every dead letter of a store, as of now."""
+
+    def __init__(self, settings: Settings, reader: Reader, control: ControlLog, views: KeptViews | None) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._control = control
+        self._views = views
+        self._file = reader.store.directory / DISCARDED_FILE
+        self._discarded: set[str] = _read(self._file)
+
+    def all(self) -> Iterator[Letter]:
+        """Malformed commits in log order, then orders that the views could not tell, then unpublished ones, then what
+        was no command.
+
+        JournalError, ViewsError; JournalUnavailable where a topic cannot be read.
+        """
+        yield from self._malformed()
+        yield from self._untold()
+        yield from self._unpublished()
+        yield from self._no_commands()
+
+    def find(self, id: str) -> Letter:
+        """NoSuchLetter."""
+        for letter in self.all():
+            if letter.id == id:
+                return letter
+        raise NoSuchLetter(f"there is no dead letter {id}: `rescind dead-letters list --all` shows every one")
+
+    def is_discarded(self, letter: Letter) -> bool:
+        """Whether somebody has put it away."""
+        return _mark(letter) in self._discarded
+
+    def discard(self, letter: Letter) -> None:
+        """Put it away: it is not listed any more. Nothing else changes."""
+        self._discarded.add(_mark(letter))
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(json.dumps(sorted(self._discarded), indent=1) + "\n", encoding="utf-8")
+        os.replace(draft, self._file)
+
+    def retry(self, letter: Letter) -> str | None:
+        """Try again; None if it is no letter any more, else what is still wrong. NotToBeTried."""
+        match letter.origin:
+            case "journal":
+                raise NotToBeTried(
+                    f"{letter.id} is malformed: it never became part of the history, and never will. Find out who "
+                    "wrote it, and put it away with `rescind dead-letters discard`"
+                )
+            case "commands":
+                raise NotToBeTried(
+                    f"{letter.id} was no command: whoever sent it sends it anew as it must be. Put this one away with "
+                    "`rescind dead-letters discard`"
+                )
+            case "views":
+                return self._tell_again(letter)
+            case "publisher":
+                return self._publish_again(letter)
+
+    # ---- the three places --------------------------------------------------------------------------------------------
+
+    def _state(self, partition: int) -> LocalState:
+        return self._reader.followers[partition].state
+
+    def _malformed(self) -> Iterator[Letter]:
+        reader = self._reader
+        at = self._settings.journal_at.kafka
+        prefix = "rescind" if at is None else at.prefix
+        for partition in sorted(reader.followers):
+            first, state = 0, self._state(partition)
+            while found := state.parked(_PAGE, first):
+                last = found[-1].offset
+                if len(found) == _PAGE:  # the last record may have more of them
+                    found = [each for each in found if each.offset < last] or state.parked(1 << 20, last)
+                for parked in found:
+                    yield malformed_letter(reader.journal, prefix, partition, parked)
+                first = found[-1].offset + 1
+
+    def _untold(self) -> Iterator[Letter]:
+        for row in self._views.dead_letters() if self._views is not None else ():
+            yield self._of_row(row)
+
+    def _of_row(self, row: Row) -> Letter:
+        log, partition = row["log"], row["partition"]
+        state = self._control.follower.state if log == "control" else self._state(partition)
+        commit = state.commit_at(row["ordinal"])
+        return Letter(
+            untold_id(log, partition, row["stream"]),
+            "views",
+            row["error"],
+            row["stream"].encode(),
+            b"" if commit is None else commit.data,
+            log,
+            partition,
+            None if commit is None else commit.offset,
+            None if commit is None else commit.index,
+            row["stream"],
+            row["ordinal"],
+            row["event"],
+        )
+
+    def _unpublished(self) -> Iterator[Letter]:
+        at = self._settings.public_topics_at
+        if at is None:
+            return
+        from infra.kafka.kafka_python import connection
+        from infra.publishing.reading import Patience, read_published
+
+        partitions = sorted(self._reader.followers)
+        try:
+            found = read_published(at, partitions, connection(at.servers, self._settings.security), Patience())
+        except (PublicLogUnavailable, PublishingStopped) as wrong:
+            raise JournalUnavailable(f"what could not be published cannot be read: {wrong}") from wrong
+        for partition in partitions:
+            for key, value in found[partition].items():
+                if "/parked/" in key:
+                    parked = ParkedAt(**json.loads(value))
+                    commit = self._state(partition).commit_at(parked.ordinal)
+                    yield Letter(
+                        unpublished_id(partition, parked.stream),
+                        "publisher",
+                        parked.error,
+                        parked.stream.encode(),
+                        b"" if commit is None else commit.data,
+                        "journal",
+                        partition,
+                        parked.offset,
+                        None if commit is None else commit.index,
+                        parked.stream,
+                        parked.ordinal,
+                    )
+
+    def _no_commands(self) -> Iterator[Letter]:
+        at = self._settings.commands_at
+        if at is None:
+            return
+        from infra.command_topic.dead_letters import read_letters
+
+        try:
+            yield from read_letters(at, self._settings.security)
+        except (PublicLogUnavailable, PublishingStopped) as wrong:
+            raise JournalUnavailable(f"what was no command cannot be read: {wrong}") from wrong
+
+    # ---- again -------------------------------------------------------------------------------------------------------
+
+    def _tell_again(self, letter: Letter) -> str | None:
+        assert self._views is not None and letter.stream is not None
+        log: Log = "control" if letter.place == "control" else "journal"
+        source = self._control.follower.state if log == "control" else self._state(letter.partition)
+        for _ in range(_TURNS):
+            projector = Projector(log, letter.partition, source, self._views)
+            if projector.position.ordinal > source.next_ordinal:
+                raise JournalUnavailable("the views are further than what was read; try again")
+            try:
+                return projector.retry(letter.stream)
+            except PositionMoved:
+                continue
+            except LookupError:
+                return None  # somebody else has freed it
+        raise JournalUnavailable("the views move all the time; try again")
+
+    def _publish_again(self, letter: Letter) -> str | None:
+        from infra.publishing.public_log import KafkaPublicLog
+        from infra.publishing.running import PublishedFrom, schema_ids
+
+        at = self._settings.public_topics_at
+        assert at is not None and letter.stream is not None
+        journal = self._reader.journal
+        follower = self._reader.followers[letter.partition]
+        log = KafkaPublicLog(at, letter.partition, journal.partitions, self._settings.security)
+        source = PublishedFrom(follower.state, follower)
+        publisher = PartitionPublisher(
+            at.prefix, letter.partition, journal, source, log, schema_ids(self._settings)
+        )  # fmt: skip
+        try:
+            publisher.retry()
+        except (Fenced, PublicLogUnavailable, RegistryUnavailable) as later:
+            raise JournalUnavailable(f"it cannot be published now: {later}") from later
+        except PublishingStopped as wrong:
+            return str(wrong)
+        left = publisher.parked.get(letter.stream)
+        return None if left is None else left.error
+
+
+@contextmanager
+def open_letters(settings: Settings) -> Iterator[Letters]:
+    """The dead letters of the settings' store. JournalError, ViewsError."""
+    with ExitStack() as stack:
+        reader = stack.enter_context(closing(open_reader(settings)))
+        control = open_control(reader.store, "dead-letters", create=False)
+        stack.callback(control.journal.close)
+        views = existing_views(settings.views_at)
+        if views is not None:
+            stack.enter_context(closing(views))
+        yield Letters(settings, reader, control, views)
+
+
+def _mark(letter: Letter) -> str:
+    """A letter and the commit that it began with."""
+    return f"{letter.id}@{letter.offset if letter.ordinal is None else letter.ordinal}"
+
+
+def _read(file: Path) -> set[str]:
+    try:
+        return set(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return set()

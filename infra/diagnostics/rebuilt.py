@@ -1,0 +1,165 @@
+"""A partition rebuilt from the bytes of its log, and local state compared with what that results in."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Final
+
+from consumers.engine.control_log import ControlLog
+from consumers.engine.deadline_scheduler import Dues
+from consumers.engine.imports import LIST_STREAM, Imports
+from consumers.engine.order_cache import Orders
+from consumers.log.commit_codec import decoded
+from consumers.log.divergence import Mark, disagreement
+from consumers.log.follower import Follower
+from consumers.log.readmission import Readmission, records_of
+from consumers.ports.journal import Journal
+from consumers.ports.local_state import LocalState
+from consumers.ports.log_values import Admitted, Rejected, Stop
+from domain.events import OrderPlaced, PolicyRef
+from infra.diagnostics.findings import Progress
+from infra.local_state import SqliteLocalState, open_local_state
+
+_FLUSHED: Final = 2_000
+"""Commits that are written to the rebuilt local state at once."""
+_ORDERS: Final = 1_000
+_TABLES: Final = {
+    "streams": "SELECT id, name, hash, count, mark, last, commands FROM streams ORDER BY id",
+    "parts": "SELECT * FROM parts ORDER BY ordinal, stream",
+    "commands": "SELECT * FROM commands ORDER BY stream, key, ordinal",
+    "versions": "SELECT * FROM versions ORDER BY stream, version",
+    "parked": "SELECT * FROM parked ORDER BY offset, idx",
+    "progress": "SELECT next_offset, next_index, next_ordinal, next_position, format, next_stream, duplicate, "
+    "superseded, malformed FROM progress",
+}
+"""What of local state follows from the log alone, commits left out."""
+_DUE: Final = "SELECT * FROM due ORDER BY stream, deadline_id"
+
+
+class Differs(Exception):
+    """Local state is not what the log results in; the message says where."""
+
+
+class Rebuilt:
+    """A partition, judged again from its bytes into a local state of its own."""
+
+    def __init__(self, journal: Journal, partition: int, path: Path, progress: Progress | None = None) -> None:
+        """``path``: of a file that is not there yet."""
+        self.partition = partition
+        self.stopped: Stop | None = None
+        """Where a newer format begins, if one does."""
+        self.rejected: list[Rejected] = []
+        """Malformed commits and records."""
+        self._journal = journal
+        self._progress = progress
+        self.state: SqliteLocalState = open_local_state(path, partition, journal.partitions, grouped=2 * _FLUSHED).state
+        self.state.bind(journal.identity)
+        self.readmission = Readmission(partition, journal.partitions, self.state)
+
+    def advance(self, behind: int | None = None) -> None:
+        """Judge on, up to this offset (None: to the end as it is now). What reading the log raises."""
+        state, unwritten, offset = self.state, 0, self.state.next_offset
+        for record in records_of(self._journal, self.partition, behind, first=offset):
+            for verdict in self.readmission.take(record):
+                if isinstance(verdict, Stop):
+                    self.stopped = verdict
+                elif isinstance(verdict, Rejected):
+                    state.reject(verdict)
+            if self.stopped is not None:
+                state.flush(self.stopped.offset, self.stopped.index)
+                break
+            offset = record.offset + 1
+            state.flush(offset)
+            unwritten += 1
+            if unwritten >= _FLUSHED:
+                state.write()
+                unwritten = 0
+                if self._progress is not None:
+                    self._progress(offset, self._journal.end(self.partition))
+        if self.stopped is None and behind is not None and offset < behind:
+            state.flush(behind)  # a hole of the log
+        state.write()
+
+    def set_deadlines(self) -> None:
+        """Set the deadlines that may fire, as an engine does."""
+        follower = Follower(self._journal, self.partition, self.state)
+        followers, imports = {self.partition: follower}, Imports()
+        for admitted in self.state.commits_of(LIST_STREAM):
+            imports.admitted(admitted)
+        dues = Dues(followers, Orders(followers, _ORDERS), imports)
+        dues.start()
+        while dues.catch_up():
+            pass
+        self.state.flush(self.state.next_offset, self.state.next_index)
+        self.state.write()
+
+    def hash_at(self, ordinal: int) -> bytes | None:
+        """The hash of the commit with this ordinal."""
+        found = self.state.commit_at(ordinal)
+        return None if found is None else found.hash
+
+    def compare_commits(self, state: LocalState, marks: Sequence[Mark]) -> None:
+        """Compare each commit of a local state with the log's. LogChanged says which one the chain supports; Differs;
+        LocalStateDamaged where a commit does not fit its hash."""
+        until = min(state.next_ordinal, self.state.next_ordinal)
+        for kept, ours in zip(state.commits(0, until), self.state.commits(0, until), strict=True):
+            if kept.data != ours.data:
+                raise disagreement(self._journal, kept, marks)
+            if _place(kept) != _place(ours):
+                raise Differs(
+                    f"partition {self.partition}: local state has commit {kept.ordinal:,} at {_place(kept)}, the log "
+                    f"at {_place(ours)} (offset, index, position, appended at)"
+                )
+
+    def compare_tables(self, theirs: sqlite3.Connection) -> None:
+        """Compare everything else of a local state, after judging exactly as far as it has read. Differs."""
+        offset, ordinal, due = theirs.execute("SELECT next_offset, next_ordinal, due_through FROM progress").fetchone()
+        self.advance(offset)
+        asked = dict(_TABLES)
+        if due == ordinal:
+            self.set_deadlines()
+            asked["due"] = _DUE
+        with snapshot(self.state.path) as ours:
+            for table, sql in asked.items():
+                for kept, rebuilt in zip_longest(theirs.execute(sql), ours.execute(sql)):
+                    if kept != rebuilt:
+                        raise Differs(
+                            f"partition {self.partition}: table {table} of local state has {_shown(kept)}, the log "
+                            f"results in {_shown(rebuilt)}"
+                        )
+
+    def close(self) -> None:
+        """Let go of the rebuilt local state."""
+        self.state.close()
+
+
+def snapshot(path: Path) -> "closing[sqlite3.Connection]":
+    """A local state file as of this moment, whoever writes to it meanwhile."""
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    database.execute("BEGIN")
+    database.execute("SELECT count(*) FROM progress").fetchone()  # the moment is that of the first reading
+    return closing(database)
+
+
+def _place(admitted: Admitted) -> tuple[int, int, int, int]:
+    return admitted.offset, admitted.index, admitted.position, admitted.appended_at
+
+
+def _shown(row: tuple[Any, ...] | None) -> str:
+    if row is None:
+        return "no such row"
+    return "(" + ", ".join(cell.hex()[:16] if isinstance(cell, bytes) else str(cell)[:60] for cell in row) + ")"
+
+
+def pinned_otherwise(commits: Iterable[Admitted], control: ControlLog) -> Iterator[tuple[str, PolicyRef]]:
+    """Orders that are pinned to a policy with another hash than the published one has, and to which."""
+    for admitted in commits:
+        for part in admitted.commit.streams:
+            for entry in part.events:
+                event = decoded(entry) if entry.name == OrderPlaced.__name__ else None
+                if isinstance(event, OrderPlaced):
+                    known = control.policies.sha256_of(event.policy.id, event.policy.version)
+                    if known is not None and known != event.policy.sha256:
+                        yield part.stream, event.policy

@@ -1,0 +1,1 @@
+"""Read models that pages, HTTP and the command line share: receipts, case files, dashboards, and their words."""

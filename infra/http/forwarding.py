@@ -1,0 +1,253 @@
+"""Requests about an order that another process follows, passed on to it, and its answer passed back (DESIGN 3.2).
+
+Reads, previews and files are passed on whole; any other write is decided here or asked for through the ``commands``
+topic. Only processes of the group are contacted, at the URLs that they advertise; none passes on what was passed on.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import httpx
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from consumers.engine.engine import Engine
+from infra.api.paths import PREVIEWS
+from infra.api.problems import Problem, unavailable
+from infra.api.request_parts import SLASH
+from infra.http.reads import NotFollowedHere
+
+if TYPE_CHECKING:
+    from infra.cluster.membership import Whereabouts
+
+PASSED_ON: Final = "rescind-passed-on"
+"""On a request that was passed on: it goes no further."""
+NOT_HERE: Final = "rescind-not-followed"
+"""On an answer: whoever gave it does not follow the order; it was not judged."""
+PATIENCE: Final = 3.0
+"""Seconds in which a partition that is just changing hands is looked for."""
+PAUSE: Final = 0.1
+"""Seconds between two looks."""
+CONNECT: Final = 1.0
+"""Seconds that a connection may take: the other process is on this machine, or near."""
+READ: Final = 5.0
+"""Seconds that the answer to a read may take."""
+
+_CONNECTIONS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=2.0)
+"""An idle one is closed here before the other server closes it: what is sent then would be lost."""
+_ORDER: Final = re.compile(r"/v1/([^/]+)/orders/([^/]+)(/.*)?")
+_PAGE: Final = re.compile(r"/[od]/([^/]+)/([^/]+)(/.*)?")
+_BODY: Final = re.compile(
+    "|".join((*(re.sub(r"\{\w+\}", "[^/]+", form.path) for form in PREVIEWS), "/notices/[^/]+/send"))
+)
+_EVIDENCE: Final = "/evidence"
+_FORM: Final = "multipart/form-data"
+_HOPS: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""What concerns one connection only."""
+_OURS: Final = frozenset({"date", "server"})
+"""What this server says itself."""
+_REPEATED: Final = frozenset({"GET", "HEAD"})
+
+
+def order_of(scope: Scope) -> str | None:
+    """The order's stream, where only its follower can answer the request; None where this process can."""
+    method, path = scope["method"], scope["path"]
+    page = _PAGE.fullmatch(path)
+    found = page or _ORDER.fullmatch(path)
+    if found is None or SLASH in found[1] + found[2]:  # no order's name has one
+        return None
+    if page is not None:
+        return f"{page[1]}/{page[2]}"
+    below = found[3] or ""
+    if method in _REPEATED or (method == "POST" and (_BODY.fullmatch(below) or _is_file(below, scope))):
+        return f"{found[1]}/{found[2]}"
+    return None
+
+
+def _is_file(below: str, scope: Scope) -> bool:
+    media_type = Headers(scope=scope).get("content-type", "")
+    return below == _EVIDENCE and media_type.partition(";")[0].strip().lower() == _FORM
+
+
+class Passing:
+    """ASGI middleware. Belongs to one event loop; ``aclose`` at its end."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        engine: Engine,
+        whereabouts: "Whereabouts",
+        own: str,
+        answer_within: float,
+        problem: Callable[[Scope, Problem], Response],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """``own``: the URL that this process advertises. ``problem`` answers in the form that was asked for.
+        ``transport``: the network, unless it is another."""
+        self._app = app
+        self._engine = engine
+        self._whereabouts = whereabouts
+        self._own = own
+        self._answer_within = answer_within
+        self._problem = problem
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stream = order_of(scope) if scope["type"] == "http" else None
+        partition = None if stream is None else self._engine.partition(stream)
+        if partition is None or self._engine.follows(partition):
+            try:
+                await self._app(scope, receive, send)
+                return
+            except NotFollowedHere as elsewhere:  # nothing was answered yet
+                partition = elsewhere.partition
+                if scope["method"] not in _REPEATED:  # its body is read by now
+                    await self._turn_away(scope, receive, send, partition)
+                    return
+        await self._find(scope, receive, send, partition)
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _find(self, scope: Scope, receive: Receive, send: Send, partition: int) -> None:
+        """Pass it on, or answer it after all, as soon as somebody follows the partition."""
+        was_passed_on = PASSED_ON in Headers(scope=scope)
+        now = asyncio.get_running_loop().time
+        until = now() + PATIENCE
+        asked = _Asked(scope, receive, send)
+        while not asked.is_read:
+            if self._engine.follows(partition):
+                try:
+                    await self._app(scope, asked.receive, send)
+                    return
+                except NotFollowedHere:
+                    continue
+            if was_passed_on:
+                break
+            url = await self._whereabouts.of(partition)
+            if url is not None and url != self._own and await self._pass_on(url, asked):
+                return
+            if now() >= until:
+                break
+            self._whereabouts.doubt()
+            await asyncio.sleep(PAUSE)
+        await self._turn_away(scope, receive, send, partition)
+
+    async def _turn_away(self, scope: Scope, receive: Receive, send: Send, partition: int) -> None:
+        problem = unavailable(
+            "not-followed",
+            f"partition {partition}, which the order belongs to, is changing hands, or its process does not answer; "
+            "ask again",
+        )
+        problem.headers[NOT_HERE] = str(partition)
+        await self._problem(scope, problem)(scope, receive, send)
+
+    async def _pass_on(self, url: str, asked: "_Asked") -> bool:
+        """Whether the process there gave the answer."""
+        request = self._connections.build_request(
+            asked.method, url + asked.target, headers=asked.headers, content=asked.content
+        )
+        request.extensions["timeout"] = self._timeout(asked.method).as_dict()
+        try:
+            answer = await self._connections.send(request, stream=True)
+        except httpx.TransportError:
+            return False
+        try:
+            if answer.status_code == 503 and NOT_HERE in answer.headers:
+                return False
+            await asked.give(answer)
+            return True
+        finally:
+            await answer.aclose()
+
+    def _timeout(self, method: str) -> httpx.Timeout:
+        longest = self._answer_within + CONNECT
+        return httpx.Timeout(longest if method not in _REPEATED else min(READ, longest), connect=CONNECT)
+
+    @property
+    def _connections(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                transport=self._transport, trust_env=False, follow_redirects=False, limits=_CONNECTIONS
+            )
+            self._client.headers.clear()
+        return self._client
+
+
+class _Asked:
+    """A request on its way to another process."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.is_read = False
+        """Whether some of its body was taken: it cannot be sent a second time then."""
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    @property
+    def target(self) -> str:
+        raw: bytes = self._scope.get("raw_path") or quote(self._scope["path"]).encode()
+        query: bytes = self._scope["query_string"]
+        return (raw + (b"?" + query if query else b"")).decode("ascii")
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """As they came, Host included; without what concerns this connection."""
+        kept = _without_hops(self._scope["headers"], frozenset({PASSED_ON}))
+        return [*kept, (PASSED_ON.encode(), b"1")]
+
+    @property
+    def content(self) -> AsyncIterator[bytes] | None:
+        return None if self.method in _REPEATED else self._body()
+
+    async def receive(self) -> Message:
+        self.is_read = self.method not in _REPEATED
+        return await self._receive()
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise httpx.ReadError("who asked has gone")
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def give(self, answer: httpx.Response) -> None:
+        """Pass the answer back as it comes. What breaks off there breaks off here."""
+        headers = _without_hops(answer.headers.raw, _OURS)
+        await self._send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+        async for chunk in answer.aiter_raw():
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _without_hops(headers: list[tuple[bytes, bytes]], others: frozenset[str]) -> list[tuple[bytes, bytes]]:
+    named = {
+        name.strip().lower()
+        for key, value in headers
+        if key.lower() == b"connection"
+        for name in value.decode("latin-1").split(",")
+    }
+    left_out = _HOPS | others | named
+    return [(key.lower(), value) for key, value in headers if key.decode("latin-1").lower() not in left_out]

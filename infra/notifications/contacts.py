@@ -1,0 +1,90 @@
+"""Where buyers and sellers are reached: kept in the vault under their own key, so that erasing a subject erases it too.
+
+Its place in the vault follows from whose it is, so that it is found without the book, and by every engine on one
+vault. The book has a second one, for the moment in which the first is written anew, and for what an earlier release was
+given. A buyer and a seller of the same id are two people.
+"""
+
+import contextlib
+import hashlib
+import json
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from consumers.ports.notifications import Contact, PostRefused
+from domain.commands import Marketplace, Name
+from domain.told import Audience
+from infra.documents.packs import LANGUAGES
+from infra.notifications.delivery_store import SqliteBook
+from infra.notifications.mail.building import fit_for_header, is_address
+from infra.vault.base import KeptVault, TextGone
+
+LONGEST_NAME: Final = 200
+_MARKETPLACE: Final[TypeAdapter[str]] = TypeAdapter(Marketplace)
+_PERSON: Final[TypeAdapter[str]] = TypeAdapter(Name)
+
+
+class BadContact(ValueError):
+    """This is no contact; the message names what is wrong and what it takes, ``pointer`` the field as a JSON pointer
+    (None: it is about whom, not how, they are reached)."""
+
+    def __init__(self, message: str, pointer: str | None = None) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class Contacts:
+    """The Directory port over the book and the vault."""
+
+    def __init__(self, book: SqliteBook, vault: KeptVault) -> None:
+        self.book = book
+        self._vault = vault
+
+    def contact(self, marketplace: str, audience: Audience, recipient_id: str) -> Contact | None:
+        places = place_of(marketplace, audience, recipient_id), self.book.contact(marketplace, audience, recipient_id)
+        for reference in places:
+            if reference is not None:
+                with contextlib.suppress(TextGone):
+                    return Contact(**json.loads(self._vault.open(reference)))
+        return None
+
+    def set(self, marketplace: str, audience: Audience, recipient_id: str, contact: Contact) -> None:
+        """Keep it in place of the one before. BadContact, VaultUnavailable, BookUnavailable."""
+        for kind, given, what in ((_MARKETPLACE, marketplace, "marketplace"), (_PERSON, recipient_id, audience)):
+            try:
+                kind.validate_python(given)
+            except ValueError:
+                raise BadContact(f"{given[:100]!r} is no id of a {what}") from None
+        if not is_address(contact.address):
+            raise BadContact(f"the address {contact.address[:300]!r} is no mail address: write name@host", "/address")
+        if contact.language not in LANGUAGES:
+            known = ", ".join(LANGUAGES)
+            raise BadContact(f"there is no language {contact.language[:100]!r}; there are {known}", "/language")
+        if contact.name is not None:
+            if not contact.name or len(contact.name) > LONGEST_NAME:
+                raise BadContact(f"the name has 1 to {LONGEST_NAME} characters", "/name")
+            try:
+                fit_for_header(contact.name, "the name")
+            except PostRefused as wrong:
+                raise BadContact(str(wrong), "/name") from None
+        said = {"address": contact.address, "name": contact.name, "language": contact.language}
+        text = json.dumps(said, ensure_ascii=False)
+        sealed = self._vault.seal(marketplace, recipient_id, text)
+        self._vault.flush()
+        self.book.set_contact(marketplace, audience, recipient_id, sealed.reference)
+        place = place_of(marketplace, audience, recipient_id)
+        self._vault.drop(place)
+        self._vault.keep(marketplace, recipient_id, place, text.encode())
+
+    def remove(self, marketplace: str, audience: Audience, recipient_id: str) -> bool:
+        """Forget it; whether there was one. What the vault holds of it goes with its subject."""
+        there = self.contact(marketplace, audience, recipient_id) is not None
+        self._vault.drop(place_of(marketplace, audience, recipient_id))
+        return self.book.set_contact(marketplace, audience, recipient_id, None) or there
+
+
+def place_of(marketplace: str, audience: Audience, recipient_id: str) -> str:
+    """The vault's reference of somebody's contact."""
+    named = f"{marketplace}\0{audience}\0{recipient_id}".encode()
+    return f"contact-{hashlib.sha256(named).hexdigest()[:40]}"

@@ -1,0 +1,319 @@
+"""The notifier's book in one SQLite file: how far each notice has come, and where contacts stand in the vault.
+
+It is no cache of the log: that a message was handed over is known here alone. A file that belongs to another journal is
+refused. Several threads and processes may have it open; every change is one transaction, durable when it returns.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any, Final
+
+from consumers.ports.notifications import BookUnavailable, Letter, Notice, Report, State
+from domain.instants import Instant
+from infra.sqlite.file import checkpoint, make_private, why
+
+FORMAT: Final = 1
+BRING_BACK: Final = (
+    "bring it back from a copy. If there is none, move it away and start `rescind serve`: it begins a new one, sends "
+    "nothing again that may have gone out, and finds the addresses in the vault"
+)
+"""What there is to do about a book that is gone or damaged."""
+_LOST: Final = "the book that knew was lost: it may have gone out"
+_BUSY: Final = 10.0
+"""Seconds to wait for another process's write."""
+_APPLICATION: Final = 0x7273636E
+_COLUMNS: Final = tuple(field.name for field in fields(Notice))
+_NAMES: Final = ", ".join(_COLUMNS)
+
+_TABLES: Final = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE positions (partition INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL) STRICT;
+CREATE TABLE notices (
+    partition INTEGER NOT NULL, stream TEXT NOT NULL, notice_id TEXT NOT NULL, letter TEXT NOT NULL,
+    audience TEXT NOT NULL, recipient_id TEXT NOT NULL, template TEXT NOT NULL, ordinal INTEGER NOT NULL,
+    version INTEGER NOT NULL, told_at INTEGER NOT NULL, state TEXT NOT NULL, sequence INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, not_before INTEGER NOT NULL, message_id TEXT, carrier TEXT, error TEXT,
+    handed_at INTEGER, follow_up_at INTEGER, delivered_at INTEGER, failed_at INTEGER, seen_at INTEGER,
+    PRIMARY KEY (stream, notice_id)) STRICT;
+CREATE INDEX notices_to_try ON notices (not_before, told_at, stream, version) WHERE state = 'waiting';
+CREATE INDEX notices_under_way ON notices (stream) WHERE state = 'handing';
+CREATE INDEX notices_to_follow_up ON notices (follow_up_at)
+    WHERE state = 'handed' AND follow_up_at IS NOT NULL AND delivered_at IS NULL AND seen_at IS NULL;
+CREATE INDEX notices_by_state ON notices (state, told_at);
+CREATE TABLE asked (stream TEXT NOT NULL, letter TEXT NOT NULL, key TEXT NOT NULL,
+    PRIMARY KEY (stream, letter, key)) STRICT, WITHOUT ROWID;
+CREATE TABLE contacts (marketplace TEXT NOT NULL, audience TEXT NOT NULL, id TEXT NOT NULL, reference TEXT NOT NULL,
+    PRIMARY KEY (marketplace, audience, id)) STRICT, WITHOUT ROWID;
+"""
+
+
+class AnotherJournals(Exception):
+    """The book was kept for another journal; the message says what to do."""
+
+
+class SqliteBook:
+    """The Book port over one file (None: in memory)."""
+
+    def __init__(self, path: Path | None, identity: str, lost: Mapping[int, int] | None = None) -> None:
+        """``identity``: of the journal. ``lost``: where the book is made in place of one that is gone, per partition
+        the ordinal before which that one may have had notices sent: they are *unknown*. AnotherJournals,
+        BookUnavailable."""
+        self.path = path
+        self._lock = threading.Lock()
+        if path is not None:
+            make_private(path)
+        with self._explained():
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_BUSY, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._prepare(identity, lost or {})
+
+    def _prepare(self, identity: str, lost: Mapping[int, int]) -> None:
+        with self._transaction() as db:
+            if db.execute("PRAGMA user_version").fetchone() == (0,):
+                for statement in _TABLES.split(";\n"):
+                    if statement.strip():
+                        db.execute(statement)
+                db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                db.execute(f"PRAGMA user_version = {FORMAT}")
+                first = [("journal", identity), *((f"lost {n}", str(ordinal)) for n, ordinal in lost.items())]
+                db.executemany("INSERT INTO about VALUES (?, ?)", first)
+            [version] = db.execute("PRAGMA user_version").fetchone()
+            if version != FORMAT:
+                raise AnotherJournals(
+                    f"{self.path} has format {version}, this release reads {FORMAT}: use the one that wrote it"
+                )
+            [(known,)] = db.execute("SELECT value FROM about WHERE name = 'journal'").fetchall()
+            if known != identity:
+                raise AnotherJournals(
+                    f"{self.path} was kept for journal {known}, this one is {identity}: bring that journal back. If "
+                    "this one is meant, name another directory for it. Delete neither before you know which is right"
+                )
+            rows = db.execute("SELECT substr(name, 6), value FROM about WHERE name GLOB 'lost *'").fetchall()
+            self.lost = {int(partition): int(ordinal) for partition, ordinal in rows}
+            """Per partition the ordinal before which an earlier book, that is gone, may have had notices sent."""
+
+    # ---- the port ----------------------------------------------------------------------------------------------------
+
+    def position(self, partition: int) -> int:
+        row = self._one("SELECT ordinal FROM positions WHERE partition = ?", (partition,))
+        return 0 if row is None else int(row[0])
+
+    def take(self, partition: int, position: int, notices: Sequence[Notice], reports: Sequence[Report] = ()) -> None:
+        marks = ", ".join("?" * len(_COLUMNS))
+        with self._transaction() as db:
+            for notice in notices:
+                if notice.state == "waiting" and notice.ordinal < self.lost.get(partition, 0):
+                    notice.state, notice.error = "unknown", _LOST
+            if notices:
+                rows = [astuple(notice) for notice in notices]
+                db.executemany(f"INSERT OR IGNORE INTO notices ({_NAMES}) VALUES ({marks})", rows)
+            for report in reports:
+                column = "delivered_at" if report.step == "delivered" else "failed_at"
+                db.execute(
+                    f"UPDATE notices SET {column} = coalesce({column}, ?) WHERE stream = ? AND notice_id = ?",
+                    (report.at, report.stream, report.notice_id),
+                )
+            db.execute(
+                "INSERT INTO positions VALUES (?, ?) ON CONFLICT (partition) DO UPDATE SET ordinal = "
+                "max(ordinal, excluded.ordinal)",
+                (partition, position),
+            )
+
+    def find(self, stream: str, notice_id: str) -> Notice | None:
+        found = self._notices("WHERE stream = ? AND notice_id = ?", (stream, notice_id))
+        return found[0] if found else None
+
+    def of(self, stream: str) -> list[Notice]:
+        return self._notices("WHERE stream = ? ORDER BY version, audience, notice_id", (stream,))
+
+    def due(self, now: Instant, limit: int) -> list[Letter]:
+        rows = self._all(
+            "SELECT DISTINCT stream, letter FROM (SELECT stream, letter FROM notices WHERE state = 'waiting' AND "
+            "not_before <= ? ORDER BY not_before, told_at, stream, version LIMIT ?)",
+            (now, 8 * limit),
+        )
+        return [letter for key in rows[:limit] if (letter := self._letter(key, "waiting")) is not None]
+
+    def interrupted(self) -> list[Letter]:
+        rows = self._all("SELECT DISTINCT stream, letter FROM notices WHERE state = 'handing'", ())
+        return [letter for key in rows if (letter := self._letter(key, "handing")) is not None]
+
+    def intend(self, letter: Letter, message_id: str, carrier: str) -> None:
+        self._change(
+            letter,
+            "state = 'handing', message_id = ?, carrier = ?, attempts = attempts + 1, error = NULL",
+            (message_id, carrier),
+        )
+
+    def settle(
+        self,
+        letter: Letter,
+        state: State,
+        *,
+        at: Instant | None = None,
+        error: str | None = None,
+        not_before: Instant = 0,
+        follow_up_at: Instant | None = None,
+    ) -> None:
+        self._change(
+            letter,
+            "state = ?, handed_at = coalesce(?, handed_at), error = ?, not_before = ?, "
+            "follow_up_at = coalesce(?, follow_up_at)",
+            (state, at, error, not_before, follow_up_at),
+        )
+
+    def unconfirmed(self, now: Instant, limit: int) -> list[Letter]:
+        rows = self._all(
+            "SELECT DISTINCT stream, letter FROM notices WHERE state = 'handed' AND follow_up_at IS NOT NULL AND "
+            "delivered_at IS NULL AND seen_at IS NULL AND follow_up_at <= ? AND sequence = 1 "
+            "ORDER BY follow_up_at LIMIT ?",
+            (now, 8 * limit),
+        )
+        found = [letter for key in rows if (letter := self._letter(key, "handed")) is not None]
+        return [letter for letter in found if not _is_confirmed(letter)][:limit]
+
+    def again(self, letter: Letter, *, key: str | None = None) -> bool:
+        with self._transaction() as db:
+            if key is not None:
+                asked = db.execute("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (*letter.key, key))
+                if asked.rowcount == 0:
+                    return False
+            db.execute(
+                "UPDATE notices SET state = 'waiting', attempts = 0, not_before = 0, error = NULL, "
+                "sequence = CASE WHEN message_id IS NULL THEN sequence ELSE sequence + 1 END, message_id = NULL "
+                "WHERE stream = ? AND letter = ? AND state NOT IN ('waiting', 'handing')",
+                letter.key,
+            )
+        return True
+
+    # ---- for people --------------------------------------------------------------------------------------------------
+
+    def newest(self, state: State | None, limit: int, *, marketplace: str | None = None) -> list[Notice]:
+        """The newest notices, of one state or of all but those that went well."""
+        where = "state = ?" if state is not None else "state NOT IN ('handed', 'moot')"
+        given: tuple[Any, ...] = () if state is None else (state,)
+        if marketplace is not None:
+            where += " AND stream >= ? AND stream < ?"
+            given += (f"{marketplace}/", f"{marketplace}0")  # 0 is the sign behind the slash
+        return self._notices(f"WHERE {where} ORDER BY told_at DESC, stream, version LIMIT ?", (*given, limit))
+
+    def counts(self) -> dict[str, int]:
+        """How many notices are in each state."""
+        return dict(self._all("SELECT state, count(*) FROM notices GROUP BY state", ()))
+
+    def bounced(self) -> int:
+        """Notices that the log says could not be delivered."""
+        sql = "SELECT count(*) FROM notices WHERE failed_at IS NOT NULL AND delivered_at IS NULL"
+        row = self._one(sql, ())
+        return 0 if row is None else int(row[0])
+
+    def overdue(self, now: Instant) -> int:
+        """Confirmations whose delivery nobody confirmed in time, followed up or not."""
+        sql = (
+            "SELECT count(*) FROM notices WHERE state = 'handed' AND delivered_at IS NULL AND seen_at IS NULL AND "
+            "follow_up_at <= ?"
+        )
+        row = self._one(sql, (now,))
+        return 0 if row is None else int(row[0])
+
+    def letter_of(self, stream: str, notice_id: str) -> Letter | None:
+        """The letter that has this notice, whatever its state."""
+        notice = self.find(stream, notice_id)
+        return None if notice is None else self._letter((stream, notice.letter), None)
+
+    def see(self, stream: str, audience: str, at: Instant) -> None:
+        """One side has looked at what the letters of an order say; the first time counts."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE notices SET seen_at = ? WHERE stream = ? AND audience = ? AND seen_at IS NULL "
+                "AND template IN ('canceled', 'auto-canceled')",
+                (at, stream, audience),
+            )
+
+    # ---- contacts: where the vault has them --------------------------------------------------------------------------
+
+    def contact(self, marketplace: str, audience: str, id: str) -> str | None:
+        """The vault's reference of a contact."""
+        row = self._one(
+            "SELECT reference FROM contacts WHERE marketplace = ? AND audience = ? AND id = ?",
+            (marketplace, audience, id),
+        )
+        return None if row is None else str(row[0])
+
+    def set_contact(self, marketplace: str, audience: str, id: str, reference: str | None) -> bool:
+        """Note or (None) remove one; whether there was anything to do."""
+        with self._transaction() as db:
+            if reference is None:
+                sql = "DELETE FROM contacts WHERE marketplace = ? AND audience = ? AND id = ?"
+                return db.execute(sql, (marketplace, audience, id)).rowcount > 0
+            sql = (
+                "INSERT INTO contacts VALUES (?, ?, ?, ?) ON CONFLICT (marketplace, audience, id) "
+                "DO UPDATE SET reference = excluded.reference"
+            )
+            db.execute(sql, (marketplace, audience, id, reference))
+        return True
+
+    def close(self) -> None:
+        """Let go."""
+        with self._lock:
+            checkpoint(self._db)
+            self._db.close()
+
+    # ---- small words -------------------------------------------------------------------------------------------------
+
+    def _letter(self, key: tuple[Any, ...], state: str | None) -> Letter | None:
+        where = "WHERE stream = ? AND letter = ?" + ("" if state is None else " AND state = ?")
+        given = key if state is None else (*key, state)
+        found = self._notices(f"{where} ORDER BY version, notice_id", given)
+        return Letter(found) if found else None
+
+    def _change(self, letter: Letter, what: str, given: tuple[Any, ...]) -> None:
+        ids = [notice.notice_id for notice in letter.notices]
+        with self._transaction() as db:
+            db.executemany(
+                f"UPDATE notices SET {what} WHERE stream = ? AND notice_id = ?",
+                [(*given, letter.first.stream, id) for id in ids],
+            )
+
+    def _notices(self, rest: str, given: Sequence[Any]) -> list[Notice]:
+        return [Notice(*row) for row in self._all(f"SELECT {_NAMES} FROM notices {rest}", given)]
+
+    def _all(self, sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._lock, self._explained():
+            return self._db.execute(sql, given).fetchall()
+
+    def _one(self, sql: str, given: Sequence[Any]) -> tuple[Any, ...] | None:
+        found = self._all(sql, given)
+        return found[0] if found else None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as wrong:
+            if getattr(wrong, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise BookUnavailable(f"{self.path} is damaged ({wrong}): {BRING_BACK}") from wrong
+            said = why(wrong, self.path)
+            raise BookUnavailable(f"{self.path or 'the book in memory'} cannot be used now: {said}") from wrong
+
+
+def _is_confirmed(letter: Letter) -> bool:
+    """One message: what is reported of one of its notices is true of all."""
+    return any(notice.delivered_at is not None or notice.seen_at is not None for notice in letter.notices)

@@ -1,0 +1,215 @@
+"""What a message has to say of one notice: the values that the sentences of a language pack may use.
+
+Every name is always there, empty where there is nothing to say, so that a sentence which asks for another is a mistake
+that shows in a test. Values are plain text: whoever puts them into HTML escapes them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from consumers.notifying.notification_mapper import deadline_of
+from consumers.ports.notifications import CannotCompose, Notice, Subject
+from domain import events as e
+from domain.asking import as_of, may
+from domain.market import MarketSettings
+from domain.order import Order
+from domain.policy import PolicyBook
+from domain.references import reference_of
+from domain.told import AUDIENCES, CONFIRMATIONS, REMINDER, about
+from infra.documents.packs import Pack
+
+NAMES: Final = (
+    "po", "seller", "buyer", "marketplace", "policy", "to_buyer", "lines", "about", "reference", "at", "amount", "paid",
+    "until", "reason", "rule", "rule_id", "outcome", "cause", "asker", "offers", "kind", "carrier", "tracking", "text",
+    "whole", "then", "since",
+)  # fmt: skip
+"""Everything that a sentence may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What else is asked: policies, marketplaces, and the vault's texts by reference (``LookupError``: gone)."""
+
+    policies: Callable[[], PolicyBook]
+    market: Callable[[str], MarketSettings]
+    text: Callable[[str], str]
+
+
+def facts(notice: Notice, event: e.Event | None, subject: Subject, pack: Pack, world: World) -> dict[str, Any]:
+    """The values of one notice; ``event`` None: it is a reminder. CannotCompose."""
+    order = subject.order
+    terms = order.terms
+    zone = terms.calendar.timezone
+    found: dict[str, Any] = dict.fromkeys(NAMES, "")
+    found |= {
+        "po": terms.po_number,
+        "seller": terms.seller_id,
+        "buyer": terms.buyer_id,
+        "marketplace": order.marketplace,
+        "policy": f"{terms.policy.id} {terms.policy.version}",
+        "to_buyer": notice.audience == "buyer",
+        "paid": order.paid > 0,
+        "lines": [],
+    }
+    if event is None:
+        found |= _reminder(notice, order, pack, zone)
+        return found
+    found |= {
+        "about": about(event) or "",
+        "at": pack.moment(order.recorded_at, zone),
+        "reference": reference_of(subject.commit) if notice.template in CONFIRMATIONS else "",
+        "amount": _amount(event, subject, pack),
+        "until": _until(event, pack, zone),
+        "lines": [pack.units(quantity, _title(order, line)) for line, quantity in _lines(event)],
+        "carrier": getattr(event, "carrier", None) or "",
+        "tracking": getattr(event, "tracking_number", None) or "",
+        "cause": getattr(event, "cause", None) or "",
+    }
+    found |= {"whole": _whole(event, order)}
+    found |= _of(event, order, pack, world)
+    verdict = getattr(event, "verdict", None)
+    if verdict is not None and not found["rule"]:
+        found |= {"rule_id": verdict.rule, "rule": pack.word("rule", verdict.rule)}
+    return found
+
+
+def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any]:
+    """What only this kind of event says."""
+    match event:
+        case e.OrderPlaced():
+            return _placed(order, pack, world)
+        case e.MessageSent(message_id=message_id):
+            kind = order.messages[message_id][0]
+            return {"asker": pack.word("side", kind) if kind in AUDIENCES else ""}
+        case e.CancelRequested(by=by, reason=reason, verdict=verdict):
+            return {"asker": pack.word("side", by), "reason": _reason(reason, pack), "outcome": verdict.outcome}
+        case e.AlternativeOffered(offers=offers):
+            return {"offers": pack.listed([pack.word("offer", each) for each in offers])}
+        case e.AlternativeTaken(kind=kind):
+            return {"offers": pack.word("offer", kind)}
+        case e.CancelDeclined(request_id=request_id, status=status, cause=cause):
+            part = cause != "shipped" and any(order.requests[request_id].canceled.values())
+            return {"outcome": "partly" if part else status}
+        case e.LinesCanceled(lines=lines):
+            return {"cause": lines[0].cause, "reason": _reason(lines[0].reason, pack)}
+        case e.Delivered(return_id=return_id):
+            return {"outcome": "" if return_id is None else "return"}
+        case e.CustomerNotified(text=text):
+            try:
+                return {"text": world.text(text.reference)}
+            except LookupError as gone:
+                raise CannotCompose(f"the text of this notice is gone: {gone}") from None
+        case e.CaseOpened(reason=reason):
+            return {"reason": _reason(reason, pack)}
+        case e.EvidenceAdded(kind=kind):
+            return {"kind": pack.word("evidence", kind)}
+        case e.EvidenceRequested(kinds=kinds):
+            return {"kind": pack.listed([pack.word("evidence", each) for each in kinds])}
+        case e.CaseDecided(outcome=outcome, rule=rule) | e.DisputeDecided(outcome=outcome, rule=rule):
+            return {"outcome": outcome, "rule_id": rule, "rule": pack.word("rule", rule)}
+        case e.ReturnOpened(postage=postage, refund=refund):
+            return {"cause": postage, "outcome": refund}
+        case e.DisputeOpened(policy=policy):
+            return {"policy": f"{policy.id} {policy.version}"}
+        case _:
+            return {}
+
+
+def _placed(order: Order, pack: Pack, world: World) -> dict[str, Any]:
+    """Until when, how and under which policy it can be cancelled; as of the placing."""
+    policies, market = world.policies(), world.market(order.marketplace)
+    verdict = may("cancel", order, policies, market, order.recorded_at)
+    zone = order.terms.calendar.timezone
+    change = verdict.next_change_at
+    then = "" if change is None else may("cancel", as_of(order, policies, market, change), policies, market, change)
+    return {
+        "outcome": verdict.outcome,
+        "until": "" if change is None else pack.moment(change - 1, zone),
+        "since": "" if change is None else pack.moment(change, zone),
+        "then": then if isinstance(then, str) else then.outcome,
+        "rule_id": verdict.rule,
+        "rule": pack.word("rule", verdict.rule),
+        "amount": pack.money(order.terms.total, order.terms.currency),
+    }
+
+
+def _reminder(notice: Notice, order: Order, pack: Pack, zone: str) -> dict[str, Any]:
+    assert notice.template == REMINDER
+    deadline = order.deadlines.get(deadline_of(notice))
+    if deadline is None:
+        raise CannotCompose("the deadline that it would remind of is no more")
+    return {"kind": deadline.kind, "about": deadline.ref, "until": pack.moment(deadline.due_at, zone)}
+
+
+def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
+    """The money that it is about: its own, or the refund that its commit instructs."""
+    order = subject.order
+    minor: int | None = None
+    match event:
+        case e.RefundDue(amount=amount) | e.RebillDue(amount=amount) | e.CreditMemoIssued(amount=amount):
+            minor = amount
+        case e.RefundConfirmed(refund_id) | e.RefundFailed(refund_id):
+            minor = order.refunds[refund_id].amount
+        case e.Rebilled(rebill_id) | e.RebillFailed(rebill_id):
+            minor = order.rebills[rebill_id].amount
+        case e.LinesCanceled() | e.AutoCanceled() | e.ReturnOpened():
+            newest = list(order.refunds.values())[-1:]
+            minor = next((x.amount for x in newest if x.due_at == order.recorded_at), None)
+        case _:
+            pass
+    return "" if minor is None else pack.money(minor, order.terms.currency)
+
+
+def _whole(event: e.Event, order: Order) -> bool:
+    """Whether what the event did has by now been done to the whole order."""
+    lines = order.lines.values()
+    match event:
+        case e.LinesCanceled():
+            return all(line.canceled == line.ordered for line in lines)
+        case e.LineShipped() | e.LinePartiallyShipped():
+            return all(line.shipped == line.ordered for line in lines)
+        case e.Delivered():
+            return all(line.delivered == line.ordered for line in lines)
+        case e.ShipmentVoided():
+            return order.shipped_units == 0
+        case _:
+            return False
+
+
+def _until(event: e.Event, pack: Pack, zone: str) -> str:
+    """The instant that it names: a deadline that it sets, a ship-by, a deadline that has passed."""
+    match event:
+        case e.ShipByRevised(ship_by=ship_by):
+            return pack.moment(ship_by, zone)
+        case e.EvidenceRequested(until=until):
+            return pack.moment(until, zone)
+        case e.DeadlineReached(due_at=due_at):
+            return pack.moment(due_at, zone)
+        case _:
+            deadlines: tuple[e.Deadline, ...] = getattr(event, "deadlines", ())
+            return pack.moment(deadlines[0].due_at, zone) if deadlines else ""
+
+
+def _lines(event: e.Event) -> Iterable[tuple[int, int]]:
+    """The units that it is about."""
+    match event:
+        case e.AutoCanceled(line, quantity):
+            return [(line, quantity)]
+        case e.LineShipped(_, line, quantity) | e.LinePartiallyShipped(_, line, quantity):
+            return [(line, quantity)]
+        case e.RefundDue() | e.RebillDue():
+            return []  # the amount is what it is about
+        case e.OrderPlaced(lines=placed):
+            return [(line.line, line.quantity) for line in placed]
+        case _:
+            return [(part.line, part.quantity) for part in getattr(event, "lines", ())]
+
+
+def _title(order: Order, line: int) -> str:
+    found = order.lines.get(line)
+    return str(line) if found is None else found.title or found.sku
+
+
+def _reason(reason: str | None, pack: Pack) -> str:
+    return "" if reason is None else pack.word("reason", reason)

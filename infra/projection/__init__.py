@@ -1,0 +1,1 @@
+"""Keeps the views of a running engine in step with the log, and rebuilds or compares them."""

@@ -1,0 +1,1 @@
+"""What every SQLite file needs, whatever it holds."""

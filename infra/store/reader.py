@@ -1,0 +1,304 @@
+"""Reading orders from a journal without a lock: what commands that only ask stand on.
+
+Another process may own the store (a server, an import). Its local state, slot 0, is read as it stands if it has reached
+the log's end as it was when we came; if it is behind and nobody owns it, we take it and bring it up to date; if its
+owner does not get on, we follow the log into a slot of our own. Where that cannot be written (a full disk, another
+user's files) the log is followed in memory: a read needs no room. Nothing is ever appended here.
+"""
+
+import contextlib
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from consumers.engine.order_cache import Folded, Orders
+from consumers.log.follower import Follower
+from consumers.ports.journal import Journal, JournalError, front_cut
+from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from domain.instants import Instant, format_instant
+from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
+from infra.local_state.slots import state_file
+from infra.store.logs import Store, store_of
+from schemas.codec import Undecodable, decode_event, event_data
+from schemas.partitioning import partition_of
+
+if TYPE_CHECKING:
+    from consumers.engine.imports import Imports
+    from domain.events import Event
+    from domain.market import MarketSettings
+    from domain.policy import PolicyBook
+    from infra.settings import Settings
+
+PATIENCE: Final = 2.0
+"""Seconds that the owner of slot 0 gets to reach the log's end."""
+AT_HAND: Final = 1000
+
+
+class NoJournal(JournalError):
+    """There is no journal where the settings say; the message says how one comes about."""
+
+
+class _Nobody:
+    def admitted(self, admitted: object) -> None: ...
+
+    def rejected(self, rejected: object) -> None: ...
+
+
+def existing_store(settings: "Settings") -> Store:
+    """The store of the settings' journal; NoJournal if there is none."""
+    store = store_of(settings)
+    if store is None:
+        raise NoJournal(
+            "a memory: journal lives and ends with its process: name a kept one with --journal sqlite:///DIR"
+        )
+    if not store.there()[1]:
+        raise NoJournal(
+            f"there is no journal in {store}: make one with `rescind import` or `rescind serve`, "
+            "or name another with --journal"
+        )
+    return store
+
+
+@dataclass(slots=True)
+class Reader:
+    """Orders as the log has them, and the policies in force."""
+
+    settings: "Settings"
+    store: Store
+    journal: Journal
+    followers: dict[int, Follower]
+    orders: Orders
+    slot: Slot | None
+    _book: "PolicyBook | None" = None
+
+    def partition(self, stream: str) -> int:
+        """Which partition a stream belongs to."""
+        return partition_of(stream, self.journal.partitions)
+
+    def folded(self, stream: str) -> Folded:
+        """The stream as it is recorded."""
+        return self.orders.get(self.partition(stream), stream)
+
+    def as_of(self, stream: str, instant: Instant) -> Folded:
+        """The stream as of an instant: what was recorded up to and including it, then the deadlines before it, but for
+        those of history that never fire."""
+        partition, marketplace = self.partition(stream), stream.partition("/")[0]
+        recorded = self.orders.as_of(partition, stream, instant)
+        closed_at = self.imports(partition).closed_as_of(partition, marketplace, instant, instant)
+        return standing_at(recorded, self.book, self.settings.market(marketplace), instant, closed_at)
+
+    def imports(self, partition: int) -> "Imports":
+        """The imports of the marketplaces, as a partition tells them."""
+        from consumers.engine.imports import LIST_STREAM, Imports
+
+        imports = Imports()
+        for admitted in self.followers[partition].commits_of(LIST_STREAM):
+            imports.admitted(admitted)
+        return imports
+
+    def history(self, stream: str) -> Iterator[dict[str, Any]]:
+        """Every event of the stream as ``order history --json`` has it, in log order."""
+        return history(self.followers[self.partition(stream)].state, stream)
+
+    def commits(self, stream: str) -> Iterator[tuple[Instant, "list[Event]"]]:
+        """The stream's commits with events: when recorded, and what. What this release cannot read ends it."""
+        for admitted in self.followers[self.partition(stream)].state.commits_of(stream):
+            for part in admitted.commit.streams:
+                if part.stream == stream and part.events:
+                    try:
+                        events = [decode_event(e.name, e.schema_version, e.body) for e in part.events]
+                    except Undecodable:
+                        return
+                    yield admitted.commit.recorded_at, events
+
+    @property
+    def book(self) -> "PolicyBook":
+        """The policies published so far."""
+        if self._book is None:
+            self._book = read_policies(self.store)
+        return self._book
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for follower in self.followers.values():
+            follower.state.close()
+        self.journal.close()
+        if self.slot is not None:
+            self.slot.release()
+
+
+def open_reader(settings: "Settings") -> Reader:
+    """Read the settings' journal up to its end as it is now. JournalError where it cannot be trusted or read."""
+    store = existing_store(settings)
+    journal = store.journal(settings.journal_at.partitions)
+    try:
+        followers, slot = _followers(journal, store.directory)
+    except BaseException:
+        journal.close()
+        raise
+    return Reader(settings, store, journal, followers, Orders(followers, AT_HAND), slot)
+
+
+def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], Slot | None]:
+    ends = [journal.end(partition) for partition in range(journal.partitions)]
+    first = directory / "state" / "0"
+    if (found := _as_it_stands(journal, first, ends)) is not None:
+        return found, None
+    try:
+        slot = claim_slot(directory)
+    except OSError:
+        return _brought_up(journal, None, ends), None
+    if slot.number > 0:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if (found := _as_it_stands(journal, first, ends)) is not None:
+                slot.release()
+                return found, None
+            time.sleep(0.02)
+    try:
+        return _brought_up(journal, slot, ends), slot
+    except (LocalStateUnavailable, OSError, sqlite3.OperationalError):
+        slot.release()
+        return _brought_up(journal, None, ends), None
+    except BaseException:
+        slot.release()
+        raise
+
+
+def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Follower] | None:
+    """Followers over the slot's local state, read only, if all of it has reached ``ends``."""
+    found: dict[int, Follower] = {}
+    for partition, end in enumerate(ends):
+        path = state_file(slot, partition)
+        state: LocalState | None
+        try:
+            state = open_local_state(path, partition, journal.partitions, read_only=True).state
+        except (FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
+            state = None
+        if state is None or state.next_offset < end or state.identity != journal.identity:
+            for follower in found.values():
+                follower.state.close()
+            if state is not None and state.next_offset > end:
+                Follower(journal, partition, state, _Nobody()).start()  # says how the log is shorter than it was
+            return None
+        try:
+            found[partition] = _started(journal, partition, state)
+        except LocalStateDamaged:  # it is marked, so whoever has the slot next rebuilds it
+            for each in (state, *(follower.state for follower in found.values())):
+                each.close()
+            return None
+    return found
+
+
+def _started(journal: Journal, partition: int, state: LocalState) -> Follower:
+    """A follower that goes on where local state is. A log whose front was cut is followed too where local state has
+    what was deleted; standard error says so."""
+    follower = Follower(journal, partition, state, _Nobody(), appends=False)
+    follower.start()
+    if begin := journal.begin(partition):
+        cut = front_cut(partition, begin)
+        sys.stderr.write(f"rescind: read from local state, which has what the log lacks: {cut}\n")
+    return follower
+
+
+def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[int, Follower]:
+    """Followers over our own slot (None: in memory), advanced to ``ends``."""
+    found: dict[int, Follower] = {}
+    try:
+        for partition, end in enumerate(ends):
+            if slot is None:
+                state: LocalState = memory_local_state(partition, journal.partitions)
+            else:
+                opened = open_local_state(state_file(slot.path, partition), partition, journal.partitions)
+                opened.say(partition, end, first=slot.number > 0)
+                state = opened.state
+            try:
+                follower = found[partition] = _started(journal, partition, state)
+            except BaseException:
+                state.close()
+                raise
+            while follower.next_offset < end and follower.advance():
+                pass
+            state.write()
+    except BaseException:
+        for follower in found.values():
+            with contextlib.suppress(LocalStateUnavailable, sqlite3.Error):
+                follower.state.close()
+        raise
+    return found
+
+
+# ---- what is read ---------------------------------------------------------------------------------------------------
+
+
+def read_policies(store: Store) -> "PolicyBook":
+    """The control log, read to its end: every policy published so far."""
+    from infra.store.opening import open_control
+
+    control = open_control(store, "reader", create=False)
+    try:
+        return control.book
+    finally:
+        control.journal.close()
+
+
+def history(state: LocalState, stream: str) -> Iterator[dict[str, Any]]:
+    """Every event of a stream with where it stands (COMMANDS.md 5). ``version`` is the order's number of events with
+    it. What this release cannot read has ``data`` null and ``unreadable``."""
+    for admitted in state.commits_of(stream):
+        commit = admitted.commit
+        chains = [part for part in commit.streams if part.kind == "chain"]
+        places = {e.index: n for n, e in enumerate(sorted((e for part in chains for e in part.events), key=_index))}
+        for part in chains:
+            if part.stream != stream:
+                continue
+            for number, entry in enumerate(part.events, part.first_event + 1):
+                told: dict[str, Any] = {
+                    "partition": admitted.partition,
+                    "position": admitted.position + places[entry.index],
+                    "ordinal": admitted.ordinal,
+                    "version": number,
+                    "event": entry.name,
+                    "occurred_at": format_instant(entry.occurred_at),
+                    "recorded_at": format_instant(commit.recorded_at),
+                    "actor": None if commit.actor is None else {"kind": commit.actor.kind, "id": commit.actor.id},
+                    "commit": admitted.hash.hex(),
+                }
+                try:
+                    told["data"] = event_data(decode_event(entry.name, entry.schema_version, entry.body))
+                except Undecodable as newer:
+                    told |= {"data": None, "unreadable": str(newer)}
+                yield told
+
+
+def _index(entry: Any) -> int:
+    index: int = entry.index
+    return index
+
+
+def standing_at(
+    folded: Folded, book: "PolicyBook", market: "MarketSettings", instant: Instant, closed_at: Instant
+) -> Folded:
+    """The stream with every deadline before ``instant`` reached on top, nothing else new. It is not changed itself.
+
+    What was set and due before ``closed_at``, the closing of an import, never fires, and is taken away.
+    """
+    order = folded.order
+    if order is None or not order.exists or folded.stuck is not None:
+        return folded
+    from domain.asking import as_of
+    from domain.deadlines import without_lapsed
+
+    reached = as_of(without_lapsed(order, closed_at), book, market, instant)
+    if reached is order:
+        return folded
+    return Folded(folded.stream, reached, folded.head, reached.version, reached.recorded_at, folded.answered)

@@ -1,0 +1,51 @@
+"""A journal before which the vault writes, so that no admitted event points to what the vault does not have."""
+
+from concurrent.futures import Future
+
+from consumers.ports.journal import Appended, AppendRefused, Journal
+from consumers.ports.vault import VaultUnavailable
+from infra.vault.base import KeptVault
+
+
+class SealedFirst:
+    """A journal before which the vault writes: texts are durable before any record that may point to them."""
+
+    def __init__(self, journal: Journal, vault: KeptVault) -> None:
+        self._journal = journal
+        self._vault = vault
+        self.read = journal.read
+        self.ready = journal.ready
+        self.behind_hole = journal.behind_hole
+        self.begin = journal.begin
+        self.end = journal.end
+        self.wait = journal.wait
+        self.close = journal.close
+
+    @property
+    def silence(self) -> float:
+        return self._journal.silence
+
+    @property
+    def identity(self) -> str:
+        return self._journal.identity
+
+    @property
+    def partitions(self) -> int:
+        return self._journal.partitions
+
+    @property
+    def record_limit(self) -> int:
+        return self._journal.record_limit
+
+    def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
+        """Append after the vault has written. Where it cannot, a record is refused that points to what is not there
+        yet; others have nothing to wait for."""
+        try:
+            self._vault.flush()
+        except VaultUnavailable as unavailable:
+            if not self._vault.is_pointed_to(record):
+                return self._journal.append(partition, key, record)
+            refused: Future[Appended] = Future()
+            refused.set_exception(AppendRefused(str(unavailable), retriable=True))
+            return refused
+        return self._journal.append(partition, key, record)

@@ -1,0 +1,100 @@
+"""Views whose database is away when the engine starts: opened as soon as it is back, *unavailable* until then.
+
+The log decides, so an engine need not wait for what is made from it. Whoever serves starts with these; whoever waits
+for the views (an import, a rebuilding) opens them at once or not at all.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Final, Self
+
+from consumers.ports.views import Batch, DeadLetter, Log, Position, ViewsUnavailable
+from domain.instants import Instant
+from infra.views.base import KeptViews, Snapshot
+from infra.views.reading import Row
+from projections.tables import Cell
+
+AGAIN: Final = 0.5
+"""Seconds after a failed opening before the next one."""
+
+
+class LateViews(KeptViews):
+    """The views that ``opened`` opens, once it can. Any thread may call; one at a time tries to open them."""
+
+    def __init__(self, opened: Callable[[], KeptViews], why: str) -> None:
+        """``opened`` raises ViewsUnavailable as long as they are away; ``why`` it did the last time."""
+        self._open = opened
+        self._why = why
+        self._views: KeptViews | None = None
+        self._trying = threading.Lock()
+        self._not_before = time.monotonic() + AGAIN
+        self._closed = False
+
+    def _there(self) -> KeptViews:
+        if self._views is not None:
+            return self._views
+        if not self._trying.acquire(blocking=False):
+            raise ViewsUnavailable(self._why)
+        try:
+            if self._views is None:
+                if self._closed or time.monotonic() < self._not_before:
+                    raise ViewsUnavailable(self._why)
+                self._views = self._opened()
+            return self._views
+        finally:
+            self._trying.release()
+
+    def _opened(self) -> KeptViews:
+        try:
+            return self._open()
+        except ViewsUnavailable as away:
+            self._why = str(away)
+            raise
+        finally:
+            self._not_before = time.monotonic() + AGAIN
+
+    # ---- what views do -----------------------------------------------------------------------------------------------
+
+    def position(self, log: Log, partition: int) -> Position:
+        return self._there().position(log, partition)
+
+    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+        return self._there().parked(log, partition)
+
+    def apply(self, batch: Batch) -> None:
+        self._there().apply(batch)
+
+    def clear(self) -> None:
+        self._there().clear()
+
+    def query(self, sql: str, parameters: Sequence[Cell]) -> list[Row]:
+        return self._there().query(sql, parameters)
+
+    def in_time(self, column: str) -> str:
+        return self._there().in_time(column)
+
+    def instant(self, at: Instant) -> Cell:
+        return self._there().instant(at)
+
+    def aside(self, column: str) -> str:
+        return self._there().aside(column)
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        return self._there().snapshot()
+
+    def side(self) -> Self:
+        raise ViewsUnavailable("these are being served: make them anew with `rescind replay`")
+
+    def swap(self, side: Self) -> None:
+        raise ViewsUnavailable("these are being served: make them anew with `rescind replay`")
+
+    def discard(self) -> None:
+        raise ViewsUnavailable("these are being served: make them anew with `rescind replay`")
+
+    def close(self) -> None:
+        with self._trying:
+            self._closed = True
+        if self._views is not None:
+            self._views.close()
