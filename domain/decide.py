@@ -12,24 +12,16 @@ from typing import Any, Final
 from domain import commands as c
 from domain import events as e
 from domain.deadlines import applies, due
-from domain.decisions import (
-    canceling,
-    cases,
-    disputes,
-    placing,
-    reaching,
-    returns,
-    shipped_after_cancel,
-    shipping,
-    subjects,
-    talking,
-)
-from domain.decisions.situation import Events, Situation, quantities
+from domain.decisions import canceling, cases, disputes, placing, returns, shipped_after_cancel, shipping
+from domain.decisions import deadline_effects as reaching
+from domain.decisions import messages as talking
+from domain.decisions import privacy as subjects
+from domain.decisions.context import Events, Situation, quantities
 from domain.eligibility import changes_at
 from domain.errors import BadInput
 from domain.folding import apply
 from domain.instants import Instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order, Stamp, fresh
 from domain.policy import Policy, PolicyBook, PolicyDocument
 from domain.verdict import Ruling, fact, refused

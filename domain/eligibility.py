@@ -9,7 +9,7 @@ from dataclasses import replace
 from domain import events as e
 from domain.calendar import Length, after
 from domain.deadlines import due, next_due, without_overdue
-from domain.decisions.situation import Situation
+from domain.decisions.context import Situation
 from domain.instants import LATEST, Instant
 from domain.order import Order
 from domain.verdict import Ruling

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from domain import events as e
 from domain.instants import Instant
+from domain.notification_rules import MARKS
 from domain.order import (
     Case,
     Credit,
@@ -25,7 +26,6 @@ from domain.order import (
     Stamp,
 )
 from domain.rebilling import units_refunded
-from domain.told import MARKS
 
 
 def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> None:

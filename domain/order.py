@@ -361,9 +361,11 @@ class Order:
     rebills: dict[str, Rebill] = field(default_factory=dict)
     found: Found | None = None
     notices: dict[str, str] = field(default_factory=dict)
-    """notice id → sent, delivered, failed; of the notices that are derived (``domain.told``) those reported about"""
+    """notice id → sent, delivered, failed; of the notices that are derived (``domain.notification_rules``) those
+    reported about"""
     told: int = 0
-    """Two bits a version, from bit 2·version on: 1 the buyer is told of that event, 2 the seller (``domain.told``)"""
+    """Two bits a version, from bit 2·version on: 1 the buyer is told of that event, 2 the seller
+    (``domain.notification_rules``)"""
     cases: dict[str, Case] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
     dismissed: dict[str, Dispute] = field(default_factory=dict)

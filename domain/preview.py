@@ -16,15 +16,15 @@ from typing import Final, NamedTuple
 
 from domain import commands as c
 from domain import events as e
-from domain.asking import may
 from domain.deadlines import due, has_lapsed
 from domain.decide import Decided, decide, reach
+from domain.eligibility_queries import may
 from domain.instants import EARLIEST, Instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
+from domain.notification_rules import is_as_asked
 from domain.order import Order, Request
 from domain.policy import PolicyBook
 from domain.standing import touched
-from domain.told import is_as_asked
 
 PEOPLE: Final = frozenset({"buyer", "seller"})
 """The kinds of actor that confirm; systems and support need no confirmation."""

@@ -1,4 +1,4 @@
-"""The canonical reasons (COMMANDS.md 3); the crosswalk to other houses' codes is in ``domain.crosswalk``."""
+"""The canonical reasons (COMMANDS.md 3); the crosswalk to other houses' codes is in ``domain.code_schemes``."""
 
 from typing import Final
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from domain import events as e
+from domain.command_reconstruction import Lost, Told, stimulus
 from domain.decide import decide, due, reach
 from domain.errors import BadInput
 from domain.folding import apply
 from domain.instants import Instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order, Stamp, fresh
+from domain.order_json import status
 from domain.policy import PolicyBook, PolicyDocument
-from domain.show import status
-from domain.stimuli import Lost, Told, stimulus
 
 MOST_DEADLINES: Final = 100
 """Deadlines that one order may reach between two things said; far more than any policy sets."""

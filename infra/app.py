@@ -27,7 +27,7 @@ from consumers.ports.journal import Journal, JournalUnavailable
 from consumers.ports.local_state import LocalState
 from consumers.ports.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.wording import counted
 from infra.erasing.running import Erasing, open_erasing
 from infra.journals.memory import MemoryLog

@@ -36,7 +36,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from domain.calendar import parse_length
-from domain.market import DEFAULT_MARKET, MarketSettings
+from domain.marketplace_settings import DEFAULT_MARKET, MarketSettings
 from infra.addresses.kafka import KafkaAt, Security, Timings, kafka_at
 from infra.addresses.postgresql import SCHEME as POSTGRESQL
 from infra.addresses.postgresql import PostgresqlAt, postgresql_at

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from domain.events import ConfirmationDelivered, CustomerNotified, NoticeFailed
+from domain.notification_rules import AUDIENCES, CONFIRMATIONS, Audience, notice_id, telling
 from domain.references import reference_of
-from domain.told import AUDIENCES, CONFIRMATIONS, Audience, notice_id, telling
 from projections.changes import Fact, Told, ToldEvent
 from projections.tables import NOTIFICATIONS
 

@@ -1,4 +1,4 @@
-"""The tables that show an order as it stands: rows from its state, with one status logic (``domain.show``)."""
+"""The tables that show an order as it stands: rows from its state, with one status logic (``domain.order_json``)."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,7 +7,7 @@ from domain.deadlines import live
 from domain.instants import EARLIEST, Instant
 from domain.money import exponent
 from domain.order import Order
-from domain.show import attention, money, status
+from domain.order_json import attention, money, status
 from projections.after_delivery import after_delivery_rows
 from projections.quantities import quantities
 from projections.tables import DEADLINES, ORDER_LINES, ORDERS, REBILLS, REFUNDS, REQUESTS, SHIPMENTS, Row, Table

@@ -9,7 +9,7 @@ from consumers.ports.vault import Vault
 from domain.commands import Command
 from domain.decide import Decided
 from domain.instants import SECOND
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 
 

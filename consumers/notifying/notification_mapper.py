@@ -15,8 +15,8 @@ from consumers.ports.log_values import Admitted
 from consumers.ports.notifications import Letter, Notice, Report, Source, Step
 from domain import events as e
 from domain.instants import Instant
+from domain.notification_rules import REMINDER, TOLD, Audience, notice_id, reminder_id, telling
 from domain.order import Order
-from domain.told import REMINDER, TOLD, Audience, notice_id, reminder_id, telling
 from schemas.commit import EventEntry, StreamEntry
 from schemas.names import CURRENT
 

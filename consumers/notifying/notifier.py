@@ -36,9 +36,9 @@ from domain import events as e
 from domain.calendar import Length, after
 from domain.deadlines import applies
 from domain.instants import DAY, HOUR, MINUTE, SECOND, Instant
+from domain.notification_rules import CONFIRMATIONS, REMINDED, REMINDER, reminded
 from domain.order import Order
 from domain.policy import PolicyBook
-from domain.told import CONFIRMATIONS, REMINDED, REMINDER, reminded
 from schemas.codec import decode_event
 
 

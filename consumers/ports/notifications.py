@@ -1,8 +1,9 @@
 """Notices on their way (rule ``both-told``): what is known of each, and the ports of the notifier.
 
-A *notice* is what one side is told of one event (``domain.told``); a *letter* is all that one commit tells one side,
-and goes out as one message. The *book* keeps how far each has come. It is not the log's: the log says who is told what,
-the book whether it was handed over, and of a mail server that can be known for certain only afterwards.
+A *notice* is what one side is told of one event (``domain.notification_rules``); a *letter* is all that one commit
+tells one side, and goes out as one message. The *book* keeps how far each has come. It is not the log's: the log says
+who is told what, the book whether it was handed over, and of a mail server that can be known for certain only
+afterwards.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,8 @@ from consumers.ports.local_state import Due
 from consumers.ports.log_values import Admitted
 from domain.events import Event
 from domain.instants import Instant
+from domain.notification_rules import Audience
 from domain.order import Order
-from domain.told import Audience
 
 State = Literal["waiting", "handing", "handed", "unknown", "no-address", "too-old", "failed", "moot"]
 """``handing``: the intent is written, the answer is not; ``unknown``: a process ended in between, so that it may have

@@ -17,8 +17,8 @@ from consumers.ports.log_values import Admitted
 from consumers.ports.public_log import PublicRecord
 from domain import events as e
 from domain.instants import format_instant
+from domain.notification_rules import CONFIRMATIONS, about, notice_id, telling
 from domain.references import reference_of
-from domain.told import CONFIRMATIONS, about, notice_id, telling
 from schemas.codec import Undecodable, decode_event
 from schemas.commit import StreamEntry
 from schemas.framing import frame

@@ -1,9 +1,9 @@
-"""The page of reasons: the canonical list, and the crosswalk to five houses' codes, from ``domain.crosswalk``."""
+"""The page of reasons: the canonical list, and the crosswalk to five houses' codes, from ``domain.code_schemes``."""
 
 from collections.abc import Iterable
 
 from docs.pages.text import NOTE, cell
-from domain.crosswalk import HOUSES, House, Step
+from domain.code_schemes import HOUSES, House, Step
 from domain.reasons import BUYERS_REASONS, CANCEL_REASONS, FAULTS, RETURN_REASONS, SELLERS_REASONS
 from infra.documents.words import REASON
 
@@ -30,7 +30,7 @@ side can no longer tell; a mapping without it is exact, and comes back as what i
 
 def reasons_page() -> str:
     """docs/reference/reasons.md."""
-    lines = ["# Reasons", "", NOTE.format(source="`domain/reasons.py` and `domain/crosswalk.py`"), "", BEGINNING]
+    lines = ["# Reasons", "", NOTE.format(source="`domain/reasons.py` and `domain/code_schemes.py`"), "", BEGINNING]
     lines += [
         "| reason | says | offered to buyers | counts as the seller's when support cancels |",
         "|---|---|---|---|",

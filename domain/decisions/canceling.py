@@ -14,10 +14,10 @@ from domain.commands import (
     TakeAlternative,
     WithdrawCancel,
 )
-from domain.decisions.open_matters import case_is_open, dispute_is_open
+from domain.decisions.context import Events, Situation, quantities, sealed
+from domain.decisions.open_case_files import case_is_open, dispute_is_open
 from domain.decisions.placing import late_ship
 from domain.decisions.returns import open_return
-from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.instants import Instant, format_instant
 from domain.order import Line, Request

@@ -4,7 +4,8 @@ from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
 from domain.commands import AcceptReturn, AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
 from domain.decisions.canceling import carry_out, disputed, shipped_part
-from domain.decisions.open_matters import request_is_open
+from domain.decisions.context import Events, Situation, quantities, sealed
+from domain.decisions.open_case_files import request_is_open
 from domain.decisions.returns import (
     cancel_or,
     canceled_and_not_here,
@@ -16,7 +17,6 @@ from domain.decisions.returns import (
     the_case_over,
     with_us_no_more,
 )
-from domain.decisions.situation import Events, Situation, quantities, sealed
 from domain.errors import BadInput
 from domain.events import Instead
 from domain.order import Case, Line

@@ -4,9 +4,9 @@ from domain import events as e
 from domain.calendar import Length, after
 from domain.commands import AppealDispute, DecideDispute, EscalateDispute, OpenDispute
 from domain.decisions.canceling import DISPUTABLE, shipped_part
-from domain.decisions.open_matters import case_is_open, dispute_is_open, request_is_open
+from domain.decisions.context import Events, Situation, sealed
+from domain.decisions.open_case_files import case_is_open, dispute_is_open, request_is_open
 from domain.decisions.returns import open_return
-from domain.decisions.situation import Events, Situation, sealed
 from domain.order import Dispute
 from domain.verdict import ASK_THE_SELLER, CONTACT, WAIT_FOR_ANSWER, Ruling, fact, granted, instant, refused
 

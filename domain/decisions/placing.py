@@ -3,7 +3,7 @@
 from domain import events as e
 from domain.calendar import after
 from domain.commands import ConfirmPayment, PlaceOrder, RecordOtherRefund
-from domain.decisions.situation import Events, Situation, sealed
+from domain.decisions.context import Events, Situation, sealed
 from domain.instants import Instant
 from domain.money import in_words, minor_units
 from domain.policy import Policy

@@ -3,8 +3,8 @@
 from domain import events as e
 from domain.calendar import Length, after
 from domain.commands import Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
-from domain.decisions.open_matters import case_is_open
-from domain.decisions.situation import Events, Situation, quantities
+from domain.decisions.context import Events, Situation, quantities
+from domain.decisions.open_case_files import case_is_open
 from domain.order import Line, Return
 from domain.reasons import FAULTS
 from domain.verdict import (

@@ -11,8 +11,8 @@ from domain.commands import (
     Rebill,
     ReportShippedAfterCancel,
 )
+from domain.decisions.context import Events, Situation, quantities, sealed_text
 from domain.decisions.returns import open_return
-from domain.decisions.situation import Events, Situation, quantities, sealed_text
 from domain.links import find_link
 from domain.order import Found
 from domain.rebilling import billed, units_refunded

@@ -14,8 +14,8 @@ from domain.commands import (
     VoidShipment,
 )
 from domain.decisions.canceling import late_ship_deadline
+from domain.decisions.context import Events, Situation, quantities, sealed_text
 from domain.decisions.returns import return_delivered
-from domain.decisions.situation import Events, Situation, quantities, sealed_text
 from domain.order import Line, Shipment
 from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, of_line, refused
 

@@ -15,8 +15,8 @@ from domain.commands import Command, SubjectCommand
 from domain.events import Instead, OrderPlaced, Verdict
 from domain.instants import format_instant
 from domain.order import Order
+from domain.order_json import show
 from domain.preview import Preview
-from domain.show import show
 from infra.api.paths import preview_path
 from infra.api.previews import body as preview_body
 from infra.api.problems import Problem, malformed, not_found, unavailable

@@ -9,7 +9,7 @@ from infra.cli.options import as_json, stored
 from infra.cli.printing import echo, print_json
 
 if TYPE_CHECKING:
-    from domain.told import Audience
+    from domain.notification_rules import Audience
     from infra.settings import Settings
 
 SIDE = click.Choice(["buyer", "seller"])

@@ -94,7 +94,7 @@ def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Inp
 
     if house is None:
         return open_commands(file)
-    from domain.crosswalk import HOUSES
+    from domain.code_schemes import HOUSES
     from infra.importing.reasons import Translator
 
     return open_commands(file, Translator(HOUSES[house]))

@@ -37,7 +37,7 @@ as_of = click.option("--as-of", type=INSTANT, help="As it was at this instant (R
 @stored
 def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
     """The order: lines, money, requests, refunds, shipments, deadlines."""
-    from domain.show import show as picture
+    from domain.order_json import show as picture
     from infra.runtime.clock import clock
     from infra.store.reader import open_reader
 
@@ -93,7 +93,7 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
 @stored
 def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
     """What may be done with it, why or why not, and until when."""
-    from domain.asking import eligibility as judged
+    from domain.eligibility_queries import eligibility as judged
     from infra.runtime.clock import clock
     from infra.store.reader import open_reader
     from schemas.codec import verdict_data

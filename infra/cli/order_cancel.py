@@ -137,7 +137,7 @@ def _print_preview(stream: str, preview: "Preview") -> None:
 
 
 def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
-    from domain.show import show
+    from domain.order_json import show
     from schemas.codec import event_data, verdict_data
 
     told = outcome.told

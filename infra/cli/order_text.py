@@ -5,7 +5,7 @@ from typing import Any
 from domain.claims import claims, refunds_in_flight
 from domain.events import Verdict
 from domain.instants import Instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 from domain.wording import counted
 from infra.cli.printing import console, from_now, length, money, plain, table, when

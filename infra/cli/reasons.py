@@ -15,12 +15,12 @@ from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, echo, print_json, say, table
 
 if TYPE_CHECKING:
-    from domain.crosswalk import House, Step
+    from domain.code_schemes import House, Step
     from infra.documents.export import Coded
     from infra.settings import Settings
 
 HOUSE: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
-"""The houses of ``domain.crosswalk``, which is imported when it is needed; a test compares them."""
+"""The houses of ``domain.code_schemes``, which is imported when it is needed; a test compares them."""
 
 
 @click.group()
@@ -33,7 +33,7 @@ def reasons() -> None:
 @as_json
 def list_(house: str | None, as_json: bool) -> None:
     """Every canonical reason, or every code of a house, with what it says."""
-    from domain.crosswalk import HOUSES
+    from domain.code_schemes import HOUSES
     from infra.documents.words import REASON
 
     listed = {name: REASON[name] for name in CANCEL_REASONS} if house is None else dict(HOUSES[house].codes)
@@ -53,7 +53,7 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
 
     Every mapping that loses meaning says what is lost. Exit 1 where there is no counterpart.
     """
-    from domain.crosswalk import HOUSES
+    from domain.code_schemes import HOUSES
 
     found = HOUSES[house]
     if name is None:
@@ -85,7 +85,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
 
     What a code leaves out is in the column `loses`; a reason without counterpart has no code. Standard error sums up.
     """
-    from domain.crosswalk import HOUSES
+    from domain.code_schemes import HOUSES
     from infra.documents.export import Unread, coded
     from infra.store.reader import open_reader
 

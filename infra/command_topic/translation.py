@@ -23,7 +23,7 @@ from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command, Text
 from domain.errors import BadInput
 from domain.events import Sealed
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.policy import PolicyBook
 from domain.preview import Confirmation, Preview
 from domain.wording import counted

@@ -16,7 +16,7 @@ from domain.checklist import Item, case_checklist, dispute_checklist
 from domain.chronology import Chronology, chronology
 from domain.deadlines import live
 from domain.instants import DAY, Instant, format_instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Case, Dispute, Order
 from domain.policy import PolicyBook, PolicyDocument
 from domain.recommendation import Precedents, Recommendation, recommend_case, recommend_dispute

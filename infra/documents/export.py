@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from domain.crosswalk import House
+from domain.code_schemes import House
 from domain.events import AutoCanceled, CancelRequested, LinesCanceled
 from domain.instants import Instant, format_instant
 from schemas.codec import Undecodable, decode_event

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from consumers.ports.notifications import Notice
 from domain.instants import Instant, format_instant
+from domain.notification_rules import CONFIRMATIONS
 from domain.order import Order
+from domain.order_json import money, status
 from domain.references import reference_of
-from domain.show import money, status
-from domain.told import CONFIRMATIONS
 
 CANCELING: Final = ("LinesCanceled", "AutoCanceled")
 Told = Mapping[str, Any]

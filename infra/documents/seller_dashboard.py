@@ -13,8 +13,8 @@ from domain.events import Event, OrderPlaced, RefundDue
 from domain.instants import Instant, format_instant
 from domain.money import exponent
 from domain.order import Order
+from domain.order_json import status
 from domain.policy import PolicyBook, Standing
-from domain.show import status
 
 if TYPE_CHECKING:
     from infra.store.reader import Reader

@@ -4,8 +4,8 @@ from typing import Any
 
 from consumers.engine.engine import Engine
 from consumers.ports.vault import VaultUnavailable
-from domain.asking import as_of
 from domain.deadlines import without_lapsed
+from domain.eligibility_queries import as_of
 from domain.events import Sealed
 from domain.order import Order
 from domain.record import Entry

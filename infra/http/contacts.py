@@ -15,7 +15,7 @@ from starlette.responses import Response
 from consumers.ports.notifications import BookUnavailable, Contact
 from consumers.ports.vault import VaultUnavailable
 from domain.malformed import MARKETPLACE
-from domain.told import Audience
+from domain.notification_rules import Audience
 from infra.api.answers import json_response
 from infra.api.forms import Body, as_object
 from infra.api.problems import Problem, malformed, not_found, unavailable

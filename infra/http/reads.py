@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from consumers.engine.engine import Engine
-from domain.asking import as_of as deadlines_reached
-from domain.asking import eligibility
 from domain.commands import Command
 from domain.deadlines import without_lapsed
+from domain.eligibility_queries import as_of as deadlines_reached
+from domain.eligibility_queries import eligibility
 from domain.events import Verdict
 from domain.instants import Instant, parse_instant
 from domain.order import Order

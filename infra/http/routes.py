@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from domain.errors import BadInput
 from domain.instants import Instant, parse_instant
-from domain.show import show
+from domain.order_json import show
 from infra.api.answers import STALE, etag, json_response
 from infra.api.forms import Form
 from infra.api.paths import EVIDENCE, PATHS, PREVIEWS, SUBJECTS

@@ -6,7 +6,7 @@ Only ``reason`` of the commands that cancel is a code of cancellation; canonical
 from collections import Counter
 from typing import Any, Final
 
-from domain.crosswalk import House
+from domain.code_schemes import House
 from domain.errors import BadInput
 from domain.reasons import CANCEL_REASONS
 

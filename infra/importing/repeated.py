@@ -13,7 +13,7 @@ from domain.decide import authorise, decide
 from domain.errors import BadInput
 from domain.events import Sealed
 from domain.instants import Instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from schemas.partitioning import partition_of
 
 _NO_TEXT = Sealed(bytes(32), "")

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from consumers.ports.notifications import Contact, PostRefused
 from domain.commands import Marketplace, Name
-from domain.told import Audience
+from domain.notification_rules import Audience
 from infra.documents.packs import LANGUAGES
 from infra.notifications.delivery_store import SqliteBook
 from infra.notifications.mail.building import fit_for_header, is_address

@@ -29,7 +29,7 @@ from schemas.partitioning import partition_of
 if TYPE_CHECKING:
     from consumers.engine.imports import Imports
     from domain.events import Event
-    from domain.market import MarketSettings
+    from domain.marketplace_settings import MarketSettings
     from domain.policy import PolicyBook
     from infra.settings import Settings
 
@@ -295,8 +295,8 @@ def standing_at(
     order = folded.order
     if order is None or not order.exists or folded.stuck is not None:
         return folded
-    from domain.asking import as_of
     from domain.deadlines import without_lapsed
+    from domain.eligibility_queries import as_of
 
     reached = as_of(without_lapsed(order, closed_at), book, market, instant)
     if reached is order:

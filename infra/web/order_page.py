@@ -15,7 +15,7 @@ from domain.deadlines import live, number
 from domain.events import Instead, Verdict
 from domain.instants import Instant, format_instant, parse_instant
 from domain.order import Order, Request
-from domain.show import attention, money, status
+from domain.order_json import attention, money, status
 from domain.wording import counted
 from infra.documents import words
 from infra.documents.claims import Speaker

@@ -24,7 +24,7 @@ from consumers.engine.engine import Engine, Limits, Ports
 from consumers.engine.outcome import Outcome
 from domain.commands import Command, parse_command
 from domain.events import Sealed
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.presets import preset
 from infra.app import GARBAGE, open_app
 from infra.journals.memory import MemoryLog

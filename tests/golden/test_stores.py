@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.instants import parse_instant
-from domain.show import show
+from domain.order_json import show
 from infra.projection.replaying import run_replay
 from infra.settings import load_settings
 from infra.store.reader import open_reader

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.instants import Instant, format_instant
-from domain.show import show
+from domain.order_json import show
 from infra.runtime.clock import clock
 from infra.settings import load_settings
 from infra.store.reader import open_reader

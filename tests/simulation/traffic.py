@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from domain.instants import DAY, HOUR, Instant, format_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from tests.simulation.aftermath import SCRIPTS, WEIGHED, Maker
 
 Body = dict[str, Any]

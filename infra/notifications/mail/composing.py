@@ -18,7 +18,7 @@ from consumers.ports.notifications import CannotCompose, Contact, Letter, Mail, 
 from domain.events import Event
 from domain.instants import Instant
 from domain.links import find_link
-from domain.told import CONFIRMATIONS, MESSAGE, REMINDER
+from domain.notification_rules import CONFIRMATIONS, MESSAGE, REMINDER
 from infra.documents.packs import LANGUAGES, Pack, pack, sentence
 from infra.notifications.mail.facts import World, facts
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 from consumers.notifying.notification_mapper import deadline_of
 from consumers.ports.notifications import CannotCompose, Notice, Subject
 from domain import events as e
-from domain.asking import as_of, may
-from domain.market import MarketSettings
+from domain.eligibility_queries import as_of, may
+from domain.marketplace_settings import MarketSettings
+from domain.notification_rules import AUDIENCES, CONFIRMATIONS, REMINDER, about
 from domain.order import Order
 from domain.policy import PolicyBook
 from domain.references import reference_of
-from domain.told import AUDIENCES, CONFIRMATIONS, REMINDER, about
 from infra.documents.packs import Pack
 
 NAMES: Final = (

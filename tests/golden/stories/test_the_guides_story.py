@@ -14,9 +14,9 @@ from domain.chronology import chronology
 from domain.folding import apply
 from domain.instants import Instant, parse_instant
 from domain.order import Order, Stamp, fresh
+from domain.order_json import show
 from domain.recommendation import Precedents, Recommendation, recommend_dispute
 from domain.record import Entry
-from domain.show import show
 from schemas.codec import decode_event
 from schemas.commit import ZERO_HASH, decode_commit
 from tests.golden.stories.writing import STREAM, VARIANTS, told

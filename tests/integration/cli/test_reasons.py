@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from domain.crosswalk import HOUSES
+from domain.code_schemes import HOUSES
 from infra.cli.reasons import HOUSE
 from tests.integration.cli.driving import SELLER, Store, asks, command, placed, ships
 

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from domain.market import DEFAULT_MARKET
+from domain.marketplace_settings import DEFAULT_MARKET
 from infra.settings import CONFIG, SettingsError, journal_at, load_settings, views_at
 from tests.integration.cli.driving import Store
 

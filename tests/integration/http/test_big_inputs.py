@@ -17,7 +17,7 @@ import pytest
 from consumers.command_topic.gateway import Given
 from domain.commands import parse_command
 from domain.errors import BadInput
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.policy import PolicyBook, read_policy
 from domain.presets import presets
 from infra.api.strict_json import NotJson, read_json

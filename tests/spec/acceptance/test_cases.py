@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from domain.asking import eligibility
 from domain.commands import parse_command
 from domain.decide import Decided, authorise, decide, due, reach
+from domain.eligibility_queries import eligibility
 from domain.errors import BadInput
 from domain.events import Sealed
 from domain.instants import Instant, format_instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order
+from domain.order_json import show
 from domain.policy import PolicyBook, read_policy_toml
 from domain.presets import presets
-from domain.show import show
 
 HERE = pathlib.Path(__file__).parent
 IDS = ("refund_id", "request_id", "shipment_id", "deadline_id", "line")

@@ -10,7 +10,7 @@ from typing import Any
 from domain import events as e
 from domain.decide import Decided
 from domain.instants import Instant, format_instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
 from infra.demo import seeding

@@ -8,11 +8,11 @@ import pytest
 
 from consumers.ports.notifications import CannotCompose, Contact, Letter, Notice, Subject
 from domain import events as e
-from domain.asking import as_of, eligibility
 from domain.claims import IDS, Claim, absences, claims
+from domain.eligibility_queries import as_of, eligibility
 from domain.instants import DAY, Instant
+from domain.notification_rules import notice_id, telling
 from domain.presets import NAMES as PRESETS
-from domain.told import notice_id, telling
 from infra.cli.order_text import print_order
 from infra.documents.claims import Speaker
 from infra.documents.packs import LANGUAGES, pack
@@ -182,7 +182,7 @@ def test_every_claim_has_its_sentence(language: str) -> None:
 
 
 def test_the_command_line_says_the_same_of_the_money(capsys: pytest.CaptureFixture[str]) -> None:
-    from domain.show import show
+    from domain.order_json import show
 
     seen: Counter[str] = Counter()
     for state in of_cases():

@@ -16,7 +16,7 @@ from consumers.ports.vault import VaultUnavailable
 from domain.commands import NotifyCustomer, SendMessage, parse_command
 from domain.errors import BadInput
 from domain.events import Sealed
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.policy import PolicyBook
 from infra.api.answers import json_response, of_write
 from infra.api.problems import MEDIA_TYPE, Problem

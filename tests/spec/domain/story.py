@@ -7,18 +7,18 @@ quantities and money add up, and folding the events anew gives the very state th
 
 from typing import Any
 
-from domain.asking import as_of, may
 from domain.commands import parse_command
 from domain.decide import Decided, authorise, decide, due, reach
+from domain.eligibility_queries import as_of, may
 from domain.errors import BadInput
 from domain.events import CancelRefused, CommandRefused, Event, Sealed, Verdict
 from domain.folding import apply
 from domain.instants import Instant, format_instant, parse_instant
-from domain.market import DEFAULT_MARKET, MarketSettings
+from domain.marketplace_settings import DEFAULT_MARKET, MarketSettings
 from domain.order import Order, Stamp, fresh
+from domain.order_json import money, show
 from domain.policy import PolicyBook, PolicyDocument, read_policy_toml
 from domain.presets import presets
-from domain.show import money, show
 
 BUYER, SELLER, SUPPORT, SYSTEM = ("buyer", "b-1"), ("seller", "s-1"), ("support", "desk"), ("system", "shop")
 WHO = {"buyer": BUYER, "seller": SELLER, "support": SUPPORT, "system": SYSTEM}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from domain.order_json import attention
 from domain.record import Entry, is_internal, seen_by
-from domain.show import attention
 from tests.spec.domain.story import Story, policy
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import events as e
-from domain.asking import ACTIONS
+from domain.eligibility_queries import ACTIONS
 from domain.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from domain.presets import NAMES
 from tests.effort import examples

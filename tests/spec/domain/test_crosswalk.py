@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.crosswalk import HOUSES, House, lossless
+from domain.code_schemes import HOUSES, House, lossless
 from domain.reasons import CANCEL_REASONS
 
 LISTS = {

@@ -5,12 +5,12 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from domain.asking import ACTIONS
 from domain.calendar import Length, after, after_business_time, business_time_between, local_date, local_time
 from domain.deadlines import live
+from domain.eligibility_queries import ACTIONS
 from domain.events import Calendar
 from domain.instants import DAY, EARLIEST, LATEST, format_instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.standing import window
 from infra.documents.formatting import clock, exact, moment, short_moment
 from infra.documents.packs import pack

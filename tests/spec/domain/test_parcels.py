@@ -1,6 +1,6 @@
 """Parcels that the carrier tracks, and what is on record of them."""
 
-from domain.show import status
+from domain.order_json import status
 from tests.spec.domain.story import Story
 
 LINES = [

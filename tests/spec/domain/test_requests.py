@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain.asking import ACTIONS
 from domain.calendar import parse_length
 from domain.commands import parse_command
 from domain.decide import decide
+from domain.eligibility_queries import ACTIONS
 from domain.errors import BadInput
 from domain.instants import parse_instant
 from schemas.codec import verdict_data

@@ -6,7 +6,7 @@ from domain.commands import parse_command
 from domain.decide import authorise, decide
 from domain.folding import apply
 from domain.instants import parse_instant
-from domain.market import DEFAULT_MARKET
+from domain.marketplace_settings import DEFAULT_MARKET
 from domain.order import Order, Stamp, fresh
 from tests.spec.domain.story import book
 

@@ -5,7 +5,7 @@ import pytest
 from domain import events as e
 from domain.commands import ENGINE_IDS
 from domain.events import Deadline
-from domain.told import (
+from domain.notification_rules import (
     BOTH,
     BUYER,
     CONFIRMATIONS,

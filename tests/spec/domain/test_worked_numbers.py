@@ -6,7 +6,7 @@ import pytest
 
 from domain.events import Calendar
 from domain.instants import format_instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from tests.spec.domain.story import Story, policy
 from tests.steps import counting
 

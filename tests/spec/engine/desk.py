@@ -14,7 +14,7 @@ from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
 from domain.events import Event, Sealed
 from domain.instants import Instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.policy import PolicyDocument
 from domain.presets import presets
 from infra.journals.memory import Fate, MemoryJournal, MemoryLog

@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.instants import parse_instant
 from domain.order import Order
-from domain.show import show
+from domain.order_json import show
 from tests.spec.model.model import Model
 
 

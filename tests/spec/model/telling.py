@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from domain import events as e
-from domain.asking import as_of, may
 from domain.commands import parse_command
 from domain.decide import Decided, decide
+from domain.eligibility_queries import as_of, may
 from domain.instants import HOUR, Instant, format_instant, parse_instant
 from domain.order import Order
 from domain.presets import NAMES

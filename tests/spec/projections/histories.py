@@ -14,7 +14,7 @@ from domain.commands import Command, parse_command
 from domain.decide import Decided, decide, due, reach
 from domain.events import Event, JournalCreated, Sealed
 from domain.instants import Instant, parse_instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
 from domain.presets import presets

@@ -14,8 +14,8 @@ from domain import events as e
 from domain.calendar import Length, local_date
 from domain.deadlines import live
 from domain.instants import EARLIEST, parse_instant
+from domain.order_json import attention, money, status
 from domain.reasons import SELLERS_REASONS
-from domain.show import attention, money, status
 from domain.standing import Day, rate, window
 from infra.documents.seller_dashboard import days_of
 from projections.tables import (

@@ -4,7 +4,7 @@ import json
 
 from consumers.projection.projector import Projector
 from domain.instants import DAY, format_instant, parse_instant
-from domain.show import attention
+from domain.order_json import attention
 from infra.views.reading import attention_of
 from projections.orders import state_rows
 from projections.tables import (

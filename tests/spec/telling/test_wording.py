@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from jinja2 import Environment, meta
 
+from domain.notification_rules import REMINDED, TEMPLATES
 from domain.reasons import CANCEL_REASONS, RETURN_REASONS
 from domain.rulebook import RULES
-from domain.told import REMINDED, TEMPLATES
 from infra.documents.packs import LANGUAGES, pack
 from infra.notifications.mail.facts import NAMES
 from tests.spec.telling.telling import Desk

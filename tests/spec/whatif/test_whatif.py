@@ -4,11 +4,11 @@ from typing import Any
 
 from hypothesis import given, settings
 
+from domain.command_reconstruction import Lost, stimulus
 from domain.commands import Command
 from domain.instants import Instant, parse_instant
+from domain.order_json import show
 from domain.policy import PolicyDocument
-from domain.show import show
-from domain.stimuli import Lost, stimulus
 from domain.whatif import Life, OtherPolicy
 from tests.effort import examples
 from tests.spec.domain.story import Story

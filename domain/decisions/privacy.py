@@ -2,7 +2,7 @@
 
 from domain import events as e
 from domain.commands import EraseSubject, PlaceLegalHold, ReleaseLegalHold
-from domain.decisions.situation import Events, Situation
+from domain.decisions.context import Events, Situation
 from domain.verdict import fact
 
 

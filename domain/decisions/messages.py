@@ -2,8 +2,8 @@
 
 from domain import events as e
 from domain.commands import ConfirmNotice, ConfirmRefund, FailNotice, FailRefund, RecordContact, SendMessage
-from domain.decisions.situation import Events, Situation, sealed, sealed_text
-from domain.told import has_notice
+from domain.decisions.context import Events, Situation, sealed, sealed_text
+from domain.notification_rules import has_notice
 from domain.verdict import fact
 
 

@@ -8,7 +8,7 @@ from domain.calendar import Length, after
 from domain.commands import Actor, Command, Pick, ReachDeadline, Text
 from domain.errors import BadInput
 from domain.instants import Instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 from domain.policy import Policy, PolicyBook
 from domain.verdict import REFUSED, Ruling, for_actor, refused

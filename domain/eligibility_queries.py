@@ -11,13 +11,13 @@ from domain.commands import Actor, Command, ReachDeadline
 from domain.decide import ENGINE, foresee, reach, situation
 from domain.decisions.canceling import judge_cancel, question
 from domain.decisions.cases import judge_case
+from domain.decisions.context import Situation
 from domain.decisions.disputes import judge_dispute
 from domain.decisions.returns import judge_return
 from domain.decisions.shipping import judge_ship
-from domain.decisions.situation import Situation
 from domain.eligibility import after_delivery, reach_all
 from domain.instants import Instant
-from domain.market import MarketSettings
+from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 from domain.policy import PolicyBook
 from domain.rules import turning_points

@@ -3,7 +3,7 @@
 from domain import events as e
 from domain.decisions.canceling import carry_on, carry_out
 from domain.decisions.cases import resumed
-from domain.decisions.situation import Events, Situation
+from domain.decisions.context import Events, Situation
 from domain.order import Request
 
 
