@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.broker.fixtures import GROUP, Kafka
-from tests.integration.commands.stage import Stage
+from tests.integration.command_topic.stage import Stage
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 

@@ -26,7 +26,7 @@ from infra.kafka.quiet_import import HEARD
 from infra.publishing.topics import PublicTopics
 from infra.settings import Settings, load_settings
 from tests.broker.secured import MECHANISM, PASSWORD, Allowed, SecuredBroker
-from tests.integration.commands.stage import placed
+from tests.integration.command_topic.stage import placed
 from tests.integration.publishing.stage import read_topic, soon
 from tests.needs import require
 

@@ -12,7 +12,7 @@ from infra.addresses.kafka import Security
 from infra.command_topic.committed_offsets import CommandsUnavailable
 from infra.command_topic.consumer import Intake
 from tests.broker.fixtures import GROUP, Kafka
-from tests.integration.commands.stage import Stage, placed, soon
+from tests.integration.command_topic.stage import Stage, placed, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 

@@ -9,6 +9,8 @@ import pytest
 
 from schemas.partitioning import partition_of
 from tests.chaos.oracles import log
+from tests.integration.cluster.elsewhere import order_in
+from tests.integration.cluster.serving import PARTITIONS, Together
 from tests.integration.http import (
     test_confirming,
     test_cross_site,
@@ -24,8 +26,6 @@ from tests.integration.http import (
     test_writes,
 )
 from tests.integration.http.asking import BUYER, Http, placing
-from tests.integration.share.elsewhere import order_in
-from tests.integration.share.serving import PARTITIONS, Together
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group("share")]
 

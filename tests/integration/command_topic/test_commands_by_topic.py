@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.fixtures import GROUP, Kafka
-from tests.integration.commands.stage import BUYER, Stage, placed, said, soon
+from tests.integration.command_topic.stage import BUYER, Stage, placed, said, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 

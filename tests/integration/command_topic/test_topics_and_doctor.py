@@ -10,7 +10,7 @@ from infra.cli.main import run
 from infra.settings import SettingsError, load_settings
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import admin
-from tests.integration.commands.stage import Stage, placed, soon
+from tests.integration.command_topic.stage import Stage, placed, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 

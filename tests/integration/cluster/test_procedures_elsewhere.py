@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.cluster.serving import ROOT, Together
 from tests.integration.http.asking import Http, placing
 from tests.integration.http.test_procedures import STEPS, WALKS, Walk
-from tests.integration.share.serving import ROOT, Together
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group("share")]
 

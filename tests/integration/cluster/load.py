@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
+from tests.integration.cluster.serving import Serving
 from tests.integration.http.asking import SUPPORT, SYSTEM, placing
-from tests.integration.share.serving import Serving
 
 LONGEST = 120.0
 """Seconds in which each command must have its answer, whatever is killed meanwhile."""

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from consumers.ports.notifications import PostRefused, PostUnavailable, PostUnsure
 from infra.addresses.smtp import SmtpAt, Tls
 from infra.notifications.mail.smtp import SmtpPost
-from tests.integration.mail.test_building import MAIL, SENDER, lines
+from tests.integration.notifications.test_building import MAIL, SENDER, lines
 
 
 class Inbox:

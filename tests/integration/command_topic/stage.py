@@ -47,7 +47,7 @@ class Child(Killable):
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.commands.child", json.dumps(settings)],
+            [sys.executable, "-m", "tests.integration.command_topic.child", json.dumps(settings)],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A process whose engine takes commands from a topic: ``python -m tests.integration.commands.child SETTINGS``."""
+"""A process whose engine takes commands from a topic: ``python -m tests.integration.command_topic.child SETTINGS``."""
 
 import json
 import signal

@@ -13,9 +13,9 @@ import httpx
 from infra.api.session_tokens import HEADER, read_token, write_token
 from infra.http.forwarding import NOT_HERE
 from schemas.partitioning import partition_of
+from tests.integration.cluster.serving import PARTITIONS, Serving
 from tests.integration.http.asking import HERE, Http
 from tests.integration.kafka.waiting import SOON, soon
-from tests.integration.share.serving import PARTITIONS, Serving
 
 ORDER = re.compile(r"/(?:v1/([^/]+)/orders|[od]/([^/]+))/([^/?]+).*")
 PLACING = re.compile(r"/v1/([^/]+)/orders")

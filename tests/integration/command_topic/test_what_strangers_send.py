@@ -12,7 +12,7 @@ from infra.dead_letters.handling import NotToBeTried, open_letters
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import NotUtf8, admin
-from tests.integration.commands.stage import BUYER, SELLER, Stage, placed, said, soon
+from tests.integration.command_topic.stage import BUYER, SELLER, Stage, placed, said, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 

@@ -13,8 +13,8 @@ from infra.app import App
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import admin
-from tests.integration.commands.stage import BUYER, PATIENCE, Body, Stage, placed, said, soon
-from tests.integration.commands.test_breaking_it import killed_again_and_again
+from tests.integration.command_topic.stage import BUYER, PATIENCE, Body, Stage, placed, said, soon
+from tests.integration.command_topic.test_breaking_it import killed_again_and_again
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.local import LocalCluster
-from tests.integration.commands.stage import Child, Stage, placed, said, soon
+from tests.integration.command_topic.stage import Child, Stage, placed, said, soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
 

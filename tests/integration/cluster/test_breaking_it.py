@@ -14,13 +14,13 @@ import pytest
 
 from infra.settings import views_at
 from tests.broker.fixtures import Kafka
+from tests.integration.cluster.elsewhere import order_in
+from tests.integration.cluster.load import EVENTS, Load, check
+from tests.integration.cluster.serving import PARTITIONS, Together, together
+from tests.integration.cluster.test_procedures_elsewhere import rescind
 from tests.integration.http.asking import SUPPORT, SYSTEM, placing
 from tests.integration.kafka.waiting import soon
 from tests.integration.publishing.stage import read_topic
-from tests.integration.share.elsewhere import order_in
-from tests.integration.share.load import EVENTS, Load, check
-from tests.integration.share.serving import PARTITIONS, Together, together
-from tests.integration.share.test_procedures_elsewhere import rescind
 from tests.postgresql.fixtures import new_schema
 from tests.postgresql.server import Server
 

@@ -8,10 +8,10 @@ from confluent_kafka import Producer
 
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP
-from tests.integration.commands.stage import placed
+from tests.integration.cluster.serving import PARTITIONS, Together
+from tests.integration.command_topic.stage import placed
 from tests.integration.kafka.waiting import soon
 from tests.integration.publishing.stage import read_topic
-from tests.integration.share.serving import PARTITIONS, Together
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group(GROUP)]
 

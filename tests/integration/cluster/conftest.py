@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.broker.fixtures import Kafka
+from tests.integration.cluster.elsewhere import Elsewhere
+from tests.integration.cluster.serving import Together, together
 from tests.integration.http.asking import Http
-from tests.integration.share.elsewhere import Elsewhere
-from tests.integration.share.serving import Together, together
 from tests.postgresql.fixtures import new_schema
 from tests.postgresql.server import Server
 
