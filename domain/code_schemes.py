@@ -21,7 +21,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class CodeScheme:
     """Somebody else's list: its codes with what they say, in its own order, and the mappings of both directions."""
 
     id: str
@@ -41,8 +41,10 @@ class House:
         return self.outward.get(reason)
 
 
-def _house(id: str, name: str, codes: dict[str, str], inward: tuple[Step, ...], outward: tuple[Step, ...]) -> House:
-    return House(
+def _house(
+    id: str, name: str, codes: dict[str, str], inward: tuple[Step, ...], outward: tuple[Step, ...]
+) -> CodeScheme:
+    return CodeScheme(
         id,
         name,
         MappingProxyType(codes),
@@ -266,7 +268,7 @@ HOUSES: Final = MappingProxyType({house.id: house for house in (EBAY, WALMART, A
 """Every house, by id."""
 
 
-def lossless(house: House, reason: str) -> bool:
+def lossless(house: CodeScheme, reason: str) -> bool:
     """Whether a canonical reason survives the way out and back in."""
     out = house.outward[reason]
     back = None if out.to is None else house.inward[out.to]

@@ -2,7 +2,7 @@
 
 A commit keeps the answer, not the question. Most of the question follows from the events; whether a selection named its
 lines is settled by the command's fingerprint (SHA-256 of its content) where that is on record. What does not follow is
-said so: ``Lost``. Deadlines and their effects are no stimuli: nobody says them.
+said so: ``NotReconstructible``. Deadlines and their effects are no stimuli: nobody says them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,13 +26,13 @@ Told = tuple[tuple[e.Event, Instant], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class NotReconstructible:
     """A command that the record does not hold well enough to be given again; ``command`` is its name."""
 
     command: str
 
 
-def stimulus(order: Order, told: Told, stamp: Stamp) -> c.Command | Lost | None:
+def stimulus(order: Order, told: Told, stamp: Stamp) -> c.Command | NotReconstructible | None:
     """The command that a commit answered; None for a deadline and for a commit without events.
 
     ``order`` is the state as recorded before the commit. The command is built, not parsed: it was parsed once already.
@@ -44,7 +44,7 @@ def stimulus(order: Order, told: Told, stamp: Stamp) -> c.Command | Lost | None:
         return None
     read = _READ.get(type(head))
     if read is None:
-        return Lost(type(head).__name__)
+        return NotReconstructible(type(head).__name__)
     return read(_Commit(order, tuple(event for event, _ in told), occurred_at, stamp), head)
 
 
@@ -509,7 +509,7 @@ _BY_REF: Final[dict[str, tuple[type[c.Command], str]]] = {
 """Refused commands that hold nothing but the id they were about."""
 
 
-def _command_refused(commit: _Commit, event: e.CommandRefused) -> c.Command | Lost:
+def _command_refused(commit: _Commit, event: e.CommandRefused) -> c.Command | NotReconstructible:
     """Of most refused commands only the name and the verdict are on record; a ``CancelLines`` is tried by fingerprint.
 
     ``CancelLines``: all lines, or one whole line, for any reason of the list; what matches is what was said.
@@ -522,10 +522,10 @@ def _command_refused(commit: _Commit, event: e.CommandRefused) -> c.Command | Lo
             said = commit.selecting(c.CancelLines, {}, reason=reason)
             if said.lines != ():  # type: ignore[attr-defined]
                 return said
-    return Lost(event.command)
+    return NotReconstructible(event.command)
 
 
-_READ: Final[dict[type[Any], Callable[[_Commit, Any], c.Command | Lost]]] = {
+_READ: Final[dict[type[Any], Callable[[_Commit, Any], c.Command | NotReconstructible]]] = {
     e.OrderPlaced: _placed,
     e.PaymentReceived: _paid,
     e.OtherRefundRecorded: _other_refund,

@@ -16,7 +16,7 @@ from domain.decisions import canceling, cases, disputes, placing, returns, shipp
 from domain.decisions import deadline_effects as reaching
 from domain.decisions import messages as talking
 from domain.decisions import privacy as subjects
-from domain.decisions.context import Events, Situation, quantities
+from domain.decisions.context import DecisionContext, Events, quantities
 from domain.eligibility import changes_at
 from domain.errors import BadInput
 from domain.folding import apply
@@ -150,7 +150,7 @@ def _reach_by_id(
 
 def situation(
     order: Order, policies: PolicyBook, market: MarketSettings, now: Instant, command: c.Command
-) -> Situation:
+) -> DecisionContext:
     """What a question about an order stands in; for eligibility and previews."""
     return _situation(order, policy_of(order, policies), policies, market, now, command.actor, command)
 
@@ -163,10 +163,10 @@ def _situation(
     now: Instant,
     actor: c.Actor,
     command: c.Command,
-) -> Situation:
+) -> DecisionContext:
     policy = document.policy if document is not None else _NO_RULES
     ref = document.ref if document is not None else _NO_POLICY
-    return Situation(order, policy, ref, policies, market, now, actor, command, foresee)
+    return DecisionContext(order, policy, ref, policies, market, now, actor, command, foresee)
 
 
 def _answer(order: Order, rule: str, command: c.Command) -> Decided:
@@ -186,7 +186,7 @@ def unbacked(rule: str, command: c.Command) -> str:
     }[rule]
 
 
-def _decision(s: Situation, command: c.Command, before: Order) -> Events:
+def _decision(s: DecisionContext, command: c.Command, before: Order) -> Events:
     """The decision of a command, after the check that its id is not taken."""
     if isinstance(command, c.PlaceOrder):
         return placing.order_exists(s, command) if before.exists else placing.place_order(s, command)
@@ -197,7 +197,7 @@ def _decision(s: Situation, command: c.Command, before: Order) -> Events:
     return _DECISIONS[type(command)](s, command)
 
 
-def _taken(s: Situation, command: c.Command, claimed: str, content: bytes | None) -> Events:
+def _taken(s: DecisionContext, command: c.Command, claimed: str, content: bytes | None) -> Events:
     """The same id with the same content changes nothing, with other content it is refused."""
     if content == command.fingerprint:
         return
@@ -210,7 +210,7 @@ def _taken(s: Situation, command: c.Command, claimed: str, content: bytes | None
     yield from s.no("id-exists", because, fact("id", claimed), ref=claimed)
 
 
-def _run(s: Situation, events: Events, stamp: Stamp, before: Order, happened_at: Instant | None) -> Decided:
+def _run(s: DecisionContext, events: Events, stamp: Stamp, before: Order, happened_at: Instant | None) -> Decided:
     """Fold events as they are yielded, then what follows from them."""
     told: list[tuple[e.Event, Instant]] = []
     for event in events:
@@ -254,7 +254,7 @@ def _settle(order: Order, before: Order, mutual: bool) -> Iterator[e.Event]:
         yield e.RefundDue(order.next_id("refund"), increase, quantities(lines))
 
 
-def foresee(s: Situation, ask: Callable[[Situation], Ruling], points: Iterator[Instant]) -> Instant | None:
+def foresee(s: DecisionContext, ask: Callable[[DecisionContext], Ruling], points: Iterator[Instant]) -> Instant | None:
     """When the answer to ``ask`` would change, nothing new happening; effects of deadlines are included."""
 
     def reached(order: Order, deadline: e.Deadline, now: Instant) -> Order:
@@ -263,7 +263,7 @@ def foresee(s: Situation, ask: Callable[[Situation], Ruling], points: Iterator[I
     return changes_at(s, ask, points, reached)
 
 
-_DECISIONS: Final[dict[type[c.Command], Callable[[Situation, Any], Events]]] = {
+_DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]]] = {
     c.ConfirmPayment: placing.confirm_payment,
     c.RecordOtherRefund: placing.record_other_refund,
     c.SendMessage: talking.send_message,

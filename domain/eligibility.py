@@ -9,7 +9,7 @@ from dataclasses import replace
 from domain import events as e
 from domain.calendar import Length, after
 from domain.deadlines import due, next_due, without_overdue
-from domain.decisions.context import Situation
+from domain.decisions.context import DecisionContext
 from domain.instants import LATEST, Instant
 from domain.order import Order
 from domain.verdict import Ruling
@@ -18,8 +18,8 @@ MOST_STEPS = 100
 
 
 def changes_at(
-    s: Situation,
-    ask: Callable[[Situation], Ruling],
+    s: DecisionContext,
+    ask: Callable[[DecisionContext], Ruling],
     points: Iterator[Instant],
     reached: Callable[[Order, e.Deadline, Instant], Order],
 ) -> Instant | None:
@@ -56,7 +56,7 @@ def reach_all(order: Order, before: Instant, reached: Callable[[Order, e.Deadlin
     return order
 
 
-def after_delivery(s: Situation, days: int | None) -> Iterator[Instant]:
+def after_delivery(s: DecisionContext, days: int | None) -> Iterator[Instant]:
     """Instants at which a window of so many days after delivery has closed."""
     if days is None:
         return

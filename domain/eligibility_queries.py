@@ -11,7 +11,7 @@ from domain.commands import Actor, Command, ReachDeadline
 from domain.decide import ENGINE, foresee, reach, situation
 from domain.decisions.canceling import judge_cancel, question
 from domain.decisions.cases import judge_case
-from domain.decisions.context import Situation
+from domain.decisions.context import DecisionContext
 from domain.decisions.disputes import judge_dispute
 from domain.decisions.returns import judge_return
 from domain.decisions.shipping import judge_ship
@@ -59,27 +59,27 @@ def _asker(order: Order) -> Command:
     )
 
 
-def _cancel(s: Situation) -> Ruling:
+def _cancel(s: DecisionContext) -> Ruling:
     return judge_cancel(s, question(s, None, s.policy.reasons[0], by="buyer", own=False), None)
 
 
-def _ship(s: Situation) -> Ruling:
+def _ship(s: DecisionContext) -> Ruling:
     return judge_ship(s, None)
 
 
-def _return(s: Situation) -> Ruling:
+def _return(s: DecisionContext) -> Ruling:
     return judge_return(s, None, None)
 
 
-def _open_case(s: Situation) -> Ruling:
+def _open_case(s: DecisionContext) -> Ruling:
     return judge_case(s, None, None)
 
 
-def _open_dispute(s: Situation) -> Ruling:
+def _open_dispute(s: DecisionContext) -> Ruling:
     return judge_dispute(s, None)
 
 
-_ASK: dict[str, Callable[[Situation], Ruling]] = {
+_ASK: dict[str, Callable[[DecisionContext], Ruling]] = {
     "cancel": _cancel,
     "ship": _ship,
     "return": _return,
@@ -88,7 +88,7 @@ _ASK: dict[str, Callable[[Situation], Ruling]] = {
 }
 
 
-def _points(s: Situation, action: str) -> Iterator[Instant]:
+def _points(s: DecisionContext, action: str) -> Iterator[Instant]:
     """Instants at which a window that bears on the action opens or closes."""
     match action:
         case "cancel":

@@ -25,7 +25,7 @@ MESSAGE: Final = "message"
 """The template that says that there is a message, without its text."""
 
 
-class Telling(NamedTuple):
+class NotificationRule(NamedTuple):
     """What an event has people told: the template's name, and who."""
 
     template: str
@@ -35,9 +35,9 @@ class Telling(NamedTuple):
 # ---- where it depends on what the event says -------------------------------------------------------------------
 
 
-def _asked(event: e.CancelRequested) -> Telling:
+def _asked(event: e.CancelRequested) -> NotificationRule:
     """The other side is told of every request."""
-    return Telling("asked", BUYER if event.by == "seller" else SELLER)
+    return NotificationRule("asked", BUYER if event.by == "seller" else SELLER)
 
 
 def is_as_asked(event: e.LinesCanceled) -> bool:
@@ -46,86 +46,86 @@ def is_as_asked(event: e.LinesCanceled) -> bool:
     return any(part.cause == "seller" and part.reason == "buyer_asked" for part in event.lines)
 
 
-def _canceled(event: e.LinesCanceled) -> Telling:
-    return Telling("canceled-as-asked" if is_as_asked(event) else "canceled", BOTH)
+def _canceled(event: e.LinesCanceled) -> NotificationRule:
+    return NotificationRule("canceled-as-asked" if is_as_asked(event) else "canceled", BOTH)
 
 
-def _message(event: e.MessageSent) -> Telling | None:
+def _message(event: e.MessageSent) -> NotificationRule | None:
     """Whom it is for. Support has no address here: it reads the order's page, and nobody is notified."""
-    return {"buyer": Telling(MESSAGE, BUYER), "seller": Telling(MESSAGE, SELLER)}.get(event.to)
+    return {"buyer": NotificationRule(MESSAGE, BUYER), "seller": NotificationRule(MESSAGE, SELLER)}.get(event.to)
 
 
-def _ship_by(event: e.ShipByRevised) -> Telling:
-    return Telling("ship-by-proposed" if event.proposed else "ship-by-revised", BUYER)
+def _ship_by(event: e.ShipByRevised) -> NotificationRule:
+    return NotificationRule("ship-by-proposed" if event.proposed else "ship-by-revised", BUYER)
 
 
-def _evidence(event: e.EvidenceAdded) -> Telling:
+def _evidence(event: e.EvidenceAdded) -> NotificationRule:
     """Whoever did not hand it in."""
-    return Telling("evidence-added", {"buyer": SELLER, "seller": BUYER}.get(event.side, BOTH))
+    return NotificationRule("evidence-added", {"buyer": SELLER, "seller": BUYER}.get(event.side, BOTH))
 
 
-def _passed(event: e.DeadlineReached) -> Telling | None:
+def _passed(event: e.DeadlineReached) -> NotificationRule | None:
     """What the passing itself means; where it cancels or refunds something, that is told."""
     match event.kind:
         case "decide":
-            return Telling("decide-passed", BOTH)
+            return NotificationRule("decide-passed", BOTH)
         case "alternatives":
-            return Telling("alternatives-passed", BUYER)
+            return NotificationRule("alternatives-passed", BUYER)
         case "acknowledge":
-            return Telling("acknowledge-passed", BOTH)
+            return NotificationRule("acknowledge-passed", BOTH)
         case "case":
-            return Telling("case-overdue", BOTH)
+            return NotificationRule("case-overdue", BOTH)
         case "evidence":
-            return Telling("evidence-passed", BOTH)
+            return NotificationRule("evidence-passed", BOTH)
         case "appeal":
-            return Telling("appeal-passed", BOTH)
+            return NotificationRule("appeal-passed", BOTH)
         case _:
             return None
 
 
-TOLD: Final[dict[type, Telling | Callable[[Any], Telling | None]]] = {
-    e.OrderPlaced: Telling("placed", BUYER),
+NOTIFICATION_RULES: Final[dict[type, NotificationRule | Callable[[Any], NotificationRule | None]]] = {
+    e.OrderPlaced: NotificationRule("placed", BUYER),
     e.MessageSent: _message,
     e.CancelRequested: _asked,
-    e.AlternativeOffered: Telling("offered", BUYER),
-    e.AlternativeTaken: Telling("offer-taken", SELLER),
-    e.AlternativesDeclined: Telling("offers-declined", SELLER),
-    e.CancelRefused: Telling("refused", BOTH),
-    e.CancelApproved: Telling("approved", BOTH),
-    e.CancelDeclined: Telling("declined", BOTH),
-    e.CancelWithdrawn: Telling("withdrawn", BOTH),
+    e.AlternativeOffered: NotificationRule("offered", BUYER),
+    e.AlternativeTaken: NotificationRule("offer-taken", SELLER),
+    e.AlternativesDeclined: NotificationRule("offers-declined", SELLER),
+    e.CancelRefused: NotificationRule("refused", BOTH),
+    e.CancelApproved: NotificationRule("approved", BOTH),
+    e.CancelDeclined: NotificationRule("declined", BOTH),
+    e.CancelWithdrawn: NotificationRule("withdrawn", BOTH),
     e.LinesCanceled: _canceled,
-    e.AutoCanceled: Telling("auto-canceled", BOTH),
-    e.TrackingStarted: Telling("tracking", BUYER),
-    e.LineShipped: Telling("shipped", BUYER),
-    e.LinePartiallyShipped: Telling("shipped", BUYER),
-    e.ShipmentVoided: Telling("shipment-voided", BUYER),
+    e.AutoCanceled: NotificationRule("auto-canceled", BOTH),
+    e.TrackingStarted: NotificationRule("tracking", BUYER),
+    e.LineShipped: NotificationRule("shipped", BUYER),
+    e.LinePartiallyShipped: NotificationRule("shipped", BUYER),
+    e.ShipmentVoided: NotificationRule("shipment-voided", BUYER),
     e.ShipByRevised: _ship_by,
-    e.Delivered: Telling("delivered", BUYER),
-    e.RefundDue: Telling("refund-due", BUYER),
-    e.RefundConfirmed: Telling("refund-confirmed", BUYER),
-    e.RefundFailed: Telling("refund-failed", BUYER),
-    e.ShippedAfterCancelFound: Telling("found-shipped", SELLER),
-    e.CustomerNotified: Telling("shipped-although-canceled", BUYER),
-    e.CustomerAcknowledged: Telling("acknowledged", SELLER),
-    e.CustomerDeclined: Telling("not-acknowledged", SELLER),
-    e.RebillDue: Telling("rebill-due", BUYER),
-    e.Rebilled: Telling("rebilled", BOTH),
-    e.RebillFailed: Telling("rebill-failed", SELLER),
-    e.CreditMemoIssued: Telling("memo", SELLER),
-    e.CaseOpened: Telling("case-opened", BOTH),
+    e.Delivered: NotificationRule("delivered", BUYER),
+    e.RefundDue: NotificationRule("refund-due", BUYER),
+    e.RefundConfirmed: NotificationRule("refund-confirmed", BUYER),
+    e.RefundFailed: NotificationRule("refund-failed", BUYER),
+    e.ShippedAfterCancelFound: NotificationRule("found-shipped", SELLER),
+    e.CustomerNotified: NotificationRule("shipped-although-canceled", BUYER),
+    e.CustomerAcknowledged: NotificationRule("acknowledged", SELLER),
+    e.CustomerDeclined: NotificationRule("not-acknowledged", SELLER),
+    e.RebillDue: NotificationRule("rebill-due", BUYER),
+    e.Rebilled: NotificationRule("rebilled", BOTH),
+    e.RebillFailed: NotificationRule("rebill-failed", SELLER),
+    e.CreditMemoIssued: NotificationRule("memo", SELLER),
+    e.CaseOpened: NotificationRule("case-opened", BOTH),
     e.EvidenceAdded: _evidence,
-    e.EvidenceRequested: Telling("evidence-requested", BOTH),
-    e.CaseDecided: Telling("case-decided", BOTH),
-    e.ReturnOpened: Telling("return-opened", BOTH),
-    e.ReturnAccepted: Telling("return-accepted", BOTH),
-    e.ReturnStarted: Telling("return-started", BOTH),
-    e.ReturnReceived: Telling("return-received", BOTH),
-    e.DisputeOpened: Telling("dispute-opened", BOTH),
-    e.DisputeEscalated: Telling("dispute-escalated", BOTH),
-    e.DisputeDecided: Telling("dispute-decided", BOTH),
-    e.DisputeDismissed: Telling("dispute-dismissed", BOTH),
-    e.DisputeAppealed: Telling("dispute-appealed", BOTH),
+    e.EvidenceRequested: NotificationRule("evidence-requested", BOTH),
+    e.CaseDecided: NotificationRule("case-decided", BOTH),
+    e.ReturnOpened: NotificationRule("return-opened", BOTH),
+    e.ReturnAccepted: NotificationRule("return-accepted", BOTH),
+    e.ReturnStarted: NotificationRule("return-started", BOTH),
+    e.ReturnReceived: NotificationRule("return-received", BOTH),
+    e.DisputeOpened: NotificationRule("dispute-opened", BOTH),
+    e.DisputeEscalated: NotificationRule("dispute-escalated", BOTH),
+    e.DisputeDecided: NotificationRule("dispute-decided", BOTH),
+    e.DisputeDismissed: NotificationRule("dispute-dismissed", BOTH),
+    e.DisputeAppealed: NotificationRule("dispute-appealed", BOTH),
     e.DeadlineReached: _passed,
 }
 """Event class → what is told. Events that are not here are nobody's news: the answer to their command said it."""
@@ -146,7 +146,11 @@ _BY_DEPENDING: Final = (
 )
 TEMPLATES: Final = frozenset(
     {
-        *(telling.template for telling in TOLD.values() if isinstance(telling, Telling)),
+        *(
+            notification_rule.template
+            for notification_rule in NOTIFICATION_RULES.values()
+            if isinstance(notification_rule, NotificationRule)
+        ),
         *_BY_DEPENDING,
         *(f"{kind}-{'overdue' if kind == 'case' else 'passed'}" for kind in _PASSED),
         REMINDER,
@@ -155,10 +159,10 @@ TEMPLATES: Final = frozenset(
 """Every template that a language pack has to have."""
 
 
-def telling(event: e.Event) -> Telling | None:
+def notification_rule(event: e.Event) -> NotificationRule | None:
     """Who is told what of an event; None: nobody."""
-    found = TOLD.get(type(event))
-    return found if found is None or isinstance(found, Telling) else found(event)
+    found = NOTIFICATION_RULES.get(type(event))
+    return found if found is None or isinstance(found, NotificationRule) else found(event)
 
 
 def notice_id(event: e.Event, version: int, audience: Audience) -> str:
@@ -222,13 +226,13 @@ _BITS: Final[dict[tuple[Audience, ...], int]] = {BUYER: 1, SELLER: 2, BOTH: 3}
 
 
 def _bits(event: e.Event) -> int:
-    found = telling(event)
+    found = notification_rule(event)
     return 0 if found is None else _BITS[found.audiences]
 
 
 MARKS: Final[dict[type, int | Callable[[Any], int]]] = {
-    of: _BITS[found.audiences] if isinstance(found, Telling) else _bits
-    for of, found in TOLD.items()
+    of: _BITS[found.audiences] if isinstance(found, NotificationRule) else _bits
+    for of, found in NOTIFICATION_RULES.items()
     if of is not e.CustomerNotified
 }
 """Event class → the two bits that ``apply`` sets in ``Order.told``: 1 the buyer is told, 2 the seller."""

@@ -1,6 +1,6 @@
 """Every rule of RULES.md 1 that a policy can list: one small named function each.
 
-A rule looks at a ``Question`` and speaks (a ``Ruling``) or keeps silent (None). A policy lists rules in the order in
+A rule looks at a ``RuleInput`` and speaks (a ``Ruling``) or keeps silent (None). A policy lists rules in the order in
 which they are judged; the first that speaks decides (``judge``).
 """
 
@@ -36,7 +36,7 @@ from domain.verdict import (
 
 
 @dataclass(slots=True)
-class Target:
+class LineSelection:
     """What a question means of one line: units that are open, and units that shipped."""
 
     line: Line
@@ -49,7 +49,7 @@ class Target:
 
 
 @dataclass(slots=True)
-class Question:
+class RuleInput:
     """May these units be cancelled, at this instant, for this party? ``own`` is the seller's own cancellation."""
 
     order: Order
@@ -58,7 +58,7 @@ class Question:
     by: str
     own: bool
     named: bool
-    targets: list[Target]
+    targets: list[LineSelection]
     reason: str | None
     covered: frozenset[int] = frozenset()
     """Lines whose reason is a buyer's open request's."""
@@ -71,7 +71,7 @@ class Question:
         return self.now if self.asked_at is None else self.asked_at
 
 
-Rule = Callable[[Question], Ruling | None]
+Rule = Callable[[RuleInput], Ruling | None]
 RULES: Final[dict[str, Rule]] = {}
 """Every rule a policy can list, by id."""
 WINDOWS: Final = ("grace-window", "not-shipped-in-time", "request-window", "window-of-the-store")
@@ -89,7 +89,7 @@ def rule(rule_id: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def _shipped_instead(q: Question) -> tuple[Instead, ...]:
+def _shipped_instead(q: RuleInput) -> tuple[Instead, ...]:
     """What a buyer can do about what is gone; a seller sends nothing back."""
     if q.by == "seller":
         return (CONTACT,)
@@ -98,7 +98,7 @@ def _shipped_instead(q: Question) -> tuple[Instead, ...]:
     return (OPEN_CASE, CONTACT) if q.policy.cases is not None else (CONTACT,)
 
 
-def _until_lost(q: Question) -> tuple[Instead, ...]:
+def _until_lost(q: RuleInput) -> tuple[Instead, ...]:
     """While a parcel shows no movement a lock holds only until it counts as lost (``stalled-tracking``)."""
     since = [stalled_since(q, target) for target in q.targets]
     known = [when for when in since if when is not None and when < LATEST]
@@ -111,7 +111,7 @@ def _until_lost(q: Question) -> tuple[Instead, ...]:
 
 
 @rule("tracking-lock")
-def tracking_lock(q: Question) -> Ruling | None:
+def tracking_lock(q: RuleInput) -> Ruling | None:
     """Once the carrier tracks the item, and until it is delivered, it can be neither cancelled nor returned."""
     for target in q.targets:
         line = target.line
@@ -128,7 +128,7 @@ def tracking_lock(q: Question) -> Ruling | None:
 
 
 @rule("shipped-lock")
-def shipped_lock(q: Question) -> Ruling | None:
+def shipped_lock(q: RuleInput) -> Ruling | None:
     """Nothing that has shipped can be cancelled."""
     if q.named:
         gone = next((t.line for t in q.targets if t.line.open == 0 and t.line.shipped), None)
@@ -150,7 +150,7 @@ def shipped_lock(q: Question) -> Ruling | None:
 
 
 @rule("mutual-consent-after-shipment")
-def mutual_consent_after_shipment(q: Question) -> Ruling | None:
+def mutual_consent_after_shipment(q: RuleInput) -> Ruling | None:
     """After shipment a cancellation stands only if both sides agree to it, each on the record."""
     gone = next((t for t in q.targets if t.shipped), None)
     if gone is None:
@@ -168,7 +168,7 @@ def mutual_consent_after_shipment(q: Question) -> Ruling | None:
 
 
 @rule("stalled-tracking")
-def stalled_tracking(q: Question) -> Ruling | None:
+def stalled_tracking(q: RuleInput) -> Ruling | None:
     """Marked shipped, but the carrier shows no movement for N days: the parcel counts as lost."""
     if q.policy.stalled_tracking is None or not q.targets:
         return None
@@ -183,7 +183,7 @@ def stalled_tracking(q: Question) -> Ruling | None:
     )
 
 
-def stalled_since(q: Question, target: Target) -> Instant | None:
+def stalled_since(q: RuleInput, target: LineSelection) -> Instant | None:
     """From when on a line's parcels count as lost; None while some of it is open, or none of it is under way."""
     length = q.policy.stalled_tracking
     if length is None or target.open or not target.shipped or not target.line.under_way:
@@ -201,7 +201,7 @@ def stalled_since(q: Question, target: Target) -> Instant | None:
 
 
 @rule("whole-lines-only")
-def whole_lines_only(q: Question) -> Ruling | None:
+def whole_lines_only(q: RuleInput) -> Ruling | None:
     """Lines can be selected; part of a line's open quantity cannot."""
     for target in q.targets:
         if target.open and target.open < target.line.open:
@@ -216,7 +216,7 @@ def whole_lines_only(q: Question) -> Ruling | None:
     return None
 
 
-def _part_of_a_line(q: Question) -> tuple[Instead, ...]:
+def _part_of_a_line(q: RuleInput) -> tuple[Instead, ...]:
     """What leads to a part of a line. Under fill-or-kill a shipping notice for the rest of it does, and to cancel the
     whole line would lose what can still ship."""
     if not q.policy.fill_or_kill:
@@ -225,7 +225,7 @@ def _part_of_a_line(q: Question) -> tuple[Instead, ...]:
 
 
 @rule("reason-required")
-def reason_required(q: Question) -> Ruling | None:
+def reason_required(q: RuleInput) -> Ruling | None:
     """A cancellation carries a reason from the policy's list; for what a buyer asked for, the buyer's."""
     if q.reason is not None:
         return _off_the_list(q)
@@ -235,7 +235,7 @@ def reason_required(q: Question) -> Ruling | None:
     return refused("reason-required", f"Line {bare} needs a reason to be cancelled.", fact("line", bare))
 
 
-def _off_the_list(q: Question) -> Ruling | None:
+def _off_the_list(q: RuleInput) -> Ruling | None:
     if q.reason is None or q.reason in q.policy.reasons:
         return None
     listed = [each for each in q.policy.reasons if q.by != "buyer" or each in BUYERS_REASONS]
@@ -252,7 +252,7 @@ def _off_the_list(q: Question) -> Ruling | None:
 
 
 @rule("grace-window")
-def grace_window(q: Question) -> Ruling | None:
+def grace_window(q: RuleInput) -> Ruling | None:
     """Bought by accident: free to cancel until the window closes, its last instant included."""
     closes = grace_closes(q)
     if q.window_at > closes:
@@ -260,12 +260,12 @@ def grace_window(q: Question) -> Ruling | None:
     return granted("grace-window", "Bought by accident: it can be cancelled without asking.", instant("until", closes))
 
 
-def grace_closes(q: Question) -> Instant:
+def grace_closes(q: RuleInput) -> Instant:
     return after(q.order.placed_at, q.policy.grace_window.length, q.order.terms.calendar)
 
 
 @rule("not-shipped-in-time")
-def not_shipped_in_time(q: Question) -> Ruling | None:
+def not_shipped_in_time(q: RuleInput) -> Ruling | None:
     """Not shipped N days after purchase (or ship-by): from then on the buyer may cancel without asking."""
     opens = late_from(q)
     if opens is None or q.window_at < opens or not all(t.open and not t.shipped for t in q.targets):
@@ -273,7 +273,7 @@ def not_shipped_in_time(q: Question) -> Ruling | None:
     return granted("not-shipped-in-time", "It has not shipped in time.", instant("since", opens))
 
 
-def late_from(q: Question) -> Instant | None:
+def late_from(q: RuleInput) -> Instant | None:
     """From when on it has not shipped in time; None where that never comes."""
     terms = q.policy.not_shipped_in_time
     start = q.order.placed_at if terms.from_ == "purchase" else q.order.ship_by
@@ -282,7 +282,7 @@ def late_from(q: Question) -> Instant | None:
 
 
 @rule("accepted-offer-final")
-def accepted_offer_final(q: Question) -> Ruling | None:
+def accepted_offer_final(q: RuleInput) -> Ruling | None:
     """An order that came from an accepted offer is final."""
     sale = q.order.terms.sale_format
     if sale not in q.policy.accepted_offer_final.formats:
@@ -298,7 +298,7 @@ def accepted_offer_final(q: Question) -> Ruling | None:
 
 
 @rule("request-window")
-def request_window(q: Question) -> Ruling | None:
+def request_window(q: RuleInput) -> Ruling | None:
     """A buyer may ask until the window closes; after it, refused."""
     closes = request_closes(q)
     if q.window_at <= closes:
@@ -311,12 +311,12 @@ def request_window(q: Question) -> Ruling | None:
     )
 
 
-def request_closes(q: Question) -> Instant:
+def request_closes(q: RuleInput) -> Instant:
     return after(q.order.placed_at, q.policy.request_window.length, q.order.terms.calendar)
 
 
 @rule("window-of-the-store")
-def window_of_the_store(q: Question) -> Ruling | None:
+def window_of_the_store(q: RuleInput) -> Ruling | None:
     """A store lets buyers cancel until a stated time, or until it has begun to pick, pack or label."""
     terms = q.policy.window_of_the_store
     if terms.stage is not None:
@@ -341,15 +341,15 @@ def window_of_the_store(q: Question) -> Ruling | None:
     return granted("window-of-the-store", "The store lets you cancel it.", *inputs)
 
 
-def _store_instead(q: Question) -> tuple[Instead, ...]:
+def _store_instead(q: RuleInput) -> tuple[Instead, ...]:
     return (CONTACT, *(each for each in _shipped_instead(q) if each is not CONTACT))
 
 
-def _begun(line: Line, q: Question) -> bool:
+def _begun(line: Line, q: RuleInput) -> bool:
     return line.fulfilment_at is not None and (q.asked_at is None or line.fulfilment_at <= q.asked_at)
 
 
-def store_closes(q: Question) -> Instant | None:
+def store_closes(q: RuleInput) -> Instant | None:
     length = q.policy.window_of_the_store.length
     return None if length is None else after(q.order.placed_at, length, q.order.terms.calendar)
 
@@ -358,12 +358,12 @@ def store_closes(q: Question) -> Instant | None:
 
 
 @rule("seller-has-final-say")
-def seller_has_final_say(q: Question) -> Ruling | None:
+def seller_has_final_say(q: RuleInput) -> Ruling | None:
     """Outside the windows a buyer's request needs the seller's decision."""
     return ask("seller-has-final-say", "The seller has to agree.")
 
 
-def alternatives_first(q: Question, behind: Ruling) -> Ruling | None:
+def alternatives_first(q: RuleInput, behind: Ruling) -> Ruling | None:
     """Before a request is carried out the store may offer alternatives; only where the rest would grant or ask."""
     if behind.outcome == REFUSED:
         return None
@@ -378,7 +378,7 @@ def alternatives_first(q: Question, behind: Ruling) -> Ruling | None:
     )
 
 
-def judge(q: Question) -> Ruling:
+def judge(q: RuleInput) -> Ruling:
     """The policy's list, in its order; the first rule that speaks decides. COMMANDS.md 3, step 5."""
     listed = [r for r in q.policy.rules if not r.endswith("-auto-cancel")]
     if q.policy.stalled_tracking is not None:
@@ -391,7 +391,7 @@ def judge(q: Question) -> Ruling:
     return ruling
 
 
-def _judge_from(q: Question, listed: list[str], start: int) -> Ruling:
+def _judge_from(q: RuleInput, listed: list[str], start: int) -> Ruling:
     for i in range(start, len(listed)):
         if listed[i] == "alternatives-first":
             if q.asked_at is not None or q.by == "seller":
@@ -416,7 +416,7 @@ def _judge_from(q: Question, listed: list[str], start: int) -> Ruling:
     return refused(last, because, instead=(*later, *ask_first, CONTACT))
 
 
-def locks(q: Question) -> Ruling | None:
+def locks(q: RuleInput) -> Ruling | None:
     """The locks of the policy alone, as of now: for approving, for silence, for carrying on after alternatives."""
     for rule_id in q.policy.rules:
         if rule_id in LOCKS and (ruling := RULES[rule_id](q)) is not None:
@@ -424,7 +424,7 @@ def locks(q: Question) -> Ruling | None:
     return None
 
 
-def turning_points(q: Question) -> Iterator[Instant]:
+def turning_points(q: RuleInput) -> Iterator[Instant]:
     """Instants at which a window of the policy opens or closes: a closed one a microsecond after its last instant."""
     listed = q.policy.rules
     if "grace-window" in listed:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from domain import events as e
-from domain.command_reconstruction import Lost, Told, stimulus
+from domain.command_reconstruction import NotReconstructible, Told, stimulus
 from domain.decide import decide, due, reach
 from domain.errors import BadInput
 from domain.folding import apply
@@ -200,7 +200,7 @@ class OtherPolicy:
             if told:
                 life.note(False, told)
             return
-        if isinstance(said, Lost):
+        if isinstance(said, NotReconstructible):
             life.lost[said.command] += 1
             return
         life.stimuli += 1

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from consumers.engine.control_log import ControlLog
-from consumers.engine.dependencies import LIVE, Limits, Mode, Ports
+from consumers.engine.dependencies import LIVE, EngineDependencies, EngineLimits, Mode
 from consumers.engine.engine import PERIODS, Engine
 from consumers.ports.journal import Journal, JournalUnavailable
 from consumers.ports.local_state import LocalState
@@ -35,20 +35,20 @@ from infra.journals.sqlite import SqliteJournal
 from infra.local_state import Slot, claim_slot, open_local_state
 from infra.local_state.slots import state_file
 from infra.runtime.clock import clock
-from infra.runtime.health_watch import SILENT, Watch
+from infra.runtime.health_watch import SILENT, HealthWatch
 from infra.runtime.loop import Loop, Rhythm
 from infra.settings import Settings
 from infra.store.logs import PARTITIONS, FileStore, store_of
 from infra.store.opening import follow_control, new_id, open_control, open_journal, prepare
 from infra.store.reader import existing_store
 from infra.store.recorded_positions import Marks, in_views, marks_of
-from infra.vault.base import KeptVault
-from infra.vault.log_aware_vault import Sealing
+from infra.vault.base import DatabaseVault
+from infra.vault.log_aware_vault import LogAwareVault
 from infra.vault.ownership import open_vault_of
-from infra.vault.vault_first_journal import SealedFirst
+from infra.vault.vault_first_journal import VaultFirstJournal
 
 if TYPE_CHECKING:
-    from infra.cluster.cluster import Sharing
+    from infra.cluster.cluster import ClusterMember
     from infra.cluster.partition_assignment import Listening
     from infra.command_topic.running import Commanding
     from infra.notifications.running import Notifying
@@ -80,7 +80,7 @@ class App:
         directory: Path | None,
         control: ControlLog,
         journal: Journal,
-        vault: KeptVault,
+        vault: DatabaseVault,
         engine: Engine,
         loop: Loop,
         erasing: Erasing,
@@ -88,8 +88,8 @@ class App:
         publishing: "Publishing | None",
         notifying: "Notifying | None",
         commanding: "Commanding | None",
-        sharing: "Sharing | None",
-        watch: Watch,
+        sharing: "ClusterMember | None",
+        watch: HealthWatch,
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -234,8 +234,8 @@ def _wire(
     marks: Marks = {}
     if where.directory is not None:
         marks = marks_of(settings, directory, journal.identity, journal.partitions, vault)
-    sealing = Sealing(vault, journal.identity, journal.partitions)
-    ports = Ports(
+    sealing = LogAwareVault(vault, journal.identity, journal.partitions)
+    ports = EngineDependencies(
         market=settings.market,
         vault=sealing,
         new_id=new_id,
@@ -244,13 +244,13 @@ def _wire(
         alone=alone,
         wake=woken,
     )
-    limits = Limits(
+    limits = EngineLimits(
         in_flight=settings.commands_in_flight,
         orders=settings.orders_at_hand,
         clock_tolerance=int(settings.clock_limit * SECOND),
         recent=RECENT,
     )
-    engine = Engine(SealedFirst(journal, vault), control, states, ports, name=_name(), mode=mode, limits=limits)
+    engine = Engine(VaultFirstJournal(journal, vault), control, states, ports, name=_name(), mode=mode, limits=limits)
     closing.callback(engine.close)
     sealing.follow(engine.followers)
     engine.start()
@@ -278,7 +278,7 @@ def _wire(
         closing.callback(notifying.close)
         engine.tell(notifying)
 
-    sharing: Sharing | None = None
+    sharing: ClusterMember | None = None
     if share_url is not None:
         from infra.cluster.cluster import open_sharing
 
@@ -297,7 +297,7 @@ def _wire(
             settings, journal, slot.path, engine, vault, None if sharing is None else sharing.attending
         )
 
-    watch = Watch(engine, None if mode.history else where.directory)
+    watch = HealthWatch(engine, None if mode.history else where.directory)
     unflushed: str | None = None
 
     def step() -> bool:

@@ -32,7 +32,7 @@ from infra.eventsourcing_journal.engine_store import EngineStore
 from infra.eventsourcing_journal.factory import JournalFactory
 from infra.eventsourcing_journal.recorders import JournalApplicationRecorder, Stored
 from infra.eventsourcing_journal.store import Lease
-from infra.vault.vault_first_journal import SealedFirst
+from infra.vault.vault_first_journal import VaultFirstJournal
 from schemas.codec import decode_event, encode_event
 from schemas.commit import ActorEntry
 
@@ -245,7 +245,7 @@ def application_of(
 
 def applications_in(app: "App") -> dict[int, type[RescindApplication]]:
     """The applications of the partitions that this process's engine follows, on its own followers, by partition."""
-    journal = SealedFirst(app.journal, app.vault)
+    journal = VaultFirstJournal(app.journal, app.vault)
     return {
         partition: application_of(
             partition,

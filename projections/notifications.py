@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from domain.events import ConfirmationDelivered, CustomerNotified, NoticeFailed
-from domain.notification_rules import AUDIENCES, CONFIRMATIONS, Audience, notice_id, telling
+from domain.notification_rules import AUDIENCES, CONFIRMATIONS, Audience, notice_id, notification_rule
 from domain.references import reference_of
 from projections.changes import Fact, Told, ToldEvent
 from projections.tables import NOTIFICATIONS
@@ -17,7 +17,7 @@ def notifications(told: Told) -> Iterator[Fact]:
             step = "delivered" if isinstance(event, ConfirmationDelivered) else "failed"
             yield _row(told, at, version, _audience_of(event.notice_id), event.notice_id, step, None, None)
             continue
-        news = telling(event)
+        news = notification_rule(event)
         if news is None or (told.history and not isinstance(event, CustomerNotified)):
             continue
         reference = reference_of(told.commit) if news.template in CONFIRMATIONS else None

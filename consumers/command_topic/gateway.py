@@ -57,7 +57,7 @@ class Asked:
     answer: Sequence[PublicRecord] = ()
 
 
-class Form(Protocol):
+class RecordTranslation(Protocol):
     """How commands and outcomes are written on topics."""
 
     def read(self, given: Given) -> Asked:
@@ -115,7 +115,7 @@ class Gateway:
 
     def __init__(
         self,
-        form: Form,
+        form: RecordTranslation,
         engine: Submits,
         *,
         patience: int,

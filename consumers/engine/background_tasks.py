@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from consumers.engine.stream_queues import Job
+from consumers.engine.stream_queues import PendingCommand
 from consumers.log.follower import Follower
 from domain.instants import Instant
 
@@ -16,7 +16,7 @@ class Interrupted(Exception):
     """The engine was closed, or a partition stopped, before this had come to its end; ask again."""
 
 
-class Errand:
+class EngineTask:
     """Something to be done in the engine's thread, and the future of who waits for it."""
 
     def __init__(self, future: Future[Any], run: Callable[[], None], partition: int | None = None) -> None:
@@ -49,7 +49,7 @@ class Errand:
             self._future.set_exception(Interrupted(why))
 
 
-class Sweep:
+class DeadlineSweep:
     """Reach every deadline of a marketplace with ``due_at`` before ``until``: looks at each of its orders once."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Sweep:
         marketplace: str,
         until: Instant,
         followers: Mapping[int, Follower],
-        begin: Callable[[int, str], Job],
+        begin: Callable[[int, str], PendingCommand],
         at_once: int,
         future: Future[int],
     ) -> None:

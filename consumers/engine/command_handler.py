@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from consumers.engine.control_log import ControlLog, entries
-from consumers.engine.deadline_scheduler import Dues
-from consumers.engine.dependencies import Limits, Ports
+from consumers.engine.deadline_scheduler import DeadlineIndex
+from consumers.engine.dependencies import EngineDependencies, EngineLimits
 from consumers.engine.imports import Imports
-from consumers.engine.log_clock import LogTime
-from consumers.engine.order_cache import Answered, Folded, Orders, standing_of
+from consumers.engine.log_clock import LogClock
+from consumers.engine.order_cache import AnsweredCommand, CachedOrder, OrderCache, standing_of
 from consumers.engine.outcome import Outcome, bad, committed, not_written, refused, unavailable
-from consumers.engine.read_barrier import Ends
-from consumers.engine.stream_queues import Job, Lanes
+from consumers.engine.read_barrier import ReadBarrier
+from consumers.engine.stream_queues import PendingCommand, StreamQueues
 from consumers.log.commit_codec import ENGINE
 from consumers.log.writer import Settled, Writer
 from consumers.ports.log_values import Admitted
@@ -32,21 +32,21 @@ from schemas.wire import Malformed
 _SYSTEM = ActorEntry(*ENGINE)
 
 
-class Judge:
+class CommandHandler:
     """Considers jobs. It knows everything that is followed, and sends commits through the writer."""
 
     def __init__(
         self,
-        lanes: Lanes,
-        orders: Orders,
+        lanes: StreamQueues,
+        orders: OrderCache,
         imports: Imports,
         control: ControlLog,
-        ends: Ends,
-        dues: Dues,
-        logtime: LogTime,
+        ends: ReadBarrier,
+        dues: DeadlineIndex,
+        logtime: LogClock,
         writer: Writer,
-        ports: Ports,
-        limits: Limits,
+        ports: EngineDependencies,
+        limits: EngineLimits,
         clock: Callable[[], Instant],
         steady: Callable[[], Instant],
     ) -> None:
@@ -66,12 +66,12 @@ class Judge:
         self.own = False
         """Set when the commit just settled was this engine's, and its order's state is taken in already."""
 
-    def finish(self, job: Job, outcome: Outcome | None) -> None:
+    def finish(self, job: PendingCommand, outcome: Outcome | None) -> None:
         """Answer, and let the next command of the order have its turn."""
         if self._lanes.leave(job):
             job.answer(outcome)
 
-    def consider(self, job: Job) -> None:
+    def consider(self, job: PendingCommand) -> None:
         """Take the job as far as it goes on what is followed now. JournalUnavailable, VaultUnavailable."""
         folded = job.folded = self._orders.get(job.partition, job.stream)
         if folded.stuck is not None:
@@ -102,7 +102,7 @@ class Judge:
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
-    def _historical(self, job: Job, folded: Folded, command: Command) -> Instant | None:
+    def _historical(self, job: PendingCommand, folded: CachedOrder, command: Command) -> Instant | None:
         """Import: the command's instant is its ``at``; None if the job waits or is answered."""
         at = command.at
         if at is None:
@@ -116,7 +116,7 @@ class Judge:
             return None
         return at
 
-    def _live(self, job: Job, folded: Folded, command: Command | None) -> Instant | None:
+    def _live(self, job: PendingCommand, folded: CachedOrder, command: Command | None) -> Instant | None:
         """Live: the engine's clock, never before the order's last; None if the job waits or is answered.
 
         A deadline fires only when the clock and an append time seen in the partition are both past it. Where it lies
@@ -161,7 +161,7 @@ class Judge:
             return None
         return seen
 
-    def _tick(self, job: Job) -> None:
+    def _tick(self, job: PendingCommand) -> None:
         """Have the partition's append time read anew, then consider the job again."""
 
         def then(read: bool) -> None:
@@ -174,7 +174,7 @@ class Judge:
 
     # ---- deadlines ---------------------------------------------------------------------------------------------------
 
-    def _look_after(self, job: Job, folded: Folded) -> None:
+    def _look_after(self, job: PendingCommand, folded: CachedOrder) -> None:
         """Nobody asked: reach the order's deadlines that are due, and be done."""
         order = folded.order
         if order is None or self._unknown_policy(order):
@@ -192,7 +192,7 @@ class Judge:
             self.finish(job, None)
         return None
 
-    def _fire(self, job: Job, folded: Folded, order: Order, dues: Iterable[Deadline]) -> bool:
+    def _fire(self, job: PendingCommand, folded: CachedOrder, order: Order, dues: Iterable[Deadline]) -> bool:
         """Reach the first of these deadlines that still means something; whether its commit is on its way."""
         for deadline in dues:
             command_id = f"deadline:{deadline.deadline_id}"
@@ -213,7 +213,7 @@ class Judge:
 
     # ---- the decision ------------------------------------------------------------------------------------------------
 
-    def _decide(self, job: Job, folded: Folded, command: Command, instant: Instant) -> None:
+    def _decide(self, job: PendingCommand, folded: CachedOrder, command: Command, instant: Instant) -> None:
         order = folded.order
         if isinstance(command, ReachDeadline) and not job.mode.history and self._is_history(job, order, command):
             return self._unbacked(job, Outcome("duplicate", order=order))
@@ -233,14 +233,14 @@ class Judge:
         actor = ActorEntry(command.actor.kind, command.actor.id)
         return self._propose(job, folded, decided, command.command_id, command.fingerprint, actor, instant)
 
-    def _is_history(self, job: Job, order: Order | None, command: ReachDeadline) -> bool:
+    def _is_history(self, job: PendingCommand, order: Order | None, command: ReachDeadline) -> bool:
         """Whether the deadline was set and due before an import's closing: it never fires live (COMMANDS.md 5)."""
         found = None if order is None else order.deadlines.get(command.deadline_id)
         if order is None or found is None:
             return False
         return has_lapsed(order, found, self._imports.closed_at(job.partition, command.marketplace))
 
-    def _again(self, job: Job, command: Command, answered: Answered) -> Outcome:
+    def _again(self, job: PendingCommand, command: Command, answered: AnsweredCommand) -> Outcome:
         """The command id was answered before: the first outcome again, if it is the same command."""
         if answered.fingerprint != command.fingerprint:
             message = "this command id has answered another command of this order; choose a new one"
@@ -248,7 +248,7 @@ class Judge:
         first = self._orders.first_outcome(job.partition, job.stream, answered.ordinal) if job.rebuild else None
         return Outcome("duplicate", first=first, order=None if first is None else first.order)
 
-    def _unbacked(self, job: Job, outcome: Outcome, *, control: bool = False) -> None:
+    def _unbacked(self, job: PendingCommand, outcome: Outcome, *, control: bool = False) -> None:
         """Answer what no commit backs, or wait until the log as it was at arrival is followed, and consider again."""
         if self._ends.reached(job, control=control):
             self.finish(job, outcome)
@@ -259,8 +259,8 @@ class Judge:
 
     def _propose(
         self,
-        job: Job,
-        folded: Folded,
+        job: PendingCommand,
+        folded: CachedOrder,
         decided: Decided,
         command_id: str,
         fingerprint: bytes | None,
@@ -291,7 +291,7 @@ class Judge:
             job.deadline = False
             self._unbacked(job, bad("", "too-large", f"cannot be recorded: {wrong.reason}", folded.order))
 
-    def _settled(self, job: Job, settled: Settled) -> None:
+    def _settled(self, job: PendingCommand, settled: Settled) -> None:
         """The log has said what became of the job's commit."""
         job.ticked = False
         deadline, job.deadline = job.deadline, False
@@ -305,7 +305,7 @@ class Judge:
         else:
             self.finish(job, not_written(settled))
 
-    def _taken_in(self, job: Job, admitted: Admitted, deadline: bool) -> None:
+    def _taken_in(self, job: PendingCommand, admitted: Admitted, deadline: bool) -> None:
         folded, decided = job.folded, job.decided
         assert folded is not None and decided is not None and job.sent_at is not None
         folded.advance(admitted, admitted.commit.streams[0], decided.order)
@@ -320,7 +320,7 @@ class Judge:
         else:
             self.finish(job, committed(decided.events, decided.order, standing_of(admitted, folded.count)))
 
-    def _decide_anew(self, job: Job) -> None:
+    def _decide_anew(self, job: PendingCommand) -> None:
         """It lost a race: bounded, and with a pause that grows, so that one of many gets on."""
         job.decided = None
         job.attempts += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from consumers.engine.policy_registry import Policies
+from consumers.engine.policy_registry import PolicyRegistry
 from consumers.log.commit_codec import ENGINE, events_of, part_of
 from consumers.log.divergence import Mark
 from consumers.log.follower import Follower
@@ -156,7 +156,7 @@ class ControlLog:
                 f"the control log has {counted(journal.partitions, 'partition')}; it must have exactly one"
             )
         self.journal = journal
-        self.policies = Policies()
+        self.policies = PolicyRegistry()
         self.partitions: int | None = None
         """How many partitions the journal has; None while the log does not say."""
         self.writer = Writer(journal, name, new_id, lambda _, ordinal: self.follower.commit_at(ordinal), wake=wake)

@@ -8,7 +8,7 @@ anew on the order, so a row that is out of date costs a look and nothing else.
 from collections.abc import Iterable
 
 from consumers.engine.imports import Imports
-from consumers.engine.order_cache import Folded, Orders
+from consumers.engine.order_cache import CachedOrder, OrderCache
 from consumers.log.follower import Follower
 from consumers.ports.log_values import Admitted
 from domain.deadlines import has_lapsed, live
@@ -18,10 +18,10 @@ CHUNK = 100
 """Commits that one step of catching up looks at."""
 
 
-class Dues:
+class DeadlineIndex:
     """The due deadlines of the followed partitions."""
 
-    def __init__(self, followers: dict[int, Follower], orders: Orders, imports: Imports) -> None:
+    def __init__(self, followers: dict[int, Follower], orders: OrderCache, imports: Imports) -> None:
         self._followers = followers
         self._orders = orders
         self._imports = imports
@@ -99,7 +99,7 @@ class Dues:
         state = self._followers[partition].state
         return list(dict.fromkeys(due.stream for due in state.due_before(before, limit)))
 
-    def refresh(self, partition: int, folded: Folded) -> None:
+    def refresh(self, partition: int, folded: CachedOrder) -> None:
         """Set an order's deadlines whatever was thought to be set: what does not fire must not come up again."""
         folded.dues = None
         self._set(partition, folded)
@@ -115,7 +115,7 @@ class Dues:
                         found.append(part.stream)
         return found
 
-    def _set(self, partition: int, folded: Folded) -> None:
+    def _set(self, partition: int, folded: CachedOrder) -> None:
         dues = self._may_fire(partition, folded)
         if dues != folded.dues:
             follower = self._followers[partition]
@@ -125,7 +125,7 @@ class Dues:
             follower.state.set_due(folded.stream, dues)
             folded.dues = dues
 
-    def _may_fire(self, partition: int, folded: Folded) -> tuple[tuple[str, Instant], ...]:
+    def _may_fire(self, partition: int, folded: CachedOrder) -> tuple[tuple[str, Instant], ...]:
         order = folded.order
         if order is None or folded.stuck is not None or not order.deadlines:
             return ()

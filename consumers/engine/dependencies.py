@@ -31,7 +31,7 @@ IMPORT_LIVE: Final = Mode("import-live", history=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class EngineLimits:
     """Bounds and rhythms of one engine; lengths of time in microseconds."""
 
     in_flight: int = 1024
@@ -76,7 +76,7 @@ def _nobody_sleeps() -> None:
 
 
 @dataclass(slots=True)
-class Ports:
+class EngineDependencies:
     """What the engine asks the outside for."""
 
     market: Callable[[str], MarketSettings]

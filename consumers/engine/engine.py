@@ -12,18 +12,18 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from consumers.engine.background_tasks import Errand, Sweep
-from consumers.engine.command_handler import Judge
+from consumers.engine.background_tasks import DeadlineSweep, EngineTask
+from consumers.engine.command_handler import CommandHandler
 from consumers.engine.control_log import ControlLog, ControlWrites
-from consumers.engine.deadline_scheduler import Dues
-from consumers.engine.dependencies import IMPORT, IMPORT_LIVE, LIVE, Confirm, Limits, Mode, Ports
+from consumers.engine.deadline_scheduler import DeadlineIndex
+from consumers.engine.dependencies import IMPORT, IMPORT_LIVE, LIVE, Confirm, EngineDependencies, EngineLimits, Mode
 from consumers.engine.imports import Imports
-from consumers.engine.log_clock import LogTime
-from consumers.engine.order_cache import Orders
+from consumers.engine.log_clock import LogClock
+from consumers.engine.order_cache import OrderCache
 from consumers.engine.outcome import TOO_LATE, Outcome, not_followed, not_written, refused, unavailable
 from consumers.engine.partitions import Partitions
-from consumers.engine.read_barrier import Ends
-from consumers.engine.stream_queues import Job, Lanes
+from consumers.engine.read_barrier import ReadBarrier
+from consumers.engine.stream_queues import PendingCommand, StreamQueues
 from consumers.log.divergence import Mark
 from consumers.log.follower import Follower, Listener
 from consumers.log.writer import Settled, Writer
@@ -36,7 +36,7 @@ from domain.instants import EARLIEST, Instant
 from domain.policy import PolicyDocument
 from schemas.partitioning import partition_of
 
-__all__ = ["IMPORT", "IMPORT_LIVE", "LIVE", "Confirm", "Engine", "Limits", "Mode", "Ports"]
+__all__ = ["IMPORT", "IMPORT_LIVE", "LIVE", "Confirm", "Engine", "EngineDependencies", "EngineLimits", "Mode"]
 
 T = TypeVar("T")
 
@@ -61,18 +61,18 @@ class Engine:
         journal: Journal,
         control: ControlLog,
         states: Mapping[int, LocalState],
-        ports: Ports,
+        ports: EngineDependencies,
         *,
         name: str,
         mode: Mode = LIVE,
-        limits: Limits | None = None,
+        limits: EngineLimits | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
         """``states``: local state of each followed partition. ``control`` has been started and read to its end, and
         agrees on the number of partitions. ``name`` is this writer's, in records and fences. ``listeners`` hear of
         every commit after the engine has taken it in."""
         self.mode = mode
-        self.limits = limits or Limits()
+        self.limits = limits or EngineLimits()
         self.control = control
         self.partitions = journal.partitions
         self._journal = journal
@@ -81,8 +81,8 @@ class Engine:
         self._now: Instant = EARLIEST
         self._steady: Instant = 0
         """The same clock without its steps back: what pauses and rhythms are measured by."""
-        self._inbox: deque[Job | Errand] = deque()
-        self._errands: list[Errand] = []
+        self._inbox: deque[PendingCommand | EngineTask] = deque()
+        self._errands: list[EngineTask] = []
         self._closed = False
         self._look_at: Instant = 0
         self._schedule_at: Instant = 0
@@ -104,14 +104,14 @@ class Engine:
         self.followers: dict[int, Follower] = {
             partition: self._follower(partition, state) for partition, state in sorted(states.items())
         }
-        self.orders = Orders(self.followers, self.limits.orders)
+        self.orders = OrderCache(self.followers, self.limits.orders)
         self.imports = Imports()
-        self._lanes = Lanes()
-        self._ends = Ends(journal, control, self.followers)
-        self._dues = Dues(self.followers, self.orders, self.imports)
+        self._lanes = StreamQueues()
+        self._ends = ReadBarrier(journal, control, self.followers)
+        self._dues = DeadlineIndex(self.followers, self.orders, self.imports)
         self._writes = ControlWrites(self._writer, self.followers, mode.writer, ports.new_id)
-        self._logtime = LogTime(self._writes, self.followers, self.limits.clock_tolerance, self._clock)
-        self._judge = Judge(
+        self._logtime = LogClock(self._writes, self.followers, self.limits.clock_tolerance, self._clock)
+        self._judge = CommandHandler(
             self._lanes,
             self.orders,
             self.imports,
@@ -164,7 +164,7 @@ class Engine:
             future.set_result(_CLOSING if self._closed else _BUSY)
             return future
         stream = command.stream
-        job = Job(command, stream, partition_of(stream, self.partitions), mode or self.mode)
+        job = PendingCommand(command, stream, partition_of(stream, self.partitions), mode or self.mode)
         job.future = future
         job.expected_version = expected_version
         job.confirm = confirm
@@ -234,7 +234,7 @@ class Engine:
         Deadlines that follow from reached ones are reached too. Looks at every order of the marketplace.
         """
         future: Future[int] = Future()
-        sweep = Sweep(marketplace, until, self.followers, self._look_after, self.limits.in_flight // 2, future)
+        sweep = DeadlineSweep(marketplace, until, self.followers, self._look_after, self.limits.in_flight // 2, future)
         self._errand(future, sweep.go_on)
         return future
 
@@ -283,10 +283,10 @@ class Engine:
             if job.age > PERIODS:
                 job.answer_late(TOO_LATE)
 
-    def _open_jobs(self) -> list[Job]:
+    def _open_jobs(self) -> list[PendingCommand]:
         while True:
             try:
-                waiting = [each for each in tuple(self._inbox) if isinstance(each, Job)]
+                waiting = [each for each in tuple(self._inbox) if isinstance(each, PendingCommand)]
                 return waiting + list(self._lanes)
             except RuntimeError:  # it was changed while it was looked at
                 continue
@@ -404,7 +404,7 @@ class Engine:
         """Nothing in the inbox will be begun."""
         while self._inbox:
             waiting = self._inbox.popleft()
-            if isinstance(waiting, Job):
+            if isinstance(waiting, PendingCommand):
                 waiting.answer(_CLOSING)
             else:
                 waiting.give_up("the engine was closed")
@@ -420,7 +420,7 @@ class Engine:
         self._ends.newcomers()
         while inbox and lanes.active < self.limits.in_flight:
             job = inbox.popleft()
-            if isinstance(job, Errand):
+            if isinstance(job, EngineTask):
                 job.begin()
                 if job.open:
                     self._errands = [errand for errand in self._errands if errand.open] + [job]
@@ -564,7 +564,7 @@ class Engine:
     def _commit_at(self, partition: int, ordinal: int) -> Admitted | None:
         return self.followers[partition].commit_at(ordinal)
 
-    def _consider(self, job: Job) -> None:
+    def _consider(self, job: PendingCommand) -> None:
         stopped = self.stopped.get(job.partition) if self.stopped else None
         arrival = self._partitions.arrivals.get(job.partition) if self._partitions.arrivals else None
         if arrival is not None:
@@ -583,8 +583,8 @@ class Engine:
             if self._lanes.leave(job):
                 job.break_down(defect)
 
-    def _look_after(self, partition: int, stream: str) -> Job:
-        job = Job(None, stream, partition, self.mode)
+    def _look_after(self, partition: int, stream: str) -> PendingCommand:
+        job = PendingCommand(None, stream, partition, self.mode)
         self._lanes.begin(job)
         return job
 
@@ -611,7 +611,7 @@ class Engine:
 
     def _errand(self, future: Future[Any], run: Callable[[], None], partition: int | None = None) -> None:
         """Have ``run`` called in the engine's thread. ``partition``: the only one that it is about."""
-        self._inbox.append(Errand(future, run, partition))
+        self._inbox.append(EngineTask(future, run, partition))
         self._ports.wake()
         self._turn_away_if_closed()
 

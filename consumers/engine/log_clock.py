@@ -15,7 +15,7 @@ from domain.instants import EARLIEST, Instant
 TICK_STREAM: Final = "$tick"
 
 
-class LogTime:
+class LogClock:
     """What is known of the log's time."""
 
     def __init__(self, writes: ControlWrites, partitions: Iterable[int], tolerance: int, clock: Callable[[], Instant]):

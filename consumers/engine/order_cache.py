@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from consumers.engine.outcome import Outcome, Standing, committed
+from consumers.engine.outcome import CommitPosition, Outcome, committed
 from consumers.log.commit_codec import apply_all, events_of, part_of, unwritten
 from consumers.log.follower import Follower
 from consumers.ports.log_values import Admitted
@@ -19,7 +19,7 @@ from domain.order import Order
 from schemas.commit import ZERO_HASH, StreamEntry
 
 
-class Answered(NamedTuple):
+class AnsweredCommand(NamedTuple):
     """A command id that the log has answered: the commit's ordinal, and the fingerprint of the body it answered."""
 
     ordinal: int
@@ -27,7 +27,7 @@ class Answered(NamedTuple):
 
 
 @dataclass(slots=True)
-class Folded:
+class CachedOrder:
     """One stream as followed so far.
 
     ``order`` is None while nothing has happened; it is never changed in place, so answers may keep it. ``count`` is
@@ -39,7 +39,7 @@ class Folded:
     head: bytes = ZERO_HASH
     count: int = 0
     recorded_at: Instant = EARLIEST
-    answered: dict[str, Answered] = field(default_factory=dict)
+    answered: dict[str, AnsweredCommand] = field(default_factory=dict)
     stuck: str | None = None
     dues: tuple[tuple[str, Instant], ...] | None = None
     """The deadlines set in local state for it; None: not known (``consumers.engine.deadline_scheduler``)."""
@@ -52,12 +52,12 @@ class Folded:
         self.count = part.first_event + len(part.events)
         self.recorded_at = max(self.recorded_at, commit.recorded_at)
         if commit.command_id is not None and commit.streams[0] is part:
-            self.answered[commit.command_id] = Answered(admitted.ordinal, commit.command_fingerprint)
+            self.answered[commit.command_id] = AnsweredCommand(admitted.ordinal, commit.command_fingerprint)
 
 
-def fold(stream: str, commits: Iterable[Admitted]) -> Folded:
+def fold(stream: str, commits: Iterable[Admitted]) -> CachedOrder:
     """The stream after these commits of it, in log order."""
-    folded = Folded(stream)
+    folded = CachedOrder(stream)
     order: Order | None = None
     for admitted in commits:
         part = part_of(admitted.commit, stream)
@@ -70,15 +70,15 @@ def fold(stream: str, commits: Iterable[Admitted]) -> Folded:
     return folded
 
 
-class Orders:
+class OrderCache:
     """The folded orders of the followed partitions, the ``capacity`` ones used last."""
 
     def __init__(self, followers: dict[int, Follower], capacity: int) -> None:
         self._followers = followers
         self._capacity = capacity
-        self._kept: OrderedDict[str, Folded] = OrderedDict()
+        self._kept: OrderedDict[str, CachedOrder] = OrderedDict()
 
-    def get(self, partition: int, stream: str) -> Folded:
+    def get(self, partition: int, stream: str) -> CachedOrder:
         """The stream as followed so far; loaded if it is not at hand."""
         folded = self._kept.get(stream)
         if folded is None:
@@ -88,18 +88,18 @@ class Orders:
             self._kept.move_to_end(stream)
         return folded
 
-    def at_hand(self, stream: str) -> Folded | None:
+    def at_hand(self, stream: str) -> CachedOrder | None:
         """The stream, if it is kept."""
         return self._kept.get(stream)
 
-    def load(self, partition: int, stream: str) -> Folded:
+    def load(self, partition: int, stream: str) -> CachedOrder:
         """The stream folded from the log, kept or not."""
         follower = self._followers[partition]
         if follower.head(stream) is None:
-            return Folded(stream, dues=())  # of what is not there no deadlines are set
+            return CachedOrder(stream, dues=())  # of what is not there no deadlines are set
         return fold(stream, follower.commits_of(stream))
 
-    def keep(self, folded: Folded) -> None:
+    def keep(self, folded: CachedOrder) -> None:
         """Have the stream at hand from now on; the one unused for longest goes."""
         kept = self._kept
         kept[folded.stream] = folded
@@ -142,22 +142,22 @@ class Orders:
         order = folded.order or unwritten(stream)
         return committed(events_of(part), order, standing_of(last, folded.count))
 
-    def as_of(self, partition: int, stream: str, instant: Instant) -> Folded:
+    def as_of(self, partition: int, stream: str, instant: Instant) -> CachedOrder:
         """The stream after its commits with ``recorded_at`` up to and including ``instant``."""
         commits = self._followers[partition].commits_of(stream)
         return fold(stream, (each for each in commits if each.commit.recorded_at <= instant))
 
-    def _until(self, commits: Iterator[Admitted], stream: str, ordinal: int) -> tuple[Folded, Admitted | None]:
+    def _until(self, commits: Iterator[Admitted], stream: str, ordinal: int) -> tuple[CachedOrder, Admitted | None]:
         taken = []
         for admitted in commits:
             taken.append(admitted)
             if admitted.ordinal == ordinal:
                 return fold(stream, taken), admitted
-        return Folded(stream), None
+        return CachedOrder(stream), None
 
 
-def standing_of(admitted: Admitted, version: int) -> Standing:
+def standing_of(admitted: Admitted, version: int) -> CommitPosition:
     """Where this commit stands; ``version`` is its stream's number of events after it."""
-    return Standing(
+    return CommitPosition(
         admitted.partition, admitted.ordinal, admitted.position, version, admitted.hash, admitted.commit.recorded_at
     )

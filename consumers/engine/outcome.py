@@ -27,7 +27,7 @@ Kind = Literal["accepted", "refused", "duplicate", "bad", "version-conflict", "u
 
 
 @dataclass(slots=True)
-class Standing:
+class CommitPosition:
     """Where in the log the commit stands that answers a command: the session token and the proof start here.
 
     ``position`` is the dense position of its first event (the next one's, if it has none), ``version`` the order's
@@ -70,7 +70,7 @@ class Outcome:
     events: DecodedEvents = ()
     verdict: Verdict | None = None
     order: Order | None = None
-    standing: Standing | None = None
+    standing: CommitPosition | None = None
     first: "Outcome | None" = None
 
     @property
@@ -86,7 +86,7 @@ _REFUSALS: Final = frozenset({CancelRefused, CommandRefused, DisputeDismissed, S
 _ANSWERED: Final = frozenset({CancelRequested, LinesCanceled})
 
 
-def committed(events: DecodedEvents, order: Order, standing: Standing) -> Outcome:
+def committed(events: DecodedEvents, order: Order, standing: CommitPosition) -> Outcome:
     """The outcome that a commit with these events stands for; ``order`` is the state after it."""
     told = [event for event, _ in events]
     refusal = refusal_of(told)

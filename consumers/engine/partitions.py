@@ -9,15 +9,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from consumers.engine.background_tasks import Interrupted
-from consumers.engine.command_handler import Judge
+from consumers.engine.command_handler import CommandHandler
 from consumers.engine.control_log import ControlWrites
-from consumers.engine.deadline_scheduler import Dues
+from consumers.engine.deadline_scheduler import DeadlineIndex
 from consumers.engine.imports import LIST_STREAM, Imports
-from consumers.engine.log_clock import LogTime
-from consumers.engine.order_cache import Orders
+from consumers.engine.log_clock import LogClock
+from consumers.engine.order_cache import OrderCache
 from consumers.engine.outcome import Outcome, not_followed
-from consumers.engine.read_barrier import Ends
-from consumers.engine.stream_queues import Job, Lanes
+from consumers.engine.read_barrier import ReadBarrier
+from consumers.engine.stream_queues import PendingCommand, StreamQueues
 from consumers.log.follower import Follower
 from consumers.log.writer import Writer
 from consumers.ports.journal import Journal, JournalDamaged, JournalMismatch, LogChanged, LogLost
@@ -31,7 +31,7 @@ class Arrival:
 
     end: int
     future: Future[None]
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[PendingCommand] = field(default_factory=list)
 
 
 class Partitions:
@@ -45,13 +45,13 @@ class Partitions:
         begin: Callable[[Follower], None],
         writer: Writer,
         writes: ControlWrites,
-        logtime: LogTime,
-        orders: Orders,
+        logtime: LogClock,
+        orders: OrderCache,
         imports: Imports,
-        dues: Dues,
-        ends: Ends,
-        lanes: Lanes,
-        judge: Judge,
+        dues: DeadlineIndex,
+        ends: ReadBarrier,
+        lanes: StreamQueues,
+        judge: CommandHandler,
     ) -> None:
         """``follower`` makes one, ``begin`` starts it, and raises as ``Follower.start`` does."""
         self.arrivals: dict[int, Arrival] = {}

@@ -14,7 +14,7 @@ from schemas.codec import Undecodable
 from schemas.commit import StreamEntry
 
 
-class Policies:
+class PolicyRegistry:
     """A PolicyBook that follows the control log."""
 
     def __init__(self) -> None:

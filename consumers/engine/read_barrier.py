@@ -5,12 +5,12 @@ arrived (DESIGN 3.2). Until then the job waits here, and is considered again on 
 from collections.abc import Mapping
 
 from consumers.engine.control_log import ControlLog
-from consumers.engine.stream_queues import Job
+from consumers.engine.stream_queues import PendingCommand
 from consumers.log.follower import Follower
 from consumers.ports.journal import Journal
 
 
-class Ends:
+class ReadBarrier:
     """Who waits for which end. An end is read once for all that were taken before it was read."""
 
     def __init__(self, journal: Journal, control: ControlLog, followers: Mapping[int, Follower]) -> None:
@@ -18,7 +18,7 @@ class Ends:
         self._control = control
         self._followers = followers
         self._ends: dict[int | None, int] = {}
-        self._waiting: list[Job] = []
+        self._waiting: list[PendingCommand] = []
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -32,7 +32,7 @@ class Ends:
         self._ends.pop(partition, None)
         self._waiting = [job for job in self._waiting if not job.finished]
 
-    def reached(self, job: Job, *, control: bool) -> bool:
+    def reached(self, job: PendingCommand, *, control: bool) -> bool:
         """Whether the job may be answered; ``control``: the control log counts too. JournalUnavailable."""
         if job.end is None:
             job.end = self._end(job.partition)
@@ -40,21 +40,21 @@ class Ends:
             job.control_end = self._end(None)
         return self._is_followed(job)
 
-    def wait(self, job: Job) -> None:
+    def wait(self, job: PendingCommand) -> None:
         """Keep it until its ends are reached."""
         self._waiting.append(job)
 
-    def arrived(self) -> list[Job]:
+    def arrived(self) -> list[PendingCommand]:
         """Those whose ends are reached by now; they wait no longer."""
-        found: list[Job] = []
-        still: list[Job] = []
+        found: list[PendingCommand] = []
+        still: list[PendingCommand] = []
         for job in self._waiting:
             if not job.finished:
                 (found if self._is_followed(job) else still).append(job)
         self._waiting = still
         return found
 
-    def _is_followed(self, job: Job) -> bool:
+    def _is_followed(self, job: PendingCommand) -> bool:
         if job.end is not None and self._followers[job.partition].next_offset < job.end:
             return False
         return job.control_end is None or self._control.next_offset >= job.control_end

@@ -11,7 +11,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import TypeVar
 
 from consumers.engine.dependencies import Confirm, Mode
-from consumers.engine.order_cache import Folded
+from consumers.engine.order_cache import CachedOrder
 from consumers.engine.outcome import Outcome
 from domain.commands import Command
 from domain.decide import Decided
@@ -20,7 +20,7 @@ from domain.instants import Instant
 T = TypeVar("T")
 
 
-class Job:
+class PendingCommand:
     """A command (or, without one, a look at an order's deadlines) on its way through the engine."""
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Job:
         self.probed = False
         """Whether a clock that was off was compared anew."""
         self.reached = 0
-        self.folded: Folded | None = None
+        self.folded: CachedOrder | None = None
         """What the decision stands on."""
         self.decided: Decided | None = None
         self.deadline = False
@@ -120,24 +120,24 @@ class Job:
                 raise
 
 
-class Lanes:
+class StreamQueues:
     """All jobs that have begun and are not finished."""
 
     def __init__(self) -> None:
         self.active = 0
-        self.ready: deque[Job] = deque()
-        self._lanes: dict[str, deque[Job]] = {}
-        self._later: list[tuple[Instant, int, Job]] = []
+        self.ready: deque[PendingCommand] = deque()
+        self._lanes: dict[str, deque[PendingCommand]] = {}
+        self._later: list[tuple[Instant, int, PendingCommand]] = []
         self._sequence = 0
 
     def __contains__(self, stream: object) -> bool:
         return stream in self._lanes
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[PendingCommand]:
         for lane in list(self._lanes.values()):
             yield from list(lane)
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: PendingCommand) -> None:
         """Queue it; ready at once if nothing else of its order is on its way."""
         self.active += 1
         lane = self._lanes.get(job.stream)
@@ -147,7 +147,7 @@ class Lanes:
         else:
             lane.append(job)
 
-    def leave(self, job: Job) -> bool:
+    def leave(self, job: PendingCommand) -> bool:
         """It is finished: the next of its order is ready. False if it had left already."""
         if job.finished:
             return False
@@ -163,7 +163,7 @@ class Lanes:
             del self._lanes[job.stream]
         return True
 
-    def later(self, job: Job, at: Instant) -> None:
+    def later(self, job: PendingCommand, at: Instant) -> None:
         """Ready again at this instant."""
         self._sequence += 1
         heapq.heappush(self._later, (at, self._sequence, job))

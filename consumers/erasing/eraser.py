@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from consumers.log.commit_codec import decoded, part_of
-from consumers.log.handoff_buffer import Handed
+from consumers.log.handoff_buffer import HandoffBuffer
 from consumers.ports.log_values import Admitted
 from domain import events as e
 from schemas.commit import StreamEntry
@@ -115,14 +115,14 @@ class Eraser:
         self._journal = journal
         self._sources = dict(sources)
         self._vault = vault
-        self._handed = {partition: Handed() for partition in sources}
+        self._handed = {partition: HandoffBuffer() for partition in sources}
         self._positions: dict[int, int] = {}
         self._stored: dict[int, int] = {}
         self._scrubbed = False
 
     def take_up(self, partition: int, source: Source) -> None:
         """Carry out the erasures of one more partition; in the thread of ``step``."""
-        self._handed[partition] = Handed()
+        self._handed[partition] = HandoffBuffer()
         self._sources[partition] = source
 
     def give_up(self, partition: int) -> None:

@@ -24,7 +24,7 @@ ERROR_CHARACTERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """``key`` is the original key; where it is not known, the stream. ``place`` names the log, ``offset`` and ``index``
     say where in it; ``ordinal`` is None for what was never admitted."""
 

@@ -16,7 +16,7 @@ class Source(Protocol):
     def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
 
 
-class Handed:
+class HandoffBuffer:
     """The commits of one partition that were handed over. ``add`` may be called from another thread than the rest."""
 
     def __init__(self, most: int = MOST) -> None:

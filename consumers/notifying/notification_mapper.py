@@ -12,20 +12,20 @@ from typing import Final
 
 from consumers.log.commit_codec import HISTORY, apply_all, decoded, is_order, part_of, unwritten
 from consumers.ports.log_values import Admitted
-from consumers.ports.notifications import Letter, Notice, Report, Source, Step
+from consumers.ports.notifications import DeliveryReport, Message, Notification, Source, Step
 from domain import events as e
 from domain.instants import Instant
-from domain.notification_rules import REMINDER, TOLD, Audience, notice_id, reminder_id, telling
+from domain.notification_rules import NOTIFICATION_RULES, REMINDER, Audience, notice_id, notification_rule, reminder_id
 from domain.order import Order
 from schemas.commit import EventEntry, StreamEntry
 from schemas.names import CURRENT
 
-NEWS: Final = frozenset(name for of, name, _ in CURRENT if of in TOLD)
+NEWS: Final = frozenset(name for of, name, _ in CURRENT if of in NOTIFICATION_RULES)
 """Stored names of the events that anybody is told of."""
 REPORTS: Final = frozenset(name for of, name, _ in CURRENT if of in (e.ConfirmationDelivered, e.NoticeFailed))
 
 
-class News:
+class NotificationMapper:
     """The notices and reports of one partition's commits."""
 
     def __init__(self, partition: int, source: Source, capacity: int = 30_000) -> None:
@@ -35,7 +35,7 @@ class News:
         self._capacity = capacity
         self._sides: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
-    def of(self, admitted: Admitted) -> Iterator[Notice | Report]:
+    def of(self, admitted: Admitted) -> Iterator[Notification | DeliveryReport]:
         """What a commit tells and reports. An event that this release cannot read tells nobody anything."""
         history = admitted.commit.writer == HISTORY
         for part in admitted.commit.streams:
@@ -47,7 +47,9 @@ class News:
                 elif entry.name in NEWS and not history:
                     yield from self._notices(admitted, part, entry, version)
 
-    def _notices(self, admitted: Admitted, part: StreamEntry, entry: EventEntry, version: int) -> Iterator[Notice]:
+    def _notices(
+        self, admitted: Admitted, part: StreamEntry, entry: EventEntry, version: int
+    ) -> Iterator[Notification]:
         event = decoded(entry)
         sides = None if event is None else self._sides_of(part.stream)
         if event is not None and sides is not None:
@@ -70,12 +72,12 @@ class News:
 
 def notices_of(
     admitted: Admitted, part: StreamEntry, event: e.Event, version: int, sides: tuple[str, str]
-) -> Iterator[Notice]:
+) -> Iterator[Notification]:
     """The notices of one event; ``sides``: the order's buyer and seller."""
-    news = telling(event)
+    news = notification_rule(event)
     for audience in () if news is None else news.audiences:
         assert news is not None
-        yield Notice(
+        yield Notification(
             admitted.partition,
             part.stream,
             notice_id(event, version, audience),
@@ -89,14 +91,14 @@ def notices_of(
         )
 
 
-def _reports(admitted: Admitted, part: StreamEntry, entry: EventEntry) -> Iterator[Report]:
+def _reports(admitted: Admitted, part: StreamEntry, entry: EventEntry) -> Iterator[DeliveryReport]:
     event = decoded(entry)
     if isinstance(event, e.ConfirmationDelivered | e.NoticeFailed):
         step: Step = "delivered" if isinstance(event, e.ConfirmationDelivered) else "failed"
-        yield Report(part.stream, event.notice_id, step, admitted.commit.recorded_at)
+        yield DeliveryReport(part.stream, event.notice_id, step, admitted.commit.recorded_at)
 
 
-def derived(source: Source, stream: str, wanted: str) -> list[Notice]:
+def derived(source: Source, stream: str, wanted: str) -> list[Notification]:
     """Every notice of the letter that has the notice of this id, as the log has it; none if there is no such notice.
 
     For what the book does not have: history, of which nobody was told, and that somebody asks to be told of now.
@@ -104,7 +106,7 @@ def derived(source: Source, stream: str, wanted: str) -> list[Notice]:
     sides: tuple[str, str] | None = None
     for admitted in source.commits_of(stream):
         part = part_of(admitted.commit, stream)
-        found: dict[Audience, list[Notice]] = {}
+        found: dict[Audience, list[Notification]] = {}
         for version, entry in enumerate(part.events, part.first_event + 1) if part is not None else ():
             event = decoded(entry)
             if isinstance(event, e.OrderPlaced):
@@ -120,20 +122,20 @@ def derived(source: Source, stream: str, wanted: str) -> list[Notice]:
 
 def reminder_of(
     order: Order, partition: int, ordinal: int, deadline_id: str, audience: Audience, now: Instant
-) -> Notice:
+) -> Notification:
     """The notice that reminds one side of a deadline."""
     id = reminder_id(deadline_id, audience)
     who = order.terms.buyer_id if audience == "buyer" else order.terms.seller_id
     stream = f"{order.marketplace}/{order.order_id}"
-    return Notice(partition, stream, id, id, audience, who, REMINDER, ordinal, order.version, now)
+    return Notification(partition, stream, id, id, audience, who, REMINDER, ordinal, order.version, now)
 
 
-def deadline_of(notice: Notice) -> str:
+def deadline_of(notice: Notification) -> str:
     """The deadline that a reminder is about."""
     return notice.notice_id.removeprefix("remind-").rpartition("-")[0]
 
 
-def message_id_of(letter: Letter) -> str:
+def message_id_of(letter: Message) -> str:
     """The message's id: the same letter and sequence have the same one, on every machine and after every crash."""
     first = letter.first
     told = f"{first.stream}\0{first.letter}\0{first.sequence}"

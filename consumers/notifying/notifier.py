@@ -13,22 +13,28 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consumers.log.commit_codec import UNREADABLE, decoded, part_of
-from consumers.log.handoff_buffer import Handed
-from consumers.notifying.notification_mapper import News, deadline_of, message_id_of, order_after, reminder_of
+from consumers.log.handoff_buffer import HandoffBuffer
+from consumers.notifying.notification_mapper import (
+    NotificationMapper,
+    deadline_of,
+    message_id_of,
+    order_after,
+    reminder_of,
+)
 from consumers.ports.log_values import Admitted
 from consumers.ports.notifications import (
-    Book,
     CannotCompose,
     Composer,
     Contact,
+    DeliveryReport,
+    DeliveryStore,
     Directory,
-    Letter,
-    Notice,
+    Message,
+    Notification,
     Post,
     PostRefused,
     PostUnavailable,
     PostUnsure,
-    Report,
     Source,
     Subject,
 )
@@ -43,7 +49,7 @@ from schemas.codec import decode_event
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class NotifierLimits:
     """``commits``: of one step. ``letters``: handed over in one step. ``retry`` and ``longest``: the first wait after a
     carrier was not to be had, and the longest; each is twice the one before. ``too_old``: a notice that was recorded so
     long before it is first looked at is not sent by itself. ``look``: between two looks at reminders and follow-ups.
@@ -67,12 +73,12 @@ class Notifier:
     def __init__(
         self,
         sources: Mapping[int, Source],
-        book: Book,
+        book: DeliveryStore,
         post: Post | None,
         directory: Directory,
         composer: Composer,
         policies: Callable[[], PolicyBook],
-        limits: Limits | None = None,
+        limits: NotifierLimits | None = None,
     ) -> None:
         """``post`` None: others send what stands on the topic; here it is only kept what is known of it."""
         self.trouble: str | None = None
@@ -85,10 +91,10 @@ class Notifier:
         self._directory = directory
         self._composer = composer
         self._policies = policies
-        self._limits = limits or Limits()
-        self._handed = {partition: Handed() for partition in sources}
+        self._limits = limits or NotifierLimits()
+        self._handed = {partition: HandoffBuffer() for partition in sources}
         self._positions: dict[int, int] = {}
-        self._news = {partition: News(partition, source) for partition, source in sources.items()}
+        self._news = {partition: NotificationMapper(partition, source) for partition, source in sources.items()}
         self._not_before: Instant = 0
         self._begun = False
         self._look_at: Instant | None = None
@@ -147,12 +153,12 @@ class Notifier:
         behind = min(source.next_ordinal, position + self._limits.commits)
         if behind <= position:
             return False
-        notices: list[Notice] = []
-        reports: list[Report] = []
+        notices: list[Notification] = []
+        reports: list[DeliveryReport] = []
         for admitted in self._handed[partition].commits(position, behind, source):
             too_old = now - admitted.appended_at > self._limits.too_old
             for found in self._news[partition].of(admitted):
-                if isinstance(found, Report):
+                if isinstance(found, DeliveryReport):
                     reports.append(found)
                 else:
                     self._begin(found, now, too_old)
@@ -161,7 +167,7 @@ class Notifier:
         self._positions[partition] = behind
         return True
 
-    def _begin(self, notice: Notice, now: Instant, too_old: bool = False) -> None:
+    def _begin(self, notice: Notification, now: Instant, too_old: bool = False) -> None:
         """How it starts: waiting for its message, unless there is none to be sent."""
         if self._post is None:
             notice.state, notice.carrier, notice.handed_at = "handed", "topic", now
@@ -172,7 +178,7 @@ class Notifier:
         elif self._contact(notice) is None:
             notice.state = "no-address"
 
-    def _contact(self, notice: Notice) -> Contact | None:
+    def _contact(self, notice: Notification) -> Contact | None:
         marketplace = notice.stream.partition("/")[0]
         return self._directory.contact(marketplace, notice.audience, notice.recipient_id)
 
@@ -189,7 +195,7 @@ class Notifier:
                 break
         return sent > 0
 
-    def _send(self, letter: Letter, post: Post, now: Instant) -> None:
+    def _send(self, letter: Message, post: Post, now: Instant) -> None:
         """One letter: compose, write the intent, hand over, write the answer."""
         contact = self._contact(letter.first)
         if contact is None:
@@ -224,7 +230,7 @@ class Notifier:
 
     # ---- looking ahead -----------------------------------------------------------------------------------------------
 
-    def _follow_up_at(self, letter: Letter, now: Instant, order: Order | None) -> Instant | None:
+    def _follow_up_at(self, letter: Message, now: Instant, order: Order | None) -> Instant | None:
         """When a confirmation that was handed over for the first time is sent again, if nobody confirms it."""
         first = letter.first
         if first.audience != "buyer" or not any(notice.template in CONFIRMATIONS for notice in letter.notices):
@@ -251,7 +257,7 @@ class Notifier:
     def _remind(self, now: Instant) -> bool:
         """Deadlines that somebody is to be reminded of by now."""
         kept: dict[tuple[str, str], Instant | None] = {}
-        found: list[Notice] = []
+        found: list[Notification] = []
         for partition, source in self._sources.items():
             for due in source.due_before(now + self._limits.remind, self._limits.reminders):
                 key = due.stream, due.deadline_id
@@ -283,7 +289,7 @@ class Notifier:
 
     def _reminders(
         self, partition: int, source: Source, stream: str, deadline_id: str, now: Instant
-    ) -> Iterator[Notice]:
+    ) -> Iterator[Notification]:
         commits = list(source.commits_of(stream))
         try:
             order = order_after(stream, commits)
@@ -304,7 +310,7 @@ class Notifier:
 _UTC: Final = e.Calendar("UTC", ("sat", "sun"), (), None)
 
 
-def subject_of(source: Source, letter: Letter, now: Instant) -> Subject | None:
+def subject_of(source: Source, letter: Message, now: Instant) -> Subject | None:
     """What it is about; None for a reminder of what has been settled or has passed meanwhile."""
     first = letter.first
     commits = list(source.commits_of(first.stream))

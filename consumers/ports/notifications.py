@@ -26,7 +26,7 @@ Step = Literal["delivered", "failed"]
 
 
 @dataclass(slots=True)
-class Notice:
+class Notification:
     """What one side is told of one event, and how far it has come.
 
     ``letter`` names the message that it is in, among those of its order. ``ordinal`` is its commit's, ``version`` its
@@ -60,7 +60,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """The log says that a notice was delivered, or could not be."""
 
     stream: str
@@ -70,13 +70,13 @@ class Report:
 
 
 @dataclass(slots=True)
-class Letter:
+class Message:
     """The notices of one message, in the order of their events; at least one."""
 
-    notices: list[Notice]
+    notices: list[Notification]
 
     @property
-    def first(self) -> Notice:
+    def first(self) -> Notification:
         return self.notices[0]
 
     @property
@@ -114,7 +114,7 @@ class Subject:
 
     order: Order
     commit: bytes
-    events: Sequence[tuple[Notice, Event]] = field(default=())
+    events: Sequence[tuple[Notification, Event]] = field(default=())
 
 
 # ---- ports ----------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class Directory(Protocol):
 class Composer(Protocol):
     """Makes messages from what there is to say."""
 
-    def compose(self, letter: Letter, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
+    def compose(self, letter: Message, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
         """The letter in the contact's language; CannotCompose."""
         ...
 
@@ -182,38 +182,40 @@ class Source(Protocol):
     def due_before(self, instant: Instant, limit: int) -> list[Due]: ...
 
 
-class Book(Protocol):
+class DeliveryStore(Protocol):
     """How far each notice has come. Every call is one transaction, durable when it returns; BookUnavailable."""
 
     def position(self, partition: int) -> int:
         """Ordinal of the first commit that was not looked at."""
         ...
 
-    def take(self, partition: int, position: int, notices: Sequence[Notice], reports: Sequence[Report] = ()) -> None:
+    def take(
+        self, partition: int, position: int, notices: Sequence[Notification], reports: Sequence[DeliveryReport] = ()
+    ) -> None:
         """Note these (those that are there already stay as they are), what was reported, and the new position."""
         ...
 
-    def find(self, stream: str, notice_id: str) -> Notice | None: ...
+    def find(self, stream: str, notice_id: str) -> Notification | None: ...
 
-    def of(self, stream: str) -> list[Notice]:
+    def of(self, stream: str) -> list[Notification]:
         """Every notice of an order, in the order of their events."""
         ...
 
-    def due(self, now: Instant, limit: int) -> list[Letter]:
+    def due(self, now: Instant, limit: int) -> list[Message]:
         """Letters that wait and may be tried now, the oldest first."""
         ...
 
-    def interrupted(self) -> list[Letter]:
+    def interrupted(self) -> list[Message]:
         """Letters whose intent was written, and whose answer was not."""
         ...
 
-    def intend(self, letter: Letter, message_id: str, carrier: str) -> None:
+    def intend(self, letter: Message, message_id: str, carrier: str) -> None:
         """The message is about to be handed over."""
         ...
 
     def settle(
         self,
-        letter: Letter,
+        letter: Message,
         state: State,
         *,
         at: Instant | None = None,
@@ -224,14 +226,14 @@ class Book(Protocol):
         """What became of it; ``at``: handed over then."""
         ...
 
-    def unconfirmed(self, now: Instant, limit: int) -> list[Letter]:
+    def unconfirmed(self, now: Instant, limit: int) -> list[Message]:
         """Letters that are to be followed up by now, and that nobody confirmed or saw."""
         ...
 
-    def again(self, letter: Letter, *, key: str | None = None) -> bool:
+    def again(self, letter: Message, *, key: str | None = None) -> bool:
         """Have it sent once more, as the next of its sequence; False if ``key`` had that done before."""
         ...
 
 
-class BookUnavailable(Exception):
+class DeliveryStoreUnavailable(Exception):
     """The book cannot be read or written now; the same call may succeed later."""

@@ -29,7 +29,7 @@ START: Final = Position(0, 0, b"", 0)
 
 
 @dataclass(slots=True)
-class DeadLetter:
+class ProjectionDeadLetter:
     """A stream that is parked, from the commit with this ordinal on: its rows stand as before that."""
 
     stream: str
@@ -49,7 +49,7 @@ class Batch:
     before: Position
     after: Position
     changes: Changes = field(default_factory=Changes)
-    parked: list[DeadLetter] = field(default_factory=list)
+    parked: list[ProjectionDeadLetter] = field(default_factory=list)
     freed: list[str] = field(default_factory=list)
 
 
@@ -80,7 +80,7 @@ class Views(Protocol):
         """How far the tables are; START if nothing was applied yet."""
         ...
 
-    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
         """The streams that are parked."""
         ...
 

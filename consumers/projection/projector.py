@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from consumers.log.commit_codec import HISTORY, UNREADABLE, positions_of, stamp_of
-from consumers.log.handoff_buffer import Handed
+from consumers.log.handoff_buffer import HandoffBuffer
 from consumers.ports.log_values import Admitted, Rejected
-from consumers.ports.views import Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused, Views
+from consumers.ports.views import Batch, Log, Position, PositionMoved, ProjectionDeadLetter, RowsRefused, Views
 from domain.folding import apply
 from domain.order import Order, fresh
 from projections.changes import Told, ToldEvent
@@ -65,9 +65,9 @@ class Projector:
         self._source = source
         self._views = views
         self._capacity = capacity
-        self._handed = Handed(waiting)
+        self._handed = HandoffBuffer(waiting)
         self._kept: OrderedDict[str, Order] = OrderedDict()
-        self._parked: dict[str, DeadLetter] = {}
+        self._parked: dict[str, ProjectionDeadLetter] = {}
         self._position: Position | None = None
         self._checked = False
 
@@ -182,7 +182,7 @@ class Projector:
         """What one commit changes in one stream; park the stream if that cannot be told."""
         stream = part.stream
         state = None
-        telling = Telling(admitted, part)
+        telling = EventView(admitted, part)
         try:
             if self.log == "control":
                 batch.changes.take([*control_changes(telling.told(None))])
@@ -199,7 +199,7 @@ class Projector:
             touched[stream] = state
 
     def _state_before(self, admitted: Admitted, part: StreamEntry) -> Order:
-        """The order as the events of this commit find it; ``Telling`` applies them."""
+        """The order as the events of this commit find it; ``EventView`` applies them."""
         stream = part.stream
         order = self._kept.get(stream)
         if order is not None:
@@ -235,7 +235,7 @@ class Projector:
         stream = part.stream
         self._kept.pop(stream, None)
         positions = positions_of(admitted, part)
-        letter = DeadLetter(stream, admitted.ordinal, positions[0], event, error)
+        letter = ProjectionDeadLetter(stream, admitted.ordinal, positions[0], event, error)
         self._parked[stream] = letter
         batch.parked.append(letter)
         if self.log == "journal" and _order_of(stream) is not None:
@@ -279,7 +279,7 @@ class Projector:
         return None
 
 
-class Telling:
+class EventView:
     """One commit's part in one stream, made into what projections see."""
 
     __slots__ = ("admitted", "event", "order_id", "part")

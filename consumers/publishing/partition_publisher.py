@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, Protocol
 
 from consumers.log.admission import in_sequence
-from consumers.log.dead_letters import Letter, malformed_id
-from consumers.log.handoff_buffer import Handed
+from consumers.log.dead_letters import DeadLetter, malformed_id
+from consumers.log.handoff_buffer import HandoffBuffer
 from consumers.ports.journal import Journal, JournalError
 from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable, Parked
 from consumers.ports.log_values import Admitted, Rejected
@@ -62,7 +62,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PublisherLimits:
     """``records`` and ``size`` (bytes): of one transaction, about. Times in microseconds: ``retry`` after trouble,
     ``look`` between two looks of who stands by, ``take_over`` until nobody is thought to be there, ``lazily`` between
     two transactions that hold nothing but progress, ``letters`` between two looks at the views' dead letters, ``heal``
@@ -106,8 +106,8 @@ class PartitionPublisher:
         log: PublicLog,
         ids: SchemaIds,
         *,
-        limits: Limits | None = None,
-        letters: Callable[[], Sequence[Letter] | None] | None = None,
+        limits: PublisherLimits | None = None,
+        letters: Callable[[], Sequence[DeadLetter] | None] | None = None,
         key_of: KeyOf | None = None,
         begins: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
@@ -128,13 +128,13 @@ class PartitionPublisher:
         self._journal = journal
         self._source = source
         self._log = log
-        self._limits = limits or Limits()
+        self._limits = limits or PublisherLimits()
         self._publisher = Publisher(partition, source, ids)
         self._letters = letters
         self._key_of = key_of
         self._begins = begins
         self._known_letters: set[str] = set()
-        self._handed = Handed()
+        self._handed = HandoffBuffer()
         self._enabled_at = journal.end(partition)
         self._compared = False
         self._retry_is_due = False
@@ -637,7 +637,7 @@ class PartitionPublisher:
                 return
             yield admitted
 
-    def _new_letters(self, letters: Sequence[Letter]) -> tuple[list[PublicRecord], list[PublicRecord]]:
+    def _new_letters(self, letters: Sequence[DeadLetter]) -> tuple[list[PublicRecord], list[PublicRecord]]:
         """The views' dead letters that nobody was told of yet, and what to remember of them."""
         now = {letter.id: letter for letter in letters}
         records = [letter.record for id, letter in now.items() if id not in self._known_letters]
@@ -699,7 +699,7 @@ def what_to_answer(kind: str) -> str:
 
 def malformed_letter(
     journal: Journal, prefix: str, partition: int, parked: Parked, key_of: KeyOf | None = None
-) -> Letter:
+) -> DeadLetter:
     """The letter of a malformed commit or record; its bytes are read from the journal. JournalError."""
     value = b""
     records = journal.read(partition, parked.offset, 1)
@@ -710,7 +710,7 @@ def malformed_letter(
                 value = decode_record(value).commits[parked.index]
             except (Malformed, IndexError):
                 value = records[0].value
-    return Letter(
+    return DeadLetter(
         malformed_id(partition, parked.offset, parked.index),
         "journal",
         parked.reason.replace("\0", "\\0"),

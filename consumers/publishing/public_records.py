@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from consumers.log.commit_codec import HISTORY, is_order, positions_of
-from consumers.log.dead_letters import Letter, unpublished_id
+from consumers.log.dead_letters import DeadLetter, unpublished_id
 from consumers.ports.log_values import Admitted
 from consumers.ports.public_log import PublicRecord
 from domain import events as e
 from domain.instants import format_instant
-from domain.notification_rules import CONFIRMATIONS, about, notice_id, telling
+from domain.notification_rules import CONFIRMATIONS, about, notice_id, notification_rule
 from domain.references import reference_of
 from schemas.codec import Undecodable, decode_event
 from schemas.commit import StreamEntry
@@ -57,7 +57,7 @@ class Unpublishable:
 
     stream: str
     ordinal: int
-    letter: Letter
+    letter: DeadLetter
 
 
 class Publisher:
@@ -153,7 +153,7 @@ class Publisher:
             instructed = self._instruction(event, admitted, part, version)
             if instructed is not None:
                 yield instructed
-        news = telling(event)
+        news = notification_rule(event)
         if news is None:
             return
         stream, placed = part.stream, self._placing(part.stream)
@@ -357,7 +357,7 @@ class _Told(NamedTuple):
 
 def _letter(admitted: Admitted, stream: str, wrong: Exception) -> Unpublishable:
     said = str(wrong) if isinstance(wrong, Undecodable) else f"{type(wrong).__name__}: {wrong}"
-    letter = Letter(
+    letter = DeadLetter(
         unpublished_id(admitted.partition, stream),
         "publisher",
         said.replace("\0", "\\0"),

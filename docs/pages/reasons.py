@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from docs.pages.text import NOTE, cell
-from domain.code_schemes import HOUSES, House, Step
+from domain.code_schemes import HOUSES, CodeScheme, Step
 from domain.reasons import BUYERS_REASONS, CANCEL_REASONS, FAULTS, RETURN_REASONS, SELLERS_REASONS
 from infra.documents.words import REASON
 
@@ -49,7 +49,7 @@ def reasons_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def section(house: House) -> list[str]:
+def section(house: CodeScheme) -> list[str]:
     inward = [
         f"| `{step.of}` | {cell(house.codes[step.of])} | {_to(step)} | {cell(step.loses or '')} |"
         for step in house.inward.values()

@@ -14,7 +14,7 @@ from domain.commands import (
     TakeAlternative,
     WithdrawCancel,
 )
-from domain.decisions.context import Events, Situation, quantities, sealed
+from domain.decisions.context import DecisionContext, Events, quantities, sealed
 from domain.decisions.open_case_files import case_is_open, dispute_is_open
 from domain.decisions.placing import late_ship
 from domain.decisions.returns import open_return
@@ -22,7 +22,7 @@ from domain.errors import BadInput
 from domain.instants import Instant, format_instant
 from domain.order import Line, Request
 from domain.policy import MutualConsent, SellerHasFinalSay
-from domain.rules import Question, Target, judge, locks, turning_points
+from domain.rules import LineSelection, RuleInput, judge, locks, turning_points
 from domain.verdict import (
     AGREE_AFTER_DELIVERY,
     ASK_SELLER,
@@ -48,31 +48,33 @@ DISPUTABLE = ("declined", "shipped", "partly")
 # ---- what is asked about -----------------------------------------------------------------------------------------
 
 
-def targets(s: Situation, lines: tuple[Pick, ...] | None) -> list[Target]:
+def targets(s: DecisionContext, lines: tuple[Pick, ...] | None) -> list[LineSelection]:
     """What a selection means: open units; where nothing of it is open, what shipped; under mutual consent both."""
     order = s.order
     if lines is None:
-        still_open = [Target(line, line.open, 0) for line in order.lines.values() if line.open]
+        still_open = [LineSelection(line, line.open, 0) for line in order.lines.values() if line.open]
         return still_open or [
-            Target(x, 0, x.with_buyer_or_under_way) for x in order.lines.values() if x.with_buyer_or_under_way
+            LineSelection(x, 0, x.with_buyer_or_under_way) for x in order.lines.values() if x.with_buyer_or_under_way
         ]
     return [_target(s, order.lines[pick.line], pick.quantity) for pick in lines]
 
 
-def _target(s: Situation, line: Line, quantity: int | None) -> Target:
+def _target(s: DecisionContext, line: Line, quantity: int | None) -> LineSelection:
     if s.policy.mutual_consent or not line.open:
         units = line.open + line.with_buyer_or_under_way if quantity is None else quantity
         still_open = min(units, line.open)
-        return Target(line, still_open, min(units - still_open, line.with_buyer_or_under_way))
-    return Target(line, line.open if quantity is None else quantity, 0)
+        return LineSelection(line, still_open, min(units - still_open, line.with_buyer_or_under_way))
+    return LineSelection(line, line.open if quantity is None else quantity, 0)
 
 
-def question(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None, *, by: str, own: bool) -> Question:
+def question(
+    s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str | None, *, by: str, own: bool
+) -> RuleInput:
     """The question that a command asks of the policy."""
-    return Question(s.order, s.policy, s.now, by, own, lines is not None, targets(s, lines), reason)
+    return RuleInput(s.order, s.policy, s.now, by, own, lines is not None, targets(s, lines), reason)
 
 
-def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> Ruling:
+def judge_cancel(s: DecisionContext, q: RuleInput, lines: tuple[Pick, ...] | None) -> Ruling:
     """What is true of every order first, then the policy's own list. COMMANDS.md 3, steps 1 to 5."""
     ruling = (
         s.no_such_line(lines)
@@ -93,13 +95,13 @@ def judge_cancel(s: Situation, q: Question, lines: tuple[Pick, ...] | None) -> R
     return ruling
 
 
-def _nothing_of_one(s: Situation, q: Question) -> bool:
+def _nothing_of_one(s: DecisionContext, q: RuleInput) -> bool:
     """Whether nothing can be meant at all or, under mutual consent, of a line that is named: one refuses the whole."""
     meant = [bool(t.units) for t in q.targets]
     return not all(meant) if s.policy.mutual_consent and meant else not any(meant)
 
 
-def _coming_back(s: Situation, q: Question) -> Ruling:
+def _coming_back(s: DecisionContext, q: RuleInput) -> Ruling:
     """Under mutual consent: all of a line, or all there is, is in a return or has come back."""
     gone = {t.line.number for t in q.targets if not t.units} or s.order.lines.keys()
     for back in s.order.returns.values():
@@ -112,7 +114,7 @@ def _coming_back(s: Situation, q: Question) -> Ruling:
     )
 
 
-def _delivered(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
+def _delivered(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | None:
     """``case-is-not-cancel``: it is with the buyer; a case or a return is the right thing to ask for."""
     if s.policy.mutual_consent:
         return None
@@ -136,7 +138,7 @@ def _delivered(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
     )
 
 
-def _canceled_before(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
+def _canceled_before(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | None:
     """``already-canceled``, or ``auto-canceled-is-final`` where fill-or-kill did it."""
     order = s.order
     if lines is None:
@@ -172,7 +174,7 @@ def _canceled_before(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | N
     return None
 
 
-def _by_whom(s: Situation, line: Line) -> str:
+def _by_whom(s: DecisionContext, line: Line) -> str:
     """Who cancelled a line, or what: the last that took of it."""
     request = s.order.requests.get(line.canceled_for or "")
     match line.canceled_as:
@@ -192,7 +194,7 @@ def _by_whom(s: Situation, line: Line) -> str:
             return "by support"
 
 
-def _more_than_open(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | None:
+def _more_than_open(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | None:
     what = "open or shipped" if s.policy.mutual_consent else "open"
     for pick in lines or ():
         line = s.order.lines[pick.line]
@@ -208,7 +210,7 @@ def _more_than_open(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling | No
     return None
 
 
-def _asked_before(s: Situation, q: Question) -> Ruling | None:
+def _asked_before(s: DecisionContext, q: RuleInput) -> Ruling | None:
     """``one-open-request``: an open request, case or dispute is about the same line; its state is the answer."""
     lines = {target.line.number for target in q.targets}
     for request in s.order.open_requests():
@@ -226,7 +228,7 @@ def _asked_before(s: Situation, q: Question) -> Ruling | None:
     return asked_elsewhere(s, lines)
 
 
-def asked_elsewhere(s: Situation, lines: set[int]) -> Ruling | None:
+def asked_elsewhere(s: DecisionContext, lines: set[int]) -> Ruling | None:
     """The same, of open cases and disputes."""
     for case in s.order.cases.values():
         if case.status == "open" and (shared := lines & case.lines.keys()):
@@ -234,7 +236,7 @@ def asked_elsewhere(s: Situation, lines: set[int]) -> Ruling | None:
     return disputed(s, lines)
 
 
-def disputed(s: Situation, lines: set[int]) -> Ruling | None:
+def disputed(s: DecisionContext, lines: set[int]) -> Ruling | None:
     """The same, of open disputes."""
     for dispute in s.order.disputes.values():
         if dispute.status == "open" and (shared := lines & dispute.lines.keys()):
@@ -245,7 +247,7 @@ def disputed(s: Situation, lines: set[int]) -> Ruling | None:
 # ---- asking ------------------------------------------------------------------------------------------------------
 
 
-def request_cancel(s: Situation, ask: RequestCancel) -> Events:
+def request_cancel(s: DecisionContext, ask: RequestCancel) -> Events:
     """A buyer (or, under mutual consent, a seller) asks to cancel lines."""
     by = "seller" if ask.actor.kind == "seller" else "buyer"
     unknown = s.no_such_line(ask.lines)
@@ -274,16 +276,16 @@ def request_cancel(s: Situation, ask: RequestCancel) -> Events:
             return
 
 
-def _changes_at(s: Situation, ask: RequestCancel, q: Question) -> Instant | None:
+def _changes_at(s: DecisionContext, ask: RequestCancel, q: RuleInput) -> Instant | None:
     """When the answer to this very request would change, nothing new happening."""
 
-    def again(later: Situation) -> Ruling:
+    def again(later: DecisionContext) -> Ruling:
         return judge_cancel(later, question(later, ask.lines, ask.reason, by=q.by, own=False), ask.lines)
 
     return s.foresee(s, again, turning_points(q))
 
 
-def _carry_out_granted(s: Situation, q: Question, ruling: Ruling, request: Request) -> Events:
+def _carry_out_granted(s: DecisionContext, q: RuleInput, ruling: Ruling, request: Request) -> Events:
     if ruling.rule == "stalled-tracking":
         lost = {t.line.number: min(t.shipped, t.line.under_way) for t in q.targets}
         yield from open_return(s, request.request_id, request.reason, lost, refund="at_once", accepted=True)
@@ -291,7 +293,7 @@ def _carry_out_granted(s: Situation, q: Question, ruling: Ruling, request: Reque
     yield from _cancel(s, {t.line.number: t.open for t in q.targets}, request)
 
 
-def _cancel(s: Situation, lines: dict[int, int], request: Request) -> Events:
+def _cancel(s: DecisionContext, lines: dict[int, int], request: Request) -> Events:
     """Cancel what a request asked for."""
     parts = tuple(
         e.CanceledLine(line, quantity, "request", request.reason, request.request_id)
@@ -302,14 +304,14 @@ def _cancel(s: Situation, lines: dict[int, int], request: Request) -> Events:
         yield e.LinesCanceled(parts, None)
 
 
-def _decide_by(s: Situation, ruling: Ruling, request_id: str) -> tuple[e.Deadline, ...]:
+def _decide_by(s: DecisionContext, ruling: Ruling, request_id: str) -> tuple[e.Deadline, ...]:
     """The deadline of whoever is asked, where the ruling asks somebody."""
     if ruling.outcome != ASK_SELLER:
         return ()
     return s.deadline("decide", terms_of_asking(s, ruling.rule).deadline, request_id)
 
 
-def terms_of_asking(s: Situation, rule: str) -> SellerHasFinalSay | MutualConsent:
+def terms_of_asking(s: DecisionContext, rule: str) -> SellerHasFinalSay | MutualConsent:
     """Deadline and silence of the rule under which a side was asked."""
     mutual = rule == "mutual-consent-after-shipment"
     return s.policy.mutual_consent_after_shipment if mutual else s.policy.seller_has_final_say
@@ -318,7 +320,7 @@ def terms_of_asking(s: Situation, rule: str) -> SellerHasFinalSay | MutualConsen
 # ---- answering ---------------------------------------------------------------------------------------------------
 
 
-def _the_open_request(s: Situation, request_id: str) -> Request | Ruling:
+def _the_open_request(s: DecisionContext, request_id: str) -> Request | Ruling:
     request = s.order.requests.get(request_id)
     if request is None:
         return refused("no-such-request", f"There is no request {request_id}.", fact("request_id", request_id))
@@ -333,7 +335,7 @@ def _the_open_request(s: Situation, request_id: str) -> Request | Ruling:
     return request
 
 
-def approve_cancel(s: Situation, ask: ApproveCancel) -> Events:
+def approve_cancel(s: DecisionContext, ask: ApproveCancel) -> Events:
     """The side asked grants the request: what is open is cancelled, what shipped (mutual consent) may come back."""
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
@@ -343,7 +345,7 @@ def approve_cancel(s: Situation, ask: ApproveCancel) -> Events:
     yield from carry_out(s, request, approved)
 
 
-def carry_out(s: Situation, request: Request, approved: e.CancelApproved) -> Events:
+def carry_out(s: DecisionContext, request: Request, approved: e.CancelApproved) -> Events:
     """Approve a request, the locks judged again over what of it is still open."""
     here = open_part(s, request)
     gone = shipped_part(s, request) if s.policy.mutual_consent else {}
@@ -361,25 +363,25 @@ def carry_out(s: Situation, request: Request, approved: e.CancelApproved) -> Eve
         yield from open_return(s, request.request_id, request.reason, gone, refund=refund, accepted=True)
 
 
-def open_part(s: Situation, request: Request) -> dict[int, int]:
+def open_part(s: DecisionContext, request: Request) -> dict[int, int]:
     """Units of a request that are still open, by line."""
     parts = {line: s.order.still_open(request, line) for line in request.asked}
     return {line: units for line, units in parts.items() if units}
 
 
-def shipped_part(s: Situation, request: Request) -> dict[int, int]:
+def shipped_part(s: DecisionContext, request: Request) -> dict[int, int]:
     """Units of a request that shipped and are neither back nor in a return, by line."""
     parts = {line: s.order.asked_and_shipped(request, line) for line in request.asked}
     return {line: units for line, units in parts.items() if units}
 
 
-def _of_request(s: Situation, request: Request, here: dict[int, int], gone: dict[int, int]) -> Question:
-    found = [Target(s.order.lines[n], units, 0) for n, units in here.items()]
-    found += [Target(s.order.lines[n], 0, units) for n, units in gone.items()]
-    return Question(s.order, s.policy, s.now, request.by, False, True, found, request.reason)
+def _of_request(s: DecisionContext, request: Request, here: dict[int, int], gone: dict[int, int]) -> RuleInput:
+    found = [LineSelection(s.order.lines[n], units, 0) for n, units in here.items()]
+    found += [LineSelection(s.order.lines[n], 0, units) for n, units in gone.items()]
+    return RuleInput(s.order, s.policy, s.now, request.by, False, True, found, request.reason)
 
 
-def decline_cancel(s: Situation, ask: DeclineCancel) -> Events:
+def decline_cancel(s: DecisionContext, ask: DeclineCancel) -> Events:
     """The side asked declines."""
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
@@ -388,7 +390,7 @@ def decline_cancel(s: Situation, ask: DeclineCancel) -> Events:
     yield e.CancelDeclined(ask.request_id, "declined", "declined", ask.rule, sealed(ask.note))
 
 
-def withdraw_cancel(s: Situation, ask: WithdrawCancel) -> Events:
+def withdraw_cancel(s: DecisionContext, ask: WithdrawCancel) -> Events:
     """Who asked takes it back."""
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
@@ -400,7 +402,7 @@ def withdraw_cancel(s: Situation, ask: WithdrawCancel) -> Events:
 # ---- alternatives ------------------------------------------------------------------------------------------------
 
 
-def take_alternative(s: Situation, ask: TakeAlternative) -> Events:
+def take_alternative(s: DecisionContext, ask: TakeAlternative) -> Events:
     """The buyer takes an offer: the request is withdrawn, or the proposed ship-by holds."""
     if ask.request_id is None:
         ship_by = s.order.proposed_ship_by
@@ -429,7 +431,7 @@ def take_alternative(s: Situation, ask: TakeAlternative) -> Events:
     yield e.CancelWithdrawn(ask.request_id, "alternative")
 
 
-def _no_ship_by(s: Situation) -> Events:
+def _no_ship_by(s: DecisionContext) -> Events:
     """A later ship-by can be taken or declined while it is proposed, and while anything could still ship by it."""
     ship_by, wait = s.order.proposed_ship_by, (CONTACT,)
     if ship_by is None:
@@ -439,7 +441,7 @@ def _no_ship_by(s: Situation) -> Events:
     return s.no("nothing-offered", f"What is proposed is to wait, until {format_instant(ship_by)}.")
 
 
-def _nothing_for(s: Situation, request: Request) -> Events:
+def _nothing_for(s: DecisionContext, request: Request) -> Events:
     return s.no(
         "nothing-offered",
         f"Nothing is offered for request {request.request_id}: it waits for an answer.",
@@ -448,7 +450,7 @@ def _nothing_for(s: Situation, request: Request) -> Events:
     )
 
 
-def late_ship_deadline(s: Situation, ship_by: int) -> tuple[e.Deadline, ...]:
+def late_ship_deadline(s: DecisionContext, ship_by: int) -> tuple[e.Deadline, ...]:
     """The deadline that a ship-by sets, where late-ship is on."""
     if s.policy.late_ship_auto_cancel is None:
         return ()
@@ -456,7 +458,7 @@ def late_ship_deadline(s: Situation, ship_by: int) -> tuple[e.Deadline, ...]:
     return (e.Deadline(s.order.next_deadline_id("late-ship"), "late-ship", due_at, s.order.order_id),)
 
 
-def decline_alternatives(s: Situation, ask: DeclineAlternatives) -> Events:
+def decline_alternatives(s: DecisionContext, ask: DeclineAlternatives) -> Events:
     """The buyer wants none of the offers: the request is carried on with."""
     if ask.request_id is None:
         if s.order.proposed_ship_by is None or not s.order.open_units:
@@ -474,7 +476,7 @@ def decline_alternatives(s: Situation, ask: DeclineAlternatives) -> Events:
     yield from carry_on(s, request, "declined")
 
 
-def carry_on(s: Situation, request: Request, cause: str) -> Events:
+def carry_on(s: DecisionContext, request: Request, cause: str) -> Events:
     """After alternatives: windows as of the asking (``request.behind``), locks as of now."""
     assert request.behind is not None
     behind = request.behind
@@ -493,7 +495,7 @@ def carry_on(s: Situation, request: Request, cause: str) -> Events:
 # ---- the seller's own --------------------------------------------------------------------------------------------
 
 
-def cancel_lines(s: Situation, ask: CancelLines) -> Events:
+def cancel_lines(s: DecisionContext, ask: CancelLines) -> Events:
     """The seller's own cancellation, or support's by a rule; what a buyer asked for is carried out as that request."""
     unknown = s.no_such_line(ask.lines)
     q = question(s, None if unknown else ask.lines, ask.reason, by=ask.actor.kind, own=True)
@@ -516,7 +518,7 @@ def cancel_lines(s: Situation, ask: CancelLines) -> Events:
     yield e.LinesCanceled(tuple(parts), verdict)
 
 
-def _asked_of(s: Situation, q: Question) -> dict[int, tuple[int, Request | None]]:
+def _asked_of(s: DecisionContext, q: RuleInput) -> dict[int, tuple[int, Request | None]]:
     """Of each line: how many of the units named a buyer's open request asks for."""
     found: dict[int, tuple[int, Request | None]] = {}
     for request in s.order.open_requests():

@@ -4,7 +4,7 @@ from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
 from domain.commands import AcceptReturn, AttachEvidence, DecideCase, OpenCase, Pick, RequestEvidence
 from domain.decisions.canceling import carry_out, disputed, shipped_part
-from domain.decisions.context import Events, Situation, quantities, sealed
+from domain.decisions.context import DecisionContext, Events, quantities, sealed
 from domain.decisions.open_case_files import request_is_open
 from domain.decisions.returns import (
     cancel_or,
@@ -39,7 +39,7 @@ LARGEST_FILE = 1_750_000
 """Bytes."""
 
 
-def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
+def judge_case(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
     """May a case be opened? ``reason`` None: as if one of the list were given; ``lines`` None: over any line."""
     if lines is None:
         alone = (judge_case(s, (Pick(line=number),), reason) for number in s.order.lines)
@@ -96,19 +96,19 @@ def judge_case(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None)
     return _not_here(s, lines, named) or granted("case-reasons", "A case can be opened.")
 
 
-def _returned(s: Situation, reason: str) -> tuple[Instead, ...]:
+def _returned(s: DecisionContext, reason: str) -> tuple[Instead, ...]:
     """What is no fault opens no case; where the terms of returns have it, it can be sent back."""
     terms = s.policy.returns
     return (RETURN_AFTER_DELIVERY, CONTACT) if terms is not None and reason in terms.reasons else (CONTACT,)
 
 
-def _too_late(s: Situation, lines: tuple[Pick, ...] | None) -> tuple[Instead, ...]:
+def _too_late(s: DecisionContext, lines: tuple[Pick, ...] | None) -> tuple[Instead, ...]:
     """Too late for a case; it may still be sent back."""
     returned = judge_return(s, lines, None).outcome == "granted"
     return (RETURN_AFTER_DELIVERY, CONTACT) if returned else (CONTACT,)
 
 
-def _not_here(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
+def _not_here(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
     """What of it is in a return already, or came back."""
     if lines is None:
         return None if any(line.returnable for line in named) else with_us_no_more(named[0])
@@ -124,7 +124,7 @@ def _not_here(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -
     return None
 
 
-def _in_cases(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
+def _in_cases(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
     """What of it an open case is over already: it leaves too few units for another one."""
     wanted = {p.line: p.quantity or 1 for p in lines or ()}
     for line in named:
@@ -133,7 +133,7 @@ def _in_cases(s: Situation, lines: tuple[Pick, ...] | None, named: list[Line]) -
     return None
 
 
-def _asked_to_cancel(s: Situation, lines: set[int]) -> Ruling | None:
+def _asked_to_cancel(s: DecisionContext, lines: set[int]) -> Ruling | None:
     """Under mutual consent a request over the very units may be open."""
     for request in s.order.open_requests():
         shared = lines & request.asked.keys()
@@ -144,7 +144,7 @@ def _asked_to_cancel(s: Situation, lines: set[int]) -> Ruling | None:
     return None
 
 
-def open_case(s: Situation, ask: OpenCase) -> Events:
+def open_case(s: DecisionContext, ask: OpenCase) -> Events:
     """The buyer says that what came is not what was promised."""
     ruling = judge_case(s, ask.lines, ask.reason)
     if ruling.outcome != "granted":
@@ -155,11 +155,11 @@ def open_case(s: Situation, ask: OpenCase) -> Events:
     yield e.CaseOpened(ask.case_id, ask.reason, quantities(lines), sealed(ask.text), waits)
 
 
-def _no_case(s: Situation, about: str) -> Events:
+def _no_case(s: DecisionContext, about: str) -> Events:
     return s.no("case-closed", f"There is no open case {about}.", fact("about", about), ref=about)
 
 
-def accept_return(s: Situation, ask: AcceptReturn) -> Events:
+def accept_return(s: DecisionContext, ask: AcceptReturn) -> Events:
     """The seller accepts: of a case, of a return that is open, of a request over what shipped."""
     case = s.order.cases.get(ask.about)
     if case is not None and case.status == "open" and (still := _with_the_buyer(s, case)):
@@ -184,7 +184,7 @@ def accept_return(s: Situation, ask: AcceptReturn) -> Events:
     )
 
 
-def decide_case(s: Situation, ask: DecideCase) -> Events:
+def decide_case(s: DecisionContext, ask: DecideCase) -> Events:
     """The platform decides, by a rule; an approved case opens a return at its cost."""
     case = s.order.cases.get(ask.case_id)
     if case is None or case.status != "open":
@@ -198,13 +198,13 @@ def decide_case(s: Situation, ask: DecideCase) -> Events:
         )
 
 
-def _with_the_buyer(s: Situation, case: Case) -> dict[int, int]:
+def _with_the_buyer(s: DecisionContext, case: Case) -> dict[int, int]:
     """What of a case no return covers: a dispute that was granted on appeal may have sent some of it back already."""
     still = {n: min(quantity, s.order.lines[n].returnable) for n, quantity in case.lines.items()}
     return {n: quantity for n, quantity in still.items() if quantity}
 
 
-def request_evidence(s: Situation, ask: RequestEvidence) -> Events:
+def request_evidence(s: DecisionContext, ask: RequestEvidence) -> Events:
     """The platform asks for more; a case's decision clock stands still until it is given or the date has passed."""
     if ask.until <= s.now:
         raise BadInput("/until", "form", "must lie after the command's instant")
@@ -221,13 +221,13 @@ def request_evidence(s: Situation, ask: RequestEvidence) -> Events:
     yield e.EvidenceRequested(ask.about, ask.kinds, ask.until, left, waits)
 
 
-def _left(s: Situation, case: Case) -> int:
+def _left(s: DecisionContext, case: Case) -> int:
     """Business time left until the case's due instant."""
     due = next((d for d in s.order.deadlines.values() if d.kind == "case" and d.ref == case.case_id), None)
     return 0 if due is None else business_time_between(s.now, due.due_at, s.calendar)
 
 
-def resumed(s: Situation, case: Case) -> tuple[e.Deadline, ...]:
+def resumed(s: DecisionContext, case: Case) -> tuple[e.Deadline, ...]:
     """The case's clock runs on with the business time that was left."""
     if case.remaining is None:
         return ()
@@ -235,7 +235,7 @@ def resumed(s: Situation, case: Case) -> tuple[e.Deadline, ...]:
     return (e.Deadline(s.order.next_deadline_id("case"), "case", due_at, case.case_id),)
 
 
-def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
+def attach_evidence(s: DecisionContext, ask: AttachEvidence) -> Events:
     """A file or message, for whatever it is about and still takes evidence."""
     side = "support" if ask.actor.kind == "system" else ask.actor.kind
     if not _known(s, ask.about):
@@ -284,7 +284,7 @@ def attach_evidence(s: Situation, ask: AttachEvidence) -> Events:
     )
 
 
-def _known(s: Situation, about: str) -> bool:
+def _known(s: DecisionContext, about: str) -> bool:
     """Whether evidence about this can mean anything here; the steps after a cancelled parcel are always ``rebill``."""
     order = s.order
     return about == "rebill" or any(
@@ -292,7 +292,7 @@ def _known(s: Situation, about: str) -> bool:
     )
 
 
-def _takes_evidence(s: Situation, about: str) -> bool:
+def _takes_evidence(s: DecisionContext, about: str) -> bool:
     order = s.order
     if about == "rebill":
         return order.found is not None

@@ -17,7 +17,7 @@ Events = Iterator[e.Event]
 
 
 @dataclass(slots=True)
-class Situation:
+class DecisionContext:
     """Everything a decision may look at. ``order`` changes under it as it yields."""
 
     order: Order
@@ -28,7 +28,7 @@ class Situation:
     now: Instant
     actor: Actor
     command: Command
-    foresee: Callable[["Situation", Callable[["Situation"], Ruling], Iterator[Instant]], Instant | None]
+    foresee: Callable[["DecisionContext", Callable[["DecisionContext"], Ruling], Iterator[Instant]], Instant | None]
     """When an answer would change, nothing new happening (``eligibility``)."""
 
     @property

@@ -3,11 +3,11 @@
 from domain import events as e
 from domain.decisions.canceling import carry_on, carry_out
 from domain.decisions.cases import resumed
-from domain.decisions.context import Events, Situation
+from domain.decisions.context import DecisionContext, Events
 from domain.order import Request
 
 
-def reach(s: Situation, deadline: e.Deadline) -> Events:
+def reach(s: DecisionContext, deadline: e.Deadline) -> Events:
     """The deadline passed; the caller has made sure that it still applies."""
     case = s.order.cases.get(deadline.ref) if deadline.kind == "evidence" else None
     waits = resumed(s, case) if case is not None else ()
@@ -28,12 +28,12 @@ def reach(s: Situation, deadline: e.Deadline) -> Events:
             return
 
 
-def _cancel(s: Situation, lines: list[int], cause: str, reason: str) -> e.LinesCanceled:
+def _cancel(s: DecisionContext, lines: list[int], cause: str, reason: str) -> e.LinesCanceled:
     parts = (e.CanceledLine(n, s.order.lines[n].open, cause, reason, None) for n in lines)
     return e.LinesCanceled(tuple(parts), None)
 
 
-def _silence(s: Situation, request: Request) -> Events:
+def _silence(s: DecisionContext, request: Request) -> Events:
     """What the silence of the side asked does (rule ``seller-has-final-say``)."""
     mutual = request.rule == "mutual-consent-after-shipment"
     silence = (s.policy.mutual_consent_after_shipment if mutual else s.policy.seller_has_final_say).silence

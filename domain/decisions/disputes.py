@@ -4,14 +4,14 @@ from domain import events as e
 from domain.calendar import Length, after
 from domain.commands import AppealDispute, DecideDispute, EscalateDispute, OpenDispute
 from domain.decisions.canceling import DISPUTABLE, shipped_part
-from domain.decisions.context import Events, Situation, sealed
+from domain.decisions.context import DecisionContext, Events, sealed
 from domain.decisions.open_case_files import case_is_open, dispute_is_open, request_is_open
 from domain.decisions.returns import open_return
 from domain.order import Dispute
 from domain.verdict import ASK_THE_SELLER, CONTACT, WAIT_FOR_ANSWER, Ruling, fact, granted, instant, refused
 
 
-def judge_dispute(s: Situation, about: str | None) -> Ruling:
+def judge_dispute(s: DecisionContext, about: str | None) -> Ruling:
     """May it be disputed? ``about`` None: whatever of the order there is to dispute."""
     terms = s.policy.disputes
     if terms is None:
@@ -27,7 +27,7 @@ def judge_dispute(s: Situation, about: str | None) -> Ruling:
     return next((ruling for ruling in rulings if ruling.outcome == "granted"), rulings[0])
 
 
-def _judge_matter(s: Situation, about: str, within: Length) -> Ruling:
+def _judge_matter(s: DecisionContext, about: str, within: Length) -> Ruling:
     """Of what can be disputed at all: whether it is already, what else is open over its lines, and in time."""
     lines = _lines(s, about)
     for dispute in s.order.disputes.values():
@@ -55,7 +55,7 @@ def _judge_matter(s: Situation, about: str, within: Length) -> Ruling:
     return granted("seller-has-final-say", "It can be disputed.")
 
 
-def _disputable(s: Situation, about: str) -> bool:
+def _disputable(s: DecisionContext, about: str) -> bool:
     request = s.order.requests.get(about)
     if request is not None:
         past = request.decide_by is not None and request.decide_by < s.now
@@ -65,12 +65,12 @@ def _disputable(s: Situation, about: str) -> bool:
     return message is not None and message[0] == "buyer"
 
 
-def _lines(s: Situation, about: str) -> dict[int, int]:
+def _lines(s: DecisionContext, about: str) -> dict[int, int]:
     request = s.order.requests.get(about)
     return request.asked if request is not None else {n: x.ordered for n, x in s.order.lines.items()}
 
 
-def open_dispute(s: Situation, ask: OpenDispute) -> Events:
+def open_dispute(s: DecisionContext, ask: OpenDispute) -> Events:
     """The policy in force when it was asked is cited by the engine, not the person."""
     ruling = judge_dispute(s, ask.about)
     if ruling.rule == "too-late":
@@ -84,12 +84,12 @@ def open_dispute(s: Situation, ask: OpenDispute) -> Events:
     yield e.DisputeOpened(ask.dispute_id, ask.about, ask.actor.kind, s.order.terms.policy, sealed(ask.text), waits)
 
 
-def _open(s: Situation, dispute_id: str) -> Dispute | None:
+def _open(s: DecisionContext, dispute_id: str) -> Dispute | None:
     dispute = s.order.disputes.get(dispute_id)
     return dispute if dispute is not None and dispute.status == "open" else None
 
 
-def _closed(s: Situation, dispute_id: str) -> Events:
+def _closed(s: DecisionContext, dispute_id: str) -> Events:
     if s.policy.disputes is None:
         return s.no("disputes-off", "The policy of this order has no disputes.", instead=(CONTACT,))
     there = s.order.disputes.get(dispute_id)
@@ -97,7 +97,7 @@ def _closed(s: Situation, dispute_id: str) -> Events:
     return s.no("dispute-closed", because, fact("dispute_id", dispute_id), ref=dispute_id)
 
 
-def escalate_dispute(s: Situation, ask: EscalateDispute) -> Events:
+def escalate_dispute(s: DecisionContext, ask: EscalateDispute) -> Events:
     """To support, with a ticket."""
     if _open(s, ask.dispute_id) is None:
         yield from _closed(s, ask.dispute_id)
@@ -105,7 +105,7 @@ def escalate_dispute(s: Situation, ask: EscalateDispute) -> Events:
     yield e.DisputeEscalated(ask.dispute_id, ask.ticket, sealed(ask.representative))
 
 
-def decide_dispute(s: Situation, ask: DecideDispute) -> Events:
+def decide_dispute(s: DecisionContext, ask: DecideDispute) -> Events:
     """Granting cancels what is open and orders a return of what shipped; locks don't bind."""
     dispute = _open(s, ask.dispute_id)
     if dispute is None:
@@ -127,7 +127,7 @@ def decide_dispute(s: Situation, ask: DecideDispute) -> Events:
         )
 
 
-def _parts(s: Situation, dispute: Dispute) -> tuple[dict[int, int], dict[int, int]]:
+def _parts(s: DecisionContext, dispute: Dispute) -> tuple[dict[int, int], dict[int, int]]:
     """What of the dispute is open, and what of it shipped and can come back."""
     order = s.order
     request = order.requests.get(dispute.about)
@@ -140,7 +140,7 @@ def _parts(s: Situation, dispute: Dispute) -> tuple[dict[int, int], dict[int, in
     return {n: q for n, q in here.items() if q}, {n: q for n, q in gone.items() if q}
 
 
-def _no_appeal(s: Situation, dispute: Dispute) -> Events:
+def _no_appeal(s: DecisionContext, dispute: Dispute) -> Events:
     """It is not decided yet, or has been appealed already."""
     name = dispute.dispute_id
     if dispute.status == "open":
@@ -150,7 +150,7 @@ def _no_appeal(s: Situation, dispute: Dispute) -> Events:
     return s.no("dispute-closed", because, fact("dispute_id", name), instead=instead, ref=name)
 
 
-def appeal_dispute(s: Situation, ask: AppealDispute) -> Events:
+def appeal_dispute(s: DecisionContext, ask: AppealDispute) -> Events:
     """In time it opens the dispute again; the second decision is final."""
     dispute = s.order.disputes.get(ask.dispute_id)
     if dispute is None:

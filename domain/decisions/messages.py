@@ -2,24 +2,24 @@
 
 from domain import events as e
 from domain.commands import ConfirmNotice, ConfirmRefund, FailNotice, FailRefund, RecordContact, SendMessage
-from domain.decisions.context import Events, Situation, sealed, sealed_text
+from domain.decisions.context import DecisionContext, Events, sealed, sealed_text
 from domain.notification_rules import has_notice
 from domain.verdict import fact
 
 
-def send_message(s: Situation, ask: SendMessage) -> Events:
+def send_message(s: DecisionContext, ask: SendMessage) -> Events:
     """A message; never itself a request nor a consent."""
     yield e.MessageSent(ask.message_id, ask.to, ask.about, sealed_text(ask.text))
 
 
-def record_contact(s: Situation, ask: RecordContact) -> Events:
+def record_contact(s: DecisionContext, ask: RecordContact) -> Events:
     """Somebody spoke with support outside rescind."""
     yield e.ContactRecorded(
         ask.contact_id, ask.channel, ask.about, ask.ticket, sealed(ask.representative), sealed(ask.text)
     )
 
 
-def settle_refund(s: Situation, ask: ConfirmRefund | FailRefund) -> Events:
+def settle_refund(s: DecisionContext, ask: ConfirmRefund | FailRefund) -> Events:
     """The payment service did it, or could not; a failed one stays due under its id."""
     refund = s.order.refunds.get(ask.refund_id)
     if refund is None:
@@ -32,7 +32,7 @@ def settle_refund(s: Situation, ask: ConfirmRefund | FailRefund) -> Events:
         yield e.RefundFailed(ask.refund_id, sealed(ask.note))
 
 
-def settle_notice(s: Situation, ask: ConfirmNotice | FailNotice) -> Events:
+def settle_notice(s: DecisionContext, ask: ConfirmNotice | FailNotice) -> Events:
     """A notice was delivered, or could not be: one that was recorded, or one that follows from the history."""
     if not has_notice(s.order, ask.notice_id):
         yield from s.no("no-such-notice", f"There is no notice {ask.notice_id}.", fact("notice_id", ask.notice_id))

@@ -3,27 +3,27 @@
 from domain import events as e
 from domain.calendar import after
 from domain.commands import ConfirmPayment, PlaceOrder, RecordOtherRefund
-from domain.decisions.context import Events, Situation, sealed
+from domain.decisions.context import DecisionContext, Events, sealed
 from domain.instants import Instant
 from domain.money import in_words, minor_units
 from domain.policy import Policy
 from domain.verdict import CONTACT, fact
 
 
-def place_order(s: Situation, ask: PlaceOrder) -> Events:
+def place_order(s: DecisionContext, ask: PlaceOrder) -> Events:
     """An order stands, its policy and calendar pinned, its discount and rounding shared over its lines."""
     yield order_placed(s, ask)
     if ask.paid:
         yield e.PaymentReceived(s.order.terms.total)
 
 
-def order_exists(s: Situation, ask: PlaceOrder) -> Events:
+def order_exists(s: DecisionContext, ask: PlaceOrder) -> Events:
     """Placed again: the same content changes nothing, other content is refused."""
     if s.order.placed_fingerprint != ask.fingerprint:
         yield from s.no("order-exists", f"Order {ask.order_id} stands already, with other content.", ref=ask.order_id)
 
 
-def order_placed(s: Situation, ask: PlaceOrder) -> e.OrderPlaced:
+def order_placed(s: DecisionContext, ask: PlaceOrder) -> e.OrderPlaced:
     """The event."""
     calendar = s.market.calendar(ask.timezone)
     priced = ask.priced
@@ -50,7 +50,7 @@ def order_placed(s: Situation, ask: PlaceOrder) -> e.OrderPlaced:
     )
 
 
-def _deadlines(s: Situation, ask: PlaceOrder, policy: Policy, calendar: e.Calendar) -> tuple[e.Deadline, ...]:
+def _deadlines(s: DecisionContext, ask: PlaceOrder, policy: Policy, calendar: e.Calendar) -> tuple[e.Deadline, ...]:
     """``unpaid`` and ``late-ship``, where the policy has them and they can apply."""
     found: list[e.Deadline] = []
     if policy.unpaid_auto_cancel is not None and not ask.paid:
@@ -67,7 +67,7 @@ def late_ship(policy: Policy, ship_by: Instant, calendar: e.Calendar) -> Instant
     return after(ship_by, policy.late_ship_auto_cancel.after_ship_by, calendar)
 
 
-def confirm_payment(s: Situation, ask: ConfirmPayment) -> Events:
+def confirm_payment(s: DecisionContext, ask: ConfirmPayment) -> Events:
     """Money came in; what was cancelled meanwhile is refunded by ``settle`` in the same commit."""
     currency = s.order.terms.currency
     amount = minor_units(ask.amount, currency, "/amount")
@@ -83,7 +83,7 @@ def confirm_payment(s: Situation, ask: ConfirmPayment) -> Events:
     yield e.PaymentReceived(amount)
 
 
-def record_other_refund(s: Situation, ask: RecordOtherRefund) -> Events:
+def record_other_refund(s: DecisionContext, ask: RecordOtherRefund) -> Events:
     """Money was given back outside a cancellation; what was billed again is kept apart, and so is what is due of it."""
     currency = s.order.terms.currency
     amount = minor_units(ask.amount, currency, "/amount")

@@ -2,11 +2,11 @@
 
 from domain import events as e
 from domain.commands import EraseSubject, PlaceLegalHold, ReleaseLegalHold
-from domain.decisions.context import Events, Situation
+from domain.decisions.context import DecisionContext, Events
 from domain.verdict import fact
 
 
-def erase_subject(s: Situation, ask: EraseSubject) -> Events:
+def erase_subject(s: DecisionContext, ask: EraseSubject) -> Events:
     """The key may go, unless a hold stands; each time anew, since texts may have come after the last."""
     if s.order.holds:
         hold = next(iter(s.order.holds))
@@ -15,12 +15,12 @@ def erase_subject(s: Situation, ask: EraseSubject) -> Events:
         yield e.SubjectErased(ask.subject)
 
 
-def place_legal_hold(s: Situation, ask: PlaceLegalHold) -> Events:
+def place_legal_hold(s: DecisionContext, ask: PlaceLegalHold) -> Events:
     """Nothing of the subject may be erased from now on."""
     yield e.LegalHoldPlaced(ask.subject, ask.hold_id)
 
 
-def release_legal_hold(s: Situation, ask: ReleaseLegalHold) -> Events:
+def release_legal_hold(s: DecisionContext, ask: ReleaseLegalHold) -> Events:
     """The hold is lifted; one that does not stand changes nothing."""
     if ask.hold_id in s.order.holds:
         yield e.LegalHoldReleased(ask.subject, ask.hold_id)

@@ -3,7 +3,7 @@
 from domain import events as e
 from domain.calendar import Length, after
 from domain.commands import Deliver, Pick, RequestReturn, ReturnReceived, StartReturn
-from domain.decisions.context import Events, Situation, quantities
+from domain.decisions.context import DecisionContext, Events, quantities
 from domain.decisions.open_case_files import case_is_open
 from domain.order import Line, Return
 from domain.reasons import FAULTS
@@ -25,7 +25,7 @@ NOT_CONFIRMED = Length(5, "days")
 
 
 def open_return(
-    s: Situation,
+    s: DecisionContext,
     about: str,
     reason: str | None,
     lines: dict[int, int],
@@ -42,24 +42,24 @@ def open_return(
         yield e.ReturnAccepted(return_id, about or return_id, refund == "at_once")
 
 
-def _postage(s: Situation, reason: str | None) -> str:
+def _postage(s: DecisionContext, reason: str | None) -> str:
     terms = s.policy.returns.postage if s.policy.returns is not None else "buyer-unless-at-fault"
     if terms != "buyer-unless-at-fault":
         return terms
     return "seller" if reason in FAULTS else "buyer"
 
 
-def in_case(s: Situation, line: Line) -> int:
+def in_case(s: DecisionContext, line: Line) -> int:
     """Units of a line that an open case is over: it says what comes of them (rule ``one-open-request``)."""
     return sum(case.lines.get(line.number, 0) for case in s.order.cases.values() if case.status == "open")
 
 
-def free(s: Situation, line: Line) -> int:
+def free(s: DecisionContext, line: Line) -> int:
     """Units that a return can be asked for: with the buyer, and no case open over them."""
     return max(0, line.returnable - in_case(s, line))
 
 
-def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
+def judge_return(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
     """May these be sent back? ``reason`` None: as if one of the list were given; ``lines`` None: any line there is.
 
     Rule ``store-return``.
@@ -111,7 +111,7 @@ def judge_return(s: Situation, lines: tuple[Pick, ...] | None, reason: str | Non
     return granted("store-return", "It can be sent back.")
 
 
-def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
+def _before_delivery(s: DecisionContext, lines: list[Line]) -> Ruling | None:
     """Before delivery: locked while under tracking, else a cancellation is the right thing to ask for."""
     for line in lines:
         if line.returnable or rebilled_here(s, line) or (line.delivered and line.delivered >= line.shipped):
@@ -134,13 +134,13 @@ def _before_delivery(s: Situation, lines: list[Line]) -> Ruling | None:
     return None
 
 
-def the_case_over(s: Situation, line: Line) -> Ruling:
+def the_case_over(s: DecisionContext, line: Line) -> Ruling:
     """Its answer, where an open case is over units of the line."""
     case = next(x for x in s.order.cases.values() if x.status == "open" and line.number in x.lines)
     return case_is_open(case, line.number)
 
 
-def canceled_and_not_here(s: Situation, line: Line) -> Ruling:
+def canceled_and_not_here(s: DecisionContext, line: Line) -> Ruling:
     """All of a line is cancelled, and the buyer has nothing of it to send back or complain of."""
     waits = any(x.status == "due" and x.lines.get(line.number) for x in s.order.rebills.values())
     because, instead = f"Line {line.number} is cancelled: nothing of it was delivered.", CONTACT
@@ -157,7 +157,7 @@ def canceled_and_not_here(s: Situation, line: Line) -> Ruling:
     return refused("cancel-is-not-case", because, fact("line", line.number), instead=(instead,))
 
 
-def cancel_or(s: Situation, line: Line, afterwards: e.Instead) -> e.Instead:
+def cancel_or(s: DecisionContext, line: Line, afterwards: e.Instead) -> e.Instead:
     """Instead of what is for delivered goods: cancel the line while some of it is open, or by common consent; else
     wait for it, and then take what comes ``afterwards``."""
     return CANCEL_IT if line.open or s.policy.mutual_consent else afterwards
@@ -170,13 +170,13 @@ def with_us_no_more(line: Line) -> Ruling:
     return refused("more-than-open", f"All of line {line.number} has come back.", fact("line", line.number))
 
 
-def rebilled_here(s: Situation, line: Line) -> int:
+def rebilled_here(s: DecisionContext, line: Line) -> int:
     """Rebilled units that are with the customer."""
     back = sum(x.lines.get(line.number, 0) for x in s.order.returns.values() if x.canceled and x.reason is not None)
     return max(0, line.rebilled - back)
 
 
-def request_return(s: Situation, ask: RequestReturn) -> Events:
+def request_return(s: DecisionContext, ask: RequestReturn) -> Events:
     """A return within the policy's terms is open and accepted at once."""
     ruling = judge_return(s, ask.lines, ask.reason)
     if ruling.outcome != "granted":
@@ -198,7 +198,7 @@ def request_return(s: Situation, ask: RequestReturn) -> Events:
         yield from open_return(s, "", ask.reason, rebilled, refund="none", accepted=True)
 
 
-def find_return(s: Situation, about: str) -> Return | None:
+def find_return(s: DecisionContext, about: str) -> Return | None:
     """The open return of an id, or of the case or request it is about."""
     found = s.order.returns.get(about)
     if found is None:
@@ -206,12 +206,12 @@ def find_return(s: Situation, about: str) -> Return | None:
     return found if found is not None and found.status == "open" else None
 
 
-def _refunded_unseen(s: Situation, about: str) -> Return | None:
+def _refunded_unseen(s: DecisionContext, about: str) -> Return | None:
     """A return that was closed by ``return-not-confirmed`` and has not been received."""
     return next((x for x in s.order.returns.values() if about in (x.return_id, x.about) and x.status == "closed"), None)
 
 
-def _no_return(s: Situation, about: str) -> Events:
+def _no_return(s: DecisionContext, about: str) -> Events:
     over = next((x for x in s.order.returns.values() if about in (x.return_id, x.about)), None)
     if over is not None:
         how = "was received" if over.status == "received" else "was refunded, as nobody confirmed it"
@@ -221,7 +221,7 @@ def _no_return(s: Situation, about: str) -> Events:
     return s.no("step-out-of-order", because, fact("about", about), ref=about)
 
 
-def start_return(s: Situation, ask: StartReturn) -> Events:
+def start_return(s: DecisionContext, ask: StartReturn) -> Events:
     """The returned parcel is on its way."""
     back = find_return(s, ask.about)
     if back is None:
@@ -230,7 +230,7 @@ def start_return(s: Situation, ask: StartReturn) -> Events:
         yield e.ReturnStarted(back.return_id, ask.carrier, ask.tracking_number)
 
 
-def return_received(s: Situation, ask: ReturnReceived) -> Events:
+def return_received(s: DecisionContext, ask: ReturnReceived) -> Events:
     """The returned units are back; what is due for them goes out in the same commit.
 
     A return that was refunded because nobody confirmed it is received all the same: its goods go back to stock.
@@ -242,7 +242,7 @@ def return_received(s: Situation, ask: ReturnReceived) -> Events:
     yield e.ReturnReceived(back.return_id, ask.condition, "received")
 
 
-def return_delivered(s: Situation, ask: Deliver, back: Return) -> Events:
+def return_delivered(s: DecisionContext, ask: Deliver, back: Return) -> Events:
     """The carrier says that a return reached the seller: from now on the seller's silence counts."""
     if back.status != "open" or back.delivered_at is not None:
         return

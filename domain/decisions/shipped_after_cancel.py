@@ -11,7 +11,7 @@ from domain.commands import (
     Rebill,
     ReportShippedAfterCancel,
 )
-from domain.decisions.context import Events, Situation, quantities, sealed_text
+from domain.decisions.context import DecisionContext, Events, quantities, sealed_text
 from domain.decisions.returns import open_return
 from domain.links import find_link
 from domain.order import Found
@@ -22,7 +22,7 @@ TO_ACKNOWLEDGE = Length(14, "days")
 """Silence for this long: not billed, no memo, closed as not acknowledged (rule ``acknowledge-both``)."""
 
 
-def report_shipped_after_cancel(s: Situation, ask: ReportShippedAfterCancel) -> Events:
+def report_shipped_after_cancel(s: DecisionContext, ask: ReportShippedAfterCancel) -> Events:
     """The seller says that cancelled units have left."""
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
@@ -51,11 +51,11 @@ def report_shipped_after_cancel(s: Situation, ask: ReportShippedAfterCancel) -> 
     yield e.ShippedAfterCancelFound("report", ask.carrier, ask.tracking_number, quantities(found))
 
 
-def _missing(s: Situation, step: str, because: str) -> Events:
+def _missing(s: DecisionContext, step: str, because: str) -> Events:
     return s.no("step-out-of-order", f"{because} (missing step: {step})", fact("missing", step))
 
 
-def notify_customer(s: Situation, ask: NotifyCustomer) -> Events:
+def notify_customer(s: DecisionContext, ask: NotifyCustomer) -> Events:
     """Step 1: told, with carrier and number, and with no link of any kind."""
     found = s.order.found
     if found is None or found.stage != "found":
@@ -81,7 +81,7 @@ def notify_customer(s: Situation, ask: NotifyCustomer) -> Events:
     yield e.CustomerNotified(notice_id, sealed_text(ask.text), s.deadline("acknowledge", TO_ACKNOWLEDGE, notice_id))
 
 
-def _nothing_to_tell(s: Situation, found: Found | None) -> Events:
+def _nothing_to_tell(s: DecisionContext, found: Found | None) -> Events:
     """Nothing was found, or nothing that the customer does not know."""
     if found is None:
         because = "There is nothing to tell: nothing cancelled is known to have shipped. It has to be reported first."
@@ -113,7 +113,7 @@ def _says(text: str, what: str) -> bool:
     return bare(what) in bare(text)
 
 
-def acknowledge(s: Situation, ask: Acknowledge) -> Events:
+def acknowledge(s: DecisionContext, ask: Acknowledge) -> Events:
     """Step 2: both are accepted, or it is declined and the parcel may come back at the platform's cost."""
     found = s.order.found
     if found is None or found.stage != "notified" or found.notice_id is None:
@@ -134,7 +134,7 @@ def acknowledge(s: Situation, ask: Acknowledge) -> Events:
     yield from open_return(s, "rebill", None, dict(found.lines), refund="none", accepted=True, postage="platform")
 
 
-def _nothing_to_answer(s: Situation, found: Found | None) -> Events:
+def _nothing_to_answer(s: DecisionContext, found: Found | None) -> Events:
     """The customer has not been told, or not of all of it; or the matter is over."""
     if found is None:
         return _missing(s, "notify-customer", "The customer has been told of nothing that shipped although cancelled.")
@@ -152,11 +152,11 @@ def _not_told(found: Found) -> str:
     return f"The customer has been told of {_lines(found.told)}, and not yet of {_lines(since)}, which was found since."
 
 
-def _evidenced(s: Situation, ids: tuple[str, ...]) -> bool:
+def _evidenced(s: DecisionContext, ids: tuple[str, ...]) -> bool:
     return bool(ids) and all(i in s.order.evidence and s.order.evidence[i].about == "rebill" for i in ids)
 
 
-def rebill(s: Situation, ask: Rebill) -> Events:
+def rebill(s: DecisionContext, ask: Rebill) -> Events:
     """Step 4: billed again for exactly what these units had refunded."""
     found = s.order.found
     unknown = s.no_such_line(ask.lines)
@@ -176,7 +176,7 @@ def rebill(s: Situation, ask: Rebill) -> Events:
     yield e.RebillDue(s.order.next_id("rebill"), amount, quantities(wanted))
 
 
-def _not_acknowledged(s: Situation, found: Found | None, wanted: dict[int, int], left: dict[int, int]) -> Events:
+def _not_acknowledged(s: DecisionContext, found: Found | None, wanted: dict[int, int], left: dict[int, int]) -> Events:
     """Units that the customer has not accepted, or that were billed again: which step is missing."""
     too_many = next((n for n, units in wanted.items() if not 0 < units <= left[n]), None)
     if found is None:
@@ -206,7 +206,7 @@ def _billed_already(line: int | None, wanted: dict[int, int], left: dict[int, in
     return f"{left[line]} of line {line} are acknowledged and not yet billed again, not {wanted[line]}."
 
 
-def settle_rebill(s: Situation, ask: ConfirmRebill | FailRebill) -> Events:
+def settle_rebill(s: DecisionContext, ask: ConfirmRebill | FailRebill) -> Events:
     """The rebilling went through, or failed and stays due under its id."""
     found = s.order.rebills.get(ask.rebill_id)
     if found is None:
@@ -219,7 +219,7 @@ def settle_rebill(s: Situation, ask: ConfirmRebill | FailRebill) -> Events:
         yield e.RebillFailed(ask.rebill_id)
 
 
-def issue_credit_memo(s: Situation, ask: IssueCreditMemo) -> Events:
+def issue_credit_memo(s: DecisionContext, ask: IssueCreditMemo) -> Events:
     """Step 5: the seller is paid what was rebilled; never without the customer's acknowledgment."""
     if not any(line.accepted for line in s.order.lines.values()):
         yield from s.no(

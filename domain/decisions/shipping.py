@@ -14,25 +14,25 @@ from domain.commands import (
     VoidShipment,
 )
 from domain.decisions.canceling import late_ship_deadline
-from domain.decisions.context import Events, Situation, quantities, sealed_text
+from domain.decisions.context import DecisionContext, Events, quantities, sealed_text
 from domain.decisions.returns import return_delivered
 from domain.order import Line, Shipment
 from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, granted, of_line, refused
 
 
-def _altogether(s: Situation, *lines: int) -> Events:
+def _altogether(s: DecisionContext, *lines: int) -> Events:
     """Of the order, or of the lines that are named: it refuses the whole command."""
     what = " and ".join(f"line {number}" for number in lines) or "it"
     inputs = tuple(fact("line", number) for number in lines)
     return s.no("canceled-altogether", f"Everything of {what} is cancelled.", *inputs, instead=_for_canceled(s))
 
 
-def _for_canceled(s: Situation) -> tuple[e.Instead, ...]:
+def _for_canceled(s: DecisionContext) -> tuple[e.Instead, ...]:
     """What can be done about units that are cancelled: where the steps for what left all the same are on, report it."""
     return (NEW_ORDER, REPORT_SHIPPED) if s.policy.cancelled_but_shipped else (NEW_ORDER, CONTACT)
 
 
-def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
+def start_fulfilment(s: DecisionContext, ask: StartFulfilment) -> Events:
     """Picking, packing or the label began: the stage until-fulfilment ends for these lines."""
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
@@ -57,7 +57,7 @@ def start_fulfilment(s: Situation, ask: StartFulfilment) -> Events:
     yield e.FulfilmentStarted(ask.stage, quantities(parts))
 
 
-def _named(s: Situation, picks: tuple[Pick, ...] | None) -> list[tuple[Line, int | None]]:
+def _named(s: DecisionContext, picks: tuple[Pick, ...] | None) -> list[tuple[Line, int | None]]:
     if picks is None:
         return [(line, None) for line in s.order.lines.values()]
     return [(s.order.lines[pick.line], pick.quantity) for pick in picks]
@@ -66,7 +66,7 @@ def _named(s: Situation, picks: tuple[Pick, ...] | None) -> list[tuple[Line, int
 # ---- tracking ----------------------------------------------------------------------------------------------------
 
 
-def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
+def track(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Events:
     """The carrier tracks a parcel: it locks; a scan from before a cancellation opens *cancelled but shipped*."""
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
@@ -95,7 +95,7 @@ def track(s: Situation, ask: StartTracking | TrackingMoved) -> Events:
         yield e.ShippedAfterCancelFound("scan", ask.carrier, ask.tracking_number, quantities(canceled))
 
 
-def _canceled_units_named(s: Situation, ask: StartTracking | TrackingMoved) -> dict[int, int]:
+def _canceled_units_named(s: DecisionContext, ask: StartTracking | TrackingMoved) -> dict[int, int]:
     """Cancelled units that the scan is about: it names them, or nothing else is there."""
     order = s.order
     void = order.shipments.get(ask.shipment_id or "")
@@ -117,7 +117,7 @@ def _canceled_units_named(s: Situation, ask: StartTracking | TrackingMoved) -> d
 
 
 def _canceled_after_the_scan(
-    s: Situation, ask: StartTracking | TrackingMoved, canceled: dict[int, int]
+    s: DecisionContext, ask: StartTracking | TrackingMoved, canceled: dict[int, int]
 ) -> dict[int, int]:
     """Which of these units left before they were cancelled; none where a line that the scan names has no such unit."""
     if not s.policy.cancelled_but_shipped:
@@ -132,7 +132,7 @@ def _canceled_after_the_scan(
     return gone if ask.lines is None or gone.keys() == canceled.keys() else {}
 
 
-def _tracked_units(s: Situation, ask: StartTracking | TrackingMoved) -> dict[int, int]:
+def _tracked_units(s: DecisionContext, ask: StartTracking | TrackingMoved) -> dict[int, int]:
     """What is in the parcel: the lines named, those of its shipment where that is known, else all that is open."""
     if ask.lines is not None:
         named = {x.number: q if q is not None else x.open or x.shipped for x, q in _named(s, ask.lines)}
@@ -149,7 +149,7 @@ def _tracked_units(s: Situation, ask: StartTracking | TrackingMoved) -> dict[int
     return still_open or {line.number: line.shipped for line in s.order.lines.values() if line.shipped > line.delivered}
 
 
-def announced(s: Situation, ask: StartTracking | TrackingMoved) -> Shipment | None:
+def announced(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Shipment | None:
     """The notice that a scan belongs to: by its id, else by carrier and tracking number."""
     if ask.shipment_id is not None:
         found = s.order.shipments.get(ask.shipment_id)
@@ -166,7 +166,7 @@ def announced(s: Situation, ask: StartTracking | TrackingMoved) -> Shipment | No
 # ---- notices -----------------------------------------------------------------------------------------------------
 
 
-def judge_ship(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling:
+def judge_ship(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling:
     """May these units ship? Per line, of more than is open: why it is not open (COMMANDS.md 2, ``Ship``)."""
     unknown = s.no_such_line(lines)
     if unknown is not None:
@@ -182,7 +182,7 @@ def judge_ship(s: Situation, lines: tuple[Pick, ...] | None) -> Ruling:
     return granted("shipment-answers", "It can ship.")
 
 
-def _not_open(s: Situation, line: Line) -> Ruling:
+def _not_open(s: DecisionContext, line: Line) -> Ruling:
     inputs = (
         fact("line", line.number),
         fact("open", line.open),
@@ -212,7 +212,7 @@ def _not_open(s: Situation, line: Line) -> Ruling:
     )
 
 
-def ship(s: Situation, ask: Ship) -> Events:
+def ship(s: DecisionContext, ask: Ship) -> Events:
     """A notice ships what it names; under fill-or-kill the rest of those lines is cancelled in the same commit."""
     ruling = judge_ship(s, ask.lines)
     if ruling.outcome == "refused":
@@ -229,7 +229,7 @@ def ship(s: Situation, ask: Ship) -> Events:
             yield e.AutoCanceled(number, rest, ask.shipment_id)
 
 
-def void_shipment(s: Situation, ask: VoidShipment) -> Events:
+def void_shipment(s: DecisionContext, ask: VoidShipment) -> Events:
     """The notice was a mistake: its quantities are open again; what fill-or-kill cancelled stays cancelled."""
     shipment = s.order.shipments.get(ask.shipment_id)
     if shipment is None or shipment.status == "void":
@@ -260,14 +260,14 @@ def _no_shipment(shipment: Shipment | None, shipment_id: str) -> str:
     return f"Shipment {shipment_id} is void: its notice was a mistake, and nothing left by it."
 
 
-def _nothing_shipped(s: Situation) -> str:
+def _nothing_shipped(s: DecisionContext) -> str:
     """Why there is nothing to deliver: nothing left, or what left was canceled."""
     if s.order.parcels or any(line.found_shipped for line in s.order.lines.values()):
         return "What has left was cancelled before: there is no shipment of the order that could be delivered."
     return "Nothing has shipped."
 
 
-def revise_ship_by(s: Situation, ask: ReviseShipBy) -> Events:
+def revise_ship_by(s: DecisionContext, ask: ReviseShipBy) -> Events:
     """Earlier holds at once; later than before is a proposal until the buyer takes it."""
     if not s.order.open_units:
         yield from s.no("nothing-open", "Nothing of the order is open.")
@@ -283,7 +283,7 @@ def revise_ship_by(s: Situation, ask: ReviseShipBy) -> Events:
 # ---- delivery ----------------------------------------------------------------------------------------------------
 
 
-def deliver(s: Situation, ask: Deliver) -> Events:
+def deliver(s: DecisionContext, ask: Deliver) -> Events:
     """Parcels reached the buyer; open lines under tracking count as shipped first."""
     back = s.order.returns.get(ask.shipment_id or "")
     if back is not None:
@@ -310,7 +310,7 @@ def deliver(s: Situation, ask: Deliver) -> Events:
     yield e.Delivered(tuple(x.shipment_id for x in arrived), quantities(+lines), None, ())
 
 
-def _ship_what_is_tracked(s: Situation, shipment_id: str | None) -> Events:
+def _ship_what_is_tracked(s: DecisionContext, shipment_id: str | None) -> Events:
     for parcel in list(s.order.parcels):
         named = s.order.shipments.get(parcel.shipment_id or "")
         void = named is not None and named.status == "void"  # a voided notice is not taken up again: nothing left by it

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from consumers.engine.outcome import Outcome, Standing
+from consumers.engine.outcome import CommitPosition, Outcome
 from domain.commands import Command, SubjectCommand
 from domain.events import Instead, OrderPlaced, Verdict
 from domain.instants import format_instant
@@ -106,7 +106,7 @@ def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
 
 
 def _standing_headers(outcome: Outcome) -> dict[str, str]:
-    standing: Standing | None = outcome.standing
+    standing: CommitPosition | None = outcome.standing
     if standing is None:
         return {}
     token = token_of(outcome)

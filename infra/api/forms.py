@@ -20,7 +20,7 @@ _KEY = re.compile(r"[A-Za-z0-9._:\-]{1,100}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class CommandForm:
     """A named form: its path below the order, the command it means, and how it is described.
 
     ``choose`` tells the command from the body where the path means one of several; the body may then name one of them
@@ -70,7 +70,7 @@ def without_nulls(body: Body) -> None:
         raise malformed(bad.message, bad.pointer, bad.rule) from None
 
 
-def named(form: Form, body: Body) -> Body:
+def named(form: CommandForm, body: Body) -> Body:
     """The body with the name of the command that it means under this form."""
     return {**body, "command": form.command(body)}
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from domain.commands import COMMANDS, Command
-from infra.api.forms import Body, Form
+from infra.api.forms import Body, CommandForm
 from infra.api.problems import malformed
 from infra.api.request_parts import segment
 
@@ -29,9 +29,11 @@ def _refund(body: Body) -> str:
     return "ConfirmRefund" if "refund_id" in body else "RecordOtherRefund"
 
 
-def _step(path: str, command: str, summary: str, field: str | None = None) -> Form:
+def _step(path: str, command: str, summary: str, field: str | None = None) -> CommandForm:
     """One command under a path of its own; the path's parameter fills ``field`` (default: the one of its name)."""
-    return Form(path, (command,), summary, in_path={name: field or name for name in _PARAMETER.findall(path)} or None)
+    return CommandForm(
+        path, (command,), summary, in_path={name: field or name for name in _PARAMETER.findall(path)} or None
+    )
 
 
 def _said_whole(body: Body) -> str:
@@ -40,7 +42,7 @@ def _said_whole(body: Body) -> str:
 
 
 CANCELLING: Final = (
-    Form(
+    CommandForm(
         "/cancellations",
         ("RequestCancel", "CancelLines"),
         "Ask to cancel (with request_id, or as a buyer), or cancel lines (seller, support)",
@@ -59,7 +61,7 @@ SHIPPING: Final = (
     _step("/ship-by", "ReviseShipBy", "Another ship-by; a later one is a proposal"),
     _step("/shipments", "Ship", "A shipping notice; lines left out: everything that is open"),
     _step("/shipments/{shipment_id}/void", "VoidShipment", "A notice was a mistake and nothing left"),
-    Form(
+    CommandForm(
         "/tracking",
         ("StartTracking", "TrackingMoved", "Deliver"),
         "The carrier has begun to track a parcel, saw it again, or delivered it",
@@ -69,7 +71,7 @@ SHIPPING: Final = (
 
 MONEY: Final = (
     _step("/payments", "ConfirmPayment", "Money came in"),
-    Form(
+    CommandForm(
         "/refunds",
         ("RecordOtherRefund", "ConfirmRefund", "FailRefund"),
         "Money was given back: outside a cancellation (amount), or a refund that was due (refund_id)",
@@ -87,7 +89,7 @@ TALKING: Final = (
 )
 
 RETURNS: Final = (
-    Form(
+    CommandForm(
         "/returns",
         ("RequestReturn", "AcceptReturn", "StartReturn", "ReturnReceived"),
         "Ask for a return; or, with the command's name and what it is about, a later step of one",
@@ -98,7 +100,7 @@ RETURNS: Final = (
 )
 
 SHIPPED_AFTER_CANCEL: Final = (
-    Form(
+    CommandForm(
         "/shipped-after-cancel",
         (
             "ReportShippedAfterCancel",
@@ -122,7 +124,7 @@ SHIPPED_AFTER_CANCEL: Final = (
 )
 
 CASES: Final = (
-    Form(
+    CommandForm(
         "/cases",
         ("OpenCase", "RequestEvidence", "AcceptReturn", "DecideCase"),
         "Open a case; or, with the command's name, a later step of one",
@@ -134,7 +136,7 @@ CASES: Final = (
 )
 
 DISPUTES: Final = (
-    Form(
+    CommandForm(
         "/disputes",
         ("OpenDispute", "EscalateDispute", "DecideDispute", "AppealDispute"),
         "Open a dispute; or, with the command's name, a later step of one",
@@ -153,7 +155,7 @@ PATHS: Final = (*CANCELLING, *SHIPPING, *MONEY, *TALKING, *RETURNS, *SHIPPED_AFT
 """The named paths below an order; ``/commands`` takes any command whole."""
 
 SUBJECTS: Final = (
-    Form(
+    CommandForm(
         "/subjects/{subject}/commands",
         ABOUT_SUBJECTS,
         "A command about a person's data, whole",
@@ -172,7 +174,7 @@ SUBJECTS: Final = (
 # ---- previews --------------------------------------------------------------------------------------------------------
 
 
-def _has_preview(form: Form) -> bool:
+def _has_preview(form: CommandForm) -> bool:
     """Whether every command of a path may need a confirmation; the path of a whole procedure has no preview."""
     return all("confirmation" in COMMANDS[name].model_fields for name in form.commands)
 

@@ -9,19 +9,19 @@ from infra.cli.printing import console, money, plain, table, when
 from infra.cli.sentences import sentence
 
 if TYPE_CHECKING:
-    from consumers.engine.order_cache import Folded
+    from consumers.engine.order_cache import CachedOrder
     from domain.events import Sealed
     from domain.recommendation import Precedents
     from infra.documents.case_file import ReadText
     from infra.store.reader import Reader
 
 
-def matter_document(reader: "Reader", folded: "Folded", matter_id: str) -> dict[str, Any] | None:
+def matter_document(reader: "Reader", folded: "CachedOrder", matter_id: str) -> dict[str, Any] | None:
     """The document, as support reads it; None where the order has neither a dispute nor a case of this id.
 
     Texts come from the vault where it is at hand; a marketplace's own figures from the views where there are any.
     """
-    from infra.documents.case_file import Asking, matter, record_of
+    from infra.documents.case_file import CaseFileContext, matter, record_of
     from infra.runtime.clock import clock
 
     order = folded.order
@@ -31,7 +31,7 @@ def matter_document(reader: "Reader", folded: "Folded", matter_id: str) -> dict[
     record = record_of(reader.followers[reader.partition(stream)].state, stream)
     standing = reader.as_of(stream, now).order or order
     with _texts(reader) as read_text:
-        asking = Asking(
+        asking = CaseFileContext(
             viewer=None,
             now=now,
             market=reader.settings.market(order.marketplace),

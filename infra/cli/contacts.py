@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.cli.exits import No, Wrong
+from infra.cli.exits import CommandRefused, UsageError
 from infra.cli.options import as_json, stored
 from infra.cli.printing import echo, print_json
 
@@ -40,7 +40,7 @@ def set_(
         try:
             found.set(marketplace, side, person, Contact(address, name, language))
         except BadContact as wrong:
-            raise Wrong(str(wrong)) from None
+            raise UsageError(str(wrong)) from None
     echo(f"{side} {person} of {marketplace} is told at {address}")
 
 
@@ -62,8 +62,10 @@ def show(settings: "Settings", marketplace: str, side: "Audience", person: str, 
         with open_reader(settings) as reader:
             unknown = unknown_marketplace(reader, marketplace)
         if unknown is not None:
-            raise No(unknown)
-        raise No(f"nobody has said where {side} {person} of {marketplace} is reached: `rescind contacts set` does")
+            raise CommandRefused(unknown)
+        raise CommandRefused(
+            f"nobody has said where {side} {person} of {marketplace} is reached: `rescind contacts set` does"
+        )
     if as_json:
         print_json({"address": contact.address, "name": contact.name, "language": contact.language})
         return
@@ -81,5 +83,5 @@ def remove(settings: "Settings", marketplace: str, side: "Audience", person: str
 
     with opened_contacts(settings) as found:
         if not found.remove(marketplace, side, person):
-            raise No(f"nobody has said where {side} {person} of {marketplace} is reached")
+            raise CommandRefused(f"nobody has said where {side} {person} of {marketplace} is reached")
     echo(f"{side} {person} of {marketplace} is not written to any more")

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from domain.wording import counted
-from infra.cli.exits import EXIT_NO, No
+from infra.cli.exits import EXIT_NO, CommandRefused
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
 
 if TYPE_CHECKING:
-    from consumers.log.dead_letters import Letter
+    from consumers.log.dead_letters import DeadLetter
     from infra.dead_letters.handling import Letters
     from infra.settings import Settings
 
@@ -95,7 +95,7 @@ def retry(settings: "Settings", letter: str | None, everything: bool, as_json: b
             try:
                 wrong = letters.retry(each)
             except NotToBeTried as never:
-                raise No(str(never)) from None
+                raise CommandRefused(str(never)) from None
             left += wrong is not None
             if as_json:
                 print_json({"id": each.id, "done": wrong is None, "error": wrong})
@@ -121,16 +121,16 @@ def discard(settings: "Settings", letter: str, as_json: bool) -> None:
         echo(f"{found.id}: put away")
 
 
-def _find(letters: "Letters", id: str) -> "Letter":
+def _find(letters: "Letters", id: str) -> "DeadLetter":
     from infra.dead_letters.handling import NoSuchLetter
 
     try:
         return letters.find(id)
     except NoSuchLetter as wrong:
-        raise No(str(wrong)) from None
+        raise CommandRefused(str(wrong)) from None
 
 
-def _told(letter: "Letter", discarded: bool) -> dict[str, Any]:
+def _told(letter: "DeadLetter", discarded: bool) -> dict[str, Any]:
     return {
         "id": letter.id,
         "origin": letter.origin,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from domain.instants import Instant, format_instant
-from infra.cli.exits import No
+from infra.cli.exits import CommandRefused
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, from_now, print_json, table, when
 
@@ -35,7 +35,7 @@ def list_(settings: "Settings", before: Instant | None, marketplace: str | None,
     with open_reader(settings) as reader:
         found = all_deadlines(reader, before, marketplace)
         if marketplace is not None and not found and (unknown := unknown_marketplace(reader, marketplace)):
-            raise No(unknown)
+            raise CommandRefused(unknown)
     more = len(found) - limit
     found = found[:limit]
     if as_json:

@@ -12,11 +12,11 @@ EXIT_NOBODY_READS: Final = 141
 EXIT_TERMINATED: Final = 143
 
 
-class No(Exception):
+class CommandRefused(Exception):
     """The answer is no; the message says what can be done next."""
 
 
-class Wrong(Exception):
+class UsageError(Exception):
     """What was asked cannot be read; the message says what it takes."""
 
 
@@ -36,15 +36,15 @@ def explain(wrong: Exception) -> tuple[int, str] | None:
     """The exit code of an error and its sentence; None for a defect, whose trace is wanted."""
     from consumers.ports.journal import JournalError
     from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
-    from consumers.ports.notifications import BookUnavailable
+    from consumers.ports.notifications import DeliveryStoreUnavailable
     from consumers.ports.vault import VaultUnavailable
     from domain.errors import BadInput
     from infra.settings import SettingsError
 
     known: list[tuple[type[Exception] | tuple[type[Exception], ...], int]] = [
-        (No, EXIT_NO),
-        ((Wrong, SettingsError, BadInput), EXIT_USAGE),
-        ((Unavailable, JournalError, VaultUnavailable, BookUnavailable), EXIT_UNAVAILABLE),
+        (CommandRefused, EXIT_NO),
+        ((UsageError, SettingsError, BadInput), EXIT_USAGE),
+        ((Unavailable, JournalError, VaultUnavailable, DeliveryStoreUnavailable), EXIT_UNAVAILABLE),
         ((LocalStateDamaged, LocalStateUnavailable), EXIT_UNAVAILABLE),
     ]
     for kind, code in known:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
 from infra.addresses.files import CONTROL_FILE, JOURNAL_FILE
-from infra.cli.exits import Unavailable, Wrong
+from infra.cli.exits import Unavailable, UsageError
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -29,17 +29,17 @@ def check_output(option: str, file: str, *, reads: Iterable[str | Path], setting
     path = Path(file)
     another = f"name another file with {option}"
     if not file or path.is_dir():
-        raise Wrong(f"{option} {file}: is a folder, not a file: {another}")
+        raise UsageError(f"{option} {file}: is a folder, not a file: {another}")
     if not path.parent.is_dir():
-        raise Wrong(f"{option} {file}: there is no folder {path.parent}: make it, or {another}")
+        raise UsageError(f"{option} {file}: there is no folder {path.parent}: make it, or {another}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise Wrong(f"{option} {file}: this user may not write there: {another}")
+        raise UsageError(f"{option} {file}: this user may not write there: {another}")
     for read in reads:
         if same_file(path, read):
             what = "standard input" if read == STANDARD_INPUT else str(read)
-            raise Wrong(f"{option} {file}: would write over {what}, which is read: {another}")
+            raise UsageError(f"{option} {file}: would write over {what}, which is read: {another}")
     if settings is not None and any(same_file(path, kept) for kept in _of_store(settings)):
-        raise Wrong(f"{option} {file}: belongs to the store, and would be lost: {another}")
+        raise UsageError(f"{option} {file}: belongs to the store, and would be lost: {another}")
 
 
 def same_file(path: Path, other: str | Path) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from domain.instants import Instant
 from domain.wording import counted
-from infra.cli.exits import EXIT_NO, Unavailable, Wrong
+from infra.cli.exits import EXIT_NO, Unavailable, UsageError
 from infra.cli.files import NotWritten, Written, check_output
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, say, table
@@ -61,11 +61,11 @@ def import_(
     from infra.runtime.import_lock import held
 
     if finish == (file is not None):
-        raise Wrong("name one input: a FILE, - for standard input, or --finish to close what was broken off")
+        raise UsageError("name one input: a FILE, - for standard input, or --finish to close what was broken off")
     if policy is not None and form != "olist":
-        raise Wrong("--policy is for --format olist: in a commands file every order may name its own")
+        raise UsageError("--policy is for --format olist: in a commands file every order may name its own")
     if house is not None and form == "olist":
-        raise Wrong("--reasons is for a commands file: the Olist data set has no codes")
+        raise UsageError("--reasons is for a commands file: the Olist data set has no codes")
     if report is not None:
         check_output("--report", report, reads=() if file is None else (file,), settings=settings)
     with ExitStack() as stack:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.cli.exits import No
+from infra.cli.exits import CommandRefused
 from infra.cli.options import as_json, stored, stream_of
 from infra.cli.printing import console, echo, print_json, table, when
 
@@ -46,7 +46,7 @@ def list_(
         with open_reader(settings) as reader:
             unknown = unknown_marketplace(reader, marketplace)
         if unknown is not None:
-            raise No(unknown)
+            raise CommandRefused(unknown)
     if as_json:
         for notice in found:
             print_json(told(notice))
@@ -80,7 +80,7 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
                 contact = contacts.contact(stream.partition("/")[0], first.audience, first.recipient_id)
             mail = rendered(settings, reader, letter, contact or Contact("nobody@localhost", None, language), clock())
     except (NoSuchNotice, CannotCompose) as wrong:
-        raise No(str(wrong)) from None
+        raise CommandRefused(str(wrong)) from None
     if as_json:
         said = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
         print_json({"notices": [told(each) for each in letter.notices], **said})
@@ -103,5 +103,5 @@ def resend(settings: "Settings", order: str, notice_id: str) -> None:
         with open_reader(settings) as reader, opened_book(settings) as book:
             send_again(book, letter_of(book, reader, stream, notice_id))
     except NoSuchNotice as wrong:
-        raise No(str(wrong)) from None
+        raise CommandRefused(str(wrong)) from None
     echo(f"{stream} {notice_id}: it goes out as soon as `rescind serve` runs")

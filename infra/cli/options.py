@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from domain.instants import Instant, parse_instant
-from infra.cli.exits import Wrong
+from infra.cli.exits import UsageError
 
 Run = Callable[..., Any]
 
@@ -69,12 +69,12 @@ INSTANT: Final = InstantType()
 def check_period(since: Instant | None, until: Instant | None) -> None:
     """Wrong where nothing lies from ``--since`` on and before ``--until``."""
     if since is not None and until is not None and until <= since:
-        raise Wrong("the period is empty: --until has to lie after --since")
+        raise UsageError("the period is empty: --until has to lie after --since")
 
 
 def stream_of(order: str) -> str:
     """``marketplace/order_id`` as the command line writes an order. Wrong says how."""
     marketplace, slash, order_id = order.partition("/")
     if not slash or not marketplace or not order_id or "/" in order_id:
-        raise Wrong(f"{order!r} is no order: write marketplace/order_id, or find it with --po NUMBER")
+        raise UsageError(f"{order!r} is no order: write marketplace/order_id, or find it with --po NUMBER")
     return order

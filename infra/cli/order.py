@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 from domain.instants import Instant
-from infra.cli.exits import No, Wrong
+from infra.cli.exits import CommandRefused, UsageError
 from infra.cli.options import INSTANT, as_json, stored, stream_of
 from infra.cli.printing import print_json
 
 if TYPE_CHECKING:
-    from consumers.engine.order_cache import Folded
+    from consumers.engine.order_cache import CachedOrder
     from infra.settings import Settings
     from infra.store.reader import Reader
 
@@ -106,7 +106,7 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
         market = settings.market(folded.order.marketplace)
         if reader.book.get(folded.order.terms.policy) is None:
             policy = folded.order.terms.policy
-            raise No(
+            raise CommandRefused(
                 f"the policy {policy.id}@{policy.version} of {stream} is not in the control log yet: ask again later"
             )
         verdicts = judged(folded.order, reader.book, market, at)
@@ -147,7 +147,9 @@ def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_j
         folded = _standing(reader, stream, None)
         document = matter_document(reader, folded, matter_id)
         if document is None or document["kind"] != kind:
-            raise No(f"{stream} has no {kind} {matter_id}: rescind order history {stream} tells what it has")
+            raise CommandRefused(
+                f"{stream} has no {kind} {matter_id}: rescind order history {stream} tells what it has"
+            )
         if as_json:
             print_json(document)
         else:
@@ -206,7 +208,7 @@ def cancel(
 def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:
     """The stream that is meant. No where no order has the PO number, Wrong where several have."""
     if (order is None) == (po is None):
-        raise Wrong("name one order: marketplace/order_id, or --po NUMBER")
+        raise UsageError("name one order: marketplace/order_id, or --po NUMBER")
     if order is not None:
         return stream_of(order)
     assert po is not None
@@ -214,14 +216,16 @@ def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:
 
     streams = orders_with_po(reader, po)
     if not streams:
-        raise No(f"no order has the PO number {po}: check the number, or name the order as marketplace/order_id")
+        raise CommandRefused(
+            f"no order has the PO number {po}: check the number, or name the order as marketplace/order_id"
+        )
     if len(streams) > 1:
         some = ", ".join(streams[:10])
-        raise Wrong(f"{len(streams)} orders have the PO number {po}: name one of {some}")
+        raise UsageError(f"{len(streams)} orders have the PO number {po}: name one of {some}")
     return streams[0]
 
 
-def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "Folded":
+def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "CachedOrder":
     """The order as recorded, or as of an instant. No where there is none."""
     folded = reader.folded(stream) if as_of is None else reader.as_of(stream, as_of)
     if folded.order is None or not folded.order.exists:
@@ -229,13 +233,15 @@ def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "Folded":
     return folded
 
 
-def nowhere(reader: "Reader", stream: str, as_of: Instant | None = None) -> No:
+def nowhere(reader: "Reader", stream: str, as_of: Instant | None = None) -> CommandRefused:
     """There is no such order; where its marketplace is unknown too, the nearest name."""
     from infra.cli.printing import when
     from infra.store.order_search import unknown_marketplace
 
     unknown = unknown_marketplace(reader, stream.partition("/")[0])
     if unknown is not None:
-        return No(f"there is no order {stream}: {unknown}")
+        return CommandRefused(f"there is no order {stream}: {unknown}")
     then = "" if as_of is None else f" as of {when(as_of)}"
-    return No(f"there is no order {stream}{then}: check marketplace and order id, or search with --po NUMBER")
+    return CommandRefused(
+        f"there is no order {stream}{then}: check marketplace and order id, or search with --po NUMBER"
+    )

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from infra.cli.exits import EXIT_NO, No, Unavailable, Wrong
+from infra.cli.exits import EXIT_NO, CommandRefused, Unavailable, UsageError
 from infra.cli.printing import console, money, plain, print_json, say
 from infra.cli.sentences import sentence
 
 if TYPE_CHECKING:
-    from consumers.engine.order_cache import Folded
+    from consumers.engine.order_cache import CachedOrder
     from consumers.engine.outcome import Outcome
     from domain.commands import Command
     from domain.preview import Preview
@@ -55,7 +55,7 @@ def run_cancel(
         if not yes and command_id is None:
             final = "a cancellation cannot be undone" if shown.cancels else "a request waits for an answer"
             if not sys.stdin.isatty():
-                raise Wrong(f"{final}: say --yes to carry it out without being asked")
+                raise UsageError(f"{final}: say --yes to carry it out without being asked")
             click.confirm(f"{final.capitalize()}. Carry it out?", abort=True, err=True)
     with open_app(settings, create=False) as app:
         app.catch_up()
@@ -70,7 +70,7 @@ def run_cancel(
 
 
 def _command(
-    folded: "Folded",
+    folded: "CachedOrder",
     actor: str,
     lines: tuple[str, ...],
     reason: str | None,
@@ -86,13 +86,13 @@ def _command(
     kind, _, name = actor.partition(":")
     own = {"buyer": order.terms.buyer_id, "seller": order.terms.seller_id}
     if kind not in ("buyer", "seller", "support"):
-        raise Wrong(f"--as {actor}: write buyer, seller, or support:YOUR-ID")
+        raise UsageError(f"--as {actor}: write buyer, seller, or support:YOUR-ID")
     if not name and kind not in own:
-        raise Wrong("--as support needs your id: --as support:YOUR-ID")
+        raise UsageError("--as support needs your id: --as support:YOUR-ID")
     if rule is not None and kind != "support":
-        raise Wrong(f"--rule is for --as support:YOUR-ID: a {kind} is judged by the order's policy")
+        raise UsageError(f"--rule is for --as support:YOUR-ID: a {kind} is judged by the order's policy")
     if request_id is not None and kind != "buyer":
-        raise Wrong(f"--request-id is for --as buyer: a {kind} cancels, and asks nobody")
+        raise UsageError(f"--request-id is for --as buyer: a {kind} cancels, and asks nobody")
     fresh = new_id().hex()[:12]
     body: dict[str, Any] = {
         "command": "RequestCancel" if kind == "buyer" else "CancelLines",
@@ -112,12 +112,12 @@ def _command(
 def _pick(text: str) -> dict[str, int]:
     found = _PICK.fullmatch(text)
     if found is None:
-        raise Wrong(f"--line {text[:100]}: write the line's number, or NUMBER:QUANTITY")
+        raise UsageError(f"--line {text[:100]}: write the line's number, or NUMBER:QUANTITY")
     number, quantity = found.groups()
     return {"line": int(number), **({"quantity": int(quantity)} if quantity else {})}
 
 
-def previewed(reader: "Reader", folded: "Folded", command: "Command", now: int) -> "Preview":
+def previewed(reader: "Reader", folded: "CachedOrder", command: "Command", now: int) -> "Preview":
     """What the command would do now: the preview that HTTP answers in the same situation."""
     from domain.preview import preview
 
@@ -142,9 +142,11 @@ def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
 
     told = outcome.told
     if told.rule == "cancel-is-final" and told.standing is None:
-        raise No(f"{command.stream} has changed meanwhile and nothing was written: look at it again, then repeat")
+        raise CommandRefused(
+            f"{command.stream} has changed meanwhile and nothing was written: look at it again, then repeat"
+        )
     if told.kind == "bad":
-        raise Wrong(f"{told.pointer}: {told.message}" if told.pointer else told.message)
+        raise UsageError(f"{told.pointer}: {told.message}" if told.pointer else told.message)
     if told.kind in ("unknown", "unavailable"):
         raise Unavailable(f"{told.message} (command id {command.command_id})")
     order = told.order

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from infra.cli.exits import No, Unavailable, Wrong
+from infra.cli.exits import CommandRefused, Unavailable, UsageError
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, say, table
 
@@ -126,7 +126,9 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
         before = app.control.book.latest.get(document.policy.id)
         outcome = app.engine.publish(document).result(settings.answer_within)
         if outcome.kind == "refused":
-            raise No(f"{name} is published already, with other content: raise the version in {file}, then publish it")
+            raise CommandRefused(
+                f"{name} is published already, with other content: raise the version in {file}, then publish it"
+            )
         if outcome.kind != "accepted":
             raise Unavailable(outcome.message or f"{name} may or may not be published: publish it again, that is safe")
         if app.views is not None and not app.views.catch_up():
@@ -185,7 +187,7 @@ def _named(book: "PolicyBook", name: str) -> "PolicyDocument":
     found = book.named(name)
     if found is None:
         known = ", ".join(sorted(book.latest))
-        raise No(f"no policy {name} has been published; there are {known}")
+        raise CommandRefused(f"no policy {name} has been published; there are {known}")
     return found
 
 
@@ -201,14 +203,14 @@ def from_file(file: str) -> "PolicyDocument":
     try:
         text = Path(file).read_text(encoding="utf-8-sig")
     except OSError as wrong:
-        raise Wrong(f"the policy file {file} cannot be read: {wrong.strerror}") from None
+        raise UsageError(f"the policy file {file} cannot be read: {wrong.strerror}") from None
     except UnicodeDecodeError:
-        raise Wrong(f"the policy file {file} is not UTF-8") from None
+        raise UsageError(f"the policy file {file} is not UTF-8") from None
     try:
         return read_policy_toml(text)
     except BadInput as bad:
         key = bad.pointer.removeprefix("/").replace("/", ".")
-        raise Wrong(": ".join(part for part in (file, key, bad.message) if part)) from None
+        raise UsageError(": ".join(part for part in (file, key, bad.message) if part)) from None
 
 
 def _say_notes(policy: "Policy", whose: str = "") -> None:

@@ -10,12 +10,12 @@ import click
 from domain.instants import Instant
 from domain.reasons import CANCEL_REASONS
 from domain.wording import counted
-from infra.cli.exits import No, Unavailable, Wrong
+from infra.cli.exits import CommandRefused, Unavailable, UsageError
 from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, echo, print_json, say, table
 
 if TYPE_CHECKING:
-    from domain.code_schemes import House, Step
+    from domain.code_schemes import CodeScheme, Step
     from infra.documents.export import Coded
     from infra.settings import Settings
 
@@ -61,14 +61,14 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
         return
     step = found.code(name) if name in CANCEL_REASONS else found.canonical(name)
     if step is None:
-        raise Wrong(
+        raise UsageError(
             f"{name!r} is neither a canonical reason nor a code of {found.name}: see `rescind reasons list` and "
             f"`rescind reasons list --house {house}`"
         )
     if as_json:
         print_json(told(step))
     if step.to is None:
-        raise No(f"{name} has no counterpart: {step.loses}")
+        raise CommandRefused(f"{name} has no counterpart: {step.loses}")
     if not as_json:
         echo(f"{step.to}, which loses {step.loses}" if step.loses else step.to)
 
@@ -86,7 +86,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
     What a code leaves out is in the column `loses`; a reason without counterpart has no code. Standard error sums up.
     """
     from domain.code_schemes import HOUSES
-    from infra.documents.export import Unread, coded
+    from infra.documents.export import UnreadableEvent, coded
     from infra.store.reader import open_reader
 
     check_period(since, until)
@@ -103,7 +103,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
     with open_reader(settings) as reader:
         try:
             (_write_json if as_json else _write_csv)(rows())
-        except Unread as wrong:
+        except UnreadableEvent as wrong:
             raise Unavailable(f"{wrong}; what stands above is not all: export with the release that wrote it") from None
     say(
         f"{counted(count, 'line')} in the codes of {HOUSES[house].name}: {losing:,} "
@@ -132,7 +132,7 @@ def told(step: "Step") -> dict[str, Any]:
     return {"of": step.of, "to": step.to, "loses": step.loses}
 
 
-def _print_all(house: "House", as_json: bool) -> None:
+def _print_all(house: "CodeScheme", as_json: bool) -> None:
     inward, outward = house.inward.values(), house.outward.values()
     if as_json:
         print_json({"house": house.id, "inward": [told(s) for s in inward], "outward": [told(s) for s in outward]})

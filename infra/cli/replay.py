@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from domain.wording import counted
-from infra.cli.exits import EXIT_NO, No
+from infra.cli.exits import EXIT_NO, CommandRefused
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, plain, print_json, table
 
 if TYPE_CHECKING:
     from infra.settings import Settings
-    from infra.views.replay import Progress, Report
+    from infra.views.replay import Progress, ReplayReport
 
 
 @click.command()
@@ -35,12 +35,12 @@ def replay(settings: "Settings", check: bool, as_json: bool) -> int:
             report = run_replay(settings, check=check, progress=_bar(stack))
     except (ViewsDamaged, ViewsOfAnotherRelease) as found:
         if check:
-            raise No(str(found)) from None
+            raise CommandRefused(str(found)) from None
         raise
     if not as_json and report.wrong:
-        raise No(f"the journal is not what it was: {'; '.join(report.wrong)}. {KEEP}")
+        raise CommandRefused(f"the journal is not what it was: {'; '.join(report.wrong)}. {KEEP}")
     if not as_json and report.another_log is not None:
-        raise No(f"{report.another_log}: rebuild them with `rescind replay`, or name others with --views")
+        raise CommandRefused(f"{report.another_log}: rebuild them with `rescind replay`, or name others with --views")
     if as_json:
         print_json(
             {
@@ -70,7 +70,7 @@ def replay(settings: "Settings", check: bool, as_json: bool) -> int:
     return 0 if report.clean and not (check and report.local_state) else EXIT_NO
 
 
-def _print(report: "Report", check: bool) -> None:
+def _print(report: "ReplayReport", check: bool) -> None:
     out = console()
     rate = report.events / report.seconds if report.seconds else 0
     out.print(

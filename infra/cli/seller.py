@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infra.cli.exits import No, Wrong
+from infra.cli.exits import CommandRefused, UsageError
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, plain, print_json, table, when
 
@@ -30,12 +30,12 @@ def show(settings: "Settings", seller: str, as_json: bool) -> None:
 
     marketplace, slash, name = seller.partition("/")
     if not (slash and marketplace and name):
-        raise Wrong(f"{seller!r} is no seller: write marketplace/seller_id")
+        raise UsageError(f"{seller!r} is no seller: write marketplace/seller_id")
     with open_reader(settings) as reader:
         told = from_log(reader, marketplace, name, clock())
         if told is None:
             unknown = unknown_marketplace(reader, marketplace)
-            raise No(unknown or f"{name} has no order in {marketplace}: check marketplace and seller id")
+            raise CommandRefused(unknown or f"{name} has no order in {marketplace}: check marketplace and seller id")
     if as_json:
         print_json(told)
     else:

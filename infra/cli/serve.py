@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.cli.exits import EXIT_UNAVAILABLE, Terminated, Unavailable, Wrong
+from infra.cli.exits import EXIT_UNAVAILABLE, Terminated, Unavailable, UsageError
 from infra.cli.options import stored
 from infra.cli.printing import echo, say
 from infra.cli.signals import ENDING
@@ -39,12 +39,12 @@ def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
 
     if demo and settings.follow == "share":
-        raise Wrong("--demo fills a store by itself: start once without follow = share, and share it out then")
+        raise UsageError("--demo fills a store by itself: start once without follow = share, and share it out then")
     with ExitStack() as stack:
         try:
             bound = [stack.enter_context(each) for each in bind(settings.host, settings.port)]
         except NotHere as wrong:
-            raise Wrong(str(wrong)) from None
+            raise UsageError(str(wrong)) from None
         except NotFree as taken:
             raise Unavailable(str(taken)) from None
         opened = open_app(settings, publish=True, patient=not demo, texts_lost=texts_lost, on_defect=defect)
@@ -68,6 +68,8 @@ def _fill(app: "App") -> None:
     try:
         seed(app)
     except NotEmpty as filled:
-        raise Wrong(f"--demo: {filled}: leave --demo away to serve it, or name an empty store with --journal") from None
+        raise UsageError(
+            f"--demo: {filled}: leave --demo away to serve it, or name an empty store with --journal"
+        ) from None
     except SeedingFailed as failed:
         raise Unavailable(f"{failed}; the same command again goes on where it stopped") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from domain.wording import counted
-from infra.cli.exits import EXIT_NO, No, Wrong
+from infra.cli.exits import EXIT_NO, CommandRefused, UsageError
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, table
 from schemas.public.topics import INSTRUCTIONS, WRITTEN
@@ -97,12 +97,12 @@ def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | N
     from infra.publishing.operator_answers import answer_all, begin_at
 
     if (how is None) == (not places):
-        raise Wrong("say one thing about what was on it: --again, --onwards or --from PLACE")
+        raise UsageError("say one thing about what was on it: --again, --onwards or --from PLACE")
     kinds = INSTRUCTIONS if kind == _ALL else (kind,)
     try:
         partitions = answer_all(settings, kinds, how) if how is not None else begin_at(settings, kinds, places)
     except PublishingStopped as wrong:
-        raise No(str(wrong)) from None
+        raise CommandRefused(str(wrong)) from None
     goes = "goes out again" if how == "again" else "goes on" if how else f"goes on from {', '.join(places)}"
     echo(f"{kind}: {goes}, {counted(partitions, 'partition')}")
 
@@ -117,7 +117,7 @@ def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
 
     at, public, commands = settings.journal_at.kafka, settings.public_topics_at, settings.commands_at
     if at is None and public is None:
-        raise Wrong(f"{settings.journal} has no topics: name a journal with --journal kafka://host:port/prefix")
+        raise UsageError(f"{settings.journal} has no topics: name a journal with --journal kafka://host:port/prefix")
     with ExitStack() as closing:
         several: list[Topics] = []
         if at is not None:

@@ -14,18 +14,18 @@ import click
 
 from domain.instants import Instant
 from domain.wording import counted
-from infra.cli.exits import Wrong
+from infra.cli.exits import UsageError
 from infra.cli.files import Written, check_output
 from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, print_json, say
-from infra.cli.whatif_report import Report, Told
+from infra.cli.whatif_report import Told, WhatIfReport
 from infra.cli.whatif_text import print_report, write_csv
 from schemas.partitioning import partition_of
 
 if TYPE_CHECKING:
     from domain.policy import PolicyBook, PolicyDocument
     from domain.whatif import Life, OtherPolicy
-    from infra.cli.whatif_resume import Kept
+    from infra.cli.whatif_resume import ResumeFile
     from infra.settings import Settings
     from infra.store.reader import Reader
 
@@ -76,7 +76,7 @@ def whatif(
         gc.set_threshold(*GARBAGE)
         kept = None if kept_in is None else stack.enter_context(closing(_kept(kept_in, reader, document, since, until)))
         try:
-            report = Asking(reader, document, since, until, kept, _bar(stack)).report()
+            report = WhatIfRun(reader, document, since, until, kept, _bar(stack)).report()
         except KeyboardInterrupt:
             if kept is None:
                 say("broken off; the same question begins anew (--resume FILE keeps how far it was asked)")
@@ -102,16 +102,16 @@ def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
     found = book.named(name)
     if found is None:
         known = ", ".join(sorted(book.latest))
-        raise Wrong(f"--policy {name} is neither a file nor a policy that was published; there are {known}")
+        raise UsageError(f"--policy {name} is neither a file nor a policy that was published; there are {known}")
     return found
 
 
 def _kept(
     path: str, reader: "Reader", document: "PolicyDocument", since: Instant | None, until: Instant | None
-) -> "Kept":
-    from infra.cli.whatif_resume import Kept, Question
+) -> "ResumeFile":
+    from infra.cli.whatif_resume import ResumeFile, WhatIfQuestion
 
-    question = Question(
+    question = WhatIfQuestion(
         f"{document.policy.id}@{document.policy.version}",
         document.sha256.hex(),
         since,
@@ -119,7 +119,7 @@ def _kept(
         reader.journal.identity,
         reader.settings.journal,
     )
-    kept = Kept(Path(path), question, {partition: of.next_ordinal for partition, of in reader.followers.items()})
+    kept = ResumeFile(Path(path), question, {partition: of.next_ordinal for partition, of in reader.followers.items()})
     if kept.done:
         say(f"{path}: asked to the end before; its result is told again (another file asks anew)")
     elif kept.seen:
@@ -130,7 +130,7 @@ def _kept(
 # ---- asking ----------------------------------------------------------------------------------------------------------
 
 
-class Asking:
+class WhatIfRun:
     """Tells every order of the period again. Without ``until`` all lives end with what was recorded last."""
 
     def __init__(
@@ -139,7 +139,7 @@ class Asking:
         document: "PolicyDocument",
         since: Instant | None,
         until: Instant | None,
-        kept: "Kept | None",
+        kept: "ResumeFile | None",
         progress: Progress | None,
     ) -> None:
         self._reader = reader
@@ -148,7 +148,7 @@ class Asking:
         self._kept = kept
         self._progress = progress
         self._document = document
-        self._report = Report(document, since, until, end=until or 0)
+        self._report = WhatIfReport(document, since, until, end=until or 0)
         self._questions: dict[str, OtherPolicy] = {}
         self._waiting: dict[str, Life | None] = {}
         """Orders whose end depends on the last instant of all; None: to be lived again then."""
@@ -158,7 +158,7 @@ class Asking:
             {partition: of.next_ordinal for partition, of in reader.followers.items()} if kept is None else kept.behind
         )
 
-    def report(self) -> Report:
+    def report(self) -> WhatIfReport:
         """Ask, from where it was broken off."""
         report, kept = self._report, self._kept
         if kept is not None:

@@ -68,7 +68,7 @@ class Told:
 
 
 @dataclass(slots=True)
-class Report:
+class WhatIfReport:
     """The answers of all orders of the period, counted. ``changed``: the orders that come to something else."""
 
     document: "PolicyDocument"

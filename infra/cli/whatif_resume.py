@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from domain.instants import Instant, format_instant
-from infra.cli.exits import Unavailable, Wrong
+from infra.cli.exits import Unavailable, UsageError
 from infra.cli.whatif_report import Told
 from infra.sqlite.file import make_private
 
@@ -31,7 +31,7 @@ CREATE TABLE unreadable (stream TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
-class Question(NamedTuple):
+class WhatIfQuestion(NamedTuple):
     """What makes it this run and no other."""
 
     policy: str
@@ -45,7 +45,7 @@ class Question(NamedTuple):
     address: str
     """Where the journal was found; it may be found elsewhere the next time."""
 
-    def differs(self, now: "Question") -> str | None:
+    def differs(self, now: "WhatIfQuestion") -> str | None:
         """What this one was about that ``now`` is not about, in words; None: they ask the same."""
         if self.sha256 != now.sha256:
             if self.policy == now.policy:
@@ -68,10 +68,10 @@ def _until(instant: Instant | None) -> str:
     return "at any time" if instant is None else f"before {format_instant(instant)}"
 
 
-class Kept:
+class ResumeFile:
     """A run that can be gone on with. Unavailable, from every method: the file cannot be used (any more)."""
 
-    def __init__(self, path: Path, question: Question, behind: Mapping[int, int]) -> None:
+    def __init__(self, path: Path, question: WhatIfQuestion, behind: Mapping[int, int]) -> None:
         """``behind``: per partition the ordinal behind the last commit there is, for a run that begins.
 
         Wrong: the file is of another question, or no such file at all; Unavailable: another run has it, too.
@@ -92,12 +92,12 @@ class Kept:
                 self._open(question, behind)
             self._opened = opened.pop_all()
 
-    def _open(self, question: Question, behind: Mapping[int, int]) -> None:
+    def _open(self, question: WhatIfQuestion, behind: Mapping[int, int]) -> None:
         execute = self._connection.execute
         (made_by,) = execute("PRAGMA application_id").fetchone()
         if made_by != APPLICATION_ID:
             if execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
-                raise Wrong(f"{self.path} is not a file that `whatif --resume` keeps: name another one")
+                raise UsageError(f"{self.path} is not a file that `whatif --resume` keeps: name another one")
             self._begin(question, behind)
         elif execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("its pages do not fit together")
@@ -109,11 +109,11 @@ class Kept:
         self.after: dict[int, str | None] = {partition: after for partition, _, after, _ in rows}
         self.seen: int = sum(seen for _, _, _, seen in rows)
         """Commits that were looked at before this run."""
-        differs = Question(**json.loads(asked)).differs(question)
+        differs = WhatIfQuestion(**json.loads(asked)).differs(question)
         if differs is not None:
-            raise Wrong(f"{self.path} keeps a run about {differs}: ask the same again, or name another file")
+            raise UsageError(f"{self.path} keeps a run about {differs}: ask the same again, or name another file")
 
-    def _begin(self, question: Question, behind: Mapping[int, int]) -> None:
+    def _begin(self, question: WhatIfQuestion, behind: Mapping[int, int]) -> None:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         execute(f"PRAGMA application_id={APPLICATION_ID}")

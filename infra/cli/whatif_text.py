@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from domain.instants import format_instant
 from domain.wording import counted
 from infra.cli.printing import console, money, plain, table
-from infra.cli.whatif_report import Report, Told
+from infra.cli.whatif_report import Told, WhatIfReport
 from infra.documents.csv_cells import safe_cell
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ SHOWN: Final = 15
 """Sellers that the text names."""
 
 
-def write_csv(file: "Written", report: Report) -> None:
+def write_csv(file: "Written", report: WhatIfReport) -> None:
     """The CSV: RFC 4180. An order that differs in money alone has one row, ``what`` left empty."""
     out = csv.writer(file)
     out.writerow(COLUMNS)
@@ -61,7 +61,7 @@ def _row(life: Told, flip: "Flip | None") -> list[Any]:
     ]
 
 
-def print_report(report: Report) -> None:
+def print_report(report: WhatIfReport) -> None:
     out = console()
     policy = report.document.policy
     out.print(

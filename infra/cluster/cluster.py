@@ -5,23 +5,23 @@ from pathlib import Path
 
 from consumers.engine.engine import Engine
 from consumers.ports.local_state import LocalState
-from infra.cluster.membership import Group, Whereabouts
-from infra.cluster.partition_assignment import Attending, Listening
-from infra.cluster.remote_commands import Asking
+from infra.cluster.membership import Group, Membership
+from infra.cluster.partition_assignment import Listening, PartitionAssignment
+from infra.cluster.remote_commands import RemoteCommandClient
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
 from infra.settings import Settings
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 
 
-class Sharing:
+class ClusterMember:
     """``attending``: the partitions that are here; ``whereabouts``: who has the others; ``asking``: commands for them;
     ``url``: where this process says that it is reached."""
 
-    def __init__(self, url: str, attending: Attending, group: Group, asking: Asking) -> None:
+    def __init__(self, url: str, attending: PartitionAssignment, group: Group, asking: RemoteCommandClient) -> None:
         self.url = url
         self.attending = attending
-        self.whereabouts = Whereabouts(group)
+        self.whereabouts = Membership(group)
         self.asking = asking
         self._group = group
 
@@ -41,11 +41,11 @@ def open_sharing(
     url: str,
     slot: Path,
     engine: Engine,
-    vault: KeptVault,
+    vault: DatabaseVault,
     listeners: Callable[[], Sequence[Listening]],
     grouped: int,
-) -> Sharing:
-    """See ``Sharing``; not started yet. ``grouped``: commits that local state keeps in memory at most."""
+) -> ClusterMember:
+    """See ``ClusterMember``; not started yet. ``grouped``: commits that local state keeps in memory at most."""
     at, partitions = settings.commands_at, engine.partitions
     assert at is not None
 
@@ -57,5 +57,7 @@ def open_sharing(
     def beside(partition: int) -> LocalState:
         return open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state
 
-    attending = Attending(engine, listeners, state, beside)
-    return Sharing(url, attending, Group(at, settings.security), Asking(at, partitions, settings.security, vault))
+    attending = PartitionAssignment(engine, listeners, state, beside)
+    return ClusterMember(
+        url, attending, Group(at, settings.security), RemoteCommandClient(at, partitions, settings.security, vault)
+    )

@@ -67,7 +67,7 @@ class Group:
             admin.close()
 
 
-class Whereabouts:
+class Membership:
     """What the group said last, asked again when it is old or turned out wrong."""
 
     def __init__(self, ask: Callable[[], Places | None], clock: Callable[[], float] = time.monotonic) -> None:

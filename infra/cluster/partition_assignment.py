@@ -54,7 +54,7 @@ class _Held:
     """Once it is being given up."""
 
 
-class Attending:
+class PartitionAssignment:
     """The partitions of a process that follows a share. ``start`` once the engine runs."""
 
     def __init__(

@@ -28,7 +28,7 @@ from infra.kafka.quiet_import import (
     TopicPartition,
 )
 from infra.kafka.refusals import security_of, why
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 from schemas.partitioning import partition_of
 
 AGAIN: Final = 0.5
@@ -60,10 +60,10 @@ class Told(NamedTuple):
     headers: Mapping[str, bytes]
 
 
-class Asking:
+class RemoteCommandClient:
     """See above. Any thread may ask. ``start`` first; ``close``."""
 
-    def __init__(self, at: KafkaAt, partitions: int, security: Security, vault: KeptVault) -> None:
+    def __init__(self, at: KafkaAt, partitions: int, security: Security, vault: DatabaseVault) -> None:
         self._at = at
         self._partitions = partitions
         self._connection = connection(at.servers, security)

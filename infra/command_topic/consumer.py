@@ -47,11 +47,11 @@ _LOOK: Final = 10.0
 Move = tuple[Literal["came", "went"], frozenset[int]]
 
 
-class Ousted(Exception):
+class MemberFenced(Exception):
     """Another process takes commands under this member's name; this one does no more."""
 
 
-class Intake:
+class CommandConsumer:
     """One member. ``open`` it, ``poll`` it, and after each poll look at ``moves`` before its records. One thread."""
 
     def __init__(
@@ -276,8 +276,8 @@ class Intake:
         needs = f"Read on the group {self.group}" if code == GROUP else f"Read on the topic {self._at.commands}"
         return CommandsUnavailable(why(error, security_of(self._connection), needs if code in DENIED else "", HEARD))
 
-    def _ousted(self) -> Ousted:
-        return Ousted(
+    def _ousted(self) -> MemberFenced:
+        return MemberFenced(
             f"another process takes commands as {self.member!r}: every engine needs a name of its own "
             "(RESCIND_COMMANDS_MEMBER, or leave it out)"
         )

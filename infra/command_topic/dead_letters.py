@@ -6,14 +6,14 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from consumers.log.dead_letters import Letter
+from consumers.log.dead_letters import DeadLetter
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
 from infra.publishing.reading import Patience, opened_consumer, unavailable
 from schemas.public.topics import DEAD_LETTERS, topic_name
 
 
-def read_letters(at: KafkaAt, security: Security) -> Iterator[Letter]:
+def read_letters(at: KafkaAt, security: Security) -> Iterator[DeadLetter]:
     """Those on the topic whose origin is commands, of one partition after the other, each once. Reads all of it.
 
     PublicLogUnavailable; none where there is no such topic.
@@ -43,12 +43,12 @@ def read_letters(at: KafkaAt, security: Security) -> Iterator[Letter]:
                         yield letter
 
 
-def _letter(record: Any) -> Letter | None:
+def _letter(record: Any) -> DeadLetter | None:
     said = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     if said.get("rescind-origin") != "commands":
         return None
     try:
-        return Letter(
+        return DeadLetter(
             said["rescind-letter"],
             "commands",
             said["rescind-error"],

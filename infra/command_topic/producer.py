@@ -12,7 +12,7 @@ from kafka.structs import ConsumerGroupMetadata
 from consumers.ports.public_log import PublicRecord
 from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
-from infra.command_topic.consumer import Ousted
+from infra.command_topic.consumer import MemberFenced
 from infra.kafka.kafka_python import connection
 from infra.kafka.quiet_import import HEARD
 from infra.kafka.refusals import GROUP, TRANSACTIONAL_ID, code_of, why
@@ -24,7 +24,7 @@ TRANSACTION: Final = 10.0
 """Seconds after which the brokers end a transaction that nobody ends."""
 
 
-class Outlet:
+class OutcomeProducer:
     """One member's producer. One thread at a time."""
 
     def __init__(self, at: KafkaAt, security: Security, member: str, patience: Patience | None = None) -> None:
@@ -90,7 +90,7 @@ class Outlet:
         try:
             yield
         except FencedInstanceIdError as fenced:
-            raise Ousted(f"another process takes commands as {self._member!r}") from fenced
+            raise MemberFenced(f"another process takes commands as {self._member!r}") from fenced
         except CommitFailedError as error:
             raise GroupMovedOn(str(error)) from error
         except (KafkaError, OSError, TimeoutError) as error:

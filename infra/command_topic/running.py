@@ -18,8 +18,8 @@ from consumers.command_topic.gateway import Gateway, Submits
 from domain.instants import SECOND, Instant
 from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
-from infra.command_topic.consumer import Intake, Ousted
-from infra.command_topic.producer import Outlet
+from infra.command_topic.consumer import CommandConsumer, MemberFenced
+from infra.command_topic.producer import OutcomeProducer
 from infra.command_topic.topics import CommandTopics
 from infra.command_topic.translation import CommandForm, Texts
 from infra.publishing.reading import Patience
@@ -88,8 +88,8 @@ class Commanding:
         """Whether the last transaction failed."""
         self._form = form
         self._attend = attend
-        self._intake = Intake(at, security, member, partitions, patience, url)
-        self._outlet = Outlet(at, security, member, patience)
+        self._intake = CommandConsumer(at, security, member, partitions, patience, url)
+        self._outlet = OutcomeProducer(at, security, member, patience)
         self._gateway = Gateway(form, engine, patience=int(within * SECOND), wake=self.wake)
         self._loop = Loop("gateway", self._step, self._pause)
         self._is_open = False
@@ -140,7 +140,7 @@ class Commanding:
             return self._write() or moved or taken
         except CommandsUnavailable as wrong:
             self._begin_again(str(wrong))
-        except Ousted as wrong:
+        except MemberFenced as wrong:
             self.ousted = True
             self._begin_again(str(wrong))
             self._follow(frozenset())

@@ -1,4 +1,4 @@
-"""What the gateway makes of a record, and of an outcome: ``consumers.command_topic.gateway.Form``.
+"""What the gateway makes of a record, and of an outcome: ``consumers.command_topic.gateway.RecordTranslation``.
 
 Anything may stand on the topic. What is no command, or not in its place, becomes a dead letter, and an outcome where it
 can be made out whose it was. Neither quotes it: a free text may stand anywhere in what nobody could read, so such a
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from consumers.command_topic.gateway import Asked, Given
 from consumers.engine.dependencies import Confirm
 from consumers.engine.outcome import Outcome, bad, unavailable
-from consumers.log.dead_letters import Letter
+from consumers.log.dead_letters import DeadLetter
 from consumers.ports.public_log import PublicRecord
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command, Text
@@ -83,7 +83,7 @@ class Texts(Protocol):
 
 
 class CommandForm:
-    """``consumers.command_topic.gateway.Form``."""
+    """``consumers.command_topic.gateway.RecordTranslation``."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class CommandForm:
                 f"{counted(len(value), 'byte')} with SHA-256 {hashlib.sha256(value).hexdigest()}, left where they are"
             )
             error, value = f"{error[:_ERROR]} ({where})", b""
-        return Letter(
+        return DeadLetter(
             f"commands:{given.partition}:{given.offset}",
             "commands",
             error,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from consumers.engine.control_log import ControlLog
-from consumers.log.dead_letters import Letter, unpublished_id, untold_id
+from consumers.log.dead_letters import DeadLetter, unpublished_id, untold_id
 from consumers.ports.journal import JournalUnavailable
 from consumers.ports.local_state import LocalState
 from consumers.ports.public_log import Fenced, ParkedAt, PublicLogUnavailable, PublishingStopped
@@ -25,7 +25,7 @@ from consumers.publishing.partition_publisher import PartitionPublisher, malform
 from infra.settings import Settings
 from infra.store.opening import open_control
 from infra.store.reader import Reader, open_reader
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from infra.views.opening import existing_views
 from infra.views.reading import Row
 from schemas.public.ids import RegistryUnavailable
@@ -47,7 +47,7 @@ class NotToBeTried(Exception):
 class Letters:
     """Every dead letter of a store, as of now."""
 
-    def __init__(self, settings: Settings, reader: Reader, control: ControlLog, views: KeptViews | None) -> None:
+    def __init__(self, settings: Settings, reader: Reader, control: ControlLog, views: DatabaseViews | None) -> None:
         self._settings = settings
         self._reader = reader
         self._control = control
@@ -55,7 +55,7 @@ class Letters:
         self._file = reader.store.directory / DISCARDED_FILE
         self._discarded: set[str] = _read(self._file)
 
-    def all(self) -> Iterator[Letter]:
+    def all(self) -> Iterator[DeadLetter]:
         """Malformed commits in log order, then orders that the views could not tell, then unpublished ones, then what
         was no command.
 
@@ -66,25 +66,25 @@ class Letters:
         yield from self._unpublished()
         yield from self._no_commands()
 
-    def find(self, id: str) -> Letter:
+    def find(self, id: str) -> DeadLetter:
         """NoSuchLetter."""
         for letter in self.all():
             if letter.id == id:
                 return letter
         raise NoSuchLetter(f"there is no dead letter {id}: `rescind dead-letters list --all` shows every one")
 
-    def is_discarded(self, letter: Letter) -> bool:
+    def is_discarded(self, letter: DeadLetter) -> bool:
         """Whether somebody has put it away."""
         return _mark(letter) in self._discarded
 
-    def discard(self, letter: Letter) -> None:
+    def discard(self, letter: DeadLetter) -> None:
         """Put it away: it is not listed any more. Nothing else changes."""
         self._discarded.add(_mark(letter))
         draft = self._file.with_suffix(".draft")
         draft.write_text(json.dumps(sorted(self._discarded), indent=1) + "\n", encoding="utf-8")
         os.replace(draft, self._file)
 
-    def retry(self, letter: Letter) -> str | None:
+    def retry(self, letter: DeadLetter) -> str | None:
         """Try again; None if it is no letter any more, else what is still wrong. NotToBeTried."""
         match letter.origin:
             case "journal":
@@ -107,7 +107,7 @@ class Letters:
     def _state(self, partition: int) -> LocalState:
         return self._reader.followers[partition].state
 
-    def _malformed(self) -> Iterator[Letter]:
+    def _malformed(self) -> Iterator[DeadLetter]:
         reader = self._reader
         at = self._settings.journal_at.kafka
         prefix = "rescind" if at is None else at.prefix
@@ -121,15 +121,15 @@ class Letters:
                     yield malformed_letter(reader.journal, prefix, partition, parked)
                 first = found[-1].offset + 1
 
-    def _untold(self) -> Iterator[Letter]:
+    def _untold(self) -> Iterator[DeadLetter]:
         for row in self._views.dead_letters() if self._views is not None else ():
             yield self._of_row(row)
 
-    def _of_row(self, row: Row) -> Letter:
+    def _of_row(self, row: Row) -> DeadLetter:
         log, partition = row["log"], row["partition"]
         state = self._control.follower.state if log == "control" else self._state(partition)
         commit = state.commit_at(row["ordinal"])
-        return Letter(
+        return DeadLetter(
             untold_id(log, partition, row["stream"]),
             "views",
             row["error"],
@@ -144,7 +144,7 @@ class Letters:
             row["event"],
         )
 
-    def _unpublished(self) -> Iterator[Letter]:
+    def _unpublished(self) -> Iterator[DeadLetter]:
         at = self._settings.public_topics_at
         if at is None:
             return
@@ -161,7 +161,7 @@ class Letters:
                 if "/parked/" in key:
                     parked = ParkedAt(**json.loads(value))
                     commit = self._state(partition).commit_at(parked.ordinal)
-                    yield Letter(
+                    yield DeadLetter(
                         unpublished_id(partition, parked.stream),
                         "publisher",
                         parked.error,
@@ -175,7 +175,7 @@ class Letters:
                         parked.ordinal,
                     )
 
-    def _no_commands(self) -> Iterator[Letter]:
+    def _no_commands(self) -> Iterator[DeadLetter]:
         at = self._settings.commands_at
         if at is None:
             return
@@ -188,7 +188,7 @@ class Letters:
 
     # ---- again -------------------------------------------------------------------------------------------------------
 
-    def _tell_again(self, letter: Letter) -> str | None:
+    def _tell_again(self, letter: DeadLetter) -> str | None:
         assert self._views is not None and letter.stream is not None
         log: Log = "control" if letter.place == "control" else "journal"
         source = self._control.follower.state if log == "control" else self._state(letter.partition)
@@ -204,7 +204,7 @@ class Letters:
                 return None  # somebody else has freed it
         raise JournalUnavailable("the views move all the time; try again")
 
-    def _publish_again(self, letter: Letter) -> str | None:
+    def _publish_again(self, letter: DeadLetter) -> str | None:
         from infra.publishing.public_log import KafkaPublicLog
         from infra.publishing.running import PublishedFrom, schema_ids
 
@@ -240,7 +240,7 @@ def open_letters(settings: Settings) -> Iterator[Letters]:
         yield Letters(settings, reader, control, views)
 
 
-def _mark(letter: Letter) -> str:
+def _mark(letter: DeadLetter) -> str:
     """A letter and the commit that it began with."""
     return f"{letter.id}@{letter.offset if letter.ordinal is None else letter.ordinal}"
 

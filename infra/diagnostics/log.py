@@ -17,7 +17,7 @@ from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStat
 from domain.instants import MINUTE
 from domain.wording import counted
 from infra.diagnostics.findings import Finding, Progress
-from infra.diagnostics.rebuilt import Differs, Rebuilt, pinned_otherwise, snapshot
+from infra.diagnostics.rebuilt import LocalStateDiverged, Rebuilt, pinned_otherwise, snapshot
 from infra.local_state import memory_local_state, open_local_state
 from infra.local_state.slots import is_claimed, slot_path, slots_in, state_file
 from infra.runtime.clock import clock
@@ -204,7 +204,7 @@ def _local_states(
                 rebuilt.compare_tables(theirs)
         except (LocalStateDamaged, LocalStateUnavailable, sqlite3.Error) as wrong:
             yield number, Finding(f"local state {number}", "wrong", str(wrong), _ASIDE)
-        except Differs as wrong:
+        except LocalStateDiverged as wrong:
             yield number, Finding(f"local state {number}", "wrong", str(wrong), _DIFFERS.format(path=path))
         except (LogChanged, LogLost) as wrong:
             yield number, Finding(f"local state {number}", "wrong", str(wrong), _CHANGED)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.engine.control_log import ControlLog
-from consumers.engine.deadline_scheduler import Dues
+from consumers.engine.deadline_scheduler import DeadlineIndex
 from consumers.engine.imports import LIST_STREAM, Imports
-from consumers.engine.order_cache import Orders
+from consumers.engine.order_cache import OrderCache
 from consumers.log.commit_codec import decoded
 from consumers.log.divergence import Mark, disagreement
 from consumers.log.follower import Follower
@@ -38,7 +38,7 @@ _TABLES: Final = {
 _DUE: Final = "SELECT * FROM due ORDER BY stream, deadline_id"
 
 
-class Differs(Exception):
+class LocalStateDiverged(Exception):
     """Local state is not what the log results in; the message says where."""
 
 
@@ -88,7 +88,7 @@ class Rebuilt:
         followers, imports = {self.partition: follower}, Imports()
         for admitted in self.state.commits_of(LIST_STREAM):
             imports.admitted(admitted)
-        dues = Dues(followers, Orders(followers, _ORDERS), imports)
+        dues = DeadlineIndex(followers, OrderCache(followers, _ORDERS), imports)
         dues.start()
         while dues.catch_up():
             pass
@@ -108,7 +108,7 @@ class Rebuilt:
             if kept.data != ours.data:
                 raise disagreement(self._journal, kept, marks)
             if _place(kept) != _place(ours):
-                raise Differs(
+                raise LocalStateDiverged(
                     f"partition {self.partition}: local state has commit {kept.ordinal:,} at {_place(kept)}, the log "
                     f"at {_place(ours)} (offset, index, position, appended at)"
                 )
@@ -125,7 +125,7 @@ class Rebuilt:
             for table, sql in asked.items():
                 for kept, rebuilt in zip_longest(theirs.execute(sql), ours.execute(sql)):
                     if kept != rebuilt:
-                        raise Differs(
+                        raise LocalStateDiverged(
                             f"partition {self.partition}: table {table} of local state has {_shown(kept)}, the log "
                             f"results in {_shown(rebuilt)}"
                         )

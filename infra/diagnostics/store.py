@@ -23,7 +23,7 @@ from infra.settings import Settings
 from infra.store.logs import store_of
 from infra.store.opening import open_control
 from infra.store.recorded_positions import marks_of
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 from infra.vault.opening import is_there, open_vault
 
 LITTLE_SPACE: Final = 512 * 1024 * 1024
@@ -100,7 +100,7 @@ def look_at_topics(settings: Settings) -> Iterator[Finding]:
 
 
 @contextmanager
-def _vault(settings: Settings) -> Iterator[KeptVault | None]:
+def _vault(settings: Settings) -> Iterator[DatabaseVault | None]:
     """The vault, if there is one that can be opened."""
     with ExitStack() as stack:
         vault = None

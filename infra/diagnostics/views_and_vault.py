@@ -186,7 +186,7 @@ def look_at_erasures(settings: Settings) -> Iterator[Finding]:
 
 def look_at_notices(settings: Settings) -> Finding:
     """Whether everybody was told: what may have gone out, what did not, and what nobody confirmed."""
-    from consumers.ports.notifications import BookUnavailable
+    from consumers.ports.notifications import DeliveryStoreUnavailable
     from infra.notifications.delivery_store import AnotherJournals
     from infra.notifications.inspection import book_if_there, opened_book
     from infra.runtime.clock import clock
@@ -196,7 +196,7 @@ def look_at_notices(settings: Settings) -> Finding:
             return Finding("notices", "ok", "nobody was told of anything yet")
         with opened_book(settings) as book:
             counts, overdue, bounced = book.counts(), book.overdue(clock()), book.bounced()
-    except (BookUnavailable, AnotherJournals, JournalError) as wrong:
+    except (DeliveryStoreUnavailable, AnotherJournals, JournalError) as wrong:
         return Finding("notices", "wrong", str(wrong), "nobody is told from here until then")
     said = [
         (counts.get("unknown", 0), "may have gone out, or not", "unknown"),

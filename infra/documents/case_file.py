@@ -29,7 +29,7 @@ ReadText = Callable[[e.Sealed], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class CaseFileContext:
     """What a document is made in the light of: who reads it, when, and what the marketplace has settled."""
 
     viewer: str | None
@@ -68,7 +68,7 @@ def precedents(reading: Reading, marketplace: str) -> Precedents | None:
     return Precedents(len(rows), granted, round(statistics.median(took) / DAY))
 
 
-def matter(order: Order, record: Record, matter_id: str, asking: Asking) -> dict[str, Any] | None:
+def matter(order: Order, record: Record, matter_id: str, asking: CaseFileContext) -> dict[str, Any] | None:
     """The document of a dispute or case of this id; None where the order has neither."""
     seen = seen_by(record, asking.viewer)
     if matter_id in order.disputes:
@@ -78,7 +78,7 @@ def matter(order: Order, record: Record, matter_id: str, asking: Asking) -> dict
     return None
 
 
-def _dispute(order: Order, record: Record, dispute: Dispute, asking: Asking) -> dict[str, Any]:
+def _dispute(order: Order, record: Record, dispute: Dispute, asking: CaseFileContext) -> dict[str, Any]:
     document = asking.book.get(order.terms.policy)
     policy = None if document is None else document.policy
     items = dispute_checklist(order, record, dispute, policy, asking.now)
@@ -103,7 +103,7 @@ def _dispute(order: Order, record: Record, dispute: Dispute, asking: Asking) -> 
     }
 
 
-def _case(order: Order, record: Record, case: Case, asking: Asking) -> dict[str, Any]:
+def _case(order: Order, record: Record, case: Case, asking: CaseFileContext) -> dict[str, Any]:
     document = asking.book.get(order.terms.policy)
     policy = None if document is None else document.policy
     items = case_checklist(order, record, case, policy, asking.now)
@@ -154,7 +154,7 @@ def _told(
     advice: Recommendation,
     about: tuple[str, ...],
     document: PolicyDocument | None,
-    asking: Asking,
+    asking: CaseFileContext,
 ) -> dict[str, Any]:
     return {
         "checklist": [_item(item) for item in items],
@@ -214,7 +214,7 @@ def _advice(advice: Recommendation, currency: str) -> dict[str, Any]:
     }
 
 
-def _evidence(order: Order, entry: Entry, asking: Asking) -> dict[str, Any]:
+def _evidence(order: Order, entry: Entry, asking: CaseFileContext) -> dict[str, Any]:
     event = entry.event
     assert isinstance(event, e.EvidenceAdded)
     base = f"/v1/{order.marketplace}/orders/{order.order_id}/evidence"
@@ -235,7 +235,7 @@ def _evidence(order: Order, entry: Entry, asking: Asking) -> dict[str, Any]:
     }
 
 
-def _message(entry: Entry, asking: Asking) -> dict[str, Any]:
+def _message(entry: Entry, asking: CaseFileContext) -> dict[str, Any]:
     event = entry.event
     assert isinstance(event, e.MessageSent)
     return {

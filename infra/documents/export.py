@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from domain.code_schemes import House
+from domain.code_schemes import CodeScheme
 from domain.events import AutoCanceled, CancelRequested, LinesCanceled
 from domain.instants import Instant, format_instant
 from schemas.codec import Undecodable, decode_event
@@ -22,7 +22,7 @@ Line = tuple[str | None, str | None, int, int, str | None]
 """Request, cause, line, quantity, reason."""
 
 
-class Unread(Exception):
+class UnreadableEvent(Exception):
     """The log holds what this release cannot read: an export would be short of it."""
 
 
@@ -55,7 +55,7 @@ class Coded:
 COLUMNS: Final = tuple(Coded.__slots__)
 
 
-def coded(reader: "Reader", house: House, since: Instant | None, until: Instant | None) -> Iterator[Coded]:
+def coded(reader: "Reader", house: CodeScheme, since: Instant | None, until: Instant | None) -> Iterator[Coded]:
     """In log order, partition after partition, what was recorded at ``since`` or later and before ``until``. Unread
     where an event of the log cannot be read by this release."""
     for partition in sorted(reader.followers):
@@ -73,16 +73,16 @@ def _told(stream: str, event: "EventEntry") -> Told:
     try:
         told = decode_event(event.name, event.schema_version, event.body)
     except Undecodable as wrong:
-        raise Unread(f"{stream} holds an event that this release cannot read: {wrong}") from None
+        raise UnreadableEvent(f"{stream} holds an event that this release cannot read: {wrong}") from None
     assert isinstance(told, Told)
     return told
 
 
-def _of(reader: "Reader", house: House, at: Instant, stream: str, told: Told) -> Iterator[Coded]:
+def _of(reader: "Reader", house: CodeScheme, at: Instant, stream: str, told: Told) -> Iterator[Coded]:
     folded = reader.folded(stream)
     order = folded.order
     if order is None:
-        raise Unread(f"{stream} cannot be read by this release: {folded.stuck}")
+        raise UnreadableEvent(f"{stream} cannot be read by this release: {folded.stuck}")
     what = "asked" if isinstance(told, CancelRequested) else "canceled"
     for request_id, cause, line, quantity, reason in _lines(told):
         step = None if reason is None else house.code(reason)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from consumers.ports.notifications import Notice
+from consumers.ports.notifications import Notification
 from domain.instants import Instant, format_instant
 from domain.notification_rules import CONFIRMATIONS
 from domain.order import Order
@@ -20,7 +20,7 @@ Told = Mapping[str, Any]
 
 
 def receipt_of(
-    order: Order, head: bytes, history: Iterable[Told], as_of: Instant, notices: Sequence[Notice]
+    order: Order, head: bytes, history: Iterable[Told], as_of: Instant, notices: Sequence[Notification]
 ) -> dict[str, Any]:
     """The receipt as JSON. ``history``: the events recorded up to ``as_of``, as ``order history`` tells them."""
     terms = order.terms
@@ -94,11 +94,11 @@ def _lines(told: Told, order: Order) -> Iterable[dict[str, Any]]:
         }
 
 
-def _confirms(notice: Notice) -> bool:
+def _confirms(notice: Notification) -> bool:
     return notice.template in CONFIRMATIONS
 
 
-def _told(notice: Notice) -> dict[str, Any]:
+def _told(notice: Notification) -> dict[str, Any]:
     """How the confirmation to one side has come along; no address."""
 
     def at(instant: Instant | None) -> str | None:

@@ -178,7 +178,7 @@ def _canceled(data: Data, currency: str) -> str:
     return f"Cancelled {quantities(data['lines'])}, {causes}."
 
 
-TOLD: Final[Mapping[str, Callable[[Data, str], str]]] = {
+EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, str], str]]] = {
     "OrderPlaced": lambda d, c: (
         f"Order placed: {units(sum(line['quantity'] for line in d['lines']))} in "
         f"{number(len(d['lines']))} {'line' if len(d['lines']) == 1 else 'lines'}, {money(d['total'], c)}."
@@ -255,5 +255,5 @@ TOLD: Final[Mapping[str, Callable[[Data, str], str]]] = {
 
 def told(event: str, data: Data, currency: str) -> str:
     """What happened, in a sentence; an event that a newer release wrote is told by its name."""
-    sentence = TOLD.get(event)
+    sentence = EVENT_SENTENCES.get(event)
     return event if sentence is None else sentence(data, currency)

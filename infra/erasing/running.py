@@ -13,9 +13,9 @@ from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.vault import VaultUnavailable
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
-from infra.projection.running import Shared
+from infra.projection.running import FollowedPartition
 from infra.runtime.loop import Loop
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 
 PAUSE: Final = 0.25
 """Seconds between two looks of a thread that is not woken."""
@@ -28,7 +28,7 @@ PATIENCE: Final = 60.0
 class Erasing:
     """The eraser of a process, and the thread that drives it. Several processes may erase on one vault."""
 
-    def __init__(self, eraser: Eraser, sources: Mapping[int, Shared], engine: Engine) -> None:
+    def __init__(self, eraser: Eraser, sources: Mapping[int, FollowedPartition], engine: Engine) -> None:
         self.trouble: str | None = None
         """Why no key is destroyed at the moment."""
         self._eraser = eraser
@@ -73,7 +73,7 @@ class Erasing:
         closed here."""
 
         def begin() -> None:
-            source = self._sources[follower.partition] = Shared(state, follower)
+            source = self._sources[follower.partition] = FollowedPartition(state, follower)
             self._eraser.take_up(follower.partition, source)
 
         self._loop.between(begin)
@@ -120,11 +120,11 @@ class Erasing:
             source.state.close()
 
 
-def open_erasing(slot: Path, journal: str, engine: Engine, vault: KeptVault) -> Erasing:
+def open_erasing(slot: Path, journal: str, engine: Engine, vault: DatabaseVault) -> Erasing:
     """The eraser of a running engine, not yet started."""
     partitions = engine.partitions
     sources = {
-        partition: Shared(
+        partition: FollowedPartition(
             open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state, follower
         )
         for partition, follower in engine.followers.items()

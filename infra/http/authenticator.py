@@ -1,8 +1,8 @@
 """Who asks, and what they may see: the one seam where users and tokens plug in.
 
 A doorkeeper looks at a request and names its caller, or refuses it. While no users are configured there is one
-doorkeeper, ``Loopback``: it serves callers on this very machine and believes the actor that a body names (DESIGN.md 6).
-Everything else asks the caller, and never the request.
+doorkeeper, ``LoopbackAuthenticator``: it serves callers on this very machine and believes the actor that a body names
+(DESIGN.md 6). Everything else asks the caller, and never the request.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ _HOST: Final = re.compile(r"(localhost|[0-9.]{7,15}|\[[0-9a-f:]{2,39}\])(?::[0-9
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Principal:
     """Somebody at the door of one marketplace. ``kind`` None: trusted to speak for anybody.
 
     ``kind`` is buyer, seller, support or system, ``id`` theirs.
@@ -74,22 +74,22 @@ class Caller:
         return self.id if self.kind == "seller" else None
 
 
-class Doorkeeper(Protocol):
+class Authenticator(Protocol):
     """Names the caller of a request."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Caller:
+    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         """The caller, in a marketplace (None: of a page about all of them); Problem 401 or 403 where nobody may."""
         ...
 
 
-class Loopback:
+class LoopbackAuthenticator:
     """Nobody has to say who they are, because nobody from elsewhere gets here (``LocalHost``)."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Caller:
+    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         return _TRUSTED
 
 
-_TRUSTED: Final = Caller(None, "loopback")
+_TRUSTED: Final = Principal(None, "loopback")
 
 
 class LocalHost:

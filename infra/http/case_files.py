@@ -11,8 +11,8 @@ from domain.order import Order
 from domain.record import Entry
 from infra.api.problems import Problem, unavailable
 from infra.app import App
-from infra.documents.case_file import Asking, matter, precedents, record_of
-from infra.http.authenticator import Caller
+from infra.documents.case_file import CaseFileContext, matter, precedents, record_of
+from infra.http.authenticator import Principal
 from infra.http.listing import Listing
 from infra.http.reads import Reads, Seen, partition_here
 from schemas.codec import Undecodable
@@ -26,7 +26,7 @@ class Matters:
         self._reads = reads
         self._listing = listing
 
-    async def document(self, seen: Seen, caller: Caller, matter_id: str) -> dict[str, Any] | None:
+    async def document(self, seen: Seen, caller: Principal, matter_id: str) -> dict[str, Any] | None:
         """The document as this caller may read it, as of now; None where the order has neither of this id."""
         order = seen.order
         if matter_id not in order.disputes and matter_id not in order.cases:
@@ -46,7 +46,7 @@ class Matters:
             told = await self._listing.ask(lambda reading: precedents(reading, order.marketplace))
         except Problem:
             told = None  # no views here: no figures, which nothing else rests on
-        asking = Asking(
+        asking = CaseFileContext(
             viewer=caller.kind if caller.is_bound else None,
             now=now,
             market=market,
@@ -61,7 +61,7 @@ class Matters:
 
         return await self._reads.aside.do(document)  # it reads texts from the vault, however small the order is
 
-    def messages(self, order: Order, caller: Caller, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def messages(self, order: Order, caller: Principal, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The messages of a history that this caller may read, oldest first, each with its ``text``; None: it is gone.
 
         A buyer or seller reads what they sent or were sent, and every thread of a case or dispute (rule
@@ -85,14 +85,14 @@ class Matters:
             raise unavailable("vault", f"a text cannot be read now: {wrong}") from None
 
 
-def _reads(caller: Caller, order: Order, told: dict[str, Any]) -> bool:
+def _reads(caller: Principal, order: Order, told: dict[str, Any]) -> bool:
     data = told["data"]
     sender = None if told["actor"] is None else told["actor"]["kind"]
     in_thread = data["about"] in order.disputes or data["about"] in order.cases
     return not caller.is_bound or in_thread or caller.kind in (data["to"], sender)
 
 
-def told_to(caller: Caller, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def told_to(caller: Principal, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A history as this caller may read it: support's internal notes are never shown to either side."""
     if not caller.is_bound:
         return told

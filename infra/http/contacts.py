@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.ports.notifications import BookUnavailable, Contact
+from consumers.ports.notifications import Contact, DeliveryStoreUnavailable
 from consumers.ports.vault import VaultUnavailable
 from domain.malformed import MARKETPLACE
 from domain.notification_rules import Audience
@@ -20,7 +20,7 @@ from infra.api.answers import json_response
 from infra.api.forms import Body, as_object
 from infra.api.problems import Problem, malformed, not_found, unavailable
 from infra.app import App
-from infra.http.authenticator import Doorkeeper
+from infra.http.authenticator import Authenticator
 from infra.http.listing import Listing
 from infra.http.writes import read_body
 from infra.notifications.contacts import BadContact, Contacts
@@ -37,7 +37,7 @@ _FIELDS: Final = ("address", "name", "language")
 class ContactDesk:
     """The contacts of one app. Belongs to one event loop."""
 
-    def __init__(self, app: App, doorkeeper: Doorkeeper, listing: Listing) -> None:
+    def __init__(self, app: App, doorkeeper: Authenticator, listing: Listing) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
         self._listing = listing
@@ -81,7 +81,7 @@ class ContactDesk:
             return await asyncio.to_thread(act)
         except BadContact as wrong:
             raise malformed(str(wrong), wrong.pointer, "contact") from None
-        except BookUnavailable as wrong:
+        except DeliveryStoreUnavailable as wrong:
             raise unavailable("book-unavailable", str(wrong)) from None
         except VaultUnavailable as wrong:
             raise unavailable("vault", f"the contact cannot be kept or read now: {wrong}") from None

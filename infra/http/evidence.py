@@ -22,7 +22,7 @@ from infra.api.forms import Body
 from infra.api.problems import Problem, malformed, unavailable
 from infra.api.request_parts import media_type
 from infra.api.strict_json import NotJson, read_json
-from infra.http.uploads import EXTENSIONS, NotThat, media_type_of
+from infra.http.uploads import EXTENSIONS, UnsupportedFile, media_type_of
 
 MOST: Final = 4 * 1024 * 1024
 """Bytes of a whole form; what is larger is not read to its end. A file that is merely too large is refused by rule."""
@@ -104,7 +104,7 @@ def _described(body: Body, content: bytes) -> Body:
     """The body with what the file says of itself; where the body said it too, it must be that."""
     try:
         kind = media_type_of(content)
-    except NotThat as wrong:
+    except UnsupportedFile as wrong:
         raise malformed(f"the file cannot be taken: {wrong}", "/file") from None
     found = {"sha256": hashlib.sha256(content).hexdigest(), "media_type": kind, "size": len(content)}
     for name, value in found.items():

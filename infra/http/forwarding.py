@@ -22,7 +22,7 @@ from infra.api.request_parts import SLASH
 from infra.http.reads import NotFollowedHere
 
 if TYPE_CHECKING:
-    from infra.cluster.membership import Whereabouts
+    from infra.cluster.membership import Membership
 
 PASSED_ON: Final = "rescind-passed-on"
 """On a request that was passed on: it goes no further."""
@@ -85,14 +85,14 @@ def _is_file(below: str, scope: Scope) -> bool:
     return below == _EVIDENCE and media_type.partition(";")[0].strip().lower() == _FORM
 
 
-class Passing:
+class Forwarding:
     """ASGI middleware. Belongs to one event loop; ``aclose`` at its end."""
 
     def __init__(
         self,
         app: ASGIApp,
         engine: Engine,
-        whereabouts: "Whereabouts",
+        whereabouts: "Membership",
         own: str,
         answer_within: float,
         problem: Callable[[Scope, Problem], Response],

@@ -22,7 +22,7 @@ LONGEST: Final = 500
 """Characters of a defect's own message."""
 
 
-class Defects:
+class InternalErrors:
     """ASGI middleware. ``problem`` answers in the form that was asked for."""
 
     def __init__(self, app: ASGIApp, problem: Callable[[Scope, Problem], Response]) -> None:

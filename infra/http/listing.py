@@ -18,7 +18,7 @@ from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import read_token
 from infra.app import App
 from infra.documents.words import STATUS
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 from infra.http.reads import LOOK, PATIENCE
 from infra.store.order_search import nearest_marketplace, sections
 from infra.views.reading import BadCursor, OrderFilter, Page, Reading, Row, attention_of
@@ -96,7 +96,7 @@ class Listing:
 
         return await self.ask(look)
 
-    async def must_be_known(self, marketplace: str, caller: Caller) -> None:
+    async def must_be_known(self, marketplace: str, caller: Principal) -> None:
         """Problem 404 with the nearest name where neither the settings nor any order names this marketplace.
 
         While no order is there at all, every marketplace is one that may begin. 503 while it cannot be known, because
@@ -135,7 +135,7 @@ class Listing:
             raise unavailable("views-behind", "the lists do not have everything yet; ask again")
         self.judge(found=False)
 
-    async def answer(self, request: Request, marketplace: str, caller: Caller) -> Response:
+    async def answer(self, request: Request, marketplace: str, caller: Principal) -> Response:
         """``GET /orders``: a page as JSON, with a Link to the next."""
         query = request.query_params
         stale = await self.is_stale(read_token(request.headers.get(POSITION)))
@@ -175,7 +175,7 @@ def _search(of: OrderFilter, q: str, limit: int, reading: Reading) -> Page:
     return Page(rows, None)
 
 
-def unknown_marketplace(marketplace: str, names: Iterable[str], caller: Caller) -> Problem:
+def unknown_marketplace(marketplace: str, names: Iterable[str], caller: Principal) -> Problem:
     """404; whoever may know every marketplace is told the nearest name."""
     if not caller.knows_every_marketplace:
         return not_found()

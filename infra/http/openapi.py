@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from domain.commands import COMMANDS
 from infra.api.command_schema import definitions
-from infra.api.forms import Form
+from infra.api.forms import CommandForm
 from infra.api.paths import ABOUT_SUBJECTS, PATHS, SUBJECTS
 from infra.documents.words import STATUS
 
@@ -350,7 +350,7 @@ HEALTH_ANSWERS: Final[dict[int | str, Schema]] = {
 }
 
 
-def answers(form: Form, *, preview: bool) -> dict[int | str, Schema]:
+def answers(form: CommandForm, *, preview: bool) -> dict[int | str, Schema]:
     """The answers of a write or of its preview."""
     common: dict[int | str, Schema] = {
         400: _problem("The request is malformed, or names no command id."),
@@ -376,7 +376,7 @@ def answers(form: Form, *, preview: bool) -> dict[int | str, Schema]:
     }
 
 
-def write(form: Form, *, preview: bool, below_order: bool) -> Schema:
+def write(form: CommandForm, *, preview: bool, below_order: bool) -> Schema:
     """Parameters and body of a write."""
     headers = [] if preview else [KEY, IF_MATCH]
     parameters = [*(ORDER if below_order else MARKETPLACE), *_in_path(form.path), *headers]
@@ -400,7 +400,7 @@ _WITH_FILE: Final = _object(
 )
 
 
-def body_name(command: str, form: Form) -> str:
+def body_name(command: str, form: CommandForm) -> str:
     """The component that describes a command's body under a form."""
     if not form.commands or form.path.endswith("/commands"):
         return f"{command}Whole"

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from consumers.engine.engine import Engine
 from consumers.notifying.notification_mapper import derived
-from consumers.ports.notifications import BookUnavailable, Letter, Notice
+from consumers.ports.notifications import DeliveryStoreUnavailable, Message, Notification
 from domain.instants import Instant, format_instant
 from infra.api.answers import REPLAYED, json_response
 from infra.api.forms import idempotency_key
@@ -17,7 +17,7 @@ from infra.api.problems import malformed, not_found, unavailable
 from infra.api.request_parts import header
 from infra.app import App
 from infra.documents.receipt import receipt_of
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 from infra.http.reads import Reads, Seen, partition_here
 from infra.http.worker_threads import size_of
 from infra.notifications.inspection import send_again, told
@@ -30,7 +30,7 @@ class Receipts:
         self._app = app
         self._reads = reads
 
-    async def document(self, seen: Seen, caller: Caller, as_of: Instant | None) -> dict[str, Any]:
+    async def document(self, seen: Seen, caller: Principal, as_of: Instant | None) -> dict[str, Any]:
         """The receipt; that a buyer or seller has looked at it for the first time is noted. Problem 400 of an instant
         that has not come: what will have happened by then, nobody can confirm."""
         order = seen.order
@@ -47,23 +47,25 @@ class Receipts:
         history = await self._reads.history(order.marketplace, order.order_id, as_of)
         notifying = self._app.notifying
         if notifying is not None and as_of is None and caller.kind in ("buyer", "seller"):
-            with suppress(BookUnavailable):  # what became of the messages is beside the receipt, not in its way
+            with suppress(
+                DeliveryStoreUnavailable
+            ):  # what became of the messages is beside the receipt, not in its way
                 await asyncio.to_thread(notifying.book.see, stream, caller.kind, now)
         notices = await self.notices(seen, caller)
         return await self._reads.aside.do(lambda: receipt_of(order, seen.head, history, now, notices), size_of(order))
 
-    async def notices(self, seen: Seen, caller: Caller) -> list[Notice]:
+    async def notices(self, seen: Seen, caller: Principal) -> list[Notification]:
         """How far the notices of an order have come, where this process knows; a buyer or seller sees their own."""
         notifying = self._app.notifying
         if notifying is None:
             return []
         try:
             found = await asyncio.to_thread(notifying.book.of, f"{seen.order.marketplace}/{seen.order.order_id}")
-        except BookUnavailable:
+        except DeliveryStoreUnavailable:
             return []
         return [notice for notice in found if not caller.is_bound or notice.audience == caller.kind]
 
-    async def send(self, request: Request, seen: Seen, caller: Caller) -> Response:
+    async def send(self, request: Request, seen: Seen, caller: Principal) -> Response:
         """Have a notice sent again, once a key."""
         key = idempotency_key(header(request, "Idempotency-Key"))
         if key is None:
@@ -83,15 +85,15 @@ class Receipts:
                 raise not_found("The order has no such notice.", "no-such-notice")
             fresh = await asyncio.to_thread(send_again, notifying.book, letter, key)
             after = await asyncio.to_thread(notifying.book.find, stream, wanted)
-        except BookUnavailable as wrong:
+        except DeliveryStoreUnavailable as wrong:
             raise unavailable("book-unavailable", str(wrong)) from None
         notifying.wake()
         body = {"outcome": "accepted", "notice": None if after is None else told(after)}
         return json_response(body, 202, {} if fresh else {REPLAYED: "true"})
 
 
-def _derived(engine: Engine, stream: str, wanted: str) -> Letter | None:
+def _derived(engine: Engine, stream: str, wanted: str) -> Message | None:
     """The letter as the log has it: history, of which nobody was told."""
     state = engine.followers[partition_here(engine, stream)].state
     notices = derived(state, stream, wanted)
-    return Letter(notices) if notices else None
+    return Message(notices) if notices else None

@@ -11,7 +11,7 @@ from domain.errors import BadInput
 from domain.instants import Instant, parse_instant
 from domain.order_json import show
 from infra.api.answers import STALE, etag, json_response
-from infra.api.forms import Form
+from infra.api.forms import CommandForm
 from infra.api.paths import EVIDENCE, PATHS, PREVIEWS, SUBJECTS
 from infra.api.problems import malformed, not_found
 from infra.api.request_parts import Handler, asked
@@ -19,7 +19,7 @@ from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import read_token
 from infra.app import App
 from infra.http import evidence, openapi
-from infra.http.authenticator import Caller, Doorkeeper
+from infra.http.authenticator import Authenticator, Principal
 from infra.http.case_files import Matters, told_to
 from infra.http.contacts import PATHS as CONTACTS
 from infra.http.contacts import ContactDesk
@@ -33,11 +33,11 @@ from schemas.codec import verdict_data
 
 PREFIX: Final = "/v1/{marketplace}"
 ORDER: Final = PREFIX + "/orders/{order_id}"
-PLACING: Final = Form("/orders", ("PlaceOrder",), "Place an order")
-ANY: Final = Form("/commands", (), "Any command, whole")
+PLACING: Final = CommandForm("/orders", ("PlaceOrder",), "Place an order")
+ANY: Final = CommandForm("/commands", (), "Any command, whole")
 
 
-def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:
+def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) -> APIRouter:
     """Every route of the API, bound to an app."""
     routes = APIRouter()
     writes = Writes(app, doorkeeper, reads)
@@ -45,7 +45,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     matters = Matters(app, reads, listing)
     receipts = Receipts(app, reads)
 
-    def post(path: str, handler: Handler, form: Form, *, preview: bool = False, below: bool = True) -> None:
+    def post(path: str, handler: Handler, form: CommandForm, *, preview: bool = False, below: bool = True) -> None:
         routes.add_api_route(
             path,
             asked(handler, ()),
@@ -58,7 +58,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
             tags=["writes"],
         )
 
-    def beside_orders(form: Form) -> Handler:
+    def beside_orders(form: CommandForm) -> Handler:
         async def take(request: Request) -> Response:
             return await writes.take(request, request.path_params["marketplace"], None, form)
 
@@ -67,14 +67,14 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     for form in (PLACING, *SUBJECTS):
         post(PREFIX + form.path, beside_orders(form), form, below=False)
 
-    def taking(form: Form | None) -> Handler:
+    def taking(form: CommandForm | None) -> Handler:
         async def take(request: Request) -> Response:
             params = request.path_params
             return await writes.take(request, params["marketplace"], params["order_id"], form)
 
         return take
 
-    def previewing(form: Form) -> Handler:
+    def previewing(form: CommandForm) -> Handler:
         async def preview(request: Request) -> Response:
             params = request.path_params
             return await writes.preview(request, params["marketplace"], params["order_id"], form)
@@ -108,7 +108,7 @@ def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> 
     async def found(request: Request, as_of: Instant | None) -> tuple[Seen, bool]:
         """The order that the path names, if the caller may see it, and whether it may be stale."""
         marketplace = request.path_params["marketplace"]
-        caller: Caller = doorkeeper.admit(request, marketplace)
+        caller: Principal = doorkeeper.admit(request, marketplace)
         order_id = request.path_params["order_id"]
         stale = await reads.is_stale(read_token(request.headers.get(POSITION)), f"{marketplace}/{order_id}")
         seen = await reads.order(marketplace, order_id, as_of)

@@ -11,7 +11,7 @@ from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import read_token
 from infra.app import App
 from infra.documents.seller_dashboard import COUNTED, dashboard, terms_of
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 from infra.http.listing import Listing
 from infra.http.reads import Reads
 from infra.views.reading import Reading, Row
@@ -25,7 +25,7 @@ class Sellers:
         self._reads = reads
         self._listing = listing
 
-    async def answer(self, request: Request, marketplace: str, caller: Caller) -> Response:
+    async def answer(self, request: Request, marketplace: str, caller: Principal) -> Response:
         """The dashboard as of now; 404 where the seller has no order here, or is another than the caller."""
         seller = request.path_params["seller_id"]
         if caller.own_buyer is not None or caller.own_seller not in (None, seller):

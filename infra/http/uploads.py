@@ -25,7 +25,7 @@ _PDF_TAIL: Final = 2048
 _PDF_OBJECT: Final = re.compile(rb"(?<!\d)\d++ \d++ obj\b")
 
 
-class NotThat(ValueError):
+class UnsupportedFile(ValueError):
     """The bytes are no whole JPEG, PNG or PDF; the message says what is wrong with them."""
 
 
@@ -40,7 +40,7 @@ def media_type_of(content: bytes) -> str:
     if content.startswith(b"%PDF-"):
         _check_pdf(content)
         return PDF
-    raise NotThat("it is none of JPEG, PNG and PDF, whatever it is called")
+    raise UnsupportedFile("it is none of JPEG, PNG and PDF, whatever it is called")
 
 
 def _check_png(content: bytes) -> None:
@@ -54,18 +54,18 @@ def _check_png(content: bytes) -> None:
             break
         body = content[at + 4 : end - 4]
         if zlib.crc32(body) != struct.unpack_from(">I", content, end - 4)[0]:
-            raise NotThat(f"the PNG is damaged in its part {name.decode()}")
+            raise UnsupportedFile(f"the PNG is damaged in its part {name.decode()}")
         if not seen and (name != b"IHDR" or length != 13 or 0 in struct.unpack_from(">II", body, 4)):
-            raise NotThat("the PNG does not begin with the picture's size")
+            raise UnsupportedFile("the PNG does not begin with the picture's size")
         seen.append(name)
         at = end
         if name == b"IEND":
             if at != len(content):
-                raise NotThat("something stands behind the end of the PNG")
+                raise UnsupportedFile("something stands behind the end of the PNG")
             if b"IDAT" not in seen:
-                raise NotThat("the PNG has no picture in it")
+                raise UnsupportedFile("the PNG has no picture in it")
             return
-    raise NotThat("the PNG is cut off")
+    raise UnsupportedFile("the PNG is cut off")
 
 
 def _check_jpeg(content: bytes) -> None:
@@ -73,36 +73,36 @@ def _check_jpeg(content: bytes) -> None:
     at, sized = 2, False
     while at + 4 <= len(content):
         if content[at] != 0xFF:
-            raise NotThat("the JPEG is damaged: where a part should begin there is none")
+            raise UnsupportedFile("the JPEG is damaged: where a part should begin there is none")
         marker = content[at + 1]
         if marker == 0xFF:
             at += 1
             continue
         if marker == 0x01 or 0xD0 <= marker <= 0xD9 or marker == 0:
-            raise NotThat("the JPEG is damaged: it ends before there is a picture")
+            raise UnsupportedFile("the JPEG is damaged: it ends before there is a picture")
         (length,) = struct.unpack_from(">H", content, at + 2)
         if length < 2 or at + 2 + length > len(content):
             break
         if marker in _JPEG_FRAMES:
             if length < 11 or 0 in struct.unpack_from(">HH", content, at + 5):
-                raise NotThat("the JPEG has no size")
+                raise UnsupportedFile("the JPEG has no size")
             sized = True
         at += 2 + length
         if marker == 0xDA:
             if not sized:
-                raise NotThat("the JPEG has no size")
+                raise UnsupportedFile("the JPEG has no size")
             if content.find(b"\xff\xd9", at) < at + 1:
                 break
             return
-    raise NotThat("the JPEG is cut off")
+    raise UnsupportedFile("the JPEG is cut off")
 
 
 def _check_pdf(content: bytes) -> None:
     """A version, objects, and at the end the place of the table of objects, which lies within the file."""
     if _PDF_BEGINS.match(content) is None:
-        raise NotThat("the PDF names no version that there is")
+        raise UnsupportedFile("the PDF names no version that there is")
     found = _PDF_ENDS.search(content[-_PDF_TAIL:])
     if found is None:
-        raise NotThat("the PDF is cut off")
+        raise UnsupportedFile("the PDF is cut off")
     if not 0 < int(found[1]) < len(content) or _PDF_OBJECT.search(content) is None:
-        raise NotThat("the PDF is damaged: its table of objects is not where it says")
+        raise UnsupportedFile("the PDF is damaged: its table of objects is not where it says")

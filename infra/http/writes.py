@@ -12,7 +12,7 @@ from domain.commands import AttachEvidence, Command
 from domain.errors import BadInput
 from domain.preview import PEOPLE, Confirmation, Preview
 from infra.api import answers
-from infra.api.forms import Body, Form, as_object, assembled, idempotency_key, named, without_nulls
+from infra.api.forms import Body, CommandForm, as_object, assembled, idempotency_key, named, without_nulls
 from infra.api.paths import ABOUT_SUBJECTS, EVIDENCE
 from infra.api.previews import body as preview_body
 from infra.api.problems import Problem, malformed, not_found, unavailable
@@ -20,25 +20,27 @@ from infra.api.request_parts import header, media_type
 from infra.api.strict_json import MAX_BYTES, NotJson, read_json, too_long
 from infra.app import App
 from infra.http import evidence
-from infra.http.authenticator import Caller, Doorkeeper
+from infra.http.authenticator import Authenticator, Principal
 from infra.http.reads import Reads
 from infra.http.worker_threads import size_of
 
 if TYPE_CHECKING:
-    from infra.cluster.cluster import Sharing
+    from infra.cluster.cluster import ClusterMember
 
 
 class Writes:
     """Writes of one app. Belongs to one event loop."""
 
-    def __init__(self, app: App, doorkeeper: Doorkeeper, reads: Reads) -> None:
+    def __init__(self, app: App, doorkeeper: Authenticator, reads: Reads) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
         self._reads = reads
         self._keeping = evidence.Keeping(app.vault)
         self._in_flight: set[tuple[str, str]] = set()
 
-    async def take(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Response:
+    async def take(
+        self, request: Request, marketplace: str, order_id: str | None, form: CommandForm | None
+    ) -> Response:
         """A write as ``form`` means it; None: the body names its command itself."""
         command = await self._command(request, marketplace, order_id, form)
         expected = expected_version(header(request, "If-Match"))
@@ -76,7 +78,7 @@ class Writes:
             await self._keeping.let_go(kept)
         return answers.of_write(outcome, command, None, self._app.market(marketplace).contact)
 
-    async def preview(self, request: Request, marketplace: str, order_id: str, form: Form) -> Response:
+    async def preview(self, request: Request, marketplace: str, order_id: str, form: CommandForm) -> Response:
         """What a write would do; nothing is written, and nothing of it is remembered."""
         caller, body = await self._read(request, marketplace)
         command = assembled(
@@ -99,13 +101,15 @@ class Writes:
 
     # ---- the way of a write ---------------------------------------------------------------------------------------
 
-    async def _read(self, request: Request, marketplace: str) -> tuple[Caller, Body]:
+    async def _read(self, request: Request, marketplace: str) -> tuple[Principal, Body]:
         caller = self._doorkeeper.admit(request, marketplace)
         body = as_object(await read_body(request))
         without_nulls(body)
         return caller, caller.speaks(body)
 
-    async def _command(self, request: Request, marketplace: str, order_id: str | None, form: Form | None) -> Command:
+    async def _command(
+        self, request: Request, marketplace: str, order_id: str | None, form: CommandForm | None
+    ) -> Command:
         key = idempotency_key(header(request, "Idempotency-Key"))
         _, body = await self._read(request, marketplace)
         path: Mapping[str, str] = {}
@@ -138,7 +142,7 @@ class Writes:
             self._in_flight.discard(mine)
 
     async def _asked(
-        self, sharing: "Sharing", command: Command, expected: int | None, confirmed: bool, until: float
+        self, sharing: "ClusterMember", command: Command, expected: int | None, confirmed: bool, until: float
     ) -> Response:
         """Have it decided by the process that follows the order."""
         from infra.cluster.remote_commands import MaybeAsked, NotAsked
@@ -158,7 +162,7 @@ class Writes:
             self._in_flight.discard(mine)
 
 
-def _in_path(request: Request, form: Form) -> dict[str, str]:
+def _in_path(request: Request, form: CommandForm) -> dict[str, str]:
     """The fields of the command that the path says."""
     return {field: request.path_params[name] for name, field in (form.in_path or {}).items()}
 

@@ -53,7 +53,7 @@ Row = dict[str, str]
 Body = dict[str, Any]
 
 
-class Dirty(ValueError):
+class BadRow(ValueError):
     """Something in the files cannot be read; the order that it belongs to cannot be placed."""
 
 
@@ -90,7 +90,7 @@ class OlistFolder:
         for number, row in _rows(self.folder / PAYMENTS):
             try:
                 paid[row["order_id"]] += _amount(row, "payment_value")
-            except Dirty as wrong:
+            except BadRow as wrong:
                 raise NotThere(
                     f"{self.folder / PAYMENTS}, line {number}: {wrong}; correct it and import again"
                 ) from None
@@ -105,7 +105,7 @@ class OlistFolder:
             try:
                 bodies = commands_of(row, items, self.policy)
                 self._compare(row["order_id"], items, paid)
-            except Dirty as wrong:
+            except BadRow as wrong:
                 yield Item(number, None, f"order {row['order_id']}: {wrong}")
                 continue
             for body in bodies:
@@ -170,7 +170,7 @@ class _SellersOrder:
     def commands(self) -> list[Body]:
         placed = _when(self.row, "order_purchase_timestamp")
         if placed is None:
-            raise Dirty("order_purchase_timestamp is missing")
+            raise BadRow("order_purchase_timestamp is missing")
         self._fact(self._placing(), placed, dated=False)
         self._fact(
             {"command": "ConfirmPayment", "command_id": "pay", "actor": SYSTEM, "amount": str(self._total())},
@@ -276,16 +276,16 @@ def _when(row: Row, name: str) -> Instant | None:
     try:
         return instant_of(datetime.strptime(text, "%Y-%m-%d %H:%M:%S"), ZONE)  # noqa: DTZ007 - the zone comes with it
     except ValueError:
-        raise Dirty(f"{name} is not a time: {text!r}") from None
+        raise BadRow(f"{name} is not a time: {text!r}") from None
 
 
 def _amount(row: Row, name: str) -> Decimal:
     if _PLAIN_AMOUNT.fullmatch(row[name]) is None:
-        raise Dirty(f"{name} is not an amount: {row[name][:100]!r}")
+        raise BadRow(f"{name} is not an amount: {row[name][:100]!r}")
     return Decimal(row[name])
 
 
 def _number(row: Row, name: str) -> int:
     if _PLAIN_NUMBER.fullmatch(row[name]) is None:
-        raise Dirty(f"{name} is not a whole number: {row[name][:100]!r}")
+        raise BadRow(f"{name} is not a whole number: {row[name][:100]!r}")
     return int(row[name])

@@ -71,7 +71,7 @@ class Totals:
         }
 
 
-class Report(Protocol):
+class ProgressReport(Protocol):
     """Where refused and bad lines are written."""
 
     def write(self, text: str, /) -> int:
@@ -86,7 +86,7 @@ class Wishes:
     strict: bool = False
     """Stop at the first bad line. Commands go one by one then: nothing behind it is given to the engine."""
     until: Instant | None = None
-    report: Report | None = None
+    report: ProgressReport | None = None
     """Gets a JSON line for every refused and bad one."""
     progress: Callable[[int, Totals], None] | None = None
     """Called at the start and now and then: bytes of the input whose commands have been answered, and the totals."""

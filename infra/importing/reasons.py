@@ -6,7 +6,7 @@ Only ``reason`` of the commands that cancel is a code of cancellation; canonical
 from collections import Counter
 from typing import Any, Final
 
-from domain.code_schemes import House
+from domain.code_schemes import CodeScheme
 from domain.errors import BadInput
 from domain.reasons import CANCEL_REASONS
 
@@ -16,7 +16,7 @@ CANCELING: Final = frozenset({"RequestCancel", "CancelLines"})
 class Translator:
     """Translates one house's codes, and counts them."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: CodeScheme) -> None:
         self.house = house
         self.counted: Counter[str] = Counter()
 

@@ -37,7 +37,7 @@ class NotSent(Exception):
         self.dead = dead
 
 
-class Lost(Exception):
+class PositionLost(Exception):
     """Reading failed for some partitions: each with its error."""
 
     def __init__(self, errors: Mapping[int, JournalError]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from consumers.ports.journal import Appended, JournalDamaged, JournalRecord, JournalUnavailable
 from infra.addresses.kafka import Security, Timings
-from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Topic, log_lost
+from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, NotSent, PositionLost, Topic, log_lost
 from infra.kafka.journal import Opening
 from infra.kafka.quiet_import import (
     HEARD,
@@ -232,7 +232,7 @@ class PythonReader:
         except KafkaError as error:
             what = _unavailable(error, self._connection, f"Read on the topic {self._topic}")
             if code_of(error) in DENIED:
-                raise Lost(dict.fromkeys((of.partition for of in self._consumer.assignment()), what)) from error
+                raise PositionLost(dict.fromkeys((of.partition for of in self._consumer.assignment()), what)) from error
             raise what from error
         return {of.partition: [_record(record) for record in records] for of, records in came.items()}
 
@@ -273,7 +273,7 @@ class PythonReader:
         except KafkaTimeoutError:
             return  # it hangs on brokers that are gone; nothing of ours is left in it
 
-    def _lost(self, error: Any) -> Lost:
+    def _lost(self, error: Any) -> PositionLost:
         """Which positions the log does not have. They are read no more until they are sought."""
         if isinstance(error, LogTruncationError):
             gone = {of.partition: "the log was cut below it" for of in error.divergent_offsets}
@@ -281,12 +281,12 @@ class PythonReader:
             gone = {of.partition: f"there is no offset {offset}" for of, offset in error.args[0].items()}
         self.follow({partition: offset for partition, offset in self._where().items() if partition not in gone})
         self._behind = None
-        return Lost({partition: log_lost(self._topic, partition, why) for partition, why in gone.items()})
+        return PositionLost({partition: log_lost(self._topic, partition, why) for partition, why in gone.items()})
 
-    def _all_damaged(self, error: Exception) -> Lost:
+    def _all_damaged(self, error: Exception) -> PositionLost:
         """A record's checksum is wrong. The client does not say where, so every partition is told, and goes on."""
         what = JournalDamaged(f"{self._topic}: {error}: the log is damaged. Stop every engine, restore it from a copy")
-        return Lost({of.partition: what for of in self._consumer.assignment()})
+        return PositionLost({of.partition: what for of in self._consumer.assignment()})
 
 
 def _record(record: Any) -> JournalRecord:

@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 
 from consumers.ports.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable
 from infra.addresses.kafka import Security, Timings
-from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, Lost, NotSent, Topic, log_lost
+from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, NotSent, PositionLost, Topic, log_lost
 from infra.kafka.journal import Opening
 from infra.kafka.refusals import CLUSTER, DENIED, Heard, code_of, why
 
@@ -267,7 +267,7 @@ class LibrdkafkaReader:
                 value = message.value() or b""
                 came.setdefault(partition, []).append(JournalRecord(partition, offset, appended_at * 1000, value))
         if lost and not came:
-            raise Lost(lost)
+            raise PositionLost(lost)
         return came
 
     def _told(self, partition: int, error: Any, offset: int, lost: dict[int, JournalError]) -> None:

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from consumers.ports.journal import JournalError, JournalRecord, JournalUnavailable
 from infra.addresses.kafka import Timings
-from infra.kafka.client import Lost, Reader
+from infra.kafka.client import PositionLost, Reader
 
 T = TypeVar("T")
 
@@ -120,7 +120,7 @@ class Asker:
                 self._reader = self._open()
             answer = question(self._reader, timeout)
             self._trouble = None
-        except Lost as lost:
+        except PositionLost as lost:
             raise next(iter(lost.errors.values())) from lost
         except JournalUnavailable as error:
             self._trouble = str(error)
@@ -223,7 +223,7 @@ class Tail:
         self._seek(reader)
         try:
             came = reader.poll(_POLL, _WINDOW_RECORDS)
-        except Lost as lost:
+        except PositionLost as lost:
             with self.changed:
                 for partition, error in lost.errors.items():
                     if partition in self.windows:

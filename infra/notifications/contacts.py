@@ -18,7 +18,7 @@ from domain.notification_rules import Audience
 from infra.documents.packs import LANGUAGES
 from infra.notifications.delivery_store import SqliteBook
 from infra.notifications.mail.building import fit_for_header, is_address
-from infra.vault.base import KeptVault, TextGone
+from infra.vault.base import DatabaseVault, TextGone
 
 LONGEST_NAME: Final = 200
 _MARKETPLACE: Final[TypeAdapter[str]] = TypeAdapter(Marketplace)
@@ -37,7 +37,7 @@ class BadContact(ValueError):
 class Contacts:
     """The Directory port over the book and the vault."""
 
-    def __init__(self, book: SqliteBook, vault: KeptVault) -> None:
+    def __init__(self, book: SqliteBook, vault: DatabaseVault) -> None:
         self.book = book
         self._vault = vault
 

@@ -12,7 +12,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.ports.notifications import BookUnavailable, Letter, Notice, Report, State
+from consumers.ports.notifications import DeliveryReport, DeliveryStoreUnavailable, Message, Notification, State
 from domain.instants import Instant
 from infra.sqlite.file import checkpoint, make_private, why
 
@@ -26,7 +26,7 @@ _LOST: Final = "the book that knew was lost: it may have gone out"
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""
 _APPLICATION: Final = 0x7273636E
-_COLUMNS: Final = tuple(field.name for field in fields(Notice))
+_COLUMNS: Final = tuple(field.name for field in fields(Notification))
 _NAMES: Final = ", ".join(_COLUMNS)
 
 _TABLES: Final = """
@@ -103,7 +103,9 @@ class SqliteBook:
         row = self._one("SELECT ordinal FROM positions WHERE partition = ?", (partition,))
         return 0 if row is None else int(row[0])
 
-    def take(self, partition: int, position: int, notices: Sequence[Notice], reports: Sequence[Report] = ()) -> None:
+    def take(
+        self, partition: int, position: int, notices: Sequence[Notification], reports: Sequence[DeliveryReport] = ()
+    ) -> None:
         marks = ", ".join("?" * len(_COLUMNS))
         with self._transaction() as db:
             for notice in notices:
@@ -124,14 +126,14 @@ class SqliteBook:
                 (partition, position),
             )
 
-    def find(self, stream: str, notice_id: str) -> Notice | None:
+    def find(self, stream: str, notice_id: str) -> Notification | None:
         found = self._notices("WHERE stream = ? AND notice_id = ?", (stream, notice_id))
         return found[0] if found else None
 
-    def of(self, stream: str) -> list[Notice]:
+    def of(self, stream: str) -> list[Notification]:
         return self._notices("WHERE stream = ? ORDER BY version, audience, notice_id", (stream,))
 
-    def due(self, now: Instant, limit: int) -> list[Letter]:
+    def due(self, now: Instant, limit: int) -> list[Message]:
         rows = self._all(
             "SELECT DISTINCT stream, letter FROM (SELECT stream, letter FROM notices WHERE state = 'waiting' AND "
             "not_before <= ? ORDER BY not_before, told_at, stream, version LIMIT ?)",
@@ -139,11 +141,11 @@ class SqliteBook:
         )
         return [letter for key in rows[:limit] if (letter := self._letter(key, "waiting")) is not None]
 
-    def interrupted(self) -> list[Letter]:
+    def interrupted(self) -> list[Message]:
         rows = self._all("SELECT DISTINCT stream, letter FROM notices WHERE state = 'handing'", ())
         return [letter for key in rows if (letter := self._letter(key, "handing")) is not None]
 
-    def intend(self, letter: Letter, message_id: str, carrier: str) -> None:
+    def intend(self, letter: Message, message_id: str, carrier: str) -> None:
         self._change(
             letter,
             "state = 'handing', message_id = ?, carrier = ?, attempts = attempts + 1, error = NULL",
@@ -152,7 +154,7 @@ class SqliteBook:
 
     def settle(
         self,
-        letter: Letter,
+        letter: Message,
         state: State,
         *,
         at: Instant | None = None,
@@ -167,7 +169,7 @@ class SqliteBook:
             (state, at, error, not_before, follow_up_at),
         )
 
-    def unconfirmed(self, now: Instant, limit: int) -> list[Letter]:
+    def unconfirmed(self, now: Instant, limit: int) -> list[Message]:
         rows = self._all(
             "SELECT DISTINCT stream, letter FROM notices WHERE state = 'handed' AND follow_up_at IS NOT NULL AND "
             "delivered_at IS NULL AND seen_at IS NULL AND follow_up_at <= ? AND sequence = 1 "
@@ -177,7 +179,7 @@ class SqliteBook:
         found = [letter for key in rows if (letter := self._letter(key, "handed")) is not None]
         return [letter for letter in found if not _is_confirmed(letter)][:limit]
 
-    def again(self, letter: Letter, *, key: str | None = None) -> bool:
+    def again(self, letter: Message, *, key: str | None = None) -> bool:
         with self._transaction() as db:
             if key is not None:
                 asked = db.execute("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (*letter.key, key))
@@ -193,7 +195,7 @@ class SqliteBook:
 
     # ---- for people --------------------------------------------------------------------------------------------------
 
-    def newest(self, state: State | None, limit: int, *, marketplace: str | None = None) -> list[Notice]:
+    def newest(self, state: State | None, limit: int, *, marketplace: str | None = None) -> list[Notification]:
         """The newest notices, of one state or of all but those that went well."""
         where = "state = ?" if state is not None else "state NOT IN ('handed', 'moot')"
         given: tuple[Any, ...] = () if state is None else (state,)
@@ -221,7 +223,7 @@ class SqliteBook:
         row = self._one(sql, (now,))
         return 0 if row is None else int(row[0])
 
-    def letter_of(self, stream: str, notice_id: str) -> Letter | None:
+    def letter_of(self, stream: str, notice_id: str) -> Message | None:
         """The letter that has this notice, whatever its state."""
         notice = self.find(stream, notice_id)
         return None if notice is None else self._letter((stream, notice.letter), None)
@@ -266,13 +268,13 @@ class SqliteBook:
 
     # ---- small words -------------------------------------------------------------------------------------------------
 
-    def _letter(self, key: tuple[Any, ...], state: str | None) -> Letter | None:
+    def _letter(self, key: tuple[Any, ...], state: str | None) -> Message | None:
         where = "WHERE stream = ? AND letter = ?" + ("" if state is None else " AND state = ?")
         given = key if state is None else (*key, state)
         found = self._notices(f"{where} ORDER BY version, notice_id", given)
-        return Letter(found) if found else None
+        return Message(found) if found else None
 
-    def _change(self, letter: Letter, what: str, given: tuple[Any, ...]) -> None:
+    def _change(self, letter: Message, what: str, given: tuple[Any, ...]) -> None:
         ids = [notice.notice_id for notice in letter.notices]
         with self._transaction() as db:
             db.executemany(
@@ -280,8 +282,8 @@ class SqliteBook:
                 [(*given, letter.first.stream, id) for id in ids],
             )
 
-    def _notices(self, rest: str, given: Sequence[Any]) -> list[Notice]:
-        return [Notice(*row) for row in self._all(f"SELECT {_NAMES} FROM notices {rest}", given)]
+    def _notices(self, rest: str, given: Sequence[Any]) -> list[Notification]:
+        return [Notification(*row) for row in self._all(f"SELECT {_NAMES} FROM notices {rest}", given)]
 
     def _all(self, sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._lock, self._explained():
@@ -309,11 +311,11 @@ class SqliteBook:
             yield
         except sqlite3.Error as wrong:
             if getattr(wrong, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise BookUnavailable(f"{self.path} is damaged ({wrong}): {BRING_BACK}") from wrong
+                raise DeliveryStoreUnavailable(f"{self.path} is damaged ({wrong}): {BRING_BACK}") from wrong
             said = why(wrong, self.path)
-            raise BookUnavailable(f"{self.path or 'the book in memory'} cannot be used now: {said}") from wrong
+            raise DeliveryStoreUnavailable(f"{self.path or 'the book in memory'} cannot be used now: {said}") from wrong
 
 
-def _is_confirmed(letter: Letter) -> bool:
+def _is_confirmed(letter: Message) -> bool:
     """One message: what is reported of one of its notices is true of all."""
     return any(notice.delivered_at is not None or notice.seen_at is not None for notice in letter.notices)

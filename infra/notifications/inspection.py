@@ -6,7 +6,15 @@ from typing import Any
 
 from consumers.notifying.notification_mapper import derived, order_after
 from consumers.notifying.notifier import subject_of
-from consumers.ports.notifications import BookUnavailable, CannotCompose, Contact, Letter, Mail, Notice, Subject
+from consumers.ports.notifications import (
+    CannotCompose,
+    Contact,
+    DeliveryStoreUnavailable,
+    Mail,
+    Message,
+    Notification,
+    Subject,
+)
 from domain.instants import Instant, format_instant
 from infra.addresses.files import BOOK_FILE
 from infra.notifications.contacts import Contacts
@@ -47,11 +55,13 @@ def book_if_there(settings: Settings) -> bool:
     """Whether anybody was ever told of anything here. BookUnavailable: somebody was, and the book is gone."""
     directory = existing_store(settings).directory
     if book_is_gone(directory):
-        raise BookUnavailable(f"{directory / BOOK_FILE} is gone, which has what was told to whom: {BRING_BACK}")
+        raise DeliveryStoreUnavailable(
+            f"{directory / BOOK_FILE} is gone, which has what was told to whom: {BRING_BACK}"
+        )
     return (directory / BOOK_FILE).exists()
 
 
-def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> Letter:
+def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> Message:
     """The letter that a notice is in: as the book has it, else as the log does. NoSuchNotice."""
     found = book.letter_of(stream, notice_id)
     if found is not None:
@@ -59,10 +69,10 @@ def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> 
     notices = derived(reader.followers[reader.partition(stream)].state, stream, notice_id)
     if not notices:
         raise NoSuchNotice(f"{stream} has no notice {notice_id}: `rescind notices list --order {stream}` lists them")
-    return Letter(notices)
+    return Message(notices)
 
 
-def send_again(book: SqliteBook, letter: Letter, key: str | None = None) -> bool:
+def send_again(book: SqliteBook, letter: Message, key: str | None = None) -> bool:
     """Have a letter sent (again) by the notifier; False if ``key`` had that done before."""
     first = letter.first
     if book.find(first.stream, first.notice_id) is None:
@@ -70,7 +80,7 @@ def send_again(book: SqliteBook, letter: Letter, key: str | None = None) -> bool
     return book.again(letter, key=key)
 
 
-def rendered(settings: Settings, reader: Reader, letter: Letter, contact: Contact, now: Instant) -> Mail:
+def rendered(settings: Settings, reader: Reader, letter: Message, contact: Contact, now: Instant) -> Mail:
     """How the letter reads, or would. CannotCompose."""
     source = reader.followers[letter.first.partition].state
     try:
@@ -85,7 +95,7 @@ def rendered(settings: Settings, reader: Reader, letter: Letter, contact: Contac
         return PackComposer(world, settings.public_url).compose(letter, subject, contact, "shown@rescind", now)
 
 
-def told(notice: Notice) -> dict[str, Any]:
+def told(notice: Notification) -> dict[str, Any]:
     """A notice as JSON."""
     marketplace, _, order_id = notice.stream.partition("/")
 

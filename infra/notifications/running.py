@@ -16,10 +16,10 @@ from typing import Final
 
 from consumers.engine.engine import Engine
 from consumers.log.follower import Follower
-from consumers.notifying.notifier import Limits, Notifier
+from consumers.notifying.notifier import Notifier, NotifierLimits
 from consumers.ports.local_state import Due, LocalStateDamaged, LocalStateUnavailable
 from consumers.ports.log_values import Admitted, Rejected
-from consumers.ports.notifications import BookUnavailable, Post
+from consumers.ports.notifications import DeliveryStoreUnavailable, Post
 from consumers.ports.vault import VaultUnavailable
 from domain.calendar import parse_length
 from domain.instants import SECOND
@@ -33,11 +33,11 @@ from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
 from infra.notifications.mail.outbox import Outbox
 from infra.notifications.mail.smtp import SmtpPost
-from infra.projection.running import Shared
+from infra.projection.running import FollowedPartition
 from infra.runtime.clock import clock
 from infra.runtime.loop import Loop
 from infra.settings import Settings
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 
 LOCK_FILE: Final = "notices.lock"
 PAUSE: Final = 0.25
@@ -47,7 +47,7 @@ RETRY: Final = 1.0
 
 
 @dataclass(slots=True)
-class ToldFrom(Shared):
+class ToldFrom(FollowedPartition):
     """Local state that the engine's thread writes, as the notifier's source."""
 
     def due_before(self, instant: int, limit: int) -> list[Due]:
@@ -122,7 +122,7 @@ class Notifying:
         try:
             moved = self._notifier.step(clock())
             self.trouble = self._notifier.trouble
-        except (BookUnavailable, LocalStateDamaged, LocalStateUnavailable, VaultUnavailable) as later:
+        except (DeliveryStoreUnavailable, LocalStateDamaged, LocalStateUnavailable, VaultUnavailable) as later:
             self.trouble = str(later)
             self._not_before = time.monotonic() + RETRY
             return False
@@ -165,11 +165,11 @@ def post_of(settings: Settings, directory: Path) -> Post | None:
             return None
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> NotifierLimits:
     """How long the notifier waits for what."""
     remind = parse_length(settings.remind_before)
     micros = {"minutes": 60, "hours": 3_600, "days": 86_400}[remind.unit] * remind.count * SECOND
-    return Limits(confirmed_within=parse_length(settings.confirmed_within), remind=micros)
+    return NotifierLimits(confirmed_within=parse_length(settings.confirmed_within), remind=micros)
 
 
 def book_is_gone(directory: Path) -> bool:
@@ -185,7 +185,7 @@ def open_book(directory: Path, identity: str, followers: Mapping[int, Follower] 
     if not book_is_gone(directory):
         return SqliteBook(path, identity)
     if followers is None:
-        raise BookUnavailable(f"{path} is gone: {BRING_BACK}")
+        raise DeliveryStoreUnavailable(f"{path} is gone: {BRING_BACK}")
     for follower in followers.values():  # local state may be missing, too: what was sent is known at the log's end only
         while follower.behind and follower.advance():
             pass
@@ -197,7 +197,7 @@ def open_book(directory: Path, identity: str, followers: Mapping[int, Follower] 
 
 
 def open_notifying(
-    settings: Settings, directory: Path, slot: Path, identity: str, engine: Engine, vault: KeptVault
+    settings: Settings, directory: Path, slot: Path, identity: str, engine: Engine, vault: DatabaseVault
 ) -> Notifying:
     """The notifier of an engine whose loop does not run yet. BookUnavailable, AnotherJournals, JournalError."""
     book = open_book(directory, identity, engine.followers)

@@ -27,9 +27,9 @@ from infra.local_state.slots import slot_path, state_file
 from infra.settings import Settings, ViewsAt
 from infra.store.logs import Store
 from infra.store.reader import NoJournal, existing_store
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from infra.views.opening import existing_views, open_views
-from infra.views.replay import Positions, Progress, Report, of_another_log, positions_in, replay
+from infra.views.replay import Positions, Progress, ReplayReport, of_another_log, positions_in, replay
 from infra.views.replay import compare as compare_views
 from schemas.commit import commit_hash
 from schemas.wire import Malformed
@@ -48,7 +48,7 @@ MOST_ORPHANS: Final = 3
 """Orphans that are named one by one."""
 
 
-def run_replay(settings: Settings, *, check: bool, progress: Progress | None = None) -> Report:
+def run_replay(settings: Settings, *, check: bool, progress: Progress | None = None) -> ReplayReport:
     """Rebuild the settings' views from their journal, or compare them, which changes nothing.
 
     ``check`` reports what is wrong with the journal. Without it a journal that was changed or lost records is an error,
@@ -62,13 +62,13 @@ def run_replay(settings: Settings, *, check: bool, progress: Progress | None = N
     return _check(settings, store, progress) if check else _rebuild(settings, store, progress)
 
 
-def _check(settings: Settings, store: Store, progress: Progress | None) -> Report:
+def _check(settings: Settings, store: Store, progress: Progress | None) -> ReplayReport:
     with ExitStack() as stack:
         views = _there(settings.views_at, stack)
         live = stack.enter_context(views.snapshot())  # before the log is read, which is then at least as far
         judged = stack.enter_context(read_logs(settings, store, progress))
         if judged.wrong:
-            return judged.completed(Report())
+            return judged.completed(ReplayReport())
         report = judged.completed(compare_views(views, live, judged.parts, progress))
         report.confirmed = judged.confirms(positions_in(live))
         if report.another_log is not None and not report.confirmed:
@@ -76,7 +76,7 @@ def _check(settings: Settings, store: Store, progress: Progress | None) -> Repor
         return report
 
 
-def _rebuild(settings: Settings, store: Store, progress: Progress | None) -> Report:
+def _rebuild(settings: Settings, store: Store, progress: Progress | None) -> ReplayReport:
     at = settings.views_at
     before = _positions(at)
     with read_logs(settings, store, progress) as judged:
@@ -97,7 +97,7 @@ def _rebuild(settings: Settings, store: Store, progress: Progress | None) -> Rep
             return judged.completed(replay(opened.views, judged.parts, progress))
 
 
-def _there(at: ViewsAt, stack: ExitStack) -> KeptViews:
+def _there(at: ViewsAt, stack: ExitStack) -> DatabaseViews:
     """The views there; where there are none, empty ones that end with ``stack``."""
     views = existing_views(at)
     if views is None:
@@ -150,7 +150,7 @@ class Judged:
             if log == "journal" and ordinal and partition in ends
         )
 
-    def completed(self, report: Report) -> Report:
+    def completed(self, report: ReplayReport) -> ReplayReport:
         """The report, completed by what was read and judged."""
         return replace(
             report,

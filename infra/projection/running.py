@@ -25,7 +25,7 @@ from infra.local_state.slots import state_file
 from infra.runtime.loop import Loop
 from infra.settings import Settings, ViewsAt
 from infra.store.recorded_positions import in_views
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from infra.views.late_opening import LateViews
 from infra.views.opening import open_views, postgresql_client
 
@@ -42,7 +42,7 @@ RETRY: Final = 0.25
 
 
 @dataclass(slots=True)
-class Shared:
+class FollowedPartition:
     """Local state that another thread writes, as a projector's source: read through a connection of one's own."""
 
     state: LocalState
@@ -80,7 +80,7 @@ class Projecting:
 
     def __init__(
         self,
-        views: KeptViews,
+        views: DatabaseViews,
         engine: Engine,
         states: Mapping[int, LocalState],
         control: Journal,
@@ -139,7 +139,9 @@ class Projecting:
         self.loop.between(end)
 
     def _projector(self, state: LocalState, follower: Follower) -> Projector:
-        return Projector("journal", follower.partition, Shared(state, follower), self.views, capacity=AT_HAND)
+        return Projector(
+            "journal", follower.partition, FollowedPartition(state, follower), self.views, capacity=AT_HAND
+        )
 
     # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
 
@@ -309,7 +311,7 @@ def open_projecting(
     at = settings.views_at
     late = patient and at.postgresql is not None
 
-    def opened() -> KeptViews:
+    def opened() -> DatabaseViews:
         found = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite", own=True))
         if found.made_anew is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
             sys.stderr.write(f"rescind: the views are made anew from the log: {found.made_anew}\n")
@@ -331,7 +333,7 @@ def open_projecting(
     return Projecting(views, engine, states, control, on_broken)
 
 
-def _opened_late(opened: Callable[[], KeptViews]) -> KeptViews:
+def _opened_late(opened: Callable[[], DatabaseViews]) -> DatabaseViews:
     """The views, or what becomes them once their database is back; ViewsUnavailable where its client is missing."""
     postgresql_client()
     try:

@@ -12,20 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from consumers.log.dead_letters import Letter, untold_id
+from consumers.log.dead_letters import DeadLetter, untold_id
 from consumers.log.follower import Follower
 from consumers.ports.journal import Journal, JournalMismatch, JournalUnavailable
 from consumers.ports.local_state import LocalState, Parked
 from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
 from consumers.ports.views import ViewsError
-from consumers.publishing.partition_publisher import KeyOf, Limits, PartitionPublisher, Source
+from consumers.publishing.partition_publisher import KeyOf, PartitionPublisher, PublisherLimits, Source
 from domain.instants import Instant
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
 from infra.local_state import memory_local_state, open_local_state
 from infra.local_state.slots import state_file
-from infra.projection.running import Shared
+from infra.projection.running import FollowedPartition
 from infra.publishing.earlier_prefixes import Earlier, remember
 from infra.publishing.fronts import Fronts
 from infra.publishing.public_log import KafkaPublicLog
@@ -50,7 +50,7 @@ ViewLetters = Callable[[], Sequence[Row] | None]
 
 
 @dataclass(slots=True)
-class PublishedFrom(Shared):
+class PublishedFrom(FollowedPartition):
     """Local state that the engine's thread writes, as a publisher's source."""
 
     @property
@@ -74,7 +74,7 @@ class Publishing:
         *,
         letters: ViewLetters | None = None,
         key_of: KeyOf | None = None,
-        limits: Limits | None = None,
+        limits: PublisherLimits | None = None,
         patience: Patience | None = None,
         directory: Path | None = None,
     ) -> None:
@@ -234,10 +234,10 @@ class Publishing:
 
     # ---- a partition's thread ----------------------------------------------------------------------------------------
 
-    def _letters_of(self, partition: int) -> Callable[[], list[Letter] | None]:
+    def _letters_of(self, partition: int) -> Callable[[], list[DeadLetter] | None]:
         """The views' dead letters of a partition; those of the control log are partition 0's."""
 
-        def letters() -> list[Letter] | None:
+        def letters() -> list[DeadLetter] | None:
             assert self._letters is not None
             try:
                 rows = self._letters()
@@ -250,11 +250,11 @@ class Publishing:
 
         return letters
 
-    def _letter(self, row: Row) -> Letter:
+    def _letter(self, row: Row) -> DeadLetter:
         commit = None
         if row["log"] == "journal" and (source := self._sources.get(row["partition"])) is not None:
             commit = source.commit_at(row["ordinal"])
-        return Letter(
+        return DeadLetter(
             untold_id(row["log"], row["partition"], row["stream"]),
             "views",
             row["error"],
@@ -314,7 +314,7 @@ def open_publishing(
     followers: Mapping[int, Follower],
     letters: ViewLetters | None,
     *,
-    limits: Limits | None = None,
+    limits: PublisherLimits | None = None,
     directory: Path | None = None,
 ) -> Publishing:
     """Publishing as the settings have it, enabled and not yet started. ``slot``: where local state is, which the

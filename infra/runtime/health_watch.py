@@ -64,7 +64,7 @@ class _Part:
         return found
 
 
-class Watch:
+class HealthWatch:
     """The troubles of one engine, by what they keep from working: ``writing``, ``following``, ``imports``, and the
     names of the parts that attend it."""
 

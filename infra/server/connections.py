@@ -39,7 +39,7 @@ Part = Literal["head", "body"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Seconds that a connection may take, and how many there may be."""
 
     head: float = 10.0
@@ -54,7 +54,7 @@ class Limits:
     """Open at one time."""
 
 
-def connection_class(limits: Limits) -> type[H11Protocol]:
+def connection_class(limits: ConnectionLimits) -> type[H11Protocol]:
     """The protocol class for ``uvicorn.Config``."""
     return type("Connection", (_Connection,), {"limits": limits})
 
@@ -62,7 +62,7 @@ def connection_class(limits: Limits) -> type[H11Protocol]:
 class _Connection(H11Protocol):
     """One connection of a client."""
 
-    limits: Limits
+    limits: ConnectionLimits
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers.ports.journal import JournalError
 from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
-from consumers.ports.notifications import BookUnavailable
+from consumers.ports.notifications import DeliveryStoreUnavailable
 from consumers.ports.vault import VaultUnavailable
 from consumers.ports.views import ViewsError
 from infra.api.problems import Problem, unavailable
@@ -28,14 +28,14 @@ from infra.api.request_parts import SLASH, Segments, segment
 from infra.app import App
 from infra.http import health, openapi
 from infra.http import routes as api
-from infra.http.authenticator import Doorkeeper, LocalHost, Loopback
-from infra.http.internal_errors import Defects
+from infra.http.authenticator import Authenticator, LocalHost, LoopbackAuthenticator
+from infra.http.internal_errors import InternalErrors
 from infra.http.listing import Listing
 from infra.http.methods import Heads, allowed
 from infra.http.origins import OwnSite
 from infra.http.reads import Reads
 from infra.server.binding import NotFree
-from infra.server.connections import Acceptor, AtOnce, Limits, connection_class
+from infra.server.connections import Acceptor, AtOnce, ConnectionLimits, connection_class
 from infra.settings import Settings
 from infra.web import pages
 
@@ -56,9 +56,9 @@ GRACE: Final = 5
 """Seconds that requests under way get when the server ends."""
 
 
-def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
+def create(app: App, doorkeeper: Authenticator | None = None) -> FastAPI:
     """The ASGI application: API, pages, health and the OpenAPI document."""
-    door = doorkeeper or Loopback()
+    door = doorkeeper or LoopbackAuthenticator()
     reads = Reads(app)
     listing = Listing(app)
     asgi = FastAPI(
@@ -82,20 +82,20 @@ def create(app: App, doorkeeper: Doorkeeper | None = None) -> FastAPI:
         asgi.add_exception_handler(away, _part_is_away)
     sharing = app.sharing
     if sharing is not None:
-        from infra.http.forwarding import Passing
+        from infra.http.forwarding import Forwarding
 
         asgi.add_middleware(
-            Passing,
+            Forwarding,
             engine=app.engine,
             whereabouts=sharing.whereabouts,
             own=sharing.url,
             answer_within=app.settings.answer_within,
             problem=_answer_as_asked,
         )
-    asgi.add_middleware(Defects, problem=_answer_as_asked)
+    asgi.add_middleware(InternalErrors, problem=_answer_as_asked)
     asgi.add_middleware(OwnSite, problem=_answer_as_asked)
     asgi.add_middleware(AtOnce, most=app.settings.limit_concurrency, problem=_answer_as_asked)
-    if isinstance(door, Loopback):
+    if isinstance(door, LoopbackAuthenticator):
         asgi.add_middleware(LocalHost, problem=_answer_as_asked)
     asgi.add_middleware(Segments)
     asgi.add_middleware(Heads)
@@ -109,7 +109,7 @@ _AWAY: Final[Mapping[type[Exception], str]] = {
     LocalStateUnavailable: "local-state-unavailable",
     ViewsError: "views-unavailable",
     VaultUnavailable: "vault",
-    BookUnavailable: "book-unavailable",
+    DeliveryStoreUnavailable: "book-unavailable",
 }
 """What says that a part of the store cannot be used now, and the rule by which a request is answered then."""
 
@@ -188,7 +188,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, asgi: ASGIApp, settings: Settings, listens: Callable[[str], None], port: int = 0) -> None:
         """``port``: of 127.0.0.1, where ``run`` is given no sockets."""
-        self._limits = Limits(
+        self._limits = ConnectionLimits(
             settings.timeout_header,
             settings.timeout_body,
             settings.timeout_keep_alive,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumers.engine.order_cache import Folded
+from consumers.engine.order_cache import CachedOrder
 from consumers.ports.views import ViewsError
 from domain.deadlines import has_lapsed, live
 from domain.events import Deadline
@@ -95,7 +95,7 @@ def all_deadlines(reader: Reader, before: Instant | None, marketplace: str | Non
     return found
 
 
-def all_orders(reader: Reader, prefix: str = "") -> Iterator[tuple[str, Folded]]:
+def all_orders(reader: Reader, prefix: str = "") -> Iterator[tuple[str, CachedOrder]]:
     """Every order, folded from the log, partition by partition."""
     for partition, follower in reader.followers.items():
         after: str | None = None

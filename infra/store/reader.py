@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from consumers.engine.order_cache import Folded, Orders
+from consumers.engine.order_cache import CachedOrder, OrderCache
 from consumers.log.follower import Follower
 from consumers.ports.journal import Journal, JournalError, front_cut
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
@@ -71,7 +71,7 @@ class Reader:
     store: Store
     journal: Journal
     followers: dict[int, Follower]
-    orders: Orders
+    orders: OrderCache
     slot: Slot | None
     _book: "PolicyBook | None" = None
 
@@ -79,11 +79,11 @@ class Reader:
         """Which partition a stream belongs to."""
         return partition_of(stream, self.journal.partitions)
 
-    def folded(self, stream: str) -> Folded:
+    def folded(self, stream: str) -> CachedOrder:
         """The stream as it is recorded."""
         return self.orders.get(self.partition(stream), stream)
 
-    def as_of(self, stream: str, instant: Instant) -> Folded:
+    def as_of(self, stream: str, instant: Instant) -> CachedOrder:
         """The stream as of an instant: what was recorded up to and including it, then the deadlines before it, but for
         those of history that never fire."""
         partition, marketplace = self.partition(stream), stream.partition("/")[0]
@@ -145,7 +145,7 @@ def open_reader(settings: "Settings") -> Reader:
     except BaseException:
         journal.close()
         raise
-    return Reader(settings, store, journal, followers, Orders(followers, AT_HAND), slot)
+    return Reader(settings, store, journal, followers, OrderCache(followers, AT_HAND), slot)
 
 
 def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], Slot | None]:
@@ -286,8 +286,8 @@ def _index(entry: Any) -> int:
 
 
 def standing_at(
-    folded: Folded, book: "PolicyBook", market: "MarketSettings", instant: Instant, closed_at: Instant
-) -> Folded:
+    folded: CachedOrder, book: "PolicyBook", market: "MarketSettings", instant: Instant, closed_at: Instant
+) -> CachedOrder:
     """The stream with every deadline before ``instant`` reached on top, nothing else new. It is not changed itself.
 
     What was set and due before ``closed_at``, the closing of an import, never fires, and is taken away.
@@ -301,4 +301,4 @@ def standing_at(
     reached = as_of(without_lapsed(order, closed_at), book, market, instant)
     if reached is order:
         return folded
-    return Folded(folded.stream, reached, folded.head, reached.version, reached.recorded_at, folded.answered)
+    return CachedOrder(folded.stream, reached, folded.head, reached.version, reached.recorded_at, folded.answered)

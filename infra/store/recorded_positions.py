@@ -18,7 +18,7 @@ from consumers.ports.views import Log, ViewsError
 from infra.addresses.files import BOOK_FILE
 from infra.local_state.slots import slots_in, state_file
 from infra.settings import Settings, ViewsAt
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 
 Marks = dict[int, list[Mark]]
 """Marks by partition."""
@@ -26,7 +26,7 @@ Marks = dict[int, list[Mark]]
 _POSITIONS: Final = "SELECT partition, next_ordinal, last_commit FROM positions WHERE log = ?"
 
 
-def marks_of(settings: Settings, directory: Path, identity: str, partitions: int, vault: KeptVault | None) -> Marks:
+def marks_of(settings: Settings, directory: Path, identity: str, partitions: int, vault: DatabaseVault | None) -> Marks:
     """Every mark of the journal with this identity. ``directory``: what is this process's own."""
     found: Marks = {partition: [] for partition in range(partitions)}
     for partition, mark in (
@@ -58,7 +58,7 @@ def in_views(at: ViewsAt, log: Log) -> Iterator[tuple[int, Mark]]:
         yield partition, Mark(f"the database of views {at}", ordinal, bytes.fromhex(last) or None)
 
 
-def _in_vault(vault: KeptVault | None, identity: str, partitions: int) -> Iterator[tuple[int, Mark]]:
+def _in_vault(vault: DatabaseVault | None, identity: str, partitions: int) -> Iterator[tuple[int, Mark]]:
     if vault is None:
         return
     with contextlib.suppress(VaultUnavailable):

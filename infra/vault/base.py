@@ -60,7 +60,7 @@ class Unsaved(NamedTuple):
     """None where the log is not known: a key that is made then counts as made before all of it."""
 
 
-class Found(NamedTuple):
+class StoredText(NamedTuple):
     """What is kept under a reference; ``wrapped`` is None if its subject was erased."""
 
     sealed: bytes
@@ -77,7 +77,7 @@ def _keys_fit() -> Iterator[None]:
         raise VaultUnavailable("a subject's key is not what was written: the vault is damaged") from None
 
 
-class KeptVault(ABC):
+class DatabaseVault(ABC):
     """A vault in a database. Safe for several threads and processes."""
 
     def __init__(self, key: bytes) -> None:
@@ -247,7 +247,7 @@ class KeptVault(ABC):
         """Let a file go that no event came to name."""
 
     @abstractmethod
-    def _find(self, reference: str) -> Found | None: ...
+    def _find(self, reference: str) -> StoredText | None: ...
 
     @abstractmethod
     def has(self, references: Sequence[str]) -> int:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from consumers.erasing.eraser import erased_at
 from consumers.log.follower import Follower
 from domain.events import Sealed
-from infra.vault.base import KeptVault, Seen
+from infra.vault.base import DatabaseVault, Seen
 from schemas.partitioning import partition_of
 
 REMEMBERED = 1_000
 """Subjects' streams whose last erasure is remembered."""
 
 
-class Sealing:
+class LogAwareVault:
     """The Vault port of an engine. ``seal`` in its thread only, ``seen`` in any."""
 
-    def __init__(self, vault: KeptVault, journal: str, partitions: int) -> None:
+    def __init__(self, vault: DatabaseVault, journal: str, partitions: int) -> None:
         self._vault = vault
         self._journal = journal
         self._partitions = partitions

@@ -7,12 +7,12 @@ from types import ModuleType
 from consumers.ports.vault import VaultUnavailable
 from infra.addresses.vault_key import KEY_BYTES, key_from_text
 from infra.settings import Settings
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 from infra.vault.keys import key_from_file
 from infra.vault.sqlite import SqliteVault
 
 
-def open_vault(settings: Settings, *, patient: bool = False) -> KeptVault:
+def open_vault(settings: Settings, *, patient: bool = False) -> DatabaseVault:
     """The vault that the settings name; VaultUnavailable says why it cannot be opened.
 
     ``patient``: one in a database that is away is opened when it is back, if its key is at hand; every call raises
@@ -22,7 +22,9 @@ def open_vault(settings: Settings, *, patient: bool = False) -> KeptVault:
     if at.postgresql is not None:
         client = postgresql_client()
         key = _key(settings, patient=patient)
-        vault: KeptVault = client.PostgresqlVault(at.postgresql, key, synchronous=settings.synchronous, patient=patient)
+        vault: DatabaseVault = client.PostgresqlVault(
+            at.postgresql, key, synchronous=settings.synchronous, patient=patient
+        )
         return vault
     if at.path is None:
         return SqliteVault(None, os.urandom(KEY_BYTES))

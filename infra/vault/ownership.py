@@ -20,7 +20,7 @@ from consumers.ports.journal import Journal
 from consumers.ports.vault import VaultUnavailable
 from infra.addresses.files import BOOK_FILE
 from infra.settings import Settings
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 from infra.vault.opening import is_there, key_file, open_vault
 
 BRING_BACK: Final = (
@@ -60,7 +60,7 @@ class Pointed(NamedTuple):
 
 def open_vault_of(
     settings: Settings, journal: Journal, directory: Path, *, patient: bool = False, texts_lost: bool = False
-) -> KeptVault:
+) -> DatabaseVault:
     """The vault that the settings name, if it is this journal's or the journal is new to both.
 
     ``directory`` is where the notifier's book stands. ``texts_lost``: somebody said so: what is pointed to and not
@@ -95,7 +95,7 @@ def open_vault_of(
 
 
 def pointed(
-    vault: KeptVault | None, journal: Journal, directory: Path, lost: Mapping[int, int] | None = None
+    vault: DatabaseVault | None, journal: Journal, directory: Path, lost: Mapping[int, int] | None = None
 ) -> Pointed:
     """Compare what points into the vault with what it has (None: there is none). ``lost``: per partition the offset
     before which texts were given up; with it, addresses were, too. VaultUnavailable, JournalError."""
@@ -109,7 +109,7 @@ def pointed(
     return Pointed(texts, missing, len(addresses), len(addresses) - found)
 
 
-def not_as_committed(vault: KeptVault, journal: Journal) -> list[str]:
+def not_as_committed(vault: DatabaseVault, journal: Journal) -> list[str]:
     """References of the texts and files that are kept, and are not what the journal's events commit to. Erased ones
     and missing ones are left out. VaultUnavailable, JournalError."""
     return [
@@ -144,7 +144,7 @@ def _tell(gone: str, begun: bool) -> None:
     sys.stderr.write(f"rescind: {gone}\n")
 
 
-def _compare(settings: Settings, vault: KeptVault, journal: Journal, directory: Path, begun: bool) -> None:
+def _compare(settings: Settings, vault: DatabaseVault, journal: Journal, directory: Path, begun: bool) -> None:
     found = pointed(vault, journal, directory)
     if found.is_anothers:
         _tell(f"the vault {settings.vault_at} is another one, it lacks all {found}: {BRING_BACK}", begun)

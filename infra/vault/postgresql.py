@@ -19,7 +19,7 @@ from consumers.erasing.eraser import Erasure
 from consumers.ports.vault import VaultUnavailable
 from infra.addresses.postgresql import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect, said
-from infra.vault.base import FORMAT, Found, KeptVault, Unsaved, noted_as
+from infra.vault.base import FORMAT, DatabaseVault, StoredText, Unsaved, noted_as
 
 MAKING: Final = 0x72736376
 """First half of the advisory lock under which the tables are made."""
@@ -86,7 +86,7 @@ def postgresql_vault_there(at: PostgresqlAt) -> bool:
         return db.execute("SELECT to_regclass('vault_about')").fetchone() != (None,)
 
 
-class PostgresqlVault(KeptVault):
+class PostgresqlVault(DatabaseVault):
     """A vault over one schema of a database."""
 
     def __init__(self, at: PostgresqlAt, key: bytes, *, synchronous: str = "full", patient: bool = False) -> None:
@@ -202,10 +202,10 @@ class PostgresqlVault(KeptVault):
 
     # ---- reading and erasing ----------------------------------------------------------------------------------------
 
-    def _find(self, reference: str) -> Found | None:
+    def _find(self, reference: str) -> StoredText | None:
         with _explained(self.at, "be read"):
             row = self._others.ask(lambda db: db.cursor(binary=True).execute(_FIND, (reference,)).fetchone())
-        return None if row is None else Found(*cast(Found, row))
+        return None if row is None else StoredText(*cast(StoredText, row))
 
     def has(self, references: Sequence[str]) -> int:
         asked = "SELECT count(*) FROM vault_texts WHERE reference = ANY(%s)"

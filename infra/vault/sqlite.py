@@ -10,7 +10,7 @@ from typing import Final
 from consumers.erasing.eraser import Erasure
 from consumers.ports.vault import VaultUnavailable
 from infra.sqlite.file import checkpoint, why
-from infra.vault.base import FORMAT, Found, KeptVault, Unsaved
+from infra.vault.base import FORMAT, DatabaseVault, StoredText, Unsaved
 
 BUSY: Final = 5.0
 """Seconds to wait for another process's texts."""
@@ -34,7 +34,7 @@ create table if not exists erasing (
 """When keys were made, and how far erasures are carried out, both in a log's ordinals."""
 
 
-class SqliteVault(KeptVault):
+class SqliteVault(DatabaseVault):
     """A vault over one SQLite file (None: in memory)."""
 
     def __init__(self, path: Path | None, key: bytes, *, synchronous: str = "full") -> None:
@@ -135,14 +135,14 @@ class SqliteVault(KeptVault):
         sealed = self._keys.seal(wrapped, marketplace, subject, reference, content)
         database.execute("insert into texts values (?, ?, ?)", (reference, number, sealed))
 
-    def _find(self, reference: str) -> Found | None:
+    def _find(self, reference: str) -> StoredText | None:
         with self._lock:
             row = self._database.execute(
                 "select sealed, wrapped, marketplace, subject from texts join subjects on subjects.id = subject_id "
                 "where reference = ?",
                 (reference,),
             ).fetchone()
-        return None if row is None else Found(*row)
+        return None if row is None else StoredText(*row)
 
     def has(self, references: Sequence[str]) -> int:
         with self._transaction("be read") as database:

@@ -4,13 +4,13 @@ from concurrent.futures import Future
 
 from consumers.ports.journal import Appended, AppendRefused, Journal
 from consumers.ports.vault import VaultUnavailable
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 
 
-class SealedFirst:
+class VaultFirstJournal:
     """A journal before which the vault writes: texts are durable before any record that may point to them."""
 
-    def __init__(self, journal: Journal, vault: KeptVault) -> None:
+    def __init__(self, journal: Journal, vault: DatabaseVault) -> None:
         self._journal = journal
         self._vault = vault
         self.read = journal.read

@@ -15,7 +15,7 @@ from infra.views.reading import Reading
 from projections.tables import SCHEMA_VERSION, Row, Table
 
 
-class Snapshot(Protocol):
+class ViewsSnapshot(Protocol):
     """The tables as of one moment."""
 
     def rows(self, table: Table, size: int = 2_000) -> Iterator[list[Row]]:
@@ -27,7 +27,7 @@ class Snapshot(Protocol):
         ...
 
 
-class KeptViews(Reading, Views):
+class DatabaseViews(Reading, Views):
     """Views in a database; several processes may have them open."""
 
     @abstractmethod
@@ -44,7 +44,7 @@ class KeptViews(Reading, Views):
         """Close a side, and remove it unless it was put in place."""
 
     @abstractmethod
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
+    def snapshot(self) -> AbstractContextManager[ViewsSnapshot]:
         """All tables as of one moment, whoever writes meanwhile."""
 
     @abstractmethod
@@ -62,7 +62,7 @@ class ViewsOfAnotherRelease(ViewsError):
         )
 
 
-V_co = TypeVar("V_co", bound=KeptViews, covariant=True)
+V_co = TypeVar("V_co", bound=DatabaseViews, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)

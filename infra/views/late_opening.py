@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Self
 
-from consumers.ports.views import Batch, DeadLetter, Log, Position, ViewsUnavailable
+from consumers.ports.views import Batch, Log, Position, ProjectionDeadLetter, ViewsUnavailable
 from domain.instants import Instant
-from infra.views.base import KeptViews, Snapshot
+from infra.views.base import DatabaseViews, ViewsSnapshot
 from infra.views.reading import Row
 from projections.tables import Cell
 
@@ -20,19 +20,19 @@ AGAIN: Final = 0.5
 """Seconds after a failed opening before the next one."""
 
 
-class LateViews(KeptViews):
+class LateViews(DatabaseViews):
     """The views that ``opened`` opens, once it can. Any thread may call; one at a time tries to open them."""
 
-    def __init__(self, opened: Callable[[], KeptViews], why: str) -> None:
+    def __init__(self, opened: Callable[[], DatabaseViews], why: str) -> None:
         """``opened`` raises ViewsUnavailable as long as they are away; ``why`` it did the last time."""
         self._open = opened
         self._why = why
-        self._views: KeptViews | None = None
+        self._views: DatabaseViews | None = None
         self._trying = threading.Lock()
         self._not_before = time.monotonic() + AGAIN
         self._closed = False
 
-    def _there(self) -> KeptViews:
+    def _there(self) -> DatabaseViews:
         if self._views is not None:
             return self._views
         if not self._trying.acquire(blocking=False):
@@ -46,7 +46,7 @@ class LateViews(KeptViews):
         finally:
             self._trying.release()
 
-    def _opened(self) -> KeptViews:
+    def _opened(self) -> DatabaseViews:
         try:
             return self._open()
         except ViewsUnavailable as away:
@@ -60,7 +60,7 @@ class LateViews(KeptViews):
     def position(self, log: Log, partition: int) -> Position:
         return self._there().position(log, partition)
 
-    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
         return self._there().parked(log, partition)
 
     def apply(self, batch: Batch) -> None:
@@ -81,7 +81,7 @@ class LateViews(KeptViews):
     def aside(self, column: str) -> str:
         return self._there().aside(column)
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
+    def snapshot(self) -> AbstractContextManager[ViewsSnapshot]:
         return self._there().snapshot()
 
     def side(self) -> Self:

@@ -4,27 +4,27 @@ from types import ModuleType
 
 from consumers.ports.views import ViewsUnavailable
 from infra.settings import ViewsAt
-from infra.views.base import KeptViews, Opened
+from infra.views.base import DatabaseViews, Opened
 from infra.views.sqlite import existing_sqlite_views, open_sqlite_views
 
 
-def open_views(at: ViewsAt) -> Opened[KeptViews]:
+def open_views(at: ViewsAt) -> Opened[DatabaseViews]:
     """The views there, made if need be; not ``memory:``, which is nowhere.
 
     ViewsError if something else is there, or of a newer release; ViewsUnavailable if it cannot be opened.
     """
     if at.postgresql is not None:
-        opened: Opened[KeptViews] = postgresql_client().open_postgresql_views(at.postgresql)
+        opened: Opened[DatabaseViews] = postgresql_client().open_postgresql_views(at.postgresql)
         return opened
     assert at.path is not None
     return open_sqlite_views(at.path, own=at.own)
 
 
-def existing_views(at: ViewsAt) -> KeptViews | None:
+def existing_views(at: ViewsAt) -> DatabaseViews | None:
     """The views there, if there are any; nothing is made, moved or made anew. ViewsError, also where they are damaged
     (ViewsDamaged) or of another release (ViewsOfAnotherRelease)."""
     if at.postgresql is not None:
-        there: KeptViews | None = postgresql_client().existing_postgresql_views(at.postgresql)
+        there: DatabaseViews | None = postgresql_client().existing_postgresql_views(at.postgresql)
         return there
     return None if at.path is None else existing_sqlite_views(at.path, own=at.own)
 

@@ -17,10 +17,10 @@ import psycopg
 from consumers.ports.views import (
     START,
     Batch,
-    DeadLetter,
     Log,
     Position,
     PositionMoved,
+    ProjectionDeadLetter,
     ViewsDamaged,
     ViewsUnavailable,
 )
@@ -29,8 +29,8 @@ from infra.addresses.postgresql import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect
 from infra.views import postgresql_tables as tables
 from infra.views import sql
-from infra.views.base import KeptViews, Opened, ViewsOfAnotherRelease
-from infra.views.postgresql_dialect import Snapshot, cells, connection, explained, placed
+from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease
+from infra.views.postgresql_dialect import PostgresqlSnapshot, cells, connection, explained, placed
 from infra.views.reading import Row
 from projections.changes import Changes
 from projections.tables import DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, Cell, Table
@@ -74,7 +74,7 @@ def existing_postgresql_views(at: PostgresqlAt) -> "PostgresqlViews | None":
     raise ViewsOfAnotherRelease(there.version)
 
 
-class PostgresqlViews(KeptViews):
+class PostgresqlViews(DatabaseViews):
     """The Views port and the questions of Reading over one schema of a database."""
 
     def __init__(self, at: PostgresqlAt, side: str | None = None) -> None:
@@ -125,9 +125,9 @@ class PostgresqlViews(KeptViews):
         row = rows[0]
         return Position(row["next_ordinal"], row["next_position"], bytes.fromhex(row["last_commit"]), row["letters"])
 
-    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
         rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
-        return [DeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
+        return [ProjectionDeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
 
     def apply(self, batch: Batch) -> None:
         letters: list[TableRow] = [
@@ -286,16 +286,16 @@ class PostgresqlViews(KeptViews):
         self.close()
 
     @contextmanager
-    def snapshot(self) -> Iterator["Snapshot"]:
+    def snapshot(self) -> Iterator["PostgresqlSnapshot"]:
         if self._side is not None:
             with self._write_lock, explained(self.at), self._db.transaction():
-                yield Snapshot(self._db, self._side)
+                yield PostgresqlSnapshot(self._db, self._side)
             return
         with explained(self.at):
             db, _ = self._readers.take()
             try:
                 generation = self._begin(db)
-                yield Snapshot(db, generation)
+                yield PostgresqlSnapshot(db, generation)
             finally:
                 if not db.closed:
                     db.rollback()

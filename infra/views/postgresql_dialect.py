@@ -22,7 +22,7 @@ from projections.tables import Row as TableRow
 from projections.tables import Table
 
 
-class Snapshot:
+class PostgresqlSnapshot:
     """The tables as of one moment."""
 
     def __init__(self, db: Db, generation: str) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from consumers.ports.views import Log
 from consumers.projection.projector import Part, Projector
 from domain.wording import counted
-from infra.views.base import KeptViews, Snapshot
+from infra.views.base import DatabaseViews, ViewsSnapshot
 from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table
 
 Positions = Mapping[tuple[Log, int], tuple[int, str]]
@@ -50,7 +50,7 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Report:
+class ReplayReport:
     """What a replay did and found. ``rows``: of each table, as rebuilt. ``parked``: orders that could not be projected.
 
     ``records`` were read of so many ``partitions`` of the journal and of the control log, and so many commits were
@@ -90,7 +90,7 @@ class Report:
         return not (self.wrong or self.differing or self.another_log is not None)
 
 
-def replay(views: KeptViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+def replay(views: DatabaseViews, parts: Sequence[Part], progress: Progress | None = None) -> ReplayReport:
     """Make every view anew from these parts (all partitions of the journal, and the control log), then swap.
 
     ViewsUnavailable: nothing was changed. What the sources raise when they cannot be read.
@@ -108,20 +108,22 @@ def replay(views: KeptViews, parts: Sequence[Part], progress: Progress | None = 
     return report
 
 
-def check(views: KeptViews, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+def check(views: DatabaseViews, parts: Sequence[Part], progress: Progress | None = None) -> ReplayReport:
     """Rebuild every view as of where the live ones are, and compare row by row. Nothing is changed."""
     with views.snapshot() as live:
         return compare(views, live, parts, progress)
 
 
-def compare(views: KeptViews, live: Snapshot, parts: Sequence[Part], progress: Progress | None = None) -> Report:
+def compare(
+    views: DatabaseViews, live: ViewsSnapshot, parts: Sequence[Part], progress: Progress | None = None
+) -> ReplayReport:
     """Compare a snapshot of the views, which is older than what was read of the log: nobody who writes is waited for,
     and what was projected meanwhile is no difference."""
     began = time.monotonic()
     positions = positions_in(live)
     another = of_another_log(positions, parts)
     if another is not None:
-        return Report(another_log=another, seconds=time.monotonic() - began)
+        return ReplayReport(another_log=another, seconds=time.monotonic() - began)
     upto = [(part, positions.get((part.log, part.partition), (0, ""))[0]) for part in parts]
     side = views.side()
     try:
@@ -137,7 +139,7 @@ def compare(views: KeptViews, live: Snapshot, parts: Sequence[Part], progress: P
     return report
 
 
-def positions_in(live: Snapshot) -> Positions:
+def positions_in(live: ViewsSnapshot) -> Positions:
     """How far the views of a snapshot are."""
     found: dict[tuple[Log, int], tuple[int, str]] = {}
     for log, partition, ordinal, _, last, *_ in _all(live, POSITIONS):
@@ -164,9 +166,9 @@ def of_another_log(positions: Positions, parts: Sequence[Part]) -> str | None:
     return None
 
 
-def _fill(side: KeptViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> Report:
+def _fill(side: DatabaseViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> ReplayReport:
     """Project each part up to this ordinal."""
-    report = Report()
+    report = ReplayReport()
     total = sum(ordinal for _, ordinal in upto)
     for part, ordinal in upto:
         projector = Projector(part.log, part.partition, part.source, side, capacity=CAPACITY)
@@ -185,11 +187,11 @@ def _fill(side: KeptViews, upto: Sequence[tuple[Part, int]], progress: Progress 
 # ---- comparing ------------------------------------------------------------------------------------------------------
 
 
-def _all(tables: Snapshot, table: Table) -> Iterator[Row]:
+def _all(tables: ViewsSnapshot, table: Table) -> Iterator[Row]:
     return chain.from_iterable(tables.rows(table))
 
 
-def _compare(report: Report, table: Table, live: Snapshot, anew: Snapshot) -> None:
+def _compare(report: ReplayReport, table: Table, live: ViewsSnapshot, anew: ViewsSnapshot) -> None:
     """Walk both tables in the order of their key."""
     left, right = _all(live, table), _all(anew, table)
     a, b = next(left, None), next(right, None)
@@ -214,7 +216,7 @@ def _key(table: Table, row: Row) -> tuple[Cell, ...]:
     return row[: table.key]
 
 
-def _differs(report: Report, difference: Difference) -> None:
+def _differs(report: ReplayReport, difference: Difference) -> None:
     report.differing += 1
     if len(report.differences) < MOST_SHOWN:
         report.differences.append(_shortened(difference))

@@ -19,10 +19,10 @@ from typing import Final
 from consumers.ports.views import (
     START,
     Batch,
-    DeadLetter,
     Log,
     Position,
     PositionMoved,
+    ProjectionDeadLetter,
     RowsRefused,
     ViewsDamaged,
     ViewsError,
@@ -31,7 +31,7 @@ from consumers.ports.views import (
 from domain.instants import Instant, format_instant
 from infra.sqlite.file import checkpoint, make_private
 from infra.views import sql
-from infra.views.base import KeptViews, Opened, ViewsOfAnotherRelease
+from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease
 from infra.views.reading import Row
 from projections.tables import BOOKKEEPING, DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, TABLES, Cell, Table
 from projections.tables import Row as TableRow
@@ -158,7 +158,7 @@ def _use_wal(db: sqlite3.Connection) -> None:
             return
 
 
-class SqliteViews(KeptViews):
+class SqliteViews(DatabaseViews):
     """The Views port and the questions of Reading over one file; several processes may have it open."""
 
     def __init__(self, path: Path, *, side: bool = False, only_there: bool = False) -> None:
@@ -218,9 +218,9 @@ class SqliteViews(KeptViews):
         row = rows[0]
         return Position(row["next_ordinal"], row["next_position"], bytes.fromhex(row["last_commit"]), row["letters"])
 
-    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
         rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
-        return [DeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
+        return [ProjectionDeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
 
     def apply(self, batch: Batch) -> None:
         letters: list[TableRow] = [
@@ -356,16 +356,16 @@ class SqliteViews(KeptViews):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     @contextmanager
-    def snapshot(self) -> Iterator["Snapshot"]:
+    def snapshot(self) -> Iterator["SqliteSnapshot"]:
         """All tables as of one moment, whoever writes meanwhile."""
         with self._reader() as db:
             if self._side:
-                yield Snapshot(db)
+                yield SqliteSnapshot(db)
                 return
             db.execute("BEGIN")
             db.execute("SELECT count(*) FROM positions").fetchone()  # the moment is that of the first reading
             try:
-                yield Snapshot(db)
+                yield SqliteSnapshot(db)
             finally:
                 db.execute("ROLLBACK")
 
@@ -380,7 +380,7 @@ class SqliteViews(KeptViews):
             self._readers.pop().close()
 
 
-class Snapshot:
+class SqliteSnapshot:
     """The tables as of one moment."""
 
     def __init__(self, db: sqlite3.Connection) -> None:

@@ -6,11 +6,11 @@ from typing import Final
 
 from starlette.requests import Request
 
-from consumers.ports.notifications import BookUnavailable
+from consumers.ports.notifications import DeliveryStoreUnavailable
 from consumers.ports.vault import VaultUnavailable
 from infra.app import App
 from infra.documents.packs import LANGUAGES, pack
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 
 _WANTED: Final = re.compile(
     r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII
@@ -19,7 +19,7 @@ _MOST: Final = 20
 """Languages of a header that are looked at."""
 
 
-async def language_of(request: Request, app: App, marketplace: str, caller: Caller) -> str:
+async def language_of(request: Request, app: App, marketplace: str, caller: Principal) -> str:
     """``?lang=`` where there is such a language; else that of a buyer's or seller's own contact; else the browser's."""
     said = request.query_params.get("lang")
     if said in LANGUAGES:
@@ -27,7 +27,7 @@ async def language_of(request: Request, app: App, marketplace: str, caller: Call
     return await _of_contact(app, marketplace, caller) or accepted(request.headers.get("accept-language", ""))
 
 
-async def _of_contact(app: App, marketplace: str, caller: Caller) -> str | None:
+async def _of_contact(app: App, marketplace: str, caller: Principal) -> str | None:
     """What they are written to in; None where nobody has said, or it cannot be asked now."""
     notifying = app.notifying
     if notifying is None or caller.kind not in ("buyer", "seller"):
@@ -35,7 +35,7 @@ async def _of_contact(app: App, marketplace: str, caller: Caller) -> str | None:
     side: Final = "buyer" if caller.kind == "buyer" else "seller"
     try:
         contact = await asyncio.to_thread(notifying.contacts.contact, marketplace, side, caller.id)
-    except (BookUnavailable, VaultUnavailable):
+    except (DeliveryStoreUnavailable, VaultUnavailable):
         return None
     return None if contact is None else contact.language
 

@@ -20,7 +20,7 @@ _IN_QUEUE: Final = "waiting~"
 
 
 @dataclass(slots=True)
-class Found:
+class MatchingOrders:
     """What a search found: rows, the cursor of the next page, and whose orders these are (for the counts)."""
 
     page: Page
@@ -31,7 +31,7 @@ class Found:
     """Whether more orders match than are shown."""
 
 
-def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> Found:
+def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> MatchingOrders:
     """Orders of this PO number, order id or reference, else of a seller, else of a buyer, else those that match:
     whose number begins so, or that have this tracking number or SKU. Without ``q`` all of them."""
     if not q:
@@ -49,14 +49,14 @@ def search(reading: Reading, marketplace: str, q: str, status: str | None, after
     return found
 
 
-def _listed(reading: Reading, of: OrderFilter, after: str | None) -> Found:
+def _listed(reading: Reading, of: OrderFilter, after: str | None) -> MatchingOrders:
     """Orders of a marketplace, or of one seller in it, with what waits for the seller."""
     waiting = reading.waiting_requests(of.marketplace, seller=of.seller, limit=ASKED)
     if of.status == "cancel_requested":
         page = _work_queue(reading, of, waiting, after)
     else:
         page = reading.orders(of, after, PAGE)
-    return Found(page, of.seller, reading.counts(of.marketplace, of.seller), waiting)
+    return MatchingOrders(page, of.seller, reading.counts(of.marketplace, of.seller), waiting)
 
 
 def _work_queue(reading: Reading, of: OrderFilter, waiting: list[Row], after: str | None) -> Page:
@@ -78,14 +78,14 @@ def _work_queue(reading: Reading, of: OrderFilter, waiting: list[Row], after: st
 
 def _of_few(
     reading: Reading, marketplace: str, rows: list[Row], status: str | None, *, awaits: str = "seller"
-) -> Found:
+) -> MatchingOrders:
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["status"]] = counts.get(row["status"], 0) + 1
     ids = [row["order_id"] for row in rows]
     waiting = reading.waiting_requests_of(marketplace, ids, ASKED, awaits=awaits)
     shown = [row for row in rows if status in (None, row["status"])]
-    return Found(Page(shown, None), None, counts, waiting)
+    return MatchingOrders(Page(shown, None), None, counts, waiting)
 
 
 class ListPage:
@@ -94,7 +94,14 @@ class ListPage:
     size = PAGE
 
     def __init__(
-        self, marketplace: str, found: Found, q: str, status: str | None, after: str | None, zone: str, now: Instant
+        self,
+        marketplace: str,
+        found: MatchingOrders,
+        q: str,
+        status: str | None,
+        after: str | None,
+        zone: str,
+        now: Instant,
     ) -> None:
         self.marketplace = marketplace
         self.zone = zone

@@ -26,7 +26,7 @@ from infra.api.session_tokens import read_token
 from infra.app import App
 from infra.documents import formatting
 from infra.documents.packs import LANGUAGES, pack
-from infra.http.authenticator import Doorkeeper
+from infra.http.authenticator import Authenticator
 from infra.http.case_files import Matters, told_to
 from infra.http.listing import LONGEST_SEARCH, Listing, status_of
 from infra.http.reads import Reads
@@ -48,7 +48,7 @@ SECTIONS: Final = {
 STATIC: Final = {"rescind.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
-def router(app: App, doorkeeper: Doorkeeper, reads: Reads, listing: Listing) -> APIRouter:
+def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) -> APIRouter:
     """Every page, bound to an app."""
     routes = APIRouter(include_in_schema=False)
     matters = Matters(app, reads, listing)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.ports.notifications import Notice
+from consumers.ports.notifications import Notification
 from domain.instants import Instant, format_instant, parse_instant
 from domain.wording import counted
 from infra.documents.formatting import clock
@@ -131,7 +131,7 @@ class ToldRow:
 class WhoWasTold:
     """The notices of an order, the newest first."""
 
-    def __init__(self, notices: Sequence[Notice], zone: str, now: Instant) -> None:
+    def __init__(self, notices: Sequence[Notification], zone: str, now: Instant) -> None:
         self.rows = [
             ToldRow(
                 notice.notice_id,
@@ -148,7 +148,7 @@ class WhoWasTold:
         self.sentence = f"{done} of {counted(len(notices), 'notice')} handed over"
 
 
-def _furthest(notice: Notice) -> str:
+def _furthest(notice: Notification) -> str:
     """The most that is known of it."""
     if notice.seen_at is not None:
         return "seen"
@@ -157,5 +157,5 @@ def _furthest(notice: Notice) -> str:
     return "came-back" if notice.failed_at is not None else notice.state
 
 
-def _since(notice: Notice) -> Instant:
+def _since(notice: Notification) -> Instant:
     return notice.seen_at or notice.delivered_at or notice.failed_at or notice.handed_at or notice.told_at

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from domain.instants import format_instant
-from infra.cli.exits import Wrong, explain
+from infra.cli.exits import UsageError, explain
 from infra.cli.files import Written, check_output
 from infra.cli.options import as_json, stored
 from infra.cli.printing import console, echo, print_json, say, table
@@ -42,12 +42,12 @@ BENCHES = {
 def bench(settings: "Settings", names: tuple[str, ...], scale: float, full: bool, out: str, as_json: bool) -> None:
     on_kafka = settings.journal_at.kafka is not None
     if "K1" in names and not on_kafka:
-        raise Wrong("K1 is measured on a Kafka cluster: name it with --journal kafka://HOST:PORT/PREFIX")
+        raise UsageError("K1 is measured on a Kafka cluster: name it with --journal kafka://HOST:PORT/PREFIX")
     path = Path(out)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
-        raise Wrong(
+        raise UsageError(
             f"--out {out}: there can be no folder {path.parent} ({wrong.strerror}): name another file"
         ) from None
     check_output("--out", out, reads=(), settings=settings)

@@ -20,7 +20,7 @@ from time import perf_counter, perf_counter_ns, process_time, sleep, time_ns
 from typing import Any, Final
 
 from consumers.engine.control_log import ControlLog
-from consumers.engine.engine import Engine, Limits, Ports
+from consumers.engine.engine import Engine, EngineDependencies, EngineLimits
 from consumers.engine.outcome import Outcome
 from domain.commands import Command, parse_command
 from domain.events import Sealed
@@ -209,9 +209,9 @@ def overhead(in_flight: int, commands: int) -> Measured:
     control.publish(preset(POLICY), clock(), lambda verdict, settled: None)
     while control.step(clock()):
         pass
-    ports = Ports(lambda name: MarketSettings(), _NoVault(), new_id, lambda attempt: 0)
+    ports = EngineDependencies(lambda name: MarketSettings(), _NoVault(), new_id, lambda attempt: 0)
     journal = MemoryLog(1, clock).journal("bench")
-    engine = Engine(journal, control, {0: memory_local_state(0, 1)}, ports, name="bench", limits=Limits())
+    engine = Engine(journal, control, {0: memory_local_state(0, 1)}, ports, name="bench", limits=EngineLimits())
     engine.start()
     return measure_in(engine, in_flight, commands, 0, step=lambda: engine.step(clock()))
 

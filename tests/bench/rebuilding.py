@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from consumers.ports.views import START, Batch, DeadLetter, Log, Position
+from consumers.ports.views import START, Batch, Log, Position, ProjectionDeadLetter
 from consumers.projection.projector import Part, Projector
 from infra.settings import Settings, ViewsAt
 from infra.store.opening import open_control
@@ -61,7 +61,7 @@ class Telling:
     def position(self, log: Log, partition: int) -> Position:
         return self._positions.get((log, partition), START)
 
-    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
         return []
 
     def apply(self, batch: Batch) -> None:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from random import Random
 
 from consumers.engine.control_log import ControlLog
-from consumers.engine.engine import IMPORT, Engine, Limits, Ports
+from consumers.engine.engine import IMPORT, Engine, EngineDependencies, EngineLimits
 from consumers.engine.outcome import Outcome
 from domain.commands import Command, parse_command
 from domain.errors import BadInput
@@ -94,8 +94,8 @@ class Import:
         """One run of the file, from its first line; whether it came to its end."""
         self.lives += 1
         journal = self.log.journal(f"import-{self.lives}")
-        ports = Ports(MARKETS.__getitem__, _Vault(), self._new_id, lambda attempt: 0)
-        limits = Limits(poll=0, batch=3, orders=4)
+        ports = EngineDependencies(MARKETS.__getitem__, _Vault(), self._new_id, lambda attempt: 0)
+        limits = EngineLimits(poll=0, batch=3, orders=4)
         engine = Engine(journal, self._control(), self.states, ports, name=journal.by, mode=IMPORT, limits=limits)
         engine.start()
         waiting = iter(self.commands)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from consumers.engine.order_cache import Folded
+from consumers.engine.order_cache import CachedOrder
 from consumers.engine.outcome import Outcome
 from domain import events as e
 from domain.folding import apply
@@ -200,7 +200,7 @@ def same_everywhere(world: World, reading: Reading) -> None:
                     raise Broken("O6", f"{process.name} sees {found}, the log says {expected}")
 
 
-def _same(found: Folded, expected: Folded) -> bool:
+def _same(found: CachedOrder, expected: CachedOrder) -> bool:
     return (
         found.stuck is None
         and found.order == expected.order
@@ -212,11 +212,11 @@ def _same(found: Folded, expected: Folded) -> bool:
     )
 
 
-def fold(reading: Reading, stream: str) -> Folded:
+def fold(reading: Reading, stream: str) -> CachedOrder:
     """A stream as the second reader sees it."""
-    from consumers.engine.order_cache import Answered
+    from consumers.engine.order_cache import AnsweredCommand
 
-    found = Folded(stream)
+    found = CachedOrder(stream)
     order: Order | None = None
     for told in reading.of(stream):
         commit = told.commit
@@ -229,7 +229,7 @@ def fold(reading: Reading, stream: str) -> Folded:
         found.head = told.hash
         found.recorded_at = max(found.recorded_at, commit["recorded_at"])
         if commit["command_id"] is not None:
-            found.answered[commit["command_id"]] = Answered(told.ordinal, commit["command_fingerprint"])
+            found.answered[commit["command_id"]] = AnsweredCommand(told.ordinal, commit["command_fingerprint"])
     found.order = order
     return found
 

@@ -6,10 +6,10 @@ Each makes an engine that is wrong in one way; everything around it is as it is.
 from collections.abc import Callable
 from typing import Any
 
-from consumers.engine.command_handler import Judge
+from consumers.engine.command_handler import CommandHandler
 from consumers.engine.engine import Engine
-from consumers.engine.read_barrier import Ends
-from consumers.engine.stream_queues import Job
+from consumers.engine.read_barrier import ReadBarrier
+from consumers.engine.stream_queues import PendingCommand
 from consumers.log.admission import Admission
 from consumers.log.writer import Done, Settled, Writer
 from consumers.ports.log_values import AdmissionResult, Admitted, Rejected
@@ -60,8 +60,8 @@ def careless(*given: Any, **named: Any) -> Engine:
     return engine
 
 
-class _ForgetfulJudge(Judge):
-    def consider(self, job: Job) -> None:
+class _ForgetfulJudge(CommandHandler):
+    def consider(self, job: PendingCommand) -> None:
         self._orders.get(job.partition, job.stream).answered.clear()
         super().consider(job)
 
@@ -75,8 +75,8 @@ def forgetful(*given: Any, **named: Any) -> Engine:
     return engine
 
 
-class _ImpatientEnds(Ends):
-    def reached(self, job: Job, *, control: bool) -> bool:
+class _ImpatientEnds(ReadBarrier):
+    def reached(self, job: PendingCommand, *, control: bool) -> bool:
         return True
 
 

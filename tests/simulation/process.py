@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumers.engine.control_log import ControlLog
-from consumers.engine.engine import Engine, Limits, Ports
+from consumers.engine.engine import Engine, EngineDependencies, EngineLimits
 from consumers.log.follower import Follower
 from consumers.ports.local_state import LocalState
 from consumers.ports.vault import VaultUnavailable
@@ -17,7 +17,7 @@ from tests.simulation.traffic import MARKETS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-LIMITS = Limits(in_flight=64, waiting=200, tries=6, orders=50, batch=4, poll=0, schedule=1_000_000, scheduled=20)
+LIMITS = EngineLimits(in_flight=64, waiting=200, tries=6, orders=50, batch=4, poll=0, schedule=1_000_000, scheduled=20)
 """Small on purpose: batches end in the middle, races are given up."""
 
 
@@ -79,7 +79,7 @@ class Process:
         for partition in range(world.partitions):
             if partition not in self.states:
                 self.states[partition] = memory_local_state(partition, world.partitions)
-        ports = Ports(MARKETS.__getitem__, world.vault, world.new_id, world.backoff)
+        ports = EngineDependencies(MARKETS.__getitem__, world.vault, world.new_id, world.backoff)
         self.engine = self._build(journal, control, self.states, ports, name=self.name, limits=self.limits)
         self.engine.start()
 

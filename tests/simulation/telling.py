@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from consumers.notifying.notification_mapper import News, message_id_of
+from consumers.notifying.notification_mapper import NotificationMapper, message_id_of
 from consumers.notifying.notifier import Notifier
 from consumers.ports.local_state import Due, LocalState
 from consumers.ports.log_values import Admitted
-from consumers.ports.notifications import Contact, Letter, Mail, Notice, PostRefused, PostUnavailable, PostUnsure
+from consumers.ports.notifications import Contact, Mail, Message, Notification, PostRefused, PostUnavailable, PostUnsure
 from domain.instants import MINUTE, SECOND
 from infra.local_state import memory_local_state
 from infra.notifications.delivery_store import SqliteBook
@@ -181,17 +181,17 @@ def told(world: ToldWorld) -> Counter[str]:
     states: Counter[str] = Counter()
     for partition in range(world.partitions):
         state = older(world.log, partition, _longest(world, partition), 0)
-        news = News(partition, state)
+        news = NotificationMapper(partition, state)
         for admitted in state.commits():
             for wanted in news.of(admitted):
-                if isinstance(wanted, Notice):
+                if isinstance(wanted, Notification):
                     found = world.book.find(wanted.stream, wanted.notice_id)
                     if found is None:
                         raise Broken("O4", f"nobody took note of {wanted.stream} {wanted.notice_id}")
                     states[found.state] += 1
                     if found.state in ("waiting", "handing"):
                         raise Broken("O4", f"{wanted.stream} {wanted.notice_id} is {found.state} still")
-                    if found.state == "handed" and message_id_of(Letter([found])) not in taken:
+                    if found.state == "handed" and message_id_of(Message([found])) not in taken:
                         raise Broken("O4", f"{wanted.stream} {wanted.notice_id} was never handed over")
     return states
 

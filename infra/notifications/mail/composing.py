@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from consumers.ports.notifications import CannotCompose, Contact, Letter, Mail, Notice, Subject
+from consumers.ports.notifications import CannotCompose, Contact, Mail, Message, Notification, Subject
 from domain.events import Event
 from domain.instants import Instant
 from domain.links import find_link
@@ -34,10 +34,10 @@ class PackComposer:
         self._world = world
         self._public_url = public_url
 
-    def compose(self, letter: Letter, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
+    def compose(self, letter: Message, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
         """The message; CannotCompose where there is nothing that could be said."""
         words = pack(contact.language)
-        events: list[tuple[Notice, Event | None]] = [*subject.events] or [(letter.first, None)]
+        events: list[tuple[Notification, Event | None]] = [*subject.events] or [(letter.first, None)]
         told = [(notice, facts(notice, event, subject, words, self._world)) for notice, event in events]
         lead, said = _lead(told)
         bare = lead.template == WITHOUT_LINKS
@@ -57,8 +57,8 @@ class PackComposer:
     def _frame(
         self,
         words: Pack,
-        letter: Letter,
-        lead: Notice,
+        letter: Message,
+        lead: Notification,
         said: Mapping[str, Any],
         subject: Subject,
         contact: Contact,
@@ -94,12 +94,12 @@ class PackComposer:
         }
 
 
-def _lead(told: list[tuple[Notice, dict[str, Any]]]) -> tuple[Notice, dict[str, Any]]:
+def _lead(told: list[tuple[Notification, dict[str, Any]]]) -> tuple[Notification, dict[str, Any]]:
     """The notice that gives the message its subject: the confirmation of a cancellation where there is one."""
     return next((each for each in told if each[0].template in CONFIRMATIONS), told[0])
 
 
-def _section(words: Pack, notice: Notice, said: Mapping[str, Any]) -> dict[str, Any]:
+def _section(words: Pack, notice: Notification, said: Mapping[str, Any]) -> dict[str, Any]:
     """The paragraphs of one notice, those that come out empty left out; lines of goods as a list of their own."""
     paragraphs = [_text(source, said) for source in words.told[notice.template]["said"]]
     lines = [] if notice.template == REMINDER else [_clean(line) for line in said["lines"]]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from consumers.notifying.notification_mapper import deadline_of
-from consumers.ports.notifications import CannotCompose, Notice, Subject
+from consumers.ports.notifications import CannotCompose, Notification, Subject
 from domain import events as e
 from domain.eligibility_queries import as_of, may
 from domain.marketplace_settings import MarketSettings
@@ -36,7 +36,7 @@ class World:
     text: Callable[[str], str]
 
 
-def facts(notice: Notice, event: e.Event | None, subject: Subject, pack: Pack, world: World) -> dict[str, Any]:
+def facts(notice: Notification, event: e.Event | None, subject: Subject, pack: Pack, world: World) -> dict[str, Any]:
     """The values of one notice; ``event`` None: it is a reminder. CannotCompose."""
     order = subject.order
     terms = order.terms
@@ -134,7 +134,7 @@ def _placed(order: Order, pack: Pack, world: World) -> dict[str, Any]:
     }
 
 
-def _reminder(notice: Notice, order: Order, pack: Pack, zone: str) -> dict[str, Any]:
+def _reminder(notice: Notification, order: Order, pack: Pack, zone: str) -> dict[str, Any]:
     assert notice.template == REMINDER
     deadline = order.deadlines.get(deadline_of(notice))
     if deadline is None:

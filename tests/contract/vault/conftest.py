@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from infra.addresses.postgresql import postgresql_at
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 from infra.vault.postgresql import PostgresqlVault
 from infra.vault.sqlite import SqliteVault
 from tests.postgresql.fixtures import new_schema
@@ -28,7 +28,7 @@ class Place(Protocol):
     texts: str
     """The table that has what is sealed."""
 
-    def open(self, key: bytes = KEY) -> KeptVault:
+    def open(self, key: bytes = KEY) -> DatabaseVault:
         """The vault, as one more process would open it."""
         ...
 
@@ -95,6 +95,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def vault(place: Place) -> Iterator[KeptVault]:
+def vault(place: Place) -> Iterator[DatabaseVault]:
     with closing(place.open()) as opened:
         yield opened

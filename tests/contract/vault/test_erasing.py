@@ -7,19 +7,19 @@ from contextlib import closing
 import pytest
 
 from consumers.erasing.eraser import Erasure
-from infra.vault.base import KeptVault, Seen, TextGone
+from infra.vault.base import DatabaseVault, Seen, TextGone
 from tests.contract.vault.conftest import Place
 
 B7 = ("acme", "b-7")
 
 
-def sealed(vault: KeptVault, text: str, seen: Seen | None = None) -> str:
+def sealed(vault: DatabaseVault, text: str, seen: Seen | None = None) -> str:
     reference = vault.seal(*B7, text, seen).reference
     vault.flush()
     return reference
 
 
-def gone(vault: KeptVault, reference: str) -> bool:
+def gone(vault: DatabaseVault, reference: str) -> bool:
     try:
         vault.open(reference)
     except TextGone:
@@ -27,7 +27,7 @@ def gone(vault: KeptVault, reference: str) -> bool:
     return False
 
 
-def test_the_key_goes_and_the_position_moves_in_one_transaction(place: Place, vault: KeptVault) -> None:
+def test_the_key_goes_and_the_position_moves_in_one_transaction(place: Place, vault: DatabaseVault) -> None:
     text = sealed(vault, "mine")
     assert vault.erased_through("j", 3) == 0
     assert vault.carry_out("j", 3, 0, 6, [Erasure(*B7, 5)])
@@ -37,7 +37,7 @@ def test_the_key_goes_and_the_position_moves_in_one_transaction(place: Place, va
         assert gone(other, text)
 
 
-def test_where_the_position_was_moved_by_another_nothing_is_erased(vault: KeptVault) -> None:
+def test_where_the_position_was_moved_by_another_nothing_is_erased(vault: DatabaseVault) -> None:
     assert vault.carry_out("j", 0, 0, 6, [])
     text = sealed(vault, "mine")
     assert not vault.carry_out("j", 0, 0, 6, [Erasure(*B7, 5)])
@@ -65,13 +65,15 @@ def test_of_several_engines_one_carries_it_out(place: Place) -> None:
         (Seen("another", 6), False),
     ],
 )
-def test_a_key_that_was_made_by_who_knew_of_the_erasure_stays(vault: KeptVault, seen: Seen | None, stays: bool) -> None:
+def test_a_key_that_was_made_by_who_knew_of_the_erasure_stays(
+    vault: DatabaseVault, seen: Seen | None, stays: bool
+) -> None:
     text = sealed(vault, "of the same name", seen)
     assert vault.carry_out("j", 0, 0, 6, [Erasure(*B7, 5)])
     assert gone(vault, text) is not stays
 
 
-def test_a_file_s_key_is_made_at_its_place_too(vault: KeptVault) -> None:
+def test_a_file_s_key_is_made_at_its_place_too(vault: DatabaseVault) -> None:
     vault.seen = lambda marketplace, subject: Seen("j", 6)
     assert vault.keep(*B7, "file-1", b"a file")
     vault.carry_out("j", 0, 0, 6, [Erasure(*B7, 5)])
@@ -82,7 +84,7 @@ def test_a_file_s_key_is_made_at_its_place_too(vault: KeptVault) -> None:
 
 
 def test_who_knows_of_an_erasure_that_is_not_carried_out_yet_uses_the_old_key_no_more(
-    place: Place, vault: KeptVault
+    place: Place, vault: DatabaseVault
 ) -> None:
     before = sealed(vault, "before", Seen("j", 3))
     after = sealed(vault, "after", Seen("j", 6, erased=5))
@@ -93,13 +95,13 @@ def test_who_knows_of_an_erasure_that_is_not_carried_out_yet_uses_the_old_key_no
     assert vault.counts() == (1, 2)
 
 
-def test_texts_that_are_not_written_yet_go_with_the_key(vault: KeptVault) -> None:
+def test_texts_that_are_not_written_yet_go_with_the_key(vault: DatabaseVault) -> None:
     text = vault.seal(*B7, "mine", Seen("j", 5)).reference
     vault.carry_out("j", 0, 0, 6, [Erasure(*B7, 5)])
     assert gone(vault, text)
 
 
-CUTS: list[Callable[[KeptVault], object]] = [
+CUTS: list[Callable[[DatabaseVault], object]] = [
     lambda vault: vault.carry_out("j", 0, 0, 6, [Erasure(*B7, 5)]),
     lambda vault: sealed(vault, "after", Seen("j", 6, erased=5)),
 ]
@@ -107,7 +109,7 @@ CUTS: list[Callable[[KeptVault], object]] = [
 
 @pytest.mark.parametrize("cut", CUTS, ids=["carried out", "replaced by the next text"])
 def test_cut_off_before_the_key_is_out_of_every_file_the_next_process_sees_to_it(
-    place: Place, cut: Callable[[KeptVault], object]
+    place: Place, cut: Callable[[DatabaseVault], object]
 ) -> None:
     with closing(place.open()) as vault:
         sealed(vault, "mine", Seen("j", 1))

@@ -10,9 +10,9 @@ from consumers.ports.journal import Appended, AppendRefused
 from consumers.ports.vault import VaultUnavailable, file_reference
 from infra.journals.memory import MemoryLog
 from infra.vault import base as kept
-from infra.vault.base import KeptVault, TextGone
+from infra.vault.base import DatabaseVault, TextGone
 from infra.vault.keys import VaultKeyWrong
-from infra.vault.vault_first_journal import SealedFirst
+from infra.vault.vault_first_journal import VaultFirstJournal
 from tests.contract.vault.conftest import Place
 
 
@@ -38,7 +38,7 @@ def test_what_is_sealed_when_it_is_closed_is_kept(place: Place) -> None:
         assert vault.open(sealed.reference) == "text"
 
 
-def test_nothing_readable_stands_in_the_files(place: Place, vault: KeptVault) -> None:
+def test_nothing_readable_stands_in_the_files(place: Place, vault: DatabaseVault) -> None:
     vault.seal("acme", "b-7", "a secret that nobody guesses")
     vault.flush()
     assert place.files()
@@ -46,7 +46,7 @@ def test_nothing_readable_stands_in_the_files(place: Place, vault: KeptVault) ->
         assert b"a secret that" not in file.read_bytes()
 
 
-def test_an_erased_subject_is_gone_for_ever_and_the_others_stay(vault: KeptVault) -> None:
+def test_an_erased_subject_is_gone_for_ever_and_the_others_stay(vault: DatabaseVault) -> None:
     gone, stays = vault.seal("acme", "b-7", "mine"), vault.seal("acme", "b-8", "yours")
     elsewhere = vault.seal("other", "b-7", "of another marketplace")
     assert vault.erase("acme", "b-7")
@@ -62,7 +62,7 @@ def test_an_erased_subject_is_gone_for_ever_and_the_others_stay(vault: KeptVault
         vault.open(gone.reference)
 
 
-def test_the_key_that_was_erased_stands_in_no_file(place: Place, vault: KeptVault) -> None:
+def test_the_key_that_was_erased_stands_in_no_file(place: Place, vault: DatabaseVault) -> None:
     vault.seal("acme", "b-7", "mine")
     vault.seal("acme", "b-8", "yours")
     vault.flush()
@@ -74,7 +74,7 @@ def test_the_key_that_was_erased_stands_in_no_file(place: Place, vault: KeptVaul
     assert all(erased not in file.read_bytes() for file in place.files())
 
 
-def test_an_unknown_reference_is_no_text(vault: KeptVault) -> None:
+def test_an_unknown_reference_is_no_text(vault: DatabaseVault) -> None:
     with pytest.raises(TextGone):
         vault.open("nothing")
 
@@ -85,7 +85,7 @@ def test_another_key_opens_nothing(place: Place) -> None:
         place.open(bytes(32))
 
 
-def test_a_text_that_was_moved_to_another_reference_does_not_open(place: Place, vault: KeptVault) -> None:
+def test_a_text_that_was_moved_to_another_reference_does_not_open(place: Place, vault: DatabaseVault) -> None:
     one, two = vault.seal("acme", "b-7", "one"), vault.seal("acme", "b-7", "two")
     vault.flush()
     [(sealed,)] = place.rows(f"SELECT sealed FROM {place.texts} WHERE reference = ?", one.reference)
@@ -95,7 +95,7 @@ def test_a_text_that_was_moved_to_another_reference_does_not_open(place: Place, 
     assert not vault.proves(two)
 
 
-def test_a_key_that_was_given_to_another_subject_does_not_open(place: Place, vault: KeptVault) -> None:
+def test_a_key_that_was_given_to_another_subject_does_not_open(place: Place, vault: DatabaseVault) -> None:
     one, _ = vault.seal("acme", "b-7", "one"), vault.seal("acme", "b-8", "two")
     vault.flush()
     [(first,), (second,)] = place.rows(f"SELECT wrapped FROM {place.keys}")
@@ -108,7 +108,7 @@ def test_a_key_that_was_given_to_another_subject_does_not_open(place: Place, vau
         vault.flush()
 
 
-def test_texts_are_durable_before_the_record_that_points_to_them(place: Place, vault: KeptVault) -> None:
+def test_texts_are_durable_before_the_record_that_points_to_them(place: Place, vault: DatabaseVault) -> None:
     log = MemoryLog(1, lambda: 0).journal()
     seen: list[int] = []
 
@@ -127,7 +127,7 @@ def test_texts_are_durable_before_the_record_that_points_to_them(place: Place, v
             seen.append(there())
             return log.append(partition, key, record)
 
-    journal = SealedFirst(Looks(), vault)
+    journal = VaultFirstJournal(Looks(), vault)
     for text in ("one", "two", "three"):
         vault.seal("acme", "b-7", text)
     assert there() == 0, "grouped, not one by one"
@@ -146,10 +146,10 @@ def mends(place: Place) -> None:
 
 
 def test_where_the_vault_cannot_write_nothing_is_appended_and_what_waits_is_written_first_later(
-    place: Place, vault: KeptVault
+    place: Place, vault: DatabaseVault
 ) -> None:
     log = MemoryLog(1, lambda: 0).journal()
-    journal = SealedFirst(log, vault)
+    journal = VaultFirstJournal(log, vault)
     one = vault.seal("acme", "b-7", "one")
     breaks(place)
     with pytest.raises(AppendRefused, match="cannot write") as refused:
@@ -167,7 +167,7 @@ def test_where_the_vault_cannot_write_nothing_is_appended_and_what_waits_is_writ
         assert other.proves(one)
 
 
-def until_it_takes(journal: SealedFirst, references: str) -> None:
+def until_it_takes(journal: VaultFirstJournal, references: str) -> None:
     """A vault that could not be written to may let a moment go by before it is tried again."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
@@ -180,7 +180,7 @@ def until_it_takes(journal: SealedFirst, references: str) -> None:
 
 
 def test_while_it_cannot_be_written_to_only_so_many_texts_are_taken(
-    place: Place, vault: KeptVault, monkeypatch: pytest.MonkeyPatch
+    place: Place, vault: DatabaseVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kept, "WAITING", 3)
     breaks(place)
@@ -245,7 +245,7 @@ def test_a_file_is_kept_once_encrypted_and_comes_back_as_it_was(place: Place) ->
         assert vault.read(reference) == PHOTO
 
 
-def test_a_file_as_large_as_may_be_is_kept(vault: KeptVault) -> None:
+def test_a_file_as_large_as_may_be_is_kept(vault: DatabaseVault) -> None:
     large = bytes(range(250)) * 7_000
     assert vault.keep("acme", "b-7", "file-1", large)
     assert vault.read("file-1") == large
@@ -262,7 +262,9 @@ def test_a_file_has_another_place_for_every_order_evidence_and_content() -> None
     assert len(places) == 16
 
 
-def test_a_file_that_was_dropped_or_whose_subject_was_erased_is_gone_and_its_place_is_free(vault: KeptVault) -> None:
+def test_a_file_that_was_dropped_or_whose_subject_was_erased_is_gone_and_its_place_is_free(
+    vault: DatabaseVault,
+) -> None:
     text = vault.seal("acme", "b-7", "said before")
     vault.keep("acme", "b-7", "file-1", PHOTO)
     vault.drop("file-1")

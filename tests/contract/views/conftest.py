@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from tests.contract.views.places import Place, PostgresqlPlace, SqlitePlace, opened
 from tests.postgresql.fixtures import new_schema
 
-Open = Callable[[], KeptViews]
+Open = Callable[[], DatabaseViews]
 EVERY = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
@@ -28,9 +28,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 @pytest.fixture
 def open_views(place: Place) -> Iterator[Open]:
     """Opens the same views again and again, as several processes would."""
-    made: list[KeptViews] = []
+    made: list[DatabaseViews] = []
 
-    def open() -> KeptViews:
+    def open() -> DatabaseViews:
         made.append(opened(place))
         return made[-1]
 
@@ -40,12 +40,12 @@ def open_views(place: Place) -> Iterator[Open]:
 
 
 @pytest.fixture
-def views(open_views: Open) -> KeptViews:
+def views(open_views: Open) -> DatabaseViews:
     return open_views()
 
 
 @pytest.fixture(scope="module", params=EVERY)
-def emptied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptViews]:
+def emptied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseViews]:
     """Views that a test of many examples clears before each."""
     views = opened(new_place(request.param, request, tmp_path_factory.mktemp("views")))
     yield views

@@ -9,7 +9,7 @@ import psycopg
 
 from infra.settings import views_at
 from infra.views import postgresql_tables
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from infra.views.opening import open_views
 
 Described = dict[str, list[tuple[str, str, bool, bool]]]
@@ -38,12 +38,12 @@ class Place(Protocol):
     goes_over_all: str
     sorts: str
 
-    def watched(self) -> KeptViews:
+    def watched(self) -> DatabaseViews:
         """Views of which these are asked."""
         ...
 
 
-def opened(place: Place) -> KeptViews:
+def opened(place: Place) -> DatabaseViews:
     """The views there, as one more process would open them."""
     return open_views(views_at(place.url)).views
 
@@ -68,7 +68,7 @@ class SqlitePlace:
         with closing(sqlite3.connect(self.path)) as db, db:
             db.execute(statement)
 
-    def watched(self) -> KeptViews:
+    def watched(self) -> DatabaseViews:
         return opened(self)
 
     def beside(self) -> list[str]:
@@ -106,7 +106,7 @@ class PostgresqlPlace:
         with psycopg.connect(self.url) as db:
             db.execute(statement.encode())
 
-    def watched(self) -> KeptViews:
+    def watched(self) -> DatabaseViews:
         """The tables are nearly empty: its planner is told that it may go over all of one only where nothing else is
         left."""
         rather_not = "%20".join(f"-cenable_{way}%3Doff" for way in ("seqscan", "bitmapscan", "sort"))

@@ -4,9 +4,17 @@ import json
 
 import pytest
 
-from consumers.ports.views import START, Batch, DeadLetter, Position, PositionMoved, RowsRefused, ViewsUnavailable
+from consumers.ports.views import (
+    START,
+    Batch,
+    Position,
+    PositionMoved,
+    ProjectionDeadLetter,
+    RowsRefused,
+    ViewsUnavailable,
+)
 from domain.instants import format_instant
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from projections.changes import Changes
 from projections.tables import (
     AUDIT_TRAIL,
@@ -44,11 +52,11 @@ def deadlines(*ids: str, order_id: str = "PO-1") -> Changes:
     return changes
 
 
-def days(views: KeptViews) -> dict[str, int]:
+def days(views: DatabaseViews) -> dict[str, int]:
     return {row["day"]: row["orders_placed"] for row in views.seller_daily("acme", "s-1", "0000", "9999")}
 
 
-def test_a_position_is_kept_per_log_and_partition(views: KeptViews, open_views: Open) -> None:
+def test_a_position_is_kept_per_log_and_partition(views: DatabaseViews, open_views: Open) -> None:
     assert views.position("journal", 0) == START
     views.apply(Batch("journal", 0, START, FIRST))
     views.apply(Batch("journal", 1, START, SECOND))
@@ -67,7 +75,7 @@ def test_a_position_is_kept_per_log_and_partition(views: KeptViews, open_views: 
     [START, SECOND, FIRST._replace(last=bytes(32)), FIRST._replace(letters=1)],
     ids=["start", "ordinal", "hash", "letters"],
 )
-def test_a_batch_on_another_position_changes_nothing(views: KeptViews, open_views: Open, before: Position) -> None:
+def test_a_batch_on_another_position_changes_nothing(views: DatabaseViews, open_views: Open, before: Position) -> None:
     views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 2, 3, 4, 5, 6)))
 
     with pytest.raises(PositionMoved):
@@ -79,7 +87,7 @@ def test_a_batch_on_another_position_changes_nothing(views: KeptViews, open_view
     assert days(views) == {"2026-03-02": 1}
 
 
-def test_sums_are_added_to_what_is_there(views: KeptViews) -> None:
+def test_sums_are_added_to_what_is_there(views: DatabaseViews) -> None:
     views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 4, 0, 0, 0, 4500)))
     views.apply(Batch("journal", 1, START, FIRST, sums("2026-03-02", 1, 0, 1, 0, 0, 500)))
 
@@ -87,7 +95,7 @@ def test_sums_are_added_to_what_is_there(views: KeptViews) -> None:
     assert list(row.values()) == ["acme", "s-1", "2026-03-02", "USD", 2, 2, 4, 1, 0, 0, 5000]
 
 
-def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: KeptViews) -> None:
+def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: DatabaseViews) -> None:
     views.apply(Batch("journal", 0, START, FIRST, deadlines("decide-1", "decide-2")))
     views.apply(Batch("journal", 1, START, FIRST, deadlines("decide-1", order_id="PO-2")))
     views.apply(Batch("journal", 0, FIRST, SECOND, deadlines("decide-2", "unpaid-1")))
@@ -97,7 +105,9 @@ def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: KeptViews) -> N
 
 
 @pytest.mark.parametrize("wrong", [2**63, None, "many"])
-def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(views: KeptViews, wrong: object) -> None:
+def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(
+    views: DatabaseViews, wrong: object
+) -> None:
     changes = sums("2026-03-02", 1, 0, 0, 0, 0, 0)
     changes.add(SELLER_DAILY, ("acme", "s-1", "2026-03-03", "USD", 2), (wrong, 0, 0, 0, 0, 0))  # type: ignore[arg-type]
 
@@ -110,8 +120,8 @@ def test_rows_that_it_cannot_store_are_refused_and_nothing_of_the_batch_stays(vi
     assert days(views) == {"2026-03-02": 1}
 
 
-def test_dead_letters_come_and_go_with_the_position(views: KeptViews, open_views: Open) -> None:
-    letter = DeadLetter("acme/PO-1", 2, 5, "OrderTeleported", "no such event")
+def test_dead_letters_come_and_go_with_the_position(views: DatabaseViews, open_views: Open) -> None:
+    letter = ProjectionDeadLetter("acme/PO-1", 2, 5, "OrderTeleported", "no such event")
     views.apply(Batch("journal", 0, START, FIRST, parked=[letter]))
     assert open_views().parked("journal", 0) == [letter]
     assert views.parked("control", 0) == views.parked("journal", 1) == []
@@ -123,7 +133,7 @@ def test_dead_letters_come_and_go_with_the_position(views: KeptViews, open_views
     assert views.position("journal", 0) == freed
 
 
-def test_the_highest_line_number_goes_into_every_table(views: KeptViews) -> None:
+def test_the_highest_line_number_goes_into_every_table(views: DatabaseViews) -> None:
     made, last = History(partitions=2), 2**63 - 1
     lines = [{"line": n, "sku": "A", "quantity": 2, "unit_price": "5.00"} for n in (1, last)]
     made.place(lines=lines)
@@ -138,7 +148,7 @@ def test_the_highest_line_number_goes_into_every_table(views: KeptViews) -> None
     assert json.loads(shipment["lines"]) == [{"line": last, "quantity": 1}]
 
 
-def test_a_zero_character_in_an_events_text_parks_nothing(views: KeptViews) -> None:
+def test_a_zero_character_in_an_events_text_parks_nothing(views: DatabaseViews) -> None:
     """The log takes what anyone appends, and not every database takes a zero character in JSON."""
     cells: dict[str, Cell] = {c.name: None if c.empty else 0 if c.type != "text" else "x" for c in AUDIT_TRAIL.columns}
     changes = Changes()
@@ -163,7 +173,7 @@ def plainly(type: str, cell: Cell) -> object:
 
 
 @pytest.mark.parametrize("limit", [1, 1000])
-def test_what_the_changes_mean_is_what_is_stored(views: KeptViews, limit: int) -> None:
+def test_what_the_changes_mean_is_what_is_stored(views: DatabaseViews, limit: int) -> None:
     made, meant = history(), MemoryViews()
     project(made, views, limit)
     project(made, meant, 1000)
@@ -184,7 +194,7 @@ def test_what_the_changes_mean_is_what_is_stored(views: KeptViews, limit: int) -
         assert stored, f"the history has nothing for {table.name}"
 
 
-def test_cleared_views_are_as_new(views: KeptViews) -> None:
+def test_cleared_views_are_as_new(views: DatabaseViews) -> None:
     made = history()
     project(made, views)
     views.clear()
@@ -198,7 +208,7 @@ def test_cleared_views_are_as_new(views: KeptViews) -> None:
     )
 
 
-def test_closed_views_take_nothing_any_more(views: KeptViews) -> None:
+def test_closed_views_take_nothing_any_more(views: DatabaseViews) -> None:
     views.close()
     with pytest.raises(ViewsUnavailable):
         views.apply(Batch("journal", 0, START, FIRST))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumers.ports.views import START, Batch, Position
 from domain.instants import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from infra.views.reading import SORTED_BY, BadCursor, OrderFilter, Reading
 from projections.changes import Changes
 from projections.tables import (
@@ -54,7 +54,7 @@ def row_of(table: Table, **given: Cell) -> Row:
     return tuple((cells | {"marketplace": "acme"} | given).values())
 
 
-def put(views: KeptViews, rows: list[Row], partition: int = 0, **others: list[Row]) -> None:
+def put(views: DatabaseViews, rows: list[Row], partition: int = 0, **others: list[Row]) -> None:
     """Put rows of table orders and of the tables named."""
     changes = Changes()
     changes.put(ORDERS, rows, ("", ""))
@@ -81,7 +81,7 @@ def pages(views: Reading, of: OrderFilter, limit: int) -> list[str]:
 # ---- orders ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_order_is_found_by_its_id_and_by_its_po_number(views: KeptViews) -> None:
+def test_an_order_is_found_by_its_id_and_by_its_po_number(views: DatabaseViews) -> None:
     put(
         views,
         [
@@ -99,7 +99,7 @@ def test_an_order_is_found_by_its_id_and_by_its_po_number(views: KeptViews) -> N
     assert views.marketplaces() == ["acme", "other"]
 
 
-def test_an_order_is_found_by_the_reference_of_its_cancellation(views: KeptViews) -> None:
+def test_an_order_is_found_by_the_reference_of_its_cancellation(views: DatabaseViews) -> None:
     made = history()
     project(made, views)
     [first, *_] = views.of_order(CANCELLATIONS, "acme", "PO-0")
@@ -109,7 +109,7 @@ def test_an_order_is_found_by_the_reference_of_its_cancellation(views: KeptViews
     assert views.order_with_reference("other", first["reference"]) is None
 
 
-def test_an_instant_is_told_in_utc_with_a_fraction_only_where_there_is_one(views: KeptViews) -> None:
+def test_an_instant_is_told_in_utc_with_a_fraction_only_where_there_is_one(views: DatabaseViews) -> None:
     put(views, [order_row("A", placed_at=NOON), order_row("B", placed_at=NOON + 500_000)])
     assert [row["placed_at"] for row in views.orders(OrderFilter("acme")).rows] == [
         "2026-03-02T10:00:00.500000Z",
@@ -118,7 +118,7 @@ def test_an_instant_is_told_in_utc_with_a_fraction_only_where_there_is_one(views
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
-def test_pages_go_from_the_newest_to_the_oldest_without_gap_or_repetition(views: KeptViews, limit: int) -> None:
+def test_pages_go_from_the_newest_to_the_oldest_without_gap_or_repetition(views: DatabaseViews, limit: int) -> None:
     placed = [NOON, NOON, NOON + 1, NOON + 999_999, NOON + SECOND, NOON - 1, NOON]
     put(views, [order_row(f"PO-{n}", placed_at=at) for n, at in enumerate(placed)])
 
@@ -152,7 +152,7 @@ filters = st.builds(
 @settings(max_examples=examples(40))
 @given(some_orders, filters, st.integers(1, 5))
 def test_every_filter_gives_what_reading_all_rows_would_give(
-    emptied: KeptViews, orders: list[dict[str, Any]], of: OrderFilter, limit: int
+    emptied: DatabaseViews, orders: list[dict[str, Any]], of: OrderFilter, limit: int
 ) -> None:
     views = emptied
     views.clear()
@@ -170,7 +170,7 @@ def test_every_filter_gives_what_reading_all_rows_would_give(
         assert views.counts("acme", "s-1").get(status, 0) == len(pages(views, of_status, 50))
 
 
-def test_a_cursor_that_no_page_gave_is_refused(views: KeptViews) -> None:
+def test_a_cursor_that_no_page_gave_is_refused(views: DatabaseViews) -> None:
     for cursor in ("", "PO-1", "yesterday~PO-1", "~"):
         with pytest.raises(BadCursor):
             views.orders(OrderFilter("acme"), cursor)
@@ -179,7 +179,7 @@ def test_a_cursor_that_no_page_gave_is_refused(views: KeptViews) -> None:
 # ---- what belongs to an order, a seller, a partition -----------------------------------------------------------------
 
 
-def test_an_orders_rows_are_told_in_the_order_in_which_they_came(views: KeptViews) -> None:
+def test_an_orders_rows_are_told_in_the_order_in_which_they_came(views: DatabaseViews) -> None:
     made = history()
     project(made, views)
 
@@ -207,7 +207,7 @@ def test_an_orders_rows_are_told_in_the_order_in_which_they_came(views: KeptView
     assert views.audit_trail("acme", "PO-0", after=3, limit=1) == [trail[3]]
 
 
-def test_a_partitions_events_are_told_from_a_position_on(views: KeptViews) -> None:
+def test_a_partitions_events_are_told_from_a_position_on(views: DatabaseViews) -> None:
     made = history()
     project(made, views)
     for log in made.logs:
@@ -221,7 +221,7 @@ def test_a_partitions_events_are_told_from_a_position_on(views: KeptViews) -> No
 
 
 @pytest.fixture
-def searched(views: KeptViews) -> KeptViews:
+def searched(views: DatabaseViews) -> DatabaseViews:
     """Five orders with numbers, parcels and lines that are much alike."""
     put(
         views,
@@ -260,12 +260,12 @@ def searched(views: KeptViews) -> KeptViews:
         ("b-1", []),
     ],
 )
-def test_what_people_have_in_hand_finds_the_order(searched: KeptViews, q: str, expected: list[str]) -> None:
+def test_what_people_have_in_hand_finds_the_order(searched: DatabaseViews, q: str, expected: list[str]) -> None:
     """Only ASCII letters are alike in both cases."""
     assert [row["order_id"] for row in searched.matching(OrderFilter("acme"), q)] == expected
 
 
-def test_a_search_is_narrowed_and_bounded(searched: KeptViews) -> None:
+def test_a_search_is_narrowed_and_bounded(searched: DatabaseViews) -> None:
     ids = lambda of, limit=100: [row["order_id"] for row in searched.matching(of, "po-", limit)]  # noqa: E731
     assert ids(OrderFilter("acme", seller="s-1")) == ["A-1"]
     assert ids(OrderFilter("acme", status="shipped")) == []
@@ -274,7 +274,7 @@ def test_a_search_is_narrowed_and_bounded(searched: KeptViews) -> None:
     assert [row["order_id"] for row in lamps] == ["A-12"]
 
 
-def test_a_po_number_is_found_in_any_case_and_its_beginnings_are_paged(searched: KeptViews) -> None:
+def test_a_po_number_is_found_in_any_case_and_its_beginnings_are_paged(searched: DatabaseViews) -> None:
     assert [row["order_id"] for row in searched.orders_with_po("PO-4712")] == ["A-12"]
     assert pages(searched, OrderFilter("acme", po="PO-4712"), 1) == ["A-12"]
     seen, after = list[str](), None
@@ -290,24 +290,24 @@ def test_a_po_number_is_found_in_any_case_and_its_beginnings_are_paged(searched:
             searched.orders_beginning(OrderFilter("acme"), "po-4", cursor)
 
 
-def test_a_number_reference_or_id_that_is_given_whole_is_told_from_what_begins_so(searched: KeptViews) -> None:
+def test_a_number_reference_or_id_that_is_given_whole_is_told_from_what_begins_so(searched: DatabaseViews) -> None:
     assert [row["order_id"] for row in searched.named(OrderFilter("acme"), "po-47")] == ["D"]
     assert [row["order_id"] for row in searched.named(OrderFilter("acme"), "A-1")] == ["A-1"]
     assert searched.named(OrderFilter("acme", seller="s-2"), "A-1") == []
     assert searched.named(OrderFilter("acme"), "A-") == []
 
 
-def test_a_zero_character_finds_nothing(searched: KeptViews) -> None:
+def test_a_zero_character_finds_nothing(searched: DatabaseViews) -> None:
     assert searched.named(OrderFilter("acme"), "a\0") == searched.matching(OrderFilter("acme"), "a\0") == []
 
 
-def test_a_marketplace_is_there_once_an_order_names_it(searched: KeptViews) -> None:
+def test_a_marketplace_is_there_once_an_order_names_it(searched: DatabaseViews) -> None:
     assert [searched.has_orders(name) for name in ("acme", "other", "acm")] == [True, True, False]
     assert searched.marketplaces() == ["acme", "other"]
     assert searched.marketplaces(1) == ["acme"]
 
 
-def test_requests_that_wait_are_told_the_most_urgent_first(views: KeptViews) -> None:
+def test_requests_that_wait_are_told_the_most_urgent_first(views: DatabaseViews) -> None:
     project(history(), views)
     waiting = views.waiting_requests("acme", "s-1")
     due = [row["decide_by"] for row in waiting]
@@ -322,7 +322,7 @@ def test_requests_that_wait_are_told_the_most_urgent_first(views: KeptViews) -> 
     assert views.waiting_requests_of("acme", []) == []
 
 
-def test_deadlines_are_told_the_earliest_first_and_up_to_an_instant(views: KeptViews) -> None:
+def test_deadlines_are_told_the_earliest_first_and_up_to_an_instant(views: DatabaseViews) -> None:
     project(history(), views)
     every = views.deadlines()
     due: list[Instant] = [parse_instant(row["due_at"]) for row in every]

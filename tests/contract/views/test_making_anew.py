@@ -10,7 +10,7 @@ import pytest
 
 from consumers.ports.views import PositionMoved
 from consumers.projection.projector import Projector
-from infra.views.base import KeptViews
+from infra.views.base import DatabaseViews
 from infra.views.replay import MOST_SHOWN, Difference, check, compare, replay
 from projections.tables import BOOKKEEPING, ORDERS, TABLES
 from tests.contract.views.conftest import Open
@@ -21,11 +21,11 @@ from tests.spec.projections.histories import History
 ROOT = Path(__file__).parents[3]
 
 
-def everything(views: KeptViews) -> dict[str, list[str]]:
+def everything(views: DatabaseViews) -> dict[str, list[str]]:
     return {t.name: sorted(map(repr, views.query(f"SELECT * FROM {t.name}", ()))) for t in (*TABLES, *BOOKKEEPING)}
 
 
-def test_a_replay_gives_the_very_same_tables(place: Place, views: KeptViews) -> None:
+def test_a_replay_gives_the_very_same_tables(place: Place, views: DatabaseViews) -> None:
     made = history()
     project(made, views, limit=3)
     before = everything(views)
@@ -42,7 +42,7 @@ def test_a_replay_gives_the_very_same_tables(place: Place, views: KeptViews) -> 
     assert place.beside() == []
 
 
-def test_a_replay_fills_views_that_were_lost(views: KeptViews, open_views: Open) -> None:
+def test_a_replay_fills_views_that_were_lost(views: DatabaseViews, open_views: Open) -> None:
     made = history()
     replay(views, parts(made))
 
@@ -50,7 +50,9 @@ def test_a_replay_fills_views_that_were_lost(views: KeptViews, open_views: Open)
     assert check(open_views(), parts(made)).clean
 
 
-def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(place: Place, views: KeptViews) -> None:
+def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(
+    place: Place, views: DatabaseViews
+) -> None:
     made = history()
     project(made, views)
     assert check(views, parts(made)).clean
@@ -77,7 +79,7 @@ def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(p
     assert check(views, parts(made)).clean
 
 
-def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(place: Place, views: KeptViews) -> None:
+def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(place: Place, views: DatabaseViews) -> None:
     made = History()
     for n in range(MOST_SHOWN + 20):
         made.place(f"PO-{n:04}")
@@ -90,7 +92,7 @@ def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(place: Place, 
     assert len(report.differences) == MOST_SHOWN
 
 
-def test_a_check_compares_as_of_where_the_views_are(views: KeptViews) -> None:
+def test_a_check_compares_as_of_where_the_views_are(views: DatabaseViews) -> None:
     made = history()
     project(made, views)
     made.place("PO-99")
@@ -103,7 +105,7 @@ def test_a_check_compares_as_of_where_the_views_are(views: KeptViews) -> None:
 
 
 def test_what_is_projected_after_the_snapshot_is_no_difference_and_what_was_wrong_before_is_one(
-    place: Place, views: KeptViews, open_views: Open
+    place: Place, views: DatabaseViews, open_views: Open
 ) -> None:
     made = history()
     project(made, views)
@@ -119,12 +121,12 @@ def test_what_is_projected_after_the_snapshot_is_no_difference_and_what_was_wron
     ]
 
 
-def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: KeptViews) -> None:
+def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: DatabaseViews) -> None:
     assert "empty" in str(check(views, parts(history())).another_log)
     assert check(views, []).clean
 
 
-def test_a_check_of_views_of_another_log_says_so(views: KeptViews) -> None:
+def test_a_check_of_views_of_another_log_says_so(views: DatabaseViews) -> None:
     project(history(), views)
     other = History(partitions=2)
     for n in range(90):
@@ -138,7 +140,7 @@ def test_a_check_of_views_of_another_log_says_so(views: KeptViews) -> None:
     assert "which itself has 0" in str(ahead.another_log)
 
 
-def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: KeptViews, open_views: Open) -> None:
+def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: DatabaseViews, open_views: Open) -> None:
     made = History()
     made.place("PO-1")
     project(made, views)
@@ -159,7 +161,7 @@ def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: KeptViews, o
 
 
 def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(
-    place: Place, views: KeptViews, open_views: Open
+    place: Place, views: DatabaseViews, open_views: Open
 ) -> None:
     made = history()
     project(made, views)
@@ -175,7 +177,7 @@ def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(
     assert place.beside() == [], "what was still read has gone by the next time"
 
 
-def test_a_replay_that_fails_leaves_everything_as_it_was(place: Place, views: KeptViews) -> None:
+def test_a_replay_that_fails_leaves_everything_as_it_was(place: Place, views: DatabaseViews) -> None:
     made = history()
     project(made, views)
     before = everything(views)
@@ -190,7 +192,7 @@ def test_a_replay_that_fails_leaves_everything_as_it_was(place: Place, views: Ke
     assert place.beside() == []
 
 
-def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: KeptViews) -> None:
+def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: DatabaseViews) -> None:
     from domain.events import AutoCanceled
 
     made = history()
@@ -203,7 +205,7 @@ def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: KeptVi
     assert report.parked == 1
 
 
-def side_when_the_dead_are_gone(place: Place, views: KeptViews) -> KeptViews:
+def side_when_the_dead_are_gone(place: Place, views: DatabaseViews) -> DatabaseViews:
     """A side, and nothing else beside. A server notices a moment later that a client of its was killed."""
     until = time.monotonic() + 30
     while True:
@@ -216,7 +218,7 @@ def side_when_the_dead_are_gone(place: Place, views: KeptViews) -> KeptViews:
 
 
 def test_what_a_killed_replay_left_is_removed_by_the_next_but_not_what_another_is_writing(
-    place: Place, views: KeptViews
+    place: Place, views: DatabaseViews
 ) -> None:
     left = subprocess.run(
         [sys.executable, "-m", "tests.contract.views.projecting", place.url, "side"],

@@ -26,7 +26,7 @@ from infra.views import postgresql as adapter
 from infra.views import postgresql_tables
 from infra.views.opening import existing_views
 from infra.views.postgresql import PostgresqlViews, open_postgresql_views
-from infra.views.replay import Report, check, replay
+from infra.views.replay import ReplayReport, check, replay
 from projections.changes import Changes
 from projections.tables import ORDERS, SCHEMA_VERSION, SELLER_DAILY, TABLES
 from tests.contract.views.filled import history, parts, project
@@ -253,7 +253,7 @@ def test_tables_are_swapped_between_two_batches_and_never_within_one(
     owners = views._owners
 
     with closing(open_postgresql_views(postgresql_at(place.url)).views) as other, ThreadPoolExecutor(1) as thread:
-        swapping: list[Future[Report]] = []
+        swapping: list[Future[ReplayReport]] = []
 
         def meanwhile(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
             """The position is written, the rows are not yet: now somebody makes everything anew."""

@@ -14,7 +14,7 @@ import pytest
 
 from infra.cli import whatif as module
 from infra.cli import whatif_resume as kept_module
-from infra.cli.whatif_resume import Kept
+from infra.cli.whatif_resume import ResumeFile
 from tests.integration.cli.driving import Store, asks, grants, placed, ships
 
 ORDERS = 60
@@ -57,10 +57,10 @@ def test_broken_off_again_and_again_it_comes_to_the_same(
     assert whole[0]["orders_changed"] > ORDERS // 4
     chance = random.Random(seed)
     monkeypatch.setattr(module, "PAGE", chance.choice((1, 3, 7)))
-    keep, finish = Kept.keep, Kept.finish
+    keep, finish = ResumeFile.keep, ResumeFile.finish
 
     def may_break_off(then: Any) -> Any:
-        def run(self: Kept, *given: Any) -> None:
+        def run(self: ResumeFile, *given: Any) -> None:
             if chance.random() < 0.15:
                 raise KeyboardInterrupt
             then(self, *given)
@@ -70,8 +70,8 @@ def test_broken_off_again_and_again_it_comes_to_the_same(
         return run
 
     with monkeypatch.context() as patch:
-        patch.setattr(Kept, "keep", may_break_off(keep))
-        patch.setattr(Kept, "finish", may_break_off(finish))
+        patch.setattr(ResumeFile, "keep", may_break_off(keep))
+        patch.setattr(ResumeFile, "finish", may_break_off(finish))
         broken_off = 0
         while broken_off < 6:
             done = kept.rescind("whatif", "--policy", "big-box@1", "--resume", kept.place / "kept", check=None)
@@ -114,14 +114,14 @@ def test_what_came_into_the_journal_since_it_began_is_not_asked_about(
     monkeypatch.setattr(module, "PAGE", 5)
     with monkeypatch.context() as patch:
         pages = iter(range(2))
-        keep = Kept.keep
+        keep = ResumeFile.keep
 
-        def twice(self: Kept, *given: Any) -> None:
+        def twice(self: ResumeFile, *given: Any) -> None:
             if next(pages, None) is None:
                 raise KeyboardInterrupt
             keep(self, *given)
 
-        patch.setattr(Kept, "keep", twice)
+        patch.setattr(ResumeFile, "keep", twice)
         kept.rescind("whatif", "--policy", "big-box@1", "--resume", kept.place / "kept", check=130)
     kept.take([placed("PO-new", "2026-06-01T10:00:00Z"), ships("PO-059", "2026-06-01T10:00:00Z", 1, "asn-9")])
     assert resumed(kept) == whole
@@ -239,15 +239,15 @@ def broken_off_after(pages: int, store: Store, monkeypatch: pytest.MonkeyPatch) 
     """The file of a run that was broken off behind so many pages of 5 orders."""
     monkeypatch.setattr(module, "PAGE", 5)
     left = iter(range(pages))
-    keep = Kept.keep
+    keep = ResumeFile.keep
 
-    def so_many(self: Kept, *given: Any) -> None:
+    def so_many(self: ResumeFile, *given: Any) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
         keep(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Kept, "keep", so_many)
+        patch.setattr(ResumeFile, "keep", so_many)
         store.rescind("whatif", "--policy", "big-box@1", "--resume", store.place / "kept", check=130)
     return store.place / "kept"
 
@@ -351,5 +351,5 @@ def test_without_a_file_a_run_that_is_broken_off_says_that_it_begins_anew(
     def broken_off(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.Asking, "_ask", broken_off)
+    monkeypatch.setattr(module.WhatIfRun, "_ask", broken_off)
     assert "begins anew (--resume FILE" in kept.rescind("whatif", "--policy", "big-box@1", check=130).err

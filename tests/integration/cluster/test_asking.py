@@ -13,11 +13,11 @@ from kafka import KafkaProducer
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command, parse_command
 from infra.addresses.kafka import KafkaAt, Security, kafka_at
-from infra.cluster.remote_commands import Asking, MaybeAsked, NotAsked
+from infra.cluster.remote_commands import MaybeAsked, NotAsked, RemoteCommandClient
 from infra.command_topic.records import ASK, CONFIRM, IF_MATCH, STATUS, read_command, response_of
 from infra.command_topic.topics import CommandTopics
 from infra.settings import load_settings
-from infra.vault.base import KeptVault
+from infra.vault.base import DatabaseVault
 from infra.vault.opening import open_vault
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
@@ -39,10 +39,10 @@ def message(order: str, text: str = TEXT) -> Command:
 
 
 class Stage:
-    def __init__(self, at: KafkaAt, vault: KeptVault) -> None:
+    def __init__(self, at: KafkaAt, vault: DatabaseVault) -> None:
         self.at = at
         self.vault = vault
-        self.asking = Asking(at, PARTITIONS, Security(), vault)
+        self.asking = RemoteCommandClient(at, PARTITIONS, Security(), vault)
         self.asking.start()
         self._producer = KafkaProducer(bootstrap_servers=at.servers.split(","), reconnect_backoff_max_ms=200)
 
@@ -151,7 +151,7 @@ def test_whoever_waits_when_the_process_ends_is_told_that_nobody_knows(stage: St
 
 def test_while_no_broker_answers_nothing_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.cluster.remote_commands.HOLD", 0.5)
-    away = Asking(KafkaAt("127.0.0.1:9", stage.at.prefix), PARTITIONS, Security(), stage.vault)
+    away = RemoteCommandClient(KafkaAt("127.0.0.1:9", stage.at.prefix), PARTITIONS, Security(), stage.vault)
     away.start()
     with pytest.raises(NotAsked) as turned_away:
         away.ask(message("PO-1"), None, False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.commands import parse_command
 from infra.app import GROUPED, App, open_app
-from infra.cluster.partition_assignment import Attending, Listening
+from infra.cluster.partition_assignment import Listening, PartitionAssignment
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
 from infra.projection.replaying import run_replay
@@ -20,7 +20,7 @@ from tests.integration.kafka.waiting import soon
 PARTITIONS = 4
 
 
-def attending(app: App, settings: Settings) -> Attending:
+def attending(app: App, settings: Settings) -> PartitionAssignment:
     """Everything that the app follows is given up, and attended to from now on."""
     assert app.views is not None
     assert settings.journal_at.directory is not None
@@ -35,7 +35,7 @@ def attending(app: App, settings: Settings) -> Attending:
     def opened(partition: int, **how: Any) -> Any:
         return open_local_state(state_file(slot, partition), partition, PARTITIONS, **how).state
 
-    made = Attending(
+    made = PartitionAssignment(
         app.engine,
         lambda: listeners,
         lambda partition: opened(partition, grouped=GROUPED),

@@ -10,7 +10,7 @@ from kafka.structs import MemberState
 
 from infra.addresses.kafka import Security
 from infra.command_topic.committed_offsets import CommandsUnavailable
-from infra.command_topic.consumer import Intake
+from infra.command_topic.consumer import CommandConsumer
 from tests.broker.fixtures import GROUP, Kafka
 from tests.integration.command_topic.stage import Stage, placed, soon
 
@@ -22,14 +22,14 @@ class Members:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.all: dict[str, Intake] = {}
+        self.all: dict[str, CommandConsumer] = {}
 
-    def join(self, name: str) -> Intake:
+    def join(self, name: str) -> CommandConsumer:
         """A member, or the same one anew, as after a restart."""
         before = self.all.get(name)
         if before is not None:
             before.close()
-        self.all[name] = Intake(self.stage.at, Security(), name, self.stage.partitions)
+        self.all[name] = CommandConsumer(self.stage.at, Security(), name, self.stage.partitions)
         self.all[name].open()
         return self.all[name]
 
@@ -142,7 +142,7 @@ def test_short_polls_are_enough_to_become_a_member_and_to_stay_one(members: Memb
     shared: list[set[int]] = []
     stopping = threading.Event()
 
-    def keep_polling(each: Intake) -> None:
+    def keep_polling(each: CommandConsumer) -> None:
         while not stopping.is_set():
             each.poll(0, 10)
 

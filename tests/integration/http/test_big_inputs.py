@@ -22,7 +22,7 @@ from domain.policy import PolicyBook, read_policy
 from domain.presets import presets
 from infra.api.strict_json import NotJson, read_json
 from infra.command_topic.translation import CommandForm
-from infra.http.uploads import NotThat, media_type_of
+from infra.http.uploads import UnsupportedFile, media_type_of
 from infra.importing.commands_file import read_line
 from tests.integration.http.asking import SYSTEM, Http, placing, served
 from tests.integration.http.files import png
@@ -242,7 +242,7 @@ def test_a_file(counted: tuple[Counting, Http]) -> None:
         def look(size: int, content: Callable[[int], bytes] = content) -> None:
             try:
                 media_type_of(content(size))
-            except NotThat:
+            except UnsupportedFile:
                 return
 
         check(counted[0], look, LARGEST, "file")

@@ -9,23 +9,23 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from infra.api.problems import Problem
-from infra.http.authenticator import Caller, is_local_name, is_loopback
+from infra.http.authenticator import Principal, is_local_name, is_loopback
 from infra.server.server import create
 from tests.integration.http.asking import HERE, Http, placing
 
 TOKENS = {
-    "buyer": Caller("buyer", "b-7"),
-    "stranger": Caller("buyer", "b-8"),
-    "seller": Caller("seller", "s-3"),
-    "system": Caller("system", "checkout"),
-    "support": Caller("support", "agent-4"),
+    "buyer": Principal("buyer", "b-7"),
+    "stranger": Principal("buyer", "b-8"),
+    "seller": Principal("seller", "s-3"),
+    "system": Principal("system", "checkout"),
+    "support": Principal("support", "agent-4"),
 }
 
 
 class Tokens:
     """A doorkeeper as a later one may be: by bearer token."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Caller:
+    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in TOKENS:
             raise Problem(401, "unauthenticated", "send a token", headers={"WWW-Authenticate": "Bearer"})

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from consumers.ports.notifications import Contact
 from domain.commands import parse_command
 from infra.app import open_app
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 from infra.server.server import create
 from infra.settings import load_settings
 from tests.integration.cli.driving import Store
@@ -26,9 +26,9 @@ BEA = {"address": "bea@example.org", "name": "Béa", "language": "de"}
 class Whoever:
     """A doorkeeper who takes a header at its word; without one it is a trusted caller."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Caller:
+    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
-        return Caller(kind or None, name)
+        return Principal(kind or None, name)
 
 
 class Desk(Http):

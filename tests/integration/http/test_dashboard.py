@@ -8,7 +8,7 @@ import pytest
 
 from domain.instants import format_instant
 from infra.documents.seller_dashboard import from_log
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 from infra.settings import load_settings
 from infra.store.reader import open_reader
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, Http, notice, served
@@ -124,5 +124,5 @@ def test_a_dashboard_is_the_sellers_own_and_supports(
 ) -> None:
     order = shop.place()
     token = done(shop, f"{order}/shipments", {**notice(3), "actor": {"kind": "system", "id": "x"}}, "k")
-    monkeypatch.setattr("infra.http.authenticator._TRUSTED", Caller(who["kind"], who["id"]))
+    monkeypatch.setattr("infra.http.authenticator._TRUSTED", Principal(who["kind"], who["id"]))
     assert shop.get("/v1/acme/sellers/s-3/dashboard", **token).status_code == status

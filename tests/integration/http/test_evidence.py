@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.http.uploads import NotThat, media_type_of
+from infra.http.uploads import UnsupportedFile, media_type_of
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http, served
 from tests.integration.http.files import jpeg, pdf, png
 from tests.integration.http.test_callers import Tokened
@@ -96,7 +96,7 @@ def test_what_a_client_says_of_the_file_must_be_so(http: Http) -> None:
     ],
 )
 def test_what_is_no_whole_jpeg_png_or_pdf_is_not_taken_whatever_it_is_called(content: bytes) -> None:
-    with pytest.raises(NotThat):
+    with pytest.raises(UnsupportedFile):
         media_type_of(content)
 
 

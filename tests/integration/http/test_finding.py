@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.http import listing
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 from infra.http.listing import unknown_marketplace
 from tests.integration.http.asking import SUPPORT, SYSTEM, Http, placing, served
 from tests.integration.http.test_pages import words
@@ -167,7 +167,7 @@ def test_in_a_store_without_an_order_every_list_is_empty(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("kind", ["buyer", "seller", "support", "system"])
 def test_whoever_is_bound_to_a_marketplace_learns_no_other_name(kind: str) -> None:
-    problem = unknown_marketplace("acne", ["acme"], Caller(kind, "someone"))
+    problem = unknown_marketplace("acne", ["acme"], Principal(kind, "someone"))
     assert problem.status == 404
     assert "acme" not in str(problem.body())
 

@@ -10,7 +10,7 @@ import pytest
 from infra.http import listing, reads
 from infra.http.reads import Reads, Seen
 from infra.views.reading import Page
-from infra.web.list_page import Found, ListPage
+from infra.web.list_page import ListPage, MatchingOrders
 from tests.integration.http.asking import BUYER, SELLER, SYSTEM, Http, notice, placing, served
 
 VOID = {"meta", "link", "br", "input", "path", "circle", "use", "img"}
@@ -279,7 +279,7 @@ def test_an_order_that_may_ship_for_ever_has_its_page_its_answers_and_its_previe
 def test_an_empty_list_says_why_it_is_empty(
     q: str, status: str | None, after: str | None, counts: dict[str, int], sentence: str
 ) -> None:
-    found = Found(Page([], None), None, counts, [])
+    found = MatchingOrders(Page([], None), None, counts, [])
     shown = ListPage("shop", found, q, status, after, "UTC", 0)
     assert shown.empty == sentence
     assert shown.has_orders is bool(counts)

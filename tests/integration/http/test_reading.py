@@ -8,7 +8,7 @@ import pytest
 
 from consumers.ports.journal import JournalUnavailable
 from consumers.ports.local_state import LocalStateUnavailable
-from consumers.ports.notifications import BookUnavailable
+from consumers.ports.notifications import DeliveryStoreUnavailable
 from consumers.ports.vault import VaultUnavailable
 from consumers.ports.views import ViewsUnavailable
 from infra.http import listing, reads
@@ -243,7 +243,7 @@ def test_a_log_that_is_not_read_to_its_end_is_not_ready(http: Http, monkeypatch:
         (LocalStateUnavailable("the disk is full"), "local-state-unavailable"),
         (ViewsUnavailable("the database is gone"), "views-unavailable"),
         (VaultUnavailable("the vault is gone"), "vault"),
-        (BookUnavailable("the file is gone"), "book-unavailable"),
+        (DeliveryStoreUnavailable("the file is gone"), "book-unavailable"),
     ],
 )
 def test_whatever_part_is_away_while_it_reads_the_answer_is_503_with_the_reason(

@@ -16,7 +16,7 @@ from domain.instants import SECOND, format_instant, parse_instant
 from domain.references import read_reference, reference_of
 from infra.app import open_app
 from infra.documents.packs import LANGUAGES, pack
-from infra.http.authenticator import Caller
+from infra.http.authenticator import Principal
 from infra.server.server import create
 from infra.settings import load_settings
 from infra.web import receipt_page
@@ -31,9 +31,9 @@ CAUSES = ("request", "seller", "support", "late_ship", "unpaid", "dispute")
 class Whoever:
     """A doorkeeper who takes a header at its word."""
 
-    def admit(self, request: HTTPConnection, marketplace: str | None) -> Caller:
+    def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
-        return Caller(kind or None, name or "loopback")
+        return Principal(kind or None, name or "loopback")
 
 
 @pytest.fixture(scope="module")

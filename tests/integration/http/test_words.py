@@ -13,7 +13,7 @@ CONTROL = {e.JournalCreated, e.PolicyPublished, e.ImportOpened, e.ImportClosed}
 
 def test_every_event_of_an_order_has_a_sentence() -> None:
     of_orders = {event.__name__ for event in get_args(e.Event) if event not in CONTROL}
-    assert set(words.TOLD) == of_orders
+    assert set(words.EVENT_SENTENCES) == of_orders
     assert words.told("OrderPainted", {}, "USD") == "OrderPainted"
 
 

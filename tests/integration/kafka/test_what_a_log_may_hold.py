@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consumers.engine.order_cache import Folded
+from consumers.engine.order_cache import CachedOrder
 from consumers.engine.outcome import Outcome
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
@@ -45,7 +45,7 @@ def ship(app: App, order: str) -> Outcome:
     return ask(app, "Ship", order, "s", "system", shipment_id="asn-1", lines=[1])
 
 
-def folded(app: App, order: str) -> Folded:
+def folded(app: App, order: str) -> CachedOrder:
     return app.ask(lambda engine: engine.orders.get(0, f"acme/{order}"))
 
 

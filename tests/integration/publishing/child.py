@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from consumers.log.follower import Follower
-from consumers.publishing.partition_publisher import Limits
+from consumers.publishing.partition_publisher import PublisherLimits
 from infra.addresses.kafka import Security, kafka_at
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import open_local_state
@@ -14,7 +14,7 @@ from infra.publishing.reading import Patience
 from infra.publishing.running import Publishing, sources
 from schemas.public.ids import PinnedIds
 
-SMALL = Limits(records=60, retry=100_000, look=300_000, take_over=1_500_000, lazily=200_000, heal=300_000)
+SMALL = PublisherLimits(records=60, retry=100_000, look=300_000, take_over=1_500_000, lazily=200_000, heal=300_000)
 """Many transactions, and no long waiting."""
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from consumers.ports.notifications import CannotCompose, Contact, Letter, Notice, Subject
+from consumers.ports.notifications import CannotCompose, Contact, Message, Notification, Subject
 from domain import events as e
 from domain.claims import IDS, Claim, absences, claims
 from domain.eligibility_queries import as_of, eligibility
 from domain.instants import DAY, Instant
-from domain.notification_rules import notice_id, telling
+from domain.notification_rules import notice_id, notification_rule
 from domain.presets import NAMES as PRESETS
 from infra.cli.order_text import print_order
 from infra.documents.claims import Speaker
@@ -67,16 +67,16 @@ def mails(state: State) -> Iterator[str]:
     composer = PackComposer(World(lambda: BOOK, lambda _: state.market, Anything().__getitem__))
     first = state.order.version - len(state.events) + 1
     stream = f"{state.order.marketplace}/{state.order.order_id}"
-    letters: dict[str, list[tuple[Notice, e.Event]]] = {}
+    letters: dict[str, list[tuple[Notification, e.Event]]] = {}
     for version, event in enumerate(state.events, first):
-        news = telling(event)
+        news = notification_rule(event)
         for side in () if news is None else news.audiences:
             assert news is not None
             id = notice_id(event, version, side)
-            notice = Notice(0, stream, id, f"{first}-{side}", side, "x", news.template, 0, version, state.at)
+            notice = Notification(0, stream, id, f"{first}-{side}", side, "x", news.template, 0, version, state.at)
             letters.setdefault(side, []).append((notice, event))
     for of_side in letters.values():
-        letter = Letter([notice for notice, _ in of_side])
+        letter = Message([notice for notice, _ in of_side])
         subject = Subject(state.order, state.commit, of_side)
         for language in LANGUAGES:
             contact = Contact("x@example.org", None, language)

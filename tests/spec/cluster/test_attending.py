@@ -12,7 +12,7 @@ from consumers.engine.background_tasks import Interrupted
 from consumers.log.follower import Follower
 from consumers.ports.journal import JournalUnavailable
 from consumers.ports.local_state import LocalState, LocalStateUnavailable
-from infra.cluster.partition_assignment import LINGER, RETRY, Attending
+from infra.cluster.partition_assignment import LINGER, RETRY, PartitionAssignment
 from infra.local_state import open_local_state
 from tests.spec.engine.desk import Desk, place
 
@@ -110,7 +110,7 @@ class World:
         else:
             self.engine = MadeUp(self.heard)
         self.real = real
-        self.attending = Attending(
+        self.attending = PartitionAssignment(
             self.engine, lambda: [self.views, self.publishing], self._open, self._open_beside, linger=LINGER
         )
 

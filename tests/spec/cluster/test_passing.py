@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from infra.api.problems import Problem
-from infra.cluster.membership import Whereabouts
+from infra.cluster.membership import Membership
 from infra.http import forwarding as passing
-from infra.http.forwarding import NOT_HERE, PASSED_ON, Passing, order_of
+from infra.http.forwarding import NOT_HERE, PASSED_ON, Forwarding, order_of
 from infra.http.reads import NotFollowedHere
 
 OWN, OTHER, THIRD = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8003"
@@ -57,12 +57,12 @@ class Stage:
         self.raises: list[Exception] = []
         self._answer = answer or (lambda request: httpx.Response(200, json={"from": "there"}))
 
-    def _whereabouts(self) -> Whereabouts:
+    def _whereabouts(self) -> Membership:
         def ask() -> dict[int, str]:
             self.looked += 1
             return dict(self.places)
 
-        return Whereabouts(ask)
+        return Membership(ask)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.raises:
@@ -86,7 +86,7 @@ class Stage:
                 return wrong.response()
 
             network = httpx.MockTransport(self._there)
-            made = Passing(self._app, self.engine, self._whereabouts(), OWN, 30.0, problem, network)  # type: ignore[arg-type]
+            made = Forwarding(self._app, self.engine, self._whereabouts(), OWN, 30.0, problem, network)  # type: ignore[arg-type]
             async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://shop.example") as client:
                 answer = await client.request(method, path, **how)
             await made.aclose()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.cluster.membership import OLD, SOON, Places, Whereabouts, places_of
+from infra.cluster.membership import OLD, SOON, Membership, Places, places_of
 
 A, B = "http://127.0.0.1:8001", "http://[::1]:8002"
 
@@ -56,7 +56,7 @@ class Asked:
         self.now = 50.0
         self.times = 0
         self.says: Places | None = {0: A}
-        self.about = Whereabouts(self._ask, lambda: self.now)
+        self.about = Membership(self._ask, lambda: self.now)
 
     def _ask(self) -> Places | None:
         self.times += 1

@@ -9,7 +9,7 @@ from consumers.command_topic.gateway import Given
 from consumers.ports.public_log import PublicRecord
 from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
-from infra.command_topic.consumer import Ousted
+from infra.command_topic.consumer import MemberFenced
 from infra.command_topic.running import Commanding
 from infra.command_topic.translation import CommandForm
 from tests.spec.commands.counter import Hands, PlainForm
@@ -193,7 +193,7 @@ def test_who_is_ousted_gives_all_up_says_so_and_does_no_more(
     driven.come((0, 0, "A 1"))
     driven.step()
     driven.answer()
-    driven.topics.fails = [Ousted("another process has this name")]
+    driven.topics.fails = [MemberFenced("another process has this name")]
     assert driven.step() == ["poll", "write", "close", "let go"]
     assert driven.taken_up == ["+0", "+1", "-0", "-1"]
     assert driven.commanding.trouble == "another process has this name"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.code_schemes import HOUSES, House, lossless
+from domain.code_schemes import HOUSES, CodeScheme, lossless
 from domain.reasons import CANCEL_REASONS
 
 LISTS = {
@@ -32,7 +32,7 @@ def test_the_five_houses_have_the_codes_of_the_rule_book_and_no_others() -> None
 
 
 @houses
-def test_every_code_and_every_canonical_reason_is_mapped_once(house: House) -> None:
+def test_every_code_and_every_canonical_reason_is_mapped_once(house: CodeScheme) -> None:
     assert list(house.inward) == list(house.codes)
     assert sorted(house.outward) == sorted(CANCEL_REASONS)
     assert {step.to for step in house.inward.values()} <= {*CANCEL_REASONS, None}
@@ -40,7 +40,7 @@ def test_every_code_and_every_canonical_reason_is_mapped_once(house: House) -> N
 
 
 @houses
-def test_what_loses_nothing_comes_back_as_what_it_was(house: House) -> None:
+def test_what_loses_nothing_comes_back_as_what_it_was(house: CodeScheme) -> None:
     for code, step in house.inward.items():
         if step.loses is None:
             assert step.to is not None
@@ -52,7 +52,7 @@ def test_what_loses_nothing_comes_back_as_what_it_was(house: House) -> None:
 
 
 @houses
-def test_what_does_not_come_back_as_what_it_was_says_what_is_lost(house: House) -> None:
+def test_what_does_not_come_back_as_what_it_was_says_what_is_lost(house: CodeScheme) -> None:
     for there, back in ((house.inward, house.outward), (house.outward, house.inward)):
         for name, step in there.items():
             returned = None if step.to is None else back[step.to].to
@@ -60,7 +60,7 @@ def test_what_does_not_come_back_as_what_it_was_says_what_is_lost(house: House) 
 
 
 @houses
-def test_a_house_that_says_the_buyer_asked_does_not_say_why(house: House) -> None:
+def test_a_house_that_says_the_buyer_asked_does_not_say_why(house: CodeScheme) -> None:
     for reason in ("changed_mind", "duplicate_order"):
         assert house.outward[reason].loses
 

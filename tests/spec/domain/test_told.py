@@ -10,15 +10,15 @@ from domain.notification_rules import (
     BUYER,
     CONFIRMATIONS,
     MARKS,
+    NOTIFICATION_RULES,
     REMINDED,
     SELLER,
     TEMPLATES,
-    TOLD,
-    Telling,
+    NotificationRule,
     has_notice,
     notice_id,
+    notification_rule,
     reminded,
-    telling,
 )
 from tests.spec.domain.story import Story
 
@@ -33,7 +33,7 @@ SILENT_NEWS = {
 def told_of(story: Story) -> list[tuple[str, str, str]]:
     """(event, template, id) of every notice of a story."""
     events = [event for events, _ in story.commits for event, _ in events]
-    news = [(event, version, telling(event)) for version, event in enumerate(events, 1)]
+    news = [(event, version, notification_rule(event)) for version, event in enumerate(events, 1)]
     return [
         (type(event).__name__, said.template, notice_id(event, version, audience))
         for event, version, said in news
@@ -43,23 +43,23 @@ def told_of(story: Story) -> list[tuple[str, str, str]]:
 
 
 def test_of_every_event_it_is_said_whether_anybody_is_told() -> None:
-    assert {of.__name__ for of in TOLD} | SILENT_NEWS == {of.__name__ for of in e.Event.__args__}
-    assert not {of.__name__ for of in TOLD} & SILENT_NEWS
+    assert {of.__name__ for of in NOTIFICATION_RULES} | SILENT_NEWS == {of.__name__ for of in e.Event.__args__}
+    assert not {of.__name__ for of in NOTIFICATION_RULES} & SILENT_NEWS
 
 
 def test_a_message_is_told_to_whom_it_is_for_and_one_to_support_to_nobody() -> None:
     text = e.Sealed(bytes(32), "x")
-    assert telling(e.MessageSent("m1", "buyer", None, text)) == Telling("message", BUYER)
-    assert telling(e.MessageSent("m1", "seller", "k1", text)) == Telling("message", SELLER)
-    assert telling(e.MessageSent("m1", "support", "k1", text)) is None
+    assert notification_rule(e.MessageSent("m1", "buyer", None, text)) == NotificationRule("message", BUYER)
+    assert notification_rule(e.MessageSent("m1", "seller", "k1", text)) == NotificationRule("message", SELLER)
+    assert notification_rule(e.MessageSent("m1", "support", "k1", text)) is None
 
 
 def test_every_cancellation_is_told_to_both() -> None:
     for cause in ("request", "seller", "support", "late_ship", "unpaid", "dispute"):
         for reason in (None, "buyer_asked", "out_of_stock"):
-            found = telling(e.LinesCanceled((e.CanceledLine(1, 1, cause, reason, None),), None))
+            found = notification_rule(e.LinesCanceled((e.CanceledLine(1, 1, cause, reason, None),), None))
             assert found is not None and found.audiences == BOTH and found.template in CONFIRMATIONS
-    assert TOLD[e.AutoCanceled] == Telling("auto-canceled", BOTH)
+    assert NOTIFICATION_RULES[e.AutoCanceled] == NotificationRule("auto-canceled", BOTH)
 
 
 def test_standing_a_seller_who_says_that_the_buyer_asked_with_no_request_on_record_has_the_buyer_asked() -> None:
@@ -178,7 +178,7 @@ def test_every_template_that_an_event_may_name_is_listed() -> None:
         e.DeadlineReached("x-1", kind, 0, "x", ())
         for kind in ("decide", "alternatives", "acknowledge", "case", "evidence", "appeal", "unpaid", "return")
     ]
-    named = {news.template for event in passed if (news := telling(event)) is not None}
+    named = {news.template for event in passed if (news := notification_rule(event)) is not None}
     assert named <= TEMPLATES
-    assert len([event for event in passed if telling(event) is None]) == 2
-    assert set(MARKS) == set(TOLD) - {e.CustomerNotified}
+    assert len([event for event in passed if notification_rule(event) is None]) == 2
+    assert set(MARKS) == set(NOTIFICATION_RULES) - {e.CustomerNotified}

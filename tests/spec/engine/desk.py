@@ -6,8 +6,8 @@ from itertools import count
 from typing import Any
 
 from consumers.engine.control_log import ControlLog
-from consumers.engine.engine import LIVE, Engine, Limits, Mode, Ports
-from consumers.engine.order_cache import Folded
+from consumers.engine.engine import LIVE, Engine, EngineDependencies, EngineLimits, Mode
+from consumers.engine.order_cache import CachedOrder
 from consumers.engine.outcome import Outcome
 from consumers.ports.local_state import LocalState
 from consumers.ports.vault import VaultUnavailable
@@ -25,7 +25,7 @@ from schemas.record import decode_record
 from schemas.wire import Malformed
 
 MORNING = parse_instant("2026-03-02T10:00:00Z")
-LIMITS = Limits(poll=0, schedule=0)
+LIMITS = EngineLimits(poll=0, schedule=0)
 
 BUYER = {"kind": "buyer", "id": "b-1"}
 SELLER = {"kind": "seller", "id": "s-1"}
@@ -83,14 +83,14 @@ class Desk:
     def engine(
         self,
         mode: Mode = LIVE,
-        limits: Limits = LIMITS,
+        limits: EngineLimits = LIMITS,
         states: dict[int, LocalState] | None = None,
         backoff: Callable[[int], int] = lambda attempt: 0,
     ) -> Engine:
         """One more engine, started."""
         number = len(self.log.records)
         journal = self.log.journal(f"engine-{len(self.engines)}")
-        ports = Ports(lambda name: self.markets.get(name, self.market), self.vault, self.new_id, backoff)
+        ports = EngineDependencies(lambda name: self.markets.get(name, self.market), self.vault, self.new_id, backoff)
         given = {partition: memory_local_state(partition, number) for partition in range(number)}
         engine = Engine(journal, self.control(), states or given, ports, name=journal.by, mode=mode, limits=limits)
         engine.start()
@@ -179,6 +179,6 @@ def written(commit: Commit) -> list[Event]:
     return [decode_event(entry.name, entry.schema_version, entry.body) for entry in entries]
 
 
-def folded(engine: Engine, order: str = "acme/PO-1") -> Folded:
+def folded(engine: Engine, order: str = "acme/PO-1") -> CachedOrder:
     """An order as an engine has it."""
     return engine.orders.get(engine.partition(order), order)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from consumers.engine.background_tasks import Interrupted
-from consumers.engine.engine import Limits
-from consumers.engine.order_cache import Orders
+from consumers.engine.engine import EngineLimits
+from consumers.engine.order_cache import OrderCache
 from domain.commands import parse_command
 from domain.events import CancelRefused, CommandRefused
 from domain.policy import read_policy_toml
@@ -293,7 +293,7 @@ def test_an_order_can_be_read_as_of_an_instant() -> None:
 
 def test_too_many_waiting_commands_are_told_so_at_once() -> None:
     desk = Desk()
-    engine = desk.engine(limits=Limits(poll=0, waiting=2))
+    engine = desk.engine(limits=EngineLimits(poll=0, waiting=2))
     asked = [desk.send(engine, place(f"p{n}", f"acme/PO-{n}")) for n in range(3)]
     assert asked[2].result(0).rule == "busy"
     desk.run()
@@ -302,7 +302,7 @@ def test_too_many_waiting_commands_are_told_so_at_once() -> None:
 
 def test_closing_answers_everything_that_is_open() -> None:
     desk = Desk(auto=False)
-    engine = desk.engine(limits=Limits(poll=0, in_flight=2))
+    engine = desk.engine(limits=EngineLimits(poll=0, in_flight=2))
     sent = desk.send(engine, place())
     behind = desk.send(engine, ship("s1", 10))
     waiting = desk.send(engine, place("p2", "acme/PO-2"))
@@ -381,12 +381,12 @@ def test_a_commit_that_arrives_late_behind_its_fence_never_happened() -> None:
     desk.run()
     assert folded(engine).order == outcome.order
     assert engine.orders.load(0, "acme/PO-1").order == outcome.order
-    assert isinstance(engine.orders, Orders)
+    assert isinstance(engine.orders, OrderCache)
 
 
 def test_an_engine_that_has_nothing_to_do_says_how_long_it_may_sleep() -> None:
     desk = Desk()
-    engine = desk.engine(limits=Limits(poll=20_000, schedule=10**12))
+    engine = desk.engine(limits=EngineLimits(poll=20_000, schedule=10**12))
     desk.run()
     assert 0 < engine.pause() <= 20_000
     desk.send(engine, place())

@@ -1,6 +1,6 @@
 """Lanes and races: one order, one command on its way from one process; of several processes one wins each head."""
 
-from consumers.engine.engine import Limits
+from consumers.engine.engine import EngineLimits
 from schemas.commit import Commit
 from tests.spec.engine.desk import BUYER, SELLER, SYSTEM, Desk, body, folded, names, place, ship, written
 
@@ -33,7 +33,7 @@ def test_many_orders_are_on_their_way_in_one_record() -> None:
 
 def test_no_more_are_on_their_way_than_the_limit_says() -> None:
     desk = Desk(auto=False)
-    engine = desk.engine(limits=Limits(poll=0, in_flight=10))
+    engine = desk.engine(limits=EngineLimits(poll=0, in_flight=10))
     for number in range(25):
         desk.send(engine, place(order=f"acme/PO-{number}"))
     desk.run()
@@ -98,7 +98,7 @@ def _kinds(commit: Commit) -> list[str]:
 
 def test_who_keeps_losing_gives_up_and_has_written_nothing() -> None:
     desk = Desk()
-    engine, rival = desk.engine(limits=Limits(poll=0, schedule=10**12, tries=3)), desk.engine()
+    engine, rival = desk.engine(limits=EngineLimits(poll=0, schedule=10**12, tries=3)), desk.engine()
     desk.ask(engine, place())
     desk.run()
     future = desk.send(engine, ship("s1", 10))
@@ -176,7 +176,7 @@ def test_a_zombies_commit_is_superseded_and_harmless() -> None:
 
 def test_orders_fall_out_of_the_cache_and_come_back_the_same() -> None:
     desk = Desk()
-    engine = desk.engine(limits=Limits(poll=0, orders=3))
+    engine = desk.engine(limits=EngineLimits(poll=0, orders=3))
     for number in range(8):
         desk.ask(engine, place(order=f"acme/PO-{number}"))
         desk.ask(engine, ship("s1", 3, order=f"acme/PO-{number}"))
@@ -188,7 +188,7 @@ def test_orders_fall_out_of_the_cache_and_come_back_the_same() -> None:
 
 def test_an_order_loaded_ahead_of_what_was_told_is_not_folded_twice() -> None:
     desk = Desk()
-    writer, reader = desk.engine(), desk.engine(limits=Limits(poll=0, batch=500))
+    writer, reader = desk.engine(), desk.engine(limits=EngineLimits(poll=0, batch=500))
     desk.ask(writer, place())
     desk.ask(writer, ship("s1", 3))
     reader.follow(0, desk.clock)

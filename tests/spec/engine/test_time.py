@@ -1,11 +1,11 @@
 """Live time: deadlines fire once, never early, by the engine's clock and the log's together (COMMANDS.md 1 and 3)."""
 
-from consumers.engine.engine import Limits
+from consumers.engine.engine import EngineLimits
 from domain.events import DeadlineReached
 from domain.instants import DAY, HOUR, MINUTE, SECOND
 from tests.spec.engine.desk import BUYER, MORNING, SELLER, Desk, body, folded, names, place, ship, written
 
-QUIET = Limits(poll=0, schedule=10**15)
+QUIET = EngineLimits(poll=0, schedule=10**15)
 """No scheduler: deadlines are reached only by commands."""
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from consumers.engine.background_tasks import Interrupted
-from consumers.engine.engine import Limits
+from consumers.engine.engine import EngineLimits
 from consumers.ports.journal import JournalUnavailable
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.ports.log_values import Admitted, Rejected
@@ -208,7 +208,7 @@ def test_listeners_hear_every_commit_after_the_engine_has_taken_it_in() -> None:
     desk.fates = ["duplicated"]
     desk.ask(engine, body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="?"))
     assert heard == [("admitted", 2), ("admitted", 3), ("rejected", 3)]
-    assert Limits() != LIMITS
+    assert EngineLimits() != LIMITS
 
 
 class Hearing:

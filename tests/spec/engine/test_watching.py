@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from consumers.engine.engine import Engine
-from infra.runtime.health_watch import OVER, Watch
+from infra.runtime.health_watch import OVER, HealthWatch
 from infra.runtime.import_lock import held, is_held
 from infra.runtime.loop import Loop
 from tests.integration.kafka.waiting import soon
@@ -37,13 +37,13 @@ class Time:
     now = 100.0
 
 
-def watching(engine: Failing, directory: Path | None = None) -> tuple[Watch, list[str], Time]:
+def watching(engine: Failing, directory: Path | None = None) -> tuple[HealthWatch, list[str], Time]:
     said: list[str] = []
     time = Time()
-    return Watch(cast(Engine, engine), directory, clock=lambda: time.now, say=said.append), said, time
+    return HealthWatch(cast(Engine, engine), directory, clock=lambda: time.now, say=said.append), said, time
 
 
-def after(watch: Watch, time: Time, seconds: float) -> dict[str, Any]:
+def after(watch: HealthWatch, time: Time, seconds: float) -> dict[str, Any]:
     """Looked at every tenth of a second for so long."""
     for _ in range(round(seconds * 10)):
         time.now += 0.1
@@ -94,7 +94,7 @@ def test_an_import_that_nobody_is_at_is_told_with_what_to_do(tmp_path: Path) -> 
     assert len(said) == 2
 
 
-def beside(watch: Watch, time: Time, seconds: float) -> dict[str, str]:
+def beside(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
     """The parts are looked at every tenth of a second for so long."""
     for _ in range(round(seconds * 10)):
         time.now += 0.1

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from consumers.notifying.notifier import Limits, Notifier
+from consumers.notifying.notifier import Notifier, NotifierLimits
 from consumers.ports.local_state import Due
 from consumers.ports.log_values import Admitted
 from consumers.ports.notifications import Contact, Mail, PostRefused, PostUnavailable, PostUnsure
@@ -96,7 +96,7 @@ class Desk:
     """History, carrier, people, book, and a notifier that can be ended and started anew."""
 
     def __init__(
-        self, *, knows: bool = False, limits: Limits | None = None, texts: dict[str, str] | None = None
+        self, *, knows: bool = False, limits: NotifierLimits | None = None, texts: dict[str, str] | None = None
     ) -> None:
         self.history = History()
         self.carrier = Carrier(knows=knows)

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from consumers.notifying.notifier import Limits
-from consumers.ports.notifications import Letter
+from consumers.notifying.notifier import NotifierLimits
+from consumers.ports.notifications import Message
 from domain.instants import DAY, parse_instant
 from tests.spec.notifications.telling import Desk, Killed
 
@@ -194,11 +194,11 @@ def test_the_policys_own_time_to_confirm_goes_before_the_setting() -> None:
 
     said = 'id = "x"\nversion = 1\nrules = ["seller-has-final-say"]\n[both-told]\nconfirmed-within = "3 hours"\n'
     assert str(read_policy_toml(said).policy.both_told.confirmed_within) == "3 hours"
-    desk = Desk(limits=Limits(too_old=40 * DAY))
+    desk = Desk(limits=NotifierLimits(too_old=40 * DAY))
     desk.canceled()
     desk.run(NOON)
     letter = desk.book.letter_of("acme/PO-1", "told-4-buyer")
-    assert isinstance(letter, Letter)
+    assert isinstance(letter, Message)
     assert letter.first.follow_up_at == parse_instant("2026-03-04T12:00:00Z")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from consumers.ports.views import START, Batch, DeadLetter, Log, Position, PositionMoved, RowsRefused
+from consumers.ports.views import START, Batch, Log, Position, PositionMoved, ProjectionDeadLetter, RowsRefused
 from projections.tables import DEAD_LETTERS, TABLES, Cell, Row, Table
 
 
@@ -17,9 +17,9 @@ class MemoryViews:
     def position(self, log: Log, partition: int) -> Position:
         return self.positions.get((log, partition), START)
 
-    def parked(self, log: Log, partition: int) -> list[DeadLetter]:
+    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
         rows = self.tables["dead_letters"].values()
-        return [DeadLetter(*row[2:]) for row in rows if row[:2] == (log, partition)]  # type: ignore[arg-type]
+        return [ProjectionDeadLetter(*row[2:]) for row in rows if row[:2] == (log, partition)]  # type: ignore[arg-type]
 
     def apply(self, batch: Batch) -> None:
         if self.position(batch.log, batch.partition) != batch.before:

@@ -7,7 +7,7 @@ from typing import Literal
 from consumers.log.follower import Follower
 from consumers.ports.log_values import Admitted
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublicRecord, Span, TopicAt, TopicFailed, TopicSick
-from consumers.publishing.partition_publisher import Limits, PartitionPublisher
+from consumers.publishing.partition_publisher import PartitionPublisher, PublisherLimits
 from domain.instants import Instant, parse_instant
 from infra.journals.memory import MemoryLog
 from infra.local_state import memory_local_state
@@ -19,7 +19,7 @@ from tests.spec.projections.histories import History, Log
 
 Fate = Literal["ok", "refused", "dies-before-progress", "dies-before-commit", "answer-lost"]
 MONDAY = parse_instant("2026-03-02T10:00:00Z")
-LIMITS = Limits(records=6, retry=0, look=0, take_over=5, lazily=0, letters=0, heal=3)
+LIMITS = PublisherLimits(records=6, retry=0, look=0, take_over=5, lazily=0, letters=0, heal=3)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.command_topic.gateway import Given
 from consumers.engine.outcome import Outcome, refused, unavailable
-from consumers.log.dead_letters import Letter
+from consumers.log.dead_letters import DeadLetter
 from consumers.ports.public_log import PublicRecord
 from docs.pages.public_topics import asyncapi
 from schemas.framing import unframe
@@ -93,10 +93,10 @@ def test_events_and_instructions_have_exactly_the_headers_of_the_document() -> N
 
 
 def test_every_header_of_a_dead_letter_is_documented_and_each_that_is_documented_is_on_one() -> None:
-    full = Letter(
+    full = DeadLetter(
         "journal:0:17", "journal", "odd", b"k", b"v", "rescind.journal", 0, 17, 0, "acme/PO-1", 9, "LineShipped"
     )
-    bare = Letter("journal:0:17", "journal", "odd", b"k", b"v", "rescind.journal", 0, None, None, None, None)
+    bare = DeadLetter("journal:0:17", "journal", "odd", b"k", b"v", "rescind.journal", 0, None, None, None, None)
     for letter in (full, bare):
         agrees(letter.record, "DeadLetter")
         said = dict(letter.record.headers)["content-type"].decode()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.log.handoff_buffer import Handed
+from consumers.log.handoff_buffer import HandoffBuffer
 from consumers.ports.log_values import Admitted
 from tests.spec.projections.histories import History
 
@@ -46,7 +46,7 @@ def ordinals(commits: Iterator[Admitted]) -> list[int]:
 def test_each_commit_comes_once_in_order_and_only_what_is_not_at_hand_is_read(
     given_over: list[int], most: int, stops: list[int]
 ) -> None:
-    handed, source = Handed(most), Kept()
+    handed, source = HandoffBuffer(most), Kept()
     for ordinal in given_over:
         handed.add(LOG[ordinal])
     first, found = 0, []
@@ -58,7 +58,7 @@ def test_each_commit_comes_once_in_order_and_only_what_is_not_at_hand_is_read(
 
 
 def test_the_commit_at_which_a_reader_stopped_is_had_again_without_reading() -> None:
-    handed, source = Handed(), Kept()
+    handed, source = HandoffBuffer(), Kept()
     for admitted in LOG[:4]:
         handed.add(admitted)
     batch = handed.commits(0, 4, source)
@@ -70,7 +70,7 @@ def test_the_commit_at_which_a_reader_stopped_is_had_again_without_reading() -> 
 
 
 def test_what_was_handed_over_before_the_reader_began_is_forgotten() -> None:
-    handed, source = Handed(most=2), Kept()
+    handed, source = HandoffBuffer(most=2), Kept()
     handed.add(LOG[0])
     handed.add(LOG[1])
     assert ordinals(handed.commits(2, 3, source)) == [2]

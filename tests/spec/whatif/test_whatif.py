@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from domain.command_reconstruction import Lost, stimulus
+from domain.command_reconstruction import NotReconstructible, stimulus
 from domain.commands import Command
 from domain.instants import Instant, parse_instant
 from domain.order_json import show
@@ -210,7 +210,7 @@ def test_a_sellers_refused_cancellation_is_known_by_its_fingerprint() -> None:
 # ---- what was said ---------------------------------------------------------------------------------------------------
 
 
-def said_again(story: Story) -> list[Command | Lost | None]:
+def said_again(story: Story) -> list[Command | NotReconstructible | None]:
     """The commands told from each commit."""
     question = OtherPolicy(story.policies.named("big-box") or LOST, story.policies, story.market)
     found = []
@@ -222,7 +222,7 @@ def said_again(story: Story) -> list[Command | Lost | None]:
 
 def lines_of(story: Story) -> Any:
     last = said_again(story)[-1]
-    assert not isinstance(last, Lost)
+    assert not isinstance(last, NotReconstructible)
     picks = getattr(last, "lines", None)
     return picks if picks is None else [(pick.line, pick.quantity) for pick in picks]
 
