@@ -21,7 +21,7 @@ from domain.reasons import CANCEL_REASONS
 
 _FEW: Final = 5
 """So many lines of a selection are tried in every mixture of forms."""
-Told = tuple[tuple[e.Event, Instant], ...]
+CommitEvents = tuple[tuple[e.Event, Instant], ...]
 """The events of one commit, each with the instant at which it occurred."""
 
 
@@ -32,7 +32,7 @@ class NotReconstructible:
     command: str
 
 
-def stimulus(order: Order, told: Told, stamp: Stamp) -> c.Command | NotReconstructible | None:
+def stimulus(order: Order, told: CommitEvents, stamp: Stamp) -> c.Command | NotReconstructible | None:
     """The command that a commit answered; None for a deadline and for a commit without events.
 
     ``order`` is the state as recorded before the commit. The command is built, not parsed: it was parsed once already.
@@ -382,7 +382,7 @@ def _found(commit: _Commit, event: e.ShippedAfterCancelFound) -> c.Command:
 def _notified(commit: _Commit, event: e.CustomerNotified) -> c.Command:
     """The words are in the vault; that they named the parcel and held no link is what the event says."""
     found = commit.order.found
-    named = "" if found is None else " ".join(f"{carrier} {number}" for carrier, number in found.untold)
+    named = "" if found is None else " ".join(f"{carrier} {number}" for carrier, number in found.unhandled)
     return commit.command(c.NotifyCustomer, text=_text(event.text, named))
 
 

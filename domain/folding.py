@@ -362,14 +362,14 @@ def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: In
     for number, quantity in lines.items():
         order.lines[number].found_shipped += quantity
     found = order.found
-    untold: tuple[tuple[str, str], ...] = ((event.carrier, event.tracking_number),)
+    unhandled: tuple[tuple[str, str], ...] = ((event.carrier, event.tracking_number),)
     if found is None or found.stage not in ("found", "notified"):
-        order.found = Found(lines, untold)
+        order.found = Found(lines, unhandled)
         return
     told = found.lines if found.stage == "notified" else found.told
     lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
-    untold = tuple(dict.fromkeys((*found.untold, *untold)))
-    order.found = Found(lines, untold, found.notice_id, told=told)
+    unhandled = tuple(dict.fromkeys((*found.unhandled, *unhandled)))
+    order.found = Found(lines, unhandled, found.notice_id, told=told)
 
 
 def _rebill_accepted(order: Order, event: e.RebillAccepted, at: Instant, stamp: Stamp) -> None:
@@ -382,7 +382,7 @@ def _customer_notified(order: Order, event: e.CustomerNotified, at: Instant, sta
     order.notices[event.notice_id] = "sent"
     if order.found is not None:
         order.found.notice_id = event.notice_id
-        order.found.stage, order.found.untold, order.found.told = "notified", (), {}
+        order.found.stage, order.found.unhandled, order.found.told = "notified", (), {}
     _set_deadlines(order, event.deadlines)
 
 

@@ -251,7 +251,7 @@ class Found:
     """Cancelled but shipped (RULES.md 3): how far its five steps have come."""
 
     lines: dict[int, int]
-    untold: tuple[tuple[str, str], ...]
+    unhandled: tuple[tuple[str, str], ...]
     """Carrier and tracking number of each parcel that the customer has not been told of."""
     notice_id: str | None = None
     stage: str = "found"

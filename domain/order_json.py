@@ -73,7 +73,7 @@ def _request(request: Request) -> dict[str, Any]:
     }
 
 
-def show(order: Order, head: bytes | None, at: Instant, *, stuck: bool = False) -> dict[str, Any]:
+def show(order: Order, head: bytes | None, at: Instant, *, unreadable: bool = False) -> dict[str, Any]:
     """The JSON of ``order show``; ``head`` is the hash of the last commit, ``at`` the instant it is told for."""
     terms = order.terms
     return {
@@ -85,7 +85,7 @@ def show(order: Order, head: bytes | None, at: Instant, *, stuck: bool = False) 
         "buyer_id": terms.buyer_id,
         "currency": terms.currency,
         "status": status(order),
-        "attention": [*attention(order, at), *(["stuck"] if stuck else [])],
+        "attention": [*attention(order, at), *(["stuck"] if unreadable else [])],
         "version": order.version,
         "policy": {"id": terms.policy.id, "version": terms.policy.version, "sha256": terms.policy.sha256.hex()},
         "placed_at": format_instant(order.placed_at),

@@ -96,11 +96,11 @@ NEW_ORDER: Final = Instead("new_order", "Have a new order placed for the quantit
 REPORT_SHIPPED: Final = Instead(
     "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
 )
-LOOK_INTO_IT: Final = Instead("check", "Compare it with the order's history; a person has to look into it.", None)
+INVESTIGATE: Final = Instead("check", "Compare it with the order's history; a person has to look into it.", None)
 WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
 CHOOSE: Final = Instead("choose", "Choose among the offers, or decline them.", None)
 WAIT_FOR_BILL: Final = Instead("wait", "Wait until what is billed again is confirmed.", None)
-AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)
+SUBMIT_AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)
 FIRST: Final = Instead("step", "Take the missing step first.", None)
 
 _OTHERWISE: Final = {
@@ -134,7 +134,7 @@ _OTHERWISE: Final = {
             "shipment-exists",
             "order-exists",
         ),
-        (AGAIN,),
+        (SUBMIT_AGAIN,),
     ),
 }
 """What can be done instead where the rule that refuses names nothing itself; every other rule: contact."""
@@ -151,4 +151,4 @@ def for_actor(kind: str, instead: tuple[Instead, ...]) -> tuple[Instead, ...]:
     """Of what can be done instead, what this kind of actor can do itself; never nothing."""
     barred = _NOT_FOR.get(kind, ())
     left = tuple(each for each in instead if each.option not in barred)
-    return left or ((CONTACT,) if kind in ("buyer", "seller") else (LOOK_INTO_IT,))
+    return left or ((CONTACT,) if kind in ("buyer", "seller") else (INVESTIGATE,))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from domain import events as e
-from domain.command_reconstruction import NotReconstructible, Told, stimulus
+from domain.command_reconstruction import CommitEvents, NotReconstructible, stimulus
 from domain.decide import decide, due, reach
 from domain.errors import BadInput
 from domain.folding import apply
@@ -108,7 +108,7 @@ class Life:
         """Whether anything comes to something else."""
         return bool(self.flips) or self.refunds[0] != self.refunds[1] or self.canceled[0] != self.canceled[1]
 
-    def note(self, other: bool, told: Told) -> None:
+    def note(self, other: bool, told: CommitEvents) -> None:
         """Take down what a deadline did."""
         head, _ = told[0]
         assert isinstance(head, e.DeadlineReached)
@@ -121,7 +121,7 @@ def _canceled(order: Order) -> int:
     return sum(line.canceled for line in order.lines.values())
 
 
-def answer_of(told: Told) -> Answer:
+def answer_of(told: CommitEvents) -> Answer:
     """What a command came to, from its events."""
     found: Answer | None = None
     for event, _ in told:
@@ -138,7 +138,7 @@ def answer_of(told: Told) -> Answer:
     return found or Answer("accepted" if told else "unchanged", None)
 
 
-def _did(kind: str, told: Told) -> Answer | None:
+def _did(kind: str, told: CommitEvents) -> Answer | None:
     """What a deadline came to; None where it changed nothing that anybody would notice."""
     rule = f"{kind}-auto-cancel" if kind in ("late-ship", "unpaid") else "seller-has-final-say"
     for event, _ in told:
@@ -164,7 +164,7 @@ class OtherPolicy:
         self._market = market
         self._markets: dict[e.Calendar | str, MarketSettings] = {}
 
-    def live(self, stream: str, commits: Iterable[tuple[Told, Stamp]]) -> Life | None:
+    def live(self, stream: str, commits: Iterable[tuple[CommitEvents, Stamp]]) -> Life | None:
         """An order's commits, lived again; None where they do not begin with its placing. ``end`` comes after."""
         marketplace, _, order_id = stream.partition("/")
         life = Life(fresh(marketplace, order_id), fresh(marketplace, order_id))
@@ -189,7 +189,7 @@ class OtherPolicy:
         life.flips.sort(key=lambda flip: flip.at)
         return life
 
-    def _commit(self, life: Life, told: Told, stamp: Stamp) -> None:
+    def _commit(self, life: Life, told: CommitEvents, stamp: Stamp) -> None:
         """One commit: what was said is said again, then the recorded life goes on as it did."""
         said = stimulus(life.before, told, stamp)
         for event, occurred_at in told:

@@ -286,7 +286,7 @@ def _wire(
             return [each for each in (erasing, projecting, publishing) if each is not None]
 
         sharing = open_sharing(settings, share_url, slot.path, engine, vault, listeners, GROUPED)
-        beneath.callback(sharing.attending.close)
+        beneath.callback(sharing.assignment.close)
         closing.callback(sharing.close)
 
     commanding: Commanding | None = None
@@ -294,7 +294,7 @@ def _wire(
         from infra.command_topic.running import open_commanding
 
         commanding = open_commanding(
-            settings, journal, slot.path, engine, vault, None if sharing is None else sharing.attending
+            settings, journal, slot.path, engine, vault, None if sharing is None else sharing.assignment
         )
 
     watch = HealthWatch(engine, None if mode.history else where.directory)
@@ -328,9 +328,9 @@ def _wire(
     closing.callback(end)
     loop.start()
     if not mode.history:  # an import waits for its answers as long as it takes
-        patience = Rhythm("patience", engine.age, settings.answer_within / PERIODS)
-        closing.callback(patience.stop)
-        patience.start()
+        timeout = Rhythm("patience", engine.age, settings.answer_within / PERIODS)
+        closing.callback(timeout.stop)
+        timeout.start()
 
     erasing.start(on_defect)
     if views:
@@ -345,14 +345,14 @@ def _wire(
     if notifying is not None:
         notifying.start(on_defect)
     if sharing is not None:
-        closing.callback(sharing.attending.stop)
+        closing.callback(sharing.assignment.stop)
         sharing.start(on_defect)
     if commanding is not None:
         closing.callback(commanding.close)
         commanding.start(on_defect)
-    watch.attend("engine", lambda: None, lambda: (loop,))
-    watch.attend("vault", lambda: unflushed)
-    watch.attend("journal", lambda: _silence(journal))
+    watch.register("engine", lambda: None, lambda: (loop,))
+    watch.register("vault", lambda: unflushed)
+    watch.register("journal", lambda: _silence(journal))
     for name, part in (
         ("erasing", erasing),
         ("views", projecting),
@@ -361,14 +361,14 @@ def _wire(
         ("commands", commanding),
     ):
         if part is not None:
-            watch.attend(name, partial(getattr, part, "trouble"), partial(getattr, part, "loops"))
+            watch.register(name, partial(getattr, part, "trouble"), partial(getattr, part, "loops"))
     if publishing is not None:
-        watch.attend("public topics", partial(getattr, publishing.fronts, "trouble"))
+        watch.register("public topics", partial(getattr, publishing.fronts, "trouble"))
     if sharing is not None:
-        attending, asking = sharing.attending, sharing.asking
-        late = lambda: {f"partition {p}": why for p, why in dict(attending.trouble).items()}  # noqa: E731
-        watch.attend("sharing", late, lambda: attending.loops)
-        watch.attend("outcomes", lambda: asking.trouble)
+        assignment, asking = sharing.assignment, sharing.asking
+        late = lambda: {f"partition {p}": why for p, why in dict(assignment.trouble).items()}  # noqa: E731
+        watch.register("sharing", late, lambda: assignment.loops)
+        watch.register("outcomes", lambda: asking.trouble)
     closing.callback(watch.stop)
     watch.start()
     here = where.directory

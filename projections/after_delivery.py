@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from domain.events import CreditMemoIssued, EvidenceAdded
 from domain.money import exponent
 from domain.order import Order
-from projections.changes import Fact, Told, ToldEvent
+from projections.changes import CommitView, EventView, Fact
 from projections.quantities import quantities
 from projections.tables import CASES, CREDIT_MEMOS, DISPUTES, EVIDENCE, RETURNS, Row, Table
 
@@ -96,7 +96,7 @@ def dispute_rows(order: Order) -> list[Row]:
     ]
 
 
-def evidence_added(told: Told, at: ToldEvent) -> Iterator[Fact]:
+def evidence_added(told: CommitView, at: EventView) -> Iterator[Fact]:
     """Its content is in the vault; what it is, and its hash, are here."""
     event = at.event
     assert isinstance(event, EvidenceAdded)
@@ -121,7 +121,7 @@ def evidence_added(told: Told, at: ToldEvent) -> Iterator[Fact]:
     )
 
 
-def credit_memo_issued(told: Told, at: ToldEvent) -> Iterator[Fact]:
+def credit_memo_issued(told: CommitView, at: EventView) -> Iterator[Fact]:
     event = at.event
     assert isinstance(event, CreditMemoIssued)
     assert told.order is not None

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from domain.events import MessageSent, PolicyPublished
-from projections.changes import Fact, Told, ToldEvent
+from projections.changes import CommitView, EventView, Fact
 from projections.tables import AUDIT_TRAIL, MESSAGES, POLICIES
 
 
-def audit_trail(told: Told) -> Iterator[Fact]:
+def audit_trail(told: CommitView) -> Iterator[Fact]:
     """A row for each event of the commit."""
     commit = told.commit.hex()
     for version, at in enumerate(told.events, told.version):
@@ -31,7 +31,7 @@ def audit_trail(told: Told) -> Iterator[Fact]:
         )
 
 
-def message_sent(told: Told, at: ToldEvent) -> Iterator[Fact]:
+def message_sent(told: CommitView, at: EventView) -> Iterator[Fact]:
     event = at.event
     assert isinstance(event, MessageSent)
     yield Fact(
@@ -54,7 +54,7 @@ def message_sent(told: Told, at: ToldEvent) -> Iterator[Fact]:
     )
 
 
-def policy_published(told: Told, at: ToldEvent) -> Iterator[Fact]:
+def policy_published(told: CommitView, at: EventView) -> Iterator[Fact]:
     """From the control log."""
     event = at.event
     assert isinstance(event, PolicyPublished)

@@ -6,12 +6,12 @@ from domain.events import AutoCanceled, LinesCanceled
 from domain.money import exponent
 from domain.order import Order
 from domain.references import reference_of
-from projections.changes import Fact, Told, ToldEvent
+from projections.changes import CommitView, EventView, Fact
 from projections.dashboards import local_day
 from projections.tables import CANCELLATIONS, Cell
 
 
-def cancellations(told: Told) -> Iterator[Fact]:
+def cancellations(told: CommitView) -> Iterator[Fact]:
     """The rows of a commit. Each entry of ``LinesCanceled`` carries its own cause; fill-or-kill gives no reason but
     the notice that did it."""
     parts = [
@@ -47,7 +47,7 @@ def cancellations(told: Told) -> Iterator[Fact]:
         )
 
 
-def _parts(at: ToldEvent, event: LinesCanceled | AutoCanceled) -> Iterator[dict[str, Cell]]:
+def _parts(at: EventView, event: LinesCanceled | AutoCanceled) -> Iterator[dict[str, Cell]]:
     if isinstance(event, AutoCanceled):
         yield {
             "position": at.position,

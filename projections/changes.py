@@ -1,7 +1,7 @@
 """What the projections see of one commit, and the row changes that they answer with.
 
-``Told`` goes in, ``Change`` values come out; ``Changes`` gathers those of a batch, so that a row that changes ten times
-in it is written once. Nothing here knows where the tables are.
+``CommitView`` goes in, ``Change`` values come out; ``Changes`` gathers those of a batch, so that a row that changes ten
+times in it is written once. Nothing here knows where the tables are.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ Key = tuple[Cell, ...]
 
 
 @dataclass(slots=True)
-class ToldEvent:
+class EventView:
     """One event: its stored name, itself, its fields as JSON text, when it occurred, its dense position."""
 
     name: str
@@ -27,7 +27,7 @@ class ToldEvent:
 
 
 @dataclass(slots=True)
-class Told:
+class CommitView:
     """One admitted commit's part in one stream, with at least one event.
 
     ``version`` is the stream's event number of the first, from 1. ``marketplace`` and ``order_id`` are None where the
@@ -45,7 +45,7 @@ class Told:
     marketplace: str | None
     order_id: str | None
     order: Order | None
-    events: Sequence[ToldEvent]
+    events: Sequence[EventView]
     history: bool
 
 

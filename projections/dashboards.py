@@ -8,24 +8,24 @@ from domain.events import OrderPlaced, RefundDue
 from domain.instants import Instant
 from domain.money import exponent
 from domain.standing import asked_by_buyer, count_of, first_canceled
-from projections.changes import Sum, Told, ToldEvent
+from projections.changes import CommitView, EventView, Sum
 from projections.tables import BUYER_STANDING, SELLER_DAILY
 
 
-def order_placed(told: Told, at: ToldEvent) -> Iterator[Sum]:
+def order_placed(told: CommitView, at: EventView) -> Iterator[Sum]:
     assert isinstance(at.event, OrderPlaced)
     lines = len(at.event.lines)
     yield _sum(told, orders_placed=1, lines_placed=lines)
     yield _of_buyer(told, orders_placed=1, lines_placed=lines)
 
 
-def refund_due(told: Told, at: ToldEvent) -> Iterator[Sum]:
+def refund_due(told: CommitView, at: EventView) -> Iterator[Sum]:
     """On the day of the instruction, whenever it is confirmed."""
     assert isinstance(at.event, RefundDue)
     yield _sum(told, refund_minor=at.event.amount)
 
 
-def canceled(told: Told) -> Iterator[Sum]:
+def canceled(told: CommitView) -> Iterator[Sum]:
     """The lines that a commit cancels: each counts once, under the cause that first canceled any of it."""
     order = told.order
     assert order is not None
@@ -38,7 +38,7 @@ def canceled(told: Told) -> Iterator[Sum]:
 
 
 def _sum(
-    told: Told,
+    told: CommitView,
     orders_placed: int = 0,
     lines_placed: int = 0,
     by_request: int = 0,
@@ -64,7 +64,7 @@ def _sum(
     return Sum.of(SELLER_DAILY, row)
 
 
-def _of_buyer(told: Told, orders_placed: int = 0, lines_placed: int = 0, canceled: int = 0) -> Sum:
+def _of_buyer(told: CommitView, orders_placed: int = 0, lines_placed: int = 0, canceled: int = 0) -> Sum:
     assert told.order is not None
     terms = told.order.terms
     row = BUYER_STANDING.row(

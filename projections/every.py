@@ -8,10 +8,10 @@ from domain import events as e
 from projections import after_delivery, dashboards
 from projections.audit_trail import audit_trail, message_sent, policy_published
 from projections.cancellations import cancellations
-from projections.changes import Change, Told, ToldEvent
+from projections.changes import Change, CommitView, EventView
 from projections.notifications import notifications
 
-Projection = Callable[[Told, ToldEvent], Iterable[Change]]
+Projection = Callable[[CommitView, EventView], Iterable[Change]]
 
 OF_ORDERS: Final = MappingProxyType[type, tuple[Projection, ...]](
     {
@@ -32,7 +32,7 @@ CANCELING: Final = (e.LinesCanceled, e.AutoCanceled)
 """Events whose rows are made of a whole commit, since they depend on what it cancels altogether."""
 
 
-def journal_changes(told: Told) -> Iterator[Change]:
+def journal_changes(told: CommitView) -> Iterator[Change]:
     """What a commit of the journal changes beside the rows of its order's state (``projections.orders``)."""
     yield from audit_trail(told)
     if told.order is not None:
@@ -43,12 +43,12 @@ def journal_changes(told: Told) -> Iterator[Change]:
         yield from notifications(told)
 
 
-def control_changes(told: Told) -> Iterator[Change]:
+def control_changes(told: CommitView) -> Iterator[Change]:
     """What a commit of the control log changes."""
     yield from _each(OF_CONTROL, told)
 
 
-def _each(projections: MappingProxyType[type, tuple[Projection, ...]], told: Told) -> Iterator[Change]:
+def _each(projections: MappingProxyType[type, tuple[Projection, ...]], told: CommitView) -> Iterator[Change]:
     for at in told.events:
         for projection in projections.get(at.event.__class__, ()):
             yield from projection(told, at)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from domain.events import ConfirmationDelivered, CustomerNotified, NoticeFailed
 from domain.notification_rules import AUDIENCES, CONFIRMATIONS, Audience, notice_id, notification_rule
 from domain.references import reference_of
-from projections.changes import Fact, Told, ToldEvent
+from projections.changes import CommitView, EventView, Fact
 from projections.tables import NOTIFICATIONS
 
 
-def notifications(told: Told) -> Iterator[Fact]:
+def notifications(told: CommitView) -> Iterator[Fact]:
     """The rows of a commit. An import is history and tells nobody; what a seller told a customer stands, though."""
     for version, at in enumerate(told.events, told.version):
         event = at.event
@@ -32,8 +32,8 @@ def _audience_of(notice: str) -> Audience:
 
 
 def _row(
-    told: Told,
-    at: ToldEvent,
+    told: CommitView,
+    at: EventView,
     version: int,
     audience: Audience,
     notice: str,

@@ -13,13 +13,13 @@ from projections.quantities import quantities
 from projections.tables import DEADLINES, ORDER_LINES, ORDERS, REBILLS, REFUNDS, REQUESTS, SHIPMENTS, Row, Table
 
 
-def state_rows(order: Order, partition: int, *, stuck: bool = False) -> Iterator[tuple[Table, list[Row]]]:
-    """Every row that an order has in the tables of its state; none before it is placed. ``stuck``: it goes on in the
-    log, but this release cannot follow."""
+def state_rows(order: Order, partition: int, *, unreadable: bool = False) -> Iterator[tuple[Table, list[Row]]]:
+    """Every row that an order has in the tables of its state; none before it is placed. ``unreadable``: it goes on in
+    the log, but this release cannot follow."""
     if order.placed is None:
         return
     deadlines = deadline_rows(order)
-    yield ORDERS, [order_row(order, partition, deadlines, stuck)]
+    yield ORDERS, [order_row(order, partition, deadlines, unreadable)]
     yield ORDER_LINES, line_rows(order)
     if order.requests:
         yield REQUESTS, request_rows(order)
@@ -34,7 +34,7 @@ def state_rows(order: Order, partition: int, *, stuck: bool = False) -> Iterator
     yield DEADLINES, deadlines
 
 
-def order_row(order: Order, partition: int, deadlines: list[Row], stuck: bool) -> Row:
+def order_row(order: Order, partition: int, deadlines: list[Row], unreadable: bool) -> Row:
     """The row of table orders; ``deadlines`` are its rows of that table."""
     terms = order.terms
     amounts = money(order)
@@ -44,7 +44,7 @@ def order_row(order: Order, partition: int, deadlines: list[Row], stuck: bool) -
         shipped += line.shipped
         canceled += line.canceled
     said = attention(order, EARLIEST)
-    if stuck:
+    if unreadable:
         said.append("stuck")
     return ORDERS.row(
         marketplace=order.marketplace,

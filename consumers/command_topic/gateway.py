@@ -45,7 +45,7 @@ class Given(NamedTuple):
 
 
 @dataclass(slots=True)
-class Asked:
+class ReceivedRecord:
     """What a record asks: a command, or what is wrong with it (``answer`` without one)."""
 
     given: Given
@@ -60,19 +60,19 @@ class Asked:
 class RecordTranslation(Protocol):
     """How commands and outcomes are written on topics."""
 
-    def read(self, given: Given) -> Asked:
+    def read(self, given: Given) -> ReceivedRecord:
         """What the record asks. Raises for nothing that anybody may have written."""
         ...
 
-    def ready(self, asked: Asked) -> Outcome | None:
+    def ready(self, asked: ReceivedRecord) -> Outcome | None:
         """Make its command ready to be decided; else why it cannot be: unavailable (asked again), or bad."""
         ...
 
-    def told(self, asked: Asked, outcome: Outcome) -> Sequence[PublicRecord]:
+    def told(self, asked: ReceivedRecord, outcome: Outcome) -> Sequence[PublicRecord]:
         """The outcome of its command, for the partition that it came from."""
         ...
 
-    def passed_on(self, asked: Asked) -> PublicRecord:
+    def passed_on(self, asked: ReceivedRecord) -> PublicRecord:
         """The copy of the record for the partition that its command belongs to. ``ready`` has returned None for it."""
         ...
 
@@ -95,7 +95,7 @@ class Batch(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class _Input:
-    asked: Asked
+    asked: ReceivedRecord
     since: Instant
     size: int
     records: Sequence[PublicRecord] | None = None
@@ -118,15 +118,15 @@ class Gateway:
         form: RecordTranslation,
         engine: Submits,
         *,
-        patience: int,
+        timeout: int,
         in_flight: int = IN_FLIGHT,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """``patience``: microseconds for which a command that cannot be decided now is asked again, before that is its
+        """``timeout``: microseconds for which a command that cannot be decided now is asked again, before that is its
         answer. ``wake`` is called, from any thread, when ``step`` has something to do."""
         self._form = form
         self._engine = engine
-        self._patience = patience
+        self._timeout = timeout
         self._in_flight = in_flight
         self._wake = wake
         self._inputs: dict[int, deque[_Input]] = {}
@@ -172,7 +172,7 @@ class Gateway:
             if len(lane.inputs) == 1:
                 self._ask(entry)
 
-    def give_up(self, partitions: Iterable[int]) -> None:
+    def revoke(self, partitions: Iterable[int]) -> None:
         """The inputs of these partitions come again, here or at somebody else's, from the first that has no written
         answer."""
         for partition in partitions:
@@ -271,7 +271,7 @@ class Gateway:
         """Whether the outcome is none that stands, and another may come."""
         if outcome.kind not in ("unknown", "unavailable") or outcome.rule in FOR_GOOD:
             return False
-        return outcome.rule in NOT_HERE or now - entry.since < self._patience
+        return outcome.rule in NOT_HERE or now - entry.since < self._timeout
 
     def _leave(self, entry: _Input) -> None:
         """It is answered, or gone: the next of its order has its turn."""

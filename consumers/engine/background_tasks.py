@@ -41,7 +41,7 @@ class EngineTask:
             except Exception as wrong:  # noqa: BLE001 - who asked gets it
                 self._future.set_exception(wrong)
 
-    def give_up(self, why: str) -> None:
+    def fail(self, why: str) -> None:
         """It will not come to its end: cancelled if it was never begun, else Interrupted."""
         if not self._begun:
             self._future.cancel()

@@ -74,10 +74,10 @@ class CommandHandler:
     def consider(self, job: PendingCommand) -> None:
         """Take the job as far as it goes on what is followed now. JournalUnavailable, VaultUnavailable."""
         folded = job.folded = self._orders.get(job.partition, job.stream)
-        if folded.stuck is not None:
+        if folded.unreadable is not None:
             if job.command is None:
                 self._dues.refresh(job.partition, folded)
-            return self.finish(job, unavailable("order-stuck", folded.stuck))
+            return self.finish(job, unavailable("order-stuck", folded.unreadable))
         order = folded.order
         command = job.command
         if command is None:

@@ -53,7 +53,7 @@ class ControlWrites:
             write()
         return bool(again)
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """Nobody follows the partition here any more: nothing is decided anew there."""
         again, self._again = self._again, deque()
         for each in again:

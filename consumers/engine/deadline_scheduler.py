@@ -31,15 +31,15 @@ class DeadlineIndex:
     def start(self) -> None:
         """What was admitted while nobody set deadlines is caught up with."""
         for partition in self._followers:
-            self.take_up(partition)
+            self.assign(partition)
 
-    def take_up(self, partition: int) -> None:
+    def assign(self, partition: int) -> None:
         """The same for one partition, which is followed from now on."""
         follower = self._followers[partition]
         if follower.state.due_through < follower.next_ordinal:
             self._behind.add(partition)
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """It is followed no longer."""
         self._behind.discard(partition)
 
@@ -49,7 +49,7 @@ class DeadlineIndex:
         for part in admitted.commit.streams:
             if part.kind != "chain" or part.stream.startswith("$") or not part.events:
                 continue
-            folded = self._orders.at_hand(part.stream)
+            folded = self._orders.cached(part.stream)
             if folded is not None and folded.head == admitted.hash:
                 self._set(partition, folded)
             else:
@@ -86,7 +86,7 @@ class DeadlineIndex:
         first = state.due_through
         behind = min(first + CHUNK, follower.next_ordinal)
         for stream in self._ended_in(follower, state.commits(first, behind)):
-            self.refresh(partition, self._orders.at_hand(stream) or self._orders.load(partition, stream))
+            self.refresh(partition, self._orders.cached(stream) or self._orders.load(partition, stream))
         if behind >= follower.next_ordinal:
             self._behind.discard(partition)
         if behind == first:
@@ -127,7 +127,7 @@ class DeadlineIndex:
 
     def _may_fire(self, partition: int, folded: CachedOrder) -> tuple[tuple[str, Instant], ...]:
         order = folded.order
-        if order is None or folded.stuck is not None or not order.deadlines:
+        if order is None or folded.unreadable is not None or not order.deadlines:
             return ()
         if self._imports.is_open(partition, order.marketplace):
             return ()

@@ -52,7 +52,7 @@ _BUSY = unavailable("busy", "too many commands are waiting; send the same comman
 class Engine:
     """One process's engine over the followed partitions of a journal: ``start``, ``step`` for ever, ``close``.
 
-    Partitions may come and go meanwhile (``take_up``, ``give_up``); commands of those that are not followed are
+    Partitions may come and go meanwhile (``assign``, ``revoke``); commands of those that are not followed are
     answered ``not-followed``.
     """
 
@@ -88,7 +88,7 @@ class Engine:
         self._schedule_at: Instant = 0
         self._catch_up_at: Instant = 0
         self._write_at: Instant = 0
-        self._untold: list[Admitted | Rejected] = []
+        self._unhandled: list[Admitted | Rejected] = []
         """What listeners have not heard of: they are told once local state has it in its file."""
         self.trouble: dict[int | None, str] = {}
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
@@ -238,7 +238,7 @@ class Engine:
         self._errand(future, sweep.go_on)
         return future
 
-    def take_up(self, partition: int, state: LocalState) -> Future[None]:
+    def assign(self, partition: int, state: LocalState) -> Future[None]:
         """Follow a partition from now on, on this local state, which is compared with the log first.
 
         The future gives None once it is followed to the log's end as it was then; until then its commands wait. Where
@@ -248,14 +248,14 @@ class Engine:
         future: Future[None] = Future()
 
         def run() -> None:
-            wrong = self._partitions.take_up(partition, state, future)
+            wrong = self._partitions.assign(partition, state, future)
             if wrong is not None:
                 self._failed(partition, wrong)
 
         self._errand(future, run, partition)
         return future
 
-    def give_up(self, partition: int) -> Future[None]:
+    def revoke(self, partition: int) -> Future[None]:
         """Follow a partition no longer. Its commands are answered by then: unknown what was sent, ``not-followed`` what
         was not. Its local state may be closed afterwards; nothing happens if it was not followed."""
         future: Future[None] = Future()
@@ -263,11 +263,11 @@ class Engine:
         def run() -> None:
             for errand in self._errands:
                 if errand.partition is None:
-                    errand.give_up("a partition was given up to another process")
+                    errand.fail("a partition was given up to another process")
             if partition in self.followers:
                 self.write(self._now)
-                self._untold = [verdict for verdict in self._untold if verdict.partition != partition]
-                self._partitions.give_up(partition)
+                self._unhandled = [verdict for verdict in self._unhandled if verdict.partition != partition]
+                self._partitions.revoke(partition)
                 self.stopped.pop(partition, None)
                 self.trouble.pop(partition, None)
             future.set_result(None)
@@ -388,7 +388,7 @@ class Engine:
         self._closed = True
         self.write(self._now)
         for errand in self._errands:
-            errand.give_up("the engine was closed")
+            errand.fail("the engine was closed")
         self._writer.close()
         self.control.writer.close()
         for job in self._lanes:
@@ -407,7 +407,7 @@ class Engine:
             if isinstance(waiting, PendingCommand):
                 waiting.answer(_CLOSING)
             else:
-                waiting.give_up("the engine was closed")
+                waiting.fail("the engine was closed")
 
     # ---- the parts of a round; the simulation takes them one by one --------------------------------------------------
 
@@ -507,8 +507,8 @@ class Engine:
                     follower.state.write()
                 except _UNREADABLE as wrong:
                     self._failed(partition, wrong)
-        untold, self._untold = self._untold, []
-        for verdict in untold:
+        unhandled, self._unhandled = self._unhandled, []
+        for verdict in unhandled:
             if not isinstance(verdict, Admitted):
                 for listener in self._listeners:
                     listener.rejected(verdict)
@@ -516,7 +516,7 @@ class Engine:
                 for listener in self._listeners:
                     listener.admitted(verdict)
             else:  # it could not be written, and is read again
-                self._untold.append(verdict)
+                self._unhandled.append(verdict)
 
     # ---- what the followers tell -------------------------------------------------------------------------------------
 
@@ -534,13 +534,13 @@ class Engine:
         if not self.mode.history:
             self._dues.admitted(admitted)
         if self._listeners:
-            self._untold.append(admitted)
+            self._unhandled.append(admitted)
 
     def rejected(self, rejected: Rejected) -> None:
         """The follower rejected a commit."""
         self._writer.rejected(rejected)
         if self._listeners:
-            self._untold.append(rejected)
+            self._unhandled.append(rejected)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -603,7 +603,7 @@ class Engine:
         self._partitions.stopped(partition)
         for errand in self._errands:
             if errand.partition in (None, partition):
-                errand.give_up(str(wrong))
+                errand.fail(str(wrong))
         for job in self._lanes:
             if job.partition == partition:
                 what = Outcome("unknown", "partition-stopped", str(wrong)) if job.is_sent else None

@@ -78,7 +78,7 @@ class Imports:
             spans.append(Span(admitted.commit.recorded_at, EARLIEST))
         spans[-1].closed_at = max(spans[-1].closed_at, spans[-1].opened_at, admitted.commit.recorded_at)
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """The partition is followed no longer: what is known of it is of yesterday."""
         self._open.pop(partition, None)
         for key in [key for key in self._spans if key[0] == partition]:

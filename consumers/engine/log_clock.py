@@ -30,11 +30,11 @@ class LogClock:
         self._ticking: dict[int, tuple[Instant, list[Callable[[bool], None]]]] = {}
         self._next: dict[int, list[Callable[[bool], None]]] = {}
 
-    def take_up(self, partition: int) -> None:
+    def assign(self, partition: int) -> None:
         """The partition is followed from now on; nothing of its time is known yet."""
         self.seen[partition] = EARLIEST
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """It is followed no longer; its ticks are settled."""
         self.seen.pop(partition, None)
 

@@ -40,7 +40,7 @@ class CachedOrder:
     count: int = 0
     recorded_at: Instant = EARLIEST
     answered: dict[str, AnsweredCommand] = field(default_factory=dict)
-    stuck: str | None = None
+    unreadable: str | None = None
     dues: tuple[tuple[str, Instant], ...] | None = None
     """The deadlines set in local state for it; None: not known (``consumers.engine.deadline_scheduler``)."""
 
@@ -63,9 +63,9 @@ def fold(stream: str, commits: Iterable[Admitted]) -> CachedOrder:
         part = part_of(admitted.commit, stream)
         if part is None:
             continue
-        if folded.stuck is None and part.events:
+        if folded.unreadable is None and part.events:
             order = order or unwritten(stream)
-            folded.stuck = apply_all(order, part, admitted.commit)
+            folded.unreadable = apply_all(order, part, admitted.commit)
         folded.advance(admitted, part, order)
     return folded
 
@@ -88,7 +88,7 @@ class OrderCache:
             self._kept.move_to_end(stream)
         return folded
 
-    def at_hand(self, stream: str) -> CachedOrder | None:
+    def cached(self, stream: str) -> CachedOrder | None:
         """The stream, if it is kept."""
         return self._kept.get(stream)
 
@@ -121,12 +121,12 @@ class OrderCache:
                 self.forget(part.stream)
                 continue
             order = folded.order
-            if part.events and folded.stuck is None:
+            if part.events and folded.unreadable is None:
                 order = unwritten(part.stream) if order is None else order.copy()
-                folded.stuck = apply_all(order, part, admitted.commit)
+                folded.unreadable = apply_all(order, part, admitted.commit)
             folded.advance(admitted, part, order)
 
-    def give_up(self, gone: Callable[[str], bool]) -> None:
+    def revoke(self, gone: Callable[[str], bool]) -> None:
         """Forget the streams that are followed no longer."""
         for stream in [stream for stream in self._kept if gone(stream)]:
             del self._kept[stream]
@@ -137,8 +137,10 @@ class OrderCache:
         """The outcome of the commit with this ordinal again, from the log as of that commit."""
         folded, last = self._until(self._followers[partition].commits_of(stream), stream, ordinal)
         part = part_of(last.commit, stream) if last is not None else None
-        if last is None or part is None or folded.stuck is not None:
-            raise LookupError(f"{stream} has no readable commit with ordinal {ordinal}: {folded.stuck or 'not there'}")
+        if last is None or part is None or folded.unreadable is not None:
+            raise LookupError(
+                f"{stream} has no readable commit with ordinal {ordinal}: {folded.unreadable or 'not there'}"
+            )
         order = folded.order or unwritten(stream)
         return committed(events_of(part), order, standing_of(last, folded.count))
 

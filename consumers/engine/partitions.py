@@ -79,7 +79,7 @@ class Partitions:
         if last is not None:
             self._logtime.saw(partition, last.appended_at)
 
-    def take_up(self, partition: int, state: LocalState, future: Future[None]) -> Exception | None:
+    def assign(self, partition: int, state: LocalState, future: Future[None]) -> Exception | None:
         """Follow a partition from now on; ``future`` is resolved once it is followed to the log's end as it is now.
 
         Gives what stops the partition for good, if local state and log disagree. What else cannot be read is raised;
@@ -96,14 +96,14 @@ class Partitions:
             stopped = wrong
         self.arrivals[partition] = Arrival(end, future)  # first: other threads look at both
         self._followers[partition] = follower
-        self._logtime.take_up(partition)
+        self._logtime.assign(partition)
         if stopped is not None:
             self.stopped(partition)
             future.set_result(None)
             return stopped
         try:
             self.learn(partition)
-            self._dues.take_up(partition)
+            self._dues.assign(partition)
         except BaseException:
             self._forget(partition)
             self.stopped(partition)
@@ -128,7 +128,7 @@ class Partitions:
         """It will not come to its end: its commands are answered by whoever says so."""
         self.arrivals.pop(partition, None)
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """Follow a partition no longer: its commands are answered, unknown what was sent, ``not-followed`` what was
         not; nothing of it is remembered."""
         arrival = self.arrivals.pop(partition, None)
@@ -137,18 +137,18 @@ class Partitions:
         for job in self._lanes:
             if job.partition == partition:
                 self._judge.finish(job, _sent(partition) if job.is_sent else not_followed(partition))
-        self._writer.give_up(partition)
-        self._writes.give_up(partition)
+        self._writer.revoke(partition)
+        self._writes.revoke(partition)
         self._forget(partition)
 
     def _forget(self, partition: int) -> None:
         del self._followers[partition]
-        self._logtime.give_up(partition)
-        self._imports.give_up(partition)
-        self._dues.give_up(partition)
-        self._ends.give_up(partition)
+        self._logtime.revoke(partition)
+        self._imports.revoke(partition)
+        self._dues.revoke(partition)
+        self._ends.revoke(partition)
         partitions = self._journal.partitions
-        self._orders.give_up(lambda stream: partition_of(stream, partitions) == partition)
+        self._orders.revoke(lambda stream: partition_of(stream, partitions) == partition)
 
 
 def _sent(partition: int) -> Outcome:

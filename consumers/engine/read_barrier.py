@@ -27,7 +27,7 @@ class ReadBarrier:
         """Commands have arrived: ends that were read before are older than they are."""
         self._ends.clear()
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """The partition is followed no longer; its jobs are finished."""
         self._ends.pop(partition, None)
         self._waiting = [job for job in self._waiting if not job.finished]

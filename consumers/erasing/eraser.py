@@ -120,12 +120,12 @@ class Eraser:
         self._stored: dict[int, int] = {}
         self._scrubbed = False
 
-    def take_up(self, partition: int, source: Source) -> None:
+    def assign(self, partition: int, source: Source) -> None:
         """Carry out the erasures of one more partition; in the thread of ``step``."""
         self._handed[partition] = HandoffBuffer()
         self._sources[partition] = source
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """Carry out those of a partition no longer; in the thread of ``step``."""
         for kept in (self._sources, self._handed, self._positions, self._stored):
             kept.pop(partition, None)

@@ -69,7 +69,7 @@ def malformed_id(partition: int, offset: int, index: int) -> str:
     return f"journal:{partition}:{offset}" if index < 0 else f"journal:{partition}:{offset}:{index}"
 
 
-def untold_id(log: str, partition: int, stream: str) -> str:
+def unprojected_id(log: str, partition: int, stream: str) -> str:
     """The letter of an order that the views could not tell."""
     return f"views:{log}:{partition}:{stream}"
 

@@ -194,7 +194,7 @@ class Writer:
             if ours.open and ours.fences is None:
                 self._settle(ours, Settled("unknown", reason="the writer was closed"))
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """Nobody follows the partition here any more: what is open there is settled as unknown, and not sent."""
         if partition in self._lanes:
             self._lanes[partition].waiting.clear()

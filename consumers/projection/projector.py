@@ -16,7 +16,7 @@ from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.views import Batch, Log, Position, PositionMoved, ProjectionDeadLetter, RowsRefused, Views
 from domain.folding import apply
 from domain.order import Order, fresh
-from projections.changes import Told, ToldEvent
+from projections.changes import CommitView, EventView
 from projections.every import control_changes, journal_changes
 from projections.orders import state_rows
 from schemas.codec import Undecodable, decode_event, event_data
@@ -140,8 +140,8 @@ class Projector:
         end = min(self._source.next_ordinal, ordinal + limit)
         return list(self._handed.commits(ordinal, end if behind is None else min(end, behind), self._source))
 
-    def _apply(self, before: Position, commits: Sequence[Admitted], give_up: str | None = None) -> None:
-        """One batch, all or nothing. ``give_up``: the streams of these commits are parked, with this error."""
+    def _apply(self, before: Position, commits: Sequence[Admitted], parked_because: str | None = None) -> None:
+        """One batch, all or nothing. ``parked_because``: the streams of these commits are parked, with this error."""
         batch = Batch(self.log, self.partition, before, after(commits[-1]))
         touched: dict[str, Order] = {}
         done = False
@@ -150,10 +150,10 @@ class Projector:
                 for part in admitted.commit.streams:
                     if part.kind != "chain" or not part.events or part.stream in self._parked:
                         continue
-                    if give_up is None:
+                    if parked_because is None:
                         self._tell(batch, touched, admitted, part)
                     else:
-                        self._park(batch, admitted, part, give_up)
+                        self._park(batch, admitted, part, parked_because)
             for order in touched.values():
                 self._put_state(batch, order)
             batch.after = batch.after._replace(letters=before.letters + len(batch.parked))
@@ -176,13 +176,13 @@ class Projector:
             try:
                 self._apply(before, [admitted])
             except (RowsRefused, *UNREADABLE) as wrong:
-                self._apply(before, [admitted], give_up=_said(wrong))
+                self._apply(before, [admitted], parked_because=_said(wrong))
 
     def _tell(self, batch: Batch, touched: dict[str, Order], admitted: Admitted, part: StreamEntry) -> None:
         """What one commit changes in one stream; park the stream if that cannot be told."""
         stream = part.stream
         state = None
-        telling = EventView(admitted, part)
+        telling = CommitTranslation(admitted, part)
         try:
             if self.log == "control":
                 batch.changes.take([*control_changes(telling.told(None))])
@@ -199,7 +199,7 @@ class Projector:
             touched[stream] = state
 
     def _state_before(self, admitted: Admitted, part: StreamEntry) -> Order:
-        """The order as the events of this commit find it; ``EventView`` applies them."""
+        """The order as the events of this commit find it; ``CommitTranslation`` applies them."""
         stream = part.stream
         order = self._kept.get(stream)
         if order is not None:
@@ -217,9 +217,9 @@ class Projector:
                 break
             yield admitted
 
-    def _put_state(self, batch: Batch, order: Order, *, stuck: bool = False) -> None:
+    def _put_state(self, batch: Batch, order: Order, *, unreadable: bool = False) -> None:
         owner = (order.marketplace, order.order_id)
-        for table, rows in state_rows(order, self.partition, stuck=stuck):
+        for table, rows in state_rows(order, self.partition, unreadable=unreadable):
             batch.changes.put(table, rows, owner)
 
     def _forget(self, batch: Batch) -> None:
@@ -241,7 +241,7 @@ class Projector:
         if self.log == "journal" and _order_of(stream) is not None:
             try:
                 order = folded(stream, self._earlier(stream, part, admitted.ordinal))
-                self._put_state(batch, order, stuck=True)
+                self._put_state(batch, order, unreadable=True)
             except UNREADABLE:
                 pass  # no row could be made before this commit either: the dead letter alone says it
 
@@ -279,7 +279,7 @@ class Projector:
         return None
 
 
-class EventView:
+class CommitTranslation:
     """One commit's part in one stream, made into what projections see."""
 
     __slots__ = ("admitted", "event", "order_id", "part")
@@ -291,7 +291,7 @@ class EventView:
         self.event: str | None = None
         """The stored name of the event at hand: which it was, if that fails."""
 
-    def told(self, order: Order | None) -> Told:
+    def told(self, order: Order | None) -> CommitView:
         """Decode the events and apply them to ``order``, in place. Any of UNREADABLE."""
         admitted, part = self.admitted, self.part
         commit = admitted.commit
@@ -302,9 +302,9 @@ class EventView:
             event = decode_event(entry.name, entry.schema_version, entry.body)
             if order is not None:
                 apply(order, event, entry.occurred_at, stamp)
-            events.append(ToldEvent(entry.name, event, _JSON(event_data(event)), entry.occurred_at, position))
+            events.append(EventView(entry.name, event, _JSON(event_data(event)), entry.occurred_at, position))
         stream = part.stream
-        return Told(
+        return CommitView(
             admitted.partition,
             admitted.ordinal,
             part.first_event + 1,

@@ -188,20 +188,20 @@ class PartitionPublisher:
             return self._go_on(now)
         except TopicFailed as failed:
             self._are_sick(failed.why)
-            self._give_up(self.state, str(failed))
+            self._leave(self.state, str(failed))
             return True
         except Fenced:
-            self._give_up("standing by", "another process publishes this partition")
+            self._leave("standing by", "another process publishes this partition")
             self._seen = None
             self._not_before = now + self._limits.look
         except PublicLogUnavailable as later:
-            self._give_up(self.state if self.state == "standing by" else "trouble", str(later))
+            self._leave(self.state if self.state == "standing by" else "trouble", str(later))
             self._not_before = now + self._limits.retry
         except (RegistryUnavailable, JournalError, LocalStateUnavailable) as later:
             self.state, self.trouble = "trouble", str(later)
             self._not_before = now + self._limits.retry
         except (PublishingStopped, LocalStateDamaged) as wrong:
-            self._give_up("stopped", str(wrong))
+            self._leave("stopped", str(wrong))
         return False
 
     def answer(self, kind: str, how: Literal["again", "onwards"]) -> None:
@@ -411,7 +411,7 @@ class PartitionPublisher:
                 self._write(records, [self._said(f"{self._key}/parked/{stream}", b"")], progress)
                 del self.parked[stream]
 
-    def _give_up(self, state: State, why: str) -> None:
+    def _leave(self, state: State, why: str) -> None:
         self.state = state
         self.trouble = why
         self.progress = None

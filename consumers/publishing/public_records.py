@@ -123,7 +123,7 @@ class Publisher:
                 ),
                 entry.body,
             )
-            told = _Told(
+            told = _EventFields(
                 key,
                 f"/rescind/{marketplace}".encode(),
                 format_instant(entry.occurred_at).encode(),
@@ -334,7 +334,7 @@ def _who(stream: str, placed: _Placed, admitted: Admitted) -> dict[str, Any]:
     }
 
 
-class _Told(NamedTuple):
+class _EventFields(NamedTuple):
     """What all records of one event share."""
 
     key: bytes

@@ -68,7 +68,7 @@ def notify_customer(s: DecisionContext, ask: NotifyCustomer) -> Events:
             "notice-has-link", f"The message has what looks like a link: {link!r}.", fact("found", "a link")
         )
         return
-    for carrier, number in found.untold:
+    for carrier, number in found.unhandled:
         if not (_says(text, carrier) and _says(text, number)):
             yield from s.no(
                 "notice-lacks-tracking",

@@ -46,14 +46,14 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
         folded = _standing(reader, stream, as_of)
         assert folded.order is not None
         at = folded.order.recorded_at if as_of is None else as_of  # what is recorded, nothing assumed: COMMANDS.md 5
-        shown = picture(folded.order, folded.head, at, stuck=folded.stuck is not None)
+        shown = picture(folded.order, folded.head, at, unreadable=folded.unreadable is not None)
         if as_json:
             print_json(shown)
         else:
             from infra.cli.order_text import print_order
 
             now = clock()
-            print_order(folded.order, shown, now if as_of is None else as_of, now, folded.stuck)
+            print_order(folded.order, shown, now if as_of is None else as_of, now, folded.unreadable)
 
 
 @order.command()

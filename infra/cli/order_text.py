@@ -34,7 +34,7 @@ _SAID = {
 }
 
 
-def print_order(order: Order, shown: dict[str, Any], at: Instant, now: Instant, stuck: str | None) -> None:
+def print_order(order: Order, shown: dict[str, Any], at: Instant, now: Instant, unreadable: str | None) -> None:
     """What ``order show --json`` says, for people."""
     out = console()
     terms = order.terms
@@ -49,8 +49,8 @@ def print_order(order: Order, shown: dict[str, Any], at: Instant, now: Instant, 
         out.print(f"[bold]as of {when(at)}[/]")
     if shown["attention"]:
         out.print(f"[red]needs attention: {', '.join(shown['attention'])}[/]")
-    if stuck is not None:
-        out.print(f"[red]stuck: {plain(stuck)}; nothing is decided on it until a newer release runs[/]")
+    if unreadable is not None:
+        out.print(f"[red]stuck: {plain(unreadable)}; nothing is decided on it until a newer release runs[/]")
 
     speaker = Speaker(
         order, pack(LANGUAGES[0]), lambda due: f"{when(due)} ({from_now(due, at)})", lambda due: from_now(due, at)

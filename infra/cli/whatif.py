@@ -18,7 +18,7 @@ from infra.cli.exits import UsageError
 from infra.cli.files import Written, check_output
 from infra.cli.options import INSTANT, as_json, check_period, stored
 from infra.cli.printing import console, print_json, say
-from infra.cli.whatif_report import Told, WhatIfReport
+from infra.cli.whatif_report import OrderComparison, WhatIfReport
 from infra.cli.whatif_text import print_report, write_csv
 from schemas.partitioning import partition_of
 
@@ -187,7 +187,7 @@ class WhatIfRun:
         total = sum(self._behind.values())
         while names := state.streams(after, PAGE):
             after = names[-1]
-            told: dict[str, Told | None] = {}
+            told: dict[str, OrderComparison | None] = {}
             unreadable: list[str] = []
             looked_at = 0
             for stream in names:
@@ -207,7 +207,7 @@ class WhatIfRun:
                     told[stream] = None
                     self._waiting[stream] = life
                 else:
-                    told[stream] = Told.of(self._question(stream).end(life, report.end))
+                    told[stream] = OrderComparison.of(self._question(stream).end(life, report.end))
             for each in told.values():
                 if each is not None:
                     report.add(each)
@@ -218,13 +218,13 @@ class WhatIfRun:
             if self._progress is not None:
                 self._progress(self._seen, total)
 
-    def _end(self, stream: str, life: "Life | None") -> Told:
+    def _end(self, stream: str, life: "Life | None") -> OrderComparison:
         """An order that waited for the last instant of all, which is known now."""
         question = self._question(stream)
         if life is None:
             life = question.live(stream, self._commits(partition_of(stream, len(self._behind)), stream) or ())
         assert life is not None
-        return Told.of(question.end(life, self._report.end))
+        return OrderComparison.of(question.end(life, self._report.end))
 
     def _question(self, stream: str) -> "OtherPolicy":
         from domain.whatif import OtherPolicy

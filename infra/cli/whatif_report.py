@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Told:
+class OrderComparison:
     """What one order came to: before and after, in that order, where there are two."""
 
     marketplace: str
@@ -31,7 +31,7 @@ class Told:
     lost: dict[str, int]
 
     @classmethod
-    def of(cls, life: "Life") -> "Told":
+    def of(cls, life: "Life") -> "OrderComparison":
         """Of an order whose two lives are at their end."""
         order, terms = life.before, life.before.terms
         return cls(
@@ -58,7 +58,7 @@ class Told:
         return kept
 
     @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> "Told":
+    def from_json(cls, kept: dict[str, Any]) -> "OrderComparison":
         """As it was kept."""
         from domain.whatif import Answer, Flip
 
@@ -83,9 +83,9 @@ class WhatIfReport:
     unreadable: list[str] = field(default_factory=list)
     refunds: dict[str, list[int]] = field(default_factory=dict)
     units: list[int] = field(default_factory=lambda: [0, 0])
-    changed: list[Told] = field(default_factory=list)
+    changed: list[OrderComparison] = field(default_factory=list)
 
-    def add(self, told: Told) -> None:
+    def add(self, told: OrderComparison) -> None:
         """Count an order."""
         self.orders += 1
         self.events += told.events
@@ -106,7 +106,7 @@ class WhatIfReport:
 
     def flips(self) -> list[dict[str, Any]]:
         """Answers that differ in the same way, together; the most frequent first."""
-        found: dict[tuple[str, Answer, Answer], list[Told]] = {}
+        found: dict[tuple[str, Answer, Answer], list[OrderComparison]] = {}
         for life in self.changed:
             for flip in life.flips:
                 found.setdefault((flip.what, flip.before, flip.after), []).append(life)
@@ -126,7 +126,7 @@ class WhatIfReport:
 
     def sellers(self) -> list[dict[str, Any]]:
         """What it comes to for each seller, and in each currency; where most money moves first."""
-        found: dict[tuple[str, str, str], list[Told]] = {}
+        found: dict[tuple[str, str, str], list[OrderComparison]] = {}
         for life in self.changed:
             found.setdefault((life.marketplace, life.seller_id, life.currency), []).append(life)
         told = [
@@ -177,7 +177,7 @@ def _moved(currency: str, before: int, after: int) -> dict[str, Any]:
     }
 
 
-def _changed(life: Told) -> dict[str, Any]:
+def _changed(life: OrderComparison) -> dict[str, Any]:
     return {
         "marketplace": life.marketplace,
         "order_id": life.order_id,

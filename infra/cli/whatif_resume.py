@@ -16,12 +16,12 @@ from typing import Final, NamedTuple
 
 from domain.instants import Instant, format_instant
 from infra.cli.exits import Unavailable, UsageError
-from infra.cli.whatif_report import Told
+from infra.cli.whatif_report import OrderComparison
 from infra.sqlite.file import make_private
 
 APPLICATION_ID: Final = 0x5253574F
 """In the file's header: kept by a what-if of rescind, layout 2."""
-PATIENCE: Final = 5.0
+TIMEOUT: Final = 5.0
 """Seconds to wait for another program that has the file locked."""
 _TABLES: Final = """
 CREATE TABLE asked (question TEXT NOT NULL, last INTEGER NOT NULL, done INTEGER NOT NULL);
@@ -88,7 +88,7 @@ class ResumeFile:
                     "it ends, or name another file"
                 ) from None
             with self._in_words():
-                self._connection = opened.enter_context(closing(sqlite3.connect(path, PATIENCE, isolation_level=None)))
+                self._connection = opened.enter_context(closing(sqlite3.connect(path, TIMEOUT, isolation_level=None)))
                 self._open(question, behind)
             self._opened = opened.pop_all()
 
@@ -124,11 +124,11 @@ class ResumeFile:
         self._connection.executemany("INSERT INTO partitions VALUES (?, ?, ?, ?)", rows)
         execute("COMMIT")
 
-    def told(self) -> Iterator[Told]:
+    def told(self) -> Iterator[OrderComparison]:
         """What the orders came to that need not be asked about again."""
         with self._in_words():
             for (text,) in self._connection.execute("SELECT told FROM orders WHERE told IS NOT NULL ORDER BY stream"):
-                yield Told.from_json(json.loads(text))
+                yield OrderComparison.from_json(json.loads(text))
 
     def waiting(self) -> list[str]:
         """Orders whose end depends on the last instant of all."""
@@ -143,7 +143,13 @@ class ResumeFile:
         return [stream for (stream,) in rows]
 
     def keep(
-        self, partition: int, after: str, seen: int, told: Mapping[str, Told | None], unreadable: list[str], last: int
+        self,
+        partition: int,
+        after: str,
+        seen: int,
+        told: Mapping[str, OrderComparison | None],
+        unreadable: list[str],
+        last: int,
     ) -> None:
         """One page of a partition's orders; None: an order that waits for the end. ``seen``: commits of the page."""
         execute = self._connection.execute
@@ -157,7 +163,7 @@ class ResumeFile:
             execute("UPDATE asked SET last = ?", (last,))
             execute("COMMIT")
 
-    def finish(self, told: Mapping[str, Told | None]) -> None:
+    def finish(self, told: Mapping[str, OrderComparison | None]) -> None:
         """The run has come to its end; ``told``: what those that waited came to."""
         with self._in_words():
             self._connection.execute("BEGIN IMMEDIATE")
@@ -166,7 +172,7 @@ class ResumeFile:
             self._connection.execute("COMMIT")
         self.done = True
 
-    def _write(self, told: Mapping[str, Told | None]) -> None:
+    def _write(self, told: Mapping[str, OrderComparison | None]) -> None:
         rows = [(stream, None if each is None else json.dumps(each.json())) for stream, each in told.items()]
         self._connection.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", rows)
 

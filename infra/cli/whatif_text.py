@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from domain.instants import format_instant
 from domain.wording import counted
 from infra.cli.printing import console, money, plain, table
-from infra.cli.whatif_report import Told, WhatIfReport
+from infra.cli.whatif_report import OrderComparison, WhatIfReport
 from infra.documents.csv_cells import safe_cell
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def write_csv(file: "Written", report: WhatIfReport) -> None:
         out.writerows(map(safe_cell, _row(life, flip)) for flip in life.flips or (None,))
 
 
-def _row(life: Told, flip: "Flip | None") -> list[Any]:
+def _row(life: OrderComparison, flip: "Flip | None") -> list[Any]:
     answers = ("",) * 7 if flip is None else (format_instant(flip.at), flip.what, flip.ref, *flip.before, *flip.after)
     return [
         life.marketplace,

@@ -15,12 +15,12 @@ from infra.vault.base import DatabaseVault
 
 
 class ClusterMember:
-    """``attending``: the partitions that are here; ``whereabouts``: who has the others; ``asking``: commands for them;
+    """``assignment``: the partitions that are here; ``whereabouts``: who has the others; ``asking``: commands for them;
     ``url``: where this process says that it is reached."""
 
-    def __init__(self, url: str, attending: PartitionAssignment, group: Group, asking: RemoteCommandClient) -> None:
+    def __init__(self, url: str, assignment: PartitionAssignment, group: Group, asking: RemoteCommandClient) -> None:
         self.url = url
-        self.attending = attending
+        self.assignment = assignment
         self.whereabouts = Membership(group)
         self.asking = asking
         self._group = group
@@ -28,10 +28,10 @@ class ClusterMember:
     def start(self, on_broken: Callable[[], None]) -> None:
         """Start the threads; before partitions are given to this process."""
         self.asking.start()
-        self.attending.start(on_broken)
+        self.assignment.start(on_broken)
 
     def close(self) -> None:
-        """Ask nobody any more. ``attending`` is stopped before, and closed after the engine."""
+        """Ask nobody any more. ``assignment`` is stopped before, and closed after the engine."""
         self.asking.close()
         self._group.close()
 
@@ -57,7 +57,7 @@ def open_sharing(
     def beside(partition: int) -> LocalState:
         return open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state
 
-    attending = PartitionAssignment(engine, listeners, state, beside)
+    assignment = PartitionAssignment(engine, listeners, state, beside)
     return ClusterMember(
-        url, attending, Group(at, settings.security), RemoteCommandClient(at, partitions, settings.security, vault)
+        url, assignment, Group(at, settings.security), RemoteCommandClient(at, partitions, settings.security, vault)
     )

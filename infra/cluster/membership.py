@@ -14,11 +14,11 @@ from infra.kafka.kafka_python import connection
 from infra.kafka.quiet_import import KafkaAdminClient, KafkaError
 from infra.settings import PROCESS_URL
 
-OLD: Final = 5.0
+MAX_AGE: Final = 5.0
 """Seconds after which it is asked again although nothing spoke against it."""
-SOON: Final = 0.25
+RETRY_AFTER: Final = 0.25
 """Seconds between two questions while something does."""
-ASK: Final = 3.0
+QUERY_TIMEOUT: Final = 3.0
 """Seconds that the brokers get to answer."""
 
 Places = Mapping[int, str]
@@ -52,7 +52,7 @@ class Group:
         """See ``places_of``; None where the brokers do not say."""
         try:
             if self._admin is None:
-                milliseconds = int(ASK * 1000)
+                milliseconds = int(QUERY_TIMEOUT * 1000)
                 self._admin = KafkaAdminClient(
                     **self._connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
                 )
@@ -86,7 +86,7 @@ class Membership:
 
     def doubt(self) -> None:
         """What was said is not so any more: it is asked again soon."""
-        self._again_at = min(self._again_at, self._clock() + SOON)
+        self._again_at = min(self._again_at, self._clock() + RETRY_AFTER)
 
     def _look(self) -> None:
         with self._asking:
@@ -96,4 +96,4 @@ class Membership:
             places = self._ask()
             if places is not None:
                 self._places = places
-            self._again_at = self._clock() + (OLD if places is not None else SOON)
+            self._again_at = self._clock() + (MAX_AGE if places is not None else RETRY_AFTER)

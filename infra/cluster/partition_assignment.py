@@ -1,6 +1,6 @@
 """Partitions as they come to a process and go from it: local state, the engine, and what listens to it (DESIGN 3.2).
 
-Whoever shares partitions out says which are wanted (``take_up``, ``give_up``: at once, from any thread); a thread here
+Whoever shares partitions out says which are wanted (``assign``, ``revoke``: at once, from any thread); a thread here
 brings that about, one partition beside the other. Nothing here is needed for safety: admission decides, and what is
 followed a moment too long, or by two processes, harms nobody. So a partition that was given up is followed on for a
 moment: of those that a rebalance takes away, most come back.
@@ -34,11 +34,11 @@ _LATER: Final = (JournalError, LocalStateDamaged, LocalStateUnavailable, OSError
 class Listening(Protocol):
     """What hears of every commit of the partitions that it has: views, publishers, erasures."""
 
-    def take_up(self, follower: Follower, state: LocalState) -> None:
+    def assign(self, follower: Follower, state: LocalState) -> None:
         """Begin with a partition; ``state`` is a connection of its own, which it closes."""
         ...
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """End with it. Nothing of it is touched any more when this returns; nothing happens if it was not taken up."""
         ...
 
@@ -95,13 +95,13 @@ class PartitionAssignment:
 
     # ---- from any thread ---------------------------------------------------------------------------------------------
 
-    def take_up(self, partition: int) -> None:
+    def assign(self, partition: int) -> None:
         """Have a partition followed from now on. Returns at once."""
         with self._saying:
             self._wanted |= {partition}
         self._loop.wake()
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """It need not be followed any longer. Returns at once."""
         with self._saying:
             self._wanted -= {partition}
@@ -146,7 +146,7 @@ class PartitionAssignment:
         except _LATER as later:
             self._later(partition, later, now)
             return False
-        self._held[partition] = _Held(state, self._engine.take_up(partition, state))
+        self._held[partition] = _Held(state, self._engine.assign(partition, state))
         return True
 
     def _come(self, partition: int, held: _Held, now: float) -> bool:
@@ -171,7 +171,7 @@ class PartitionAssignment:
     def _have_listen(self, listener: Listening, partition: int) -> None:
         beside = self._open_beside(partition)
         try:
-            listener.take_up(self._engine.followers[partition], beside)
+            listener.assign(self._engine.followers[partition], beside)
         except BaseException:
             beside.close()
             raise
@@ -179,8 +179,8 @@ class PartitionAssignment:
     def _end(self, partition: int, held: _Held) -> None:
         """In the opposite order."""
         for listener in reversed(self._listeners()):
-            listener.give_up(partition)
-        held.going = self._engine.give_up(partition)
+            listener.revoke(partition)
+        held.going = self._engine.revoke(partition)
 
     def _go(self, partition: int, held: _Held) -> bool:
         """Nobody has it any more: its file is closed, and may be taken up again."""

@@ -31,7 +31,7 @@ from infra.kafka.refusals import security_of, why
 from infra.vault.base import DatabaseVault
 from schemas.partitioning import partition_of
 
-AGAIN: Final = 0.5
+RETRY_AFTER: Final = 0.5
 """Seconds before the outcomes are opened anew after they could not be read."""
 POLL: Final = 0.1
 HOLD: Final = 3.0
@@ -41,7 +41,7 @@ DELIVERY: Final = 20.0
 LARGEST: Final = 1_000_000
 
 
-class NotAsked(Exception):
+class NotSubmitted(Exception):
     """The command cannot be sent now, and was not; the message says why."""
 
     def __init__(self, rule: str, message: str) -> None:
@@ -49,11 +49,11 @@ class NotAsked(Exception):
         self.rule = rule
 
 
-class MaybeAsked(Exception):
+class MaybeSubmitted(Exception):
     """Nobody knows whether the command was sent."""
 
 
-class Told(NamedTuple):
+class OutcomeRecord(NamedTuple):
     """An outcome as it stands on its topic: ``infra.command_topic.records.response_of`` makes an answer of it."""
 
     value: bytes
@@ -72,7 +72,7 @@ class RemoteCommandClient:
         self._numbers = itertools.count(1)
         self.trouble: str | None = None
         """Why outcomes are not heard at the moment."""
-        self._open: dict[bytes, Future[Told]] = {}
+        self._open: dict[bytes, Future[OutcomeRecord]] = {}
         self._producer: Any = None
         self._opening = threading.Lock()
         self._ready = threading.Event()
@@ -88,11 +88,11 @@ class RemoteCommandClient:
         """How many wait for an outcome."""
         return len(self._open)
 
-    def ask(self, command: Command, expected_version: int | None, confirmed: bool) -> Future[Told]:
+    def ask(self, command: Command, expected_version: int | None, confirmed: bool) -> Future[OutcomeRecord]:
         """Send a command, its texts sealed first; ``confirmed``: a person's own call, which needs the confirmation of a
         preview. May take a while. NotAsked; the future raises MaybeAsked, or nothing ever: who asks has a bound."""
         if not self._ready.wait(HOLD):
-            raise NotAsked("journal-unavailable", "the brokers do not answer; send the same command again")
+            raise NotSubmitted("journal-unavailable", "the brokers do not answer; send the same command again")
         self._seal(command)
         ask = f"{self._who}-{next(self._numbers)}".encode()
         headers = [(ASK, ask)]
@@ -100,7 +100,7 @@ class RemoteCommandClient:
             headers.append((IF_MATCH, str(expected_version).encode()))
         if confirmed:
             headers.append((CONFIRM, b"required"))
-        future: Future[Told] = Future()
+        future: Future[OutcomeRecord] = Future()
         future.add_done_callback(lambda _: self._open.pop(ask, None))
         self._open[ask] = future
         try:
@@ -121,9 +121,9 @@ class RemoteCommandClient:
             command.seal(kept)
             self._vault.flush()
         except VaultUnavailable as wrong:
-            raise NotAsked("vault-unavailable", str(wrong)) from None
+            raise NotSubmitted("vault-unavailable", str(wrong)) from None
 
-    def _send(self, command: Command, headers: list[tuple[str, bytes]], future: Future[Told]) -> None:
+    def _send(self, command: Command, headers: list[tuple[str, bytes]], future: Future[OutcomeRecord]) -> None:
         try:
             with self._opening:
                 if self._producer is None:
@@ -137,8 +137,8 @@ class RemoteCommandClient:
             )
         except (KafkaError, OSError, AssertionError) as wrong:
             said = why(wrong, security_of(self._connection), f"Write on the topic {self._at.commands}", HEARD)
-            raise NotAsked("journal-unavailable", f"the command cannot be sent now: {said}") from None
-        sent.add_errback(lambda wrong: _settle(future.set_exception, MaybeAsked(str(wrong))))
+            raise NotSubmitted("journal-unavailable", f"the command cannot be sent now: {said}") from None
+        sent.add_errback(lambda wrong: _settle(future.set_exception, MaybeSubmitted(str(wrong))))
 
     def _new_producer(self) -> Any:
         """Not an idempotent one: a command that is sent twice is done once all the same, and this one does not die."""
@@ -162,7 +162,7 @@ class RemoteCommandClient:
         """Nobody is answered any more."""
         self._closed.set()
         for future in tuple(self._open.values()):
-            _settle(future.set_exception, MaybeAsked("the process is shutting down"))
+            _settle(future.set_exception, MaybeSubmitted("the process is shutting down"))
         with self._opening:
             if self._producer is not None:
                 self._producer.close(timeout=2)
@@ -191,11 +191,11 @@ class RemoteCommandClient:
                 positions.clear()  # the topic was made anew: what stood on it is nobody's any more
             except (KafkaError, OSError) as away:
                 self.trouble = f"{self._at.outcomes} cannot be read: {type(away).__name__}: {away}"
-                self._closed.wait(AGAIN)
+                self._closed.wait(RETRY_AFTER)
             except Exception as defect:  # noqa: BLE001 - nobody else would ever hear an outcome
                 self.trouble = f"a defect in hearing {self._at.outcomes}: {defect!r}"
                 sys.stderr.write(f"rescind: a defect in hearing {self._at.outcomes}, which begins anew: {defect!r}\n")
-                self._closed.wait(AGAIN)
+                self._closed.wait(RETRY_AFTER)
             finally:
                 if consumer is not None:
                     _close(consumer)
@@ -224,7 +224,7 @@ class RemoteCommandClient:
                 headers = dict(record.headers)
                 future = self._open.get(headers.get(ASK, b""))
                 if future is not None:
-                    _settle(future.set_result, Told(record.value, headers))
+                    _settle(future.set_result, OutcomeRecord(record.value, headers))
 
 
 def _settle(give: Callable[[Any], None], what: Any) -> None:

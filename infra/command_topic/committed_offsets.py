@@ -9,7 +9,7 @@ from kafka import TopicPartition
 
 from infra.addresses.kafka import KafkaAt
 from infra.command_topic.records import INPUT, PASSED_ON
-from infra.publishing.reading import Patience, TopicUnfit, opened_consumer, topic_ids
+from infra.publishing.reading import PublishingTimeouts, TopicUnfit, opened_consumer, topic_ids
 from schemas.public.topics import DEAD_LETTERS, topic_name
 
 _LOOK_BACK: Final = 64
@@ -37,12 +37,12 @@ def topic_id(at: KafkaAt, connected: Mapping[str, Any], partitions: int, millise
 
 
 def last_answered(
-    at: KafkaAt, connected: Mapping[str, Any], topic_id: str, partition: int, patience: Patience
+    at: KafkaAt, connected: Mapping[str, Any], topic_id: str, partition: int, timeout: PublishingTimeouts
 ) -> int | None:
     """The offset of the last input of this topic that has an outcome; None if there is none."""
     place = TopicPartition(at.outcomes, partition)
-    milliseconds = int(patience.ask * 1000)
-    with opened_consumer(connected, patience) as consumer:
+    milliseconds = int(timeout.ask * 1000)
+    with opened_consumer(connected, timeout) as consumer:
         begin = consumer.beginning_offsets([place], timeout_ms=milliseconds)[place]
         end = first = consumer.end_offsets([place], timeout_ms=milliseconds)[place]
         consumer.assign([place])
@@ -50,7 +50,7 @@ def last_answered(
         while found is None and first > begin:
             first, look_back = max(begin, end - look_back), 4 * look_back
             consumer.seek(place, first)
-            until = time.monotonic() + patience.ask
+            until = time.monotonic() + timeout.ask
             while consumer.position(place) < end:
                 if time.monotonic() > until:
                     raise CommandsUnavailable(f"{at.outcomes} does not come to its end")
@@ -67,16 +67,16 @@ def last_passed_on(
     partition: int,
     partitions: int,
     first: int,
-    patience: Patience,
+    timeout: PublishingTimeouts,
 ) -> int | None:
     """The offset of the last input of this partition, from ``first`` on, that was passed on to another partition; None
     if there is none. Copies stand behind their inputs in time, so it reads the others from that moment on."""
     place = TopicPartition(at.commands, partition)
     others = [TopicPartition(at.commands, each) for each in range(partitions) if each != partition]
-    milliseconds = int(patience.ask * 1000)
-    with opened_consumer(connected, patience) as consumer:
+    milliseconds = int(timeout.ask * 1000)
+    with opened_consumer(connected, timeout) as consumer:
         end = consumer.end_offsets([place], timeout_ms=milliseconds)[place]
-        record = next(_records(consumer, {place: first}, {place: end}, patience), None)
+        record = next(_records(consumer, {place: first}, {place: end}, timeout), None)
         if record is None or not others:
             return None
         since = max(0, record.timestamp - _SKEW)
@@ -84,30 +84,30 @@ def last_passed_on(
         begin = {each: found.offset for each, found in begins.items() if found is not None}
         ends = consumer.end_offsets([*begin], timeout_ms=milliseconds) if begin else {}
         copies: dict[int, bytes] = {}
-        for record in _records(consumer, begin, ends, patience):
+        for record in _records(consumer, begin, ends, timeout):
             offset = _offset(dict(record.headers).get(INPUT) or b"", topic_id, partition)
             if offset is not None and first <= offset < end:
                 copies[offset] = record.key or b""
         for offset in sorted(copies, reverse=True):  # anybody may have written what says that it is a copy
-            record = next(_records(consumer, {place: offset}, {place: end}, patience), None)
+            record = next(_records(consumer, {place: offset}, {place: end}, timeout), None)
             if record is not None and record.offset == offset and (record.key or b"") == copies[offset]:
                 return offset
     return None
 
 
 def _records(
-    consumer: Any, begin: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], patience: Patience
+    consumer: Any, begin: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], timeout: PublishingTimeouts
 ) -> Iterator[Any]:
     """What stands between these offsets, one partition after the other."""
     for place, first in begin.items():
         consumer.assign([place])
         consumer.seek(place, first)
-        until = time.monotonic() + patience.ask
+        until = time.monotonic() + timeout.ask
         while consumer.position(place) < ends[place]:
             if time.monotonic() > until:
                 raise CommandsUnavailable(f"{place.topic} does not come to its end")
             for record in consumer.poll(timeout_ms=200).get(place, ()):
-                until = time.monotonic() + patience.ask
+                until = time.monotonic() + timeout.ask
                 yield record
 
 

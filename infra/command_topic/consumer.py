@@ -29,7 +29,7 @@ from infra.kafka.client import FETCH_BYTES
 from infra.kafka.kafka_python import connection
 from infra.kafka.quiet_import import HEARD
 from infra.kafka.refusals import DENIED, GROUP, code_of, security_of, why
-from infra.publishing.reading import Patience, close_consumer
+from infra.publishing.reading import PublishingTimeouts, close_consumer
 
 SESSION: Final = 10.0
 """Seconds after which a member that says nothing is given up, and others get its partitions."""
@@ -60,7 +60,7 @@ class CommandConsumer:
         security: Security,
         member: str,
         partitions: int,
-        patience: Patience | None = None,
+        timeout: PublishingTimeouts | None = None,
         url: str | None = None,
     ) -> None:
         """``member``: a name that no other process has. ``url``: where this process is reached, if the others of the
@@ -75,7 +75,7 @@ class CommandConsumer:
         self._at = at
         self._connection = connection(at.servers, security) | ({} if url is None else {"client_id": url})
         self._partitions = partitions
-        self._patience = patience or Patience()
+        self._timeout = timeout or PublishingTimeouts()
         self._consumer: Any = None
         self._moves: list[Move] = []
         self._idle_since = 0.0
@@ -106,7 +106,7 @@ class CommandConsumer:
     def open(self) -> None:
         """Become a member; the partitions come with later polls. CommandsUnavailable, also where topics are missing."""
         self.close()
-        milliseconds = int(self._patience.ask * 1000)
+        milliseconds = int(self._timeout.ask * 1000)
         try:
             self.topic_id = topic_id(self._at, self._connection, self._partitions, milliseconds)
             self._consumer = KafkaConsumer(
@@ -191,7 +191,7 @@ class CommandConsumer:
 
     def _say_again(self, place: TopicPartition) -> None:
         """Have the group remember what it does: it takes that from its member only."""
-        milliseconds = int(self._patience.ask * 1000)
+        milliseconds = int(self._timeout.ask * 1000)
         where = self._consumer.position(place, timeout_ms=milliseconds)
         try:
             self._consumer.commit({place: OffsetAndMetadata(where, "", -1)}, timeout_ms=milliseconds)
@@ -258,7 +258,7 @@ class CommandConsumer:
             return
         self._looked_at = steady
         places = list(self._consumer.assignment())
-        milliseconds = int(self._patience.ask * 1000)
+        milliseconds = int(self._timeout.ask * 1000)
         try:
             ends = self._consumer.end_offsets(places, timeout_ms=milliseconds) if places else {}
             at = {place: self._consumer.position(place, timeout_ms=milliseconds) for place in places}
@@ -285,7 +285,7 @@ class CommandConsumer:
     def _seek(self, places: Iterable[TopicPartition]) -> None:
         for place in sorted(places):
             try:
-                where = self._consumer.committed(place, timeout_ms=int(self._patience.ask * 1000))
+                where = self._consumer.committed(place, timeout_ms=int(self._timeout.ask * 1000))
                 self._consumer.seek(place, self._first(place.partition) if where is None else where)
             except FencedInstanceIdError as fenced:
                 raise self._ousted() from fenced
@@ -295,14 +295,14 @@ class CommandConsumer:
     def _first(self, partition: int) -> int:
         """Where to begin when the group remembers nothing: Kafka forgets a group that had no member for some days. The
         last outcome says which input it answers, and the last copy which one was passed on."""
-        last = last_answered(self._at, self._connection, self.topic_id, partition, self._patience)
+        last = last_answered(self._at, self._connection, self.topic_id, partition, self._timeout)
         if last is None:
             place = TopicPartition(self._at.commands, partition)
-            first: int = self._consumer.beginning_offsets([place], timeout_ms=int(self._patience.ask * 1000))[place]
+            first: int = self._consumer.beginning_offsets([place], timeout_ms=int(self._timeout.ask * 1000))[place]
         else:
             first = last + 1
         passed_on = last_passed_on(
-            self._at, self._connection, self.topic_id, partition, self._partitions, first, self._patience
+            self._at, self._connection, self.topic_id, partition, self._partitions, first, self._timeout
         )
         return first if passed_on is None else passed_on + 1
 

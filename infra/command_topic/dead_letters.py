@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from consumers.log.dead_letters import DeadLetter
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
-from infra.publishing.reading import Patience, opened_consumer, unavailable
+from infra.publishing.reading import PublishingTimeouts, opened_consumer, unavailable
 from schemas.public.topics import DEAD_LETTERS, topic_name
 
 
@@ -18,23 +18,23 @@ def read_letters(at: KafkaAt, security: Security) -> Iterator[DeadLetter]:
 
     PublicLogUnavailable; none where there is no such topic.
     """
-    name, patience = topic_name(at.prefix, DEAD_LETTERS), Patience()
+    name, timeout = topic_name(at.prefix, DEAD_LETTERS), PublishingTimeouts()
     seen: set[str] = set()
     connected = connection(at.servers, security)
-    with unavailable(connected), opened_consumer(connected, patience) as consumer:
+    with unavailable(connected), opened_consumer(connected, timeout) as consumer:
         places = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
-        milliseconds = int(patience.ask * 1000)
+        milliseconds = int(timeout.ask * 1000)
         first, ends = (
             ask(places, timeout_ms=milliseconds) for ask in (consumer.beginning_offsets, consumer.end_offsets)
         )
         for place in places:
             consumer.assign([place])
             consumer.seek(place, first[place])
-            until = time.monotonic() + patience.ask
+            until = time.monotonic() + timeout.ask
             while consumer.position(place) < ends[place]:
                 records = consumer.poll(timeout_ms=200).get(place, ())
                 if records:
-                    until = time.monotonic() + patience.ask
+                    until = time.monotonic() + timeout.ask
                 elif time.monotonic() > until:
                     raise TimeoutError(f"{name} does not come to its end")
                 for letter in map(_letter, records):

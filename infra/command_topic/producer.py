@@ -16,7 +16,7 @@ from infra.command_topic.consumer import MemberFenced
 from infra.kafka.kafka_python import connection
 from infra.kafka.quiet_import import HEARD
 from infra.kafka.refusals import GROUP, TRANSACTIONAL_ID, code_of, why
-from infra.publishing.reading import Patience
+from infra.publishing.reading import PublishingTimeouts
 from infra.publishing.transactions import Transactions
 from schemas.public.topics import topic_name
 
@@ -27,14 +27,14 @@ TRANSACTION: Final = 10.0
 class OutcomeProducer:
     """One member's producer. One thread at a time."""
 
-    def __init__(self, at: KafkaAt, security: Security, member: str, patience: Patience | None = None) -> None:
+    def __init__(self, at: KafkaAt, security: Security, member: str, timeout: PublishingTimeouts | None = None) -> None:
         """Nothing is connected yet."""
         self._at = at
         self._member = member
-        self._patience = patience or Patience()
+        self._timeout = timeout or PublishingTimeouts()
         name = f"{at.prefix}-commands-{member}"  # the same after a restart: what the one before left open is ended
         self._security = security
-        self._transactions = Transactions(connection(at.servers, security), name, self._patience, TRANSACTION)
+        self._transactions = Transactions(connection(at.servers, security), name, self._timeout, TRANSACTION)
 
     def take_over(self) -> None:
         """Whatever was open under this name is ended, written or not: what the group remembers is so from now on.
@@ -56,7 +56,7 @@ class OutcomeProducer:
         answered = {TopicPartition(commands, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
 
         def transaction(producer: Any) -> None:
-            until = time.monotonic() + self._patience.write
+            until = time.monotonic() + self._timeout.write
             producer.begin_transaction()
             sent = [
                 producer.send(

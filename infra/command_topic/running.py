@@ -22,7 +22,7 @@ from infra.command_topic.consumer import CommandConsumer, MemberFenced
 from infra.command_topic.producer import OutcomeProducer
 from infra.command_topic.topics import CommandTopics
 from infra.command_topic.translation import CommandForm, Texts
-from infra.publishing.reading import Patience
+from infra.publishing.reading import PublishingTimeouts
 from infra.runtime.loop import Loop
 
 if TYPE_CHECKING:
@@ -36,20 +36,20 @@ IDLE: Final = 0.05
 """Seconds that a poll waits for inputs where nothing is on its way."""
 PAUSE: Final = 0.005
 """Seconds between two looks at the topic while something is; answers wake the loop before."""
-AGAIN: Final = SECOND
+RETRY_AFTER: Final = SECOND
 """Before the topics are tried again."""
 COUNTED: Final = SECOND
 """Between two counts of what is not answered."""
 
 
-class Attends(Protocol):
+class PartitionOwner(Protocol):
     """Who follows partitions while their inputs are this process's. Called in the thread that takes commands."""
 
-    def take_up(self, partition: int) -> None:
+    def assign(self, partition: int) -> None:
         """Inputs of this partition come next."""
         ...
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """No more inputs of it come; those that are not answered are somebody else's."""
         ...
 
@@ -67,9 +67,9 @@ class Commanding:
         *,
         member: str,
         within: float,
-        attend: Attends | None = None,
+        attend: PartitionOwner | None = None,
         url: str | None = None,
-        patience: Patience | None = None,
+        timeout: PublishingTimeouts | None = None,
     ) -> None:
         """``member``: this process's name in the group, which no other has. ``within``: seconds for which a command
         that cannot be decided now is asked again. ``url``: where this process is reached, as the group tells the
@@ -88,9 +88,9 @@ class Commanding:
         """Whether the last transaction failed."""
         self._form = form
         self._attend = attend
-        self._intake = CommandConsumer(at, security, member, partitions, patience, url)
-        self._outlet = OutcomeProducer(at, security, member, patience)
-        self._gateway = Gateway(form, engine, patience=int(within * SECOND), wake=self.wake)
+        self._intake = CommandConsumer(at, security, member, partitions, timeout, url)
+        self._outlet = OutcomeProducer(at, security, member, timeout)
+        self._gateway = Gateway(form, engine, timeout=int(within * SECOND), wake=self.wake)
         self._loop = Loop("gateway", self._step, self._pause)
         self._is_open = False
         self._taken_over = False
@@ -162,11 +162,11 @@ class Commanding:
     def _begin_again(self, why: str) -> None:
         """Nothing that was taken is this process's any more; it comes again."""
         self._doubt = why
-        self._gateway.give_up(list(self._gateway.unanswered))
+        self._gateway.revoke(list(self._gateway.unanswered))
         self._intake.close()
         self._outlet.let_go()
         self._is_open = self._taken_over = self.joined = False
-        self._again_at = _steady() + AGAIN
+        self._again_at = _steady() + RETRY_AFTER
 
     def _take(self, now: Instant) -> bool:
         """Poll, and follow what moved, before what came is taken."""
@@ -176,7 +176,7 @@ class Commanding:
         given = self._intake.poll(0 if self._gateway.pending else IDLE, min(max(1, room), AT_ONCE))
         for kind, partitions in self._intake.moves():
             if kind == "went":
-                self._gateway.give_up(partitions)
+                self._gateway.revoke(partitions)
         if self._intake.joined:
             if not self._unwritten:
                 self._doubt = None
@@ -192,9 +192,9 @@ class Commanding:
         before, self.assigned = self.assigned, assigned
         if self._attend is not None:
             for partition in sorted(before - assigned):
-                self._attend.give_up(partition)
+                self._attend.revoke(partition)
             for partition in sorted(assigned - before):
-                self._attend.take_up(partition)
+                self._attend.assign(partition)
 
     def _write(self) -> bool:
         """Nothing while the partitions are being shared out anew: it would be refused."""
@@ -210,7 +210,7 @@ class Commanding:
                     raise  # once more would be once too often
                 self._unwritten, self._doubt = True, str(wrong)
             self._taken_over = False
-            self._gateway.give_up(list(self._gateway.unanswered))
+            self._gateway.revoke(list(self._gateway.unanswered))
             self._begin()
         else:
             self._unwritten = False
@@ -230,7 +230,12 @@ def member_name(slot: Path) -> str:
 
 
 def open_commanding(
-    settings: "Settings", journal: "Journal", slot: Path, engine: "Engine", vault: Texts, attend: Attends | None = None
+    settings: "Settings",
+    journal: "Journal",
+    slot: Path,
+    engine: "Engine",
+    vault: Texts,
+    attend: PartitionOwner | None = None,
 ) -> Commanding:
     """Taking commands as the settings have it, not yet started. ``slot``: where this process's local state is.
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 
-from consumers.command_topic.gateway import Asked, Given
+from consumers.command_topic.gateway import Given, ReceivedRecord
 from consumers.engine.dependencies import Confirm
 from consumers.engine.outcome import Outcome, bad, unavailable
 from consumers.log.dead_letters import DeadLetter
@@ -102,8 +102,8 @@ class CommandForm:
         self._book = book
         self._vault = vault
 
-    def read(self, given: Given) -> Asked:
-        asked = Asked(given)
+    def read(self, given: Given) -> ReceivedRecord:
+        asked = ReceivedRecord(given)
         try:
             if given.value is None:
                 raise NotReadable("the record has no value: a command is a JSON object")
@@ -126,7 +126,7 @@ class CommandForm:
         asked.belongs_to = None if where == given.partition else where
         return asked
 
-    def ready(self, asked: Asked) -> Outcome | None:
+    def ready(self, asked: ReceivedRecord) -> Outcome | None:
         """Texts that were sealed elsewhere are in the vault, and are what was sealed; a decision may look at them.
         Those of a command that is passed on are sealed, since its copy never has a text in clear."""
         command = asked.command
@@ -147,7 +147,7 @@ class CommandForm:
                 return unavailable("vault-unavailable", str(wrong))
         return None
 
-    def told(self, asked: Asked, outcome: Outcome) -> tuple[PublicRecord, ...]:
+    def told(self, asked: ReceivedRecord, outcome: Outcome) -> tuple[PublicRecord, ...]:
         command = asked.command
         assert command is not None
         fresh: Preview | None = None
@@ -165,7 +165,7 @@ class CommandForm:
         said = getattr(command, "confirmation", None)
         return Confirmation(said, self._book, self._market(command.marketplace))
 
-    def passed_on(self, asked: Asked) -> PublicRecord:
+    def passed_on(self, asked: ReceivedRecord) -> PublicRecord:
         command, given = asked.command, asked.given
         assert command is not None
         headers = [(name, given.headers[name]) for name in (ASK, IF_MATCH, CONFIRM) if name in given.headers]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from consumers.engine.control_log import ControlLog
-from consumers.log.dead_letters import DeadLetter, unpublished_id, untold_id
+from consumers.log.dead_letters import DeadLetter, unprojected_id, unpublished_id
 from consumers.ports.journal import JournalUnavailable
 from consumers.ports.local_state import LocalState
 from consumers.ports.public_log import Fenced, ParkedAt, PublicLogUnavailable, PublishingStopped
@@ -62,7 +62,7 @@ class Letters:
         JournalError, ViewsError; JournalUnavailable where a topic cannot be read.
         """
         yield from self._malformed()
-        yield from self._untold()
+        yield from self._unhandled()
         yield from self._unpublished()
         yield from self._no_commands()
 
@@ -121,7 +121,7 @@ class Letters:
                     yield malformed_letter(reader.journal, prefix, partition, parked)
                 first = found[-1].offset + 1
 
-    def _untold(self) -> Iterator[DeadLetter]:
+    def _unhandled(self) -> Iterator[DeadLetter]:
         for row in self._views.dead_letters() if self._views is not None else ():
             yield self._of_row(row)
 
@@ -130,7 +130,7 @@ class Letters:
         state = self._control.follower.state if log == "control" else self._state(partition)
         commit = state.commit_at(row["ordinal"])
         return DeadLetter(
-            untold_id(log, partition, row["stream"]),
+            unprojected_id(log, partition, row["stream"]),
             "views",
             row["error"],
             row["stream"].encode(),
@@ -149,11 +149,13 @@ class Letters:
         if at is None:
             return
         from infra.kafka.kafka_python import connection
-        from infra.publishing.reading import Patience, read_published
+        from infra.publishing.reading import PublishingTimeouts, read_published
 
         partitions = sorted(self._reader.followers)
         try:
-            found = read_published(at, partitions, connection(at.servers, self._settings.security), Patience())
+            found = read_published(
+                at, partitions, connection(at.servers, self._settings.security), PublishingTimeouts()
+            )
         except (PublicLogUnavailable, PublishingStopped) as wrong:
             raise JournalUnavailable(f"what could not be published cannot be read: {wrong}") from wrong
         for partition in partitions:

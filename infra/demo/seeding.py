@@ -33,7 +33,7 @@ PAST: Final = 24
 """Days that the demo looks back."""
 WINDOW: Final = 512
 """Commands given to the engine and not yet answered."""
-PATIENCE: Final = 120.0
+TIMEOUT: Final = 120.0
 """Seconds that one answer may take."""
 
 Body = dict[str, Any]
@@ -155,14 +155,14 @@ def policy() -> PolicyDocument:
 
 def _take(body: Body, future: Future[Outcome]) -> None:
     """A refusal is part of the story; anything else that is not accepted is a mistake in it."""
-    outcome = future.result(PATIENCE)
+    outcome = future.result(TIMEOUT)
     if outcome.kind not in ("accepted", "refused", "duplicate"):
         which = f"{body['command']} of {body['order_id']}"
         raise SeedingFailed(f"the demo stopped at {which}: {outcome.message or outcome.rule}")
 
 
 def _done(written: Future[Outcome], what: str) -> None:
-    outcome = written.result(PATIENCE)
+    outcome = written.result(TIMEOUT)
     if outcome.kind != "accepted":
         raise SeedingFailed(f"{what} could not be written: {outcome.message or outcome.rule}")
 

@@ -52,12 +52,12 @@ def _asked(settings: Settings, partitions: int) -> tuple[int, int]:
     from kafka import KafkaAdminClient, TopicPartition
 
     from infra.kafka.kafka_python import connection
-    from infra.publishing.reading import Patience, opened_consumer
+    from infra.publishing.reading import PublishingTimeouts, opened_consumer
 
     at = settings.commands_at
     assert at is not None
-    patience, group = Patience(), at.engines
-    milliseconds = int(patience.ask * 1000)
+    timeout, group = PublishingTimeouts(), at.engines
+    milliseconds = int(timeout.ask * 1000)
     connected = connection(at.servers, settings.security)
     places = [TopicPartition(at.commands, partition) for partition in range(partitions)]
     with closing(
@@ -65,7 +65,7 @@ def _asked(settings: Settings, partitions: int) -> tuple[int, int]:
     ) as admin:
         members = admin.describe_groups([group])[group]["members"]
         remembered: Any = admin.list_group_offsets([group])[group]
-    with opened_consumer(connected, patience) as consumer:
+    with opened_consumer(connected, timeout) as consumer:
         first = consumer.beginning_offsets(places, timeout_ms=milliseconds)
         ends = consumer.end_offsets(places, timeout_ms=milliseconds)
     answered = {place: remembered[place].offset if place in remembered else first[place] for place in places}

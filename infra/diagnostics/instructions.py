@@ -20,7 +20,7 @@ from infra.kafka.kafka_python import connection
 from infra.local_state import open_local_state
 from infra.local_state.slots import slot_path, state_file
 from infra.publishing.earlier_prefixes import other_prefixes
-from infra.publishing.reading import Patience, opened_consumer, unavailable
+from infra.publishing.reading import PublishingTimeouts, opened_consumer, unavailable
 from infra.settings import Settings
 from infra.views.opening import existing_views
 from schemas.partitioning import partition_of
@@ -136,18 +136,18 @@ def _sorted_out(
 
 def _ids_on(name: str, wanted: list[_Due], settings: Settings, at: KafkaAt) -> set[str]:
     """The ids of the instructions on a topic, from the time on when the first of these can have come to it."""
-    patience = Patience()
+    timeout = PublishingTimeouts()
     found: set[str] = set()
     partitions = {each.partition for each in wanted}
     places = [TopicPartition(name, partition) for partition in sorted(partitions)]
     since = (min(each.recorded_at for each in wanted) - HOUR) // 1_000
-    until = time.monotonic() + 60 * patience.ask
+    until = time.monotonic() + 60 * timeout.ask
     connected = connection(at.servers, settings.security)
-    with unavailable(connected), opened_consumer(connected, patience) as consumer:
+    with unavailable(connected), opened_consumer(connected, timeout) as consumer:
         if not partitions <= (consumer.partitions_for_topic(name) or set()):
             return found
         consumer.assign(places)
-        ends = consumer.end_offsets(places, timeout_ms=int(patience.ask * 1000))
+        ends = consumer.end_offsets(places, timeout_ms=int(timeout.ask * 1000))
         first = consumer.offsets_for_times({place: max(0, since) for place in places})
         for place in places:
             consumer.seek(place, ends[place] if first.get(place) is None else first[place].offset)

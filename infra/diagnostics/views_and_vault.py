@@ -20,7 +20,7 @@ from infra.local_state.slots import slot_path, state_file
 from infra.settings import Settings, ViewsAt
 from projections.tables import SCHEMA_VERSION
 
-_ANEW: Final = "make them anew with `rescind replay`"
+_REBUILD: Final = "make them anew with `rescind replay`"
 _ANOTHER: Final = (
     "if they are another journal's, name others with --views. If not, the journal was changed: stop every engine, copy "
     "journal and views aside, and compare the journal with a backup. Rebuild nothing before you know which one is right"
@@ -48,20 +48,20 @@ def look_at_views(settings: Settings, directory: Path, journal: Journal) -> Find
     except ViewsUnavailable as away:
         return Finding("views", "wrong", str(away), "look whether the server runs and can be reached from here")
     except (sqlite3.Error, ViewsError) as broken:
-        return Finding("views", "wrong", f"{at} cannot be read: {broken}", _ANEW)
+        return Finding("views", "wrong", f"{at} cannot be read: {broken}", _REBUILD)
 
 
 def _in_a_file(path: Path, directory: Path, journal: Journal) -> Finding:
     if not path.exists():
-        return Finding("views", "note", f"there are none at {path}", _ANEW)
+        return Finding("views", "note", f"there are none at {path}", _REBUILD)
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
         (damage,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if damage != "ok":
-            return Finding("views", "wrong", f"{path} is damaged: {damage}", _ANEW)
+            return Finding("views", "wrong", f"{path} is damaged: {damage}", _REBUILD)
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
             said = f"their tables are of version {version}, this release's are {SCHEMA_VERSION}"
-            return Finding("views", "note", said, _ANEW)
+            return Finding("views", "note", said, _REBUILD)
         rows = database.execute("SELECT partition, next_ordinal, last_commit FROM positions WHERE log = 'journal'")
         followed = {partition: (ordinal, last) for partition, ordinal, last in rows}
         (letters,) = database.execute("SELECT count(*) FROM dead_letters").fetchone()
@@ -73,7 +73,7 @@ def _in_postgresql(at: PostgresqlAt, directory: Path, journal: Journal) -> Findi
 
     views = existing_views(ViewsAt(None, at))
     if views is None:
-        return Finding("views", "note", f"there are none at {at}", _ANEW)
+        return Finding("views", "note", f"there are none at {at}", _REBUILD)
     with closing(views):
         rows = views.query("SELECT partition, next_ordinal, last_commit FROM positions WHERE log = 'journal'", ())
         followed = {row["partition"]: (row["next_ordinal"], row["last_commit"]) for row in rows}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from infra.store.reader import Reader
     from schemas.commit import EventEntry
 
-Told = CancelRequested | LinesCanceled | AutoCanceled
+ExportedEvent = CancelRequested | LinesCanceled | AutoCanceled
 """The events that ask for units of a line, or cancel them."""
 TOLD: Final = frozenset(each.__name__ for each in (CancelRequested, LinesCanceled, AutoCanceled))
 UNSAID: Final = "no reason is recorded"
@@ -69,20 +69,20 @@ def coded(reader: "Reader", house: CodeScheme, since: Instant | None, until: Ins
                         yield from _of(reader, house, at, part.stream, _told(part.stream, event))
 
 
-def _told(stream: str, event: "EventEntry") -> Told:
+def _told(stream: str, event: "EventEntry") -> ExportedEvent:
     try:
         told = decode_event(event.name, event.schema_version, event.body)
     except Undecodable as wrong:
         raise UnreadableEvent(f"{stream} holds an event that this release cannot read: {wrong}") from None
-    assert isinstance(told, Told)
+    assert isinstance(told, ExportedEvent)
     return told
 
 
-def _of(reader: "Reader", house: CodeScheme, at: Instant, stream: str, told: Told) -> Iterator[Coded]:
+def _of(reader: "Reader", house: CodeScheme, at: Instant, stream: str, told: ExportedEvent) -> Iterator[Coded]:
     folded = reader.folded(stream)
     order = folded.order
     if order is None:
-        raise UnreadableEvent(f"{stream} cannot be read by this release: {folded.stuck}")
+        raise UnreadableEvent(f"{stream} cannot be read by this release: {folded.unreadable}")
     what = "asked" if isinstance(told, CancelRequested) else "canceled"
     for request_id, cause, line, quantity, reason in _lines(told):
         step = None if reason is None else house.code(reason)
@@ -103,7 +103,7 @@ def _of(reader: "Reader", house: CodeScheme, at: Instant, stream: str, told: Tol
         )
 
 
-def _lines(told: Told) -> Iterator[Line]:
+def _lines(told: ExportedEvent) -> Iterator[Line]:
     match told:
         case CancelRequested():
             for asked in told.lines:

@@ -16,11 +16,11 @@ from domain.order_json import money, status
 from domain.references import reference_of
 
 CANCELING: Final = ("LinesCanceled", "AutoCanceled")
-Told = Mapping[str, Any]
+ReceiptJson = Mapping[str, Any]
 
 
 def receipt_of(
-    order: Order, head: bytes, history: Iterable[Told], as_of: Instant, notices: Sequence[Notification]
+    order: Order, head: bytes, history: Iterable[ReceiptJson], as_of: Instant, notices: Sequence[Notification]
 ) -> dict[str, Any]:
     """The receipt as JSON. ``history``: the events recorded up to ``as_of``, as ``order history`` tells them."""
     terms = order.terms
@@ -76,7 +76,7 @@ def receipt_of(
     }
 
 
-def _lines(told: Told, order: Order) -> Iterable[dict[str, Any]]:
+def _lines(told: ReceiptJson, order: Order) -> Iterable[dict[str, Any]]:
     """What an event cancels."""
     data = told["data"]
     if told["event"] not in CANCELING or data is None:

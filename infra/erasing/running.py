@@ -21,7 +21,7 @@ PAUSE: Final = 0.25
 """Seconds between two looks of a thread that is not woken."""
 RETRY: Final = 1.0
 """Seconds before the vault is tried again after it was away."""
-PATIENCE: Final = 60.0
+TIMEOUT: Final = 60.0
 """Seconds without any progress before who waits for erasures gives up."""
 
 
@@ -47,9 +47,9 @@ class Erasing:
         self._loop.on_broken = on_broken
         self._loop.start()
 
-    def catch_up(self, patience: float = PATIENCE) -> bool:
+    def catch_up(self, timeout: float = TIMEOUT) -> bool:
         """Wait until every erasure that the engine has followed so far is carried out; False if it does not get on for
-        ``patience`` seconds. ``trouble`` says why, where it is the vault."""
+        ``timeout`` seconds. ``trouble`` says why, where it is the vault."""
         wanted = {partition: follower.next_ordinal for partition, follower in dict(self._engine.followers).items()}
         moved = (0.0, -1)
         self._loop.wake()
@@ -61,28 +61,28 @@ class Erasing:
             done = time.monotonic(), sum(map(self._eraser.done, wanted))
             if done[1] != moved[1]:
                 moved = done
-            elif self._loop.broken is not None or done[0] - moved[0] > patience:
+            elif self._loop.broken is not None or done[0] - moved[0] > timeout:
                 return False
             time.sleep(0.002)
         return True
 
     # ---- partitions that come and go, from any thread ----------------------------------------------------------------
 
-    def take_up(self, follower: Follower, state: LocalState) -> None:
+    def assign(self, follower: Follower, state: LocalState) -> None:
         """Carry out a partition's erasures from now on; ``state`` is a connection for this thread alone, and is
         closed here."""
 
         def begin() -> None:
             source = self._sources[follower.partition] = FollowedPartition(state, follower)
-            self._eraser.take_up(follower.partition, source)
+            self._eraser.assign(follower.partition, source)
 
         self._loop.between(begin)
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """Carry them out no longer. Nothing of the partition is touched any more when this returns."""
 
         def end() -> None:
-            self._eraser.give_up(partition)
+            self._eraser.revoke(partition)
             source = self._sources.pop(partition, None)
             if source is not None:
                 source.state.close()

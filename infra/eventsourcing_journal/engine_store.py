@@ -25,7 +25,7 @@ from infra.eventsourcing_journal.store import Lease, as_persistence_error, close
 
 T = TypeVar("T")
 
-PATIENCE: Final = 30.0
+TIMEOUT: Final = 30.0
 """Seconds that the engine may take to come to a question."""
 
 
@@ -75,11 +75,11 @@ class EngineStore:
             return question(self._state)
 
         try:
-            return self._engine.call(ask).result(PATIENCE)
+            return self._engine.call(ask).result(TIMEOUT)
         except CancelledError:
             raise closed() from None
         except TimeoutError:
-            raise OperationalError(f"the engine did not answer within {PATIENCE} s") from None
+            raise OperationalError(f"the engine did not answer within {TIMEOUT} s") from None
         except JournalError as error:
             raise as_persistence_error(error) from error
 
@@ -120,7 +120,7 @@ class EngineStore:
         except JournalUnavailable as error:
             proposer.refuse(as_persistence_error(error))
         except JournalError as error:
-            proposer.give_up(as_persistence_error(error))
+            proposer.fail(as_persistence_error(error))
         proposer.answer()
 
     def _answer(self) -> None:

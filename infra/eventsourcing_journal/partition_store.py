@@ -119,7 +119,7 @@ class PartitionStore:
             if self._closed:
                 return
             self._closed = True
-            self._proposer.give_up(closed())
+            self._proposer.fail(closed())
             self._let_go()
             self._grown = True
         self._tell()
@@ -137,7 +137,7 @@ class PartitionStore:
                 pause = self._turn(look)
             self._tell()
         self._proposer.take(self._arrived(0.0)[0])
-        self._proposer.give_up(closed())
+        self._proposer.fail(closed())
         self._tell()
 
     def _arrived(self, pause: float | None) -> tuple[list[Draft], bool]:
@@ -164,10 +164,10 @@ class PartitionStore:
     def _turn(self, look: bool) -> float | None:
         """One turn, under the lock: in how many seconds the next must be (None: when somebody pokes)."""
         if self._closed:
-            self._proposer.give_up(closed())
+            self._proposer.fail(closed())
             return None
         if self._failed is not None:
-            self._proposer.give_up(as_persistence_error(self._failed))
+            self._proposer.fail(as_persistence_error(self._failed))
             return None
         proposer = self._proposer
         try:
@@ -180,7 +180,7 @@ class PartitionStore:
             return _RETRY
         except JournalError as error:
             self._failed = error
-            proposer.give_up(as_persistence_error(error))
+            proposer.fail(as_persistence_error(error))
             return None
         return _UNSEEN if proposer.writer.in_flight else None
 

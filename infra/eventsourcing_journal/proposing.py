@@ -69,7 +69,7 @@ class Proposer:
         self._answers.extend((draft.future, error) for draft in self._waiting)
         self._waiting = []
 
-    def give_up(self, error: PersistenceError) -> None:
+    def fail(self, error: PersistenceError) -> None:
         """Answer what waits, and what is on its way, with an error; nothing is written any more."""
         self.refuse(error)
         self.writer.close()

@@ -28,7 +28,7 @@ PASSED_ON: Final = "rescind-passed-on"
 """On a request that was passed on: it goes no further."""
 NOT_HERE: Final = "rescind-not-followed"
 """On an answer: whoever gave it does not follow the order; it was not judged."""
-PATIENCE: Final = 3.0
+TIMEOUT: Final = 3.0
 """Seconds in which a partition that is just changing hands is looked for."""
 PAUSE: Final = 0.1
 """Seconds between two looks."""
@@ -132,7 +132,7 @@ class Forwarding:
         """Pass it on, or answer it after all, as soon as somebody follows the partition."""
         was_passed_on = PASSED_ON in Headers(scope=scope)
         now = asyncio.get_running_loop().time
-        until = now() + PATIENCE
+        until = now() + TIMEOUT
         asked = _Asked(scope, receive, send)
         while not asked.is_read:
             if self._engine.follows(partition):

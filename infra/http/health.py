@@ -42,8 +42,8 @@ def router(app: App) -> APIRouter:
             if not app.commanding.joined:
                 why = app.commanding.trouble or "the group has not said which partitions are this process's"
                 return unavailable("not-joined", why).response()
-            if not app.sharing.attending.settled:
-                waits = "; ".join(dict(app.sharing.attending.trouble).values()) or "partitions are being taken up"
+            if not app.sharing.assignment.settled:
+                waits = "; ".join(dict(app.sharing.assignment.trouble).values()) or "partitions are being taken up"
                 return unavailable("not-caught-up", waits).response()
         troubled = app.watch.trouble
         if not troubled:

@@ -19,7 +19,7 @@ from infra.api.session_tokens import read_token
 from infra.app import App
 from infra.documents.words import STATUS
 from infra.http.authenticator import Principal
-from infra.http.reads import LOOK, PATIENCE
+from infra.http.reads import POLL_INTERVAL, TIMEOUT
 from infra.store.order_search import nearest_marketplace, sections
 from infra.views.reading import BadCursor, OrderFilter, Page, Reading, Row, attention_of
 
@@ -58,7 +58,7 @@ class Listing:
         What other processes put into the same views is asked of the database.
         """
         views = self._app.views
-        until = asyncio.get_running_loop().time() + PATIENCE
+        until = asyncio.get_running_loop().time() + TIMEOUT
         while token and views is not None:
             own = views.positions
             if all(own[partition] > position for partition, position in token.items() if partition in own):
@@ -68,7 +68,7 @@ class Listing:
                 await asyncio.sleep(LOOK_ELSEWHERE)
             if asyncio.get_running_loop().time() > until:
                 return True
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
         return False
 
     def judge(self, *, found: bool) -> bool:

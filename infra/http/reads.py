@@ -27,9 +27,9 @@ from infra.store.reader import history
 
 T = TypeVar("T")
 
-PATIENCE: Final = 2.0
+TIMEOUT: Final = 2.0
 """Seconds that a read waits for the position in the caller's token."""
-LOOK: Final = 0.002
+POLL_INTERVAL: Final = 0.002
 """Seconds between two looks at how far the log is followed."""
 
 
@@ -64,7 +64,7 @@ class Seen:
 
     order: Order
     head: bytes
-    stuck: str | None
+    unreadable: str | None
     closed_at: Instant
     """When an import of its marketplace was last closed, as of then: deadlines set and due before it never fire."""
 
@@ -108,13 +108,13 @@ class Reads:
                     return False
             return True
 
-        until = asyncio.get_running_loop().time() + PATIENCE
+        until = asyncio.get_running_loop().time() + TIMEOUT
         while not followed():
             if self.age() is not None:
                 return True
             if asyncio.get_running_loop().time() > until:
                 return True
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
         return self.age() is not None or (engine.follows(partition) and engine.unknown(partition) is not None)
 
     async def order(self, marketplace: str, order_id: str, as_of: Instant | None = None) -> Seen | None:
@@ -133,10 +133,10 @@ class Reads:
                 check_absent(engine, partition)
                 return None
             closed_at = engine.imports.closed_as_of(partition, marketplace, as_of, self._app.clock())
-            if as_of is not None and folded.stuck is None:
+            if as_of is not None and folded.unreadable is None:
                 standing = without_lapsed(order, closed_at)
                 order = deadlines_reached(standing, engine.control.book, self._app.market(marketplace), as_of)
-            return Seen(order, folded.head, folded.stuck, closed_at)
+            return Seen(order, folded.head, folded.unreadable, closed_at)
 
         return await self.ask(look)
 

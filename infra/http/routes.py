@@ -125,7 +125,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
         headers = _read_headers(seen, stale, reads.age())
 
         def told() -> Response:
-            body = show(seen.order, seen.head, at, stuck=seen.stuck is not None)
+            body = show(seen.order, seen.head, at, unreadable=seen.unreadable is not None)
             if stale:
                 body["stale"] = True
             return json_response(body, headers=headers)

@@ -145,7 +145,7 @@ class Writes:
         self, sharing: "ClusterMember", command: Command, expected: int | None, confirmed: bool, until: float
     ) -> Response:
         """Have it decided by the process that follows the order."""
-        from infra.cluster.remote_commands import MaybeAsked, NotAsked
+        from infra.cluster.remote_commands import MaybeSubmitted, NotSubmitted
         from infra.command_topic.records import response_of
 
         mine = (command.stream, command.command_id)
@@ -154,9 +154,9 @@ class Writes:
             future = await asyncio.to_thread(sharing.asking.ask, command, expected, confirmed)
             left = until - asyncio.get_running_loop().time()
             return response_of(*await asyncio.wait_for(asyncio.wrap_future(future), max(left, 0.0)))
-        except NotAsked as wrong:
+        except NotSubmitted as wrong:
             raise unavailable(wrong.rule, str(wrong)) from None
-        except (TimeoutError, MaybeAsked):
+        except (TimeoutError, MaybeSubmitted):
             raise _outcome_unknown() from None
         finally:
             self._in_flight.discard(mine)

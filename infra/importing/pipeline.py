@@ -30,11 +30,11 @@ WINDOW: Final = 4096
 CHUNK: Final = 256
 """Commands that are given to the engine together."""
 MOST_BAD_LINES: Final = 100
-PATIENCE: Final = 120.0
+TIMEOUT: Final = 120.0
 """Seconds without any answer before the import gives up."""
 UNWRITTEN: Final = 20.0
 """Seconds for which nothing could be written before it does."""
-LOOK: Final = 1.0
+POLL_INTERVAL: Final = 1.0
 """Seconds of waiting between two looks at whether anything is written."""
 
 
@@ -120,10 +120,10 @@ def _settled(app: App, written: Future[Outcome]) -> None:
 
 def _answer(app: App, future: Future[Outcome], to: str) -> Outcome:
     """Wait for an answer. ImportFailed where none comes, or where nothing is written for so long that none will."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while True:
         try:
-            return future.result(LOOK)
+            return future.result(POLL_INTERVAL)
         except TimeoutError:
             if future.done():  # just now, or with a TimeoutError of its own
                 return future.result()
@@ -131,7 +131,7 @@ def _answer(app: App, future: Future[Outcome], to: str) -> Outcome:
         if lasts < UNWRITTEN and time.monotonic() < until:
             continue
         why = "; ".join(app.watch.trouble.values())
-        waited = PATIENCE if time.monotonic() >= until else lasts
+        waited = TIMEOUT if time.monotonic() >= until else lasts
         raise ImportFailed(f"no answer to {to} within {waited:.0f} seconds" + (f": {why}" if why else ""))
 
 

@@ -31,7 +31,7 @@ def would_write(engine: Engine, command: Command, market: MarketSettings) -> boo
     at = command.at
     folded = engine.orders.get(partition_of(command.stream, engine.partitions), command.stream)
     order = folded.order
-    if at is None or folded.stuck is not None or authorise(order, command) is not None:
+    if at is None or folded.unreadable is not None or authorise(order, command) is not None:
         return False
     if command.command_id in folded.answered:
         return False

@@ -32,7 +32,7 @@ LARGEST: Final = 1_048_588
 """``max.message.bytes``: Kafka's own default, which takes a record of the largest size with its overhead."""
 assert LARGEST >= RECORD_LIMIT + OVERHEAD
 
-_PATIENCE: Final = 30_000
+_TIMEOUT: Final = 30_000
 _UNKNOWN_TOPIC: Final = 3
 
 
@@ -107,14 +107,14 @@ class Topics:
             for name, count in wanted.items()
         }
         try:
-            self._admin.create_topics(new, timeout_ms=_PATIENCE)
+            self._admin.create_topics(new, timeout_ms=_TIMEOUT)
         except TopicAlreadyExistsError:  # somebody else makes them at the same moment
             missing = []
         except KafkaError as error:
             needs = "Create on the cluster, or on topics of this prefix," if code_of(error) in DENIED else ""
             raise self._unavailable(error, needs) from error
         try:
-            self._admin.wait_for_topics(list(there), timeout_ms=_PATIENCE)
+            self._admin.wait_for_topics(list(there), timeout_ms=_TIMEOUT)
         except KafkaError as error:
             raise self._unavailable(error) from error
         return missing
@@ -235,9 +235,7 @@ class Topics:
     def _front(self, name: str, partitions: int) -> Finding:
         places = [TopicPartition(name, partition) for partition in range(partitions)]
         try:
-            begins = self._admin.list_partition_offsets(
-                dict.fromkeys(places, OffsetSpec.EARLIEST), timeout_ms=_PATIENCE
-            )
+            begins = self._admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST), timeout_ms=_TIMEOUT)
         except KafkaError as error:
             raise self._unavailable(error, f"Describe on the topic {name}") from error
         cut = [f"{of.partition} at {at.offset}" for of, at in sorted(begins.items()) if at.offset > 0]

@@ -150,21 +150,21 @@ class Appending:
 
     def _keep(self) -> None:
         while not self._closed or self._flights or self._held:
-            self._give_up()
+            self._expire()
             with self._changed:
-                until = min([time.monotonic() + 0.25, *self._patience()])
+                until = min([time.monotonic() + 0.25, *self._timeout()])
                 self._changed.wait(max(0.0, until - time.monotonic()))
         with self._lock:
             sender, self._sender = self._sender, None
         if sender is not None:
             sender.abandon()
 
-    def _patience(self) -> list[float]:
+    def _timeout(self) -> list[float]:
         """When the oldest that waits has waited long enough; under the lock."""
         oldest = next(iter(self._flights.values()), None)
         return [flight.until for flight in (oldest, self._held[0] if self._held else None) if flight is not None]
 
-    def _give_up(self) -> None:
+    def _expire(self) -> None:
         now = time.monotonic()
         with self._lock:
             oldest = next(iter(self._flights.values()), None)

@@ -17,7 +17,7 @@ DENIED: Final = frozenset({_TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID})
 _PASSWORD: Final = 58
 _MECHANISM: Final = frozenset({33, 34})
 _PAGE: Final = "docs/how-to/kafka.md lists what is needed"
-_KEPT: Final = 10.0
+_MAX_AGE: Final = 10.0
 """Seconds for which a failed connection is taken for the reason why nothing could be asked."""
 _NUMBER: Final = re.compile(r"\[Error (\d{1,3})\]")
 _CREDENTIALS: Final = re.compile(
@@ -71,7 +71,7 @@ class Heard:
 
     def last(self) -> str:
         """The most telling of the last seconds; empty where nothing was said."""
-        since = time.monotonic() - _KEPT
+        since = time.monotonic() - _MAX_AGE
         return next((what for _, (at, what) in sorted(self._said.items()) if at >= since), "")
 
 

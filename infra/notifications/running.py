@@ -47,7 +47,7 @@ RETRY: Final = 1.0
 
 
 @dataclass(slots=True)
-class ToldFrom(FollowedPartition):
+class NotificationSource(FollowedPartition):
     """Local state that the engine's thread writes, as the notifier's source."""
 
     def due_before(self, instant: int, limit: int) -> list[Due]:
@@ -63,7 +63,7 @@ class Notifying:
         directory: Path,
         book: SqliteBook,
         contacts: Contacts,
-        sources: Mapping[int, ToldFrom],
+        sources: Mapping[int, NotificationSource],
         make: Callable[[], Notifier],
     ) -> None:
         self.book = book
@@ -204,7 +204,7 @@ def open_notifying(
     contacts = Contacts(book, vault)
     partitions = engine.partitions
     sources = {
-        partition: ToldFrom(
+        partition: NotificationSource(
             open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state, follower
         )
         for partition, follower in engine.followers.items()

@@ -16,7 +16,7 @@ from infra.addresses.postgresql import PostgresqlAt
 Db: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 T = TypeVar("T")
 
-PATIENCE: Final = {"connect_timeout": "5", "tcp_user_timeout": "10000", "keepalives_idle": "30"}
+TIMEOUT: Final = {"connect_timeout": "5", "tcp_user_timeout": "10000", "keepalives_idle": "30"}
 """Seconds to connect, milliseconds that what was sent may stay unanswered, seconds of silence before the other side is
 asked whether it is still there; the URL may name others."""
 READERS: Final = 8
@@ -33,7 +33,7 @@ _FORBIDDEN: Final = "42501"
 def connect(at: PostgresqlAt) -> Db:
     """A connection in which every statement is its own transaction. psycopg.OperationalError, ProgrammingError."""
     given = conninfo_to_dict(at.url)
-    chosen = {"fallback_application_name": "rescind", **PATIENCE, **given}
+    chosen = {"fallback_application_name": "rescind", **TIMEOUT, **given}
     return psycopg.connect(autocommit=True, **chosen)  # type: ignore[arg-type]
 
 

@@ -92,8 +92,8 @@ def _rebuild(settings: Settings, store: Store, progress: Progress | None) -> Rep
             sys.stderr.write(f"rescind: {said}\n")
         opened = open_views(at)
         with closing(opened.views):
-            if opened.made_anew is not None:
-                sys.stderr.write(f"rescind: the views are made anew from the log: {opened.made_anew}\n")
+            if opened.rebuilt is not None:
+                sys.stderr.write(f"rescind: the views are made anew from the log: {opened.rebuilt}\n")
             return judged.completed(replay(opened.views, judged.parts, progress))
 
 

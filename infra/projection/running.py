@@ -35,7 +35,7 @@ GATHERED: Final = 4000
 """Commits of an import that are projected at once."""
 LONGEST_GATHERING: Final = 1.0
 """Seconds after which an import's commits are projected, however few there are."""
-AT_HAND: Final = 8_192
+CACHED_ORDERS: Final = 8_192
 """Folded orders that a projector keeps; others are folded from the log again when something happens to them."""
 RETRY: Final = 0.25
 """Seconds before the views are tried again after they could not be reached."""
@@ -115,7 +115,7 @@ class Projecting:
 
     # ---- partitions that come and go, from any thread ----------------------------------------------------------------
 
-    def take_up(self, follower: Follower, state: LocalState) -> None:
+    def assign(self, follower: Follower, state: LocalState) -> None:
         """Project a partition from now on; ``state`` is a connection for this thread alone, which is closed here."""
 
         def begin() -> None:
@@ -125,7 +125,7 @@ class Projecting:
 
         self.loop.between(begin)
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """Project a partition no longer. Nothing of it is touched any more when this returns."""
 
         def end() -> None:
@@ -140,7 +140,7 @@ class Projecting:
 
     def _projector(self, state: LocalState, follower: Follower) -> Projector:
         return Projector(
-            "journal", follower.partition, FollowedPartition(state, follower), self.views, capacity=AT_HAND
+            "journal", follower.partition, FollowedPartition(state, follower), self.views, capacity=CACHED_ORDERS
         )
 
     # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
@@ -313,8 +313,8 @@ def open_projecting(
 
     def opened() -> DatabaseViews:
         found = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite", own=True))
-        if found.made_anew is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
-            sys.stderr.write(f"rescind: the views are made anew from the log: {found.made_anew}\n")
+        if found.rebuilt is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
+            sys.stderr.write(f"rescind: the views are made anew from the log: {found.rebuilt}\n")
         if late:
             engine.call(expect)
         return found.views

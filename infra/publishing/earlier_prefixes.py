@@ -17,7 +17,7 @@ from consumers.ports.public_log import Fenced, Progress, PublicLogUnavailable, P
 from infra.addresses.kafka import KafkaAt, Security, kafka_at
 from infra.kafka.kafka_python import connection
 from infra.publishing.public_log import KafkaPublicLog
-from infra.publishing.reading import Patience, opened_consumer, unavailable
+from infra.publishing.reading import PublishingTimeouts, opened_consumer, unavailable
 from schemas.public.topics import EVENTS, PUBLISHED, topic_name
 
 FILE: Final = "published-to"
@@ -46,13 +46,15 @@ def remembered(directory: Path, journal: str) -> list[KafkaAt]:
     return [kafka_at(place.removeprefix(_SCHEME)) for place in places]
 
 
-def other_prefixes(at: KafkaAt, security: Security, journal: Journal, patience: Patience | None = None) -> Prefixes:
+def other_prefixes(
+    at: KafkaAt, security: Security, journal: Journal, timeout: PublishingTimeouts | None = None
+) -> Prefixes:
     """The other prefixes of this cluster that have published this journal, and how far. PublicLogUnavailable."""
-    patience = patience or Patience()
+    timeout = timeout or PublishingTimeouts()
     connected = connection(at.servers, security)
     with unavailable(connected):
-        names = _progress_topics(connected, topic_name(at.prefix, PUBLISHED), journal.partitions, patience)
-        values = _last_values(names, journal.partitions, connected, patience)
+        names = _progress_topics(connected, topic_name(at.prefix, PUBLISHED), journal.partitions, timeout)
+        values = _last_values(names, journal.partitions, connected, timeout)
     found: dict[str, dict[int, Progress]] = {}
     for (name, partition), value in values.items():
         try:
@@ -64,10 +66,12 @@ def other_prefixes(at: KafkaAt, security: Security, journal: Journal, patience: 
     return found
 
 
-def ended(at: KafkaAt, security: Security, journal: Journal, partition: int, patience: Patience) -> dict[str, int]:
+def ended(
+    at: KafkaAt, security: Security, journal: Journal, partition: int, timeout: PublishingTimeouts
+) -> dict[str, int]:
     """By kind the journal offset where publishing under this prefix ended. Whoever publishes under it is fenced first,
     and the transaction that it may have open is ended. PublicLogUnavailable; PublishingStopped if nothing says it."""
-    log = KafkaPublicLog(at, partition, journal.partitions, security, patience)
+    log = KafkaPublicLog(at, partition, journal.partitions, security, timeout)
     try:
         log.take_over()
         value = log.committed().get(str(partition))
@@ -85,14 +89,14 @@ class Earlier:
     """Where a new prefix begins. Asked when it begins, and never again."""
 
     def __init__(
-        self, at: KafkaAt, security: Security, journal: Journal, directory: Path | None, patience: Patience
+        self, at: KafkaAt, security: Security, journal: Journal, directory: Path | None, timeout: PublishingTimeouts
     ) -> None:
         """``directory``: the store's, which remembers prefixes; None: nothing does."""
         self._at = at
         self._security = security
         self._journal = journal
         self._directory = directory
-        self._patience = patience
+        self._timeout = timeout
         self._places: list[KafkaAt] | None = None
 
     def begins(self, partition: int) -> dict[str, int]:
@@ -115,11 +119,11 @@ class Earlier:
         return here + [place for place in known if place != self._at and place not in here]
 
     def _there(self) -> list[str]:
-        return sorted(other_prefixes(self._at, self._security, self._journal, self._patience))
+        return sorted(other_prefixes(self._at, self._security, self._journal, self._timeout))
 
     def _ended(self, place: KafkaAt, partition: int) -> dict[str, int]:
         try:
-            return ended(place, self._security, self._journal, partition, self._patience)
+            return ended(place, self._security, self._journal, partition, self._timeout)
         except (PublicLogUnavailable, PublishingStopped) as unknown:
             raise PublishingStopped(
                 f"this journal was published to {place} before, and where that ended is not known now ({unknown}). "
@@ -129,9 +133,9 @@ class Earlier:
             ) from unknown
 
 
-def _progress_topics(connected: Mapping[str, Any], own: str, partitions: int, patience: Patience) -> list[str]:
+def _progress_topics(connected: Mapping[str, Any], own: str, partitions: int, timeout: PublishingTimeouts) -> list[str]:
     """Progress topics of other prefixes that have as many partitions."""
-    milliseconds = int(patience.ask * 1000)
+    milliseconds = int(timeout.ask * 1000)
     admin = KafkaAdminClient(**connected, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
     with closing(admin):
         names = [name for name in admin.list_topics() if name.endswith(f".{PUBLISHED}") and name != own]
@@ -140,19 +144,19 @@ def _progress_topics(connected: Mapping[str, Any], own: str, partitions: int, pa
 
 
 def _last_values(
-    names: Sequence[str], partitions: int, connected: Mapping[str, Any], patience: Patience
+    names: Sequence[str], partitions: int, connected: Mapping[str, Any], timeout: PublishingTimeouts
 ) -> dict[tuple[str, int], bytes]:
     """The progress of each partition in each of these topics."""
     found: dict[tuple[str, int], bytes] = {}
     places = [TopicPartition(name, partition) for name in names for partition in range(partitions)]
     if not places:
         return found
-    until = time.monotonic() + 12 * patience.ask
-    with opened_consumer(connected, patience) as consumer:
+    until = time.monotonic() + 12 * timeout.ask
+    with opened_consumer(connected, timeout) as consumer:
         consumer.assign(places)
         for place, begin in consumer.beginning_offsets(places).items():
             consumer.seek(place, begin)
-        ends = consumer.end_offsets(places, timeout_ms=int(patience.ask * 1000))
+        ends = consumer.end_offsets(places, timeout_ms=int(timeout.ask * 1000))
         left = {place for place in places if ends[place]}
         while left := {place for place in left if consumer.position(place) < ends[place]}:
             if time.monotonic() > until:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from consumers.ports.public_log import PublicLogUnavailable
 from infra.kafka.quiet_import import TopicPartition
-from infra.publishing.reading import Patience, opened_consumer, unavailable
+from infra.publishing.reading import PublishingTimeouts, opened_consumer, unavailable
 from infra.runtime.loop import Rhythm
 from schemas.public.topics import TOPICS, topic_name
 
-LOOK: Final = 10.0
+CHECK_INTERVAL: Final = 10.0
 """Seconds between two looks."""
 
 
@@ -22,14 +22,19 @@ class Fronts:
     """Looks where the public topics of a prefix begin. ``trouble`` says which of them were cut."""
 
     def __init__(
-        self, prefix: str, partitions: int, connection: Mapping[str, Any], patience: Patience, look: float = LOOK
+        self,
+        prefix: str,
+        partitions: int,
+        connection: Mapping[str, Any],
+        timeout: PublishingTimeouts,
+        look: float = CHECK_INTERVAL,
     ) -> None:
         self.trouble: str | None = None
         """Which topics lack their first records, and what to do. From any thread."""
         self._names = [topic_name(prefix, topic.kind) for topic in TOPICS]
         self._partitions = partitions
         self._connection = connection
-        self._patience = patience
+        self._timeout = timeout
         self._rhythm = Rhythm("fronts of the public topics", self.look, look)
 
     def start(self) -> None:
@@ -52,8 +57,8 @@ class Fronts:
 
     def _cut(self) -> str | None:
         places = [TopicPartition(name, partition) for name in self._names for partition in range(self._partitions)]
-        with unavailable(self._connection), opened_consumer(self._connection, self._patience) as consumer:
-            begins = consumer.beginning_offsets(places, timeout_ms=int(self._patience.ask * 1000))
+        with unavailable(self._connection), opened_consumer(self._connection, self._timeout) as consumer:
+            begins = consumer.beginning_offsets(places, timeout_ms=int(self._timeout.ask * 1000))
         return said_of({(of.topic, of.partition): begin for of, begin in begins.items() if begin > 0})
 
 

@@ -12,7 +12,7 @@ from infra.addresses.kafka import KafkaAt, kafka_at
 from infra.local_state import memory_local_state
 from infra.publishing.earlier_prefixes import ended
 from infra.publishing.public_log import KafkaPublicLog
-from infra.publishing.reading import Patience
+from infra.publishing.reading import PublishingTimeouts
 from infra.publishing.running import schema_ids
 from infra.settings import Settings, SettingsError
 from infra.store.reader import existing_store
@@ -65,7 +65,7 @@ def begin_at(settings: Settings, kinds: Sequence[str], places: Sequence[str]) ->
             old = _prefix(place, at)
             for partition in range(journal.partitions):
                 try:
-                    starts[partition] = ended(old, settings.security, journal, partition, Patience())
+                    starts[partition] = ended(old, settings.security, journal, partition, PublishingTimeouts())
                 except PublicLogUnavailable as later:
                     raise JournalUnavailable(f"{old} cannot be asked now: {later}") from later
 

@@ -23,7 +23,7 @@ from consumers.ports.public_log import PublicLogUnavailable, PublicRecord, Span,
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
 from infra.kafka.refusals import security_of, why
-from infra.publishing.reading import Patience, ProgressReader, read_published, topics_at, unavailable
+from infra.publishing.reading import ProgressReader, PublishingTimeouts, read_published, topics_at, unavailable
 from infra.publishing.transactions import Transactions
 from schemas.public.topics import PUBLISHED, WRITTEN, topic_name
 
@@ -43,16 +43,21 @@ class KafkaPublicLog:
     """The public topics of one partition; see ``PublicLog``. One thread at a time."""
 
     def __init__(
-        self, at: KafkaAt, partition: int, partitions: int, security: Security, patience: Patience | None = None
+        self,
+        at: KafkaAt,
+        partition: int,
+        partitions: int,
+        security: Security,
+        timeout: PublishingTimeouts | None = None,
     ) -> None:
         """``partitions``: the journal's. Nothing is connected yet."""
         self._at = at
         self._partition = partition
         self._partitions = partitions
         self._connection = connection(at.servers, security)
-        self._patience = patience or Patience()
+        self._timeout = timeout or PublishingTimeouts()
         self._transactions = Transactions(
-            self._connection, f"{at.prefix}-{partition}", self._patience, 1.5 * self._patience.write
+            self._connection, f"{at.prefix}-{partition}", self._timeout, 1.5 * self._timeout.write
         )
         self._watching: ProgressReader | None = None
         """While another one publishes: what it has committed, read on now and then."""
@@ -64,9 +69,9 @@ class KafkaPublicLog:
 
     def committed(self) -> dict[str, bytes]:
         if self._transactions.taken_over:  # from its beginning: nothing that was remembered is trusted
-            return read_published(self._at, [self._partition], self._connection, self._patience)[self._partition]
+            return read_published(self._at, [self._partition], self._connection, self._timeout)[self._partition]
         if self._watching is None:
-            self._watching = ProgressReader(self._at, [self._partition], self._connection, self._patience)
+            self._watching = ProgressReader(self._at, [self._partition], self._connection, self._timeout)
         try:
             return self._watching.read()[self._partition]
         except BaseException:
@@ -81,7 +86,7 @@ class KafkaPublicLog:
     def topics(self) -> Mapping[str, TopicAt | TopicSick]:
         names = {kind: topic_name(self._at.prefix, kind) for kind in WRITTEN}
         with unavailable(self._connection):
-            return topics_at(names, self._partition, self._partitions, self._connection, self._patience)
+            return topics_at(names, self._partition, self._partitions, self._connection, self._timeout)
 
     def take_over(self) -> None:
         self._watch_no_more()
@@ -103,7 +108,7 @@ class KafkaPublicLog:
         then: Callable[[Mapping[str, Span]], Sequence[PublicRecord]],
     ) -> None:
         """In the hand's thread. What was open when this fails is ended by whoever takes over next."""
-        until = time.monotonic() + self._patience.write
+        until = time.monotonic() + self._timeout.write
         producer.begin_transaction()
         spans = self._send(producer, records, until)
         try:

@@ -21,12 +21,12 @@ from domain.wording import counted
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.quiet_import import HEARD
 from infra.kafka.refusals import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
-from infra.publishing.topics import MAKE_ANEW
+from infra.publishing.topics import RECREATE_TOPIC
 from schemas.public.topics import PUBLISHED, topic_name
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class PublishingTimeouts:
     """Seconds: ``ask`` for a question, ``take_over`` for becoming the publisher (a transaction that another one left
     is ended first), ``write`` for a whole transaction."""
 
@@ -39,16 +39,16 @@ class ProgressReader:
     """The progress topic of some partitions, read on from where it was read last. Close it."""
 
     def __init__(
-        self, at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], patience: Patience
+        self, at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], timeout: PublishingTimeouts
     ) -> None:
         """PublicLogUnavailable; PublishingStopped if there is no such topic."""
         self._name = topic_name(at.prefix, PUBLISHED)
         self._connection = connection
-        self._patience = patience
+        self._timeout = timeout
         self._places = [TopicPartition(self._name, partition) for partition in partitions]
         self._found: dict[int, dict[str, bytes]] = {partition: {} for partition in partitions}
         with unavailable(connection):
-            self._consumer = new_consumer(connection, patience)
+            self._consumer = new_consumer(connection, timeout)
         try:
             with unavailable(connection):
                 self._begin(set(partitions))
@@ -70,9 +70,9 @@ class ProgressReader:
     def read(self) -> dict[int, dict[str, bytes]]:
         """Partition → key → value, of all that is committed now. PublicLogUnavailable."""
         consumer = self._consumer
-        until = time.monotonic() + 4 * self._patience.ask
+        until = time.monotonic() + 4 * self._timeout.ask
         with unavailable(self._connection):
-            ends = consumer.end_offsets(self._places, timeout_ms=int(self._patience.ask * 1000))
+            ends = consumer.end_offsets(self._places, timeout_ms=int(self._timeout.ask * 1000))
             left = {place for place in self._places if ends[place]}
             while left := {place for place in left if consumer.position(place) < ends[place]}:
                 if time.monotonic() > until:
@@ -92,22 +92,22 @@ class ProgressReader:
 
 
 def read_published(
-    at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], patience: Patience
+    at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], timeout: PublishingTimeouts
 ) -> dict[int, dict[str, bytes]]:
     """The progress topic of these partitions, from its beginning to its end: partition → key → value.
 
     PublicLogUnavailable; PublishingStopped if there is no such topic.
     """
-    with closing(ProgressReader(at, partitions, connection, patience)) as reader:
+    with closing(ProgressReader(at, partitions, connection, timeout)) as reader:
         return reader.read()
 
 
 def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset: int) -> bytes:
     """The key of a record of the journal's topic; empty if it has none. PublicLogUnavailable."""
-    patience = Patience()
+    timeout = PublishingTimeouts()
     place = TopicPartition(at.journal, partition)
-    until = time.monotonic() + patience.ask
-    with unavailable(connection), opened_consumer(connection, patience, "read_uncommitted") as consumer:
+    until = time.monotonic() + timeout.ask
+    with unavailable(connection), opened_consumer(connection, timeout, "read_uncommitted") as consumer:
         consumer.assign([place])
         consumer.seek(place, offset)
         while time.monotonic() < until:
@@ -116,9 +116,9 @@ def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset:
     raise PublicLogUnavailable(f"the brokers give nothing at offset {offset} of {at.journal}, partition {partition}")
 
 
-def new_consumer(connection: Mapping[str, Any], patience: Patience, isolation: str = "read_committed") -> Any:
+def new_consumer(connection: Mapping[str, Any], timeout: PublishingTimeouts, isolation: str = "read_committed") -> Any:
     """A consumer of explicit partitions, without a group."""
-    milliseconds = int(patience.ask * 1000)
+    milliseconds = int(timeout.ask * 1000)
     return KafkaConsumer(
         **connection,
         group_id=None,
@@ -143,10 +143,10 @@ def close_consumer(consumer: Any) -> None:
 
 @contextmanager
 def opened_consumer(
-    connection: Mapping[str, Any], patience: Patience, isolation: str = "read_committed"
+    connection: Mapping[str, Any], timeout: PublishingTimeouts, isolation: str = "read_committed"
 ) -> Iterator[Any]:
     """A consumer for a moment."""
-    consumer = new_consumer(connection, patience, isolation)
+    consumer = new_consumer(connection, timeout, isolation)
     try:
         yield consumer
     finally:
@@ -166,11 +166,15 @@ class TopicOfOtherPartitions(TopicUnfit):
 
 
 def topics_at(
-    names: Mapping[str, str], partition: int, partitions: int, connection: Mapping[str, Any], patience: Patience
+    names: Mapping[str, str],
+    partition: int,
+    partitions: int,
+    connection: Mapping[str, Any],
+    timeout: PublishingTimeouts,
 ) -> dict[str, TopicAt | TopicSick]:
     """Each topic of ``names`` (kind → name): its id and where the partition ends, or why it cannot be written.
     KafkaError, TimeoutError."""
-    milliseconds = int(patience.ask * 1000)
+    milliseconds = int(timeout.ask * 1000)
     admin = KafkaAdminClient(**connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
     with closing(admin):
         described = {topic["name"]: topic for topic in admin.describe_topics(list(names.values()))}
@@ -184,7 +188,7 @@ def topics_at(
             found[kind] = sick
     if ids:
         places = {kind: TopicPartition(names[kind], partition) for kind in ids}
-        with opened_consumer(connection, patience) as consumer:
+        with opened_consumer(connection, timeout) as consumer:
             ends = consumer.end_offsets(list(places.values()), timeout_ms=milliseconds)
         found |= {kind: TopicAt(ids[kind], ends[place]) for kind, place in places.items()}
     return found
@@ -201,7 +205,9 @@ def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int, 
         return TopicSick(f"the brokers answer {code} when asked for {name}", "")
     count = len(topic["partitions"])
     if count != partitions:
-        return TopicSick(f"the topic {name} has {counted(count, 'partition')}, the journal has {partitions}", MAKE_ANEW)
+        return TopicSick(
+            f"the topic {name} has {counted(count, 'partition')}, the journal has {partitions}", RECREATE_TOPIC
+        )
     here = next(each for each in topic["partitions"] if each["partition_index"] == partition)
     if here["leader_id"] < 0:
         return TopicSick(f"partition {partition} of {name} has no leader: its brokers are away", "")

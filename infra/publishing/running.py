@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from consumers.log.dead_letters import DeadLetter, untold_id
+from consumers.log.dead_letters import DeadLetter, unprojected_id
 from consumers.log.follower import Follower
 from consumers.ports.journal import Journal, JournalMismatch, JournalUnavailable
 from consumers.ports.local_state import LocalState, Parked
@@ -29,7 +29,7 @@ from infra.projection.running import FollowedPartition
 from infra.publishing.earlier_prefixes import Earlier, remember
 from infra.publishing.fronts import Fronts
 from infra.publishing.public_log import KafkaPublicLog
-from infra.publishing.reading import Patience, read_key, read_published
+from infra.publishing.reading import PublishingTimeouts, read_key, read_published
 from infra.publishing.registry import Registry
 from infra.publishing.topics import PublicTopics
 from infra.runtime import loop as looping
@@ -75,7 +75,7 @@ class Publishing:
         letters: ViewLetters | None = None,
         key_of: KeyOf | None = None,
         limits: PublisherLimits | None = None,
-        patience: Patience | None = None,
+        timeout: PublishingTimeouts | None = None,
         directory: Path | None = None,
     ) -> None:
         """``directory``: the store's, which remembers where it was published. JournalError if the journal does not say
@@ -83,9 +83,9 @@ class Publishing:
         self.at = at
         self._security = security
         self._journal = journal
-        self._patience = patience or Patience()
+        self._timeout = timeout or PublishingTimeouts()
         self._directory = directory
-        self._earlier = Earlier(at, security, journal, directory, self._patience)
+        self._earlier = Earlier(at, security, journal, directory, self._timeout)
         self._ids = ids
         self._limits = limits
         self._key_of = key_of
@@ -93,7 +93,7 @@ class Publishing:
         self._letters = letters
         self._loops: dict[int, Loop] = {}
         self._on_broken: Callable[[], None] = lambda: None
-        self.fronts = Fronts(at.prefix, journal.partitions, connection(at.servers, security), self._patience)
+        self.fronts = Fronts(at.prefix, journal.partitions, connection(at.servers, security), self._timeout)
         """Looks whether records were deleted from the public topics."""
         self.publishers: dict[int, PartitionPublisher] = {
             partition: self._publisher(partition, source) for partition, source in sources.items()
@@ -105,7 +105,7 @@ class Publishing:
             partition,
             self._journal,
             source,
-            KafkaPublicLog(self.at, partition, self._journal.partitions, self._security, self._patience),
+            KafkaPublicLog(self.at, partition, self._journal.partitions, self._security, self._timeout),
             self._ids,
             limits=self._limits,
             letters=None if self._letters is None else self._letters_of(partition),
@@ -144,7 +144,7 @@ class Publishing:
     def _begun(self) -> dict[int, bool]:
         """Of each partition whether every kind has begun."""
         partitions = list(range(self._journal.partitions))
-        found = read_published(self.at, partitions, connection(self.at.servers, self._security), self._patience)
+        found = read_published(self.at, partitions, connection(self.at.servers, self._security), self._timeout)
         values = {partition: found[partition].get(str(partition)) for partition in partitions}
         return {p: v is not None and all(kind in read_progress(v).kinds for kind in WRITTEN) for p, v in values.items()}
 
@@ -166,7 +166,7 @@ class Publishing:
         self.fronts.stop()
         for loop in self._loops.values():
             loop.end()
-        until = time.monotonic() + looping.PATIENCE
+        until = time.monotonic() + looping.TIMEOUT
         left = {partition for partition, loop in self._loops.items() if not loop.stop(until)}
         for partition in self.publishers.keys() - left:
             self.publishers[partition].close()
@@ -174,7 +174,7 @@ class Publishing:
 
     # ---- partitions that come and go, from one thread ----------------------------------------------------------------
 
-    def take_up(self, follower: Follower, state: LocalState) -> None:
+    def assign(self, follower: Follower, state: LocalState) -> None:
         """Publish a partition from now on: whoever does is fenced. ``state`` is a connection for its thread alone, and
         is closed here. JournalError."""
         partition = follower.partition
@@ -184,7 +184,7 @@ class Publishing:
         self.publishers[partition] = publisher
         self._start(partition)
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         """Publish it no longer, after what is under way. Nothing of it is touched any more when this returns, unless
         its thread is left behind: what that has under way is fenced by whoever publishes it next."""
         loop = self._loops.pop(partition, None)
@@ -255,7 +255,7 @@ class Publishing:
         if row["log"] == "journal" and (source := self._sources.get(row["partition"])) is not None:
             commit = source.commit_at(row["ordinal"])
         return DeadLetter(
-            untold_id(row["log"], row["partition"], row["stream"]),
+            unprojected_id(row["log"], row["partition"], row["stream"]),
             "views",
             row["error"],
             row["stream"].encode(),

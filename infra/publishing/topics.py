@@ -7,7 +7,7 @@ from consumers.publishing.partition_publisher import what_to_answer
 from infra.kafka.admin import Topics, wanted_settings
 from schemas.public.topics import DEAD_LETTERS, PUBLISHED, TOPICS, topic_name
 
-MAKE_ANEW: Final = "delete it once its readers have read it to its end, make it with `rescind topics create`"
+RECREATE_TOPIC: Final = "delete it once its readers have read it to its end, make it with `rescind topics create`"
 """What to do with a topic whose number of partitions was changed."""
 LETTER_ROOM: Final = 8_192
 """Bytes that a dead letter may be longer than the record that it keeps: its headers."""
@@ -50,7 +50,7 @@ class PublicTopics(Topics):
         kind = name.removeprefix(f"{self.at.prefix}.")
         if kind == PUBLISHED:
             return "bring it back from a copy; or publish under another prefix, which asks where instructions go on"
-        return f"{MAKE_ANEW}, and {what_to_answer(kind)}"
+        return f"{RECREATE_TOPIC}, and {what_to_answer(kind)}"
 
     def _may_be_made(self, missing: list[str], names: list[str]) -> None:
         """A new kind may come to those that are there. Progress without its topics, or they without it, may not; the

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 
 from infra.kafka.admin import LARGEST
 from infra.kafka.client import BATCH_BYTES
-from infra.publishing.reading import Patience
+from infra.publishing.reading import PublishingTimeouts
 from infra.publishing.topics import LETTER_ROOM
 from infra.publishing.watchdog import Hand
 
@@ -29,12 +29,12 @@ class Transactions:
     """
 
     def __init__(
-        self, connection: Mapping[str, Any], transactional_id: str, patience: Patience, open_for: float
+        self, connection: Mapping[str, Any], transactional_id: str, timeout: PublishingTimeouts, open_for: float
     ) -> None:
         """``open_for``: seconds after which the brokers end a transaction that nobody ends."""
         self.transactional_id = transactional_id
         self._connection = connection
-        self._patience = patience
+        self._timeout = timeout
         self._open_for = open_for
         self._producer: Any = None
         self._hand: Hand | None = None
@@ -61,10 +61,10 @@ class Transactions:
                 linger_ms=2,
                 max_request_size=LARGEST + LETTER_ROOM,
                 metrics_enabled=False,
-                max_block_ms=int(self._patience.take_over * 1000),
-                request_timeout_ms=int(self._patience.ask * 1000),
-                delivery_timeout_ms=int(self._patience.write * 1000),
-                bootstrap_timeout_ms=int(self._patience.ask * 1000),
+                max_block_ms=int(self._timeout.take_over * 1000),
+                request_timeout_ms=int(self._timeout.ask * 1000),
+                delivery_timeout_ms=int(self._timeout.write * 1000),
+                bootstrap_timeout_ms=int(self._timeout.ask * 1000),
                 metadata_max_age_ms=30_000,
                 allow_auto_create_topics=False,
             )
@@ -74,7 +74,7 @@ class Transactions:
             self._producer = producer
             producer.init_transactions()
 
-        self._do(hand, begin, self._patience.take_over)
+        self._do(hand, begin, self._timeout.take_over)
 
     def write(self, transaction: Callable[[Any], None]) -> None:
         """Have ``transaction`` called with the producer, to begin one, send, and commit. What it leaves open when it
@@ -82,7 +82,7 @@ class Transactions:
         hand, producer = self._hand, self._producer
         if hand is None or producer is None:
             raise KafkaError("nothing was taken over")
-        self._do(hand, lambda: transaction(producer), self._patience.write)
+        self._do(hand, lambda: transaction(producer), self._timeout.write)
 
     def let_go(self) -> None:
         """Write no more; waits for nothing."""

@@ -18,7 +18,7 @@ from consumers.engine.engine import Engine
 from infra.runtime.import_lock import WHAT_TO_DO, is_held
 from infra.runtime.loop import Loop, Rhythm
 
-LOOK: Final = 0.5
+POLL_INTERVAL: Final = 0.5
 """Seconds between two looks at open imports."""
 OVER: Final = 2.0
 """Seconds without a trouble before it counts as over; and that an import is open and held by nobody before that is one:
@@ -87,10 +87,10 @@ class HealthWatch:
         self._beside: dict[str, _Trouble] = {}
         """Of the parts, by piece."""
         self._turn = threading.Lock()
-        self._rhythm = Rhythm("watch", self.look_beside, LOOK)
+        self._rhythm = Rhythm("watch", self.look_beside, POLL_INTERVAL)
         self._look_at = 0.0
 
-    def attend(self, name: str, said: Callable[[], Said], loops: Callable[[], Iterable[Loop]] = tuple) -> None:
+    def register(self, name: str, said: Callable[[], Said], loops: Callable[[], Iterable[Loop]] = tuple) -> None:
         """Have a part looked at. ``said``: what does not work there now; ``loops``: what drives it. Both are asked from
         any thread."""
         self._parts.append(_Part(name, said, loops))
@@ -151,7 +151,7 @@ class HealthWatch:
         self._note("writing", engine.unwritable, now, self._troubles)
         self._note("following", next(iter(engine.trouble.values()), None), now, self._troubles)
         if self._directory is not None and now >= self._look_at:
-            self._look_at = now + LOOK
+            self._look_at = now + POLL_INTERVAL
             self._note("imports", self._broken_off(self._directory), now, self._troubles, begins_after=OVER)
 
     def _broken_off(self, directory: Path) -> str | None:

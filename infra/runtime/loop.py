@@ -11,7 +11,7 @@ from typing import Final
 
 LONGEST_PAUSE: Final = 0.05
 """Seconds that a loop sleeps at most before it looks again."""
-PATIENCE: Final = 10.0
+TIMEOUT: Final = 10.0
 """Seconds in which a loop that was told to end comes back from its step; a server or a disk may keep it for ever."""
 
 
@@ -75,14 +75,14 @@ class Loop:
     def stop(self, until: float | None = None) -> bool:
         """End after the step that is under way; whether it has ended.
 
-        ``until``: by the monotonic clock; if not said, ``PATIENCE`` from now. A step that has not come back by then is
+        ``until``: by the monotonic clock; if not said, ``TIMEOUT`` from now. A step that has not come back by then is
         left behind, which is said: what it uses is not to be closed under it, and stays open until the process ends,
         as if it had been killed.
         """
         self.end()
         if not self._thread.is_alive() or threading.current_thread() is self._thread:
             return True
-        self._thread.join(PATIENCE if until is None else max(0.0, until - time.monotonic()))
+        self._thread.join(TIMEOUT if until is None else max(0.0, until - time.monotonic()))
         self._left = self._thread.is_alive()
         if self._left:
             sys.stderr.write(

@@ -20,7 +20,7 @@ from infra.local_state import memory_local_state
 from infra.runtime.clock import clock
 from infra.store.logs import Store
 
-PATIENCE: Final = 30.0
+TIMEOUT: Final = 30.0
 """Seconds that a first commit of the control log may take."""
 
 
@@ -105,7 +105,7 @@ def settle(control: ControlLog, begin: Callable[[Callable[[Settled | None], None
     """Write to the control log before any loop runs, and wait for what became of it."""
     answers: list[Settled | None] = []
     begin(answers.append)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while not answers:
         if not control.step(clock()):
             control.journal.wait(0, control.next_offset, 0.005)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from domain.policy import PolicyBook
     from infra.settings import Settings
 
-PATIENCE: Final = 2.0
+TIMEOUT: Final = 2.0
 """Seconds that the owner of slot 0 gets to reach the log's end."""
-AT_HAND: Final = 1000
+CACHED_ORDERS: Final = 1000
 
 
 class NoJournal(JournalError):
@@ -145,7 +145,7 @@ def open_reader(settings: "Settings") -> Reader:
     except BaseException:
         journal.close()
         raise
-    return Reader(settings, store, journal, followers, OrderCache(followers, AT_HAND), slot)
+    return Reader(settings, store, journal, followers, OrderCache(followers, CACHED_ORDERS), slot)
 
 
 def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], Slot | None]:
@@ -158,7 +158,7 @@ def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], 
     except OSError:
         return _brought_up(journal, None, ends), None
     if slot.number > 0:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while time.monotonic() < until:
             if (found := _as_it_stands(journal, first, ends)) is not None:
                 slot.release()
@@ -293,7 +293,7 @@ def standing_at(
     What was set and due before ``closed_at``, the closing of an import, never fires, and is taken away.
     """
     order = folded.order
-    if order is None or not order.exists or folded.stuck is not None:
+    if order is None or not order.exists or folded.unreadable is not None:
         return folded
     from domain.deadlines import without_lapsed
     from domain.eligibility_queries import as_of

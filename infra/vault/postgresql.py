@@ -23,7 +23,7 @@ from infra.vault.base import FORMAT, DatabaseVault, StoredText, Unsaved, noted_a
 
 MAKING: Final = 0x72736376
 """First half of the advisory lock under which the tables are made."""
-AGAIN: Final = 1.0
+RETRY_AFTER: Final = 1.0
 """Seconds after a failed writing before the server is tried again, and more where failing took long: it is the engine's
 thread that waits, and it has other things to do."""
 SHARE: Final = 20.0
@@ -160,7 +160,7 @@ class PostgresqlVault(DatabaseVault):
                         self._db.cursor().executemany(_INSERT, rows)
             except VaultUnavailable:
                 ended = time.monotonic()
-                self._not_before = ended + max(AGAIN, SHARE * (ended - began))
+                self._not_before = ended + max(RETRY_AFTER, SHARE * (ended - began))
                 raise
 
     def _put(self, file: Unsaved) -> bool:

@@ -70,4 +70,4 @@ class Opened(Generic[V_co]):
     """Views, and why they are empty and must be filled from the log (None: they were there)."""
 
     views: V_co
-    made_anew: str | None
+    rebuilt: str | None

@@ -16,7 +16,7 @@ from infra.views.base import DatabaseViews, ViewsSnapshot
 from infra.views.reading import Row
 from projections.tables import Cell
 
-AGAIN: Final = 0.5
+RETRY_AFTER: Final = 0.5
 """Seconds after a failed opening before the next one."""
 
 
@@ -29,7 +29,7 @@ class LateViews(DatabaseViews):
         self._why = why
         self._views: DatabaseViews | None = None
         self._trying = threading.Lock()
-        self._not_before = time.monotonic() + AGAIN
+        self._not_before = time.monotonic() + RETRY_AFTER
         self._closed = False
 
     def _there(self) -> DatabaseViews:
@@ -53,7 +53,7 @@ class LateViews(DatabaseViews):
             self._why = str(away)
             raise
         finally:
-            self._not_before = time.monotonic() + AGAIN
+            self._not_before = time.monotonic() + RETRY_AFTER
 
     # ---- what views do -----------------------------------------------------------------------------------------------
 

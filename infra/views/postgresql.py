@@ -51,10 +51,10 @@ def open_postgresql_views(at: PostgresqlAt) -> Opened["PostgresqlViews"]:
     with explained(at):
         with connect(at) as db:
             schema = tables.schema_of(db)
-            made_anew = tables.make(db, schema)
-            if made_anew is not None:
+            rebuilt = tables.make(db, schema)
+            if rebuilt is not None:
                 tables.drop_unused(db, schema)
-        return Opened(PostgresqlViews(at), made_anew)
+        return Opened(PostgresqlViews(at), rebuilt)
 
 
 def existing_postgresql_views(at: PostgresqlAt) -> "PostgresqlViews | None":
@@ -270,7 +270,7 @@ class PostgresqlViews(DatabaseViews):
                     with db.transaction():
                         db.execute("SET LOCAL lock_timeout = '500ms'")
                         tables.lock_writing(db, self._schema, shared=False)
-                        tables.put_in_place(db, self._schema, side._side)
+                        tables.promote(db, self._schema, side._side)
                 except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                     continue  # who queued behind this has its turn now
                 side._swapped = True

@@ -115,7 +115,7 @@ def make(db: Db, schema: str) -> str | None:
         new_generation(db, generation)
         for statement in indexes(generation):
             db.execute(statement)
-        put_in_place(db, schema, generation, anew=True)
+        promote(db, schema, generation, anew=True)
     return why
 
 
@@ -203,7 +203,7 @@ def lock_writing(db: Db, schema: str, *, shared: bool) -> None:
     db.execute(sql.SQL("SELECT {}(%s::int, hashtext(%s))").format(sql.SQL(how)), (WRITING, schema))
 
 
-def put_in_place(db: Db, schema: str, generation: str, *, anew: bool = False) -> None:
+def promote(db: Db, schema: str, generation: str, *, anew: bool = False) -> None:
     """Point the views at a generation. ``anew``: their columns may be others than before, so they are made anew."""
     if anew:
         for table in EVERY:

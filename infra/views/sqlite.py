@@ -40,7 +40,7 @@ _APPLICATION: Final = 0x72736376
 """``PRAGMA application_id`` of a views file."""
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""
-_ANEW: Final = ": make them anew with `rescind replay`"
+_REBUILD: Final = ": make them anew with `rescind replay`"
 _READERS: Final = 8
 """Reading connections that are kept open."""
 
@@ -51,23 +51,23 @@ def open_sqlite_views(path: Path, *, own: bool = False) -> Opened["SqliteViews"]
     ViewsError if the file is something else, or of a newer release; ViewsUnavailable if it cannot be opened.
     """
     make_private(path)
-    made_anew = None if path.exists() and path.stat().st_size else "there was no file"
-    if made_anew is None:
+    rebuilt = None if path.exists() and path.stat().st_size else "there was no file"
+    if rebuilt is None:
         try:
             version = _version(path, own)
         except ViewsDamaged as wrong:
             moved = _move_aside(path)
-            damage = str(wrong).removesuffix(_ANEW)
-            made_anew = f"the file was damaged ({damage}); it is kept as {moved.name}"
+            damage = str(wrong).removesuffix(_REBUILD)
+            rebuilt = f"the file was damaged ({damage}); it is kept as {moved.name}"
             _marker(path).unlink(missing_ok=True)
         else:
             if 0 < version < SCHEMA_VERSION:
                 _move_aside(path)
-                made_anew = f"its tables were of version {version}, and this release's are {SCHEMA_VERSION}"
+                rebuilt = f"its tables were of version {version}, and this release's are {SCHEMA_VERSION}"
             elif not version:
-                made_anew = "the file was empty"
+                rebuilt = "the file was empty"
     make_private(path)  # it may have been moved aside
-    return Opened(SqliteViews(path), made_anew)
+    return Opened(SqliteViews(path), rebuilt)
 
 
 def existing_sqlite_views(path: Path, *, own: bool = False) -> "SqliteViews | None":
@@ -80,8 +80,8 @@ def existing_sqlite_views(path: Path, *, own: bool = False) -> "SqliteViews | No
     try:
         version = _version(path, own)
     except ViewsDamaged as wrong:
-        damage = str(wrong).removesuffix(_ANEW)
-        raise ViewsDamaged(f"the views in {path} are damaged ({damage}){_ANEW}") from None
+        damage = str(wrong).removesuffix(_REBUILD)
+        raise ViewsDamaged(f"the views in {path} are damaged ({damage}){_REBUILD}") from None
     if 0 < version < SCHEMA_VERSION:
         raise ViewsOfAnotherRelease(version)
     return SqliteViews(path, only_there=True) if version else None
@@ -431,7 +431,7 @@ def _explained(path: Path, remember: bool) -> Iterator[None]:
         if code in _REFUSED or isinstance(wrong, (sqlite3.InterfaceError, sqlite3.ProgrammingError)):
             raise RowsRefused(str(wrong)) from wrong
         if not remember:
-            raise ViewsDamaged(f"{wrong}{_ANEW}") from wrong
+            raise ViewsDamaged(f"{wrong}{_REBUILD}") from wrong
         if code in _DAMAGE:
             _marker(path).touch()
         raise ViewsDamaged(f"{wrong}: start again, and the views are made anew from the log") from wrong

@@ -30,7 +30,7 @@ from infra.documents.formatting import (
 )
 from infra.documents.packs import LANGUAGES, pack
 
-Told = Mapping[str, Any]
+EventJson = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class OrderPage:
         self,
         order: Order,
         head: bytes | None,
-        history: Iterable[Told],
+        history: Iterable[EventJson],
         verdicts: Sequence[Verdict],
         now: Instant,
         *,
-        stuck: str | None = None,
+        unreadable: str | None = None,
         contact: str | None = None,
         mutual_consent: bool | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class OrderPage:
         self.terms = order.terms
         self.head = None if head is None else head.hex()
         self.now = now
-        self.stuck = stuck
+        self.unreadable = unreadable
         self._contact = contact
         self.zone = order.terms.calendar.timezone
         self.currency = order.terms.currency
@@ -243,7 +243,7 @@ class OrderPage:
 
     # ---- the timeline -----------------------------------------------------------------------------------------------
 
-    def _timeline(self, history: Iterable[Told]) -> Iterable[dict[str, Any]]:
+    def _timeline(self, history: Iterable[EventJson]) -> Iterable[dict[str, Any]]:
         """One entry a commit, newest first: what was decided together stands together."""
         commits = [list(group) for _, group in groupby(history, key=lambda told: told["ordinal"])]
         for events in reversed(commits):
@@ -293,7 +293,7 @@ _EFFECTS = {"unpaid": "unpaid-auto-cancel", "late_ship": "late-ship-auto-cancel"
 """Causes of a cancellation that no verdict speaks for → the rule that they are the effect of."""
 
 
-def rules_of(events: Sequence[Told]) -> list[str]:
+def rules_of(events: Sequence[EventJson]) -> list[str]:
     """The rules that a commit rests on: named by its events or told by their effects; the verdict's last."""
     found: list[str] = []
     for told in events:

@@ -36,7 +36,7 @@ from infra.web.case_file_page import MatterPage
 from infra.web.languages import language_of, others
 from infra.web.list_page import ListPage, search
 from infra.web.order_page import OrderPage
-from infra.web.receipt_page import ReceiptPage, WhoWasTold
+from infra.web.receipt_page import OrderNotifications, ReceiptPage
 
 SECTIONS: Final = {
     1: "Who may cancel what, and when",
@@ -106,7 +106,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
         now = app.clock() if as_of is None else as_of
         history = told_to(caller, await reads.history(marketplace, params["order_id"], as_of))
         document = reads.book.get(seen.order.terms.policy)
-        verdicts = [] if seen.stuck else await reads.verdicts(seen, now)
+        verdicts = [] if seen.unreadable else await reads.verdicts(seen, now)
         notices, names = await receipts.notices(seen, caller), await marketplaces()
         contact = app.market(marketplace).contact
 
@@ -117,7 +117,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
                 history,
                 verdicts,
                 now,
-                stuck=seen.stuck,
+                unreadable=seen.unreadable,
                 contact=contact,
                 mutual_consent=None if document is None else document.policy.mutual_consent,
             )
@@ -130,7 +130,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
                     {**each, "when": shown.when(parse_instant(each["recorded_at"]))}
                     for each in matters.messages(seen.order, caller, history)
                 ],
-                told=WhoWasTold(notices, shown.zone, now),
+                told=OrderNotifications(notices, shown.zone, now),
                 as_of=None if as_of is None else shown.when(as_of),
                 is_stale=stale,
                 clock=formatting.clock(now, shown.zone),

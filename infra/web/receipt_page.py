@@ -116,7 +116,7 @@ def _state(words: Pack, name: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldRow:
+class NotificationRow:
     """A notice on the order's page."""
 
     id: str
@@ -128,12 +128,12 @@ class ToldRow:
     since: When
 
 
-class WhoWasTold:
+class OrderNotifications:
     """The notices of an order, the newest first."""
 
     def __init__(self, notices: Sequence[Notification], zone: str, now: Instant) -> None:
         self.rows = [
-            ToldRow(
+            NotificationRow(
                 notice.notice_id,
                 notice.template.replace("-", " "),
                 notice.audience,

@@ -1,4 +1,5 @@
-"""Every dotted name of ours that a docstring, comment or page mentions exists, so that a move leaves no dead mention."""
+"""Every dotted name of ours that a docstring, comment or page mentions exists, so that a move leaves no dead
+mention."""
 
 import importlib
 import re

@@ -37,7 +37,7 @@ PACE: Final = 1_000.0
 WARM: Final = 5_000
 """As many come before them, uncounted, unless a shorter run is asked for."""
 CLIENTS: Final = ("kafka-python", "librdkafka")
-PATIENCE: Final = 60.0
+TIMEOUT: Final = 60.0
 """Seconds in which something must come of the floor."""
 
 
@@ -181,7 +181,7 @@ def through_the_library(settings: Settings, records: list[Sent], in_flight: int)
 
 def _patiently(run: Callable[[], Measured]) -> Measured:
     """A topic that was just made may have no leader yet when it is opened: once more then."""
-    until = perf_counter() + PATIENCE
+    until = perf_counter() + TIMEOUT
     while True:
         try:
             return run()
@@ -195,10 +195,10 @@ def records_of(client: Client, partitions: int) -> list[Sent]:
     """All that stands in a topic."""
     reader = client.reader(partitions, 0.1)
     try:
-        ends = reader.ends(PATIENCE)
+        ends = reader.ends(TIMEOUT)
         reader.follow(dict.fromkeys(ends, 0))
         found: list[Sent] = []
-        until = perf_counter() + PATIENCE
+        until = perf_counter() + TIMEOUT
         while any(reader.position(partition) < end for partition, end in ends.items()):
             if perf_counter() > until:
                 raise RuntimeError(f"{client.topic} cannot be read to its end")
@@ -265,7 +265,7 @@ def raw(
     try:
         for partition in range(partitions):  # connected, and every partition is followed, before the clock runs
             sender.send(partition, b"bench", b"", done)
-        first, until = 0, perf_counter() + PATIENCE
+        first, until = 0, perf_counter() + TIMEOUT
         while first < partitions and perf_counter() < until:
             first += sum(len(arrived) for arrived in reader.poll(0.1, 10_000).values())
         began = heard = perf_counter()
@@ -279,7 +279,7 @@ def raw(
                 sender.send(record.partition, record.key, record.value, done)
             came = reader.poll(wait, 10_000)
             now = perf_counter()
-            if failed or now - heard > PATIENCE:
+            if failed or now - heard > TIMEOUT:
                 raise RuntimeError(f"the floor cannot be measured: {failed[:1] or 'nothing comes'}")
             for partition, arrived in came.items():
                 heard = now

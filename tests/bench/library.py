@@ -26,7 +26,7 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 from infra.eventsourcing_journal import Factory
 from schemas.commit import Commit
 
-PATIENCE: Final = 600
+TIMEOUT: Final = 600
 """Seconds a writer waits for its turn: the library's five are too few for 512 in flight on a slow disk."""
 PAGE: Final = 1000
 """Notifications read at a time in a replay."""
@@ -85,7 +85,7 @@ def orders_of(commits: Iterable[Commit]) -> list[list[Save]]:
 
 def write(path: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Written:
     """Write the orders through the library's application recorder, ``in_flight`` of them at a time."""
-    datastore = SQLiteDatastore(str(path), lock_timeout=PATIENCE, pool_timeout=PATIENCE, originator_id_type="text")
+    datastore = SQLiteDatastore(str(path), lock_timeout=TIMEOUT, pool_timeout=TIMEOUT, originator_id_type="text")
     recorder = SQLiteApplicationRecorder(datastore)
     recorder.create_table()
     try:

@@ -15,7 +15,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg.conninfo import conninfo_to_dict
 
 from infra.addresses.postgresql import PostgresqlAt
-from tests.bench.library import PATIENCE, Purchases, Save, Written, measured, through, write_purchases
+from tests.bench.library import TIMEOUT, Purchases, Save, Written, measured, through, write_purchases
 
 CONNECTIONS: Final = 32
 """At most; more only wait for one another's lock."""
@@ -62,7 +62,7 @@ def write(server: PostgresqlAt, orders: Sequence[Sequence[Save]], in_flight: int
             at["POSTGRES_USER"],
             at["POSTGRES_PASSWORD"],
             schema=at["POSTGRES_SCHEMA"],
-            connect_timeout=PATIENCE,
+            connect_timeout=TIMEOUT,
             pool_size=min(in_flight, CONNECTIONS),
             originator_id_type="text",
         )
@@ -77,6 +77,6 @@ def write(server: PostgresqlAt, orders: Sequence[Sequence[Save]], in_flight: int
 def write_as_application(server: PostgresqlAt, orders: Sequence[Sequence[Save]], in_flight: int) -> Written:
     """Write as many aggregates with as many saves through the library's Application."""
     with place(server) as at:
-        pool = {"POSTGRES_POOL_SIZE": str(min(in_flight, CONNECTIONS)), "POSTGRES_CONNECT_TIMEOUT": str(PATIENCE)}
+        pool = {"POSTGRES_POOL_SIZE": str(min(in_flight, CONNECTIONS)), "POSTGRES_CONNECT_TIMEOUT": str(TIMEOUT)}
         with Purchases({"PERSISTENCE_MODULE": "eventsourcing.postgres", **at, **pool}) as app:
             return measured(orders, in_flight, write_purchases(app), durability(server))

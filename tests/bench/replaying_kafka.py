@@ -15,7 +15,7 @@ from infra.kafka.admin import PARTITIONS
 from infra.settings import Settings
 from tests.bench.engine import acknowledged_on
 from tests.bench.figures import Figure
-from tests.bench.kafka import PATIENCE, client_of, delete
+from tests.bench.kafka import TIMEOUT, client_of, delete
 from tests.bench.replaying import Folding
 
 
@@ -57,9 +57,9 @@ def portions(settings: Settings, at: KafkaAt, partitions: int) -> Iterator[list[
     client = client_of(settings, settings.kafka_client, at.journal)
     reader = client.reader(partitions, 0.1)
     try:
-        ends = reader.ends(PATIENCE)
+        ends = reader.ends(TIMEOUT)
         reader.follow(dict.fromkeys(ends, 0))
-        until = perf_counter() + PATIENCE
+        until = perf_counter() + TIMEOUT
         while any(reader.position(partition) < end for partition, end in ends.items()):
             if perf_counter() > until:
                 raise RuntimeError(f"{at.journal} cannot be read to its end")

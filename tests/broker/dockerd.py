@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from tests.broker import image
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds that it gets to answer."""
 BRIDGE = "docker0"
 _END_WITH_PARENT = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
@@ -60,12 +60,12 @@ class Dockerd:
             raise
 
     def _wait(self) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while not _answers(self.host):
             if self._process.poll() is not None:
                 raise NoDocker(f"dockerd ended with {self._process.returncode}: {self.said()}")
             if time.monotonic() > until:
-                raise NoDocker(f"dockerd did not answer in {PATIENCE:.0f} seconds: {self.said()}")
+                raise NoDocker(f"dockerd did not answer in {TIMEOUT:.0f} seconds: {self.said()}")
             time.sleep(0.05)
 
     def said(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from tests.broker import jars
 
-PATIENCE = 90.0
+TIMEOUT = 90.0
 """Seconds that a broker gets to be ready, on a machine that is busy with other things."""
 _DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 """A test process that is killed itself leaves no broker behind."""
@@ -109,9 +109,9 @@ class Node:
                 cwd=self.folder,
             )
 
-    def wait_for_port(self, patience: float = PATIENCE) -> None:
+    def wait_for_port(self, timeout: float = TIMEOUT) -> None:
         """A client that asks before the port listens backs off for long; so this comes first."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while True:
             if not self.running:
                 raise RuntimeError(f"broker {self.number} ended:\n{self.said()}")
@@ -127,17 +127,17 @@ class Node:
         """The last of what it has logged."""
         return (self.folder / "broker.log").read_text(encoding="utf-8", errors="replace")[-3000:]
 
-    def terminate(self, patience: float = PATIENCE) -> None:
+    def terminate(self, timeout: float = TIMEOUT) -> None:
         """End it politely."""
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(patience)
+        self._process.wait(timeout)
 
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(PATIENCE)
+            self._process.wait(TIMEOUT)
 
     def freeze(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
@@ -205,7 +205,7 @@ def wait_until_ready(servers: list[str], numbers: set[int]) -> None:
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while True:
         try:
             admin = KafkaAdminClient(bootstrap_servers=servers, reconnect_backoff_max_ms=200, request_timeout_ms=5000)

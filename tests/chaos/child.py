@@ -26,7 +26,7 @@ from domain.errors import BadInput
 from infra.app import App, open_app
 from infra.settings import load_settings
 
-PATIENCE = 90.0
+TIMEOUT = 90.0
 """Seconds that brokers may be away when an engine starts."""
 ASKED_AT_ONCE = 24
 DEFECT = 70
@@ -63,16 +63,16 @@ def decided(app: App, asking: ThreadPoolExecutor, number: int, command: Command,
 def elsewhere(app: App, number: int, command: Command) -> None:
     """As ``infra.http.writes`` asks."""
     from infra.api.session_tokens import read_token
-    from infra.cluster.remote_commands import MaybeAsked, NotAsked
+    from infra.cluster.remote_commands import MaybeSubmitted, NotSubmitted
 
     assert app.sharing is not None
     try:
         future = app.sharing.asking.ask(command, None, False)
         value, headers = future.result(app.settings.answer_within)
-    except NotAsked as wrong:
+    except NotSubmitted as wrong:
         say([number, "unavailable", wrong.rule, None])
         return
-    except (MaybeAsked, Late):
+    except (MaybeSubmitted, Late):
         say([number, "unknown", "outcome-unknown", None])
         return
     except Exception as defect:  # noqa: BLE001 - an oracle speaks
@@ -87,7 +87,7 @@ def elsewhere(app: App, number: int, command: Command) -> None:
 def opened(config: str, journal: str, directory: str) -> App:
     """An engine; while too few brokers are there, it is tried again."""
     settings = load_settings(config, journal=journal, directory=directory)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while True:
         try:
             return open_app(settings, views=False, publish=True, on_defect=lambda: os._exit(DEFECT))

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.needs import postgresql_programs
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds that the server gets to be ready, on a machine that is busy with other things."""
 USER = "postgres"
 _DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
@@ -65,7 +65,7 @@ class Server:
                 [*_DIE_WITH_PARENT, *command], stdout=subprocess.DEVNULL, stderr=log, **self._as_user()
             )
         asking = self._command("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while subprocess.run(asking, check=False, cwd=self._folder).returncode:
             assert self._process.poll() is None and time.monotonic() < until, self.log
             time.sleep(0.05)
@@ -83,7 +83,7 @@ class Server:
         """End it: SIGINT cuts connections and shuts down; SIGQUIT is a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(PATIENCE)
+            self._process.wait(TIMEOUT)
             self._process = None
 
     def close(self) -> None:

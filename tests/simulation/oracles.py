@@ -202,7 +202,7 @@ def same_everywhere(world: World, reading: Reading) -> None:
 
 def _same(found: CachedOrder, expected: CachedOrder) -> bool:
     return (
-        found.stuck is None
+        found.unreadable is None
         and found.order == expected.order
         and found.head == expected.head
         and found.count == expected.count

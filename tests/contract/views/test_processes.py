@@ -36,7 +36,7 @@ def test_a_projecting_process_that_is_killed_leaves_rows_and_position_in_step(pl
     process.communicate()
 
     found = open_views(views_at(place.url))
-    assert found.made_anew is None
+    assert found.rebuilt is None
     views = found.views
     log = long_history().log
     parts: list[Any] = [Part("journal", 0, log.state)]

@@ -46,7 +46,7 @@ def place(postgresql: str) -> PostgresqlPlace:
 def views(postgresql: str) -> Iterator[PostgresqlViews]:
     """Views with a history in them."""
     opened = open_postgresql_views(postgresql_at(postgresql))
-    assert opened.made_anew == "there were no tables"
+    assert opened.rebuilt == "there were no tables"
     project(history(), opened.views)
     yield opened.views
     opened.views.close()
@@ -56,7 +56,7 @@ def reopened(url: str) -> str | None:
     """Why they were made anew."""
     opened = open_postgresql_views(postgresql_at(url))
     opened.views.close()
-    return opened.made_anew
+    return opened.rebuilt
 
 
 # ---- whose tables ----------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
     """A file with views in it."""
     place = tmp_path / "somewhere" / "views.sqlite"
     opened = open_sqlite_views(place)
-    assert opened.made_anew == "there was no file"
+    assert opened.rebuilt == "there was no file"
     project(history(), opened.views)
     opened.views.close()
     return place
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_views_that_are_there_stay(path: Path) -> None:
     opened = open_sqlite_views(path)
-    assert opened.made_anew is None
+    assert opened.rebuilt is None
     assert sum(opened.views.counts("acme").values()) == 12
     opened.views.close()
 
@@ -51,26 +51,26 @@ def test_a_damaged_file_is_kept_aside_and_made_anew(path: Path, damage: str) -> 
 
     opened = open_sqlite_views(path, own=damage == "nonsense")
     try:
-        if opened.made_anew is None:  # what is wrong shows only when it is used: the next start makes it anew
+        if opened.rebuilt is None:  # what is wrong shows only when it is used: the next start makes it anew
             with pytest.raises(ViewsDamaged):
                 opened.views.counts("acme")
             opened.views.close()
             opened = open_sqlite_views(path)
-        assert "damaged" in str(opened.made_anew)
+        assert "damaged" in str(opened.rebuilt)
         assert opened.views.counts("acme") == {}
         assert path.with_name("views.sqlite.old-1").exists()
         project(history(), opened.views)
     finally:
         opened.views.close()
     again = open_sqlite_views(path)
-    assert again.made_anew is None
+    assert again.rebuilt is None
     again.views.close()
 
 
 def test_an_empty_file_is_filled(tmp_path: Path) -> None:
     (tmp_path / "views.sqlite").touch()
     opened = open_sqlite_views(tmp_path / "views.sqlite")
-    assert opened.made_anew is not None
+    assert opened.rebuilt is not None
     project(history(), opened.views)
     opened.views.close()
 
@@ -151,11 +151,11 @@ def test_tables_of_an_earlier_release_are_made_anew(path: Path, monkeypatch: pyt
 
     opened = open_sqlite_views(path)
 
-    assert f"version {SCHEMA_VERSION}" in str(opened.made_anew)
+    assert f"version {SCHEMA_VERSION}" in str(opened.rebuilt)
     assert opened.views.counts("acme") == {}
     opened.views.close()
     again = open_sqlite_views(path)
-    assert again.made_anew is None
+    assert again.rebuilt is None
     again.views.close()
 
 

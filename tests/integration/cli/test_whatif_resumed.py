@@ -263,7 +263,7 @@ def test_a_file_that_another_program_has_locked_is_told_and_goes_on_afterwards(
     kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = broken_off_after(3, kept, monkeypatch)
-    monkeypatch.setattr(kept_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(kept_module, "TIMEOUT", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err

@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command, parse_command
 from infra.addresses.kafka import KafkaAt, Security, kafka_at
-from infra.cluster.remote_commands import MaybeAsked, NotAsked, RemoteCommandClient
+from infra.cluster.remote_commands import MaybeSubmitted, NotSubmitted, RemoteCommandClient
 from infra.command_topic.records import ASK, CONFIRM, IF_MATCH, STATUS, read_command, response_of
 from infra.command_topic.topics import CommandTopics
 from infra.settings import load_settings
@@ -133,7 +133,7 @@ def test_a_text_that_the_vault_cannot_keep_goes_nowhere(stage: Stage, monkeypatc
         raise VaultUnavailable("the vault cannot be written to")
 
     monkeypatch.setattr(stage.vault, "flush", full)
-    with pytest.raises(NotAsked, match="cannot be written") as turned_away:
+    with pytest.raises(NotSubmitted, match="cannot be written") as turned_away:
         stage.asking.ask(message("PO-1"), None, False)
     assert turned_away.value.rule == "vault-unavailable"
     monkeypatch.undo()
@@ -145,7 +145,7 @@ def test_a_text_that_the_vault_cannot_keep_goes_nowhere(stage: Stage, monkeypatc
 def test_whoever_waits_when_the_process_ends_is_told_that_nobody_knows(stage: Stage) -> None:
     future = stage.asking.ask(message("PO-1"), None, False)
     stage.asking.close()
-    with pytest.raises(MaybeAsked):
+    with pytest.raises(MaybeSubmitted):
         future.result(0)
 
 
@@ -153,7 +153,7 @@ def test_while_no_broker_answers_nothing_is_asked(stage: Stage, monkeypatch: pyt
     monkeypatch.setattr("infra.cluster.remote_commands.HOLD", 0.5)
     away = RemoteCommandClient(KafkaAt("127.0.0.1:9", stage.at.prefix), PARTITIONS, Security(), stage.vault)
     away.start()
-    with pytest.raises(NotAsked) as turned_away:
+    with pytest.raises(NotSubmitted) as turned_away:
         away.ask(message("PO-1"), None, False)
     assert turned_away.value.rule == "journal-unavailable"
     away.close()

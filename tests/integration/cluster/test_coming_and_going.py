@@ -20,7 +20,7 @@ from tests.integration.kafka.waiting import soon
 PARTITIONS = 4
 
 
-def attending(app: App, settings: Settings) -> PartitionAssignment:
+def assignment(app: App, settings: Settings) -> PartitionAssignment:
     """Everything that the app follows is given up, and attended to from now on."""
     assert app.views is not None
     assert settings.journal_at.directory is not None
@@ -28,8 +28,8 @@ def attending(app: App, settings: Settings) -> PartitionAssignment:
     listeners: list[Listening] = [app.erasing, app.views]
     for partition, follower in sorted(app.engine.followers.items()):
         for listener in listeners:
-            listener.give_up(partition)
-        app.engine.give_up(partition).result(30)
+            listener.revoke(partition)
+        app.engine.revoke(partition).result(30)
         follower.state.close()
 
     def opened(partition: int, **how: Any) -> Any:
@@ -62,9 +62,9 @@ def test_partitions_come_and_go_under_load_and_nothing_is_missed(tmp_path: Path)
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal?partitions={PARTITIONS}", synchronous="normal")
     rng = random.Random(7)
     with open_app(settings) as app:
-        attends = attending(app, settings)
+        attends = assignment(app, settings)
         for partition in range(PARTITIONS):
-            attends.take_up(partition)
+            attends.assign(partition)
         orders = [f"PO-{number}" for number in range(60)]
         found: dict[str, list[str]] = {}
 
@@ -83,9 +83,9 @@ def test_partitions_come_and_go_under_load_and_nothing_is_missed(tmp_path: Path)
         until = time.monotonic() + 4
         while any(worker.is_alive() for worker in workers) or time.monotonic() < until:
             partition = rng.randrange(PARTITIONS)
-            attends.give_up(partition)
+            attends.revoke(partition)
             time.sleep(rng.uniform(0.0, 0.15))
-            attends.take_up(partition)
+            attends.assign(partition)
             time.sleep(rng.uniform(0.0, 0.05))
         assert found == {order: ["accepted", "accepted", "accepted"] for order in orders}
         soon(lambda: attends.settled)
@@ -111,11 +111,11 @@ def test_what_is_not_followed_is_said_to_be_and_never_a_defect(tmp_path: Path) -
         http = Http(app)
         path = http.place()
         partition = app.engine.partition(path.removeprefix("/v1/").replace("/orders/", "/"))
-        attends = attending(app, settings)
+        attends = assignment(app, settings)
         answer = http.post(f"{path}/messages", {"actor": SYSTEM, "message_id": "m", "to": "buyer", "text": "x"}, "k")
         assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
         assert int(answer.headers["retry-after"]) >= 1
-        attends.take_up(partition)
+        attends.assign(partition)
         soon(lambda: attends.settled)
         assert http.get(path).json()["version"] == 2
         attends.stop()

@@ -59,12 +59,12 @@ def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_i
         for again in range(2):  # it comes, goes and comes again
             for partition, follower in app.engine.followers.items():
                 path = state_file(slot, partition)
-                publishing.take_up(follower, open_local_state(path, partition, PARTITIONS, read_only=True).state)
+                publishing.assign(follower, open_local_state(path, partition, PARTITIONS, read_only=True).state)
             soon(lambda: len(refunds()) == len(orders))
             if not again:
                 for partition in range(PARTITIONS):
-                    publishing.give_up(partition)
-                    publishing.give_up(partition)
+                    publishing.revoke(partition)
+                    publishing.revoke(partition)
                 assert (publishing.publishers, publishing.behind, publishing.trouble) == ({}, 0, {})
         soon(lambda: publishing.behind == 0)
         assert refunds() == sorted(f"acme/{order}" for order in orders)

@@ -21,7 +21,7 @@ from tests.broker.topics import admin
 from tests.integration.publishing.stage import Killable, read_topic, soon
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 180.0
+TIMEOUT = 180.0
 PARTITIONS = 3
 
 Body = dict[str, Any]
@@ -138,7 +138,7 @@ class Stage:
         future = self.producer.send(
             self.at.commands, key=key, value=value, partition=partition, headers=list(headers)
         )  # fmt: skip
-        return partition, future.get(PATIENCE).offset
+        return partition, future.get(TIMEOUT).offset
 
     # ---- who reads ---------------------------------------------------------------------------------------------------
 
@@ -172,9 +172,9 @@ class Stage:
             for each in members
         }
 
-    def wait_for(self, outcomes: int, patience: float = PATIENCE) -> dict[str, list[dict[str, Any]]]:
+    def wait_for(self, outcomes: int, timeout: float = TIMEOUT) -> dict[str, list[dict[str, Any]]]:
         """Wait until there are so many outcomes."""
-        soon(lambda: len(self.seen("outcomes")) >= outcomes, patience)
+        soon(lambda: len(self.seen("outcomes")) >= outcomes, timeout)
         return self.outcomes()
 
 

@@ -13,7 +13,7 @@ from infra.app import App
 from schemas.partitioning import partition_of
 from tests.broker.fixtures import GROUP, Kafka
 from tests.broker.topics import admin
-from tests.integration.command_topic.stage import BUYER, PATIENCE, Body, Stage, placed, said, soon
+from tests.integration.command_topic.stage import BUYER, TIMEOUT, Body, Stage, placed, said, soon
 from tests.integration.command_topic.test_breaking_it import killed_again_and_again
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(GROUP)]
@@ -39,7 +39,7 @@ class AnyPartition(Stage):
         self._librdkafka.produce(
             self.at.commands, key=key, value=value, headers=dict(headers), on_delivery=delivered
         )  # fmt: skip
-        assert self._librdkafka.flush(PATIENCE) == 0
+        assert self._librdkafka.flush(TIMEOUT) == 0
         return where[0]
 
 

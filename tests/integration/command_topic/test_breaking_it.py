@@ -64,10 +64,10 @@ class Writer:
             self.sent.append(partition)
 
 
-def all_answered_once(stage: Stage, sent: list[tuple[int, int]], patience: float = 180.0) -> None:
+def all_answered_once(stage: Stage, sent: list[tuple[int, int]], timeout: float = 180.0) -> None:
     """Wait for as many outcomes as inputs; then each input has exactly one, in order, and nothing was decided twice."""
     try:
-        soon(lambda: len(stage.seen("outcomes")) >= len(sent), patience)
+        soon(lambda: len(stage.seen("outcomes")) >= len(sent), timeout)
     except AssertionError as late:
         raise AssertionError(f"{len(sent)} were sent, {len(stage.answered())} answered; {stage.group()}") from late
     wanted, answered = Counter(f"{partition}:{offset}" for partition, offset in sent), Counter(stage.answered())

@@ -16,7 +16,7 @@ from infra.web import pages
 from tests.integration.http.asking import BUYER, SYSTEM, Http, placing
 
 LINES = 300
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Held:
@@ -29,7 +29,7 @@ class Held:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.entered.set()
-        assert self.released.wait(PATIENCE), "nobody let it go: what should have, waits for it"
+        assert self.released.wait(TIMEOUT), "nobody let it go: what should have, waits for it"
         return self._whole(*args, **kwargs)
 
 
@@ -51,7 +51,7 @@ def beside(http: Http, held: Held, *requests: Any) -> httpx.Response:
     """The answer to the first request, which is held until others have been answered."""
 
     async def others() -> list[int]:
-        assert await asyncio.to_thread(held.entered.wait, PATIENCE)
+        assert await asyncio.to_thread(held.entered.wait, TIMEOUT)
         told = [(await http.client.get(path)).status_code for path in ("/healthz", "/readyz", "/v1/acme/orders")]
         held.released.set()
         return told
@@ -95,7 +95,7 @@ def test_a_long_answer_holds_up_nobody(
     monkeypatch.setattr(where, name, held)
 
     async def others() -> int:
-        assert await asyncio.to_thread(held.entered.wait, PATIENCE)
+        assert await asyncio.to_thread(held.entered.wait, TIMEOUT)
         told = (await http.client.get("/rules")).status_code
         held.released.set()
         return told

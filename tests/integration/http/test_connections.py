@@ -19,7 +19,7 @@ from tests.integration.cli.driving import RESCIND
 from tests.integration.http.asking import placing
 from tests.integration.http.running import running
 
-PATIENCE = 30
+TIMEOUT = 30
 """Seconds after which a test fails that waits for the server."""
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
@@ -27,7 +27,7 @@ HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 def connect(address: str) -> socket.socket:
     found = urlsplit(address)
     assert found.hostname is not None and found.port is not None
-    return socket.create_connection((found.hostname, found.port), PATIENCE)
+    return socket.create_connection((found.hostname, found.port), TIMEOUT)
 
 
 def to_the_end(connection: socket.socket) -> bytes:
@@ -72,7 +72,7 @@ def test_headers_that_come_byte_by_byte_get_no_more_time(tmp_path: Path) -> None
     with running(tmp_path, timeout_header=0.3) as (_, address), connect(address) as connection:
         connection.settimeout(0.02)
         connection.sendall(HEAD)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         answer = b""
         while not answer and time.monotonic() < until:
             with contextlib.suppress(TimeoutError, ConnectionError):
@@ -108,7 +108,7 @@ def test_an_answer_that_nobody_takes_ends_its_connection(tmp_path: Path) -> None
     with running(tmp_path, timeout_write=0.2, timeout_keep_alive=60) as (_, address):
         lines = [{"line": n, "sku": "A", "quantity": 1, "unit_price": "1.00"} for n in range(1, 2_001)]
         placed = httpx.post(
-            f"{address}v1/acme/orders", json={**placing("big"), "lines": lines}, headers=KEY, timeout=PATIENCE
+            f"{address}v1/acme/orders", json={**placing("big"), "lines": lines}, headers=KEY, timeout=TIMEOUT
         )
         assert placed.status_code == 201
         with connect(address) as connection:
@@ -117,7 +117,7 @@ def test_an_answer_that_nobody_takes_ends_its_connection(tmp_path: Path) -> None
             with contextlib.suppress(ConnectionError):
                 for _ in range(200):
                     connection.sendall(asking)
-            until = time.monotonic() + PATIENCE
+            until = time.monotonic() + TIMEOUT
             while time.monotonic() < until and _is_open(connection):
                 time.sleep(0.02)
             assert not _is_open(connection)
@@ -152,13 +152,13 @@ def test_a_flood_of_half_requests_ends_and_leaves_the_server_serving(tmp_path: P
             with contextlib.suppress(ConnectionError):
                 each.sendall(HEAD)
         for each in flood:
-            each.settimeout(PATIENCE)
+            each.settimeout(TIMEOUT)
             assert status(to_the_end(each) or b"HTTP/1.1 503 cut off") in (408, 503)
         _served_again(address)
 
 
 def _refused(address: str) -> bytes:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
         with connect(address) as connection:
             connection.settimeout(0.2)
@@ -170,10 +170,10 @@ def _refused(address: str) -> bytes:
 
 
 def _served_again(address: str) -> None:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{address}healthz", timeout=PATIENCE).status_code == 200:
+            if httpx.get(f"{address}healthz", timeout=TIMEOUT).status_code == 200:
                 return
     raise AssertionError("the server does not serve")
 
@@ -251,7 +251,7 @@ def process(directory: Path, *arguments: str, files: int | None = None, **settin
             yield server.stdout.readline().decode().rpartition(" ")[2].strip(), told
         finally:
             server.terminate()
-            server.wait(PATIENCE)
+            server.wait(TIMEOUT)
             if server.stdout is not None:
                 server.stdout.close()
 
@@ -260,7 +260,7 @@ def test_a_server_without_file_descriptors_waits_and_says_so_once(tmp_path: Path
     with process(tmp_path, files=80, RESCIND_TIMEOUT_HEADER="2") as (address, told), ExitStack() as held:
         for _ in range(150):
             held.enter_context(connect(address)).sendall(HEAD)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while "no connection can be accepted" not in told.read_text() and time.monotonic() < until:
             time.sleep(0.05)
         held.close()

@@ -22,7 +22,7 @@ from tests.integration.http.asking import placing
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looping, "PATIENCE", 0.3)
+    monkeypatch.setattr(looping, "TIMEOUT", 0.3)
 
 
 @pytest.fixture

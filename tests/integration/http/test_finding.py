@@ -182,7 +182,7 @@ def test_an_order_that_was_just_placed_names_its_marketplace(shop: Http) -> None
 
 
 def test_while_the_views_stand_still_nothing_is_called_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PATIENCE", 0.05)
+    monkeypatch.setattr(listing, "TIMEOUT", 0.05)
     with served(tmp_path) as http:
         http.place()
         views = http.app.views

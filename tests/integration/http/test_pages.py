@@ -222,8 +222,8 @@ def test_only_the_files_of_the_pages_are_served(http: Http) -> None:
 def test_a_page_that_follows_ones_own_write_shows_it_or_says_that_it_is_stale(
     shop: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reads, "PATIENCE", 0.01)
-    monkeypatch.setattr(listing, "PATIENCE", 0.01)
+    monkeypatch.setattr(reads, "TIMEOUT", 0.01)
+    monkeypatch.setattr(listing, "TIMEOUT", 0.01)
     for path in ("/o/shop", "/o/shop/partly"):
         assert "This is not the newest" in shop.get(path, rescind_position="0:999999").text
         assert "This is not the newest" not in shop.get(path).text
@@ -232,12 +232,12 @@ def test_a_page_that_follows_ones_own_write_shows_it_or_says_that_it_is_stale(
 def test_an_order_that_is_stuck_says_so_and_asks_no_rules(shop: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Reads.order
 
-    async def stuck(self: Reads, marketplace: str, order_id: str, as_of: int | None = None) -> Seen | None:
+    async def unreadable(self: Reads, marketplace: str, order_id: str, as_of: int | None = None) -> Seen | None:
         seen = await found(self, marketplace, order_id, as_of)
         assert seen is not None
         return Seen(seen.order, seen.head, "OrderPainted version 1 is unknown here", seen.closed_at)
 
-    monkeypatch.setattr(Reads, "order", stuck)
+    monkeypatch.setattr(Reads, "order", unreadable)
     said = words(shop.get("/o/shop/open").text)
     assert "This order is stuck" in said
     assert "OrderPainted version 1 is unknown here" in said

@@ -202,8 +202,8 @@ def test_a_reader_reads_its_own_writes_in_lists_too(http: Http) -> None:
 def test_what_has_not_been_followed_in_time_is_stale_and_says_so(
     http: Http, shipped: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reads, "PATIENCE", 0.01)
-    monkeypatch.setattr(listing, "PATIENCE", 0.01)
+    monkeypatch.setattr(reads, "TIMEOUT", 0.01)
+    monkeypatch.setattr(listing, "TIMEOUT", 0.01)
     ahead = {"rescind_position": "0:999999"}
     answer = http.get(shipped, **ahead)
     assert (answer.json()["stale"], answer.headers["rescind-stale"]) == (True, "true")

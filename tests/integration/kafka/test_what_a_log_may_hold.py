@@ -82,10 +82,10 @@ def test_an_event_that_cannot_be_told_parks_its_order_and_the_others_go_on(setti
         here = folded(app, "PO-1")
         future = EventEntry(0, "TimeTravelled", 1, AT, b"\x02")
         append(settings, StreamEntry("acme/PO-1", "chain", here.head, here.count, (future,)))
-        soon(lambda: folded(app, "PO-1").stuck is not None)
-        stuck = ship(app, "PO-1")
-        assert (stuck.kind, stuck.rule) == ("unavailable", "order-stuck")
-        assert "TimeTravelled" in stuck.message
+        soon(lambda: folded(app, "PO-1").unreadable is not None)
+        unreadable = ship(app, "PO-1")
+        assert (unreadable.kind, unreadable.rule) == ("unavailable", "order-stuck")
+        assert "TimeTravelled" in unreadable.message
         assert ship(app, "PO-2").kind == "accepted"
         app.catch_up()
         assert app.views is not None

@@ -7,9 +7,9 @@ SOON = 60.0
 """Seconds; nothing waits so long unless something is wrong."""
 
 
-def soon(true: Callable[[], bool], patience: float = SOON) -> None:
+def soon(true: Callable[[], bool], timeout: float = SOON) -> None:
     """Wait until it is so."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.01)

@@ -10,7 +10,7 @@ from infra.addresses.kafka import Security, kafka_at
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
-from infra.publishing.reading import Patience
+from infra.publishing.reading import PublishingTimeouts
 from infra.publishing.running import Publishing, sources
 from schemas.public.ids import PinnedIds
 
@@ -33,7 +33,7 @@ def main(journal_file: str, state: str, url: str) -> None:
         sources(slot, followers, journal.partitions),
         PinnedIds(),
         limits=SMALL,
-        patience=Patience(ask=5, take_over=10, write=10),
+        timeout=PublishingTimeouts(ask=5, take_over=10, write=10),
     )
     publishing.enable()
     publishing.start()

@@ -24,13 +24,13 @@ from schemas.public.topics import EVENTS, INSTRUCTIONS, topic_name
 from schemas.record import encode_record
 from tests.spec.projections.histories import History
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 ROOT = Path(__file__).parents[3]
 
 
-def soon(true: Callable[[], bool], patience: float = PATIENCE) -> None:
+def soon(true: Callable[[], bool], timeout: float = TIMEOUT) -> None:
     """Wait until it is so."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.02)
@@ -57,7 +57,7 @@ class Killable:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -122,7 +122,7 @@ class Stage:
                     yield partition, encode_record("test", [commits[number].data])
 
     def append(self, partition: int, record: bytes) -> None:
-        self.journal.append(partition, b"", record).result(PATIENCE)
+        self.journal.append(partition, b"", record).result(TIMEOUT)
 
     # ---- what is seen ------------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Stage:
         """What a reader of the topic sees, by partition."""
         return read_topic(self.at.servers, topic_name(self.at.prefix, kind), committed=committed)
 
-    def all_seen_once(self, history: History, patience: float = PATIENCE) -> None:
+    def all_seen_once(self, history: History, timeout: float = TIMEOUT) -> None:
         """Wait until everything is there; then every record is there once, in order."""
         expected = self.expected(history)
         wanted = sum(len(records) for (kind, _), records in expected.items() if kind == EVENTS)
@@ -163,7 +163,7 @@ class Stage:
         def there() -> bool:
             return sum(map(len, self.seen(EVENTS).values())) >= wanted
 
-        soon(there, patience)
+        soon(there, timeout)
         for kind in (EVENTS, *INSTRUCTIONS):
             seen = self.seen(kind)
             for partition in range(self.partitions):
@@ -191,7 +191,7 @@ def read_topic(servers: str, name: str, *, committed: bool = True) -> dict[int, 
         for place in places:
             consumer.seek(place, 0)
         open_ = {place for place in places if ends[place]}
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while open_ := {place for place in open_ if consumer.position(place) < ends[place]}:
             assert time.monotonic() < until, f"{name} does not come to its end"
             for place, records in consumer.poll(timeout_ms=100).items():

@@ -77,10 +77,10 @@ def teleporting(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_letter_says_where_it_comes_from_and_what_is_wrong(
     left: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole, single, untold = listed(capsys)
+    whole, single, unhandled = listed(capsys)
     assert (whole["origin"], whole["index"], whole["bytes"]) == ("journal", None, 7)
     assert (single["origin"], single["index"], single["bytes"]) == ("journal", 0, 12)
-    assert (untold["id"], untold["stream"], untold["event"]) == (UNTOLD, "acme/PO-1", "Teleported")
+    assert (unhandled["id"], unhandled["stream"], unhandled["event"]) == (UNTOLD, "acme/PO-1", "Teleported")
     assert run(["dead-letters", "list"]) == 0
     text = capsys.readouterr().out
     assert "Teleported" in text and "journal:0:" in text

@@ -28,13 +28,13 @@ class Listener:
         self.has: dict[int, LocalState] = {}
         self._heard = heard
 
-    def take_up(self, follower: Follower, state: LocalState) -> None:
+    def assign(self, follower: Follower, state: LocalState) -> None:
         if self.fails:
             raise self.fails.pop()
         self.has[follower.partition] = state
         self._heard.append(f"{self.name} +{follower.partition}")
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         state = self.has.pop(partition, None)
         if state is not None:
             state.close()
@@ -53,7 +53,7 @@ class MadeUp:
     def follows(self, partition: int) -> bool:
         return partition in self.followers and partition not in self._coming
 
-    def take_up(self, partition: int, state: LocalState) -> Future[None]:
+    def assign(self, partition: int, state: LocalState) -> Future[None]:
         future: Future[None] = Future()
         future.set_running_or_notify_cancel()
 
@@ -70,7 +70,7 @@ class MadeUp:
         self._todo.append(begin)
         return future
 
-    def give_up(self, partition: int) -> Future[None]:
+    def revoke(self, partition: int) -> Future[None]:
         future: Future[None] = Future()
         future.set_running_or_notify_cancel()
 
@@ -105,12 +105,12 @@ class World:
         if real:
             self.engine = self.desk.engine()
             for partition in range(PARTITIONS):
-                self.engine.give_up(partition)
+                self.engine.revoke(partition)
             self.desk.run(self.engine)
         else:
             self.engine = MadeUp(self.heard)
         self.real = real
-        self.attending = PartitionAssignment(
+        self.assignment = PartitionAssignment(
             self.engine, lambda: [self.views, self.publishing], self._open, self._open_beside, linger=LINGER
         )
 
@@ -134,7 +134,7 @@ class World:
         """Until nothing moves, also after what the engine did meanwhile."""
         quiet = 0
         for _ in range(50):
-            quiet = 0 if self.attending.step(self.now) else quiet + 1
+            quiet = 0 if self.assignment.step(self.now) else quiet + 1
             if self.real:
                 self.desk.run(self.engine)
             else:
@@ -158,15 +158,15 @@ class World:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path, real=request.param)
     yield made
-    made.attending.close()
+    made.assignment.close()
 
 
 def test_what_is_wanted_is_followed_first_and_listened_to_then(world: World) -> None:
-    world.attending.take_up(1)
-    world.attending.take_up(3)
-    assert not world.attending.settled
+    world.assignment.assign(1)
+    world.assignment.assign(3)
+    assert not world.assignment.settled
     world.run()
-    assert world.attending.settled
+    assert world.assignment.settled
     assert set(world.engine.followers) == world.listened == {1, 3}
     told = [each for each in world.heard if each.endswith("1") and not each.startswith("engine")]
     assert told == ["views +1", "publishing +1"]
@@ -175,40 +175,40 @@ def test_what_is_wanted_is_followed_first_and_listened_to_then(world: World) -> 
 
 
 def test_what_is_given_up_goes_in_the_opposite_order_and_its_file_is_closed_last(world: World) -> None:
-    world.attending.take_up(1)
-    world.attending.take_up(2)
+    world.assignment.assign(1)
+    world.assignment.assign(2)
     world.run()
     world.heard.clear()
-    world.attending.give_up(1)
+    world.assignment.revoke(1)
     world.run()
     assert world.listened == {1, 2}, "it is followed on for a moment"
     world.later(LINGER)
     assert world.listened == set(world.engine.followers) == {2}
     assert world.heard[:2] == ["publishing -1", "views -1"]
     assert world.closed == [1]
-    assert world.attending.settled
+    assert world.assignment.settled
 
 
 def test_what_a_rebalance_takes_away_and_gives_back_is_never_let_go(world: World) -> None:
-    world.attending.take_up(1)
+    world.assignment.assign(1)
     world.run()
     follower = world.engine.followers[1]
     for _ in range(3):
-        world.attending.give_up(1)
+        world.assignment.revoke(1)
         world.later(LINGER - 1)
-        world.attending.take_up(1)
+        world.assignment.assign(1)
         world.later(LINGER - 1)
     assert world.engine.followers[1] is follower
     assert [each for each in world.heard if "-" in each] == []
 
 
 def test_what_is_given_up_on_its_way_is_listened_to_by_nobody(world: World) -> None:
-    world.attending.take_up(1)
-    world.attending.step(world.now)
-    world.attending.give_up(1)
-    world.attending.step(world.now)
+    world.assignment.assign(1)
+    world.assignment.step(world.now)
+    world.assignment.revoke(1)
+    world.assignment.step(world.now)
     world.now += LINGER
-    world.attending.step(world.now)
+    world.assignment.step(world.now)
     world.run()
     assert set(world.engine.followers) == world.listened == set()
     assert [each for each in world.heard if each.startswith(("views", "publishing"))] == []
@@ -216,86 +216,86 @@ def test_what_is_given_up_on_its_way_is_listened_to_by_nobody(world: World) -> N
 
 
 def test_what_is_wanted_again_while_it_goes_comes_back_once_its_file_is_closed(world: World) -> None:
-    world.attending.take_up(1)
+    world.assignment.assign(1)
     world.run()
-    world.attending.give_up(1)
-    world.attending.step(world.now)
+    world.assignment.revoke(1)
+    world.assignment.step(world.now)
     world.now += LINGER
-    world.attending.step(world.now)
-    world.attending.take_up(1)
-    world.attending.step(world.now)
+    world.assignment.step(world.now)
+    world.assignment.assign(1)
+    world.assignment.step(world.now)
     assert world.closed == []
     world.run()
     assert world.closed == [1]
     assert set(world.engine.followers) == world.listened == {1}
-    assert world.attending.settled
+    assert world.assignment.settled
 
 
 def test_local_state_that_cannot_be_opened_is_tried_again_and_keeps_nobody_waiting(world: World) -> None:
     world.unreadable.append(LocalStateUnavailable("the disk is full"))
-    world.attending.take_up(1)
-    world.attending.take_up(2)
+    world.assignment.assign(1)
+    world.assignment.assign(2)
     world.run()
     assert set(world.engine.followers) == {2}
-    assert world.attending.trouble == {1: "the disk is full"}
-    assert not world.attending.settled
+    assert world.assignment.trouble == {1: "the disk is full"}
+    assert not world.assignment.settled
     world.later(RETRY / 2)
     assert 1 not in world.engine.followers
     world.later(RETRY)
     assert set(world.engine.followers) == world.listened == {1, 2}
-    assert world.attending.trouble == {}
+    assert world.assignment.trouble == {}
 
 
 def test_where_one_listener_cannot_begin_none_of_them_does_and_it_is_tried_again(world: World) -> None:
     world.publishing.fails.append(JournalUnavailable("no broker answers"))
-    world.attending.take_up(1)
+    world.assignment.assign(1)
     world.run()
     assert set(world.engine.followers) == world.listened == set()
-    assert world.attending.trouble == {1: "no broker answers"}
+    assert world.assignment.trouble == {1: "no broker answers"}
     world.later(RETRY)
     assert set(world.engine.followers) == world.listened == {1}
-    assert world.attending.trouble == {}
+    assert world.assignment.trouble == {}
 
 
 def test_trouble_with_what_is_wanted_no_longer_is_none(world: World) -> None:
     world.unreadable.append(LocalStateUnavailable("the disk is full"))
-    world.attending.take_up(1)
+    world.assignment.assign(1)
     world.run()
-    world.attending.give_up(1)
+    world.assignment.revoke(1)
     world.run()
-    assert world.attending.trouble == {}
-    assert world.attending.settled
+    assert world.assignment.trouble == {}
+    assert world.assignment.settled
 
 
 def test_a_partition_that_comes_back_has_what_others_decided_meanwhile(tmp_path: Path) -> None:
     world = World(tmp_path, real=True)
     other = world.desk.engine()
     order = next(f"acme/PO-{n}" for n in range(100) if other.partition(f"acme/PO-{n}") == 1)
-    world.attending.take_up(1)
+    world.assignment.assign(1)
     world.run()
-    world.attending.give_up(1)
+    world.assignment.revoke(1)
     world.later(0)
     world.later(LINGER)
     assert world.closed == [1]
     assert world.desk.ask(other, place(order=order)).kind == "accepted"
-    world.attending.take_up(1)
+    world.assignment.assign(1)
     world.run()
     assert world.desk.ask(world.engine, place(order=order)).kind == "duplicate"
     assert world.views.has[1].next_ordinal == 1
-    world.attending.close()
+    world.assignment.close()
 
 
 def test_an_engine_that_closes_while_partitions_come_and_go_breaks_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, real=True)
-    world.attending.take_up(1)
+    world.assignment.assign(1)
     world.run()
-    world.attending.take_up(2)
-    world.attending.give_up(1)
-    world.attending.step(world.now)
+    world.assignment.assign(2)
+    world.assignment.revoke(1)
+    world.assignment.step(world.now)
     world.now += LINGER
-    world.attending.step(world.now)
+    world.assignment.step(world.now)
     world.engine.close()
     for _ in range(3):
-        world.attending.step(world.now)
-    world.attending.close()
+        world.assignment.step(world.now)
+    world.assignment.close()
     assert sorted(world.closed) == [1, 2]

@@ -97,9 +97,9 @@ class Stage:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passing, "PATIENCE", 0.5)
+    monkeypatch.setattr(passing, "TIMEOUT", 0.5)
     monkeypatch.setattr(passing, "PAUSE", 0.001)
-    monkeypatch.setattr("infra.cluster.membership.SOON", 0.0)
+    monkeypatch.setattr("infra.cluster.membership.RETRY_AFTER", 0.0)
 
 
 @pytest.mark.parametrize(

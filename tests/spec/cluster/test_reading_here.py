@@ -16,12 +16,12 @@ def test_an_order_is_read_here_from_when_its_partition_has_arrived_until_it_goes
     desk.ask(writer, place(order=order))
     engine = desk.engine()
     for partition in range(PARTITIONS):
-        engine.give_up(partition)
+        engine.revoke(partition)
     desk.run(engine)
     with pytest.raises(NotFollowedHere) as elsewhere:
         partition_here(engine, order)
     assert elsewhere.value.partition == 1
-    engine.take_up(1, memory_local_state(1, PARTITIONS))
+    engine.assign(1, memory_local_state(1, PARTITIONS))
     engine.take(desk.clock)
     assert 1 in engine.followers, "it is followed, but what was placed is not read yet"
     with pytest.raises(NotFollowedHere):

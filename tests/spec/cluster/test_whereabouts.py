@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.cluster.membership import OLD, SOON, Membership, Places, places_of
+from infra.cluster.membership import MAX_AGE, RETRY_AFTER, Membership, Places, places_of
 
 A, B = "http://127.0.0.1:8001", "http://[::1]:8002"
 
@@ -70,10 +70,10 @@ def test_what_was_said_is_remembered_for_a_while_and_asked_again_then() -> None:
     asked = Asked()
     assert asked.of(0) == A
     asked.says = {0: B}
-    asked.now += OLD / 2
+    asked.now += MAX_AGE / 2
     assert (asked.of(0), asked.of(1)) == (A, None)
     assert asked.times == 1
-    asked.now += OLD
+    asked.now += MAX_AGE
     assert asked.of(0) == B
     assert asked.times == 2
 
@@ -86,7 +86,7 @@ def test_what_turned_out_wrong_is_asked_again_soon_and_not_at_every_turn() -> No
         asked.about.doubt()
         assert asked.of(0) == A
     assert asked.times == 1
-    asked.now += SOON
+    asked.now += RETRY_AFTER
     assert asked.of(0) == B
 
 
@@ -94,8 +94,8 @@ def test_while_the_group_says_nothing_what_it_said_before_is_believed() -> None:
     asked = Asked()
     asked.of(0)
     asked.says = None
-    asked.now += OLD
+    asked.now += MAX_AGE
     assert asked.of(0) == A
-    asked.now += SOON
+    asked.now += RETRY_AFTER
     asked.says = {}
     assert asked.of(0) is None

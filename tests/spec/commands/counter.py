@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from consumers.command_topic.gateway import Asked, Batch, Gateway, Given
+from consumers.command_topic.gateway import Batch, Gateway, Given, ReceivedRecord
 from consumers.engine.dependencies import Confirm
 from consumers.engine.outcome import Outcome, unavailable
 from consumers.ports.public_log import PublicRecord
@@ -13,7 +13,7 @@ from domain.commands import Command, parse_command
 from domain.instants import SECOND
 from schemas.public.topics import COMMANDS, OUTCOMES
 
-PATIENCE = 30 * SECOND
+TIMEOUT = 30 * SECOND
 
 
 def command(order: str, command_id: str) -> Command:
@@ -30,19 +30,19 @@ class PlainForm:
         self.not_ready: list[Outcome] = []
         """Said of the next commands before they are decided."""
 
-    def read(self, given: Given) -> Asked:
+    def read(self, given: Given) -> ReceivedRecord:
         words = (given.value or b"").decode().split()
         if len(words) not in (2, 3):
-            return Asked(given, answer=(self._record(given, b"letter"),))
-        return Asked(given, command(*words[:2]), belongs_to=int(words[2]) if words[2:] else None)
+            return ReceivedRecord(given, answer=(self._record(given, b"letter"),))
+        return ReceivedRecord(given, command(*words[:2]), belongs_to=int(words[2]) if words[2:] else None)
 
-    def ready(self, asked: Asked) -> Outcome | None:
+    def ready(self, asked: ReceivedRecord) -> Outcome | None:
         return self.not_ready.pop(0) if self.not_ready else None
 
-    def told(self, asked: Asked, outcome: Outcome) -> Sequence[PublicRecord]:
+    def told(self, asked: ReceivedRecord, outcome: Outcome) -> Sequence[PublicRecord]:
         return (self._record(asked.given, (outcome.rule or outcome.kind).encode()),)
 
-    def passed_on(self, asked: Asked) -> PublicRecord:
+    def passed_on(self, asked: ReceivedRecord) -> PublicRecord:
         assert asked.command is not None
         return PublicRecord(COMMANDS, b"", f"{asked.command.order_id} {asked.command.command_id}".encode(), ())
 
@@ -92,7 +92,7 @@ class Counter:
     now: int = 0
 
     def __post_init__(self) -> None:
-        self.gateway = Gateway(self.form, self.engine, patience=PATIENCE)
+        self.gateway = Gateway(self.form, self.engine, timeout=TIMEOUT)
 
     def send(self, partition: int, *values: str) -> None:
         self.sent[partition] += values
@@ -107,7 +107,7 @@ class Counter:
 
     def lose(self, *partitions: int) -> None:
         """Inputs come again from where they are answered."""
-        self.gateway.give_up(partitions)
+        self.gateway.revoke(partitions)
         for partition in partitions:
             self.read[partition] = self.committed[partition]
 

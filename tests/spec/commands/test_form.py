@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.command_topic.gateway import Asked, Given
+from consumers.command_topic.gateway import Given, ReceivedRecord
 from consumers.engine.outcome import Outcome, refused, unavailable
 from consumers.ports.public_log import PublicRecord
 from consumers.ports.vault import VaultUnavailable
@@ -85,12 +85,12 @@ def the_form(vault: Vault | None = None) -> CommandForm:
 
 def read(
     body: object, key: bytes = KEY, partition: int = HERE, headers: Mapping[str, bytes] | None = None
-) -> Asked:  # fmt: skip
+) -> ReceivedRecord:  # fmt: skip
     value = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     return the_form().read(Given(partition, 17, key, value, headers or {}))
 
 
-def letter_and_outcome(asked: Asked) -> tuple[PublicRecord, PublicRecord | None]:
+def letter_and_outcome(asked: ReceivedRecord) -> tuple[PublicRecord, PublicRecord | None]:
     assert asked.command is None
     letter, *more = asked.answer
     assert letter.kind == DEAD_LETTERS
@@ -122,7 +122,7 @@ def test_a_text_comes_in_clear_or_as_the_vault_gave_it_and_means_the_same_comman
     assert there.fingerprint == here.fingerprint
     assert there.text.sealed == here.text.sealed
     assert command_key(there) == KEY
-    assert the_form(vault).ready(Asked(Given(0, 0, b"", None, {}), there)) is None
+    assert the_form(vault).ready(ReceivedRecord(Given(0, 0, b"", None, {}), there)) is None
     assert there.text.content == SECRET
     clear = read(MESSAGE).command
     assert isinstance(clear, SendMessage)
@@ -143,11 +143,11 @@ def test_a_text_that_is_not_in_the_vault_or_another_one_is_bad_and_one_that_cann
         other = read_command(command_value(command))
         assert isinstance(other, SendMessage)
         other.text.sealed = sealed
-        outcome = form.ready(Asked(none, other))
+        outcome = form.ready(ReceivedRecord(none, other))
         assert outcome is not None
         assert (outcome.kind, outcome.rule, outcome.pointer) == ("bad", "no-such-text", "/text")
     vault.away = True
-    outcome = form.ready(Asked(none, read_command(command_value(command))))
+    outcome = form.ready(ReceivedRecord(none, read_command(command_value(command))))
     assert outcome is not None
     assert (outcome.kind, outcome.rule) == ("unavailable", "vault-unavailable")
 
@@ -160,7 +160,7 @@ def test_the_text_of_a_notice_can_be_judged_though_it_was_sealed_elsewhere() -> 
         "actor": {"kind": "seller", "id": "s"},
     }
     there = read_command(command_value(parse_command(body).seal(vault.seal)))
-    assert the_form(vault).ready(Asked(Given(0, 0, b"", None, {}), there)) is None
+    assert the_form(vault).ready(ReceivedRecord(Given(0, 0, b"", None, {}), there)) is None
     assert isinstance(there, NotifyCustomer)
     assert there.text.content == "It left with UPS 1Z999."
 
@@ -253,7 +253,9 @@ def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) ->
         (read(DELIVER | {"command": "Explode"}), "form", "there is no command"),
     ],
 )
-def test_what_is_not_in_its_place_is_a_dead_letter_and_has_an_outcome(asked: Asked, rule: str, because: str) -> None:
+def test_what_is_not_in_its_place_is_a_dead_letter_and_has_an_outcome(
+    asked: ReceivedRecord, rule: str, because: str
+) -> None:
     letter, outcome = letter_and_outcome(asked)
     assert outcome is not None
     told = said(outcome)

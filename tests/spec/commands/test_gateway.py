@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consumers.command_topic.gateway import BATCH, IN_FLIGHT_BYTES, PAUSE, Given
 from consumers.engine.outcome import Outcome, unavailable
-from tests.spec.commands.counter import NOT_NOW, PATIENCE, Counter, command
+from tests.spec.commands.counter import NOT_NOW, TIMEOUT, Counter, command
 
 
 def test_commands_of_one_order_are_decided_one_after_the_other_and_those_of_others_at_once() -> None:
@@ -119,7 +119,7 @@ def test_what_cannot_be_decided_now_is_asked_again_until_its_time_is_up_and_then
     counter.now += PAUSE
     counter.step()
     counter.engine.answer(0, NOT_NOW)
-    counter.now = PATIENCE
+    counter.now = TIMEOUT
     counter.step()
     counter.write()
     assert counter.answers() == [b"journal-unavailable"]
@@ -131,7 +131,7 @@ def test_what_nobody_here_follows_waits_for_as_long_as_it_takes() -> None:
     counter.send(0, "A 1")
     counter.take(0)
     for _ in range(3):
-        counter.now += PATIENCE
+        counter.now += TIMEOUT
         counter.engine.answer(0, unavailable("not-followed", "another process"))
         counter.step()
         counter.now += PAUSE

@@ -86,10 +86,10 @@ class Driven:
         )
         self.commanding._intake = self.commanding._outlet = cast(Any, self.topics)
 
-    def take_up(self, partition: int) -> None:
+    def assign(self, partition: int) -> None:
         self.taken_up.append(f"+{partition}")
 
-    def give_up(self, partition: int) -> None:
+    def revoke(self, partition: int) -> None:
         self.taken_up.append(f"-{partition}")
 
     def come(self, *inputs: tuple[int, int, str]) -> None:

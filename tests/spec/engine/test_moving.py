@@ -25,15 +25,15 @@ def sharing(desk: Desk, *partitions: int) -> Engine:
     engine = desk.engine(states={partition: memory_local_state(partition, number) for partition in range(number)})
     for partition in range(number):
         if partition not in partitions:
-            engine.give_up(partition)
+            engine.revoke(partition)
     desk.run(engine)
     assert set(engine.followers) == set(partitions)
     return engine
 
 
-def take_up(desk: Desk, engine: Engine, partition: int, state: LocalState | None = None) -> LocalState:
+def assign(desk: Desk, engine: Engine, partition: int, state: LocalState | None = None) -> LocalState:
     state = state or memory_local_state(partition, len(desk.log.records))
-    taken = engine.take_up(partition, state)
+    taken = engine.assign(partition, state)
     desk.run(engine)
     assert taken.result(0) is None
     return state
@@ -50,7 +50,7 @@ def test_what_is_not_followed_is_said_to_be_and_taken_up_it_is_decided() -> None
     order = order_in(engine, 1)
     outcome = desk.ask(engine, place(order=order))
     assert (outcome.kind, outcome.rule) == ("unavailable", "not-followed")
-    take_up(desk, engine, 1)
+    assign(desk, engine, 1)
     assert desk.ask(engine, place(order=order)).kind == "accepted"
     assert set(engine.followers) == {0, 1}
 
@@ -62,7 +62,7 @@ def test_a_partition_is_followed_to_its_end_before_its_commands_are_answered() -
     desk.ask(writer, place(order=order))
     desk.ask(writer, ship("s1", 4, order=order))
     engine = sharing(desk, 0)
-    taken = engine.take_up(1, memory_local_state(1, PARTITIONS))
+    taken = engine.assign(1, memory_local_state(1, PARTITIONS))
     asked = desk.send(engine, ship("s1", 4, order=order))
     engine.take(desk.clock)
     engine.work(desk.clock)
@@ -83,7 +83,7 @@ def test_what_was_on_its_way_when_a_partition_was_given_up_is_answered() -> None
     behind = desk.send(engine, ship("s1", 1, order=order))
     elsewhere = desk.send(engine, place(order=other))
     desk.run(engine)
-    given_up = engine.give_up(1)
+    given_up = engine.revoke(1)
     late = desk.send(engine, place("another", order=order_in(engine, 1, 1)))
     desk.run(engine)
     assert given_up.result(0) is None
@@ -96,7 +96,7 @@ def test_what_was_on_its_way_when_a_partition_was_given_up_is_answered() -> None
     desk.log.settle()
     desk.run(engine)
     assert elsewhere.result(0).kind == "accepted"
-    take_up(desk, engine, 1)
+    assign(desk, engine, 1)
     again = desk.send(engine, place(order=order))
     desk.run(engine)
     assert again.result(0).kind == "duplicate"
@@ -108,13 +108,13 @@ def test_a_partition_that_comes_back_is_followed_from_where_it_was_left() -> Non
     order = order_in(engine, 1)
     state = engine.followers[1].state
     desk.ask(engine, place(order=order))
-    engine.give_up(1)
+    engine.revoke(1)
     desk.run(engine)
-    assert engine.orders.at_hand(order) is None
+    assert engine.orders.cached(order) is None
     other = desk.engine()
     desk.ask(other, ship("s1", 3, order=order))
     before = state.next_offset
-    take_up(desk, engine, 1, state)
+    assign(desk, engine, 1, state)
     assert state.next_offset > before > 0
     current = folded(engine, order).order
     assert current is not None and current.lines[1].shipped == 3
@@ -125,7 +125,7 @@ def test_deadlines_of_a_partition_that_was_taken_up_fire() -> None:
     first = desk.engine()
     order = order_in(first, 1)
     desk.ask(first, place(order=order, policy="auction-house", paid=False))
-    first.give_up(1)
+    first.revoke(1)
     desk.run(first)
     engine = sharing(desk, 0)
     desk.clock += 30 * 86_400_000_000
@@ -135,7 +135,7 @@ def test_deadlines_of_a_partition_that_was_taken_up_fire() -> None:
     followed.start()
     while followed.advance():
         pass
-    take_up(desk, engine, 1, state)
+    assign(desk, engine, 1, state)
     desk.run(engine)
     current = folded(engine, order).order
     assert current is not None and current.lines[1].canceled == 10
@@ -145,7 +145,7 @@ def test_deadlines_of_a_partition_that_was_taken_up_fire() -> None:
 def test_two_that_follow_the_same_partition_harm_nobody() -> None:
     desk = Desk(PARTITIONS)
     first, second = desk.engine(), sharing(desk, 0)
-    take_up(desk, second, 1)
+    assign(desk, second, 1)
     order = order_in(first, 1)
     desk.ask(first, place(order=order))
     asked = [desk.send(engine, ship("s", 10, order=order)) for engine in (first, second)]
@@ -163,13 +163,13 @@ def test_a_partition_that_lost_what_was_acknowledged_is_stopped_when_it_is_taken
     order = order_in(engine, 1)
     desk.ask(engine, place(order=order))
     state = engine.followers[1].state
-    engine.give_up(1)
+    engine.revoke(1)
     desk.run(engine)
     desk.log.truncate(1, 0)
-    take_up(desk, engine, 1, state)
+    assign(desk, engine, 1, state)
     assert list(engine.stopped) == [1]
     assert desk.ask(engine, place("again", order=order)).rule == "partition-stopped"
-    engine.give_up(1)
+    engine.revoke(1)
     desk.run(engine)
     assert not engine.stopped and engine.trouble == {}
     assert desk.ask(engine, place("again", order=order)).rule == "not-followed"
@@ -185,20 +185,20 @@ def test_a_log_that_cannot_be_read_leaves_nothing_taken_up() -> None:
         raise JournalUnavailable("the broker is away")
 
     journal.end = away  # type: ignore[method-assign]
-    taken = engine.take_up(1, memory_local_state(1, PARTITIONS))
+    taken = engine.assign(1, memory_local_state(1, PARTITIONS))
     engine.step(desk.clock)
     with pytest.raises(JournalUnavailable):
         taken.result(0)
     assert set(engine.followers) == {0}
     journal.end = end  # type: ignore[method-assign]
-    take_up(desk, engine, 1)
+    assign(desk, engine, 1)
 
 
 def test_an_engine_that_closes_says_so_to_who_waits_for_a_partition() -> None:
     desk = Desk(PARTITIONS)
     desk.ask(desk.engine(), place(order=order_in(desk.engines[0], 1)))
     engine = sharing(desk, 0)
-    taken = engine.take_up(1, memory_local_state(1, PARTITIONS))
+    taken = engine.assign(1, memory_local_state(1, PARTITIONS))
     waits = desk.send(engine, place("p2", order=order_in(engine, 1, 1)))
     engine.take(desk.clock)
     engine.close()
@@ -229,9 +229,9 @@ def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: in
         engine, partition = engines[which], chance.randrange(PARTITIONS)
         match chance.randrange(6):
             case 0:
-                engine.give_up(partition)
+                engine.revoke(partition)
             case 1:
-                engine.take_up(partition, states[which][partition])
+                engine.assign(partition, states[which][partition])
             case 2 | 3:
                 key = chance.choice(list(wanted))
                 flying.append((key, desk.send(engine, wanted[key])))
@@ -242,7 +242,7 @@ def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: in
                 engine.step(desk.clock)
     for which, engine in enumerate(engines):
         for partition in range(PARTITIONS):
-            engine.take_up(partition, states[which][partition])
+            engine.assign(partition, states[which][partition])
     for _ in range(50):
         desk.log.settle()
         for engine in engines:

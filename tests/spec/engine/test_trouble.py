@@ -30,9 +30,9 @@ def test_an_event_that_cannot_be_read_makes_its_order_stuck_and_no_other() -> No
     desk.ask(engine, place(order="acme/PO-2"))
     newer_event(desk)
     desk.run()
-    stuck = desk.ask(engine, ship("s1", 1))
-    assert (stuck.kind, stuck.rule) == ("unavailable", "order-stuck")
-    assert "TimeTravelled" in stuck.message
+    unreadable = desk.ask(engine, ship("s1", 1))
+    assert (unreadable.kind, unreadable.rule) == ("unavailable", "order-stuck")
+    assert "TimeTravelled" in unreadable.message
     order = folded(engine).order
     assert order is not None and order.lines[1].open == 10
     assert desk.ask(engine, ship("s1", 10, order="acme/PO-2")).kind == "accepted"
@@ -46,7 +46,7 @@ def test_an_event_that_fits_no_history_makes_its_order_stuck() -> None:
     newer_event(desk, "RefundConfirmed", b"\x10refund-9")
     desk.run()
     assert desk.ask(engine, ship("s1", 1)).rule == "order-stuck"
-    assert "RefundConfirmed does not fit" in (folded(engine).stuck or "")
+    assert "RefundConfirmed does not fit" in (folded(engine).unreadable or "")
     assert desk.ask(desk.engine(), ship("s1", 1)).rule == "order-stuck"
 
 

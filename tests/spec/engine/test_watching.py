@@ -105,8 +105,8 @@ def beside(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
 def test_each_piece_of_a_part_is_said_when_its_trouble_begins_and_when_it_ends() -> None:
     watch, said, time = watching(Failing())
     pieces: dict[str, str] = {}
-    watch.attend("publishing", lambda: pieces)
-    watch.attend("views", lambda: None)
+    watch.register("publishing", lambda: pieces)
+    watch.register("views", lambda: None)
     assert beside(watch, time, 1) == {}
     pieces["partition 0"] = "no broker answers"
     beside(watch, time, 1)
@@ -145,7 +145,7 @@ def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
 
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     loop = Loop("views", step, lambda: 0.01)
-    watch.attend("views", lambda: None, lambda: (loop,))
+    watch.register("views", lambda: None, lambda: (loop,))
     loop.start()
     soon(lambda: "has not come back" in watch.trouble.get("views", ""))
     watch.look_beside()
@@ -160,7 +160,7 @@ def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
 
 def test_nothing_is_said_of_parts_that_are_being_closed() -> None:
     watch, said, time = watching(Failing())
-    watch.attend("views", lambda: "closed")
+    watch.register("views", lambda: "closed")
     watch.stop()
     assert (beside(watch, time, 1), said) == ({}, [])
 

@@ -13,7 +13,7 @@ class Found:
     """A parcel that left although it was cancelled, and how far it has come."""
 
     lines: Units
-    untold: list[str]
+    unhandled: list[str]
     """Carriers and numbers that a notice has to name."""
     stage: str = "found"
     notice: str = ""
@@ -57,9 +57,9 @@ class Rebilling(Parcels):
             self.astray = Found(dict(lines), [carrier, number])
             return
         if here.stage == "notified":
-            here.stage, here.told, here.untold = "found", dict(here.lines), []
+            here.stage, here.told, here.unhandled = "found", dict(here.lines), []
         here.lines = {x: here.lines.get(x, 0) + lines.get(x, 0) for x in {**here.lines, **lines}}
-        here.untold += [carrier, number]
+        here.unhandled += [carrier, number]
 
     def report_shipped_after_cancel(
         self, by: str, at: int, carrier: str, tracking_number: str, lines: Picks = None
@@ -78,7 +78,7 @@ class Rebilling(Parcels):
             raise No("step-out-of-order")
         if "https://" in text:
             raise No("notice-has-link")
-        if any(word not in text for word in self.astray.untold):
+        if any(word not in text for word in self.astray.unhandled):
             raise No("notice-lacks-tracking")
         self.notices_sent += 1
         self.astray.stage, self.astray.notice, self.astray.told = "notified", f"notice-{self.notices_sent}", {}

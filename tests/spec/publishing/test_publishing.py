@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.log.dead_letters import DeadLetter, untold_id
+from consumers.log.dead_letters import DeadLetter, unprojected_id
 from consumers.log.follower import Follower
 from consumers.ports.log_values import Admitted
 from consumers.ports.public_log import PublicLogUnavailable, PublicRecord, PublishingStopped, TopicSick, read_progress
@@ -686,7 +686,7 @@ def test_an_order_that_cannot_be_published_is_parked_with_a_letter_and_goes_out_
 
 def test_what_the_views_could_not_tell_is_a_letter_once_until_it_is_told() -> None:
     log, cluster = new_log(), Cluster()
-    id, stream = untold_id("journal", 0, "acme/PO-1"), "acme/PO-1"
+    id, stream = unprojected_id("journal", 0, "acme/PO-1"), "acme/PO-1"
     letter = DeadLetter(id, "views", "no such line", stream.encode(), b"commit", "journal", 0, 4, 0, stream, 4)
     known = [letter]
     for process in (enabled(log, cluster), Process(log, cluster)):
