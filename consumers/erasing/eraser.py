@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from consumers.log.commit_codec import decoded, part_of
 from consumers.log.handoff_buffer import HandoffBuffer
-from consumers.ports.log_values import Admitted
+from consumers.ports.log_values import Admitted, CommitReader
 from domain import events as e
 from schemas.commit import StreamEntry
 from schemas.names import CURRENT
@@ -48,17 +48,6 @@ class Erasures(Protocol):
     def scrub(self) -> None:
         """Have no file of the vault hold a key that was destroyed; nothing to do where none was since the last time."""
         ...
-
-
-class Source(Protocol):
-    """One partition's admitted commits: a ``LocalState`` is one."""
-
-    @property
-    def next_ordinal(self) -> int: ...
-
-    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
-
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
 
 
 # ---- what the log says -----------------------------------------------------------------------------------------------
@@ -110,7 +99,7 @@ def _may_erase(part: StreamEntry) -> bool:
 class Eraser:
     """Erasures of the partitions that a process follows. ``admitted`` may be called from another thread."""
 
-    def __init__(self, journal: str, sources: Mapping[int, Source], vault: Erasures) -> None:
+    def __init__(self, journal: str, sources: Mapping[int, CommitReader], vault: Erasures) -> None:
         """``journal``: its identity, under which the vault keeps the positions."""
         self._journal = journal
         self._sources = dict(sources)
@@ -120,7 +109,7 @@ class Eraser:
         self._stored: dict[int, int] = {}
         self._scrubbed = False
 
-    def assign(self, partition: int, source: Source) -> None:
+    def assign(self, partition: int, source: CommitReader) -> None:
         """Carry out the erasures of one more partition; in the thread of ``step``."""
         self._handed[partition] = HandoffBuffer()
         self._sources[partition] = source
@@ -151,7 +140,7 @@ class Eraser:
         have to be scrubbed. From any thread."""
         return self._positions.get(partition, 0) if self._scrubbed else 0
 
-    def _take(self, partition: int, source: Source) -> bool:
+    def _take(self, partition: int, source: CommitReader) -> bool:
         position = self._positions.get(partition)
         if position is None:
             position = self._vault.erased_through(self._journal, partition)
@@ -175,7 +164,7 @@ class Eraser:
         return True
 
 
-def erasures_in(source: Source, admitted: Admitted) -> Iterator[Erasure]:
+def erasures_in(source: CommitReader, admitted: Admitted) -> Iterator[Erasure]:
     """The subjects that a commit erases."""
     for part in admitted.commit.streams:
         about = subject_of(part.stream) if _may_erase(part) else None

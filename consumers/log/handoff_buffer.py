@@ -2,18 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
-from consumers.ports.log_values import Admitted
+from consumers.ports.log_values import Admitted, CommitReader
 
 MOST: Final = 8_192
 """Commits that wait in memory at most."""
-
-
-class Source(Protocol):
-    """One partition's admitted commits, where they are kept."""
-
-    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
 
 
 class HandoffBuffer:
@@ -29,7 +23,7 @@ class HandoffBuffer:
         if len(self._waiting) < self._most:
             self._waiting.append(admitted)
 
-    def commits(self, first: int, behind: int, source: Source) -> Iterator[Admitted]:
+    def commits(self, first: int, behind: int, source: CommitReader) -> Iterator[Admitted]:
         """The commits with ordinals from ``first`` to before ``behind``, in order: those that were handed over, and
         from the source what is missing before, between and after them. The last one that was given stays at hand: a
         reader may find that it is one too many."""

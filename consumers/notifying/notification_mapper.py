@@ -12,7 +12,7 @@ from typing import Final
 
 from consumers.log.commit_codec import HISTORY, apply_all, decoded, is_order, part_of, unwritten
 from consumers.ports.log_values import Admitted
-from consumers.ports.notifications import DeliveryReport, Message, Notification, Source, Step
+from consumers.ports.notifications import DeliveryReport, Message, Notification, NotifierSource, Step
 from domain import events as e
 from domain.instants import Instant
 from domain.notification_rules import NOTIFICATION_RULES, REMINDER, Audience, notice_id, notification_rule, reminder_id
@@ -28,7 +28,7 @@ REPORTS: Final = frozenset(name for of, name, _ in CURRENT if of in (e.Confirmat
 class NotificationMapper:
     """The notices and reports of one partition's commits."""
 
-    def __init__(self, partition: int, source: Source, capacity: int = 30_000) -> None:
+    def __init__(self, partition: int, source: NotifierSource, capacity: int = 30_000) -> None:
         """``capacity``: orders whose buyer and seller are kept at hand."""
         self._partition = partition
         self._source = source
@@ -98,7 +98,7 @@ def _reports(admitted: Admitted, part: StreamEntry, entry: EventEntry) -> Iterat
         yield DeliveryReport(part.stream, event.notice_id, step, admitted.commit.recorded_at)
 
 
-def derived(source: Source, stream: str, wanted: str) -> list[Notification]:
+def derived(source: NotifierSource, stream: str, wanted: str) -> list[Notification]:
     """Every notice of the letter that has the notice of this id, as the log has it; none if there is no such notice.
 
     For what the book does not have: history, of which nobody was told, and that somebody asks to be told of now.

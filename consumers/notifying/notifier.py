@@ -31,11 +31,11 @@ from consumers.ports.notifications import (
     Directory,
     Message,
     Notification,
+    NotifierSource,
     Post,
     PostRefused,
     PostUnavailable,
     PostUnsure,
-    Source,
     Subject,
 )
 from domain import events as e
@@ -72,7 +72,7 @@ class Notifier:
 
     def __init__(
         self,
-        sources: Mapping[int, Source],
+        sources: Mapping[int, NotifierSource],
         book: DeliveryStore,
         post: Post | None,
         directory: Directory,
@@ -146,7 +146,7 @@ class Notifier:
 
     # ---- taking note -------------------------------------------------------------------------------------------------
 
-    def _take(self, partition: int, source: Source, now: Instant) -> bool:
+    def _take(self, partition: int, source: NotifierSource, now: Instant) -> bool:
         position = self._positions.get(partition)
         if position is None:
             position = self._positions[partition] = self._book.position(partition)
@@ -275,7 +275,7 @@ class Notifier:
                 self._book.take(partition, self._positions[partition], here)
         return bool(found)
 
-    def _when(self, source: Source, stream: str, deadline_id: str) -> Instant | None:
+    def _when(self, source: NotifierSource, stream: str, deadline_id: str) -> Instant | None:
         """When to remind of a deadline: ``remind`` before it, but not in the first half of its time."""
         for admitted in source.commits_of(stream):
             part = part_of(admitted.commit, stream)
@@ -288,7 +288,7 @@ class Notifier:
         return None
 
     def _reminders(
-        self, partition: int, source: Source, stream: str, deadline_id: str, now: Instant
+        self, partition: int, source: NotifierSource, stream: str, deadline_id: str, now: Instant
     ) -> Iterator[Notification]:
         commits = list(source.commits_of(stream))
         try:
@@ -310,7 +310,7 @@ class Notifier:
 _UTC: Final = e.Calendar("UTC", ("sat", "sun"), (), None)
 
 
-def subject_of(source: Source, letter: Message, now: Instant) -> Subject | None:
+def subject_of(source: NotifierSource, letter: Message, now: Instant) -> Subject | None:
     """What it is about; None for a reminder of what has been settled or has passed meanwhile."""
     first = letter.first
     commits = list(source.commits_of(first.stream))

@@ -1,5 +1,6 @@
 """Values of a followed log: admitted and rejected commits, heads, and what admission remembers between commits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -103,3 +104,16 @@ class Heads(Protocol):
     def admit(self, admitted: Admitted) -> None:
         """Take in the commit that was admitted just now. The counters above are moved by the fold itself."""
         ...
+
+
+class CommitReader(Protocol):
+    """Where admitted commits come from: a ``LocalState`` is one."""
+
+    @property
+    def next_ordinal(self) -> int: ...
+
+    def commit_at(self, ordinal: int) -> Admitted | None: ...
+
+    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...

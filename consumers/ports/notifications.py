@@ -6,12 +6,12 @@ who is told what, the book whether it was handed over, and of a mail server that
 afterwards.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, get_args
 
 from consumers.ports.local_state import Due
-from consumers.ports.log_values import Admitted
+from consumers.ports.log_values import CommitReader
 from domain.events import Event
 from domain.instants import Instant
 from domain.notification_rules import Audience
@@ -167,17 +167,8 @@ class Composer(Protocol):
         ...
 
 
-class Source(Protocol):
-    """One partition's admitted commits, and what falls due in it: a ``LocalState`` is one."""
-
-    @property
-    def next_ordinal(self) -> int: ...
-
-    def commit_at(self, ordinal: int) -> Admitted | None: ...
-
-    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
-
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
+class NotifierSource(CommitReader, Protocol):
+    """One partition's admitted commits, and the deadlines that fall due in it: a ``LocalState`` is one."""
 
     def due_before(self, instant: Instant, limit: int) -> list[Due]: ...
 

@@ -8,11 +8,11 @@ the database does not take) parks its stream in ``dead_letters``; all others go 
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from consumers.log.commit_codec import HISTORY, UNREADABLE, positions_of, stamp_of
 from consumers.log.handoff_buffer import HandoffBuffer
-from consumers.ports.log_values import Admitted, Rejected
+from consumers.ports.log_values import Admitted, CommitReader, Rejected
 from consumers.ports.views import Batch, Log, Position, PositionMoved, ProjectionDeadLetter, RowsRefused, Views
 from domain.folding import apply
 from domain.order import Order, fresh
@@ -23,25 +23,12 @@ from schemas.codec import Undecodable, decode_event, event_data
 from schemas.commit import StreamEntry
 
 
-class Source(Protocol):
-    """Where admitted commits come from: a ``LocalState`` is one."""
-
-    @property
-    def next_ordinal(self) -> int: ...
-
-    def commit_at(self, ordinal: int) -> Admitted | None: ...
-
-    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
-
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
-
-
 class Part(NamedTuple):
     """One partition of one log, and where its commits are read from."""
 
     log: Log
     partition: int
-    source: Source
+    source: CommitReader
 
 
 class ViewsOfAnotherLog(Exception):
@@ -56,7 +43,14 @@ class Projector:
     """
 
     def __init__(
-        self, log: Log, partition: int, source: Source, views: Views, *, capacity: int = 16_384, waiting: int = 8_192
+        self,
+        log: Log,
+        partition: int,
+        source: CommitReader,
+        views: Views,
+        *,
+        capacity: int = 16_384,
+        waiting: int = 8_192,
     ) -> None:
         """``capacity``: folded orders kept at hand. ``waiting``: commits handed over and not yet projected that are
         kept; beyond these the source is asked."""

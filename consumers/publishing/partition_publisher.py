@@ -20,7 +20,7 @@ from consumers.log.dead_letters import DeadLetter, malformed_id
 from consumers.log.handoff_buffer import HandoffBuffer
 from consumers.ports.journal import Journal, JournalError
 from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable, Parked
-from consumers.ports.log_values import Admitted, Rejected
+from consumers.ports.log_values import Admitted, CommitReader, Rejected
 from consumers.ports.public_log import (
     Fenced,
     KindAt,
@@ -43,20 +43,11 @@ from schemas.record import decode_record
 from schemas.wire import Malformed
 
 
-class Source(Protocol):
-    """One partition's admitted commits: a ``LocalState`` is one, read through a connection of one's own."""
+class PublisherSource(CommitReader, Protocol):
+    """One partition's admitted commits and the orders that are parked there: a ``LocalState`` is one."""
 
     @property
     def next_offset(self) -> int: ...
-
-    @property
-    def next_ordinal(self) -> int: ...
-
-    def commit_at(self, ordinal: int) -> Admitted | None: ...
-
-    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]: ...
-
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
 
     def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]: ...
 
@@ -102,7 +93,7 @@ class PartitionPublisher:
         prefix: str,
         partition: int,
         journal: Journal,
-        source: Source,
+        source: PublisherSource,
         log: PublicLog,
         ids: SchemaIds,
         *,

@@ -9,11 +9,11 @@ and nobody acts on them.
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from consumers.log.commit_codec import HISTORY, is_order, positions_of
 from consumers.log.dead_letters import DeadLetter, unpublished_id
-from consumers.ports.log_values import Admitted
+from consumers.ports.log_values import Admitted, CommitReader
 from consumers.ports.public_log import PublicRecord
 from domain import events as e
 from domain.instants import format_instant
@@ -45,12 +45,6 @@ _UNPUBLISHABLE: Final = (Undecodable, Malformed, ArithmeticError, AttributeError
 """What an admitted commit may come to here: the log takes what anyone appends, and a release may have a bug."""
 
 
-class Source(Protocol):
-    """Where an order's earlier commits are read from: a ``LocalState`` is one."""
-
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]: ...
-
-
 @dataclass(slots=True)
 class Unpublishable:
     """An order that is published no further from this commit on."""
@@ -63,7 +57,7 @@ class Unpublishable:
 class Publisher:
     """One partition's commits, made into public records."""
 
-    def __init__(self, partition: int, source: Source, ids: SchemaIds, *, capacity: int = 30_000) -> None:
+    def __init__(self, partition: int, source: CommitReader, ids: SchemaIds, *, capacity: int = 30_000) -> None:
         """``capacity``: orders whose placing is kept at hand."""
         self.partition = partition
         self._source = source

@@ -19,7 +19,7 @@ from consumers.ports.local_state import LocalState, Parked
 from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
 from consumers.ports.views import ViewsError
-from consumers.publishing.partition_publisher import KeyOf, PartitionPublisher, PublisherLimits, Source
+from consumers.publishing.partition_publisher import KeyOf, PartitionPublisher, PublisherLimits, PublisherSource
 from domain.instants import Instant
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
@@ -99,7 +99,7 @@ class Publishing:
             partition: self._publisher(partition, source) for partition, source in sources.items()
         }
 
-    def _publisher(self, partition: int, source: Source) -> PartitionPublisher:
+    def _publisher(self, partition: int, source: PublisherSource) -> PartitionPublisher:
         return PartitionPublisher(
             self.at.prefix,
             partition,

@@ -68,6 +68,9 @@ class Partition:
             self.read += 1
             yield admitted
 
+    def commit_at(self, ordinal: int) -> Admitted | None:
+        return self.log.state.commit_at(ordinal)
+
     def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
         return self.log.state.commits_of(stream, first)
 

@@ -33,6 +33,16 @@ class Kept:
             self.read.append(admitted.ordinal)
             yield admitted
 
+    @property
+    def next_ordinal(self) -> int:
+        return len(LOG)
+
+    def commit_at(self, ordinal: int) -> Admitted | None:
+        return next(self.commits(ordinal, ordinal + 1), None)
+
+    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
+        raise AssertionError("a buffer reads by ordinal only")
+
 
 def ordinals(commits: Iterator[Admitted]) -> list[int]:
     return [admitted.ordinal for admitted in commits]
