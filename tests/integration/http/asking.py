@@ -123,10 +123,11 @@ def _filled(app: App) -> None:
 
 
 @contextmanager
-def served(directory: Path, **settings: Any) -> Iterator[Http]:
-    """An app on the store in ``directory`` whose views are filled, for as long as the block lasts."""
+def served(directory: Path, *, filled: bool = True, **settings: Any) -> Iterator[Http]:
+    """Open an app on the store in ``directory``, for as long as the block lasts. ``filled``: wait for its views."""
     with open_app(load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal", **settings)) as app:
-        _filled(app)
+        if filled:
+            _filled(app)
         http = Http(app)
         try:
             yield http

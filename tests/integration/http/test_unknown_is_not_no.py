@@ -85,7 +85,7 @@ def test_while_the_log_is_not_yet_read_an_order_is_not_said_to_be_missing(store:
     for path in (store / "journal" / "state").glob("*/journal-*"):
         path.unlink()
     go_on = hold_up(Follower, lambda follower: isinstance(follower._listener, Engine))
-    with served(store) as http:
+    with served(store, filled=False) as http:
         assert codes(http, ABOUT_THE_ORDER + NOWHERE) == all_of(503, ABOUT_THE_ORDER + NOWHERE)
         assert "not-caught-up" in http.get("/v1/acme/orders/PO-1").text
         go_on.set()
@@ -98,7 +98,7 @@ def test_while_views_are_rebuilt_an_empty_list_is_not_given(store: Path, hold_up
     for path in store.rglob("views.sqlite*"):
         path.unlink()
     go_on = hold_up(Projector, lambda projector: projector.log == "journal")
-    with served(store) as http:
+    with served(store, filled=False) as http:
         assert codes(http, LISTS) == all_of(503, LISTS)
         assert "views-behind" in http.get("/v1/acme/orders").text
         assert codes(http, ABOUT_THE_ORDER) == all_of(200, ABOUT_THE_ORDER), "orders are read from the log"
