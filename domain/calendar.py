@@ -1,4 +1,4 @@
-"""Local days, business days and lengths of time. COMMANDS.md 3, "Deadlines".
+"""Local days, business days and lengths of time. See docs/reference/deadlines.md, Lengths.
 
 Calendars and zone data change between releases; history may not. So this is called by decisions only, and what comes
 out is stored in the event. Sources: IANA zone data (``zoneinfo``), the ``holidays`` package.

@@ -1,4 +1,6 @@
-"""What a dispute or case stands on: what is on record, what is not, and what each gap means. RULES.md 5.3.
+"""What a dispute or case stands on: what is on record, what is not, and what each gap means.
+
+See docs/reference/after-shipment.md, Checklist.
 
 Pure: the order, its record and its policy in, items out. An absence is stated, never passed over.
 """
@@ -103,7 +105,7 @@ MISSED: Final = {
 def dispute_checklist(
     order: Order, record: Record, dispute: Dispute, policy: Policy | None, now: Instant
 ) -> tuple[Item, ...]:
-    """The points of RULES.md 5.3, in its order."""
+    """The points of a dispute, in the order of docs/reference/after-shipment.md, Checklist."""
     about = (dispute.dispute_id, dispute.about)
     request = order.requests.get(dispute.about)
     given = evidence_of(record, *about)

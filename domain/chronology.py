@@ -1,4 +1,4 @@
-"""One timeline of everything about an order, and what in it does not agree. RULES.md 5.4.
+"""One timeline of everything about an order, and what in it does not agree.
 
 Ordered by the log alone. Claimed times that disagree with the log, and reasons that differ between request, case,
 return and dispute, stand side by side, flagged; nothing is merged or corrected.

@@ -1,4 +1,4 @@
-"""The crosswalk of reasons: the canonical list and five other houses' codes, both ways (RULES.md 8).
+"""The crosswalk of reasons: the canonical list and five other houses' codes, both ways.
 
 A mapping that loses meaning says what is lost; what has no counterpart says why. Nothing here is stored: events carry
 canonical reasons only, and codes are translated on the way in and on the way out.

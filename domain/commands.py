@@ -1,4 +1,6 @@
-"""Every command: its fields, who may give it, and how its JSON is read. The contract is COMMANDS.md 1 and 2.
+"""Every command: its fields, who may give it, and how its JSON is read.
+
+See docs/reference/commands.md and decisions.md.
 
 ``parse_command`` reads a JSON object into one of the models below or raises ``BadInput`` with the field's JSON pointer.
 Models are frozen; instants are UTC microseconds; amounts stay decimal strings until the order's currency is known.
@@ -40,7 +42,7 @@ ENGINE_IDS: Final = re.compile(
     r"reminder|unpaid)-[0-9]+|(?:told-[0-9]+|remind-[a-z\-]+-[0-9]+)-(?:buyer|seller)",
     re.ASCII,
 )
-"""The forms of the ids that the engine gives; a client's id in such a form is *bad* (COMMANDS.md 1)."""
+"""The forms of the ids that the engine gives; a client's id in such a form is *bad*."""
 
 
 def _instant(value: object) -> object:
@@ -145,7 +147,7 @@ Lines = Annotated[tuple[Pick, ...], BeforeValidator(_picks), Field(max_length=10
 
 
 class Command(_Form):
-    """What every command has (COMMANDS.md 1)."""
+    """The fields that every command has."""
 
     WHO: ClassVar[frozenset[str]]
     """The kinds of actor whose command it is; support and system may give any."""
@@ -279,7 +281,7 @@ class ReplacedOrder(_Form):
 
 
 class PlaceOrder(Command):
-    """One seller's order stands."""
+    """Record a new order of one seller."""
 
     WHO = _OFFICE
     command: Literal["PlaceOrder"]
@@ -326,7 +328,7 @@ class PlaceOrder(Command):
 
 
 class ConfirmPayment(_Outside):
-    """Money came in."""
+    """A payment arrived."""
 
     WHO = _OFFICE
     command: Literal["ConfirmPayment"]
@@ -334,7 +336,7 @@ class ConfirmPayment(_Outside):
 
 
 class RecordOtherRefund(Command):
-    """Money was given back outside a cancellation."""
+    """A refund was made elsewhere; it lowers what a cancellation can refund."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -347,7 +349,7 @@ class RecordOtherRefund(Command):
 
 
 class SendMessage(_Outside):
-    """A message between the parties; never itself a request nor a consent."""
+    """Send a message; it is never a request nor a consent."""
 
     WHO = _ANYBODY
     CLAIMS = "message_id"
@@ -360,7 +362,7 @@ class SendMessage(_Outside):
 
 
 class RecordContact(_Outside):
-    """Somebody spoke with support outside rescind."""
+    """Record a contact with support outside rescind."""
 
     WHO = _ANYBODY
     CLAIMS = "contact_id"
@@ -378,7 +380,7 @@ class RecordContact(_Outside):
 
 
 class RequestCancel(_Selecting):
-    """A buyer asks to cancel; where mutual consent is in force a seller may propose it too."""
+    """Request a cancellation; under mutual consent a seller may propose one too."""
 
     WHO = _ANYBODY
     CLAIMS = "request_id"
@@ -391,7 +393,7 @@ class RequestCancel(_Selecting):
 
 
 class CancelLines(_Selecting, _Ruled):
-    """The seller's own cancellation, or support's by a rule."""
+    """Cancel lines: the seller's own cancellation, or support's by a rule."""
 
     WHO = _SELLER
     command: Literal["CancelLines"]
@@ -400,7 +402,7 @@ class CancelLines(_Selecting, _Ruled):
 
 
 class ApproveCancel(_Ruled):
-    """The side asked grants a request."""
+    """Approve a request, as the side that has to answer it."""
 
     WHO = _ANYBODY
     TEXTS = ("note",)
@@ -412,7 +414,7 @@ class ApproveCancel(_Ruled):
 
 
 class DeclineCancel(_Ruled):
-    """The side asked declines a request."""
+    """Decline a request, as the side that has to answer it."""
 
     WHO = _ANYBODY
     TEXTS = ("note",)
@@ -423,7 +425,7 @@ class DeclineCancel(_Ruled):
 
 
 class WithdrawCancel(Command):
-    """Who asked takes the request back."""
+    """Withdraw one's own request."""
 
     WHO = _ANYBODY
     command: Literal["WithdrawCancel"]
@@ -431,7 +433,7 @@ class WithdrawCancel(Command):
 
 
 class TakeAlternative(Command):
-    """The buyer takes an offer; without ``request_id`` the proposed ship-by."""
+    """Take an offer; without ``request_id`` the proposed ship-by."""
 
     WHO = _BUYER
     command: Literal["TakeAlternative"]
@@ -441,7 +443,7 @@ class TakeAlternative(Command):
 
 
 class DeclineAlternatives(Command):
-    """The buyer wants none of the offers; without ``request_id`` not the proposed ship-by."""
+    """Decline the offers; without ``request_id`` the proposed ship-by."""
 
     WHO = _BUYER
     command: Literal["DeclineAlternatives"]
@@ -454,7 +456,7 @@ class DeclineAlternatives(Command):
 
 
 class StartFulfilment(_SelectingOutside):
-    """Picking, packing or the label began."""
+    """Picking, packing or labeling has begun."""
 
     WHO = _SELLER
     command: Literal["StartFulfilment"]
@@ -472,7 +474,7 @@ class StartTracking(_SelectingOutside):
 
 
 class TrackingMoved(_SelectingOutside):
-    """The carrier saw the parcel again."""
+    """The carrier has scanned the parcel again."""
 
     WHO = _SELLER
     command: Literal["TrackingMoved"]
@@ -482,7 +484,7 @@ class TrackingMoved(_SelectingOutside):
 
 
 class Ship(_SelectingOutside):
-    """A shipping notice."""
+    """A shipping notice: the units have left."""
 
     WHO = _SELLER
     CLAIMS = "shipment_id"
@@ -494,7 +496,7 @@ class Ship(_SelectingOutside):
 
 
 class VoidShipment(Command):
-    """The notice was a mistake and nothing left."""
+    """Void a shipping notice that was a mistake; nothing has left."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -504,7 +506,7 @@ class VoidShipment(Command):
 
 
 class ReviseShipBy(Command):
-    """A new ship-by; a later one holds once the buyer takes it."""
+    """Set a new ship-by; a later one holds once the buyer takes it."""
 
     WHO = _SELLER
     command: Literal["ReviseShipBy"]
@@ -524,7 +526,7 @@ class Deliver(_Outside):
 
 
 class ConfirmRefund(Command):
-    """The payment service gave it back."""
+    """The payment service made the refund."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -534,7 +536,7 @@ class ConfirmRefund(Command):
 
 
 class FailRefund(Command):
-    """The payment service could not give it back."""
+    """The payment service could not make the refund."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -563,7 +565,7 @@ class FailNotice(Command):
 
 
 class ReportShippedAfterCancel(_Selecting):
-    """What was cancelled has left all the same."""
+    """Report that canceled units have shipped anyway."""
 
     WHO = _SELLER
     command: Literal["ReportShippedAfterCancel"]
@@ -573,7 +575,7 @@ class ReportShippedAfterCancel(_Selecting):
 
 
 class NotifyCustomer(Command):
-    """Step 1: the customer is told."""
+    """Step 1: notify the customer."""
 
     WHO = _SELLER
     TEXTS = ("text",)
@@ -592,7 +594,7 @@ class Acknowledge(Command):
 
 
 class AttachEvidence(Command):
-    """A file or message is attached to a request, case, return, dispute or the rebilling."""
+    """Attach a file or message to a request, case, return, dispute or the rebilling."""
 
     WHO = _ANYBODY
     CLAIMS = "evidence_id"
@@ -634,7 +636,7 @@ class FailRebill(Command):
 
 
 class IssueCreditMemo(Command):
-    """Step 5: the seller is paid what was rebilled."""
+    """Step 5: pay the seller what was rebilled."""
 
     WHO = _OFFICE
     CLAIMS = "memo_id"
@@ -647,7 +649,7 @@ class IssueCreditMemo(Command):
 
 
 class OpenCase(_Selecting):
-    """What came is not what was promised."""
+    """Open a case: the item is not what was promised."""
 
     WHO = frozenset({"buyer", "support", "system"})
     CLAIMS = "case_id"
@@ -660,7 +662,7 @@ class OpenCase(_Selecting):
 
 
 class RequestEvidence(Command):
-    """The platform asks for more; the decision clock stands still."""
+    """The platform requests more evidence; the decision clock of a case stops."""
 
     WHO = _OFFICE
     command: Literal["RequestEvidence"]
@@ -680,7 +682,7 @@ class AcceptReturn(Command):
 
 
 class DecideCase(_Ruled):
-    """The platform decides a case, by a rule."""
+    """Decide a case, by a rule."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -691,7 +693,7 @@ class DecideCase(_Ruled):
 
 
 class RequestReturn(_Selecting):
-    """What could not be cancelled is to come back under the policy's return terms."""
+    """Return shipped units under the policy's return terms."""
 
     WHO = _BUYER
     TEXTS = ("text",)
@@ -724,7 +726,7 @@ class ReturnReceived(_Outside):
 
 
 class OpenDispute(Command):
-    """A party disputes how a request went."""
+    """Dispute how a request went."""
 
     WHO = _ANYBODY
     CLAIMS = "dispute_id"
@@ -736,7 +738,7 @@ class OpenDispute(Command):
 
 
 class EscalateDispute(Command):
-    """The dispute goes to support, with a ticket."""
+    """Escalate a dispute to support, with a ticket."""
 
     WHO = _ANYBODY
     TEXTS = ("representative",)
@@ -747,7 +749,7 @@ class EscalateDispute(Command):
 
 
 class DecideDispute(_Ruled):
-    """The platform decides a dispute, by a rule."""
+    """Decide a dispute, by a rule."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -758,7 +760,7 @@ class DecideDispute(_Ruled):
 
 
 class AppealDispute(Command):
-    """A party appeals the decision."""
+    """Appeal the decision of a dispute."""
 
     WHO = _ANYBODY
     TEXTS = ("text",)
@@ -771,7 +773,7 @@ class AppealDispute(Command):
 
 
 class ReachDeadline(Command):
-    """A deadline may have passed; the domain decides."""
+    """Reach a deadline, if it is due and still applies."""
 
     WHO = frozenset({"system"})
     command: Literal["ReachDeadline"]
@@ -796,13 +798,13 @@ class SubjectCommand(Command):
 
 
 class EraseSubject(SubjectCommand):
-    """The subject's key in the vault is to go."""
+    """Erase a person's key in the vault."""
 
     command: Literal["EraseSubject"]
 
 
 class PlaceLegalHold(SubjectCommand):
-    """Nothing of the subject may be erased."""
+    """Place a legal hold: nothing of the person may be erased."""
 
     CLAIMS = "hold_id"
     command: Literal["PlaceLegalHold"]
@@ -810,7 +812,7 @@ class PlaceLegalHold(SubjectCommand):
 
 
 class ReleaseLegalHold(SubjectCommand):
-    """The hold is lifted."""
+    """Release a legal hold."""
 
     command: Literal["ReleaseLegalHold"]
     hold_id: GivenId

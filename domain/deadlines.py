@@ -1,4 +1,7 @@
-"""Which deadlines of an order still apply (COMMANDS.md 3). They are state; ``decide`` computed their instants."""
+"""Which deadlines of an order still apply. They are state; ``decide`` computed their instants.
+
+See docs/reference/deadlines.md.
+"""
 
 from collections.abc import Iterator
 
@@ -56,7 +59,7 @@ def applies(order: Order, deadline: Deadline) -> bool:
 
 def has_lapsed(order: Order, deadline: Deadline, closed_at: Instant) -> bool:
     """Whether it was set, and was due, before ``closed_at``, when an import of its marketplace was closed: it never
-    fires live (COMMANDS.md 5, "Import is history")."""
+    fires live."""
     return deadline.due_at < closed_at and order.deadlines_set[deadline.deadline_id] < closed_at
 
 

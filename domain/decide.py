@@ -121,7 +121,10 @@ def _pinned(order: Order, policies: PolicyBook) -> PolicyDocument:
 
 
 def reach(order: Order, deadline: e.Deadline, policies: PolicyBook, market: MarketSettings, now: Instant) -> Decided:
-    """Reach one deadline of an order; moot ones come to nothing. ``now``: COMMANDS.md 3, the later of due and last."""
+    """Reach one deadline of an order. One that no longer applies has no effect.
+
+    ``now``: the later of its due instant and the order's last commit.
+    """
     if not applies(order, deadline):
         return Decided((), order, None, None, answer=True)
     document = _pinned(order, policies)

@@ -1,4 +1,4 @@
-"""What may be done now, or as of any instant, and when the answer changes. COMMANDS.md 3, *Verdict*.
+"""What may be done now, or as of any instant, and when the answer changes.
 
 Read-only: it asks the very rules that decide, on a copy of the order, nothing new happening.
 """

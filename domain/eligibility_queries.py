@@ -1,4 +1,4 @@
-"""The five questions of ``order eligibility``: cancel, ship, return, open_case, open_dispute. COMMANDS.md 3.
+"""The five questions of ``order eligibility``: cancel, ship, return, open_case, open_dispute.
 
 Judged for the order's buyer (ship: its seller), all lines, as if a reason of the list were given.
 """
@@ -27,7 +27,7 @@ ACTIONS = ("cancel", "ship", "return", "open_case", "open_dispute")
 
 
 def eligibility(order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> list[e.Verdict]:
-    """One verdict per action, as of ``now``; deadlines due before it are taken as reached (COMMANDS.md 3)."""
+    """One verdict per action, as of ``now``; deadlines due before it are taken as reached."""
     order = as_of(order, policies, market, now)
     return [may(action, order, policies, market, now) for action in ACTIONS]
 

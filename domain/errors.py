@@ -2,7 +2,7 @@
 
 
 class BadInput(ValueError):
-    """A command that is malformed, in itself or in the light of its order (COMMANDS.md 1: *bad*).
+    """A command that is malformed, in itself or in the light of its order (outcome *bad*).
 
     ``pointer`` is the field as a JSON pointer (``/lines/0/quantity``), ``rule`` the name of what it breaks
     (``form`` where no rule has a name), ``message`` a sentence that says what to do.

@@ -49,7 +49,7 @@ class PlacedLine:
     """A line as placed. ``discount`` and ``tax`` are for the whole line.
 
     ``goods`` and ``refundable_tax`` are what the whole line gives back when it is cancelled: its value after its share
-    of the order's discount and rounding, and the tax on top (0 where tax is included). COMMANDS.md 4.
+    of the order's discount and rounding, and the tax on top (0 where tax is included).
     """
 
     line: int
@@ -111,7 +111,7 @@ class Instead:
 
 @fact
 class Verdict:
-    """What the rules said: RULES.md 1. ``outcome`` is granted, offer_alternatives, ask_seller or refused."""
+    """What the rules said. ``outcome`` is granted, offer_alternatives, ask_seller or refused."""
 
     action: str
     outcome: str
@@ -176,7 +176,7 @@ class OtherRefundRecorded:
 
 @fact
 class MessageSent:
-    """A message between the parties. Never itself a request nor a consent (RULES.md 5)."""
+    """A message between the parties. Never itself a request nor a consent."""
 
     message_id: str
     to: str
@@ -290,7 +290,7 @@ class CancelWithdrawn:
 class CanceledLine:
     """Units of one line and why they were cancelled.
 
-    ``cause``: request, seller, support, late_ship, unpaid, dispute (COMMANDS.md 5). A line stands twice where part of
+    ``cause``: request, seller, support, late_ship, unpaid, dispute. A line stands twice where part of
     it carries out a request and the rest does not.
     """
 
@@ -435,7 +435,7 @@ class RefundFailed:
     note: Sealed | None
 
 
-# ---- cancelled but shipped (RULES.md 3) ------------------------------------------------------------------------
+# ---- cancelled but shipped ------------------------------------------------------------------------
 
 
 @fact
@@ -526,7 +526,7 @@ class CommandRefused:
     verdict: Verdict
 
 
-# ---- cases and returns after delivery (RULES.md 4) -------------------------------------------------------------
+# ---- cases and returns after delivery -------------------------------------------------------------
 
 
 @fact
@@ -618,7 +618,7 @@ class ReturnReceived:
     cause: str
 
 
-# ---- disputes (RULES.md 5) -------------------------------------------------------------------------------------
+# ---- disputes -------------------------------------------------------------------------------------
 
 
 @fact

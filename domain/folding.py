@@ -523,7 +523,7 @@ def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: 
 
 
 def _rebilled_came_back(order: Order, back: Return) -> None:
-    """Rebilled units came back by a return: what was rebilled for them is due back, each unit once (COMMANDS.md 4)."""
+    """Rebilled units came back by a return: what was rebilled for them is due back, each unit once."""
     for number, quantity in back.lines.items():
         left = quantity
         for rebill in order.rebills.values():

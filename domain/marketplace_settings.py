@@ -1,4 +1,4 @@
-"""What a marketplace has settled for all its orders: zone, calendar, default policy. COMMANDS.md 1."""
+"""What a marketplace has settled for all its orders: zone, calendar, default policy."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,6 @@
-"""Money: integer minor units of an ISO 4217 currency, and how one amount is shared exactly. COMMANDS.md 4.
+"""Money: integer minor units of an ISO 4217 currency, and how one amount is shared exactly.
+
+See docs/reference/money.md.
 
 Every share sums to the whole, whatever the order in which the parts are asked for (rule ``money-adds-up``).
 """

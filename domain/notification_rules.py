@@ -192,7 +192,7 @@ def about(event: e.Event) -> str | None:
 
 
 def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
-    """Whose deadline it is: who is reminded before it passes. RULES.md 5.5 and the kinds of COMMANDS.md 3. A request
+    """Whose deadline it is: who is reminded before it passes. A request
     that no longer waits for a side's answer reminds nobody."""
     match deadline.kind:
         case "decide":

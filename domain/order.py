@@ -56,7 +56,7 @@ class Line:
     delivered: int = 0
     delivered_at: Instant | None = None
     credited: int = 0
-    """Units counted in V: cancelled, come back, or given back at once; each once (COMMANDS.md 4)."""
+    """Units counted in V: cancelled, come back, or given back at once; each once."""
     returning: int = 0
     """Shipped units in a return that is open."""
     came_back: int = 0
@@ -67,7 +67,7 @@ class Line:
     canceled_by: str | None = None
     """By whose word that was: the kind of actor of the commit."""
     canceled_as: str | None = None
-    """And for which cause (COMMANDS.md 5), and by which request, if by one."""
+    """And for which cause, and by which request, if by one."""
     canceled_for: str | None = None
     found_shipped: int = 0
     """Cancelled units that turned out to have left, each once: what came back of them is not found again."""
@@ -82,7 +82,7 @@ class Line:
         return self.goods + self.tax
 
     def credit(self, units: int) -> int:
-        """What the first ``units`` refunded units carry, goods and tax shared separately (COMMANDS.md 4)."""
+        """What the first ``units`` refunded units carry, goods and tax shared separately."""
         return share_of_units(self.goods, self.ordered, units) + share_of_units(self.tax, self.ordered, units)
 
     @property
@@ -248,7 +248,7 @@ class Rebill:
 
 @dataclass(slots=True)
 class Found:
-    """Cancelled but shipped (RULES.md 3): how far its five steps have come."""
+    """Canceled but shipped: how far its five steps have come."""
 
     lines: dict[int, int]
     unhandled: tuple[tuple[str, str], ...]
@@ -346,7 +346,7 @@ class Order:
     paid: int = 0
     other_refunds: int = 0
     value_credited: int = 0
-    """V without shipping (COMMANDS.md 4)."""
+    """V without shipping (docs/reference/money.md, Refunds)."""
     refunds_instructed: int = 0
     refunds_confirmed: int = 0
     rebills_confirmed: int = 0
@@ -451,7 +451,7 @@ class Order:
 
     @property
     def is_unpaid(self) -> bool:
-        """paid < total − V (COMMANDS.md 5)."""
+        """Whether paid < total − V."""
         return self.paid < self.terms.total - self.value_with_shipping
 
     def open_requests(self) -> Iterator[Request]:

@@ -1,4 +1,7 @@
-"""What an order looks like from outside: status, attention, and the JSON of ``order show`` (COMMANDS.md 5)."""
+"""What an order looks like from outside: status, attention, and the JSON of ``order show``.
+
+See docs/reference/orders.md.
+"""
 
 from typing import Any
 
@@ -8,7 +11,7 @@ from domain.order import Order, Request
 
 
 def status(order: Order) -> str:
-    """The first that fits, in the order of COMMANDS.md 5."""
+    """The first that fits, in the order of docs/reference/orders.md, Status."""
     open_units = order.open_units
     shipped = order.shipped_units
     if not open_units and not shipped:

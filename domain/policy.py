@@ -1,4 +1,4 @@
-"""Policies: named, versioned documents that list the rules in force and their parameters. COMMANDS.md 3.
+"""Policies: named, versioned documents that list the rules in force and their parameters.
 
 A policy is read from TOML, kept as canonical JSON (RFC 8785), and named on each order by id, version and the SHA-256
 of that JSON. Every key is checked here; whatever is unknown is refused by name.

@@ -1,5 +1,5 @@
 """What a policy says without effect: for whoever publishes or explains it. None of this is refused; it is likely meant
-otherwise (COMMANDS.md 3)."""
+otherwise."""
 
 from collections.abc import Iterator
 from decimal import Decimal

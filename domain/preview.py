@@ -155,7 +155,7 @@ def preview(
     """What the command would do at ``now``, the deadlines that are due reached first. ``BadInput`` as ``decide``.
 
     ``closed_at``: when an import of the marketplace was last closed. Deadlines that were set and due before it never
-    fire live (COMMANDS.md 5).
+    fire live.
     """
     instant = max(now, order.recorded_at)
     order = _with_due(order, policies, market, instant, closed_at)

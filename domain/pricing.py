@@ -1,4 +1,6 @@
-"""What an order to be placed comes to: line values, shares of discount and rounding, total. COMMANDS.md 4.
+"""The amounts of an order to be placed: line values, shares of discount and rounding, total.
+
+See docs/reference/money.md.
 
 It needs the command alone, so what does not work out is *bad* before anything is asked of the log.
 """

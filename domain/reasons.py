@@ -1,4 +1,4 @@
-"""The canonical reasons (COMMANDS.md 3); the crosswalk to other houses' codes is in ``domain.code_schemes``."""
+"""The canonical reasons; the crosswalk to other houses' codes is in ``domain.code_schemes``."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ BUYERS_REASONS: Final = (
 """What a buyer is offered as a reason. A buyer who gives another one of CANCEL_REASONS is not refused for it."""
 
 SELLERS_REASONS: Final = frozenset({"out_of_stock", "cannot_ship_there", "pricing_error", "shipped_too_late"})
-"""With one of these a cancellation by support counts as the seller's (COMMANDS.md 5)."""
+"""With one of these a cancellation by support counts as the seller's."""
 
 RETURN_REASONS: Final = (
     "not_as_described",

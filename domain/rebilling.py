@@ -1,4 +1,4 @@
-"""What cancelled units had refunded: the basis of billing them again (COMMANDS.md 4).
+"""What canceled units had refunded: the basis of billing them again. See docs/reference/money.md, Rebilling.
 
 Units are counted and never listed: a line may have a billion of them.
 """

@@ -1,4 +1,4 @@
-"""What the record alone recommends: proceed, escalate, abandon and return, or settle or complete. RULES.md 5.7.
+"""What the record alone recommends: proceed, escalate, abandon and return, or settle or complete.
 
 Pure, and no decision: it names the facts it rests on and what is at stake, and leaves the choice to people.
 """

@@ -1,6 +1,6 @@
 """What is on record about an order: its events in the log's order, each with when, when recorded, and by whom.
 
-What checklist, chronology and recommendation read (RULES.md 5). Nothing is corrected here, and nothing left out but
+What checklist, chronology and recommendation read. Nothing is corrected here, and nothing left out but
 support's internal notes, where a side reads.
 """
 

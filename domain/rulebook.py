@@ -1,4 +1,4 @@
-"""Every rule id there is, with its sentence. RULES.md, by section; what a refusal names is one of these."""
+"""Every rule id, with its sentence, by section of docs/reference/rules.md. Every refusal names one of these."""
 
 from typing import Final
 
@@ -57,7 +57,7 @@ RULES: Final[dict[str, tuple[int, str]]] = {
     "return-not-confirmed": (4, "Shown delivered to the seller and nothing said: refunded."),
     "case-window": (4, "A case must be opened within days of delivery."),
     "store-return": (4, "What shipped may be returned after delivery under the policy's return terms."),
-    # contract: COMMANDS.md
+    # answers to a command that the order contradicts
     "no-such-order": (0, "There is no such order."),
     "not-yours": (0, "The order, or the command, is not this actor's."),
     "no-such-line": (0, "The order has no such line."),
@@ -94,7 +94,7 @@ RULES: Final[dict[str, tuple[int, str]]] = {
     "too-late": (0, "The time for it is over."),
     "legal-hold": (0, "A legal hold stands."),
 }
-"""Rule id → section of RULES.md (0: a check of the command contract, COMMANDS.md 2) and the rule in a sentence."""
+"""Rule id → section of docs/reference/rules.md (0: a command that the order contradicts) and the rule in a sentence."""
 
 RULE_IDS: Final = frozenset(rule for rule, (section, _) in RULES.items() if section)
-"""The ids of RULES.md: what support may rest a decision on."""
+"""The ids that support may rest a decision on."""

@@ -1,4 +1,4 @@
-"""Every rule of RULES.md 1 that a policy can list: one small named function each.
+"""Every rule that a policy can list: one small named function each. See docs/reference/cancellation.md.
 
 A rule looks at a ``RuleInput`` and speaks (a ``Ruling``) or keeps silent (None). A policy lists rules in the order in
 which they are judged; the first that speaks decides (``judge``).
@@ -379,7 +379,7 @@ def alternatives_first(q: RuleInput, behind: Ruling) -> Ruling | None:
 
 
 def judge(q: RuleInput) -> Ruling:
-    """The policy's list, in its order; the first rule that speaks decides. COMMANDS.md 3, step 5."""
+    """The policy's list, in its order; the first rule that speaks decides."""
     listed = [r for r in q.policy.rules if not r.endswith("-auto-cancel")]
     if q.policy.stalled_tracking is not None:
         listed = ["stalled-tracking", *(r for r in listed if r != "stalled-tracking")]

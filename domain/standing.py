@@ -2,7 +2,7 @@
 
 Against the seller: its own cancellations, fill-or-kill and late-ship. Against the buyer: what the buyer asked for. What
 was not paid for counts for nobody, support's own reasons neither. A line counts once, on the day and under the cause
-that first cancelled any of it. RULES.md 2, COMMANDS.md 5. Pure: what was counted by day comes in as an argument.
+that first cancelled any of it. Pure: what was counted by day comes in as an argument.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -147,5 +147,5 @@ def limit(terms: Standing | None) -> Fraction | None:
 
 
 def keeps(found: Fraction | None, most: Fraction | None) -> bool:
-    """Whether a rate is below the limit (RULES.md 1, P: below 2.5 %). With nothing placed, or no limit, it is."""
+    """Whether a rate is below the limit. With nothing placed, or no limit, it is."""
     return found is None or most is None or found < most

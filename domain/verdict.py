@@ -1,6 +1,6 @@
 """What a rule says: a ruling, and the verdict that is made of it.
 
-A ruling is one rule's answer; the verdict adds the policy it stands in, and when the answer would change (RULES.md 1).
+A ruling is one rule's answer; the verdict adds the policy it stands in, and when the answer would change.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Ruling:
 
     @property
     def answer(self) -> tuple[str, str]:
-        """What makes two answers the same: outcome and rule (COMMANDS.md 3)."""
+        """What makes two answers the same: outcome and rule."""
         return self.outcome, self.rule
 
     def verdict(self, action: str, policy: PolicyRef, next_change_at: Instant | None) -> Verdict:

@@ -1,4 +1,4 @@
-"""Sellers and buyers in numbers: what was placed, cancelled and given back on each local day. COMMANDS.md 5."""
+"""Sellers and buyers in numbers: what was placed, cancelled and given back on each local day."""
 
 from collections.abc import Iterator
 from functools import lru_cache

@@ -19,7 +19,7 @@ from schemas.wire import Malformed, compile_schema
 
 
 class Undecodable(Exception):
-    """This release cannot read an event: its order is stuck until one that can is there (DESIGN.md 3.1)."""
+    """This release cannot read an event: its order is stuck until one that can is there."""
 
     def __init__(self, name: str, version: int, reason: str) -> None:
         super().__init__(f"{name} version {version}: {reason}")
@@ -55,7 +55,7 @@ def event_data(event: Event) -> dict[str, Any]:
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON has it, in events and in answers (COMMANDS.md 3)."""
+    """A verdict as JSON has it, in events and in answers (docs/reference/decisions.md, Verdict)."""
     return _DATA[verdict.__class__](verdict)
 
 

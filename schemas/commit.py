@@ -1,4 +1,6 @@
-"""The commit: everything that one decision wrote, as Avro bytes (``journal/commit.avsc``, DESIGN 3).
+"""The commit: everything that one decision wrote, as Avro bytes (``journal/commit.avsc``).
+
+See docs/reference/journal-format.md.
 
 ``decode_commit`` accepts exactly the bytes that ``encode_commit`` gives: what is not canonical, out of range or over a
 limit is Malformed. The limits are part of the format, no setting or release changes them. The hash of a commit is the

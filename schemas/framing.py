@@ -1,6 +1,6 @@
 """The Confluent wire framing of a public record: a zero byte, the schema's registry id (4 bytes, big-endian), the body.
 
-Only public topics are framed so (DESIGN.md 4). Commits and records of the journal name their schema themselves.
+Only public topics are framed so. Commits and records of the journal name their schema themselves.
 """
 
 from struct import Struct

@@ -1,4 +1,4 @@
-"""Which partition a chain stream belongs to: murmur2, as Kafka's own default partitioner computes it (DESIGN 3)."""
+"""Which partition a chain stream belongs to: murmur2, as Kafka's own default partitioner computes it."""
 
 from functools import lru_cache
 

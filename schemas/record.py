@@ -1,4 +1,4 @@
-"""The record: the 1..n commits that waited for one partition at the same moment (``journal/record.avsc``, DESIGN 3).
+"""The record: the 1..n commits that waited for one partition at the same moment (``journal/record.avsc``).
 
 A record joins nothing but the trip to the log: each commit is judged, hashed and proven by itself. A record that is not
 canonical is malformed whole. What its commits say is not looked at here.

@@ -1,4 +1,4 @@
-"""The gateway: commands that come by a topic, decided in order, and answered on another (DESIGN 3.2 and 4).
+"""The gateway: commands that come by a topic, decided in order, and answered on another.
 
 It takes records of ``PREFIX.commands``, has their commands decided, and gives batches of outcomes with how far the
 inputs are answered: whoever drives it writes both in one transaction. After a crash, after a transaction that failed,

@@ -1,4 +1,6 @@
-"""One command, from its turn to its answer: the order of checks of COMMANDS.md 1, the commit, and what became of it.
+"""One command, from its turn to its answer: the order of checks, the commit, and what became of it.
+
+See docs/reference/decisions.md, Order of the checks.
 
 parse (outside) → authorise → command id → If-Match → deadlines that are due → time → rules → confirmation → commit.
 Each time a job is considered, it is taken as far as it goes on what is followed now; then it waits for the log.
@@ -234,7 +236,7 @@ class CommandHandler:
         return self._propose(job, folded, decided, command.command_id, command.fingerprint, actor, instant)
 
     def _is_history(self, job: PendingCommand, order: Order | None, command: ReachDeadline) -> bool:
-        """Whether the deadline was set and due before an import's closing: it never fires live (COMMANDS.md 5)."""
+        """Whether the deadline was set and due before an import's closing: it never fires live."""
         found = None if order is None else order.deadlines.get(command.deadline_id)
         if order is None or found is None:
             return False

@@ -2,7 +2,7 @@
 
 Everything here is decided on what the follower has read and written like any commit: on a parent, judged by admission.
 A write that lost a race is decided again on what won. The control log (one partition) has ``$journal``, whose first
-commit says how many partitions the journal has, and ``$policy/ID``; every process follows it whole (DESIGN 3).
+commit says how many partitions the journal has, and ``$policy/ID``; every process follows it whole.
 """
 
 from collections import deque

@@ -1,7 +1,9 @@
-"""Which deadlines of which orders may fire live, kept in local state, and the scheduler's look at them (DESIGN 2).
+"""Which deadlines of which orders may fire live, kept in local state, and the scheduler's look at them.
+
+See docs/reference/deadlines.md, Live.
 
 Local state has, per order, the deadlines that still apply and that a scheduler may fire: none while an import of the
-marketplace is open, and none that was set and due before its last closing (COMMANDS.md 5). Whoever fires one decides it
+marketplace is open, and none that was set and due before its last closing. Whoever fires one decides it
 anew on the order, so a row that is out of date costs a look and nothing else.
 """
 

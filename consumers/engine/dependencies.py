@@ -18,7 +18,7 @@ class Mode:
     """How commands are judged. ``writer`` stands in every commit.
 
     ``history``: the command's instant is its ``at``, and every deadline before it is reached as history. Otherwise the
-    instant is the engine's clock, and deadlines fire only when clock and log are both past them (COMMANDS.md 1, 3).
+    instant is the engine's clock, and deadlines fire only when clock and log are both past them.
     """
 
     writer: str

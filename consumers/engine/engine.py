@@ -1,4 +1,4 @@
-"""The engine: takes commands, decides them, and answers when the log has read back what was decided (DESIGN 3.2).
+"""The engine: takes commands, decides them, and answers when the log has read back what was decided.
 
 No thread, no clock, no ids of its own. ``submit``, ``call`` and the errands may be called from any thread; everything
 else belongs to the one loop that calls ``step(now)``: a thread in production, a seeded scheduler in simulation. A step

@@ -1,4 +1,6 @@
-"""Open imports: which marketplaces are being filled with history, per partition (COMMANDS.md 5, "Import is history").
+"""Open imports: which marketplaces are being filled with history, per partition.
+
+See docs/reference/decisions.md, Importing history.
 
 An import says so on ``$import/MARKETPLACE/SHA256`` in every partition before its first command, and again at its end.
 Each of these commits touches ``$imports`` too, so that a process that starts finds them without a look at every stream.

@@ -1,8 +1,8 @@
 """The log's own time: the append times seen in each partition, ticks that read it anew, and whether our clock agrees.
 
-A deadline fires live only when the engine's clock and an append time seen in that partition are both past it
-(COMMANDS.md 3). Where nothing was appended lately, a *tick* is: an empty commit on ``$tick``. An engine whose clock is
-off the append time of its own record by more than the tolerance decides nothing (DESIGN 3.4).
+A deadline fires live only when the engine's clock and an append time seen in that partition are both past it.
+Where nothing was appended lately, a *tick* is: an empty commit on ``$tick``. An engine whose clock is
+off the append time of its own record by more than the tolerance decides nothing.
 """
 
 from collections.abc import Callable, Iterable

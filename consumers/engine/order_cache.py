@@ -2,7 +2,7 @@
 
 Loaded from the followed log by decode and apply. An own commit is not decoded again: the state that was decided is the
 state. Commits of others are folded in one by one as the follower admits them. An event that this release cannot read
-makes its order *stuck* (DESIGN 3.1): it stays readable up to there, and nothing is decided on it.
+makes its order *stuck*: it stays readable up to there, and nothing is decided on it.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,7 @@
 """What became of a command: the one answer that everybody gets, over HTTP, from a file, in a test.
 
 An outcome is built from what the log says. The same function tells accepted from refused when a commit was written
-just now and when the first outcome is given again years later, so a retry cannot read anything else (COMMANDS.md 5).
+just now and when the first outcome is given again years later, so a retry cannot read anything else.
 """
 
 from collections.abc import Iterable

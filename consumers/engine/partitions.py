@@ -1,4 +1,4 @@
-"""Partitions that come and go while an engine runs: taken up from the log, given up to another process (DESIGN 3.2).
+"""Partitions that come and go while an engine runs: taken up from the log, given up to another process.
 
 Nothing here is needed for safety: admission decides, and two processes that follow the same partition harm nobody. What
 is kept per partition, in every room of the engine, is made known here in one place, and forgotten in one place.

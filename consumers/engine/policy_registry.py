@@ -1,4 +1,4 @@
-"""The policies in force, as the control log tells them: newest is by that log, never by time (DESIGN 2).
+"""The policies in force, as the control log tells them: newest is by that log, never by time.
 
 The book itself is a value of the domain; this room keeps it up to date. A document that this release cannot read keeps
 its place (id, version and hash): nobody can publish other content under it, and orders pinned to it wait.

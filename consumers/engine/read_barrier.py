@@ -1,5 +1,5 @@
 """Answers that no commit backs: given only after the follower has reached the log's end as it was when the command
-arrived (DESIGN 3.2). Until then the job waits here, and is considered again on what came meanwhile.
+arrived. Until then the job waits here, and is considered again on what came meanwhile.
 """
 
 from collections.abc import Mapping

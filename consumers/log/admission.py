@@ -1,4 +1,6 @@
-"""Admission: the pure, total fold that turns a partition of the log into its history (DESIGN 3.1).
+"""Admission: the pure, total fold that turns a partition of the log into its history.
+
+See docs/reference/journal-format.md, Admission.
 
 Every reader runs it over the same records in log order and gets the same answers: admitted, duplicate, superseded or
 malformed for each commit. It looks at the envelope of records and commits, never at event names or bodies; no bytes

@@ -4,8 +4,7 @@ Four origins. *journal*: a record or commit that is malformed; it never became p
 tried again. *views*: an order whose events could not be told; its rows stand still. *publisher*: an order whose events
 could not be published; none of it goes out until they can. *commands*: a record of the commands topic that is no
 command, or not in its place; it was never decided. Each letter has an id that says which it is, so that it is kept
-once; on a topic a letter is the original bytes, unless a text of somebody's may be in them, and headers say the rest
-(DESIGN 4).
+once; on a topic a letter is the original bytes, unless a text of somebody's may be in them, and headers say the rest.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""The writer: group commit, pipelined, settled by read-back. No thread, no clock, no ids of its own (DESIGN 3.2).
+"""The writer: group commit, pipelined, settled by read-back. No thread, no clock, no ids of its own.
+
+See docs/reference/admission.md, Writing.
 
 Commits proposed for the same partition at the same moment go into one record. What became of a commit is said by the
 follower alone: an append's own answer settles nothing but a certain *refused*. An unknown append is never blindly

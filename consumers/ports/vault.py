@@ -1,4 +1,4 @@
-"""The vault port: where free texts and files live, so that no event, topic or dead letter has them (DESIGN 2 and 8)."""
+"""The vault port: where free texts and files live, so that no event, topic or dead letter has them."""
 
 import hashlib
 from typing import Protocol

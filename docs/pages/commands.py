@@ -62,7 +62,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "PlaceLegalHold": ("id-exists",),
     "ReleaseLegalHold": (),
 }  # fmt: skip
-"""Command → the rules that can refuse it, beside `no-such-order` and `not-yours`, in the order in which they are judged."""
+"""Command → the rules that can refuse it, in the order of the checks; `no-such-order` and `not-yours` come before."""
 JUDGED_BY_POLICY = ("RequestCancel", "CancelLines")
 """Commands that the policy's list can refuse too."""
 
@@ -105,9 +105,9 @@ def command_page() -> str:
             "An import requires `at` as well. The exact form: {download}`JSON Schema <commands.schema.json>`.",
             "",
             "[How a command is decided](decisions.md) has what holds for all commands: forms, checks, ids, outcomes.",
-            "[Cancellation](cancellation.md) and [after shipment](after-shipment.md) say what each one does to an order.",
-            "Any command can be refused by `no-such-order` and `not-yours` too. *Whose* says who gives it: the buyer or seller",
-            "of the order. Support and systems may give any command.",
+            "[Cancellation](cancellation.md) and [after shipment](after-shipment.md) say what it does to an order.",
+            "Any command can be refused by `no-such-order` and `not-yours` too. *Whose* says who gives a command.",
+            "Buyer and seller are those of the order. Support and systems may give any command.",
             "",
             "| command | whose | fields | meaning | refused by |",
             "|---|---|---|---|---|",

@@ -73,8 +73,8 @@ def rule_page() -> str:
         "",
         "Each rule has one id, the same in the code, in a refusal, in the tables and here. A policy lists the rules in",
         "force in the order in which they are judged, with their parameters ([the policy file](policy.md)); the first",
-        "that applies decides. [Cancellation](cancellation.md) and [after shipment](after-shipment.md) say how the rules are",
-        "applied, [money](money.md) what is refunded, [deadlines](deadlines.md) what happens by itself.",
+        "that applies decides. How they are applied is in [cancellation](cancellation.md),",
+        "[after shipment](after-shipment.md), [money](money.md) and [deadlines](deadlines.md).",
         "",
     ]
     lines += [

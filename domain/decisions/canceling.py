@@ -1,4 +1,4 @@
-"""Asking for a cancellation, answering it, and the seller's own. RULES.md 1, COMMANDS.md 3."""
+"""Asking for a cancellation, answering it, and the seller's own. See docs/reference/cancellation.md."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -43,7 +43,7 @@ from domain.verdict import (
 )
 
 DISPUTABLE = ("declined", "shipped", "partly")
-"""What a request that is closed came to where it can be disputed (RULES.md 5)."""
+"""What a request that is closed came to where it can be disputed."""
 
 # ---- what is asked about -----------------------------------------------------------------------------------------
 
@@ -75,7 +75,10 @@ def question(
 
 
 def judge_cancel(s: DecisionContext, q: RuleInput, lines: tuple[Pick, ...] | None) -> Ruling:
-    """What is true of every order first, then the policy's own list. COMMANDS.md 3, steps 1 to 5."""
+    """What is true of every order first, then the policy's own list.
+
+    See docs/reference/cancellation.md, How a cancellation is judged.
+    """
     ruling = (
         s.no_such_line(lines)
         or _delivered(s, lines)

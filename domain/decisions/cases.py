@@ -1,4 +1,4 @@
-"""Cases after delivery, and evidence for whatever is open. RULES.md 4."""
+"""Cases after delivery, and evidence for whatever is open. See docs/reference/after-shipment.md, Cases."""
 
 from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between

@@ -1,4 +1,4 @@
-"""What a deadline does when it is reached. COMMANDS.md 3, "Deadlines"; the effects stand in the same commit."""
+"""What a deadline does when it is reached; the effects are in the same commit. See docs/reference/deadlines.md."""
 
 from domain import events as e
 from domain.decisions.canceling import carry_on, carry_out

@@ -1,4 +1,4 @@
-"""Disputes about how a request went. RULES.md 5."""
+"""Disputes about how a request went. See docs/reference/after-shipment.md, Disputes."""
 
 from domain import events as e
 from domain.calendar import Length, after

@@ -1,4 +1,4 @@
-"""Messages, contacts, refund and notice reports: facts that are taken down. COMMANDS.md 2."""
+"""Messages, contacts, refund and notice reports: facts that are taken down."""
 
 from domain import events as e
 from domain.commands import ConfirmNotice, ConfirmRefund, FailNotice, FailRefund, RecordContact, SendMessage

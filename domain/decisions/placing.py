@@ -1,4 +1,4 @@
-"""Placing an order and paying for it. COMMANDS.md 2 and 4."""
+"""Placing an order and paying for it. See docs/reference/decisions.md, Placing an order."""
 
 from domain import events as e
 from domain.calendar import after

@@ -1,4 +1,4 @@
-"""Personal data: erasing a subject, and the legal holds that defer it. DESIGN.md 8."""
+"""Personal data: erasing a subject, and the legal holds that defer it."""
 
 from domain import events as e
 from domain.commands import EraseSubject, PlaceLegalHold, ReleaseLegalHold

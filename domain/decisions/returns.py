@@ -1,4 +1,4 @@
-"""Returns: opened by consent, by the policy's terms, or by a decision; on their way; received. RULES.md 1 and 4."""
+"""Returns: opened by consent, by the policy's terms, or by a decision; on their way; received."""
 
 from domain import events as e
 from domain.calendar import Length, after

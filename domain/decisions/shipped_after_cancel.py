@@ -1,4 +1,7 @@
-"""Cancelled but shipped: five steps, in order, none skippable. RULES.md 3."""
+"""Canceled but shipped: five steps, in order, none of which can be left out.
+
+See docs/reference/after-shipment.md, Canceled but shipped.
+"""
 
 from domain import events as e
 from domain.calendar import Length

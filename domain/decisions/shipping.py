@@ -1,4 +1,7 @@
-"""Fulfilment, tracking, shipping notices, delivery. RULES.md 1 (fill-or-kill, tracking-lock, shipment-answers)."""
+"""Fulfillment, tracking, shipping notices, delivery.
+
+Rules ``fill-or-kill``, ``tracking-lock``, ``shipment-answers``; see docs/reference/cancellation.md.
+"""
 
 from collections import Counter
 
@@ -167,7 +170,7 @@ def announced(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Shipmen
 
 
 def judge_ship(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling:
-    """May these units ship? Per line, of more than is open: why it is not open (COMMANDS.md 2, ``Ship``)."""
+    """May these units ship? Per line, of more than is open: why it is not open."""
     unknown = s.no_such_line(lines)
     if unknown is not None:
         return unknown

@@ -1,4 +1,4 @@
-"""The policies shipped with the engine (RULES.md 7, COMMANDS.md 3), as documents beside this file.
+"""The policies shipped with the engine, as documents beside this file.
 
 Each version of a preset is a file of its own and never changes: ``NAME.toml`` is version 1, ``NAME.2.toml`` version 2.
 """

@@ -3,7 +3,7 @@
 A row is a tuple in the order of its table's columns, built by their names (``Table.row``). Cells are ``str``, ``int``
 or ``None``: an ``instant`` is an int of UTC microseconds (an adapter stores it in its own way: UTC text with ``Z`` in
 SQLite), a ``flag`` 0 or 1, a ``day`` an ISO date, ``json`` its text, ``minor`` an amount in minor units of the order's
-currency. COMMANDS.md 5.
+currency.
 
 The tables are declared by subject in the modules of this folder; here stands which there are, and in which version.
 """

@@ -54,7 +54,7 @@ TOPICS: Final = (
 """Every topic that others may read, beside the journal itself."""
 
 INSTRUCTIONS: Final = (REFUNDS, REBILLS, CREDIT_MEMOS, RESTOCK, NOTIFICATIONS)
-"""Kinds whose records somebody acts upon: history never writes them (COMMANDS.md 5)."""
+"""Kinds whose records somebody acts upon: history never writes them."""
 
 WRITTEN: Final = (EVENTS, *INSTRUCTIONS, DEAD_LETTERS)
 """Kinds that the publisher writes."""

@@ -1,4 +1,4 @@
-"""Every rule id of RULES.md has a specification whose name is a sentence, and a text that a person understands."""
+"""Every rule id has a specification whose name is a sentence, and a text that a person understands."""
 
 import ast
 

@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured side by side in one run (DESIGN 10)."""
+"""Benchmarks: ratios measured side by side in one run."""

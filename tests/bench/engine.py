@@ -1,4 +1,4 @@
-"""B1 on the embedded journal: acknowledged commands per second through the whole engine (DESIGN 10).
+"""B1 on the embedded journal: acknowledged commands per second through the whole engine.
 
 Clients in a closed loop: each has one order and one command on its way; as soon as that is acknowledged it sends the
 next one, from placing over a request, its approval and a shipping notice to the next order. Measured is everything

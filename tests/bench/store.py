@@ -1,4 +1,4 @@
-"""The store alone, nothing decided: what the engine cannot be quicker than (DESIGN 10, the floor under B1, B2 and B5).
+"""The store alone, nothing decided: what the engine cannot be quicker than (the floor under B1, B2 and B5).
 
 ``codec`` times one typical commit; ``appends`` drives the whole path through an embedded journal (propose, group
 commit, flush to the disk, read back, admit, local state, settle); ``replay`` reads a log (record, hash, decode, admit)

@@ -1,4 +1,4 @@
-"""COMMANDS.md 4 once more, from events alone and as plainly as it can be said: what refunds must have come to.
+"""The refunds of docs/reference/money.md, computed again from events alone, as plainly as possible.
 
 Written from the document, not from the domain: nothing of it is imported here but the events' classes.
 """

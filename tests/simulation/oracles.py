@@ -1,4 +1,4 @@
-"""What must hold after every run, whatever happened in it (DESIGN 11). Each check raises ``Broken`` with its name."""
+"""What must hold after every run, whatever happened in it. Each check raises ``Broken`` with its name."""
 
 from collections import defaultdict
 

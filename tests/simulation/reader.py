@@ -1,4 +1,6 @@
-"""A second reader of the log: fastavro instead of our codec, and admission written again from DESIGN 3.1.
+"""A second reader of the log: fastavro instead of our codec, and admission written again.
+
+See docs/reference/journal-format.md.
 
 Small and slow on purpose. It shares nothing with the engine but the schema files and the bytes.
 """

@@ -1,4 +1,4 @@
-"""Oracle O4: at most one message per (order, template, sequence), whatever happens (DESIGN 11).
+"""Oracle O4: at most one message per (order, template, sequence), whatever happens.
 
 A world with a notifier beside the engines: it reads the local state of some engine, which is torn and lost as ever; it
 ends anywhere, also between any two words to its book; its carrier is away, refuses, breaks off, and takes messages that

@@ -1,4 +1,4 @@
-"""An import that dies anywhere and is run again gives the same history as one that never did (COMMANDS.md 5)."""
+"""An import that dies anywhere and is run again gives the same history as one that never did."""
 
 import pytest
 

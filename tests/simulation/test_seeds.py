@@ -1,4 +1,4 @@
-"""Whatever happens to the engines, the oracles hold; 250 seeds, the same ones every time (DESIGN 11)."""
+"""Whatever happens to the engines, the oracles hold; 250 seeds, the same ones every time."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the library's suites do not ask of a persistence module, and ours promises (DESIGN 3.3)."""
+"""What the library's suites do not ask of a persistence module, and ours promises."""
 
 import gc
 import threading

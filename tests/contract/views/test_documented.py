@@ -31,7 +31,7 @@ def test_the_page_of_tables_is_what_the_database_has(place: Place, views: Databa
 
 
 def test_the_tables_of_the_contract_have_their_columns() -> None:
-    """COMMANDS.md 5: other programs read these."""
+    """Other programs read these columns (docs/tables.md)."""
     contract = {
         "orders": "marketplace order_id status total_minor",
         "order_lines": "marketplace order_id line sku ordered open shipped canceled auto_canceled",

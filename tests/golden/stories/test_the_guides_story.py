@@ -1,4 +1,4 @@
-"""The guide's own story (RULES.md 5.8), stored once as bytes, in both variants: it folds to the same order for ever,
+"""The guide's own story, stored once as bytes, in both variants: it folds to the same order for ever,
 and says the same of what is missing, what disagrees, and what to do."""
 
 import json

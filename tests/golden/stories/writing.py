@@ -1,4 +1,4 @@
-"""Writes the guide's own story (RULES.md 5.8) as golden history: ``python -m tests.golden.stories.writing``.
+"""Writes the guide's own story as golden history: ``python -m tests.golden.stories.writing``.
 
 Both variants: asked by message, asked by request. It only adds a file that is not there. A line is a commit, in hex.
 """

@@ -1,4 +1,4 @@
-"""`rescind import`: what each line comes to, and what the second time changes (COMMANDS.md 5)."""
+"""`rescind import`: what each line comes to, and what the second time changes."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""An import that is killed, or interrupted, and run again, ends where an undisturbed one ends (COMMANDS.md 5)."""
+"""An import that is killed, or interrupted, and run again, ends where an undisturbed one ends."""
 
 import pathlib
 import sqlite3

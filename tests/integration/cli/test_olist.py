@@ -1,4 +1,4 @@
-"""The Olist history: the mapping of COMMANDS.md 6, branch by branch on made-up files, and the real folder whole."""
+"""The Olist history: the mapping of docs/how-to/import.md, branch by branch on made-up files, and the real folder."""
 
 import csv
 import json

@@ -1,5 +1,5 @@
 """Clients that place, ship and cancel through whichever process they like, under the same keys until there is an
-answer; and what must be true of everything that was answered (DESIGN 11, O1 and O2)."""
+answer; and what must be true of everything that was answered (oracles O1 and O2)."""
 
 import itertools
 import random

@@ -1,5 +1,5 @@
 """Processes that share partitions out are killed, frozen, joined and left under load: nothing acknowledged is lost,
-nothing happens twice, each partition is followed again, and the views never go back (DESIGN 3.2 and 3.4)."""
+nothing happens twice, each partition is followed again, and the views never go back."""
 
 import threading
 import time

@@ -1,5 +1,5 @@
 """Whoever does not follow an order gives the same answers about it: the tests of the HTTP API, as they are, asked of
-such a process (DESIGN 3.2)."""
+such a process."""
 
 import inspect
 import re

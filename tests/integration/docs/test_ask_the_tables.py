@@ -154,7 +154,7 @@ class Story:
         return local_date(parse_instant(event["recorded_at"]), self.terms["calendar"]["timezone"]).isoformat()
 
     def canceled(self) -> Iterator[tuple[Event, dict[str, Any], int]]:
-        """Each cancellation, what it says, and what its units cost by the shares of COMMANDS.md 4."""
+        """Each cancellation, what it says, and what its units cost by the shares of docs/reference/money.md."""
         credited: Counter[int] = Counter()
         lines = {line["line"]: line for line in self.terms["lines"]}
         returns: dict[str, Event] = {}

@@ -1,4 +1,4 @@
-"""Every command gets an answer in time, also when the engine's loop stands still (DESIGN 3.4)."""
+"""Every command gets an answer in time, also when the engine's loop stands still."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""People confirm (COMMANDS.md 3): what a buyer or seller is about to do is shown first, and only that is done."""
+"""People confirm: what a buyer or seller is about to do is shown first, and only that is done."""
 
 from pathlib import Path
 from typing import Any

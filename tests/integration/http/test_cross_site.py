@@ -1,4 +1,4 @@
-"""What a page of another site has a browser send changes nothing here (DESIGN.md 8: CSRF)."""
+"""What a page of another site has a browser send changes nothing here (CSRF)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The demo marketplace: it shows every rule of RULES.md, is the same every time, and is made once."""
+"""The demo marketplace: it shows every rule of docs/reference/rules.md, is the same every time, and is made once."""
 
 from collections.abc import Iterator
 from pathlib import Path

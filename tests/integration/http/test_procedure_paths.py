@@ -1,5 +1,5 @@
 """Every step of every procedure has its path, a refusal says what else can be done and where, and whoever packs is told
-of a request that waits (DESIGN.md 6, RULES.md 1)."""
+of a request that waits."""
 
 import re
 

@@ -25,7 +25,7 @@ from tests.integration.http.asking import HERE, SYSTEM, Http, notice
 from tests.integration.http.test_pages import Strict
 
 CAUSES = ("request", "seller", "support", "late_ship", "unpaid", "dispute")
-"""Causes of cancellations (COMMANDS.md 5) but fill or kill."""
+"""Causes of cancellations but fill or kill."""
 
 
 class Whoever:

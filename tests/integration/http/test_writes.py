@@ -1,4 +1,4 @@
-"""Writes over HTTP: how they are answered, repeated, and refused (DESIGN.md 6)."""
+"""Writes over HTTP: how they are answered, repeated, and refused."""
 
 import gzip
 import json

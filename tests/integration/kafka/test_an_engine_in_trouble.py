@@ -1,4 +1,4 @@
-"""What an engine answers while brokers are gone, and after the log lost what it had acknowledged (DESIGN 3.4)."""
+"""What an engine answers while brokers are gone, and after the log lost what it had acknowledged."""
 
 import shutil
 import time

@@ -1,5 +1,5 @@
 """Brokers killed, frozen, cut and damaged under a journal that is in use: every append is answered in bounded time,
-what was acknowledged is there or its loss is told, and everything goes on without a restart (DESIGN 3.4)."""
+what was acknowledged is there or its loss is told, and everything goes on without a restart."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,5 +1,5 @@
 """Engines killed, frozen and thawed, several on the same orders, on a real broker: nothing acknowledged is lost,
-nothing happens twice, every answer to a command id is the same (DESIGN 3.4)."""
+nothing happens twice, every answer to a command id is the same."""
 
 import random
 import signal

@@ -1,5 +1,5 @@
 """What an engine does with a log on real topics that it cannot read on, or only in part, and with a cache that lies:
-what it knows can be read, what it does not know is never guessed, and other orders go on (DESIGN 3.4)."""
+what it knows can be read, what it does not know is never guessed, and other orders go on."""
 
 from contextlib import closing
 from pathlib import Path

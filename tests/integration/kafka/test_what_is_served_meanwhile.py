@@ -1,6 +1,6 @@
 """What callers of the HTTP API see while brokers are full, too few or silent, and engines' clocks differ: 503 with
-Retry-After, orders that can be read and say how old they are, and everything again without a restart of the engine
-(DESIGN 3.4)."""
+Retry-After, orders that can be read and say how old they are, and everything again without a restart of the engine.
+"""
 
 import itertools
 import os

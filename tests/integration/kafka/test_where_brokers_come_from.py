@@ -1,4 +1,4 @@
-"""The three ways to a broker for tests, in their order: given servers, a container, a local process (DESIGN 11). An
+"""The three ways to a broker for tests, in their order: given servers, a container, a local process. An
 engine works on each; RESCIND_REQUIRE=docker,kafka lets none of them be left out."""
 
 import itertools

@@ -1,5 +1,5 @@
 """Partitions that come to a process and go from it, with all that listens to them; on a made-up engine and on the real
-one, in files and in memory (DESIGN 3.2)."""
+one, in files and in memory."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future

@@ -1,5 +1,5 @@
 """Requests about orders that another process follows: which are passed on, how, to whom, and what is said when nobody
-is there (DESIGN 3.2). The network is made up; ``tests/integration/cluster`` has a real one."""
+is there. The network is made up; ``tests/integration/cluster`` has a real one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

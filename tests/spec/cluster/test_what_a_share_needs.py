@@ -1,4 +1,4 @@
-"""What must be set where a share is followed: each missing piece is one sentence that names its key (DESIGN 3.2)."""
+"""What must be set where a share is followed: each missing piece is one sentence that names its key."""
 
 import os
 import re

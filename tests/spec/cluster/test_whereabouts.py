@@ -1,4 +1,4 @@
-"""Which process follows which partition, as the group says and as it is remembered (DESIGN 3.2)."""
+"""Which process follows which partition, as the group says and as it is remembered."""
 
 import asyncio
 from typing import Any

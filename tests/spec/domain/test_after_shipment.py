@@ -1,4 +1,4 @@
-"""After shipment: what RULES.md 3 to 5 say and no acceptance case shows. Which spec proves which sentence:
+"""What docs/reference/after-shipment.md says and no acceptance case shows. Which spec proves which sentence:
 ``after_shipment.md`` beside this file, whose every name is looked up here."""
 
 import json

@@ -207,7 +207,7 @@ def units(amount: int, count: int) -> list[int]:
 
 
 def refunds_expected(story: Story) -> list[int]:
-    """What each commit should have instructed, from the events alone. COMMANDS.md 4."""
+    """What each commit should have instructed, from the events alone."""
     terms = next(ev for events, _ in story.commits for ev, _ in events if isinstance(ev, e.OrderPlaced))
     goods = {x.line: units(x.goods, x.quantity) for x in terms.lines}
     tax = {x.line: units(x.refundable_tax, x.quantity) for x in terms.lines}

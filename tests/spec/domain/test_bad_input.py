@@ -1,4 +1,4 @@
-"""What is bad by itself is bad before anybody looks at the order: on a second import it is bad again. COMMANDS.md 1."""
+"""What is bad by itself is bad before anybody looks at the order: on a second import it is bad again."""
 
 import json
 import re

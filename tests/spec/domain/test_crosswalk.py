@@ -1,4 +1,4 @@
-"""The crosswalk of reasons: every code of the five lists is mapped, both ways, and what is lost is said. RULES.md 8."""
+"""The crosswalk of reasons: every code of the five lists is mapped, both ways, and what is lost is said."""
 
 import pytest
 
@@ -23,7 +23,7 @@ LISTS = {
     "shopify": "CUSTOMER DECLINED FRAUD INVENTORY STAFF OTHER",
     "x12": "IA IB ID IQ IR BP",
 }
-"""RULES.md 8, word for word."""
+"""The published code lists, word for word."""
 houses = pytest.mark.parametrize("house", HOUSES.values(), ids=list(HOUSES))
 
 

@@ -1,4 +1,4 @@
-"""Checklist and recommendation of a dispute, point by point: RULES.md 5.3 and 5.7. A whole story: tests/golden."""
+"""Checklist and recommendation of a dispute, point by point. A whole story: tests/golden."""
 
 from typing import Any
 

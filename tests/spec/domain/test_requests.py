@@ -1,4 +1,4 @@
-"""Asking, answering, withdrawing, and what else closes a request. RULES.md 1, COMMANDS.md 3."""
+"""Asking, answering, withdrawing, and what else closes a request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rule standing: what counts against whom, over which days, and when a limit is kept. RULES.md 2, COMMANDS.md 5."""
+"""Rule standing: what counts against whom, over which days, and when a limit is kept."""
 
 from datetime import date
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Who is told what (rule ``both-told``, RULES.md 2), and which ids of notices an order's history has."""
+"""Who is told what (rule ``both-told``), and which ids of notices an order's history has."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The worked numbers of RULES.md 9, by rule id."""
+"""Worked numbers, by rule id."""
 
 from typing import Any
 

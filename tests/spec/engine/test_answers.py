@@ -1,4 +1,4 @@
-"""When and how the engine answers: by read-back, once, and the same again to whoever asks again (DESIGN 3.2)."""
+"""When and how the engine answers: by read-back, once, and the same again to whoever asks again."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Partitions that an engine takes up and gives up while commands are on their way (DESIGN 3.2)."""
+"""Partitions that an engine takes up and gives up while commands are on their way."""
 
 import random
 import threading

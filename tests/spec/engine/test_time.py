@@ -1,4 +1,4 @@
-"""Live time: deadlines fire once, never early, by the engine's clock and the log's together (COMMANDS.md 1 and 3)."""
+"""Live time: deadlines fire once, never early, by the engine's clock and the log's together."""
 
 from consumers.engine.engine import EngineLimits
 from domain.events import DeadlineReached

@@ -1,4 +1,4 @@
-"""What the engine does when the log, an event or local state is not as it should be (DESIGN 3.1 and 3.4)."""
+"""What the engine does when the log, an event or local state is not as it should be."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Cases, returns, disputes, evidence: RULES.md 4 and 5, COMMANDS.md 3 (*After shipment*) over the ledger.
+"""Cases, returns, disputes, evidence: docs/reference/after-shipment.md over the ledger.
 
 Where the contract orders its checks they are in that order; where it does not (a return, a dispute that cannot be for
 several reasons), whichever of them holds is allowed.

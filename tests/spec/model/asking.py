@@ -1,4 +1,4 @@
-"""Asking for a cancellation, answering it, alternatives, and the seller's own: COMMANDS.md 2 and 3 over the ledger.
+"""Requests, answers, alternatives and the seller's own: docs/reference/cancellation.md over the ledger.
 
 Every command is a method of its name: it raises ``No`` or ``Bad``, or carries out what was accepted. ``by`` is the kind
 of actor, ``at`` the command's instant.

@@ -1,4 +1,4 @@
-"""Disputes about how a request went: RULES.md 5 and COMMANDS.md 3 over the ledger."""
+"""Disputes about how a request went: docs/reference/after-shipment.md over the ledger."""
 
 from tests.spec.model.afterwards import Afterwards, Dispute
 from tests.spec.model.ledger import No

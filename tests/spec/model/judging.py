@@ -1,4 +1,4 @@
-"""How a cancellation is judged: COMMANDS.md 3, sentence by sentence, over the ledger."""
+"""How a cancellation is judged: docs/reference/cancellation.md, sentence by sentence, over the ledger."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +48,7 @@ def of_request(here: Units, gone: Units) -> list[Part]:
 
 
 def nothing_left(ledger: Ledger, lines: Picks) -> None:
-    """COMMANDS.md 3, steps 2 and 3: delivered, or cancelled already."""
+    """Steps 2 and 3 of how a cancellation is judged: delivered, or canceled already."""
     mutual, said = ledger.terms.mutual, named(ledger, lines)
     gone = [ledger.lines[number] for number, _ in said if not ledger.lines[number].open]
     if lines is None and not ledger.open_units:

@@ -1,4 +1,6 @@
-"""A small second picture of one order: quantities, money, ids, deadlines. Written from COMMANDS.md 3 and 4 alone.
+"""A small second picture of one order: quantities, money, ids, deadlines.
+
+Written from docs/reference/money.md and deadlines.md alone.
 
 It is told what was accepted and says what must now be true. Nothing of the domain is imported here.
 """

@@ -1,4 +1,4 @@
-"""What any command of any kind must come to: COMMANDS.md 1 to 3, and what is true afterwards.
+"""What any command of any kind must result in (docs/reference/decisions.md), and what is true afterwards.
 
 ``World.hear`` takes a command as JSON and gives the outcomes that the contract allows, mostly one; the model then is
 what the order must be. Nothing of the domain is imported in this folder's model, only told about.
@@ -24,7 +24,7 @@ SELLERS: Final = frozenset({
     "ReportShippedAfterCancel", "NotifyCustomer", "AttachEvidence", "AcceptReturn", "StartReturn",
     "ReturnReceived", "OpenDispute", "EscalateDispute", "AppealDispute",
 })  # fmt: skip
-"""Whose commands these are (COMMANDS.md 2); support and system may give any."""
+"""Whose commands these are; support and system may give any."""
 CLAIMS: Final = {
     "RequestCancel": "request_id",
     "SendMessage": "message_id",
@@ -200,7 +200,7 @@ class World:
         self.held: dict[tuple[str, str], Any] = {}
 
     def hear(self, body: dict[str, Any]) -> set[str]:
-        """What this must come to, in the order of checks of COMMANDS.md 1."""
+        """What this must come to, in the order of the checks."""
         name, by, at = body["command"], body["actor"]["kind"], instant(body["at"])
         stream = f"subject/{body['subject']}" if name in SUBJECTS else body["order_id"]
         content = {key: value for key, value in body.items() if key not in NOT_CONTENT}

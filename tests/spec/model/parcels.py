@@ -1,4 +1,4 @@
-"""Fulfilment, tracking, shipping notices, delivery: COMMANDS.md 2 and 3 over the ledger.
+"""Fulfilment, tracking, shipping notices, delivery: docs/reference/cancellation.md over the ledger.
 
 Where the contract leaves room: a quantity whose picking began may have shipped since (``StartFulfilment``); a scan says
 nothing of how much is open, but never of more than was ordered.

@@ -1,4 +1,4 @@
-"""Cancelled but shipped: RULES.md 3, five steps, over the ledger. What was acknowledged is remembered by line."""
+"""Canceled but shipped: five steps, over the ledger. What was acknowledged is remembered by line."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
 """What a policy document says, read a second time and by nothing of the domain: parameters, defaults, dates.
 
-Written from COMMANDS.md 3 and RULES.md. What stands in a TOML file is the contract: the presets are read from theirs.
+Written from docs/reference/policy.md. A TOML file is the contract: the presets are read from theirs.
 Instants are UTC microseconds. The calendars of these stories have Saturdays and Sundays off, and no holidays.
 """
 
@@ -27,7 +27,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "cases": {"days": 3, "reasons": FAULTS},
     "returns": {"days": 30, "reasons": RETURN_REASONS},
 }
-"""What a missing parameter means (RULES.md)."""
+"""What a missing parameter means."""
 
 
 def moment(micros: int) -> datetime:
@@ -53,7 +53,7 @@ class Terms:
         return table in self.doc or table in self.rules
 
     def says(self, table: str, key: str, default: Any = None) -> Any:
-        """A parameter, else its default of RULES.md."""
+        """A parameter, else its default."""
         return self.doc.get(table, {}).get(key, DEFAULTS.get(table, {}).get(key, default))
 
     @property

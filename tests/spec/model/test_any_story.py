@@ -1,6 +1,6 @@
 """Any story, of all commands by anybody at any time, told to the domain and to a small model: they agree at every step.
 
-The model is written from COMMANDS.md and RULES.md and imports nothing of the domain's decisions. What must hold of any
+The model is written from docs/reference and imports nothing of the domain's decisions. What must hold of any
 story is said once more here in its own words: quantities and money, the steps of what was cancelled but shipped, and
 that asking comes to what eligibility said of it.
 """

@@ -1,4 +1,4 @@
-"""Both are told (RULES.md 2, ``both-told``): at most one message a letter and sequence, whatever breaks."""
+"""Both are told (rule ``both-told``): at most one message a letter and sequence, whatever breaks."""
 
 import re
 

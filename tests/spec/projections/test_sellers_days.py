@@ -1,4 +1,4 @@
-"""cancellations and seller_daily: which cause counts against whom, once a line, on which local day. COMMANDS.md 5."""
+"""cancellations and seller_daily: which cause counts against whom, once a line, on which local day."""
 
 import sys
 from types import FrameType

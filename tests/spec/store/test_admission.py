@@ -1,4 +1,4 @@
-"""Admission, rule by rule (DESIGN 3.1)."""
+"""Admission, rule by rule."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,5 @@
 """Any log gives the same verdicts to every reader: dictionaries, local state in memory and in SQLite, and a short fold
-that was written from DESIGN 3.1 without looking at ours."""
+that was written from the description of the format without looking at ours."""
 
 import io
 import json
@@ -46,7 +46,7 @@ TROUBLE = (EOFError, IndexError, ValueError, OverflowError, TypeError, KeyError)
 
 
 class Naive:
-    """DESIGN 3.1 in the simplest words: fastavro, dictionaries, no thought of speed."""
+    """Admission in the simplest words: fastavro, dictionaries, no thought of speed."""
 
     def __init__(self) -> None:
         self.heads: dict[str, tuple[bytes, int]] = {}
