@@ -1,7 +1,7 @@
 """What a caller reads: outcomes and reads as JSON responses, with ETag, Rescind-Position and problem details.
 
 The same outcome gives the same bytes, whether it was decided just now or is read back from the log for a retry: nothing
-here looks at the clock (DESIGN.md 6).
+here looks at the clock.
 """
 
 import json
@@ -82,7 +82,7 @@ def _accepted(outcome: Outcome, command: Command, headers: Mapping[str, str]) ->
 
 
 def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
-    """The events of an outcome in the form of the history (COMMANDS.md 5)."""
+    """The events of an outcome in the form of the history."""
     standing = outcome.standing
     if standing is None:
         return []

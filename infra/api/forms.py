@@ -2,7 +2,7 @@
 
 The body of a write is its command without what the path says. What the client leaves out is filled in here: the
 command id from the Idempotency-Key, and an id that the command claims (a ``request_id``, a ``shipment_id``) from the
-command id (DESIGN.md 6). The result goes through ``domain.commands.parse_command`` like every command.
+command id. The result goes through ``domain.commands.parse_command`` like every command.
 """
 
 import re

@@ -168,7 +168,7 @@ SUBJECTS: Final = (
     ),
     _step("/subjects/{subject}/holds/{hold_id}/release", "ReleaseLegalHold", "A legal hold is lifted"),
 )
-"""The paths about a person's data, below the marketplace: support's (DESIGN.md 8)."""
+"""The paths about a person's data, below the marketplace: support's."""
 
 
 # ---- previews --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from schemas.codec import verdict_data
 
 
 def body(preview: Preview) -> dict[str, Any]:
-    """The preview as JSON (DESIGN.md 6); a notice says what it ships and what it will kill."""
+    """The preview as JSON; a notice says what it ships and what it will kill."""
     found: dict[str, Any] = {
         "confirmation": preview.confirmation,
         "version": preview.order.version,

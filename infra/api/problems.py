@@ -1,7 +1,7 @@
 """Problem details (RFC 9457): every answer that is not a yes, in one form.
 
 ``type`` is a URN of the problem's name. Where a rule spoke, ``rule``, ``policy``, ``because``, ``next_change_at`` and
-``instead`` stand beside it, so that a client can say why and what else can be done (DESIGN.md 6).
+``instead`` stand beside it, so that a client can say why and what else can be done.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Reading JSON from strangers: bounded in size and depth, no key twice, no NaN, no half characters (DESIGN.md 8)."""
+"""Reading JSON from strangers: bounded in size and depth, no key twice, no NaN, no half characters."""
 
 import json
 import re

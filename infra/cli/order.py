@@ -45,7 +45,7 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
         stream = _chosen(reader, order, po)
         folded = _standing(reader, stream, as_of)
         assert folded.order is not None
-        at = folded.order.recorded_at if as_of is None else as_of  # what is recorded, nothing assumed: COMMANDS.md 5
+        at = folded.order.recorded_at if as_of is None else as_of  # what is recorded, nothing assumed
         shown = picture(folded.order, folded.head, at, unreadable=folded.unreadable is not None)
         if as_json:
             print_json(shown)

@@ -1,4 +1,4 @@
-"""Partitions as they come to a process and go from it: local state, the engine, and what listens to it (DESIGN 3.2).
+"""Partitions as they come to a process and go from it: local state, the engine, and what listens to it.
 
 Whoever shares partitions out says which are wanted (``assign``, ``revoke``: at once, from any thread); a thread here
 brings that about, one partition beside the other. Nothing here is needed for safety: admission decides, and what is

@@ -1,4 +1,4 @@
-"""Cells of a CSV file that a spreadsheet opens: text that looks like a formula is marked as text (DESIGN.md 8).
+"""Cells of a CSV file that a spreadsheet opens: text that looks like a formula is marked as text.
 
 A spreadsheet skips blanks before a formula. One that is set to semicolons or tabs also splits a cell of our commas at
 these, and a formula may begin behind each of them.

@@ -1,4 +1,4 @@
-"""What was asked and cancelled, line by line, with the code by which another house says its reason (RULES.md 8): the
+"""What was asked and cancelled, line by line, with the code by which another house says its reason: the
 way out of the crosswalk, as ``infra.importing.reasons`` is the way in."""
 
 from collections.abc import Iterator

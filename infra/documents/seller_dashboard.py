@@ -1,5 +1,5 @@
 """A seller's dashboard: counts, rate, limit and window, from the table seller_daily, or from the log where no table is
-at hand. What counts how is in ``domain.standing``; here it is fetched and told (RULES.md 2, COMMANDS.md 5)."""
+at hand. What counts how is in ``domain.standing``; here it is fetched and put into words."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""A persistence module for the `eventsourcing` library: any of its applications on our journal (DESIGN 3.3).
+"""A persistence module for the `eventsourcing` library: any of its applications on our journal.
 
 ``PERSISTENCE_MODULE=infra.eventsourcing_journal`` and ``JOURNAL_URL``. One application is one partition: its commits
 are the log's, optimistic concurrency is admission, its notification log is the partition's sequence of events.

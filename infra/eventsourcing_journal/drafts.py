@@ -18,7 +18,7 @@ class Envelope(NamedTuple):
     """What a commit says beside its events. What is None is filled in when it is written: the clock, the store's name.
 
     With a ``command_id`` the commit's id is that of the first stream's answer to it, so that the same history has the
-    same bytes whoever wrote it (COMMANDS 1).
+    same bytes whoever wrote it.
     """
 
     command_id: str | None = None

@@ -1,7 +1,7 @@
 """Names of streams for the ids of the `eventsourcing` library: a UUID comes back as a UUID, a string as that string.
 
 A string is its own stream name, unless it looks like one of ours: then it is marked as text. A stream that begins with
-``$`` is a control stream of the journal (DESIGN 3), so no id may become one by accident.
+``$`` is a control stream of the journal, so no id may become one by accident.
 """
 
 from typing import Final

@@ -123,7 +123,7 @@ class Proposer:
             self._busy |= streams
 
     def _misfit(self, draft: Draft) -> str | None:
-        """Why the draft does not fit what was followed so far (DESIGN 3.1)."""
+        """Why the draft does not fit what was followed so far."""
         return next((reason for part in draft.parts if (reason := self._misfit_of(part)) is not None), None)
 
     def _misfit_of(self, part: Part) -> str | None:

@@ -25,7 +25,7 @@ class Store(Protocol):
 
     Errors are those of ``eventsourcing.persistence``: IntegrityError for what lost a race or never fitted, DataError
     for what no commit can hold, OperationalError for what may succeed later, DatabaseError for a log that is damaged,
-    truncated or another one (``rescind doctor`` and DESIGN 3.4 say what to do).
+    truncated or another one (``rescind doctor`` says what to do).
     """
 
     def save(self, draft: Draft) -> None:

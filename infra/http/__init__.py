@@ -1,1 +1,1 @@
-"""The HTTP API (DESIGN.md 6): JSON in and out, problem details, idempotency keys, session tokens."""
+"""The HTTP API (docs/reference/http.md): JSON in and out, problem details, idempotency keys, session tokens."""

@@ -1,8 +1,8 @@
 """Who asks, and what they may see: the one seam where users and tokens plug in.
 
 A doorkeeper looks at a request and names its caller, or refuses it. While no users are configured there is one
-doorkeeper, ``LoopbackAuthenticator``: it serves callers on this very machine and believes the actor that a body names
-(DESIGN.md 6). Everything else asks the caller, and never the request.
+doorkeeper, ``LoopbackAuthenticator``: it serves callers on this very machine and believes the actor that a body names.
+Everything else asks the caller, and never the request.
 """
 
 import ipaddress

@@ -1,4 +1,4 @@
-"""Requests about an order that another process follows, passed on to it, and its answer passed back (DESIGN 3.2).
+"""Requests about an order that another process follows, passed on to it, and its answer passed back.
 
 Reads, previews and files are passed on whole; any other write is decided here or asked for through the ``commands``
 topic. Only processes of the group are contacted, at the URLs that they advertise; none passes on what was passed on.

@@ -1,4 +1,4 @@
-"""Health: whether the process is alive, and whether it can be given work (DESIGN.md 9)."""
+"""Health: whether the process is alive, and whether it can be given work."""
 
 import asyncio
 

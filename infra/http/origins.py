@@ -1,4 +1,4 @@
-"""Requests that another site has a browser send are refused where they would change anything (DESIGN.md 8: CSRF).
+"""Requests that another site has a browser send are refused where they would change anything (CSRF).
 
 Browsers say where a request comes from, ``Sec-Fetch-Site``, and older ones its ``Origin``; no page can change what they
 say. Programs say neither, and go on. It is judged by these headers alone: whoever asks, and whatever the body is.

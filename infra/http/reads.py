@@ -1,7 +1,7 @@
 """Reading orders for HTTP and pages: everything runs in the engine's own thread, awaited, and is copied out of it.
 
 A reader that sends back the ``Rescind-Position`` of its write waits, up to a bound, until this process has followed the
-log that far; then it is told that what it reads is stale (DESIGN.md 3.4).
+log that far; then it is told that what it reads is stale.
 """
 
 import asyncio

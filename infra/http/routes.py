@@ -1,4 +1,4 @@
-"""The routes of the API below ``/v1/{marketplace}`` (DESIGN.md 6). Each hands over to ``Writes`` or ``Reads``."""
+"""The routes of the API below ``/v1/{marketplace}``. Each hands over to ``Writes`` or ``Reads``."""
 
 from functools import partial
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Taking a write: read its body, name its caller, make its command, have it decided, answer (DESIGN.md 6)."""
+"""Taking a write: read its body, name its caller, make its command, have it decided, answer."""
 
 import asyncio
 from collections.abc import Mapping

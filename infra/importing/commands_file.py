@@ -1,4 +1,4 @@
-"""The commands file: UTF-8 JSON Lines, one command a line (COMMANDS.md 1). Read as a stream, whatever its size.
+"""The commands file: UTF-8 JSON Lines, one command a line. Read as a stream, whatever its size.
 
 A line that is no command is *bad* with its number and reason, and the next one is read. Lines are counted from 1 as an
 editor counts them; blank ones are not read.

@@ -1,4 +1,4 @@
-"""The Olist history as commands: the mapping of COMMANDS.md 6, exactly.
+"""The Olist history as commands: the mapping of docs/how-to/import.md, exactly.
 
 One order per (source order, seller). Its commands are made in the sequence of the mapping, with ids that follow from
 the data alone, so the folder imported twice is the same input. Times in the files are local to America/Sao_Paulo.

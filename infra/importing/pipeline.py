@@ -1,4 +1,4 @@
-"""The pipeline of an import: items in, totals out, thousands of commands on their way at once (COMMANDS.md 5).
+"""The pipeline of an import: items in, totals out, thousands of commands on their way at once.
 
 Commands of one order are decided in their order (the engine's lanes), different orders side by side. Answers are taken
 in the order of the input. An import opens for a marketplace before its first command, in every partition, and closes at

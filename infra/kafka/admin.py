@@ -1,6 +1,6 @@
 """The topics: how they are made, and what is looked at when they are checked.
 
-What a journal stands on is set on its topics and never inherited from a cluster's defaults (DESIGN 3.2): nothing is
+What a journal stands on is set on its topics and never inherited from a cluster's defaults: nothing is
 thrown away, nothing is taken back, the log's time is the broker's. ``docs/reference/topics.md`` says why, one by one.
 """
 

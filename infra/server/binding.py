@@ -19,7 +19,7 @@ class NotFree(Exception):
 def bind(host: str, port: int) -> list[socket.socket]:
     """A socket for each address of ``host``; port 0 takes a free one. The caller closes them.
 
-    NotHere: without users configured only this machine may be served (DESIGN.md 6). NotFree.
+    NotHere: without users configured only this machine may be served. NotFree.
     """
     if not is_loopback(host):
         raise NotHere(

@@ -68,7 +68,7 @@ def _marketplaces(reader: Reader) -> set[str]:
 
 class Listed(NamedTuple):
     """A deadline that still applies, and whether it fires: one of history that was left when an import was closed does
-    not (COMMANDS.md 5)."""
+    not."""
 
     stream: str
     deadline: Deadline

@@ -252,7 +252,7 @@ def read_policies(store: Store) -> "PolicyBook":
 
 
 def history(state: LocalState, stream: str) -> Iterator[dict[str, Any]]:
-    """Every event of a stream with where it stands (COMMANDS.md 5). ``version`` is the order's number of events with
+    """Every event of a stream with where it stands. ``version`` is the order's number of events with
     it. What this release cannot read has ``data`` null and ``unreadable``."""
     for admitted in state.commits_of(stream):
         commit = admitted.commit

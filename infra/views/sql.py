@@ -2,7 +2,7 @@
 for SQLite.
 
 What writes is the same in PostgreSQL, whose tables are in ``infra.views.postgresql_tables``. In SQLite instants are
-UTC text with ``Z`` (COMMANDS.md 5). Such text sorts by time but for the ``Z`` (``…00Z`` would come behind ``…00.5Z``),
+UTC text with ``Z``. Such text sorts by time but for the ``Z`` (``…00Z`` would come behind ``…00.5Z``),
 so indexes and comparisons take it without: ``in_time``.
 """
 

@@ -1,4 +1,4 @@
-"""The stories that the demo tells: each order lives through one. Every rule of RULES.md shows in some.
+"""The stories that the demo tells: each order lives through one. Every rule of docs/reference/rules.md shows in some.
 
 A story gets an order that is not placed yet and says what happens to it; the modules have them by subject.
 ``CANCELING`` and ``AFTERWARDS`` list those that show rules, with the shops they happen in and how old the order must be

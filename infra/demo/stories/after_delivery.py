@@ -1,4 +1,4 @@
-"""Cases and returns, once it has arrived. RULES.md 4."""
+"""Cases and returns, once it has arrived."""
 
 from random import Random
 from typing import Any

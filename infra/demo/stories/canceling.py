@@ -1,4 +1,4 @@
-"""Asking to cancel: the windows, the store's offers, the seller's answer. Rules of RULES.md 1."""
+"""Asking to cancel: the windows, the store's offers, the seller's answer."""
 
 from random import Random
 

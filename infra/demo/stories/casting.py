@@ -151,7 +151,7 @@ CANCELING: Final = (
     Plot(notice_by_mistake, (OAKROOM,), 1.5, 9),
     Plot(later_ship_by, (OAKROOM, LUMEN), 1, 8),
 )
-"""Stories that show the rules of cancelling (RULES.md 1), some of what comes after; they share one run of chance."""
+"""Stories that show the rules of cancelling, some of what comes after; they share one run of chance."""
 
 AFTERWARDS: Final = (
     Plot(told_at_the_second_try, (EVERYDAY,), 1.5, 12),
@@ -186,7 +186,7 @@ AFTERWARDS: Final = (
     Plot(with_support, (ATELIER,), 2, 6),
     Plot(just_opened, (ATELIER,), 1, 1.8, 2),
 )
-"""Stories that show what a cancellation does, and what comes after: RULES.md 2 to 5. Each has its own run of chance."""
+"""Stories that show what a cancellation does, and what comes after. Each has its own run of chance."""
 
 COMMON: Final = ((all_goes_well, 14), (in_two_parcels, 3), (paid_late, 2), (late, 1))
 """Everyday stories, and how often each happens among them."""

@@ -1,4 +1,4 @@
-"""Disputes about how a request went, under mutual consent: message or request, every outcome, every end. RULES.md 5."""
+"""Disputes about how a request went, under mutual consent: message or request, every outcome, every end."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""What a cancellation does: who is told, what goes back, what counts. RULES.md 2."""
+"""What a cancellation does: who is told, what goes back, what counts."""
 
 from random import Random
 

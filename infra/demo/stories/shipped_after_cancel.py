@@ -1,4 +1,4 @@
-"""A parcel that left although it was cancelled: the five steps, and where each can end. RULES.md 3."""
+"""A parcel that left although it was cancelled: the five steps, and where each can end."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""A parcel and a cancellation: locks, consent after shipment, fill or kill, what cancels by itself. RULES.md 1."""
+"""A parcel and a cancellation: locks, consent after shipment, fill or kill, what cancels by itself."""
 
 from random import Random
 

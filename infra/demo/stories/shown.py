@@ -58,7 +58,7 @@ SHOWN: Final[dict[str, Tell]] = {
     "case-window": after_delivery.case_too_late,
     "store-return": after_delivery.sent_back,
 }
-"""Rule of RULES.md 1 to 4 → a story that shows it. None is left out: there is no rule that nothing can record."""
+"""Rule → a story that shows it. None is left out: there is no rule that nothing can record."""
 
 FURTHER: Final[dict[str, Tell]] = {
     # 3. Where the five steps can end otherwise
@@ -83,4 +83,4 @@ FURTHER: Final[dict[str, Tell]] = {
     "dismissed": disputes.appealed_too_late,
     "just opened": disputes.just_opened,
 }
-"""What RULES.md 3 to 5 say besides → a story that shows it."""
+"""What docs/reference/after-shipment.md says besides → a story that shows it."""

@@ -1,4 +1,4 @@
-"""From a message to the bytes of a mail: built with the standard library, parsed again and compared (DESIGN.md 8).
+"""From a message to the bytes of a mail: built with the standard library, parsed again and compared.
 
 Header-bound text with a control character, a line end or a sign that turns the direction of reading is refused before
 anything is built; what comes back from the parser must be what was meant, header by header and part by part.
