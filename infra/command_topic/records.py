@@ -1,9 +1,9 @@
 """Commands and outcomes as they stand on topics: JSON, with what concerns one asking in headers.
 
 A command is a JSON object; its key is the order (``marketplace/order_id``). Its free texts are
-``{"commitment": hex, "reference": …}``, as the vault gave them, if the sender sealed them first. What this engine passes
-on never has a text. A command in clear text is taken too; its texts are sealed before anything of it is
-written anywhere. An outcome is what HTTP answers, with ``outcome`` before it; its key is
+``{"commitment": hex, "reference": …}``, as the vault gave them, if the sender sealed them first. What this engine
+passes on never has a text. A command in clear text is taken too; its texts are sealed before anything of it is written
+anywhere. An outcome is what HTTP answers, with ``outcome`` before it; its key is
 ``marketplace/order_id/command_id``. Here is what both ends need; what only the gateway does with it: ``reading``.
 """
 
