@@ -9,6 +9,7 @@ import sys
 import tomllib
 import zipfile
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -89,17 +90,55 @@ def test_the_search_for_machine_paths_finds_one() -> None:
     assert FORBIDDEN.search("see /work/" + "main/x") and FORBIDDEN.search("https://files.python" + "hosted.example/x")
 
 
-def test_everything_that_is_installed_is_pinned_with_its_hashes() -> None:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    pins = [line for line in lines if line and not line.lstrip().startswith("#")]
-    assert pins and all(
-        re.match(r"[a-z0-9._-]+(\[[a-z0-9,_-]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", pin) for pin in pins
+LOCKS = ("build", "run", "dev")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package, with its version and marker -> everything that the lock file says of it."""
+    lines = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    found = [line for line in lines if line and not line.lstrip().startswith("#")]
+    return {line.partition(" --hash")[0].strip(): line for line in found}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_everything_that_is_installed_is_pinned_with_its_hashes(name: str) -> None:
+    lines = pins(name).values()
+    assert lines and all(
+        re.match(r"[a-z0-9._-]+(\[[a-z0-9,_-]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line) for line in lines
     )
-    assert "://" not in "".join(pins)
+    assert "://" not in "".join(lines)
+
+
+def versions(name: str) -> dict[str, str]:
+    """Package -> its version in a lock file."""
+    return {re.split(r"[\[=]", pin)[0]: pin.partition("==")[2].split()[0] for pin in pins(name)}
+
+
+@pytest.mark.parametrize("name", ["build", "run"])
+def test_developing_has_the_same_versions_as_running_and_building(name: str) -> None:
+    dev = versions("dev")
+    assert {package: dev.get(package) for package in versions(name)} == versions(name)
+
+
+def test_running_installs_nothing_that_only_developing_needs() -> None:
+    only_for_developing = {canonicalize_name(r.name) for r in group("dev")} - {
+        canonicalize_name(Requirement(each).name)
+        for extra in PROJECT["project"]["optional-dependencies"].values()
+        for each in extra
+    }
+    assert only_for_developing & set(versions("run")) == set()
+
+
+def group(name: str) -> list[Requirement]:
+    """The requirements of a dependency group, with those of the groups that it includes."""
+    found: list[Requirement] = []
+    for each in PROJECT["dependency-groups"][name]:
+        found += [Requirement(each)] if isinstance(each, str) else group(each["include-group"])
+    return found
 
 
 def direct() -> list[Requirement]:
-    return [Requirement(r) for r in (*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"])]
+    return [*(Requirement(r) for r in PROJECT["project"]["dependencies"]), *group("dev")]
 
 
 def test_the_lock_file_satisfies_every_requirement_of_the_project() -> None:
