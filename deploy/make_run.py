@@ -34,7 +34,7 @@ def main(data: str, host: str, port: int) -> int:
 
 def _is_free(host: str, port: int) -> bool:
     """Whether a server can listen there. Another obstacle than a taken port is left to the engine to explain."""
-    from infra.http.binding import NotFree, NotHere, bind
+    from infra.server.binding import NotFree, NotHere, bind
 
     try:
         for each in bind(host, port):
