@@ -1,5 +1,6 @@
 """A simulated marketplace of a few hundred orders, so that there is something to look at (``rescind serve --demo``)."""
 
-from infra.demo.seeding import MARKETPLACE, NotEmpty, SeedingFailed, seed
+from infra.demo.seeding import NotEmpty, SeedingFailed, seed
+from infra.documents.demo_tour import MARKETPLACE
 
 __all__ = ["MARKETPLACE", "NotEmpty", "SeedingFailed", "seed"]

@@ -22,9 +22,9 @@ from infra.app import App
 from infra.demo.shops import BUYERS, SHOPS, Shop
 from infra.demo.stories import AFTERWARDS, CANCELING, COMMON, Tell, name
 from infra.demo.story import Story
+from infra.documents.demo_tour import MARKETPLACE, is_demo
 from infra.runtime.import_lock import held
 
-MARKETPLACE: Final = "demo"
 FIRST_NUMBER: Final = 40_101
 FIRST_NUMBER_AFTERWARDS: Final = 41_101
 """Of the orders that show what comes after: a row of their own, so that one more renumbers no other story."""
@@ -181,7 +181,7 @@ def _begun_at(app: App) -> Instant | None:
 
 def _was_filled(app: App) -> bool:
     """Whether some release's demo filled it: its policy is published, which is nobody else's."""
-    return app.ask(lambda engine: engine.control.book.newest(policy().policy.id) is not None)
+    return app.ask(lambda engine: is_demo(engine.control.book))
 
 
 def _is_begun(app: App, source: bytes) -> bool:

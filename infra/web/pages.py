@@ -1,8 +1,8 @@
 """The routes of the pages, and how a page is rendered. Pages only read; what they show is made in their own modules.
 
-``/`` leads to a marketplace's orders, ``/o/MARKETPLACE`` lists them, ``/o/MARKETPLACE/ORDER`` tells one order with its
-timeline, ``/d/MARKETPLACE/ORDER/ID`` what is on record about a dispute or case of it, ``/rules`` and
-``/policies/ID/VERSION`` say what a rule or a policy says.
+``/`` leads to the marketplace's orders, or says what to try in a demo. ``/o/MARKETPLACE`` lists its orders,
+``/o/MARKETPLACE/ORDER`` tells one order with its history, ``/d/MARKETPLACE/ORDER/ID`` what is on record about a dispute
+or case of it, ``/rules`` and ``/policies/ID/VERSION`` say what a rule or a policy says.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import read_token
 from infra.app import App
 from infra.documents import formatting
+from infra.documents.demo_tour import MARKETPLACE, demo_tour, is_demo
 from infra.documents.packs import LANGUAGES, pack
 from infra.http.authenticator import Authenticator
 from infra.http.case_files import Matters, told_to
@@ -61,9 +62,10 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
         doorkeeper.admit(request, None)
         names = await marketplaces()
         listing.judge(found=bool(names))
-        if len(names) == 1:
+        tour = await listing.ask(demo_tour) if MARKETPLACE in names and is_demo(reads.book) else None
+        if len(names) == 1 and tour is None:
             return RedirectResponse(f"/o/{names[0]}", 303)
-        return page("home.html", marketplaces=names, marketplace=None)
+        return page("home.html", marketplaces=names, marketplace=None, tour=tour, demo=MARKETPLACE)
 
     async def orders(request: Request) -> Response:
         marketplace = request.path_params["marketplace"]

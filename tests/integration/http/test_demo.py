@@ -1,5 +1,6 @@
 """The demo marketplace: it shows every rule of docs/reference/rules.md, is the same every time, and is made once."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from infra.demo import MARKETPLACE, NotEmpty, seed, seeding
 from infra.demo.shops import SHOPS
 from infra.demo.stories import FURTHER, SHOWN, name
 from infra.store.reader import history
-from tests.integration.http.asking import Http, served
+from tests.integration.http.asking import Http, placing, served
 from tests.integration.http.shown import CLAIMS, FURTHER_CLAIMS, Seen
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -72,6 +73,31 @@ def test_there_is_work_waiting(demo: Http) -> None:
     waiting = {what for order in orders for what in order["attention"]}
     assert waiting >= {"case_open", "dispute_open", "return_open", "shipped_after_cancel", "late", "refund_failed"}
     assert any(order["status"] == "cancel_requested" for order in orders)
+
+
+def test_the_first_page_says_that_it_is_a_demo_and_what_to_try(demo: Http) -> None:
+    home = demo.get("/").text
+    assert "<h1>Demo marketplace</h1>" in home
+    links = re.findall(r'<li><a href="(/o/demo/[^"]+)">', home)
+    assert len(links) == 3
+    paths = [link.replace("/o/demo", "/v1/demo/orders") for link in links]
+    waiting, partly_shipped, shipped_after_cancel = (demo.get(path).json() for path in paths)
+    assert waiting["status"] == "cancel_requested"
+    assert {each for each in ("shipped", "canceled") if any(line[each] for line in partly_shipped["lines"])} == {
+        "shipped",
+        "canceled",
+    }
+    assert "shipped_after_cancel" in shipped_after_cancel["attention"]
+    for link in re.findall(r'href="(/[^"]*)"', home):
+        assert demo.get(link).status_code == 200, link
+
+
+def test_a_marketplace_named_demo_that_the_demo_did_not_fill_is_none(tmp_path: Path) -> None:
+    with served(tmp_path) as http:
+        assert http.post("/v1/demo/orders", placing("PO-1"), "k1").status_code == 201
+        assert http.app.views is not None
+        assert http.app.views.catch_up(60)
+        assert http.get("/").headers["Location"] == "/o/demo"
 
 
 def test_every_preset_has_a_shop() -> None:

@@ -59,6 +59,7 @@ def follow(page: Page, link: Locator) -> None:
 
 def test_from_the_list_to_an_order_and_back_by_links(page: Page, demo: str) -> None:
     page.goto(demo)
+    page.get_by_role("link", name="All orders").click()
     assert page.url == f"{demo}o/{MARKETPLACE}"
     assert page.locator("h1").inner_text() == "Orders"
     follow(page, page.get_by_role("link", name="Cancellation asked"))

@@ -1,0 +1,44 @@
+"""What the first page shows of a demo marketplace: three orders to begin with, picked as the views have them now."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from domain.policy import PolicyBook
+from infra.views.reading import OrderFilter, Reading, attention_of
+
+MARKETPLACE: Final = "demo"
+POLICY: Final = "tracked-parcels"
+"""A policy that the demo publishes when it fills a store, and nobody else: it is how a filled store is known."""
+LOOKED_THROUGH: Final = 400
+"""Orders that are looked through, newest first: the demo makes about 300."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoTour:
+    """Ids of orders to look at; None where no order is in that state any more."""
+
+    orders: int
+    """Orders of the marketplace."""
+    waiting: str | None
+    """Its cancellation request needs an answer, and is due before all others."""
+    partly_shipped: str | None
+    """A part was shipped, and the rest was canceled."""
+    shipped_after_cancel: str | None
+    """It was canceled, and shipped all the same."""
+
+
+def is_demo(book: PolicyBook) -> bool:
+    """Whether the demo of this or an earlier release filled the store."""
+    return book.newest(POLICY) is not None
+
+
+def demo_tour(reading: Reading) -> DemoTour:
+    """Read the tour from the views."""
+    requests = reading.waiting_requests(MARKETPLACE, limit=1)
+    rows = reading.orders(OrderFilter(MARKETPLACE), limit=LOOKED_THROUGH).rows
+    return DemoTour(
+        sum(reading.counts(MARKETPLACE).values()),
+        next((row["order_id"] for row in requests), None),
+        next((row["order_id"] for row in rows if row["shipped_units"] and row["canceled_units"]), None),
+        next((row["order_id"] for row in rows if "shipped_after_cancel" in attention_of(row, 0)), None),
+    )
