@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from domain.instants import Instant, parse_instant
 from domain.policy import PolicyBook
 from infra.views.reading import OrderFilter, Reading, attention_of
 
@@ -20,7 +21,7 @@ class DemoTour:
     orders: int
     """Orders of the marketplace."""
     waiting: str | None
-    """Its cancellation request needs an answer, and is due before all others."""
+    """Its cancellation request needs an answer: the one due next or, if all are overdue, the one overdue longest."""
     partly_shipped: str | None
     """A part was shipped, and the rest was canceled."""
     shipped_after_cancel: str | None
@@ -32,13 +33,14 @@ def is_demo(book: PolicyBook) -> bool:
     return book.newest(POLICY) is not None
 
 
-def demo_tour(reading: Reading) -> DemoTour:
-    """Read the tour from the views."""
-    requests = reading.waiting_requests(MARKETPLACE, limit=1)
+def demo_tour(reading: Reading, now: Instant) -> DemoTour:
+    """Read the tour from the views, as of ``now``."""
+    requests = reading.waiting_requests(MARKETPLACE)
+    in_time = [row for row in requests if row["decide_by"] is not None and parse_instant(row["decide_by"]) > now]
     rows = reading.orders(OrderFilter(MARKETPLACE), limit=LOOKED_THROUGH).rows
     return DemoTour(
         sum(reading.counts(MARKETPLACE).values()),
-        next((row["order_id"] for row in requests), None),
+        next((row["order_id"] for row in in_time or requests), None),
         next((row["order_id"] for row in rows if row["shipped_units"] and row["canceled_units"]), None),
-        next((row["order_id"] for row in rows if "shipped_after_cancel" in attention_of(row, 0)), None),
+        next((row["order_id"] for row in rows if "shipped_after_cancel" in attention_of(row, now)), None),
     )

@@ -62,7 +62,8 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
         doorkeeper.admit(request, None)
         names = await marketplaces()
         listing.judge(found=bool(names))
-        tour = await listing.ask(demo_tour) if MARKETPLACE in names and is_demo(reads.book) else None
+        is_one = MARKETPLACE in names and is_demo(reads.book)
+        tour = await listing.ask(lambda reading: demo_tour(reading, app.clock())) if is_one else None
         if len(names) == 1 and tour is None:
             return RedirectResponse(f"/o/{names[0]}", 303)
         return page("home.html", marketplaces=names, marketplace=None, tour=tour, demo=MARKETPLACE)
