@@ -43,7 +43,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "make: python3 -m venv does not work here; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/.run: requirements/run.lock requirements/build.lock | $(VENV)/bin/python
-	@echo "make: installing what the engine needs into $(VENV): 35 MB to download, 150 MB on disk, half a minute as a rule" >&2
+	@echo "make: installing what the engine needs into $(VENV): 25 MB to download, 140 MB on disk, half a minute as a rule" >&2
 	@$(call pip,--require-hashes,requirements/run.lock requirements/build.lock)
 	@touch $@
 

@@ -9,11 +9,11 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 nitpicky = True
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "Order cancellations, decided and proven.",
-    "fixed_sidebar": True,
-    "page_width": "70rem",
-}
+html_theme = "furo"
+html_title = "rescind"
+html_theme_options = {"top_of_page_buttons": []}
+pygments_style = "default"
+pygments_dark_style = "github-dark"
 html_show_sphinx = False
 html_copy_source = False
+html_show_sourcelink = False

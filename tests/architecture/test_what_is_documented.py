@@ -168,3 +168,17 @@ def test_the_documentation_builds_without_a_warning(tmp_path: pathlib.Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "html/index.html").is_file()
+
+
+PATH = re.compile(
+    r"`((?:domain|schemas|projections|consumers|infra|tests|docs|deploy|requirements)/[\w/.-]*\w(?:\.\w+|/))`"
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["CONTRIBUTING.md", "docs/explanation/architecture.md", "docs/integrate.md", "docs/run.md"]
+)
+def test_every_file_and_folder_that_these_pages_name_exists(name: str) -> None:
+    named = PATH.findall((ROOT / name).read_text(encoding="utf-8"))
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []

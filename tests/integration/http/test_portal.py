@@ -1,4 +1,4 @@
-"""The README's seller portal example, run as it is written there: bash and curl against a server on a free port."""
+"""The tutorial of the seller portal, run as it is written there: bash and curl against a server on a free port."""
 
 import json
 import os
@@ -14,20 +14,19 @@ from tests.integration.http.running import running
 
 pytestmark = pytest.mark.xdist_group("portal")
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs/tutorial/seller-portal.md"
 
 
 def block() -> str:
-    """The shell block of the README's section."""
-    section = README.read_text(encoding="utf-8").split("## The seller portal, driven with curl")[1]
-    found = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
+    """The shell block of the page."""
+    found = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     return found[1]
 
 
 def run(address: str) -> list[Any]:
     """Run the block; every line that it prints is JSON."""
-    assert shutil.which("curl"), "the README is driven with curl, and there is none on the PATH"
+    assert shutil.which("curl"), "the page is driven with curl, and there is none on the PATH"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block()],
         env={**os.environ, "RESCIND": address.rstrip("/")},
