@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from consumers.engine.control_log import ControlLog
 from consumers.engine.dependencies import LIVE, EngineDependencies, EngineLimits, Mode
-from consumers.engine.engine import PERIODS, Engine
+from consumers.engine.engine import MAX_AGE, Engine
 from consumers.ports.journal import Journal, JournalUnavailable
 from consumers.ports.local_state import LocalState
 from consumers.ports.vault import VaultUnavailable
@@ -258,7 +258,7 @@ def _wire(
         _say_what_was_not_judged(engine, whole)
     erasing = open_erasing(slot.path, journal.identity, engine, vault)
     closing.callback(erasing.close)
-    engine.tell(erasing)
+    engine.add_listener(erasing)
 
     projecting: Projecting | None = None
     publishing: Publishing | None = None
@@ -268,7 +268,7 @@ def _wire(
         letters = (lambda: None if projecting is None else projecting.views.dead_letters()) if views else None
         publishing = open_publishing(settings, journal, slot.path, engine.followers, letters, directory=directory)
         closing.callback(publishing.close)
-        engine.tell(publishing)
+        engine.add_listener(publishing)
 
     notifying: Notifying | None = None
     if publish and settings.post_at != "off" and share_url is None:
@@ -276,7 +276,7 @@ def _wire(
 
         notifying = open_notifying(settings, directory, slot.path, journal.identity, engine, vault)
         closing.callback(notifying.close)
-        engine.tell(notifying)
+        engine.add_listener(notifying)
 
     sharing: ClusterMember | None = None
     if share_url is not None:
@@ -318,7 +318,7 @@ def _wire(
     def end() -> None:
         """Where the engine's thread does not come back, its commands are answered, and it keeps what it has open."""
         if not loop.stop():
-            for _ in range(PERIODS + 1):
+            for _ in range(MAX_AGE + 1):
                 engine.age()
             loop.keeps = closing.pop_all()
 
@@ -328,7 +328,7 @@ def _wire(
     closing.callback(end)
     loop.start()
     if not mode.history:  # an import waits for its answers as long as it takes
-        timeout = Rhythm("patience", engine.age, settings.answer_within / PERIODS)
+        timeout = Rhythm("patience", engine.age, settings.answer_within / MAX_AGE)
         closing.callback(timeout.stop)
         timeout.start()
 

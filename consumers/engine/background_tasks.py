@@ -1,27 +1,25 @@
-"""Errands: what the engine does beside commands, bit by bit between them."""
+"""Background tasks: what the engine does beside commands, in small parts between them."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from consumers.engine.stream_queues import PendingCommand
 from consumers.log.follower import Follower
-from domain.instants import Instant
 
 PAGE = 1000
-"""Names of streams that are read from local state at once."""
+"""Stream names that are read from local state at once."""
 
 
 class Interrupted(Exception):
-    """The engine was closed, or a partition stopped, before this had come to its end; ask again."""
+    """The task did not complete, because the engine was closed or a partition stopped. It may be started again."""
 
 
 class EngineTask:
-    """Something to be done in the engine's thread, and the future of who waits for it."""
+    """Something to do in the engine's thread, and the future of its caller."""
 
     def __init__(self, future: Future[Any], run: Callable[[], None], partition: int | None = None) -> None:
-        """``run`` resolves the future, now or later; what it raises goes to the future too. ``partition``: the only one
-        that it is about; None: it may be about any."""
+        """``run`` resolves the future, now or later. If it raises, the future raises the same. ``partition``: the only
+        one that the task concerns; None: it may concern any."""
         self.partition = partition
         self._future = future
         self._run = run
@@ -29,20 +27,20 @@ class EngineTask:
 
     @property
     def open(self) -> bool:
-        """Begun, and not come to its end."""
+        """Whether the task has begun and is not complete."""
         return self._begun and not self._future.done()
 
     def begin(self) -> None:
-        """Do it, or its first part."""
+        """Run the task, or its first part."""
         if self._future.set_running_or_notify_cancel():
             self._begun = True
             try:
                 self._run()
-            except Exception as wrong:  # noqa: BLE001 - who asked gets it
+            except Exception as wrong:  # noqa: BLE001 - the caller gets it
                 self._future.set_exception(wrong)
 
     def fail(self, why: str) -> None:
-        """It will not come to its end: cancelled if it was never begun, else Interrupted."""
+        """Give up the task: cancel it if it has not begun, otherwise raise Interrupted from its future."""
         if not self._begun:
             self._future.cancel()
         elif not self._future.done():
@@ -50,43 +48,40 @@ class EngineTask:
 
 
 class DeadlineSweep:
-    """Reach every deadline of a marketplace with ``due_at`` before ``until``: looks at each of its orders once."""
+    """Reaches every deadline of a marketplace that is due before an instant, by checking each of its orders once."""
 
     def __init__(
         self,
         marketplace: str,
-        until: Instant,
         followers: Mapping[int, Follower],
-        begin: Callable[[int, str], PendingCommand],
-        at_once: int,
+        check: Callable[[int, str, Callable[[int], None]], object],
+        concurrency: int,
         future: Future[int],
     ) -> None:
-        """``begin(partition, stream)`` starts a look at one order; ``future`` gets the number of deadlines reached."""
+        """``check(partition, stream, done)`` starts the check of one order, and calls ``done`` at its end with the
+        number of deadlines reached. ``future`` gives the total number."""
         self._prefix = f"{marketplace}/"
-        self._until = until
         self._followers = followers
-        self._begin = begin
-        self._at_once = at_once
+        self._check = check
+        self._concurrency = concurrency
         self._future = future
         self._pages: list[tuple[int, str | None]] = [(partition, None) for partition in followers]
         self._streams: list[tuple[int, str]] = []
-        self._under_way = 0
+        self._in_progress = 0
         self._reached = 0
 
-    def go_on(self) -> None:
-        """Begin as many looks as may be under way; called again as each is done."""
+    def advance(self) -> None:
+        """Start as many checks as may be in progress. Called again at the end of each."""
         if self._future.done():
             return
-        while self._under_way < self._at_once and (self._streams or self._pages):
+        while self._in_progress < self._concurrency and (self._streams or self._pages):
             if self._streams:
                 partition, stream = self._streams.pop()
-                self._under_way += 1
-                job = self._begin(partition, stream)
-                job.until = self._until
-                job.done = self._looked
+                self._in_progress += 1
+                self._check(partition, stream, self._checked)
             else:
                 self._next_page()
-        if not self._under_way and not self._streams and not self._pages:
+        if not self._in_progress and not self._streams and not self._pages:
             self._future.set_result(self._reached)
 
     def _next_page(self) -> None:
@@ -96,7 +91,7 @@ class DeadlineSweep:
             self._pages.append((partition, names[-1]))
         self._streams = [(partition, name) for name in names if name.startswith(self._prefix)]
 
-    def _looked(self, reached: int) -> None:
-        self._under_way -= 1
+    def _checked(self, reached: int) -> None:
+        self._in_progress -= 1
         self._reached += reached
-        self.go_on()
+        self.advance()

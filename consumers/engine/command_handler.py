@@ -1,26 +1,35 @@
-"""One command, from its turn to its answer: the order of checks, the commit, and what became of it.
+"""The command handler: decides one command, proposes its commit, and answers once the log has admitted it."""
 
-See docs/reference/decisions.md, Order of the checks.
+# The happy path of a command:
+#
+#  1. infra/http/writes.py         The HTTP handler parses the body into a command and calls engine.submit.
+#  2. engine/engine.py             submit puts a PendingCommand into the inbox and returns a future. The engine's thread
+#                                  runs step again and again: take, work, send, follow.
+#  3. engine/stream_queues.py      take queues the command. It is ready once it is the first of its order.
+#  4. engine/command_handler.py    work passes each ready command to handle. The checks, in this order: authorization,
+#                                  command id, If-Match, pinned policy, due deadlines, time.
+#  5. engine/order_cache.py        handle decides on the order as this process has read it from the log.
+#  6. domain/decide.py             decide applies the rules to the command and returns events, or a refusal.
+#  7. log/writer.py                propose queues the commit. send packs the waiting commits into a record and calls
+#  8. ports/journal.py             append, which writes the record to the log.
+#  9. log/follower.py              follow reads the record back from the log, like every other process does.
+# 10. log/admission.py             Admission accepts the commit if its parent is the head of the order's stream.
+# 11. log/writer.py                The writer recognizes its own commit and calls the handler's _settled.
+# 12. engine/outcome.py            The handler resolves the future with the Outcome, and the HTTP handler answers.
+#
+# An answer without a commit (duplicate, not found, conflict) skips 7 to 11. It waits at engine/read_barrier.py until
+# this process has read the log up to where it ended when the command arrived. Then the command is handled again.
 
-parse (outside) → authorise → command id → If-Match → deadlines that are due → time → rules → confirmation → commit.
-Each time a job is considered, it is taken as far as it goes on what is followed now; then it waits for the log.
-"""
-
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
-from consumers.engine.control_log import ControlLog, entries
-from consumers.engine.deadline_scheduler import DeadlineIndex
-from consumers.engine.dependencies import EngineDependencies, EngineLimits
-from consumers.engine.imports import Imports
-from consumers.engine.log_clock import LogClock
-from consumers.engine.order_cache import AnsweredCommand, CachedOrder, OrderCache, standing_of
+from consumers.engine.control_log import entries
+from consumers.engine.engine_state import EngineState
+from consumers.engine.order_cache import AnsweredCommand, CachedOrder, commit_position
 from consumers.engine.outcome import Outcome, bad, committed, not_written, refused, unavailable
-from consumers.engine.read_barrier import ReadBarrier
-from consumers.engine.stream_queues import PendingCommand, StreamQueues
+from consumers.engine.stream_queues import PendingCommand
 from consumers.log.commit_codec import ENGINE
-from consumers.log.writer import Settled, Writer
-from consumers.ports.log_values import Admitted
+from consumers.log.writer import Settled
 from domain.commands import Command, ReachDeadline
 from domain.deadlines import due, has_lapsed
 from domain.decide import Decided, authorise, decide, reach, unbacked
@@ -35,178 +44,166 @@ _SYSTEM = ActorEntry(*ENGINE)
 
 
 class CommandHandler:
-    """Considers jobs. It knows everything that is followed, and sends commits through the writer."""
+    """Handles ready commands: decides them on the orders as followed so far, and sends their commits to the writer."""
 
-    def __init__(
-        self,
-        lanes: StreamQueues,
-        orders: OrderCache,
-        imports: Imports,
-        control: ControlLog,
-        ends: ReadBarrier,
-        dues: DeadlineIndex,
-        logtime: LogClock,
-        writer: Writer,
-        ports: EngineDependencies,
-        limits: EngineLimits,
-        clock: Callable[[], Instant],
-        steady: Callable[[], Instant],
-    ) -> None:
-        """``clock`` and ``steady``: the engine's, as of the step at hand; the latter never goes back."""
-        self._lanes = lanes
-        self._orders = orders
-        self._imports = imports
-        self._control = control
-        self._ends = ends
-        self._dues = dues
-        self._logtime = logtime
-        self._writer = writer
-        self._ports = ports
-        self._limits = limits
-        self._clock = clock
-        self._steady = steady
-        self.own = False
-        """Set when the commit just settled was this engine's, and its order's state is taken in already."""
+    def __init__(self, state: EngineState) -> None:
+        self._queues = state.queues
+        self._orders = state.orders
+        self._imports = state.imports
+        self._control = state.control
+        self._barrier = state.barrier
+        self._deadlines = state.deadlines
+        self._log_clock = state.log_clock
+        self._writer = state.writer
+        self._dependencies = state.dependencies
+        self._limits = state.limits
+        self._clock = state.clock
 
-    def finish(self, job: PendingCommand, outcome: Outcome | None) -> None:
-        """Answer, and let the next command of the order have its turn."""
-        if self._lanes.leave(job):
-            job.answer(outcome)
+    def finish(self, pending: PendingCommand, outcome: Outcome | None) -> None:
+        """Answer a command, and make the next command of its order ready."""
+        if self._queues.remove(pending):
+            pending.answer(outcome)
 
-    def consider(self, job: PendingCommand) -> None:
-        """Take the job as far as it goes on what is followed now. JournalUnavailable, VaultUnavailable."""
-        folded = job.folded = self._orders.get(job.partition, job.stream)
-        if folded.unreadable is not None:
-            if job.command is None:
-                self._dues.refresh(job.partition, folded)
-            return self.finish(job, unavailable("order-stuck", folded.unreadable))
-        order = folded.order
-        command = job.command
+    def handle(self, pending: PendingCommand) -> None:
+        """Take a command as far as possible on what is followed now: to an answer, a proposed commit, or a wait.
+
+        It is called again after each wait. Raises JournalUnavailable, VaultUnavailable.
+        """
+        cached = self._orders.get(pending.partition, pending.stream)
+        if cached.unreadable is not None:
+            if pending.command is None:
+                self._deadlines.refresh(pending.partition, cached)
+            return self.finish(pending, unavailable("order-stuck", cached.unreadable))
+        order = cached.order
+        command = pending.command
         if command is None:
-            return self._look_after(job, folded)
-        no = authorise(order, command)
-        if no is not None:
-            return self._unbacked(job, refused(no, message=unbacked(no, command)))
-        answered = folded.answered.get(command.command_id)
+            return self._check_deadlines(pending, cached)
+        rule = authorise(order, command)
+        if rule is not None:
+            return self._answer_uncommitted(pending, refused(rule, message=unbacked(rule, command)))
+        answered = cached.answered.get(command.command_id)
         if answered is not None:
-            return self.finish(job, self._again(job, command, answered))
-        if job.expected_version is not None and job.expected_version != folded.count:
-            message = f"the order is at version {folded.count}, not {job.expected_version}"
-            return self._unbacked(job, Outcome("version-conflict", "if-match", message, order=order))
+            return self.finish(pending, self._answer_duplicate(pending, command, answered))
+        if pending.expected_version is not None and pending.expected_version != cached.count:
+            message = f"the order is at version {cached.count}, not {pending.expected_version}"
+            return self._answer_uncommitted(pending, Outcome("version-conflict", "if-match", message, order=order))
         if order is not None and self._unknown_policy(order):
             policy = order.terms.policy
             message = f"the order is pinned to {policy.id}@{policy.version}, which is not known here yet"
-            return self._unbacked(job, unavailable("policy-unknown", message), control=True)
-        instant = self._historical(job, folded, command) if job.mode.history else self._live(job, folded, command)
+            return self._answer_uncommitted(pending, unavailable("policy-unknown", message), control=True)
+        instant = (
+            self._historical(pending, cached, command) if pending.mode.history else self._live(pending, cached, command)
+        )
         if instant is None:
             return None
-        return self._decide(job, folded, command, instant)
+        return self._decide(pending, cached, command, instant)
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
-    def _historical(self, job: PendingCommand, folded: CachedOrder, command: Command) -> Instant | None:
-        """Import: the command's instant is its ``at``; None if the job waits or is answered."""
+    def _historical(self, pending: PendingCommand, cached: CachedOrder, command: Command) -> Instant | None:
+        """Return the instant of an imported command, its ``at``. None: the command waits or is answered."""
         at = command.at
         if at is None:
-            self.finish(job, bad("/at", "form", "a command of an import must say when it was given"))
+            self.finish(pending, bad("/at", "form", "a command of an import must say when it was given"))
             return None
-        if folded.order is not None and self._fire(job, folded, folded.order, due(folded.order, at)):
+        if cached.order is not None and self._reach_due(pending, cached, cached.order, due(cached.order, at)):
             return None
-        if at < folded.recorded_at and not isinstance(command, ReachDeadline):  # all that were due by then are reached
+        if at < cached.recorded_at and not isinstance(command, ReachDeadline):  # all that were due by then are reached
             message = "earlier than what is recorded of this order already; late news uses occurred_at"
-            self._unbacked(job, bad("/at", "goes-back-in-time", message, folded.order))
+            self._answer_uncommitted(pending, bad("/at", "goes-back-in-time", message, cached.order))
             return None
         return at
 
-    def _live(self, job: PendingCommand, folded: CachedOrder, command: Command | None) -> Instant | None:
-        """Live: the engine's clock, never before the order's last; None if the job waits or is answered.
+    def _live(self, pending: PendingCommand, cached: CachedOrder, command: Command | None) -> Instant | None:
+        """Return the instant of a live decision: the engine's clock, but never before the order's last commit.
 
-        A deadline fires only when the clock and an append time seen in the partition are both past it. Where it lies
-        between the two, a tick is written and read; if that is not past it either, the command is judged at the tick.
+        None: the command waits or is answered. A deadline fires only when both the clock and an append time seen in
+        the partition are past it. If only the clock is past it, a tick is appended and read back. If the tick is not
+        past it either, the command is decided at the tick's time.
         """
-        partition = job.partition
+        partition = pending.partition
         if command is not None and self._imports.is_open(partition, command.marketplace):
             message = (
                 f"history is being imported into {command.marketplace}; nothing live is decided until that is closed. "
                 "If the import was broken off: run it again, or close it with `rescind import --finish`"
             )
-            self.finish(job, unavailable("import-open", message))
+            self.finish(pending, unavailable("import-open", message))
             return None
-        if self._logtime.off is not None:
-            if job.probed:
-                seconds = self._logtime.off / SECOND
-                self.finish(job, unavailable("clock-off", f"this engine's clock is {seconds:+.1f} s off the log's"))
+        if self._log_clock.skew is not None:
+            if pending.probed:
+                seconds = self._log_clock.skew / SECOND
+                self.finish(pending, unavailable("clock-off", f"this engine's clock is {seconds:+.1f} s off the log's"))
             else:
-                job.probed = True
-                self._tick(job)
+                pending.probed = True
+                self._tick(pending)
             return None
-        instant = max(self._clock(), folded.recorded_at)
-        order = folded.order
+        instant = max(self._clock.now, cached.recorded_at)
+        order = cached.order
         if order is None or not order.deadlines:
             return instant
         closed_at = self._imports.closed_at(partition, order.marketplace)
-        dues = [deadline for deadline in due(order, instant) if not has_lapsed(order, deadline, closed_at)]
-        if not dues:
+        deadlines = [deadline for deadline in due(order, instant) if not has_lapsed(order, deadline, closed_at)]
+        if not deadlines:
             return instant
-        seen = self._logtime.seen[partition]
-        past = [deadline for deadline in dues if deadline.due_at < seen]
-        if self._fire(job, folded, order, past):
+        seen = self._log_clock.seen[partition]
+        past = [deadline for deadline in deadlines if deadline.due_at < seen]
+        if self._reach_due(pending, cached, order, past):
             return None
-        if len(past) == len(dues):
+        if len(past) == len(deadlines):
             return instant
-        if not job.ticked:
-            job.ticked = True
-            self._tick(job)
+        if not pending.ticked:
+            pending.ticked = True
+            self._tick(pending)
             return None
-        if folded.recorded_at > seen:
-            self.finish(job, unavailable("clock-off", "the order was recorded later than the log's own time"))
+        if cached.recorded_at > seen:
+            self.finish(pending, unavailable("clock-off", "the order was recorded later than the log's own time"))
             return None
         return seen
 
-    def _tick(self, job: PendingCommand) -> None:
-        """Have the partition's append time read anew, then consider the job again."""
+    def _tick(self, pending: PendingCommand) -> None:
+        """Append a tick to read the partition's time, then make the command ready again."""
 
         def then(read: bool) -> None:
             if read:
-                self._lanes.ready.append(job)
+                self._queues.ready.append(pending)
             else:
-                self.finish(job, unavailable("journal-unavailable", "the log's own time cannot be read"))
+                self.finish(pending, unavailable("journal-unavailable", "the log's own time cannot be read"))
 
-        self._logtime.tick(job.partition, then)
+        self._log_clock.tick(pending.partition, then)
 
     # ---- deadlines ---------------------------------------------------------------------------------------------------
 
-    def _look_after(self, job: PendingCommand, folded: CachedOrder) -> None:
-        """Nobody asked: reach the order's deadlines that are due, and be done."""
-        order = folded.order
+    def _check_deadlines(self, pending: PendingCommand, cached: CachedOrder) -> None:
+        """Reach the order's due deadlines. No command is waiting for this."""
+        order = cached.order
         if order is None or self._unknown_policy(order):
-            return self.finish(job, None)
-        if job.until is not None:
-            if not self._fire(job, folded, order, due(order, job.until)):
-                self.finish(job, None)
+            return self.finish(pending, None)
+        if pending.reach_until is not None:
+            if not self._reach_due(pending, cached, order, due(order, pending.reach_until)):
+                self.finish(pending, None)
             return None
-        if self._imports.is_open(job.partition, order.marketplace):
-            self._dues.refresh(job.partition, folded)
-            return self.finish(job, None)
-        if self._live(job, folded, None) is not None:
-            if not job.reached:
-                self._dues.refresh(job.partition, folded)
-            self.finish(job, None)
+        if self._imports.is_open(pending.partition, order.marketplace):
+            self._deadlines.refresh(pending.partition, cached)
+            return self.finish(pending, None)
+        if self._live(pending, cached, None) is not None:
+            if not pending.reached:
+                self._deadlines.refresh(pending.partition, cached)
+            self.finish(pending, None)
         return None
 
-    def _fire(self, job: PendingCommand, folded: CachedOrder, order: Order, dues: Iterable[Deadline]) -> bool:
-        """Reach the first of these deadlines that still means something; whether its commit is on its way."""
-        for deadline in dues:
-            command_id = f"deadline:{deadline.deadline_id}"
-            if command_id in folded.answered:
+    def _reach_due(
+        self, pending: PendingCommand, cached: CachedOrder, order: Order, deadlines: Iterable[Deadline]
+    ) -> bool:
+        """Reach the first of these deadlines that still has an effect. Returns whether a commit was proposed."""
+        for deadline in deadlines:
+            if _command_id_of(deadline) in cached.answered:
                 continue
-            instant = max(deadline.due_at if job.mode.history else self._clock(), folded.recorded_at)
-            market = self._ports.market(order.marketplace)
+            instant = max(deadline.due_at if pending.mode.history else self._clock.now, cached.recorded_at)
+            market = self._dependencies.market(order.marketplace)
             decided = reach(order, deadline, self._control.book, market, instant)
             if decided.answer:
                 continue
-            job.deadline = True
-            self._propose(job, folded, decided, command_id, None, _SYSTEM, instant)
+            self._propose(pending, cached, decided, instant, deadline)
             return True
         return False
 
@@ -215,130 +212,151 @@ class CommandHandler:
 
     # ---- the decision ------------------------------------------------------------------------------------------------
 
-    def _decide(self, job: PendingCommand, folded: CachedOrder, command: Command, instant: Instant) -> None:
-        order = folded.order
-        if isinstance(command, ReachDeadline) and not job.mode.history and self._is_history(job, order, command):
-            return self._unbacked(job, Outcome("duplicate", order=order))
+    def _decide(self, pending: PendingCommand, cached: CachedOrder, command: Command, instant: Instant) -> None:
+        order = cached.order
+        if (
+            isinstance(command, ReachDeadline)
+            and not pending.mode.history
+            and self._is_history(pending, order, command)
+        ):
+            return self._answer_uncommitted(pending, Outcome("duplicate", order=order))
         if command.TEXTS:
-            vault, subject = self._ports.vault, command.actor.id
+            vault, subject = self._dependencies.vault, command.actor.id
             command.seal(lambda _, text: vault.seal(command.marketplace, subject, text))
         try:
-            decided = decide(order, command, self._control.book, self._ports.market(command.marketplace), instant)
+            market = self._dependencies.market(command.marketplace)
+            decided = decide(order, command, self._control.book, market, instant)
         except BadInput as wrong:
-            return self._unbacked(job, bad(wrong.pointer, wrong.rule, wrong.message, order))
+            return self._answer_uncommitted(pending, bad(wrong.pointer, wrong.rule, wrong.message, order))
         if decided.answer:
-            return self._unbacked(job, _unwritten(decided), control=decided.refused == "no-such-policy")
-        if job.confirm is not None and decided.refused is None:
-            why = job.confirm(order, command, decided)
+            return self._answer_uncommitted(pending, _unwritten(decided), control=decided.refused == "no-such-policy")
+        if pending.confirm is not None and decided.refused is None:
+            why = pending.confirm(order, command, decided)
             if why is not None:
-                return self._unbacked(job, refused("cancel-is-final", decided.verdict, order, why))
-        actor = ActorEntry(command.actor.kind, command.actor.id)
-        return self._propose(job, folded, decided, command.command_id, command.fingerprint, actor, instant)
+                return self._answer_uncommitted(pending, refused("cancel-is-final", decided.verdict, order, why))
+        return self._propose(pending, cached, decided, instant)
 
-    def _is_history(self, job: PendingCommand, order: Order | None, command: ReachDeadline) -> bool:
-        """Whether the deadline was set and due before an import's closing: it never fires live."""
+    def _is_history(self, pending: PendingCommand, order: Order | None, command: ReachDeadline) -> bool:
+        """Whether the deadline was set and due before an import was closed. Such a deadline never fires live."""
         found = None if order is None else order.deadlines.get(command.deadline_id)
         if order is None or found is None:
             return False
-        return has_lapsed(order, found, self._imports.closed_at(job.partition, command.marketplace))
+        return has_lapsed(order, found, self._imports.closed_at(pending.partition, command.marketplace))
 
-    def _again(self, job: PendingCommand, command: Command, answered: AnsweredCommand) -> Outcome:
-        """The command id was answered before: the first outcome again, if it is the same command."""
+    def _answer_duplicate(self, pending: PendingCommand, command: Command, answered: AnsweredCommand) -> Outcome:
+        """Return the original outcome of a command id, or an error if it was another command's."""
         if answered.fingerprint != command.fingerprint:
             message = "this command id has answered another command of this order; choose a new one"
             return bad("/command_id", "command-id-reused", message)
-        first = self._orders.first_outcome(job.partition, job.stream, answered.ordinal) if job.rebuild else None
-        return Outcome("duplicate", first=first, order=None if first is None else first.order)
+        if not pending.rebuild:
+            return Outcome("duplicate")
+        original = self._orders.original_outcome(pending.partition, pending.stream, answered.ordinal)
+        return Outcome("duplicate", original=original, order=original.order)
 
-    def _unbacked(self, job: PendingCommand, outcome: Outcome, *, control: bool = False) -> None:
-        """Answer what no commit backs, or wait until the log as it was at arrival is followed, and consider again."""
-        if self._ends.reached(job, control=control):
-            self.finish(job, outcome)
+    def _answer_uncommitted(self, pending: PendingCommand, outcome: Outcome, *, control: bool = False) -> None:
+        """Answer without a commit, if the log is followed to where it ended at arrival. Otherwise wait for that.
+
+        ``control``: the control log has to be followed to its end, too.
+        """
+        if self._barrier.reached(pending, control=control):
+            self.finish(pending, outcome)
         else:
-            self._ends.wait(job)
+            self._barrier.add(pending)
 
     # ---- the commit --------------------------------------------------------------------------------------------------
 
     def _propose(
         self,
-        job: PendingCommand,
-        folded: CachedOrder,
+        pending: PendingCommand,
+        cached: CachedOrder,
         decided: Decided,
-        command_id: str,
-        fingerprint: bytes | None,
-        actor: ActorEntry,
         instant: Instant,
+        deadline: Deadline | None = None,
     ) -> None:
-        stream = job.stream
-        command = job.command
+        """Send the commit of a decision to the writer. ``deadline``: the one that was reached, if it was no command."""
+        stream = pending.stream
+        command = pending.command
+        fingerprint: bytes | None
+        if deadline is not None:
+            command_id, fingerprint, actor = _command_id_of(deadline), None, _SYSTEM
+        else:
+            assert command is not None
+            actor = ActorEntry(command.actor.kind, command.actor.id)
+            command_id, fingerprint = command.command_id, command.fingerprint
         try:
             commit = Commit(
                 COMMIT_VERSION,
-                commit_id(stream, command_id, folded.head),
+                commit_id(stream, command_id, cached.head),
                 command_id,
                 fingerprint,
                 actor,
                 None if command is None else command.correlation_id,
                 None,
                 instant,
-                job.mode.writer,
-                (StreamEntry(stream, "chain", folded.head, folded.count, entries(decided.events)),),
+                pending.mode.writer,
+                (StreamEntry(stream, "chain", cached.head, cached.count, entries(decided.events)),),
             )
-            job.decided = decided
-            job.sent_at = self._clock()
-            self._writer.propose(
-                job.partition, stream.encode(), encode_commit(commit), partial(self._settled, job), commit
-            )
+            settled = partial(self._settled, pending, cached, decided, deadline, self._clock.now)
+            self._writer.propose(pending.partition, stream.encode(), encode_commit(commit), settled, commit)
         except Malformed as wrong:
-            job.deadline = False
-            self._unbacked(job, bad("", "too-large", f"cannot be recorded: {wrong.reason}", folded.order))
+            too_large = bad("", "too-large", f"cannot be recorded: {wrong.reason}", cached.order)
+            return self._answer_uncommitted(pending, too_large)
+        pending.is_sent = deadline is None
+        return None
 
-    def _settled(self, job: PendingCommand, settled: Settled) -> None:
-        """The log has said what became of the job's commit."""
-        job.ticked = False
-        deadline, job.deadline = job.deadline, False
+    def _settled(
+        self,
+        pending: PendingCommand,
+        cached: CachedOrder,
+        decided: Decided,
+        deadline: Deadline | None,
+        sent_at: Instant,
+        settled: Settled,
+    ) -> None:
+        """Go on once the fate of a proposed commit is known."""
+        pending.ticked = pending.is_sent = False
         if settled.kind == "admitted":
             assert settled.admitted is not None
-            self._taken_in(job, settled.admitted, deadline)
+            # The decided order is the state after the commit, so its events need not be decoded again.
+            cached.advance(settled.admitted, settled.admitted.commit.streams[0], decided.order)
+            self._orders.put(cached)
+            if not pending.mode.history:
+                self._log_clock.compare(sent_at, settled.admitted.appended_at)
+            if deadline is not None:
+                pending.reached += 1
+                self._queues.ready.append(pending)
+            else:
+                position = commit_position(settled.admitted, cached.count)
+                self.finish(pending, committed(decided.events, decided.order, position))
         elif settled.kind in ("duplicate", "superseded"):
-            self._decide_anew(job)
-        elif settled.kind == "unknown" and deadline:
-            self.finish(job, unavailable("journal-unavailable", "what had to come before this command is not settled"))
+            self._retry_decision(pending)
+        elif settled.kind == "unknown" and deadline is not None:
+            message = "what had to come before this command is not settled"
+            self.finish(pending, unavailable("journal-unavailable", message))
         else:
-            self.finish(job, not_written(settled))
+            self.finish(pending, not_written(settled))
 
-    def _taken_in(self, job: PendingCommand, admitted: Admitted, deadline: bool) -> None:
-        folded, decided = job.folded, job.decided
-        assert folded is not None and decided is not None and job.sent_at is not None
-        folded.advance(admitted, admitted.commit.streams[0], decided.order)
-        self._orders.keep(folded)
-        self.own = True
-        if not job.mode.history:
-            self._logtime.own(job.sent_at, admitted.appended_at)
-        if deadline:
-            job.decided = None
-            job.reached += 1
-            self._lanes.ready.append(job)
-        else:
-            self.finish(job, committed(decided.events, decided.order, standing_of(admitted, folded.count)))
-
-    def _decide_anew(self, job: PendingCommand) -> None:
-        """It lost a race: bounded, and with a pause that grows, so that one of many gets on."""
-        job.decided = None
-        job.attempts += 1
-        if job.attempts > self._limits.tries:
+    def _retry_decision(self, pending: PendingCommand) -> None:
+        """Decide again after a lost race. The number of attempts is limited, and the pauses between them grow."""
+        pending.attempts += 1
+        if pending.attempts > self._limits.tries:
             message = "others keep changing this order; nothing was written, send the same command again"
-            return self.finish(job, unavailable("contended", message))
-        pause = self._ports.backoff(job.attempts)
+            return self.finish(pending, unavailable("contended", message))
+        pause = self._dependencies.backoff(pending.attempts)
         if pause > 0:
-            self._lanes.later(job, self._steady() + pause)
+            self._queues.delay(pending, self._clock.steady + pause)
         else:
-            self._lanes.ready.append(job)
+            self._queues.ready.append(pending)
         return None
 
 
+def _command_id_of(deadline: Deadline) -> str:
+    """The command id under which a deadline is reached, so that it is reached once."""
+    return f"deadline:{deadline.deadline_id}"
+
+
 def _unwritten(decided: Decided) -> Outcome:
-    """What was decided without a commit: a refusal that leaves nothing behind, or a deadline that is moot."""
+    """The outcome of a decision without a commit: a refusal that is not recorded, or a deadline without effect."""
     if decided.refused is None:
         return Outcome("duplicate", order=decided.order)
     return refused(decided.refused, decided.verdict, decided.order)

@@ -1,8 +1,8 @@
 """Control streams (``$…``): short histories that the engine itself writes, and the control log that holds most of them.
 
-Everything here is decided on what the follower has read and written like any commit: on a parent, judged by admission.
-A write that lost a race is decided again on what won. The control log (one partition) has ``$journal``, whose first
-commit says how many partitions the journal has, and ``$policy/ID``; every process follows it whole.
+Control commits are decided on what the follower has read, and admitted like any other commit. A write that lost a race
+is decided again after the commit that won. The control log has one partition, which every process follows. It holds
+``$journal``, whose first commit records how many partitions the journal has, and the ``$policy/ID`` streams.
 """
 
 from collections import deque
@@ -28,39 +28,42 @@ from schemas.commit import COMMIT_VERSION, ZERO_HASH, ActorEntry, Commit, EventE
 JOURNAL_STREAM: Final = "$journal"
 POLICY_STREAMS: Final = "$policy/"
 TRIES: Final = 20
-"""How often a control write is decided again before it gives up; each time another writer got on."""
+"""How often a control write is decided again after lost races, before it gives up."""
 
 Decide = Callable[[], Sequence[Event] | None]
-"""What is to be written on the stream as followed now; None if nothing is needed any more."""
+"""Returns the events to write on the stream as followed now; None if nothing is needed."""
 
 
 class ControlWrites:
     """Writes on control streams of one journal, in any of its partitions."""
 
     def __init__(self, writer: Writer, followers: dict[int, Follower], name: str, new_id: Callable[[], bytes]) -> None:
-        """``name`` stands as ``writer`` in the commits, ``new_id`` gives 16 unique bytes."""
+        """``name``: recorded as ``writer`` in the commits. ``new_id`` returns 16 unique bytes."""
         self._writer = writer
         self._followers = followers
         self._name = name
         self._new_id = new_id
-        self._again: deque[tuple[int, Callable[[], None], Callable[[Settled | None], None]]] = deque()
+        self._retries: deque[tuple[int, Callable[[], None], Callable[[Settled | None], None]]] = deque()
 
-    def go_on(self) -> bool:
-        """Decide anew what lost a race; whether there was anything. Between two batches only: within one, local state
-        is ahead of what the listeners have been told, and a decision would look at the one and stand on the other."""
-        again, self._again = self._again, deque()
-        for _, write, _ in again:
+    def retry(self) -> bool:
+        """Decide the writes again that lost a race. Returns whether there were any.
+
+        Only between two batches: within a batch, local state is ahead of the listeners, and a decision would mix the
+        two states.
+        """
+        retries, self._retries = self._retries, deque()
+        for _, write, _ in retries:
             write()
-        return bool(again)
+        return bool(retries)
 
     def revoke(self, partition: int) -> None:
-        """Nobody follows the partition here any more: nothing is decided anew there."""
-        again, self._again = self._again, deque()
-        for each in again:
+        """Give up the writes of a partition that is followed no longer."""
+        retries, self._retries = self._retries, deque()
+        for each in retries:
             if each[0] == partition:
                 each[2](Settled("unknown", reason="another process follows the partition now"))
             else:
-                self._again.append(each)
+                self._retries.append(each)
 
     def write(
         self,
@@ -72,10 +75,11 @@ class ControlWrites:
         *,
         listed: str | None = None,
     ) -> None:
-        """Append what ``decide`` says; ``done(None)`` if it says nothing is needed, else what became of the commit.
+        """Append the events that ``decide`` returns. Calls ``done`` with the result of the commit, or None if nothing
+        was needed.
 
-        Superseded is told only after ``TRIES`` lost races. ``listed`` is a stream that the commit touches too, without
-        events: whoever reads that one finds every commit that is listed there.
+        The result is superseded only after ``TRIES`` lost races. ``listed`` is a stream that the commit touches, too,
+        without events, so that the commits of a kind are found by reading that stream.
         """
         self._try(partition, stream, now, decide, done, listed, TRIES)
 
@@ -112,21 +116,21 @@ class ControlWrites:
         def settled(settled: Settled) -> None:
             if settled.kind == "superseded" and left > 0:
                 again = partial(self._try, partition, stream, now, decide, done, listed, left - 1)
-                self._again.append((partition, again, done))
+                self._retries.append((partition, again, done))
             else:
                 done(settled)
 
         self._writer.propose(partition, b"", encode_commit(commit), settled, commit)
 
     def _part(self, partition: int, stream: str, events: tuple[EventEntry, ...]) -> StreamEntry:
-        """A part on the stream's head as followed now."""
+        """Build a commit's entry for a stream, on its head as followed now."""
         head = self._followers[partition].head(stream)
         parent, count = (ZERO_HASH, 0) if head is None else (head.hash, head.count)
         return StreamEntry(stream, "chain", parent, count, events)
 
 
 def entries(events: Sequence[tuple[Event, Instant]]) -> tuple[EventEntry, ...]:
-    """Events as a commit of one stream carries them."""
+    """Encode the events of a commit that touches one stream."""
     found = []
     for index, (event, occurred_at) in enumerate(events):
         name, version, body = encode_event(event)
@@ -135,9 +139,9 @@ def entries(events: Sequence[tuple[Event, Instant]]) -> tuple[EventEntry, ...]:
 
 
 class ControlLog:
-    """The control log, followed whole: how many partitions the journal has, and which policies there are.
+    """The control log, followed from its start: how many partitions the journal has, and which policies there are.
 
-    ``start``, then ``follow`` until ``caught_up``; after that ``partitions`` and ``policies`` can be asked.
+    Call ``start``, then ``follow`` up to ``end``. After that ``partitions`` and ``policies`` are valid.
     """
 
     def __init__(
@@ -150,7 +154,7 @@ class ControlLog:
         *,
         alone: bool = False,
     ) -> None:
-        """``alone``: nobody but engines can append (``Follower``)."""
+        """``alone``: only engines can append (``Follower``)."""
         if journal.partitions != 1:
             raise JournalMismatch(
                 f"the control log has {counted(journal.partitions, 'partition')}; it must have exactly one"
@@ -158,30 +162,32 @@ class ControlLog:
         self.journal = journal
         self.policies = PolicyRegistry()
         self.partitions: int | None = None
-        """How many partitions the journal has; None while the log does not say."""
+        """How many partitions the journal has; None while the log does not have that."""
         self.writer = Writer(journal, name, new_id, lambda _, ordinal: self.follower.commit_at(ordinal), wake=wake)
         self.follower = Follower(journal, 0, state, self, self.writer.known, alone=alone)
         self._writes = ControlWrites(self.writer, {0: self.follower}, name, new_id)
 
     def start(self, marks: Sequence[Mark] = ()) -> None:
-        """Compare local state with the log, and read what it already holds; LogLost and the like stop here. ``marks``:
-        how far others have followed the log (``Follower.expect``)."""
+        """Compare local state with the log, and take in the commits that it has. Raises as ``Follower.start`` does.
+
+        ``marks``: how far others have followed the log (``Follower.expect``).
+        """
         self.follower.start(marks)
         for admitted in self.follower.state.commits():
             self._read(admitted)
 
     def follow(self, limit: int = 500) -> bool:
-        """One step of following; whether anything was read."""
+        """Follow one batch. Returns whether anything was read."""
         return self.follower.advance(limit) > 0
 
     def step(self, now: Instant) -> bool:
-        """Send what waits, follow one batch; whether anything moved."""
-        moved = self._writes.go_on()
+        """Send waiting commits and follow one batch. Returns whether there was anything to do."""
+        moved = self._writes.retry()
         moved = self.writer.step(now) or moved
         return self.follow() or moved
 
     def end(self) -> int:
-        """The log's end now: what was published before now stands below it."""
+        """Return where the log ends now. Policies published before now are below it."""
         return self.journal.end(0)
 
     @property
@@ -194,9 +200,9 @@ class ControlLog:
         return self.policies.book
 
     def create(self, partitions: int, now: Instant, done: Callable[[Settled | None], None]) -> None:
-        """Say once and for ever how many partitions the journal has; nothing is written if the log says so already.
+        """Record how many partitions the journal has, unless the log has that already. It never changes.
 
-        Whether it says the same number is for the caller to look at afterwards: ``agree``.
+        The log may have another number. The caller finds out with ``agree`` afterwards.
         """
 
         def decide() -> Sequence[Event] | None:
@@ -205,7 +211,7 @@ class ControlLog:
         self._writes.write(0, JOURNAL_STREAM, now, decide, done)
 
     def agree(self, partitions: int) -> None:
-        """JournalMismatch if the journal at hand does not have as many partitions as the control log says."""
+        """Raise JournalMismatch unless the journal has as many partitions as the control log records."""
         if self.partitions is not None and self.partitions != partitions:
             raise JournalMismatch(
                 f"the control log says {counted(self.partitions, 'partition')}, the journal has {partitions}: "
@@ -215,22 +221,27 @@ class ControlLog:
     def publish(self, document: PolicyDocument, now: Instant, done: Callable[[str, Settled | None], None]) -> None:
         """Put a policy in force for orders that name it from now on.
 
-        ``done`` hears ``published`` (with what became of the commit), ``there`` (this very document is published
-        already) or ``taken``: the id@version has other content.
+        ``done`` gets ``published`` (with the result of the commit), ``there`` (this very document is published already)
+        or ``taken`` (the id@version has other content).
         """
         policy = document.policy
         stream = f"{POLICY_STREAMS}{policy.id}"
-        verdict = "published"
+
+        def published() -> bytes | None:
+            return self.policies.sha256_of(policy.id, policy.version)
 
         def decide() -> Sequence[Event] | None:
-            nonlocal verdict
-            sha256 = self.policies.sha256_of(policy.id, policy.version)
-            verdict = "published" if sha256 is None else "there" if sha256 == document.sha256 else "taken"
-            return (document.published,) if sha256 is None else None
+            return (document.published,) if published() is None else None
 
-        self._writes.write(0, stream, now, decide, lambda settled: done(verdict, settled))
+        def written(settled: Settled | None) -> None:
+            if settled is not None:
+                done("published", settled)
+            else:
+                done("there" if published() == document.sha256 else "taken", None)
 
-    # ---- what the follower tells -------------------------------------------------------------------------------------
+        self._writes.write(0, stream, now, decide, written)
+
+    # ---- the follower's listener -------------------------------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
         self._read(admitted)

@@ -1,10 +1,8 @@
-"""Which deadlines of which orders may fire live, kept in local state, and the scheduler's look at them.
+"""The deadline index: which deadlines of which orders may fire live, stored in local state.
 
-See docs/reference/deadlines.md, Live.
-
-Local state has, per order, the deadlines that still apply and that a scheduler may fire: none while an import of the
-marketplace is open, and none that was set and due before its last closing. Whoever fires one decides it
-anew on the order, so a row that is out of date costs a look and nothing else.
+The index has, per order, the deadlines that still apply and may fire. It has none while an import of the marketplace is
+open, and none that was set and due before the last import was closed. The command handler decides on the order itself
+whether a deadline fires, so an outdated entry costs one check and does no harm.
 """
 
 from collections.abc import Iterable
@@ -17,69 +15,69 @@ from domain.deadlines import has_lapsed, live
 from domain.instants import Instant
 
 CHUNK = 100
-"""Commits that one step of catching up looks at."""
+"""Commits that one step of ``catch_up`` reads."""
 
 
 class DeadlineIndex:
-    """The due deadlines of the followed partitions."""
+    """The deadlines of the followed partitions, by due time."""
 
     def __init__(self, followers: dict[int, Follower], orders: OrderCache, imports: Imports) -> None:
         self._followers = followers
         self._orders = orders
         self._imports = imports
         self._behind: set[int] = set()
-        """Partitions of which some commits' deadlines are not set: ``due_through`` says from where on."""
+        """Partitions with commits whose deadlines are not indexed: those from local state's ``due_through`` on."""
 
     def start(self) -> None:
-        """What was admitted while nobody set deadlines is caught up with."""
+        """Find the partitions with commits whose deadlines are not indexed."""
         for partition in self._followers:
             self.assign(partition)
 
     def assign(self, partition: int) -> None:
-        """The same for one partition, which is followed from now on."""
+        """Begin with a partition, which may have commits whose deadlines are not indexed."""
         follower = self._followers[partition]
         if follower.state.due_through < follower.next_ordinal:
             self._behind.add(partition)
 
     def revoke(self, partition: int) -> None:
-        """It is followed no longer."""
+        """Forget a partition that is followed no longer."""
         self._behind.discard(partition)
 
     def admitted(self, admitted: Admitted) -> None:
-        """A commit was folded, if its order is at hand; if not, it is caught up with later."""
+        """Index the deadlines of a commit's order if it is cached. Otherwise ``catch_up`` does it later."""
         partition = admitted.partition
         for part in admitted.commit.streams:
             if part.kind != "chain" or part.stream.startswith("$") or not part.events:
                 continue
-            folded = self._orders.cached(part.stream)
-            if folded is not None and folded.head == admitted.hash:
-                self._set(partition, folded)
+            cached = self._orders.peek(part.stream)
+            if cached is not None and cached.head == admitted.hash:
+                self._set(partition, cached)
             else:
                 self._behind.add(partition)
 
-    def followed(self, partition: int) -> None:
-        """A batch was followed, and everything in it was told."""
+    def batch_followed(self, partition: int) -> None:
+        """Note that every commit of a batch was passed to ``admitted``."""
         if partition not in self._behind:
             follower = self._followers[partition]
             if follower.state.due_through != follower.next_ordinal:
                 follower.state.mark_due(follower.next_ordinal)
 
     def import_changed(self, partition: int) -> None:
-        """An import opened or closed: which deadlines may fire is another question now, for every order."""
+        """Index every order of a partition again, because an import was opened or closed."""
         self._followers[partition].state.mark_due(0)
         self._behind.add(partition)
 
-    def staged_was_dropped(self, partition: int) -> None:
-        """Local state could not be written: what was set since its last transaction is set anew."""
+    def staged_was_lost(self, partition: int) -> None:
+        """Index again what was indexed since local state's last transaction, which failed."""
         self._behind.add(partition)
 
     @property
     def caught_up(self) -> bool:
-        """Whether every admitted commit's deadlines are set."""
+        """Whether the deadlines of every admitted commit are indexed."""
         return not self._behind
 
     def catch_up(self) -> bool:
-        """One step of catching up; whether there was anything to do."""
+        """Index the deadlines of some more commits. Returns whether there were any."""
         if not self._behind:
             return False
         partition = min(self._behind)
@@ -88,7 +86,7 @@ class DeadlineIndex:
         first = state.due_through
         behind = min(first + CHUNK, follower.next_ordinal)
         for stream in self._ended_in(follower, state.commits(first, behind)):
-            self.refresh(partition, self._orders.cached(stream) or self._orders.load(partition, stream))
+            self.refresh(partition, self._orders.peek(stream) or self._orders.load(partition, stream))
         if behind >= follower.next_ordinal:
             self._behind.discard(partition)
         if behind == first:
@@ -97,17 +95,17 @@ class DeadlineIndex:
         return True
 
     def due(self, partition: int, before: Instant, limit: int) -> list[str]:
-        """Streams with a deadline due before an instant, the earliest first."""
+        """Return the streams with a deadline due before an instant, the earliest first."""
         state = self._followers[partition].state
         return list(dict.fromkeys(due.stream for due in state.due_before(before, limit)))
 
-    def refresh(self, partition: int, folded: CachedOrder) -> None:
-        """Set an order's deadlines whatever was thought to be set: what does not fire must not come up again."""
-        folded.dues = None
-        self._set(partition, folded)
+    def refresh(self, partition: int, cached: CachedOrder) -> None:
+        """Index an order's deadlines again, so that a deadline that does not fire is not found again."""
+        cached.indexed = None
+        self._set(partition, cached)
 
     def _ended_in(self, follower: Follower, commits: Iterable[Admitted]) -> list[str]:
-        """The order streams whose last commit is among these: each is folded once."""
+        """Return the order streams whose last commit is among these, so that each is loaded once."""
         found = []
         for admitted in commits:
             for part in admitted.commit.streams:
@@ -117,19 +115,19 @@ class DeadlineIndex:
                         found.append(part.stream)
         return found
 
-    def _set(self, partition: int, folded: CachedOrder) -> None:
-        dues = self._may_fire(partition, folded)
-        if dues != folded.dues:
+    def _set(self, partition: int, cached: CachedOrder) -> None:
+        deadlines = self._may_fire(partition, cached)
+        if deadlines != cached.indexed:
             follower = self._followers[partition]
-            if follower.head(folded.stream) is None:  # local state lost it, and reads it again
+            if follower.head(cached.stream) is None:  # local state lost the order, and will read it again
                 self._behind.add(partition)
                 return
-            follower.state.set_due(folded.stream, dues)
-            folded.dues = dues
+            follower.state.set_due(cached.stream, deadlines)
+            cached.indexed = deadlines
 
-    def _may_fire(self, partition: int, folded: CachedOrder) -> tuple[tuple[str, Instant], ...]:
-        order = folded.order
-        if order is None or folded.unreadable is not None or not order.deadlines:
+    def _may_fire(self, partition: int, cached: CachedOrder) -> tuple[tuple[str, Instant], ...]:
+        order = cached.order
+        if order is None or cached.unreadable is not None or not order.deadlines:
             return ()
         if self._imports.is_open(partition, order.marketplace):
             return ()
@@ -139,6 +137,6 @@ class DeadlineIndex:
                 (deadline.deadline_id, deadline.due_at)
                 for deadline in live(order)
                 if not has_lapsed(order, deadline, closed_at)
-                and f"deadline:{deadline.deadline_id}" not in folded.answered
+                and f"deadline:{deadline.deadline_id}" not in cached.answered
             ]
         )

@@ -1,4 +1,4 @@
-"""What an engine is given: how it judges time, its bounds, and what it asks the outside for."""
+"""What an engine is given: its mode, its limits, and its dependencies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from domain.order import Order
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How commands are judged. ``writer`` stands in every commit.
+    """How commands are decided. ``writer`` is recorded in every commit.
 
     ``history``: the command's instant is its ``at``, and every deadline before it is reached as history. Otherwise the
     instant is the engine's clock, and deadlines fire only when clock and log are both past them.
@@ -32,64 +32,66 @@ IMPORT_LIVE: Final = Mode("import-live", history=True)
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """Bounds and rhythms of one engine; lengths of time in microseconds."""
+    """Bounds and intervals of one engine. Lengths of time are in microseconds."""
 
     in_flight: int = 1024
-    """Commands that are being worked on at once."""
+    """Commands in progress at once."""
     waiting: int = 20_000
-    """Commands taken but not begun; beyond that they are answered ``busy``."""
+    """Commands submitted but not begun. Beyond that they are answered ``busy``."""
     tries: int = 16
-    """How often a command is decided anew after losing a race, before it is answered ``contended``."""
+    """How often a command is decided again after a lost race, before it is answered ``contended``."""
     orders: int = 20_000
-    """Folded orders kept at hand."""
+    """Cached orders."""
     batch: int = 500
-    """Journal records followed per step and partition."""
+    """Journal records read per step and partition."""
     poll: int = 20_000
-    """How long a partition with nothing on its way may go without a look at the log."""
+    """How often the log of a partition is read while nothing is in flight."""
     write: int = 50_000
-    """How often, under load, local state is written and listeners are told; whenever nothing moves they are."""
+    """How often, under load, local state is written and listeners are notified. An idle engine does it at once."""
     schedule: int = 250_000
     """How often the scheduler looks for deadlines."""
     catch_up: int = 100_000
-    """How often, under load, deadlines of commits are set that were admitted while nobody set them."""
+    """How often, under load, deadlines of commits admitted before are indexed."""
     scheduled: int = 200
     """Orders whose deadlines the scheduler fires at once, per partition."""
     recent: int = 0
-    """Newest commits of a partition whose local state is compared with the log, byte by byte, at its start."""
+    """How many of a partition's newest commits are compared with the log, byte by byte, at the start."""
     clock_tolerance: int = 5 * SECOND
-    """How far the engine's clock may be off the append time of its own record."""
+    """How far the engine's clock may differ from the append time of its own record."""
 
 
 class Confirm(Protocol):
-    """Says why a decision may not be committed without a (fresh) confirmation, or None if it may."""
+    """Checks a decision's confirmation."""
 
-    def __call__(self, order: Order | None, command: Command, decided: Decided) -> str | None: ...
+    def __call__(self, order: Order | None, command: Command, decided: Decided) -> str | None:
+        """Return why the decision may not be committed without a (fresh) confirmation, or None if it may."""
+        ...
 
 
 def _no_marks(partition: int) -> Sequence[Mark]:
-    """Nothing beside the log has followed it."""
+    """Return no marks: nothing else has followed the log."""
     return ()
 
 
-def _nobody_sleeps() -> None:
-    """The loop is driven by somebody who need not be woken."""
+def _no_wake() -> None:
+    """Do nothing: the loop that calls the engine does not sleep."""
 
 
 @dataclass(slots=True)
 class EngineDependencies:
-    """What the engine asks the outside for."""
+    """What the engine calls outside of itself."""
 
     market: Callable[[str], MarketSettings]
-    """Settings of a marketplace."""
+    """Returns the settings of a marketplace."""
     vault: Vault
     new_id: Callable[[], bytes]
-    """16 unique bytes: ids of commits that no command asked for."""
+    """Returns 16 unique bytes, the ids of commits that answer no command."""
     backoff: Callable[[int], int]
-    """How long to wait, in microseconds, before deciding anew for the n-th time (n from 1); with jitter."""
+    """Returns how many microseconds to wait before the n-th new decision (n from 1), with jitter."""
     marks: Callable[[int], Sequence[Mark]] = _no_marks
-    """How far others have followed a partition: nothing is decided there unless the log has that much."""
+    """Returns how far others have followed a partition. Nothing is decided there unless the log has that much."""
     alone: bool = False
-    """Whether nobody but engines can append, and there is no replica: a commit whose parent the log does not have, or a
-    damaged record, stops the partition then."""
-    wake: Callable[[], None] = _nobody_sleeps
+    """Whether only engines can append, and there is no replica. A damaged record, or a commit whose parent the log does
+    not have, stops the partition then."""
+    wake: Callable[[], None] = _no_wake
     """Called from any thread when ``step`` has something to do."""

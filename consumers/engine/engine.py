@@ -1,38 +1,35 @@
-"""The engine: takes commands, decides them, and answers when the log has read back what was decided.
+"""The engine: takes commands, decides them, and answers once their commits are read back from the log.
 
-No thread, no clock, no ids of its own. ``submit``, ``call`` and the errands may be called from any thread; everything
-else belongs to the one loop that calls ``step(now)``: a thread in production, a seeded scheduler in simulation. A step
-takes new commands, decides them (``judging``), sends commits, follows the log, and resolves the futures of what was
-read back. One order has at most one command on its way from one process (``lanes``); many orders are on theirs.
+It has no thread, no clock and no ids of its own. ``submit``, ``call`` and the background tasks may be called from any
+thread. Everything else belongs to the loop that calls ``step(now)``: a thread in production, a seeded scheduler in the
+simulation. A step takes new commands, handles them (``CommandHandler``), sends commits, follows the log, and resolves
+the futures of the commits that were read back. An order has at most one command in progress in one process
+(``StreamQueues``). Commands of many orders are in progress at once.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from consumers.engine.background_tasks import DeadlineSweep, EngineTask
 from consumers.engine.command_handler import CommandHandler
-from consumers.engine.control_log import ControlLog, ControlWrites
-from consumers.engine.deadline_scheduler import DeadlineIndex
+from consumers.engine.control_log import ControlLog
 from consumers.engine.dependencies import IMPORT, IMPORT_LIVE, LIVE, Confirm, EngineDependencies, EngineLimits, Mode
-from consumers.engine.imports import Imports
-from consumers.engine.log_clock import LogClock
-from consumers.engine.order_cache import OrderCache
+from consumers.engine.engine_state import EngineState
 from consumers.engine.outcome import TOO_LATE, Outcome, not_followed, not_written, refused, unavailable
 from consumers.engine.partitions import Partitions
-from consumers.engine.read_barrier import ReadBarrier
-from consumers.engine.stream_queues import PendingCommand, StreamQueues
+from consumers.engine.stream_queues import PendingCommand
 from consumers.log.divergence import Mark
 from consumers.log.follower import Follower, Listener
-from consumers.log.writer import Settled, Writer
+from consumers.log.writer import Settled, Writer, WriterLimits
 from consumers.ports.journal import Journal, JournalDamaged, JournalError
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import Command
-from domain.instants import EARLIEST, Instant
+from domain.instants import Instant
 from domain.policy import PolicyDocument
 from schemas.partitioning import partition_of
 
@@ -42,18 +39,18 @@ T = TypeVar("T")
 
 _UNREADABLE: Final = (JournalError, LocalStateDamaged, LocalStateUnavailable)
 
-PERIODS: Final = 4
-"""How many periods an answer may take (``Engine.age``)."""
+MAX_AGE: Final = 4
+"""Number of periods that an answer may take (``Engine.age``)."""
 
 _CLOSING = unavailable("closing", "the engine is shutting down; send the same command again")
 _BUSY = unavailable("busy", "too many commands are waiting; send the same command again later")
 
 
 class Engine:
-    """One process's engine over the followed partitions of a journal: ``start``, ``step`` for ever, ``close``.
+    """One process's engine over the followed partitions of a journal: ``start``, ``step`` repeatedly, ``close``.
 
-    Partitions may come and go meanwhile (``assign``, ``revoke``); commands of those that are not followed are
-    answered ``not-followed``.
+    Partitions may be assigned and revoked at any time. Commands of partitions that are not followed are answered
+    ``not-followed``.
     """
 
     def __init__(
@@ -61,35 +58,30 @@ class Engine:
         journal: Journal,
         control: ControlLog,
         states: Mapping[int, LocalState],
-        ports: EngineDependencies,
+        dependencies: EngineDependencies,
         *,
         name: str,
         mode: Mode = LIVE,
         limits: EngineLimits | None = None,
-        listeners: Sequence[Listener] = (),
     ) -> None:
-        """``states``: local state of each followed partition. ``control`` has been started and read to its end, and
-        agrees on the number of partitions. ``name`` is this writer's, in records and fences. ``listeners`` hear of
-        every commit after the engine has taken it in."""
+        """``states``: the local state of each followed partition. ``control`` has been started and read to its end, and
+        agrees on the number of partitions. ``name``: this writer's name in records and fences."""
         self.mode = mode
         self.limits = limits or EngineLimits()
         self.control = control
         self.partitions = journal.partitions
         self._journal = journal
-        self._ports = ports
-        self._listeners = tuple(listeners)
-        self._now: Instant = EARLIEST
-        self._steady: Instant = 0
-        """The same clock without its steps back: what pauses and rhythms are measured by."""
+        self._dependencies = dependencies
+        self._listeners: tuple[Listener, ...] = ()
         self._inbox: deque[PendingCommand | EngineTask] = deque()
-        self._errands: list[EngineTask] = []
+        self._tasks: list[EngineTask] = []
         self._closed = False
-        self._look_at: Instant = 0
+        self._poll_at: Instant = 0
         self._schedule_at: Instant = 0
         self._catch_up_at: Instant = 0
         self._write_at: Instant = 0
-        self._unhandled: list[Admitted | Rejected] = []
-        """What listeners have not heard of: they are told once local state has it in its file."""
+        self._undelivered: list[Admitted | Rejected] = []
+        """What the listeners have not received yet. They receive it once local state has written it."""
         self.trouble: dict[int | None, str] = {}
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
         self.stopped: dict[int, Exception] = {}
@@ -99,49 +91,29 @@ class Engine:
         """Where the log of each partition ended when the engine started."""
 
         self._writer = Writer(
-            journal, name, ports.new_id, self._commit_at, wake=ports.wake, commits_in_flight=self.limits.in_flight
+            journal,
+            name,
+            dependencies.new_id,
+            self._commit_at,
+            wake=dependencies.wake,
+            limits=WriterLimits(commits_in_flight=self.limits.in_flight),
         )
         self.followers: dict[int, Follower] = {
-            partition: self._follower(partition, state) for partition, state in sorted(states.items())
+            partition: self._new_follower(partition, state) for partition, state in sorted(states.items())
         }
-        self.orders = OrderCache(self.followers, self.limits.orders)
-        self.imports = Imports()
-        self._lanes = StreamQueues()
-        self._ends = ReadBarrier(journal, control, self.followers)
-        self._dues = DeadlineIndex(self.followers, self.orders, self.imports)
-        self._writes = ControlWrites(self._writer, self.followers, mode.writer, ports.new_id)
-        self._logtime = LogClock(self._writes, self.followers, self.limits.clock_tolerance, self._clock)
-        self._judge = CommandHandler(
-            self._lanes,
-            self.orders,
-            self.imports,
-            control,
-            self._ends,
-            self._dues,
-            self._logtime,
-            self._writer,
-            ports,
-            self.limits,
-            self._clock,
-            self._steady_clock,
-        )
-        self._partitions = Partitions(
-            journal,
-            self.followers,
-            self._follower,
-            self._begin,
-            self._writer,
-            self._writes,
-            self._logtime,
-            self.orders,
-            self.imports,
-            self._dues,
-            self._ends,
-            self._lanes,
-            self._judge,
-        )
+        state = EngineState(journal, control, self.followers, self._writer, mode, dependencies, self.limits)
+        self.orders = state.orders
+        self.imports = state.imports
+        self._clock = state.clock
+        self._queues = state.queues
+        self._barrier = state.barrier
+        self._deadlines = state.deadlines
+        self._control_writes = state.control_writes
+        self._log_clock = state.log_clock
+        self._handler = CommandHandler(state)
+        self._partitions = Partitions(state, self._handler, self._new_follower, self._start_follower)
 
-    # ---- what everybody may call, from any thread --------------------------------------------------------------------
+    # ---- from any thread ---------------------------------------------------------------------------------------------
 
     def submit(
         self,
@@ -152,11 +124,11 @@ class Engine:
         mode: Mode | None = None,
         rebuild: bool = True,
     ) -> Future[Outcome]:
-        """Have a command decided; the future gives its outcome, and raises only for a defect of the engine. It cannot
-        be cancelled: what was handed in may have been written.
+        """Submit a command. The future gives its outcome, and raises only for a defect of the engine.
 
-        ``expected_version`` is If-Match: the order's number of events that the sender has seen. ``confirm`` is asked
-        about every decision that is not a refusal. ``rebuild`` False: a duplicate comes without the first outcome.
+        The future cannot be canceled, because the command may have been written. ``expected_version`` is If-Match: the
+        order's number of events that the sender has seen. ``confirm`` is called with every decision that is not a
+        refusal. ``rebuild`` False: a duplicate is answered without the original outcome.
         """
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
@@ -164,86 +136,92 @@ class Engine:
             future.set_result(_CLOSING if self._closed else _BUSY)
             return future
         stream = command.stream
-        job = PendingCommand(command, stream, partition_of(stream, self.partitions), mode or self.mode)
-        job.future = future
-        job.expected_version = expected_version
-        job.confirm = confirm
-        job.rebuild = rebuild
-        self._inbox.append(job)
-        self._ports.wake()
-        self._turn_away_if_closed()
+        partition = partition_of(stream, self.partitions)
+        self._inbox.append(
+            PendingCommand(
+                command, stream, partition, mode or self.mode, future, expected_version, confirm, rebuild=rebuild
+            )
+        )
+        self._dependencies.wake()
+        self._reject_inbox_if_closed()
         return future
 
     def expect(self, partition: int, marks: Sequence[Mark]) -> None:
-        """Have a partition stopped unless the log has what these marks say. In the engine's thread (``call``)."""
+        """Stop a partition unless the log has what these marks record. In the engine's thread (``call``)."""
         follower = self.followers.get(partition)
         if follower is not None and partition not in self.stopped:
             follower.expect(marks)
-            self._look_at = self._steady
+            self._poll_at = self._clock.steady
 
-    def call(self, ask: Callable[["Engine"], T]) -> Future[T]:
-        """Run ``ask`` in the engine's own thread, between two decisions: to read orders, heads and history."""
+    def call(self, function: Callable[["Engine"], T]) -> Future[T]:
+        """Run a function in the engine's own thread, between two decisions: to read orders, heads and history."""
         future: Future[T] = Future()
-        self._errand(future, lambda: future.set_result(ask(self)))
+        self._start_task(future, lambda: future.set_result(function(self)))
         return future
 
-    def tell(self, listener: Listener) -> None:
-        """Have ``listener`` hear of every commit from now on, after the engine has taken it in; in its thread."""
+    def add_listener(self, listener: Listener) -> None:
+        """Notify a listener of every commit from now on, after local state has written it. In the engine's thread."""
         self._listeners += (listener,)
 
     def publish(self, document: PolicyDocument) -> Future[Outcome]:
         """Put a policy in force for orders that name it from now on.
 
-        accepted (also if this very document is published already); refused ``policy-exists`` if its id@version has
-        other content; unknown or unavailable.
+        The outcome is accepted (also if this very document is published already); refused ``policy-exists`` if its
+        id@version has other content; unknown; or unavailable.
         """
         future: Future[Outcome] = Future()
 
-        def done(verdict: str, settled: Settled | None) -> None:
-            if verdict != "taken":
+        def done(result: str, settled: Settled | None) -> None:
+            if result != "taken":
                 _all_written(future, [settled])
             elif not future.done():
                 name = f"{document.policy.id}@{document.policy.version}"
                 future.set_result(refused("policy-exists", message=f"{name} is published with other content"))
 
-        self._errand(future, lambda: self.control.publish(document, self._now, done))
+        self._start_task(future, lambda: self.control.publish(document, self._clock.now, done))
         return future
 
     def open_import(self, marketplace: str, source: bytes) -> Future[Outcome]:
-        """Say in every partition that this input (its SHA-256) is being imported; accepted once all of them say so."""
+        """Record in every partition that an input (its SHA-256) is being imported. Accepted once all have it."""
         future: Future[Outcome] = Future()
         done = partial(_all_written, future)
-        self._errand(
-            future, lambda: self.imports.open(self._writes, self.followers, marketplace, source, self._now, done)
+        self._start_task(
+            future,
+            lambda: self.imports.open(self._control_writes, self.followers, marketplace, source, self._clock.now, done),
         )
         return future
 
     def close_import(self, marketplace: str, source: bytes, until: Instant | None) -> Future[Outcome]:
-        """Say in every partition that this input's import has ended; ``until`` as it was reached as history."""
+        """Record in every partition that an input's import has ended. ``until``: up to where history was reached."""
         future: Future[Outcome] = Future()
         done = partial(_all_written, future)
-        self._errand(
+        self._start_task(
             future,
-            lambda: self.imports.close(self._writes, self.followers, marketplace, source, until, self._now, done),
+            lambda: self.imports.close(
+                self._control_writes, self.followers, marketplace, source, until, self._clock.now, done
+            ),
         )
         return future
 
     def reach(self, marketplace: str, until: Instant) -> Future[int]:
-        """Reach, as history, every deadline of the marketplace with ``due_at`` before ``until``; how many it were.
+        """Reach, as history, every deadline of the marketplace with ``due_at`` before ``until``.
 
-        Deadlines that follow from reached ones are reached too. Looks at every order of the marketplace.
+        Returns the number of deadlines reached. Deadlines that follow from reached ones are reached, too. Checks every
+        order of the marketplace.
         """
         future: Future[int] = Future()
-        sweep = DeadlineSweep(marketplace, until, self.followers, self._look_after, self.limits.in_flight // 2, future)
-        self._errand(future, sweep.go_on)
+        check = partial(self._check_deadlines, until)
+        sweep = DeadlineSweep(marketplace, self.followers, check, self.limits.in_flight // 2, future)
+        self._start_task(future, sweep.advance)
         return future
 
     def assign(self, partition: int, state: LocalState) -> Future[None]:
-        """Follow a partition from now on, on this local state, which is compared with the log first.
+        """Follow a partition from now on with this local state, which is compared with the log first.
 
-        The future gives None once it is followed to the log's end as it was then; until then its commands wait. Where
-        log and local state disagree it gives None too, and the partition is ``stopped``. What cannot be read raises,
-        and nothing was taken up; Interrupted: it was given up again, or has stopped on its way.
+        The future gives None once the partition is followed to where its log ended at the start; its commands wait
+        until then. It gives None, too, where log and local state disagree; the partition is in ``stopped`` then. It
+        raises what prevents reading, and the partition is not assigned then. It raises Interrupted if the partition was
+        revoked or has stopped before its end was reached.
         """
         future: Future[None] = Future()
 
@@ -252,52 +230,59 @@ class Engine:
             if wrong is not None:
                 self._failed(partition, wrong)
 
-        self._errand(future, run, partition)
+        self._start_task(future, run, partition)
         return future
 
     def revoke(self, partition: int) -> Future[None]:
-        """Follow a partition no longer. Its commands are answered by then: unknown what was sent, ``not-followed`` what
-        was not. Its local state may be closed afterwards; nothing happens if it was not followed."""
+        """Follow a partition no longer. Nothing happens if it was not followed.
+
+        Its commands are answered by the time the future resolves: unknown if sent, otherwise ``not-followed``. Its
+        local state may be closed afterwards.
+        """
         future: Future[None] = Future()
 
         def run() -> None:
-            for errand in self._errands:
-                if errand.partition is None:
-                    errand.fail("a partition was given up to another process")
+            for task in self._tasks:
+                if task.partition is None:
+                    task.fail("a partition moved to another process")
             if partition in self.followers:
-                self.write(self._now)
-                self._unhandled = [verdict for verdict in self._unhandled if verdict.partition != partition]
+                self.write(self._clock.now)
+                self._undelivered = [result for result in self._undelivered if result.partition != partition]
                 self._partitions.revoke(partition)
                 self.stopped.pop(partition, None)
                 self.trouble.pop(partition, None)
             future.set_result(None)
 
-        self._errand(future, run, partition)
+        self._start_task(future, run, partition)
         return future
 
     def age(self) -> None:
-        """A period has passed, says whoever has a clock, from any thread: a command that has waited for ``PERIODS`` of
-        them is answered as unknown, also while the loop stands still in a read that never comes back."""
-        for job in self._open_jobs():
-            job.age += 1
-            if job.age > PERIODS:
-                job.answer_late(TOO_LATE)
+        """Count a period for every open command, and answer as unknown those that are older than ``MAX_AGE`` periods.
 
-    def _open_jobs(self) -> list[PendingCommand]:
+        Called from any thread that has a clock. It works while the loop is blocked in a read that does not return.
+        """
+        for pending in self._open_commands():
+            pending.age += 1
+            if pending.age > MAX_AGE:
+                pending.answer_late(TOO_LATE)
+
+    def _open_commands(self) -> list[PendingCommand]:
         while True:
             try:
                 waiting = [each for each in tuple(self._inbox) if isinstance(each, PendingCommand)]
-                return waiting + list(self._lanes)
-            except RuntimeError:  # it was changed while it was looked at
+                return waiting + list(self._queues)
+            except RuntimeError:  # changed by the engine's thread during the iteration
                 continue
 
     def follows(self, partition: int) -> bool:
-        """Whether a partition is followed, to where its log ended when it was taken up. From any thread."""
+        """Whether a partition is followed, to where its log ended when it was assigned. From any thread."""
         return partition in self.followers and partition not in self._partitions.arrivals
 
     def unknown(self, partition: int | None) -> tuple[str, str] | None:
-        """Why what is not found in a partition (None: in the control log) may exist nevertheless: a reason and a
-        sentence. None: it does not exist, as far as the log could be followed. From any thread."""
+        """Return why something not found in a partition (None: in the control log) may exist: a reason and a sentence.
+
+        None: it does not exist, as far as the log could be followed. From any thread.
+        """
         trouble = self.trouble.get(partition)
         if partition in self.stopped:
             return "partition-stopped", str(self.stopped[partition])
@@ -314,8 +299,8 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """Commands taken and not yet answered."""
-        return self._lanes.active + len(self._inbox)
+        """Number of commands submitted and not answered."""
+        return self._queues.active + len(self._inbox)
 
     def partition(self, stream: str) -> int:
         """The partition that a stream belongs to."""
@@ -324,27 +309,27 @@ class Engine:
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Compare local state with the log. A partition where they disagree is stopped, the others go on."""
+        """Compare local state with the log. Stops each partition where they disagree; the others continue."""
         for partition, follower in self.followers.items():
             try:
                 self._began[partition] = self._journal.end(partition)
-                self._begin(follower)
+                self._start_follower(follower)
                 if follower.expecting:
                     self._partitions.hold(partition)
             except _UNREADABLE as wrong:
                 self._failed(partition, wrong)
                 continue
             self._partitions.learn(partition)
-        self._dues.start()
+        self._deadlines.start()
 
     def step(self, now: Instant) -> bool:
-        """One round of everything; whether anything moved. ``now`` is the engine's clock, read just before."""
+        """Do one round of everything. Returns whether there was anything to do. ``now``: the clock, just read."""
         moved = self.take(now)
         moved = self.work(now) or moved
         moved = self.send(now) or moved
-        awaited = self._writer.in_flight or self.control.writer.in_flight or self._ends or self._partitions.arrivals
-        if awaited or self._steady >= self._look_at:
-            self._look_at = self._steady + self.limits.poll
+        awaited = self._writer.in_flight or self.control.writer.in_flight or self._barrier or self._partitions.arrivals
+        if awaited or self._clock.steady >= self._poll_at:
+            self._poll_at = self._clock.steady + self.limits.poll
             for partition in self.followers:
                 moved = self.follow(partition, now) or moved
             moved = self.follow_control(now) or moved
@@ -352,56 +337,56 @@ class Engine:
                 self.send(now)
                 moved = True
         if not self.mode.history:
-            if self._steady >= self._schedule_at:
-                self._schedule_at = self._steady + self.limits.schedule
+            if self._clock.steady >= self._schedule_at:
+                self._schedule_at = self._clock.steady + self.limits.schedule
                 moved = self.schedule(now) or moved
-            if not moved or self._steady >= self._catch_up_at:
-                self._catch_up_at = self._steady + self.limits.catch_up
+            if not moved or self._clock.steady >= self._catch_up_at:
+                self._catch_up_at = self._clock.steady + self.limits.catch_up
                 moved = self.catch_up(now) or moved
-        if self._steady >= self._write_at or not (moved or self._writer.in_flight):
-            self._write_at = self._steady + self.limits.write
+        if self._clock.steady >= self._write_at or not (moved or self._writer.in_flight):
+            self._write_at = self._clock.steady + self.limits.write
             self.write(now)
         return moved
 
     def pause(self) -> int:
-        """Microseconds that the loop may sleep after a step that moved nothing, unless ``wake`` is called before."""
-        if self._lanes.ready or (self._inbox and self._lanes.active < self.limits.in_flight):
+        """Return for how many microseconds the loop may sleep after a step without work, unless ``wake`` is called."""
+        if self._queues.ready or (self._inbox and self._queues.active < self.limits.in_flight):
             return 0
-        wake_at = [self._look_at]
-        wake_at += [at for at in (self._lanes.next_at, self._writer.next_fence_at) if at is not None]
-        return max(0, min(min(wake_at) - self._steady, self.limits.poll))
+        wake_at = [self._poll_at]
+        wake_at += [at for at in (self._queues.next_at, self._writer.next_fence_at) if at is not None]
+        return max(0, min(min(wake_at) - self._clock.steady, self.limits.poll))
 
     @property
     def unwritable(self) -> str | None:
-        """Why nothing is written at the moment, as the last append's answer has it. From any thread."""
+        """Why nothing can be written at the moment, by the last append's answer. From any thread."""
         return self._writer.trouble or self.control.writer.trouble
 
     @property
     def caught_up(self) -> bool:
-        """Whether every followed partition and the control log are read to their ends as they are now. Asks the log."""
+        """Whether every followed partition and the control log are read to their current ends. Asks the log."""
         if self.stopped or self.trouble or self._partitions.arrivals or self.control.next_offset < self.control.end():
             return False
         return all(follower.next_offset >= self._journal.end(p) for p, follower in self.followers.items())
 
     def close(self) -> None:
-        """Answer everything that is still open: unknown what was sent, closing what was not."""
+        """Answer every open command: unknown if sent, otherwise ``closing``."""
         self._closed = True
-        self.write(self._now)
-        for errand in self._errands:
-            errand.fail("the engine was closed")
+        self.write(self._clock.now)
+        for task in self._tasks:
+            task.fail("the engine was closed")
         self._writer.close()
         self.control.writer.close()
-        for job in self._lanes:
-            self._judge.finish(job, _CLOSING)
-        self._turn_away()
+        for pending in self._queues:
+            self._handler.finish(pending, _CLOSING)
+        self._reject_inbox()
 
-    def _turn_away_if_closed(self) -> None:
-        """What came in while another thread was closing has nobody else to answer it."""
+    def _reject_inbox_if_closed(self) -> None:
+        """Answer what was submitted while another thread was closing the engine."""
         if self._closed:
-            self._turn_away()
+            self._reject_inbox()
 
-    def _turn_away(self) -> None:
-        """Nothing in the inbox will be begun."""
+    def _reject_inbox(self) -> None:
+        """Answer everything in the inbox; none of it will begin."""
         while self._inbox:
             waiting = self._inbox.popleft()
             if isinstance(waiting, PendingCommand):
@@ -409,51 +394,51 @@ class Engine:
             else:
                 waiting.fail("the engine was closed")
 
-    # ---- the parts of a round; the simulation takes them one by one --------------------------------------------------
+    # ---- the parts of a step; the simulation calls them one by one ---------------------------------------------------
 
     def take(self, now: Instant) -> bool:
-        """Take new commands from the inbox, as many as may be on their way at once."""
-        self._read_clock(now)
-        inbox, lanes = self._inbox, self._lanes
-        if not inbox or lanes.active >= self.limits.in_flight:
+        """Take new commands from the inbox, as many as may be in progress at once."""
+        self._clock.advance(now)
+        inbox, queues = self._inbox, self._queues
+        if not inbox or queues.active >= self.limits.in_flight:
             return False
-        self._ends.newcomers()
-        while inbox and lanes.active < self.limits.in_flight:
-            job = inbox.popleft()
-            if isinstance(job, EngineTask):
-                job.begin()
-                if job.open:
-                    self._errands = [errand for errand in self._errands if errand.open] + [job]
-            elif job.partition not in self.followers:
-                job.answer(not_followed(job.partition))
-            elif not job.late:
-                lanes.begin(job)
+        self._barrier.forget_ends()
+        while inbox and queues.active < self.limits.in_flight:
+            pending = inbox.popleft()
+            if isinstance(pending, EngineTask):
+                pending.begin()
+                if pending.open:
+                    self._tasks = [task for task in self._tasks if task.open] + [pending]
+            elif pending.partition not in self.followers:
+                pending.answer(not_followed(pending.partition))
+            elif not pending.late:
+                queues.add(pending)
         return True
 
     def work(self, now: Instant) -> bool:
-        """Decide what is ready: new commands, those whose turn has come, those that may be answered now."""
-        self._read_clock(now)
-        lanes = self._lanes
-        lanes.arrive(self._steady)
-        wrote = self._writes.go_on()
-        if self._ends:
-            lanes.ready.extend(self._ends.arrived())
-        if not lanes.ready:
+        """Handle the ready commands: new ones, those that are now first of their order, those past the barrier."""
+        self._clock.advance(now)
+        queues = self._queues
+        queues.make_due_ready(self._clock.steady)
+        wrote = self._control_writes.retry()
+        if self._barrier:
+            queues.ready.extend(self._barrier.take_reached())
+        if not queues.ready:
             return wrote
-        while lanes.ready:
-            job = lanes.ready.popleft()
-            if not job.finished:
-                self._consider(job)
+        while queues.ready:
+            pending = queues.ready.popleft()
+            if not pending.finished:
+                self._handle(pending)
         return True
 
     def send(self, now: Instant) -> bool:
-        """Send proposed commits, take the answers of appends, fence what is unknown."""
-        self._read_clock(now)
-        return self._writer.step(self._steady)
+        """Send proposed commits, take the answers of appends, and fence commits whose append is unknown."""
+        self._clock.advance(now)
+        return self._writer.step(self._clock.steady)
 
     def follow(self, partition: int, now: Instant) -> bool:
-        """Follow one batch of a partition; whether anything was read."""
-        self._read_clock(now)
+        """Follow one batch of a partition. Returns whether anything was read."""
+        self._clock.advance(now)
         if partition in self.stopped:
             return False
         try:
@@ -464,16 +449,16 @@ class Engine:
         if self.trouble:
             self.trouble.pop(partition, None)
         if read:
-            self._dues.followed(partition)
+            self._deadlines.batch_followed(partition)
         if self._partitions.arrivals:
-            self._partitions.arrived(partition)
+            self._partitions.check_arrival(partition)
         return read > 0
 
     def follow_control(self, now: Instant) -> bool:
-        """Follow the control log one batch, and send what is to be written there."""
-        self._read_clock(now)
+        """Follow one batch of the control log, and send what waits to be written there."""
+        self._clock.advance(now)
         try:
-            moved = self.control.step(self._steady)
+            moved = self.control.step(self._clock.steady)
         except _UNREADABLE as wrong:
             self.trouble[None] = str(wrong)
             return False
@@ -482,142 +467,130 @@ class Engine:
         return moved
 
     def schedule(self, now: Instant) -> bool:
-        """Look for due deadlines of orders that nobody touches, and have them fired; whether there were any."""
-        self._read_clock(now)
+        """Start checks of orders with due deadlines and no command in progress. Returns whether there were any."""
+        self._clock.advance(now)
         found = False
         for partition in self.followers:
             if partition not in self.stopped:
-                for stream in self._dues.due(partition, now, self.limits.scheduled):
-                    if stream not in self._lanes:
-                        self._look_after(partition, stream)
+                for stream in self._deadlines.due(partition, now, self.limits.scheduled):
+                    if stream not in self._queues:
+                        self._check_deadlines(None, partition, stream)
                         found = True
         return found
 
     def catch_up(self, now: Instant) -> bool:
-        """Set some deadlines of commits that were admitted while nobody set them; whether there were any."""
-        self._read_clock(now)
-        return self._dues.catch_up()
+        """Index some deadlines of commits that were admitted before. Returns whether there were any."""
+        self._clock.advance(now)
+        return self._deadlines.catch_up()
 
     def write(self, now: Instant) -> None:
-        """Have local state write what waits, and tell the listeners of it."""
-        self._read_clock(now)
+        """Have local state write what was flushed, and notify the listeners of it."""
+        self._clock.advance(now)
         for partition, follower in self.followers.items():
             if partition not in self.stopped:
                 try:
                     follower.state.write()
                 except _UNREADABLE as wrong:
                     self._failed(partition, wrong)
-        unhandled, self._unhandled = self._unhandled, []
-        for verdict in unhandled:
-            if not isinstance(verdict, Admitted):
+        undelivered, self._undelivered = self._undelivered, []
+        for result in undelivered:
+            if not isinstance(result, Admitted):
                 for listener in self._listeners:
-                    listener.rejected(verdict)
-            elif verdict.ordinal < self.followers[verdict.partition].state.stored_ordinal:
+                    listener.rejected(result)
+            elif result.ordinal < self.followers[result.partition].state.stored_ordinal:
                 for listener in self._listeners:
-                    listener.admitted(verdict)
-            else:  # it could not be written, and is read again
-                self._unhandled.append(verdict)
+                    listener.admitted(result)
+            else:  # local state could not write it, and will read it again
+                self._undelivered.append(result)
 
-    # ---- what the followers tell -------------------------------------------------------------------------------------
+    # ---- the followers' listener -------------------------------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
-        """The follower admitted a commit, and local state has it."""
+        """Take in a commit that a follower has admitted and local state has."""
         partition = admitted.partition
-        self._logtime.saw(partition, admitted.appended_at)
+        self._log_clock.observe(partition, admitted.appended_at)
         if admitted.commit.streams[0].stream[0] == "$" and self.imports.admitted(admitted):
-            self._dues.import_changed(partition)
-        judge = self._judge
-        judge.own = False
+            self._deadlines.import_changed(partition)
         self._writer.admitted(admitted)
-        if not judge.own:
-            self.orders.admitted(admitted)
+        self.orders.admitted(admitted)
         if not self.mode.history:
-            self._dues.admitted(admitted)
+            self._deadlines.admitted(admitted)
         if self._listeners:
-            self._unhandled.append(admitted)
+            self._undelivered.append(admitted)
 
     def rejected(self, rejected: Rejected) -> None:
-        """The follower rejected a commit."""
+        """Take in a commit that a follower has rejected."""
         self._writer.rejected(rejected)
         if self._listeners:
-            self._unhandled.append(rejected)
+            self._undelivered.append(rejected)
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
+    # ---- internals ---------------------------------------------------------------------------------------------------
 
-    def _clock(self) -> Instant:
-        return self._now
+    def _new_follower(self, partition: int, state: LocalState) -> Follower:
+        return Follower(self._journal, partition, state, self, self._writer.known, alone=self._dependencies.alone)
 
-    def _read_clock(self, now: Instant) -> None:
-        if now > self._now and self._now != EARLIEST:
-            self._steady += now - self._now
-        self._now = now
-
-    def _steady_clock(self) -> Instant:
-        return self._steady
-
-    def _follower(self, partition: int, state: LocalState) -> Follower:
-        return Follower(self._journal, partition, state, self, self._writer.known, alone=self._ports.alone)
-
-    def _begin(self, follower: Follower) -> None:
-        follower.start(self._ports.marks(follower.partition), self.limits.recent)
+    def _start_follower(self, follower: Follower) -> None:
+        follower.start(self._dependencies.marks(follower.partition), self.limits.recent)
 
     def _commit_at(self, partition: int, ordinal: int) -> Admitted | None:
         return self.followers[partition].commit_at(ordinal)
 
-    def _consider(self, job: PendingCommand) -> None:
-        stopped = self.stopped.get(job.partition) if self.stopped else None
-        arrival = self._partitions.arrivals.get(job.partition) if self._partitions.arrivals else None
+    def _handle(self, pending: PendingCommand) -> None:
+        stopped = self.stopped.get(pending.partition) if self.stopped else None
+        arrival = self._partitions.arrivals.get(pending.partition) if self._partitions.arrivals else None
         if arrival is not None:
-            arrival.jobs.append(job)
+            arrival.waiting.append(pending)
             return
         try:
             if stopped is not None:
-                self._judge.finish(job, unavailable("partition-stopped", str(stopped)))
+                self._handler.finish(pending, unavailable("partition-stopped", str(stopped)))
             else:
-                self._judge.consider(job)
+                self._handler.handle(pending)
         except _UNREADABLE as wrong:
-            self._judge.finish(job, unavailable("journal-unavailable", str(wrong)))
+            self._handler.finish(pending, unavailable("journal-unavailable", str(wrong)))
         except VaultUnavailable as wrong:
-            self._judge.finish(job, unavailable("vault-unavailable", str(wrong)))
-        except Exception as defect:  # noqa: BLE001 - who asked gets it, and the other orders go on
-            if self._lanes.leave(job):
-                job.break_down(defect)
+            self._handler.finish(pending, unavailable("vault-unavailable", str(wrong)))
+        except Exception as defect:  # noqa: BLE001 - the caller gets it, and the other orders go on
+            if self._queues.remove(pending):
+                pending.fail(defect)
 
-    def _look_after(self, partition: int, stream: str) -> PendingCommand:
-        job = PendingCommand(None, stream, partition, self.mode)
-        self._lanes.begin(job)
-        return job
+    def _check_deadlines(
+        self, until: Instant | None, partition: int, stream: str, done: Callable[[int], None] | None = None
+    ) -> None:
+        """Start a check of one order's deadlines. ``until``: reach them as history, before this instant. ``done`` gets
+        the number of deadlines reached."""
+        self._queues.add(PendingCommand(None, stream, partition, self.mode, reach_until=until, done=done))
 
     def _failed(self, partition: int, wrong: Exception) -> None:
-        """Reading failed: for now, or, where the log lost or changed what was acknowledged, for good."""
+        """Note that reading a partition failed. Stop it if the log lost or changed what was acknowledged."""
         self.trouble[partition] = str(wrong)
-        self._dues.staged_was_dropped(partition)
-        for_good = (
+        self._deadlines.staged_was_lost(partition)
+        permanent = (
             self.followers[partition].stopped is not None
             or isinstance(wrong, LocalStateDamaged)
-            or (isinstance(wrong, JournalDamaged) and self._ports.alone)  # brokers may have another replica
+            or (isinstance(wrong, JournalDamaged) and self._dependencies.alone)  # brokers may have another replica
         )
-        if not for_good or partition in self.stopped:
+        if not permanent or partition in self.stopped:
             return
         self.stopped[partition] = wrong
         self._partitions.stopped(partition)
-        for errand in self._errands:
-            if errand.partition in (None, partition):
-                errand.fail(str(wrong))
-        for job in self._lanes:
-            if job.partition == partition:
-                what = Outcome("unknown", "partition-stopped", str(wrong)) if job.is_sent else None
-                self._judge.finish(job, what or unavailable("partition-stopped", str(wrong)))
+        for task in self._tasks:
+            if task.partition in (None, partition):
+                task.fail(str(wrong))
+        for pending in self._queues:
+            if pending.partition == partition:
+                kind: Literal["unknown", "unavailable"] = "unknown" if pending.is_sent else "unavailable"
+                self._handler.finish(pending, Outcome(kind, "partition-stopped", str(wrong)))
 
-    def _errand(self, future: Future[Any], run: Callable[[], None], partition: int | None = None) -> None:
-        """Have ``run`` called in the engine's thread. ``partition``: the only one that it is about."""
+    def _start_task(self, future: Future[Any], run: Callable[[], None], partition: int | None = None) -> None:
+        """Have ``run`` called in the engine's thread. ``partition``: the only one that it concerns."""
         self._inbox.append(EngineTask(future, run, partition))
-        self._ports.wake()
-        self._turn_away_if_closed()
+        self._dependencies.wake()
+        self._reject_inbox_if_closed()
 
 
 def _all_written(future: Future[Outcome], found: list[Settled | None]) -> None:
-    """Accepted if each commit was admitted or needed no longer; else what became of the first that was not."""
+    """Resolve the future: accepted if each commit was admitted or not needed, otherwise why one was not written."""
     wrong = next((settled for settled in found if settled is not None and settled.kind != "admitted"), None)
     if not future.done():
         future.set_result(Outcome("accepted") if wrong is None else not_written(wrong))

@@ -1,14 +1,15 @@
-"""The log's own time: the append times seen in each partition, ticks that read it anew, and whether our clock agrees.
+"""The log's own time: the append times seen in each partition, ticks that read it again, and the engine clock's skew.
 
-A deadline fires live only when the engine's clock and an append time seen in that partition are both past it.
-Where nothing was appended lately, a *tick* is: an empty commit on ``$tick``. An engine whose clock is
-off the append time of its own record by more than the tolerance decides nothing.
+A deadline fires live only when both the engine's clock and an append time seen in its partition are past it. Where
+nothing was appended lately, the engine appends a *tick*, an empty commit on ``$tick``. An engine decides nothing while
+its clock differs from the append time of its own record by more than the tolerance.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from consumers.engine.control_log import ControlWrites
+from consumers.engine.step_clock import StepClock
 from consumers.log.writer import Settled
 from domain.instants import EARLIEST, Instant
 
@@ -18,12 +19,11 @@ TICK_STREAM: Final = "$tick"
 class LogClock:
     """What is known of the log's time."""
 
-    def __init__(self, writes: ControlWrites, partitions: Iterable[int], tolerance: int, clock: Callable[[], Instant]):
-        """``clock``: the engine's, as of the step at hand."""
+    def __init__(self, writes: ControlWrites, partitions: Iterable[int], tolerance: int, clock: StepClock) -> None:
         self.seen: dict[int, Instant] = dict.fromkeys(partitions, EARLIEST)
         """The latest append time seen in each partition."""
-        self.off: int | None = None
-        """Microseconds that the engine's clock is ahead of the log (negative: behind), if it is too far off."""
+        self.skew: int | None = None
+        """Microseconds that the engine's clock is ahead of the log's (negative: behind), if beyond the tolerance."""
         self._writes = writes
         self._tolerance = tolerance
         self._clock = clock
@@ -31,56 +31,56 @@ class LogClock:
         self._next: dict[int, list[Callable[[bool], None]]] = {}
 
     def assign(self, partition: int) -> None:
-        """The partition is followed from now on; nothing of its time is known yet."""
+        """Begin with a partition of which no append time is known."""
         self.seen[partition] = EARLIEST
 
     def revoke(self, partition: int) -> None:
-        """It is followed no longer; its ticks are settled."""
+        """Forget a partition. Its ticks are settled."""
         self.seen.pop(partition, None)
 
-    def saw(self, partition: int, appended_at: Instant) -> None:
-        """A commit stands in the partition that was appended then."""
+    def observe(self, partition: int, appended_at: Instant) -> None:
+        """Note the append time of a commit in a partition."""
         self.seen[partition] = max(self.seen[partition], appended_at)
 
-    def own(self, sent_at: Instant, appended_at: Instant) -> None:
-        """A record that was sent then was read back just now: the log's time must lie between."""
+    def compare(self, sent_at: Instant, appended_at: Instant) -> None:
+        """Compare the clocks by an own record that was just read back: its append time lies between then and now."""
         if appended_at < sent_at - self._tolerance:
-            self.off = sent_at - appended_at
-        elif appended_at > self._clock() + self._tolerance:
-            self.off = self._clock() - appended_at
+            self.skew = sent_at - appended_at
+        elif appended_at > self._clock.now + self._tolerance:
+            self.skew = self._clock.now - appended_at
         else:
-            self.off = None
+            self.skew = None
 
     def tick(self, partition: int, then: Callable[[bool], None]) -> None:
-        """Have the partition's time read anew; ``then(True)`` once it was, ``then(False)`` if it cannot be.
+        """Read a partition's time again. Calls ``then(True)`` once it was read, ``then(False)`` if it cannot be.
 
-        A tick serves all who asked at the instant when it was sent. Who asks later waits for the next one: the one on
-        its way may stand in the log already, with a time from before the asking.
+        A tick serves the calls made at the instant when it was sent. Later calls wait for the next tick, because the
+        current one may have been appended before they were made.
         """
-        sent_at, asking = self._ticking.get(partition, (EARLIEST, None))
-        if asking is None:
+        sent_at, callbacks = self._ticking.get(partition, (EARLIEST, None))
+        if callbacks is None:
             self._send(partition, [then])
-        elif sent_at >= self._clock():
-            asking.append(then)
+        elif sent_at >= self._clock.now:
+            callbacks.append(then)
         else:
             self._next.setdefault(partition, []).append(then)
 
-    def _send(self, partition: int, asking: list[Callable[[bool], None]]) -> None:
-        sent_at = self._clock()
-        self._ticking[partition] = (sent_at, asking)
+    def _send(self, partition: int, callbacks: list[Callable[[bool], None]]) -> None:
+        sent_at = self._clock.now
+        self._ticking[partition] = (sent_at, callbacks)
 
         def settled(settled: Settled | None) -> None:
             del self._ticking[partition]
             read = settled is not None and settled.kind in ("admitted", "duplicate", "superseded")
             if settled is not None and settled.kind == "admitted" and settled.admitted is not None:
-                self.saw(partition, settled.admitted.appended_at)
-                self.own(sent_at, settled.admitted.appended_at)
+                self.observe(partition, settled.admitted.appended_at)
+                self.compare(sent_at, settled.admitted.appended_at)
             waiting = self._next.pop(partition, None)
             if waiting is not None and settled is not None and settled.kind != "unknown":
                 self._send(partition, waiting)
             elif waiting is not None:
-                asking.extend(waiting)
-            for then in asking:
+                callbacks.extend(waiting)
+            for then in callbacks:
                 then(read)
 
         self._writes.write(partition, TICK_STREAM, sent_at, lambda: (), settled)

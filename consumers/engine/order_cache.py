@@ -1,8 +1,8 @@
-"""Folded orders: the state, the head and the answered command ids of each stream, kept for those used lately.
+"""The order cache: the state, head and answered command ids of the orders that were used lately.
 
-Loaded from the followed log by decode and apply. An own commit is not decoded again: the state that was decided is the
-state. Commits of others are folded in one by one as the follower admits them. An event that this release cannot read
-makes its order *stuck*: it stays readable up to there, and nothing is decided on it.
+An order is loaded from the followed log by decoding and applying its events. An own commit is not decoded again:
+the decided state is the state after it. Commits of others are applied as the follower admits them. An event that this
+release cannot read makes its order unreadable from there on: it can be read up to that event, and nothing is decided.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ from schemas.commit import ZERO_HASH, StreamEntry
 
 
 class AnsweredCommand(NamedTuple):
-    """A command id that the log has answered: the commit's ordinal, and the fingerprint of the body it answered."""
+    """A command id that a commit has answered: the commit's ordinal, and the fingerprint of the command's body."""
 
     ordinal: int
     fingerprint: bytes | None
@@ -28,10 +28,11 @@ class AnsweredCommand(NamedTuple):
 
 @dataclass(slots=True)
 class CachedOrder:
-    """One stream as followed so far.
+    """The state of one stream as followed so far.
 
-    ``order`` is None while nothing has happened; it is never changed in place, so answers may keep it. ``count`` is
-    the number of events (the next commit's ``first_event``), ``recorded_at`` the last commit's, empty ones included.
+    ``order`` is None before the first event. It is never changed in place, so answers may refer to it. ``count`` is the
+    number of events (the next commit's ``first_event``). ``recorded_at`` is the last commit's, empty commits included.
+    ``unreadable`` says why the order cannot be read to its end.
     """
 
     stream: str
@@ -41,11 +42,11 @@ class CachedOrder:
     recorded_at: Instant = EARLIEST
     answered: dict[str, AnsweredCommand] = field(default_factory=dict)
     unreadable: str | None = None
-    dues: tuple[tuple[str, Instant], ...] | None = None
-    """The deadlines set in local state for it; None: not known (``consumers.engine.deadline_scheduler``)."""
+    indexed: tuple[tuple[str, Instant], ...] | None = None
+    """Its deadlines in local state's index; None: not known (``consumers.engine.deadline_scheduler``)."""
 
     def advance(self, admitted: Admitted, part: StreamEntry, order: Order | None) -> None:
-        """Take in a commit on this head; ``order`` is the state after it."""
+        """Apply a commit on this head. ``order`` is the state after it."""
         commit = admitted.commit
         self.order = order
         self.head = admitted.hash
@@ -56,96 +57,96 @@ class CachedOrder:
 
 
 def fold(stream: str, commits: Iterable[Admitted]) -> CachedOrder:
-    """The stream after these commits of it, in log order."""
-    folded = CachedOrder(stream)
+    """Return the state of a stream after these commits of it, given in log order."""
+    cached = CachedOrder(stream)
     order: Order | None = None
     for admitted in commits:
         part = part_of(admitted.commit, stream)
         if part is None:
             continue
-        if folded.unreadable is None and part.events:
+        if cached.unreadable is None and part.events:
             order = order or unwritten(stream)
-            folded.unreadable = apply_all(order, part, admitted.commit)
-        folded.advance(admitted, part, order)
-    return folded
+            cached.unreadable = apply_all(order, part, admitted.commit)
+        cached.advance(admitted, part, order)
+    return cached
 
 
 class OrderCache:
-    """The folded orders of the followed partitions, the ``capacity`` ones used last."""
+    """The orders of the followed partitions that were used last, at most ``capacity``."""
 
     def __init__(self, followers: dict[int, Follower], capacity: int) -> None:
         self._followers = followers
         self._capacity = capacity
-        self._kept: OrderedDict[str, CachedOrder] = OrderedDict()
+        self._orders: OrderedDict[str, CachedOrder] = OrderedDict()
 
     def get(self, partition: int, stream: str) -> CachedOrder:
-        """The stream as followed so far; loaded if it is not at hand."""
-        folded = self._kept.get(stream)
-        if folded is None:
-            folded = self.load(partition, stream)
-            self.keep(folded)
+        """Return the state of a stream as followed so far. Loads it if it is not cached."""
+        cached = self._orders.get(stream)
+        if cached is None:
+            cached = self.load(partition, stream)
+            self.put(cached)
         else:
-            self._kept.move_to_end(stream)
-        return folded
+            self._orders.move_to_end(stream)
+        return cached
 
-    def cached(self, stream: str) -> CachedOrder | None:
-        """The stream, if it is kept."""
-        return self._kept.get(stream)
+    def peek(self, stream: str) -> CachedOrder | None:
+        """Return the state of a stream if it is cached."""
+        return self._orders.get(stream)
 
     def load(self, partition: int, stream: str) -> CachedOrder:
-        """The stream folded from the log, kept or not."""
+        """Load the state of a stream from the log, without caching it."""
         follower = self._followers[partition]
         if follower.head(stream) is None:
-            return CachedOrder(stream, dues=())  # of what is not there no deadlines are set
+            return CachedOrder(stream, indexed=())  # a stream without commits has no deadlines
         return fold(stream, follower.commits_of(stream))
 
-    def keep(self, folded: CachedOrder) -> None:
-        """Have the stream at hand from now on; the one unused for longest goes."""
-        kept = self._kept
-        kept[folded.stream] = folded
-        kept.move_to_end(folded.stream)
-        if len(kept) > self._capacity:
-            kept.popitem(last=False)
+    def put(self, cached: CachedOrder) -> None:
+        """Cache the state of a stream, and drop the one that was unused for longest if there are too many."""
+        orders = self._orders
+        orders[cached.stream] = cached
+        orders.move_to_end(cached.stream)
+        if len(orders) > self._capacity:
+            orders.popitem(last=False)
 
     def forget(self, stream: str) -> None:
-        """Load it anew next time."""
-        self._kept.pop(stream, None)
+        """Drop a stream, so that it is loaded again next time."""
+        self._orders.pop(stream, None)
 
     def admitted(self, admitted: Admitted) -> None:
-        """Somebody else's commit: fold it into the streams of it that are at hand."""
+        """Apply a commit to the cached streams that it touches. An own commit may be applied already."""
         for part in admitted.commit.streams:
-            folded = self._kept.get(part.stream)
-            if folded is None or part.kind != "chain":
+            cached = self._orders.get(part.stream)
+            if cached is None or part.kind != "chain" or cached.head == admitted.hash:
                 continue
-            if folded.head != part.parent:
+            if cached.head != part.parent:
                 self.forget(part.stream)
                 continue
-            order = folded.order
-            if part.events and folded.unreadable is None:
+            order = cached.order
+            if part.events and cached.unreadable is None:
                 order = unwritten(part.stream) if order is None else order.copy()
-                folded.unreadable = apply_all(order, part, admitted.commit)
-            folded.advance(admitted, part, order)
+                cached.unreadable = apply_all(order, part, admitted.commit)
+            cached.advance(admitted, part, order)
 
     def revoke(self, gone: Callable[[str], bool]) -> None:
-        """Forget the streams that are followed no longer."""
-        for stream in [stream for stream in self._kept if gone(stream)]:
-            del self._kept[stream]
+        """Drop the streams that are followed no longer."""
+        for stream in [stream for stream in self._orders if gone(stream)]:
+            del self._orders[stream]
 
-    # ---- reading back ---------------------------------------------------------------------------------------------
+    # ---- earlier states -------------------------------------------------------------------------------------------
 
-    def first_outcome(self, partition: int, stream: str, ordinal: int) -> Outcome:
-        """The outcome of the commit with this ordinal again, from the log as of that commit."""
-        folded, last = self._until(self._followers[partition].commits_of(stream), stream, ordinal)
+    def original_outcome(self, partition: int, stream: str, ordinal: int) -> Outcome:
+        """Rebuild the outcome of the commit with this ordinal, from the log as of that commit."""
+        cached, last = self._until(self._followers[partition].commits_of(stream), stream, ordinal)
         part = part_of(last.commit, stream) if last is not None else None
-        if last is None or part is None or folded.unreadable is not None:
+        if last is None or part is None or cached.unreadable is not None:
             raise LookupError(
-                f"{stream} has no readable commit with ordinal {ordinal}: {folded.unreadable or 'not there'}"
+                f"{stream} has no readable commit with ordinal {ordinal}: {cached.unreadable or 'not there'}"
             )
-        order = folded.order or unwritten(stream)
-        return committed(events_of(part), order, standing_of(last, folded.count))
+        order = cached.order or unwritten(stream)
+        return committed(events_of(part), order, commit_position(last, cached.count))
 
     def as_of(self, partition: int, stream: str, instant: Instant) -> CachedOrder:
-        """The stream after its commits with ``recorded_at`` up to and including ``instant``."""
+        """Return the state of a stream after its commits with ``recorded_at`` up to and including ``instant``."""
         commits = self._followers[partition].commits_of(stream)
         return fold(stream, (each for each in commits if each.commit.recorded_at <= instant))
 
@@ -158,8 +159,8 @@ class OrderCache:
         return CachedOrder(stream), None
 
 
-def standing_of(admitted: Admitted, version: int) -> CommitPosition:
-    """Where this commit stands; ``version`` is its stream's number of events after it."""
+def commit_position(admitted: Admitted, version: int) -> CommitPosition:
+    """Return the position of a commit. ``version`` is its stream's number of events after it."""
     return CommitPosition(
         admitted.partition, admitted.ordinal, admitted.position, version, admitted.hash, admitted.commit.recorded_at
     )

@@ -1,7 +1,7 @@
-"""What became of a command: the one answer that everybody gets, over HTTP, from a file, in a test.
+"""The outcome of a command: one answer for all callers, whether HTTP, a file or a test.
 
-An outcome is built from what the log says. The same function tells accepted from refused when a commit was written
-just now and when the first outcome is given again years later, so a retry cannot read anything else.
+An outcome is built from the commit in the log. One function distinguishes accepted from refused, both when a commit was
+just written and when the original outcome is repeated years later. So a retry gets the same answer.
 """
 
 from collections.abc import Iterable
@@ -28,10 +28,10 @@ Kind = Literal["accepted", "refused", "duplicate", "bad", "version-conflict", "u
 
 @dataclass(slots=True)
 class CommitPosition:
-    """Where in the log the commit stands that answers a command: the session token and the proof start here.
+    """Where the commit that answers a command is in the log. The session token and the proof are made from it.
 
-    ``position`` is the dense position of its first event (the next one's, if it has none), ``version`` the order's
-    number of events after it, ``hash`` the commit's own, the order's head after it.
+    ``position`` is the dense position of its first event (or of the next event, if it has none). ``version`` is the
+    order's number of events after it. ``hash`` is the commit's own, which is the order's head after it.
     """
 
     partition: int
@@ -48,19 +48,19 @@ class Outcome:
 
     ==================  ==========================================================================================
     accepted            a commit without a refusal (it may be empty: nothing changed)
-    refused             a commit that records a refusal by ``rule``; or no commit at all (``standing`` None), for
+    refused             a commit that records a refusal by ``rule``; or no commit (``commit_position`` None), for
                         no-such-order, not-yours, a placing that is refused, a confirmation that is missing or stale
-    duplicate           this command id was answered before: ``first`` is that answer. Without ``first`` it is a
-                        deadline that no longer applies
+    duplicate           this command id was answered before, with ``original``. Without ``original`` it is a deadline
+                        that no longer applies, or the caller did not want it rebuilt
     bad                 it never reached the journal: ``pointer`` and ``message`` say what is wrong, ``rule`` its name
     version-conflict    If-Match: the order is not at the expected version, nothing was written
-    unknown             it may or may not come to stand in the log: ask again with the same command id
+    unknown             it may or may not be written to the log: send it again with the same command id
     unavailable         nothing was written: ``rule`` says why (order-stuck, import-open, clock-off, contended, busy,
                         journal-unavailable, not-followed, partition-stopped, policy-unknown, closing), ``message`` in a
                         sentence
     ==================  ==========================================================================================
 
-    ``order`` is the state after the commit (for answers without one: as it is now), never to be changed.
+    ``order`` is the state after the commit, or the current state for an answer without one. It must not be changed.
     """
 
     kind: Kind
@@ -70,33 +70,33 @@ class Outcome:
     events: DecodedEvents = ()
     verdict: Verdict | None = None
     order: Order | None = None
-    standing: CommitPosition | None = None
-    first: "Outcome | None" = None
+    commit_position: CommitPosition | None = None
+    original: "Outcome | None" = None
 
     @property
-    def told(self) -> "Outcome":
-        """The answer itself: for a duplicate the first one, else this."""
-        return self if self.first is None else self.first
+    def effective(self) -> "Outcome":
+        """The outcome that counts: the original one of a duplicate, otherwise this one."""
+        return self if self.original is None else self.original
 
 
 TOO_LATE: Final = Outcome("unknown", "unknown", "the answer did not come in time; ask again with the same command id")
-"""Nobody knows yet what will become of it."""
+"""The outcome of a command whose time is over and which may still be written."""
 
 _REFUSALS: Final = frozenset({CancelRefused, CommandRefused, DisputeDismissed, ShipmentRefused})
 _ANSWERED: Final = frozenset({CancelRequested, LinesCanceled})
 
 
-def committed(events: DecodedEvents, order: Order, standing: CommitPosition) -> Outcome:
-    """The outcome that a commit with these events stands for; ``order`` is the state after it."""
-    told = [event for event, _ in events]
-    refusal = refusal_of(told)
+def committed(events: DecodedEvents, order: Order, position: CommitPosition) -> Outcome:
+    """Return the outcome of a commit with these events. ``order`` is the state after it."""
+    recorded = [event for event, _ in events]
+    refusal = refusal_of(recorded)
     if refusal is not None:
-        return Outcome("refused", refusal.rule, refusal.because, None, events, refusal, order, standing)
-    return Outcome("accepted", None, "", None, events, verdict_of(told), order, standing)
+        return Outcome("refused", refusal.rule, refusal.because, None, events, refusal, order, position)
+    return Outcome("accepted", None, "", None, events, verdict_of(recorded), order, position)
 
 
 def refusal_of(events: Iterable[Event]) -> Verdict | None:
-    """The verdict of the refusal that these events record, None if they record none."""
+    """Return the verdict of the refusal that these events record, or None."""
     for event in events:
         if event.__class__ in _REFUSALS:
             return event.verdict  # type: ignore[union-attr]
@@ -104,7 +104,7 @@ def refusal_of(events: Iterable[Event]) -> Verdict | None:
 
 
 def verdict_of(events: Iterable[Event]) -> Verdict | None:
-    """What the rules said to the request or cancellation that these events record, None if they record none."""
+    """Return the rules' verdict on the request or cancellation that these events record, or None."""
     for event in events:
         if event.__class__ in _ANSWERED:
             return event.verdict  # type: ignore[union-attr]
@@ -112,35 +112,35 @@ def verdict_of(events: Iterable[Event]) -> Verdict | None:
 
 
 def refused(rule: str, verdict: Verdict | None = None, order: Order | None = None, message: str = "") -> Outcome:
-    """A refusal that no commit backs."""
+    """Return a refusal without a commit."""
     because = message or (verdict.because if verdict is not None else "")
     return Outcome("refused", rule, because, verdict=verdict, order=order)
 
 
 def bad(pointer: str, rule: str, message: str, order: Order | None = None) -> Outcome:
-    """Malformed, in itself or in the light of its order."""
+    """Return the outcome of a command that is malformed, in itself or for its order."""
     return Outcome("bad", rule, message, pointer, order=order)
 
 
 def unavailable(why: str, message: str) -> Outcome:
-    """Not now; nothing was written, and the same command may be sent again."""
+    """Return the outcome of a command that cannot be decided now. Nothing was written; it may be sent again."""
     return Outcome("unavailable", why, message)
 
 
 def not_followed(partition: int) -> Outcome:
-    """Another process decides the orders of this partition."""
+    """Return the outcome of a command whose partition another process follows."""
     return unavailable("not-followed", f"partition {partition} is followed by another process")
 
 
 def not_written(settled: Settled) -> Outcome:
-    """Why a commit that was proposed does not stand in the log, or may not."""
+    """Return the outcome of a command whose commit was not written, or perhaps not."""
     match settled.kind:
         case "unknown":
             message = "the log has not said whether it took this; ask again with the same command id"
             return Outcome("unknown", "unknown", message)
         case "superseded" | "duplicate":
-            return unavailable("contended", "others got on each time; nothing was written, try again")
+            return unavailable("contended", "other commits came first each time; nothing was written, try again")
         case "malformed":
-            return unavailable("malformed", f"the log would not have it: {settled.reason}")
+            return unavailable("malformed", f"the log does not take it: {settled.reason}")
         case _:
             return unavailable("journal-unavailable", settled.reason or "the log did not take it; try again")

@@ -1,7 +1,7 @@
-"""The policies in force, as the control log tells them: newest is by that log, never by time.
+"""The policies in force, as the control log has them. The newest policy is the last one in that log, whatever its time.
 
-The book itself is a value of the domain; this room keeps it up to date. A document that this release cannot read keeps
-its place (id, version and hash): nobody can publish other content under it, and orders pinned to it wait.
+``PolicyBook`` is a value of the domain; the registry updates it. A document that this release cannot read is registered
+with its id, version and hash: other content cannot be published under them, and orders pinned to it wait.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ class PolicyRegistry:
     def __init__(self) -> None:
         self.book = PolicyBook()
         self.unreadable: dict[tuple[str, int], str] = {}
-        """Published policies that this release cannot read, and why."""
+        """Why this release cannot read a published policy, by id and version."""
         self.changed: list[str] = []
-        """Policies (id@version) whose text does not fit their hash: orders pinned to them wait."""
+        """Policies (id@version) whose text does not fit their hash. Orders pinned to them wait."""
         self._hashes: dict[tuple[str, int], bytes] = {}
 
     def admitted(self, part: StreamEntry) -> None:
-        """One commit's part in a policy's stream."""
+        """Take in the entry of a policy's stream in a commit."""
         try:
             events = events_of(part)
         except Undecodable as newer:
@@ -37,11 +37,11 @@ class PolicyRegistry:
                 self._published(event)
 
     def sha256_of(self, policy_id: str, version: int) -> bytes | None:
-        """The hash of the document published first under this id@version."""
+        """Return the hash of the document first published under this id@version."""
         return self._hashes.get((policy_id, version))
 
     def highest(self, policy_id: str) -> int | None:
-        """The highest version published under this id, readable or not; None if there is none."""
+        """Return the highest version published under this id, readable or not, or None."""
         return max((version for id, version in self._hashes if id == policy_id), default=None)
 
     def _published(self, event: PolicyPublished) -> None:

@@ -1,5 +1,7 @@
-"""Answers that no commit backs: given only after the follower has reached the log's end as it was when the command
-arrived. Until then the job waits here, and is considered again on what came meanwhile.
+"""Read barrier: holds answers without a commit (duplicate, not found, conflict) until the log is read far enough.
+
+This process must have read the log up to where it ended when the command arrived. The command is then handled again,
+because the order may have changed.
 """
 
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from consumers.ports.journal import Journal
 
 
 class ReadBarrier:
-    """Who waits for which end. An end is read once for all that were taken before it was read."""
+    """The commands that wait for an end of a log. One end serves all commands that were taken before it was read."""
 
     def __init__(self, journal: Journal, control: ControlLog, followers: Mapping[int, Follower]) -> None:
         self._journal = journal
@@ -23,41 +25,44 @@ class ReadBarrier:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def newcomers(self) -> None:
-        """Commands have arrived: ends that were read before are older than they are."""
+    def forget_ends(self) -> None:
+        """Read the ends again for commands that arrive from now on."""
         self._ends.clear()
 
     def revoke(self, partition: int) -> None:
-        """The partition is followed no longer; its jobs are finished."""
+        """Forget a partition that is followed no longer. Its commands are finished."""
         self._ends.pop(partition, None)
-        self._waiting = [job for job in self._waiting if not job.finished]
+        self._waiting = [pending for pending in self._waiting if not pending.finished]
 
-    def reached(self, job: PendingCommand, *, control: bool) -> bool:
-        """Whether the job may be answered; ``control``: the control log counts too. JournalUnavailable."""
-        if job.end is None:
-            job.end = self._end(job.partition)
-        if control and job.control_end is None:
-            job.control_end = self._end(None)
-        return self._is_followed(job)
+    def reached(self, pending: PendingCommand, *, control: bool) -> bool:
+        """Whether a command may be answered. ``control``: the control log's end counts, too.
 
-    def wait(self, job: PendingCommand) -> None:
-        """Keep it until its ends are reached."""
-        self._waiting.append(job)
+        Raises JournalUnavailable.
+        """
+        if pending.end is None:
+            pending.end = self._end(pending.partition)
+        if control and pending.control_end is None:
+            pending.control_end = self._end(None)
+        return self._is_followed(pending)
 
-    def arrived(self) -> list[PendingCommand]:
-        """Those whose ends are reached by now; they wait no longer."""
-        found: list[PendingCommand] = []
-        still: list[PendingCommand] = []
-        for job in self._waiting:
-            if not job.finished:
-                (found if self._is_followed(job) else still).append(job)
-        self._waiting = still
-        return found
+    def add(self, pending: PendingCommand) -> None:
+        """Have a command wait until its ends are reached."""
+        self._waiting.append(pending)
 
-    def _is_followed(self, job: PendingCommand) -> bool:
-        if job.end is not None and self._followers[job.partition].next_offset < job.end:
+    def take_reached(self) -> list[PendingCommand]:
+        """Remove and return the commands whose ends are reached."""
+        reached: list[PendingCommand] = []
+        waiting: list[PendingCommand] = []
+        for pending in self._waiting:
+            if not pending.finished:
+                (reached if self._is_followed(pending) else waiting).append(pending)
+        self._waiting = waiting
+        return reached
+
+    def _is_followed(self, pending: PendingCommand) -> bool:
+        if pending.end is not None and self._followers[pending.partition].next_offset < pending.end:
             return False
-        return job.control_end is None or self._control.next_offset >= job.control_end
+        return pending.control_end is None or self._control.next_offset >= pending.control_end
 
     def _end(self, partition: int | None) -> int:
         end = self._ends.get(partition)

@@ -1,12 +1,12 @@
-"""The writer: group commit, pipelined, settled by read-back. No thread, no clock, no ids of its own.
+"""The writer: appends proposed commits in groups, and settles each once the follower has read it back.
 
-See docs/reference/admission.md, Writing.
+Commits that are proposed for a partition at the same time go into one record. The follower alone settles a commit. An
+append's own answer settles it only if it was certainly refused. An unknown append is never repeated blindly. The writer
+settles it with a *fence*, an empty commit on the same parent: once the fence is read back, the unknown commit can no
+longer be admitted. A commit without a chain stream cannot be fenced. It is sent again unchanged, because its commit id
+can be admitted only once.
 
-Commits proposed for the same partition at the same moment go into one record. What became of a commit is said by the
-follower alone: an append's own answer settles nothing but a certain *refused*. An unknown append is never blindly
-repeated; it is settled by a *fence*: an empty commit on the same parent, after which the unknown one can no longer be
-admitted, unless it was. A commit without a chain stream cannot be fenced; it is sent again as it is, since its commit
-id can be admitted only once.
+The writer has no thread, no clock and no ids of its own.
 """
 
 from collections import deque
@@ -26,18 +26,18 @@ SettledKind = Literal["admitted", "duplicate", "superseded", "malformed", "refus
 Done = Callable[["Settled"], None]
 
 FIRST_PAUSE: Final = SECOND // 20
-"""Before a fence whose own append failed is tried again; doubled each time."""
+"""The pause before another fence where the append of the first one failed. Doubled each time."""
 LONGEST_PAUSE: Final = 5 * SECOND
 
 
 @dataclass(slots=True)
 class Settled:
-    """What became of a proposed commit.
+    """The result of a proposed commit.
 
-    ``admitted``: the commit itself (kind admitted), or the one admitted first that it repeats (kind duplicate; that
-    one may answer another body: compare fingerprints). superseded: it lost a race and never happened, decide again.
-    refused: certainly not written; ``retriable`` says whether asking again makes sense. unknown: the writer was closed
-    before the log said.
+    ``admitted``: the commit itself (kind admitted), or the earlier commit that it repeats (kind duplicate; that one may
+    answer another body, so compare the fingerprints). superseded: it lost a race and never happened, so decide again.
+    refused: certainly not written; ``retriable`` says whether the same append may succeed later. unknown: the writer
+    was closed before the commit was settled.
     """
 
     kind: SettledKind
@@ -48,7 +48,7 @@ class Settled:
 
 @dataclass(eq=False, slots=True)
 class _Proposed:
-    """A commit on its way; ``fences`` is the one that this one fences."""
+    """A commit that is not settled. ``fences``: the commit that this one fences. ``fence``: the one that fences it."""
 
     partition: int
     key: bytes
@@ -69,59 +69,69 @@ class _Sent:
 
 
 @dataclass(eq=False, slots=True)
-class _Lane:
-    """One partition's queue, and how many of its records are not answered yet."""
+class _PartitionQueue:
+    """One partition's waiting commits, and the number of its records whose appends are not answered."""
 
     waiting: deque[_Proposed] = field(default_factory=deque)
     records: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class WriterLimits:
+    """Bounds of a writer, per partition except for ``commits_in_flight``."""
+
+    record_commits: int = 256
+    """Commits in one record."""
+    record_bytes: int = 262_144
+    """Bytes of one record, unless a single commit is larger."""
+    records_in_flight: int = 2
+    """Records whose appends are not answered."""
+    commits_in_flight: int = 4096
+    """Commits proposed and not settled, over all partitions."""
+
+
 class Writer:
-    """Group commit for one journal. It is a Listener: pass on what the followers of its partitions say."""
+    """Appends commits to one journal. It is a Listener of the followers of its partitions."""
 
     def __init__(
         self,
         journal: Journal,
         name: str,
         new_id: Callable[[], bytes],
-        first_of: Callable[[int, int], Admitted | None],
+        commit_at: Callable[[int, int], Admitted | None],
         *,
         wake: Callable[[], None] | None = None,
-        record_commits: int = 256,
-        record_bytes: int = 262_144,
-        records_in_flight: int = 2,
-        commits_in_flight: int = 4096,
+        limits: WriterLimits | None = None,
     ) -> None:
-        """``name`` is the writer's name in records and fences; ``new_id`` gives 16 unique bytes (ids of fences);
-        ``first_of(partition, ordinal)`` looks up the commit that a duplicate repeats; ``wake`` is called, from any
-        thread, when an append was answered and ``step`` has something to do. Bounds are per partition, but for
-        ``commits_in_flight``."""
+        """``name``: the writer's name in records and fences. ``new_id`` returns 16 unique bytes, the ids of fences.
+        ``commit_at(partition, ordinal)`` returns the commit that a duplicate repeats. ``wake`` is called, from any
+        thread, when an append was answered and ``step`` has something to do."""
+        limits = limits or WriterLimits()
         self._journal = journal
         self._name = name
         self._new_id = new_id
-        self._first_of = first_of
+        self._commit_at = commit_at
         self._wake = wake
-        self._record_commits = min(record_commits, MAX_RECORD_COMMITS)
+        self._record_commits = min(limits.record_commits, MAX_RECORD_COMMITS)
         self._largest = min(journal.record_limit, MAX_RECORD_BYTES)
-        self._record_bytes = min(record_bytes, self._largest)
-        self._records_in_flight = records_in_flight
-        self._commits_in_flight = commits_in_flight
+        self._record_bytes = min(limits.record_bytes, self._largest)
+        self._records_in_flight = limits.records_in_flight
+        self._commits_in_flight = limits.commits_in_flight
         self._open: dict[bytes, list[_Proposed]] = {}
-        self._lanes: dict[int, _Lane] = {}
+        self._queues: dict[int, _PartitionQueue] = {}
         self._sent: list[_Sent] = []
         self._unknown: list[tuple[Instant, _Proposed]] = []
         self._in_flight = 0
         self._closed = False
         self.trouble: str | None = None
-        """Why the last append was not written, or perhaps not; None where it was, or where the record itself was at
-        fault."""
+        """Why the last append failed or is unknown. None if it succeeded, or if the record itself was at fault."""
 
     def propose(self, partition: int, key: bytes, data: bytes, done: Done, commit: Commit | None = None) -> None:
-        """Queue a commit. ``done`` is called once, from ``step``, ``admitted``, ``rejected`` or ``close``.
+        """Queue a commit. ``done`` is called once, from ``step``, ``admitted``, ``rejected``, ``revoke`` or ``close``.
 
-        ``commit`` is what ``encode_commit`` made ``data`` of; without it the bytes are decoded here. Malformed if they
-        are no commit or too large for the journal; ValueError if the very same bytes are on their way to this
-        partition already, or the writer is closed.
+        ``commit`` is the commit that was encoded to ``data``; without it the bytes are decoded here. Raises Malformed
+        if they are no commit or too large for the journal. Raises ValueError if the very same bytes are proposed for
+        this partition and not settled, or if the writer is closed.
         """
         if self._closed:
             raise ValueError("the writer is closed")
@@ -130,137 +140,137 @@ class Writer:
         if commit is None:
             commit = decode_commit(data)
         if self._find(partition, data) is not None:
-            raise ValueError("the same commit is on its way already")
+            raise ValueError("the same commit is proposed already and not settled")
         self._in_flight += 1
         self._enqueue(_Proposed(partition, key, data, commit, done))
 
     def step(self, now: Instant) -> bool:
-        """Take answers of appends, fence what is unknown, send what waits; whether anything was done."""
+        """Take the answers of appends, fence unknown commits, send waiting ones. Returns whether there were any."""
         if self._closed:
             return False
         done = self._take_answers(now)
         if self._unknown:
             done = self._fence(now) or done
-        for partition, lane in self._lanes.items():
-            while lane.waiting and lane.records < self._records_in_flight:
-                self._send(partition, lane)
+        for partition, queue in self._queues.items():
+            while queue.waiting and queue.records < self._records_in_flight:
+                self._send(partition, queue)
                 done = True
         return done
 
     def admitted(self, admitted: Admitted) -> None:
-        """The follower admitted a commit: settles it if it is ours."""
-        ours = self._find(admitted.partition, admitted.data)
-        if ours is None:
+        """Settle a commit that the follower has admitted, if this writer proposed it."""
+        proposed = self._find(admitted.partition, admitted.data)
+        if proposed is None:
             return
-        if ours.fences is None:
-            self._settle(ours, Settled("admitted", admitted))
+        if proposed.fences is None:
+            self._settle(proposed, Settled("admitted", admitted))
         else:
-            self._fenced(ours)
+            self._fenced(proposed)
 
     def rejected(self, rejected: Rejected) -> None:
-        """The follower rejected a commit: settles it if it is ours."""
-        ours = self._find(rejected.partition, rejected.data)
-        if ours is None:
+        """Settle a commit that the follower has rejected, if this writer proposed it."""
+        proposed = self._find(rejected.partition, rejected.data)
+        if proposed is None:
             return
-        if ours.fences is not None:
-            self._fenced(ours)
+        if proposed.fences is not None:
+            self._fenced(proposed)
             return
-        first = None if rejected.first is None else self._first_of(rejected.partition, rejected.first)
-        self._settle(ours, Settled(rejected.kind, first, rejected.reason))
+        first = None if rejected.first is None else self._commit_at(rejected.partition, rejected.first)
+        self._settle(proposed, Settled(rejected.kind, first, rejected.reason))
 
     def known(self, data: bytes) -> Commit | None:
-        """The commit on its way that has exactly these bytes."""
+        """Return the commit with exactly these bytes, if it is proposed and not settled."""
         found = self._open.get(data)
         return found[0].commit if found else None
 
     @property
     def in_flight(self) -> int:
-        """Commits proposed and not settled."""
+        """Number of commits proposed and not settled."""
         return self._in_flight
 
     @property
     def has_room(self) -> bool:
-        """Whether another commit may be proposed within the bound."""
+        """Whether another commit may be proposed within ``commits_in_flight``."""
         return self._in_flight < self._commits_in_flight
 
     @property
     def next_fence_at(self) -> Instant | None:
-        """When ``step`` wants to be called again though nothing was answered; None: there is no such time."""
-        return min((at for at, ours in self._unknown if ours.open), default=None)
+        """When ``step`` has to be called to send a fence, even if no append was answered; None: no fence waits."""
+        return min((at for at, proposed in self._unknown if proposed.open), default=None)
 
     def close(self) -> None:
-        """Settle everything that is still open as unknown; nothing is sent any more."""
+        """Settle every open commit as unknown. Nothing is sent any more."""
         self._closed = True
-        still = [ours for found in self._open.values() for ours in found]
-        for ours in still:
-            if ours.open and ours.fences is None:
-                self._settle(ours, Settled("unknown", reason="the writer was closed"))
+        unsettled = [proposed for found in self._open.values() for proposed in found]
+        for proposed in unsettled:
+            if proposed.open and proposed.fences is None:
+                self._settle(proposed, Settled("unknown", reason="the writer was closed"))
 
     def revoke(self, partition: int) -> None:
-        """Nobody follows the partition here any more: what is open there is settled as unknown, and not sent."""
-        if partition in self._lanes:
-            self._lanes[partition].waiting.clear()
-        still = [ours for found in self._open.values() for ours in found if ours.partition == partition]
-        for ours in still:
-            if ours.open and ours.fences is None:
-                self._settle(ours, Settled("unknown", reason="another process follows the partition now"))
-        for ours in still:
-            if ours.open:
-                self._forget(ours)
+        """Settle a partition's open commits as unknown and send none of them, because it is followed no longer."""
+        if partition in self._queues:
+            self._queues[partition].waiting.clear()
+        unsettled = [proposed for found in self._open.values() for proposed in found if proposed.partition == partition]
+        for proposed in unsettled:
+            if proposed.open and proposed.fences is None:
+                self._settle(proposed, Settled("unknown", reason="another process follows the partition now"))
+        for proposed in unsettled:
+            if proposed.open:
+                self._forget(proposed)
 
-    # ---- what is on its way ------------------------------------------------------------------------------------------
+    # ---- open commits ------------------------------------------------------------------------------------------------
 
     def _enqueue(self, proposed: _Proposed) -> None:
         self._open.setdefault(proposed.data, []).append(proposed)
-        self._lanes.setdefault(proposed.partition, _Lane()).waiting.append(proposed)
+        self._queues.setdefault(proposed.partition, _PartitionQueue()).waiting.append(proposed)
 
     def _find(self, partition: int, data: bytes) -> _Proposed | None:
-        for ours in self._open.get(data, ()):
-            if ours.partition == partition:
-                return ours
+        for proposed in self._open.get(data, ()):
+            if proposed.partition == partition:
+                return proposed
         return None
 
-    def _forget(self, ours: _Proposed) -> None:
-        ours.open = False
-        found = self._open[ours.data]
-        found.remove(ours)
+    def _forget(self, proposed: _Proposed) -> None:
+        proposed.open = False
+        found = self._open[proposed.data]
+        found.remove(proposed)
         if not found:
-            del self._open[ours.data]
+            del self._open[proposed.data]
 
-    def _settle(self, ours: _Proposed, settled: Settled) -> None:
-        self._forget(ours)
+    def _settle(self, proposed: _Proposed, settled: Settled) -> None:
+        self._forget(proposed)
         self._in_flight -= 1
-        if ours.fence is not None and ours.fence.open:
-            self._forget(ours.fence)
-        assert ours.done is not None
-        ours.done(settled)
+        if proposed.fence is not None and proposed.fence.open:
+            self._forget(proposed.fence)
+        assert proposed.done is not None
+        proposed.done(settled)
 
     def _fenced(self, fence: _Proposed) -> None:
-        """A fence was seen in the log, admitted or not: what it fences can no longer be admitted."""
+        """Settle the commit of a fence that was read back, admitted or not. It can no longer be admitted."""
         fenced = fence.fences
         assert fenced is not None
         self._settle(fenced, Settled("superseded", reason="a fence took its place after its append had no answer"))
 
     # ---- sending -----------------------------------------------------------------------------------------------------
 
-    def _send(self, partition: int, lane: _Lane) -> None:
-        """One record of what waits longest, within the bounds; at least one commit goes."""
+    def _send(self, partition: int, queue: _PartitionQueue) -> None:
+        """Append one record of the commits that wait longest, within the bounds but at least one."""
         commits: list[_Proposed] = []
         size = RECORD_OVERHEAD
-        while lane.waiting and len(commits) < self._record_commits:
-            first = lane.waiting[0]
+        while queue.waiting and len(commits) < self._record_commits:
+            first = queue.waiting[0]
             if not first.open:
-                lane.waiting.popleft()
+                queue.waiting.popleft()
                 continue
             size += len(first.data) + 5
             if commits and size > self._record_bytes:
                 break
-            commits.append(lane.waiting.popleft())
+            commits.append(queue.waiting.popleft())
         if not commits:
             return
-        record = encode_record(self._name, [ours.data for ours in commits])
+        record = encode_record(self._name, [proposed.data for proposed in commits])
         future = self._journal.append(partition, commits[0].key, record)
-        lane.records += 1
+        queue.records += 1
         self._sent.append(_Sent(future, partition, commits))
         wake = self._wake
         if wake is not None:
@@ -272,48 +282,50 @@ class Writer:
             return False
         self._sent = [sent for sent in self._sent if sent not in answered]
         for sent in answered:
-            self._lanes[sent.partition].records -= 1
+            self._queues[sent.partition].records -= 1
             error = ConnectionError("given up") if sent.future.cancelled() else sent.future.exception()
             if error is None:
                 self.trouble = None
             else:
                 if not isinstance(error, AppendRefused) or error.retriable:
                     self.trouble = str(error)
-                self._failed([ours for ours in sent.commits if ours.open], error, now)
+                self._failed([proposed for proposed in sent.commits if proposed.open], error, now)
         return True
 
     def _failed(self, commits: Sequence[_Proposed], error: BaseException, now: Instant) -> None:
-        for ours in commits:
-            if ours.fences is not None:
-                self._forget(ours)
-                self._try_later(ours.fences, now)
-            elif isinstance(error, AppendRefused) and ours.pause == 0:
-                self._settle(ours, Settled("refused", reason=str(error), retriable=error.retriable))
+        for proposed in commits:
+            if proposed.fences is not None:
+                self._forget(proposed)
+                self._try_later(proposed.fences, now)
+            elif isinstance(error, AppendRefused) and proposed.pause == 0:
+                self._settle(proposed, Settled("refused", reason=str(error), retriable=error.retriable))
             else:
-                self._try_later(ours, now)
+                self._try_later(proposed, now)
 
     # ---- fencing -----------------------------------------------------------------------------------------------------
 
-    def _try_later(self, ours: _Proposed, now: Instant) -> None:
-        """The first fence is sent at once, later ones after a growing pause."""
-        self._unknown.append((now + ours.pause, ours))
-        ours.pause = min(max(2 * ours.pause, FIRST_PAUSE), LONGEST_PAUSE)
+    def _try_later(self, proposed: _Proposed, now: Instant) -> None:
+        """Plan a fence: the first one at once, later ones after a growing pause."""
+        self._unknown.append((now + proposed.pause, proposed))
+        proposed.pause = min(max(2 * proposed.pause, FIRST_PAUSE), LONGEST_PAUSE)
 
     def _fence(self, now: Instant) -> bool:
-        due = [ours for at, ours in self._unknown if at <= now and ours.open]
-        self._unknown = [(at, ours) for at, ours in self._unknown if at > now and ours.open]
-        for ours in due:
-            chain = next((part for part in ours.commit.streams if part.kind == "chain"), None)
+        due = [proposed for at, proposed in self._unknown if at <= now and proposed.open]
+        self._unknown = [(at, proposed) for at, proposed in self._unknown if at > now and proposed.open]
+        for proposed in due:
+            chain = next((part for part in proposed.commit.streams if part.kind == "chain"), None)
             if chain is None:
-                self._lanes[ours.partition].waiting.append(ours)
+                self._queues[proposed.partition].waiting.append(proposed)
                 continue
-            commit = fence(ours.commit, chain, self._new_id(), self._name)
-            ours.fence = _Proposed(ours.partition, ours.key, encode_commit(commit), commit, None, fences=ours)
-            self._enqueue(ours.fence)
+            commit = fence(proposed.commit, chain, self._new_id(), self._name)
+            proposed.fence = _Proposed(
+                proposed.partition, proposed.key, encode_commit(commit), commit, None, fences=proposed
+            )
+            self._enqueue(proposed.fence)
         return bool(due)
 
 
 def fence(of: Commit, chain: StreamEntry, id: bytes, writer: str) -> Commit:
-    """An empty commit without a command id on the parent of this part of ``of``: of the two, one can be admitted."""
+    """Return an empty commit on the same parent as ``of``, so that only one of the two can be admitted."""
     part = StreamEntry(chain.stream, "chain", chain.parent, chain.first_event, ())
     return Commit(COMMIT_VERSION, id, None, None, None, None, None, of.recorded_at, writer, (part,))

@@ -46,8 +46,8 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None, contact: str | None = None) -> Response:
     """The answer to a write; ``fresh`` is the preview to show where a confirmation was missing or stale, ``contact``
     how the marketplace can be reached."""
-    replayed = {} if outcome.first is None else {REPLAYED: "true"}
-    told = outcome.told
+    replayed = {} if outcome.original is None else {REPLAYED: "true"}
+    told = outcome.effective
     match told.kind:
         case "accepted":
             return _accepted(told, command, replayed)
@@ -67,7 +67,7 @@ def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None, c
 
 
 def _accepted(outcome: Outcome, command: Command, headers: Mapping[str, str]) -> Response:
-    standing, order = outcome.standing, outcome.order
+    standing, order = outcome.commit_position, outcome.order
     body = {
         "outcome": "accepted",
         "events": events_of(outcome, command),
@@ -82,8 +82,8 @@ def _accepted(outcome: Outcome, command: Command, headers: Mapping[str, str]) ->
 
 
 def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
-    """The events of an outcome in the form of the history."""
-    standing = outcome.standing
+    """The events of an outcome in the form of the history (COMMANDS.md 5)."""
+    standing = outcome.commit_position
     if standing is None:
         return []
     actor = {"kind": command.actor.kind, "id": command.actor.id}
@@ -106,7 +106,7 @@ def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
 
 
 def _standing_headers(outcome: Outcome) -> dict[str, str]:
-    standing: CommitPosition | None = outcome.standing
+    standing: CommitPosition | None = outcome.commit_position
     if standing is None:
         return {}
     token = token_of(outcome)
@@ -130,8 +130,8 @@ def _refused(
             if each["option"] == "contact":
                 each |= {"contact": contact, "reference": _reference(command)}
     members.setdefault("because", outcome.message)
-    if outcome.standing is not None:
-        members["version"] = outcome.standing.version
+    if outcome.commit_position is not None:
+        members["version"] = outcome.commit_position.version
     return Problem(409, rule, outcome.message or rule, headers={**_standing_headers(outcome), **headers}, **members)
 
 

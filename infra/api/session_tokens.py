@@ -44,7 +44,7 @@ def token_of(outcome: Outcome) -> str | None:
 
     An empty commit points to the event before it: whoever has read that has read all there is of the order.
     """
-    standing = outcome.standing
+    standing = outcome.commit_position
     if standing is None:
         return None
     last = standing.position + len(outcome.events) - 1

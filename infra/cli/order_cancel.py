@@ -140,8 +140,8 @@ def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
     from domain.order_json import show
     from schemas.codec import event_data, verdict_data
 
-    told = outcome.told
-    if told.rule == "cancel-is-final" and told.standing is None:
+    told = outcome.effective
+    if told.rule == "cancel-is-final" and told.commit_position is None:
         raise CommandRefused(
             f"{command.stream} has changed meanwhile and nothing was written: look at it again, then repeat"
         )
@@ -161,7 +161,7 @@ def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
             "events": [type(event).__name__ for event, _ in told.events],
         }
         if order is not None and order.exists:
-            head = None if told.standing is None else told.standing.hash
+            head = None if told.commit_position is None else told.commit_position.hash
             answer["order"] = show(order, head, order.recorded_at)
         print_json(answer)
     elif told.kind == "refused":

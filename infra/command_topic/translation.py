@@ -151,8 +151,8 @@ class CommandForm:
         command = asked.command
         assert command is not None
         fresh: Preview | None = None
-        told, market = outcome.told, self._market(command.marketplace)
-        if isinstance(asked.confirm, Confirmation) and told.kind == "refused" and told.standing is None:
+        told, market = outcome.effective, self._market(command.marketplace)
+        if isinstance(asked.confirm, Confirmation) and told.kind == "refused" and told.commit_position is None:
             fresh = asked.confirm.fresh
         response = of_write(outcome, command, fresh, market.contact)
         return (self._outcome(f"{command.stream}/{command.command_id}", told.kind, response, asked.given),)

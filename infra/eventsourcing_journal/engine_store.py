@@ -52,7 +52,7 @@ class EngineStore:
             new_id=lambda: uuid.uuid4().bytes,
             catch_up=self._catch_up,
         )
-        engine.tell(self)
+        engine.add_listener(self)
 
     def lease(self) -> Lease:
         """A share in it; the engine decides when it ends, not the last one who gives his up."""

@@ -55,7 +55,7 @@ class Writes:
         fresh = None if confirmation is None else _to_show(outcome, confirmation)
         contact = self._app.market(marketplace).contact
         return await self._reads.aside.do(
-            lambda: answers.of_write(outcome, command, fresh, contact), size_of(outcome.told.order)
+            lambda: answers.of_write(outcome, command, fresh, contact), size_of(outcome.effective.order)
         )
 
     async def attach(self, request: Request, marketplace: str, order_id: str) -> Response:
@@ -74,7 +74,7 @@ class Writes:
             raise not_found()
         kept = await self._keeping.keep(command, content)
         outcome = await self._decided(command, expected, None)
-        if kept is not None and outcome.told.kind in ("refused", "bad", "version-conflict"):
+        if kept is not None and outcome.effective.kind in ("refused", "bad", "version-conflict"):
             await self._keeping.let_go(kept)
         return answers.of_write(outcome, command, None, self._app.market(marketplace).contact)
 
@@ -176,8 +176,8 @@ def _outcome_unknown() -> Problem:
 
 def _to_show(outcome: Outcome, confirmation: Confirmation) -> Preview | None:
     """The fresh preview, where it is the confirmation that the command lacked."""
-    told = outcome.told
-    return confirmation.fresh if told.kind == "refused" and told.standing is None else None
+    told = outcome.effective
+    return confirmation.fresh if told.kind == "refused" and told.commit_position is None else None
 
 
 async def read_body(request: Request) -> object:

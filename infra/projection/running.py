@@ -110,7 +110,7 @@ class Projecting:
         self._idle = False
         self.loop = Loop("views", self._step, lambda: 0.05)
         self.loop.on_broken = on_broken
-        engine.call(lambda engine: engine.tell(self)).result(30)
+        engine.call(lambda engine: engine.add_listener(self)).result(30)
         self.loop.start()
 
     # ---- partitions that come and go, from any thread ----------------------------------------------------------------

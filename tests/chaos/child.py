@@ -47,8 +47,8 @@ def told(number: int, future: Future[Outcome]) -> None:
     if error is not None:
         say([number, "defect", repr(error), None])
         return
-    outcome = future.result().told
-    at = outcome.standing
+    outcome = future.result().effective
+    at = outcome.commit_position
     say([number, outcome.kind, outcome.rule, None if at is None else [at.partition, at.ordinal, at.hash.hex()]])
 
 

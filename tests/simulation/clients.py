@@ -128,12 +128,16 @@ class Clients:
             outcome = attempt.outcome = attempt.future.result()
             self._moment += 1
             attempt.answered = self._moment
-            if outcome.told.kind == "accepted":
+            if outcome.effective.kind == "accepted":
                 self.world.traffic.heard(attempt.body)
-            standing = "" if outcome.told.standing is None else outcome.told.standing.hash.hex()[:8]
+            standing = (
+                "" if outcome.effective.commit_position is None else outcome.effective.commit_position.hash.hex()[:8]
+            )
             counts = self.world.counts
             counts[outcome.kind] = counts.get(outcome.kind, 0) + 1
-            self.world.say(f"{attempt.process} answers {attempt.name}: {outcome.kind} {outcome.told.rule} {standing}")
+            self.world.say(
+                f"{attempt.process} answers {attempt.name}: {outcome.kind} {outcome.effective.rule} {standing}"
+            )
 
     def ask_again(self) -> None:
         """After healing: everything once more, to whoever comes along."""

@@ -79,7 +79,7 @@ class LeftOpen(World):
                 mine = attempt.command.marketplace == self.market
                 assert attempt.outcome is not None
                 rule = attempt.outcome.rule
-                if mine and attempt.outcome.standing is not None:
+                if mine and attempt.outcome.commit_position is not None:
                     raise Broken("import", f"{attempt.name} was decided while an import was open")
                 if (rule == "import-open") > mine:
                     raise Broken("import", f"{attempt.name} was turned away for another marketplace's import")

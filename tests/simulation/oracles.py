@@ -62,7 +62,7 @@ def acknowledged(world: World, reading: Reading) -> None:
 def _stands(attempt: Attempt, at: dict[tuple[int, int], Told]) -> None:
     """The commit that an answer names is in the log, and it is this command's."""
     assert attempt.outcome is not None
-    standing = attempt.outcome.told.standing
+    standing = attempt.outcome.effective.commit_position
     if standing is None:
         return
     told = at.get((standing.partition, standing.ordinal))
@@ -77,7 +77,7 @@ def _stands(attempt: Attempt, at: dict[tuple[int, int], Told]) -> None:
 def _was_not_there(attempt: Attempt, first: Told | None, published: dict[str, int]) -> None:
     """What an answer without a commit denies was not in the log when it was asked."""
     assert attempt.outcome is not None
-    if attempt.outcome.standing is not None:
+    if attempt.outcome.commit_position is not None:
         return
     if attempt.outcome.rule == "no-such-order" and first is not None and first.offset < attempt.end:
         raise Broken("O1", f"{attempt.name} was told that there is no such order, but there was")
@@ -104,8 +104,8 @@ def _one_answer(key: tuple[str, str], answers: list[Attempt]) -> None:
     known = 0
     for attempt in sorted(answers, key=lambda attempt: attempt.answered):
         assert attempt.outcome is not None
-        told = attempt.outcome.told
-        if told.standing is None:
+        told = attempt.outcome.effective
+        if told.commit_position is None:
             kind, rule = attempt.outcome.kind, attempt.outcome.rule
             asked_again = attempt.asked > known and attempt.command.fingerprint == fingerprint
             if first is not None and asked_again and kind not in ("unavailable", "unknown"):
@@ -124,7 +124,7 @@ def _nothing_where_nothing_was_said(attempts: list[Attempt], found: list[Told]) 
         attempt.outcome is not None
         and (
             attempt.outcome.kind in WROTE_NOTHING
-            or (attempt.outcome.kind == "refused" and not attempt.outcome.standing)
+            or (attempt.outcome.kind == "refused" and not attempt.outcome.commit_position)
         )
         for attempt in attempts
     )

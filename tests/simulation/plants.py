@@ -25,10 +25,10 @@ class _HastyWriter(Writer):
     def propose(self, partition: int, key: bytes, data: bytes, done: Done, commit: Commit | None = None) -> None:
         super().propose(partition, key, data, _whatever, commit)
         assert commit is not None
-        engine: Engine = self._first_of.__self__  # type: ignore[attr-defined]
+        engine: Engine = self._commit_at.__self__  # type: ignore[attr-defined]
         follower = engine.followers[partition]
         at = (partition, follower.next_offset, 0, follower.next_ordinal, follower.next_position)
-        done(Settled("admitted", Admitted(*at, engine._clock(), commit_hash(data), commit, data)))
+        done(Settled("admitted", Admitted(*at, engine._clock.now, commit_hash(data), commit, data)))
 
 
 def hasty(*given: Any, **named: Any) -> Engine:
@@ -60,37 +60,37 @@ def careless(*given: Any, **named: Any) -> Engine:
     return engine
 
 
-class _ForgetfulJudge(CommandHandler):
-    def consider(self, job: PendingCommand) -> None:
-        self._orders.get(job.partition, job.stream).answered.clear()
-        super().consider(job)
+class _ForgetfulHandler(CommandHandler):
+    def handle(self, pending: PendingCommand) -> None:
+        self._orders.get(pending.partition, pending.stream).answered.clear()
+        super().handle(pending)
 
 
 def forgetful(*given: Any, **named: Any) -> Engine:
     """Forgets the command id: a retry is a new command."""
     engine = Engine(*given, **named)
-    engine._judge.__class__ = _ForgetfulJudge
+    engine._handler.__class__ = _ForgetfulHandler
     for follower in engine.followers.values():
         follower.state.ordinal_of_command = lambda stream, command_id: None  # type: ignore[method-assign]
     return engine
 
 
-class _ImpatientEnds(ReadBarrier):
-    def reached(self, job: PendingCommand, *, control: bool) -> bool:
+class _ImpatientBarrier(ReadBarrier):
+    def reached(self, pending: PendingCommand, *, control: bool) -> bool:
         return True
 
 
 def impatient(*given: Any, **named: Any) -> Engine:
     """Says that there is no such order without having read the log to its end."""
     engine = Engine(*given, **named)
-    engine._ends.__class__ = _ImpatientEnds
+    engine._barrier.__class__ = _ImpatientBarrier
     return engine
 
 
 def early(*given: Any, **named: Any) -> Engine:
     """Fires deadlines by its own clock alone."""
     engine = Engine(*given, **named)
-    engine._logtime.seen = _Future(engine._logtime.seen)
+    engine._log_clock.seen = _Future(engine._log_clock.seen)
     return engine
 
 

@@ -53,7 +53,7 @@ def ask(app: App, body: dict[str, Any]) -> str:
         outcome = app.engine.submit(parse_command(dict(body))).result(60)
         if outcome.rule != "not-followed":
             assert outcome.kind in ("accepted", "refused", "duplicate"), outcome
-            return outcome.told.kind
+            return outcome.effective.kind
         assert time.monotonic() < until
         time.sleep(0.01)
 

@@ -49,7 +49,7 @@ def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_i
             }  # fmt: skip
             assert app.engine.submit(parse_command(cancel)).result(60).kind == "accepted"
         publishing.start()
-        app.engine.tell(publishing)
+        app.engine.add_listener(publishing)
         app.engine.call(lambda engine: engine.write(app.clock())).result(60)
 
         def refunds() -> list[str]:

@@ -25,8 +25,8 @@ def main(journal: str, directory: str, name: str, orders: str, seed: str) -> Non
     say = threading.Lock()
 
     def told(command_id: str, future: Future[Outcome]) -> None:
-        outcome = future.result().told
-        where = None if outcome.standing is None else outcome.standing.hash.hex()
+        outcome = future.result().effective
+        where = None if outcome.commit_position is None else outcome.commit_position.hash.hex()
         with say:
             sys.stdout.write(json.dumps([command_id, outcome.kind, outcome.rule, where]) + "\n")
             sys.stdout.flush()

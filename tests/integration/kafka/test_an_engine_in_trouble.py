@@ -253,7 +253,7 @@ def test_another_number_of_partitions_refuses_to_start(one: LocalCluster, tmp_pa
 
 
 def is_accepted(app: App, number: int) -> bool:
-    return ask(app, number).told.kind == "accepted"
+    return ask(app, number).effective.kind == "accepted"
 
 
 def described(one: LocalCluster, topic: str) -> int:

@@ -35,8 +35,8 @@ def worked(broker: Started, directory: Path, partitions: int = 3) -> None:
         answers: list[tuple[str, Answer]] = []
         for command_id, future in asked.items():
             outcome = future.result(SOON)
-            assert outcome.standing is not None, outcome
-            answers.append((command_id, (outcome.kind, outcome.rule, outcome.standing.hash.hex())))
+            assert outcome.commit_position is not None, outcome
+            answers.append((command_id, (outcome.kind, outcome.rule, outcome.commit_position.hash.hex())))
     later = load_settings(journal=url, directory=str(directory / "later"))
     with open_app(later, views=False) as app:
         check(later, app.journal, answers)

@@ -76,7 +76,7 @@ class Hands:
             self.order[command.stream].append(command.command_id)
             future.set_result(Outcome("accepted"))
         else:
-            future.set_result(outcome or Outcome("duplicate", first=Outcome("accepted")))
+            future.set_result(outcome or Outcome("duplicate", original=Outcome("accepted")))
 
 
 @dataclass

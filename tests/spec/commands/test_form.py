@@ -368,7 +368,7 @@ def test_an_outcome_is_the_answer_of_http_again() -> None:
         unavailable("busy", "later"),
         Outcome("version-conflict", "if-match", "moved on"),
         Outcome("bad", "form", "no", "/lines"),
-        Outcome("duplicate", first=refused("shipped-lock", message="it left")),
+        Outcome("duplicate", original=refused("shipped-lock", message="it left")),
     ):
         (record,) = form.told(asked, outcome)
         headers = dict(record.headers)
@@ -376,7 +376,7 @@ def test_an_outcome_is_the_answer_of_http_again() -> None:
         assert (got.status_code, got.body, got.media_type) == (wanted.status_code, wanted.body, wanted.media_type)
         assert got.headers == wanted.headers
         assert headers["rescind-ask"] == b"17"
-        assert json.loads(record.value)["outcome"] == outcome.told.kind
+        assert json.loads(record.value)["outcome"] == outcome.effective.kind
 
 
 def test_an_outcome_always_fits_and_says_what_is_left_out() -> None:

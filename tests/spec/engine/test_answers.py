@@ -38,9 +38,13 @@ def test_a_command_is_acknowledged_only_after_it_was_read_back() -> None:
     outcome = future.result(0)
     assert outcome.kind == "accepted"
     assert names(outcome) == ["OrderPlaced", "PaymentReceived"]
-    assert outcome.standing is not None
-    assert (outcome.standing.partition, outcome.standing.ordinal, outcome.standing.position) == (0, 0, 0)
-    assert outcome.standing.version == 2
+    assert outcome.commit_position is not None
+    assert (outcome.commit_position.partition, outcome.commit_position.ordinal, outcome.commit_position.position) == (
+        0,
+        0,
+        0,
+    )
+    assert outcome.commit_position.version == 2
     assert outcome.order is not None and outcome.order.lines[1].open == 10
 
 
@@ -61,8 +65,8 @@ def test_who_asks_again_hears_the_first_answer_with_the_order_as_it_was() -> Non
     desk.ask(engine, ship("s1", 3))
     again = desk.ask(engine, place())
     assert again.kind == "duplicate"
-    assert again.first == first
-    assert again.told == first
+    assert again.original == first
+    assert again.effective == first
     assert again.order is not None and again.order.lines[1].shipped == 0
     assert len(desk.commits()) == 2
 
@@ -77,7 +81,7 @@ def test_a_refusal_is_heard_again_after_a_restart_that_lost_everything() -> None
     fresh = desk.engine()
     again = desk.ask(fresh, ship("s2", 1))
     assert again.kind == "duplicate"
-    assert again.first == first
+    assert again.original == first
 
 
 def test_a_duplicate_can_be_had_without_the_first_outcome() -> None:
@@ -85,7 +89,7 @@ def test_a_duplicate_can_be_had_without_the_first_outcome() -> None:
     engine = desk.engine()
     desk.ask(engine, place())
     again = desk.ask(engine, place(), rebuild=False)
-    assert (again.kind, again.first) == ("duplicate", None)
+    assert (again.kind, again.original) == ("duplicate", None)
 
 
 def test_another_body_under_the_same_command_id_is_bad() -> None:
@@ -104,7 +108,7 @@ def test_a_retry_may_say_another_time_and_another_text() -> None:
     ask = body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="hello")
     first = desk.ask(engine, ask)
     again = desk.ask(engine, {**ask, "at": "2026-03-02T11:00:00Z", "text": "hello!"})
-    assert again.first == first
+    assert again.original == first
     assert len(desk.vault.kept) == 1
 
 
@@ -114,8 +118,8 @@ def test_a_command_that_changes_nothing_leaves_its_empty_commit() -> None:
     desk.ask(engine, place())
     outcome = desk.ask(engine, place("again"))
     assert (outcome.kind, names(outcome)) == ("accepted", [])
-    assert outcome.standing is not None and outcome.standing.version == 2
-    assert desk.ask(engine, place("again")).first == outcome
+    assert outcome.commit_position is not None and outcome.commit_position.version == 2
+    assert desk.ask(engine, place("again")).original == outcome
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_what_is_not_yours_leaves_nothing_behind(asked: dict[str, Any], rule: st
     engine = desk.engine()
     desk.ask(engine, place())
     outcome = desk.ask(engine, asked)
-    assert (outcome.kind, outcome.rule, outcome.standing, outcome.order) == ("refused", rule, None, None)
+    assert (outcome.kind, outcome.rule, outcome.commit_position, outcome.order) == ("refused", rule, None, None)
     assert len(desk.commits()) == 1
 
 
@@ -162,7 +166,7 @@ def test_if_match_compares_the_number_of_events() -> None:
     engine = desk.engine()
     desk.ask(engine, place())
     conflict = desk.ask(engine, ship("s1", 10), expected_version=1)
-    assert (conflict.kind, conflict.standing) == ("version-conflict", None)
+    assert (conflict.kind, conflict.commit_position) == ("version-conflict", None)
     assert conflict.order is not None and conflict.order.version == 2
     assert desk.ask(engine, ship("s1", 10), expected_version=2).kind == "accepted"
     assert desk.ask(engine, ship("s1", 10), expected_version=2).kind == "duplicate"
@@ -204,7 +208,12 @@ def test_a_confirmation_is_asked_for_before_the_commit_and_uses_up_nothing() -> 
     desk.ask(engine, place())
     asked = ship("s1", 3)
     stale = desk.ask(engine, asked, confirm=lambda order, command, decided: "look again")
-    assert (stale.kind, stale.rule, stale.message, stale.standing) == ("refused", "cancel-is-final", "look again", None)
+    assert (stale.kind, stale.rule, stale.message, stale.commit_position) == (
+        "refused",
+        "cancel-is-final",
+        "look again",
+        None,
+    )
     assert len(desk.commits()) == 1
     assert desk.ask(engine, asked, confirm=lambda order, command, decided: None).kind == "accepted"
     refused = desk.ask(engine, ship("s2", 3), confirm=lambda order, command, decided: "never asked")
@@ -241,7 +250,7 @@ def test_live_the_clients_at_does_not_decide() -> None:
     desk = Desk()
     engine = desk.engine()
     outcome = desk.ask(engine, place(at="2020-01-01T00:00:00Z"))
-    assert outcome.standing is not None and outcome.standing.recorded_at == MORNING
+    assert outcome.commit_position is not None and outcome.commit_position.recorded_at == MORNING
 
 
 def test_recorded_at_never_goes_back_on_an_order() -> None:
@@ -249,7 +258,7 @@ def test_recorded_at_never_goes_back_on_an_order() -> None:
     engine = desk.engine()
     desk.ask(engine, place())
     outcome = desk.ask(engine, ship("s1", 10), now=MORNING - 3_000_000)
-    assert outcome.standing is not None and outcome.standing.recorded_at == MORNING
+    assert outcome.commit_position is not None and outcome.commit_position.recorded_at == MORNING
 
 
 def test_a_defect_reaches_who_asked_and_the_others_go_on() -> None:
@@ -274,7 +283,7 @@ def test_questions_are_asked_in_the_engines_own_turn() -> None:
     assert not asked.done()
     desk.run()
     assert asked.result(0) == 2
-    broken = engine.call(lambda it: it.orders.first_outcome(0, "acme/PO-1", 99))
+    broken = engine.call(lambda it: it.orders.original_outcome(0, "acme/PO-1", 99))
     desk.run()
     assert isinstance(broken.exception(0), LookupError)
 

@@ -33,7 +33,7 @@ def test_history_is_recorded_at_its_own_time_by_the_import() -> None:
     desk = Desk()
     engine = desk.engine(IMPORT)
     outcome = desk.ask(engine, place(**at(THEN)))
-    assert outcome.standing is not None and outcome.standing.recorded_at == THEN
+    assert outcome.commit_position is not None and outcome.commit_position.recorded_at == THEN
     assert desk.commits()[0].writer == "import"
     assert desk.ask(engine, ship("s1", 10, **at(THEN + 1)), mode=IMPORT_LIVE).kind == "accepted"
     assert desk.commits()[1].writer == "import-live"
@@ -172,7 +172,7 @@ def test_what_was_due_before_the_closing_never_fires_live() -> None:
     desk.run()
     assert not _reached(desk)
     moot = desk.ask(live, body("ReachDeadline", "d", SYSTEM, deadline_id="unpaid-1"))
-    assert (moot.kind, moot.first) == ("duplicate", None)
+    assert (moot.kind, moot.original) == ("duplicate", None)
     assert desk.ask(live, body("ConfirmPayment", "p", SYSTEM, amount="100")).kind == "accepted"
     assert not _reached(desk)
 
@@ -223,7 +223,7 @@ def test_a_refusal_in_an_import_is_history_too() -> None:
     desk.ask(engine, place(**at(THEN)))
     outcome = desk.ask(engine, body("ApproveCancel", "a", SELLER, request_id="r1", **at(THEN)))
     assert outcome.rule == "no-such-request"
-    assert outcome.standing is not None and outcome.standing.recorded_at == THEN
+    assert outcome.commit_position is not None and outcome.commit_position.recorded_at == THEN
 
 
 def _reached(desk: Desk) -> list[str]:

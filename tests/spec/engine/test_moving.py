@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.engine.background_tasks import Interrupted
-from consumers.engine.engine import PERIODS, Engine
+from consumers.engine.engine import MAX_AGE, Engine
 from consumers.engine.outcome import Outcome
 from consumers.log.follower import Follower
 from consumers.ports.journal import JournalRecord, JournalUnavailable
@@ -72,7 +72,7 @@ def test_a_partition_is_followed_to_its_end_before_its_commands_are_answered() -
     assert taken.result(0) is None
     assert engine.caught_up
     assert asked.result(0).kind == "duplicate"
-    assert asked.result(0).told.standing is not None
+    assert asked.result(0).effective.commit_position is not None
 
 
 def test_what_was_on_its_way_when_a_partition_was_given_up_is_answered() -> None:
@@ -110,7 +110,7 @@ def test_a_partition_that_comes_back_is_followed_from_where_it_was_left() -> Non
     desk.ask(engine, place(order=order))
     engine.revoke(1)
     desk.run(engine)
-    assert engine.orders.cached(order) is None
+    assert engine.orders.peek(order) is None
     other = desk.engine()
     desk.ask(other, ship("s1", 3, order=order))
     before = state.next_offset
@@ -260,9 +260,9 @@ def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: in
         desk.log.settle()
         desk.run()
     for key, answers in told.items():
-        hashes = {each.told.standing.hash for each in answers if each.told.standing is not None}
+        hashes = {each.effective.commit_position.hash for each in answers if each.effective.commit_position is not None}
         assert len(hashes) <= 1, (key, answers)
-        kinds = {each.kind for each in answers if each.told.standing is None}
+        kinds = {each.kind for each in answers if each.effective.commit_position is None}
         assert kinds <= {"unknown", "unavailable", "refused", "bad"}, kinds
     for order in orders:
         seen = [folded(engine, order) for engine in engines]
@@ -295,7 +295,7 @@ def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_comes_
     loop.start()
     assert stands.wait(60)
     waiting = desk.send(engine, ship("s2", 1))
-    for _ in range(PERIODS):
+    for _ in range(MAX_AGE):
         engine.age()
     assert not begun.done() and not waiting.done()
     engine.age()
@@ -311,6 +311,6 @@ def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_comes_
 def test_a_command_that_is_answered_in_time_does_not_grow_old() -> None:
     desk = Desk()
     engine = desk.engine()
-    for number in range(PERIODS * 2):
+    for number in range(MAX_AGE * 2):
         assert desk.ask(engine, place(f"p{number}", order=f"acme/PO-{number}")).kind == "accepted"
         engine.age()

@@ -70,7 +70,7 @@ def test_no_such_policy_is_said_only_after_the_control_log_was_read_to_its_end()
     desk.run()
     assert future.result(0).kind == "accepted"
     unknown = desk.ask(engine, place("p2", "acme/PO-2", policy="nowhere"))
-    assert (unknown.kind, unknown.rule, unknown.standing) == ("refused", "no-such-policy", None)
+    assert (unknown.kind, unknown.rule, unknown.commit_position) == ("refused", "no-such-policy", None)
     assert desk.ask(engine, ship("s", 1, order="acme/PO-2")).rule == "no-such-order"
 
 

@@ -18,7 +18,7 @@ def test_commands_of_one_order_are_decided_one_behind_the_other() -> None:
         ("accepted", None),
         ("refused", "auto-canceled-is-final"),
     ]
-    ordinals = [future.result(0).standing for future in asked]
+    ordinals = [future.result(0).commit_position for future in asked]
     assert [standing.ordinal for standing in ordinals if standing] == [0, 1, 2]
 
 
@@ -56,7 +56,7 @@ def test_the_same_command_at_two_processes_is_done_once_and_both_hear_the_same()
     desk.run()
     assert first.result(0).kind == "accepted"
     assert second.result(0).kind == "duplicate"
-    assert second.result(0).first == first.result(0)
+    assert second.result(0).original == first.result(0)
 
 
 def test_two_processes_that_decide_the_very_same_bytes_have_decided_one_thing() -> None:
@@ -68,7 +68,7 @@ def test_two_processes_that_decide_the_very_same_bytes_have_decided_one_thing() 
         engine.work(desk.clock)
         engine.send(desk.clock)
     desk.run()
-    assert asked[0].result(0).told == asked[1].result(0).told
+    assert asked[0].result(0).effective == asked[1].result(0).effective
     assert folded(one).count == folded(other).count == 2
 
 

@@ -85,7 +85,7 @@ def test_a_clock_that_is_ahead_does_not_fire_what_the_log_has_not_reached() -> N
     desk.clock = MORNING + 3 * DAY - SECOND
     outcome = desk.ask(engine, body("ApproveCancel", "yes", SELLER, request_id="r1"), now=MORNING + 3 * DAY + SECOND)
     assert outcome.kind == "accepted"
-    assert outcome.standing is not None and outcome.standing.recorded_at == desk.clock
+    assert outcome.commit_position is not None and outcome.commit_position.recorded_at == desk.clock
     assert deadlines(desk) == []
 
 
@@ -136,10 +136,10 @@ def test_a_deadline_named_by_a_command_is_reached_once_and_moot_afterwards() -> 
     asked(desk)
     (engine,) = desk.engines
     early = desk.ask(engine, body("ReachDeadline", "d1", {"kind": "system", "id": "cron"}, deadline_id="decide-1"))
-    assert (early.kind, early.first, early.standing) == ("duplicate", None, None)
+    assert (early.kind, early.original, early.commit_position) == ("duplicate", None, None)
     desk.clock += 4 * DAY
     late = desk.ask(engine, body("ReachDeadline", "d1", {"kind": "system", "id": "cron"}, deadline_id="decide-1"))
-    assert (late.kind, late.first) == ("duplicate", None)
+    assert (late.kind, late.original) == ("duplicate", None)
     assert [name for name, _ in deadlines(desk)] == ["decide-1"]
 
 
@@ -149,11 +149,11 @@ def test_an_engine_whose_clock_is_off_decides_nothing_until_it_is_right_again() 
     desk.ask(engine, place())
     wrong = desk.ask(engine, ship("s1", 1), now=desk.clock + MINUTE)
     assert wrong.kind == "accepted"  # it could not know before its own record was back
-    assert wrong.standing is not None
+    assert wrong.commit_position is not None
     off = desk.ask(engine, ship("s2", 1), now=desk.clock + MINUTE)
     assert (off.kind, off.rule) == ("unavailable", "clock-off")
     again = desk.ask(engine, ship("s1", 1), now=desk.clock + MINUTE)
-    assert again.first == wrong
+    assert again.original == wrong
     desk.clock += HOUR
     right = desk.ask(engine, ship("s2", 1))
     assert (right.kind, right.rule) == ("refused", "auto-canceled-is-final")

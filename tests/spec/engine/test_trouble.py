@@ -231,7 +231,7 @@ def test_listeners_hear_of_a_commit_once_local_state_has_it_in_its_file(tmp_path
     with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
         engine = desk.engine(states={0: state})
         hearing = Hearing(state)
-        engine.tell(hearing)
+        engine.add_listener(hearing)
         assert desk.ask(engine, place()).kind == "accepted"
         assert hearing.heard == [(0, 1)]
         with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -114,7 +114,11 @@ def test_every_header_of_a_command_and_of_its_outcome_is_documented() -> None:
     agrees(copy, "Command")
     assert {name for name, _ in copy.headers} == document_of("Command")[0]
     there = form.read(Given(HERE, 3, copy.key, copy.value, dict(copy.headers)))
-    outcomes = [Outcome("accepted"), unavailable("busy", "later"), Outcome("duplicate", first=refused("shipped-lock"))]
+    outcomes = [
+        Outcome("accepted"),
+        unavailable("busy", "later"),
+        Outcome("duplicate", original=refused("shipped-lock")),
+    ]
     records = [record for outcome in outcomes for record in form.told(there, outcome)]
     for record in records:
         agrees(record, "Outcome")

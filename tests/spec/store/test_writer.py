@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.log.follower import Follower
-from consumers.log.writer import FIRST_PAUSE, LONGEST_PAUSE, Settled, Writer, fence
+from consumers.log.writer import FIRST_PAUSE, LONGEST_PAUSE, Settled, Writer, WriterLimits, fence
 from consumers.ports.journal import RECORD_LIMIT
 from consumers.ports.local_state import LocalState
 from consumers.ports.log_values import Admitted
@@ -37,7 +37,7 @@ class Process:
             name,
             lambda: b"%8.8s%08d" % (name.encode(), next(ids)),
             lambda partition, ordinal: self.states[partition].commit_at(ordinal),
-            **bounds,  # type: ignore[arg-type]
+            limits=WriterLimits(**bounds),
         )
         self.followers = [
             Follower(self.journal, n, state, self.writer, self.writer.known) for n, state in enumerate(self.states)
@@ -169,7 +169,7 @@ def test_the_same_bytes_are_on_their_way_to_a_partition_only_once() -> None:
     process = Process(log_of(partitions=2))
     data = Chain("$import/acme").next("ImportOpened")
     process.propose(data, 0)
-    with pytest.raises(ValueError, match="on its way already"):
+    with pytest.raises(ValueError, match="is proposed already"):
         process.propose(data, 0)
     process.propose(data, 1)
     process.run()
