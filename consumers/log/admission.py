@@ -1,11 +1,9 @@
-"""Admission: the pure, total fold that turns a partition of the log into its history.
+"""Admission: a pure, total function that turns a partition of the log into its history.
 
-See docs/reference/journal-format.md, Admission.
-
-Every reader runs it over the same records in log order and gets the same answers: admitted, duplicate, superseded or
-malformed for each commit. It looks at the envelope of records and commits, never at event names or bodies; no bytes
-make it raise. What it needs to remember between commits is behind the ``Heads`` port, so the same fold runs on a
-dictionary (replay, simulation, audit) and on SQLite (the engine's local state).
+Every reader runs it over the same records in log order and gets the same result for each commit: admitted, duplicate,
+superseded or malformed. It reads the envelopes of records and commits, never event names or bodies. No bytes make it
+raise. Its state is behind the ``Heads`` port, so that it runs on dictionaries (replay, simulation, audit) and on SQLite
+(the engine's local state).
 """
 
 import re
@@ -22,7 +20,7 @@ from schemas.wire import Malformed
 
 
 class Admission:
-    """The fold over one partition: ``take`` records in log order."""
+    """Admission of one partition: ``take`` records in log order."""
 
     def __init__(
         self,
@@ -31,7 +29,7 @@ class Admission:
         heads: Heads,
         known: Callable[[bytes], Commit | None] | None = None,
     ) -> None:
-        """``known`` gives the commit that this process encoded to exactly these bytes, if it did: that one is not
+        """``known`` returns the commit that this process encoded to exactly these bytes, or None. A known commit is not
         decoded again."""
         self.partition = partition
         self.partitions = partitions
@@ -39,21 +37,23 @@ class Admission:
         self._known = known
 
     def take(self, record: JournalRecord, first: int = 0) -> list[AdmissionResult]:
-        """Judge the record's commits from index ``first`` on, in order; a Stop is the last of the list."""
+        """Return the result for each of the record's commits from index ``first`` on. A Stop is the last one."""
         _, offset, appended_at, value = record
         try:
             commits = decode_record(value).commits
         except Malformed as wrong:
             return [Rejected(self.partition, offset, WHOLE_RECORD, "malformed", wrong.reason, value)]
-        verdicts: list[AdmissionResult] = []
+        results: list[AdmissionResult] = []
         for index in range(first, len(commits)):
-            verdict = self._judge(offset, index, appended_at, commits[index])
-            verdicts.append(verdict)
-            if verdict.__class__ is Stop:
+            result = self._take_commit(offset, index, appended_at, commits[index])
+            results.append(result)
+            if result.__class__ is Stop:
                 break
-        return verdicts
+        return results
 
-    def _judge(self, offset: int, index: int, appended_at: Instant, data: bytes) -> AdmissionResult:
+    # Longer than sixty lines: the order of the checks is the contract, and it runs once per commit of the log, where
+    # calls count.
+    def _take_commit(self, offset: int, index: int, appended_at: Instant, data: bytes) -> AdmissionResult:
         heads = self.heads
         commit = self._known(data) if self._known is not None else None
         if commit is None:
@@ -121,7 +121,7 @@ class Admission:
 
 
 def raised_format(commit: Commit) -> int:
-    """The N of a commit whose only stream is the chain ``$format/N``; 0 for every other commit."""
+    """Return the N of a commit whose only stream is the chain ``$format/N``; 0 for every other commit."""
     first = commit.streams[0]
     found = _FORMAT.fullmatch(first.stream)
     if found is None or len(commit.streams) > 1 or first.kind != "chain":
@@ -130,18 +130,18 @@ def raised_format(commit: Commit) -> int:
 
 
 def in_sequence(commit: Commit) -> int:
-    """How many of the commit's events are in the partition's event sequence: all but those of unique streams."""
+    """Return how many of a commit's events are in the partition's event sequence: those of chain streams."""
     return sum(len(part.events) for part in commit.streams if part.kind == "chain")
 
 
 class MemoryHeads:
-    """Heads in dictionaries: for replay and audit, where nothing but the answer is wanted. No commit is kept."""
+    """Heads in dictionaries, for replay and audit. They store no commits."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """As at the start of the log."""
+        """Reset to the start of the log."""
         self.next_ordinal = 0
         self.next_position = 0
         self.format = 1
@@ -176,7 +176,7 @@ class MemoryHeads:
 
 
 def _unfit(heads: Heads, part: StreamEntry) -> str | None:
-    """Why a part of a unique or watermark stream does not fit; None if it does."""
+    """Return why an entry of a unique or watermark stream does not fit, or None if it does."""
     if part.kind == "unique":
         for version in range(part.first_event, part.first_event + len(part.events)):
             if heads.has_version(part.stream, version):

@@ -14,9 +14,9 @@ from schemas.commit import Commit, EventEntry, StreamEntry
 from schemas.wire import Malformed
 
 ENGINE: Final = ("system", "engine")
-"""Who acts where nobody gave a command: deadlines, ticks, fences."""
+"""The actor of commits that answer no command: deadlines, ticks, fences."""
 HISTORY: Final = "import"
-"""The ``writer`` of imported commits: they are history, and nothing is done because of them."""
+"""The ``writer`` of imported commits. They are history, and have no effects outside."""
 UNREADABLE: Final = (
     Undecodable,
     Malformed,
@@ -27,10 +27,10 @@ UNREADABLE: Final = (
     TypeError,
     ValueError,
 )
-"""Errors that reading an admitted commit may raise: anyone may append to the log, and a release may have a bug."""
+"""Errors that reading an admitted commit may raise, because anyone may append to the log and releases have bugs."""
 
 DecodedEvents = tuple[tuple[Event, Instant], ...]
-"""Events with their ``occurred_at``, as they stand in one commit."""
+"""The events of one commit with their ``occurred_at``."""
 
 
 def events_of(part: StreamEntry) -> DecodedEvents:
@@ -97,7 +97,7 @@ def decoded(entry: EventEntry) -> e.Event | None:
 
 
 def is_order(stream: str) -> bool:
-    """Whether a stream is an order, ``marketplace/order_id``; else it is a control stream, a subject or another
-    program's."""
+    """Whether a stream is an order's, ``marketplace/order_id``. Others are control streams, subjects, or another
+    program's streams."""
     marketplace, slash, order_id = stream.partition("/")
     return bool(slash) and marketplace[:1] != "$" and "/" not in order_id

@@ -1,10 +1,14 @@
-"""Dead letters: what could not be read, told or published, with its error and where it comes from.
+"""Dead letters: records, orders and commands that could not be processed, with the error and where they come from.
 
-Four origins. *journal*: a record or commit that is malformed; it never became part of the history, and nothing can be
-tried again. *views*: an order whose events could not be told; its rows stand still. *publisher*: an order whose events
-could not be published; none of it goes out until they can. *commands*: a record of the commands topic that is no
-command, or not in its place; it was never decided. Each letter has an id that says which it is, so that it is kept
-once; on a topic a letter is the original bytes, unless a text of somebody's may be in them, and headers say the rest.
+There are four origins:
+
+- *journal*: a malformed record or commit. It is not part of the history, and it cannot be retried.
+- *views*: an order whose events could not be projected. Its rows stay as they were.
+- *publisher*: an order whose events could not be published. Nothing of it is published until they can be.
+- *commands*: a record of the commands topic that is no command, or was sent to the wrong place. It was never decided.
+
+A letter's id is derived from its subject, so that it is stored once. On the topic, a letter is the original bytes, left
+out if they may contain a personal text. The headers have the rest.
 """
 
 from dataclasses import dataclass
@@ -18,14 +22,17 @@ from schemas.public.topics import DEAD_LETTERS
 Origin = Literal["journal", "views", "publisher", "commands"]
 
 LETTER_BYTES: Final = 1_000_000
-"""What is longer is left where it is: the letter says where."""
+"""A longer value is left out of the letter, which says where it is."""
 ERROR_CHARACTERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """``key`` is the original key; where it is not known, the stream. ``place`` names the log, ``offset`` and ``index``
-    say where in it; ``ordinal`` is None for what was never admitted."""
+    """One dead letter.
+
+    ``key`` is the original key, or the stream if the key is not known. ``place`` names the log. ``offset`` and
+    ``index`` say where in it. ``ordinal`` is None for a commit that was never admitted.
+    """
 
     id: str
     origin: Origin
@@ -42,13 +49,13 @@ class DeadLetter:
 
     @property
     def record(self) -> PublicRecord:
-        """The letter as the topic has it."""
-        value, told = self.value, self.error[:ERROR_CHARACTERS]
+        """The letter as a record of the dead-letter topic."""
+        value, error = self.value, self.error[:ERROR_CHARACTERS]
         if len(value) > LETTER_BYTES:
-            value, told = b"", f"{told} ({counted(len(value), 'byte')}, left where they are)"
-        said: list[tuple[str, object]] = [
+            value, error = b"", f"{error} ({counted(len(value), 'byte')}, left where they are)"
+        fields: list[tuple[str, object]] = [
             ("letter", self.id),
-            ("error", told),
+            ("error", error),
             ("origin", self.origin),
             ("place", self.place),
             ("partition", self.partition),
@@ -58,21 +65,21 @@ class DeadLetter:
             ("ordinal", self.ordinal),
             ("event", self.event),
         ]
-        headers = [(f"rescind-{name}", str(what).encode()) for name, what in said if what is not None]
+        headers = [(f"rescind-{name}", str(field).encode()) for name, field in fields if field is not None]
         headers.append(("content-type", LETTER_TYPE.encode()))
         return PublicRecord(DEAD_LETTERS, self.key, value, tuple(headers))
 
 
 def malformed_id(partition: int, offset: int, index: int) -> str:
-    """The letter of a malformed commit; ``index`` -1 for a whole record."""
+    """Return the id of the letter about a malformed commit; ``index`` -1 for a whole record."""
     return f"journal:{partition}:{offset}" if index < 0 else f"journal:{partition}:{offset}:{index}"
 
 
 def unprojected_id(log: str, partition: int, stream: str) -> str:
-    """The letter of an order that the views could not tell."""
+    """Return the id of the letter about an order that could not be projected."""
     return f"views:{log}:{partition}:{stream}"
 
 
 def unpublished_id(partition: int, stream: str) -> str:
-    """The letter of an order that could not be published."""
+    """Return the id of the letter about an order that could not be published."""
     return f"publisher:{partition}:{stream}"

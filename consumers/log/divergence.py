@@ -1,8 +1,8 @@
-"""Where the log and what was read from it disagree: which of the two the chain supports, and what to do.
+"""Divergence: the log and something read from it disagree. Finds which side the chain supports, and what to do.
 
-Each commit names the hash of the commit before it on its stream. So a commit that others were written behind cannot be
-exchanged without leaving these without a parent. What supports neither side needs a copy to compare with. Nothing here
-advises deleting anything: both sides are evidence.
+Each commit has the hash of its parent, the commit before it on its stream. So a commit that has children cannot be
+replaced without leaving them without a parent. If the chain supports neither side, a backup is needed to compare with.
+No advice here is to delete anything, because both sides are evidence.
 """
 
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ BRING_BACK: Final = (
     "Nothing is decided on a shorter history. Stop every engine and bring the log back from a newer copy. Delete "
     "nothing until then: what is ahead may be all that is left of the missing part"
 )
-"""What to do where the log lacks what was acknowledged."""
+"""What to do if the log lost acknowledged commits."""
 KEEP_BOTH: Final = (
     "Stop every engine, and copy both aside before anything else. Delete neither. Then compare the log with a backup"
 )
-"""What to do where the log has other content than was acknowledged."""
+"""What to do if the log has other content than it acknowledged."""
 _FURTHER: Final = 10_000
-"""Records behind the place of a disagreement that are searched for commits that were written behind it."""
+"""Number of records after a disagreement that are searched for children of the two commits."""
 
 
 class Mark(NamedTuple):
-    """How far something beside the log has followed a partition: the log must have at least that much.
+    """How far something else has followed a partition. The log must have at least that much.
 
-    ``what`` names it for people, in the singular. ``ordinal``: it has the commits below this one. ``hash``: of the last
-    of these, where it is recorded. ``offset``: it has read the records below this one, where it records that instead.
+    ``what`` names it for people, in the singular. ``ordinal``: it has the commits below this one. ``hash``: the hash of
+    the last of these, if it is recorded. ``offset``: it has read the records below this offset, if it records that.
     """
 
     what: str
@@ -44,22 +44,22 @@ class Mark(NamedTuple):
 
 
 def ahead(mark: Mark, partition: int, commits: int, end: int) -> LogLost | None:
-    """The error for a log with so many commits that ends at ``end``, if the mark says that it had more."""
+    """Return the error for a log with so many commits that ends at ``end``, if the mark proves that it had more."""
     if mark.offset > end:
-        said = f"{mark.what} has read the log up to offset {mark.offset:,}, the log ends at {end:,}"
+        evidence = f"{mark.what} has read the log up to offset {mark.offset:,}, the log ends at {end:,}"
     elif mark.ordinal > commits:
         missing = mark.ordinal - commits
-        said = (
+        evidence = (
             f"{mark.what} has {counted(mark.ordinal, 'commit')}, the log has {commits:,}: {missing:,} that "
             f"{'was' if missing == 1 else 'were'} acknowledged {'is' if missing == 1 else 'are'} missing"
         )
     else:
         return None
-    return LogLost(f"partition {partition}: {said}. {BRING_BACK}")
+    return LogLost(f"partition {partition}: {evidence}. {BRING_BACK}")
 
 
 def unlike(mark: Mark, partition: int, hash: bytes | None) -> LogChanged | None:
-    """The error for a log whose commit ``mark.ordinal - 1`` has this hash, if the mark recorded another one."""
+    """Return the error for a log whose commit ``mark.ordinal - 1`` has this hash, if the mark has another one."""
     if mark.hash is None or mark.hash == hash:
         return None
     return LogChanged(
@@ -68,17 +68,19 @@ def unlike(mark: Mark, partition: int, hash: bytes | None) -> LogChanged | None:
     )
 
 
-def disagreement(journal: Journal, kept: Admitted, marks: Sequence[Mark] = ()) -> LogChanged:
-    """The error for a commit that local state has (``kept``; its bytes fit its hash) and the log does not have at that
-    place. ``marks`` may have recorded its hash, too."""
-    where = f"partition {kept.partition}: the commit at offset {kept.offset} (number {kept.index} there)"
-    what = f"{where} is not the one that was acknowledged ({kept.hash.hex()})"
-    return LogChanged(f"{what}. {_supported(journal, kept, marks)}. {KEEP_BOTH}")
+def disagreement(journal: Journal, stored: Admitted, marks: Sequence[Mark] = ()) -> LogChanged:
+    """Return the error for a commit that local state has and the log does not have at that place.
+
+    ``stored``: the commit in local state; its bytes fit its hash. ``marks`` may have its hash, too.
+    """
+    where = f"partition {stored.partition}: the commit at offset {stored.offset} (number {stored.index} there)"
+    what = f"{where} is not the one that was acknowledged ({stored.hash.hex()})"
+    return LogChanged(f"{what}. {_supported(journal, stored, marks)}. {KEEP_BOTH}")
 
 
-def _supported(journal: Journal, kept: Admitted, marks: Sequence[Mark]) -> str:
+def _supported(journal: Journal, stored: Admitted, marks: Sequence[Mark]) -> str:
     try:
-        here, *later = islice(records_of(journal, kept.partition, first=kept.offset), _FURTHER)
+        here, *later = islice(records_of(journal, stored.partition, first=stored.offset), _FURTHER)
     except ValueError:
         return "The log has nothing at this place, and local state has it whole: this supports local state"
     except JournalError as wrong:
@@ -86,15 +88,15 @@ def _supported(journal: Journal, kept: Admitted, marks: Sequence[Mark]) -> str:
             f"The log cannot be read there ({wrong}), and local state has the commit whole: this supports local state"
         )
     found = commits_in(here)
-    now = found[kept.index] if here.offset == kept.offset and kept.index < len(found) else None
-    if now == kept.data:
+    now = found[stored.index] if here.offset == stored.offset and stored.index < len(found) else None
+    if now == stored.data:
         return (
             f"The log has the same commit, but as appended at another time ({here.appended_at}, local state has "
-            f"{kept.appended_at}): the chain does not say which is right"
+            f"{stored.appended_at}): the chain does not say which is right"
         )
     for each in (commit for record in (here, *later) for commit in _decoded(commits_in(record))):
         for part in each.streams:
-            if part.kind == "chain" and part.parent == kept.hash:
+            if part.kind == "chain" and part.parent == stored.hash:
                 return (
                     f"A later commit of {part.stream} in the log itself was written behind the acknowledged one: the "
                     "chain supports local state, and the log was changed"
@@ -105,7 +107,7 @@ def _supported(journal: Journal, kept: Admitted, marks: Sequence[Mark]) -> str:
                     "chain supports the log"
                 )
     for mark in marks:
-        if mark.ordinal == kept.ordinal + 1 and mark.hash == kept.hash:
+        if mark.ordinal == stored.ordinal + 1 and mark.hash == stored.hash:
             return f"{mark.what} has recorded the same hash as local state: this supports local state"
     return "Local state fits its own hashes, and nothing was written behind this commit: the chain supports neither"
 

@@ -1,7 +1,7 @@
-"""The follower of one partition: reads the log, admits, keeps local state, tells its listener. No thread, no clock.
+"""The follower of one partition: reads the log, admits commits into local state, and notifies its listener.
 
-``advance`` is one step: a batch is read, judged, written to local state in one transaction, and only then told to the
-listener, in log order. Whoever drives it (a loop thread, a seeded scheduler) decides when.
+``advance`` is one step: it reads a batch, admits each commit, flushes them to local state as one, and then notifies the
+listener, in log order. The follower has no thread and no clock; a loop thread or a seeded scheduler calls it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,14 +26,14 @@ from consumers.ports.log_values import Admitted, Head, Rejected, Stop
 from schemas.commit import ZERO_HASH, Commit, commit_hash
 
 _RACE = 1_000
-"""Commits that may be admitted while one is on its way; more are searched for its parent, too, but later."""
+"""Number of newest commits that are searched first for the parent of a commit that lost a race."""
 
 
 class Listener(Protocol):
-    """Who wants to hear of every commit, in log order, after local state has it.
+    """Is notified of every commit, in log order, after local state has it.
 
-    What it raises comes out of ``advance``; the commits of that batch are in local state by then, and those that were
-    told are not told again (``LocalState.commits`` has them).
+    An error that it raises comes out of ``advance``. The commits of that batch are in local state by then, and the
+    listener is not notified of them again (``LocalState.commits`` has them).
     """
 
     def admitted(self, admitted: Admitted) -> None: ...
@@ -42,7 +42,7 @@ class Listener(Protocol):
 
 
 class FormatTooNew(JournalError):
-    """The partition goes on in a format that this release cannot read; the message says which one can."""
+    """The partition continues in a format that this release cannot read. The message says which release can."""
 
     def __init__(self, stop: Stop) -> None:
         super().__init__(f"partition {stop.partition}, offset {stop.offset}: {stop.reason}")
@@ -50,12 +50,12 @@ class FormatTooNew(JournalError):
 
 
 class Follower:
-    """One partition, followed.
+    """Follows one partition.
 
-    ``start`` first: it compares local state with the log, and the log with how far others have followed it (``Mark``).
-    LogLost (and so LogCut), LogChanged, JournalMismatch and FormatTooNew stop the partition: ``stopped`` keeps the
-    error, and every further ``advance`` raises it again. JournalUnavailable, JournalDamaged while following, and errors
-    of local state do not: the same call may succeed later.
+    ``start`` comes first. It compares local state with the log, and the log with how far others have followed it
+    (``Mark``). LogLost (with LogCut), LogChanged, JournalMismatch and FormatTooNew stop the partition: the error is in
+    ``stopped``, and every further ``advance`` raises it. JournalUnavailable, JournalDamaged while following, and errors
+    of local state do not stop it, because the same call may succeed later.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Follower:
         alone: bool = False,
         appends: bool = True,
     ) -> None:
-        """``known``: commits of this process by their exact bytes (``Writer.known``); they are not decoded again.
-        ``alone``: nobody but engines can append, so a commit whose parent the log does not have stops the partition.
-        ``appends`` False: nobody decides on what is followed here, so a log whose front was cut is followed on where
-        local state has what was deleted."""
+        """``known`` returns a commit of this process by its exact bytes (``Writer.known``); it is not decoded again.
+        ``alone``: only engines can append, so a commit whose parent the log does not have stops the partition.
+        ``appends`` False: nothing is decided on what is followed here, so a log whose front was cut is followed if
+        local state has the deleted records."""
         self._alone = alone
         self.partition = partition
         self.state = state
@@ -80,73 +80,75 @@ class Follower:
         self._journal = journal
         self._listener = listener
         self._appends = appends
-        self._told = state.next_ordinal
-        """Commits below this ordinal were told, or were there before anybody listened."""
+        self._next_to_deliver = state.next_ordinal
+        """The listener was notified of commits below this ordinal, or they were in local state at the start."""
         self._admission = Admission(partition, journal.partitions, state, known)
         self._marks: list[Mark] = []
         self._end_then = 0
-        """Where the log ended after the marks were read."""
+        """Where the log ended when the marks were set."""
         self.head = state.head
         self.commits_of = state.commits_of
         self.commit_at = state.commit_at
         self.ordinal_of_command = state.ordinal_of_command
 
     head: Callable[[str], Head | None]
-    """The head of a chain stream (``Heads.head``)."""
+    """Returns the head of a chain stream (``Heads.head``)."""
     commits_of: Callable[..., Iterator[Admitted]]
-    """Commits of a chain stream (``LocalState.commits_of``)."""
+    """Yields the commits of a chain stream (``LocalState.commits_of``)."""
     commit_at: Callable[[int], Admitted | None]
-    """The commit with this ordinal (``LocalState.commit_at``)."""
+    """Returns the commit with an ordinal (``LocalState.commit_at``)."""
     ordinal_of_command: Callable[[str, str], int | None]
-    """The commit that answered this command on this stream (``Heads.ordinal_of_command``)."""
+    """Returns the ordinal of the commit that answered a command on a stream (``Heads.ordinal_of_command``)."""
 
     @property
     def next_offset(self) -> int:
-        """The record to read next."""
+        """Offset of the record to read next."""
         return self.state.next_offset
 
     @property
     def next_ordinal(self) -> int:
-        """How many commits were admitted."""
+        """Number of commits admitted."""
         return self.state.next_ordinal
 
     @property
     def next_position(self) -> int:
-        """How many events are in the partition's sequence."""
+        """Number of events in the partition's sequence."""
         return self.state.next_position
 
     @property
     def behind(self) -> int:
-        """Offsets between here and the log's end as it is now."""
+        """Number of offsets up to the log's current end."""
         return max(0, self._journal.end(self.partition) - self.state.next_offset)
 
     def start(self, marks: Sequence[Mark] = (), recent: int = 0) -> None:
-        """Compare local state with the log: identity, partitions, end, the last commit's hash, and that the log has
-        what the marks say (``expect``). ``recent``: as many of the newest commits are compared byte by byte.
+        """Compare local state with the log: identity, partitions, end, the last commit's hash, and the marks
+        (``expect``). ``recent``: how many of the newest commits are compared byte by byte.
 
-        Raises JournalMismatch, LogChanged, LogLost, JournalDamaged (the partition is stopped then), or what else
-        reading the log raises.
+        Raises JournalMismatch, LogChanged, LogLost, JournalDamaged (the partition is stopped then), or another error of
+        reading the log.
         """
         try:
             with self._stopping():
                 self.expect(marks)
                 self._compare()
                 self._compare_recent(recent)
-                self._look_at_marks()
+                self._check_marks()
         except JournalDamaged as damaged:
             self.stopped = damaged
             raise
 
     def expect(self, marks: Sequence[Mark]) -> None:
-        """Have the partition stopped unless the log has what these marks say: ``start`` or the next ``advance`` looks.
-        Ordinals are known only once the log is followed as far as it goes now; until then ``expecting``."""
+        """Stop the partition unless the log has what these marks record. ``start`` or the next ``advance`` checks them.
+
+        Ordinals are known only once the log is followed to its current end. ``expecting`` is true until then.
+        """
         if marks:
             self._end_then = self._journal.end(self.partition)
             self._marks += marks
 
     @property
     def expecting(self) -> bool:
-        """Whether it is not known yet that the log has what the marks say: nothing may be decided until then."""
+        """Whether marks are not checked yet. Nothing may be decided until they are."""
         return bool(self._marks)
 
     @contextmanager
@@ -158,8 +160,10 @@ class Follower:
             raise
 
     def advance(self, limit: int = 500, *, wait: bool = True) -> int:
-        """Read and apply at most ``limit`` records; how many it were (0: at the end of the log, or, without ``wait``,
-        perhaps only nothing that has come yet)."""
+        """Read and apply at most ``limit`` records. Returns the number of records applied.
+
+        0: the end of the log, or, without ``wait``, perhaps only that no record has arrived yet.
+        """
         if self.stopped is not None:
             raise self.stopped
         state = self.state
@@ -173,50 +177,50 @@ class Follower:
                 state.flush(beyond)
             if self._marks:
                 with self._stopping():
-                    self._look_at_marks()
+                    self._check_marks()
             return 0
         stop: Stop | None = None
-        verdicts: list[Admitted | Rejected] = []
+        results: list[Admitted | Rejected] = []
         try:
             first = state.next_index
             for record in records:
-                for verdict in self._admission.take(record, first):
-                    if isinstance(verdict, Stop):
-                        stop = verdict
+                for result in self._admission.take(record, first):
+                    if isinstance(result, Stop):
+                        stop = result
                         break
-                    if isinstance(verdict, Rejected):
-                        state.reject(verdict)
-                    verdicts.append(verdict)
+                    if isinstance(result, Rejected):
+                        state.reject(result)
+                    results.append(result)
                 if stop is not None:
                     break
                 first = 0
             if stop is None:
                 state.flush(records[-1].offset + 1)
-            elif verdicts:
+            elif results:
                 state.flush(stop.offset, stop.index)
         except BaseException:
             state.rollback()
             raise
         with self._stopping():
             if self._alone:
-                self._look_for_parents(verdicts)
+                self._check_parents(results)
             if self._marks:
-                self._look_at_marks()
+                self._check_marks()
         if self._listener is not None:
-            self._tell(self._listener, verdicts)
+            self._notify(self._listener, results)
         if stop is not None:
             self.stopped = FormatTooNew(stop)
             raise self.stopped
         return len(records)
 
-    def _tell(self, listener: Listener, verdicts: list[Admitted | Rejected]) -> None:
-        """What local state had flushed and lost again, and so was read a second time, is not told a second time."""
-        for verdict in verdicts:
-            if isinstance(verdict, Rejected):
-                listener.rejected(verdict)
-            elif verdict.ordinal >= self._told:
-                self._told = verdict.ordinal + 1
-                listener.admitted(verdict)
+    def _notify(self, listener: Listener, results: list[Admitted | Rejected]) -> None:
+        """Notify the listener, but only once of a commit that local state lost before a write."""
+        for result in results:
+            if isinstance(result, Rejected):
+                listener.rejected(result)
+            elif result.ordinal >= self._next_to_deliver:
+                self._next_to_deliver = result.ordinal + 1
+                listener.admitted(result)
 
     def _compare(self) -> None:
         journal, state, partition = self._journal, self.state, self.partition
@@ -242,30 +246,30 @@ class Follower:
             )
         last, begin = state.last, journal.begin(partition)
         if last is not None and last.offset >= begin and self._hash_at(last.offset, last.index) != last.hash:
-            kept = state.commit_at(state.next_ordinal - 1)
-            assert kept is not None
-            raise disagreement(journal, kept, self._marks)
+            stored = state.commit_at(state.next_ordinal - 1)
+            assert stored is not None
+            raise disagreement(journal, stored, self._marks)
         self._compare_front()
 
     def _compare_recent(self, recent: int) -> None:
-        """Compare the newest commits with the log, byte by byte, and when they were appended."""
+        """Compare the bytes and append times of the newest commits with the log."""
         at: JournalRecord | None = None
         commits: Sequence[bytes] = ()
         read: Iterator[JournalRecord] | None = None
-        for kept in self.state.commits(max(0, self.state.next_ordinal - recent)) if recent else ():
+        for stored in self.state.commits(max(0, self.state.next_ordinal - recent)) if recent else ():
             if read is None:
-                read = records_of(self._journal, self.partition, self.state.next_offset, first=kept.offset)
-            while at is None or at.offset < kept.offset:
+                read = records_of(self._journal, self.partition, self.state.next_offset, first=stored.offset)
+            while at is None or at.offset < stored.offset:
                 at = next(read, None)
                 if at is None:
                     break
                 commits = commits_in(at)
-            same = at is not None and (at.offset, at.appended_at) == (kept.offset, kept.appended_at)
-            if not same or kept.index >= len(commits) or commits[kept.index] != kept.data:
-                raise disagreement(self._journal, kept, self._marks)
+            same = at is not None and (at.offset, at.appended_at) == (stored.offset, stored.appended_at)
+            if not same or stored.index >= len(commits) or commits[stored.index] != stored.data:
+                raise disagreement(self._journal, stored, self._marks)
 
-    def _look_at_marks(self) -> None:
-        """Raise LogLost or LogChanged if the log does not have what a mark says; forget marks that it has."""
+    def _check_marks(self) -> None:
+        """Raise LogLost or LogChanged if the log does not have what a mark records. Forget the marks that it has."""
         state, open = self.state, []
         reached = state.next_offset >= self._end_then
         for mark in self._marks:
@@ -281,21 +285,21 @@ class Follower:
                 raise wrong
         self._marks = open
 
-    def _look_for_parents(self, verdicts: Sequence[Admitted | Rejected]) -> None:
-        """Raise LogChanged if a commit that was not admitted was written behind a commit that is not before it."""
-        for verdict in verdicts:
-            if not isinstance(verdict, Rejected) or verdict.commit is None or verdict.kind == "malformed":
+    def _check_parents(self, results: Sequence[Admitted | Rejected]) -> None:
+        """Raise LogChanged if the parent of a rejected commit is not in the log before it."""
+        for result in results:
+            if not isinstance(result, Rejected) or result.commit is None or result.kind == "malformed":
                 continue
-            for part in verdict.commit.streams:
+            for part in result.commit.streams:
                 if part.kind == "chain" and part.parent != ZERO_HASH and not self._has(part.stream, part.parent):
                     raise LogChanged(
-                        f"partition {self.partition}: the commit at offset {verdict.offset} (number {verdict.index} "
+                        f"partition {self.partition}: the commit at offset {result.offset} (number {result.index} "
                         f"there) was written behind a commit of {part.stream} that the log does not have "
                         f"({part.parent.hex()}): the log was changed. {KEEP_BOTH}"
                     )
 
     def _has(self, stream: str, hash: bytes) -> bool:
-        """Whether a commit of the stream has this hash: who loses a race was written behind one of the newest."""
+        """Whether a commit of the stream has this hash. The parent of a commit that lost a race is usually recent."""
         newest = self.state.next_ordinal - _RACE
         if any(admitted.hash == hash for admitted in self.commits_of(stream, after=newest)):
             return True
@@ -307,7 +311,7 @@ class Follower:
             raise front_cut(self.partition, begin)
 
     def _hash_at(self, offset: int, index: int) -> bytes | None:
-        """The hash of the commit at this place of the log, None if there is none."""
+        """Return the hash of the commit at this place of the log, or None."""
         records = self._journal.read(self.partition, offset, 1)
         commits = commits_in(records[0]) if records and records[0].offset == offset else ()
         return commit_hash(commits[index]) if index < len(commits) else None

@@ -1,4 +1,4 @@
-"""Commits that a follower hands to a slower reader of the same partition, so that they need not be read again."""
+"""Buffers commits between a follower and a slower reader of the same partition, which need not read them again."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,27 +6,29 @@ from typing import Final
 
 from consumers.ports.log_values import Admitted, CommitReader
 
-MOST: Final = 8_192
-"""Commits that wait in memory at most."""
+CAPACITY: Final = 8_192
+"""Commits buffered at most, unless the constructor has another number."""
 
 
 class HandoffBuffer:
-    """The commits of one partition that were handed over. ``add`` may be called from another thread than the rest."""
+    """The buffered commits of one partition. ``add`` may be called from another thread than the rest."""
 
-    def __init__(self, most: int = MOST) -> None:
-        """``most``: what is handed over while so many wait is left to the source."""
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        """``capacity``: a commit that is added while so many wait is not buffered, and is read from the source."""
         self._waiting: deque[Admitted] = deque()
-        self._most = most
+        self._capacity = capacity
 
     def add(self, admitted: Admitted) -> None:
-        """A commit that the source has by now. To be called in the order of the ordinals; some may be left out."""
-        if len(self._waiting) < self._most:
+        """Buffer a commit that the source has. Called in the order of the ordinals; some may be left out."""
+        if len(self._waiting) < self._capacity:
             self._waiting.append(admitted)
 
     def commits(self, first: int, behind: int, source: CommitReader) -> Iterator[Admitted]:
-        """The commits with ordinals from ``first`` to before ``behind``, in order: those that were handed over, and
-        from the source what is missing before, between and after them. The last one that was given stays at hand: a
-        reader may find that it is one too many."""
+        """Yield the commits with ordinals from ``first`` on and below ``behind``, in order.
+
+        Commits that are not buffered are read from the source. The last commit that was yielded stays buffered, so that
+        the reader can ask for it again.
+        """
         waiting = self._waiting
         while first < behind:
             while waiting and waiting[0].ordinal < first:

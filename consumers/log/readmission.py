@@ -1,7 +1,7 @@
-"""Re-admission: judges a partition again from the bytes of its journal, and trusts no local state.
+"""Readmission: runs admission again over the bytes of a journal's partition, without local state.
 
-``rescind doctor --deep`` and ``rescind replay --check`` stand on it. Beside admission's verdicts it notices what an
-unchanged log never has: a commit whose parent is nowhere before it (an *orphan*), and append times that go back.
+``rescind doctor --deep`` and ``rescind replay --check`` use it. It also finds what an unchanged log never has: a commit
+whose parent is nowhere before it (an *orphan*), and append times that go back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,15 +17,15 @@ from schemas.record import decode_record
 from schemas.wire import Malformed
 
 _PAGE: Final = 500
-"""Records that are read at once."""
+"""Records read at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A commit that was written behind another one, which is not before it in the log.
+    """A commit whose parent is not before it in the log.
 
     Every writer proposes a commit on a parent that it has read from the log. So the parent was changed, removed or
-    moved, or somebody wrote this commit who never read the log.
+    moved, or this commit was written by something that never read the log.
     """
 
     offset: int
@@ -35,32 +35,32 @@ class Orphan:
 
 
 class Readmission:
-    """Judges the records of one partition again, from its first record on. Remembers 8 bytes of each commit's hash."""
+    """Admits the records of one partition again, from the first one on. Stores 8 bytes of each commit's hash."""
 
     def __init__(self, partition: int, partitions: int, heads: Heads | None = None) -> None:
         self.orphans: list[Orphan] = []
-        """Commits whose parent is not before them, in log order."""
+        """The orphans found, in log order."""
         self.back_at: int | None = None
-        """Offset of the first record that was appended earlier than the one before it, by the log's own times."""
+        """Offset of the first record whose append time is earlier than that of the record before it."""
         self.newest: Instant | None = None
         """The greatest append time."""
         self._admission = Admission(partition, partitions, MemoryHeads() if heads is None else heads)
         self._hashes: set[bytes] = set()
 
     def take(self, record: JournalRecord) -> list[AdmissionResult]:
-        """Judge the record's commits, in order. A ``Stop`` is the last of the list: this release reads no further."""
+        """Return the result for each of the record's commits. A ``Stop`` is the last one."""
         if self.newest is not None and record.appended_at < self.newest and self.back_at is None:
             self.back_at = record.offset
         self.newest = record.appended_at if self.newest is None else max(self.newest, record.appended_at)
-        verdicts = self._admission.take(record)
-        for verdict in verdicts:
-            if isinstance(verdict, Admitted):
-                self._hashes.add(verdict.hash[:8])
-            elif isinstance(verdict, Rejected) and verdict.kind != "malformed":
-                self._look_for_parents(verdict)
-        return verdicts
+        results = self._admission.take(record)
+        for result in results:
+            if isinstance(result, Admitted):
+                self._hashes.add(result.hash[:8])
+            elif isinstance(result, Rejected) and result.kind != "malformed":
+                self._check_parents(result)
+        return results
 
-    def _look_for_parents(self, rejected: Rejected) -> None:
+    def _check_parents(self, rejected: Rejected) -> None:
         if rejected.commit is None:
             return
         for part in rejected.commit.streams:
@@ -71,10 +71,9 @@ class Readmission:
 def records_of(
     journal: Journal, partition: int, behind: int | None = None, *, first: int = 0
 ) -> Iterator[JournalRecord]:
-    """Every record of a partition from offset ``first`` on, those at ``behind`` and after left out (None: up to the end
-    as it is now).
+    """Yield the records of a partition from offset ``first`` on and below ``behind`` (None: the current end).
 
-    LogLost where the front was cut off; what else reading the log raises.
+    Raises LogLost if the front was cut off, and other errors of reading the log.
     """
     end = journal.end(partition) if behind is None else behind
     offset = first
@@ -93,7 +92,7 @@ def records_of(
 
 
 def commits_in(record: JournalRecord) -> Sequence[bytes]:
-    """The bytes of the record's commits; none if the record is malformed."""
+    """Return the bytes of the record's commits, or none if the record is malformed."""
     try:
         return decode_record(record.value).commits
     except Malformed:
@@ -101,9 +100,9 @@ def commits_in(record: JournalRecord) -> Sequence[bytes]:
 
 
 def readmit(readmission: Readmission, records: Iterator[JournalRecord]) -> Iterator[AdmissionResult]:
-    """The verdict about every commit of the records, in log order; a ``Stop`` is the last one."""
+    """Yield the result for each commit of the records, in log order. A ``Stop`` is the last one."""
     for record in records:
-        for verdict in readmission.take(record):
-            yield verdict
-            if isinstance(verdict, Stop):
+        for result in readmission.take(record):
+            yield result
+            if isinstance(result, Stop):
                 return

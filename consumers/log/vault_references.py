@@ -1,4 +1,4 @@
-"""Which texts of the vault the log points to: what a vault can be told by, and what it has to have. Pure."""
+"""Find the vault references in journal records, to check that a vault belongs to this log and is complete. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -12,27 +12,29 @@ from schemas.names import CURRENT
 from schemas.record import decode_record
 from schemas.wire import Malformed
 
-POINTING: Final = {
+REFERRING_FIELDS: Final = {
     name: tuple(field.name for field in fields(of) if "Sealed" in str(field.type)) for of, name, _ in CURRENT
 }
-"""Of each event, by its stored name, the fields that may have a text."""
+"""The fields of each event, by its stored name, that may refer to a text."""
 
 
 class Committed(NamedTuple):
-    """A file of evidence: where the vault keeps it, if anybody gave it, and the hash that the event has of it."""
+    """A file of evidence: its reference in the vault, where it is if it was uploaded, and its hash in the event."""
 
     reference: str
     sha256: bytes
 
 
-def pointed_to(value: bytes) -> Iterator[str]:
-    """The vault's references in a journal record's bytes, in their order. What cannot be read points to nothing: the
-    log takes what anyone appends."""
-    return (each.reference for each in committed_to(value) if isinstance(each, Sealed))
+def text_references(value: bytes) -> Iterator[str]:
+    """Yield the references to texts in a journal record's bytes, in order.
+
+    Unreadable bytes have none, because anyone may append to the log.
+    """
+    return (each.reference for each in committed_texts(value) if isinstance(each, Sealed))
 
 
-def committed_to(value: bytes) -> Iterator[Sealed | Committed]:
-    """Every text and file that a journal record's events commit to, in their order."""
+def committed_texts(value: bytes) -> Iterator[Sealed | Committed]:
+    """Yield every text and file that a journal record's events commit to, in order."""
     try:
         record = decode_record(value)
     except Malformed:
@@ -44,8 +46,8 @@ def committed_to(value: bytes) -> Iterator[Sealed | Committed]:
             continue
         for part in commit.streams:
             for entry in part.events:
-                event = decoded(entry) if POINTING.get(entry.name) else None
-                for field in POINTING[entry.name] if event is not None else ():
+                event = decoded(entry) if REFERRING_FIELDS.get(entry.name) else None
+                for field in REFERRING_FIELDS[entry.name] if event is not None else ():
                     sealed = getattr(event, field, None)
                     if isinstance(sealed, Sealed) and sealed.reference:
                         yield sealed

@@ -1,10 +1,9 @@
-"""The local state port: what a process keeps of one partition of the log, so as not to read it from the start again.
+"""The local state port: a process's cache of one partition, so that it need not read the log from the start again.
 
-A cache of the log and nothing else: delete it and it comes back. It serves admission (it is a ``Heads``), the reading
-of orders, and the scheduler (due deadlines). What is admitted is staged: the lookups of ``Heads`` see it at once, the
-other reading methods after the ``flush`` that takes it in. An adapter may keep what was flushed in memory until
-``write``, and then writes it in one transaction; other connections see it then. Callers take turns: it may be used from
-several threads, but not by two at the same time.
+It is rebuilt from the log if it is deleted. It serves admission (it is a ``Heads``), the reading of orders, and the
+deadline index. An admitted commit is staged: the lookups of ``Heads`` see it at once, the other methods after the next
+``flush``. An adapter may hold flushed data in memory until ``write``, which writes it in one transaction. Other
+connections see it after that. Several threads may use it, but not two at the same time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,15 +15,15 @@ from domain.instants import Instant
 
 
 class LocalStateDamaged(Exception):
-    """What is stored cannot be read any more; the message says what to do (nothing is lost: the log has it all)."""
+    """The stored state cannot be read. The message says what to do. Nothing is lost, because the log has it all."""
 
 
 class LocalStateUnavailable(Exception):
-    """It cannot be written or read now (disk full, file locked); the same call may succeed later."""
+    """Local state cannot be written or read now (disk full, file locked). The same call may succeed later."""
 
 
 class Due(NamedTuple):
-    """A deadline that an order has, and when it is due."""
+    """A deadline of an order, and when it is due."""
 
     due_at: Instant
     stream: str
@@ -33,7 +32,7 @@ class Due(NamedTuple):
 
 @dataclass(slots=True)
 class Place:
-    """Where the last admitted commit stands in the log, and its hash."""
+    """Where the last admitted commit is in the log, and its hash."""
 
     offset: int
     index: int
@@ -41,7 +40,7 @@ class Place:
 
 
 class Version(NamedTuple):
-    """A version of a unique stream, and the commit that brought it."""
+    """A version of a unique stream, and the ordinal of its commit."""
 
     version: int
     ordinal: int
@@ -49,7 +48,7 @@ class Version(NamedTuple):
 
 @dataclass(slots=True)
 class Parked:
-    """A malformed commit or record: it stays in the log, here is only where and why."""
+    """Where a malformed commit or record is in the log, and why it is malformed."""
 
     offset: int
     index: int
@@ -57,11 +56,11 @@ class Parked:
 
 
 class LocalState(Heads, Protocol):
-    """One partition's cache. Also everything of ``Heads``."""
+    """The cache of one partition, including its ``Heads``."""
 
     @property
     def identity(self) -> str | None:
-        """Identity of the journal it was made from; None while empty and never bound."""
+        """The identity of the journal that it was built from; None before ``bind``."""
         ...
 
     @property
@@ -72,17 +71,17 @@ class LocalState(Heads, Protocol):
 
     @property
     def next_offset(self) -> int:
-        """The record to read next."""
+        """Offset of the record to read next."""
         ...
 
     @property
     def next_index(self) -> int:
-        """The commit of that record to judge next: not 0 only behind a Stop in the middle of a record."""
+        """Index of the next commit to admit in that record. Not 0 only after a Stop inside a record."""
         ...
 
     @property
     def due_through(self) -> int:
-        """Ordinal before which every commit's deadlines were set (``mark_due``)."""
+        """The deadlines of all commits with lower ordinals are set (``mark_due``)."""
         ...
 
     @property
@@ -91,58 +90,61 @@ class LocalState(Heads, Protocol):
         ...
 
     def bind(self, identity: str) -> None:
-        """This state is made from the journal of that identity; written with the next flush."""
+        """Record the identity of the journal that it is built from. Written with the next flush."""
         ...
 
     def reject(self, rejected: Rejected) -> None:
-        """Count it; a malformed one is parked too."""
+        """Count a rejected commit. A malformed one is parked, too."""
         ...
 
     def flush(self, next_offset: int, next_index: int = 0) -> None:
-        """Take in everything staged, and where to go on, as one. If it raises, nothing was taken in, and what was
-        staged is dropped, together with what was flushed and not written yet: ``next_offset`` says where to read on."""
+        """Take in everything staged and the place to continue, all or nothing.
+
+        If it raises, staged data is dropped, together with flushed data that was not written. ``next_offset`` is where
+        to read again.
+        """
         ...
 
     def write(self) -> None:
-        """Write what was flushed and is not written yet. Fails as ``flush`` does."""
+        """Write flushed data that is not written yet. Raises as ``flush`` does, with the same effect."""
         ...
 
     @property
     def stored_offset(self) -> int:
-        """``next_offset`` as far as it is written: other connections, and the next process, see this."""
+        """``next_offset`` as of the last ``write``. Other connections and the next process see this."""
         ...
 
     @property
     def stored_ordinal(self) -> int:
-        """The same of ``next_ordinal``."""
+        """``next_ordinal`` as of the last ``write``."""
         ...
 
     def rollback(self) -> None:
-        """Drop what was admitted and rejected since the last flush; what was flushed and not written may go with it."""
+        """Drop everything staged since the last flush. Flushed data that was not written may be dropped with it."""
         ...
 
     def refresh(self) -> None:
-        """See what another connection to the same state has written since. Nothing may be staged."""
+        """Read what another connection to the same state has written since. Nothing may be staged."""
         ...
 
     def commit_at(self, ordinal: int) -> Admitted | None:
-        """The admitted commit with this ordinal."""
+        """Return the admitted commit with this ordinal, or None."""
         ...
 
     def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]:
-        """Admitted commits with ordinals from ``first`` on (before ``behind``), in order."""
+        """Yield the admitted commits with ordinals from ``first`` on, and below ``behind``, in order."""
         ...
 
     def commits_of(self, stream: str, first: int = 0, after: int = -1) -> Iterator[Admitted]:
-        """Commits that touch the stream, in log order.
+        """Yield the commits that touch a stream, in log order.
 
-        ``first``: without those at the beginning whose events of a chain stream all come before this event number.
-        ``after``: only those with a greater ordinal.
+        ``first``: leave out the first commits, whose events of a chain stream are all before this event number.
+        ``after``: only commits with a greater ordinal.
         """
         ...
 
     def ordinal_at(self, position: int) -> int:
-        """The ordinal of the commit that holds the event at this position; ``next_ordinal`` if there is none yet."""
+        """Return the ordinal of the commit with the event at this position, or ``next_ordinal`` if there is none."""
         ...
 
     def versions(
@@ -154,42 +156,46 @@ class LocalState(Heads, Protocol):
         newest_first: bool = False,
         limit: int | None = None,
     ) -> list[Version]:
-        """Versions of a unique stream between ``first`` and ``last``, both included."""
+        """Return the versions of a unique stream from ``first`` to ``last``, both included."""
         ...
 
     def streams(self, after: str | None = None, limit: int = 1000) -> list[str]:
-        """Names of chain streams in the order in which they appeared, behind ``after``."""
+        """Return the names of chain streams that follow ``after``, in the order of their first commits."""
         ...
 
     def set_due(self, stream: str, deadlines: Sequence[tuple[str, Instant]]) -> None:
-        """These (deadline id, due instant) are all the active deadlines of the stream now; staged. Each id once.
-        ValueError if there is no such stream."""
+        """Set all active deadlines of a stream, as (deadline id, due instant) with each id once. Staged.
+
+        Raises ValueError if there is no such stream.
+        """
         ...
 
     def mark_due(self, through: int) -> None:
-        """Deadlines of all commits with ordinals below ``through`` have been set; staged. After a restart whoever
-        sets deadlines goes on from ``due_through``."""
+        """Record that the deadlines of all commits with ordinals below ``through`` are set. Staged.
+
+        After a restart the deadline index continues from ``due_through``.
+        """
         ...
 
     def due_before(self, instant: Instant, limit: int) -> list[Due]:
-        """Deadlines with ``due_at`` before the instant, the earliest first."""
+        """Return the deadlines with ``due_at`` before the instant, the earliest first."""
         ...
 
     def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
-        """Malformed commits and records from the offset ``first`` on, in log order."""
+        """Return the malformed commits and records from offset ``first`` on, in log order."""
         ...
 
     def rejections(self) -> dict[str, int]:
-        """How many commits were rejected so far, by kind."""
+        """Return the number of commits rejected so far, by kind."""
         ...
 
     def close(self) -> None:
-        """Let go; what is staged is dropped."""
+        """Close it, and drop what is staged."""
         ...
 
 
 def all_due(states: Iterable[LocalState], instant: Instant, limit: int) -> list[Due]:
-    """The earliest due deadlines over several partitions."""
+    """Return the earliest due deadlines of several partitions."""
     found = [due for state in states for due in state.due_before(instant, limit)]
     found.sort()
     return found[:limit]

@@ -1,4 +1,4 @@
-"""Values of a followed log: admitted and rejected commits, heads, and what admission remembers between commits."""
+"""Values of a followed log: admitted and rejected commits, heads, and the state that admission needs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ RejectedKind = Literal["duplicate", "superseded", "malformed"]
 
 @dataclass(slots=True)
 class Head:
-    """Where a chain stream stands: the hash of the commit that last touched it, and its next event's number."""
+    """The head of a chain stream: the hash of the commit that last touched it, and the number of its next event."""
 
     hash: bytes
     count: int
@@ -26,8 +26,9 @@ class Head:
 class Admitted:
     """A commit that is part of the history.
 
-    ``offset`` and ``index`` say where in the log it stands (index in the record's list), ``ordinal`` is its dense
-    number in the partition, ``position`` the dense number of its first event (the next one's, if it has none).
+    ``offset`` and ``index`` are its place in the log: the record, and the commit in that record. ``ordinal`` is its
+    dense number in the partition. ``position`` is the dense number of its first event, or of the next event if it has
+    none. ``data`` are its bytes.
     """
 
     partition: int
@@ -43,10 +44,10 @@ class Admitted:
 
 @dataclass(slots=True)
 class Rejected:
-    """A commit, or a whole record (``index`` WHOLE_RECORD), that never became part of the history.
+    """A commit, or a whole record (``index`` WHOLE_RECORD), that is not part of the history.
 
-    ``data`` is the commit's bytes (the record's value for a whole record). ``first`` is the ordinal of the commit that
-    a duplicate repeats.
+    ``data`` are the commit's bytes, or the record's value for a whole record. ``first`` is the ordinal of the commit
+    that a duplicate repeats.
     """
 
     partition: int
@@ -61,7 +62,7 @@ class Rejected:
 
 @dataclass(slots=True)
 class Stop:
-    """Here begins a format that this release cannot read: nothing from this commit on may be judged."""
+    """A commit that begins a format that this release cannot read. Nothing from it on may be admitted."""
 
     partition: int
     offset: int
@@ -74,7 +75,7 @@ AdmissionResult = Admitted | Rejected | Stop
 
 
 class Heads(Protocol):
-    """What the fold remembers of one partition. Lookups see every commit admitted so far, the last one included."""
+    """The state of admission for one partition. Lookups see every commit admitted so far, the last one included."""
 
     next_ordinal: int
     next_position: int
@@ -82,11 +83,11 @@ class Heads(Protocol):
     """The newest format that was admitted; 1 from the start."""
 
     def head(self, stream: str) -> Head | None:
-        """The head of a chain stream; None if no commit of it was admitted."""
+        """Return the head of a chain stream, or None if no commit of it was admitted."""
         ...
 
     def watermark(self, stream: str) -> int | None:
-        """The last value of a watermark stream."""
+        """Return the last value of a watermark stream, or None."""
         ...
 
     def has_version(self, stream: str, version: int) -> bool:
@@ -94,20 +95,20 @@ class Heads(Protocol):
         ...
 
     def ordinal_of_commit(self, commit_id: bytes) -> int | None:
-        """The ordinal of the admitted commit with this id."""
+        """Return the ordinal of the admitted commit with this id, or None."""
         ...
 
     def ordinal_of_command(self, stream: str, command_id: str) -> int | None:
-        """The ordinal of the admitted commit whose first stream and command id these are."""
+        """Return the ordinal of the admitted commit with this first stream and command id, or None."""
         ...
 
     def admit(self, admitted: Admitted) -> None:
-        """Take in the commit that was admitted just now. The counters above are moved by the fold itself."""
+        """Take in a commit that was just admitted. ``Admission`` moves the counters above itself."""
         ...
 
 
 class CommitReader(Protocol):
-    """Where admitted commits come from: a ``LocalState`` is one."""
+    """Reads admitted commits. A ``LocalState`` is one."""
 
     @property
     def next_ordinal(self) -> int: ...

@@ -1,7 +1,7 @@
 """The views port: tables that follow the log, written by the projector. Rows and position go in one transaction.
 
-The position is compared and swapped: of two projectors that have read the same position one applies its batch, the
-other is told PositionMoved. Nothing in the views is a fact: they are emptied and filled again from the log at will.
+The position is compared and swapped: of two projectors that have read the same position, one applies its batch and the
+other gets PositionMoved. The views contain no facts of their own: they can be emptied and rebuilt from the log.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class Position(NamedTuple):
     """How far the tables have followed one partition of one log.
 
     Ordinal of the next commit, position of the next event, hash of the last commit (empty before the first), and how
-    often streams were parked or freed: whoever does not know of that has an old list of what is parked.
+    often streams were parked or freed. A projector with another number of these has an outdated list of parked streams.
     """
 
     ordinal: int
@@ -30,7 +30,7 @@ START: Final = Position(0, 0, b"", 0)
 
 @dataclass(slots=True)
 class ProjectionDeadLetter:
-    """A stream that is parked, from the commit with this ordinal on: its rows stand as before that."""
+    """A stream that is parked from the commit with this ordinal on. Its rows stay as they were before that."""
 
     stream: str
     ordinal: int
@@ -41,8 +41,8 @@ class ProjectionDeadLetter:
 
 @dataclass(slots=True)
 class Batch:
-    """What is applied at once. ``parked`` streams get a dead letter, ``freed`` ones lose theirs; ``after`` counts
-    them."""
+    """Row changes that are applied in one transaction. ``parked`` streams get a dead letter, ``freed`` ones lose
+    theirs. ``after`` counts both."""
 
     log: Log
     partition: int
@@ -54,38 +54,38 @@ class Batch:
 
 
 class ViewsError(Exception):
-    """Something is wrong with the views; the message says what, and what to do next."""
+    """Something is wrong with the views. The message says what, and what to do next."""
 
 
 class ViewsUnavailable(ViewsError):
-    """They cannot be reached at the moment (locked, disk full, server down); the same call may succeed later."""
+    """The views cannot be reached at the moment (locked, disk full, server down). The same call may succeed later."""
 
 
 class ViewsDamaged(ViewsError):
-    """What is stored is no longer readable: ``rescind replay`` makes it anew."""
+    """The stored views cannot be read. ``rescind replay`` rebuilds them."""
 
 
 class PositionMoved(ViewsError):
-    """Somebody else has applied this part of the log; nothing was written."""
+    """Another projector has applied this part of the log. Nothing was written."""
 
 
 class RowsRefused(ViewsError):
-    """The database takes no such rows (a number too large, a character it cannot store); nothing was written."""
+    """The database refuses the rows (a number too large, a character it cannot store). Nothing was written."""
 
 
 class Views(Protocol):
-    """What a projector needs of the views. Any thread may call; calls are serialised."""
+    """The views as a projector uses them. Any thread may call; calls are serialized."""
 
     def position(self, log: Log, partition: int) -> Position:
-        """How far the tables are; START if nothing was applied yet."""
+        """Return how far the tables are; START if nothing was applied yet."""
         ...
 
     def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
-        """The streams that are parked."""
+        """Return the streams that are parked."""
         ...
 
     def apply(self, batch: Batch) -> None:
-        """Rows and position in one transaction: all or nothing. PositionMoved, RowsRefused, ViewsUnavailable."""
+        """Write rows and position in one transaction. Raises PositionMoved, RowsRefused, ViewsUnavailable."""
         ...
 
     def clear(self) -> None:

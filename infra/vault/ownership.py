@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from consumers.log.readmission import records_of
-from consumers.log.vault_references import committed_to, pointed_to
+from consumers.log.vault_references import committed_texts, text_references
 from consumers.ports.journal import Journal
 from consumers.ports.vault import VaultUnavailable
 from infra.addresses.files import BOOK_FILE
@@ -116,7 +116,7 @@ def not_as_committed(vault: DatabaseVault, journal: Journal) -> list[str]:
         each.reference
         for partition in range(journal.partitions)
         for record in records_of(journal, partition)
-        for each in committed_to(record.value)
+        for each in committed_texts(record.value)
         if vault.fits(each) is False
     ]
 
@@ -167,7 +167,7 @@ def _references(journal: Journal, partition: int, first: int) -> Iterator[list[s
             offset = behind
             continue
         offset = records[-1].offset + 1
-        if group := list(dict.fromkeys(reference for each in records for reference in pointed_to(each.value))):
+        if group := list(dict.fromkeys(reference for each in records for reference in text_references(each.value))):
             yield group
 
 

@@ -39,15 +39,15 @@ def hasty(*given: Any, **named: Any) -> Engine:
 
 
 class _CarelessAdmission(Admission):
-    def _judge(self, offset: int, index: int, appended_at: Instant, data: bytes) -> AdmissionResult:
-        verdict = super()._judge(offset, index, appended_at, data)
-        if not isinstance(verdict, Rejected) or verdict.kind != "superseded" or verdict.commit is None:
-            return verdict
+    def _take_commit(self, offset: int, index: int, appended_at: Instant, data: bytes) -> AdmissionResult:
+        result = super()._take_commit(offset, index, appended_at, data)
+        if not isinstance(result, Rejected) or result.kind != "superseded" or result.commit is None:
+            return result
         heads = self.heads
         at = (self.partition, offset, index, heads.next_ordinal, heads.next_position)
-        admitted = Admitted(*at, appended_at, commit_hash(data), verdict.commit, data)
+        admitted = Admitted(*at, appended_at, commit_hash(data), result.commit, data)
         heads.next_ordinal += 1
-        heads.next_position += sum(len(part.events) for part in verdict.commit.streams)
+        heads.next_position += sum(len(part.events) for part in result.commit.streams)
         heads.admit(admitted)
         return admitted
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consumers.log.readmission import records_of
-from consumers.log.vault_references import Committed, committed_to
+from consumers.log.vault_references import Committed, committed_texts
 from infra.journals.sqlite import open_sqlite_journal
 from infra.vault.keys import Keys, key_from_file
 from infra.vault.sqlite import SqliteVault
@@ -72,7 +72,7 @@ def test_a_file_that_is_another_than_the_event_has_the_hash_of_is_counted(tmp_pa
     store = released(tmp_path)
     with closing(open_sqlite_journal(store.journal / "journal.sqlite", create=False)) as journal:
         records = [record for partition in range(3) for record in records_of(journal, partition)]
-    files = [each for record in records for each in committed_to(record.value) if isinstance(each, Committed)]
+    files = [each for record in records for each in committed_texts(record.value) if isinstance(each, Committed)]
     key = key_from_file(store.journal / "vault.key", create=False)
     with closing(SqliteVault(store.journal / "vault.sqlite", key)) as vault:
         assert vault.keep("shop", "buyer/b-1", files[0].reference, b"another file")

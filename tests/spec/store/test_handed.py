@@ -80,7 +80,7 @@ def test_the_commit_at_which_a_reader_stopped_is_had_again_without_reading() -> 
 
 
 def test_what_was_handed_over_before_the_reader_began_is_forgotten() -> None:
-    handed, source = HandoffBuffer(most=2), Kept()
+    handed, source = HandoffBuffer(capacity=2), Kept()
     handed.add(LOG[0])
     handed.add(LOG[1])
     assert ordinals(handed.commits(2, 3, source)) == [2]
