@@ -1,8 +1,9 @@
 """The eraser: a loop that reads admitted commits in log order, and has the vault destroy the keys of erased subjects.
 
-A key goes only after an admitted ``SubjectErased`` on the subject's own stream with no legal hold open before it there.
-That is judged here, from the log, whatever decided the command. The vault keeps the position with the erasure, in one
-transaction, so it is carried out once whoever reads, and however often. No thread, no clock, no I/O of its own.
+A key is destroyed only after an admitted ``SubjectErased`` on the subject's own stream with no open legal hold before
+it. The eraser checks this itself from the log, without relying on the decision of the command. The vault stores the
+position in the same transaction as the erasure, so that each is carried out once, however often the log is read. The
+eraser has no thread, no clock and no I/O of its own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,9 +17,9 @@ from schemas.commit import StreamEntry
 from schemas.names import CURRENT
 
 COMMITS: Final = 1_000
-"""Commits that are looked at in one step."""
+"""Commits read in one step."""
 SPARSE: Final = 10_000
-"""Commits without any erasure after which the position is stored all the same, so that a start looks at few again."""
+"""Number of commits without an erasure after which the position is stored, so that a restart reads few again."""
 
 _NAMES: Final = {of: name for of, name, _ in CURRENT}
 _ERASED: Final = _NAMES[e.SubjectErased]
@@ -26,7 +27,7 @@ _PLACED: Final = _NAMES[e.LegalHoldPlaced]
 
 
 class Erasure(NamedTuple):
-    """A subject whose keys go, unless they were made by who knew the commit with this ordinal already."""
+    """A subject whose keys are destroyed, except those made after the commit with this ordinal was known."""
 
     marketplace: str
     subject: str
@@ -34,37 +35,39 @@ class Erasure(NamedTuple):
 
 
 class Erasures(Protocol):
-    """The vault, as the eraser uses it. Every call is durable when it returns; VaultUnavailable."""
+    """The vault as the eraser uses it. Every call is durable when it returns, and may raise VaultUnavailable."""
 
     def erased_through(self, journal: str, partition: int) -> int:
-        """Ordinal of the first commit of this journal's partition whose erasures were not carried out; 0 at first."""
+        """Return the ordinal of the first commit of a partition whose erasures were not carried out; 0 at first."""
         ...
 
     def carry_out(self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]) -> bool:
-        """Destroy these keys and move the position, in one transaction; False, and nothing done, if the position is no
-        longer ``before``."""
+        """Destroy keys and move the position from ``before``, in one transaction.
+
+        Returns False and does nothing if the position is no longer ``before``.
+        """
         ...
 
     def scrub(self) -> None:
-        """Have no file of the vault hold a key that was destroyed; nothing to do where none was since the last time."""
+        """Remove destroyed keys from the vault's files. Does nothing if none was destroyed since the last time."""
         ...
 
 
-# ---- what the log says -----------------------------------------------------------------------------------------------
+# ---- erasures in the log ---------------------------------------------------------------------------------------------
 
 
 def subject_of(stream: str) -> tuple[str, str] | None:
-    """Marketplace and subject of a stream ``MARKETPLACE/subject/ID``; None for any other."""
+    """Return marketplace and subject of a stream ``MARKETPLACE/subject/ID``; None for any other."""
     marketplace, _, rest = stream.partition("/")
     kind, _, subject = rest.partition("/")
     return (marketplace, subject) if marketplace[:1] != "$" and kind == "subject" and subject else None
 
 
 def erased_at(stream: str, commits: Iterable[Admitted]) -> Iterator[int]:
-    """Ordinals of the commits of a subject's stream that erase it: no hold stands open before them.
+    """Yield the ordinals of the commits of a subject's stream that erase it: those with no open hold before them.
 
-    A hold that this release cannot read stands, a release that it cannot read lifts nothing, an erasure that it cannot
-    read, or that names another subject than its stream, erases nothing: what was erased does not come back.
+    An erasure cannot be undone. So of the events that this release cannot read, a hold counts, but the release of a
+    hold and an erasure do not. An erasure that names another subject than its stream does not count either.
     """
     about = subject_of(stream)
     holds: set[str | None] = set()
@@ -97,36 +100,39 @@ def _may_erase(part: StreamEntry) -> bool:
 
 
 class Eraser:
-    """Erasures of the partitions that a process follows. ``admitted`` may be called from another thread."""
+    """Carries out the erasures of the followed partitions. ``admitted`` may be called from another thread."""
 
     def __init__(self, journal: str, sources: Mapping[int, CommitReader], vault: Erasures) -> None:
-        """``journal``: its identity, under which the vault keeps the positions."""
+        """``journal``: its identity, under which the vault stores the positions."""
         self._journal = journal
         self._sources = dict(sources)
         self._vault = vault
-        self._handed = {partition: HandoffBuffer() for partition in sources}
+        self._handoffs = {partition: HandoffBuffer() for partition in sources}
         self._positions: dict[int, int] = {}
         self._stored: dict[int, int] = {}
         self._scrubbed = False
 
     def assign(self, partition: int, source: CommitReader) -> None:
-        """Carry out the erasures of one more partition; in the thread of ``step``."""
-        self._handed[partition] = HandoffBuffer()
+        """Carry out the erasures of one more partition. Called in the thread of ``step``."""
+        self._handoffs[partition] = HandoffBuffer()
         self._sources[partition] = source
 
     def revoke(self, partition: int) -> None:
-        """Carry out those of a partition no longer; in the thread of ``step``."""
-        for kept in (self._sources, self._handed, self._positions, self._stored):
-            kept.pop(partition, None)
+        """Stop carrying out the erasures of a partition. Called in the thread of ``step``."""
+        for by_partition in (self._sources, self._handoffs, self._positions, self._stored):
+            by_partition.pop(partition, None)
 
     def admitted(self, admitted: Admitted) -> None:
-        """A commit that the source has by now; it need not be read again."""
-        handed = self._handed.get(admitted.partition)
-        if handed is not None:
-            handed.add(admitted)
+        """Buffer a commit that the source has, so that it need not be read again."""
+        handoff = self._handoffs.get(admitted.partition)
+        if handoff is not None:
+            handoff.add(admitted)
 
     def step(self) -> bool:
-        """Carry out what stands next in the log; whether anything moved. VaultUnavailable: the same again later."""
+        """Carry out the next erasures of each partition. Returns whether there was anything to read.
+
+        Raises VaultUnavailable; the same call may succeed later.
+        """
         if not self._scrubbed:  # an earlier process, or an earlier step, may have been cut off before it
             self._vault.scrub()
             self._scrubbed = True
@@ -136,8 +142,10 @@ class Eraser:
         return moved
 
     def done(self, partition: int) -> int:
-        """Ordinal of the first commit of the partition whose erasures may not be carried out; 0 while destroyed keys
-        have to be scrubbed. From any thread."""
+        """Return the ordinal of the first commit of a partition whose erasures may not be carried out yet.
+
+        0 while destroyed keys have to be scrubbed. From any thread.
+        """
         return self._positions.get(partition, 0) if self._scrubbed else 0
 
     def _take(self, partition: int, source: CommitReader) -> bool:
@@ -150,12 +158,12 @@ class Eraser:
             return False
         found = [
             erasure
-            for admitted in self._handed[partition].commits(position, behind, source)
+            for admitted in self._handoffs[partition].commits(position, behind, source)
             for erasure in erasures_in(source, admitted)
         ]
         stored = self._stored[partition]
         if found or behind - stored >= SPARSE:
-            self._positions.pop(partition)  # whatever comes of it, the vault knows how far it is
+            self._positions.pop(partition)  # if the call fails, the vault has the position
             self._scrubbed = self._scrubbed and not found
             if not self._vault.carry_out(self._journal, partition, stored, behind, found):
                 return True
@@ -165,7 +173,7 @@ class Eraser:
 
 
 def erasures_in(source: CommitReader, admitted: Admitted) -> Iterator[Erasure]:
-    """The subjects that a commit erases."""
+    """Yield the subjects that a commit erases."""
     for part in admitted.commit.streams:
         about = subject_of(part.stream) if _may_erase(part) else None
         if about is not None and admitted.ordinal in erased_at(part.stream, source.commits_of(part.stream)):

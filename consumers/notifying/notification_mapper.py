@@ -1,7 +1,7 @@
-"""From admitted commits to notices: who is told what of the log (rule ``both-told``), in which letters. Pure.
+"""The notification mapper: from admitted commits to notifications and their messages (rule ``both-told``). Pure.
 
-Ids follow from the log alone, so a notice that is made again is the same notice. What an import wrote is history:
-nobody is told of it, and whoever asks for it all the same gets it by ``derived``.
+Ids are derived from the log alone, so a notification that is made again is the same one. Imported commits are history:
+nobody is notified of them, unless somebody requests it (``derive_notifications``).
 """
 
 from collections import OrderedDict
@@ -20,31 +20,31 @@ from domain.order import Order
 from schemas.commit import EventEntry, StreamEntry
 from schemas.names import CURRENT
 
-NEWS: Final = frozenset(name for of, name, _ in CURRENT if of in NOTIFICATION_RULES)
-"""Stored names of the events that anybody is told of."""
-REPORTS: Final = frozenset(name for of, name, _ in CURRENT if of in (e.ConfirmationDelivered, e.NoticeFailed))
+NOTIFYING_EVENTS: Final = frozenset(name for of, name, _ in CURRENT if of in NOTIFICATION_RULES)
+"""Stored names of the events that somebody is notified of."""
+REPORT_EVENTS: Final = frozenset(name for of, name, _ in CURRENT if of in (e.ConfirmationDelivered, e.NoticeFailed))
 
 
 class NotificationMapper:
-    """The notices and reports of one partition's commits."""
+    """Maps one partition's commits to notifications and delivery reports."""
 
     def __init__(self, partition: int, source: NotifierSource, capacity: int = 30_000) -> None:
-        """``capacity``: orders whose buyer and seller are kept at hand."""
+        """``capacity``: orders whose buyer and seller are cached."""
         self._partition = partition
         self._source = source
         self._capacity = capacity
         self._sides: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
     def of(self, admitted: Admitted) -> Iterator[Notification | DeliveryReport]:
-        """What a commit tells and reports. An event that this release cannot read tells nobody anything."""
+        """Yield a commit's notifications and reports. An event that this release cannot read has none."""
         history = admitted.commit.writer == HISTORY
         for part in admitted.commit.streams:
             if part.kind != "chain" or not is_order(part.stream):
                 continue
             for version, entry in enumerate(part.events, part.first_event + 1):
-                if entry.name in REPORTS:
+                if entry.name in REPORT_EVENTS:
                     yield from _reports(admitted, part, entry)
-                elif entry.name in NEWS and not history:
+                elif entry.name in NOTIFYING_EVENTS and not history:
                     yield from self._notices(admitted, part, entry, version)
 
     def _notices(
@@ -56,7 +56,7 @@ class NotificationMapper:
             yield from notices_of(admitted, part, event, version, sides)
 
     def _sides_of(self, stream: str) -> tuple[str, str] | None:
-        """The order's buyer and seller."""
+        """Return the order's buyer and seller."""
         found = self._sides.get(stream)
         if found is None:
             first = next(iter(self._source.commits_of(stream)), None)
@@ -73,10 +73,10 @@ class NotificationMapper:
 def notices_of(
     admitted: Admitted, part: StreamEntry, event: e.Event, version: int, sides: tuple[str, str]
 ) -> Iterator[Notification]:
-    """The notices of one event; ``sides``: the order's buyer and seller."""
-    news = notification_rule(event)
-    for audience in () if news is None else news.audiences:
-        assert news is not None
+    """Yield the notifications of one event. ``sides``: the order's buyer and seller."""
+    rule = notification_rule(event)
+    for audience in () if rule is None else rule.audiences:
+        assert rule is not None
         yield Notification(
             admitted.partition,
             part.stream,
@@ -84,7 +84,7 @@ def notices_of(
             f"{part.first_event + 1}-{audience}",
             audience,
             sides[0] if audience == "buyer" else sides[1],
-            news.template,
+            rule.template,
             admitted.ordinal,
             version,
             admitted.commit.recorded_at,
@@ -98,10 +98,11 @@ def _reports(admitted: Admitted, part: StreamEntry, entry: EventEntry) -> Iterat
         yield DeliveryReport(part.stream, event.notice_id, step, admitted.commit.recorded_at)
 
 
-def derived(source: NotifierSource, stream: str, wanted: str) -> list[Notification]:
-    """Every notice of the letter that has the notice of this id, as the log has it; none if there is no such notice.
+def derive_notifications(source: NotifierSource, stream: str, wanted_id: str) -> list[Notification]:
+    """Return every notification of the message that has the notification of this id, derived from the log.
 
-    For what the book does not have: history, of which nobody was told, and that somebody asks to be told of now.
+    Returns none if there is no such notification. It serves requests for notifications of imported commits, which the
+    delivery store does not have.
     """
     sides: tuple[str, str] | None = None
     for admitted in source.commits_of(stream):
@@ -112,38 +113,38 @@ def derived(source: NotifierSource, stream: str, wanted: str) -> list[Notificati
             if isinstance(event, e.OrderPlaced):
                 sides = event.buyer_id, event.seller_id
             if event is not None and sides is not None and part is not None:
-                for notice in notices_of(admitted, part, event, version, sides):
-                    found.setdefault(notice.audience, []).append(notice)
-        for notices in found.values():
-            if any(notice.notice_id == wanted for notice in notices):
-                return [replace(notice, state="too-old") for notice in notices]
+                for notification in notices_of(admitted, part, event, version, sides):
+                    found.setdefault(notification.audience, []).append(notification)
+        for notifications in found.values():
+            if any(notification.notice_id == wanted_id for notification in notifications):
+                return [replace(notification, state="too-old") for notification in notifications]
     return []
 
 
 def reminder_of(
     order: Order, partition: int, ordinal: int, deadline_id: str, audience: Audience, now: Instant
 ) -> Notification:
-    """The notice that reminds one side of a deadline."""
+    """Return the notification that reminds one side of a deadline."""
     id = reminder_id(deadline_id, audience)
     who = order.terms.buyer_id if audience == "buyer" else order.terms.seller_id
     stream = f"{order.marketplace}/{order.order_id}"
     return Notification(partition, stream, id, id, audience, who, REMINDER, ordinal, order.version, now)
 
 
-def deadline_of(notice: Notification) -> str:
-    """The deadline that a reminder is about."""
-    return notice.notice_id.removeprefix("remind-").rpartition("-")[0]
+def deadline_of(notification: Notification) -> str:
+    """Return the id of the deadline that a reminder is about."""
+    return notification.notice_id.removeprefix("remind-").rpartition("-")[0]
 
 
-def message_id_of(letter: Message) -> str:
-    """The message's id: the same letter and sequence have the same one, on every machine and after every crash."""
-    first = letter.first
-    told = f"{first.stream}\0{first.letter}\0{first.sequence}"
-    return f"{sha256(told.encode()).hexdigest()[:32]}.{first.sequence}@rescind"
+def message_id_of(message: Message) -> str:
+    """Return a message's id. A message and sequence number have the same id on every machine and after every crash."""
+    first = message.first
+    identity = f"{first.stream}\0{first.letter}\0{first.sequence}"
+    return f"{sha256(identity.encode()).hexdigest()[:32]}.{first.sequence}@rescind"
 
 
 def order_after(stream: str, commits: list[Admitted]) -> Order:
-    """The order after these commits; LookupError where this release cannot read it."""
+    """Return the order after these commits. Raises LookupError if this release cannot read it."""
     order = unwritten(stream)
     for admitted in commits:
         part = part_of(admitted.commit, stream)

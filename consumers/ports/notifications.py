@@ -1,9 +1,8 @@
-"""Notices on their way (rule ``both-told``): what is known of each, and the ports of the notifier.
+"""Notifications of buyers and sellers (rule ``both-told``): their delivery states, and the notifier's ports.
 
-A *notice* is what one side is told of one event (``domain.notification_rules``); a *letter* is all that one commit
-tells one side, and goes out as one message. The *book* keeps how far each has come. It is not the log's: the log says
-who is told what, the book whether it was handed over, and of a mail server that can be known for certain only
-afterwards.
+A *notification* is about one event and goes to one side (``domain.notification_rules``). A *message* has all
+notifications of one commit to one side. The log determines who is notified of what. The *delivery store* has the state
+of each delivery, which is not in the log: only afterwards is it certain whether a mail server took a message.
 """
 
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from domain.notification_rules import Audience
 from domain.order import Order
 
 State = Literal["waiting", "handing", "handed", "unknown", "no-address", "too-old", "failed", "moot"]
-"""``handing``: the intent is written, the answer is not; ``unknown``: a process ended in between, so that it may have
-gone out or not, and nobody sends it again by itself; ``moot``: there was nothing left to remind of."""
+"""``handing``: the intent is written, the carrier's answer is not. ``unknown``: a process ended in between, so it may
+have gone out, and it is not sent again automatically. ``moot``: there was nothing left to remind of."""
 STATES: Final[tuple[State, ...]] = get_args(State)
 
 Step = Literal["delivered", "failed"]
@@ -27,12 +26,12 @@ Step = Literal["delivered", "failed"]
 
 @dataclass(slots=True)
 class Notification:
-    """What one side is told of one event, and how far it has come.
+    """A notification of one side about one event, and the state of its delivery.
 
-    ``letter`` names the message that it is in, among those of its order. ``ordinal`` is its commit's, ``version`` its
-    event's number in the order's history; of a reminder they are where the order stood. ``sequence`` counts messages:
-    1 the first, more when it was sent again. Instants are None until it is so far; ``follow_up_at``: when it is sent
-    again if nobody has confirmed it.
+    ``letter`` names its message among those of its order. ``ordinal`` is its commit's, and ``version`` its event's
+    number in the order's history; for a reminder they are the order's last ones at the time. ``sequence`` counts the
+    messages: 1 is the first, and each repetition adds one. An instant is None until it is reached. ``follow_up_at``:
+    when the message is sent again if it is not confirmed. The field names are columns of the stored table.
     """
 
     partition: int
@@ -61,7 +60,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """The log says that a notice was delivered, or could not be."""
+    """A recorded report that a notification was delivered, or could not be."""
 
     stream: str
     notice_id: str
@@ -71,23 +70,23 @@ class DeliveryReport:
 
 @dataclass(slots=True)
 class Message:
-    """The notices of one message, in the order of their events; at least one."""
+    """The notifications of one message, in the order of their events. There is at least one."""
 
-    notices: list[Notification]
+    notifications: list[Notification]
 
     @property
     def first(self) -> Notification:
-        return self.notices[0]
+        return self.notifications[0]
 
     @property
     def key(self) -> tuple[str, str]:
-        """Stream and letter: what the book finds it by."""
+        """Its stream and its name (``letter``), by which the delivery store finds it."""
         return self.first.stream, self.first.letter
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Where a buyer or seller is reached, and in which language. Personal: it lives in the vault."""
+    """The address and language of a buyer or seller. It is personal, so it is stored in the vault."""
 
     address: str
     name: str | None = None
@@ -96,7 +95,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A message ready to be handed over. ``message_id`` follows from the log, without angle brackets."""
+    """A composed message. ``message_id`` is derived from the log, without angle brackets."""
 
     message_id: str
     to: str
@@ -110,7 +109,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a letter is about: the order as it stood after the letter's commit, and its events by notice."""
+    """What a message is about: the order after the message's commit, and the event of each notification."""
 
     order: Order
     commit: bytes
@@ -121,92 +120,99 @@ class Subject:
 
 
 class PostUnavailable(Exception):
-    """The message was certainly not taken; it may be tried again later."""
+    """The carrier certainly did not take the message. It may be tried again later."""
 
 
 class PostRefused(Exception):
-    """The message will never be taken like this; the text says why."""
+    """The carrier will never take this message. The text says why."""
 
 
 class PostUnsure(Exception):
-    """The connection broke off so late that the message may have been taken."""
+    """The connection ended so late that the carrier may have taken the message."""
 
 
 class CannotCompose(Exception):
-    """There is no message to be made of it; the text says why."""
+    """The message cannot be composed. The text says why."""
 
 
 class Post(Protocol):
-    """What takes messages: a directory, a mail server."""
+    """A carrier of messages: a directory or a mail server."""
 
     @property
     def name(self) -> str: ...
 
     def hand_over(self, mail: Mail) -> None:
-        """Have it taken; PostUnavailable, PostRefused, PostUnsure."""
+        """Hand a message to the carrier. Raises PostUnavailable, PostRefused, PostUnsure."""
         ...
 
     def has(self, message_id: str) -> bool | None:
-        """Whether a message was taken; None where nobody can know."""
+        """Whether the carrier took a message; None if it cannot be known."""
         ...
 
 
 class Directory(Protocol):
-    """Where people are reached."""
+    """The contacts of buyers and sellers."""
 
     def contact(self, marketplace: str, audience: Audience, recipient_id: str) -> Contact | None:
-        """None: nobody has said where, or it was erased."""
+        """Return a contact; None if there is none or it was erased."""
         ...
 
 
 class Composer(Protocol):
-    """Makes messages from what there is to say."""
+    """Composes messages."""
 
-    def compose(self, letter: Message, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
-        """The letter in the contact's language; CannotCompose."""
+    def compose(self, message: Message, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
+        """Compose a message in the contact's language. Raises CannotCompose."""
         ...
 
 
 class NotifierSource(CommitReader, Protocol):
-    """One partition's admitted commits, and the deadlines that fall due in it: a ``LocalState`` is one."""
+    """Reads one partition's admitted commits and due deadlines. A ``LocalState`` is one."""
 
     def due_before(self, instant: Instant, limit: int) -> list[Due]: ...
 
 
 class DeliveryStore(Protocol):
-    """How far each notice has come. Every call is one transaction, durable when it returns; BookUnavailable."""
+    """Stores the delivery states of notifications.
+
+    Every call is one transaction, which is durable when it returns. Every call may raise DeliveryStoreUnavailable.
+    """
 
     def position(self, partition: int) -> int:
-        """Ordinal of the first commit that was not looked at."""
+        """Return the ordinal of the first commit that was not taken."""
         ...
 
     def take(
-        self, partition: int, position: int, notices: Sequence[Notification], reports: Sequence[DeliveryReport] = ()
+        self,
+        partition: int,
+        position: int,
+        notifications: Sequence[Notification],
+        reports: Sequence[DeliveryReport] = (),
     ) -> None:
-        """Note these (those that are there already stay as they are), what was reported, and the new position."""
+        """Store new notifications, the reports, and the new position. Notifications that exist stay unchanged."""
         ...
 
     def find(self, stream: str, notice_id: str) -> Notification | None: ...
 
     def of(self, stream: str) -> list[Notification]:
-        """Every notice of an order, in the order of their events."""
+        """Return every notification of an order, in the order of their events."""
         ...
 
     def due(self, now: Instant, limit: int) -> list[Message]:
-        """Letters that wait and may be tried now, the oldest first."""
+        """Return the messages that wait and may be tried now, the oldest first."""
         ...
 
     def interrupted(self) -> list[Message]:
-        """Letters whose intent was written, and whose answer was not."""
+        """Return the messages whose intent was written and whose answer was not."""
         ...
 
-    def intend(self, letter: Message, message_id: str, carrier: str) -> None:
-        """The message is about to be handed over."""
+    def intend(self, message: Message, message_id: str, carrier: str) -> None:
+        """Record that a message is about to be handed over."""
         ...
 
     def settle(
         self,
-        letter: Message,
+        message: Message,
         state: State,
         *,
         at: Instant | None = None,
@@ -214,17 +220,17 @@ class DeliveryStore(Protocol):
         not_before: Instant = 0,
         follow_up_at: Instant | None = None,
     ) -> None:
-        """What became of it; ``at``: handed over then."""
+        """Record the result of a message. ``at``: when it was handed over."""
         ...
 
     def unconfirmed(self, now: Instant, limit: int) -> list[Message]:
-        """Letters that are to be followed up by now, and that nobody confirmed or saw."""
+        """Return the messages that are due to be followed up and were neither confirmed nor seen."""
         ...
 
-    def again(self, letter: Message, *, key: str | None = None) -> bool:
-        """Have it sent once more, as the next of its sequence; False if ``key`` had that done before."""
+    def again(self, message: Message, *, key: str | None = None) -> bool:
+        """Send a message again, as the next of its sequence. Returns False if that was done under ``key`` before."""
         ...
 
 
 class DeliveryStoreUnavailable(Exception):
-    """The book cannot be read or written now; the same call may succeed later."""
+    """The delivery store cannot be read or written now. The same call may succeed later."""

@@ -1,7 +1,8 @@
-"""Where public records go, as publishing sees it: the ``PublicLog`` port, and how far a partition is published.
+"""The public log port: where public records are published, and how far each partition is published.
 
-Progress stands in the compacted topic ``PREFIX.published``: key = the partition, and beside it, under keys that begin
-with it, the orders that are parked and the letters that were told. It is written in the transaction that it speaks of.
+The progress of a partition is in the compacted topic ``PREFIX.published``, under the partition as key. Under keys that
+begin with the partition are the parked orders and the dead letters that were published. Progress is written in the same
+transaction as the records.
 """
 
 import json
@@ -22,7 +23,7 @@ class PublicRecord(NamedTuple):
 
 
 class PublicLogUnavailable(Exception):
-    """The topics cannot be read or written now, or nobody knows what became of a transaction; take over again."""
+    """The topics cannot be read or written now, or the result of a transaction is unknown. Take over again."""
 
 
 class Fenced(Exception):
@@ -30,34 +31,34 @@ class Fenced(Exception):
 
 
 class PublishingStopped(Exception):
-    """Going on would leave something out or say something twice; the message says what is wrong and what to do."""
+    """Publishing on would omit or repeat a record. The message says what is wrong and what to do."""
 
 
 class TopicFailed(Exception):
-    """Some topics did not take their records. Nothing of the transaction was written; take over again."""
+    """Some topics did not take their records. Nothing of the transaction was written. Take over again."""
 
     def __init__(self, why: Mapping[str, str]) -> None:
-        """``why``: by kind."""
+        """``why``: the error of each topic, by kind."""
         super().__init__("; ".join(why.values()))
         self.why = dict(why)
 
 
-class Span(NamedTuple):
-    """Where the records of one kind came to stand in a transaction: the first offset and the last."""
+class OffsetRange(NamedTuple):
+    """The first and the last offset of one kind's records in a transaction."""
 
     first: int
     last: int
 
 
 class TopicAt(NamedTuple):
-    """A topic's id, and where the partition ends."""
+    """A topic's id, and where its partition ends."""
 
     id: str
     end: int
 
 
 class TopicSick(NamedTuple):
-    """A topic that cannot be written, and why. ``do``: what somebody has to do; empty: it may end by itself."""
+    """Why a topic cannot be written. ``do``: what an operator has to do; empty: it may recover by itself."""
 
     why: str
     do: str
@@ -67,29 +68,30 @@ class PublicLog(Protocol):
     """The public topics of one partition. One thread at a time."""
 
     def committed(self) -> dict[str, bytes]:
-        """The progress topic, compacted and read to its end, of committed transactions only: key → value."""
+        """Read the progress topic to its end. Returns the last committed value of each key."""
         ...
 
     def topics(self) -> Mapping[str, TopicAt | TopicSick]:
-        """Every kind's topic as it is now."""
+        """Return the current state of every kind's topic."""
         ...
 
     def take_over(self) -> None:
-        """Become the publisher of this partition: others are fenced, their open transaction is ended."""
+        """Become the publisher of this partition. Others are fenced, and their open transaction is aborted."""
         ...
 
     def write(
-        self, records: Sequence[PublicRecord], then: Callable[[Mapping[str, Span]], Sequence[PublicRecord]]
+        self, records: Sequence[PublicRecord], then: Callable[[Mapping[str, OffsetRange]], Sequence[PublicRecord]]
     ) -> None:
-        """One transaction: ``records``, and behind them what ``then`` makes of where these came to stand (kind
-        ``published``; an empty value takes the key away). What ``then`` raises ends the transaction unwritten.
+        """Write ``records`` in one transaction, and after them the records that ``then`` returns for their offsets.
 
-        Fenced, TopicFailed: certainly not written. PublicLogUnavailable: written or not, take over again.
+        ``then`` returns records of the kind ``published``; an empty value removes its key. If it raises, the
+        transaction is aborted. Raises Fenced or TopicFailed if certainly nothing was written. Raises
+        PublicLogUnavailable if that is unknown; take over again then.
         """
         ...
 
     def let_go(self) -> None:
-        """Be the publisher no longer; waits for nothing."""
+        """Stop being the publisher, without waiting."""
         ...
 
 
@@ -98,8 +100,11 @@ class PublicLog(Protocol):
 
 @dataclass(slots=True)
 class KindAt:
-    """One kind's topic: its id, the end that it had at least, the first journal offset that it does not have yet, and
-    the one that it began with."""
+    """The progress of one kind's topic.
+
+    ``end``: where the topic ended at least. ``offset``: the first journal offset that is not published on it.
+    ``begins``: the journal offset that it began with.
+    """
 
     id: str
     end: int
@@ -109,8 +114,8 @@ class KindAt:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a partition is published on every topic: the next record, event position and ordinal, and the last
-    commit's hash. A topic that is further has an offset of its own (``KindAt.offset``)."""
+    """How far a partition is published on every topic: the next offset, position and ordinal, and the last commit's
+    hash. A topic that is further has its own offset (``KindAt.offset``)."""
 
     journal: str
     offset: int = 0
@@ -121,9 +126,9 @@ class Progress:
 
     @property
     def value(self) -> bytes:
-        """As the progress topic has it."""
+        """The value for the progress topic."""
         kinds = {kind: [at.id, at.end, at.offset, at.begins] for kind, at in self.kinds.items()}
-        said = {
+        fields = {
             "journal": self.journal,
             "next_offset": self.offset,
             "next_position": self.position,
@@ -131,29 +136,29 @@ class Progress:
             "last_commit": self.commit,
             "topics": kinds,
         }
-        return json.dumps(said, separators=(",", ":")).encode()
+        return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def read_progress(value: bytes) -> Progress:
-    """What ``Progress.value`` wrote. PublishingStopped if it cannot be read."""
+    """Read a ``Progress.value``. Raises PublishingStopped if it cannot be read."""
     try:
-        said = json.loads(value)
+        fields = json.loads(value)
         return Progress(
-            said["journal"],
-            int(said["next_offset"]),
-            int(said["next_position"]),
-            int(said["next_ordinal"]),
-            said["last_commit"],
-            {kind: KindAt(id, *map(int, numbers)) for kind, (id, *numbers) in said["topics"].items()},
+            fields["journal"],
+            int(fields["next_offset"]),
+            int(fields["next_position"]),
+            int(fields["next_ordinal"]),
+            fields["last_commit"],
+            {kind: KindAt(id, *map(int, numbers)) for kind, (id, *numbers) in fields["topics"].items()},
         )
     except (KeyError, TypeError, ValueError) as wrong:
         raise PublishingStopped(
-            f"how far was published cannot be read ({wrong!r}): a newer release wrote it"
+            f"the publishing progress cannot be read ({wrong!r}): a newer release wrote it"
         ) from wrong
 
 
 class ParkedAt(NamedTuple):
-    """A stream that is published no further: from which commit on, and why."""
+    """A stream that is parked: from which commit on it is not published, and why."""
 
     ordinal: int
     offset: int

@@ -1,8 +1,9 @@
-"""The projector: follows one partition of a log and keeps the views in step with it. No thread, no clock.
+"""The projector: follows one partition of a log and updates the views. No thread, no clock.
 
-``advance`` is one step: a batch of admitted commits becomes row changes, and these go into the views together with the
-new position. A commit that cannot be told (its events are newer than this release, fit no history, or give rows that
-the database does not take) parks its stream in ``dead_letters``; all others go on.
+``advance`` is one step: it translates a batch of admitted commits into row changes, and writes them into the views
+together with the new position. If a commit cannot be projected, its stream is parked in ``dead_letters`` and all others
+continue. This happens if its events are newer than this release, do not fit their history, or give rows that the
+database refuses.
 """
 
 import json
@@ -24,7 +25,7 @@ from schemas.commit import StreamEntry
 
 
 class Part(NamedTuple):
-    """One partition of one log, and where its commits are read from."""
+    """One partition of one log, and the source of its commits."""
 
     log: Log
     partition: int
@@ -32,14 +33,14 @@ class Part(NamedTuple):
 
 
 class ViewsOfAnotherLog(Exception):
-    """The views were made from another history than this log's: they have to be made anew."""
+    """The views were built from another history than this log's. They have to be rebuilt."""
 
 
 class Projector:
-    """One partition of one log, projected.
+    """Projects one partition of one log.
 
-    It may be the follower's listener: commits that it is handed need not be read again. ``admitted`` may then be called
-    from another thread than ``advance``; everything else from one thread only.
+    It may be the follower's listener, so that it need not read the commits again. ``admitted`` may then be called from
+    another thread than ``advance``; everything else belongs to one thread.
     """
 
     def __init__(
@@ -52,46 +53,46 @@ class Projector:
         capacity: int = 16_384,
         waiting: int = 8_192,
     ) -> None:
-        """``capacity``: folded orders kept at hand. ``waiting``: commits handed over and not yet projected that are
-        kept; beyond these the source is asked."""
+        """``capacity``: cached orders. ``waiting``: buffered commits that are not projected yet; more are read from the
+        source."""
         self.log: Log = log
         self.partition = partition
         self._source = source
         self._views = views
         self._capacity = capacity
-        self._handed = HandoffBuffer(waiting)
-        self._kept: OrderedDict[str, Order] = OrderedDict()
+        self._handoff = HandoffBuffer(waiting)
+        self._orders: OrderedDict[str, Order] = OrderedDict()
         self._parked: dict[str, ProjectionDeadLetter] = {}
         self._position: Position | None = None
         self._checked = False
 
     @property
     def position(self) -> Position:
-        """How far the views have followed this partition, as this projector knows it."""
+        """The views' position in this partition, as this projector knows it."""
         if self._position is None:
             self._position = self._views.position(self.log, self.partition)
             self._parked = {letter.stream: letter for letter in self._views.parked(self.log, self.partition)}
-            self._kept.clear()
+            self._orders.clear()
             self._checked = False
         return self._position
 
     # ---- the follower's listener ----------------------------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
-        """A commit that the source has by now."""
-        self._handed.add(admitted)
+        """Buffer a commit that the source has."""
+        self._handoff.add(admitted)
 
     def rejected(self, rejected: Rejected) -> None:
-        """What never became part of the history is in no view."""
+        """Do nothing: rejected commits are in no view."""
 
     # ---- one step -------------------------------------------------------------------------------------------------
 
     def advance(self, limit: int = 2_000, *, behind: int | None = None) -> int:
-        """Project at most ``limit`` commits (with ordinals below ``behind``); how many it were.
+        """Project at most ``limit`` commits (with ordinals below ``behind``). Returns the number of commits projected.
 
-        0: the views have caught up with the source, or are ahead of it (another process has followed further).
-        ViewsOfAnotherLog if they cannot have been made from this log. PositionMoved: another projector was quicker,
-        go on from there. ViewsUnavailable: nothing was written, the same call may succeed later.
+        0: the views have caught up with the source, or are ahead of it because another process has followed further.
+        Raises ViewsOfAnotherLog if they cannot have been built from this log; PositionMoved if another projector was
+        faster (continue from there); ViewsUnavailable if nothing was written and the same call may succeed later.
         """
         before = self.position
         commits = self._next(before.ordinal, limit, behind) if self.check() else []
@@ -105,18 +106,20 @@ class Projector:
 
     @property
     def behind(self) -> int:
-        """Commits that the source has and the views do not."""
+        """Number of commits that the source has and the views do not."""
         return max(0, self._source.next_ordinal - self.position.ordinal)
 
     @property
     def ahead(self) -> int:
-        """Commits that the views have and the source does not: another process has followed further, or the log has
-        lost them."""
+        """Number of commits that the views have and the source does not, because another process has followed further
+        or the log has lost them."""
         return max(0, self.position.ordinal - self._source.next_ordinal)
 
     def check(self) -> bool:
-        """Compare the views' last commit with the log's: ViewsOfAnotherLog if it is another, False while the source is
-        not that far (another process has followed further)."""
+        """Compare the views' last commit with the log's. Raises ViewsOfAnotherLog if it is another commit.
+
+        Returns False while the source is not that far, because another process has followed further.
+        """
         before = self.position
         if not self._checked and before.ordinal > 0:
             last = self._source.commit_at(before.ordinal - 1)
@@ -124,18 +127,18 @@ class Projector:
                 return False
             if last.hash != before.last:
                 raise ViewsOfAnotherLog(
-                    f"the views were made from another history of partition {self.partition} of the {self.log} log"
+                    f"the views were built from another history of partition {self.partition} of the {self.log} log"
                 )
         self._checked = True
         return True
 
     def _next(self, ordinal: int, limit: int, behind: int | None) -> list[Admitted]:
-        """The next commits that the source has."""
+        """Return the next commits of the source."""
         end = min(self._source.next_ordinal, ordinal + limit)
-        return list(self._handed.commits(ordinal, end if behind is None else min(end, behind), self._source))
+        return list(self._handoff.commits(ordinal, end if behind is None else min(end, behind), self._source))
 
     def _apply(self, before: Position, commits: Sequence[Admitted], parked_because: str | None = None) -> None:
-        """One batch, all or nothing. ``parked_because``: the streams of these commits are parked, with this error."""
+        """Apply one batch, all or nothing. ``parked_because``: park the streams of these commits with this error."""
         batch = Batch(self.log, self.partition, before, after(commits[-1]))
         touched: dict[str, Order] = {}
         done = False
@@ -145,7 +148,7 @@ class Projector:
                     if part.kind != "chain" or not part.events or part.stream in self._parked:
                         continue
                     if parked_because is None:
-                        self._tell(batch, touched, admitted, part)
+                        self._translate(batch, touched, admitted, part)
                     else:
                         self._park(batch, admitted, part, parked_because)
             for order in touched.values():
@@ -160,50 +163,50 @@ class Projector:
             if not done:
                 self._forget(batch)
         self._position = batch.after
-        while len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+        while len(self._orders) > self._capacity:
+            self._orders.popitem(last=False)
 
     def _one_by_one(self, commits: Sequence[Admitted]) -> None:
-        """A batch could not be told or written: find out which commit it is, and park what it touches."""
+        """Apply a failed batch commit by commit, and park the streams of each commit that fails."""
         for admitted in commits:
             before = self.position
             try:
                 self._apply(before, [admitted])
             except (RowsRefused, *UNREADABLE) as wrong:
-                self._apply(before, [admitted], parked_because=_said(wrong))
+                self._apply(before, [admitted], parked_because=_error_text(wrong))
 
-    def _tell(self, batch: Batch, touched: dict[str, Order], admitted: Admitted, part: StreamEntry) -> None:
-        """What one commit changes in one stream; park the stream if that cannot be told."""
+    def _translate(self, batch: Batch, touched: dict[str, Order], admitted: Admitted, part: StreamEntry) -> None:
+        """Add the changes that one commit makes to one stream. Park the stream if they cannot be translated."""
         stream = part.stream
         state = None
-        telling = CommitTranslation(admitted, part)
+        translation = CommitTranslation(admitted, part)
         try:
             if self.log == "control":
-                batch.changes.take([*control_changes(telling.told(None))])
+                batch.changes.take([*control_changes(translation.view(None))])
                 return
-            if telling.order_id is not None:
+            if translation.order_id is not None:
                 state = self._state_before(admitted, part)
-            told = telling.told(state)
-            batch.changes.take([*journal_changes(told)])
+            view = translation.view(state)
+            batch.changes.take([*journal_changes(view)])
         except UNREADABLE as wrong:
             touched.pop(stream, None)
-            self._park(batch, admitted, part, _said(wrong), telling.event)
+            self._park(batch, admitted, part, _error_text(wrong), translation.event)
             return
         if state is not None:
             touched[stream] = state
 
     def _state_before(self, admitted: Admitted, part: StreamEntry) -> Order:
-        """The order as the events of this commit find it; ``CommitTranslation`` applies them."""
+        """Return the order before this commit. ``CommitTranslation`` applies the commit's events to it."""
         stream = part.stream
-        order = self._kept.get(stream)
+        order = self._orders.get(stream)
         if order is not None:
-            self._kept.move_to_end(stream)
+            self._orders.move_to_end(stream)
         else:
-            order = self._kept[stream] = folded(stream, self._earlier(stream, part, admitted.ordinal))
+            order = self._orders[stream] = fold_order(stream, self._earlier(stream, part, admitted.ordinal))
         return order
 
     def _earlier(self, stream: str, part: StreamEntry, ordinal: int) -> Iterator[Admitted]:
-        """The stream's commits before this one."""
+        """Yield the stream's commits before this one."""
         if not part.first_event:
             return
         for admitted in self._source.commits_of(stream):
@@ -217,43 +220,45 @@ class Projector:
             batch.changes.put(table, rows, owner)
 
     def _forget(self, batch: Batch) -> None:
-        """Nothing of the batch was written: what was folded for it is too far ahead."""
-        self._kept.clear()
+        """Drop the cached orders and the dead letters of a batch that was not written."""
+        self._orders.clear()
         for letter in batch.parked:
             self._parked.pop(letter.stream, None)
 
     # ---- dead letters ---------------------------------------------------------------------------------------------
 
     def _park(self, batch: Batch, admitted: Admitted, part: StreamEntry, error: str, event: str | None = None) -> None:
-        """From this commit on the stream's rows stand still; its row says stuck."""
+        """Park a stream from this commit on. Its rows stay as they were, and its order's row says so."""
         stream = part.stream
-        self._kept.pop(stream, None)
+        self._orders.pop(stream, None)
         positions = positions_of(admitted, part)
         letter = ProjectionDeadLetter(stream, admitted.ordinal, positions[0], event, error)
         self._parked[stream] = letter
         batch.parked.append(letter)
         if self.log == "journal" and _order_of(stream) is not None:
             try:
-                order = folded(stream, self._earlier(stream, part, admitted.ordinal))
+                order = fold_order(stream, self._earlier(stream, part, admitted.ordinal))
                 self._put_state(batch, order, unreadable=True)
             except UNREADABLE:
-                pass  # no row could be made before this commit either: the dead letter alone says it
+                pass  # the order had no row before this commit either, so the dead letter is the only sign
 
     def retry(self, stream: str) -> str | None:
-        """Tell a parked stream again from where it stopped, up to where the views are; the error if it is still no
-        use, None if it is free (LookupError if it is not parked)."""
+        """Project a parked stream again, from where it stopped to where the views are.
+
+        Returns the error if it fails again, or None if the stream is free. Raises LookupError if it is not parked.
+        """
         before = self.position
         letter = self._parked[stream]
         batch = Batch(self.log, self.partition, before, before._replace(letters=before.letters + 1), freed=[stream])
         touched: dict[str, Order] = {}
         del self._parked[stream]
-        self._kept.pop(stream, None)
+        self._orders.pop(stream, None)
         done = False
         try:
             for admitted in self._source.commits_of(stream):
                 part = next(part for part in admitted.commit.streams if part.stream == stream)
                 if letter.ordinal <= admitted.ordinal < before.ordinal and part.events:
-                    self._tell(batch, touched, admitted, part)
+                    self._translate(batch, touched, admitted, part)
                     if batch.parked:
                         return batch.parked[0].error
             if stream in touched:
@@ -265,16 +270,16 @@ class Projector:
             self._position = None
             raise
         except (RowsRefused, *UNREADABLE) as wrong:
-            return _said(wrong)
+            return _error_text(wrong)
         finally:
             if not done:
-                self._kept.pop(stream, None)
+                self._orders.pop(stream, None)
                 self._parked[stream] = letter
         return None
 
 
 class CommitTranslation:
-    """One commit's part in one stream, made into what projections see."""
+    """Translates a commit's entry for one stream into the CommitView that projections take."""
 
     __slots__ = ("admitted", "event", "order_id", "part")
 
@@ -283,10 +288,10 @@ class CommitTranslation:
         self.part = part
         self.order_id = _order_of(part.stream)
         self.event: str | None = None
-        """The stored name of the event at hand: which it was, if that fails."""
+        """The stored name of the event that is being translated, for the error if it fails."""
 
-    def told(self, order: Order | None) -> CommitView:
-        """Decode the events and apply them to ``order``, in place. Any of UNREADABLE."""
+    def view(self, order: Order | None) -> CommitView:
+        """Decode the events and apply them to ``order``, in place. Raises any of UNREADABLE."""
         admitted, part = self.admitted, self.part
         commit = admitted.commit
         stamp = stamp_of(commit)
@@ -314,8 +319,8 @@ class CommitTranslation:
         )
 
 
-def folded(stream: str, commits: Iterable[Admitted]) -> Order:
-    """The order after these commits of it."""
+def fold_order(stream: str, commits: Iterable[Admitted]) -> Order:
+    """Return an order after these commits of it."""
     order = fresh(*stream.split("/", 1))
     for admitted in commits:
         stamp = stamp_of(admitted.commit)
@@ -328,20 +333,20 @@ def folded(stream: str, commits: Iterable[Admitted]) -> Order:
 
 
 def after(admitted: Admitted) -> Position:
-    """The position of views that have this commit and all before it, none of them parked."""
+    """Return the position of views that have this commit and all before it, with no stream parked."""
     commit = admitted.commit
     events = sum(len(part.events) for part in commit.streams if part.kind == "chain")
     return Position(admitted.ordinal + 1, admitted.position + events, admitted.hash, 0)
 
 
 def _order_of(stream: str) -> str | None:
-    """The order_id of ``marketplace/order_id``; None for every other stream."""
+    """Return the order_id of ``marketplace/order_id``; None for every other stream."""
     marketplace, slash, order_id = stream.partition("/")
     return order_id if slash and marketplace[:1] != "$" and "/" not in order_id else None
 
 
-def _said(wrong: Exception) -> str:
-    """The error as a dead letter tells it: what comes from somebody's bytes is cut, and has no zero characters."""
+def _error_text(wrong: Exception) -> str:
+    """Return an error's text for a dead letter, cut and without zero characters because bytes of others are in it."""
     text = str(wrong) if isinstance(wrong, (Undecodable, RowsRefused)) else f"{type(wrong).__name__}: {wrong}"
     return text[:1_000].replace("\0", "\\0")
 

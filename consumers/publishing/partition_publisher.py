@@ -1,12 +1,14 @@
-"""Publishing one partition: public records and how far it is go out in one transaction, so that nothing is left out and
-nothing goes out twice. No thread, no clock, no Kafka: those are behind the ``PublicLog`` port.
+"""The publisher of one partition: writes public records and its progress in one transaction.
 
-``step`` publishes a batch of whole journal records. Before the first, and after whatever went wrong, it takes over: the
-other publisher of this partition is fenced, the transaction that it may have had open is ended, and only then progress
-is read. Who is fenced stands by, and takes over in turn when there is something to publish and nobody does.
+So no record is omitted and none is published twice. It has no thread, no clock and no Kafka client; the
+``PublicLog`` port hides those.
 
-Each topic has an offset of its own in the progress (``KindAt.offset``). A topic that cannot be written is left out of
-the transactions: its offset stays, and the other topics go on. Once it can be written again it catches up from there in
+``step`` publishes a batch of whole journal records. Before the first batch, and after every error, the publisher takes
+over: it fences the other publisher of this partition, whose open transaction is aborted, and then reads the progress. A
+fenced publisher stands by. It takes over again when there is something to publish and no other publisher advances.
+
+Each topic has its own offset in the progress (``KindAt.offset``). A topic that cannot be written is left out of the
+transactions: its offset stays, and the other topics continue. Once it can be written again, it catches up in
 transactions of its own (docs/adr/0017).
 """
 
@@ -24,13 +26,13 @@ from consumers.ports.log_values import Admitted, CommitReader, Rejected
 from consumers.ports.public_log import (
     Fenced,
     KindAt,
+    OffsetRange,
     ParkedAt,
     Progress,
     PublicLog,
     PublicLogUnavailable,
     PublicRecord,
     PublishingStopped,
-    Span,
     TopicFailed,
     TopicSick,
     read_progress,
@@ -44,7 +46,7 @@ from schemas.wire import Malformed
 
 
 class PublisherSource(CommitReader, Protocol):
-    """One partition's admitted commits and the orders that are parked there: a ``LocalState`` is one."""
+    """Reads one partition's admitted commits and malformed records. A ``LocalState`` is one."""
 
     @property
     def next_offset(self) -> int: ...
@@ -54,10 +56,14 @@ class PublisherSource(CommitReader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PublisherLimits:
-    """``records`` and ``size`` (bytes): of one transaction, about. Times in microseconds: ``retry`` after trouble,
-    ``look`` between two looks of who stands by, ``take_over`` until nobody is thought to be there, ``lazily`` between
-    two transactions that hold nothing but progress, ``letters`` between two looks at the views' dead letters, ``heal``
-    before a topic that could not be written is tried again: doubled after each failure, up to sixteen times."""
+    """Bounds and intervals of a publisher, which are in microseconds.
+
+    ``records`` and ``size`` (bytes): of one transaction, approximately. ``retry``: the pause after an error. ``look``:
+    between two checks while standing by. ``take_over``: how long the other publisher may make no progress. ``lazily``:
+    between two transactions that contain only progress. ``letters``: between two reads of the views' dead letters.
+    ``heal``: the pause before a topic that could not be written is tried again, doubled after each failure up to
+    sixteen times.
+    """
 
     records: int = 4_000
     size: int = 4_000_000
@@ -70,14 +76,28 @@ class PublisherLimits:
 
 
 KeyOf = Callable[[int, int], bytes]
-"""Partition and offset → the key of the journal record there."""
+"""Returns the key of the journal record in a partition at an offset."""
 State = Literal["starting", "publishing", "standing by", "trouble", "stopped", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
+class PublisherOptions:
+    """What a publisher may have besides its partition and its topics."""
+
+    limits: PublisherLimits = field(default_factory=PublisherLimits)
+    letters: Callable[[], Sequence[DeadLetter] | None] | None = None
+    """Returns the views' dead letters of this partition, or None while they cannot be read. None without views."""
+    key_of: KeyOf | None = None
+    """Returns the key of a journal record, if the journal stores it."""
+    begins: Callable[[], Mapping[str, int]] = dict
+    """Returns by kind the journal offset where a new prefix begins because an older one ended there. It may raise
+    PublishingStopped."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sick:
-    """A topic that is left out for now: why, whether somebody has to do something about it, how often writing it has
-    failed, and when it is tried again."""
+    """A topic that is left out for now: why, whether an operator has to act, how often writing it has failed, and when
+    it is tried again."""
 
     why: str
     asks: bool
@@ -86,7 +106,7 @@ class Sick:
 
 
 class PartitionPublisher:
-    """One partition of the journal, published. ``admitted`` may be called from another thread, the rest from one."""
+    """Publishes one partition of the journal. ``admitted`` may be called from another thread, the rest from one."""
 
     def __init__(
         self,
@@ -96,94 +116,89 @@ class PartitionPublisher:
         source: PublisherSource,
         log: PublicLog,
         ids: SchemaIds,
-        *,
-        limits: PublisherLimits | None = None,
-        letters: Callable[[], Sequence[DeadLetter] | None] | None = None,
-        key_of: KeyOf | None = None,
-        begins: Callable[[], Mapping[str, int]] = dict,
+        options: PublisherOptions | None = None,
     ) -> None:
-        """``letters``: the views' dead letters that belong to this partition, if this process keeps views; None while
-        they cannot be read. ``key_of``: the key of a journal record, where the journal keeps it. ``begins``: by kind
-        the journal offset where a new prefix begins because an older one ended there; it may raise
-        PublishingStopped."""
+        options = options or PublisherOptions()
         self.prefix = prefix
         self.partition = partition
         self.state: State = "starting"
         self.trouble: str | None = None
-        """Why nothing goes out at the moment, or for good."""
+        """Why nothing is published at the moment, or any more."""
         self.progress: Progress | None = None
         self.parked: dict[str, ParkedAt] = {}
-        """Streams that are published no further."""
+        """Streams that are not published further."""
         self.sick: dict[str, Sick] = {}
         """Topics that are left out at the moment, by kind."""
         self._journal = journal
         self._source = source
         self._log = log
-        self._limits = limits or PublisherLimits()
+        self._limits = options.limits
         self._publisher = Publisher(partition, source, ids)
-        self._letters = letters
-        self._key_of = key_of
-        self._begins = begins
+        self._letters = options.letters
+        self._key_of = options.key_of
+        self._begins = options.begins
         self._known_letters: set[str] = set()
-        self._handed = HandoffBuffer()
+        self._handoff = HandoffBuffer()
         self._enabled_at = journal.end(partition)
         self._compared = False
         self._retry_is_due = False
         self._committed: bytes | None = None
-        """The progress as this publisher read or wrote it last."""
+        """The progress as this publisher last read or wrote it."""
         self._front: _Cursor | None = None
-        """Where the topics are that are furthest, as it was found last."""
+        """The place of the topics that are furthest, as it was last found."""
         self._now: Instant = 0
-        self._look_at_sick: Instant = 0
+        self._check_sick_at: Instant = 0
         self._failures: dict[str, int] = {}
-        """How often in a row a topic could not be written that is tried again now."""
+        """How often in a row a topic could not be written, for topics that are tried again now."""
         self._not_before: Instant = 0
-        self._look_at_letters: Instant = 0
+        self._check_letters_at: Instant = 0
         self._unwritten_since: Instant | None = None
-        self._seen: tuple[bytes, Instant] | None = None
+        self._last_progress: tuple[bytes, Instant] | None = None
 
     # ---- the follower's listener ------------------------------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
-        """A commit that the source has by now; it need not be read again."""
-        self._handed.add(admitted)
+        """Buffer a commit that the source has, so that it need not be read again."""
+        self._handoff.add(admitted)
 
     def rejected(self, rejected: Rejected) -> None:
-        """Malformed commits are read from the source."""
+        """Do nothing: malformed commits are read from the source."""
 
-    # ---- what is called ---------------------------------------------------------------------------------------------
+    # ---- calls ------------------------------------------------------------------------------------------------------
 
     def enable(self) -> None:
-        """Have every kind begin where the journal ends now, if it has not begun before; order-events begin at the
-        journal's start where nothing was ever published. To be called before commands are taken.
+        """Have every kind that has not begun before begin where the journal ends now. Called before commands are taken.
 
-        PublicLogUnavailable, PublishingStopped.
+        order-events begin at the journal's start if nothing was ever published. Raises PublicLogUnavailable,
+        PublishingStopped.
         """
         known = self._log.committed().get(self._key)
         if known is None or any(kind not in read_progress(known).kinds for kind in WRITTEN):
             self._take_over()
 
     def step(self, now: Instant) -> bool:
-        """Publish a batch, or whatever comes before that; whether anything moved. ``now``: a clock that never goes
-        back."""
+        """Publish a batch, or do what has to be done first. Returns whether anything was done.
+
+        ``now``: a clock that never goes back.
+        """
         self._now = now
         if self.state == "stopped" or now < self._not_before:
             return False
         try:
-            if self.state == "standing by" and not self._left_alone(now):
+            if self.state == "standing by" and not self._is_abandoned(now):
                 return False
             if self.progress is None:
                 self._take_over()
-            elif self.sick and now >= self._look_at_sick:
-                self._look_again(self.progress)
+            elif self.sick and now >= self._check_sick_at:
+                self._check_topics_again(self.progress)
             return self._go_on(now)
         except TopicFailed as failed:
-            self._are_sick(failed.why)
+            self._mark_sick(failed.why)
             self._leave(self.state, str(failed))
             return True
         except Fenced:
             self._leave("standing by", "another process publishes this partition")
-            self._seen = None
+            self._last_progress = None
             self._not_before = now + self._limits.look
         except PublicLogUnavailable as later:
             self._leave(self.state if self.state == "standing by" else "trouble", str(later))
@@ -196,18 +211,24 @@ class PartitionPublisher:
         return False
 
     def answer(self, kind: str, how: Literal["again", "onwards"]) -> None:
-        """What to do about a topic that lost records: ``again`` publishes it anew from the journal's start, ``onwards``
-        goes on and leaves the gap. PublishingStopped where ``again`` would instruct somebody twice."""
+        """Apply an operator's answer about a topic that lost records.
+
+        ``again`` publishes it again from the journal's start, ``onwards`` continues and leaves the gap. Raises
+        PublishingStopped if ``again`` would repeat instructions.
+        """
         if how == "again" and kind in INSTRUCTIONS:
-            raise PublishingStopped(f"{topic_name(self.prefix, kind)} instructs: nothing on it is said twice")
+            raise PublishingStopped(f"{topic_name(self.prefix, kind)} has instructions, which are not published twice")
         if how == "again":
             self.begin_at(kind, 0)
         else:
             self.begin_at(kind, None)
 
     def begin_at(self, kind: str, offset: int | None) -> None:
-        """Have a topic, as it is now, go on with the records of this journal offset; None: where it stood, or where the
-        journal ends if it had not begun. What is on it stays. PublishingStopped, PublicLogUnavailable, Fenced."""
+        """Have a topic continue with the records from this journal offset on. The records that it has stay.
+
+        None: continue where it was, or begin where the journal ends. Raises PublishingStopped, PublicLogUnavailable,
+        Fenced.
+        """
         end = self._journal.end(self.partition)
         if offset is not None and offset > end:
             raise PublishingStopped(
@@ -226,19 +247,22 @@ class PartitionPublisher:
             at = KindAt(*topic, before.offset, before.begins)
         if before is not None and at.offset < before.offset and kind in INSTRUCTIONS:
             raise PublishingStopped(
-                f"{topic_name(self.prefix, kind)}, partition {self.partition}, has what was instructed before offset "
-                f"{before.offset}: from {at.offset} on it would be said twice"
+                f"{topic_name(self.prefix, kind)}, partition {self.partition}, has the instructions before offset "
+                f"{before.offset}: those from {at.offset} on would be published twice"
             )
         progress.kinds[kind] = at
         if at.offset < progress.offset:  # from the start: each topic knows what it has
             progress.offset = progress.position = progress.ordinal = 0
             progress.commit = ""
-        self._log.write((), lambda _: [self._said(self._key, progress.value)])
+        self._log.write((), lambda _: [self._progress_record(self._key, progress.value)])
         self._log.let_go()
 
     def retry(self) -> None:
-        """Take over, and try the parked streams again: ``parked`` has what is left then. Whoever publishes is fenced,
-        and goes on by itself a little later. PublicLogUnavailable, PublishingStopped, RegistryUnavailable."""
+        """Take over and publish the parked streams again. Those that fail again stay in ``parked``.
+
+        The current publisher is fenced, and takes over again by itself a little later. Raises PublicLogUnavailable,
+        PublishingStopped, RegistryUnavailable.
+        """
         try:
             self._take_over()
             assert self.progress is not None
@@ -253,8 +277,10 @@ class PartitionPublisher:
             self._log.let_go()
 
     def compare(self) -> Progress:
-        """How far is published, compared with the journal and the topics; ``parked`` is as committed then. Nobody is
-        disturbed. PublicLogUnavailable, PublishingStopped."""
+        """Read the progress and compare it with the journal and the topics, without fencing a publisher.
+
+        ``parked`` is set to the committed state. Raises PublicLogUnavailable, PublishingStopped.
+        """
         committed = self._log.committed()
         progress = self._progress_of(committed)
         self._compare_with_journal(progress)
@@ -263,12 +289,12 @@ class PartitionPublisher:
         return progress
 
     def close(self) -> None:
-        """Be the publisher no longer."""
+        """Stop being the publisher."""
         self._log.let_go()
 
     @property
     def behind(self) -> int:
-        """Journal offsets that were followed and are not published yet."""
+        """Number of journal offsets that were followed and are not published."""
         return 0 if self.progress is None else max(0, self._source.next_offset - self.progress.offset)
 
     # ---- taking over ------------------------------------------------------------------------------------------------
@@ -277,7 +303,7 @@ class PartitionPublisher:
     def _key(self) -> str:
         return str(self.partition)
 
-    def _said(self, key: str, value: bytes) -> PublicRecord:
+    def _progress_record(self, key: str, value: bytes) -> PublicRecord:
         return PublicRecord(PUBLISHED, key.encode(), value, ())
 
     def _progress_of(self, committed: Mapping[str, bytes]) -> Progress:
@@ -306,11 +332,11 @@ class PartitionPublisher:
         self._compared = False
         self._retry_is_due = True
         self._front = None
-        self._look_at_sick = self._now + self._limits.heal
+        self._check_sick_at = self._now + self._limits.heal
         self.progress = progress
 
     def _remember(self, committed: Mapping[str, bytes]) -> None:
-        """What stands beside the progress: orders that are parked, letters that were told."""
+        """Take the parked orders and the published dead letters from the progress topic."""
         self.parked = {}
         self._known_letters = set()
         for key, value in committed.items():
@@ -322,7 +348,7 @@ class PartitionPublisher:
                 self._known_letters.add(letter)
 
     def _compare_with_journal(self, progress: Progress) -> None:
-        """The journal must have what was published from it."""
+        """Raise PublishingStopped unless the journal has everything that was published from it."""
         if progress.journal != self._journal.identity:
             raise PublishingStopped(
                 f"partition {self.partition} was published from journal {progress.journal}, this one is "
@@ -337,8 +363,10 @@ class PartitionPublisher:
             )
 
     def _compare_topics(self, progress: Progress, begins: Mapping[str, int] | None = None) -> list[str]:
-        """The topics must have what was published to them; those that have not are ``sick`` from now on. The kinds that
-        begin now are added, and returned; PublishingStopped where one of them cannot."""
+        """Compare the topics with the progress. Topics that lost records, or cannot be written, are ``sick`` then.
+
+        Adds the kinds that begin now to the progress, and returns them. Raises PublishingStopped if one cannot begin.
+        """
         enabled = []
         failed, self.sick = self.sick, {}
         topics = self._log.topics()
@@ -364,31 +392,31 @@ class PartitionPublisher:
                 why = f"{name} ends at offset {now.end}, it had {known.end} and more"
                 self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {what_to_answer(kind)}", True)
             elif now.id != known.id:
-                why = f"{name} was made anew (topic {now.id}, it was {known.id})"
+                why = f"{name} was deleted and created again (topic {now.id}, it was {known.id})"
                 self.sick[kind] = Sick(f"{why}: bring it back from a copy, or {what_to_answer(kind)}", True)
             elif (before := failed.get(kind)) is not None and not before.asks:
                 if before.not_before > self._now:
                     self.sick[kind] = before
-                else:  # it is tried
+                else:  # it is tried again now
                     self._failures[kind] = before.failures
         return enabled
 
-    def _look_again(self, progress: Progress) -> None:
-        """Look whether topics that are left out can be written by now. Fenced if somebody else wrote the progress."""
-        self._look_at_sick = self._now + self._limits.heal
+    def _check_topics_again(self, progress: Progress) -> None:
+        """Check whether topics that are left out can be written now. Raises Fenced if another publisher has written."""
+        self._check_sick_at = self._now + self._limits.heal
         if self._log.committed().get(self._key) != self._committed:
             raise Fenced
         self._compare_topics(progress)
 
-    def _are_sick(self, why: Mapping[str, str]) -> None:
-        """These topics did not take their records."""
+    def _mark_sick(self, why: Mapping[str, str]) -> None:
+        """Leave out the topics that did not take their records."""
         for kind, text in why.items():
             failures = self._failures.pop(kind, 0) + 1
             again = self._now + (self._limits.heal << min(failures - 1, 4))
             self.sick[kind] = Sick(f"{topic_name(self.prefix, kind)} cannot be written: {text}", False, failures, again)
 
     def _retry_parked(self, progress: Progress) -> None:
-        """Streams that could not be published: this release may be one that can."""
+        """Publish parked streams again, because this release may be able to."""
         for stream, since in tuple(self.parked.items()):
             records: list[PublicRecord] = []
             failed: list[Unpublishable] = []
@@ -399,7 +427,7 @@ class PartitionPublisher:
                         break
                     records += [each for each in made if admitted.offset >= progress.kinds[each.kind].begins]
             if not failed:
-                self._write(records, [self._said(f"{self._key}/parked/{stream}", b"")], progress)
+                self._write(records, [self._progress_record(f"{self._key}/parked/{stream}", b"")], progress)
                 del self.parked[stream]
 
     def _leave(self, state: State, why: str) -> None:
@@ -408,18 +436,18 @@ class PartitionPublisher:
         self.progress = None
         self._log.let_go()
 
-    def _left_alone(self, now: Instant) -> bool:
-        """Whether something waits to be published and its publisher has not got on for a while."""
+    def _is_abandoned(self, now: Instant) -> bool:
+        """Whether there is something to publish and its publisher has made no progress for ``take_over``."""
         value = self._log.committed().get(self._key, b"")
         progress = read_progress(value) if value else Progress(self._journal.identity)
         behind = [kind for kind, at in progress.kinds.items() if at.offset < self._source.next_offset]
-        if self._seen is None or value != self._seen[0] or not (behind or not value):
-            self._seen = (value, now)
-        if now - self._seen[1] >= self._limits.take_over:
-            topics = self._log.topics()  # a topic that this process could not write either is no reason
+        if self._last_progress is None or value != self._last_progress[0] or not (behind or not value):
+            self._last_progress = (value, now)
+        if now - self._last_progress[1] >= self._limits.take_over:
+            topics = self._log.topics()  # a topic that this process could not write either does not count
             if not value or any(not isinstance(topics[kind], TopicSick) for kind in behind):
                 return True
-            self._seen = (value, now)
+            self._last_progress = (value, now)
         self._not_before = now + self._limits.look
         return False
 
@@ -441,10 +469,10 @@ class PartitionPublisher:
         front = max(progress.kinds[kind].offset for kind in healthy)
         late = [kind for kind in healthy if progress.kinds[kind].offset < front]
         moved = self._catch_up(now, late, front) if late else False
-        return self._lead(now, [kind for kind in healthy if kind not in late], front) or moved
+        return self._publish_front(now, [kind for kind in healthy if kind not in late], front) or moved
 
     def _catch_up(self, now: Instant, kinds: Sequence[str], front: int) -> bool:
-        """Publish a batch on topics that are behind the others, at most up to where these are."""
+        """Publish a batch on the topics that are behind, at most up to where the others are."""
         assert self.progress is not None
         first = min(self.progress.kinds[kind].offset for kind in kinds)
         if self._source.next_offset < first:
@@ -453,21 +481,21 @@ class PartitionPublisher:
         batch = self._gather(at, kinds, front)
         return self._publish(now, batch, kinds, [])
 
-    def _lead(self, now: Instant, kinds: Sequence[str], front: int) -> bool:
+    def _publish_front(self, now: Instant, kinds: Sequence[str], front: int) -> bool:
         """Publish a batch on the topics that are furthest."""
-        if self._source.next_offset < front:  # they begin where nobody has followed the journal to
+        if self._source.next_offset < front:  # they begin further on than the journal is followed
             return False
         if self._front is None or self._front.offset != front:
             self._front = self._cursor(front)
         batch = self._gather(self._front, kinds, None)
-        notes = [self._said(f"{self._key}/parked/{at.stream}", at.value) for at in batch.parked]
-        if now >= self._look_at_letters and self._letters is not None and DEAD_LETTERS in kinds:
-            self._look_at_letters = now + self._limits.letters
+        notes = [self._progress_record(f"{self._key}/parked/{at.stream}", at.value) for at in batch.parked]
+        if now >= self._check_letters_at and self._letters is not None and DEAD_LETTERS in kinds:
+            self._check_letters_at = now + self._limits.letters
             letters = self._letters()
             if letters is not None:
-                told, kept = self._new_letters(letters)
-                batch.records += told
-                notes += kept
+                letter_records, letter_notes = self._new_letters(letters)
+                batch.records += letter_records
+                notes += letter_notes
         moved = self._publish(now, batch, kinds, notes)
         for parked in batch.parked:
             self.parked[parked.stream] = parked
@@ -475,7 +503,7 @@ class PartitionPublisher:
         return moved
 
     def _publish(self, now: Instant, batch: "_Batch", kinds: Sequence[str], notes: Sequence[PublicRecord]) -> bool:
-        """Write a batch, and the progress of its kinds; whether anything moved."""
+        """Write a batch and the progress of its kinds. Returns whether there was anything to write."""
         progress = self.progress
         assert progress is not None
         records = batch.records
@@ -503,11 +531,11 @@ class PartitionPublisher:
         return True
 
     def _is_level(self, progress: Progress) -> bool:
-        """Whether no topic is left out, and none is further than another."""
+        """Whether no topic is left out and all are at the same offset."""
         return not self.sick and len({at.offset for at in progress.kinds.values()}) == 1
 
     def _cursor(self, offset: int) -> "_Cursor":
-        """The place in the source behind all journal records below this offset, which the source has."""
+        """Return the place in the source after all journal records below this offset. The source has them."""
         progress = self.progress
         assert progress is not None
         if offset == progress.offset:
@@ -533,7 +561,7 @@ class PartitionPublisher:
         return found
 
     def _is_this_history(self, progress: Progress) -> bool:
-        """Whether the source is as far as was published; PublishingStopped if it tells another history."""
+        """Whether the source is as far as the progress. Raises PublishingStopped if it has another history."""
         if self._compared:
             return True
         if self._source.next_ordinal < progress.ordinal or self._source.next_offset < progress.offset:
@@ -548,11 +576,13 @@ class PartitionPublisher:
         return True
 
     def _gather(self, at: "_Cursor", kinds: Sequence[str], until: int | None) -> "_Batch":
-        """The next whole journal records, up to the limits, as far as these topics do not have them. ``until``: the
-        offset where the topics are that are further."""
+        """Collect the records of the next whole journal records, up to the limits, that these topics do not have.
+
+        ``until``: the offset of the topics that are further; None: these are the furthest.
+        """
         assert self.progress is not None
         offsets = {kind: self.progress.kinds[kind].offset for kind in kinds}
-        behind = self._source.next_offset  # read before the commits: these are then all there
+        behind = self._source.next_offset  # read before the commits, so that all of them are there
         if until is not None:
             behind = min(behind, until)
         malformed: list[Parked] = []
@@ -586,8 +616,11 @@ class PartitionPublisher:
         return batch
 
     def _records(self, admitted: Admitted, batch: "_Batch", late: Sequence[str]) -> list[PublicRecord]:
-        """What a commit says to others. ``late``: the topics that catch up, if it is for these: other topics have been
-        there, and which orders could not be published is known. TopicFailed if another one cannot."""
+        """Return a commit's public records, and park its orders that cannot be published.
+
+        ``late``: the topics that catch up, if the records are for these. The other topics have published this commit,
+        so the orders that could not be published are known. Raises TopicFailed if another one cannot.
+        """
         known = {**self.parked, **{each.stream: each for each in batch.parked}} if batch.parked else self.parked
         left_out: dict[str, ParkedAt] = {}
         if known:
@@ -604,12 +637,12 @@ class PartitionPublisher:
             could = "the one that wrote the other topics could: install that one"
             raise TopicFailed(dict.fromkeys(late, f"{cannot} ({failed[0].letter.error}), and {could}"))
         for stream, since in left_out.items():
-            if since.ordinal == admitted.ordinal:  # the letter about it
+            if since.ordinal == admitted.ordinal:  # its dead letter
                 made += [each.letter.record for each in self._publisher.records(admitted, {}, stream)[1]]
         return made
 
     def _malformed(self, first: int, behind: int) -> tuple[list[Parked], int]:
-        """What is malformed in the next records, and where the batch ends so that it is not too much of it."""
+        """Return the malformed records and commits of a batch, and where it ends so that there are not too many."""
         found = [parked for parked in self._source.parked(_MALFORMED, first) if parked.offset < behind]
         if len(found) == _MALFORMED:
             last = found[-1].offset
@@ -619,32 +652,36 @@ class PartitionPublisher:
         return found, behind
 
     def _commits(self, ordinal: int, behind: int, *, handed: bool) -> Iterator[Admitted]:
-        """Commits from an ordinal on whose journal records were followed to their end. ``handed``: what was handed over
-        is used up."""
+        """Yield the commits from an ordinal on whose journal records are followed to their end.
+
+        ``handed``: take them from the handoff buffer as far as it has them.
+        """
         until = self._source.next_ordinal
-        commits = self._handed.commits(ordinal, until, self._source) if handed else self._source.commits(ordinal, until)
+        commits = (
+            self._handoff.commits(ordinal, until, self._source) if handed else self._source.commits(ordinal, until)
+        )
         for admitted in commits:
             if admitted.offset >= behind:
                 return
             yield admitted
 
     def _new_letters(self, letters: Sequence[DeadLetter]) -> tuple[list[PublicRecord], list[PublicRecord]]:
-        """The views' dead letters that nobody was told of yet, and what to remember of them."""
+        """Return the records of the views' new dead letters, and the notes about them for the progress topic."""
         now = {letter.id: letter for letter in letters}
         records = [letter.record for id, letter in now.items() if id not in self._known_letters]
-        notes = [self._said(f"{self._key}/letter/{id}", b"1") for id in now if id not in self._known_letters]
-        notes += [self._said(f"{self._key}/letter/{id}", b"") for id in self._known_letters if id not in now]
+        notes = [self._progress_record(f"{self._key}/letter/{id}", b"1") for id in now if id not in self._known_letters]
+        notes += [self._progress_record(f"{self._key}/letter/{id}", b"") for id in self._known_letters if id not in now]
         return records, notes
 
     def _write(self, records: Sequence[PublicRecord], notes: Sequence[PublicRecord], after: Progress) -> None:
-        def then(spans: Mapping[str, Span]) -> Sequence[PublicRecord]:
-            for kind, span in spans.items():
+        def then(ranges: Mapping[str, OffsetRange]) -> Sequence[PublicRecord]:
+            for kind, offsets in ranges.items():
                 at = after.kinds[kind]
-                if span.first < at.end:
+                if offsets.first < at.end:
                     had = f"partition {self.partition} had {at.end} records and more"
-                    raise TopicFailed({kind: f"{had}, and now begins again at offset {span.first}"})
-                at.end = span.last + 1
-            return [*notes, self._said(self._key, after.value)]
+                    raise TopicFailed({kind: f"{had}, and now begins again at offset {offsets.first}"})
+                at.end = offsets.last + 1
+            return [*notes, self._progress_record(self._key, after.value)]
 
         self._log.write(records, then)
         self._committed = after.value
@@ -655,15 +692,15 @@ class PartitionPublisher:
 
 
 _HEADERS: Final = 300
-"""About what a record's headers take, in bytes."""
+"""Approximate bytes of a record's headers."""
 _NEVER: Final = 1 << 63
-"""Behind every offset."""
+"""An offset after all others."""
 _MALFORMED: Final = 64
-"""Letters in one transaction, about: each may have a megabyte."""
+"""Approximate number of dead letters in one transaction, because each may have a megabyte."""
 
 
 class _Cursor(NamedTuple):
-    """A place between two journal records, as ``Progress`` has it."""
+    """A place between two journal records, with the fields of ``Progress``."""
 
     offset: int
     position: int
@@ -673,7 +710,7 @@ class _Cursor(NamedTuple):
 
 @dataclass(slots=True)
 class _Batch:
-    """What goes out in one transaction, and the place behind it."""
+    """The records of one transaction, and the place after them."""
 
     at: _Cursor
     records: list[PublicRecord] = field(default_factory=list)
@@ -681,7 +718,7 @@ class _Batch:
 
 
 def what_to_answer(kind: str) -> str:
-    """What an operator says about a topic that is not what it was."""
+    """Return the advice about a topic that was replaced or lost records: how an operator can answer."""
     onwards = "it goes on with what it does not have yet"
     if kind in INSTRUCTIONS:
         return f"say `rescind topics answer {kind} --onwards`: {onwards}"
@@ -691,7 +728,7 @@ def what_to_answer(kind: str) -> str:
 def malformed_letter(
     journal: Journal, prefix: str, partition: int, parked: Parked, key_of: KeyOf | None = None
 ) -> DeadLetter:
-    """The letter of a malformed commit or record; its bytes are read from the journal. JournalError."""
+    """Return the dead letter of a malformed commit or record, with its bytes from the journal. Raises JournalError."""
     value = b""
     records = journal.read(partition, parked.offset, 1)
     if records and records[0].offset == parked.offset:

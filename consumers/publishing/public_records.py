@@ -1,9 +1,9 @@
-"""From admitted commits to public records: what other services are told of the history. Pure.
+"""From admitted commits to public records, which other services read. Pure.
 
-Every event of an order becomes one record on order-events, and those that tell somebody to do something an instruction
-beside it: give money back, bill again, pay the seller, move stock, tell a buyer or a seller. Ids follow from the log
-alone, so a record that is made again is the same record. Commits of imports are history: their events are published,
-and nobody acts on them.
+Every event of an order becomes one record on order-events. An event that requires an action also becomes an
+instruction: refund, bill again, pay the seller, move stock, notify a buyer or a seller. Ids are derived from the log
+alone, so a record that is made again is the same one. Imported commits are history: their events are published without
+instructions.
 """
 
 from collections import OrderedDict
@@ -42,12 +42,12 @@ from schemas.public.topics import CREDIT_MEMOS, EVENTS, NOTIFICATIONS, REBILLS, 
 from schemas.wire import Malformed
 
 _UNPUBLISHABLE: Final = (Undecodable, Malformed, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What an admitted commit may come to here: the log takes what anyone appends, and a release may have a bug."""
+"""Errors that a commit may raise here, because anyone may append to the log and releases have bugs."""
 
 
 @dataclass(slots=True)
 class Unpublishable:
-    """An order that is published no further from this commit on."""
+    """An order that is not published from this commit on."""
 
     stream: str
     ordinal: int
@@ -55,10 +55,10 @@ class Unpublishable:
 
 
 class Publisher:
-    """One partition's commits, made into public records."""
+    """Makes public records of one partition's commits."""
 
     def __init__(self, partition: int, source: CommitReader, ids: SchemaIds, *, capacity: int = 30_000) -> None:
-        """``capacity``: orders whose placing is kept at hand."""
+        """``capacity``: orders whose placing is cached."""
         self.partition = partition
         self._source = source
         self._ids = ids
@@ -68,10 +68,10 @@ class Publisher:
     def records(
         self, admitted: Admitted, parked: Mapping[str, Any], only: str | None = None
     ) -> tuple[list[PublicRecord], list[Unpublishable]]:
-        """What this commit says to others, in the order of its events; and the orders of it that cannot be told.
+        """Return a commit's records, in the order of its events, and its orders that cannot be published.
 
-        Streams in ``parked`` are left out, as is everything but the stream ``only`` where it is given. Raises nothing
-        but RegistryUnavailable: ask again later.
+        Streams in ``parked`` are left out; with ``only``, all other streams, too. Raises only RegistryUnavailable; the
+        same call may succeed later.
         """
         made: list[PublicRecord] = []
         failed: list[Unpublishable] = []
@@ -84,7 +84,7 @@ class Publisher:
             try:
                 made += self._part(admitted, part)
             except _UNPUBLISHABLE as wrong:
-                failed.append(_letter(admitted, stream, wrong))
+                failed.append(_unpublishable(admitted, stream, wrong))
         return made, failed
 
     def _part(self, admitted: Admitted, part: StreamEntry) -> list[PublicRecord]:
@@ -94,14 +94,14 @@ class Publisher:
         actor = None if commit.actor is None else Actor(commit.actor.kind, commit.actor.id)
         history = commit.writer == HISTORY
         ordinal = str(admitted.ordinal).encode()
-        hashed = admitted.hash.hex().encode()
+        commit_hash = admitted.hash.hex().encode()
         made: list[PublicRecord] = []
         version = part.first_event
         for entry, position in zip(part.events, positions_of(admitted, part), strict=True):
             version += 1
             event = decode_event(entry.name, entry.schema_version, entry.body)
             if isinstance(event, e.OrderPlaced) and version == 1:
-                self._keep(part.stream, event)
+                self._cache(part.stream, event)
             contract = event_contract(entry.name, entry.schema_version)
             body = event_body(
                 Frame(
@@ -117,24 +117,24 @@ class Publisher:
                 ),
                 entry.body,
             )
-            told = _EventFields(
+            fields = _EventFields(
                 key,
                 f"/rescind/{marketplace}".encode(),
                 format_instant(entry.occurred_at).encode(),
                 (
                     ("rescind-position", f"{admitted.partition}:{position}".encode()),
                     ("rescind-ordinal", ordinal),
-                    ("rescind-commit", hashed),
+                    ("rescind-commit", commit_hash),
                     ("rescind-version", str(version).encode()),
                 ),
             )
-            made.append(told.record(EVENTS, f"{part.stream}/{version}", contract, self._ids.id_of(contract), body))
+            made.append(fields.record(EVENTS, f"{part.stream}/{version}", contract, self._ids.id_of(contract), body))
             if history:
                 continue
             for kind, instruction in self._instructions(entry.name, event, admitted, part, version):
                 contract = instruction_contract(type(instruction).__name__)
                 id, schema_id = instruction.instruction_id, self._ids.id_of(contract)
-                made.append(told.record(kind, id, contract, schema_id, instruction_body(instruction)))
+                made.append(fields.record(kind, id, contract, schema_id, instruction_body(instruction)))
         return made
 
     # ---- instructions ---------------------------------------------------------------------------------------------
@@ -142,42 +142,42 @@ class Publisher:
     def _instructions(
         self, name: str, event: e.Event, admitted: Admitted, part: StreamEntry, version: int
     ) -> Iterator[tuple[str, Instruction]]:
-        """What an event tells somebody to do, and on which topic."""
+        """Yield an event's instructions, each with the kind of its topic."""
         if isinstance(event, _INSTRUCTING):
             instructed = self._instruction(event, admitted, part, version)
             if instructed is not None:
                 yield instructed
-        news = notification_rule(event)
-        if news is None:
+        rule = notification_rule(event)
+        if rule is None:
             return
         stream, placed = part.stream, self._placing(part.stream)
-        for audience in news.audiences:
-            told = notice_id(event, version, audience)
+        for audience in rule.audiences:
+            notice = notice_id(event, version, audience)
             yield (
                 NOTIFICATIONS,
                 NotificationInstruction(
-                    instruction_id=f"{stream}/{told}",
-                    notice_id=told,
+                    instruction_id=f"{stream}/{notice}",
+                    notice_id=notice,
                     audience=audience,
                     recipient_id=placed.buyer_id if audience == "buyer" else placed.seller_id,
-                    template=news.template,
+                    template=rule.template,
                     event=name,
                     version=version,
                     about=about(event),
-                    reference=reference_of(admitted.hash) if news.template in CONFIRMATIONS else None,
+                    reference=reference_of(admitted.hash) if rule.template in CONFIRMATIONS else None,
                     amount=getattr(event, "amount", None),
                     currency=placed.currency,
-                    **_who(stream, placed, admitted),
+                    **_order_fields(stream, placed, admitted),
                 ),
             )
 
     def _instruction(
         self, event: e.Event, admitted: Admitted, part: StreamEntry, version: int
     ) -> tuple[str, Instruction] | None:
-        """What payment, accounts or the warehouse have to do."""
+        """Return the instruction to payment, accounts or the warehouse, or None."""
         stream = part.stream
         placed = self._placing(stream)
-        who = _who(stream, placed, admitted)
+        order_fields = _order_fields(stream, placed, admitted)
         match event:
             case e.RefundDue(refund_id, amount, lines):
                 return REFUNDS, RefundInstruction(
@@ -186,7 +186,7 @@ class Publisher:
                     amount=amount,
                     currency=placed.currency,
                     lines=placed.units((x.line, x.quantity) for x in lines),
-                    **who,
+                    **order_fields,
                 )
             case e.RebillDue(rebill_id, amount, lines):
                 return REBILLS, RebillInstruction(
@@ -195,7 +195,7 @@ class Publisher:
                     amount=amount,
                     currency=placed.currency,
                     lines=placed.units((x.line, x.quantity) for x in lines),
-                    **who,
+                    **order_fields,
                 )
             case e.CreditMemoIssued(memo_id, rebill_id, amount):
                 return CREDIT_MEMOS, CreditMemoInstruction(
@@ -204,11 +204,11 @@ class Publisher:
                     rebill_id=rebill_id,
                     amount=amount,
                     currency=placed.currency,
-                    **who,
+                    **order_fields,
                 )
             case _:
                 pass
-        moved = self._moved(event, admitted, part)
+        moved = self._stock_movement(event, admitted, part)
         if moved is None:
             return None
         return RESTOCK, RestockInstruction(
@@ -217,26 +217,31 @@ class Publisher:
             lines=placed.units(moved.lines),
             return_id=moved.return_id,
             condition=moved.condition,
-            **who,
+            **order_fields,
         )
 
-    def _moved(self, event: e.Event, admitted: Admitted, part: StreamEntry) -> "_Moved | None":
-        """Rule ``restock-once``: cancelled units go back, returned ones on receipt, and what was cancelled and shipped
-        all the same is taken back. A return that nobody confirmed was received by nobody."""
+    def _stock_movement(self, event: e.Event, admitted: Admitted, part: StreamEntry) -> "_StockMovement | None":
+        """Return the stock movement of an event, or None (rule ``restock-once``).
+
+        Canceled units go back into stock, and returned units do so on receipt. Units that were canceled but shipped
+        anyway are taken back. A return without a confirmed receipt moves nothing.
+        """
         match event:
             case e.LinesCanceled(lines):
-                return _Moved("canceled", [(x.line, x.quantity) for x in lines])
+                return _StockMovement("canceled", [(x.line, x.quantity) for x in lines])
             case e.AutoCanceled(line, quantity):
-                return _Moved("canceled", [(line, quantity)])
+                return _StockMovement("canceled", [(line, quantity)])
             case e.ShippedAfterCancelFound(_, _, _, lines):
-                return _Moved("taken_back", [(x.line, x.quantity) for x in lines])
+                return _StockMovement("taken_back", [(x.line, x.quantity) for x in lines])
             case e.ReturnReceived(return_id, condition, "received"):
-                return _Moved("returned", self._returned(part.stream, return_id, admitted), return_id, condition)
+                return _StockMovement(
+                    "returned", self._returned(part.stream, return_id, admitted), return_id, condition
+                )
             case _:
                 return None
 
     def _returned(self, stream: str, return_id: str, until: Admitted) -> list[tuple[int, int]]:
-        """The units of a return; LookupError if it was never opened."""
+        """Return the units of a return. Raises LookupError if it was never opened."""
         for event in self._events(stream, until):
             if isinstance(event, e.ReturnOpened) and event.return_id == return_id:
                 return [(x.line, x.quantity) for x in event.lines]
@@ -248,12 +253,12 @@ class Publisher:
             first = next(iter(self._events(stream, None)), None)
             if not isinstance(first, e.OrderPlaced):
                 raise LookupError(f"{stream} does not begin with its placing")
-            return self._keep(stream, first)
+            return self._cache(stream, first)
         self._placed.move_to_end(stream)
         return placed
 
-    def _keep(self, stream: str, event: e.OrderPlaced) -> "_Placed":
-        """Have what instructions say of an order at hand; it is instructed about soon, as a rule."""
+    def _cache(self, stream: str, event: e.OrderPlaced) -> "_Placed":
+        """Cache the fields of an order's placing that instructions contain. Instructions usually follow soon."""
         placed = self._placed[stream] = _Placed(
             event.po_number,
             event.checkout_id,
@@ -267,7 +272,7 @@ class Publisher:
         return placed
 
     def _events(self, stream: str, until: Admitted | None) -> Iterator[e.Event]:
-        """A stream's events, up to and including a commit."""
+        """Yield a stream's events, up to and including a commit."""
         for admitted in self._source.commits_of(stream):
             if until is not None and admitted.ordinal > until.ordinal:
                 return
@@ -288,7 +293,7 @@ _INSTRUCTING: Final = (
 )
 
 
-class _Moved(NamedTuple):
+class _StockMovement(NamedTuple):
     movement: str
     lines: list[tuple[int, int]]
     return_id: str | None = None
@@ -297,7 +302,7 @@ class _Moved(NamedTuple):
 
 @dataclass(slots=True)
 class _Placed:
-    """What instructions say of the order's placing."""
+    """The fields of an order's placing that instructions contain."""
 
     po_number: str
     checkout_id: str | None
@@ -307,15 +312,15 @@ class _Placed:
     skus: dict[int, str]
 
     def units(self, lines: Iterable[tuple[int, int]]) -> tuple[Units, ...]:
-        """By line, each once."""
+        """Return the units of each line, in the order of the lines."""
         sums: dict[int, int] = {}
         for line, quantity in lines:
             sums[line] = sums.get(line, 0) + quantity
         return tuple([Units(line, self.skus[line], quantity) for line, quantity in sorted(sums.items())])
 
 
-def _who(stream: str, placed: _Placed, admitted: Admitted) -> dict[str, Any]:
-    """What every instruction says of its order."""
+def _order_fields(stream: str, placed: _Placed, admitted: Admitted) -> dict[str, Any]:
+    """Return the fields of an order that every instruction contains."""
     marketplace, _, order_id = stream.partition("/")
     return {
         "marketplace": marketplace,
@@ -329,7 +334,7 @@ def _who(stream: str, placed: _Placed, admitted: Admitted) -> dict[str, Any]:
 
 
 class _EventFields(NamedTuple):
-    """What all records of one event share."""
+    """The fields that all records of one event share."""
 
     key: bytes
     source: bytes
@@ -349,12 +354,12 @@ class _EventFields(NamedTuple):
         return PublicRecord(kind, self.key, frame(schema_id, body), headers)
 
 
-def _letter(admitted: Admitted, stream: str, wrong: Exception) -> Unpublishable:
-    said = str(wrong) if isinstance(wrong, Undecodable) else f"{type(wrong).__name__}: {wrong}"
+def _unpublishable(admitted: Admitted, stream: str, wrong: Exception) -> Unpublishable:
+    error = str(wrong) if isinstance(wrong, Undecodable) else f"{type(wrong).__name__}: {wrong}"
     letter = DeadLetter(
         unpublished_id(admitted.partition, stream),
         "publisher",
-        said.replace("\0", "\\0"),
+        error.replace("\0", "\\0"),
         stream.encode(),
         admitted.data,
         "journal",

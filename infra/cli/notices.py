@@ -83,7 +83,7 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
         raise CommandRefused(str(wrong)) from None
     if as_json:
         said = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
-        print_json({"notices": [told(each) for each in letter.notices], **said})
+        print_json({"notices": [told(each) for each in letter.notifications], **said})
         return
     echo(f"{letter.first.state}, to {letter.first.audience} {letter.first.recipient_id}\n\n{mail.subject}\n")
     echo(mail.text)

@@ -22,7 +22,7 @@ from kafka.errors import (
 )
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
-from consumers.command_topic.gateway import Given
+from consumers.command_topic.gateway import InputRecord
 from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, last_answered, last_passed_on, topic_id
 from infra.kafka.client import FETCH_BYTES
@@ -138,7 +138,7 @@ class CommandConsumer:
         self._idle_since, self._introduced = time.monotonic(), False
         self._looked_at, self._seen, self._member_id = time.monotonic(), {}, None
 
-    def poll(self, timeout: float, limit: int) -> list[Given]:
+    def poll(self, timeout: float, limit: int) -> list[InputRecord]:
         """What came, of each partition in its order, at most ``limit`` records; [] after ``timeout`` seconds.
 
         CommandsUnavailable: close it, and begin again. Ousted.
@@ -320,6 +320,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._moves.append(("came", frozenset(each.partition for each in assigned)))
 
 
-def _given(record: Any) -> Given:
+def _given(record: Any) -> InputRecord:
     headers = {name: value or b"" for name, value in record.headers}
-    return Given(record.partition, record.offset, record.key or b"", record.value, headers)
+    return InputRecord(record.partition, record.offset, record.key or b"", record.value, headers)

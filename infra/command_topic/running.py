@@ -14,7 +14,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Final, Protocol
 
-from consumers.command_topic.gateway import Gateway, Submits
+from consumers.command_topic.gateway import CommandSubmitter, Gateway
 from domain.instants import SECOND, Instant
 from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
@@ -63,7 +63,7 @@ class Commanding:
         security: Security,
         partitions: int,
         form: CommandForm,
-        engine: Submits,
+        engine: CommandSubmitter,
         *,
         member: str,
         within: float,

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 
-from consumers.command_topic.gateway import Given, ReceivedRecord
+from consumers.command_topic.gateway import InputRecord, ReceivedRecord
 from consumers.engine.dependencies import Confirm
 from consumers.engine.outcome import Outcome, bad, unavailable
 from consumers.log.dead_letters import DeadLetter
@@ -102,7 +102,7 @@ class CommandForm:
         self._book = book
         self._vault = vault
 
-    def read(self, given: Given) -> ReceivedRecord:
+    def read(self, given: InputRecord) -> ReceivedRecord:
         asked = ReceivedRecord(given)
         try:
             if given.value is None:
@@ -147,7 +147,7 @@ class CommandForm:
                 return unavailable("vault-unavailable", str(wrong))
         return None
 
-    def told(self, asked: ReceivedRecord, outcome: Outcome) -> tuple[PublicRecord, ...]:
+    def outcome_records(self, asked: ReceivedRecord, outcome: Outcome) -> tuple[PublicRecord, ...]:
         command = asked.command
         assert command is not None
         fresh: Preview | None = None
@@ -155,7 +155,7 @@ class CommandForm:
         if isinstance(asked.confirm, Confirmation) and told.kind == "refused" and told.commit_position is None:
             fresh = asked.confirm.fresh
         response = of_write(outcome, command, fresh, market.contact)
-        return (self._outcome(f"{command.stream}/{command.command_id}", told.kind, response, asked.given),)
+        return (self._outcome(f"{command.stream}/{command.command_id}", told.kind, response, asked.record),)
 
     def _confirm(self, header: bytes | None, command: Command) -> Confirm | None:
         if header is None:
@@ -165,8 +165,8 @@ class CommandForm:
         said = getattr(command, "confirmation", None)
         return Confirmation(said, self._book, self._market(command.marketplace))
 
-    def passed_on(self, asked: ReceivedRecord) -> PublicRecord:
-        command, given = asked.command, asked.given
+    def forwarded(self, asked: ReceivedRecord) -> PublicRecord:
+        command, given = asked.command, asked.record
         assert command is not None
         headers = [(name, given.headers[name]) for name in (ASK, IF_MATCH, CONFIRM) if name in given.headers]
         headers.append((INPUT, self._place(given).encode()))
@@ -186,11 +186,11 @@ class CommandForm:
             return unavailable("vault-unavailable", str(wrong))
         return None
 
-    def _place(self, given: Given) -> str:
+    def _place(self, given: InputRecord) -> str:
         return f"{self.topic_id}:{given.partition}:{given.offset}"
 
     def _malformed(
-        self, given: Given, command: Command | None, wrong: NotReadable | BadInput
+        self, given: InputRecord, command: Command | None, wrong: NotReadable | BadInput
     ) -> tuple[PublicRecord, ...]:
         """A dead letter; and an outcome, where it can be made out whose. ``command``: what could be read all the
         same."""
@@ -205,7 +205,7 @@ class CommandForm:
         response = malformed(message, pointer, wrong.rule).response()
         return (letter, self._outcome(key, "bad", response, given))
 
-    def _letter(self, given: Given, command: Command | None, error: str) -> PublicRecord:
+    def _letter(self, given: InputRecord, command: Command | None, error: str) -> PublicRecord:
         value = given.value or b""
         whole = command is not None and all(getattr(command, name) is None for name in command.TEXTS)
         if not whole:
@@ -227,7 +227,7 @@ class CommandForm:
             None,
         ).record
 
-    def _outcome(self, key: str, kind: str, response: Response, given: Given) -> PublicRecord:
+    def _outcome(self, key: str, kind: str, response: Response, given: InputRecord) -> PublicRecord:
         ask = given.headers.get(ASK)
         kept = ask if ask is not None and len(ask) <= MOST_ASK else None
         copied, here = self._copied(given), self._place(given)
@@ -235,7 +235,7 @@ class CommandForm:
             return outcome_record(key, kind, response, kept, here)
         return outcome_record(key, kind, response, kept, copied, here)
 
-    def _copied(self, given: Given) -> str | None:
+    def _copied(self, given: InputRecord) -> str | None:
         """The input that this one is a copy of, if it can be one: an input of another partition of this topic."""
         match = _PLACE.fullmatch(given.headers.get(INPUT, b""))
         if match is None or match[1].decode() != self.topic_id:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consumers.engine.engine import Engine
-from consumers.notifying.notification_mapper import derived
+from consumers.notifying.notification_mapper import derive_notifications
 from consumers.ports.notifications import DeliveryStoreUnavailable, Message, Notification
 from domain.instants import Instant, format_instant
 from infra.api.answers import REPLAYED, json_response
@@ -95,5 +95,5 @@ class Receipts:
 def _derived(engine: Engine, stream: str, wanted: str) -> Message | None:
     """The letter as the log has it: history, of which nobody was told."""
     state = engine.followers[partition_here(engine, stream)].state
-    notices = derived(state, stream, wanted)
+    notices = derive_notifications(state, stream, wanted)
     return Message(notices) if notices else None

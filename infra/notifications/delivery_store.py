@@ -275,7 +275,7 @@ class SqliteBook:
         return Message(found) if found else None
 
     def _change(self, letter: Message, what: str, given: tuple[Any, ...]) -> None:
-        ids = [notice.notice_id for notice in letter.notices]
+        ids = [notice.notice_id for notice in letter.notifications]
         with self._transaction() as db:
             db.executemany(
                 f"UPDATE notices SET {what} WHERE stream = ? AND notice_id = ?",
@@ -318,4 +318,4 @@ class SqliteBook:
 
 def _is_confirmed(letter: Message) -> bool:
     """One message: what is reported of one of its notices is true of all."""
-    return any(notice.delivered_at is not None or notice.seen_at is not None for notice in letter.notices)
+    return any(notice.delivered_at is not None or notice.seen_at is not None for notice in letter.notifications)

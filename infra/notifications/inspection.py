@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from consumers.notifying.notification_mapper import derived, order_after
+from consumers.notifying.notification_mapper import derive_notifications, order_after
 from consumers.notifying.notifier import subject_of
 from consumers.ports.notifications import (
     CannotCompose,
@@ -66,7 +66,7 @@ def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> 
     found = book.letter_of(stream, notice_id)
     if found is not None:
         return found
-    notices = derived(reader.followers[reader.partition(stream)].state, stream, notice_id)
+    notices = derive_notifications(reader.followers[reader.partition(stream)].state, stream, notice_id)
     if not notices:
         raise NoSuchNotice(f"{stream} has no notice {notice_id}: `rescind notices list --order {stream}` lists them")
     return Message(notices)
@@ -76,7 +76,7 @@ def send_again(book: SqliteBook, letter: Message, key: str | None = None) -> boo
     """Have a letter sent (again) by the notifier; False if ``key`` had that done before."""
     first = letter.first
     if book.find(first.stream, first.notice_id) is None:
-        book.take(first.partition, book.position(first.partition), letter.notices)
+        book.take(first.partition, book.position(first.partition), letter.notifications)
     return book.again(letter, key=key)
 
 

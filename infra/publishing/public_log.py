@@ -19,7 +19,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from consumers.ports.public_log import PublicLogUnavailable, PublicRecord, Span, TopicAt, TopicFailed, TopicSick
+from consumers.ports.public_log import OffsetRange, PublicLogUnavailable, PublicRecord, TopicAt, TopicFailed, TopicSick
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
 from infra.kafka.refusals import security_of, why
@@ -94,7 +94,7 @@ class KafkaPublicLog:
             self._transactions.take_over()
 
     def write(
-        self, records: Sequence[PublicRecord], then: Callable[[Mapping[str, Span]], Sequence[PublicRecord]]
+        self, records: Sequence[PublicRecord], then: Callable[[Mapping[str, OffsetRange]], Sequence[PublicRecord]]
     ) -> None:
         if not self._transactions.taken_over:
             raise PublicLogUnavailable("this is not the publisher")
@@ -105,7 +105,7 @@ class KafkaPublicLog:
         self,
         producer: Any,
         records: Sequence[PublicRecord],
-        then: Callable[[Mapping[str, Span]], Sequence[PublicRecord]],
+        then: Callable[[Mapping[str, OffsetRange]], Sequence[PublicRecord]],
     ) -> None:
         """In the hand's thread. What was open when this fails is ended by whoever takes over next."""
         until = time.monotonic() + self._timeout.write
@@ -119,7 +119,7 @@ class KafkaPublicLog:
         self._send(producer, notes, until)
         producer.commit_transaction()
 
-    def _send(self, producer: Any, records: Sequence[PublicRecord], until: float) -> dict[str, Span]:
+    def _send(self, producer: Any, records: Sequence[PublicRecord], until: float) -> dict[str, OffsetRange]:
         """Send, and wait until all of it stands in the topics. TopicFailed if some topics, but not all, are known not
         to take their records."""
         names = {kind: topic_name(self._at.prefix, kind) for kind in (*WRITTEN, PUBLISHED)}
@@ -130,7 +130,7 @@ class KafkaPublicLog:
                 sent.append((kind, producer.send(names[kind], value=value or None, **place)))
             except TOPIC_ERRORS as wrong:
                 raise self._failed({kind: wrong}) from wrong
-        spans: dict[str, Span] = {}
+        spans: dict[str, OffsetRange] = {}
         failed: dict[str, Exception] = {}
         kinds = {name: kind for kind, name in names.items()}
         for kind, future in sent:
@@ -142,7 +142,7 @@ class KafkaPublicLog:
                     failed.setdefault(each, wrong)
                 continue
             before = spans.get(kind)
-            spans[kind] = Span(offset, offset) if before is None else before._replace(last=offset)
+            spans[kind] = OffsetRange(offset, offset) if before is None else before._replace(last=offset)
         if failed:
             refused = {kind: wrong for kind, wrong in failed.items() if isinstance(wrong, TOPIC_ERRORS)}
             if not refused and all(isinstance(wrong, TIMEOUTS) for wrong in failed.values()):

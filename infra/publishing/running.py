@@ -19,7 +19,13 @@ from consumers.ports.local_state import LocalState, Parked
 from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
 from consumers.ports.views import ViewsError
-from consumers.publishing.partition_publisher import KeyOf, PartitionPublisher, PublisherLimits, PublisherSource
+from consumers.publishing.partition_publisher import (
+    KeyOf,
+    PartitionPublisher,
+    PublisherLimits,
+    PublisherOptions,
+    PublisherSource,
+)
 from domain.instants import Instant
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
@@ -107,10 +113,12 @@ class Publishing:
             source,
             KafkaPublicLog(self.at, partition, self._journal.partitions, self._security, self._timeout),
             self._ids,
-            limits=self._limits,
-            letters=None if self._letters is None else self._letters_of(partition),
-            key_of=self._key_of,
-            begins=partial(self._earlier.begins, partition),
+            PublisherOptions(
+                limits=self._limits or PublisherLimits(),
+                letters=None if self._letters is None else self._letters_of(partition),
+                key_of=self._key_of,
+                begins=partial(self._earlier.begins, partition),
+            ),
         )
 
     def enable(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from consumers.command_topic.gateway import Given
+from consumers.command_topic.gateway import InputRecord
 from domain.commands import parse_command
 from domain.errors import BadInput
 from domain.marketplace_settings import MarketSettings
@@ -169,7 +169,7 @@ def test_a_command_on_its_topic(counted: tuple[Counting, Http], body: Callable[[
 
     def read(size: int) -> None:
         said = own + body(size).removeprefix("{")
-        form.read(Given(0, 0, b"acme/PO-1", said.encode(), {}))
+        form.read(InputRecord(0, 0, b"acme/PO-1", said.encode(), {}))
 
     check(counted[0], read, LARGEST // 2, body.__name__)
 

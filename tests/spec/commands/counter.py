@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from consumers.command_topic.gateway import Batch, Gateway, Given, ReceivedRecord
+from consumers.command_topic.gateway import Batch, Gateway, InputRecord, ReceivedRecord
 from consumers.engine.dependencies import Confirm
 from consumers.engine.outcome import Outcome, unavailable
 from consumers.ports.public_log import PublicRecord
@@ -30,7 +30,7 @@ class PlainForm:
         self.not_ready: list[Outcome] = []
         """Said of the next commands before they are decided."""
 
-    def read(self, given: Given) -> ReceivedRecord:
+    def read(self, given: InputRecord) -> ReceivedRecord:
         words = (given.value or b"").decode().split()
         if len(words) not in (2, 3):
             return ReceivedRecord(given, answer=(self._record(given, b"letter"),))
@@ -39,15 +39,15 @@ class PlainForm:
     def ready(self, asked: ReceivedRecord) -> Outcome | None:
         return self.not_ready.pop(0) if self.not_ready else None
 
-    def told(self, asked: ReceivedRecord, outcome: Outcome) -> Sequence[PublicRecord]:
-        return (self._record(asked.given, (outcome.rule or outcome.kind).encode()),)
+    def outcome_records(self, asked: ReceivedRecord, outcome: Outcome) -> Sequence[PublicRecord]:
+        return (self._record(asked.record, (outcome.rule or outcome.kind).encode()),)
 
-    def passed_on(self, asked: ReceivedRecord) -> PublicRecord:
+    def forwarded(self, asked: ReceivedRecord) -> PublicRecord:
         assert asked.command is not None
         return PublicRecord(COMMANDS, b"", f"{asked.command.order_id} {asked.command.command_id}".encode(), ())
 
     @staticmethod
-    def _record(given: Given, value: bytes) -> PublicRecord:
+    def _record(given: InputRecord, value: bytes) -> PublicRecord:
         return PublicRecord(OUTCOMES, f"{given.partition}:{given.offset}".encode(), value, ())
 
 
@@ -102,7 +102,7 @@ class Counter:
         first = self.read[partition]
         values = self.sent[partition][first : first + most]
         self.read[partition] += len(values)
-        given = [Given(partition, first + n, b"", value.encode(), {}) for n, value in enumerate(values)]
+        given = [InputRecord(partition, first + n, b"", value.encode(), {}) for n, value in enumerate(values)]
         self.gateway.take(given, self.now)
 
     def lose(self, *partitions: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.command_topic.gateway import Given, ReceivedRecord
+from consumers.command_topic.gateway import InputRecord, ReceivedRecord
 from consumers.engine.outcome import Outcome, refused, unavailable
 from consumers.ports.public_log import PublicRecord
 from consumers.ports.vault import VaultUnavailable
@@ -87,7 +87,7 @@ def read(
     body: object, key: bytes = KEY, partition: int = HERE, headers: Mapping[str, bytes] | None = None
 ) -> ReceivedRecord:  # fmt: skip
     value = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    return the_form().read(Given(partition, 17, key, value, headers or {}))
+    return the_form().read(InputRecord(partition, 17, key, value, headers or {}))
 
 
 def letter_and_outcome(asked: ReceivedRecord) -> tuple[PublicRecord, PublicRecord | None]:
@@ -122,7 +122,7 @@ def test_a_text_comes_in_clear_or_as_the_vault_gave_it_and_means_the_same_comman
     assert there.fingerprint == here.fingerprint
     assert there.text.sealed == here.text.sealed
     assert command_key(there) == KEY
-    assert the_form(vault).ready(ReceivedRecord(Given(0, 0, b"", None, {}), there)) is None
+    assert the_form(vault).ready(ReceivedRecord(InputRecord(0, 0, b"", None, {}), there)) is None
     assert there.text.content == SECRET
     clear = read(MESSAGE).command
     assert isinstance(clear, SendMessage)
@@ -137,7 +137,7 @@ def test_every_field_of_a_command_that_is_passed_on_is_there_again() -> None:
 def test_a_text_that_is_not_in_the_vault_or_another_one_is_bad_and_one_that_cannot_be_looked_up_waits() -> None:
     vault = Vault()
     command = parse_command(MESSAGE).seal(vault.seal)
-    form, none = the_form(vault), Given(0, 0, b"", None, {})
+    form, none = the_form(vault), InputRecord(0, 0, b"", None, {})
     assert isinstance(command, SendMessage) and command.text.sealed is not None
     for sealed in (Sealed(bytes(32), "text-0"), Sealed(command.text.sealed.commitment, "text-9")):
         other = read_command(command_value(command))
@@ -160,7 +160,7 @@ def test_the_text_of_a_notice_can_be_judged_though_it_was_sealed_elsewhere() -> 
         "actor": {"kind": "seller", "id": "s"},
     }
     there = read_command(command_value(parse_command(body).seal(vault.seal)))
-    assert the_form(vault).ready(ReceivedRecord(Given(0, 0, b"", None, {}), there)) is None
+    assert the_form(vault).ready(ReceivedRecord(InputRecord(0, 0, b"", None, {}), there)) is None
     assert isinstance(there, NotifyCustomer)
     assert there.text.content == "It left with UPS 1Z999."
 
@@ -192,16 +192,16 @@ def test_a_command_that_came_by_another_partition_is_copied_to_its_own_with_what
     form = the_form()
     headers = {"rescind-if-match": b"7", "rescind-ask": b"mine", "rescind-confirm": b"required", "theirs": bytes(900)}
     value = json.dumps(DELIVER).encode()
-    asked = form.read(Given(ELSEWHERE, 17, KEY, value, headers))
+    asked = form.read(InputRecord(ELSEWHERE, 17, KEY, value, headers))
     assert asked.belongs_to == HERE
     assert form.ready(asked) is None
-    copy = form.passed_on(asked)
+    copy = form.forwarded(asked)
     assert (copy.kind, copy.key, json.loads(copy.value)) == (COMMANDS, KEY, DELIVER)
     del headers["theirs"]
     assert dict(copy.headers) == headers | {"rescind-input": f"T:{ELSEWHERE}:17".encode()}
-    there = form.read(Given(HERE, 3, copy.key, copy.value, dict(copy.headers)))
+    there = form.read(InputRecord(HERE, 3, copy.key, copy.value, dict(copy.headers)))
     assert (there.belongs_to, there.command, there.expected_version) == (None, asked.command, 7)
-    (outcome,) = form.told(there, Outcome("accepted"))
+    (outcome,) = form.outcome_records(there, Outcome("accepted"))
     told = dict(outcome.headers)
     assert told["rescind-input"] == f"T:{ELSEWHERE}:17".encode()
     assert told["rescind-passed-on"] == f"T:{HERE}:3".encode()
@@ -211,16 +211,16 @@ def test_a_command_that_came_by_another_partition_is_copied_to_its_own_with_what
 def test_no_copy_has_a_text_in_clear_and_it_means_the_same_command() -> None:
     vault = Vault()
     form = the_form(vault)
-    asked = form.read(Given(ELSEWHERE, 17, KEY, json.dumps(MESSAGE).encode(), {}))
+    asked = form.read(InputRecord(ELSEWHERE, 17, KEY, json.dumps(MESSAGE).encode(), {}))
     vault.away = True
     outcome = form.ready(asked)
     assert outcome is not None
     assert (outcome.kind, outcome.rule) == ("unavailable", "vault-unavailable")
     vault.away = False
     assert form.ready(asked) is None
-    copy = form.passed_on(asked)
+    copy = form.forwarded(asked)
     assert b"Winter" not in copy.value
-    there = form.read(Given(HERE, 3, copy.key, copy.value, dict(copy.headers)))
+    there = form.read(InputRecord(HERE, 3, copy.key, copy.value, dict(copy.headers)))
     assert form.ready(there) is None
     assert isinstance(there.command, SendMessage) and asked.command is not None
     assert there.command.text.content == SECRET
@@ -232,7 +232,7 @@ def test_no_copy_has_a_text_in_clear_and_it_means_the_same_command() -> None:
 )
 def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) -> None:
     asked = read(DELIVER, headers={"rescind-input": claimed})
-    (outcome,) = the_form().told(asked, Outcome("accepted"))
+    (outcome,) = the_form().outcome_records(asked, Outcome("accepted"))
     told = dict(outcome.headers)
     assert told["rescind-input"] == f"T:{HERE}:17".encode()
     assert "rescind-passed-on" not in told
@@ -262,10 +262,10 @@ def test_what_is_not_in_its_place_is_a_dead_letter_and_has_an_outcome(
     assert (told["outcome"], told["rule"], told["status"], told["rescind-status"]) == ("bad", rule, 422, "422")
     assert because in told["detail"]
     assert outcome.key == b"acme/PO-1/c1"
-    assert told["rescind-input"] == f"T:{asked.given.partition}:17"
+    assert told["rescind-input"] == f"T:{asked.record.partition}:17"
     headers = {name: value.decode() for name, value in letter.headers}
     assert headers["rescind-origin"] == "commands"
-    assert headers["rescind-letter"] == f"commands:{asked.given.partition}:17"
+    assert headers["rescind-letter"] == f"commands:{asked.record.partition}:17"
     assert because in headers["rescind-error"]
 
 
@@ -370,7 +370,7 @@ def test_an_outcome_is_the_answer_of_http_again() -> None:
         Outcome("bad", "form", "no", "/lines"),
         Outcome("duplicate", original=refused("shipped-lock", message="it left")),
     ):
-        (record,) = form.told(asked, outcome)
+        (record,) = form.outcome_records(asked, outcome)
         headers = dict(record.headers)
         wanted, got = of_write(outcome, asked.command), response_of(record.value, headers)
         assert (got.status_code, got.body, got.media_type) == (wanted.status_code, wanted.body, wanted.media_type)

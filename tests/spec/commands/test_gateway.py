@@ -5,7 +5,7 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.command_topic.gateway import BATCH, IN_FLIGHT_BYTES, PAUSE, Given
+from consumers.command_topic.gateway import BATCH, IN_FLIGHT_BYTES, PAUSE, InputRecord
 from consumers.engine.outcome import Outcome, unavailable
 from tests.spec.commands.counter import NOT_NOW, TIMEOUT, Counter, command
 
@@ -204,7 +204,7 @@ def test_there_is_room_for_so_many_inputs_and_for_so_many_bytes() -> None:
     counter.send(0, "A 1", "nothing")
     counter.take(0)
     assert counter.gateway.room == room - 2
-    counter.gateway.take([Given(1, 0, b"", bytes(IN_FLIGHT_BYTES), {})], 0)
+    counter.gateway.take([InputRecord(1, 0, b"", bytes(IN_FLIGHT_BYTES), {})], 0)
     assert counter.gateway.room == 0
     counter.write()
     assert counter.gateway.room == room - 2

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from consumers.command_topic.gateway import Given
+from consumers.command_topic.gateway import InputRecord
 from consumers.ports.public_log import PublicRecord
 from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
@@ -20,7 +20,7 @@ class FakeTopics:
 
     def __init__(self) -> None:
         self.log: list[str] = []
-        self.coming: list[Given] = []
+        self.coming: list[InputRecord] = []
         self.moving: list[tuple[str, frozenset[int]]] = []
         self.fails: list[Exception] = []
         self.membership: Any = "g1"
@@ -36,7 +36,7 @@ class FakeTopics:
     def close(self) -> None:
         self.log.append("close")
 
-    def poll(self, timeout: float, limit: int) -> list[Given]:
+    def poll(self, timeout: float, limit: int) -> list[InputRecord]:
         self.log.append("poll")
         came, self.coming = self.coming[:limit], self.coming[limit:]
         return came
@@ -93,7 +93,9 @@ class Driven:
         self.taken_up.append(f"-{partition}")
 
     def come(self, *inputs: tuple[int, int, str]) -> None:
-        self.topics.coming += [Given(partition, offset, b"", value.encode(), {}) for partition, offset, value in inputs]
+        self.topics.coming += [
+            InputRecord(partition, offset, b"", value.encode(), {}) for partition, offset, value in inputs
+        ]
 
     def step(self) -> list[str]:
         """What was done meanwhile."""

@@ -6,8 +6,16 @@ from typing import Literal
 
 from consumers.log.follower import Follower
 from consumers.ports.log_values import Admitted
-from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublicRecord, Span, TopicAt, TopicFailed, TopicSick
-from consumers.publishing.partition_publisher import PartitionPublisher, PublisherLimits
+from consumers.ports.public_log import (
+    Fenced,
+    OffsetRange,
+    PublicLogUnavailable,
+    PublicRecord,
+    TopicAt,
+    TopicFailed,
+    TopicSick,
+)
+from consumers.publishing.partition_publisher import PartitionPublisher, PublisherLimits, PublisherOptions
 from domain.instants import Instant, parse_instant
 from infra.journals.memory import MemoryLog
 from infra.local_state import memory_local_state
@@ -97,7 +105,7 @@ class FakeLog:
             cluster.end(*cluster.open.pop(), "aborted")
 
     def write(
-        self, records: Sequence[PublicRecord], then: Callable[[Mapping[str, Span]], Sequence[PublicRecord]]
+        self, records: Sequence[PublicRecord], then: Callable[[Mapping[str, OffsetRange]], Sequence[PublicRecord]]
     ) -> None:
         self._reach()
         cluster = self._cluster
@@ -107,14 +115,14 @@ class FakeLog:
         if fate == "refused":
             raise PublicLogUnavailable("refused")
         transaction, touched = Transaction(), []
-        spans: dict[str, Span] = {}
+        spans: dict[str, OffsetRange] = {}
 
         def send(record: PublicRecord) -> None:
             topic = cluster.topics[record.kind]
             if topic not in touched:
                 touched.append(topic)
             offset = len(topic.records)
-            spans[record.kind] = Span(spans[record.kind].first if record.kind in spans else offset, offset)
+            spans[record.kind] = OffsetRange(spans[record.kind].first if record.kind in spans else offset, offset)
             topic.records.append((record, transaction))
 
         for record in records:
@@ -153,7 +161,7 @@ class Process:
         self.follower = Follower(self.journal, 0, self.state, self)
         self.follower.start()
         self.publisher = PartitionPublisher(
-            "rescind", 0, self.journal, self.state, self.log, PinnedIds(), limits=LIMITS
+            "rescind", 0, self.journal, self.state, self.log, PinnedIds(), PublisherOptions(LIMITS)
         )
         self.hears = True
 

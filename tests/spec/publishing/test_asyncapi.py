@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consumers.command_topic.gateway import Given
+from consumers.command_topic.gateway import InputRecord
 from consumers.engine.outcome import Outcome, refused, unavailable
 from consumers.log.dead_letters import DeadLetter
 from consumers.ports.public_log import PublicRecord
@@ -108,18 +108,18 @@ def test_every_header_of_a_dead_letter_is_documented_and_each_that_is_documented
 def test_every_header_of_a_command_and_of_its_outcome_is_documented() -> None:
     form = the_form()
     headers = {"rescind-ask": b"mine", "rescind-if-match": b"1", "rescind-confirm": b"required"}
-    asked = form.read(Given(ELSEWHERE, 17, KEY, json.dumps(DELIVER).encode(), headers))
+    asked = form.read(InputRecord(ELSEWHERE, 17, KEY, json.dumps(DELIVER).encode(), headers))
     assert form.ready(asked) is None
-    copy = form.passed_on(asked)
+    copy = form.forwarded(asked)
     agrees(copy, "Command")
     assert {name for name, _ in copy.headers} == document_of("Command")[0]
-    there = form.read(Given(HERE, 3, copy.key, copy.value, dict(copy.headers)))
+    there = form.read(InputRecord(HERE, 3, copy.key, copy.value, dict(copy.headers)))
     outcomes = [
         Outcome("accepted"),
         unavailable("busy", "later"),
         Outcome("duplicate", original=refused("shipped-lock")),
     ]
-    records = [record for outcome in outcomes for record in form.told(there, outcome)]
+    records = [record for outcome in outcomes for record in form.outcome_records(there, outcome)]
     for record in records:
         agrees(record, "Outcome")
     said = {name for record in records for name, _ in record.headers}

@@ -271,7 +271,7 @@ def test_a_topic_that_lost_its_last_record_is_left_out() -> None:
 def test_a_topic_made_anew_is_left_out_also_with_as_many_records() -> None:
     log, cluster, history = published()
     cluster.topics[EVENTS].id = "order-events-1"
-    assert "made anew" in left_out(log, cluster, history, EVENTS)
+    assert "deleted and created again" in left_out(log, cluster, history, EVENTS)
 
 
 def test_a_topic_that_is_emptied_while_it_publishes_is_left_out_before_anything_is_seen() -> None:
@@ -349,7 +349,7 @@ def test_answered_onwards_the_gap_stays_and_publishing_goes_on() -> None:
 def test_instructions_are_never_said_again() -> None:
     log, cluster, _ = published()
     cluster.topics["refunds"].records.clear()
-    with pytest.raises(PublishingStopped, match="nothing on it is said twice"):
+    with pytest.raises(PublishingStopped, match="are not published twice"):
         Process(log, cluster).publisher.answer("refunds", "again")
 
 
