@@ -1,1 +1,1 @@
-"""Loops that read a log and do one thing, and the ports they stand on."""
+"""Loops that read a log, each for one purpose, with the log that they share and their ports."""

@@ -1,1 +1,1 @@
-"""The engine: takes commands, decides them, and answers once the log has admitted what was decided."""
+"""The engine: takes commands, decides them, and answers once their commits are admitted."""

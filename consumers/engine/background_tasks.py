@@ -1,4 +1,4 @@
-"""Background tasks: what the engine does beside commands, in small parts between them."""
+"""Background tasks of the engine, which run in small parts between commands."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future

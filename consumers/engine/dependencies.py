@@ -1,4 +1,4 @@
-"""What an engine is given: its mode, its limits, and its dependencies."""
+"""An engine's mode, limits and dependencies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def _no_wake() -> None:
 
 @dataclass(slots=True)
 class EngineDependencies:
-    """What the engine calls outside of itself."""
+    """Functions and services outside of the engine that it calls."""
 
     market: Callable[[str], MarketSettings]
     """Returns the settings of a marketplace."""

@@ -81,7 +81,7 @@ class Engine:
         self._catch_up_at: Instant = 0
         self._write_at: Instant = 0
         self._undelivered: list[Admitted | Rejected] = []
-        """What the listeners have not received yet. They receive it once local state has written it."""
+        """Results that the listeners have not received. They receive them once local state has written them."""
         self.trouble: dict[int | None, str] = {}
         """Why a partition (None: the control log) cannot be read at the moment: for readers, health and operators."""
         self.stopped: dict[int, Exception] = {}

@@ -1,4 +1,4 @@
-"""What one engine knows and has in progress, in one object for the command handler and the partition changes."""
+"""The state of one engine, in one object that the command handler and the partition changes share."""
 
 from consumers.engine.control_log import ControlLog, ControlWrites
 from consumers.engine.deadline_scheduler import DeadlineIndex

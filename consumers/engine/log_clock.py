@@ -17,7 +17,7 @@ TICK_STREAM: Final = "$tick"
 
 
 class LogClock:
-    """What is known of the log's time."""
+    """The log's time, as far as this engine knows it."""
 
     def __init__(self, writes: ControlWrites, partitions: Iterable[int], tolerance: int, clock: StepClock) -> None:
         self.seen: dict[int, Instant] = dict.fromkeys(partitions, EARLIEST)

@@ -136,7 +136,7 @@ def not_written(settled: Settled) -> Outcome:
     """Return the outcome of a command whose commit was not written, or perhaps not."""
     match settled.kind:
         case "unknown":
-            message = "the log has not said whether it took this; ask again with the same command id"
+            message = "it is unknown whether the log took this; ask again with the same command id"
             return Outcome("unknown", "unknown", message)
         case "superseded" | "duplicate":
             return unavailable("contended", "other commits came first each time; nothing was written, try again")

@@ -1,7 +1,7 @@
 """Assign partitions to a running engine and revoke them. A revoked partition goes to another process.
 
 Safety does not depend on this. Admission decides, so two processes that follow the same partition do no harm. Every
-part of the engine that keeps something per partition is told here when one is assigned or revoked.
+part of the engine that stores something per partition is called here when one is assigned or revoked.
 """
 
 from collections.abc import Callable

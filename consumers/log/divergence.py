@@ -103,7 +103,7 @@ def _supported(journal: Journal, stored: Admitted, marks: Sequence[Mark]) -> str
                 )
             if part.kind == "chain" and now is not None and part.parent == commit_hash(now):
                 return (
-                    f"A later commit of {part.stream} in the log was written behind the one that stands there now: the "
+                    f"A later commit of {part.stream} in the log was written behind the one that is there now: the "
                     "chain supports the log"
                 )
     for mark in marks:

@@ -1,1 +1,1 @@
-"""Ports: what the loops need from storage and transport, as Protocols with their values and errors. Nothing else."""
+"""Ports: what the loops need from storage and transport, as Protocols with their values and errors."""

@@ -109,7 +109,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a message is about: the order after the message's commit, and the event of each notification."""
+    """The subject of a message: the order after the message's commit, and the event of each notification."""
 
     order: Order
     commit: bytes

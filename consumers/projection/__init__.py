@@ -1,1 +1,1 @@
-"""The projector: keeps the views in step with the log."""
+"""The projector: updates the views from the admitted commits of a log."""

@@ -82,7 +82,7 @@ State = Literal["starting", "publishing", "standing by", "trouble", "stopped", "
 
 @dataclass(frozen=True, slots=True)
 class PublisherOptions:
-    """What a publisher may have besides its partition and its topics."""
+    """Limits and optional inputs of a publisher."""
 
     limits: PublisherLimits = field(default_factory=PublisherLimits)
     letters: Callable[[], Sequence[DeadLetter] | None] | None = None
