@@ -1,4 +1,7 @@
-"""The command handler: decides one command, proposes its commit, and answers once the log has admitted it."""
+"""The command handler: decides one command, proposes its commit, and answers once the log has admitted it.
+
+See docs/reference/decisions.md, Order of the checks.
+"""
 
 # The happy path of a command:
 #

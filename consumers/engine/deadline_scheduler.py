@@ -2,7 +2,7 @@
 
 The index has, per order, the deadlines that still apply and may fire. It has none while an import of the marketplace is
 open, and none that was set and due before the last import was closed. The command handler decides on the order itself
-whether a deadline fires, so an outdated entry costs one check and does no harm.
+whether a deadline fires, so an outdated entry costs one check and does no harm. See docs/reference/deadlines.md, Live.
 """
 
 from collections.abc import Iterable

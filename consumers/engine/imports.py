@@ -3,7 +3,7 @@
 An import records its beginning and its end on ``$import/MARKETPLACE/SHA256`` in every partition. Each of these commits
 touches ``$imports``, too, so that a starting process finds them without reading every stream. While an import is open,
 no deadline of the marketplace fires and live commands for it are answered ``unavailable``. A deadline that was set and
-due before the last import was closed never fires live.
+due before the last import was closed never fires live. See docs/reference/decisions.md, Importing history.
 """
 
 from collections import defaultdict

@@ -3,7 +3,7 @@
 Every reader runs it over the same records in log order and gets the same result for each commit: admitted, duplicate,
 superseded or malformed. It reads the envelopes of records and commits, never event names or bodies. No bytes make it
 raise. Its state is behind the ``Heads`` port, so that it runs on dictionaries (replay, simulation, audit) and on SQLite
-(the engine's local state).
+(the engine's local state). See docs/reference/journal-format.md, Admission.
 """
 
 import re

@@ -6,7 +6,7 @@ settles it with a *fence*, an empty commit on the same parent: once the fence is
 longer be admitted. A commit without a chain stream cannot be fenced. It is sent again unchanged, because its commit id
 can be admitted only once.
 
-The writer has no thread, no clock and no ids of its own.
+The writer has no thread, no clock and no ids of its own. See docs/reference/admission.md, Writing.
 """
 
 from collections import deque

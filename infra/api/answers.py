@@ -82,7 +82,7 @@ def _accepted(outcome: Outcome, command: Command, headers: Mapping[str, str]) ->
 
 
 def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
-    """The events of an outcome in the form of the history (COMMANDS.md 5)."""
+    """The events of an outcome in the form of the history."""
     standing = outcome.commit_position
     if standing is None:
         return []
