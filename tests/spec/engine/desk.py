@@ -1,4 +1,4 @@
-"""A desk to try engines at: two logs in memory, a clock that is set by hand, and engines on them."""
+"""A desk for testing engines: two logs in memory, a clock set by hand, and engines on them."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -33,7 +33,7 @@ SYSTEM = {"kind": "system", "id": "checkout"}
 
 
 class Vault:
-    """Keeps what it is given, unless it is locked."""
+    """Stores texts, unless it is locked."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, str, str]] = []
@@ -47,7 +47,7 @@ class Vault:
 
 
 class Desk:
-    """Logs, clock and engines. ``clock`` is true time: appends are stamped with it, engines may be told another."""
+    """Logs, clock and engines. ``clock`` is the true time, with which appends are stamped. Engines may have another."""
 
     def __init__(self, partitions: int = 1, policy: str = "seller-portal", auto: bool = True) -> None:
         self.clock: Instant = MORNING
@@ -73,7 +73,7 @@ class Desk:
         return next(self.ids).to_bytes(16, "big")
 
     def control(self) -> ControlLog:
-        """Another process's view of the control log, read to its end."""
+        """Return another process's control log, read to its end."""
         control = ControlLog(self.control_log.journal("control"), memory_local_state(0, 1), "setup", self.new_id)
         control.start()
         while control.follow():
@@ -87,7 +87,7 @@ class Desk:
         states: dict[int, LocalState] | None = None,
         backoff: Callable[[int], int] = lambda attempt: 0,
     ) -> Engine:
-        """One more engine, started."""
+        """Start one more engine."""
         number = len(self.log.records)
         journal = self.log.journal(f"engine-{len(self.engines)}")
         ports = EngineDependencies(lambda name: self.markets.get(name, self.market), self.vault, self.new_id, backoff)
@@ -100,7 +100,7 @@ class Desk:
         return engine
 
     def run(self, *engines: Engine, now: Instant | None = None) -> None:
-        """Step the engines (default: all) until nothing moves."""
+        """Step the engines (default: all) until none has anything to do."""
         for _ in range(200):
             moved = [engine.step(self.clock if now is None else now) for engine in engines or self.engines]
             if not any(moved):
@@ -108,25 +108,25 @@ class Desk:
         raise AssertionError("it does not come to rest")
 
     def ask(self, engine: Engine, body: dict[str, Any], now: Instant | None = None, **how: Any) -> Outcome:
-        """Have a command decided by this engine alone."""
+        """Submit a command, step this engine alone, and return the outcome."""
         future = engine.submit(parse_command(body), **how)
         self.run(engine, now=now)
         assert future.done(), "no answer"
         return future.result()
 
     def send(self, engine: Engine, body: dict[str, Any], **how: Any) -> "Future[Outcome]":
-        """Only hand it in."""
+        """Submit a command without stepping."""
         return engine.submit(parse_command(body), **how)
 
     def publish(self, document: PolicyDocument) -> None:
-        """Somebody else publishes a policy."""
+        """Publish a policy from another process."""
         control = self.control()
         control.publish(document, self.clock, lambda verdict, settled: None)
         while control.step(self.clock):
             pass
 
     def commits(self) -> list[Commit]:
-        """Every commit that stands in the log, admitted or not, in order."""
+        """Return every commit in the log, admitted or not, in order."""
         from schemas.commit import decode_commit
 
         found = []
@@ -143,7 +143,7 @@ class Desk:
 def body(
     command: str, command_id: str, actor: dict[str, str], order: str = "acme/PO-1", **fields: Any
 ) -> dict[str, Any]:
-    """A command's JSON."""
+    """Return a command's JSON."""
     marketplace, _, order_id = order.partition("/")
     return {
         "command": command,
@@ -156,29 +156,29 @@ def body(
 
 
 def place(command_id: str = "place", order: str = "acme/PO-1", quantity: int = 10, **fields: Any) -> dict[str, Any]:
-    """An order of one line."""
+    """Return a command that places an order of one line."""
     lines = [{"line": 1, "sku": "A-1", "quantity": quantity, "unit_price": "10.00"}]
     usual = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "lines": lines}
     return body("PlaceOrder", command_id, SYSTEM, order, **{**usual, **fields})
 
 
 def ship(command_id: str, quantity: int, order: str = "acme/PO-1", **fields: Any) -> dict[str, Any]:
-    """A shipping notice."""
+    """Return a command that ships one line."""
     lines = [{"line": 1, "quantity": quantity}]
     return body("Ship", command_id, SELLER, order, shipment_id=f"asn-{command_id}", lines=lines, **fields)
 
 
 def names(outcome: Outcome) -> list[str]:
-    """The events of an outcome, by name."""
+    """Return the names of an outcome's events."""
     return [type(event).__name__ for event, _ in outcome.events]
 
 
 def written(commit: Commit) -> list[Event]:
-    """The events of a commit."""
+    """Return a commit's events."""
     entries = [entry for part in commit.streams for entry in part.events]
     return [decode_event(entry.name, entry.schema_version, entry.body) for entry in entries]
 
 
 def folded(engine: Engine, order: str = "acme/PO-1") -> CachedOrder:
-    """An order as an engine has it."""
+    """Return an order as an engine has it cached."""
     return engine.orders.get(engine.partition(order), order)

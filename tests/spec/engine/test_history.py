@@ -1,4 +1,4 @@
-"""Import: commands are history, with their own time; nothing fires live for a marketplace while one is open."""
+"""Import: commands are history, with their own time. Nothing fires live for a marketplace while an import is open."""
 
 from hashlib import sha256
 from typing import Any

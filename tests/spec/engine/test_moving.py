@@ -20,7 +20,7 @@ PARTITIONS = 3
 
 
 def sharing(desk: Desk, *partitions: int) -> Engine:
-    """One more engine, which follows these partitions only."""
+    """Start one more engine, which follows only these partitions."""
     number = len(desk.log.records)
     engine = desk.engine(states={partition: memory_local_state(partition, number) for partition in range(number)})
     for partition in range(number):

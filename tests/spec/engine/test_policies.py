@@ -1,4 +1,4 @@
-"""Policies come from the control log: newest by it, one content for ever, and who is pinned to an unknown one waits."""
+"""Policies come from the control log: the last one there is the newest, and its content never changes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Lanes and races: one order, one command on its way from one process; of several processes one wins each head."""
+"""Stream queues and races: an order has one command in progress per process, and one process wins each head."""
 
 from consumers.engine.engine import EngineLimits
 from schemas.commit import Commit

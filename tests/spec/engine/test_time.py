@@ -6,11 +6,11 @@ from domain.instants import DAY, HOUR, MINUTE, SECOND
 from tests.spec.engine.desk import BUYER, MORNING, SELLER, Desk, body, folded, names, place, ship, written
 
 QUIET = EngineLimits(poll=0, schedule=10**15)
-"""No scheduler: deadlines are reached only by commands."""
+"""Do not schedule: deadlines are reached only by commands."""
 
 
 def asked(desk: Desk) -> None:
-    """An order of an auction house, one hour and a half old, with a request that waits for the seller: three days."""
+    """Place an order and request its cancellation, which the seller has three days to answer."""
     engine = desk.engine(limits=QUIET)
     desk.ask(engine, place(paid=False))
     outcome = desk.ask(engine, body("RequestCancel", "ask", BUYER, request_id="r1", reason="other"))
@@ -18,7 +18,7 @@ def asked(desk: Desk) -> None:
 
 
 def deadlines(desk: Desk) -> list[tuple[str, int]]:
-    """(deadline id, when it was recorded) in the order of the log."""
+    """Return (deadline id, when it was recorded) in the order of the log."""
     return [
         (event.deadline_id, commit.recorded_at)
         for commit in desk.commits()

@@ -16,7 +16,7 @@ from tests.spec.engine.desk import BUYER, LIMITS, MORNING, Desk, body, folded, p
 
 
 def newer_event(desk: Desk, name: str = "TimeTravelled", data: bytes = b"\x02") -> None:
-    """Somebody appends an event to acme/PO-1 that this release cannot read."""
+    """Append an event to acme/PO-1 that this release cannot read."""
     head = folded(desk.engines[0])
     part = StreamEntry("acme/PO-1", "chain", head.head, head.count, (EventEntry(0, name, 1, MORNING, data),))
     commit = Commit(1, b"\xaa" * 16, "future", None, None, None, None, MORNING, "newer", (part,))
@@ -212,7 +212,7 @@ def test_listeners_hear_every_commit_after_the_engine_has_taken_it_in() -> None:
 
 
 class Hearing:
-    """A listener that writes down which ordinals it heard of, and how far the file of local state was then."""
+    """A listener that records the ordinals it is notified of, and how far local state was written then."""
 
     def __init__(self, state: LocalState) -> None:
         self.heard: list[tuple[int, int]] = []

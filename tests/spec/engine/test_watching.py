@@ -1,4 +1,4 @@
-"""What does not work for now is told when it begins and when it ends, once, and by whom it can be mended."""
+"""The health watch reports each trouble once when it begins and once when it ends, with who can fix it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.integration.kafka.waiting import soon
 
 @dataclass
 class Open:
-    """Open imports, as the engine has them."""
+    """The engine's open imports."""
 
     found: set[tuple[str, bytes]] = field(default_factory=set)
 
@@ -26,7 +26,7 @@ class Open:
 
 @dataclass
 class Failing:
-    """An engine as the watch looks at it."""
+    """An engine as the watch sees it."""
 
     unwritable: str | None = None
     trouble: dict[int | None, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def watching(engine: Failing, directory: Path | None = None) -> tuple[HealthWatc
 
 
 def after(watch: HealthWatch, time: Time, seconds: float) -> dict[str, Any]:
-    """Looked at every tenth of a second for so long."""
+    """Run the watch every tenth of a second for so long."""
     for _ in range(round(seconds * 10)):
         time.now += 0.1
         watch.look()
@@ -95,7 +95,7 @@ def test_an_import_that_nobody_is_at_is_told_with_what_to_do(tmp_path: Path) -> 
 
 
 def beside(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
-    """The parts are looked at every tenth of a second for so long."""
+    """Run the watch over the parts every tenth of a second for so long."""
     for _ in range(round(seconds * 10)):
         time.now += 0.1
         watch.look_beside()

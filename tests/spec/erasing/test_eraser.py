@@ -1,4 +1,4 @@
-"""The eraser: what the log erases, once, wherever it is cut off; the vault is one that remembers and can be killed."""
+"""The eraser carries out each erasure of the log once, wherever it is interrupted."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ class Killed(BaseException):
 
 
 class Vault:
-    """Positions and erasures as a vault keeps them; the next call may end in a way that is set."""
+    """A vault's positions and erasures. The next call may be set to fail."""
 
     def __init__(self) -> None:
         self.positions: dict[tuple[str, int], int] = {}
@@ -85,7 +85,7 @@ def write(log: Log, *events: Event, stream: str = STREAM) -> Admitted:
 
 
 def runs(log: Log, vault: Vault, journal: str = "j") -> Eraser:
-    """An eraser of a process that starts now, run until nothing moves."""
+    """Start an eraser, and run it until it has nothing to do."""
     eraser = Eraser(journal, {0: Partition(log)}, vault)
     while eraser.step():
         pass

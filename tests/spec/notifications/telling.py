@@ -20,7 +20,7 @@ class Killed(BaseException):
 
 
 class Carrier:
-    """Takes messages and keeps them; the next may fail in a way that is set."""
+    """Takes messages and stores them. The next one may be set to fail."""
 
     name = "carrier"
 
@@ -48,7 +48,7 @@ class Carrier:
 
 
 class People:
-    """Everybody has an address, but those named."""
+    """Everybody has an address, except for those named."""
 
     def __init__(self) -> None:
         self.without: set[str] = set()
@@ -119,7 +119,7 @@ class Desk:
         )
 
     def run(self, at: str) -> None:
-        """Until nothing moves at that instant."""
+        """Step until there is nothing to do at that instant."""
         while self.notifier.step(parse_instant(at)):
             pass
 

@@ -54,9 +54,9 @@ class Cluster:
         self.epoch = 0
         self.open: list[tuple[Transaction, list[Topic]]] = []
         self.sick: dict[str, TopicSick] = {}
-        """Topics that are not what they must be, as anybody can see."""
+        """Topics that are visibly wrong."""
         self.refuses: set[str] = set()
-        """Topics that take no records, as only who writes can see."""
+        """Topics that take no records, which only a writer notices."""
 
     def read(self, kind: str) -> list[PublicRecord]:
         """What a read_committed reader sees."""
@@ -148,7 +148,7 @@ class FakeLog:
             raise PublicLogUnavailable(fate)
 
     def let_go(self) -> None:
-        """Its transaction stays open until somebody takes over."""
+        """Leave its transaction open until another publisher takes over."""
 
 
 class Process:
@@ -176,7 +176,7 @@ class Process:
             pass
 
     def run(self, now: Instant = 0, most: int = 200) -> Instant:
-        """Follow and publish until nothing moves."""
+        """Follow and publish until there is nothing to do."""
         self.follow()
         for _ in range(most):
             now += 1
@@ -190,14 +190,14 @@ def new_log(partitions: int = 1) -> MemoryLog:
 
 
 def append(log: MemoryLog, *values: bytes) -> None:
-    """Records as they are."""
+    """Append records with these bytes."""
     journal = log.journal()
     for value in values:
         journal.append(0, b"", value).result(0)
 
 
 def copy(history: Log, log: MemoryLog, group: int = 1, first: int = 0) -> None:
-    """Append a history's commits to a journal, so many to a record."""
+    """Append a history's commits to a journal, with so many in a record."""
     commits = [encode_commit(admitted.commit) for admitted in history.state.commits(first)]
     append(log, *(encode_record("test", commits[at : at + group]) for at in range(0, len(commits), group)))
 

@@ -1,4 +1,4 @@
-"""Nothing is left out and nothing goes out twice, whatever happens between the journal and the public topics."""
+"""No record is omitted or published twice, whatever happens between the journal and the public topics."""
 
 import random
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def expected(history: History, kind: str) -> list[PublicRecord]:
 
 
 def read_back(log: MemoryLog) -> History:
-    """The history that stands in a journal."""
+    """Return the history in a journal."""
     history = History()
     follower = Follower(log.journal(), 0, history.log.state)
     follower.start()
@@ -38,7 +38,7 @@ def read_back(log: MemoryLog) -> History:
 
 
 def same(cluster: Cluster, history: History) -> None:
-    """Every reader sees every record once, in the log's order."""
+    """Check that every reader sees every record once, in the log's order."""
     for kind in (EVENTS, *INSTRUCTIONS):
         assert [(r.key, r.value, r.headers) for r in cluster.read(kind)] == [
             (r.key, r.value, r.headers) for r in expected(history, kind)
@@ -241,7 +241,7 @@ def stopped(log: MemoryLog, cluster: Cluster) -> str:
 
 
 def left_out(log: MemoryLog, cluster: Cluster, history: History, kind: str) -> str:
-    """Why a topic is left out. Nothing is written to it, and the others have all that is new."""
+    """Return why a topic is left out. Nothing is written to it, and the others have everything new."""
     before = len(cluster.topics[kind].records)
     more = a_day(5)
     copy(more.log, log, first=history.log.state.next_ordinal)
@@ -392,7 +392,7 @@ MISSING = TopicSick("there is no topic", "make it")
 
 
 def steps(process: Process, first: int, count: int) -> int:
-    """Follow and step so often, whether anything moves or not."""
+    """Follow and step so many times, whether there is anything to do or not."""
     process.follow()
     for now in range(first, first + count):
         process.publisher.step(now)

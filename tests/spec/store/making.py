@@ -1,4 +1,4 @@
-"""Commits, records and logs for tests of the store: small and valid unless said otherwise, and random ones."""
+"""Commits, records and logs for tests of the store: small valid ones, and random ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ NOON = 1_772_452_800_000_000
 
 
 def events(*names: str, first: int = 0) -> tuple[EventEntry, ...]:
-    """Events of these names, numbered from ``first``; a body says its name."""
+    """Return events of these names, numbered from ``first``. Each body contains its name."""
     return tuple(EventEntry(first + n, name, 1, NOON, name.encode()) for n, name in enumerate(names))
 
 
@@ -43,7 +43,7 @@ def part(
 
 
 def commit(*parts: StreamEntry, command: str | None = None, id: bytes | None = None, at: int = NOON) -> Commit:
-    """A commit of these parts; its id follows from the first one's name, parent and the command, unless given."""
+    """Return a commit of these parts. Unless given, its id follows from the first one's name, parent and command."""
     if id is None:
         id = commit_id(parts[0].stream, command or "none", parts[0].parent)
     fingerprint = None if command is None else commit_hash(command.encode())
@@ -51,13 +51,13 @@ def commit(*parts: StreamEntry, command: str | None = None, id: bytes | None = N
 
 
 def record(*commits: Commit | bytes, offset: int = 0, partition: int = 0) -> JournalRecord:
-    """A record as the log would give it."""
+    """Return a record as a log returns it."""
     value = encode_record("test", [each if isinstance(each, bytes) else encode_commit(each) for each in commits])
     return JournalRecord(partition, offset, NOON + offset, value)
 
 
 class Chain:
-    """A stream that is written commit by commit: each call is the next commit's bytes."""
+    """A stream that is written commit by commit. Each call returns the next commit's bytes."""
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
@@ -76,13 +76,13 @@ class Chain:
 def judge(
     records: Sequence[JournalRecord], partition: int = 0, partitions: int = 1, heads: Heads | None = None
 ) -> list[AdmissionResult]:
-    """What the fold says of these records."""
+    """Return admission's results for these records."""
     fold = Admission(partition, partitions, heads if heads is not None else MemoryHeads())
     return [verdict for each in records for verdict in fold.take(each)]
 
 
 def kinds(verdicts: Sequence[AdmissionResult]) -> list[str]:
-    """Their kinds, in order."""
+    """Return the kinds of these results, in order."""
     return [getattr(verdict, "kind", type(verdict).__name__.lower()) for verdict in verdicts]
 
 
@@ -96,7 +96,7 @@ hashes = st.binary(min_size=32, max_size=32)
 
 @st.composite
 def valid_commits(draw: st.DrawFn) -> Commit:
-    """Any commit that the format allows."""
+    """Draw any commit that the format allows."""
     streams = draw(st.lists(names, min_size=1, max_size=4, unique=True))
     shapes: list[Any] = [
         (stream, draw(st.sampled_from(("chain", "unique", "watermark"))), draw(st.integers(0, 3))) for stream in streams

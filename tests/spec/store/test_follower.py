@@ -20,7 +20,7 @@ from tests.spec.store.making import Chain, commit, events, part, record
 
 
 class Listening:
-    """Writes down what it is told, and how far local state was then."""
+    """Records its notifications, and how far local state was then."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, int, int, int]] = []
@@ -145,7 +145,7 @@ def test_without_a_listener_local_state_is_kept_all_the_same(log: MemoryLog) -> 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def read_to_the_end(request: pytest.FixtureRequest, log: MemoryLog, tmp_path: Path) -> LocalState:
-    """Local state of a log of two records, a rejected commit last."""
+    """Return the local state of a log of two records with a rejected commit at the end."""
     chain = Chain("s")
     write(log, chain.next("A"))
     write(log, chain.next("B"), b"rubbish")

@@ -1,4 +1,4 @@
-"""Commits that are handed over: whatever was handed over and whatever was not, the reader gets each once, in order."""
+"""The handoff buffer: the reader gets each commit once and in order, whether it was buffered or not."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ LOG = a_log()
 
 
 class Kept:
-    """A source that remembers which commits were read from it."""
+    """A source that records which commits were read from it."""
 
     def __init__(self) -> None:
         self.read: list[int] = []

@@ -1,4 +1,4 @@
-"""Local state: what both adapters must do, then what only a file can do."""
+"""Local state: tests of both adapters, then tests of files."""
 
 import os
 import sqlite3
@@ -46,7 +46,7 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalState
 
 
 def fill(state: LocalState, *batches: list[bytes]) -> list[Admitted]:
-    """Each batch is a record, judged and flushed."""
+    """Admit and flush each batch as a record."""
     found = []
     for batch in batches:
         for verdict in Admission(state.partition, state.partitions, state).take(
@@ -261,14 +261,14 @@ def opened(path: Path, **more: int) -> Opened:
 
 
 def rebuilt(path: Path) -> str | None:
-    """What a start says of the file."""
+    """Return why a start rebuilds the file, or None."""
     found = opened(path)
     found.state.close()
     return found.rebuilt
 
 
 def filled(path: Path) -> list[Admitted]:
-    """A file with a little of everything, closed."""
+    """Make a file with a little of everything, and close it."""
     state = opened(path).state
     state.bind("the journal")
     one, two = Chain("s"), Chain("t")
@@ -338,7 +338,7 @@ def test_who_looks_while_its_owner_writes_finds_it_whole(tmp_path: Path, monkeyp
     wrote: list[str] = []
 
     class Slow(sqlite3.Connection):
-        """Each statement takes so long that the owner writes once."""
+        """A connection on which the owner writes once during each statement."""
 
         def execute(self, *args: Any) -> sqlite3.Cursor:
             found = super().execute(*args)

@@ -1,4 +1,4 @@
-"""Re-admission: what a partition's bytes say by themselves about whether they were changed."""
+"""Readmission: finds in a partition's bytes whether they were changed."""
 
 from concurrent.futures import wait
 

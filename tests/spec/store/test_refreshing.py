@@ -1,4 +1,4 @@
-"""A second connection to local state sees what the first has written, without beginning anew each time."""
+"""A second connection to local state sees what the first has written, without reading all of it again."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ from tests.spec.store.test_local_state import fill
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[tuple[LocalState, LocalState]]:
-    """Who writes, and who reads."""
+    """Return a writing and a reading connection."""
     with ExitStack() as closing:
         writer = open_local_state(tmp_path / "s.sqlite", 0, 1).state
         closing.callback(writer.close)

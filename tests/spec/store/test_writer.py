@@ -1,4 +1,4 @@
-"""The writer: group commit, settled by read-back alone, unknown appends settled by fences."""
+"""The writer: appends commits in groups, settles them by read-back alone, and fences unknown appends."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -57,7 +57,7 @@ class Process:
                 pass
 
     def run(self, now: int = NOON) -> None:
-        """Until nothing is left to do at this instant."""
+        """Step and read until there is nothing left to do at this instant."""
         while self.step(now):
             self.read()
         self.read()
@@ -71,7 +71,7 @@ class Process:
 
 
 def log_of(*fates: Fate, auto: bool = True, partitions: int = 1) -> MemoryLog:
-    """A log whose appends have these fates in turn; the rest are ok."""
+    """Return a log whose appends have these fates in turn. The rest are ok."""
     rest: Iterator[Fate] = iter(fates)
 
     def plan(number: int, by: str, partition: int, record: bytes) -> Fate:
