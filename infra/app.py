@@ -165,12 +165,12 @@ def open_app(
     views: bool = True,
     create: bool = True,
     publish: bool = False,
-    patient: bool = False,
+    open_later: bool = False,
     texts_lost: bool = False,
     on_defect: Callable[[], None] | None = None,
 ) -> App:
     """Wire and start an engine. ``create`` False: there must be a journal already. ``publish``: write the public topics
-    too, and take commands from a topic, if the settings name any. ``patient``: start also while the database of the
+    too, and take commands from a topic, if the settings name any. ``open_later``: start also while the database of the
     views, or of the vault, is away; what needs it is unavailable until it is back. ``texts_lost``: the vault that the
     log points to is gone for good, and a new one may be begun.
 
@@ -180,7 +180,9 @@ def open_app(
     gc.set_threshold(*GARBAGE)
     closing = ExitStack()
     try:
-        return _wire(settings, mode, views, create, publish, patient, texts_lost, on_defect or (lambda: None), closing)
+        return _wire(
+            settings, mode, views, create, publish, open_later, texts_lost, on_defect or (lambda: None), closing
+        )
     except BaseException:
         closing.close()
         raise
@@ -192,7 +194,7 @@ def _wire(
     views: bool,
     create: bool,
     publish: bool,
-    patient: bool,
+    open_later: bool,
     texts_lost: bool,
     on_defect: Callable[[], None],
     closing: ExitStack,
@@ -214,7 +216,7 @@ def _wire(
         store = store_of(settings) if create else existing_store(settings)
         assert store is not None
         directory = store.directory
-        followed = [mark for _, mark in in_views(settings.views_at, "control")] if store.there()[0] else []
+        followed = [mark for _, mark in in_views(settings.views_at, "control")] if store.exists()[0] else []
         alone = isinstance(store, FileStore)
         control = open_control(store, _name(), create=True, wake=woken, marks=followed, alone=alone)
         closing.callback(control.journal.close)
@@ -228,7 +230,7 @@ def _wire(
     beneath = closing.enter_context(ExitStack())
     beneath.callback(_close_states, states)
     prepare(control, journal)
-    vault = open_vault_of(settings, journal, directory, patient=patient, texts_lost=texts_lost)
+    vault = open_vault_of(settings, journal, directory, open_later=open_later, texts_lost=texts_lost)
     closing.callback(vault.close)
 
     marks: Marks = {}
@@ -337,7 +339,7 @@ def _wire(
         from infra.projection.running import open_projecting
 
         projecting = open_projecting(
-            settings, directory, slot.path, engine, control.journal, on_defect, patient=patient
+            settings, directory, slot.path, engine, control.journal, on_defect, open_later=open_later
         )
         closing.callback(projecting.close)
     if publishing is not None:
@@ -404,7 +406,7 @@ def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
         path = state_file(slot.path, partition)
         opened = open_local_state(path, partition, journal.partitions, grouped=GROUPED)
         states[partition] = opened.state
-        opened.say(partition, journal.end(partition), first=slot.number > 0)
+        opened.report_rebuild(partition, journal.end(partition), first=slot.number > 0)
     return states
 
 

@@ -1,8 +1,9 @@
-"""Settings: environment ``RESCIND_…`` over a TOML file (``--config FILE`` or ``RESCIND_CONFIG``) over defaults.
+"""Settings: environment variables ``RESCIND_…`` override a TOML file (``--config FILE`` or ``RESCIND_CONFIG``), which
+overrides the defaults.
 
-Every setting is described here, once; ``docs/reference/settings.md`` is written from these fields. Options of the
-command line go before all of them. Secrets come by environment or file only. What is wrong is a ``SettingsError`` that
-names the key.
+Every setting is described here once, and ``docs/reference/settings.md`` is generated from these fields. Command-line
+options override all of them. Secrets come from the environment or a file of their own only. A wrong setting raises
+``SettingsError``, which names the key.
 """
 
 import os
@@ -45,26 +46,26 @@ if TYPE_CHECKING:
     from infra.addresses.smtp import SmtpAt
 
 CONFIG: Final = "RESCIND_CONFIG"
-"""The environment variable that names the settings file."""
+"""The environment variable with the path of the settings file."""
 PROCESS_URL: Final = re.compile(r"https?://([A-Za-z0-9.\-]{1,253}|\[[0-9a-fA-F:]{2,45}\]):[0-9]{1,5}", re.ASCII)
-"""What a process may advertise: scheme, host and port, and nothing behind them."""
+"""An address that a process may advertise: scheme, host and port, nothing else."""
 MOST_PARTITIONS: Final = 400
-"""As many as an embedded journal can have."""
+"""The most partitions of an embedded journal."""
 
 
 class SettingsError(ValueError):
-    """A setting is wrong; the message names its key and says what it takes."""
+    """A setting is wrong. The message names its key and says what value it takes."""
 
 
-# ---- where things are ----------------------------------------------------------------------------------------------
+# ---- where things are ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class JournalAt:
-    """A journal URL, read: ``partitions`` is None where it names none.
+    """A parsed journal URL. ``partitions`` is None if the URL names no number.
 
-    ``directory`` is where the files are: all of an embedded journal; of one on Kafka (``kafka``) what is this process's
-    own, as the setting ``directory`` says (None before the settings are asked). None for ``memory:``.
+    ``directory`` has the files of an embedded journal. With a journal on Kafka (``kafka``) it has this process's own
+    files, from the setting ``directory`` (None in a URL parsed alone). None for ``memory:``.
     """
 
     directory: Path | None
@@ -74,25 +75,25 @@ class JournalAt:
 
 @dataclass(frozen=True, slots=True)
 class ViewsAt:
-    """A views URL, read: a file, or a database of a server; both None for ``memory:``."""
+    """A parsed views URL: a file, or a database on a server. Both are None for ``memory:``."""
 
     path: Path | None
     postgresql: PostgresqlAt | None = None
     own: bool = False
-    """Nobody named the file: it is where this program keeps its views by itself, whatever it looks like."""
+    """The path is the default one, so whatever file is there was created by rescind."""
 
     @property
-    def kept(self) -> bool:
-        """Whether they outlive their process."""
+    def persistent(self) -> bool:
+        """Whether the views outlive their process."""
         return self.path is not None or self.postgresql is not None
 
     def __str__(self) -> str:
-        return "memory:" if not self.kept else str(self.postgresql or self.path)
+        return "memory:" if not self.persistent else str(self.postgresql or self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class VaultAt:
-    """Where the vault is: a file, or a database of a server; both None where it ends with its process."""
+    """Where the vault is: a file, or a database on a server. Both are None if it ends with its process."""
 
     path: Path | None
     postgresql: PostgresqlAt | None = None
@@ -103,16 +104,14 @@ class VaultAt:
 
 _PARTITIONS: Final = re.compile(r"\?partitions=([0-9]{1,4})$", re.ASCII)
 _KAFKA: Final = "kafka://"
-_JOURNALS: Final = (
-    "this release has memory:, sqlite:///DIRECTORY and kafka://HOST:PORT/PREFIX, each with ?partitions=N if you like"
-)
-_VAULTS: Final = "this release has an SQLite file and postgresql://USER@HOST:PORT/DATABASE"
-_VIEWS: Final = "this release has memory:, sqlite:///FILE and postgresql://USER@HOST:PORT/DATABASE"
+_JOURNALS: Final = "write memory:, sqlite:///DIRECTORY or kafka://HOST:PORT/PREFIX, each optionally with ?partitions=N"
+_VAULTS: Final = "write the path of an SQLite file, or postgresql://USER@HOST:PORT/DATABASE"
+_VIEWS: Final = "write memory:, sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE"
 
 
 def journal_at(url: str) -> JournalAt:
-    """Read a journal URL: ``memory:``, ``sqlite:///DIR`` or ``kafka://HOST:PORT[,HOST:PORT]/PREFIX``, each with
-    ``?partitions=N``; ValueError says what there is."""
+    """Parse a journal URL: ``memory:``, ``sqlite:///DIR`` or ``kafka://HOST:PORT[,HOST:PORT]/PREFIX``, each optionally
+    with ``?partitions=N``. ValueError says which URLs are possible."""
     partitions = None
     place = url
     if found := _PARTITIONS.search(url):
@@ -128,43 +127,45 @@ def journal_at(url: str) -> JournalAt:
 
 
 def views_at(url: str) -> ViewsAt:
-    """Read a views URL: ``memory:``, ``sqlite:///FILE`` or ``postgresql://…``; ValueError says what there is."""
+    """Parse a views URL: ``memory:``, ``sqlite:///FILE`` or ``postgresql://…``. ValueError says which URLs are
+    possible."""
     if url.startswith(POSTGRESQL):
         return ViewsAt(None, postgresql_at(url))
     return ViewsAt(None) if url == "memory:" else ViewsAt(Path(_after_slashes(url, _VIEWS)))
 
 
 def vault_at(place: str) -> VaultAt:
-    """Read where the vault is: an SQLite file, also as ``sqlite:///FILE``, or ``postgresql://…``; ValueError."""
+    """Parse the place of the vault: an SQLite file, also as ``sqlite:///FILE``, or ``postgresql://…``. ValueError."""
     if place.startswith(POSTGRESQL):
         return VaultAt(None, postgresql_at(place))
     return VaultAt(Path(_after_slashes(place, _VAULTS) if "://" in place else place))
 
 
 def publish_at(url: str) -> KafkaAt | None:
-    """Read where to publish: ``off``, ``on`` or ``kafka://HOST:PORT/PREFIX`` (None for the first two); ValueError."""
+    """Parse the setting ``publish``: ``off``, ``on`` or ``kafka://HOST:PORT/PREFIX`` (None for the first two).
+    ValueError."""
     if url in ("off", "on"):
         return None
     if not url.startswith(_KAFKA):
-        raise ValueError(f"{url!r} is neither off, on, nor kafka://HOST:PORT/PREFIX")
+        raise ValueError(f"{url!r} is not off, on or kafka://HOST:PORT/PREFIX")
     return kafka_at(url.removeprefix(_KAFKA))
 
 
-def _after_slashes(url: str, there_is: str) -> str:
+def _after_slashes(url: str, expected_form: str) -> str:
     scheme, slashes, path = url.partition(":///")
     if scheme != "sqlite" or not slashes:
-        raise ValueError(f"{url!r} cannot be opened: {there_is}")
+        raise ValueError(f"{url!r} cannot be opened: {expected_form}")
     if not path or "?" in path:
-        raise ValueError(f"{url!r} names no place: {there_is}")
+        raise ValueError(f"{url!r} has no path: {expected_form}")
     return path
 
 
 def _elapsed(text: str) -> None:
     if parse_length(text).unit == "business days":
-        raise ValueError("is a length of time that has no days off: N minutes, N hours or N days")
+        raise ValueError("must be a time without days off: N minutes, N hours or N days")
 
 
-def _judged(judge: Any) -> BeforeValidator:
+def _validated_by(judge: Any) -> BeforeValidator:
     def check(value: object) -> object:
         if not isinstance(value, str):
             raise ValueError("must be a string")
@@ -174,36 +175,36 @@ def _judged(judge: Any) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-# ---- marketplaces --------------------------------------------------------------------------------------------------
+# ---- marketplaces ----------------------------------------------------------------------------------------------------
 
 
 def _holiday(value: object) -> object:
-    """TOML has dates of its own; JSON and the environment have text."""
+    """Dates are dates in TOML, and text in JSON and the environment."""
     return value.isoformat() if type(value) is date else value
 
 
 class Marketplace(BaseModel):
-    """One marketplace; what is left out comes from ``[marketplaces.default]``, key by key."""
+    """One marketplace. Keys that are left out come from ``[marketplaces.default]``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     timezone: str | None = Field(
-        None, description="IANA zone, like `Europe/Berlin`; pinned on each order. Default `UTC`."
+        None, description="IANA time zone, like `Europe/Berlin`. Pinned on each order. Default: `UTC`."
     )
     weekend: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] | None = Field(
-        None, description='Days off of every week; pinned. Default `["sat", "sun"]`.', strict=False
+        None, description='Days off in every week. Pinned on each order. Default: `["sat", "sun"]`.', strict=False
     )
     holidays: tuple[Annotated[str, BeforeValidator(_holiday)], ...] | None = Field(
-        None, description="Single days off, as dates; pinned. Default none.", strict=False
+        None, description="Single days off, as dates. Pinned on each order. Default: none.", strict=False
     )
     holiday_calendar: str | None = Field(
-        None, description="A code of the holidays package, like `DE` or `US-CA`; pinned. Default none."
+        None, description="A code of the holidays package, like `DE` or `US-CA`. Pinned on each order. Default: none."
     )
     policy: str | None = Field(
-        None, description="The policy of orders that name none: `id` or `id@version`. Default `peer-to-peer`."
+        None, description="The policy of orders that name none: `id` or `id@version`. Default: `peer-to-peer`."
     )
-    contact: str | None = Field(None, description="Where people reach the marketplace, as they are shown it.")
-    arbitration_fee: str | None = Field(None, description="What arbitration costs, as it is shown.")
+    contact: str | None = Field(None, description="How people reach the marketplace, as shown to them.")
+    arbitration_fee: str | None = Field(None, description="What arbitration costs, as shown to people.")
 
     @field_validator("timezone")
     @classmethod
@@ -237,184 +238,197 @@ class Marketplace(BaseModel):
 
     @property
     def given(self) -> dict[str, Any]:
-        """What is set, by key."""
+        """The keys that are set, and their values."""
         return {key: value for key, value in self if value is not None}
 
 
 MarketName = Annotated[str, Field(pattern=r"^[a-z0-9\-]{1,64}$")]
 
-# ---- all of it -----------------------------------------------------------------------------------------------------
+# ---- all of it -------------------------------------------------------------------------------------------------------
 
 
 _file_content: ContextVar[Mapping[str, Any]] = ContextVar("settings file", default=MappingProxyType({}))
-"""What the settings file says, on its way into ``Settings``: a source is made without arguments."""
+"""The content of the settings file while ``Settings`` is constructed. Settings sources take no arguments."""
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. A key is also an environment variable: ``RESCIND_`` and the key in capitals."""
+    """All settings. Each key is also an environment variable: ``RESCIND_`` and the key in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="RESCIND_", extra="forbid", frozen=True, validate_default=False)
 
-    journal: Annotated[str, _judged(journal_at)] = Field(
+    journal: Annotated[str, _validated_by(journal_at)] = Field(
         "sqlite:///var/journal",
-        description="The journal: `sqlite:///DIRECTORY` (relative to where the command runs; with a fourth slash "
-        "absolute), `kafka://HOST:PORT[,HOST:PORT]/PREFIX`, or `memory:`, which lives as long as its process. "
-        "`?partitions=N` counts when it is created.",
+        description="The journal: `sqlite:///DIRECTORY` (relative to the working directory; with a fourth slash "
+        "absolute), `kafka://HOST:PORT[,HOST:PORT]/PREFIX`, or `memory:`, which ends with its process. `?partitions=N` "
+        "sets the number of partitions when the journal is created.",
     )
     directory: str | None = Field(
         None,
-        description="Beside a journal on Kafka: where this process keeps its local state, and the vault and the views "
-        "unless they are named. Default: `var/PREFIX`.",
+        description="With a journal on Kafka: the directory of this process's local state, and of the vault and the "
+        "views unless other settings name them. Default: `var/PREFIX`.",
     )
-    views: Annotated[str, _judged(views_at)] | None = Field(
+    views: Annotated[str, _validated_by(views_at)] | None = Field(
         None,
         description="The views: `sqlite:///FILE`, `postgresql://USER@HOST:PORT/DATABASE` (several engines may share "
-        "them; its password stands better in libpq's `PGPASSWORD` or `PGPASSFILE`), or `memory:`. Default: "
+        "them; put the password into libpq's `PGPASSWORD` or `PGPASSFILE`), or `memory:`. Default: "
         "`views.sqlite` in the journal's directory.",
     )
     synchronous: Literal["full", "normal"] = Field(
         "full",
-        description="`full`: what is acknowledged survives a power cut. `normal`: it survives a crash of the process, "
-        "not always one of the machine.",
+        description="`full`: acknowledged writes survive a power cut. `normal`: they survive a crash of the process, "
+        "but not always one of the machine.",
     )
-    vault: Annotated[str, _judged(vault_at)] | None = Field(
+    vault: Annotated[str, _validated_by(vault_at)] | None = Field(
         None,
         description="The vault: an SQLite file, or `postgresql://USER@HOST:PORT/DATABASE`, which several engines may "
         "share. Default: `vault.sqlite` in the journal's directory.",
     )
     vault_key: SecretStr | None = Field(
         None,
-        description="The vault's key-encryption key: 32 bytes in base64. By environment only. Default: the key file.",
+        description="The vault's key-encryption key: 32 bytes in base64. Environment only. Default: the key file.",
     )
     vault_key_file: str | None = Field(
         None,
-        description="A file with that key. Default: `vault.key` in the journal's directory, made at first use and "
-        "readable by its owner only.",
+        description="The file with the vault's key. Default: `vault.key` in the journal's directory, created at first "
+        "use and readable only by its owner.",
     )
     clock_limit: Annotated[float, Field(gt=0, le=3600)] = Field(
         5.0,
-        description="Seconds that the engine's clock may be off the journal's append times; beyond, commands get "
-        "`clock-off`.",
+        description="Seconds by which the engine's clock may differ from the journal's append times. Beyond that, "
+        "commands get `clock-off`.",
     )
     commands_in_flight: Annotated[int, Field(ge=1, le=65_536)] = Field(
-        2048, description="Commands that may wait for their answer at the same time."
+        2048, description="The most commands that may wait for an answer at the same time."
     )
     answer_within: Annotated[float, Field(gt=0, le=600)] = Field(
-        30.0, description="Seconds to wait for an answer before it is called unknown."
+        30.0, description="Seconds to wait for a command's answer before its outcome is reported as unknown."
     )
     orders_at_hand: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
-        16_384, description="Folded orders that are kept in memory, some 10 KB each; others are read from the log."
+        16_384, description="Folded orders cached in memory, about 10 KB each. Others are read from the log."
     )
     kafka_client: Literal["kafka-python", "librdkafka"] = Field(
-        "kafka-python", description="Which client speaks to Kafka. `librdkafka` needs the extra of the same name."
+        "kafka-python", description="The client library for Kafka. `librdkafka` needs the extra of the same name."
     )
     append_within: Annotated[float, Field(ge=2, le=600)] = Field(
         20.0,
-        description="Seconds that an append to Kafka may take, a change of leaders included, before nobody waits for "
-        "its answer any more and the log itself is asked what became of it.",
+        description="Seconds that an append to Kafka may take, including the election of a new leader. After that, the "
+        "engine reads the log to find out whether the record was written.",
     )
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How brokers are spoken to."
+        "PLAINTEXT", description="The protocol of connections to the brokers."
     )
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="How this process shows itself to brokers with SASL."
+        None, description="The SASL mechanism with which this process authenticates to the brokers."
     )
-    kafka_user: str | None = Field(None, description="Its name there.")
-    kafka_password: SecretStr | None = Field(None, description="Its password there. By environment only.")
-    kafka_ca_file: str | None = Field(None, description="PEM file of the authority that brokers are trusted by.")
-    kafka_certificate_file: str | None = Field(None, description="PEM file of this process's own certificate.")
-    kafka_key_file: str | None = Field(None, description="PEM file of the key to it.")
-    publish: Annotated[str, _judged(publish_at)] = Field(
+    kafka_user: str | None = Field(None, description="The user name for SASL.")
+    kafka_password: SecretStr | None = Field(None, description="The password for SASL. Environment only.")
+    kafka_ca_file: str | None = Field(
+        None, description="PEM file of the authority that signed the brokers' certificates."
+    )
+    kafka_certificate_file: str | None = Field(None, description="PEM file of this process's certificate.")
+    kafka_key_file: str | None = Field(None, description="PEM file of the certificate's private key.")
+    publish: Annotated[str, _validated_by(publish_at)] = Field(
         "off",
-        description="Public topics for other services, written by `rescind serve`: `on` beside a journal on Kafka, or "
+        description="Public topics for other services, written by `rescind serve`: `on` with a journal on Kafka, or "
         "`kafka://HOST:PORT[,HOST:PORT]/PREFIX` for any journal.",
     )
     commands: Literal["off", "on"] = Field(
         "off",
-        description="`on`: `rescind serve` takes commands from the topic `commands` too, and answers them on "
-        "`outcomes`. Both stand beside the journal on Kafka, else beside the public topics.",
+        description="`on`: `rescind serve` also takes commands from the topic `commands`, and answers them on the "
+        "topic `outcomes`. Both have the prefix of the journal on Kafka, or else of the public topics.",
     )
     commands_member: Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]{1,100}$")] | None = Field(
         None,
-        description="This process's name among those that take commands from the topic: no other has it, and it keeps "
-        "it over restarts. Default: made of its host and its directory.",
+        description="This process's name in the group that takes commands from the topic. It must be unique, and the "
+        "same after a restart. Default: derived from the host and the directory.",
     )
     post: Literal["outbox", "smtp", "topic", "off"] | None = Field(
         None,
-        description="How buyers and sellers are told by `rescind serve`: `outbox` writes mails as files, `smtp` gives "
-        "them to a mail server, `topic` leaves them to who reads the topic `notifications`, `off` tells nobody. "
-        "Default: `outbox` beside an embedded journal, `topic` where public topics are written, else `off`.",
+        description="How `rescind serve` notifies buyers and sellers: `outbox` writes mails as files, `smtp` sends "
+        "them through a mail server, `topic` leaves them to consumers of the topic `notifications`, `off` notifies "
+        "nobody. Default: `outbox` with an embedded journal, `topic` if public topics are written, otherwise `off`.",
     )
     outbox: str | None = Field(
-        None, description="Directory of the mails. Default: `outbox` in the journal's directory."
+        None, description="Directory of the mails written as files. Default: `outbox` in the journal's directory."
     )
     mail_from: str = Field("rescind <rescind@localhost>", description="The sender of mails, with or without a name.")
     public_url: str | None = Field(
         None,
-        description="Where people reach the pages, like `https://orders.example.org`; without it no mail has a link.",
+        description="Address of the pages for people, like `https://orders.example.org`. Without it, mails have no "
+        "links.",
     )
-    smtp_host: str | None = Field(None, description="The mail server.")
-    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = Field(587, description="Its port.")
+    smtp_host: str | None = Field(None, description="The host of the mail server.")
+    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = Field(587, description="The port of the mail server.")
     smtp_tls: Literal["none", "starttls", "tls"] = Field(
-        "starttls", description="How the way there is encrypted: from the greeting on (`starttls`), at once, or not."
+        "starttls",
+        description="Encryption of the connection: after the greeting (`starttls`), from the start (`tls`), or `none`.",
     )
-    smtp_user: str | None = Field(None, description="This process's name there.")
-    smtp_password: SecretStr | None = Field(None, description="Its password there. By environment only.")
-    smtp_ca_file: str | None = Field(None, description="PEM file of the authority that the server is trusted by.")
-    confirmed_within: Annotated[str, _judged(parse_length)] = Field(
+    smtp_user: str | None = Field(None, description="The user name for the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="The password for the mail server. Environment only.")
+    smtp_ca_file: str | None = Field(
+        None, description="PEM file of the authority that signed the mail server's certificate."
+    )
+    confirmed_within: Annotated[str, _validated_by(parse_length)] = Field(
         "2 days",
-        description="A confirmation of a cancellation is sent once more if nobody has confirmed its delivery after so "
-        "long; `[both-told] confirmed-within` of the order's policy goes before it.",
+        description="A cancellation confirmation is sent again if its delivery was not confirmed within this time. "
+        "`[both-told] confirmed-within` of the order's policy overrides this.",
     )
-    remind_before: Annotated[str, _judged(_elapsed)] = Field(
+    remind_before: Annotated[str, _validated_by(_elapsed)] = Field(
         "24 hours",
-        description="So long before a deadline of theirs people are reminded, but not in the first half of its time.",
+        description="People are reminded this long before their deadline, but not in the first half of its period.",
     )
     schema_registry: str | None = Field(
         None,
-        description="URL of a schema registry with Confluent's API, whose ids public records are framed with. Default: "
-        "the ids that are shipped, without a registry.",
+        description="URL of a schema registry with Confluent's API. Public records are framed with its ids. Default: "
+        "the ids that the release ships, without a registry.",
     )
     schema_registry_credentials: SecretStr | None = Field(
-        None, description="`user:password` there. By environment only."
+        None, description="`user:password` for the schema registry. Environment only."
     )
     follow: Literal["all", "share"] = Field(
         "all",
-        description="Which partitions `rescind serve` follows: `all`, or its `share`: those that the group of all such "
-        'processes gives it. A share needs a journal on Kafka, `commands = "on"`, views and vault in PostgreSQL, and '
-        "`advertise`.",
+        description="Which partitions `rescind serve` follows: `all`, or the `share` that the group of all such "
+        'processes assigns to it. A share needs a journal on Kafka, `commands = "on"`, views and vault in PostgreSQL, '
+        "and `advertise`.",
     )
     advertise: str | None = Field(
         None,
         description="Where other processes of the group reach this one, like `http://127.0.0.1:8080`: its own address, "
-        'not that of what stands before all of them. For `follow = "share"`, and for who takes commands beside such '
-        "processes.",
+        'not that of a load balancer. For `follow = "share"`, and for every process that takes commands in the same '
+        "group.",
     )
-    host: str = Field("127.0.0.1", description="Where `rescind serve` listens.")
-    port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="Its port; 0 takes a free one.")
+    host: str = Field("127.0.0.1", description="The address on which `rescind serve` listens.")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        8080, description="The port on which it listens. 0: a free one."
+    )
     limit_concurrency: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        256, description="Requests that are answered at the same time; further ones get 503 and may be sent again."
+        256, description="Requests that are processed at the same time. Further ones get 503 and may be retried."
     )
     limit_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
         512,
-        description="Connections that may be open at the same time; further ones get 503. Each takes a file descriptor "
+        description="Connections that may be open at the same time. Further ones get 503. Each needs a file descriptor "
         "(`ulimit -n`).",
     )
     timeout_header: Annotated[float, Field(gt=0, le=600)] = Field(
-        10.0, description="Seconds in which a request's headers must come; else it gets 408, and the connection ends."
+        10.0,
+        description="Seconds in which a request's headers must arrive. Otherwise it gets 408, and the connection is "
+        "closed.",
     )
     timeout_body: Annotated[float, Field(gt=0, le=3_600)] = Field(
-        30.0, description="Seconds in which a request's body must come; else it gets 408, and the connection ends."
+        30.0,
+        description="Seconds in which a request's body must arrive. Otherwise it gets 408, and the connection is "
+        "closed.",
     )
     timeout_keep_alive: Annotated[float, Field(gt=0, le=600)] = Field(
-        5.0, description="Seconds that a connection without a request is kept."
+        5.0, description="Seconds for which a connection without a request stays open."
     )
     timeout_write: Annotated[float, Field(gt=0, le=3_600)] = Field(
-        30.0, description="Seconds in which a client must take some of an answer; else the connection is broken off."
+        30.0, description="Seconds in which a client must read some of a response. Otherwise the connection is closed."
     )
     marketplaces: dict[MarketName, Marketplace] = Field(
         default_factory=dict,
-        description="A table `[marketplaces.NAME]` each; `[marketplaces.default]` holds for all, key by key.",
+        description="One table `[marketplaces.NAME]` for each marketplace. `[marketplaces.default]` has defaults for "
+        "all, key by key.",
     )
 
     _markets: dict[str, MarketSettings] = PrivateAttr(default_factory=dict)
@@ -422,18 +436,18 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _is_a_place(cls, value: str | None) -> str | None:
+    def _is_a_pages_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(
             r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/\-]*)?", value
         ):
-            raise ValueError(f"{value!r} is no address of pages, like https://orders.example.org")
+            raise ValueError(f"{value!r} is not the address of the pages: write it like https://orders.example.org")
         return None if value is None else value.rstrip("/")
 
     @field_validator("advertise")
     @classmethod
-    def _is_a_process(cls, value: str | None) -> str | None:
+    def _is_a_process_url(cls, value: str | None) -> str | None:
         if value is not None and not PROCESS_URL.fullmatch(value):
-            raise ValueError(f"{value!r} is no address of a process, like http://127.0.0.1:8080")
+            raise ValueError(f"{value!r} is not the address of a process: write it like http://127.0.0.1:8080")
         return value
 
     @field_validator("vault_key")
@@ -462,7 +476,7 @@ class Settings(BaseSettings):
 
     @property
     def file(self) -> Path | None:
-        """The settings file they came from, if one did."""
+        """The settings file that was read, if any."""
         return self._file
 
     @property
@@ -476,17 +490,18 @@ class Settings(BaseSettings):
 
     @property
     def public_topics_at(self) -> KafkaAt | None:
-        """Where the public topics are; None where nothing is published. SettingsError if that is nowhere."""
+        """Where the public topics are. None if nothing is published. SettingsError if the place is missing."""
         if self.publish != "on":
             return publish_at(self.publish)
         at = self.journal_at.kafka
         if at is None:
-            raise SettingsError("publish: on is for a journal on Kafka; name a place, kafka://HOST:PORT/PREFIX")
+            raise SettingsError("publish: on needs a journal on Kafka; with another one, set kafka://HOST:PORT/PREFIX")
         return at
 
     @property
     def commands_at(self) -> KafkaAt | None:
-        """Where commands and outcomes are; None where none are taken from a topic. SettingsError if that is nowhere."""
+        """Where commands and outcomes are. None if no commands are taken from a topic. SettingsError if the place is
+        missing."""
         if self.commands == "off":
             return None
         at = self.journal_at.kafka or self.public_topics_at
@@ -496,11 +511,11 @@ class Settings(BaseSettings):
 
     @property
     def post_at(self) -> Literal["outbox", "smtp", "topic", "off"]:
-        """How people are told; SettingsError where that cannot be."""
+        """How people are notified. SettingsError if that is not possible."""
         if self.post == "smtp" and self.smtp_host is None:
-            raise SettingsError("smtp_host: the key is required where post is smtp")
+            raise SettingsError("smtp_host: the key is required if post is smtp")
         if self.post == "topic" and self.public_topics_at is None:
-            raise SettingsError("post: topic is for an engine that writes public topics; set publish too")
+            raise SettingsError("post: topic needs an engine that writes public topics; set publish too")
         if self.post is not None:
             return self.post
         if self.journal_at.kafka is None:
@@ -509,25 +524,30 @@ class Settings(BaseSettings):
 
     @property
     def share_url(self) -> str | None:
-        """Where a process that follows its share is reached by the others; None for one that follows all partitions.
-        SettingsError where a share cannot be followed."""
+        """The address at which others reach a process that follows its share. None for one that follows all partitions.
+        SettingsError if a share cannot be followed."""
         if self.follow == "all":
             return None
-        why = "where follow is share"
+        why = "if follow is share"
         if self.journal_at.kafka is None:
-            raise SettingsError(f"journal: must be on Kafka (kafka://HOST:PORT/PREFIX) {why}: its group shares out")
+            raise SettingsError(
+                f"journal: must be on Kafka (kafka://HOST:PORT/PREFIX) {why}, because a group assigns the shares"
+            )
         if self.commands != "on":
-            raise SettingsError(f"commands: must be on {why}: commands for the other partitions go by that topic")
+            raise SettingsError(
+                f"commands: must be on {why}, because that topic carries commands for the other partitions"
+            )
         if self.views_at.postgresql is None:
-            raise SettingsError(f"views: must be in PostgreSQL {why}: lists and searches are of all partitions")
+            raise SettingsError(f"views: must be in PostgreSQL {why}, because lists and searches cover all partitions")
         if self.vault_at.postgresql is None:
-            raise SettingsError(f"vault: must be in PostgreSQL {why}: every process reads what every other one sealed")
+            raise SettingsError(f"vault: must be in PostgreSQL {why}, because the processes read one another's texts")
         if self.advertise is None:
             raise SettingsError(f"advertise: the key is required {why}, like http://127.0.0.1:8080")
         if self.post_at in ("smtp", "outbox"):
             raise SettingsError(
-                f"post: cannot be {self.post_at} {why}, since the book of who was told is kept beside one process: "
-                "leave it to who reads the topic notifications, or have one more process follow all partitions and send"
+                f"post: cannot be {self.post_at} {why}, because the delivery store belongs to one process: leave mails "
+                "to consumers of the topic notifications, or run one more process that follows all partitions and "
+                "sends them"
             )
         return self.advertise
 
@@ -549,12 +569,12 @@ class Settings(BaseSettings):
 
     @property
     def timings(self) -> Timings:
-        """How long the brokers may take."""
+        """Time limits for the brokers."""
         return Timings(delivery=self.append_within, request=min(Timings.request, self.append_within / 4))
 
     @property
     def security(self) -> Security:
-        """How brokers are spoken to."""
+        """How to connect to the brokers."""
         password = self.kafka_password
         return Security(
             self.kafka_security,
@@ -583,7 +603,7 @@ class Settings(BaseSettings):
         return VaultAt(None if directory is None else directory / "vault.sqlite")
 
     def market(self, name: str) -> MarketSettings:
-        """The settings of a marketplace: its own over those of ``default``, key by key."""
+        """The settings of a marketplace: its own override those of ``default``, key by key."""
         found = self._markets.get(name)
         if found is None:
             tables = (self.marketplaces.get("default"), self.marketplaces.get(name))
@@ -600,38 +620,38 @@ _SECRETS: Final = {
     "schema_registry_credentials": "RESCIND_SCHEMA_REGISTRY_CREDENTIALS",
     "smtp_password": "RESCIND_SMTP_PASSWORD",
 }
-"""Keys that may not stand in the settings file, and where they belong."""
+"""Keys that the settings file must not have, and where they belong."""
 
 
 _NO_SETTINGS: Final = frozenset({"CONFIG", "CACHE", "EXAMPLES", "KAFKA_IMAGE", "NO_DOCKER", "REQUIRE", "SHARED"})
-"""Behind ``RESCIND_`` and no settings: which file has them, and how the program's own tests are run."""
+"""Variables that begin with ``RESCIND_`` but are not settings: the settings file, and the options of the tests."""
 
 
-def strangers(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and are none: each with what it may have been meant for, as a sentence."""
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings but are not. Each is a sentence with the setting that was probably meant."""
     known = {key.upper() for key in Settings.model_fields}
-    told = []
+    messages = []
     for name in sorted(environment):
         prefix, found, key = name.upper().partition("RESCIND_")
         if found and not prefix and key not in known | _NO_SETTINGS:
             from difflib import get_close_matches
 
             meant = get_close_matches(key, known, 1, 0.8)
-            instead = f"RESCIND_{meant[0]} is one" if meant else "docs/reference/settings.md lists them"
-            told.append(f"{name} is no setting and changes nothing: {instead}")
-    return told
+            instead = f"did you mean RESCIND_{meant[0]}?" if meant else "docs/reference/settings.md lists them"
+            messages.append(f"{name} is not a setting and has no effect: {instead}")
+    return messages
 
 
 def load_settings(config: str | None = None, **options: Any) -> Settings:
-    """Settings from options (None: not given), the environment, the file, the defaults, in this order.
+    """Settings from options (None: not given), the environment, the file and the defaults, in this order.
 
-    ``config`` is the file; without it RESCIND_CONFIG names it. SettingsError names the key that is wrong.
+    ``config`` is the file's path. Without it, RESCIND_CONFIG names the file. SettingsError names the wrong key.
     """
     file = config or os.environ.get(CONFIG)
     document = _document(file) if file else {}
     for secret, instead in _SECRETS.items():
         if secret in document:
-            raise SettingsError(f"{file}: {secret}: a secret does not belong in here; use {instead}")
+            raise SettingsError(f"{file}: {secret}: the settings file must not have secrets; use {instead}")
     given = {key: value for key, value in options.items() if value is not None}
     try:
         token = _file_content.set(document)
@@ -665,7 +685,7 @@ def _document(file: str) -> Mapping[str, Any]:
 
 
 def _sentence(invalid: ValidationError, document: Mapping[str, Any], file: str | None, given: Mapping[str, Any]) -> str:
-    """The first error: where the value came from, its key, and what is wrong with it."""
+    """The first error: where the value came from, its key, and what is wrong."""
     error = invalid.errors(include_url=False, include_input=False)[0]
     location = [str(step) for step in error["loc"] if step != "[key]"]
     key = ".".join(location)

@@ -1,1 +1,2 @@
-"""Addresses that settings give: Kafka, PostgreSQL, a mail server, and the text form of the vault key."""
+"""Addresses named in settings: Kafka, PostgreSQL, a mail server, the files of a store, and the vault key's text
+form."""

@@ -4,5 +4,5 @@ from typing import Final
 
 JOURNAL_FILE: Final = "journal.sqlite"
 CONTROL_FILE: Final = "control.sqlite"
-BOOK_FILE: Final = "notices.sqlite"
-"""The notifier's book."""
+DELIVERY_STORE_FILE: Final = "notices.sqlite"
+"""The notifier's delivery store."""

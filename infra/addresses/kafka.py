@@ -1,4 +1,4 @@
-"""Where a Kafka journal is: its URL, and the names of its topics."""
+"""The address of a Kafka journal: its URL and the names of its topics."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from schemas.public.topics import COMMANDS, OUTCOMES
 
 PORT: Final = 9092
 PREFIX: Final = "rescind"
-THERE_IS: Final = "write kafka://host:port[,host:port]/prefix, with ?partitions=N if you like"
+EXPECTED_FORM: Final = "write kafka://host:port[,host:port]/prefix, optionally with ?partitions=N"
 _SERVER: Final = re.compile(r"([A-Za-z0-9._\-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._\-]{1,200}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaAt:
-    """A cluster and a prefix of topics on it."""
+    """A Kafka cluster and a topic prefix on it."""
 
     servers: str
     """Bootstrap servers, ``host:port[,host:port]``."""
@@ -33,12 +33,12 @@ class KafkaAt:
 
     @property
     def engines(self) -> str:
-        """The group of those who take them."""
+        """The consumer group of the engines that take commands from the topic."""
         return f"{self.prefix}.engines"
 
     @property
     def commands(self) -> str:
-        """The topic that asynchronous commands come by."""
+        """The topic of asynchronous commands."""
         return f"{self.prefix}.{COMMANDS}"
 
     @property
@@ -51,16 +51,17 @@ class KafkaAt:
 
 
 def kafka_at(place: str) -> KafkaAt:
-    """Read ``host:port[,host:port]/prefix``, what stands behind ``kafka://``; ValueError says how it is written."""
+    """Parse ``host:port[,host:port]/prefix``, the part of a URL after ``kafka://``. ValueError says what form is
+    expected."""
     hosts, _, prefix = place.partition("/")
     servers = []
     for host in hosts.split(","):
         if not _SERVER.fullmatch(host):
-            raise ValueError(f"{host!r} is no server: {THERE_IS}")
+            raise ValueError(f"{host!r} is not a server address: {EXPECTED_FORM}")
         servers.append(host if _has_port(host) else f"{host}:{PORT}")
     prefix = prefix or PREFIX
     if not _NAME.fullmatch(prefix) or prefix.strip(".") == "":
-        raise ValueError(f"{prefix!r} is no prefix of topics (letters, digits, . _ -): {THERE_IS}")
+        raise ValueError(f"{prefix!r} is not a topic prefix (letters, digits, . _ -): {EXPECTED_FORM}")
     return KafkaAt(",".join(servers), prefix)
 
 
@@ -70,7 +71,7 @@ def _has_port(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How a client shows itself to the brokers, and they to it. None: the client's default."""
+    """How a client authenticates to the brokers, and how it checks them. None means the client's default."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -83,19 +84,19 @@ class Security:
 
 @dataclass(frozen=True)
 class Timings:
-    """How long things may take, in seconds."""
+    """Time limits and intervals of a Kafka journal, in seconds."""
 
-    ask: float = 3.0
-    """An answer of a broker to a question: an end, a topic, records that are there."""
+    query: float = 3.0
+    """A broker's answer to a query: an end offset, a topic description, records that exist."""
     request: float = 5.0
-    """A produce request, before the client sends it again."""
+    """A produce request, before the client retries it."""
     delivery: float = 20.0
-    """An append, before the client gives it up: nobody knows then. Longer than the election of a new leader."""
+    """An append, before its outcome counts as unknown. Longer than the election of a new leader."""
     hold: float = 2.0
-    """How long an append waits for a producer while there is none; it is refused then."""
-    watch: float = 1.0
-    """Between two looks at the topic's id."""
-    front: float = 10.0
-    """Between two looks at where the topic's partitions begin."""
+    """How long an append waits for a producer while none is connected. After that it is refused."""
+    check_topic: float = 1.0
+    """Interval between checks of the topic's id."""
+    check_begins: float = 10.0
+    """Interval between checks of where the topic's partitions begin."""
     lag: float = 3.0
-    """How long a record that is known to stand in the log may take to come."""
+    """How long a record that is known to be in the log may take to arrive."""

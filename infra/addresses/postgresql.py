@@ -1,4 +1,4 @@
-"""A PostgreSQL address, as settings give it. Nothing is imported that may not be installed."""
+"""A PostgreSQL address from the settings. Imports no optional package."""
 
 import re
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ _PASSWORD: Final = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*@|([?&]password=)[^&]
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlAt:
-    """A libpq URL: ``postgresql://USER@HOST:PORT/DATABASE``, with libpq's parameters behind ``?``.
+    """A libpq URL: ``postgresql://USER@HOST:PORT/DATABASE``, with libpq's parameters after ``?``.
 
-    As text it is without its password: so it may stand in messages and logs.
+    Its text form leaves out the password, so messages and logs may show it.
     """
 
     url: str
@@ -25,7 +25,7 @@ class PostgresqlAt:
 
 
 def postgresql_at(url: str) -> PostgresqlAt:
-    """Read a URL that begins with ``SCHEME``; ValueError if it names no database."""
+    """Parse a URL that begins with ``SCHEME``. ValueError if it names no database."""
     place, _, _ = url.partition("?")
     _, _, database = place.removeprefix(SCHEME).partition("/")
     if not database:
@@ -34,7 +34,7 @@ def postgresql_at(url: str) -> PostgresqlAt:
 
 
 def in_schema(at: PostgresqlAt, schema: str) -> PostgresqlAt:
-    """The same place, with names looked for in this schema alone."""
+    """Return the address with ``schema`` as the only schema of the search path."""
     place, _, parameters = at.url.partition("?")
     given = [each for each in parameters.split("&") if each]
     options = next((each for each in given if each.startswith("options=")), "options=")

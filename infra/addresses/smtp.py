@@ -1,4 +1,4 @@
-"""The address of a mail server, and how it is spoken to."""
+"""The address of a mail server, and how to connect to it."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,7 +8,7 @@ Tls = Literal["none", "starttls", "tls"]
 
 @dataclass(frozen=True, slots=True)
 class SmtpAt:
-    """A mail server and how it is spoken to. The password is in no text that is made of this."""
+    """A mail server and how to connect to it. The password appears in no text form of this object."""
 
     host: str
     port: int

@@ -8,7 +8,7 @@ KEY_BYTES: Final = 32
 
 
 def key_from_text(text: str) -> bytes:
-    """A key written in base64; ValueError if it is not 32 bytes."""
+    """Decode a key written in base64. ValueError if it is not 32 bytes."""
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):

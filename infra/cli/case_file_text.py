@@ -46,12 +46,12 @@ def matter_document(reader: "Reader", folded: "CachedOrder", matter_id: str) -> 
 def _texts(reader: "Reader") -> "Iterator[ReadText]":
     """Reads texts of the settings' vault; none where there is no vault, or its key is not at hand."""
     from consumers.ports.vault import VaultUnavailable
-    from infra.vault.opening import is_there, open_vault
+    from infra.vault.opening import open_vault, vault_exists
 
     with ExitStack() as stack:
         vault = None
         with suppress(VaultUnavailable):
-            if is_there(reader.settings):
+            if vault_exists(reader.settings):
                 vault = stack.enter_context(closing(open_vault(reader.settings)))
 
         def read(sealed: "Sealed") -> str | None:

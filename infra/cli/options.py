@@ -25,7 +25,7 @@ def stored(command: Run) -> Run:
         ctx: click.Context, /, config: str | None, journal: str | None, views: str | None, **options: Any
     ) -> Any:
         from infra.cli.printing import say
-        from infra.settings import load_settings, strangers
+        from infra.settings import load_settings, unknown_variables
 
         before = ctx.find_root().params
         more = {name: options.pop(name) for name in ("host", "port") if name in options}
@@ -35,7 +35,7 @@ def stored(command: Run) -> Run:
             views=views or before.get("views"),
             **more,
         )
-        for stranger in strangers(os.environ):
+        for stranger in unknown_variables(os.environ):
             say(f"rescind: {stranger}")
         return command(settings=settings, **options)
 

@@ -47,7 +47,7 @@ def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
             raise UsageError(str(wrong)) from None
         except NotFree as taken:
             raise Unavailable(str(taken)) from None
-        opened = open_app(settings, publish=True, patient=not demo, texts_lost=texts_lost, on_defect=defect)
+        opened = open_app(settings, publish=True, open_later=not demo, texts_lost=texts_lost, on_defect=defect)
         app = stack.enter_context(opened)
         if demo:
             _fill(app)

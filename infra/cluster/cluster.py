@@ -51,7 +51,7 @@ def open_sharing(
 
     def state(partition: int) -> LocalState:
         opened = open_local_state(state_file(slot, partition), partition, partitions, grouped=grouped)
-        opened.say(partition, 1, first=True)
+        opened.report_rebuild(partition, 1, first=True)
         return opened.state
 
     def beside(partition: int) -> LocalState:

@@ -19,7 +19,7 @@ from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.records import ASK, CONFIRM, IF_MATCH, command_key, command_value
 from infra.kafka.kafka_python import connection
 from infra.kafka.quiet_import import (
-    HEARD,
+    CONNECTION_ERRORS,
     KafkaConsumer,
     KafkaError,
     KafkaProducer,
@@ -136,7 +136,9 @@ class RemoteCommandClient:
                 partition=partition_of(command.stream, self._partitions),
             )
         except (KafkaError, OSError, AssertionError) as wrong:
-            said = why(wrong, security_of(self._connection), f"Write on the topic {self._at.commands}", HEARD)
+            said = why(
+                wrong, security_of(self._connection), f"Write on the topic {self._at.commands}", CONNECTION_ERRORS
+            )
             raise NotSubmitted("journal-unavailable", f"the command cannot be sent now: {said}") from None
         sent.add_errback(lambda wrong: _settle(future.set_exception, MaybeSubmitted(str(wrong))))
 

@@ -27,7 +27,7 @@ from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, last_answered, last_passed_on, topic_id
 from infra.kafka.client import FETCH_BYTES
 from infra.kafka.kafka_python import connection
-from infra.kafka.quiet_import import HEARD
+from infra.kafka.quiet_import import CONNECTION_ERRORS
 from infra.kafka.refusals import DENIED, GROUP, code_of, security_of, why
 from infra.publishing.reading import PublishingTimeouts, close_consumer
 
@@ -274,7 +274,9 @@ class CommandConsumer:
     def _unavailable(self, error: Exception) -> CommandsUnavailable:
         code = code_of(error)
         needs = f"Read on the group {self.group}" if code == GROUP else f"Read on the topic {self._at.commands}"
-        return CommandsUnavailable(why(error, security_of(self._connection), needs if code in DENIED else "", HEARD))
+        return CommandsUnavailable(
+            why(error, security_of(self._connection), needs if code in DENIED else "", CONNECTION_ERRORS)
+        )
 
     def _ousted(self) -> MemberFenced:
         return MemberFenced(

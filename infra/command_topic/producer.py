@@ -14,7 +14,7 @@ from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
 from infra.command_topic.consumer import MemberFenced
 from infra.kafka.kafka_python import connection
-from infra.kafka.quiet_import import HEARD
+from infra.kafka.quiet_import import CONNECTION_ERRORS
 from infra.kafka.refusals import GROUP, TRANSACTIONAL_ID, code_of, why
 from infra.publishing.reading import PublishingTimeouts
 from infra.publishing.transactions import Transactions
@@ -94,7 +94,9 @@ class OutcomeProducer:
         except CommitFailedError as error:
             raise GroupMovedOn(str(error)) from error
         except (KafkaError, OSError, TimeoutError) as error:
-            raise CommandsUnavailable(why(error, self._security, self._needs(code_of(error)), HEARD)) from error
+            raise CommandsUnavailable(
+                why(error, self._security, self._needs(code_of(error)), CONNECTION_ERRORS)
+            ) from error
 
     def _needs(self, code: int | None) -> str:
         if code == GROUP:

@@ -1,7 +1,9 @@
-"""`rescind doctor`: looks at every part of a store and says what is so, what is wrong, and what to do. Changes nothing.
+"""`rescind doctor`: examine every part of a store, and report its state, what is wrong, and what to do. Changes
+nothing.
 
-Parts are looked at in the order in which they rest on one another; one that cannot be looked at because an earlier one
-is broken is left out. ``log`` has the control log, the journal and local state, ``beside`` views and vault.
+Parts are examined in order of dependency. A part that cannot be examined because an earlier one is broken is left out.
+``log`` examines the control log, the journal and local state, ``views_and_vault`` the views, the vault and the
+notifications, and ``commands``, ``publishing`` and ``instructions`` the topics.
 """
 
 from infra.diagnostics.findings import Finding

@@ -1,4 +1,5 @@
-"""Commands by a topic: whether its topics are as they must be, who takes them, and how many are not answered."""
+"""Commands from a topic: whether the topics are as they must be, how many engines take commands, and how many commands
+are unanswered."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,47 +9,48 @@ from consumers.ports.journal import Journal, JournalError
 from infra.diagnostics.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError
 
-_REACH = "look whether the brokers run and can be reached from here"
+_REACH = "check that the brokers run and can be reached from this machine"
 
 
-def look_at_commands(settings: Settings, journal: Journal) -> Iterator[Finding]:
-    """Nothing is changed, and nobody becomes a member: whoever takes commands goes on."""
+def check_commands(settings: Settings, journal: Journal) -> Iterator[Finding]:
+    """Check the command topics and their consumer group. Joins no group, so engines that take commands are not
+    disturbed."""
     try:
         at = settings.commands_at
     except SettingsError as wrong:
-        yield Finding("commands", "wrong", str(wrong), "set it right")
+        yield Finding("commands", "wrong", str(wrong), "correct the setting")
         return
     if at is None:
         return
     from kafka.errors import KafkaError
 
     from infra.command_topic.topics import CommandTopics
-    from infra.kafka.quiet_import import HEARD
+    from infra.kafka.quiet_import import CONNECTION_ERRORS
     from infra.kafka.refusals import GROUP, code_of, why
 
     try:
         with closing(CommandTopics(at, settings.security)) as topics:
             found = [each for each in topics.check(journal.partitions) if each.do]
             yield from map(of_topic, found)
-            members, behind = _asked(settings, journal.partitions)
+            members, behind = _group_backlog(settings, journal.partitions)
     except KafkaError as wrong:
         needs = f"Describe on the group {at.engines}" if code_of(wrong) == GROUP else ""
-        yield Finding("commands", "wrong", why(wrong, settings.security, needs, HEARD), _REACH)
+        yield Finding("commands", "wrong", why(wrong, settings.security, needs, CONNECTION_ERRORS), _REACH)
         return
     except JournalError as wrong:
         yield Finding("commands", "wrong", str(wrong), _REACH)
         return
     if not members and behind:
-        said = f"{behind:,} are not answered, and no engine takes any"
+        said = f"{behind:,} are unanswered, and no engine takes commands"
         yield Finding("commands", "wrong", said, "start an engine: `rescind serve` with the setting commands")
     elif behind:
-        yield Finding("commands", "note", f"{behind:,} are not answered yet; engines that take them: {members}")
+        yield Finding("commands", "note", f"{behind:,} are unanswered; engines that take commands: {members}")
     else:
-        yield Finding("commands", "ok", f"all are answered; engines that take them: {members}")
+        yield Finding("commands", "ok", f"all are answered; engines that take commands: {members}")
 
 
-def _asked(settings: Settings, partitions: int) -> tuple[int, int]:
-    """Members of the group, and records that it has not answered. KafkaError."""
+def _group_backlog(settings: Settings, partitions: int) -> tuple[int, int]:
+    """The number of members of the group, and of commands that it has not answered. KafkaError."""
     from kafka import KafkaAdminClient, TopicPartition
 
     from infra.kafka.kafka_python import connection

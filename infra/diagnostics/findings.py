@@ -1,4 +1,4 @@
-"""What an examination finds."""
+"""Findings of an examination."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,16 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "note", "wrong"]
 Progress = Callable[[int, int], None]
-"""Called with the records looked at so far, and how many there are."""
+"""Called with the number of records examined so far, and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one part. ``wrong`` fails the examination, ``note`` is for somebody to know. ``do`` says what
-    to do next; empty where there is nothing to be done."""
+    """The finding about one part. ``wrong`` fails the examination, ``note`` is information. ``do`` says what to do, and
+    is empty if there is nothing to do.
+
+    The fields are the keys of ``rescind doctor --json``.
+    """
 
     part: str
     state: State
@@ -24,7 +27,7 @@ class Finding:
 
 
 def of_topic(compared: "Compared") -> Finding:
-    """What a topic, compared with what it must be, is to be told as."""
+    """The finding about a topic that was compared with what it must be."""
     state: State = "wrong" if compared.state == "wrong" else "note"
-    said = f"{compared.what} is {compared.found}, wanted is {compared.wanted}"
+    said = f"{compared.what} is {compared.found}, but must be {compared.wanted}"
     return Finding(compared.topic, state, said, compared.do)

@@ -1,4 +1,4 @@
-"""Instructions to pay: what is due by the tables, compared with what stands on the public topics."""
+"""Payment instructions: compare what is due according to the views with what is on the public topics."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ from schemas.public.ids import PinnedIds
 from schemas.public.topics import REBILLS, REFUNDS, topic_name
 
 NAMED: Final = 10
-"""Instructions that a finding names at most."""
+"""The most instructions that a finding names."""
 _DUE: Final = {
     REFUNDS: "SELECT marketplace, order_id, refund_id AS id FROM refunds WHERE status = 'due'",
     REBILLS: "SELECT marketplace, order_id, rebill_id AS id FROM rebills WHERE status = 'due'",
@@ -36,7 +36,7 @@ _DUE: Final = {
 
 
 class _Due(NamedTuple):
-    """An instruction that the journal gives, and that nobody has confirmed."""
+    """An instruction in the journal that nobody has confirmed."""
 
     kind: str
     id: str
@@ -45,11 +45,11 @@ class _Due(NamedTuple):
     recorded_at: Instant
 
 
-def look_at_instructions(
+def check_instructions(
     settings: Settings, at: KafkaAt, directory: Path, journal: Journal, progress: Mapping[int, Progress]
 ) -> Iterator[Finding]:
-    """Every refund and every rebilling that is due must have its instruction. ``progress``: by partition. What cannot
-    be looked at is left out: another finding says so."""
+    """Check that every due refund and rebill has its instruction on a topic. ``progress``: by partition. What cannot be
+    examined is left out, because another finding reports it."""
     try:
         due = list(_due(settings, directory, journal))
     except (LocalStateDamaged, LocalStateUnavailable, ViewsError, FileNotFoundError):
@@ -57,16 +57,20 @@ def look_at_instructions(
     try:
         missing, waiting, never = _sorted_out(settings, at, journal, progress, due)
     except PublicLogUnavailable as wrong:
-        yield Finding("instructions", "wrong", str(wrong), "look whether the brokers run and can be reached from here")
-        return
-    by_hand = "have it done by hand, once, and confirm each (ConfirmRefund, ConfirmRebill)"
-    if missing:
-        said = f"{_many(missing)} due by the tables and missing on the topics that had them: {_names(missing)}"
-        yield Finding("instructions", "wrong", said, f"bring the topics back from a copy; or {by_hand}")
-    if never:
-        said = f"{_many(never)} due that were decided before instructions went out here: {_names(never)}"
         yield Finding(
-            "instructions", "note", said, f"look whether somebody was instructed otherwise; if not, {by_hand}"
+            "instructions", "wrong", str(wrong), "check that the brokers run and can be reached from this machine"
+        )
+        return
+    by_hand = "carry each out by hand, once, and confirm it (ConfirmRefund, ConfirmRebill)"
+    if missing:
+        said = (
+            f"{_many(missing)} due according to the views, but missing on the topics that had them: {_names(missing)}"
+        )
+        yield Finding("instructions", "wrong", said, f"restore the topics from a copy; or {by_hand}")
+    if never:
+        said = f"{_many(never)} due that were decided before instructions were published here: {_names(never)}"
+        yield Finding(
+            "instructions", "note", said, f"check whether they were instructed in another way; if not, {by_hand}"
         )
     if waiting:
         said = f"{_many(waiting)} due and not published yet: {_names(waiting)}"
@@ -77,8 +81,8 @@ def look_at_instructions(
 
 
 def _due(settings: Settings, directory: Path, journal: Journal) -> Iterator[_Due]:
-    """What is due in the views and was instructed by a live command, from the log as local state has it."""
-    views = existing_views(settings.views_at) if settings.views_at.kept else None
+    """Refunds and rebills that are due in the views and were instructed by a live command, from local state."""
+    views = existing_views(settings.views_at) if settings.views_at.persistent else None
     if views is None:
         return
     ids: dict[str, set[str]] = {}
@@ -106,7 +110,8 @@ def _due(settings: Settings, directory: Path, journal: Journal) -> Iterator[_Due
 def _sorted_out(
     settings: Settings, at: KafkaAt, journal: Journal, progress: Mapping[int, Progress], due: list[_Due]
 ) -> tuple[list[_Due], list[_Due], list[_Due]]:
-    """What is missing on its topic, what is not published yet, and what no prefix was there for."""
+    """Instructions that are missing on their topic, that are not published yet, and that were decided before any prefix
+    existed."""
     waiting: list[_Due] = []
     never: list[_Due] = []
     by_topic: dict[str, list[_Due]] = {}
@@ -135,7 +140,8 @@ def _sorted_out(
 
 
 def _ids_on(name: str, wanted: list[_Due], settings: Settings, at: KafkaAt) -> set[str]:
-    """The ids of the instructions on a topic, from the time on when the first of these can have come to it."""
+    """The ids of the instructions on a topic, from the earliest time at which one of ``wanted`` can have been
+    published."""
     timeout = PublishingTimeouts()
     found: set[str] = set()
     partitions = {each.partition for each in wanted}
@@ -154,7 +160,7 @@ def _ids_on(name: str, wanted: list[_Due], settings: Settings, at: KafkaAt) -> s
         left = set(places)
         while left := {place for place in left if consumer.position(place) < ends[place]}:
             if time.monotonic() > until:
-                raise PublicLogUnavailable(f"{name} does not come to its end")
+                raise PublicLogUnavailable(f"the end of {name} was not reached in time")
             for records in consumer.poll(timeout_ms=200).values():
                 found |= {dict(record.headers).get("ce_id", b"").decode() for record in records}
     return found

@@ -1,4 +1,4 @@
-"""The control log, the journal and local state: the truth, and the cache of it."""
+"""Examine the control log, the journal and local state: the source of truth, and its cache."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -28,18 +28,18 @@ from infra.store.recorded_positions import Marks
 RECENT: Final = 2_000
 """Newest commits of each partition that are compared with local state, as at a start."""
 _LOST: Final = (
-    "stop every engine and bring the journal back from a copy that is at least as new. Keep views, vault, notification "
-    "store and local state: they know what was acknowledged"
+    "stop every engine and restore the journal from a copy that is at least as new. Keep views, vault, notification "
+    "store and local state: they record what was acknowledged"
 )
 _CHANGED: Final = (
     "stop every engine, and copy everything aside before anything else. Then compare the log with a backup. Delete and "
     "rebuild nothing before you know which one is right"
 )
-_DAMAGED: Final = "stop every engine, copy the file aside, and bring the journal back from a copy"
-_ASIDE: Final = "keep what was moved aside, and find out what changed it: the log has everything that it has"
+_DAMAGED: Final = "stop every engine, copy the file aside, and restore the journal from a copy"
+_ASIDE: Final = "keep the file that was moved aside, and find out what changed it. The log has all its commits"
 _DIFFERS: Final = (
-    "stop every engine and move {path} aside, with its -wal and -shm: the next engine rebuilds it. Keep it to find out "
-    "what changed it"
+    "stop every engine and move {path} aside, with its -wal and -shm: the next engine rebuilds it. Keep the moved "
+    "files to find out what changed them"
 )
 
 _CUT: Final = (
@@ -48,8 +48,8 @@ _CUT: Final = (
 )
 
 
-def look_at_control(control: ControlLog) -> Iterator[Finding]:
-    """The policies, what the log says of the journal, and whether anything in it was changed."""
+def check_control_log(control: ControlLog) -> Iterator[Finding]:
+    """Check the policies, what the log says about the journal, and whether anything in it was changed."""
     readmission = Readmission(0, 1)
     for _ in readmit(readmission, records_of(control.journal, 0)):
         pass
@@ -57,40 +57,43 @@ def look_at_control(control: ControlLog) -> Iterator[Finding]:
         yield Finding("control log", "wrong", _orphans(0, readmission.orphans), _CHANGED)
         return
     if control.policies.changed:
-        said = f"the text of {', '.join(control.policies.changed)} does not fit its hash: one of them was changed"
-        yield Finding("control log", "wrong", f"{said}. Orders pinned to it wait", _CHANGED)
+        names = ", ".join(control.policies.changed)
+        said = f"the text of {names} does not match its hash: the text or the hash was changed"
+        yield Finding("control log", "wrong", f"{said}. Commands on orders pinned to it wait", _CHANGED)
         return
     if readmission.back_at is not None:
-        yield Finding("control log", "wrong", _back(0, readmission.back_at), _CHANGED)
+        yield Finding("control log", "wrong", _backwards(0, readmission.back_at), _CHANGED)
         return
     if control.partitions is None:
-        said = "it does not say yet how many partitions the journal has"
-        yield Finding("control log", "note", f"{said}; the next engine does")
+        said = "it does not have the journal's number of partitions yet"
+        yield Finding("control log", "note", f"{said}; the next engine writes it")
         return
     unreadable = control.policies.unreadable
     if unreadable:
         said = f"{len(unreadable)} of its policies cannot be read by this release"
-        yield Finding("control log", "note", said, "install the release that published them; orders under them wait")
+        yield Finding(
+            "control log", "note", said, "install the release that published them; commands on orders under them wait"
+        )
         return
     yield Finding(
-        "control log", "ok", f"{counted(len(control.book.documents), 'policy', 'policies')}, each text fits its hash"
+        "control log", "ok", f"{counted(len(control.book.documents), 'policy', 'policies')}, each text matches its hash"
     )
 
 
-def look_at_markets(control: ControlLog, settings: Settings) -> Iterator[Finding]:
-    """Whether the policies that the settings name for marketplaces are there."""
+def check_marketplaces(control: ControlLog, settings: Settings) -> Iterator[Finding]:
+    """Check that the policies named in the settings of marketplaces exist."""
     unreadable = {name for id, version in control.policies.unreadable for name in (id, f"{id}@{version}")}
     for market, table in sorted(settings.marketplaces.items()):
-        if table.policy is None or table.policy in unreadable:  # the finding about the control log says so
+        if table.policy is None or table.policy in unreadable:  # the finding about the control log reports it
             continue
         if control.book.named(table.policy) is None:
-            said = f"orders that name no policy are refused: there is no policy {table.policy}"
-            do = f"`rescind policy publish` it, or name another in [marketplaces.{market}]"
+            said = f"orders that name no policy are refused: the policy {table.policy} does not exist"
+            do = f"publish it with `rescind policy publish`, or name another in [marketplaces.{market}]"
             yield Finding(f"marketplace {market}", "wrong", said, do)
 
 
-def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Finding]:
-    """Every record is read, and its checksum compared."""
+def check_journal(journal: Journal, progress: Progress | None) -> Iterator[Finding]:
+    """Read every record, and verify its checksum."""
     ends = [journal.end(partition) for partition in range(journal.partitions)]
     total, done, newest = sum(ends), 0, 0
     for partition in range(journal.partitions):
@@ -110,15 +113,17 @@ def look_at_journal(journal: Journal, progress: Progress | None) -> Iterator[Fin
     yield Finding(
         "journal",
         "ok",
-        f"{counted(total, 'record')} in {counted(journal.partitions, 'partition')}, every checksum fits",
+        f"{counted(total, 'record')} in {counted(journal.partitions, 'partition')}, every checksum matches",
     )
     ahead = newest - clock()
     if ahead > MINUTE:
-        said = f"the newest record was appended {counted(ahead // MINUTE, 'minute')} in this clock's future"
-        yield Finding("clock", "wrong", said, "set this machine's clock right")
+        said = (
+            f"this clock is behind: the newest record was appended {counted(ahead // MINUTE, 'minute')} in its future"
+        )
+        yield Finding("clock", "wrong", said, "correct this machine's clock")
 
 
-def look_at_history(
+def check_history(
     directory: Path,
     journal: Journal,
     marks: Marks,
@@ -127,8 +132,10 @@ def look_at_history(
     deep: bool,
     progress: Progress | None,
 ) -> Iterator[Finding]:
-    """Whether the log has everything that was read from it. ``deep``: every commit is judged again from the log's
-    bytes, and local state compared with that, table by table."""
+    """Check that the log has everything that was read from it.
+
+    ``deep``: admit every commit again from the log's bytes, and compare local state with the result, table by table.
+    """
     if not deep:
         yield from _look_at_marks(directory, journal, marks)
         return
@@ -144,17 +151,17 @@ def look_at_history(
                         differing.add(number)
                         yield found
                     rebuilt.advance()
-                    for finding in _judged(rebuilt, journal, marks.get(partition, []), control):
+                    for finding in _check_readmitted(rebuilt, journal, marks.get(partition, []), control):
                         wrong = wrong or finding.state == "wrong"
                         yield finding
             except JournalError as damaged:
                 wrong, compared = True, range(0)
                 yield Finding("history", "wrong", str(damaged), _CUT if isinstance(damaged, LogCut) else _DAMAGED)
     if not wrong:
-        yield Finding("history", "ok", "every commit was judged again from the log's bytes: none was changed since")
+        yield Finding("history", "ok", "every commit was admitted again from the log's bytes: none was changed")
     for number in compared:
         if number not in differing:
-            yield Finding(f"local state {number}", "ok", "judged again from the log, it comes out the same")
+            yield Finding(f"local state {number}", "ok", "rebuilt from the log, it is the same")
 
 
 def _look_at_marks(directory: Path, journal: Journal, marks: Marks) -> Iterator[Finding]:
@@ -166,14 +173,14 @@ def _look_at_marks(directory: Path, journal: Journal, marks: Marks) -> Iterator[
                 while follower.expecting:
                     follower.advance()
         except JournalError as wrong:
-            yield Finding("history", "wrong", str(wrong), _do(wrong))
+            yield Finding("history", "wrong", str(wrong), _remedy(wrong))
             return
-    said = "the log has everything that views, vault, notification store and local state have read of it"
-    yield Finding("history", "ok", f"{said}. Its commits were not judged: --deep does")
+    said = "the log has everything that views, vault, notification store and local state have read from it"
+    yield Finding("history", "ok", f"{said}. Its commits were not admitted again: --deep does this")
 
 
 def _followed(directory: Path, journal: Journal, partition: int) -> LocalState:
-    """Local state of the partition that is at the log's end: the first slot's, or an empty one in memory."""
+    """Local state of the partition that has reached the log's end: the first slot's, or an empty one in memory."""
     with suppress(FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
         path = state_file(slot_path(directory, 0), partition)
         state = open_local_state(path, partition, journal.partitions, read_only=True).state
@@ -186,13 +193,14 @@ def _followed(directory: Path, journal: Journal, partition: int) -> LocalState:
 def _local_states(
     rebuilt: Rebuilt, directory: Path, journal: Journal, marks: Sequence[Mark]
 ) -> Iterator[tuple[int, Finding]]:
-    """What differs in the local state of each slot, by the slot's number. The slot that is furthest behind is first."""
+    """Differences in the local state of each slot, with the slot's number. The slot that is furthest behind comes
+    first."""
     paths = [state_file(slot, rebuilt.partition) for slot in slots_in(directory)]
     opened: list[tuple[int, int, Path]] = []
     for number, path in enumerate(paths):
         with suppress(sqlite3.Error), snapshot(path) as theirs:
             (offset,) = theirs.execute("SELECT next_offset FROM progress").fetchone()
-            if offset <= journal.end(rebuilt.partition):  # else a mark says what is missing
+            if offset <= journal.end(rebuilt.partition):  # otherwise a mark reports what is missing
                 opened.append((offset, number, path))
     for _, number, path in sorted(opened):
         try:
@@ -210,13 +218,16 @@ def _local_states(
             yield number, Finding(f"local state {number}", "wrong", str(wrong), _CHANGED)
 
 
-def _judged(rebuilt: Rebuilt, journal: Journal, marks: Sequence[Mark], control: ControlLog | None) -> Iterator[Finding]:
-    """What a partition says of itself, judged again to its end, and what others have of it."""
+def _check_readmitted(
+    rebuilt: Rebuilt, journal: Journal, marks: Sequence[Mark], control: ControlLog | None
+) -> Iterator[Finding]:
+    """Findings about a partition after all its commits were admitted again: what contradicts itself, and what
+    contradicts the marks of other stores."""
     partition, readmission = rebuilt.partition, rebuilt.readmission
     if readmission.orphans:
         yield Finding("history", "wrong", _orphans(partition, readmission.orphans), _CHANGED)
     if readmission.back_at is not None:
-        yield Finding("history", "wrong", _back(partition, readmission.back_at), _CHANGED)
+        yield Finding("history", "wrong", _backwards(partition, readmission.back_at), _CHANGED)
     if rebuilt.stopped is None:
         end = journal.end(partition)
         for mark in marks:
@@ -236,32 +247,32 @@ def _judged(rebuilt: Rebuilt, journal: Journal, marks: Sequence[Mark], control: 
         yield Finding("history", "wrong", said, _CHANGED)
 
 
-def _do(wrong: JournalError) -> str:
+def _remedy(wrong: JournalError) -> str:
     return _CUT if isinstance(wrong, LogCut) else _LOST if isinstance(wrong, LogLost) else _CHANGED
 
 
 def _orphans(partition: int, orphans: Sequence[Orphan]) -> str:
     first = orphans[0]
     return (
-        f"partition {partition}: written behind commits that the log does not have: {counted(len(orphans), 'commit')}, "
-        f"the first at offset {first.offset} on {first.stream} (behind {first.parent.hex()}): what was before them was "
-        "changed, removed or moved, or somebody else wrote them"
+        f"partition {partition}: commits whose parent is not in the log: {counted(len(orphans), 'commit')}, "
+        f"the first at offset {first.offset} on {first.stream} (parent {first.parent.hex()}): earlier commits were "
+        "changed, removed or moved, or somebody else wrote these"
     )
 
 
-def _back(partition: int, offset: int) -> str:
+def _backwards(partition: int, offset: int) -> str:
     return (
-        f"partition {partition}: the record at offset {offset} was appended earlier than the one before it, by the "
-        "log's own times: records were moved or inserted, or a time was changed, or the clock was set back"
+        f"partition {partition}: the record at offset {offset} has an earlier append time than the one before it: "
+        "records were moved or inserted, or a time was changed, or the clock was set back"
     )
 
 
-def look_at_local_state(directory: Path, journal: Journal) -> Iterator[Finding]:
-    """Every slot; of the first one also what the log says: parked commits and open imports."""
+def check_local_state(directory: Path, journal: Journal) -> Iterator[Finding]:
+    """Check every slot. Of the first slot also report what the log says: parked commits and open imports."""
     for number, _ in enumerate(slots_in(directory)):
         yield from _slot(directory, number, journal)
     if not slot_path(directory, 0).is_dir():
-        yield Finding("local state", "note", "there is none yet; it is made from the log when it is needed")
+        yield Finding("local state", "note", "there is none yet; it is built from the log when needed")
 
 
 def _slot(directory: Path, number: int, journal: Journal) -> Iterator[Finding]:
@@ -283,32 +294,35 @@ def _slot(directory: Path, number: int, journal: Journal) -> Iterator[Finding]:
                 if number == 0:
                     _read_imports(state, imports)
         except FileNotFoundError:
-            yield Finding(name, "note", f"there is none of partition {partition}; it is made from the log when needed")
+            yield Finding(name, "note", f"there is none of partition {partition}; it is built from the log when needed")
             return
         except (LocalStateDamaged, LocalStateUnavailable) as wrong:
             yield Finding(name, "note", f"{wrong}; the next engine rebuilds it from the log")
             return
         except JournalError as wrong:
-            yield Finding(name, "wrong", str(wrong), _do(wrong))
+            yield Finding(name, "wrong", str(wrong), _remedy(wrong))
             return
     said = f"{counted(behind, 'record')} behind the log" if behind else "at the log's end"
     said += ", in use" if is_claimed(directory, number) else ""
     yield Finding(name, "ok", said)
     if number == 0:
-        yield from _told(imports, parked, is_held(directory))
+        yield from _import_findings(imports, parked, is_held(directory))
 
 
-def _told(imports: Imports, parked: int, held: bool) -> Iterator[Finding]:
-    """``held``: whether somebody imports on this machine now. On a cluster it may be somebody on another one."""
+def _import_findings(imports: Imports, parked: int, held: bool) -> Iterator[Finding]:
+    """Findings about open imports and parked commits. ``held``: whether an import runs on this machine. On a cluster it
+    may run on another one."""
     for marketplace, sha256 in sorted(imports.inputs()):
         said = f"the input {sha256.hex()[:16]}… is being imported into {marketplace}"
         if held:
-            yield Finding("imports", "note", f"{said}: no live write is taken there, no deadline fires until it ends")
+            yield Finding(
+                "imports", "note", f"{said}: until it ends, live commands are refused there and no deadline fires"
+            )
         else:
-            said += ", but by nobody on this machine: no live write is taken there, and no deadline fires"
+            said += ", but no process of this machine imports: live commands are refused there, and no deadline fires"
             yield Finding("imports", "wrong", said, WHAT_TO_DO)
     if parked:
-        said = f"{parked} malformed commits are parked: they never became part of the history"
+        said = f"{counted(parked, 'malformed commit is', 'malformed commits are')} parked, and not part of the history"
         yield Finding("log", "note", said, "find out who else writes to this log")
 
 

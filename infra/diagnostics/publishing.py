@@ -1,4 +1,4 @@
-"""The public topics: how they are made, whether they have what was published, and how far that is."""
+"""Examine the public topics: their settings, whether they have what was published, and how far publishing has come."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,19 +11,19 @@ from domain.wording import counted
 from infra.diagnostics.findings import Finding, of_topic
 from infra.settings import Settings, SettingsError
 
-_REACH = "look whether the brokers run and can be reached from here"
+_REACH = "check that the brokers run and can be reached from this machine"
 
 
-def look_at_publishing(settings: Settings, directory: Path, journal: Journal) -> Iterator[Finding]:
-    """Nothing is fenced or changed: whoever publishes goes on."""
+def check_publishing(settings: Settings, directory: Path, journal: Journal) -> Iterator[Finding]:
+    """Check the public topics. Nothing is fenced or changed, so a running publisher is not disturbed."""
     try:
         at = settings.public_topics_at
     except SettingsError as wrong:
-        yield Finding("public topics", "wrong", str(wrong), "set it right")
+        yield Finding("public topics", "wrong", str(wrong), "correct the setting")
         return
     if at is None:
         return
-    from infra.diagnostics.instructions import look_at_instructions
+    from infra.diagnostics.instructions import check_instructions
     from infra.local_state import memory_local_state
     from infra.publishing.public_log import KafkaPublicLog
     from infra.publishing.topics import PublicTopics
@@ -48,7 +48,9 @@ def look_at_publishing(settings: Settings, directory: Path, journal: Journal) ->
             with closing(publisher):
                 progress = publisher.compare()
         except PublishingStopped as wrong:
-            yield Finding("publishing", "wrong", str(wrong), "nothing is published of this partition until then")
+            yield Finding(
+                "publishing", "wrong", str(wrong), "until this is solved, nothing of this partition is published"
+            )
             return
         except PublicLogUnavailable as wrong:
             yield Finding("publishing", "wrong", str(wrong), _REACH)
@@ -59,15 +61,23 @@ def look_at_publishing(settings: Settings, directory: Path, journal: Journal) ->
         parked += len(publisher.parked)
     for kind, why in sick.items():
         yield Finding(
-            topic_name(at.prefix, kind), "wrong", why, "the other topics go on; this one stands still until then"
+            topic_name(at.prefix, kind),
+            "wrong",
+            why,
+            "until this is solved, nothing is published on this topic; the other topics go on",
         )
     if parked:
         said = f"{counted(parked, 'order')} could not be published and {'is' if parked == 1 else 'are'} left out"
-        yield Finding("publishing", "note", said, "install a release that can, then `rescind dead-letters retry --all`")
+        yield Finding(
+            "publishing",
+            "note",
+            said,
+            "install a release that can publish them, then `rescind dead-letters retry --all`",
+        )
     elif behind:
         yield Finding(
             "publishing", "note", f"{counted(behind, 'record')} behind the journal; `rescind serve` publishes them"
         )
     else:
         yield Finding("publishing", "ok", "at the journal's end")
-    yield from look_at_instructions(settings, at, directory, journal, far)
+    yield from check_instructions(settings, at, directory, journal, far)

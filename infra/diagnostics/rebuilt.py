@@ -1,4 +1,4 @@
-"""A partition rebuilt from the bytes of its log, and local state compared with what that results in."""
+"""Rebuild a partition from the bytes of its log, and compare local state with the result."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,19 +34,19 @@ _TABLES: Final = {
     "progress": "SELECT next_offset, next_index, next_ordinal, next_position, format, next_stream, duplicate, "
     "superseded, malformed FROM progress",
 }
-"""What of local state follows from the log alone, commits left out."""
+"""The part of local state that follows from the log alone, without the commits."""
 _DUE: Final = "SELECT * FROM due ORDER BY stream, deadline_id"
 
 
 class LocalStateDiverged(Exception):
-    """Local state is not what the log results in; the message says where."""
+    """Local state differs from what the log results in. The message says where."""
 
 
 class Rebuilt:
-    """A partition, judged again from its bytes into a local state of its own."""
+    """A partition whose commits are admitted again, from the log's bytes, into a separate local state."""
 
     def __init__(self, journal: Journal, partition: int, path: Path, progress: Progress | None = None) -> None:
-        """``path``: of a file that is not there yet."""
+        """``path``: a file that does not exist yet."""
         self.partition = partition
         self.stopped: Stop | None = None
         """Where a newer format begins, if one does."""
@@ -59,7 +59,8 @@ class Rebuilt:
         self.readmission = Readmission(partition, journal.partitions, self.state)
 
     def advance(self, behind: int | None = None) -> None:
-        """Judge on, up to this offset (None: to the end as it is now). What reading the log raises."""
+        """Admit further commits up to this offset (None: to the current end). Passes on the errors of reading the
+        log."""
         state, unwritten, offset = self.state, 0, self.state.next_offset
         for record in records_of(self._journal, self.partition, behind, first=offset):
             for verdict in self.readmission.take(record):
@@ -79,7 +80,7 @@ class Rebuilt:
                 if self._progress is not None:
                     self._progress(offset, self._journal.end(self.partition))
         if self.stopped is None and behind is not None and offset < behind:
-            state.flush(behind)  # a hole of the log
+            state.flush(behind)  # a hole in the log
         state.write()
 
     def set_deadlines(self) -> None:
@@ -88,9 +89,9 @@ class Rebuilt:
         followers, imports = {self.partition: follower}, Imports()
         for admitted in self.state.commits_of(LIST_STREAM):
             imports.admitted(admitted)
-        dues = DeadlineIndex(followers, OrderCache(followers, _ORDERS), imports)
-        dues.start()
-        while dues.catch_up():
+        deadlines = DeadlineIndex(followers, OrderCache(followers, _ORDERS), imports)
+        deadlines.start()
+        while deadlines.catch_up():
             pass
         self.state.flush(self.state.next_offset, self.state.next_index)
         self.state.write()
@@ -101,45 +102,46 @@ class Rebuilt:
         return None if found is None else found.hash
 
     def compare_commits(self, state: LocalState, marks: Sequence[Mark]) -> None:
-        """Compare each commit of a local state with the log's. LogChanged says which one the chain supports; Differs;
-        LocalStateDamaged where a commit does not fit its hash."""
+        """Compare each commit of a local state with the log's. LogChanged says which of two different commits the chain
+        supports. LocalStateDiverged. LocalStateDamaged if a commit does not match its hash."""
         until = min(state.next_ordinal, self.state.next_ordinal)
-        for kept, ours in zip(state.commits(0, until), self.state.commits(0, until), strict=True):
-            if kept.data != ours.data:
-                raise disagreement(self._journal, kept, marks)
-            if _place(kept) != _place(ours):
+        for actual, ours in zip(state.commits(0, until), self.state.commits(0, until), strict=True):
+            if actual.data != ours.data:
+                raise disagreement(self._journal, actual, marks)
+            if _place(actual) != _place(ours):
                 raise LocalStateDiverged(
-                    f"partition {self.partition}: local state has commit {kept.ordinal:,} at {_place(kept)}, the log "
-                    f"at {_place(ours)} (offset, index, position, appended at)"
+                    f"partition {self.partition}: local state has commit {actual.ordinal:,} at {_place(actual)}, "
+                    f"the log at {_place(ours)} (offset, index, position, appended at)"
                 )
 
     def compare_tables(self, theirs: sqlite3.Connection) -> None:
-        """Compare everything else of a local state, after judging exactly as far as it has read. Differs."""
+        """Compare everything else of a local state, after advancing exactly as far as it has read.
+        LocalStateDiverged."""
         offset, ordinal, due = theirs.execute("SELECT next_offset, next_ordinal, due_through FROM progress").fetchone()
         self.advance(offset)
-        asked = dict(_TABLES)
+        queries = dict(_TABLES)
         if due == ordinal:
             self.set_deadlines()
-            asked["due"] = _DUE
+            queries["due"] = _DUE
         with snapshot(self.state.path) as ours:
-            for table, sql in asked.items():
-                for kept, rebuilt in zip_longest(theirs.execute(sql), ours.execute(sql)):
-                    if kept != rebuilt:
+            for table, sql in queries.items():
+                for actual, rebuilt in zip_longest(theirs.execute(sql), ours.execute(sql)):
+                    if actual != rebuilt:
                         raise LocalStateDiverged(
-                            f"partition {self.partition}: table {table} of local state has {_shown(kept)}, the log "
-                            f"results in {_shown(rebuilt)}"
+                            f"partition {self.partition}: table {table} of local state has {_row_text(actual)}, "
+                            f"the log results in {_row_text(rebuilt)}"
                         )
 
     def close(self) -> None:
-        """Let go of the rebuilt local state."""
+        """Close the rebuilt local state."""
         self.state.close()
 
 
 def snapshot(path: Path) -> "closing[sqlite3.Connection]":
-    """A local state file as of this moment, whoever writes to it meanwhile."""
+    """A local state file as of this moment, unaffected by writers."""
     database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     database.execute("BEGIN")
-    database.execute("SELECT count(*) FROM progress").fetchone()  # the moment is that of the first reading
+    database.execute("SELECT count(*) FROM progress").fetchone()  # the first read fixes the moment
     return closing(database)
 
 
@@ -147,14 +149,14 @@ def _place(admitted: Admitted) -> tuple[int, int, int, int]:
     return admitted.offset, admitted.index, admitted.position, admitted.appended_at
 
 
-def _shown(row: tuple[Any, ...] | None) -> str:
+def _row_text(row: tuple[Any, ...] | None) -> str:
     if row is None:
         return "no such row"
     return "(" + ", ".join(cell.hex()[:16] if isinstance(cell, bytes) else str(cell)[:60] for cell in row) + ")"
 
 
 def pinned_otherwise(commits: Iterable[Admitted], control: ControlLog) -> Iterator[tuple[str, PolicyRef]]:
-    """Orders that are pinned to a policy with another hash than the published one has, and to which."""
+    """Orders that are pinned to a policy with another hash than the published one, and that policy."""
     for admitted in commits:
         for part in admitted.commit.streams:
             for entry in part.events:

@@ -1,4 +1,4 @@
-"""The examination of a whole store, part by part."""
+"""Examine a whole store, part by part."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,55 +8,58 @@ from typing import Final
 
 from consumers.ports.journal import JournalError
 from consumers.ports.vault import VaultUnavailable
-from infra.diagnostics.commands import look_at_commands
+from infra.diagnostics.commands import check_commands
 from infra.diagnostics.findings import Finding, Progress, of_topic
 from infra.diagnostics.log import (
-    look_at_control,
-    look_at_history,
-    look_at_journal,
-    look_at_local_state,
-    look_at_markets,
+    check_control_log,
+    check_history,
+    check_journal,
+    check_local_state,
+    check_marketplaces,
 )
-from infra.diagnostics.publishing import look_at_publishing
-from infra.diagnostics.views_and_vault import look_at_erasures, look_at_notices, look_at_vault, look_at_views
+from infra.diagnostics.publishing import check_publishing
+from infra.diagnostics.views_and_vault import check_erasures, check_notifications, check_vault, check_views
 from infra.settings import Settings
 from infra.store.logs import store_of
 from infra.store.opening import open_control
 from infra.store.recorded_positions import marks_of
 from infra.vault.base import DatabaseVault
-from infra.vault.opening import is_there, open_vault
+from infra.vault.opening import open_vault, vault_exists
 
 LITTLE_SPACE: Final = 512 * 1024 * 1024
-"""Bytes free on the disk below which it is time to make room."""
+"""Free bytes on the disk below which the finding is ``wrong``."""
 
 
 def examine(settings: Settings, *, deep: bool = False, progress: Progress | None = None) -> Iterator[Finding]:
-    """Look at everything. ``deep``: every commit is judged anew from the log, and local state compared with that."""
+    """Examine everything. ``deep``: admit every commit again from the log's bytes, and compare local state with the
+    result."""
     store = store_of(settings)
     if store is None:
-        yield Finding("journal", "note", "memory: is kept nowhere", "name a kept one with --journal sqlite:///DIR")
+        yield Finding(
+            "journal", "note", "memory: is not stored anywhere", "name one on disk with --journal sqlite:///DIR"
+        )
         return
     directory = store.directory
     try:
-        there = store.there()
+        exists = store.exists()
     except JournalError as wrong:
-        yield Finding("journal", "wrong", str(wrong), "look whether the brokers run and can be reached from here")
+        yield Finding("journal", "wrong", str(wrong), "check that the brokers run and can be reached from this machine")
         return
-    if not any(there):
-        make = "make one with `rescind import` or `rescind serve`"
+    if not any(exists):
+        make = "create one with `rescind import` or `rescind serve`"
         yield Finding("journal", "wrong", f"there is none in {store}", f"{make}, or name another with --journal")
         return
     directory.mkdir(parents=True, exist_ok=True)
     yield _space(directory)
-    yield from look_at_topics(settings)
+    yield from check_topics(settings)
     control = None
     try:
         control = open_control(store, "doctor", create=False)
-        yield from look_at_control(control)
-        yield from look_at_markets(control, settings)
+        yield from check_control_log(control)
+        yield from check_marketplaces(control, settings)
     except JournalError as wrong:
         yield Finding(
-            "control log", "wrong", str(wrong), "copy it aside, and bring it back from a copy: the policies stand in it"
+            "control log", "wrong", str(wrong), "copy it aside, and restore it from a copy: it has the policies"
         )
     try:
         with closing(store.journal(None)) as journal:
@@ -64,29 +67,31 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
                 try:
                     control.agree(journal.partitions)
                 except JournalError as wrong:
-                    yield Finding("journal", "wrong", str(wrong), "put back what belongs together")
-            yield from look_at_journal(journal, progress)
-            yield from look_at_local_state(directory, journal)
+                    yield Finding(
+                        "journal", "wrong", str(wrong), "restore the journal and the control log that belong together"
+                    )
+            yield from check_journal(journal, progress)
+            yield from check_local_state(directory, journal)
             with _vault(settings) as vault:
                 marks = marks_of(settings, directory, journal.identity, journal.partitions, vault)
-            yield from look_at_history(directory, journal, marks, control, deep=deep, progress=progress)
-            yield look_at_views(settings, directory, journal)
-            yield from look_at_publishing(settings, directory, journal)
-            yield from look_at_commands(settings, journal)
-            yield look_at_vault(settings, directory, journal, deep=deep)
+            yield from check_history(directory, journal, marks, control, deep=deep, progress=progress)
+            yield check_views(settings, directory, journal)
+            yield from check_publishing(settings, directory, journal)
+            yield from check_commands(settings, journal)
+            yield check_vault(settings, directory, journal, deep=deep)
     except JournalError as wrong:
         yield Finding(
-            "journal", "wrong", str(wrong), "copy it aside, and bring it back from a copy: nothing else can replace it"
+            "journal", "wrong", str(wrong), "copy it aside, and restore it from a copy: nothing else can replace it"
         )
     finally:
         if control is not None:
             control.journal.close()
-    yield from look_at_erasures(settings)
-    yield look_at_notices(settings)
+    yield from check_erasures(settings)
+    yield check_notifications(settings)
 
 
-def look_at_topics(settings: Settings) -> Iterator[Finding]:
-    """What of the topics' settings differs from what a journal stands on."""
+def check_topics(settings: Settings) -> Iterator[Finding]:
+    """Report the settings of the topics that differ from what a journal needs."""
     at = settings.journal_at
     if at.kafka is None:
         return
@@ -101,11 +106,11 @@ def look_at_topics(settings: Settings) -> Iterator[Finding]:
 
 @contextmanager
 def _vault(settings: Settings) -> Iterator[DatabaseVault | None]:
-    """The vault, if there is one that can be opened."""
+    """The vault, if it exists and can be opened."""
     with ExitStack() as stack:
         vault = None
         with suppress(VaultUnavailable):
-            vault = stack.enter_context(closing(open_vault(settings))) if is_there(settings) else None
+            vault = stack.enter_context(closing(open_vault(settings))) if vault_exists(settings) else None
         yield vault
 
 
@@ -113,6 +118,9 @@ def _space(directory: Path) -> Finding:
     free = shutil.disk_usage(directory).free
     if free < LITTLE_SPACE:
         return Finding(
-            "disk", "wrong", f"only {free // 2**20} MiB are free at {directory}", "make room before it is full"
+            "disk",
+            "wrong",
+            f"only {free // 2**20} MiB are free at {directory}",
+            "free some space before the disk is full",
         )
     return Finding("disk", "ok", f"{free // 2**20:,} MiB are free")

@@ -1,8 +1,8 @@
-"""A persistence module for the `eventsourcing` library: any of its applications on our journal.
+"""A persistence module for the `eventsourcing` library: any of its applications can use rescind's journal.
 
-``PERSISTENCE_MODULE=infra.eventsourcing_journal`` and ``JOURNAL_URL``. One application is one partition: its commits
-are the log's, optimistic concurrency is admission, its notification log is the partition's sequence of events.
-docs/reference/eventsourcing-module.md says what it does and what it does not.
+Set ``PERSISTENCE_MODULE=infra.eventsourcing_journal`` and ``JOURNAL_URL``. One application is one partition. Its
+commits are the log's, admission gives optimistic concurrency, and its notification log is the partition's sequence of
+events. docs/reference/eventsourcing-module.md says what is supported and what is not.
 """
 
 from infra.eventsourcing_journal.factory import JournalFactory as Factory

@@ -1,4 +1,4 @@
-"""What a recorder wants saved, before it is known where in its streams it will stand: the makings of one commit."""
+"""A draft: what a recorder wants to save, before its place in its streams is known."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -15,10 +15,11 @@ from schemas.commit import ActorEntry, StreamKind
 
 
 class Envelope(NamedTuple):
-    """What a commit says beside its events. What is None is filled in when it is written: the clock, the store's name.
+    """The fields of a commit other than its events. None is filled in at the time of writing: the clock, or the store's
+    name.
 
-    With a ``command_id`` the commit's id is that of the first stream's answer to it, so that the same history has the
-    same bytes whoever wrote it.
+    With a ``command_id``, the commit's id is derived from the command and the first stream, so the same history has the
+    same bytes whoever writes it (docs/reference/journal-format.md).
     """
 
     command_id: str | None = None
@@ -31,8 +32,8 @@ class Envelope(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """One event of a draft: its place in the commit (dense from 0), its name, its body in that version of its schema,
-    and when it occurred, if the application says so."""
+    """One event of a draft: its index in the commit (dense from 0), its name, its body in this version of its schema,
+    and when it occurred, if the application gives it."""
 
     place: int
     name: str
@@ -43,7 +44,7 @@ class Fact(NamedTuple):
 
 @dataclass(slots=True)
 class Part:
-    """The draft's part in one stream: ``first`` is the version of its first event, or the watermark's value."""
+    """The draft's part in one stream. ``first`` is the version of its first event, or the value of the watermark."""
 
     stream: str
     kind: StreamKind
@@ -53,7 +54,8 @@ class Part:
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """One commit to be: ``future`` gives the admitted commit, or raises an error of ``eventsourcing.persistence``."""
+    """A commit to be written. ``future`` returns the admitted commit, or raises an error of
+    ``eventsourcing.persistence``."""
 
     parts: Sequence[Part]
     envelope: Envelope
@@ -67,10 +69,10 @@ def parts_of(
     tracking: Tracking | None = None,
     purpose: str | None = None,
 ) -> list[Part]:
-    """The parts that these events touch, in the order in which they touch them, and the tracking's watermark.
+    """The parts of these events by stream, in the order in which the streams first occur, and the tracking's watermark.
 
-    ``stream_of`` names the chain stream of an aggregate. ``purpose``: they are no aggregate's events, but stand beside
-    it (snapshots). IntegrityError where the versions of one stream do not follow one another.
+    ``stream_of`` names the chain stream of an aggregate. ``purpose``: the events are not an aggregate's own, but
+    additional ones (snapshots). IntegrityError if the versions in one stream do not follow one another.
     """
     parts: dict[UUID | str, Part] = {}
     for index, event in enumerate(events):
@@ -93,7 +95,8 @@ def parts_of(
 
 
 def _fact(index: int, event: StoredEvent) -> Fact:
-    """Stored events of the library know neither schema versions nor when they occurred; ours do (``RecordedEvent``)."""
+    """The library's stored events have no schema version and no time of occurrence. Rescind's have both
+    (``RecordedEvent``)."""
     return Fact(
         index, event.topic, getattr(event, "schema_version", 1), getattr(event, "occurred_at", None), event.state
     )

@@ -1,8 +1,8 @@
-"""The store of an application in an engine's own process: the engine's follower and local state, in its own thread.
+"""The store of an application inside an engine's process. It uses the engine's follower and local state, in the
+engine's thread.
 
-Nothing is followed twice. Reading hops into the engine's loop (``Engine.call``), between two decisions; what is saved
-here goes through a writer of its own on the same journal, so a race with the engine is decided by admission like any
-other.
+So no partition is followed twice. A read runs in the engine's loop (``Engine.call``), between two decisions. A save
+uses a writer of its own on the same journal, so admission decides a race with the engine like any other.
 """
 
 import time
@@ -26,17 +26,17 @@ from infra.eventsourcing_journal.store import Lease, as_persistence_error, close
 T = TypeVar("T")
 
 TIMEOUT: Final = 30.0
-"""Seconds that the engine may take to come to a question."""
+"""Seconds to wait for the engine to run a read."""
 
 
 class EngineStore:
-    """The Store port, and a Listener of the engine, for one of the partitions that the engine follows.
+    """The Store port for one of the partitions that the engine follows. It listens to the engine's commits.
 
-    Not to be asked in the engine's own thread: that would wait for itself.
+    Do not call it in the engine's own thread: it would wait for itself.
     """
 
     def __init__(self, engine: Engine, journal: Journal, partition: int, name: str) -> None:
-        """``journal`` is the engine's own; ``name`` stands as the writer in commits and records."""
+        """``journal`` is the engine's own. ``name`` is the writer's name in commits and records."""
         self.partition = partition
         self._engine = engine
         self._journal = journal
@@ -55,10 +55,11 @@ class EngineStore:
         engine.add_listener(self)
 
     def lease(self) -> Lease:
-        """A share in it; the engine decides when it ends, not the last one who gives his up."""
+        """Return a share in the store. The engine decides when the store ends, so releasing the last share has no
+        effect."""
         return Lease(self, self.lease, lambda: None)
 
-    # ---- the port ------------------------------------------------------------------------------------------------
+    # ---- the port ----------------------------------------------------------------------------------------------------
 
     def save(self, draft: Draft) -> None:
         self._drafts.append(draft)
@@ -89,10 +90,10 @@ class EngineStore:
     def unlisten(self, grown: Event) -> None:
         self._listeners.discard(grown)
 
-    # ---- what the engine tells, in its thread --------------------------------------------------------------------
+    # ---- called by the engine, in its thread -------------------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
-        """The follower admitted a commit; of another partition it is nothing to us."""
+        """The follower admitted a commit. Commits of other partitions are ignored."""
         if admitted.partition == self.partition:
             self._proposer.writer.admitted(admitted)
             self._answer()
@@ -105,10 +106,10 @@ class EngineStore:
             self._proposer.writer.rejected(rejected)
             self._answer()
 
-    # ---- in the engine's thread ----------------------------------------------------------------------------------
+    # ---- in the engine's thread --------------------------------------------------------------------------------------
 
     def _turn(self, _: Engine) -> None:
-        """Take in what came, propose, follow, answer."""
+        """Take the new drafts, propose, follow the log, and answer."""
         proposer = self._proposer
         while self._drafts:
             proposer.take([self._drafts.popleft()])
@@ -129,7 +130,7 @@ class EngineStore:
             self._poke()
 
     def _catch_up(self) -> None:
-        """Follow the partition to its end as it is now."""
+        """Follow the partition to its current end."""
         engine = self._engine
         end = self._journal.end(self.partition)
         while self._state.next_offset < end and engine.follow(self.partition, _now()):
@@ -137,13 +138,13 @@ class EngineStore:
         self._check()
 
     def _check(self) -> None:
-        """JournalError where the engine has stopped the partition."""
+        """Raise the JournalError with which the engine stopped the partition, if it did."""
         stopped = self._engine.stopped.get(self.partition)
         if stopped is not None:
             raise stopped
 
     def _poke(self) -> None:
-        """Have the engine look after what waits here."""
+        """Have the engine run ``_turn``."""
         self._engine.call(self._turn)
 
 

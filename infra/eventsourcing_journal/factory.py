@@ -1,4 +1,4 @@
-"""The infrastructure factory: ``PERSISTENCE_MODULE=infra.eventsourcing_journal`` and where the journal is."""
+"""The infrastructure factory of the persistence module: it reads the environment and opens the journal."""
 
 from pathlib import Path
 from typing import ClassVar, Final, TypeVar
@@ -26,12 +26,12 @@ UNNAMED: Final = "application"
 
 
 class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
-    """Recorders of one application on its partition of the journal. What it reads from the environment:
+    """Makes the recorders of one application on its partition of the journal. It reads these variables:
 
-    ``JOURNAL_URL`` (``memory:``, ``memory:NAME``, ``sqlite:///DIR`` or ``kafka://HOST:PORT/PREFIX``); ``JOURNAL_TOPIC``
-    (the application's name), ``JOURNAL_PARTITION`` (0), ``JOURNAL_TIMEOUT`` (seconds a save may take, 30),
-    ``JOURNAL_DIRECTORY`` (local state of a journal on Kafka; none: in memory), and the library's own
-    ``APPLICATION_RECORDER_TOPIC``, ``PROCESS_RECORDER_TOPIC``, ``TRACKING_RECORDER_TOPIC``.
+    ``JOURNAL_URL`` (``memory:``, ``memory:NAME``, ``sqlite:///DIR`` or ``kafka://HOST:PORT/PREFIX``), ``JOURNAL_TOPIC``
+    (default: the application's name), ``JOURNAL_PARTITION`` (0), ``JOURNAL_TIMEOUT`` (seconds that a save may take,
+    30), ``JOURNAL_DIRECTORY`` (local state of a journal on Kafka; default: in memory), and the library's own
+    ``APPLICATION_RECORDER_TOPIC``, ``PROCESS_RECORDER_TOPIC`` and ``TRACKING_RECORDER_TOPIC``.
     """
 
     JOURNAL_URL = "JOURNAL_URL"
@@ -46,13 +46,12 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
     process_recorder_class: type[JournalProcessRecorder] = JournalProcessRecorder
 
     CREATE: ClassVar[int | None] = 1
-    """Partitions of a topic that is not there yet; None: it has to be."""
+    """Partitions of a new topic. None: the topic must exist."""
 
     def __init__(self, env: Environment | EnvType | None, lease: Lease | None = None) -> None:
-        """``lease``: a store that is open already, in place of the journal that the environment names.
+        """``lease``: an open store, to be used instead of the journal in the environment.
 
-        OSError for a setting that is missing or means nothing; the library's errors for a journal that cannot be
-        opened.
+        OSError for a setting that is missing or invalid. The library's errors for a journal that cannot be opened.
         """
         super().__init__(env)
         self.timeout = self._number(self.JOURNAL_TIMEOUT, TIMEOUT)
@@ -80,10 +79,10 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
         try:
             return type(default)(text) if text else default
         except ValueError:
-            raise OSError(f"{key} is {text!r}: it must be a number like {default}") from None
+            raise OSError(f"{key} is {text!r}: set it to a number like {default}") from None
 
     def aggregate_recorder(self, purpose: str = "events") -> JournalAggregateRecorder:
-        """Recorder of aggregates' events, or with another purpose of what stands beside them, such as snapshots."""
+        """The recorder of aggregates' events. With another purpose, of additional events such as snapshots."""
         beside = None if purpose == "events" else purpose
         return self.aggregate_recorder_class(self.lease, purpose=beside, timeout=self.timeout)
 
@@ -98,7 +97,7 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
     def tracking_recorder(
         self, tracking_recorder_class: type[JournalTrackingRecorder] | None = None
     ) -> JournalTrackingRecorder:
-        """Recorder of tracking; a view that derives from JournalTrackingRecorder may be asked for by its class."""
+        """The recorder of tracking. A view that derives from JournalTrackingRecorder is requested by its class."""
         found = tracking_recorder_class or self._resolve(self.TRACKING_RECORDER_TOPIC, self.tracking_recorder_class)
         assert issubclass(found, JournalTrackingRecorder), f"{found} does not derive from JournalTrackingRecorder"
         return found(self.lease, timeout=self.timeout)
@@ -112,6 +111,7 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
         return found
 
     def close(self) -> None:
-        """Let go of the journal. Takes no lock and joins nobody: ``Application.__del__`` calls it from any thread."""
+        """Release the journal. Takes no lock and joins no thread, because ``Application.__del__`` calls it from any
+        thread."""
         if hasattr(self, "lease"):
             self.lease.release()

@@ -1,8 +1,8 @@
-"""Which store belongs to an application, opened once a process and shared: one journal per topic, counted.
+"""Open the store of an application. The process shares it: one journal per topic, with a reference count.
 
-Opening takes the one lock of this room. Releasing takes none, since ``Application.__del__`` releases from whatever
-thread the garbage collector happens to run in: it leaves a note, and the next opening, or the janitor's thread, sees to
-it. So a journal in memory is gone as soon as its last application is closed, and never in the middle of two.
+Opening takes this module's one lock. Releasing takes none, because the garbage collector calls ``Application.__del__``
+in any thread. It queues a note instead, and the next opening or the janitor thread handles it. So a journal in memory
+ends soon after its last application is closed, and never while another one uses it.
 """
 
 import re
@@ -34,17 +34,16 @@ _MEMORY: Final = "memory:"
 _SQLITE: Final = "sqlite:///"
 _KAFKA: Final = "kafka://"
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9._\-]")
-"""What the name of a topic may not have."""
+"""Characters that the name of a topic must not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an application's events are: the journal's URL, its topic there, and the partition of the topic.
+    """Where an application's events are: the journal's URL, the topic, and the partition of the topic.
 
     URLs are ``memory:`` or ``memory:NAME`` (one per name and process), ``sqlite:///DIRECTORY`` and
-    ``kafka://HOST:PORT/PREFIX``. ``create`` is the number of partitions that a topic is made with, if it is not there;
-    None: it has to be. ``directory`` is where local state of a journal on Kafka is kept; None: in memory, read anew
-    from the log each time.
+    ``kafka://HOST:PORT/PREFIX``. ``create`` is the number of partitions of a new topic; None: the topic must exist.
+    ``directory`` has the local state of a journal on Kafka; None: it is in memory, and read from the log each time.
     """
 
     url: str
@@ -55,12 +54,12 @@ class Address:
 
 
 def open_lease(address: Address) -> Lease:
-    """A share in the store of this address, opened if nobody in this process has it open.
+    """Return a share in the store of this address, which is opened if this process has not opened it yet.
 
-    ValueError for a URL or a partition that means nothing here; JournalError if the log is not there, or not what the
-    local state remembers.
+    ValueError for an invalid URL or partition. JournalError if the log is missing, or differs from what local state
+    recorded.
     """
-    address = _spelt_out(address)
+    address = _normalized(address)
     with _lock:
         _sweep()
         _start_janitor()
@@ -68,7 +67,7 @@ def open_lease(address: Address) -> Lease:
 
     def released() -> None:
         _released.append(address)
-        _notes.put(None)
+        _wakeups.put(None)
 
     return Lease(store, lambda: open_lease(address), released)
 
@@ -77,7 +76,7 @@ def open_lease(address: Address) -> Lease:
 
 
 class _Counted(Generic[V]):
-    """Values that several share: made for the first who takes one, disposed of behind the last who leaves it."""
+    """Shared values with reference counts: created for the first user, disposed of after the last."""
 
     def __init__(self, dispose: Callable[[V], None]) -> None:
         self._dispose = dispose
@@ -98,10 +97,10 @@ class _Counted(Generic[V]):
 
 
 def _open(address: Address) -> PartitionStore:
-    """The store of an address, made of parts that are shared themselves; what was taken is left when it is closed."""
+    """Open the store of an address from shared parts. Closing the store gives the parts up."""
     taken: list[Callable[[], None]] = []
 
-    def let_go() -> None:
+    def on_close() -> None:
         while taken:
             taken.pop()()
 
@@ -133,14 +132,16 @@ def _open(address: Address) -> PartitionStore:
             state = open_local_state(slot.path / f"{file}-{partition}.sqlite", partition, journal.partitions).state
         taken.append(state.close)
         if not 0 <= partition < journal.partitions:
-            raise ValueError(f"{address.topic} has the partitions 0 to {journal.partitions - 1}, and no {partition}")
-        return PartitionStore(journal, partition, state, address.topic, let_go=let_go)
+            raise ValueError(
+                f"{address.topic} has no partition {partition}: set JOURNAL_PARTITION to 0 to {journal.partitions - 1}"
+            )
+        return PartitionStore(journal, partition, state, address.topic, on_close=on_close)
     except BaseException:
-        let_go()
+        on_close()
         raise
 
 
-def _spelt_out(address: Address) -> Address:
+def _normalized(address: Address) -> Address:
     """The address with one spelling of its URL, however the directory was named."""
     if address.url.startswith(_MEMORY):
         return address
@@ -158,7 +159,7 @@ def _memory_journal(address: Address) -> Journal:
 
 
 def _kafka_journal(address: Address) -> Journal:
-    """The topic PREFIX.TOPIC. How brokers are spoken to is said by rescind's own settings, from the environment."""
+    """The topic PREFIX.TOPIC. How to connect to the brokers comes from rescind's own settings in the environment."""
     from infra.addresses.kafka import kafka_at
     from infra.kafka.admin import OneTopic
 
@@ -177,7 +178,7 @@ def _close_journal(journal: Journal) -> None:
 
 _lock: Final = Lock()
 _released: Final[deque[Address]] = deque()
-_notes: Final[SimpleQueue[None]] = SimpleQueue()
+_wakeups: Final[SimpleQueue[None]] = SimpleQueue()
 _journals: Final[_Counted[Journal]] = _Counted(_close_journal)
 _slots: Final[_Counted[Slot]] = _Counted(Slot.release)
 _stores: Final[_Counted[PartitionStore]] = _Counted(PartitionStore.close)
@@ -185,18 +186,18 @@ _stores: Final[_Counted[PartitionStore]] = _Counted(PartitionStore.close)
 
 @cache
 def _start_janitor() -> None:
-    """Once a process, with the first store."""
-    Thread(target=_keep_house, name="store janitor", daemon=True).start()
+    """Start the janitor thread, once per process, with the first store."""
+    Thread(target=_run_janitor, name="store janitor", daemon=True).start()
 
 
 def _sweep() -> None:
-    """See to the shares that were released; under the lock."""
+    """Give up the shares that were released. Called under the lock."""
     while _released:
         _stores.leave(_released.popleft())
 
 
-def _keep_house() -> None:
+def _run_janitor() -> None:
     while True:
-        _notes.get()
+        _wakeups.get()
         with _lock:
             _sweep()

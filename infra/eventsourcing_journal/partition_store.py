@@ -1,9 +1,9 @@
-"""A partition followed by a thread of its own: the store of an application that no engine looks after.
+"""The store of an application without an engine: a thread of its own follows the partition.
 
-The thread takes the drafts that recorders put in, proposes them as commits (those that wait at the same moment share a
-record and an fsync), follows the log, and answers. Reading happens on the reader's own thread, under the one lock,
-after the follower has reached the log's end as it was when the question came; so every reader sees what was answered
-before, by whatever process. Aggregates are read as far as the log has come, since a save on what is old fails.
+The thread takes drafts from recorders, proposes them as commits (drafts that wait at the same moment share a record and
+an fsync), follows the log, and answers. Reads run in the caller's thread under the one lock. A fresh read first follows
+the log to its end at that moment, so it sees every save answered before, by any process. A read of an aggregate uses
+what has been followed so far, since a save based on old state fails.
 """
 
 import sqlite3
@@ -26,16 +26,16 @@ from infra.eventsourcing_journal.store import as_persistence_error, closed
 
 T = TypeVar("T")
 
-_UNSEEN: Final = 0.005
-"""Seconds between two looks at the log while something of ours is on its way."""
+_POLL_INTERVAL: Final = 0.005
+"""Seconds between two checks of the log while a commit of ours is in flight."""
 _RETRY: Final = 0.5
-"""Seconds between two tries to read a log that is unavailable."""
-_WATCH: Final = 1.0
-"""Seconds that the watcher waits at a time for other processes' commits."""
+"""Seconds between two attempts to read a log that is unavailable."""
+_WATCH_TIMEOUT: Final = 1.0
+"""Seconds for which one wait for commits of other processes lasts."""
 
 
 class PartitionStore:
-    """The Store port over a journal and a local state that nobody else follows."""
+    """The Store port on a journal and a local state that nothing else follows."""
 
     def __init__(
         self,
@@ -44,17 +44,17 @@ class PartitionStore:
         state: LocalState,
         name: str,
         *,
-        let_go: Callable[[], None] = lambda: None,
+        on_close: Callable[[], None] = lambda: None,
         new_id: Callable[[], bytes] = lambda: uuid.uuid4().bytes,
         now: Callable[[], Instant] = lambda: time.time_ns() // 1000,
     ) -> None:
-        """``name`` stands as the writer in commits and records. ``let_go`` is called when the store is closed; it
-        closes journal and local state. JournalError if the local state does not fit the log."""
+        """``name`` is the writer's name in commits and records. ``on_close`` is called when the store is closed, and
+        closes journal and local state. JournalError if the local state does not match the log."""
         self.name = name
         self.partition = partition
         self._journal = journal
         self._state = state
-        self._let_go = let_go
+        self._on_close = on_close
         self._now = now
         self._lock = Lock()
         self._inbox: SimpleQueue[Draft | None] = SimpleQueue()
@@ -62,7 +62,7 @@ class PartitionStore:
         self._grown = False
         self._watched = False
         self._caught_up = False
-        """Whether the log was once followed to its end."""
+        """Whether the log was followed to its end once."""
         self._failed: JournalError | None = None
         self._closed = False
         self._proposer = Proposer(
@@ -73,7 +73,7 @@ class PartitionStore:
         self._follower.start()
         Thread(target=self._loop, name=f"store {name}", daemon=True).start()
 
-    # ---- the port ------------------------------------------------------------------------------------------------
+    # ---- the port ----------------------------------------------------------------------------------------------------
 
     def save(self, draft: Draft) -> None:
         self._inbox.put(draft)
@@ -93,7 +93,7 @@ class PartitionStore:
             except sqlite3.Error as error:
                 raise OperationalError(f"local state: {error}") from error
             waiting = self._proposer.waiting
-        self._tell()
+        self._notify()
         if waiting:
             self.poke()
         return answer
@@ -110,43 +110,43 @@ class PartitionStore:
         self._listeners.discard(grown)
 
     def poke(self) -> None:
-        """There may be something to do. Takes no lock."""
+        """Have the thread check for work. Takes no lock."""
         self._inbox.put(None)
 
     def close(self) -> None:
-        """Answer what is open with an error and let go of everything. Waits for the lock, but joins nobody."""
+        """Answer open drafts with an error, and close everything. Waits for the lock, but joins no thread."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             self._proposer.fail(closed())
-            self._let_go()
+            self._on_close()
             self._grown = True
-        self._tell()
+        self._notify()
         self.poke()
 
-    # ---- the threads ---------------------------------------------------------------------------------------------
+    # ---- the threads -------------------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        """Until closed: take what came in, propose, follow, answer."""
+        """Until closed: take drafts, propose, follow the log, answer."""
         pause: float | None = None
         while not self._closed:
-            drafts, look = self._arrived(pause)
+            drafts, check_log = self._arrived(pause)
             with self._lock:
                 self._proposer.take(drafts)
-                pause = self._turn(look)
-            self._tell()
+                pause = self._turn(check_log)
+            self._notify()
         self._proposer.take(self._arrived(0.0)[0])
         self._proposer.fail(closed())
-        self._tell()
+        self._notify()
 
     def _arrived(self, pause: float | None) -> tuple[list[Draft], bool]:
-        """The drafts that are in the inbox, and whether to look at the log: somebody poked, or ``pause`` is over.
+        """The drafts in the inbox, and whether to check the log because of a ``poke`` or the end of ``pause``.
 
-        Waits at most ``pause`` seconds for the first (None: however long).
+        Waits at most ``pause`` seconds for the first item (None: without limit).
         """
         drafts: list[Draft] = []
-        look = False
+        check_log = False
         try:
             item = self._inbox.get(timeout=pause)
         except Empty:
@@ -154,15 +154,15 @@ class PartitionStore:
         try:
             while True:
                 if item is None:
-                    look = True
+                    check_log = True
                 else:
                     drafts.append(item)
                 item = self._inbox.get_nowait()
         except Empty:
-            return drafts, look
+            return drafts, check_log
 
-    def _turn(self, look: bool) -> float | None:
-        """One turn, under the lock: in how many seconds the next must be (None: when somebody pokes)."""
+    def _turn(self, check_log: bool) -> float | None:
+        """Take one turn under the lock. Returns the seconds until the next turn (None: at the next ``poke``)."""
         if self._closed:
             self._proposer.fail(closed())
             return None
@@ -171,7 +171,7 @@ class PartitionStore:
             return None
         proposer = self._proposer
         try:
-            if look:
+            if check_log:
                 self._catch_up()
             proposer.step(self._now())
             while proposer.again:
@@ -182,15 +182,15 @@ class PartitionStore:
             self._failed = error
             proposer.fail(as_persistence_error(error))
             return None
-        return _UNSEEN if proposer.writer.in_flight else None
+        return _POLL_INTERVAL if proposer.writer.in_flight else None
 
     def _catch_up(self) -> None:
-        """Follow the log to its end as it is now; a log that ends before what was read is found out here too."""
+        """Follow the log to its current end. A log that ends before what was read raises LogLost here too."""
         self._follow(self._journal.end(self.partition))
         self._caught_up = True
 
     def _follow(self, end: int | None = None) -> None:
-        """Follow what has come of the log; to ``end``, if it is known."""
+        """Follow the part of the log that has arrived, or up to ``end`` if it is known."""
         follower = self._follower
         before = follower.next_ordinal
         while follower.next_offset != end:
@@ -200,19 +200,20 @@ class PartitionStore:
             self._grown = True
 
     def _watch(self) -> None:
-        """Poke when the log has grown: other processes write too."""
+        """Poke when other processes have appended to the log."""
         seen = 0
         while not self._closed:
             try:
                 seen = max(seen, self._follower.next_offset)
-                if self._journal.wait(self.partition, seen, _WATCH):
+                if self._journal.wait(self.partition, seen, _WATCH_TIMEOUT):
                     seen = self._journal.end(self.partition)
                     self.poke()
             except JournalError:
                 time.sleep(_RETRY)
 
-    def _tell(self) -> None:
-        """Answer what was settled, and say that the log has grown. Not under the lock: whoever waits reads next."""
+    def _notify(self) -> None:
+        """Answer what was settled, and notify listeners that the log has grown. Not under the lock, because they read
+        next."""
         if self._grown:
             self._grown = False
             for grown in tuple(self._listeners):

@@ -1,7 +1,7 @@
-"""From drafts to commits: what fits is proposed, what waits for the same stream waits, what was settled is answered.
+"""Turn drafts into commits: propose drafts that fit, hold those that wait for a stream in flight, answer settled ones.
 
-No thread and no lock of its own: whoever follows the partition calls ``step``, passes on what the follower says (it is
-a Listener through ``writer``), and calls ``answer`` when it holds no lock.
+This module has no thread and no lock. The owner follows the partition, calls ``step``, passes the follower's results to
+``writer``, and calls ``answer`` when it holds no lock.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from schemas.wire import Malformed
 
 
 class Proposer:
-    """Drafts for one partition. ``again`` is True when something was settled that others may have waited for."""
+    """The drafts of one partition. ``again`` is True after a draft was settled for which others may have waited."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class Proposer:
         new_id: Callable[[], bytes],
         catch_up: Callable[[], None],
     ) -> None:
-        """``name`` stands as the writer in commits and records; ``wake`` is called, from any thread, when ``step`` has
-        something to do; ``new_id`` gives 16 unique bytes; ``catch_up`` follows the log to its end as it is now, which
-        is done before anybody is told that his draft does not fit."""
+        """``name`` is the writer's name in commits and records. ``wake`` is called, from any thread, when ``step`` has
+        work. ``new_id`` returns 16 unique bytes. ``catch_up`` follows the log to its current end. It runs before a
+        draft is refused because it does not fit."""
         self.writer = Writer(journal, name, new_id, lambda _, ordinal: state.commit_at(ordinal), wake=wake)
         self.again = False
         self._partition = partition
@@ -49,33 +49,33 @@ class Proposer:
         self._answers: deque[tuple[Future[Admitted], Admitted | PersistenceError]] = deque()
 
     def take(self, drafts: Iterable[Draft]) -> None:
-        """Have these written, in this order where they touch the same streams."""
+        """Accept drafts. Drafts on the same streams are written in this order."""
         self._waiting.extend(drafts)
 
     @property
     def waiting(self) -> bool:
-        """Whether a draft waits for a stream that is on its way."""
+        """Whether a draft waits for a stream in flight."""
         return bool(self._waiting)
 
     def step(self, now: Instant) -> None:
-        """Propose what may be proposed, and send it."""
+        """Propose the drafts that may be proposed, and send them."""
         self.again = False
         if self._waiting:
             self._propose_waiting(now)
         self.writer.step(now)
 
     def refuse(self, error: PersistenceError) -> None:
-        """Answer what waits with an error."""
+        """Answer waiting drafts with an error."""
         self._answers.extend((draft.future, error) for draft in self._waiting)
         self._waiting = []
 
     def fail(self, error: PersistenceError) -> None:
-        """Answer what waits, and what is on its way, with an error; nothing is written any more."""
+        """Answer waiting drafts and those in flight with an error. Nothing is written from then on."""
         self.refuse(error)
         self.writer.close()
 
     def answer(self) -> None:
-        """Answer what was settled. Whoever waits for it goes on at once, and may ask for more."""
+        """Answer settled drafts. The waiting threads continue at once, and may submit more."""
         while True:
             try:
                 future, answer = self._answers.popleft()
@@ -86,10 +86,10 @@ class Proposer:
             else:
                 future.set_result(answer)
 
-    # ---- proposing -----------------------------------------------------------------------------------------------
+    # ---- proposing ---------------------------------------------------------------------------------------------------
 
     def _propose_waiting(self, now: Instant) -> None:
-        """Propose what touches no stream that is on its way, or that an earlier one waits for."""
+        """Propose drafts whose streams are neither in flight nor needed by an earlier waiting draft."""
         left: list[Draft] = []
         taken: set[str] = set()
         for draft in self._waiting:
@@ -118,12 +118,12 @@ class Proposer:
         try:
             self.writer.propose(self._partition, key, encode_commit(commit), settled, commit)
         except Malformed as error:
-            self._answers.append((draft.future, DataError(f"no commit can hold this: {error.reason}")))
+            self._answers.append((draft.future, DataError(f"no commit can hold these events: {error.reason}")))
         else:
             self._busy |= streams
 
     def _misfit(self, draft: Draft) -> str | None:
-        """Why the draft does not fit what was followed so far."""
+        """Why the draft does not fit the part of the log followed so far. None if it fits."""
         return next((reason for part in draft.parts if (reason := self._misfit_of(part)) is not None), None)
 
     def _misfit_of(self, part: Part) -> str | None:
@@ -133,8 +133,8 @@ class Proposer:
                 head = state.head(part.stream)
                 if head is None or part.first == head.count:
                     return None
-                said = "is recorded already" if part.first < head.count else f"does not follow {head.count - 1}"
-                return f"version {part.first} of {part.stream} {said}"
+                why = "is recorded already" if part.first < head.count else f"does not follow {head.count - 1}"
+                return f"version {part.first} of {part.stream} {why}"
             case "unique":
                 versions = range(part.first, part.first + len(part.facts))
                 there = next((version for version in versions if state.has_version(part.stream, version)), None)
@@ -185,9 +185,9 @@ def _outcome(settled: Settled) -> Admitted | PersistenceError:
             assert settled.admitted is not None
             return settled.admitted
         case "duplicate":
-            return IntegrityError(f"this was recorded before: {settled.reason}")
+            return IntegrityError(f"this save was recorded before: {settled.reason}")
         case "superseded":
-            return IntegrityError(f"somebody else was first: {settled.reason}")
+            return IntegrityError(f"another save came first: load the aggregate again: {settled.reason}")
         case "malformed":
             return DataError(f"the journal does not take this: {settled.reason}")
         case "refused" if not settled.retriable:
@@ -195,4 +195,4 @@ def _outcome(settled: Settled) -> Admitted | PersistenceError:
         case "refused":
             return OperationalError(f"not written: {settled.reason}")
         case "unknown":
-            return OperationalError(f"nobody knows whether this was written: {settled.reason}")
+            return OperationalError(f"it is unknown whether this was written: {settled.reason}")

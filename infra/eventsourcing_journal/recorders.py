@@ -1,9 +1,9 @@
 """The recorders of the `eventsourcing` library on a store: aggregates, the application's sequence, tracking, processes.
 
-An aggregate is a chain stream, its version the number of the event in it (a first version is free, later ones follow
-one another); everything that is saved together is one commit. An application's sequence is its partition's: the
-notification with id *n* is the event at position *n - 1*. A projection's tracking is a watermark stream; what its view
-keeps beside it can be saved in the same commit (``JournalTrackingRecorder.insert_tracking_with``).
+An aggregate is a chain stream, and its version is the number of the event in it (the first version is free, later ones
+are contiguous). Everything that is saved together is one commit. An application's sequence is its partition's: the
+notification with id *n* is the event at position *n - 1*. A projection's tracking is a watermark stream. Its view can
+save its own events in the same commit (``JournalTrackingRecorder.insert_tracking_with``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,18 +38,18 @@ from infra.eventsourcing_journal.store import Lease
 from schemas.commit import EventEntry
 
 TIMEOUT: Final = 30.0
-"""Seconds after which a save that nobody answered is given up: nobody knows then whether it was written."""
+"""Seconds after which an unanswered save raises OperationalError. It is then unknown whether it was written."""
 PLAIN: Final = Envelope()
-"""The envelope of an application that says nothing but its events."""
+"""The envelope of an application that gives nothing but events."""
 _PAGE: Final = 256
-"""Commits that are read at a time under the store's lock."""
+"""Commits that are read at once under the store's lock."""
 _INTERRUPT: Final = 0.05
-"""Seconds between two looks at the event that may interrupt a wait."""
+"""Seconds between two checks of the event that may interrupt a wait."""
 
 
 class Stored(NamedTuple):
-    """An event in the log: its stream and its number there, its position in the partition (no events of unique streams
-    have one: -1), the entry itself and its commit."""
+    """An event in the log: its stream and its number there, its position in the partition (-1 for events of unique
+    streams, which have none), the entry and its commit."""
 
     stream: str
     number: int
@@ -59,14 +59,14 @@ class Stored(NamedTuple):
 
 
 class JournalRecorder(Recorder):
-    """What all recorders share: a lease on the store, and the making of commits.
+    """The base of all recorders: a lease on the store, and the making of commits.
 
-    Subclasses may name streams in another way, and read and write more of a commit than the library knows: ``stream``,
+    Subclasses may name streams differently, and read and write more of a commit than the library knows: ``stream``,
     ``envelope``, ``stored_event``, ``notification``.
     """
 
     numbered_from: ClassVar[int] = 0
-    """The version of the event that the log counts as a stream's event 0."""
+    """The version of a stream's event 0."""
 
     def __init__(self, lease: Lease, *, timeout: float = TIMEOUT) -> None:
         self.lease = lease
@@ -77,16 +77,17 @@ class JournalRecorder(Recorder):
         return stream_of(originator_id)
 
     def envelope(self, stored_events: Sequence[StoredEvent], kwargs: Mapping[str, Any]) -> Envelope:
-        """What the commit says beside its events, from them and the keyword arguments of ``Application.save``."""
+        """The fields of the commit other than its events, from the events and the keyword arguments of
+        ``Application.save``."""
         return PLAIN
 
     def stored_event(self, stored: Stored) -> StoredEvent:
-        """The event as ``select_events`` gives it."""
+        """The event as ``select_events`` returns it."""
         version = stored.number + self.numbered_from
         return StoredEvent(originator_of(stored.stream), version, stored.entry.name, stored.entry.body)
 
     def notification(self, stored: Stored) -> Notification:
-        """The event as ``select_notifications`` gives it."""
+        """The event as ``select_notifications`` returns it."""
         version = stored.number + self.numbered_from
         entry = stored.entry
         return Notification(originator_of(stored.stream), version, entry.name, entry.body, stored.position + 1)
@@ -94,7 +95,7 @@ class JournalRecorder(Recorder):
     def parts(
         self, stored_events: Iterable[StoredEvent], tracking: Tracking | None = None, purpose: str | None = None
     ) -> list[Part]:
-        """What these events, and the tracking, will be in a commit."""
+        """The parts of a commit with these events and the tracking."""
         parts = parts_of(stored_events, self.stream, tracking=tracking, purpose=purpose)
         for part in parts:
             if part.kind == "chain":
@@ -102,24 +103,24 @@ class JournalRecorder(Recorder):
         return parts
 
     def save(self, parts: Sequence[Part], envelope: Envelope = PLAIN) -> Admitted:
-        """Save the parts as one commit; returns when it was read back and admitted."""
+        """Save the parts as one commit. Returns when it was read back and admitted."""
         draft = Draft(parts, envelope, Future())
         self.lease.store.save(draft)
         try:
             return draft.future.result(self.timeout)
         except TimeoutError:
-            raise OperationalError(f"nobody knows after {self.timeout} s whether this was written") from None
+            raise OperationalError(f"it is unknown after {self.timeout} s whether this was written") from None
 
 
 class JournalAggregateRecorder(JournalRecorder, AggregateRecorder):
-    """Aggregates' events in chain streams; or, with a purpose, what stands beside them (snapshots) in unique ones."""
+    """Aggregates' events in chain streams. With a purpose, additional events (snapshots) in unique streams."""
 
     def __init__(self, lease: Lease, *, purpose: str | None = None, timeout: float = TIMEOUT) -> None:
         super().__init__(lease, timeout=timeout)
         self.purpose = purpose
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """Save the events as one commit; IntegrityError if a version is there already or out of order."""
+        """Save the events as one commit. IntegrityError if a version exists already or is out of order."""
         parts = self.parts(stored_events, purpose=self.purpose)
         if parts:
             self.save(parts, self.envelope(stored_events, kwargs))
@@ -134,7 +135,8 @@ class JournalAggregateRecorder(JournalRecorder, AggregateRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """The aggregate's events with versions greater than ``gt`` and up to ``lte``, as far as the log has come."""
+        """The aggregate's events with versions above ``gt`` and up to ``lte``, as far as this process has followed the
+        log."""
         stream = self.stream(originator_id)
         base = self.numbered_from if self.purpose is None else 0
         first = 0 if gt is None else max(gt + 1 - base, 0)
@@ -143,7 +145,7 @@ class JournalAggregateRecorder(JournalRecorder, AggregateRecorder):
         if self.purpose is None:
             question = partial(_chain, stream=stream, first=first, last=last, desc=desc, limit=limit)
             found = store.read(question, fresh=False)
-            if not found and gt is None:  # nobody would find out by a save that it is there
+            if not found and gt is None:  # no later save would reveal that it exists
                 found = store.read(question)
         else:
             name = snapshots_of(self.purpose, stream)
@@ -155,13 +157,13 @@ class JournalApplicationRecorder(JournalAggregateRecorder, ApplicationRecorder):
     """Aggregates' events, and all of them as one sequence: the partition's own."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """Save the events as one commit: the ids of their notifications, in the order given."""
+        """Save the events as one commit. Returns the ids of their notifications, in the given order."""
         return self.insert_tracked(stored_events, None, kwargs)
 
     def insert_tracked(
         self, stored_events: Sequence[StoredEvent], tracking: Tracking | None, kwargs: Mapping[str, Any]
     ) -> Sequence[int]:
-        """The same, and the tracking in the same commit, also without any event."""
+        """Save the events and the tracking in one commit, even without events. Returns the ids of the notifications."""
         parts = self.parts(stored_events, tracking)
         if not parts:
             return []
@@ -177,7 +179,8 @@ class JournalApplicationRecorder(JournalAggregateRecorder, ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """At most ``limit`` notifications with ids from ``start`` up to ``stop``, of these topics if any are named."""
+        """At most ``limit`` notifications with ids from ``start`` to ``stop``, only of these topics if any are
+        named."""
         first = 0 if start is None else max(start if not inclusive_of_start else start - 1, 0)
         found: list[Notification] = []
         for stored in self._sequence(first):
@@ -188,16 +191,16 @@ class JournalApplicationRecorder(JournalAggregateRecorder, ApplicationRecorder):
         return found
 
     def max_notification_id(self) -> int | None:
-        """The id of the last notification; None if there is none yet."""
+        """The id of the last notification. None if there is none."""
         return self.lease.store.read(lambda state: state.next_position) or None
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
-        """Notifications with ids greater than ``gt``, those to come included. It goes on when the application is
-        closed, until it is stopped."""
+        """Notifications with ids above ``gt``, including future ones. Continues after the application is closed, until
+        it is stopped."""
         return JournalSubscription(type(self)(self.lease.another(), timeout=self.timeout), gt=gt, topics=topics)
 
     def _sequence(self, first: int) -> Iterator[Stored]:
-        """The partition's events from this position on, to the end of the log as it is when that is reached."""
+        """The partition's events from this position to the end of the log."""
         ordinal: int | None = None
         while True:
             page, ordinal = self.lease.store.read(partial(_page, first=first, ordinal=ordinal))
@@ -210,18 +213,18 @@ class JournalApplicationRecorder(JournalAggregateRecorder, ApplicationRecorder):
 
 
 class JournalTrackingRecorder(JournalRecorder, TrackingRecorder):
-    """How far applications' notifications were processed. A view that keeps more than that derives from this."""
+    """How far applications' notifications were processed. A view that stores more derives from this class."""
 
     def insert_tracking(self, tracking: Tracking) -> None:
-        """IntegrityError unless it is greater than the last one of that application."""
+        """Record a tracking. IntegrityError unless it is greater than the last one of that application."""
         self.insert_tracking_with(tracking)
 
     def insert_tracking_with(self, tracking: Tracking, stored_events: Iterable[StoredEvent] = ()) -> None:
-        """The same, and these events with it: both or neither."""
+        """Record a tracking and these events in one commit: both or neither."""
         self.save(self.parts(stored_events, tracking))
 
     def max_tracking_id(self, application_name: str) -> int | None:
-        """The last one of that application; None if there is none."""
+        """The last tracking of that application. None if there is none."""
         stream = tracking_of(application_name)
         return self.lease.store.read(lambda state: state.watermark(stream))
 
@@ -232,7 +235,7 @@ class JournalTrackingRecorder(JournalRecorder, TrackingRecorder):
         timeout: float = 1.0,
         interrupt: Event | None = None,
     ) -> None:
-        """Until a tracking of at least this id was recorded. TimeoutError, WaitInterruptedError."""
+        """Wait until a tracking of at least this id is recorded. TimeoutError, WaitInterruptedError."""
         deadline = monotonic() + timeout
         grown = Event()
         store = self.lease.store
@@ -254,30 +257,30 @@ class JournalTrackingRecorder(JournalRecorder, TrackingRecorder):
 
 
 class JournalProcessRecorder(JournalTrackingRecorder, JournalApplicationRecorder, ProcessRecorder):
-    """Events and the tracking of what they came from, in one commit."""
+    """Events, and the tracking of their source, in one commit."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """As for applications; ``tracking`` is recorded with them, also without any event."""
+        """Save the events as one commit, with the keyword argument ``tracking``, even without events."""
         return self.insert_tracked(stored_events, kwargs.get("tracking"), kwargs)
 
 
 class JournalSubscription(ListenNotifySubscription[JournalApplicationRecorder]):
-    """Notifications as they come; told by the store, not by a clock. It has a lease of its own."""
+    """Notifications as they arrive. The store wakes it, so it does not poll. It has its own lease."""
 
     def __init__(self, recorder: JournalApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()) -> None:
         self._store = recorder.lease.store
         super().__init__(recorder=recorder, gt=gt, topics=topics)
         self._store.listen(self._has_been_notified)
-        self._has_been_notified.set()  # for what came before it listened
+        self._has_been_notified.set()  # for events from before it listened
 
     def stop(self) -> None:
-        """Stop; the iteration ends. May be called from anywhere, more than once."""
+        """Stop, so that the iteration ends. May be called from any thread, more than once."""
         super().stop()
         self._store.unlisten(self._has_been_notified)
         self._recorder.lease.release()
 
     def _pull(self) -> None:
-        """Read what is new. Stopped in the middle of it, there is nothing more to read, and that is no error."""
+        """Read new notifications. Being stopped meanwhile is not an error."""
         try:
             super()._pull()
         except OperationalError:
@@ -289,7 +292,8 @@ class JournalSubscription(ListenNotifySubscription[JournalApplicationRecorder]):
 
 
 def _chain(state: LocalState, stream: str, first: int, last: int | None, desc: bool, limit: int | None) -> list[Stored]:
-    """Events of a chain stream with versions from ``first`` to ``last``, the oldest or the newest ``limit`` of them."""
+    """Events of a chain stream with versions from ``first`` to ``last``: the oldest ``limit`` of them, or with ``desc``
+    the newest."""
     head = state.head(stream)
     if head is None or limit == 0:
         return []
@@ -317,7 +321,7 @@ def _chain(state: LocalState, stream: str, first: int, last: int | None, desc: b
 def _unique(
     state: LocalState, name: str, stream: str, first: int, last: int | None, desc: bool, limit: int | None
 ) -> list[Stored]:
-    """The same of a unique stream, as if it were the chain stream that it stands beside."""
+    """Events of a unique stream, under the name of the chain stream that it belongs to."""
     found = []
     for version in state.versions(name, first, last, newest_first=desc, limit=limit):
         admitted = state.commit_at(version.ordinal)
@@ -328,7 +332,7 @@ def _unique(
 
 
 def _page(state: LocalState, first: int, ordinal: int | None) -> tuple[list[Admitted], int]:
-    """Commits from this ordinal on (None: the one that holds the event at position ``first``), and the next ordinal."""
+    """Commits from this ordinal on (None: from the one with the event at position ``first``), and the next ordinal."""
     start = state.ordinal_at(first) if ordinal is None else ordinal
     page = list(islice(state.commits(start), _PAGE))
     return page, start + len(page)

@@ -1,10 +1,10 @@
-"""What recorders read from and write to: one partition of one topic, as a port.
+"""The port through which recorders read and write: one partition of one topic.
 
-``PartitionStore`` (``partition_store``) follows the partition by itself, in a thread of its own; inside an engine's
-process ``infra.application`` has one that uses the engine's follower instead.
+``PartitionStore`` (``partition_store``) follows the partition in a thread of its own. Inside an engine's process,
+``infra.application`` uses ``EngineStore`` (``engine_store``), which reads through the engine's follower.
 
-``__del__`` of the library's applications may run in any thread, in the middle of anything. So what is called from there
-(``Store.unlisten``, ``Lease.release``) takes no lock and joins nobody.
+``__del__`` of the library's applications may run in any thread, at any point. So the methods that it calls
+(``Store.unlisten``, ``Lease.release``) take no lock and join no thread.
 """
 
 from collections.abc import Callable
@@ -23,44 +23,45 @@ T = TypeVar("T")
 class Store(Protocol):
     """One partition of one topic. Any thread may call any method.
 
-    Errors are those of ``eventsourcing.persistence``: IntegrityError for what lost a race or never fitted, DataError
-    for what no commit can hold, OperationalError for what may succeed later, DatabaseError for a log that is damaged,
-    truncated or another one (``rescind doctor`` says what to do).
+    Errors are those of ``eventsourcing.persistence``. IntegrityError: the save lost a race or never fitted. DataError:
+    no commit can hold it. OperationalError: it may succeed later. DatabaseError: the log is damaged, truncated or
+    another one (``rescind doctor`` says what to do).
     """
 
     def save(self, draft: Draft) -> None:
-        """Write a draft: its future is answered once its commit was read back and admitted, or never can be."""
+        """Write a draft. Its future is answered when its commit was read back and admitted, or can never be."""
         ...
 
     def read(self, question: Callable[[LocalState], T], *, fresh: bool = True) -> T:
-        """The answer to a question about the log as it stands now; all that it needs it reads before it returns.
+        """Answer a question about the current log. The question must read everything it needs before it returns.
 
-        ``fresh`` False: as far as the log has come to this process, without asking where it ends. That has all that was
-        saved here; what others have just saved may be missing, which a save on it finds out.
+        ``fresh`` False: use what this process has followed so far, without querying the log's end. That includes
+        everything saved here. Recent saves of other processes may be missing, and a save based on the older state
+        fails.
         """
         ...
 
     def listen(self, grown: Event) -> None:
-        """Set ``grown`` whenever a commit was admitted, whichever process wrote it."""
+        """Set ``grown`` whenever a commit is admitted, whichever process wrote it."""
         ...
 
     def unlisten(self, grown: Event) -> None:
-        """Set it no more. Takes no lock."""
+        """Stop setting ``grown``. Takes no lock."""
         ...
 
 
 class Lease:
-    """A share in a store, until it is released. Whoever hands it out knows what becomes of the store then."""
+    """A share in a store, until it is released. The issuer decides when the store ends."""
 
     def __init__(self, store: Store, again: Callable[[], "Lease"], released: Callable[[], None]) -> None:
-        """``again`` gives one more share; ``released`` is called once, takes no lock and joins nobody."""
+        """``again`` returns one more share. ``released`` is called once, takes no lock and joins no thread."""
         self._held = [store]
         self._again = again
         self._released = released
 
     @property
     def store(self) -> Store:
-        """OperationalError once it was released."""
+        """The store. OperationalError after ``release``."""
         try:
             return self._held[0]
         except IndexError:
@@ -71,7 +72,7 @@ class Lease:
         return self._again() if self._held else _refused()
 
     def release(self) -> None:
-        """Give it up. Takes no lock, joins nobody, and may be called more than once."""
+        """Give the share up. Takes no lock, joins no thread, and may be called more than once."""
         try:
             self._held.pop()
         except IndexError:
@@ -80,12 +81,12 @@ class Lease:
 
 
 def closed() -> OperationalError:
-    """What everything raises that is asked of a store, or of a factory, after it was closed."""
-    return OperationalError("the journal was closed: construct the application anew")
+    """The error of every call on a store, or on a factory, after it was closed."""
+    return OperationalError("the journal was closed: construct the application again")
 
 
 def as_persistence_error(error: JournalError) -> PersistenceError:
-    """An error of the log, as the library knows it."""
+    """Translate an error of the log to one of the library's."""
     if isinstance(error, JournalUnavailable):
         return OperationalError(str(error))
     return DatabaseError(f"{type(error).__name__}: {error}")

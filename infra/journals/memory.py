@@ -1,10 +1,10 @@
-"""A journal in memory: deterministic, with a fault plan, for simulation and tests.
+"""A deterministic journal in memory with a fault plan, for simulation and tests.
 
-One ``MemoryLog`` is the topic; every process of a simulation has its own ``MemoryJournal`` handle on it. Each append is
-a *flight* with steps: it is applied (comes to stand in the log) and it is answered (its future completes). Without a
-plan both happen within ``append``. With ``auto=False`` the steps are taken by whoever drives the simulation, flight by
-flight in any order: which of two appends comes first, and whether anybody hears of it, is the driver's choice. No
-clock and no chance of its own.
+One ``MemoryLog`` is the topic. Each process of a simulation has its own ``MemoryJournal`` on it. Each append is a
+*flight* with steps: it is applied (the record enters the log), and it is answered (its future completes). Without a
+plan, both happen within ``append``. With ``auto=False`` the simulation takes the steps, flight by flight and in any
+order, so it decides which of two appends comes first and whether its sender gets an answer. The log uses no clock and
+no random source of its own.
 """
 
 import threading
@@ -27,18 +27,21 @@ from domain.instants import Instant
 Fate = Literal["ok", "lost", "answer-lost", "duplicated", "delayed", "refused", "refused-for-good"]
 """What happens to an append.
 
-ok: applied, answered. lost: never applied, answered unknown. answer-lost: applied, answered unknown. duplicated:
-applied twice, answered. delayed: answered unknown, applied only then. refused: never applied, and said so (retriable,
-or for good).
+- ok: applied, answered.
+- lost: never applied, answered *unknown*.
+- answer-lost: applied, answered *unknown*.
+- duplicated: applied twice, answered.
+- delayed: answered *unknown*, applied afterwards.
+- refused, refused-for-good: never applied, answered *refused*, retriable or not.
 """
-Step = Literal["apply", "say-where", "say-unknown", "refuse", "refuse-for-good"]
+Step = Literal["apply", "acknowledge", "answer-unknown", "refuse", "refuse-for-good"]
 
 STEPS: Final[dict[Fate, tuple[Step, ...]]] = {
-    "ok": ("apply", "say-where"),
-    "lost": ("say-unknown",),
-    "answer-lost": ("apply", "say-unknown"),
-    "duplicated": ("apply", "apply", "say-where"),
-    "delayed": ("say-unknown", "apply"),
+    "ok": ("apply", "acknowledge"),
+    "lost": ("answer-unknown",),
+    "answer-lost": ("apply", "answer-unknown"),
+    "duplicated": ("apply", "apply", "acknowledge"),
+    "delayed": ("answer-unknown", "apply"),
     "refused": ("refuse",),
     "refused-for-good": ("refuse-for-good",),
 }
@@ -46,7 +49,7 @@ STEPS: Final[dict[Fate, tuple[Step, ...]]] = {
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """An append on its way: the steps that are left of its fate, and where it came to stand first, if it did."""
+    """An append in progress: the remaining steps of its fate, and where it first entered the log, if it did."""
 
     number: int
     by: str
@@ -59,12 +62,12 @@ class Flight:
 
     @property
     def answered(self) -> bool:
-        """Whether nothing is left but to be applied: its sender knows all that it will ever be told."""
+        """Whether the sender has its final answer. The flight may still have to be applied."""
         return all(step == "apply" for step in self.steps)
 
 
 class MemoryLog:
-    """The topic: what stands in it (``records``), and what is on its way to it (``flights``, oldest first)."""
+    """The topic: its records, and the appends in progress (``flights``, oldest first)."""
 
     def __init__(
         self,
@@ -75,10 +78,11 @@ class MemoryLog:
         plan: Callable[[int, str, int, bytes], Fate] | None = None,
         auto: bool = True,
     ) -> None:
-        """``plan(number, by, partition, record)`` gives each append its fate, numbered from 0; without one all is ok.
+        """``plan(number, by, partition, record)`` returns the fate of each append, numbered from 0. Without a plan
+        every fate is *ok*.
 
-        ``auto``: steps are taken at once, in ``append``, but for what is applied only after the answer: that waits for
-        ``step`` or ``settle``.
+        ``auto``: ``append`` takes all steps itself, except applying after the answer. ``step`` or ``settle`` takes that
+        step.
         """
         if partitions < 1:
             raise ValueError(f"{partitions} partitions")
@@ -93,11 +97,11 @@ class MemoryLog:
         self._changed = threading.Condition()
 
     def journal(self, by: str = "") -> "MemoryJournal":
-        """A handle for one process."""
+        """Return a handle for one process."""
         return MemoryJournal(self, by)
 
     def step(self, flight: Flight) -> Step:
-        """Take the next step of a flight, and say which it was. One that has none left is no longer in ``flights``."""
+        """Take the next step of a flight, and return it. A flight without remaining steps leaves ``flights``."""
         with self._changed:
             step = flight.steps.pop(0)
             if not flight.steps:
@@ -106,13 +110,13 @@ class MemoryLog:
                 self._apply(flight)
                 return step
         future = flight.future
-        if future.done():  # its process crashed: nobody is told
+        if future.done():  # its process crashed: nobody waits for the answer
             return step
         match step:
-            case "say-where":
+            case "acknowledge":
                 assert flight.at is not None
                 future.set_result(flight.at)
-            case "say-unknown":
+            case "answer-unknown":
                 future.set_exception(AppendUnknown("the answer was lost"))
             case "refuse":
                 future.set_exception(AppendRefused("the journal is not available now", retriable=True))
@@ -123,22 +127,22 @@ class MemoryLog:
         return step
 
     def settle(self) -> None:
-        """Take every step that is left, flight by flight, oldest first."""
+        """Take every remaining step, flight by flight, oldest first."""
         while self.flights:
             self.step(self.flights[0])
 
     def truncate(self, partition: int, end: int) -> None:
-        """Lose every record from offset ``end`` on, as a log does that was not kept well."""
+        """Drop every record from offset ``end`` on, as a log does that loses its tail."""
         with self._changed:
             del self.records[partition][end:]
 
     def cut_front(self, partition: int, begin: int) -> None:
-        """Lose every record before offset ``begin``, as a log does with too short a retention."""
+        """Drop every record before offset ``begin``, as a log does whose retention is too short."""
         with self._changed:
             self.begins[partition] = begin
 
     def recreate(self, identity: str) -> None:
-        """Delete the topic and make it again, empty, under another identity."""
+        """Delete the topic and create it again, empty, with another identity."""
         with self._changed:
             self.identity = identity
             for records in self.records:
@@ -171,10 +175,9 @@ class MemoryLog:
 
 
 class MemoryJournal:
-    """One process's handle on a MemoryLog: the Journal port.
+    """One process's handle on a ``MemoryLog``: the Journal port.
 
-    ``crash`` is the end of the process: its futures are answered no more (they are cancelled), what it has sent may
-    still be applied.
+    ``crash`` ends the process: its futures are canceled, and the records it has sent may still be applied.
     """
 
     def __init__(self, log: MemoryLog, by: str = "") -> None:
@@ -212,7 +215,7 @@ class MemoryJournal:
         return records[offset : offset + limit]
 
     def ready(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
-        return self.read(partition, offset, limit)  # nothing is ever on its way
+        return self.read(partition, offset, limit)  # no record is ever in transit
 
     def behind_hole(self, partition: int, offset: int) -> int:
         return offset  # every offset has a record
@@ -233,7 +236,7 @@ class MemoryJournal:
         self._gone = True
 
     def crash(self) -> None:
-        """The process ends here and now."""
+        """End the process now."""
         self._gone = True
         for flight in self.log.flights:
             if flight.by == self.by:

@@ -1,9 +1,9 @@
 """The embedded journal: one SQLite file is one topic. WAL, ``synchronous=FULL``, group commit.
 
-Each partition is a table ``partition_N(offset, appended_at, crc, value)`` keyed by offset, dense from 0; the view
-``record`` has them all with their partition. One thread of the process writes: everything that waits goes into one
-transaction, so a hundred appends cost one flush of the disk. Several processes may have the same file open; each takes
-its turn. Whoever waits for new records is woken at once by this process's own appends, and finds others' by looking
+Each partition is a table ``partition_N(offset, appended_at, crc, value)`` keyed by offset, dense from 0. The view
+``record`` joins all of them and adds the partition. One thread of the process writes. It puts all waiting appends into
+one transaction, so a hundred appends cost one flush of the disk. Several processes may have the same file open and take
+turns writing. ``wait`` returns at once for appends of this process. It finds appends of other processes by polling
 every few milliseconds.
 """
 
@@ -40,20 +40,20 @@ from domain.wording import counted
 from infra.sqlite.file import Wrong, checkpoint, make_private, why, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31
-"""In the file's header: this is a rescind journal, layout 1."""
+"""In the file's header: a rescind journal, layout 1."""
 MAX_PARTITIONS: Final = 400
-"""As many as the view over all partitions can join."""
+"""The most that the view over all partitions can join."""
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
-_TURN: Final = 10.0
-"""Seconds to wait for other processes' transactions before an append is refused."""
-_CLOSING: Final = 5.0
+_LOCK_TIMEOUT: Final = 10.0
+"""Seconds to wait for the transactions of other processes before an append is refused."""
+_CLOSE_TIMEOUT: Final = 5.0
 """Seconds to wait for the writing thread to end."""
-_SHORTEST_LOOK: Final = 0.001
-_LONGEST_LOOK: Final = 0.02
+_MIN_POLL: Final = 0.001
+_MAX_POLL: Final = 0.02
 _CACHE: Final = "PRAGMA cache_size=-8192"
 _BATCH_BYTES: Final = 16 * 1024 * 1024
-"""A read gives no more than about so much at once, a transaction takes no more."""
+"""Approximate limit on the bytes that one read returns and one transaction writes."""
 
 
 def open_sqlite_journal(
@@ -64,10 +64,11 @@ def open_sqlite_journal(
     synchronous: Synchronous = "FULL",
     clock: Callable[[], Instant] | None = None,
 ) -> "SqliteJournal":
-    """The journal in this file, made with so many partitions if it is not there (``partitions`` None: it must be).
+    """Open the journal in this file, and create it with ``partitions`` partitions if it is missing (``partitions``
+    None: it must exist).
 
-    JournalMismatch if it has another number of partitions or is another kind of file, JournalDamaged if it cannot be
-    what was written, JournalUnavailable if it is not there and may not be made, or cannot be opened now.
+    JournalMismatch: the file has another number of partitions or is another kind of file. JournalDamaged: its content
+    cannot be what was written. JournalUnavailable: it is missing and may not be created, or it cannot be opened now.
     """
     return SqliteJournal(path, partitions if create or path.exists() else None, synchronous, clock or _now)
 
@@ -84,7 +85,7 @@ class _Append:
 
 
 class SqliteJournal:
-    """The Journal port over one SQLite file. Any thread may call; readers take turns."""
+    """The Journal port on one SQLite file. Any thread may call. Readers take turns."""
 
     silence: Final = 0.0
 
@@ -100,10 +101,10 @@ class SqliteJournal:
         self._appends = 0
         if not path.exists():
             if partitions is None:
-                raise JournalUnavailable(f"there is no journal at {path}; say where it is, or make one")
+                raise JournalUnavailable(f"there is no journal at {path}: name the directory it is in, or create one")
             if path.with_name(f"{path.name}-wal").exists() and not path.exists():
                 raise JournalDamaged(
-                    f"{path} is gone, but its {path.name}-wal is there: bring back the file that belongs to it"
+                    f"{path} is missing, but its {path.name}-wal exists: restore the file that belongs to it"
                 )
             _create(path, partitions)
         self._reader, self.identity, self.partitions = _open(path, partitions)
@@ -146,11 +147,11 @@ class SqliteJournal:
                 if not found:
                     self._explain(partition, offset)
             except sqlite3.Error as error:
-                raise self._told(error) from error
+                raise self._translated(error) from error
         return found
 
     def ready(self, partition: int, offset: int, limit: int) -> list[JournalRecord]:
-        return self.read(partition, offset, limit)  # nothing is ever on its way
+        return self.read(partition, offset, limit)  # no record is ever in transit
 
     def behind_hole(self, partition: int, offset: int) -> int:
         return offset  # every offset has a record
@@ -161,7 +162,7 @@ class SqliteJournal:
             try:
                 return self._first(self._reader, partition)
             except sqlite3.Error as error:
-                raise self._told(error) from error
+                raise self._translated(error) from error
 
     def end(self, partition: int) -> int:
         self._check(partition)
@@ -169,18 +170,18 @@ class SqliteJournal:
             try:
                 return self._end(self._reader, partition)
             except sqlite3.Error as error:
-                raise self._told(error) from error
+                raise self._translated(error) from error
 
     def check_file(self, most: int) -> bool:
-        """Read the whole file, if it has no more than ``most`` bytes: SQLite's own check, each record's checksum, and
-        no gap. Whether it was read. JournalDamaged, JournalUnavailable."""
+        """Check the whole file unless it has more than ``most`` bytes: SQLite's own check, each record's checksum, and
+        gaps. Returns whether it was checked. JournalDamaged, JournalUnavailable."""
         if self.path.stat().st_size > most:
             return False
         with self._reading:
             try:
                 (found,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
             except sqlite3.Error as error:
-                raise self._told(error) from error
+                raise self._translated(error) from error
         if found != "ok":
             raise self._damaged(str(found))
         for partition in range(self.partitions):
@@ -191,7 +192,7 @@ class SqliteJournal:
 
     def wait(self, partition: int, offset: int, timeout: float) -> bool:
         until = time.monotonic() + timeout
-        pause = _SHORTEST_LOOK
+        pause = _MIN_POLL
         while True:
             appends = self._appends
             if self.end(partition) > offset:
@@ -202,15 +203,14 @@ class SqliteJournal:
             with self._grown:
                 if self._appends == appends:
                     self._grown.wait(min(left, pause))
-            pause = min(pause * 1.5, _LONGEST_LOOK)
+            pause = min(pause * 1.5, _MAX_POLL)
 
     def close(self) -> None:
-        """Let go: what waits is written or refused, then the WAL is copied into the file. Waits for that a few seconds
-        at most."""
+        """Write or refuse the waiting appends, then copy the WAL into the file. Takes a few seconds at most."""
         self._closed = True
         self._waiting.put(None)
         if threading.current_thread() is not self._thread:
-            self._thread.join(_CLOSING)
+            self._thread.join(_CLOSE_TIMEOUT)
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -229,23 +229,23 @@ class SqliteJournal:
         return 0 if first is None else int(first)
 
     def _explain(self, partition: int, offset: int) -> None:
-        """Nothing was found at this offset: that is the end, or something is wrong."""
+        """Explain why no record was found at this offset. Returns if it is the log's end."""
         end = self._end(self._reader, partition)
         if offset > end or offset < 0:
             raise LogLost(f"{self.path}: partition {partition} ends at offset {end}, there is no offset {offset}")
         sql = f"SELECT 1 FROM partition_{partition} WHERE offset = ?"
-        if offset < end and self._reader.execute(sql, (offset,)).fetchone() is None:  # it may have come just now
+        if offset < end and self._reader.execute(sql, (offset,)).fetchone() is None:  # it may have been appended since
             if (first := self._first(self._reader, partition)) > offset:
                 raise front_cut(partition, first)
             raise self._damaged(f"partition {partition} has no record at offset {offset}, but later ones")
 
     def _damaged(self, what: str) -> JournalDamaged:
         return JournalDamaged(
-            f"{self.path}: {what}: the file is damaged. Stop every engine, copy it aside, and bring it back from a copy"
+            f"{self.path}: {what}: the file is damaged. Stop every engine, copy it aside, and restore it from a copy"
         )
 
-    def _told(self, error: sqlite3.Error) -> JournalError:
-        """SQLite's error as one of the port's."""
+    def _translated(self, error: sqlite3.Error) -> JournalError:
+        """Translate an error of SQLite to one of the port."""
         if self._closed:
             return JournalUnavailable(f"{self.path} was closed")
         if isinstance(error, sqlite3.OperationalError):
@@ -267,7 +267,7 @@ class SqliteJournal:
             batch, going = self._next_batch()
             if batch:
                 if connection is None:
-                    self._answer(batch, AppendRefused(f"{self.path} cannot be opened for writing", retriable=False))
+                    self._fail(batch, AppendRefused(f"{self.path} cannot be opened for writing", retriable=False))
                 else:
                     self._write_batch(connection, batch)
         self._refuse_all()
@@ -279,7 +279,7 @@ class SqliteJournal:
             self._reader.close()
 
     def _next_batch(self) -> tuple[list[_Append], bool]:
-        """Everything that waits, at least one; and whether to go on afterwards."""
+        """Return all waiting appends, at least one, and whether to continue afterwards."""
         batch: list[_Append] = []
         size = 0
         item = self._waiting.get()
@@ -295,7 +295,8 @@ class SqliteJournal:
         return batch, False
 
     def _write_batch(self, connection: sqlite3.Connection, batch: list[_Append]) -> None:
-        """One transaction. Before COMMIT a failure is a certain no; a failure of COMMIT itself is unknown."""
+        """Write one transaction. A failure before COMMIT is certain: nothing was written. A failure of COMMIT itself is
+        unknown."""
         try:
             self._begin(connection)
             appended = self._insert(connection, batch)
@@ -303,14 +304,14 @@ class SqliteJournal:
             if connection.in_transaction:
                 connection.rollback()
             retriable = isinstance(error, sqlite3.OperationalError | JournalUnavailable)
-            self._answer(batch, AppendRefused(f"{self.path}: {error}", retriable=retriable))
+            self._fail(batch, AppendRefused(f"{self.path}: {error}", retriable=retriable))
             return
         try:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.rollback()
-            self._answer(batch, AppendUnknown(f"{self.path}: {error}"))
+            self._fail(batch, AppendUnknown(f"{self.path}: {error}"))
             return
         with self._grown:
             self._appends += 1
@@ -319,8 +320,8 @@ class SqliteJournal:
             item.future.set_result(where)
 
     def _begin(self, connection: sqlite3.Connection) -> None:
-        """Take the turn among processes. SQLite's own waiting is coarse, so we ask again and again."""
-        until = time.monotonic() + _TURN
+        """Wait for the write lock. SQLite's own waiting is coarse, so this method retries in short intervals."""
+        until = time.monotonic() + _LOCK_TIMEOUT
         pause = 0.0002
         while True:
             try:
@@ -332,7 +333,7 @@ class SqliteJournal:
             time.sleep(pause)
             pause = min(pause * 2, 0.004)
         if os.stat(self.path).st_ino != self._inode:
-            raise LogChanged("the file was taken away or replaced while it was in use; stop, and bring it back")
+            raise LogChanged("the file was moved or replaced while it was in use: stop, and restore it")
 
     def _insert(self, connection: sqlite3.Connection, batch: list[_Append]) -> list[Appended]:
         now = self._clock()
@@ -350,12 +351,12 @@ class SqliteJournal:
             connection.executemany(f"INSERT INTO partition_{partition} VALUES (?, ?, ?, ?)", new)
         return appended
 
-    def _answer(self, batch: list[_Append], error: JournalError) -> None:
+    def _fail(self, batch: list[_Append], error: JournalError) -> None:
         for item in batch:
             item.future.set_exception(error)
 
     def _refuse_all(self) -> None:
-        """Answer what came after the close."""
+        """Refuse appends that arrived after the close."""
         try:
             while True:
                 item = self._waiting.get_nowait()
@@ -373,11 +374,12 @@ def _closed() -> AppendRefused:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_TURN)
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_LOCK_TIMEOUT)
 
 
 def _create(path: Path, partitions: int) -> None:
-    """Make the file whole beside its place, then put it there: nobody sees half a journal, and the first one wins."""
+    """Write the whole file under another name, then link it into place. No process sees a partial file, and the first
+    one to link wins."""
     if not 1 <= partitions <= MAX_PARTITIONS:
         raise JournalMismatch(f"{partitions} partitions are not in 1..{MAX_PARTITIONS}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -410,7 +412,7 @@ def _create(path: Path, partitions: int) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """A new name in a folder is there for good only after this."""
+    """Flush a directory, so that a new name in it survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -419,7 +421,7 @@ def _sync(folder: Path) -> None:
 
 
 def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, int]:
-    """The reading connection, the identity and the partitions of the file."""
+    """Return the reading connection, and the file's identity and number of partitions."""
     connection: sqlite3.Connection | None = None
     try:
         connection = _connect(path)
@@ -440,16 +442,17 @@ def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, 
     if partitions is not None and has != partitions:
         connection.close()
         raise JournalMismatch(
-            f"{path} has {counted(has, 'partition')}, not {partitions}: their number was fixed when it was "
-            f"made. Ask for {has}, "
-            "or for another file"
+            f"{path} has {counted(has, 'partition')}, not {partitions}. The number was fixed when the journal was "
+            f"created: use ?partitions={has}, or name another journal"
         )
     return connection, identity, has
 
 
 def _not_a_journal(path: Path, wrong: Wrong) -> JournalError:
     if wrong == "is of another kind":
-        return JournalMismatch(f"{path} is an SQLite file, but not of the kind that is needed here")
+        return JournalMismatch(f"{path} is an SQLite file, but not a rescind journal: name another journal")
     if wrong == "is no SQLite file":
-        return JournalDamaged(f"{path} is no SQLite file: it is damaged, or something else. Restore it from a copy")
-    return JournalDamaged(f"{path} is shorter than it says itself: it was cut off. Restore it from a copy")
+        return JournalDamaged(
+            f"{path} is not an SQLite file: it is damaged, or it is something else. Restore it from a copy"
+        )
+    return JournalDamaged(f"{path} is shorter than its header says: it was truncated. Restore it from a copy")

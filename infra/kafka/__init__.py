@@ -1,1 +1,1 @@
-"""The journal on Kafka: topics, clients (kafka-python, librdkafka), reading, appending, refusals."""
+"""The journal on Kafka: topics, clients (kafka-python, librdkafka), reading, appending, and explaining refusals."""

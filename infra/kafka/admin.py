@@ -1,7 +1,8 @@
-"""The topics: how they are made, and what is looked at when they are checked.
+"""Create and check the topics of a journal.
 
-What a journal stands on is set on its topics and never inherited from a cluster's defaults: nothing is
-thrown away, nothing is taken back, the log's time is the broker's. ``docs/reference/topics.md`` says why, one by one.
+Every setting that a journal depends on is set on its topics and never inherited from the cluster's defaults: no record
+is deleted, no acknowledged record is lost in an election, and timestamps are the broker's. ``docs/reference/topics.md``
+gives the reason for each setting.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.client import OVERHEAD
 from infra.kafka.kafka_python import connection
 from infra.kafka.quiet_import import (
-    HEARD,
+    CONNECTION_ERRORS,
     ConfigResource,
     ConfigResourceType,
     KafkaAdminClient,
@@ -22,14 +23,14 @@ from infra.kafka.quiet_import import (
     TopicAlreadyExistsError,
     TopicPartition,
 )
-from infra.kafka.refusals import DENIED, code_of, denied, hidden, who, why
+from infra.kafka.refusals import DENIED, client_name, code_of, denied, hidden, why
 
 PARTITIONS: Final = 12
-"""Of a new journal, unless its URL says otherwise. The number can never change."""
+"""Partitions of a new journal, unless its URL names another number. The number can never change."""
 REPLICAS: Final = 3
-"""Of a new topic, where there are as many brokers."""
+"""Replicas of a new topic, if the cluster has that many brokers."""
 LARGEST: Final = 1_048_588
-"""``max.message.bytes``: Kafka's own default, which takes a record of the largest size with its overhead."""
+"""``max.message.bytes``: Kafka's own default. It has room for the largest record and its overhead."""
 assert LARGEST >= RECORD_LIMIT + OVERHEAD
 
 _TIMEOUT: Final = 30_000
@@ -37,7 +38,7 @@ _UNKNOWN_TOPIC: Final = 3
 
 
 def wanted_settings(replicas: int) -> dict[str, str]:
-    """Every setting of a log's topic that has so many replicas."""
+    """Every setting of a log's topic that has this number of replicas."""
     return {
         "cleanup.policy": "delete",
         "retention.ms": "-1",
@@ -52,7 +53,10 @@ def wanted_settings(replicas: int) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A thing about a topic. ``wrong``: what is acknowledged may be lost, or nothing works. ``note``: look there."""
+    """One finding about a topic. ``wrong``: acknowledged records may be lost, or nothing works. ``note``: worth a look.
+
+    The fields are the keys of ``rescind topics check --json``.
+    """
 
     topic: str
     what: str
@@ -63,7 +67,7 @@ class Finding:
 
 
 class Topics:
-    """The two topics of one journal on one cluster. Close it."""
+    """The two topics of one journal on one cluster. Close it after use."""
 
     def __init__(self, at: KafkaAt, security: Security) -> None:
         """JournalUnavailable if the brokers do not answer."""
@@ -78,23 +82,23 @@ class Topics:
         self._admin.close()
 
     def partitions(self) -> dict[str, int | None]:
-        """How many partitions each topic has; None where it is missing."""
+        """Map each topic to its number of partitions. None if it is missing."""
         found = self._described()
         return {name: None if topic is None else len(topic["partitions"]) for name, topic in found.items()}
 
     def create(self, partitions: int, replicas: int | None = None) -> list[str]:
-        """Make those that are missing, with all their settings; which they were.
+        """Create the missing topics with all their settings. Returns their names.
 
-        ``replicas`` None: 3 where there are as many brokers, else as many as there are. JournalMismatch if only one of
-        the two is there, or the cluster cannot have so many replicas.
+        ``replicas`` None: 3, or the number of brokers if there are fewer. JournalMismatch if only one of the two topics
+        exists, or the cluster has too few brokers.
         """
-        there = self.partitions()
-        missing = [name for name, count in there.items() if count is None]
-        self._may_be_made(missing, list(there))
+        existing = self.partitions()
+        missing = [name for name, count in existing.items() if count is None]
+        self._check_creatable(missing, list(existing))
         brokers = self._brokers()
         replicas = min(REPLICAS, brokers) if replicas is None else replicas
         if replicas > brokers:
-            raise JournalMismatch(f"{replicas} replicas need as many brokers, and {self.at.servers} has {brokers}")
+            raise JournalMismatch(f"{replicas} replicas need {replicas} brokers, and {self.at.servers} has {brokers}")
         if not missing:
             return []
         wanted = {name: self._wanted_partitions(name, partitions) for name in missing}
@@ -108,19 +112,20 @@ class Topics:
         }
         try:
             self._admin.create_topics(new, timeout_ms=_TIMEOUT)
-        except TopicAlreadyExistsError:  # somebody else makes them at the same moment
+        except TopicAlreadyExistsError:  # another process created them at the same time
             missing = []
         except KafkaError as error:
             needs = "Create on the cluster, or on topics of this prefix," if code_of(error) in DENIED else ""
             raise self._unavailable(error, needs) from error
         try:
-            self._admin.wait_for_topics(list(there), timeout_ms=_TIMEOUT)
+            self._admin.wait_for_topics(list(existing), timeout_ms=_TIMEOUT)
         except KafkaError as error:
             raise self._unavailable(error) from error
         return missing
 
     def check(self, partitions: int | None = None) -> list[Finding]:
-        """Compare the cluster with what is wanted. ``partitions`` None: any number will do for the journal."""
+        """Compare the topics with what a journal needs. ``partitions`` None: any number of partitions is right for the
+        journal."""
         findings: list[Finding] = []
         for name, topic in self._described().items():
             if topic is None:
@@ -136,38 +141,38 @@ class Topics:
                 findings.append(self._front(name, count))
         return findings
 
-    # ---- what other topics have otherwise ----------------------------------------------------------------------------
+    # ---- what subclasses override ------------------------------------------------------------------------------------
 
     @property
     def names(self) -> list[str]:
-        """The topics that this is about."""
+        """The topics to create or check."""
         return [self.at.control, self.at.journal]
 
     @property
     def complete(self) -> list[str]:
-        """Those of them that must have every record from their first one on."""
+        """The topics that must have every record from the first one on."""
         return self.names
 
     restore: ClassVar = "stop every engine, keep local state, and restore the topic from a copy that begins at offset 0"
-    """What to do where records are missing at the beginning."""
+    """What to do if records are missing at the beginning."""
 
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
-        """Every setting of a topic that has so many replicas."""
+        """Every setting of a topic that has this number of replicas."""
         return wanted_settings(replicas)
 
     def _when_missing(self, name: str) -> str:
-        """What to do where this topic is not there."""
-        return "`rescind topics create`, if there never was one; else bring it back"
+        """What to do if this topic does not exist."""
+        return "if it never existed, `rescind topics create`; otherwise restore it"
 
     def _when_other_partitions(self, name: str) -> str:
-        """What to do where it has another number of partitions than it must have."""
-        return "leave ?partitions out of the journal's URL; if somebody changed the topic, bring it back from a copy"
+        """What to do if this topic has the wrong number of partitions."""
+        return "remove ?partitions from the journal's URL; if somebody changed the topic, restore it from a copy"
 
-    def _may_be_made(self, missing: list[str], names: list[str]) -> None:
+    def _check_creatable(self, missing: list[str], names: list[str]) -> None:
         if missing and len(missing) < len(names):
             raise JournalMismatch(
-                f"{missing[0]} is missing, but {next(name for name in names if name not in missing)} is there: bring "
-                "back what belongs together; a new one would begin another history"
+                f"{missing[0]} is missing, but {next(name for name in names if name not in missing)} exists: restore "
+                "the missing topic; a new one would begin another history"
             )
 
     # ---- inside ------------------------------------------------------------------------------------------------------
@@ -188,7 +193,7 @@ class Topics:
                 needs = f"Describe on the topic {name}"
                 raise JournalUnavailable(denied(topic["error_code"], self._security, needs))
             if topic["error_code"] not in (0, _UNKNOWN_TOPIC):
-                raise JournalUnavailable(f"the brokers answer {topic['error_code']} when asked for {name}")
+                raise JournalUnavailable(f"the brokers answer with error {topic['error_code']} to a query for {name}")
             described[name] = topic if topic["error_code"] == 0 else None
         return described
 
@@ -209,7 +214,7 @@ class Topics:
         if behind:
             numbers = ", ".join(str(number) for number in sorted(part["partition_index"] for part in behind))
             what = f"partitions {numbers} have fewer"
-            found.append(Finding(name, "in sync", "all replicas", what, "note", "look whether a broker is down"))
+            found.append(Finding(name, "in sync", "all replicas", what, "note", "check whether a broker is down"))
         return found
 
     def _settings(self, name: str, replicas: int) -> list[Finding]:
@@ -219,8 +224,8 @@ class Topics:
             configs = self._admin.describe_configs([resource], config_filter="all")["topic"][name]
         except KafkaError as error:
             raise self._unavailable(error, f"DescribeConfigs on the topic {name}") from error
-        if not configs:  # this client does not say that it was refused
-            allow = f"allow DescribeConfigs on the topic {name} to {who(self._security)}"
+        if not configs:  # this client does not report that access was denied
+            allow = f"allow DescribeConfigs on the topic {name} to {client_name(self._security)}"
             return [Finding(name, "settings", "to be seen", "hidden", "wrong", allow)]
         findings = []
         for key, value in wanted.items():
@@ -243,12 +248,12 @@ class Topics:
         return _compared(name, "first offset", "0", found, self.restore)
 
     def _unavailable(self, error: Exception, needs: str = "") -> JournalUnavailable:
-        said = why(error, self._security, needs, HEARD)
-        return JournalUnavailable(f"{self.at.servers} cannot be asked: {said}")
+        reason = why(error, self._security, needs, CONNECTION_ERRORS)
+        return JournalUnavailable(f"{self.at.servers} cannot be queried: {reason}")
 
 
 class OneTopic(Topics):
-    """A log's topic that stands by itself, such as an eventsourcing application's."""
+    """A log's topic that is alone, such as one of an eventsourcing application."""
 
     def __init__(self, at: KafkaAt, name: str, security: Security) -> None:
         super().__init__(at, security)
@@ -260,7 +265,7 @@ class OneTopic(Topics):
 
 
 _AT_LEAST: Final = frozenset({"max.message.bytes", "min.insync.replicas"})
-"""Settings of which more is fine too."""
+"""Settings whose value may be larger than needed."""
 
 
 def _compared(topic: str, what: str, wanted: str, found: str, do: str, *, shown: str | None = None) -> Finding:

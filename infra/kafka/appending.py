@@ -1,10 +1,11 @@
-"""Appends on their way: every one is answered in bounded time, whatever becomes of the producer.
+"""Appends to a Kafka topic. Every append is answered within a time limit, even if its producer fails.
 
-A producer that failed one append is not trusted again: it is abandoned, what it had on its way is *unknown* (fences
-settle it, ``consumers.log.writer``), and a new one is connected. Appends that come meanwhile are held for a moment and
-then
-*refused*: they never left. Two threads: the keeper ends what has waited long enough, the visitor does all that takes
-time: it connects, and looks now and then at the topic's id.
+A producer that failed one append is abandoned. Its other appends in progress are answered *unknown* (fences settle
+them, ``consumers.log.writer``), and a new producer is connected. Appends that arrive in between are held for a short
+time, then *refused*, because they were never sent.
+
+Two threads do the work. The timeout thread expires overdue appends. The connection thread connects producers and checks
+the topic's id at intervals, since both take time.
 """
 
 import sys
@@ -27,7 +28,7 @@ class _Flight:
     record: bytes
     future: Future[Appended]
     until: float
-    """When patience ends, by the monotonic clock."""
+    """When the append expires, by the monotonic clock."""
 
 
 class Appending:
@@ -37,42 +38,42 @@ class Appending:
         self,
         name: str,
         connect: Callable[[], Sender],
-        watch: Callable[[], None],
-        landed: Callable[[int, Appended], None],
+        check_topic: Callable[[], None],
+        acknowledged: Callable[[int, Appended], None],
         closed: Callable[[], None],
         timings: Timings,
     ) -> None:
-        """``connect`` makes a producer; ``watch`` looks at the topic's id, now and then; ``landed`` hears of every
-        append that was answered well; ``closed`` is called last, by the visitor."""
+        """``connect`` makes a producer. ``check_topic`` checks the topic's id and is called at intervals.
+        ``acknowledged`` is called for each successful append. ``closed`` is called last, by the connection thread."""
         self._name = name
         self._connect = connect
-        self._watch = watch
-        self._landed = landed
-        self._ended = closed
+        self._check_topic = check_topic
+        self._on_acknowledged = acknowledged
+        self._on_closed = closed
         self._timings = timings
         self._sender: Sender | None = None
         self._trouble: str | None = None
-        """Why no producer can be had at the moment."""
+        """Why no producer can be connected at the moment."""
         self._flights: dict[int, _Flight] = {}
-        """What the present producer has on its way, oldest first."""
+        """The present producer's appends in progress, oldest first."""
         self._held: deque[_Flight] = deque()
         self._number = 0
         self._closed = False
         self._stopped: JournalError | None = None
-        self._lock = threading.RLock()  # a client may answer while it is being asked
+        self._lock = threading.RLock()  # a client may call back while it is called
         self._changed = threading.Condition(self._lock)
-        threading.Thread(target=self._keep, name=f"keeper of {name}", daemon=True).start()
-        threading.Thread(target=self._visit, name=f"visitor of {name}", daemon=True).start()
+        threading.Thread(target=self._run_timeouts, name=f"append timeouts of {name}", daemon=True).start()
+        threading.Thread(target=self._run_maintenance, name=f"connection of {name}", daemon=True).start()
 
     def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
-        """See ``Journal.append``."""
+        """Append a record, as ``Journal.append``."""
         future: Future[Appended] = Future()
         flight = _Flight(partition, key, record, future, 0.0)
         with self._lock:
             refused = self._refusal()
             sender = self._sender
             if refused is None and sender is not None:
-                number = self._took_off(flight)
+                number = self._register(flight)
             elif refused is None:
                 flight.until = time.monotonic() + self._timings.hold
                 self._held.append(flight)
@@ -85,12 +86,13 @@ class Appending:
         return future
 
     def stop(self, why: JournalError) -> None:
-        """Refuse every append from now on: the log is not what it was."""
+        """Refuse every append from now on, because the log has changed."""
         with self._lock:
             self._stopped = why
 
     def close(self) -> None:
-        """No more appends. Those on their way still get their answer; the keeper ends then. Waits for nothing."""
+        """Take no more appends. Those in progress still get an answer, and then the timeout thread ends. Does not
+        wait."""
         self._closed = True
 
     # ---- inside ------------------------------------------------------------------------------------------------------
@@ -104,38 +106,38 @@ class Appending:
             return AppendRefused(f"{self._name} cannot be written now: {self._trouble}", retriable=True)
         return None
 
-    def _took_off(self, flight: _Flight) -> int:
+    def _register(self, flight: _Flight) -> int:
         self._number += 1
         flight.until = time.monotonic() + self._timings.delivery + 1.0
         self._flights[self._number] = flight
         return self._number
 
-    def _landing(self, number: int) -> _Flight | None:
+    def _unregister(self, number: int) -> _Flight | None:
         with self._lock:
             return self._flights.pop(number, None)
 
     def _send(self, sender: Sender, number: int, flight: _Flight) -> None:
         def done(answer: Appended | Exception) -> None:
-            landed = self._landing(number)
-            if landed is None:  # it was given up before
+            waiting = self._unregister(number)
+            if waiting is None:  # it expired before
                 return
             if isinstance(answer, Exception):
-                landed.future.set_exception(_unknown(answer))
+                waiting.future.set_exception(_unknown(answer))
                 self._abandon(sender, f"{type(answer).__name__}: {answer}")
             else:
-                self._landed(landed.partition, answer)
-                landed.future.set_result(answer)
+                self._on_acknowledged(waiting.partition, answer)
+                waiting.future.set_result(answer)
 
         try:
             sender.send(flight.partition, flight.key, flight.record, done)
         except NotSent as refused:
-            if self._landing(number) is not None:
+            if self._unregister(number) is not None:
                 flight.future.set_exception(AppendRefused(str(refused), retriable=refused.retriable))
             if refused.dead:
                 self._abandon(sender, str(refused))
 
     def _abandon(self, sender: Sender, why: str) -> None:
-        """Trust this producer no more; what else it has on its way is unknown."""
+        """Give up this producer. Its other appends in progress are unknown."""
         with self._lock:
             if self._sender is not sender:
                 return
@@ -146,21 +148,21 @@ class Appending:
             flight.future.set_exception(_unknown(why))
         sender.abandon()
 
-    # ---- the keeper: whose patience has ended ------------------------------------------------------------------------
+    # ---- the timeout thread ------------------------------------------------------------------------------------------
 
-    def _keep(self) -> None:
+    def _run_timeouts(self) -> None:
         while not self._closed or self._flights or self._held:
             self._expire()
             with self._changed:
-                until = min([time.monotonic() + 0.25, *self._timeout()])
+                until = min([time.monotonic() + 0.25, *self._next_expiries()])
                 self._changed.wait(max(0.0, until - time.monotonic()))
         with self._lock:
             sender, self._sender = self._sender, None
         if sender is not None:
             sender.abandon()
 
-    def _timeout(self) -> list[float]:
-        """When the oldest that waits has waited long enough; under the lock."""
+    def _next_expiries(self) -> list[float]:
+        """When the oldest sent and the oldest held append expire. Called under the lock."""
         oldest = next(iter(self._flights.values()), None)
         return [flight.until for flight in (oldest, self._held[0] if self._held else None) if flight is not None]
 
@@ -181,19 +183,21 @@ class Appending:
         if oldest is not None and oldest.until <= now and sender is not None:
             self._abandon(sender, f"there was no answer in {self._timings.delivery:.0f} seconds")
 
-    # ---- the visitor: what takes time --------------------------------------------------------------------------------
+    # ---- the connection thread ---------------------------------------------------------------------------------------
 
-    def _visit(self) -> None:
-        look_at = 0.0
+    def _run_maintenance(self) -> None:
+        check_due = 0.0
         pause = 0.05
         while not self._closed or self._held:
             try:
-                if time.monotonic() >= look_at and not self._closed:
-                    look_at = time.monotonic() + self._timings.watch
-                    self._watch()
+                if time.monotonic() >= check_due and not self._closed:
+                    check_due = time.monotonic() + self._timings.check_topic
+                    self._check_topic()
                 connected = self._sender is not None or self._try_to_connect()
-            except Exception as defect:  # noqa: BLE001 - nobody else would ever connect
-                sys.stderr.write(f"rescind: a defect in visiting {self._name}, which is tried again: {defect!r}\n")
+            except Exception as defect:  # noqa: BLE001 - no other thread would connect
+                sys.stderr.write(
+                    f"rescind: an internal error while connecting to {self._name}, which is retried: {defect!r}\n"
+                )
                 connected = False
             if not connected:
                 time.sleep(pause)
@@ -202,7 +206,7 @@ class Appending:
             pause = 0.05
             with self._changed:
                 self._changed.wait_for(lambda: self._sender is None or self._closed, 0.25)
-        self._ended()
+        self._on_closed()
 
     def _try_to_connect(self) -> bool:
         try:
@@ -211,12 +215,12 @@ class Appending:
             with self._lock:
                 self._trouble = str(error)
             return False
-        with self._lock:  # nobody overtakes what was held
+        with self._lock:  # held appends go first
             self._sender = sender
             self._trouble = None
             while self._held and self._sender is sender:
                 flight = self._held.popleft()
-                self._send(sender, self._took_off(flight), flight)
+                self._send(sender, self._register(flight), flight)
         return True
 
 
@@ -224,9 +228,9 @@ def _unknown(why: object) -> AppendUnknown:
     return AppendUnknown(f"the broker did not say whether it was written: {why}")
 
 
-def changed(topic: str, before: str, now: str) -> LogChanged:
-    """Another topic stands where ours stood."""
+def topic_replaced(topic: str, before: str, now: str) -> LogChanged:
+    """The error for a topic that was deleted and created again."""
     return LogChanged(
-        f"{topic} is topic {now}, it was {before}: it was deleted and made anew, and what it had acknowledged is gone. "
-        "Stop every engine, and bring the old one back; nothing is decided anew on a shorter history"
+        f"{topic} has the id {now}, it had {before}: the topic was deleted and created again, and its acknowledged "
+        "records are gone. Stop every engine, and restore the old topic. No engine goes on with a shorter history"
     )

@@ -1,7 +1,7 @@
-"""What the journal needs of a Kafka client: the port that ``infra.journals.{kafka,librdkafka}`` fill.
+"""What the journal needs from a Kafka client. ``infra.kafka.kafka_python`` and ``infra.kafka.librdkafka`` implement it.
 
-A ``Client`` speaks of one topic. Its errors are the journal's (``consumers.ports.journal``): JournalUnavailable for
-what may go by, LogLost for positions that the log does not have, JournalDamaged for bytes that fail their checksum.
+A ``Client`` works with one topic. Its errors are the journal's (``consumers.ports.journal``): JournalUnavailable for
+temporary trouble, LogLost for positions that the log does not have, JournalDamaged for bytes that fail their checksum.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,17 +11,17 @@ from consumers.ports.journal import Appended, JournalError, JournalRecord, LogLo
 from infra.addresses.kafka import Security, Timings
 
 BATCH_BYTES: Final = 262_144
-"""What the producer gathers for one partition before it sends at once."""
+"""Size of a partition's batch at which the producer sends at once."""
 LINGER_MS: Final = 4
-"""How long it gathers otherwise."""
+"""How long the producer collects a smaller batch."""
 FETCH_BYTES: Final = 2 * 1024 * 1024
-"""What one fetch may bring for one partition: more than the largest record."""
+"""Limit of one fetch for one partition: more than the largest record."""
 OVERHEAD: Final = 128
-"""Bytes that a batch of one record takes beside its key and value, at most."""
+"""The most bytes that a batch of one record needs in addition to its key and value."""
 
 
 class Topic(NamedTuple):
-    """What the cluster says of a topic: its id, its partitions, and the largest batch it takes."""
+    """The cluster's description of a topic: its id, its partitions, and the largest batch it accepts."""
 
     id: str
     partitions: int
@@ -29,7 +29,8 @@ class Topic(NamedTuple):
 
 
 class NotSent(Exception):
-    """The client has not taken the record, and never will send it. ``dead``: nor any other one, ever."""
+    """The client did not take the record and will never send it. ``dead``: it will never send any other record
+    either."""
 
     def __init__(self, message: str, *, retriable: bool, dead: bool = False) -> None:
         super().__init__(message)
@@ -38,7 +39,7 @@ class NotSent(Exception):
 
 
 class PositionLost(Exception):
-    """Reading failed for some partitions: each with its error."""
+    """Reading failed for some partitions. ``errors`` has the error of each."""
 
     def __init__(self, errors: Mapping[int, JournalError]) -> None:
         super().__init__(f"partitions {sorted(errors)}")
@@ -46,50 +47,52 @@ class PositionLost(Exception):
 
 
 class Sender(Protocol):
-    """An idempotent producer, ``acks=all``. Any thread may send."""
+    """An idempotent producer with ``acks=all``. Any thread may send."""
 
     def send(self, partition: int, key: bytes, record: bytes, done: Callable[[Appended | Exception], None]) -> None:
-        """Send; ``done`` hears once, from any thread, where it stands or why nobody knows. NotSent: certainly not."""
+        """Send a record. ``done`` is called once, from any thread, with the record's place in the log, or with the
+        reason why it is unknown. NotSent: the record was certainly not sent."""
         ...
 
     def abandon(self) -> None:
-        """Never to be used again. Does not wait; what is on its way may still arrive, or never be answered."""
+        """Stop using this producer. Does not wait. Records in transit may still arrive, and may never be answered."""
         ...
 
 
 class Reader(Protocol):
-    """A consumer of the topic's partitions by explicit offsets, no group. One thread at a time."""
+    """A consumer of the topic's partitions by explicit offsets, without a group. One thread at a time."""
 
     def follow(self, offsets: Mapping[int, int]) -> None:
-        """Read these partitions on from these offsets, and no others."""
+        """Read these partitions from these offsets on, and no others."""
         ...
 
     def seek(self, partition: int, offset: int) -> None:
-        """Read a followed partition on from elsewhere, also after it was lost."""
+        """Continue a followed partition at another offset, also after PositionLost."""
         ...
 
     def poll(self, timeout: float, limit: int) -> dict[int, list[JournalRecord]]:
-        """What came, by partition, at most ``limit`` records; {} after ``timeout`` seconds. Lost, JournalDamaged.
+        """Return newly arrived records by partition, at most ``limit``, or {} after ``timeout`` seconds. PositionLost,
+        JournalDamaged.
 
-        A partition that was lost is read no more until it is sought.
+        A partition with a lost position is not read until ``seek``.
         """
         ...
 
     def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
-        """Records from an offset below the end, and where to read on; of a reader that does not ``follow``. Without
-        records only offsets came that hold none."""
+        """Return records from an offset below the end, and the offset to continue at. For a reader that does not
+        ``follow``. No records: the offsets up to the returned one hold none."""
         ...
 
     def position(self, partition: int) -> int:
-        """The offset that is read next of a followed partition: behind what came, and behind holes."""
+        """The next offset to read in a followed partition, after the records and holes already read."""
         ...
 
     def ends(self, timeout: float) -> dict[int, int]:
-        """The end of every partition of the topic now."""
+        """The current end of every partition of the topic."""
         ...
 
     def begins(self, timeout: float) -> dict[int, int]:
-        """The first offset of every partition of the topic now."""
+        """The current first offset of every partition of the topic."""
         ...
 
     def close(self) -> None: ...
@@ -102,23 +105,23 @@ class Client(Protocol):
     security: Security
 
     def describe(self, timeout: float) -> Topic | None:
-        """The topic as the cluster knows it; None if there is none."""
+        """The cluster's description of the topic. None if the topic does not exist."""
         ...
 
     def sender(self, largest: int, timings: Timings) -> Sender:
-        """A new producer, connected, with the topic's partitions known; it sends batches of at most ``largest``."""
+        """Connect a new producer that knows the topic's partitions and sends batches of at most ``largest`` bytes."""
         ...
 
     def reader(self, partitions: int, wait: float) -> Reader:
-        """A new consumer; a broker with nothing to give answers after ``wait`` seconds."""
+        """Create a new consumer. A broker without new records answers a fetch after ``wait`` seconds."""
         ...
 
     def close(self) -> None: ...
 
 
 def log_lost(topic: str, partition: int, why: str) -> LogLost:
-    """A position that the log does not have."""
+    """The error for a position that the log does not have."""
     return LogLost(
-        f"{topic}: partition {partition}: {why}: the log lost what was acknowledged. Restore it from a copy; nothing "
-        "is decided on a shorter history"
+        f"{topic}: partition {partition}: {why}: the log lost acknowledged records. Restore it from a copy. No engine "
+        "goes on with a shorter history"
     )

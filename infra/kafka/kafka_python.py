@@ -1,8 +1,8 @@
-"""The journal on Kafka through kafka-python: ``open_kafka_journal``. What is odd about this client stays in this room.
+"""The journal on Kafka with kafka-python: ``open_kafka_journal``. The quirks of this client are handled here.
 
-Its producer dies of one expired batch, so it is made anew by whoever owns it (``infra.kafka.appending``). Its consumer
-says by three unrelated errors that a position is gone. It asks for topics' metadata only when told a topic's name, and
-would wait for one that is missing, so a producer's topic is looked up when it is made.
+Its producer fails for good after one expired batch, so ``infra.kafka.appending`` replaces it. Its consumer raises three
+unrelated errors for a lost position. It requests a topic's metadata only after it has been given the topic's name, and
+would wait for a missing topic, so the sender looks up its topic when it is made.
 """
 
 import threading
@@ -12,9 +12,9 @@ from typing import Any, Final
 from consumers.ports.journal import Appended, JournalDamaged, JournalRecord, JournalUnavailable
 from infra.addresses.kafka import Security, Timings
 from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, NotSent, PositionLost, Topic, log_lost
-from infra.kafka.journal import Opening
+from infra.kafka.journal import JournalOpener
 from infra.kafka.quiet_import import (
-    HEARD,
+    CONNECTION_ERRORS,
     ConfigResource,
     ConfigResourceType,
     CorruptRecordError,
@@ -32,11 +32,11 @@ from infra.kafka.quiet_import import (
 from infra.kafka.refusals import CLUSTER, DENIED, code_of, denied, security_of, why
 
 _DEFAULT_LARGEST: Final = 1_048_588
-"""Kafka's own ``max.message.bytes``, if the topic's cannot be read."""
+"""Kafka's own ``max.message.bytes``, used if the topic's value cannot be read."""
 
 
 def connection(servers: str, security: Security) -> dict[str, Any]:
-    """What every client of this library is made with. Nothing is inherited that matters."""
+    """The configuration of every client of this library. Every value that matters is set here."""
     made: dict[str, Any] = {
         "bootstrap_servers": servers.split(","),
         "security_protocol": security.protocol,
@@ -58,7 +58,7 @@ def connection(servers: str, security: Security) -> dict[str, Any]:
 
 
 class PythonClient:
-    """``infra.kafka.client.Client`` through kafka-python."""
+    """``infra.kafka.client.Client`` with kafka-python."""
 
     def __init__(self, servers: str, topic: str, security: Security) -> None:
         self.topic = topic
@@ -81,10 +81,12 @@ class PythonClient:
                 needs = f"Describe on the topic {self.topic}"
                 raise JournalUnavailable(denied(found["error_code"], self.security, needs))
             if found["error_code"] or any(part["error_code"] == _UNKNOWN_TOPIC for part in found["partitions"]):
-                raise JournalUnavailable(f"the brokers answer {found['error_code']} when asked for {self.topic}")
+                raise JournalUnavailable(
+                    f"the brokers answer with error {found['error_code']} to a query for {self.topic}"
+                )
             if self._largest is None:
                 self._largest = self._largest_batch()
-        except _TROUBLE as error:
+        except _CLIENT_ERRORS as error:
             raise _unavailable(error, self._connection, f"Describe on the topic {self.topic}") from error
         return Topic(str(found["topic_id"]), len(found["partitions"]), self._largest)
 
@@ -106,8 +108,8 @@ class PythonClient:
 
 
 _UNKNOWN_TOPIC: Final = 3
-_TROUBLE: Final = (KafkaError, OSError)
-"""What making a client raises: brokers that do not answer, certificates that cannot be read."""
+_CLIENT_ERRORS: Final = (KafkaError, OSError)
+"""Errors of making a client: brokers that do not answer, certificates that cannot be read."""
 
 
 class PythonSender:
@@ -130,11 +132,11 @@ class PythonSender:
                 max_block_ms=int(timings.hold * 1000),
                 request_timeout_ms=int(timings.request * 1000),
                 delivery_timeout_ms=int(timings.delivery * 1000),
-                bootstrap_timeout_ms=int(timings.ask * 1000),
+                bootstrap_timeout_ms=int(timings.query * 1000),
                 metadata_max_age_ms=30_000,
                 allow_auto_create_topics=False,
             )
-        except _TROUBLE as error:
+        except _CLIENT_ERRORS as error:
             raise _unavailable(error, connection) from error
         try:
             self._producer.partitions_for(topic)
@@ -143,9 +145,9 @@ class PythonSender:
             raise _unavailable(error, connection, f"Write on the topic {topic}") from error
 
     def send(self, partition: int, key: bytes, record: bytes, done: Callable[[Appended | Exception], None]) -> None:
-        def stands(where: Any) -> None:
-            if where.offset < 0:  # written before, and the answer that said where was lost
-                done(LookupError("it stands in the log, but the broker no longer says where"))
+        def delivered(where: Any) -> None:
+            if where.offset < 0:  # an earlier attempt was written, but its answer was lost
+                done(LookupError("it is in the log, but the broker no longer reports where"))
             else:
                 done(Appended(where.offset, where.timestamp * 1000))
 
@@ -153,7 +155,7 @@ class PythonSender:
             future = self._producer.send(self._topic, value=record, key=key, partition=partition)
         except MessageSizeTooLargeError as error:
             raise NotSent(str(error), retriable=False) from error
-        except IllegalStateError as error:  # it has closed itself
+        except IllegalStateError as error:  # the producer has closed itself
             raise NotSent(f"{type(error).__name__}: {error}", retriable=True, dead=True) from error
         except (KafkaError, ValueError, AssertionError) as error:
             raise NotSent(f"{type(error).__name__}: {error}", retriable=True) from error
@@ -165,15 +167,16 @@ class PythonSender:
             needs = "" if code == CLUSTER else f"Write on the topic {self._topic}"
             return done(PermissionError(denied(code, security_of(self._connection), needs)))
 
-        future.add_callback(stands)
+        future.add_callback(delivered)
         future.add_errback(failed)
 
     def abandon(self) -> None:
-        threading.Thread(target=_end, args=(self._producer,), name="producer's end", daemon=True).start()
+        threading.Thread(target=_shut_down, args=(self._producer,), name="producer's end", daemon=True).start()
 
 
-def _end(producer: Any) -> None:
-    """Closing waits for what never comes after some failures, and says so by an error, again when it is collected."""
+def _shut_down(producer: Any) -> None:
+    """Close a producer. ``KafkaProducer.close`` may wait forever after some failures, and complains again when it is
+    collected."""
     producer._sender.force_close()
     producer._sender.join(5)
     producer._unregister_cleanup()
@@ -188,7 +191,7 @@ class PythonReader:
         self._connection = connection
         self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
         self._behind: int | None = None
-        """The partition that ``read_at`` has read."""
+        """The partition that ``read_at`` read last."""
         try:
             self._consumer = KafkaConsumer(
                 **connection,
@@ -207,7 +210,7 @@ class PythonReader:
                 bootstrap_timeout_ms=3_000,
                 metadata_max_age_ms=30_000,
             )
-        except _TROUBLE as error:
+        except _CLIENT_ERRORS as error:
             raise _unavailable(error, connection) from error
 
     def follow(self, offsets: Mapping[int, int]) -> None:
@@ -216,10 +219,10 @@ class PythonReader:
             self._consumer.seek(self._partitions[partition], offset)
 
     def seek(self, partition: int, offset: int) -> None:
-        self.follow({**self._where(), partition: offset})
+        self.follow({**self._positions(), partition: offset})
 
-    def _where(self) -> dict[int, int]:
-        """What is followed, and where."""
+    def _positions(self) -> dict[int, int]:
+        """The followed partitions and their next offsets."""
         return {each.partition: self.position(each.partition) for each in self._consumer.assignment()}
 
     def poll(self, timeout: float, limit: int) -> dict[int, list[JournalRecord]]:
@@ -247,7 +250,7 @@ class PythonReader:
         records = self.poll(timeout, limit).get(partition, [])
         position = self.position(partition)
         if not records and position == offset:
-            raise JournalUnavailable(f"the brokers give nothing at offset {offset} of partition {partition}")
+            raise JournalUnavailable(f"the brokers deliver nothing at offset {offset} of partition {partition}")
         return records, position
 
     def position(self, partition: int) -> int:
@@ -260,9 +263,9 @@ class PythonReader:
     def begins(self, timeout: float) -> dict[int, int]:
         return self._offsets(self._consumer.beginning_offsets, timeout)
 
-    def _offsets(self, ask: Callable[..., dict[Any, int]], timeout: float) -> dict[int, int]:
+    def _offsets(self, query: Callable[..., dict[Any, int]], timeout: float) -> dict[int, int]:
         try:
-            found = ask(self._partitions, timeout_ms=int(timeout * 1000))
+            found = query(self._partitions, timeout_ms=int(timeout * 1000))
         except KafkaError as error:
             raise _unavailable(error, self._connection, f"Describe on the topic {self._topic}") from error
         return {of.partition: offset for of, offset in found.items()}
@@ -271,21 +274,23 @@ class PythonReader:
         try:
             self._consumer.close(autocommit=False, timeout_ms=1000)
         except KafkaTimeoutError:
-            return  # it hangs on brokers that are gone; nothing of ours is left in it
+            return  # it waits for brokers that are gone, and has no data of ours
 
     def _lost(self, error: Any) -> PositionLost:
-        """Which positions the log does not have. They are read no more until they are sought."""
+        """The positions that the log does not have. Their partitions are not read until ``seek``."""
         if isinstance(error, LogTruncationError):
             gone = {of.partition: "the log was cut below it" for of in error.divergent_offsets}
         else:
             gone = {of.partition: f"there is no offset {offset}" for of, offset in error.args[0].items()}
-        self.follow({partition: offset for partition, offset in self._where().items() if partition not in gone})
+        self.follow({partition: offset for partition, offset in self._positions().items() if partition not in gone})
         self._behind = None
         return PositionLost({partition: log_lost(self._topic, partition, why) for partition, why in gone.items()})
 
     def _all_damaged(self, error: Exception) -> PositionLost:
-        """A record's checksum is wrong. The client does not say where, so every partition is told, and goes on."""
-        what = JournalDamaged(f"{self._topic}: {error}: the log is damaged. Stop every engine, restore it from a copy")
+        """The error for a wrong checksum. The client does not name the partition, so every partition gets the error."""
+        what = JournalDamaged(
+            f"{self._topic}: {error}: the log is damaged. Stop every engine, and restore it from a copy"
+        )
         return PositionLost({of.partition: what for of in self._consumer.assignment()})
 
 
@@ -294,8 +299,8 @@ def _record(record: Any) -> JournalRecord:
 
 
 def _unavailable(error: Exception, connection: Mapping[str, Any], needs: str = "") -> JournalUnavailable:
-    return JournalUnavailable(why(error, security_of(connection), needs, HEARD))
+    return JournalUnavailable(why(error, security_of(connection), needs, CONNECTION_ERRORS))
 
 
-open_kafka_journal: Final = Opening(PythonClient)
-"""The journal in a topic, through this client."""
+open_kafka_journal: Final = JournalOpener(PythonClient)
+"""Open the journal in a topic with this client."""

@@ -1,15 +1,15 @@
-"""The journal on Kafka through librdkafka's Python client: ``open_librdkafka_journal``, of the extra ``librdkafka``.
+"""The journal on Kafka with librdkafka's Python client: ``open_librdkafka_journal``. Needs the extra ``librdkafka``.
 
-What is odd about this client stays in this room. A producer answers only while somebody polls it. A consumer tells its
-errors as messages among the others, and a partition's end too, which is how one learns of offsets that hold no record.
-Ends are asked of the admin client, since a consumer's own question would hang while it is polled.
+The quirks of this client are handled here. A producer reports results only while a thread polls it. A consumer returns
+errors as messages between the records, and the end of a partition too, which reveals offsets without records. Ends are
+queried with the admin client, because a consumer's own query would hang while the consumer is polled.
 """
 
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future as Asked
+from concurrent.futures import Future as PendingAnswer
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import (
@@ -26,23 +26,23 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from consumers.ports.journal import Appended, JournalDamaged, JournalError, JournalRecord, JournalUnavailable
 from infra.addresses.kafka import Security, Timings
 from infra.kafka.client import BATCH_BYTES, FETCH_BYTES, LINGER_MS, NotSent, PositionLost, Topic, log_lost
-from infra.kafka.journal import Opening
-from infra.kafka.refusals import CLUSTER, DENIED, Heard, code_of, why
+from infra.kafka.journal import JournalOpener
+from infra.kafka.refusals import CLUSTER, DENIED, ConnectionErrors, code_of, why
 
 V = TypeVar("V")
 
 _OFFSETS: Final[Any] = OffsetSpec
 _DEFAULT_LARGEST: Final = 1_048_588
-"""Kafka's own ``max.message.bytes``, if the topic's cannot be read."""
+"""Kafka's own ``max.message.bytes``, used if the topic's value cannot be read."""
 _ATTEMPT: Final = 0.75
-"""Seconds for one try to ask for offsets; now and then a new client's first question is not answered."""
+"""Seconds for one attempt to query offsets. A new client's first query sometimes gets no answer."""
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError.INVALID_MSG, KafkaError._BAD_COMPRESSION})
 
 
-def _connection(servers: str, security: Security, heard: Heard) -> dict[str, Any]:
-    """What every client of this library is made with. Nothing is inherited that matters. ``heard`` is left what it says
-    of its connections, once it is polled."""
+def _connection(servers: str, security: Security, connection_errors: ConnectionErrors) -> dict[str, Any]:
+    """The configuration of every client of this library. Every value that matters is set here. A client that is polled
+    puts its connection errors into ``connection_errors``."""
     made: dict[str, Any] = {
         "bootstrap.servers": servers,
         "security.protocol": security.protocol,
@@ -53,7 +53,7 @@ def _connection(servers: str, security: Security, heard: Heard) -> dict[str, Any
         "topic.metadata.refresh.interval.ms": 30_000,
         "allow.auto.create.topics": False,
         "log_level": 0,
-        "error_cb": lambda error: heard.hear(error.str()),
+        "error_cb": lambda error: connection_errors.record(error.str()),
     }
     named = {
         "sasl.mechanisms": security.sasl_mechanism,
@@ -67,17 +67,17 @@ def _connection(servers: str, security: Security, heard: Heard) -> dict[str, Any
 
 
 class LibrdkafkaClient:
-    """``infra.kafka.client.Client`` through librdkafka."""
+    """``infra.kafka.client.Client`` with librdkafka."""
 
     def __init__(self, servers: str, topic: str, security: Security) -> None:
         self.topic = topic
         self.security = security
-        self._trouble = Trouble(topic, security)
-        self._connection = _connection(servers, security, self._trouble.heard)
+        self._errors = ClientErrors(topic, security)
+        self._connection = _connection(servers, security, self._errors.connection_errors)
         try:
             self._admin = AdminClient(self._connection)
         except KafkaException as error:  # certificates that cannot be read
-            raise self._trouble.unavailable(error) from error
+            raise self._errors.unavailable(error) from error
         self._largest: int | None = None
 
     def describe(self, timeout: float) -> Topic | None:
@@ -88,7 +88,7 @@ class LibrdkafkaClient:
             if _code(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
             self._admin.poll(0)
-            raise self._trouble.unavailable(error, "Describe") from error
+            raise self._errors.unavailable(error, "Describe") from error
         if self._largest is None:
             self._largest = self._largest_batch(timeout)
         bits = found.topic_id.get_most_significant_bits(), found.topic_id.get_least_significant_bits()
@@ -103,30 +103,30 @@ class LibrdkafkaClient:
         except KafkaException as error:
             if _code(error) == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 return _DEFAULT_LARGEST
-            raise self._trouble.unavailable(error) from error
+            raise self._errors.unavailable(error) from error
 
     def sender(self, largest: int, timings: Timings) -> "LibrdkafkaSender":
-        return LibrdkafkaSender(self._connection, self._trouble, largest, timings)
+        return LibrdkafkaSender(self._connection, self._errors, largest, timings)
 
     def reader(self, partitions: int, wait: float) -> "LibrdkafkaReader":
-        return LibrdkafkaReader(self._connection, self._trouble, partitions, wait)
+        return LibrdkafkaReader(self._connection, self._errors, partitions, wait)
 
     def close(self) -> None:
-        """The admin client ends with the last who has it."""
+        """Do nothing: the admin client ends when nobody references it."""
 
 
-class Trouble:
-    """The errors of one client's connections, in words."""
+class ClientErrors:
+    """Explains the errors of one client's connections."""
 
     def __init__(self, topic: str, security: Security) -> None:
         self.topic = topic
         self.security = security
-        self.heard = Heard()
+        self.connection_errors = ConnectionErrors()
 
     def why(self, error: KafkaException, operation: str = "") -> str:
-        """``operation``: what was tried with the topic."""
+        """The cause as a sentence. ``operation``: the ACL operation on the topic that was attempted."""
         needs = f"{operation} on the topic {self.topic}" if operation and code_of(error) != CLUSTER else ""
-        return why(error, self.security, needs, self.heard)
+        return why(error, self.security, needs, self.connection_errors)
 
     def unavailable(self, error: KafkaException, operation: str = "") -> JournalUnavailable:
         return JournalUnavailable(self.why(error, operation))
@@ -135,12 +135,12 @@ class Trouble:
 class LibrdkafkaSender:
     """``infra.kafka.client.Sender``: one idempotent producer, and the thread that polls it."""
 
-    def __init__(self, connection: Mapping[str, Any], trouble: Trouble, largest: int, timings: Timings) -> None:
-        self._topic = topic = trouble.topic
-        self._trouble = trouble
-        self._ended = False
+    def __init__(self, connection: Mapping[str, Any], errors: ClientErrors, largest: int, timings: Timings) -> None:
+        self._topic = topic = errors.topic
+        self._errors = errors
+        self._abandoned = False
         self._fatal: KafkaException | None = None
-        """Why this producer sends no more, as it said once."""
+        """The fatal error after which this producer sends no more."""
         self._producer = Producer(
             {
                 **connection,
@@ -157,22 +157,22 @@ class LibrdkafkaSender:
             }
         )
         try:
-            self._producer.list_topics(topic, timeout=timings.ask)
+            self._producer.list_topics(topic, timeout=timings.query)
         except KafkaException as error:
             self._producer.poll(0)
-            raise trouble.unavailable(error, "Describe") from error
+            raise errors.unavailable(error, "Describe") from error
         threading.Thread(target=self._poll, name=f"answers of {topic}", daemon=True).start()
 
     def send(self, partition: int, key: bytes, record: bytes, done: Callable[[Appended | Exception], None]) -> None:
-        trouble = self._trouble
+        errors = self._errors
 
         def delivered(error: Any, message: Any) -> None:
             if error is not None and (error.code() in DENIED or error.fatal()):
-                done(PermissionError(trouble.why(KafkaException(error), "Write")))
+                done(PermissionError(errors.why(KafkaException(error), "Write")))
             elif error is not None:
                 done(KafkaException(error))
-            elif message.offset() < 0:  # written before, and the answer that said where was lost
-                done(LookupError("it stands in the log, but the broker no longer says where"))
+            elif message.offset() < 0:  # an earlier attempt was written, but its answer was lost
+                done(LookupError("it is in the log, but the broker no longer reports where"))
             else:
                 done(Appended(message.offset(), message.timestamp()[1] * 1000))
 
@@ -183,23 +183,23 @@ class LibrdkafkaSender:
         except KafkaException as error:
             too_large = _code(error) == KafkaError.MSG_SIZE_TOO_LARGE
             dead = error.args[0].fatal() or _code(error) == KafkaError._FATAL
-            why = trouble.why(self._fatal if dead and self._fatal is not None else error, "Write")
+            why = errors.why(self._fatal if dead and self._fatal is not None else error, "Write")
             raise NotSent(why, retriable=not too_large, dead=dead) from error
 
     def abandon(self) -> None:
-        self._ended = True
+        self._abandoned = True
 
     def _poll(self) -> None:
-        while not self._ended:
+        while not self._abandoned:
             self._serve(0.1)
         self._producer.purge()
         self._serve(0)
 
     def _serve(self, timeout: float) -> None:
-        """Give answers, for so many seconds."""
+        """Deliver results for this many seconds."""
         try:
             self._producer.poll(timeout)
-        except KafkaException as error:  # a fatal one: nothing is sent any more, and what was taken fails
+        except KafkaException as error:  # a fatal error: the producer sends no more, and pending records fail
             if self._fatal is None:
                 self._fatal = error
                 self._producer.purge()
@@ -208,19 +208,19 @@ class LibrdkafkaSender:
 class LibrdkafkaReader:
     """``infra.kafka.client.Reader``: one consumer."""
 
-    def __init__(self, connection: Mapping[str, Any], trouble: Trouble, partitions: int, wait: float) -> None:
-        self._topic = trouble.topic
-        self._trouble = trouble
+    def __init__(self, connection: Mapping[str, Any], errors: ClientErrors, partitions: int, wait: float) -> None:
+        self._topic = errors.topic
+        self._errors = errors
         self._count = partitions
         self._connection = connection
         self._admin: AdminClient | None = None
         self._positions: dict[int, int] = {}
         self._behind: tuple[int, int] | None = None
-        """The partition and offset that ``read_at`` would go on with."""
+        """The partition and offset at which ``read_at`` would continue."""
         self._consumer = Consumer(
             {
                 **connection,
-                "group.id": "rescind",  # it must have one; nothing is committed
+                "group.id": "rescind",  # required; no offset is committed
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
@@ -259,7 +259,7 @@ class LibrdkafkaReader:
             error = message.error()
             partition = message.partition()
             if error is not None:
-                self._told(partition, error, message.offset(), lost)
+                self._handle_error(partition, error, message.offset(), lost)
             elif partition not in lost and partition in self._positions:
                 offset = message.offset()
                 self._positions[partition] = offset + 1
@@ -270,7 +270,7 @@ class LibrdkafkaReader:
             raise PositionLost(lost)
         return came
 
-    def _told(self, partition: int, error: Any, offset: int, lost: dict[int, JournalError]) -> None:
+    def _handle_error(self, partition: int, error: Any, offset: int, lost: dict[int, JournalError]) -> None:
         code = error.code()
         if code == KafkaError._PARTITION_EOF:
             self._positions[partition] = max(offset, self._positions.get(partition, 0))
@@ -278,11 +278,11 @@ class LibrdkafkaReader:
             lost[partition] = log_lost(self._topic, partition, error.str())
         elif code in _DAMAGED:
             lost[partition] = JournalDamaged(
-                f"{self._topic}: partition {partition}: {error.str()}: the log is damaged. Stop every engine, restore "
-                "it from a copy"
+                f"{self._topic}: partition {partition}: {error.str()}: the log is damaged. Stop every engine, and "
+                "restore it from a copy"
             )
-        elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED:  # the group, which it has to name, nobody needs
-            lost[partition] = self._trouble.unavailable(KafkaException(error), "Read")
+        elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED:  # an error about the group is ignored: no group is needed
+            lost[partition] = self._errors.unavailable(KafkaException(error), "Read")
 
     def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
         if self._behind != (partition, offset):
@@ -294,28 +294,28 @@ class LibrdkafkaReader:
             if records or self._positions[partition] > offset:
                 self._behind = (partition, self._positions[partition])
                 return records, self._positions[partition]
-        raise JournalUnavailable(f"the brokers give nothing at offset {offset} of partition {partition}")
+        raise JournalUnavailable(f"the brokers deliver nothing at offset {offset} of partition {partition}")
 
     def position(self, partition: int) -> int:
         return self._positions[partition]
 
     def ends(self, timeout: float) -> dict[int, int]:
-        return self._ask(_OFFSETS.latest(), timeout)
+        return self._query(_OFFSETS.latest(), timeout)
 
     def begins(self, timeout: float) -> dict[int, int]:
-        return self._ask(_OFFSETS.earliest(), timeout)
+        return self._query(_OFFSETS.earliest(), timeout)
 
-    def _ask(self, which: Any, timeout: float) -> dict[int, int]:
+    def _query(self, which: Any, timeout: float) -> dict[int, int]:
         until = time.monotonic() + timeout
         while True:
             left = until - time.monotonic()
             try:
                 return self._offsets(which, max(0.1, min(left, _ATTEMPT)))
             except (KafkaException, JournalUnavailable) as error:
-                self._admin = None  # it would go on to ask the broker that it knows of
+                self._admin = None  # it would query the same broker again
                 if left <= _ATTEMPT:
                     if isinstance(error, KafkaException):
-                        raise self._trouble.unavailable(error, "Describe") from error
+                        raise self._errors.unavailable(error, "Describe") from error
                     raise
             time.sleep(0.02)
 
@@ -327,16 +327,16 @@ class LibrdkafkaReader:
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
         )
         found = {of.partition: _answer(each, timeout).offset for of, each in asked.items()}
-        if min(found.values()) < 0:  # so it says that a broker did not answer in time
-            raise JournalUnavailable("the brokers do not say where the log begins or ends")
+        if min(found.values()) < 0:  # a negative offset means that a broker did not answer in time
+            raise JournalUnavailable("the brokers do not report where the log begins or ends")
         return found
 
     def close(self) -> None:
         self._consumer.close()
 
 
-def _answer(asked: "Asked[V]", timeout: float) -> V:
-    """What the admin client was asked; it has a time limit of its own, this is the last resort."""
+def _answer(asked: "PendingAnswer[V]", timeout: float) -> V:
+    """Wait for an answer of the admin client. It has its own time limit, and this one is the last resort."""
     try:
         return asked.result(timeout + 1.0)
     except TimeoutError as error:
@@ -348,5 +348,5 @@ def _code(error: KafkaException) -> int:
     return code
 
 
-open_librdkafka_journal: Final = Opening(LibrdkafkaClient)
-"""The journal in a topic, through this client."""
+open_librdkafka_journal: Final = JournalOpener(LibrdkafkaClient)
+"""Open the journal in a topic with this client."""

@@ -1,16 +1,16 @@
-"""kafka-python, imported in the one way that is silent: it reads its package data by a name that is about to go.
+"""Import kafka-python without its deprecation warning: it reads its package data through a deprecated function.
 
-Why its connections fail it says only in its log: ``HEARD`` has that.
+kafka-python reports the reason of a failed connection only in its log. ``CONNECTION_ERRORS`` collects those messages.
 
-And mended in one place: a record with a header whose name is not UTF-8, which Kafka takes from anybody, would end this
-client's reading of its partition, in a poll that never comes back. Such a name is read with escapes for what is wrong.
+One defect is fixed here. Kafka accepts a record with a header name that is not UTF-8 from any producer. This client
+could not read past such a record: ``poll`` would never return. The name is now decoded with escapes.
 """
 
 import logging
 from typing import Any, Final
 from warnings import catch_warnings, filterwarnings
 
-from infra.kafka.refusals import Heard
+from infra.kafka.refusals import ConnectionErrors
 
 with catch_warnings():
     filterwarnings("ignore", message=r"(read|open)_text is deprecated", category=DeprecationWarning)
@@ -30,7 +30,7 @@ with catch_warnings():
 
 
 class _Lenient(bytearray):
-    """Bytes whose parts are decoded whatever they are."""
+    """Bytes whose slices decode without errors."""
 
     def __getitem__(self, at: Any) -> Any:
         part = super().__getitem__(at)
@@ -46,26 +46,26 @@ _read_message: Final = DefaultRecordBatch._read_msg
 def _read_any_message(batch: Any) -> Any:
     try:
         return _read_message(batch)
-    except UnicodeDecodeError:  # nothing was read yet: once more
+    except UnicodeDecodeError:  # nothing was consumed yet, so read it again
         batch._buffer = _Lenient(batch._buffer)
         return _read_message(batch)
 
 
 DefaultRecordBatch._read_msg = _read_any_message
 
-HEARD: Final = Heard()
-"""Why connections of this client failed, in this process."""
+CONNECTION_ERRORS: Final = ConnectionErrors()
+"""Connection errors of this client in this process."""
 
 
-def _hear(record: logging.LogRecord) -> bool:
-    HEARD.hear(record.getMessage())
-    return True  # it is logged as it always was
+def _record_error(record: logging.LogRecord) -> bool:
+    CONNECTION_ERRORS.record(record.getMessage())
+    return True  # the message is still logged
 
 
-logging.getLogger("kafka.net.manager").addFilter(_hear)
+logging.getLogger("kafka.net.manager").addFilter(_record_error)
 
 __all__ = [
-    "HEARD",
+    "CONNECTION_ERRORS",
     "ConfigResource",
     "ConfigResourceType",
     "CorruptRecordError",

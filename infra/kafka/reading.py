@@ -1,10 +1,12 @@
-"""Reading a topic: a window over the newest records of every partition that is read, and questions asked beside it.
+"""Read a topic: a window over the newest records of each partition in use, and queries for everything else.
 
-The *tail* is a thread that reads partitions at their ends and keeps what comes, a few megabytes of it. Whoever follows
-the log closely reads from these windows and never waits for the network. What nobody reads for a while is not fetched:
-a process that follows a share is not sent the rest. Whoever is further behind, or asks where the log ends, goes through
-the *asker*: a second consumer, used by one caller at a time, each for a bounded time. After it failed once, callers are
-told so at once, and one of them tries again every half second.
+The *tail* is a thread that reads partitions at their ends and stores a few megabytes of the newest records in windows.
+A caller that follows the log closely reads from these windows and never waits for the network. A partition that nobody
+reads for a while is no longer fetched, so a process that follows a share of the partitions does not receive the others.
+
+``BrokerQueries`` answers callers that are further behind, and queries for the log's end. It is a second consumer, used
+by one caller at a time, with a time limit. After a failure, callers get the error at once, and one of them retries
+every half second.
 """
 
 import sys
@@ -24,23 +26,23 @@ _WINDOW_BYTES: Final = 4 * 1024 * 1024
 _WINDOW_RECORDS: Final = 10_000
 _POLL: Final = 0.1
 _IDLE: Final = 10.0
-"""Seconds after which a partition that nobody reads is not fetched any more."""
-_AGAIN: Final = 0.5
-"""Seconds between two tries while the brokers do not answer."""
+"""Seconds after which a partition without readers is no longer fetched."""
+_RETRY_AFTER: Final = 0.5
+"""Seconds between two attempts while the brokers do not answer."""
 
 
 class Window:
-    """The newest records of one partition: all that the log has from ``start`` to before ``next``."""
+    """The newest records of one partition: all records of the log from ``start`` to before ``next``."""
 
     def __init__(self, end: int) -> None:
         self.start = end
         self.next = end
         self.error: JournalError | None = None
-        """Why nothing more comes."""
-        self.asked_at = time.monotonic()
-        """When it was last asked for."""
+        """Why no more records arrive."""
+        self.last_read_at = time.monotonic()
+        """When it was last read."""
         self.awaited = 0
-        """How many wait for it to go on."""
+        """Number of callers that wait for it to advance."""
         self._records: list[JournalRecord] = []
         self._bytes = 0
 
@@ -52,7 +54,7 @@ class Window:
             self._shrink()
 
     def read(self, offset: int, limit: int) -> list[JournalRecord]:
-        """Records from ``offset`` on, which is not before ``start``."""
+        """Records from ``offset`` on, which must not be before ``start``."""
         records = self._records
         if offset >= self.next:
             return []
@@ -60,7 +62,7 @@ class Window:
         return records[first : first + limit]
 
     def _shrink(self) -> None:
-        """Forget the older half."""
+        """Drop the older half."""
         kept, size = len(self._records), 0
         while kept > 0 and size < _WINDOW_BYTES // 2 and len(self._records) - kept < _WINDOW_RECORDS // 2:
             kept -= 1
@@ -74,8 +76,8 @@ def _offset(record: JournalRecord) -> int:
     return record.offset
 
 
-class Asker:
-    """Ends, and records that lie behind: asked of the brokers by whoever wants to know."""
+class BrokerQueries:
+    """Queries to the brokers: where partitions begin and end, and older records."""
 
     def __init__(self, name: str, open_reader: Callable[[], Reader], timings: Timings) -> None:
         self._name = name
@@ -84,47 +86,47 @@ class Asker:
         self._reader: Reader | None = None
         self._lock = threading.Lock()
         self._trouble: str | None = None
-        self._again_at = 0.0
+        self._retry_at = 0.0
 
     def ends(self) -> dict[int, int]:
-        """The end of every partition now."""
-        return self._ask(lambda reader, timeout: reader.ends(timeout))
+        """The current end of every partition."""
+        return self._run(lambda reader, timeout: reader.ends(timeout))
 
     def begins(self) -> dict[int, int]:
-        """The first offset of every partition now."""
-        return self._ask(lambda reader, timeout: reader.begins(timeout))
+        """The current first offset of every partition."""
+        return self._run(lambda reader, timeout: reader.begins(timeout))
 
     def read(self, partition: int, offset: int, limit: int) -> tuple[list[JournalRecord], int]:
-        """Records from an offset that is below the end, and where to read on. No records: there are none up to there.
-        LogLost, JournalUnavailable, JournalDamaged."""
-        return self._ask(lambda reader, timeout: reader.read_at(partition, offset, limit, timeout))
+        """Records from an offset below the end, and the offset to continue at. No records: there are none before that
+        offset. LogLost, JournalUnavailable, JournalDamaged."""
+        return self._run(lambda reader, timeout: reader.read_at(partition, offset, limit, timeout))
 
     def close(self) -> None:
-        """From the one thread that may wait."""
+        """Close the consumer. Waits, so only the thread that may wait calls this."""
         with self._lock:
             if self._reader is not None:
                 self._reader.close()
             self._reader = None
 
-    def _ask(self, question: Callable[[Reader, float], T]) -> T:
-        timeout = self._timings.ask
+    def _run(self, query: Callable[[Reader, float], T]) -> T:
+        timeout = self._timings.query
         if self._trouble is not None:
-            if time.monotonic() < self._again_at:
+            if time.monotonic() < self._retry_at:
                 raise self._unavailable(self._trouble)
-            self._again_at = time.monotonic() + _AGAIN
-            timeout = min(timeout, _AGAIN)
+            self._retry_at = time.monotonic() + _RETRY_AFTER
+            timeout = min(timeout, _RETRY_AFTER)
         if not self._lock.acquire(timeout=timeout):
             raise self._unavailable(self._trouble or "the brokers do not answer")
         try:
             if self._reader is None:
                 self._reader = self._open()
-            answer = question(self._reader, timeout)
+            answer = query(self._reader, timeout)
             self._trouble = None
         except PositionLost as lost:
             raise next(iter(lost.errors.values())) from lost
         except JournalUnavailable as error:
             self._trouble = str(error)
-            self._again_at = time.monotonic() + _AGAIN
+            self._retry_at = time.monotonic() + _RETRY_AFTER
             raise self._unavailable(str(error)) from error
         finally:
             self._lock.release()
@@ -140,39 +142,40 @@ class Tail:
     def __init__(
         self, name: str, open_reader: Callable[[], Reader], ends: dict[int, int], grown: Callable[[], None]
     ) -> None:
-        """Follows these partitions from their ends. ``grown`` is called, in the thread, when records came."""
+        """Follow these partitions from their ends. ``grown`` is called in the thread when records arrive."""
         self.windows = {partition: Window(end) for partition, end in ends.items()}
         self.changed = threading.Condition()
         self._name = name
         self._open = open_reader
         self._grown = grown
-        self._moved = False
-        """Whether another window is there than those that the reader follows."""
+        self._assignment_changed = False
+        """Whether the windows differ from the partitions that the reader follows."""
         self._followed: set[int] = set()
-        """What the reader follows; a window that another thread has just made is not yet among them."""
-        self._again: set[int] = set()
+        """Partitions that the reader follows. A window that another thread has just added is not among them yet."""
+        self._to_retry: set[int] = set()
         self._wanted: dict[int, int] = {}
         self._closed = False
         threading.Thread(target=self._run, name=f"tail of {name}", daemon=True).start()
 
-    def touched(self, partition: int) -> Window | None:
-        """The window of a partition, which is read on; None if it is not followed; under ``changed``."""
+    def touch(self, partition: int) -> Window | None:
+        """The window of a partition, marked as in use. None if the partition is not followed. Called under
+        ``changed``."""
         window = self.windows.get(partition)
         if window is not None:
-            window.asked_at = time.monotonic()
+            window.last_read_at = time.monotonic()
         return window
 
     def follow(self, partition: int, end: int) -> Window:
-        """The window of a partition; from ``end`` on if it was not followed."""
+        """The window of a partition. A new one begins at ``end``."""
         with self.changed:
-            window = self.touched(partition)
+            window = self.touch(partition)
             if window is None:
                 window = self.windows[partition] = Window(end)
-                self._moved = True
+                self._assignment_changed = True
             return window
 
     def wait_for(self, window: Window, partition: int, offset: int, end: int, timeout: float) -> bool:
-        """Until the window has a record from ``offset`` on, or all that is below ``end``, or an error; under
+        """Wait until the window has a record from ``offset`` on, or everything below ``end``, or an error. Called under
         ``changed``."""
         self.want(partition, end)
 
@@ -186,15 +189,15 @@ class Tail:
             window.awaited -= 1
 
     def want(self, partition: int, end: int) -> None:
-        """Have the window go on to ``end``, also over offsets that hold no record; under ``changed``."""
+        """Have the window advance to ``end``, even over offsets without records. Called under ``changed``."""
         self._wanted[partition] = max(end, self._wanted.get(partition, 0))
 
-    def try_again(self, partition: int) -> None:
-        """Read the partition on after its error was told; under ``changed``."""
-        self._again.add(partition)
+    def retry(self, partition: int) -> None:
+        """Continue reading the partition after its error was raised. Called under ``changed``."""
+        self._to_retry.add(partition)
 
     def close(self) -> None:
-        """The thread ends soon. Waits for nothing."""
+        """End the thread soon. Does not wait."""
         self._closed = True
 
     # ---- the thread --------------------------------------------------------------------------------------------------
@@ -204,20 +207,22 @@ class Tail:
             reader: Reader | None = None
             try:
                 reader = self._open()
-                self._moved = True
+                self._assignment_changed = True
                 while not self._closed:
-                    self._turn(reader)
+                    self._poll_once(reader)
             except JournalError:
                 time.sleep(_POLL)
-            except Exception as defect:  # noqa: BLE001 - nobody else would ever read on
-                sys.stderr.write(f"rescind: a defect in reading {self._name}, which begins anew: {defect!r}\n")
+            except Exception as defect:  # noqa: BLE001 - no other thread would continue reading
+                sys.stderr.write(
+                    f"rescind: an internal error while reading {self._name}, which is restarted: {defect!r}\n"
+                )
                 time.sleep(_POLL)
             finally:
                 if reader is not None:
                     reader.close()
 
-    def _turn(self, reader: Reader) -> None:
-        if not self._share(reader):
+    def _poll_once(self, reader: Reader) -> None:
+        if not self._assign(reader):
             time.sleep(_POLL)
             return
         self._seek(reader)
@@ -242,21 +247,21 @@ class Tail:
                     del self._wanted[partition]
                     continue
                 if window.next < end and partition not in came and partition in self._followed:
-                    window.next = max(window.next, reader.position(partition))  # behind what can hold no record
+                    window.next = max(window.next, reader.position(partition))  # past offsets that hold no record
                 if window.next >= end:
                     del self._wanted[partition]
             self.changed.notify_all()
         if came:
             self._grown()
 
-    def _share(self, reader: Reader) -> bool:
-        """Have the reader follow what is read, and nothing else; whether there is anything."""
+    def _assign(self, reader: Reader) -> bool:
+        """Have the reader follow exactly the partitions with a window. Returns whether there are any."""
         now = time.monotonic()
         with self.changed:
-            idle = [p for p, window in self.windows.items() if not window.awaited and now - window.asked_at > _IDLE]
+            idle = [p for p, window in self.windows.items() if not window.awaited and now - window.last_read_at > _IDLE]
             for partition in idle:
                 del self.windows[partition]
-            moved, self._moved = self._moved or bool(idle), False
+            moved, self._assignment_changed = self._assignment_changed or bool(idle), False
             places = {partition: window.next for partition, window in self.windows.items()}
         if moved:
             reader.follow(places)
@@ -264,10 +269,10 @@ class Tail:
         return bool(places)
 
     def _seek(self, reader: Reader) -> None:
-        if not self._again:
+        if not self._to_retry:
             return
         with self.changed:
-            again, self._again = self._again, set()
+            again, self._to_retry = self._to_retry, set()
             for partition in again & self.windows.keys() & self._followed:
                 window = self.windows[partition]
                 window.error = None

@@ -1,7 +1,7 @@
-"""Why brokers refuse a client, in one sentence with what to do: an ACL, a password, a certificate, the wrong port.
+"""Explain why brokers refuse a client, in one sentence with a remedy: an ACL, a password, a certificate, a wrong port.
 
-Both clients say most of this only by numbers, in their logs or not at all. ``why`` names the cause where it is known,
-and else gives the client's own words. What is said of connections that failed, clients leave in a ``Heard``.
+Both clients report most causes only as numbers, only in their logs, or not at all. ``why`` names the cause if it is
+known, and otherwise quotes the client. Clients put errors of connections into a ``ConnectionErrors``.
 """
 
 import re
@@ -13,12 +13,12 @@ from infra.addresses.kafka import Security
 
 _TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID = 29, 30, 31, 53
 DENIED: Final = frozenset({_TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID})
-"""Kafka's error codes for an ACL that is missing."""
+"""Kafka's error codes for a missing ACL."""
 _PASSWORD: Final = 58
 _MECHANISM: Final = frozenset({33, 34})
 _PAGE: Final = "docs/how-to/kafka.md lists what is needed"
 _MAX_AGE: Final = 10.0
-"""Seconds for which a failed connection is taken for the reason why nothing could be asked."""
+"""Seconds for which a connection error counts as the reason for a failed query."""
 _NUMBER: Final = re.compile(r"\[Error (\d{1,3})\]")
 _CREDENTIALS: Final = re.compile(
     r"SaslAuthenticationFailed|invalid credentials|SASL authentication error", re.IGNORECASE
@@ -34,10 +34,10 @@ _NO_TLS: Final = re.compile(
     re.IGNORECASE,
 )
 _TLS: Final = re.compile(r"Invalid frame length|connecting to a SSL listener", re.IGNORECASE)
-_HUNG_UP: Final = re.compile(r"socket disconnected|Disconnected|Connection closed|Receive failed", re.IGNORECASE)
-_NOBODY: Final = re.compile(r"Connection refused|ECONNREFUSED", re.IGNORECASE)
-_DOWN: Final = re.compile(r"brokers are down", re.IGNORECASE)
-_TELLING: Final = (
+_DISCONNECTED: Final = re.compile(r"socket disconnected|Disconnected|Connection closed|Receive failed", re.IGNORECASE)
+_REFUSED: Final = re.compile(r"Connection refused|ECONNREFUSED", re.IGNORECASE)
+_BROKERS_DOWN: Final = re.compile(r"brokers are down", re.IGNORECASE)
+_MOST_SPECIFIC_FIRST: Final = (
     _CREDENTIALS,
     _NO_MECHANISM,
     _OTHER_HOST,
@@ -45,38 +45,39 @@ _TELLING: Final = (
     _NO_CERTIFICATE,
     _NO_TLS,
     _TLS,
-    _HUNG_UP,
-    _NOBODY,
-    _DOWN,
+    _DISCONNECTED,
+    _REFUSED,
+    _BROKERS_DOWN,
 )
-"""From what says most to what says least."""
+"""The most specific message first."""
 
 
-class Heard:
-    """What was last said of connections that failed. Any thread."""
+class ConnectionErrors:
+    """The latest errors of failed connections. Any thread."""
 
     def __init__(self) -> None:
-        self._said: dict[int, tuple[float, str]] = {}
-        """By how telling it is: when, and what."""
+        self._recorded: dict[int, tuple[float, str]] = {}
+        """By rank of how specific the message is: when, and the message."""
 
-    def hear(self, what: str) -> None:
-        for rank, form in enumerate(_TELLING):
+    def record(self, what: str) -> None:
+        """Remember a message if it names a known cause."""
+        for rank, form in enumerate(_MOST_SPECIFIC_FIRST):
             if form.search(what):
-                self._said[rank] = time.monotonic(), what
+                self._recorded[rank] = time.monotonic(), what
                 return
 
     def forget(self) -> None:
-        """What was said is about something else."""
-        self._said.clear()
+        """Drop all messages, because they are about something else."""
+        self._recorded.clear()
 
     def last(self) -> str:
-        """The most telling of the last seconds; empty where nothing was said."""
+        """The most specific recent message. Empty if there is none."""
         since = time.monotonic() - _MAX_AGE
-        return next((what for _, (at, what) in sorted(self._said.items()) if at >= since), "")
+        return next((what for _, (at, what) in sorted(self._recorded.items()) if at >= since), "")
 
 
 def security_of(connection: Mapping[str, Any]) -> Security:
-    """How a client of kafka-python that is made with this shows itself."""
+    """The ``Security`` of a kafka-python client that was made with this configuration."""
     return Security(
         connection.get("security_protocol", "PLAINTEXT"),
         connection.get("sasl_mechanism"),
@@ -88,28 +89,31 @@ def security_of(connection: Mapping[str, Any]) -> Security:
     )
 
 
-def who(security: Security) -> str:
-    """The client, as the brokers' ACLs would name it."""
+def client_name(security: Security) -> str:
+    """The client, as the brokers' ACLs name it."""
     if security.protocol.startswith("SASL"):
         return f"the user {security.username!r}"
     if security.certificate_file is not None:
         return f"the subject of the certificate {security.certificate_file}"
-    return "a client without a name (User:ANONYMOUS)"
+    return "an anonymous client (User:ANONYMOUS)"
 
 
-def why(error: BaseException, security: Security, needs: str = "", heard: Heard | None = None) -> str:
-    """The cause as a sentence. ``needs``: the ACL that was needed, such as ``Read on the topic rescind.journal``."""
+def why(
+    error: BaseException, security: Security, needs: str = "", connection_errors: ConnectionErrors | None = None
+) -> str:
+    """The cause as a sentence. ``needs``: the ACL that the operation needs, such as ``Read on the topic
+    rescind.journal``."""
     code = code_of(error)
     if code in DENIED:
         return denied(code, security, needs, error)
-    told = refusal(str(error), security, code) or unreadable_file(security)
-    if told is None and heard is not None and code is None:
-        told = refusal(heard.last(), security)
-    return told or _own_words(error)
+    explanation = refusal(str(error), security, code) or unreadable_file(security)
+    if explanation is None and connection_errors is not None and code is None:
+        explanation = refusal(connection_errors.last(), security)
+    return explanation or _client_message(error)
 
 
 def denied(code: int, security: Security, needs: str = "", error: BaseException | None = None) -> str:
-    """An ACL is missing."""
+    """The sentence for a missing ACL."""
     if not needs:
         named = "" if error is None else _named(error)
         needs = {
@@ -118,55 +122,56 @@ def denied(code: int, security: Security, needs: str = "", error: BaseException 
             CLUSTER: "Write on a topic, or IdempotentWrite on the cluster",
             TRANSACTIONAL_ID: f"Write and Describe on the transactional id{named}",
         }[code]
-    return f"the brokers do not allow this to {who(security)}: it needs {needs} ({_PAGE})"
+    return f"the brokers do not allow this to {client_name(security)}: it needs {needs} ({_PAGE})"
 
 
 def hidden(topic: str, security: Security) -> str:
-    """What else it may mean that there is no topic; empty where nobody has to show who they are."""
+    """A hint that a topic may exist but be hidden from this client. Empty if clients do not authenticate."""
     if security.protocol == "PLAINTEXT":
         return ""
-    return f". Or {who(security)} may not see it: it needs Describe on the topic {topic} ({_PAGE})"
+    return f". Or {client_name(security)} may not see it: it needs Describe on the topic {topic} ({_PAGE})"
 
 
-def refusal(said: str, security: Security, code: int | None = None) -> str | None:
-    """What the words of a client mean, if they are about who may connect."""
-    if not said and code is None:
+def refusal(message: str, security: Security, code: int | None = None) -> str | None:
+    """Explain a client's message about a refused connection. None if it is about something else."""
+    if not message and code is None:
         return None
     protocol, mechanism = security.protocol, security.sasl_mechanism
     settings = "RESCIND_KAFKA_SECURITY"
-    if code == _PASSWORD or _CREDENTIALS.search(said):
+    if code == _PASSWORD or _CREDENTIALS.search(message):
         return (
-            f"the brokers do not accept {who(security)} with this password: look at RESCIND_KAFKA_USER, "
+            f"the brokers do not accept {client_name(security)} with this password: check RESCIND_KAFKA_USER, "
             f"RESCIND_KAFKA_PASSWORD and RESCIND_KAFKA_MECHANISM ({mechanism})"
         )
-    if code in _MECHANISM or _NO_MECHANISM.search(said):
-        return f"the brokers do not offer the mechanism {mechanism}: set RESCIND_KAFKA_MECHANISM to one that they have"
-    if _OTHER_HOST.search(said):
-        return "the broker's certificate is for another host name than the one it is reached by: name that one"
-    if _UNTRUSTED.search(said):
-        named = security.ca_file or "not set, so the system's authorities count"
-        return f"the broker's certificate is signed by nobody that is trusted: RESCIND_KAFKA_CA_FILE is {named}"
-    if _NO_CERTIFICATE.search(said):
+    if code in _MECHANISM or _NO_MECHANISM.search(message):
+        return f"the brokers do not offer the mechanism {mechanism}: set RESCIND_KAFKA_MECHANISM to one that they offer"
+    if _OTHER_HOST.search(message):
+        return "the broker's certificate is for another host name: use the certificate's host name in the journal's URL"
+    if _UNTRUSTED.search(message):
+        named = security.ca_file or "not set, so the system's authorities are used"
+        return f"the broker's certificate is not signed by a trusted authority: RESCIND_KAFKA_CA_FILE is {named}"
+    if _NO_CERTIFICATE.search(message):
         return (
-            "the broker does not accept this client's certificate, or wants one: look at "
+            "the broker does not accept this client's certificate, or requires one: check "
             "RESCIND_KAFKA_CERTIFICATE_FILE and RESCIND_KAFKA_KEY_FILE"
         )
-    if _NO_TLS.search(said) and "SSL" in protocol:
-        return f"the broker does not speak TLS at this address, and {settings} is {protocol}: set the one that it wants"
-    if _TLS.search(said):
-        return f"the broker speaks TLS at this address, and {settings} is {protocol}: set SSL or SASL_SSL"
-    if (_HUNG_UP.search(said) and protocol != "PLAINTEXT") or _DOWN.search(said):
-        said = (
-            f"the brokers do not answer, or end the connection: look whether they run, and whether {settings} is right"
+    if _NO_TLS.search(message) and "SSL" in protocol:
+        return (
+            f"the broker does not use TLS at this address, and {settings} is {protocol}: set the protocol that it uses"
         )
+    if _TLS.search(message):
+        return f"the broker uses TLS at this address, and {settings} is {protocol}: set SSL or SASL_SSL"
+    if (_DISCONNECTED.search(message) and protocol != "PLAINTEXT") or _BROKERS_DOWN.search(message):
+        message = f"the brokers do not answer, or close the connection: check that they run, and check {settings}"
         if not protocol.startswith("SASL"):
-            return f"{said} ({protocol})"
-        return f"{said} ({protocol}), RESCIND_KAFKA_MECHANISM ({mechanism}), and the password of {who(security)}"
+            return f"{message} ({protocol})"
+        name = client_name(security)
+        return f"{message} ({protocol}), RESCIND_KAFKA_MECHANISM ({mechanism}), and the password of {name}"
     return None
 
 
 def unreadable_file(security: Security) -> str | None:
-    """A file of the settings that cannot be read."""
+    """The sentence for a file in the settings that cannot be read. None if all can."""
     for setting, path in (
         ("RESCIND_KAFKA_CA_FILE", security.ca_file),
         ("RESCIND_KAFKA_CERTIFICATE_FILE", security.certificate_file),
@@ -182,14 +187,15 @@ def unreadable_file(security: Security) -> str | None:
 
 
 def code_of(error: BaseException) -> int | None:
-    """Kafka's code in an error of either client, or in those that it carries; of several the one that says most."""
+    """Kafka's error code in an error of either client, or in the errors it carries. If there are several, the most
+    specific."""
     found = [code for each in _carried(error) for code in _codes(each)]
     telling = [code for code in found if code in DENIED or code == _PASSWORD or code in _MECHANISM]
     return telling[0] if telling else None
 
 
 def _carried(error: object) -> Iterator[object]:
-    """An error, its arguments and causes."""
+    """An error, its arguments and its causes."""
     every: list[object] = [error]
     for each in every:
         yield each
@@ -209,14 +215,14 @@ def _codes(each: object) -> Iterator[int]:
 
 
 def _named(error: BaseException) -> str:
-    """The names that an error gives, of topics or the group."""
+    """The topic or group names that an error carries."""
     for each in _carried(error):
         if isinstance(each, (set, frozenset, list, tuple)) and each and all(isinstance(one, str) for one in each):
             return " " + ", ".join(sorted(each))
     return ""
 
 
-def _own_words(error: BaseException) -> str:
+def _client_message(error: BaseException) -> str:
     carried: Any = error.args[0] if error.args else None
     if callable(getattr(carried, "str", None)):  # librdkafka's
         return str(carried.str())

@@ -1,8 +1,7 @@
 """Local state (the port is ``consumers.ports.local_state``): SQLite files in slots, and dictionaries for simulation.
 
-``DIR/state/0``, ``DIR/state/1``, …: a process takes the first slot whose lock is free (``claim_slot``), so that several
-processes on one directory each follow the log by themselves; in its slot it has one file per partition
-(``open_local_state``).
+A process takes the first slot whose lock is free among ``DIR/state/0``, ``DIR/state/1``, … (``claim_slot``), so several
+processes on one directory each follow the log on their own. A slot has one file per partition (``open_local_state``).
 """
 
 from infra.local_state.file import discard

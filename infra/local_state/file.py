@@ -1,8 +1,8 @@
-"""The file behind local state in SQLite: its tables, how it is made, opened, found wrong, and thrown away.
+"""The SQLite file of local state: its tables, and how it is created, opened, checked and discarded.
 
-It is a cache of the log, so ``synchronous=NORMAL`` is enough: with WAL a power cut may cost the youngest batches, which
-are read from the log again. OFF would be quicker still, but a power cut could leave a file that answers, and answers
-differently from the log.
+The file is a cache of the log, so ``synchronous=NORMAL`` is enough. With WAL, a power cut may lose the newest batches,
+which are read from the log again. OFF would be faster, but after a power cut the file could differ from the log without
+any error.
 """
 
 import contextlib
@@ -15,9 +15,10 @@ from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
 from infra.sqlite.file import make_private, why, wrong_with
 
 CHECKPOINT: Final = 8_000
-"""Pages of the WAL before it is copied into the file and synced, by whoever writes then: the engine's loop."""
+"""Pages of the WAL at which it is copied into the file and synced. The process that writes does this, in the engine's
+loop."""
 APPLICATION_ID: Final = 0x52534C31
-"""In the file's header: this is local state of rescind, layout 1."""
+"""In the file's header: rescind local state, layout 1."""
 
 TABLES: Final = """
 CREATE TABLE progress (identity TEXT, partition INTEGER NOT NULL, partitions INTEGER NOT NULL,
@@ -44,14 +45,14 @@ CREATE TABLE names (key INTEGER, number INTEGER, PRIMARY KEY (key, number)) WITH
 CREATE TABLE ids (key INTEGER, number INTEGER, PRIMARY KEY (key, number)) WITHOUT ROWID;
 """
 OTHER_LAYOUT: Final = "is of another layout"
-"""What is wrong with a file of another release: nothing."""
+"""The finding for a file of another release. The file is not damaged."""
 _BESIDE: Final = ("", "-wal", "-shm", "-journal")
-"""What belongs to an SQLite file, by what its name ends with."""
+"""The files that belong to an SQLite database, by suffix."""
 _STATEMENTS: Final = [statement.strip() for statement in TABLES.split(";") if statement.strip()]
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose errors are the port's. A file found to be corrupt is marked: the next start makes it anew."""
+    """A connection that raises the port's errors. It marks a corrupt file, so that the next start rebuilds it."""
 
     path: Path
     read_only = False
@@ -60,17 +61,17 @@ class Connection(sqlite3.Connection):
         try:
             return super().execute(*args)
         except sqlite3.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
     def rows(self, *args: Any) -> list[Any]:
-        """All rows that a statement gives."""
+        """Execute a statement, and return all its rows."""
         try:
             return super().execute(*args).fetchall()
         except sqlite3.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
     def row(self, *args: Any) -> Any:
-        """The row that has to be there."""
+        """Execute a statement, and return its first row, which must exist."""
         found = self.rows(*args)
         if not found:
             raise self.damaged("a row is missing")
@@ -80,9 +81,9 @@ class Connection(sqlite3.Connection):
         try:
             return super().executemany(*args)
         except sqlite3.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
-    def _told(self, error: sqlite3.Error) -> Exception:
+    def _translated(self, error: sqlite3.Error) -> Exception:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return self.damaged(str(error))
         if isinstance(error, sqlite3.OperationalError):
@@ -90,8 +91,8 @@ class Connection(sqlite3.Connection):
         return error
 
     def damaged(self, what: str) -> LocalStateDamaged:
-        """The error for a file that cannot be used further; the next start rebuilds it."""
-        if self.read_only:  # whoever only looks changes nothing
+        """The error for a file that can no longer be used. The next start rebuilds the file."""
+        if self.read_only:  # a reader changes nothing
             return LocalStateDamaged(
                 f"{self.path} is damaged: {what}. Move it aside while no engine runs, with its -wal and -shm: the next "
                 "start rebuilds it from the log"
@@ -99,13 +100,13 @@ class Connection(sqlite3.Connection):
         with contextlib.suppress(OSError):
             _marker(self.path).touch()
         return LocalStateDamaged(
-            f"{self.path} is damaged: {what}. The next start rebuilds it from the log, and keeps this file as "
+            f"{self.path} is damaged: {what}. The next start rebuilds it from the log, and renames this file to "
             f"{aside(self.path).name}"
         )
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:
-    """A connection to a file that is there."""
+    """Open a connection to an existing file."""
     mode = "ro" if read_only else "rw"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, factory=Connection)
@@ -119,12 +120,12 @@ def connect(path: Path, *, read_only: bool) -> Connection:
 
 
 def create(path: Path, partition: int, partitions: int) -> None:
-    """An empty file."""
+    """Create an empty file."""
     make_private(path)
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=OFF")  # an empty file that a power cut breaks is made again
+        connection.execute("PRAGMA synchronous=OFF")  # if a power cut breaks an empty file, it is created again
         connection.execute("BEGIN")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         for statement in _STATEMENTS:
@@ -137,31 +138,30 @@ def create(path: Path, partition: int, partitions: int) -> None:
 
 
 def discard(path: Path) -> None:
-    """Delete a local state file with all that belongs to it; the log brings it back."""
+    """Delete a local state file and its SQLite files. It is rebuilt from the log."""
     for suffix in (*_BESIDE, ".damaged"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def set_aside(path: Path) -> None:
-    """Rename a local state file that is damaged, with what SQLite keeps beside it: it may show what happened. One is
-    kept, the latest."""
-    kept = aside(path)
+    """Rename a damaged local state file and its SQLite files, as evidence. Only the latest one is stored."""
+    target = aside(path)
     for suffix in _BESIDE:
-        kept.with_name(kept.name + suffix).unlink(missing_ok=True)
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
     for suffix in reversed(_BESIDE):
         file = path.with_name(path.name + suffix)
         if file.exists():
-            file.rename(kept.with_name(kept.name + suffix))
+            file.rename(target.with_name(target.name + suffix))
     _marker(path).unlink(missing_ok=True)
 
 
 def aside(path: Path) -> Path:
-    """Where a damaged local state file is kept."""
+    """Where a damaged local state file is stored."""
     return path.with_name(f"{path.name}.aside")
 
 
 def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
-    """Why the file cannot be used, as far as can be seen at once; None if it can."""
+    """Why the file cannot be used, as far as a quick check shows. None if it can."""
     if not path.exists():
         return "missing"
     if _marker(path).exists():
@@ -180,9 +180,9 @@ def what_is_wrong(path: Path, *, read_only: bool) -> str | None:
         return f"cannot be read: {error}"
     if {statement for (statement,) in tables} != set(_STATEMENTS):
         return OTHER_LAYOUT
-    return None if ordinals == (0 if last is None else last + 1) else "does not fit itself"
+    return None if ordinals == (0 if last is None else last + 1) else "contradicts itself"
 
 
 def _marker(path: Path) -> Path:
-    """Stands beside a file that was found to be damaged while in use."""
+    """The path of the file that marks local state as damaged."""
     return path.with_name(f"{path.name}.damaged")

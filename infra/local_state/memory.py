@@ -1,7 +1,7 @@
-"""Local state in dictionaries: for simulation, and wherever a log is small or read once.
+"""Local state in dictionaries: for simulation, and for logs that are small or read once.
 
-Per commit it keeps its bytes and a few numbers; commits are decoded again when somebody asks for them. What is not
-flushed is lost by ``rollback``, as a process's end loses it from a file.
+It stores the bytes of each commit and a few numbers, and decodes a commit again when it is read. ``rollback`` drops
+what was not flushed, as the end of a process does for a file.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from domain.instants import Instant
 from schemas.commit import commit_hash, decode_commit
 
 
-class _Kept(NamedTuple):
+class _Stored(NamedTuple):
     offset: int
     number: int
     position: int
@@ -28,7 +28,7 @@ def memory_local_state(partition: int, partitions: int) -> LocalState:
 
 
 class MemoryLocalState(MemoryHeads):
-    """The LocalState port in dictionaries."""
+    """The LocalState port on dictionaries."""
 
     def __init__(self, partition: int, partitions: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class MemoryLocalState(MemoryHeads):
         self.next_offset = 0
         self.next_index = 0
         self.due_through = 0
-        self._kept: list[_Kept] = []
+        self._stored: list[_Stored] = []
         self._of: dict[str, list[int]] = {}
         self._brought: dict[str, dict[int, int]] = {}
         self._due: dict[str, Sequence[tuple[str, Instant]]] = {}
@@ -48,10 +48,10 @@ class MemoryLocalState(MemoryHeads):
 
     @property
     def last(self) -> Place | None:
-        if not self._kept:
+        if not self._stored:
             return None
-        kept = self._kept[-1]
-        return Place(kept.offset, kept.number, commit_hash(kept.data))
+        stored = self._stored[-1]
+        return Place(stored.offset, stored.number, commit_hash(stored.data))
 
     def bind(self, identity: str) -> None:
         self.identity = identity
@@ -59,7 +59,7 @@ class MemoryLocalState(MemoryHeads):
     def admit(self, admitted: Admitted) -> None:
         super().admit(admitted)
         at = (admitted.offset, admitted.index, admitted.position, admitted.appended_at, admitted.data)
-        self._kept.append(_Kept(*at))
+        self._stored.append(_Stored(*at))
         for part in admitted.commit.streams:
             self._of.setdefault(part.stream, []).append(admitted.ordinal)
             if part.kind == "unique":
@@ -73,10 +73,10 @@ class MemoryLocalState(MemoryHeads):
 
     def flush(self, next_offset: int, next_index: int = 0) -> None:
         self.next_offset, self.next_index = next_offset, next_index
-        self._flushed = (len(self._kept), len(self._parked), dict(self._rejected))
+        self._flushed = (len(self._stored), len(self._parked), dict(self._rejected))
 
     def write(self) -> None:
-        """There is nothing behind memory."""
+        """Do nothing: memory has no file behind it."""
 
     @property
     def stored_offset(self) -> int:
@@ -88,27 +88,27 @@ class MemoryLocalState(MemoryHeads):
 
     def rollback(self) -> None:
         commits, parked, rejected = self._flushed
-        kept = self._kept[:commits]
+        stored = self._stored[:commits]
         del self._parked[parked:]
         self._rejected = dict(rejected)
-        self._kept, self._of, self._brought = [], {}, {}
+        self._stored, self._of, self._brought = [], {}, {}
         self.clear()
-        for each in kept:
+        for each in stored:
             admitted = self._admitted(self.next_ordinal, each)
             self.next_ordinal += 1
             self.next_position += in_sequence(admitted.commit)
             self.admit(admitted)
 
     def refresh(self) -> None:
-        """There is no other connection to memory."""
+        """Do nothing: no other connection writes to this memory."""
 
     def commit_at(self, ordinal: int) -> Admitted | None:
-        return self._admitted(ordinal, self._kept[ordinal]) if 0 <= ordinal < len(self._kept) else None
+        return self._admitted(ordinal, self._stored[ordinal]) if 0 <= ordinal < len(self._stored) else None
 
     def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]:
         ordinal = first
-        while ordinal < min(len(self._kept), len(self._kept) if behind is None else behind):
-            yield self._admitted(ordinal, self._kept[ordinal])
+        while ordinal < min(len(self._stored), len(self._stored) if behind is None else behind):
+            yield self._admitted(ordinal, self._stored[ordinal])
             ordinal += 1
 
     def commits_of(self, stream: str, first: int = 0, after: int = -1) -> Iterator[Admitted]:
@@ -116,7 +116,7 @@ class MemoryLocalState(MemoryHeads):
         for ordinal in reversed(self._of.get(stream, ())):
             if ordinal <= after:
                 break
-            admitted = self._admitted(ordinal, self._kept[ordinal])
+            admitted = self._admitted(ordinal, self._stored[ordinal])
             part = next(part for part in admitted.commit.streams if part.stream == stream)
             if first and part.first_event + len(part.events) <= first:
                 break
@@ -124,12 +124,12 @@ class MemoryLocalState(MemoryHeads):
         yield from reversed(found)
 
     def ordinal_at(self, position: int) -> int:
-        low, high = -1, len(self._kept)
+        low, high = -1, len(self._stored)
         if position >= self.next_position:
             return high
         while high - low > 1:
             middle = (low + high) // 2
-            if self._kept[middle].position <= position:
+            if self._stored[middle].position <= position:
                 low = middle
             else:
                 high = middle
@@ -186,7 +186,7 @@ class MemoryLocalState(MemoryHeads):
     def close(self) -> None:
         self.rollback()
 
-    def _admitted(self, ordinal: int, kept: _Kept) -> Admitted:
-        offset, index, position, appended_at, data = kept
+    def _admitted(self, ordinal: int, stored: _Stored) -> Admitted:
+        offset, index, position, appended_at, data = stored
         commit = decode_commit(data)
         return Admitted(self.partition, offset, index, ordinal, position, appended_at, commit_hash(data), commit, data)

@@ -1,4 +1,4 @@
-"""Slots: directories for local state, each one process's own for as long as it lives."""
+"""Slots: directories for local state. A process owns its slot until it ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from pathlib import Path
 
 @dataclass(slots=True)
 class Slot:
-    """A directory that is this process's own until it is released, or the process is gone."""
+    """A directory that belongs to this process until ``release``, or until the process ends."""
 
     path: Path
     number: int
     _lock: FileIO
 
     def release(self) -> None:
-        """Let another process have it; the files stay for it. Once is enough."""
+        """Free the slot for another process. Its files stay. Call it once."""
         self._lock.close()
 
 
 def claim_slot(directory: Path) -> Slot:
-    """The free slot with the smallest number below ``directory``/state, made if need be."""
+    """Claim the free slot with the smallest number in ``directory``/state, creating it if needed."""
     number = 0
     while True:
         path = slot_path(directory, number)
@@ -41,12 +41,12 @@ def claim_slot(directory: Path) -> Slot:
 
 
 def slot_path(directory: Path, number: int) -> Path:
-    """Where the slot with this number is, claimed or not."""
+    """The path of a slot, claimed or not."""
     return directory / "state" / str(number)
 
 
 def slots_in(directory: Path) -> Iterator[Path]:
-    """Every slot that there is, claimed or not."""
+    """Every existing slot, claimed or not."""
     number = 0
     while (path := slot_path(directory, number)).is_dir():
         yield path
@@ -54,7 +54,7 @@ def slots_in(directory: Path) -> Iterator[Path]:
 
 
 def is_claimed(directory: Path, number: int) -> bool:
-    """Whether some process has this slot now."""
+    """Whether a process owns this slot now."""
     path = slot_path(directory, number)
     if not (path / "lock").exists():
         return False
@@ -67,5 +67,5 @@ def is_claimed(directory: Path, number: int) -> bool:
 
 
 def state_file(slot: Path, partition: int) -> Path:
-    """The local state of a partition in a slot."""
+    """The local state file of a partition in a slot."""
     return slot / f"journal-{partition}.sqlite"

@@ -1,10 +1,11 @@
-"""Local state in one SQLite file per partition: integer keys in log order, so that it stays flat as history grows.
+"""Local state in one SQLite file per partition. Integer keys in log order keep its cost flat as history grows.
 
-Commits are rows by ordinal; each knows the commit before it on its stream, so a stream is read backwards by its own
-links and needs no index. Names and ids are found by compact hashes, and the full value behind a hash is compared.
+Commits are rows by ordinal. Each row links to the previous commit on its stream, so a stream is read backwards through
+these links and needs no index. Names and ids are found by compact hashes, and the full value behind a hash is compared.
 
-Batches that were flushed may wait in memory and be written together (``grouped``): a transaction costs as much as a
-dozen commits. Whatever reads the tables writes what waits first, so nobody sees the difference but other connections.
+Flushed batches may wait in memory and be written together (``grouped``), because a transaction costs as much as a dozen
+commits. A method that reads the tables writes the waiting batches first, so only other connections can see the
+difference.
 """
 
 import sys
@@ -25,19 +26,19 @@ from schemas.commit import Commit, StreamEntry, commit_hash, decode_commit
 _COMMIT: Final = "SELECT ordinal, offset, idx, position, appended_at, hash, data FROM commits"
 _PAGE: Final = 500
 _REFRESHED: Final = 8 * WINDOW
-"""New streams after which a reader forgets what its indexes hold in memory, and begins anew."""
+"""New streams after which a reader drops the indexes' entries in memory and loads them again."""
 
 
 @dataclass(slots=True)
 class Opened:
-    """Local state, and why it is rebuilt: None if it was there, ``missing`` the first time."""
+    """Local state, and why it is rebuilt. None: it existed. ``missing``: the first time."""
 
     state: "SqliteLocalState"
     rebuilt: str | None
 
-    def say(self, partition: int, end: int, *, first: bool = False) -> None:
-        """Say on standard error that it is rebuilt from a log that has something (``end``). ``first``: it may be the
-        first time, so that nothing is missing."""
+    def report_rebuild(self, partition: int, end: int, *, first: bool = False) -> None:
+        """Report on standard error that local state is rebuilt from a log that is not empty (``end``). ``first``: this
+        may be the first time, so a missing file is normal."""
         if self.rebuilt is not None and end and not (first and self.rebuilt == "missing"):
             why = "is missing" if self.rebuilt == "missing" else self.rebuilt
             sys.stderr.write(f"rescind: local state of partition {partition} {why}: it is rebuilt from the log\n")
@@ -52,12 +53,12 @@ def open_local_state(
     streams_in_memory: int = 10_000,
     grouped: int = 0,
 ) -> Opened:
-    """The local state in this file; empty, to be rebuilt, if it is missing, damaged or of another layout. A damaged
-    file is kept beside it (``file.aside``).
+    """Open the local state in this file. It is empty, to be rebuilt, if it was missing, damaged or of another layout. A
+    damaged file is renamed (``file.aside``).
 
-    Whether it fits the log is the follower's question (``Follower.start``). ``read_only``: nothing is made or written,
-    FileNotFoundError if it is not there, LocalStateDamaged if it cannot be read. ``grouped``: so many commits may wait
-    for ``write`` after they were flushed.
+    ``Follower.start`` checks whether it matches the log. ``read_only``: nothing is created or written;
+    FileNotFoundError if the file is missing, LocalStateDamaged if it cannot be read. ``grouped``: the number of flushed
+    commits that may wait for ``write``.
     """
     wrong = what_is_wrong(path, read_only=read_only)
     if wrong is not None and read_only:
@@ -75,7 +76,7 @@ def open_local_state(
 
 
 class SqliteLocalState:
-    """The LocalState port over one file."""
+    """The LocalState port on one file."""
 
     def __init__(self, path: Path, *, read_only: bool, streams_in_memory: int, grouped: int = 0) -> None:
         self.path = path
@@ -89,7 +90,7 @@ class SqliteLocalState:
         self.due_through = 0
         self._reset()
 
-    # ---- Heads: what admission asks ----------------------------------------------------------------------------------
+    # ---- heads, for admission ----------------------------------------------------------------------------------------
 
     def head(self, stream: str) -> Head | None:
         found = self._streams.get(stream) or self._load(stream)
@@ -189,7 +190,7 @@ class SqliteLocalState:
             self.write()
 
     def write(self) -> None:
-        if not self._waits or self._flushed != self.next_ordinal:  # never half of a batch
+        if not self._waits or self._flushed != self.next_ordinal:  # never part of a batch
             return
         self._transact()
         self._waits = False
@@ -337,7 +338,8 @@ class SqliteLocalState:
     # ---- memory ------------------------------------------------------------------------------------------------------
 
     def _reset(self) -> None:
-        """Everything as the file has it. Deadlines that were set stay: of commits that are read again, if need be."""
+        """Drop everything in memory and read the file again. Deadlines that were set stay, because their commits may be
+        read again."""
         self._waits = False
         self._read_progress()
         self._read_from = self._next_stream
@@ -380,19 +382,19 @@ class SqliteLocalState:
         self._new_parked.clear()
 
     def _warm_up(self) -> None:
-        """The youngest entries of the two indexes, which may not be in their tables yet."""
+        """Load the newest entries of the two indexes, which may not be in their tables yet."""
         self._load_indexes(self._next_stream - WINDOW - 1, self.next_ordinal - WINDOW - 1)
         self._warm = True
 
     def _load_indexes(self, stream: int, ordinal: int) -> None:
-        """Entries from these numbers on."""
+        """Load the entries from these numbers on."""
         sql = "SELECT key, id FROM streams WHERE id >= ?"
         self._names.load(self._connection.rows(sql, (stream,)))
         sql = "SELECT key, ordinal FROM commits WHERE ordinal >= ?"
         self._ids.load(self._connection.rows(sql, (ordinal,)))
 
     def _load(self, name: str) -> Stream | None:
-        """A stream from the file into memory."""
+        """Load a stream from the file into memory."""
         if name == self._absent[0]:
             return None
         if not self._warm:
@@ -421,7 +423,7 @@ class SqliteLocalState:
             self._new_commands.setdefault((stream.id, at), []).append(number)
 
     def _touch(self, part: StreamEntry, admitted: Admitted) -> tuple[Stream, int | None]:
-        """The stream with this part taken in, and the ordinal of its commit before this one."""
+        """Add this part of a commit to its stream. Returns the stream and the ordinal of its previous commit."""
         name = part.stream
         found = self._streams.get(name) or self._load(name)
         previous: int | None
@@ -460,13 +462,13 @@ class SqliteLocalState:
         return Admitted(self.partition, offset, index, ordinal, position, appended_at, hash, commit, data)
 
     def _decoded(self, ordinal: int, hash: bytes, data: bytes) -> Commit:
-        """The commit of these bytes, which must fit the hash that was written with them. LocalStateDamaged."""
+        """Decode a commit whose bytes must match the stored hash. LocalStateDamaged."""
         if commit_hash(data) != hash:
-            raise self._connection.damaged(f"commit {ordinal} does not fit its hash")
+            raise self._connection.damaged(f"commit {ordinal} does not match its hash")
         return decode_commit(data)
 
     def _row_of(self, name: str) -> tuple[int, int] | None:
-        """(id, ordinal of the last commit) of a stream, as stored."""
+        """The (id, ordinal of the latest commit) of a stream, as stored."""
         found = self._streams.get(name) or self._load(name)
         return None if found is None else (found.id, found.last)
 
@@ -505,7 +507,7 @@ class SqliteLocalState:
                 self._connection.rollback()
             self._reset()
             raise
-        for name in known:  # others are of commits that a failed transaction dropped, and that are read again
+        for name in known:  # the others belong to commits of a failed transaction, which are read again
             del self._due[name]
         self._swept = (self._next_stream, self.next_ordinal)
         self._stored = (self.next_offset, self.next_ordinal)
@@ -538,7 +540,7 @@ class SqliteLocalState:
 
     def _write_due(self, name: str, deadlines: Sequence[tuple[str, Instant]]) -> None:
         row = self._row_of(name)
-        assert row is not None  # set_due has looked
+        assert row is not None  # set_due has checked this
         self._connection.execute("DELETE FROM due WHERE stream = ?", (row[0],))
         rows = [(row[0], deadline_id, due_at) for deadline_id, due_at in deadlines]
         self._connection.executemany("INSERT INTO due VALUES (?, ?, ?)", rows)
@@ -549,6 +551,6 @@ def _head(head: Head | None) -> tuple[bytes | None, int | None]:
 
 
 def _ends(admitted: Admitted, stream: str) -> int:
-    """The number behind the last event of the commit's part in this stream."""
+    """The number after the last event of the commit's part in this stream."""
     part = next(part for part in admitted.commit.streams if part.stream == stream)
     return part.first_event + len(part.events)

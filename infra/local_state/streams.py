@@ -1,8 +1,8 @@
-"""A stream as local state has it in memory, and how its command ids are packed beside its head.
+"""A stream of local state in memory, and the packed form of its command ids.
 
-A command id is looked up on its stream only, and most streams are orders with a handful of commands: those are packed
-into the stream's own row, which is written anyway, 11 bytes each (a 48-bit key, a 40-bit ordinal). A stream with more
-than PACKED commands has them in a table of their own.
+A command id is looked up on its own stream only. Most streams are orders with a handful of commands. Their command ids
+are packed into the stream's row, which is written anyway: 11 bytes each (a 48-bit key, a 40-bit ordinal). A stream with
+more than PACKED commands has them in a separate table.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from typing import Final
 from consumers.ports.log_values import Head
 
 PACKED: Final = 32
-"""So many commands are packed at most."""
+"""The most commands that are packed."""
 _KEY: Final = 6
 _ENTRY: Final = 11
 
 
 @dataclass(eq=False, slots=True)
 class Stream:
-    """``commands`` is packed; None: they are in the table. ``last``: ordinal of the commit that touched it last."""
+    """``commands`` is packed. None: they are in the table. ``last``: the ordinal of the latest commit on the stream."""
 
     id: int
     key: int
@@ -31,7 +31,7 @@ class Stream:
 
 
 def pack(commands: bytes, key: int, ordinal: int) -> bytes:
-    """The commands with one more."""
+    """Return the packed commands with one more."""
     return commands + (key << 40 | ordinal).to_bytes(_ENTRY, "big")
 
 
@@ -40,7 +40,7 @@ def is_full(commands: bytes) -> bool:
 
 
 def packed(commands: bytes) -> list[tuple[int, int]]:
-    """(key, ordinal) of each."""
+    """The (key, ordinal) of each packed command."""
     return [
         (int.from_bytes(commands[at : at + _KEY], "big"), int.from_bytes(commands[at + _KEY : at + _ENTRY], "big"))
         for at in range(0, len(commands), _ENTRY)
@@ -48,7 +48,7 @@ def packed(commands: bytes) -> list[tuple[int, int]]:
 
 
 def find(commands: bytes, key: int) -> list[int]:
-    """The ordinals under this key; nearly always none or one."""
+    """The ordinals under this key. Nearly always none or one."""
     wanted = key.to_bytes(_KEY, "big")
     if wanted not in commands:
         return []

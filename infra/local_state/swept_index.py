@@ -1,15 +1,16 @@
-"""An index of random keys that stays flat as it grows: new entries wait in memory and are written in sweeps.
+"""An index of random keys whose cost stays flat as it grows: new entries wait in memory and are written in sweeps.
 
-Inserted one by one, random keys touch one page of a B-tree each, and once there are many pages every insert writes
-4 KiB. Here entries wait in 256 buckets by the key's upper bits; one bucket after the other is written, 256 rounds make
-a sweep, so neighbours go to the same pages together. What waits is not stored a second time: numbers are dense and
-growing (ordinals, ids of streams), so after a restart the owner gives the youngest WINDOW entries again.
+Inserting random keys one by one touches one page of a B-tree each. Once there are many pages, every insert writes 4
+KiB. Here entries wait in 256 buckets by the upper bits of their key. The buckets are written in turn, and 256 rounds
+make a sweep, so neighboring keys reach the same pages together. Waiting entries are not stored a second time. Their
+numbers are dense and increasing (ordinals, ids of streams), so after a restart the owner loads the newest WINDOW
+entries again.
 
-Keys are 47-bit hashes: whoever finds a number compares the full value behind it.
+Keys are 47-bit hashes. The caller compares the full value behind a number it finds.
 
-Most keys that are looked for are new: every commit asks whether its id was there before. A filter in memory (one bit a
-key, two bytes a key at most) answers nearly all of those without a look at the table. It is made after a few hundred
-looks, so that a process that asks once does not pay for it, and given up whenever somebody else may have written.
+Most keys that are looked up are new, because every commit asks whether its id exists. A filter in memory (one bit per
+key, at most two bytes per key) answers nearly all of these without a query. It is built after a few hundred lookups, so
+that a process with few lookups does not pay for it, and dropped when another process may have written.
 """
 
 from collections.abc import Iterable
@@ -22,28 +23,29 @@ KEY_BITS: Final = 47
 _BUCKETS: Final = 256
 _EVERY: Final = 128
 WINDOW: Final = _BUCKETS * _EVERY
-"""So many of the youngest numbers may wait in memory only."""
+"""The most of the newest numbers that may wait in memory only."""
 
 _SHIFT: Final = KEY_BITS - 8
 _LOOKS: Final = 512
-"""Looks at the table before a filter is made."""
+"""Queries of the table before a filter is built."""
 _BITS_A_KEY: Final = 16
 _SMALLEST: Final = 20
-"""Binary logarithm of a filter's bits, at least: 128 KiB."""
+"""Binary logarithm of a filter's smallest size in bits: 128 KiB."""
 
 
 def key_of_text(text: str) -> int:
-    """The key of a name: spread evenly, the same in every process."""
+    """The key of a name: evenly distributed, the same in every process."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 17
 
 
 def key_of_id(id: bytes) -> int:
-    """The key of a UUID, which is spread evenly itself."""
+    """The key of a UUID, which is evenly distributed itself."""
     return int.from_bytes(id[:8], "big") >> 17
 
 
 class SweptIndex:
-    """Key → numbers. ``name`` is its table's (key, number); the caller's transaction surrounds ``sweep``."""
+    """Map a key to numbers. ``name`` is the table with the columns (key, number). ``sweep`` runs inside the caller's
+    transaction."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
@@ -59,12 +61,12 @@ class SweptIndex:
         self._room = 0
 
     def load(self, youngest: Iterable[tuple[int, int]]) -> None:
-        """The (key, number) of at least the WINDOW youngest numbers, those of the table included."""
+        """Load the (key, number) of at least the WINDOW newest numbers, including those in the table."""
         for key, number in youngest:
             self.add(key, number)
 
     def find(self, key: int) -> list[int]:
-        """The numbers under this key; nearly always none or one."""
+        """The numbers under this key. Nearly always none or one."""
         seen = self._filter
         if seen is None:
             self._looks += 1
@@ -83,7 +85,7 @@ class SweptIndex:
         return found
 
     def add(self, key: int, number: int) -> None:
-        """A new entry; ``find`` sees it at once."""
+        """Add an entry. ``find`` sees it at once."""
         if self._buckets[key >> _SHIFT].setdefault(key, number) != number:
             self._twins.setdefault(key, []).append(number)
         if self._filter is not None:
@@ -94,7 +96,7 @@ class SweptIndex:
                 self.unfilter()
 
     def _make_filter(self) -> None:
-        """One bit for each key that is in the table or waits; room for as many again."""
+        """Build a filter with one bit for each key in the table or in memory, and with room for as many again."""
         ((stored,),) = self._connection.rows(self._count)
         keys = stored + sum(len(bucket) for bucket in self._buckets)
         self._bits = min(max(_SMALLEST, (2 * keys * _BITS_A_KEY).bit_length()), 30)
@@ -110,12 +112,12 @@ class SweptIndex:
         self._filter = seen
 
     def unfilter(self) -> None:
-        """Somebody else may have written, or the filter is full: look at the table again."""
+        """Drop the filter, because it is full or another process may have written. ``find`` queries the table again."""
         self._filter = None
         self._looks = 0
 
     def sweep(self, first: int, behind: int) -> None:
-        """Numbers from ``first`` to below ``behind`` came since the last time: write the buckets whose turn it is."""
+        """Write the buckets whose turn it is, after numbers from ``first`` to below ``behind`` were added."""
         for turn in range(first // _EVERY, behind // _EVERY):
             bucket = self._buckets[turn % _BUCKETS]
             rows = sorted(bucket.items())
@@ -125,7 +127,7 @@ class SweptIndex:
             bucket.clear()
 
     def clear(self) -> None:
-        """Forget what waits in memory: after a transaction that failed, before a new ``load``."""
+        """Drop the entries in memory: after a failed transaction, before the next ``load``."""
         for bucket in self._buckets:
             bucket.clear()
         self._twins.clear()

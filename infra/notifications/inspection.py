@@ -16,7 +16,7 @@ from consumers.ports.notifications import (
     Subject,
 )
 from domain.instants import Instant, format_instant
-from infra.addresses.files import BOOK_FILE
+from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.notifications.contacts import Contacts
 from infra.notifications.delivery_store import BRING_BACK, SqliteBook
 from infra.notifications.mail.composing import PackComposer
@@ -56,9 +56,9 @@ def book_if_there(settings: Settings) -> bool:
     directory = existing_store(settings).directory
     if book_is_gone(directory):
         raise DeliveryStoreUnavailable(
-            f"{directory / BOOK_FILE} is gone, which has what was told to whom: {BRING_BACK}"
+            f"{directory / DELIVERY_STORE_FILE} is gone, which has what was told to whom: {BRING_BACK}"
         )
-    return (directory / BOOK_FILE).exists()
+    return (directory / DELIVERY_STORE_FILE).exists()
 
 
 def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> Message:

@@ -24,7 +24,7 @@ from consumers.ports.vault import VaultUnavailable
 from domain.calendar import parse_length
 from domain.instants import SECOND
 from domain.policy import PolicyBook
-from infra.addresses.files import BOOK_FILE
+from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
 from infra.notifications.contacts import Contacts
@@ -174,14 +174,14 @@ def limits_of(settings: Settings) -> NotifierLimits:
 
 def book_is_gone(directory: Path) -> bool:
     """Whether somebody told people from here, and what they noted is no longer there."""
-    return (directory / LOCK_FILE).exists() and not (directory / BOOK_FILE).exists()
+    return (directory / LOCK_FILE).exists() and not (directory / DELIVERY_STORE_FILE).exists()
 
 
 def open_book(directory: Path, identity: str, followers: Mapping[int, Follower] | None = None) -> SqliteBook:
     """The book of a store, made where there was none; ``followers``: also where it is gone, as a new one that sends
     nothing again of what the log has by now: they follow it to its end. BookUnavailable, AnotherJournals,
     JournalError."""
-    path = directory / BOOK_FILE
+    path = directory / DELIVERY_STORE_FILE
     if not book_is_gone(directory):
         return SqliteBook(path, identity)
     if followers is None:

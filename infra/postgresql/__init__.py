@@ -1,1 +1,1 @@
-"""Connections to PostgreSQL, and what its errors mean."""
+"""Connections to PostgreSQL, and the classification of its errors."""

@@ -1,7 +1,8 @@
-"""Connections to PostgreSQL, and what its errors mean to whoever asked.
+"""Connections to PostgreSQL, and the classification of its errors.
 
-A server that restarts, fails over or is slow to answer is *unavailable*: the same call may succeed later. Rows that it
-cannot store are *refused*, and would be again. What is left is *wrong*: tables that are not as this release made them.
+A server that restarts, fails over or is slow is *unavailable*: the same call may succeed later. Rows that it cannot
+store are *refused*, and would be refused again. Everything else is *wrong*: the tables are not as this release made
+them.
 """
 
 from collections.abc import Callable
@@ -17,27 +18,27 @@ Db: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 T = TypeVar("T")
 
 TIMEOUT: Final = {"connect_timeout": "5", "tcp_user_timeout": "10000", "keepalives_idle": "30"}
-"""Seconds to connect, milliseconds that what was sent may stay unanswered, seconds of silence before the other side is
-asked whether it is still there; the URL may name others."""
+"""Seconds to connect, milliseconds that sent data may stay unacknowledged, and seconds of silence before a keepalive
+probe. The URL may set others."""
 READERS: Final = 8
-"""Reading connections that are kept open."""
+"""Reading connections that stay open."""
 
-Trouble = Literal["unavailable", "refused", "wrong"]
+ErrorKind = Literal["unavailable", "refused", "wrong"]
 _REFUSED: Final = ("22", "23", "21", "54")
-"""SQLSTATE classes: data, constraints, cardinality, a row that is too large for an index."""
+"""SQLSTATE classes: data, constraints, cardinality, a row too large for an index."""
 _WRONG: Final = ("42", "3F", "0A")
-"""SQLSTATE classes: names that are not there or not so, schemas, what a table cannot do."""
+"""SQLSTATE classes: missing or wrong names, schemas, unsupported operations."""
 _FORBIDDEN: Final = "42501"
 
 
 def connect(at: PostgresqlAt) -> Db:
-    """A connection in which every statement is its own transaction. psycopg.OperationalError, ProgrammingError."""
+    """Open a connection in which every statement is its own transaction. psycopg.OperationalError, ProgrammingError."""
     given = conninfo_to_dict(at.url)
     chosen = {"fallback_application_name": "rescind", **TIMEOUT, **given}
     return psycopg.connect(autocommit=True, **chosen)  # type: ignore[arg-type]
 
 
-def trouble(error: psycopg.Error) -> Trouble:
+def classify(error: psycopg.Error) -> ErrorKind:
     """What an error means for the caller."""
     state = error.sqlstate
     if state is None:
@@ -47,55 +48,54 @@ def trouble(error: psycopg.Error) -> Trouble:
     return "refused" if state.startswith(_REFUSED) else "wrong"
 
 
-def said(error: Exception) -> str:
-    """The first line of what the server said: the others quote statements and rows."""
+def first_line(error: Exception) -> str:
+    """The first line of the server's message. The other lines quote statements and rows."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class Pool:
-    """Connections for reading, some of them kept; a question on a connection that has died is asked again on a new
-    one."""
+    """Reading connections. A query on a connection that has died is repeated on a new one."""
 
     def __init__(self, opened: Callable[[], Db]) -> None:
         self._open = opened
-        self._kept: list[Db] = []
+        self._idle: list[Db] = []
         self._lock = Lock()
         self._closed = False
 
-    def ask(self, question: Callable[[Db], T]) -> T:
-        """Run a question that changes nothing."""
-        db, kept = self.take()
+    def run(self, question: Callable[[Db], T]) -> T:
+        """Run a query that changes nothing."""
+        db, kept = self.acquire()
         try:
             try:
                 return question(db)
             except psycopg.OperationalError:
                 if not kept or not db.broken:
                     raise
-                db = self._open()  # the server was started again since
+                db = self._open()  # the server was restarted
                 return question(db)
         finally:
-            self.give(db)
+            self.release(db)
 
-    def take(self) -> tuple[Db, bool]:
-        """A connection, and whether it is one that was kept."""
+    def acquire(self) -> tuple[Db, bool]:
+        """A connection, and whether it was idle in the pool."""
         with self._lock:
-            if self._kept:
-                return self._kept.pop(), True
+            if self._idle:
+                return self._idle.pop(), True
         return self._open(), False
 
-    def give(self, db: Db) -> None:
-        """Take it back, if it can be used again."""
+    def release(self, db: Db) -> None:
+        """Return a connection to the pool if it is usable."""
         idle = not db.closed and db.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         with self._lock:
-            if idle and not self._closed and len(self._kept) < READERS:
-                self._kept.append(db)
+            if idle and not self._closed and len(self._idle) < READERS:
+                self._idle.append(db)
                 return
         db.close()
 
     def close(self) -> None:
-        """Close those that are kept, and from now on every one that comes back."""
+        """Close the idle connections, and later every connection that is released."""
         with self._lock:
             self._closed = True
-            kept, self._kept = self._kept, []
+            kept, self._idle = self._idle, []
         for db in kept:
             db.close()

@@ -56,7 +56,7 @@ def run_replay(settings: Settings, *, check: bool, progress: Progress | None = N
     of a comparison ViewsDamaged and ViewsOfAnotherRelease, too, which say that the views differ.
     """
     at = settings.views_at
-    if not at.kept:
+    if not at.persistent:
         raise NoJournal("memory: views live and end with their process: name kept ones with --views sqlite:///FILE")
     store = existing_store(settings)
     return _check(settings, store, progress) if check else _rebuild(settings, store, progress)
@@ -237,8 +237,8 @@ def _judge(
     for slot in slots:
         slot.conclude(readmission.orphans, judged)
     confirmed = max((slot.confirmed for slot in slots), default=0) if judged.shared else 0
-    strangers = [orphan for orphan in readmission.orphans if orphan.offset < confirmed]
-    judged.notes += _name_some(strangers, name)
+    foreign = [orphan for orphan in readmission.orphans if orphan.offset < confirmed]
+    judged.notes += _name_some(foreign, name)
     judged.wrong += _name_some([orphan for orphan in readmission.orphans if orphan.offset >= confirmed], name)
 
 

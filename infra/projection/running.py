@@ -302,18 +302,18 @@ def open_projecting(
     control: Journal,
     on_broken: Callable[[], None],
     *,
-    patient: bool = False,
+    open_later: bool = False,
 ) -> Projecting:
     """The views that the settings name, kept up to date from now on; ``memory:`` is a file in ``fallback``.
 
-    ``patient``: where they are in a database that is away, they come up when it is back; ViewsUnavailable otherwise.
+    ``open_later``: where they are in a database that is away, they come up when it is back; ViewsUnavailable otherwise.
     """
     at = settings.views_at
-    late = patient and at.postgresql is not None
+    late = open_later and at.postgresql is not None
 
     def opened() -> DatabaseViews:
-        found = open_views(at if at.kept else ViewsAt(fallback / "views.sqlite", own=True))
-        if found.rebuilt is not None and at.kept and any(f.next_ordinal for f in engine.followers.values()):
+        found = open_views(at if at.persistent else ViewsAt(fallback / "views.sqlite", own=True))
+        if found.rebuilt is not None and at.persistent and any(f.next_ordinal for f in engine.followers.values()):
             sys.stderr.write(f"rescind: the views are made anew from the log: {found.rebuilt}\n")
         if late:
             engine.call(expect)

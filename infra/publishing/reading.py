@@ -19,7 +19,7 @@ from kafka.errors import (
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, TopicAt, TopicSick
 from domain.wording import counted
 from infra.addresses.kafka import KafkaAt, Security
-from infra.kafka.quiet_import import HEARD
+from infra.kafka.quiet_import import CONNECTION_ERRORS
 from infra.kafka.refusals import DENIED, TRANSACTIONAL_ID, denied, hidden, security_of, why
 from infra.publishing.topics import RECREATE_TOPIC
 from schemas.public.topics import PUBLISHED, topic_name
@@ -258,7 +258,7 @@ def unavailable(connection: Mapping[str, Any], transactional_id: str = "") -> It
     except (KafkaError, TimeoutError) as error:
         if _tells_of_a_fence(error):
             raise Fenced from error
-        raise PublicLogUnavailable(why(error, security, "", HEARD)) from error
+        raise PublicLogUnavailable(why(error, security, "", CONNECTION_ERRORS)) from error
 
 
 def _tells_of_a_fence(error: BaseException) -> bool:

@@ -1,1 +1,1 @@
-"""What every SQLite file needs, whatever it holds."""
+"""Helpers for every SQLite file, whatever it stores."""

@@ -1,8 +1,8 @@
-"""What an SQLite file says of itself when it is opened, asked through SQLite alone.
+"""Check an SQLite file when it is opened, through SQLite alone.
 
-Whoever opens the file beside SQLite and closes it again takes this process's locks on it away (POSIX: they go with the
-first close of any handle). The next process that ends then believes to be the last, and deletes the WAL that this one
-still writes to: what was acknowledged is gone.
+Opening and closing the file directly, while SQLite has it open, would drop this process's locks on it (POSIX releases
+them at the first close of any handle). The next process to finish would then take itself for the last one, and delete
+the WAL that this process still writes to: acknowledged records would be lost.
 """
 
 import contextlib
@@ -16,22 +16,23 @@ from typing import Final, Literal
 Wrong = Literal["is no SQLite file", "is of another kind", "was cut off"]
 
 _ROOM: Final = 65_536
-"""Bytes free on a disk below which SQLite cannot so much as open a file."""
+"""Free bytes on a disk below which SQLite cannot even open a file."""
 _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 _LOCKED: Final = 0x40000000
-"""The page with this byte is never written, says SQLite's file format."""
+"""The page with this byte is never written, according to SQLite's file format."""
 
 
 def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) -> Wrong | None:
-    """Why the file behind this connection, in no transaction, is not what is meant; None if it is.
+    """Why the file behind this connection is not the expected one. None if it is. The connection must have no
+    transaction.
 
-    It is read and not changed, whatever it is. sqlite3.OperationalError if it cannot be read now.
+    The file is read and never changed. sqlite3.OperationalError if it cannot be read now.
     """
     if path.stat().st_size == 0:
         return "is no SQLite file"
     try:
-        connection.execute("BEGIN")  # one snapshot: what it says of the WAL stays in it for so long
+        connection.execute("BEGIN")  # one snapshot: the WAL's frames stay until it ends
         try:
             (id,) = connection.execute("PRAGMA application_id").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -41,39 +42,39 @@ def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) 
             missing = set(range(path.stat().st_size // size + 1, pages + 1)) - {_LOCKED // size + 1}
             return "was cut off" if missing and not missing <= _pages_in_wal(path, size) else None
         finally:
-            if connection.in_transaction:  # else SQLite has ended it, and what it said of that is told
+            if connection.in_transaction:  # otherwise SQLite has ended it, and its error is reported
                 connection.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         code = error.sqlite_errorcode & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
             return "is no SQLite file"
-        if code == sqlite3.SQLITE_CORRUPT:  # its first page says that there are more
+        if code == sqlite3.SQLITE_CORRUPT:  # the first page names more pages than there are
             return "was cut off"
         raise
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file that only its owner may read and write, whatever the umask; one that is there stays as it is.
-    The files that SQLite puts beside it get the same mode.
+    """Create an empty file that only its owner may read and write, whatever the umask. An existing file is left as it
+    is. SQLite gives its additional files the same mode.
 
-    It is opened only if it is made here: nobody has locks on it then.
+    The file is opened only if it is created here, when no process can have locks on it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(OSError):  # SQLite says why, when it opens it
+    with contextlib.suppress(OSError):  # SQLite reports the error when it opens the file
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy the WAL into the file and empty it, as far as that goes at once: other processes may be reading. For who
-    is about to close the connection, which is in no transaction."""
-    execute = sqlite3.Connection.execute  # a connection of ours may give errors another class
+    """Copy the WAL into the file and empty it as far as possible, since other processes may be reading. Call it before
+    closing the connection, outside a transaction."""
+    execute = sqlite3.Connection.execute  # our Connection translates errors
     with contextlib.suppress(sqlite3.Error):
         execute(connection, "PRAGMA busy_timeout=0")
         execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def why(error: sqlite3.Error, path: Path | None) -> str:
-    """What SQLite said; of a file on a disk without room also that, for which it has several names."""
+    """SQLite's message. For a full disk, for which SQLite has several messages, it adds that."""
     said = str(error)
     if path is not None and "full" not in said:
         try:
@@ -85,10 +86,10 @@ def why(error: sqlite3.Error, path: Path | None) -> str:
 
 
 def _pages_in_wal(path: Path, size: int) -> set[int]:
-    """The pages in the frames of the WAL that are of its latest beginning: those with the salt of its header."""
+    """The pages in the valid frames of the WAL: those with the salt of its header."""
     found: set[int] = set()
     try:
-        with path.with_name(f"{path.name}-wal").open("rb") as wal:  # no lock is ever on this file
+        with path.with_name(f"{path.name}-wal").open("rb") as wal:  # this file never has locks
             salt = wal.read(_WAL_HEADER)[16:24]
             while len(head := wal.read(_FRAME_HEADER)) == _FRAME_HEADER and head[8:16] == salt:
                 found.add(struct.unpack_from(">I", head)[0])

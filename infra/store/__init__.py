@@ -1,1 +1,1 @@
-"""A store as a whole: where its logs and files are, how it is opened, read and searched."""
+"""The store as a whole: where its logs and files are, and how to open, read and search it."""

@@ -1,6 +1,7 @@
 """Where the two logs of a store are: two files in a directory, or two topics on a Kafka cluster.
 
-Nothing is judged here: ``infra.store.opening`` knows what belongs together, and when something new may be made.
+This module makes no decisions: ``infra.store.opening`` checks that the logs belong together and decides whether to
+create new ones.
 """
 
 from collections.abc import Callable
@@ -20,41 +21,43 @@ PARTITIONS = 1
 """Partitions of a new embedded journal, unless its URL names another number: one file, the fewest disk writes."""
 
 
-def _nobody() -> None:
-    """Nobody is woken."""
+def _no_wake() -> None:
+    """Default for ``wake``: notify nobody."""
 
 
 class Store(Protocol):
-    """A control log and a journal. Opening raises JournalError."""
+    """A control log and a journal. The methods that open one raise JournalError."""
 
     directory: Path
-    """What is this process's own: local state, and beside it vault and views."""
+    """This process's own files: local state, and by default the vault and the views."""
 
     def __str__(self) -> str:
-        """As it is named to people."""
+        """Return the name of the store for people."""
         ...
 
-    def there(self) -> tuple[bool, bool]:
-        """Whether there is a control log, and whether there is a journal."""
+    def exists(self) -> tuple[bool, bool]:
+        """Whether the control log exists, and whether the journal exists."""
         ...
 
     def size(self) -> int | None:
-        """Bytes of the journal on this machine's disk; None where it is not kept there."""
+        """The journal's size in bytes on this machine's disk. None if it is elsewhere."""
         ...
 
-    def control(self, *, create: bool, wake: Callable[[], None] = _nobody) -> Journal:
-        """The control log's journal, made if need be and allowed. ``wake`` is called when others' records came."""
+    def control(self, *, create: bool, wake: Callable[[], None] = _no_wake) -> Journal:
+        """Open the control log's journal, creating it if it is missing and ``create`` allows it. ``wake`` is called
+        when records of other processes arrive."""
         ...
 
     def journal(
-        self, partitions: int | None, *, create: int | None = None, wake: Callable[[], None] = _nobody
+        self, partitions: int | None, *, create: int | None = None, wake: Callable[[], None] = _no_wake
     ) -> Journal:
-        """The journal, which must have so many partitions; made with ``create`` of them if it is not there."""
+        """Open the journal. ``partitions`` is the number it must have. If it is missing, it is created with ``create``
+        partitions."""
         ...
 
 
 def _bytes_of(file: Path) -> int:
-    """The size of a file; 0 where SQLite has just taken it away, as it does with its WAL when the last one closes."""
+    """The size of a file. 0 if it vanished: SQLite deletes its WAL when the last connection closes."""
     try:
         return file.stat().st_size
     except FileNotFoundError:
@@ -71,25 +74,25 @@ class FileStore:
     def __str__(self) -> str:
         return str(self.directory)
 
-    def there(self) -> tuple[bool, bool]:
+    def exists(self) -> tuple[bool, bool]:
         return (self.directory / CONTROL_FILE).exists(), (self.directory / JOURNAL_FILE).exists()
 
     def size(self) -> int | None:
         return sum(_bytes_of(file) for file in self.directory.glob(f"{JOURNAL_FILE}*"))
 
-    def control(self, *, create: bool, wake: Callable[[], None] = _nobody) -> Journal:
+    def control(self, *, create: bool, wake: Callable[[], None] = _no_wake) -> Journal:
         return open_sqlite_journal(self.directory / CONTROL_FILE, 1, create=create, synchronous=self._synchronous)
 
     def journal(
-        self, partitions: int | None, *, create: int | None = None, wake: Callable[[], None] = _nobody
+        self, partitions: int | None, *, create: int | None = None, wake: Callable[[], None] = _no_wake
     ) -> Journal:
-        asked = partitions or (None if self.there()[1] else create)
+        wanted = partitions or (None if self.exists()[1] else create)
         path = self.directory / JOURNAL_FILE
-        return open_sqlite_journal(path, asked, create=create is not None, synchronous=self._synchronous)
+        return open_sqlite_journal(path, wanted, create=create is not None, synchronous=self._synchronous)
 
 
 class KafkaStore:
-    """Two topics, with local files beside them."""
+    """Two topics on a cluster, and a local directory for this process's own files."""
 
     def __init__(self, at: "KafkaAt", settings: "Settings", directory: Path) -> None:
         self.directory = directory
@@ -99,33 +102,33 @@ class KafkaStore:
     def __str__(self) -> str:
         return str(self._at)
 
-    def there(self) -> tuple[bool, bool]:
-        found = self._counted()
+    def exists(self) -> tuple[bool, bool]:
+        found = self._partition_counts()
         return found[self._at.control] is not None, found[self._at.journal] is not None
 
     def size(self) -> int | None:
         return None
 
-    def control(self, *, create: bool, wake: Callable[[], None] = _nobody) -> Journal:
-        if create and self.there() == (False, False):
+    def control(self, *, create: bool, wake: Callable[[], None] = _no_wake) -> Journal:
+        if create and self.exists() == (False, False):
             if any(self.directory.glob("state/*/journal-*.sqlite")):
                 raise JournalUnavailable(
-                    f"there are no topics at {self._at}, but {self.directory} remembers a journal there: bring them "
-                    "back. If a new journal is meant, name another directory (RESCIND_DIRECTORY)"
+                    f"the topics at {self._at} are missing, but {self.directory} has local state of a journal there: "
+                    "restore the topics. To begin a new journal, name another directory (RESCIND_DIRECTORY)"
                 )
             self._make(self._settings.journal_at.partitions)
         return self._open(self._at.control, 1, wake)
 
     def journal(
-        self, partitions: int | None, *, create: int | None = None, wake: Callable[[], None] = _nobody
+        self, partitions: int | None, *, create: int | None = None, wake: Callable[[], None] = _no_wake
     ) -> Journal:
-        """``create`` changes nothing: both topics are made at once, when there is neither."""
+        """Open the journal. ``create`` has no effect, because both topics are created together when neither exists."""
         return self._open(self._at.journal, partitions, wake)
 
     def _open(self, topic: str, partitions: int | None, wake: Callable[[], None]) -> Journal:
         return open_topic(self._at.servers, topic, self._settings, partitions, wake)
 
-    def _counted(self) -> dict[str, int | None]:
+    def _partition_counts(self) -> dict[str, int | None]:
         from infra.kafka.admin import Topics
 
         topics = Topics(self._at, self._settings.security)
@@ -137,17 +140,18 @@ class KafkaStore:
     def _make(self, partitions: int | None) -> None:
         import sys
 
-        from infra.kafka.admin import PARTITIONS as MANY
+        from infra.kafka.admin import PARTITIONS as DEFAULT_PARTITIONS
         from infra.kafka.admin import Topics
 
         topics = Topics(self._at, self._settings.security)
         try:
-            made = topics.create(partitions or MANY)
+            made = topics.create(partitions or DEFAULT_PARTITIONS)
         finally:
             topics.close()
         if made:
             sys.stderr.write(
-                f"rescind: made the topics {' and '.join(made)}, {counted(partitions or MANY, 'partition')}\n"
+                f"rescind: created the topics {' and '.join(made)} with "
+                f"{counted(partitions or DEFAULT_PARTITIONS, 'partition')}\n"
             )
 
 
@@ -156,15 +160,15 @@ def open_topic(
     topic: str,
     settings: "Settings",
     partitions: int | None = None,
-    wake: Callable[[], None] = _nobody,
+    wake: Callable[[], None] = _no_wake,
 ) -> Journal:
-    """The journal in a topic, by the client that the settings name. JournalUnavailable, JournalMismatch."""
+    """Open the journal in a topic with the client that the settings name. JournalUnavailable, JournalMismatch."""
     if settings.kafka_client == "librdkafka":
         try:
             from infra.kafka.librdkafka import open_librdkafka_journal as opened
         except ImportError as missing:
             raise JournalUnavailable(
-                "kafka_client is librdkafka, but it is not installed: install rescind[librdkafka], or leave the setting"
+                "kafka_client is librdkafka, but it is not installed: install rescind[librdkafka] or remove the setting"
             ) from missing
     else:
         from infra.kafka.kafka_python import open_kafka_journal as opened
@@ -172,7 +176,7 @@ def open_topic(
 
 
 def store_of(settings: "Settings") -> Store | None:
-    """The store that the settings name; None for ``memory:``, which is kept nowhere."""
+    """The store that the settings name. None for ``memory:``, which stores nothing."""
     at = settings.journal_at
     if at.directory is None:
         return None

@@ -1,6 +1,7 @@
-"""Opening a store: the control log and the journal belong together, and a new store gets its presets.
+"""Open a store: check that the control log and the journal belong together, and give a new store its presets.
 
-Used by whoever appends (``infra.app``) and whoever only reads (``infra.store.reader``). Nothing connects at import.
+Both the process that appends (``infra.app``) and readers (``infra.store.reader``) use this module. Importing it
+connects to nothing.
 """
 
 import sys
@@ -21,11 +22,11 @@ from infra.runtime.clock import clock
 from infra.store.logs import Store
 
 TIMEOUT: Final = 30.0
-"""Seconds that a first commit of the control log may take."""
+"""Seconds that a commit to the control log may take at the start."""
 
 
 def new_id() -> bytes:
-    """16 unique bytes."""
+    """Return 16 unique bytes."""
     return uuid.uuid4().bytes
 
 
@@ -37,9 +38,11 @@ def follow_control(
     *,
     alone: bool = False,
 ) -> ControlLog:
-    """The control log on this journal, read to its end. Its local state is in memory: it is short. LogLost, LogChanged
-    where it does not have what the marks say. ``alone``: nobody but engines can append, so whatever does not fit shows
-    that it was changed."""
+    """Read the control log on this journal to its end. Its local state is in memory, because the log is short.
+
+    LogLost or LogChanged if the log lacks what the marks record. ``alone``: only engines can append to this log, so a
+    policy that does not match its hash proves that the log was changed.
+    """
     control = ControlLog(journal, memory_local_state(0, 1), name, new_id, wake, alone=alone)
     try:
         control.start(marks)
@@ -50,7 +53,7 @@ def follow_control(
     if alone and control.policies.changed:
         names = ", ".join(control.policies.changed)
         raise LogChanged(
-            f"control log: the text of {names} does not fit its hash: one of them was changed. {KEEP_BOTH}"
+            f"control log: the text of {names} does not match its hash: the text or the hash was changed. {KEEP_BOTH}"
         )
     return control
 
@@ -64,7 +67,7 @@ def open_control(
     marks: Sequence[Mark] = (),
     alone: bool = False,
 ) -> ControlLog:
-    """The control log of a store, read to its end; ``marks``, ``alone`` as for ``follow_control``."""
+    """Open a store's control log and read it to its end. ``marks`` and ``alone`` as in ``follow_control``."""
     journal = store.control(create=create, wake=wake)
     try:
         return follow_control(journal, name, wake, marks, alone=alone)
@@ -74,35 +77,35 @@ def open_control(
 
 
 def open_journal(
-    store: Store, control: ControlLog, asked: int | None, default: int, *, wake: Callable[[], None] = lambda: None
+    store: Store, control: ControlLog, wanted: int | None, default: int, *, wake: Callable[[], None] = lambda: None
 ) -> Journal:
-    """The journal that the control log speaks of, made now if it speaks of none and there is none.
+    """Open the journal that the control log describes. Create it if the control log describes none and none exists.
 
-    ``asked`` is the number of partitions that the URL names. JournalMismatch, JournalUnavailable: the two logs do not
-    belong together, or one of them is gone; nothing is made anew then.
+    ``wanted`` is the number of partitions in the URL. JournalMismatch, JournalUnavailable: the two logs do not belong
+    together, or one of them is missing. Nothing is created in that case.
     """
     if control.partitions is not None:
-        if not store.there()[1]:
+        if not store.exists()[1]:
             raise JournalUnavailable(
-                f"the journal of {store} is gone, but the control log says that there was one with "
-                f"{counted(control.partitions, 'partition')}: bring it back from a copy; nothing is decided "
-                "anew on an empty one"
+                f"the journal of {store} is missing, but the control log says that there was one with "
+                f"{counted(control.partitions, 'partition')}: restore it from a copy. The engine does not start on an "
+                "empty journal"
             )
-        journal = store.journal(asked, wake=wake)
+        journal = store.journal(wanted, wake=wake)
         control.agree(journal.partitions)
         return journal
-    made = store.journal(asked, create=default, wake=wake)
+    made = store.journal(wanted, create=default, wake=wake)
     if any(made.end(partition) for partition in range(made.partitions)):
         made.close()
         raise JournalMismatch(
-            f"the journal of {store} holds a history, but its control log does not know of it: that is another "
-            "journal's control log, or it was lost; put back what belongs together"
+            f"the journal of {store} has records, but its control log does not mention it: the control log belongs to "
+            "another journal, or its content was lost. Restore the journal and the control log that belong together"
         )
     return made
 
 
 def settle(control: ControlLog, begin: Callable[[Callable[[Settled | None], None]], None], what: str) -> None:
-    """Write to the control log before any loop runs, and wait for what became of it."""
+    """Commit to the control log before any loop runs, and wait for the result."""
     answers: list[Settled | None] = []
     begin(answers.append)
     until = time.monotonic() + TIMEOUT
@@ -117,10 +120,10 @@ def settle(control: ControlLog, begin: Callable[[Callable[[Settled | None], None
 
 
 def prepare(control: ControlLog, journal: Journal) -> None:
-    """Write what a store must know and does not yet: its number of partitions, and every version of the presets.
+    """Write what the store does not have yet: its number of partitions, and every version of the presets.
 
-    A version that would take the place of a newer policy of the operator's as the newest is left out, and so is one
-    whose id and version the operator has given to a policy of theirs. Standard error says so.
+    Skips a preset version that would replace a newer policy of the operator as the newest version, and one whose id and
+    version the operator has given to another policy. Standard error reports what was skipped.
     """
     if control.partitions is None:
         settle(control, lambda done: control.create(journal.partitions, clock(), done), "the journal's beginning")

@@ -1,4 +1,5 @@
-"""Finding orders by what people have in hand. The views answer where they are up to date, else the log itself."""
+"""Find orders by PO number, deadline or marketplace. The views answer if they are up to date, otherwise the log
+does."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def orders_with_po(reader: Reader, po: str) -> list[str]:
-    """Streams of the orders with this PO number; where no order has exactly this one, with letters of another case."""
-    found = _asked(reader, po)
+    """Streams of the orders with this PO number. If no order has exactly this number, orders whose number differs in
+    the case of letters only."""
+    found = _from_views(reader, po)
     if found is None:
         every = ((stream, folded.order) for stream, folded in all_orders(reader))
         found = {
@@ -29,8 +31,8 @@ def orders_with_po(reader: Reader, po: str) -> list[str]:
 
 
 def unknown_marketplace(reader: Reader, marketplace: str) -> str | None:
-    """What to say of a marketplace that neither the settings nor any order names; None of any other, and while the log
-    has no order at all."""
+    """The message about a marketplace that neither the settings nor any order names. None if it is known, or if the log
+    has no orders."""
     named = sections(reader.settings)
     if marketplace in named:
         return None
@@ -43,12 +45,12 @@ def unknown_marketplace(reader: Reader, marketplace: str) -> str | None:
 
 
 def sections(settings: "Settings") -> set[str]:
-    """The marketplaces that have a section in the settings; ``default`` is of all of them."""
+    """The marketplaces that have a section in the settings. ``default`` is not one of them."""
     return {*settings.marketplaces} - {"default"}
 
 
 def nearest_marketplace(name: str, names: Iterable[str]) -> str | None:
-    """The name that a mistyped one may have meant."""
+    """The known name that a mistyped one resembles most."""
     from difflib import get_close_matches
 
     found = get_close_matches(name[:100].lower(), sorted(set(names)), 1)
@@ -56,7 +58,7 @@ def nearest_marketplace(name: str, names: Iterable[str]) -> str | None:
 
 
 def _marketplaces(reader: Reader) -> set[str]:
-    """The marketplaces that the orders of the log name."""
+    """The marketplaces of the orders in the log."""
     found: set[str] = set()
     for follower in reader.followers.values():
         after: str | None = None
@@ -67,8 +69,8 @@ def _marketplaces(reader: Reader) -> set[str]:
 
 
 class Listed(NamedTuple):
-    """A deadline that still applies, and whether it fires: one of history that was left when an import was closed does
-    not."""
+    """A deadline that still applies, and whether it fires. A deadline of imported history that was already past when
+    the import closed does not fire (docs/reference/deadlines.md)."""
 
     stream: str
     deadline: Deadline
@@ -76,7 +78,7 @@ class Listed(NamedTuple):
 
 
 def all_deadlines(reader: Reader, before: Instant | None, marketplace: str | None) -> list[Listed]:
-    """Every deadline that still applies, the earliest first."""
+    """Every deadline that still applies, earliest first."""
     prefix = "" if marketplace is None else f"{marketplace}/"
     imports = {partition: reader.imports(partition) for partition in reader.followers}
     found = []
@@ -106,10 +108,11 @@ def all_orders(reader: Reader, prefix: str = "") -> Iterator[tuple[str, CachedOr
                     yield name, reader.orders.load(partition, name)
 
 
-def _asked(reader: Reader, po: str) -> dict[str, str] | None:
-    """What the views say, stream and PO number; None if they are not there, not readable, or behind the log."""
+def _from_views(reader: Reader, po: str) -> dict[str, str] | None:
+    """Map stream to PO number, from the views. None if the views do not exist, cannot be read, or are behind the
+    log."""
     at = reader.settings.views_at
-    if not at.kept:
+    if not at.persistent:
         return None
     from infra.views.opening import existing_views
 

@@ -1,9 +1,12 @@
-"""Reading orders from a journal without a lock: what commands that only ask stand on.
+"""Read orders from a journal without a lock, for commands that only query.
 
-Another process may own the store (a server, an import). Its local state, slot 0, is read as it stands if it has reached
-the log's end as it was when we came; if it is behind and nobody owns it, we take it and bring it up to date; if its
-owner does not get on, we follow the log into a slot of our own. Where that cannot be written (a full disk, another
-user's files) the log is followed in memory: a read needs no room. Nothing is ever appended here.
+Another process may own the store, such as a server or an import. The reader chooses local state in this order:
+- Slot 0 as it is, if it has reached the end that the log had when the reader started.
+- Slot 0 brought up to date, if it is behind and no process owns it.
+- A slot of its own, filled from the log, if the owner of slot 0 makes no progress.
+- Memory, filled from the log, if no slot can be written (a full disk, files of another user).
+
+The reader never appends.
 """
 
 import contextlib
@@ -34,30 +37,30 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 TIMEOUT: Final = 2.0
-"""Seconds that the owner of slot 0 gets to reach the log's end."""
+"""Seconds that the owner of slot 0 has to reach the log's end."""
 CACHED_ORDERS: Final = 1000
 
 
 class NoJournal(JournalError):
-    """There is no journal where the settings say; the message says how one comes about."""
+    """The journal that the settings name does not exist. The message says how to create one."""
 
 
-class _Nobody:
+class _IgnoreCommits:
     def admitted(self, admitted: object) -> None: ...
 
     def rejected(self, rejected: object) -> None: ...
 
 
 def existing_store(settings: "Settings") -> Store:
-    """The store of the settings' journal; NoJournal if there is none."""
+    """The store of the settings' journal. NoJournal if it does not exist."""
     store = store_of(settings)
     if store is None:
         raise NoJournal(
-            "a memory: journal lives and ends with its process: name a kept one with --journal sqlite:///DIR"
+            "a memory: journal exists only inside its process: name one on disk with --journal sqlite:///DIR"
         )
-    if not store.there()[1]:
+    if not store.exists()[1]:
         raise NoJournal(
-            f"there is no journal in {store}: make one with `rescind import` or `rescind serve`, "
+            f"there is no journal in {store}: create one with `rescind import` or `rescind serve`, "
             "or name another with --journal"
         )
     return store
@@ -65,7 +68,7 @@ def existing_store(settings: "Settings") -> Store:
 
 @dataclass(slots=True)
 class Reader:
-    """Orders as the log has them, and the policies in force."""
+    """Orders as recorded in the log, and the policies in force."""
 
     settings: "Settings"
     store: Store
@@ -76,23 +79,23 @@ class Reader:
     _book: "PolicyBook | None" = None
 
     def partition(self, stream: str) -> int:
-        """Which partition a stream belongs to."""
+        """The partition of a stream."""
         return partition_of(stream, self.journal.partitions)
 
     def folded(self, stream: str) -> CachedOrder:
-        """The stream as it is recorded."""
+        """The stream's current state."""
         return self.orders.get(self.partition(stream), stream)
 
     def as_of(self, stream: str, instant: Instant) -> CachedOrder:
-        """The stream as of an instant: what was recorded up to and including it, then the deadlines before it, but for
-        those of history that never fire."""
+        """The stream's state at an instant: everything recorded up to and including it, then the effects of the
+        deadlines before it. Deadlines of imported history that never fire have no effect."""
         partition, marketplace = self.partition(stream), stream.partition("/")[0]
         recorded = self.orders.as_of(partition, stream, instant)
         closed_at = self.imports(partition).closed_as_of(partition, marketplace, instant, instant)
-        return standing_at(recorded, self.book, self.settings.market(marketplace), instant, closed_at)
+        return with_deadlines_reached(recorded, self.book, self.settings.market(marketplace), instant, closed_at)
 
     def imports(self, partition: int) -> "Imports":
-        """The imports of the marketplaces, as a partition tells them."""
+        """The imports into marketplaces, as recorded in a partition."""
         from consumers.engine.imports import LIST_STREAM, Imports
 
         imports = Imports()
@@ -101,11 +104,12 @@ class Reader:
         return imports
 
     def history(self, stream: str) -> Iterator[dict[str, Any]]:
-        """Every event of the stream as ``order history --json`` has it, in log order."""
+        """Every event of the stream in log order, in the form of ``order history --json``."""
         return history(self.followers[self.partition(stream)].state, stream)
 
     def commits(self, stream: str) -> Iterator[tuple[Instant, "list[Event]"]]:
-        """The stream's commits with events: when recorded, and what. What this release cannot read ends it."""
+        """The stream's commits that have events: the instant of recording, and the events. Ends at the first event that
+        this release cannot read."""
         for admitted in self.followers[self.partition(stream)].state.commits_of(stream):
             for part in admitted.commit.streams:
                 if part.stream == stream and part.events:
@@ -117,7 +121,7 @@ class Reader:
 
     @property
     def book(self) -> "PolicyBook":
-        """The policies published so far."""
+        """Every policy published so far."""
         if self._book is None:
             self._book = read_policies(self.store)
         return self._book
@@ -137,7 +141,7 @@ class Reader:
 
 
 def open_reader(settings: "Settings") -> Reader:
-    """Read the settings' journal up to its end as it is now. JournalError where it cannot be trusted or read."""
+    """Read the settings' journal up to its current end. JournalError if the journal cannot be read or trusted."""
     store = existing_store(settings)
     journal = store.journal(settings.journal_at.partitions)
     try:
@@ -151,31 +155,31 @@ def open_reader(settings: "Settings") -> Reader:
 def _followers(journal: Journal, directory: Path) -> tuple[dict[int, Follower], Slot | None]:
     ends = [journal.end(partition) for partition in range(journal.partitions)]
     first = directory / "state" / "0"
-    if (found := _as_it_stands(journal, first, ends)) is not None:
+    if (found := _at_end(journal, first, ends)) is not None:
         return found, None
     try:
         slot = claim_slot(directory)
     except OSError:
-        return _brought_up(journal, None, ends), None
+        return _caught_up_followers(journal, None, ends), None
     if slot.number > 0:
         until = time.monotonic() + TIMEOUT
         while time.monotonic() < until:
-            if (found := _as_it_stands(journal, first, ends)) is not None:
+            if (found := _at_end(journal, first, ends)) is not None:
                 slot.release()
                 return found, None
             time.sleep(0.02)
     try:
-        return _brought_up(journal, slot, ends), slot
+        return _caught_up_followers(journal, slot, ends), slot
     except (LocalStateUnavailable, OSError, sqlite3.OperationalError):
         slot.release()
-        return _brought_up(journal, None, ends), None
+        return _caught_up_followers(journal, None, ends), None
     except BaseException:
         slot.release()
         raise
 
 
-def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Follower] | None:
-    """Followers over the slot's local state, read only, if all of it has reached ``ends``."""
+def _at_end(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Follower] | None:
+    """Read-only followers over the slot's local state, if every partition has reached ``ends``. None otherwise."""
     found: dict[int, Follower] = {}
     for partition, end in enumerate(ends):
         path = state_file(slot, partition)
@@ -188,11 +192,11 @@ def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Fo
             for follower in found.values():
                 follower.state.close()
             if state is not None and state.next_offset > end:
-                Follower(journal, partition, state, _Nobody()).start()  # says how the log is shorter than it was
+                Follower(journal, partition, state, _IgnoreCommits()).start()  # raises: the log is shorter than it was
             return None
         try:
             found[partition] = _started(journal, partition, state)
-        except LocalStateDamaged:  # it is marked, so whoever has the slot next rebuilds it
+        except LocalStateDamaged:  # it is marked, so the next owner of the slot rebuilds it
             for each in (state, *(follower.state for follower in found.values())):
                 each.close()
             return None
@@ -200,17 +204,17 @@ def _as_it_stands(journal: Journal, slot: Path, ends: list[int]) -> dict[int, Fo
 
 
 def _started(journal: Journal, partition: int, state: LocalState) -> Follower:
-    """A follower that goes on where local state is. A log whose front was cut is followed too where local state has
-    what was deleted; standard error says so."""
-    follower = Follower(journal, partition, state, _Nobody(), appends=False)
+    """A follower that continues from local state. A log whose beginning was deleted can still be followed if local
+    state has the deleted part. Standard error reports this."""
+    follower = Follower(journal, partition, state, _IgnoreCommits(), appends=False)
     follower.start()
     if begin := journal.begin(partition):
         cut = front_cut(partition, begin)
-        sys.stderr.write(f"rescind: read from local state, which has what the log lacks: {cut}\n")
+        sys.stderr.write(f"rescind: the beginning of the log is missing, so orders are read from local state: {cut}\n")
     return follower
 
 
-def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[int, Follower]:
+def _caught_up_followers(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[int, Follower]:
     """Followers over our own slot (None: in memory), advanced to ``ends``."""
     found: dict[int, Follower] = {}
     try:
@@ -219,7 +223,7 @@ def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[in
                 state: LocalState = memory_local_state(partition, journal.partitions)
             else:
                 opened = open_local_state(state_file(slot.path, partition), partition, journal.partitions)
-                opened.say(partition, end, first=slot.number > 0)
+                opened.report_rebuild(partition, end, first=slot.number > 0)
                 state = opened.state
             try:
                 follower = found[partition] = _started(journal, partition, state)
@@ -237,11 +241,11 @@ def _brought_up(journal: Journal, slot: Slot | None, ends: list[int]) -> dict[in
     return found
 
 
-# ---- what is read ---------------------------------------------------------------------------------------------------
+# ---- policies and history --------------------------------------------------------------------------------------------
 
 
 def read_policies(store: Store) -> "PolicyBook":
-    """The control log, read to its end: every policy published so far."""
+    """Read the control log to its end, and return every policy published so far."""
     from infra.store.opening import open_control
 
     control = open_control(store, "reader", create=False)
@@ -252,8 +256,11 @@ def read_policies(store: Store) -> "PolicyBook":
 
 
 def history(state: LocalState, stream: str) -> Iterator[dict[str, Any]]:
-    """Every event of a stream with where it stands. ``version`` is the order's number of events with
-    it. What this release cannot read has ``data`` null and ``unreadable``."""
+    """Every event of a stream with its place in the log (docs/reference/cli.md).
+
+    ``version`` is the order's number of events up to and including this one. An event that this release cannot read has
+    null ``data`` and a reason in ``unreadable``.
+    """
     for admitted in state.commits_of(stream):
         commit = admitted.commit
         chains = [part for part in commit.streams if part.kind == "chain"]
@@ -262,7 +269,7 @@ def history(state: LocalState, stream: str) -> Iterator[dict[str, Any]]:
             if part.stream != stream:
                 continue
             for number, entry in enumerate(part.events, part.first_event + 1):
-                told: dict[str, Any] = {
+                record: dict[str, Any] = {
                     "partition": admitted.partition,
                     "position": admitted.position + places[entry.index],
                     "ordinal": admitted.ordinal,
@@ -274,10 +281,10 @@ def history(state: LocalState, stream: str) -> Iterator[dict[str, Any]]:
                     "commit": admitted.hash.hex(),
                 }
                 try:
-                    told["data"] = event_data(decode_event(entry.name, entry.schema_version, entry.body))
+                    record["data"] = event_data(decode_event(entry.name, entry.schema_version, entry.body))
                 except Undecodable as newer:
-                    told |= {"data": None, "unreadable": str(newer)}
-                yield told
+                    record |= {"data": None, "unreadable": str(newer)}
+                yield record
 
 
 def _index(entry: Any) -> int:
@@ -285,12 +292,12 @@ def _index(entry: Any) -> int:
     return index
 
 
-def standing_at(
+def with_deadlines_reached(
     folded: CachedOrder, book: "PolicyBook", market: "MarketSettings", instant: Instant, closed_at: Instant
 ) -> CachedOrder:
-    """The stream with every deadline before ``instant`` reached on top, nothing else new. It is not changed itself.
+    """The stream with the effects of every deadline before ``instant``. The given stream is not changed.
 
-    What was set and due before ``closed_at``, the closing of an import, never fires, and is taken away.
+    Deadlines that were set and due before ``closed_at``, the close of an import, never fire and are removed.
     """
     order = folded.order
     if order is None or not order.exists or folded.unreadable is not None:

@@ -1,8 +1,10 @@
-"""How far everything that stands beside a log has followed it: the log must have at least that much.
+"""Positions that other stores have recorded in the log. The log must reach at least that far.
 
-Views, vault, notification store and local state each record a position in the log. A log that ends before one of them
-has lost what was acknowledged, even where local state, which would notice it, is missing. Everything is read only.
-Whatever cannot be read, or is of another journal, records nothing here: who opens it says so.
+Views, vault, delivery store and local state each record how far they have followed the log. A log that ends before one
+of these positions has lost acknowledged records, even if local state, which would notice, is missing.
+
+Reading changes nothing. A store that cannot be read, or belongs to another journal, contributes no mark. The code that
+opens it reports the problem.
 """
 
 import contextlib
@@ -15,7 +17,7 @@ from typing import Any, Final
 from consumers.log.divergence import Mark
 from consumers.ports.vault import VaultUnavailable
 from consumers.ports.views import Log, ViewsError
-from infra.addresses.files import BOOK_FILE
+from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.local_state.slots import slots_in, state_file
 from infra.settings import Settings, ViewsAt
 from infra.vault.base import DatabaseVault
@@ -27,12 +29,12 @@ _POSITIONS: Final = "SELECT partition, next_ordinal, last_commit FROM positions 
 
 
 def marks_of(settings: Settings, directory: Path, identity: str, partitions: int, vault: DatabaseVault | None) -> Marks:
-    """Every mark of the journal with this identity. ``directory``: what is this process's own."""
+    """Every mark of the journal with this identity. ``directory`` has this process's own files."""
     found: Marks = {partition: [] for partition in range(partitions)}
     for partition, mark in (
         *in_views(settings.views_at, "journal"),
         *_in_vault(vault, identity, partitions),
-        *_in_book(directory / BOOK_FILE, identity),
+        *_in_delivery_store(directory / DELIVERY_STORE_FILE, identity),
         *_in_local_state(directory, identity, partitions),
     ):
         if partition in found:
@@ -41,7 +43,7 @@ def marks_of(settings: Settings, directory: Path, identity: str, partitions: int
 
 
 def in_views(at: ViewsAt, log: Log) -> Iterator[tuple[int, Mark]]:
-    """How far the views there have followed a log. In PostgreSQL only where it can be reached."""
+    """How far the views have followed a log. For views in PostgreSQL, only if the server can be reached."""
     rows: list[tuple[Any, ...]] = []
     if at.postgresql is not None:
         from infra.views.opening import existing_views
@@ -68,30 +70,30 @@ def _in_vault(vault: DatabaseVault | None, identity: str, partitions: int) -> It
             yield partition, Mark("the vault, which carries out erasures,", through, offset=lost.get(partition, 0))
 
 
-def _in_book(path: Path, identity: str) -> Iterator[tuple[int, Mark]]:
-    asked = "SELECT partition, ordinal FROM positions WHERE (SELECT value FROM about WHERE name = 'journal') = ?"
-    for partition, ordinal in _rows(path, asked, (identity,)):
+def _in_delivery_store(path: Path, identity: str) -> Iterator[tuple[int, Mark]]:
+    query = "SELECT partition, ordinal FROM positions WHERE (SELECT value FROM about WHERE name = 'journal') = ?"
+    for partition, ordinal in _rows(path, query, (identity,)):
         yield partition, Mark(f"the notification store {path}", ordinal)
 
 
 def _in_local_state(directory: Path, identity: str, partitions: int) -> Iterator[tuple[int, Mark]]:
-    asked = (
+    query = (
         "SELECT next_offset, next_ordinal, (SELECT hash FROM commits WHERE ordinal = next_ordinal - 1) FROM progress "
         "WHERE identity = ? AND partition = ?"
     )
     for slot in slots_in(directory):
         for partition in range(partitions):
             path = state_file(slot, partition)
-            for offset, ordinal, hash in _rows(path, asked, (identity, partition)):
+            for offset, ordinal, hash in _rows(path, query, (identity, partition)):
                 yield partition, Mark(f"local state in {path}", ordinal, hash, offset)
 
 
-def _rows(path: Path, asked: str, given: tuple[object, ...]) -> list[tuple[Any, ...]]:
+def _rows(path: Path, query: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
     if not path.exists():
         return []
     with (
         contextlib.suppress(sqlite3.Error),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
     ):
-        return database.execute(asked, given).fetchall()
+        return database.execute(query, parameters).fetchall()
     return []

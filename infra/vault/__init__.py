@@ -1,1 +1,1 @@
-"""The vault: texts and files, encrypted under a key per subject; events carry commitments and hashes only."""
+"""The vault: texts and files, encrypted under one key per subject. Events carry only commitments and hashes."""

@@ -1,10 +1,10 @@
-"""What every vault does, whatever it is kept in: the ports Vault and Files, over a few questions to a database.
+"""The ports Vault and Files on any database. Subclasses implement a few queries.
 
-Texts are *grouped*: ``seal`` keeps a text in memory, ``flush`` writes all of them in one transaction. ``SealedFirst``
-(``infra.vault.vault_first_journal``) calls it before each append, so no record is ever written that points to a text
-the vault might lose, and an import does not pay a disk write for each text. A *file* is kept under a reference that its
-keeper chooses (``consumers.ports.vault.file_reference``), durable at once: the event has its SHA-256, nothing else is
-needed to find it and to check it.
+Texts are *grouped*: ``seal`` stores a text in memory, and ``flush`` writes all of them in one transaction.
+``VaultFirstJournal`` (``infra.vault.vault_first_journal``) calls it before each append. So no record refers to a text
+that the vault might lose, and an import does not pay a disk write per text. A *file* is stored under a reference that
+its owner chooses (``consumers.ports.vault.file_reference``), and is durable at once. Its event has the file's SHA-256,
+which is enough to find and check it.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from infra.vault.keys import Damaged, Keys, VaultKeyWrong
 
 FORMAT: Final = "1"
 WAITING: Final = 10_000
-"""Texts that are kept in memory while they cannot be written; no more are taken then."""
+"""Texts that are stored in memory while they cannot be written. At this limit ``seal`` raises VaultUnavailable."""
 
 
-def noted_as(journal: str) -> str:
-    """The name under which a vault has noted that it is a journal's."""
+def ownership_note(journal: str) -> str:
+    """The name of the note by which a vault belongs to a journal."""
     return f"journal {journal}"
 
 
@@ -39,29 +39,30 @@ class TextGone(LookupError):
 
 
 class Seen(NamedTuple):
-    """How far the log was known to who brought a content, in the partition of the subject's own stream."""
+    """How far the caller knew the log when it brought a content, in the partition of the subject's own stream."""
 
     journal: str
-    """Its identity."""
+    """The journal's identity."""
     ordinal: int
-    """Commits below it were known."""
+    """Commits below this ordinal were known."""
     erased: int = -1
-    """Of these, the last one that erased the subject: a key that was made before it is used no more. -1: none."""
+    """The last of these commits that erased the subject, -1 if none did. A key that was made before it is no longer
+    used."""
 
 
 class Unsaved(NamedTuple):
-    """A content that is not durable yet; it begins with its own random key."""
+    """A content that is not durable yet. It begins with its own random key."""
 
     marketplace: str
     subject: str
     reference: str
     content: bytes
     seen: Seen | None
-    """None where the log is not known: a key that is made then counts as made before all of it."""
+    """None if the log is not known. A new key then counts as made before all of the log."""
 
 
 class StoredText(NamedTuple):
-    """What is kept under a reference; ``wrapped`` is None if its subject was erased."""
+    """A content as stored under its reference. ``wrapped`` is None if its subject was erased."""
 
     sealed: bytes
     wrapped: bytes | None
@@ -70,11 +71,13 @@ class StoredText(NamedTuple):
 
 
 @contextlib.contextmanager
-def _keys_fit() -> Iterator[None]:
+def _keys_match() -> Iterator[None]:
     try:
         yield
     except Damaged:
-        raise VaultUnavailable("a subject's key is not what was written: the vault is damaged") from None
+        raise VaultUnavailable(
+            "the key of a subject cannot be unwrapped: the vault is damaged. Restore it from a copy"
+        ) from None
 
 
 class DatabaseVault(ABC):
@@ -86,16 +89,19 @@ class DatabaseVault(ABC):
         self._unsaved: dict[str, Unsaved] = {}
         self._flushing = threading.Lock()
         self.seen: Callable[[str, str], Seen | None] = lambda marketplace, subject: None
-        """How far the log is known here that may erase the subject; from any thread. An engine says so."""
-        self.belongs_to: str | None = None
-        """A journal that a vault which is opened late must know already, or it is another one (``vault.belonging``)."""
+        """How far this process knows the log that may erase a subject. The engine sets it. Any thread may call it."""
+        self.owner: str | None = None
+        """The journal that a vault opened late must already know. If it does not, it is another vault
+        (``infra.vault.ownership``)."""
 
-    # ---- texts ------------------------------------------------------------------------------------------------------
+    # ---- texts -------------------------------------------------------------------------------------------------------
 
     def seal(self, marketplace: str, subject: str, text: str, seen: Seen | None = None) -> Sealed:
-        """Keep a text; it is durable after the next ``flush``. VaultUnavailable if too many wait already."""
+        """Store a text, which is durable after the next ``flush``. VaultUnavailable if too many texts are waiting."""
         if len(self._unsaved) >= WAITING:
-            raise VaultUnavailable("the vault cannot be written to, and takes no more texts until it can")
+            raise VaultUnavailable(
+                f"the vault cannot be written to, and {WAITING:,} texts are waiting: it accepts no more until it can"
+            )
         own = secrets.token_bytes(KEY_BYTES)
         content = text.encode("utf-8")
         reference = secrets.token_urlsafe(16)
@@ -105,34 +111,34 @@ class DatabaseVault(ABC):
         return Sealed(hmac.digest(own, content, "sha256"), reference)
 
     def flush(self) -> None:
-        """Make everything sealed so far durable. VaultUnavailable if that fails: nothing may be appended then; the
-        texts are kept in memory, and the next ``flush`` tries them again."""
+        """Make all sealed texts durable. VaultUnavailable if that fails: nothing may be appended then. The texts stay
+        in memory for the next ``flush``."""
         if not self._unsaved:
             return
         with self._flushing:
             texts = list(self._unsaved.values())
             if texts:
-                with _keys_fit():
+                with _keys_match():
                     self._write(texts)
             for text in texts:
                 del self._unsaved[text.reference]
 
     def is_pointed_to(self, record: bytes) -> bool:
-        """Whether these bytes name a text that is not durable yet. A reference is random: it stands nowhere by
-        chance."""
+        """Whether these bytes contain a reference to a text that is not durable yet. References are random, so no match
+        is a coincidence."""
         return any(reference.encode() in record for reference in list(self._unsaved))
 
     def open(self, reference: str) -> str:
-        """The text of a reference; TextGone if there is none or its subject was erased."""
+        """The text of a reference. TextGone if there is none, or its subject was erased."""
         return self.read(reference).decode("utf-8")
 
     def proves(self, sealed: Sealed) -> bool:
-        """Whether the text kept under the reference is the one that the commitment was made of."""
+        """Whether the stored text is the one that the commitment was made from."""
         return self.fits(sealed) is True
 
     def fits(self, committed: Sealed | Committed) -> bool | None:
-        """Whether the text or file that is kept is the one that an event commits to; None if there is none, or its
-        subject was erased. VaultUnavailable."""
+        """Whether the stored text or file is the one that an event commits to. None if there is none, or its subject
+        was erased. VaultUnavailable."""
         try:
             own, content = self._opened(committed.reference)
         except TextGone:
@@ -143,20 +149,22 @@ class DatabaseVault(ABC):
             return hashlib.sha256(content).digest() == committed.sha256
         return hmac.compare_digest(hmac.digest(own, content, "sha256"), committed.commitment)
 
-    # ---- files ------------------------------------------------------------------------------------------------------
+    # ---- files -------------------------------------------------------------------------------------------------------
 
     def keep(self, marketplace: str, subject: str, reference: str, content: bytes) -> bool:
-        """Keep a file under this reference; durable when it returns. False: it was kept there before."""
-        with _keys_fit():
+        """Store a file under this reference. It is durable on return. False: it was stored before."""
+        with _keys_match():
             own = secrets.token_bytes(KEY_BYTES)
             return self._put(Unsaved(marketplace, subject, reference, own + content, self.seen(marketplace, subject)))
 
     def read(self, reference: str) -> bytes:
-        """The bytes of a text or a file; TextGone if there are none or their subject was erased."""
+        """The bytes of a text or a file. TextGone if there are none, or the subject was erased."""
         try:
             return self._opened(reference)[1]
         except Damaged:
-            raise VaultUnavailable(f"the text {reference} is not what was written: the vault is damaged") from None
+            raise VaultUnavailable(
+                f"the text {reference} cannot be decrypted: the vault is damaged. Restore it from a copy"
+            ) from None
 
     def _opened(self, reference: str) -> tuple[bytes, bytes]:
         """The content's own key, and the content. TextGone, Damaged."""
@@ -172,102 +180,109 @@ class DatabaseVault(ABC):
             plain = self._keys.unseal(found.wrapped, found.marketplace, found.subject, reference, found.sealed)
         return plain[:KEY_BYTES], plain[KEY_BYTES:]
 
-    # ---- subjects ---------------------------------------------------------------------------------------------------
+    # ---- subjects ----------------------------------------------------------------------------------------------------
 
     def erase(self, marketplace: str, subject: str) -> bool:
-        """Destroy the subject's key, and with it every text under it; whether there was one. Durable when it returns.
+        """Destroy the subject's key, and with it every text under it. Returns whether there was a key. Durable on
+        return.
 
-        Only after an admitted ``SubjectErased`` with no open hold before it: that is the caller's to know, and an
-        engine's way is ``carry_out``.
+        Call it only after an admitted ``SubjectErased`` with no open hold before it. The caller checks this. An engine
+        uses ``carry_out`` instead.
         """
         self.flush()
         return self._erase(marketplace, subject)
 
     def carry_out(self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]) -> bool:
         """Destroy the keys of these subjects that were made before their erasure was known, and store how far the
-        journal's partition is carried out, in one transaction. False, and nothing done, if that is not ``before``.
+        journal's partition is carried out, in one transaction. False, and nothing changed, if the stored position is
+        not ``before``.
 
-        ``scrub`` afterwards, or files may still have the keys: that it is due is stored with the erasure.
+        Call ``scrub`` afterwards, because the database's files may still contain the keys. The vault stores that a
+        scrub is due together with the erasure.
         """
         if erasures:
             self.flush()
         return self._carry_out(journal, partition, before, position, sorted(erasures))
 
     def close(self) -> None:
-        """Make durable what is sealed, as far as that goes, and let go."""
+        """Flush the sealed texts if possible, and close the database."""
         with contextlib.suppress(VaultUnavailable):
             self.flush()
         self._close()
 
-    # ---- whose it is ------------------------------------------------------------------------------------------------
+    # ---- ownership ---------------------------------------------------------------------------------------------------
 
     @property
     def opened(self) -> bool:
-        """False: its database is away, and it is opened when that is back."""
+        """Whether the database is open. A vault whose server was away is opened later."""
         return True
 
     def lost(self, journal: str) -> Mapping[int, int] | None:
-        """Per partition of a journal the offset before which its texts were given up as lost; empty: none were. None:
+        """Per partition of a journal, the offset before which its texts were declared lost. Empty: none were. None:
         this vault does not know the journal."""
-        noted = self._noted(noted_as(journal))
+        noted = self._noted(ownership_note(journal))
         return None if noted is None else {int(n): offset for n, offset in json.loads(noted).items()}
 
     def note_lost(self, journal: str, lost: Mapping[int, int]) -> None:
-        """This is the vault of the journal, with the exception of what was written before these offsets."""
-        self._note(noted_as(journal), json.dumps(dict(lost)).encode())
+        """Note that this vault belongs to the journal, except for texts written before these offsets."""
+        self._note(ownership_note(journal), json.dumps(dict(lost)).encode())
 
     def _agree(self, format: str, check: bytes) -> None:
-        """What the database says of itself. VaultUnavailable, VaultKeyWrong."""
+        """Check the format and the key. VaultUnavailable, VaultKeyWrong."""
         if format != FORMAT:
-            raise VaultUnavailable(f"the vault has format {format}, this release reads {FORMAT}: use a newer one")
+            raise VaultUnavailable(
+                f"the vault has format {format}, this release reads {FORMAT}: install a newer release"
+            )
         if not hmac.compare_digest(check, self._keys.check):
             raise VaultKeyWrong(
-                "the vault was made with another key: give that one in RESCIND_VAULT_KEY or vault_key_file"
+                "the vault was made with another key: set RESCIND_VAULT_KEY or vault_key_file to that key"
             )
 
-    def _agree_late(self, knows: bool) -> None:
-        """``knows``: whether a vault that is opened late has noted ``belongs_to``. VaultUnavailable."""
-        if self.belongs_to is not None and not knows:
+    def _agree_when_opened_late(self, knows: bool) -> None:
+        """``knows``: whether a vault opened late has a note of ``owner``. VaultUnavailable."""
+        if self.owner is not None and not knows:
             raise VaultUnavailable(
-                "this vault does not know the log, so it is another one: start again now that it can be reached"
+                "this vault has no note of the journal, so it may be another one: restart now that it can be reached"
             )
 
-    # ---- what a database does. Each raises VaultUnavailable ----------------------------------------------------------
+    # ---- what a subclass implements. Each raises VaultUnavailable ----------------------------------------------------
 
     @abstractmethod
     def _write(self, texts: Sequence[Unsaved]) -> None:
-        """Write them all, durably, or none. A subject without a key gets one."""
+        """Write all texts durably, or none. A subject without a key gets one."""
 
     @abstractmethod
     def _put(self, file: Unsaved) -> bool:
-        """Write it durably, unless something that can be read is there; what was erased makes room."""
+        """Write the file durably, unless a readable one exists. An erased one is replaced."""
 
     @abstractmethod
     def drop(self, reference: str) -> None:
-        """Let a file go that no event came to name."""
+        """Delete a file that no event refers to."""
 
     @abstractmethod
     def _find(self, reference: str) -> StoredText | None: ...
 
     @abstractmethod
     def has(self, references: Sequence[str]) -> int:
-        """How many of these, each named once, were ever kept here, whether or not their subject was erased since."""
+        """How many of these references, each named once, were ever stored here, whether or not their subject was erased
+        since."""
 
     @abstractmethod
     def _noted(self, name: str) -> bytes | None:
-        """What the vault says of itself under this name."""
+        """The vault's note of this name."""
 
     @abstractmethod
     def _note(self, name: str, value: bytes) -> None:
-        """Have it say so, durably."""
+        """Store a note durably."""
 
     @abstractmethod
     def _erase(self, marketplace: str, subject: str) -> bool:
-        """Delete the subject's key, so that no file of the database has it any more; whether there was one."""
+        """Delete the subject's key so that no file of the database contains it. Returns whether there was one."""
 
     @abstractmethod
     def erased_through(self, journal: str, partition: int) -> int:
-        """How far the erasures of this journal's partition are carried out: ordinal of the first commit that is not."""
+        """How far the erasures of this journal's partition are carried out: the ordinal of the first commit that is
+        not."""
 
     @abstractmethod
     def _carry_out(
@@ -276,11 +291,11 @@ class DatabaseVault(ABC):
 
     @abstractmethod
     def scrub(self) -> None:
-        """Where keys were destroyed since the last time: have no file of the database hold them any more."""
+        """If keys were destroyed since the last scrub, remove them from the database's files."""
 
     @abstractmethod
     def counts(self) -> tuple[int, int]:
-        """How many subjects have a key, and how many texts are kept under those."""
+        """The number of subjects with a key, and the number of texts under these keys."""
 
     @abstractmethod
     def _close(self) -> None: ...

@@ -1,9 +1,9 @@
-"""Keys: the vault's key-encryption key, where it comes from, and what is wrapped and sealed with which.
+"""Keys: the vault's key-encryption key, its source, and what is encrypted under which key.
 
-Each subject of a marketplace has a random key, kept wrapped by the key-encryption key (AES-256-GCM). A content is
-sealed under its subject's key with a random key of its own in front; the commitment in an event is the HMAC-SHA256 of
-the content under that random key. So whoever has lost the subject's key can neither read what is left nor guess it from
-the commitment. A wrapped key opens for its own subject only, a sealed content under its own reference only.
+Each subject of a marketplace has a random key, stored wrapped by the key-encryption key (AES-256-GCM). A content is
+sealed under its subject's key, with a random key of its own in front. The commitment in an event is the HMAC-SHA256 of
+the content under that random key. So after a subject's key is destroyed, the content can neither be read nor guessed
+from its commitment. A wrapped key opens for its own subject only, and a sealed content under its own reference only.
 """
 
 import base64
@@ -25,32 +25,32 @@ _CHECK: Final = b"rescind vault key check"
 
 
 class VaultKeyWrong(VaultUnavailable):
-    """The key-encryption key is missing or another one than the vault was made with."""
+    """The key-encryption key is missing, or it is not the key that the vault was made with."""
 
 
 class Damaged(Exception):
-    """What is kept is not what was written."""
+    """Stored bytes fail authenticated decryption."""
 
 
 class Keys:
-    """What the key-encryption key opens."""
+    """Wraps subject keys and seals contents with the key-encryption key."""
 
     def __init__(self, key: bytes) -> None:
         self._wrapping = AESGCM(key)
         self.check = hmac.digest(key, _CHECK, "sha256")
-        """Tells whether a vault was made with this key; it says nothing about it."""
+        """Shows whether a vault was made with this key, and reveals nothing about it."""
 
     def new(self, marketplace: str, subject: str) -> bytes:
-        """A key for this subject, wrapped."""
+        """Create a wrapped key for this subject."""
         return _sealed(self._wrapping, secrets.token_bytes(KEY_BYTES), _bound(marketplace, subject))
 
     def seal(self, wrapped: bytes, marketplace: str, subject: str, reference: str, content: bytes) -> bytes:
-        """``content`` under the subject's key, for this reference."""
+        """Seal ``content`` under the subject's key, for this reference."""
         key = _opened(self._wrapping, wrapped, _bound(marketplace, subject))
         return _sealed(AESGCM(key), content, reference.encode())
 
     def unseal(self, wrapped: bytes, marketplace: str, subject: str, reference: str, sealed: bytes) -> bytes:
-        """The opposite of ``seal``. Damaged."""
+        """Decrypt a sealed content. Damaged."""
         key = _opened(self._wrapping, wrapped, _bound(marketplace, subject))
         return _opened(AESGCM(key), sealed, reference.encode())
 
@@ -68,7 +68,7 @@ def _opened(by: AESGCM, sealed: bytes, bound: bytes) -> bytes:
 
 
 def _bound(marketplace: str, subject: str) -> bytes:
-    """What a wrapped key belongs to: it opens for no other subject."""
+    """The subject to which a wrapped key is bound: it opens for no other one."""
     return f"{marketplace}\0{subject}".encode()
 
 
@@ -76,7 +76,7 @@ def _bound(marketplace: str, subject: str) -> bytes:
 
 
 def key_from_file(path: Path, *, create: bool) -> bytes:
-    """The key in this file; made with mode 0600 where it is missing and may be. VaultKeyWrong says what to do."""
+    """The key in this file. ``create``: create it with mode 0600 if it is missing. VaultKeyWrong says what to do."""
     if create:
         with contextlib.suppress(FileExistsError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,13 +84,15 @@ def key_from_file(path: Path, *, create: bool) -> bytes:
     try:
         return key_from_text(path.read_text(encoding="ascii"))
     except FileNotFoundError:
-        raise VaultKeyWrong(f"the vault's key is not at {path}: put it back, or give it in RESCIND_VAULT_KEY") from None
+        raise VaultKeyWrong(
+            f"the vault's key is missing at {path}: restore the file, or set RESCIND_VAULT_KEY"
+        ) from None
     except (OSError, ValueError) as wrong:
         raise VaultKeyWrong(f"the vault's key in {path} cannot be used: {wrong}") from None
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads and that appears whole or not at all; FileExistsError if it is there."""
+    """Write a file that only its owner can read, and that appears whole or not at all. FileExistsError if it exists."""
     if path.exists():
         raise FileExistsError(path)
     whole = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

@@ -1,5 +1,8 @@
-"""The vault as the engine seals with it: every text says how far the log was known, so that no key outlives an erasure
-that its maker knew, and none goes by an erasure that was admitted before it was made (docs/adr/0013)."""
+"""The vault of an engine. Every text carries how far the log was known when it was sealed.
+
+So no key outlives an erasure that the engine knew when it made the key, and no erasure destroys a key that was made
+after it was admitted (docs/adr/0013).
+"""
 
 from collections.abc import Mapping
 
@@ -10,11 +13,11 @@ from infra.vault.base import DatabaseVault, Seen
 from schemas.partitioning import partition_of
 
 REMEMBERED = 1_000
-"""Subjects' streams whose last erasure is remembered."""
+"""Subject streams whose last erasure is cached."""
 
 
 class LogAwareVault:
-    """The Vault port of an engine. ``seal`` in its thread only, ``seen`` in any."""
+    """The Vault port of an engine. Call ``seal`` in the engine's thread only, and ``seen`` in any thread."""
 
     def __init__(self, vault: DatabaseVault, journal: str, partitions: int) -> None:
         self._vault = vault
@@ -22,15 +25,15 @@ class LogAwareVault:
         self._partitions = partitions
         self._followers: Mapping[int, Follower] = {}
         self._erased: dict[str, tuple[bytes, int]] = {}
-        """Of a subject's stream the head, and the ordinal of the last erasure up to it (-1: none)."""
+        """By subject stream: its head, and the ordinal of the last erasure up to it (-1: none)."""
 
     def follow(self, followers: Mapping[int, Follower]) -> None:
-        """From now on the log is known as far as these have it."""
+        """Take the known position of the log from these followers."""
         self._followers = followers
         self._vault.seen = self.seen
 
     def seen(self, marketplace: str, subject: str) -> Seen | None:
-        """How far the partition of the subject's own stream is known; None if it is not followed here."""
+        """How far the partition of the subject's own stream is known. None if it is not followed here."""
         follower = self._followers.get(partition_of(f"{marketplace}/subject/{subject}", self._partitions))
         return None if follower is None else Seen(self._journal, follower.next_ordinal)
 
@@ -49,7 +52,7 @@ class LogAwareVault:
         if known is None or known[0] != head.hash:
             commits = list(state.commits_of(stream))
             known = head.hash, max(erased_at(stream, commits), default=-1)
-            if commits and commits[-1].hash == head.hash:  # what is staged is not read yet
+            if commits and commits[-1].hash == head.hash:  # staged commits are not in commits_of yet
                 if len(self._erased) >= REMEMBERED:
                     self._erased.clear()
                 self._erased[stream] = known

@@ -1,4 +1,4 @@
-"""The vault that the settings name, wherever it is. PostgreSQL's client is needed only where that is named."""
+"""Open the vault that the settings name. PostgreSQL's client is imported only if the settings name PostgreSQL."""
 
 import os
 from pathlib import Path
@@ -12,18 +12,18 @@ from infra.vault.keys import key_from_file
 from infra.vault.sqlite import SqliteVault
 
 
-def open_vault(settings: Settings, *, patient: bool = False) -> DatabaseVault:
-    """The vault that the settings name; VaultUnavailable says why it cannot be opened.
+def open_vault(settings: Settings, *, open_later: bool = False) -> DatabaseVault:
+    """Open the vault that the settings name. VaultUnavailable says why it cannot be opened.
 
-    ``patient``: one in a database that is away is opened when it is back, if its key is at hand; every call raises
-    VaultUnavailable until then.
+    ``open_later``: if the key is available but the database is away, the vault opens when the database is back. Until
+    then every call raises VaultUnavailable.
     """
     at = settings.vault_at
     if at.postgresql is not None:
         client = postgresql_client()
-        key = _key(settings, patient=patient)
+        key = _key(settings, open_later=open_later)
         vault: DatabaseVault = client.PostgresqlVault(
-            at.postgresql, key, synchronous=settings.synchronous, patient=patient
+            at.postgresql, key, synchronous=settings.synchronous, open_later=open_later
         )
         return vault
     if at.path is None:
@@ -31,37 +31,37 @@ def open_vault(settings: Settings, *, patient: bool = False) -> DatabaseVault:
     return SqliteVault(at.path, _key(settings), synchronous=settings.synchronous)
 
 
-def is_there(settings: Settings) -> bool:
-    """Whether there is a vault already. VaultUnavailable."""
+def vault_exists(settings: Settings) -> bool:
+    """Whether the vault exists. VaultUnavailable."""
     at = settings.vault_at
     if at.postgresql is not None:
-        there: bool = postgresql_client().postgresql_vault_there(at.postgresql)
+        there: bool = postgresql_client().postgresql_vault_exists(at.postgresql)
         return there
     return at.path is not None and at.path.exists()
 
 
 def key_file(settings: Settings) -> Path:
-    """Where the key-encryption key is, unless the environment has it."""
+    """The path of the key-encryption key, unless the environment has the key."""
     if settings.vault_key_file is not None:
         return Path(settings.vault_key_file)
     return (settings.journal_at.directory or Path()) / "vault.key"
 
 
-def _key(settings: Settings, *, patient: bool = False) -> bytes:
-    """The key; where there is no vault yet, it is made. Only the database knows whether there is one."""
+def _key(settings: Settings, *, open_later: bool = False) -> bytes:
+    """The key. Created if there is no vault yet, which only the database knows."""
     if settings.vault_key is not None:
         return key_from_text(settings.vault_key.get_secret_value())
     file = key_file(settings)
-    return key_from_file(file, create=not (patient and file.exists()) and not is_there(settings))
+    return key_from_file(file, create=not (open_later and file.exists()) and not vault_exists(settings))
 
 
 def postgresql_client() -> ModuleType:
-    """The adapter of PostgreSQL; VaultUnavailable where what it stands on is not installed."""
+    """The PostgreSQL adapter. VaultUnavailable if its client library is not installed."""
     try:
         from infra.vault import postgresql
     except ImportError as missing:
         raise VaultUnavailable(
             "the vault is in PostgreSQL, but its client is not installed: install rescind[postgresql], or name another "
-            "in RESCIND_VAULT"
+            "vault in RESCIND_VAULT"
         ) from missing
     return postgresql

@@ -1,8 +1,8 @@
-"""Whether the vault is the one that the log speaks of: a vault is no cache, and must not be replaced in silence.
+"""Check that the vault belongs to the log. A vault is not a cache, and must not be replaced silently.
 
-The vault notes which journals' texts it keeps. One that does not know a journal is compared with what points into it:
-the texts that the log's events name, and the addresses that the notifier's book names. Where it has none of them it is
-gone, or another one, and nothing is made or written until somebody brings it back, or says that the texts are lost
+The vault notes the journals whose texts it stores. If it has no note of a journal, it is compared with everything that
+refers to it: the texts in the log's events, and the addresses in the delivery store. If it has none of them, the vault
+is missing or another one. Then nothing is created or written until somebody restores it or declares the texts lost
 (docs/adr/0016).
 """
 
@@ -18,25 +18,25 @@ from consumers.log.readmission import records_of
 from consumers.log.vault_references import committed_texts, text_references
 from consumers.ports.journal import Journal
 from consumers.ports.vault import VaultUnavailable
-from infra.addresses.files import BOOK_FILE
+from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.settings import Settings
 from infra.vault.base import DatabaseVault
-from infra.vault.opening import is_there, key_file, open_vault
+from infra.vault.opening import key_file, open_vault, vault_exists
 
 BRING_BACK: Final = (
-    "bring it back from a copy, with its key, or name where it is (RESCIND_VAULT); several engines on one log share "
-    "one. If it is lost for good, say so once: `rescind serve --texts-lost`"
+    "restore it from a copy, with its key, or name where it is (RESCIND_VAULT); several engines on one log share "
+    "one vault. If it is lost for good, start once with `rescind serve --texts-lost`"
 )
-"""What there is to do."""
+"""The remedy, in words."""
 _PAGE: Final = 500
 
 
 class VaultGone(VaultUnavailable):
-    """The log points to texts of a vault that is not there, or is another one; the message says what to do."""
+    """The log refers to texts of a vault that is missing, or the vault is another one. The message says what to do."""
 
 
-class Pointed(NamedTuple):
-    """What points into the vault, and how much of it the vault has never had."""
+class ReferenceCounts(NamedTuple):
+    """How many texts and addresses are referred to, and how many of them the vault never had."""
 
     texts: int
     texts_missing: int
@@ -48,8 +48,8 @@ class Pointed(NamedTuple):
         return self.texts_missing + self.addresses_missing
 
     @property
-    def is_anothers(self) -> bool:
-        """Whether nothing of what is pointed to is there, though something is."""
+    def is_foreign(self) -> bool:
+        """Whether there are references and the vault has none of them."""
         return 0 < self.missing == self.texts + self.addresses
 
     def __str__(self) -> str:
@@ -59,34 +59,36 @@ class Pointed(NamedTuple):
 
 
 def open_vault_of(
-    settings: Settings, journal: Journal, directory: Path, *, patient: bool = False, texts_lost: bool = False
+    settings: Settings, journal: Journal, directory: Path, *, open_later: bool = False, texts_lost: bool = False
 ) -> DatabaseVault:
-    """The vault that the settings name, if it is this journal's or the journal is new to both.
+    """Open the vault that the settings name, if it belongs to this journal or both are new.
 
-    ``directory`` is where the notifier's book stands. ``texts_lost``: somebody said so: what is pointed to and not
-    there is given up, and a vault is made where there is none. VaultGone, VaultUnavailable. On a cluster, where a
-    directory without a vault is what every new machine has, one that nobody named is begun, and that is said.
+    ``directory`` has the delivery store. ``texts_lost``: the operator declares missing texts lost, and a missing vault
+    is created. VaultGone, VaultUnavailable.
+
+    On a cluster every new machine has a directory without a vault. So a vault at the default place is created there
+    even if the log refers to texts, and standard error says so.
     """
     try:
-        there = is_there(settings)
+        there = vault_exists(settings)
     except VaultUnavailable:
-        if not patient or texts_lost:
+        if not open_later or texts_lost:
             raise
-        there = True  # only the server knows, and it is away
-    begun = settings.vault is None and settings.journal_at.kafka is not None
-    if not there and not texts_lost and (trace := trace_of_one(settings, journal, directory)) is not None:
-        _tell(f"there is no vault at {settings.vault_at}, but {trace}: {BRING_BACK}", begun)
-    vault = open_vault(settings, patient=patient)
+        there = True  # unknown: only the server knows, and it is away
+    starts_empty = settings.vault is None and settings.journal_at.kafka is not None
+    if not there and not texts_lost and (trace := sign_of_earlier_vault(settings, journal, directory)) is not None:
+        _refuse_or_warn(f"there is no vault at {settings.vault_at}, but {trace}: {BRING_BACK}", starts_empty)
+    vault = open_vault(settings, open_later=open_later)
     try:
         if not vault.opened:
             if texts_lost:
-                raise VaultUnavailable(f"the vault {settings.vault_at} is away: say so once it can be reached")
-            vault.belongs_to = journal.identity if _has_history(journal) else None
+                raise VaultUnavailable(f"the vault {settings.vault_at} cannot be reached: use --texts-lost when it can")
+            vault.owner = journal.identity if _has_history(journal) else None
         elif texts_lost:
             vault.note_lost(journal.identity, {n: journal.end(n) for n in range(journal.partitions)})
         elif vault.lost(journal.identity) is None:
             if there:
-                _compare(settings, vault, journal, directory, begun)
+                _check_contents(settings, vault, journal, directory, starts_empty)
             vault.note_lost(journal.identity, {})
     except BaseException:
         vault.close()
@@ -94,11 +96,12 @@ def open_vault_of(
     return vault
 
 
-def pointed(
+def count_references(
     vault: DatabaseVault | None, journal: Journal, directory: Path, lost: Mapping[int, int] | None = None
-) -> Pointed:
-    """Compare what points into the vault with what it has (None: there is none). ``lost``: per partition the offset
-    before which texts were given up; with it, addresses were, too. VaultUnavailable, JournalError."""
+) -> ReferenceCounts:
+    """Count the references into the vault, and those that it lacks (None: there is no vault). ``lost``: per partition,
+    the offset before which texts were declared lost; addresses were declared lost with them. VaultUnavailable,
+    JournalError."""
     texts = missing = 0
     for partition in range(journal.partitions):
         for references in _references(journal, partition, (lost or {}).get(partition, 0)):
@@ -106,12 +109,12 @@ def pointed(
             missing += len(references) - (0 if vault is None else vault.has(references))
     addresses = [] if lost else _addresses(directory)
     found = 0 if vault is None else sum(vault.has(addresses[n : n + _PAGE]) for n in range(0, len(addresses), _PAGE))
-    return Pointed(texts, missing, len(addresses), len(addresses) - found)
+    return ReferenceCounts(texts, missing, len(addresses), len(addresses) - found)
 
 
-def not_as_committed(vault: DatabaseVault, journal: Journal) -> list[str]:
-    """References of the texts and files that are kept, and are not what the journal's events commit to. Erased ones
-    and missing ones are left out. VaultUnavailable, JournalError."""
+def mismatched_references(vault: DatabaseVault, journal: Journal) -> list[str]:
+    """References of stored texts and files that differ from what the journal's events commit to. Erased and missing
+    ones are left out. VaultUnavailable, JournalError."""
     return [
         each.reference
         for partition in range(journal.partitions)
@@ -121,35 +124,42 @@ def not_as_committed(vault: DatabaseVault, journal: Journal) -> list[str]:
     ]
 
 
-def trace_of_one(settings: Settings, journal: Journal, directory: Path) -> str | None:
-    """What says, where there is no vault, that there was one, in words; None if nothing does."""
-    found = pointed(None, journal, directory)
+def sign_of_earlier_vault(settings: Settings, journal: Journal, directory: Path) -> str | None:
+    """Evidence, in words, that the missing vault existed. None if there is none."""
+    found = count_references(None, journal, directory)
     if found.missing:
-        return f"{found} stood in one"
+        return f"the log and the delivery store refer to {found}"
     if _key_without_vault(settings, journal):
-        return f"its key lies at {key_file(settings)}, so there was one"
+        return f"its key is at {key_file(settings)}, so there was one"
     return None
 
 
 def _key_without_vault(settings: Settings, journal: Journal) -> bool:
-    """Whether there is a history, and the key that was made with its vault lies where nobody put it by hand."""
+    """Whether the journal has records, and the default key file exists without a vault."""
     chosen = (settings.vault, settings.vault_key, settings.vault_key_file)
     return not any(chosen) and _has_history(journal) and key_file(settings).exists()
 
 
-def _tell(gone: str, begun: bool) -> None:
-    """VaultGone, or, where a vault is ``begun`` nevertheless, a line on standard error."""
-    if not begun:
+def _refuse_or_warn(gone: str, starts_empty: bool) -> None:
+    """Raise VaultGone. If an empty vault is started nevertheless, warn on standard error."""
+    if not starts_empty:
         raise VaultGone(gone)
     sys.stderr.write(f"rescind: {gone}\n")
 
 
-def _compare(settings: Settings, vault: DatabaseVault, journal: Journal, directory: Path, begun: bool) -> None:
-    found = pointed(vault, journal, directory)
-    if found.is_anothers:
-        _tell(f"the vault {settings.vault_at} is another one, it lacks all {found}: {BRING_BACK}", begun)
+def _check_contents(
+    settings: Settings, vault: DatabaseVault, journal: Journal, directory: Path, starts_empty: bool
+) -> None:
+    found = count_references(vault, journal, directory)
+    if found.is_foreign:
+        _refuse_or_warn(
+            f"the vault {settings.vault_at} is another one: it lacks all {found} of this journal: {BRING_BACK}",
+            starts_empty,
+        )
     elif found.missing:
-        sys.stderr.write(f"rescind: the vault {settings.vault_at} lacks {found}; is there a newer copy?\n")
+        sys.stderr.write(
+            f"rescind: the vault {settings.vault_at} lacks {found}: restore a newer copy if there is one\n"
+        )
 
 
 def _has_history(journal: Journal) -> bool:
@@ -157,7 +167,7 @@ def _has_history(journal: Journal) -> bool:
 
 
 def _references(journal: Journal, partition: int, first: int) -> Iterator[list[str]]:
-    """The references of a partition's records, in groups, none twice in a group."""
+    """The references in a partition's records, in groups, without duplicates within a group."""
     offset, end = first, journal.end(partition)
     while offset < end:
         records = journal.read(partition, offset, _PAGE)
@@ -172,8 +182,8 @@ def _references(journal: Journal, partition: int, first: int) -> Iterator[list[s
 
 
 def _addresses(directory: Path) -> list[str]:
-    """What the book names; a book that cannot be read says so itself, when it is opened."""
-    path = directory / BOOK_FILE
+    """The references in the delivery store. A store that cannot be read is reported when it is opened."""
+    path = directory / DELIVERY_STORE_FILE
     if not path.exists():
         return []
     with (

@@ -1,8 +1,8 @@
-"""The vault in a PostgreSQL database: several engines keep and read the same texts, each with the same key.
+"""The vault in a PostgreSQL database. Several engines with the same key share its texts.
 
-Its tables may stand beside the views, or in a database of their own. What is written is waited for. A subject's key is
-in a table that is written anew when one is erased, so that no page of it has the key any more; what PostgreSQL archives
-of its own log, and copies of the database, are the operator's (docs/how-to/postgresql.md).
+Its tables may be in the database of the views, or in one of their own. Commits are synchronous. The table of subjects'
+keys is rewritten after an erasure, so that no page of it has the key any more. PostgreSQL's archived WAL, and copies of
+the database, are up to the operator (docs/how-to/postgresql.md).
 """
 
 import contextlib
@@ -18,16 +18,16 @@ import psycopg
 from consumers.erasing.eraser import Erasure
 from consumers.ports.vault import VaultUnavailable
 from infra.addresses.postgresql import PostgresqlAt
-from infra.postgresql.connecting import Db, Pool, connect, said
-from infra.vault.base import FORMAT, DatabaseVault, StoredText, Unsaved, noted_as
+from infra.postgresql.connecting import Db, Pool, connect, first_line
+from infra.vault.base import FORMAT, DatabaseVault, StoredText, Unsaved, ownership_note
 
 MAKING: Final = 0x72736376
-"""First half of the advisory lock under which the tables are made."""
+"""First half of the advisory lock under which the tables are created."""
 RETRY_AFTER: Final = 1.0
-"""Seconds after a failed writing before the server is tried again, and more where failing took long: it is the engine's
-thread that waits, and it has other things to do."""
+"""Seconds after a failed write before the next attempt. Longer if the failure took long, because the engine's thread
+waits."""
 SHARE: Final = 20.0
-"""So many times as long as failing took."""
+"""How many times as long as the failure took the engine leaves the server alone."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS vault_about (name text PRIMARY KEY, value bytea NOT NULL);
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS vault_keys_made (
 CREATE TABLE IF NOT EXISTS vault_erasing (
     journal text NOT NULL, partition integer NOT NULL, ordinal bigint NOT NULL, PRIMARY KEY (journal, partition));
 """
-"""When keys were made, and how far erasures are carried out, both in a log's ordinals."""
+"""When keys were made, and how far erasures are carried out, both in ordinals of a log."""
 _MAKE_SUBJECTS: Final = """
 WITH given AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::text[], %s::bigint[])
                AS given (marketplace, subject, wrapped, journal, ordinal)),
@@ -77,21 +77,21 @@ _FREE: Final = "DELETE FROM vault_texts USING vault_subjects WHERE reference = %
 _INSERT: Final = "INSERT INTO vault_texts VALUES (%s, %s, %s)"
 
 People = tuple[str, str]
-"""A marketplace, and a subject of it."""
+"""A marketplace and a subject of it."""
 
 
-def postgresql_vault_there(at: PostgresqlAt) -> bool:
+def postgresql_vault_exists(at: PostgresqlAt) -> bool:
     """Whether there is a vault in this database. VaultUnavailable."""
     with _explained(at, "be opened"), connect(at) as db:
         return db.execute("SELECT to_regclass('vault_about')").fetchone() != (None,)
 
 
 class PostgresqlVault(DatabaseVault):
-    """A vault over one schema of a database."""
+    """A vault in one schema of a database."""
 
-    def __init__(self, at: PostgresqlAt, key: bytes, *, synchronous: str = "full", patient: bool = False) -> None:
-        """VaultKeyWrong if the key is not the vault's, VaultUnavailable if it cannot be opened; ``patient``: where the
-        server is away it is opened later, and the key compared then."""
+    def __init__(self, at: PostgresqlAt, key: bytes, *, synchronous: str = "full", open_later: bool = False) -> None:
+        """VaultKeyWrong if the key is not the vault's, VaultUnavailable if it cannot be opened. ``open_later``: if the
+        server is away, the vault is opened, and its key compared, later."""
         super().__init__(key)
         self.at = at
         self._waits = "on" if synchronous == "full" else "off"
@@ -105,11 +105,12 @@ class PostgresqlVault(DatabaseVault):
             with _explained(at, "be opened"):
                 self._db = self._connect()
         except VaultUnavailable as away:
-            if not patient or not isinstance(away.__cause__, psycopg.OperationalError):
+            if not open_later or not isinstance(away.__cause__, psycopg.OperationalError):
                 raise
             sys.stderr.write(f"rescind: started without the vault, which is opened when it can be reached: {away}\n")
         self._others = Pool(self._connect)
-        """What is not the engine's own writing: files, reading, erasing. Nobody waits for an upload."""
+        """Connections for everything but the engine's own writes: files, reading, erasing. The engine never waits for
+        an upload."""
 
     def _connect(self) -> Db:
         db = connect(self.at)
@@ -128,7 +129,7 @@ class PostgresqlVault(DatabaseVault):
         with db.transaction():
             db.execute("SELECT pg_advisory_xact_lock(%s::int, 0)", (MAKING,))
             if db.execute("SELECT to_regclass('vault_about')").fetchone() == (None,):
-                self._agree_late(False)
+                self._agree_when_opened_late(False)
                 db.execute(_TABLES)
                 first = (FORMAT.encode(), self._keys.check)
                 db.execute("INSERT INTO vault_about VALUES ('format', %s), ('key', %s)", first)
@@ -136,24 +137,24 @@ class PostgresqlVault(DatabaseVault):
                 db.execute(_ERASING)
             about = dict(cast(list[tuple[str, bytes]], db.execute("SELECT name, value FROM vault_about").fetchall()))
         self._agree(about["format"].decode(), about["key"])
-        self._agree_late(noted_as(self.belongs_to or "") in about)
+        self._agree_when_opened_late(ownership_note(self.owner or "") in about)
 
     @property
     def opened(self) -> bool:
         return self._prepared
 
-    # ---- writing ----------------------------------------------------------------------------------------------------
+    # ---- writing -----------------------------------------------------------------------------------------------------
 
     def _write(self, texts: Sequence[Unsaved]) -> None:
         with self._lock:
             if time.monotonic() < self._not_before:
-                raise VaultUnavailable(f"the vault {self.at} could not be written to a moment ago; try again")
+                raise VaultUnavailable(f"the vault {self.at} could not be written to a moment ago: try again")
             began = time.monotonic()
             try:
                 with _explained(self.at, "write"):
                     if self._closed:
                         raise VaultUnavailable(f"the vault {self.at} was closed")
-                    if self._db is None or self._db.closed:  # the server was started (again) since
+                    if self._db is None or self._db.closed:  # the server has started, or restarted
                         self._db = self._connect()
                     with self._db.transaction():
                         rows = self._sealed(self._db, texts)
@@ -174,19 +175,19 @@ class PostgresqlVault(DatabaseVault):
             db.execute("DELETE FROM vault_texts WHERE reference = %s", (reference,))
 
     def _sealed(self, db: Db, texts: Sequence[Unsaved]) -> list[tuple[str, int, bytes]]:
-        """The rows of these texts; subjects without a key get one."""
+        """The rows of these texts. Subjects without a key get one."""
         people = sorted({(text.marketplace, text.subject) for text in texts})
         seen = {(text.marketplace, text.subject): text.seen for text in texts}
-        for marketplace, subject in people:  # of several texts the last one knows the most
+        for marketplace, subject in people:  # the last text of a subject knows most of the log
             last = seen[marketplace, subject]
             if last is not None and last.erased >= 0:
                 self._destroy(db, last.journal, Erasure(marketplace, subject, last.erased))
         known = self._known(db, people)
         new = [who for who in people if who not in known]
-        if new:  # in one order, so that no two engines wait for one another
+        if new:  # in sorted order, so that two engines cannot deadlock
             wrapped = [self._keys.new(*who) for who in new]
-            knew = [seen[who] for who in new]
-            journals, ordinals = [at and at.journal for at in knew], [at and at.ordinal for at in knew]
+            known_log = [seen[who] for who in new]
+            journals, ordinals = [at and at.journal for at in known_log], [at and at.ordinal for at in known_log]
             db.execute(_MAKE_SUBJECTS, (*_columns(new), wrapped, journals, ordinals))
             known |= self._known(db, new)
         rows = []
@@ -200,33 +201,33 @@ class PostgresqlVault(DatabaseVault):
         found = cast(list[tuple[str, str, int, bytes]], db.execute(_FIND_SUBJECTS, _columns(people)).fetchall())
         return {(marketplace, subject): (number, wrapped) for marketplace, subject, number, wrapped in found}
 
-    # ---- reading and erasing ----------------------------------------------------------------------------------------
+    # ---- reading and erasing -----------------------------------------------------------------------------------------
 
     def _find(self, reference: str) -> StoredText | None:
         with _explained(self.at, "be read"):
-            row = self._others.ask(lambda db: db.cursor(binary=True).execute(_FIND, (reference,)).fetchone())
+            row = self._others.run(lambda db: db.cursor(binary=True).execute(_FIND, (reference,)).fetchone())
         return None if row is None else StoredText(*cast(StoredText, row))
 
     def has(self, references: Sequence[str]) -> int:
-        asked = "SELECT count(*) FROM vault_texts WHERE reference = ANY(%s)"
+        query = "SELECT count(*) FROM vault_texts WHERE reference = ANY(%s)"
         with _explained(self.at, "be read"):
-            row = self._others.ask(lambda db: db.execute(asked, (list(references),)).fetchone())
+            row = self._others.run(lambda db: db.execute(query, (list(references),)).fetchone())
         return cast(tuple[int], row)[0]
 
     def _noted(self, name: str) -> bytes | None:
-        asked = "SELECT value FROM vault_about WHERE name = %s"
+        query = "SELECT value FROM vault_about WHERE name = %s"
         with _explained(self.at, "be read"):
-            row = self._others.ask(lambda db: db.execute(asked, (name,)).fetchone())
+            row = self._others.run(lambda db: db.execute(query, (name,)).fetchone())
         return None if row is None else cast(tuple[bytes], row)[0]
 
     def _note(self, name: str, value: bytes) -> None:
         with self._transaction("write") as db:
-            said = "INSERT INTO vault_about VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-            db.execute(said, (name, value))
+            sql = "INSERT INTO vault_about VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            db.execute(sql, (name, value))
 
     def _erase(self, marketplace: str, subject: str) -> bool:
-        """The table of keys is written anew each time, also where the subject is gone already: an earlier call may have
-        been cut off before that."""
+        """Erase a subject's key. The table of keys is rewritten every time, even if the subject has no key, because an
+        earlier call may have stopped before that."""
         with self._transaction("erase") as db:
             gone = db.execute(
                 "UPDATE vault_subjects SET erased = true WHERE marketplace = %s AND subject = %s AND NOT erased "
@@ -235,13 +236,13 @@ class PostgresqlVault(DatabaseVault):
             ).fetchall()
             db.execute("DELETE FROM vault_keys WHERE subject_id = ANY(%s)", ([number for (number,) in gone],))
         with _explained(self.at, "erase"), self._other() as db:
-            self._write_keys_anew(db)
+            self._rewrite_key_table(db)
         return bool(gone)
 
     def erased_through(self, journal: str, partition: int) -> int:
-        asked = "SELECT ordinal FROM vault_erasing WHERE journal = %s AND partition = %s"
+        query = "SELECT ordinal FROM vault_erasing WHERE journal = %s AND partition = %s"
         with _explained(self.at, "be read"):
-            row = self._others.ask(lambda db: db.execute(asked, (journal, partition)).fetchone())
+            row = self._others.run(lambda db: db.execute(query, (journal, partition)).fetchone())
         return 0 if row is None else cast(tuple[int], row)[0]
 
     def _carry_out(self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]) -> bool:
@@ -263,16 +264,16 @@ class PostgresqlVault(DatabaseVault):
             db.execute(_SCRUB_DUE, (mark := secrets.token_bytes(8), mark))
 
     def scrub(self) -> None:
-        """Keys that were deleted are gone from the table's file once it is written anew."""
+        """Remove deleted keys from the table's file by rewriting it."""
         with _explained(self.at, "erase"), self._other() as db:
             due = db.execute("SELECT value FROM vault_about WHERE name = 'scrub'").fetchone()
             if due is None:
                 return
-            self._write_keys_anew(db)
+            self._rewrite_key_table(db)
             db.execute("DELETE FROM vault_about WHERE name = 'scrub' AND value = %s", due)
 
     @staticmethod
-    def _write_keys_anew(db: Db) -> None:
+    def _rewrite_key_table(db: Db) -> None:
         db.execute("SET lock_timeout = '10s'")
         db.execute("VACUUM (FULL) vault_keys")
         db.execute("RESET lock_timeout")
@@ -295,11 +296,11 @@ class PostgresqlVault(DatabaseVault):
 
     @contextlib.contextmanager
     def _other(self) -> Iterator[Db]:
-        db, _ = self._others.take()
+        db, _ = self._others.acquire()
         try:
             yield db
         finally:
-            self._others.give(db)
+            self._others.release(db)
 
     @contextlib.contextmanager
     def _transaction(self, what: str) -> Iterator[Db]:
@@ -313,8 +314,8 @@ def _columns(people: Sequence[People]) -> tuple[list[str], list[str]]:
 
 @contextlib.contextmanager
 def _explained(at: PostgresqlAt, what: str) -> Iterator[None]:
-    """PostgreSQL's errors as that of the port."""
+    """Translate PostgreSQL's errors to VaultUnavailable."""
     try:
         yield
     except psycopg.Error as broken:
-        raise VaultUnavailable(f"the vault {at} cannot {what}: {said(broken)}") from broken
+        raise VaultUnavailable(f"the vault {at} cannot {what}: {first_line(broken)}") from broken

@@ -13,7 +13,7 @@ from infra.sqlite.file import checkpoint, why
 from infra.vault.base import FORMAT, DatabaseVault, StoredText, Unsaved
 
 BUSY: Final = 5.0
-"""Seconds to wait for another process's texts."""
+"""Seconds to wait for another process's transaction."""
 
 _TABLES: Final = """
 create table if not exists about (name text primary key, value blob not null) without rowid;
@@ -31,11 +31,11 @@ create table if not exists erasing (
     journal text not null, partition integer not null, ordinal integer not null,
     primary key (journal, partition)) without rowid;
 """
-"""When keys were made, and how far erasures are carried out, both in a log's ordinals."""
+"""When keys were made, and how far erasures are carried out, both in ordinals of a log."""
 
 
 class SqliteVault(DatabaseVault):
-    """A vault over one SQLite file (None: in memory)."""
+    """A vault in one SQLite file (None: in memory)."""
 
     def __init__(self, path: Path | None, key: bytes, *, synchronous: str = "full") -> None:
         """VaultKeyWrong if the key is not the vault's, VaultUnavailable if it cannot be opened."""
@@ -43,7 +43,7 @@ class SqliteVault(DatabaseVault):
         self._lock = threading.Lock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):  # before it is opened: the files that SQLite puts beside it are as it is
+            with contextlib.suppress(OSError):  # before it is opened: SQLite gives its other files the same mode
                 path.touch(0o600)
                 path.chmod(0o600)
         try:
@@ -147,8 +147,8 @@ class SqliteVault(DatabaseVault):
     def has(self, references: Sequence[str]) -> int:
         with self._transaction("be read") as database:
             marks = ", ".join("?" * len(references))
-            asked = f"select count(*) from texts where reference in ({marks})"
-            return int(database.execute(asked, tuple(references)).fetchone()[0])
+            query = f"select count(*) from texts where reference in ({marks})"
+            return int(database.execute(query, tuple(references)).fetchone()[0])
 
     def _noted(self, name: str) -> bytes | None:
         with self._transaction("be read") as database:
@@ -178,8 +178,8 @@ class SqliteVault(DatabaseVault):
 
     @staticmethod
     def _erased_through(database: sqlite3.Connection, journal: str, partition: int) -> int:
-        asked = "select ordinal from erasing where journal = ? and partition = ?"
-        row = database.execute(asked, (journal, partition)).fetchone()
+        query = "select ordinal from erasing where journal = ? and partition = ?"
+        row = database.execute(query, (journal, partition)).fetchone()
         return 0 if row is None else int(row[0])
 
     def _carry_out(self, journal: str, partition: int, before: int, position: int, erasures: Sequence[Erasure]) -> bool:
@@ -214,7 +214,7 @@ class SqliteVault(DatabaseVault):
             except sqlite3.Error as broken:
                 raise VaultUnavailable(f"the vault cannot erase: {broken}") from broken
         if busy:
-            raise VaultUnavailable("the vault cannot write its file anew yet: another process reads it")
+            raise VaultUnavailable("the vault cannot empty its WAL yet: another process is reading it")
         with self._transaction("erase") as database:
             database.execute("delete from about where name = 'scrub' and value = ?", due)
 

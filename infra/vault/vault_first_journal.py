@@ -1,4 +1,5 @@
-"""A journal before which the vault writes, so that no admitted event points to what the vault does not have."""
+"""A journal that writes the vault before each append, so that every text an admitted event refers to is in the
+vault."""
 
 from concurrent.futures import Future
 
@@ -8,7 +9,7 @@ from infra.vault.base import DatabaseVault
 
 
 class VaultFirstJournal:
-    """A journal before which the vault writes: texts are durable before any record that may point to them."""
+    """A journal that makes texts durable before any record that may refer to them."""
 
     def __init__(self, journal: Journal, vault: DatabaseVault) -> None:
         self._journal = journal
@@ -38,8 +39,8 @@ class VaultFirstJournal:
         return self._journal.record_limit
 
     def append(self, partition: int, key: bytes, record: bytes) -> Future[Appended]:
-        """Append after the vault has written. Where it cannot, a record is refused that points to what is not there
-        yet; others have nothing to wait for."""
+        """Append after flushing the vault. If the flush fails, a record that refers to a text that is not durable is
+        refused. Other records are appended."""
         try:
             self._vault.flush()
         except VaultUnavailable as unavailable:

@@ -1,1 +1,1 @@
-"""Views: the tables that people query, kept in step with the log by the projector. SQLite or PostgreSQL."""
+"""Views: the tables that people query. The projector updates them from the log. SQLite or PostgreSQL."""

@@ -1,7 +1,7 @@
-"""What a database of views can do beside the port and the questions: be made anew, beside itself, and be compared.
+"""A database of views: the port, the queries, a rebuild in a shadow copy, and comparison.
 
-``infra.views.sqlite`` and ``infra.views.postgresql`` are the two there are; ``infra.views.replay`` and whoever serves
-know them by this alone.
+``infra.views.sqlite`` and ``infra.views.postgresql`` implement it. ``infra.views.replay`` and the server use only this
+interface.
 """
 
 from abc import abstractmethod
@@ -19,46 +19,47 @@ class ViewsSnapshot(Protocol):
     """The tables as of one moment."""
 
     def rows(self, table: Table, size: int = 2_000) -> Iterator[list[Row]]:
-        """Every row as stored, instants as text, in the order of the key, in portions."""
+        """Every row as stored, in batches, in key order, with instants as text."""
         ...
 
     def count(self, table: Table) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         ...
 
 
 class DatabaseViews(Reading, Views):
-    """Views in a database; several processes may have them open."""
+    """Views in a database. Several processes may have them open."""
 
     @abstractmethod
-    def side(self) -> Self:
-        """Empty tables beside these, to be filled; ``swap`` or ``discard`` them."""
+    def shadow(self) -> Self:
+        """Create an empty shadow copy of the tables. Fill it, then ``promote`` or ``discard`` it."""
 
     @abstractmethod
-    def swap(self, side: Self) -> None:
-        """Put the side's tables in the place of these, at once: readers see the old rows or the new ones. A projector
-        that is at work here finds that the position has moved, and goes on from the new one."""
+    def promote(self, shadow: Self) -> None:
+        """Replace these tables with the shadow copy's at once: readers see the old rows or the new ones. A projector
+        that is running finds that the position has moved, and continues from the new one."""
 
     @abstractmethod
     def discard(self) -> None:
-        """Close a side, and remove it unless it was put in place."""
+        """Close a shadow copy, and delete it unless it was promoted."""
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[ViewsSnapshot]:
-        """All tables as of one moment, whoever writes meanwhile."""
+        """All tables as of one moment, unaffected by writers."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go. Questions that are being answered are answered first."""
+        """Answer the running queries, then close."""
 
 
 class ViewsOfAnotherRelease(ViewsError):
-    """The tables are of another version; whoever writes them next makes them anew, or says that it is too old."""
+    """The tables are of another version. The next process that writes them rebuilds them, or refuses if its release is
+    older."""
 
     def __init__(self, version: int) -> None:
         super().__init__(
-            f"the views' tables are of version {version}, and this release's are {SCHEMA_VERSION}: make them anew with "
-            "`rescind replay`, or take the release that made them"
+            f"the views' tables are of version {version}, and this release's are {SCHEMA_VERSION}: rebuild them with "
+            "`rescind replay`, or install the release that made them"
         )
 
 
@@ -67,7 +68,7 @@ V_co = TypeVar("V_co", bound=DatabaseViews, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Opened(Generic[V_co]):
-    """Views, and why they are empty and must be filled from the log (None: they were there)."""
+    """Views, and why they are empty and must be filled from the log (None: they existed)."""
 
     views: V_co
     rebuilt: str | None

@@ -1,7 +1,7 @@
-"""Views whose database is away when the engine starts: opened as soon as it is back, *unavailable* until then.
+"""Views whose database is away when the engine starts. They open when it is back, and are *unavailable* until then.
 
-The log decides, so an engine need not wait for what is made from it. Whoever serves starts with these; whoever waits
-for the views (an import, a rebuilding) opens them at once or not at all.
+The log decides, so an engine need not wait for the views that are derived from it. A server starts with these. A
+process that needs the views (an import, a rebuild) opens them at once or fails.
 """
 
 import threading
@@ -17,14 +17,14 @@ from infra.views.reading import Row
 from projections.tables import Cell
 
 RETRY_AFTER: Final = 0.5
-"""Seconds after a failed opening before the next one."""
+"""Seconds between two attempts to open."""
 
 
 class LateViews(DatabaseViews):
-    """The views that ``opened`` opens, once it can. Any thread may call; one at a time tries to open them."""
+    """The views that ``opened`` opens as soon as it can. Any thread may call. One at a time tries to open them."""
 
     def __init__(self, opened: Callable[[], DatabaseViews], why: str) -> None:
-        """``opened`` raises ViewsUnavailable as long as they are away; ``why`` it did the last time."""
+        """``opened`` raises ViewsUnavailable while the database is away. ``why``: the reason of the last failure."""
         self._open = opened
         self._why = why
         self._views: DatabaseViews | None = None
@@ -55,7 +55,7 @@ class LateViews(DatabaseViews):
         finally:
             self._not_before = time.monotonic() + RETRY_AFTER
 
-    # ---- what views do -----------------------------------------------------------------------------------------------
+    # ---- the views ---------------------------------------------------------------------------------------------------
 
     def position(self, log: Log, partition: int) -> Position:
         return self._there().position(log, partition)
@@ -78,20 +78,20 @@ class LateViews(DatabaseViews):
     def instant(self, at: Instant) -> Cell:
         return self._there().instant(at)
 
-    def aside(self, column: str) -> str:
-        return self._there().aside(column)
+    def without_index(self, column: str) -> str:
+        return self._there().without_index(column)
 
     def snapshot(self) -> AbstractContextManager[ViewsSnapshot]:
         return self._there().snapshot()
 
-    def side(self) -> Self:
-        raise ViewsUnavailable("these are being served: make them anew with `rescind replay`")
+    def shadow(self) -> Self:
+        raise ViewsUnavailable("these views are being served: rebuild them with `rescind replay`")
 
-    def swap(self, side: Self) -> None:
-        raise ViewsUnavailable("these are being served: make them anew with `rescind replay`")
+    def promote(self, shadow: Self) -> None:
+        raise ViewsUnavailable("these views are being served: rebuild them with `rescind replay`")
 
     def discard(self) -> None:
-        raise ViewsUnavailable("these are being served: make them anew with `rescind replay`")
+        raise ViewsUnavailable("these views are being served: rebuild them with `rescind replay`")
 
     def close(self) -> None:
         with self._trying:

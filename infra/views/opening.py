@@ -1,4 +1,4 @@
-"""The views that a URL names, in whatever database they are. PostgreSQL's client is needed only where it is named."""
+"""Open the views that a URL names. PostgreSQL's client is imported only if the URL names PostgreSQL."""
 
 from types import ModuleType
 
@@ -9,9 +9,9 @@ from infra.views.sqlite import existing_sqlite_views, open_sqlite_views
 
 
 def open_views(at: ViewsAt) -> Opened[DatabaseViews]:
-    """The views there, made if need be; not ``memory:``, which is nowhere.
+    """Open the views, and create them if they do not exist. Not for ``memory:``, which has no database.
 
-    ViewsError if something else is there, or of a newer release; ViewsUnavailable if it cannot be opened.
+    ViewsError if the place has something else, or views of a newer release. ViewsUnavailable if they cannot be opened.
     """
     if at.postgresql is not None:
         opened: Opened[DatabaseViews] = postgresql_client().open_postgresql_views(at.postgresql)
@@ -21,8 +21,8 @@ def open_views(at: ViewsAt) -> Opened[DatabaseViews]:
 
 
 def existing_views(at: ViewsAt) -> DatabaseViews | None:
-    """The views there, if there are any; nothing is made, moved or made anew. ViewsError, also where they are damaged
-    (ViewsDamaged) or of another release (ViewsOfAnotherRelease)."""
+    """Open the views if they exist. Nothing is created, moved or rebuilt. ViewsError, also for damaged views
+    (ViewsDamaged) and views of another release (ViewsOfAnotherRelease)."""
     if at.postgresql is not None:
         there: DatabaseViews | None = postgresql_client().existing_postgresql_views(at.postgresql)
         return there
@@ -30,12 +30,12 @@ def existing_views(at: ViewsAt) -> DatabaseViews | None:
 
 
 def postgresql_client() -> ModuleType:
-    """The adapter of PostgreSQL; ViewsUnavailable where what it stands on is not installed."""
+    """The PostgreSQL adapter. ViewsUnavailable if its client library is not installed."""
     try:
         from infra.views import postgresql
     except ImportError as missing:
         raise ViewsUnavailable(
-            "the views are in PostgreSQL, but its client is not installed: install rescind[postgresql], or name others "
-            "with --views"
+            "the views are in PostgreSQL, but its client is not installed: install rescind[postgresql], or name "
+            "other views with --views"
         ) from missing
     return postgresql

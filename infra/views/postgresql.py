@@ -1,9 +1,9 @@
-"""Views in a PostgreSQL database (``postgresql://…``): several engines project into it and read from it at once.
+"""Views in a PostgreSQL database (``postgresql://…``). Several engines may project into it and read from it.
 
-Where its tables come from is in ``infra.views.postgresql_tables``. The database is a cache of the log: commits are not
-waited for (``synchronous_commit`` off), since rows and position are written together, and what a crash of the server
-takes away is told again. A batch of many rows goes in by COPY through a temporary table, one of few by a pipeline of
-single statements: both are one transaction.
+``infra.views.postgresql_tables`` creates the tables. The database is a cache of the log, so commits are not waited for
+(``synchronous_commit`` off). Rows and position are written together, so the projector repeats what a crash of the
+server loses. A batch with many rows of a table is copied through a temporary table. One with few rows uses pipelined
+single statements. Both are one transaction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,15 +37,15 @@ from projections.tables import DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, Cell, Ta
 from projections.tables import Row as TableRow
 
 FEW: Final = 24
-"""Up to so many rows of a table go in one by one: COPY costs some statements more."""
-SWAP_TRIES: Final = 60
-"""So often a swap waits half a second for those who are in its way."""
+"""The most rows of a table that are written one by one. COPY needs more statements."""
+PROMOTE_TRIES: Final = 60
+"""How often ``promote`` waits half a second for transactions that block it."""
 
 
 def open_postgresql_views(at: PostgresqlAt) -> Opened["PostgresqlViews"]:
-    """The views in this database, made if need be.
+    """Open the views in this database, and create them if they do not exist.
 
-    ViewsError if the names are taken, or the tables are of a newer release; ViewsUnavailable if the server cannot be
+    ViewsError if the names are taken, or the tables are of a newer release. ViewsUnavailable if the server cannot be
     reached.
     """
     with explained(at):
@@ -58,7 +58,7 @@ def open_postgresql_views(at: PostgresqlAt) -> Opened["PostgresqlViews"]:
 
 
 def existing_postgresql_views(at: PostgresqlAt) -> "PostgresqlViews | None":
-    """The views in this database, if there are any; nothing is made. ViewsError if they are of another release."""
+    """Open the views in this database if they exist. Nothing is created. ViewsError if they are of another release."""
     with explained(at):
         views = PostgresqlViews(at)
         try:
@@ -75,13 +75,13 @@ def existing_postgresql_views(at: PostgresqlAt) -> "PostgresqlViews | None":
 
 
 class PostgresqlViews(DatabaseViews):
-    """The Views port and the questions of Reading over one schema of a database."""
+    """The Views port and the queries of Reading, on one schema of a database."""
 
-    def __init__(self, at: PostgresqlAt, side: str | None = None) -> None:
-        """``side``: a generation that is being filled, written and read through one connection."""
+    def __init__(self, at: PostgresqlAt, shadow: str | None = None) -> None:
+        """``shadow``: the name of a generation that is being filled. It is written and read through one connection."""
         self.at = at
-        self._side = side
-        self._swapped = False
+        self._shadow = shadow
+        self._promoted = False
         self._write_lock = RLock()
         self._closed = False
         self._staged: set[str] = set()
@@ -94,20 +94,20 @@ class PostgresqlViews(DatabaseViews):
         db = connection(self.at)
         db.execute("SET synchronous_commit = off")
         db.execute("SELECT set_config(%s, %s, false)", (tables.VERSION_SETTING, str(SCHEMA_VERSION)))
-        if self._side is not None:
-            tables.claim(db, self._side)
+        if self._shadow is not None:
+            tables.claim(db, self._shadow)
             with db.transaction():
-                tables.new_generation(db, self._side, unlogged=True)
-            db.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self._side,))
+                tables.new_generation(db, self._shadow, unlogged=True)
+            db.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self._shadow,))
             db.execute("SET maintenance_work_mem = '128MB'")
         self._staged.clear()
         return db
 
     def _live_connection(self) -> Db:
-        """The writing connection; a new one where the server was started again since. A side has but its one."""
+        """The writing connection. A new one if the server was restarted. A shadow copy has only one connection."""
         if self._closed:
             raise ViewsUnavailable(f"{self.at} was closed")
-        if self._db.closed and self._side is None:
+        if self._db.closed and self._shadow is None:
             self._db = self._connect_to_write()
         return self._db
 
@@ -116,7 +116,7 @@ class PostgresqlViews(DatabaseViews):
         db.execute("SET default_transaction_read_only = on")
         return db
 
-    # ---- the port -------------------------------------------------------------------------------------------------
+    # ---- the port ----------------------------------------------------------------------------------------------------
 
     def position(self, log: Log, partition: int) -> Position:
         rows = self.query("SELECT * FROM positions WHERE log = ? AND partition = ?", (log, partition))
@@ -151,29 +151,29 @@ class PostgresqlViews(DatabaseViews):
                     self._copy(db, table, rows)
 
     def _move(self, db: Db, batch: Batch) -> None:
-        """Compare the position and swap it, before anything else."""
+        """Compare and update the position, before anything else."""
         before, after = batch.before, batch.after
         new = (after.ordinal, after.position, after.last.hex(), after.letters)
         with db.pipeline():
-            if self._side is None:
-                tables.lock_writing(db, self._schema, shared=True)
+            if self._shadow is None:
+                tables.lock_projecting(db, self._schema, shared=True)
             if before == START:
                 put = f"INSERT INTO positions ({sql.columns(POSITIONS)}) VALUES (?, ?, ?, ?, ?, ?)"
                 moved = db.execute(placed(f"{put} ON CONFLICT DO NOTHING"), (batch.log, batch.partition, *new))
             else:
-                swap = (
+                promote = (
                     "UPDATE positions SET next_ordinal = ?, next_position = ?, last_commit = ?, letters = ? "
                     "WHERE log = ? AND partition = ? AND next_ordinal = ? AND last_commit = ? AND letters = ?"
                 )
                 known = (batch.log, batch.partition, before.ordinal, before.last.hex(), before.letters)
-                moved = db.execute(placed(swap), (*new, *known))
+                moved = db.execute(placed(promote), (*new, *known))
         if moved.rowcount != 1:
-            raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by somebody else")
+            raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by another process")
 
     @staticmethod
     def _rows(batch: Batch) -> Iterator[tuple[Table, list[TableRow]]]:
-        """What is put into each table. Sums are of several partitions: everybody adds to them in the same order, so
-        that nobody waits for somebody who waits for him."""
+        """The rows to write to each table. Sums are shared by several partitions, so they are sorted: two projectors
+        cannot deadlock."""
         changes = batch.changes
         yield from chain(changes.rows.items(), changes.facts.items())
         for table, sums in sorted(changes.sums.items(), key=lambda each: each[0].name):
@@ -186,7 +186,7 @@ class PostgresqlViews(DatabaseViews):
 
     @staticmethod
     def _owners(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
-        """All rows of these owners go. One statement, however many they are."""
+        """Delete all rows of the changed owners, with one statement per table."""
         for table, keys in changes.owners.items():
             names = ", ".join(f'"{name}"' for name in table.names[: table.owner])
             types = [tables.TYPES[column.type].split()[0] for column in table.columns[: table.owner]]
@@ -195,7 +195,7 @@ class PostgresqlViews(DatabaseViews):
             yield placed(gone), [tuple(list(cells) for cells in zip(*keys, strict=True))]
 
     def _copy(self, db: Db, table: Table, rows: list[TableRow]) -> None:
-        """Many rows of one table, through a temporary one that is emptied when the transaction ends."""
+        """Write many rows of one table through a temporary table, which is emptied at the end of the transaction."""
         staged = f'"staged_{table.name}"'
         if staged not in self._staged:
             db.execute(placed(f'CREATE TEMP TABLE {staged} (LIKE "{table.name}") ON COMMIT DELETE ROWS'))
@@ -220,28 +220,28 @@ class PostgresqlViews(DatabaseViews):
                 with db.transaction():
                     yield db
             except BaseException:
-                self._staged &= staged  # what was made in a transaction is gone with it
+                self._staged &= staged  # tables created in the transaction are gone
                 raise
 
-    # ---- reading --------------------------------------------------------------------------------------------------
+    # ---- reading -----------------------------------------------------------------------------------------------------
 
     def query(self, statement: str, parameters: Sequence[Cell]) -> list[Row]:
         if any(isinstance(each, str) and "\0" in each for each in parameters):
-            return []  # no text in a table has one, and the server takes none
-        asked = placed(statement)
-        # No text of PostgreSQL has a zero character, so what has one is asked for as what no order is called either.
+            return []  # no text in a table has one, and the server accepts none
+        query = placed(statement)
+        # PostgreSQL accepts no zero character, so it is replaced by one that no order's name has either.
         given = [cell.replace("\0", "\ufffd") if isinstance(cell, str) else cell for cell in parameters]
 
         def answered(db: Db) -> list[Row]:
-            cursor = db.cursor(binary=True).execute(asked, given)
+            cursor = db.cursor(binary=True).execute(query, given)
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
         with explained(self.at):
-            if self._side is not None:
+            if self._shadow is not None:
                 with self._write_lock:
                     return answered(self._db)
-            return self._readers.ask(answered)
+            return self._readers.run(answered)
 
     def in_time(self, column: str) -> str:
         return f'"{column}"'
@@ -249,69 +249,69 @@ class PostgresqlViews(DatabaseViews):
     def instant(self, at: Instant) -> Cell:
         return sql.instant_text(at)
 
-    def aside(self, column: str) -> str:
+    def without_index(self, column: str) -> str:
         return column
 
-    # ---- making anew ----------------------------------------------------------------------------------------------
+    # ---- rebuilding --------------------------------------------------------------------------------------------------
 
-    def side(self) -> "PostgresqlViews":
-        """A generation beside the live one, filled without a log: it is thrown away if it is not finished."""
+    def shadow(self) -> "PostgresqlViews":
+        """Create a shadow generation of the tables, without a WAL: it is discarded if it is not finished."""
         with self._write_lock, explained(self.at):
             tables.drop_unused(self._live_connection(), self._schema)
         return PostgresqlViews(self.at, tables.new_name(self._schema))
 
-    def swap(self, side: "PostgresqlViews") -> None:
-        assert side._side is not None
+    def promote(self, shadow: "PostgresqlViews") -> None:
+        assert shadow._shadow is not None
         with self._write_lock, explained(self.at):
-            tables.keep(side._db, side._side)
-            for _ in range(SWAP_TRIES):
+            tables.make_durable(shadow._db, shadow._shadow)
+            for _ in range(PROMOTE_TRIES):
                 db = self._live_connection()
                 try:
                     with db.transaction():
                         db.execute("SET LOCAL lock_timeout = '500ms'")
-                        tables.lock_writing(db, self._schema, shared=False)
-                        tables.promote(db, self._schema, side._side)
+                        tables.lock_projecting(db, self._schema, shared=False)
+                        tables.promote(db, self._schema, shadow._shadow)
                 except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-                    continue  # who queued behind this has its turn now
-                side._swapped = True
+                    continue  # let the transactions that queued behind this one go first
+                shadow._promoted = True
                 tables.drop_unused(db, self._schema)
                 return
-        raise ViewsUnavailable(f"somebody reads the tables of {self.at} in a transaction that does not end; try again")
+        raise ViewsUnavailable(f"a transaction that does not end reads the tables of {self.at}: end it, then try again")
 
     def discard(self) -> None:
-        """Close a side; the tables go, unless they were put in place."""
-        if self._side is not None and not self._swapped and not self._db.closed:
-            with suppress(psycopg.Error):  # what stays is taken away by the next
-                tables.drop(self._db, self._side)
+        """Close a shadow copy. Its tables are dropped unless they were promoted."""
+        if self._shadow is not None and not self._promoted and not self._db.closed:
+            with suppress(psycopg.Error):  # the next rebuild drops what is left
+                tables.drop(self._db, self._shadow)
         self.close()
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresqlSnapshot"]:
-        if self._side is not None:
+        if self._shadow is not None:
             with self._write_lock, explained(self.at), self._db.transaction():
-                yield PostgresqlSnapshot(self._db, self._side)
+                yield PostgresqlSnapshot(self._db, self._shadow)
             return
         with explained(self.at):
-            db, _ = self._readers.take()
+            db, _ = self._readers.acquire()
             try:
                 generation = self._begin(db)
                 yield PostgresqlSnapshot(db, generation)
             finally:
                 if not db.closed:
                     db.rollback()
-                self._readers.give(db)
+                self._readers.release(db)
 
     def _begin(self, db: Db) -> str:
-        """Begin a transaction that sees one moment, and hold the tables of that moment."""
+        """Begin a transaction that sees one moment, and lock the tables of that moment. Returns their generation."""
         while True:
             db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             there = tables.live(db, self._schema)
             if there is None:
-                raise ViewsDamaged(f"there are no tables at {self.at}: start again, and they are made anew")
+                raise ViewsDamaged(f"there are no tables at {self.at}: restart, and they are rebuilt")
             try:
                 tables.hold(db, there.generation)
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-                db.rollback()  # replaced in this very moment
+                db.rollback()  # replaced at this moment
             else:
                 return there.generation
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL says and hears: connections whose cells are those of the tables, placeholders, errors, a snapshot."""
+"""PostgreSQL's dialect: connections that read and write the tables' cells, placeholders, errors, and a snapshot."""
 
 import re
 import struct
@@ -16,7 +16,7 @@ from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
 
 from consumers.ports.views import RowsRefused, ViewsDamaged, ViewsUnavailable
 from infra.addresses.postgresql import PostgresqlAt
-from infra.postgresql.connecting import Db, connect, said, trouble
+from infra.postgresql.connecting import Db, classify, connect, first_line
 from infra.views import sql
 from projections.tables import Row as TableRow
 from projections.tables import Table
@@ -31,29 +31,29 @@ class PostgresqlSnapshot:
 
     def rows(self, table: Table, size: int = 2_000) -> Iterator[list[TableRow]]:
         columns, key = (map(Identifier, names) for names in (table.names, table.names[: table.key]))
-        asked = SQL("SELECT {} FROM {} ORDER BY {}").format(
+        query = SQL("SELECT {} FROM {} ORDER BY {}").format(
             SQL(", ").join(columns), Identifier(self._generation, table.name), SQL(", ").join(key)
         )
         with ServerCursor(self._db, f"rows of {table.name}") as cursor:
-            cursor.execute(asked, binary=True)
+            cursor.execute(query, binary=True)
             while rows := cursor.fetchmany(size):
                 yield cast(list[TableRow], rows)
 
     def count(self, table: Table) -> int:
-        asked = SQL("SELECT count(*) FROM {}").format(Identifier(self._generation, table.name))
-        found = self._db.execute(asked).fetchone()
+        query = SQL("SELECT count(*) FROM {}").format(Identifier(self._generation, table.name))
+        found = self._db.execute(query).fetchone()
         assert found is not None
         return int(cast(int, found[0]))
 
 
 @cache
 def placed(statement: str) -> bytes:
-    """A statement with ``?`` for parameters as psycopg has it."""
+    """A statement with psycopg's placeholders instead of ``?``."""
     return statement.replace("%", "%%").replace("?", "%s").encode()
 
 
 class _Instants(Loader):
-    """A timestamptz as the tables of every database tell it: UTC text with ``Z``."""
+    """Load a timestamptz as UTC text with ``Z``, as in the tables of every database."""
 
     format = Format.BINARY
     _unpack = struct.Struct("!q").unpack
@@ -65,33 +65,33 @@ class _Instants(Loader):
 
 
 class _Json(Loader):
-    """A jsonb as its text, as in the tables of every database."""
+    """Load a jsonb as its text, as in the tables of every database."""
 
     format = Format.BINARY
 
     def load(self, data: Buffer) -> str:
-        return bytes(data)[1:].decode()  # behind the version of the form
+        return bytes(data)[1:].decode()  # after the format's version byte
 
 
 class _Sums(NumericBinaryLoader):
-    """A sum of bigints is a numeric: here it is an int again."""
+    """Load a sum of bigints, which is a numeric, as an int."""
 
     def load(self, data: Buffer) -> int:  # type: ignore[override]
         return int(super().load(data))
 
 
 def connection(at: PostgresqlAt) -> Db:
-    """A connection that gives and takes the cells of the tables."""
+    """A connection that reads and writes the tables' cells."""
     db = connect(at)
     db.adapters.register_loader("timestamptz", _Instants)
     db.adapters.register_loader("numeric", _Sums)
     db.adapters.register_loader("jsonb", _Json)
-    db.adapters.register_dumper(int, Int8Dumper)  # one type, whatever the number: one prepared statement
+    db.adapters.register_dumper(int, Int8Dumper)  # one type for all numbers: one prepared statement
     return db
 
 
 def cells(table: Table, rows: list[TableRow]) -> list[TableRow]:
-    """Rows as PostgreSQL stores them: its JSON has no zero character, so U+FFFD stands for it."""
+    """Rows as PostgreSQL stores them. Its JSON has no zero character, so U+FFFD replaces it."""
     rows = sql.cells(table, rows)
     places = [place for place, column in enumerate(table.columns) if column.type == "json"]
     for place in places:
@@ -101,7 +101,7 @@ def cells(table: Table, rows: list[TableRow]) -> list[TableRow]:
 
 
 def _without_zeros(text: str) -> str:
-    """JSON with U+FFFD for every escaped zero character; a backslash that is escaped itself begins no escape."""
+    """Replace every escaped zero character in JSON with U+FFFD. An escaped backslash begins no escape."""
     return _ESCAPE.sub(lambda found: "\\ufffd" if found[0] == "\\u0000" else found[0], text)
 
 
@@ -110,14 +110,14 @@ _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 
 @contextmanager
 def explained(at: PostgresqlAt) -> Iterator[None]:
-    """PostgreSQL's errors as those of the port."""
+    """Translate PostgreSQL's errors to those of the port."""
     try:
         yield
     except psycopg.Error as wrong:
-        match trouble(wrong):
+        match classify(wrong):
             case "unavailable":
-                raise ViewsUnavailable(f"{at} cannot be used at the moment: {said(wrong)}") from wrong
+                raise ViewsUnavailable(f"{at} cannot be used at the moment: {first_line(wrong)}") from wrong
             case "refused":
-                raise RowsRefused(said(wrong)) from wrong
+                raise RowsRefused(first_line(wrong)) from wrong
             case "wrong":
-                raise ViewsDamaged(f"{said(wrong)}: start again, and the views are made anew from the log") from wrong
+                raise ViewsDamaged(f"{first_line(wrong)}: restart, and the views are rebuilt from the log") from wrong

@@ -1,9 +1,9 @@
-"""The views' tables in PostgreSQL: how they are made, put in place, and taken away again.
+"""The views' tables in PostgreSQL: create, promote and drop them.
 
-The names that people query are views in the first schema of the search path. Behind them stands a *generation*: a
-schema of its own with the tables proper. What is made anew becomes a new generation beside the live one; putting it in
-place is pointing the views at it, in one transaction, and who is still reading the old one reads on. The comment on the
-view ``positions`` says that these are ours, of which version, and which generation is live.
+People query database views in the first schema of the search path. Behind them is a *generation*: a schema of its own
+with the actual tables. A rebuild fills a new generation, a shadow copy of the live one. Promoting it points the
+database views at it in one transaction, and readers of the old one finish undisturbed. The comment on the view
+``positions`` marks the views as rescind's, and names their version and the live generation.
 """
 
 import re
@@ -30,29 +30,29 @@ TYPES: Final[dict[str, LiteralString]] = {
     "flag": "bigint",
     "json": "jsonb",
 }
-"""Text is sorted by its bytes, as in SQLite: pages and comparisons go by it."""
+"""Text is sorted by its bytes, as in SQLite, because pages and comparisons depend on it."""
 
-WRITING: Final = 0x72736376
-"""First half of the advisory lock that projectors share, and that nobody else has while tables are put in place."""
-SIDES: Final = 0x72736373
-"""First half of the advisory lock that who fills a generation has on its name."""
+PROJECTING: Final = 0x72736376
+"""First half of the advisory lock that projectors share, and that is exclusive while tables are promoted."""
+SHADOWS: Final = 0x72736373
+"""First half of the advisory lock on the name of a shadow generation that is being filled."""
 
 VERSION_SETTING: Final = "rescind.tables"
-"""The setting by which a connection that projects says which version of the tables it writes."""
+"""The setting with which a projecting connection names the version of the tables that it writes."""
 
 _LIVE: Final = re.compile(r"rescind views, version (\d+), in (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What the comment says: the tables' version, and the schema that they are in."""
+    """The content of the comment: the tables' version, and their schema."""
 
     version: int
     generation: str
 
 
 def schema_of(db: Db) -> str:
-    """The schema that names without one are looked for in. ViewsError if there is none."""
+    """The schema in which unqualified names are looked up. ViewsError if there is none."""
     found = db.execute("SELECT current_schema()").fetchone()
     if found is None or found[0] is None:
         raise ViewsError("no schema of the connection's search path is there: create one, or name another")
@@ -60,15 +60,15 @@ def schema_of(db: Db) -> str:
 
 
 def live(db: Db, schema: str) -> Live | None:
-    """What is in place in this schema; None if nothing of ours is."""
+    """The live generation of this schema. None if there are no views of rescind."""
     found = db.execute(
         "SELECT d.description FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0 "
         "WHERE n.nspname = %s AND c.relname = 'positions' AND c.relkind = 'v'",
         (schema,),
     ).fetchone()
-    told = None if found is None else _LIVE.match(str(found[0]))
-    return None if told is None else Live(int(told[1]), told[2])
+    found_version = None if found is None else _LIVE.match(str(found[0]))
+    return None if found_version is None else Live(int(found_version[1]), found_version[2])
 
 
 def names_there(db: Db, schema: str) -> set[str]:
@@ -81,22 +81,22 @@ def names_there(db: Db, schema: str) -> set[str]:
     return {str(name) for (name,) in rows}
 
 
-# ---- making ---------------------------------------------------------------------------------------------------------
+# ---- creating --------------------------------------------------------------------------------------------------------
 
 
 def make(db: Db, schema: str) -> str | None:
-    """See to it that tables of this release are in place; why they are empty, None if they were there.
+    """Make sure that tables of this release are live. Returns why they are empty, or None if they existed.
 
-    ViewsError if the names are somebody else's, or the tables of a newer release. For one process at a time.
+    ViewsError if the names belong to somebody else, or the tables to a newer release. One process at a time runs this.
     """
     with db.transaction():
-        lock_writing(db, schema, shared=False)
+        lock_projecting(db, schema, shared=False)
         there = live(db, schema)
         taken = names_there(db, schema)
         if there is None:
             if taken:
                 raise ViewsError(
-                    f"the schema {schema} has a table {min(taken)} that is not ours: name another database with "
+                    f"the schema {schema} has a table {min(taken)} that is not rescind's: name another database with "
                     "--views, or another schema behind it (?options=-csearch_path%3DNAME)"
                 )
             why = "there were no tables"
@@ -120,12 +120,12 @@ def make(db: Db, schema: str) -> str | None:
 
 
 def new_name(schema: str) -> str:
-    """A name for a generation that nobody else has."""
+    """A unique name for a generation."""
     return f"{schema[:40]}_views_{secrets.token_hex(4)}"
 
 
 def new_generation(db: Db, name: str, *, unlogged: bool = False) -> None:
-    """A schema of this name with every table, empty and without the indexes beside the keys."""
+    """Create a schema of this name with every table, empty, with primary keys but no other indexes."""
     db.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
     for table in EVERY:
         columns = [sql.SQL("{} {}").format(sql.Identifier(c.name), _type(c)) for c in table.columns]
@@ -142,10 +142,10 @@ def new_generation(db: Db, name: str, *, unlogged: bool = False) -> None:
 
 
 def _keep_other_releases_out(db: Db, generation: str) -> None:
-    """Let only connections move ``positions`` that write this release's tables.
+    """Let only connections that write this release's tables move ``positions``.
 
-    An engine of another release that is still running would otherwise take rows that miss a column for rows that
-    nobody can store, and park their orders here. The error is one of those that it takes for a server that is away.
+    Otherwise a running engine of another release would take rows with a missing column for rows that cannot be stored,
+    and park their orders. The engine treats the error as an unavailable server.
     """
     guard = sql.Identifier(generation, "only_this_release")
     why = (
@@ -169,7 +169,7 @@ def _type(column: Column) -> sql.Composed:
 
 
 def indexes(generation: str) -> Iterator[sql.Composed]:
-    """What the questions of pages need beside the keys."""
+    """The indexes that queries need in addition to the keys."""
     for table in TABLES:
         for index in table.indexes:
             yield sql.SQL("CREATE INDEX {} ON {} ({})").format(
@@ -184,8 +184,8 @@ def _part(part: str) -> sql.Composable:
     return column if column_of(part) == part else sql.SQL("lower({})").format(column)
 
 
-def keep(db: Db, generation: str) -> None:
-    """Make a generation that was filled without a log one that survives a crash, with its indexes and statistics."""
+def make_durable(db: Db, generation: str) -> None:
+    """Make a generation that was filled without a WAL survive a crash, and add its indexes and statistics."""
     for table in EVERY:
         db.execute(sql.SQL("ALTER TABLE {} SET LOGGED").format(sql.Identifier(generation, table.name)))
     for statement in indexes(generation):
@@ -194,17 +194,18 @@ def keep(db: Db, generation: str) -> None:
         db.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(generation, table.name)))
 
 
-# ---- in place -------------------------------------------------------------------------------------------------------
+# ---- promoting -------------------------------------------------------------------------------------------------------
 
 
-def lock_writing(db: Db, schema: str, *, shared: bool) -> None:
-    """Until the transaction ends: no tables are put in place (``shared``), or nobody projects into them."""
+def lock_projecting(db: Db, schema: str, *, shared: bool) -> None:
+    """Until the end of the transaction, keep tables from being promoted (``shared``), or keep all projectors out."""
     how: LiteralString = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-    db.execute(sql.SQL("SELECT {}(%s::int, hashtext(%s))").format(sql.SQL(how)), (WRITING, schema))
+    db.execute(sql.SQL("SELECT {}(%s::int, hashtext(%s))").format(sql.SQL(how)), (PROJECTING, schema))
 
 
 def promote(db: Db, schema: str, generation: str, *, anew: bool = False) -> None:
-    """Point the views at a generation. ``anew``: their columns may be others than before, so they are made anew."""
+    """Point the database views at a generation. ``anew``: the columns may have changed, so the database views are
+    recreated."""
     if anew:
         for table in EVERY:
             db.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(schema, table.name)))
@@ -224,7 +225,7 @@ def promote(db: Db, schema: str, generation: str, *, anew: bool = False) -> None
 
 
 def _explain(db: Db, schema: str, table: Table) -> None:
-    """What docs/tables.md says stands beside the tables, too."""
+    """Add the descriptions of docs/tables.md as comments."""
     comment = sql.SQL("COMMENT ON VIEW {} IS {}").format(sql.Identifier(schema, table.name), sql.Literal(table.doc))
     comments: list[sql.Composable] = [comment]
     for column in table.columns:
@@ -234,27 +235,28 @@ def _explain(db: Db, schema: str, table: Table) -> None:
 
 
 def hold(db: Db, generation: str) -> None:
-    """Until the transaction ends nobody takes this generation away. psycopg's UndefinedTable if it is gone already."""
+    """Keep this generation from being dropped until the transaction ends. psycopg's UndefinedTable if it is gone
+    already."""
     every = [sql.Identifier(generation, table.name) for table in EVERY]
     db.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.SQL(", ").join(every)))
 
 
-# ---- taking away ----------------------------------------------------------------------------------------------------
+# ---- dropping --------------------------------------------------------------------------------------------------------
 
 
 def claim(db: Db, generation: str) -> bool:
-    """Whether this connection may fill or take away a generation: nobody else's does."""
-    found = db.execute("SELECT pg_try_advisory_lock(%s::int, hashtext(%s))", (SIDES, generation)).fetchone()
+    """Lock a generation for filling or dropping it. Returns whether this connection got the lock."""
+    found = db.execute("SELECT pg_try_advisory_lock(%s::int, hashtext(%s))", (SHADOWS, generation)).fetchone()
     return bool(found and found[0])
 
 
 def release(db: Db, generation: str) -> None:
-    """The opposite of ``claim``."""
-    db.execute("SELECT pg_advisory_unlock(%s::int, hashtext(%s))", (SIDES, generation))
+    """Undo ``claim``."""
+    db.execute("SELECT pg_advisory_unlock(%s::int, hashtext(%s))", (SHADOWS, generation))
 
 
 def generations(db: Db, schema: str) -> list[str]:
-    """Every generation beside this schema, in place or not."""
+    """Every generation of this schema, live or not."""
     rows = db.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ %s ORDER BY nspname", (_pattern(schema),))
     return [str(name) for (name,) in rows]
 
@@ -264,7 +266,7 @@ def _pattern(schema: str) -> str:
 
 
 def drop(db: Db, generation: str) -> bool:
-    """Take a generation away; False if somebody reads it still: then another time."""
+    """Drop a generation. False if somebody still reads it: try again later."""
     try:
         with db.transaction():
             db.execute("SET LOCAL lock_timeout = '500ms'")
@@ -275,13 +277,12 @@ def drop(db: Db, generation: str) -> bool:
 
 
 def drop_unused(db: Db, schema: str) -> None:
-    """Take away generations that are not in place and that nobody fills: replaced ones, and what a killed process
-    left."""
+    """Drop generations that are neither live nor being filled: replaced ones, and those of a killed process."""
     for generation in generations(db, schema):
         if not claim(db, generation):
             continue
         try:
-            there = live(db, schema)  # asked now: who had it until now may have put it in place
+            there = live(db, schema)  # queried under the lock: its last owner may have promoted it
             if there is not None and there.generation != generation:
                 drop(db, generation)
         finally:

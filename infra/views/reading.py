@@ -1,7 +1,7 @@
-"""What pages and the command line ask the views. One database's dialect is in its adapter, the questions are here.
+"""Queries of pages and the command line. The adapter of each database has its dialect, and this module the queries.
 
-Rows come as dictionaries with the columns of ``projections.tables`` (docs/tables.md); instants as RFC 3339 text. Every
-question that can have many answers is limited, and its pages are found by key, not by counting rows.
+Rows are dictionaries with the columns of ``projections.tables`` (docs/tables.md), and instants are RFC 3339 text. Every
+query that can have many rows is limited, and pages continue after a key instead of counting rows.
 """
 
 from abc import ABC, abstractmethod
@@ -36,12 +36,13 @@ Row = dict[str, Any]
 
 
 class BadCursor(ValueError):
-    """This is no cursor that a page gave."""
+    """The text is not a cursor that a page returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders of a marketplace; what is None does not matter. The case of a PO number's letters never does."""
+    """Which orders of a marketplace to list. None matches any value. The case of a PO number's letters never
+    matters."""
 
     marketplace: str
     po: str | None = None
@@ -52,7 +53,7 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows, and the cursor of the page after them (None: there is none)."""
+    """Some rows, and the cursor of the next page (None: there is none)."""
 
     rows: list[Row]
     next: str | None
@@ -74,11 +75,11 @@ SORTED_BY: Final[dict[Table, str]] = {
     MESSAGES: "position",
     NOTIFICATIONS: "position",
 }
-"""Tables that an order has rows in, and the column in whose order these are told."""
+"""Tables with rows of an order, and the column by which those rows are sorted."""
 
 
 class Reading(ABC):
-    """The questions. Any thread may ask."""
+    """The queries. Any thread may call."""
 
     @abstractmethod
     def query(self, sql: str, parameters: Sequence[Cell]) -> list[Row]:
@@ -86,20 +87,20 @@ class Reading(ABC):
 
     @abstractmethod
     def in_time(self, column: str) -> str:
-        """The SQL by which a column of instants is compared and sorted."""
+        """The SQL expression by which a column of instants is compared and sorted."""
 
     @abstractmethod
     def instant(self, at: Instant) -> Cell:
-        """The parameter to compare ``in_time`` with."""
+        """The parameter to compare with ``in_time``."""
 
     @abstractmethod
-    def aside(self, column: str) -> str:
-        """The column in a condition for which no index shall be looked for."""
+    def without_index(self, column: str) -> str:
+        """The column, in a condition that shall not use an index."""
 
-    # ---- orders ---------------------------------------------------------------------------------------------------
+    # ---- orders ------------------------------------------------------------------------------------------------------
 
     def marketplaces(self, limit: int | None = None) -> list[str]:
-        """Marketplaces that have orders, by name, all of them or the first few; asks the index once for each."""
+        """Marketplaces that have orders, by name, all or the first few. One index lookup for each."""
         found: list[str] = []
         while limit is None or len(found) < limit:
             after = found[-1] if found else ""
@@ -112,11 +113,11 @@ class Reading(ABC):
         return found
 
     def has_orders(self, marketplace: str) -> bool:
-        """Whether any order names this marketplace."""
+        """Whether an order names this marketplace."""
         return bool(self.query("SELECT 1 AS yes FROM orders WHERE marketplace = ? LIMIT 1", (marketplace,)))
 
     def order_with_reference(self, marketplace: str, reference: str) -> Row | None:
-        """The order that has the cancellation of this reference; the newest, should two share it."""
+        """The order with the cancellation of this reference. The newest, if two have it."""
         found = self.query(
             "SELECT order_id FROM cancellations WHERE marketplace = ? AND reference = ? "
             "ORDER BY partition, position DESC LIMIT 1",
@@ -130,7 +131,7 @@ class Reading(ABC):
         return found[0] if found else None
 
     def orders_with_po(self, po: str, marketplace: str | None = None, limit: int = 100) -> list[Row]:
-        """Orders with this PO number, of one marketplace or of all; newest first."""
+        """Orders with this PO number, of one marketplace or of all, newest first."""
         where, parameters = f"{folded('po_number')} = ?", [fold(po)]
         if marketplace is not None:
             where += " AND marketplace = ?"
@@ -139,7 +140,7 @@ class Reading(ABC):
         return self.query(f"SELECT * FROM orders WHERE {where} ORDER BY {newest} LIMIT ?", (*parameters, limit))
 
     def orders_beginning(self, of: OrderFilter, begins: str, after: str | None = None, limit: int = 50) -> Page:
-        """A page of orders whose PO number begins so, by PO number. BadCursor."""
+        """A page of orders whose PO number begins with ``begins``, sorted by PO number. BadCursor."""
         where, parameters = self._beginning("po_number", of, begins)
         by = folded("po_number")
         if after is not None:
@@ -154,7 +155,7 @@ class Reading(ABC):
         return Page(rows, f"{_BY_PO}{fold(rows[-1]['po_number'])}~{rows[-1]['order_id']}" if more else None)
 
     def named(self, of: OrderFilter, q: str, limit: int = 100) -> list[Row]:
-        """Orders that have exactly this PO number, order id or cancellation reference, one after the other."""
+        """Orders with exactly this PO number, order id or cancellation reference, tried in this order."""
         rows = self.orders(replace(of, po=q), None, limit).rows
         by_id = self.order(of.marketplace, q)
         if by_id is not None and all(row["order_id"] != q for row in rows):
@@ -166,8 +167,8 @@ class Reading(ABC):
         return [row for row in rows if _is_of(row, of)]
 
     def matching(self, of: OrderFilter, q: str, limit: int = 100) -> list[Row]:
-        """Orders whose PO number or order id begins so, else that have a parcel with this tracking number, or a line
-        with this SKU. The case of ASCII letters does not matter."""
+        """Orders whose PO number or order id begins with ``q``. If there are too few, also orders with a parcel of this
+        tracking number or a line of this SKU. The case of ASCII letters does not matter."""
         found: dict[str, Row] = {}
         for look in (
             partial(self._pos_beginning, of, q, limit),
@@ -204,13 +205,13 @@ class Reading(ABC):
         )
 
     def _narrowed(self, of: OrderFilter, prefix: str = "") -> tuple[str, list[Cell]]:
-        """Further conditions, for which no index is looked for."""
+        """Further conditions, which use no index."""
         given = {"seller_id": of.seller, "buyer_id": of.buyer, "status": of.status}
         wanted = {name: value for name, value in given.items() if value is not None}
-        return "".join(f" AND {self.aside(prefix + name)} = ?" for name in wanted), [*wanted.values()]
+        return "".join(f" AND {self.without_index(prefix + name)} = ?" for name in wanted), [*wanted.values()]
 
     def orders(self, of: OrderFilter, after: str | None = None, limit: int = 50) -> Page:
-        """A page of orders, newest first; ``after`` is the ``next`` of the page before. BadCursor."""
+        """A page of orders, newest first. ``after`` is the ``next`` of the previous page. BadCursor."""
         where, parameters = self._where(of)
         placed = self.in_time("placed_at")
         if after is not None:
@@ -227,7 +228,7 @@ class Reading(ABC):
         return Page(rows, f"{rows[-1]['placed_at']}~{rows[-1]['order_id']}" if more else None)
 
     def _where(self, of: OrderFilter) -> tuple[str, list[Cell]]:
-        """The narrowest index decides, the other conditions stand aside; with a seller the status has one too."""
+        """The most selective condition uses its index, the others use none. With a seller, the status uses one too."""
         narrow = (folded("po_number"), "buyer_id", "seller_id", "status")
         po = None if of.po is None else fold(of.po)
         given = dict(zip(narrow, (po, of.buyer, of.seller, of.status), strict=True))
@@ -235,11 +236,11 @@ class Reading(ABC):
         led = {wanted[0]} if wanted else set()
         if led == {"seller_id"}:
             led.add("status")
-        conditions = ["marketplace = ?", *(f"{n if n in led else self.aside(n)} = ?" for n in wanted)]
+        conditions = ["marketplace = ?", *(f"{n if n in led else self.without_index(n)} = ?" for n in wanted)]
         return " AND ".join(conditions), [of.marketplace, *(given[name] for name in wanted)]
 
     def counts(self, marketplace: str, seller: str | None = None) -> dict[str, int]:
-        """Status → number of orders, of a whole marketplace or of one seller."""
+        """Number of orders by status, of a marketplace or of one seller."""
         where, parameters = "marketplace = ?", [marketplace]
         if seller is not None:
             where += " AND seller_id = ?"
@@ -248,7 +249,7 @@ class Reading(ABC):
         return {row["status"]: row["orders"] for row in rows}
 
     def of_order(self, table: Table, marketplace: str, order_id: str) -> list[Row]:
-        """An order's rows in one of the tables SORTED_BY."""
+        """An order's rows in one of the tables of SORTED_BY."""
         column = SORTED_BY[table]
         types = {c.name: c.type for c in table.columns}
         by = self.in_time(column) if types[column] == "instant" else column
@@ -258,11 +259,11 @@ class Reading(ABC):
             (marketplace, order_id),
         )
 
-    # ---- sellers and operators ------------------------------------------------------------------------------------
+    # ---- sellers and operators ---------------------------------------------------------------------------------------
 
     def seller_daily(self, marketplace: str, seller: str, first: str, last: str) -> list[Row]:
-        """The seller's days from ``first`` to ``last`` (ISO dates, both included), in order, a row for each currency;
-        days without rows are days on which nothing happened."""
+        """The seller's days from ``first`` to ``last`` (ISO dates, both included), in order, one row per currency. A
+        day without a row had no activity."""
         return self.query(
             "SELECT * FROM seller_daily WHERE marketplace = ? AND seller_id = ? AND day >= ? AND day <= ? "
             "ORDER BY day, currency",
@@ -270,7 +271,7 @@ class Reading(ABC):
         )
 
     def buyer_standing(self, marketplace: str, buyer: str, first: str, last: str) -> list[Row]:
-        """The buyer's days, likewise."""
+        """The buyer's days from ``first`` to ``last`` (ISO dates, both included), in order."""
         return self.query(
             "SELECT * FROM buyer_standing WHERE marketplace = ? AND buyer_id = ? AND day >= ? AND day <= ? "
             "ORDER BY day",
@@ -278,7 +279,7 @@ class Reading(ABC):
         )
 
     def newest_order_of_seller(self, marketplace: str, seller: str) -> Row | None:
-        """The order that the seller got last."""
+        """The seller's newest order."""
         placed = self.in_time("placed_at")
         rows = self.query(
             f"SELECT * FROM orders WHERE marketplace = ? AND seller_id = ? ORDER BY {placed} DESC, order_id DESC "
@@ -290,8 +291,8 @@ class Reading(ABC):
     def waiting_requests(
         self, marketplace: str, seller: str | None = None, limit: int = 100, *, awaits: str = "seller"
     ) -> list[Row]:
-        """Requests that wait for the sellers, or for the side named, to act: those due soonest first, so the overdue
-        ones lead; those without a date last."""
+        """Requests that wait for the sellers, or for ``awaits``, to act. The earliest due come first, so overdue ones
+        lead. Requests without a due date come last."""
         where, parameters = "marketplace = ? AND awaits = ?", [marketplace, awaits]
         if seller is not None:
             where += " AND seller_id = ?"
@@ -301,9 +302,9 @@ class Reading(ABC):
     def waiting_requests_of(
         self, marketplace: str, orders: Sequence[str], limit: int = 100, *, awaits: str = "seller"
     ) -> list[Row]:
-        """Likewise of these orders only, at most 1,000 of them."""
+        """The waiting requests of these orders only, at most 1,000 orders."""
         named = ", ".join("?" * len(orders))
-        where = f"marketplace = ? AND order_id IN ({named}) AND {self.aside('awaits')} = ?"
+        where = f"marketplace = ? AND order_id IN ({named}) AND {self.without_index('awaits')} = ?"
         return self._requests(where, [marketplace, *orders, awaits], limit) if orders else []
 
     def _requests(self, where: str, parameters: Sequence[Cell], limit: int) -> list[Row]:
@@ -314,7 +315,7 @@ class Reading(ABC):
         )
 
     def deadlines(self, before: Instant | None = None, marketplace: str | None = None, limit: int = 100) -> list[Row]:
-        """Deadlines that apply, the earliest first; ``before``: those with an earlier due instant only."""
+        """Deadlines that apply, the earliest first. ``before``: only those due earlier than this."""
         by = self.in_time("due_at")
         conditions: list[str] = []
         parameters: list[Cell] = []
@@ -322,7 +323,7 @@ class Reading(ABC):
             conditions.append(f"{by} < ?")
             parameters.append(self.instant(before))
         if marketplace is not None:
-            conditions.append(f"{self.aside('marketplace')} = ?")
+            conditions.append(f"{self.without_index('marketplace')} = ?")
             parameters.append(marketplace)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return self.query(
@@ -331,7 +332,7 @@ class Reading(ABC):
         )
 
     def decided_disputes(self, marketplace: str, limit: int = 10_000) -> list[Row]:
-        """A marketplace's decided disputes, the newest first: status, opened_at, decided_at."""
+        """A marketplace's decided disputes, newest first: status, opened_at, decided_at."""
         opened = self.in_time("opened_at")
         return self.query(
             "SELECT status, opened_at, decided_at FROM disputes WHERE marketplace = ? "
@@ -341,17 +342,17 @@ class Reading(ABC):
         )
 
     def policies(self) -> list[Row]:
-        """Every published policy version, in the order of publishing."""
+        """Every published policy version, in the order of publication."""
         return self.query("SELECT * FROM policies ORDER BY position", ())
 
     def dead_letters(self) -> list[Row]:
         """Orders that are parked, and why."""
         return self.query("SELECT * FROM dead_letters ORDER BY log, partition, ordinal", ())
 
-    # ---- events ---------------------------------------------------------------------------------------------------
+    # ---- events ------------------------------------------------------------------------------------------------------
 
     def audit_trail(self, marketplace: str, order_id: str, after: int = 0, limit: int = 10_000) -> list[Row]:
-        """An order's events with versions beyond ``after``, in order."""
+        """An order's events with versions above ``after``, in order."""
         return self.query(
             "SELECT * FROM audit_trail WHERE marketplace = ? AND order_id = ? AND version > ? ORDER BY version LIMIT ?",
             (marketplace, order_id, after, limit),
@@ -365,12 +366,13 @@ class Reading(ABC):
         )
 
     def positions(self) -> dict[int, int]:
-        """Partition of the journal → position of the first event that is not in the tables yet."""
+        """By partition of the journal, the position of the first event that is not in the tables yet."""
         rows = self.query("SELECT partition, next_position FROM positions WHERE log = 'journal'", ())
         return {row["partition"]: row["next_position"] for row in rows}
 
     def has(self, partition: int, position: int) -> bool:
-        """Whether the tables have the event at this position (a session token: reading one's own writes)."""
+        """Whether the tables have the event at this position. A client with a session token reads its own writes this
+        way."""
         rows = self.query(
             "SELECT 1 AS yes FROM positions WHERE log = 'journal' AND partition = ? AND next_position > ?",
             (partition, position),
@@ -379,7 +381,7 @@ class Reading(ABC):
 
 
 def attention_of(row: Row, at: Instant) -> list[str]:
-    """The attention of an order's row as of an instant, ``late`` included, in the order of ``order show``."""
+    """The attention of an order's row at an instant, including ``late``, in the order of ``order show``."""
     said = [word for word in row["attention"].split(",") if word]
     if row["late_from"] is not None and parse_instant(row["late_from"]) < at:
         behind = [word for word in said if word in ("refund_failed", "stuck")]
@@ -388,15 +390,15 @@ def attention_of(row: Row, at: Instant) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """The text with ASCII letters in lower case, as ``lower`` of both databases has it here."""
+    """The text with ASCII letters in lower case, like ``lower`` in both databases."""
     return text.translate(_FOLDED)
 
 
 _FOLDED: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _LAST: Final = "\U0010ffff"
-"""Sorts behind whatever a text can go on with."""
+"""Sorts after every continuation of a text."""
 _BY_PO: Final = "po~"
-"""Begins the cursor of a page that is sorted by PO number."""
+"""Prefix of the cursor of a page sorted by PO number."""
 
 
 def _is_of(row: Row, of: OrderFilter) -> bool:

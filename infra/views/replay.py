@@ -1,7 +1,7 @@
-"""``rescind replay``: every view made anew from the log beside the live ones, then put in their place, or compared.
+"""``rescind replay``: rebuild every view from the log in a shadow copy, then promote it, or compare it.
 
-Nobody waits meanwhile: pages read the old rows until the moment of the swap, and a server that projects into the same
-tables goes on from where the new ones are.
+Nobody waits. Pages read the old rows until the copy is promoted, and a server that projects into the same tables
+continues from the new position.
 """
 
 import time
@@ -17,23 +17,23 @@ from infra.views.base import DatabaseViews, ViewsSnapshot
 from projections.tables import DEAD_LETTERS, POSITIONS, TABLES, Cell, Row, Table
 
 Positions = Mapping[tuple[Log, int], tuple[int, str]]
-"""Per log and partition how many commits views have, and the hash of the last one."""
+"""Per log and partition: how many commits the views have, and the hash of the last one."""
 Progress = Callable[[int, int], None]
-"""Called now and then with the commits done so far and the commits there are."""
+"""Called at intervals with the number of commits done and the total."""
 
 CAPACITY: Final = 65_536
-"""Folded orders kept at hand: a replay has the memory for itself."""
+"""Folded orders to cache. A replay may use much memory."""
 MOST_SHOWN: Final = 100
-"""Differences that a report tells one by one."""
+"""The most differences that a report lists."""
 BATCH: Final = 4_000
 COMPARED: Final = (*TABLES, DEAD_LETTERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A cell that is another in the live views than in those made anew.
+    """A cell that differs between the live and the rebuilt views.
 
-    ``column`` None: the row is missing on one side; ``live`` and ``rebuilt`` then say ``there`` or ``missing``.
+    ``column`` None: the row is missing in one of them. ``live`` and ``rebuilt`` are then ``there`` or ``missing``.
     """
 
     table: str
@@ -45,71 +45,72 @@ class Difference:
     def __str__(self) -> str:
         where = f"{self.table} {'/'.join(map(str, self.key))}"
         if self.column is None:
-            return f"{where}: {self.live} in the live views, {self.rebuilt} in those made anew"
-        return f"{where}: {self.column} is {self.live!r} in the live views, {self.rebuilt!r} made anew"
+            return f"{where}: {self.live} in the live views, {self.rebuilt} in the rebuilt ones"
+        return f"{where}: {self.column} is {self.live!r} in the live views, {self.rebuilt!r} rebuilt"
 
 
 @dataclass(slots=True)
 class ReplayReport:
-    """What a replay did and found. ``rows``: of each table, as rebuilt. ``parked``: orders that could not be projected.
+    """What a replay did and found. ``rows``: by table, as rebuilt. ``parked``: orders that could not be projected.
 
-    ``records`` were read of so many ``partitions`` of the journal and of the control log, and so many commits were
-    ``admitted``; ``commits`` of them were projected, up to where the views are.
+    ``records`` is the number of records read from ``partitions`` partitions of the journal and of the control log, and
+    ``admitted`` the number of commits admitted. ``commits`` of them were projected, up to where the views are.
     """
 
     records: int = 0
     partitions: int = 0
     admitted: int = 0
     wrong: list[str] = field(default_factory=list)
-    """Why the journal is not what it was. The views were not compared then, unless they are what says so."""
+    """Signs that the journal was changed. The views were not compared then, unless they are the sign."""
     notes: list[str] = field(default_factory=list)
-    """What is odd about the journal, and can have a harmless reason."""
+    """Oddities of the journal that can have a harmless reason."""
     local_state: list[str] = field(default_factory=list)
     """Where local state differs from the journal, and the journal is right."""
     confirmed: bool = False
-    """Whether local state has the very commits that the journal has, as far as the views go: it was not changed."""
+    """Whether local state has the same commits as the journal, as far as the views go: the journal was not changed."""
     commits: int = 0
     events: int = 0
     seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
     parked: int = 0
     differing: int = 0
-    """Cells and rows that differ; the first of them are in ``differences``."""
+    """Cells and rows that differ. The first of them are in ``differences``."""
     differences: list[Difference] = field(default_factory=list)
     behind: int = 0
-    """Commits that the log has and the live views do not (yet): they were not compared."""
+    """Commits that the log has and the live views do not have yet. They were not compared."""
     another_log: str | None = None
-    """The live views are not of this log at all, and why: nothing was compared."""
+    """Why the live views are not of this log. Nothing was compared then."""
     compared: int = 0
     """Tables that were compared."""
-    swapped: bool = False
+    promoted: bool = False
 
     @property
     def clean(self) -> bool:
-        """Whether the journal is unchanged, as far as its own bytes say, and the live views are what it says."""
+        """Whether the journal's own bytes show no change, and the live views match the journal."""
         return not (self.wrong or self.differing or self.another_log is not None)
 
 
 def replay(views: DatabaseViews, parts: Sequence[Part], progress: Progress | None = None) -> ReplayReport:
-    """Make every view anew from these parts (all partitions of the journal, and the control log), then swap.
+    """Rebuild every view from these parts (all partitions of the journal, and the control log), then promote the
+    result.
 
-    ViewsUnavailable: nothing was changed. What the sources raise when they cannot be read.
+    ViewsUnavailable: nothing was changed. Errors of the sources are passed on.
     """
     began = time.monotonic()
-    side = views.side()
+    shadow = views.shadow()
     try:
-        report = _fill(side, [(part, part.source.next_ordinal) for part in parts], progress)
-        _fill(side, [(part, part.source.next_ordinal) for part in parts], None)
-        views.swap(side)
+        report = _fill(shadow, [(part, part.source.next_ordinal) for part in parts], progress)
+        _fill(shadow, [(part, part.source.next_ordinal) for part in parts], None)
+        views.promote(shadow)
     finally:
-        side.discard()
-    report.swapped = True
+        shadow.discard()
+    report.promoted = True
     report.seconds = time.monotonic() - began
     return report
 
 
 def check(views: DatabaseViews, parts: Sequence[Part], progress: Progress | None = None) -> ReplayReport:
-    """Rebuild every view as of where the live ones are, and compare row by row. Nothing is changed."""
+    """Rebuild every view up to the position of the live ones, and compare row by row. Nothing is changed."""
     with views.snapshot() as live:
         return compare(views, live, parts, progress)
 
@@ -117,24 +118,24 @@ def check(views: DatabaseViews, parts: Sequence[Part], progress: Progress | None
 def compare(
     views: DatabaseViews, live: ViewsSnapshot, parts: Sequence[Part], progress: Progress | None = None
 ) -> ReplayReport:
-    """Compare a snapshot of the views, which is older than what was read of the log: nobody who writes is waited for,
-    and what was projected meanwhile is no difference."""
+    """Compare a snapshot of the views with the log, which was read after the snapshot. Writers are not blocked, and
+    later projections do not count as differences."""
     began = time.monotonic()
     positions = positions_in(live)
     another = of_another_log(positions, parts)
     if another is not None:
         return ReplayReport(another_log=another, seconds=time.monotonic() - began)
     upto = [(part, positions.get((part.log, part.partition), (0, ""))[0]) for part in parts]
-    side = views.side()
+    shadow = views.shadow()
     try:
-        report = _fill(side, upto, progress)
+        report = _fill(shadow, upto, progress)
         report.behind = sum(max(0, part.source.next_ordinal - ordinal) for part, ordinal in upto)
-        with side.snapshot() as anew:
+        with shadow.snapshot() as anew:
             for table in COMPARED:
                 _compare(report, table, live, anew)
                 report.compared += 1
     finally:
-        side.discard()
+        shadow.discard()
     report.seconds = time.monotonic() - began
     return report
 
@@ -150,7 +151,7 @@ def positions_in(live: ViewsSnapshot) -> Positions:
 
 
 def of_another_log(positions: Positions, parts: Sequence[Part]) -> str | None:
-    """Why views with these positions cannot have been made from these parts; None if they can."""
+    """Why views with these positions cannot have been made from these parts. None if they can."""
     if not any(ordinal for ordinal, _ in positions.values()) and any(part.source.next_ordinal for part in parts):
         return "the views are empty and the log is not"
     for part in parts:
@@ -166,25 +167,25 @@ def of_another_log(positions: Positions, parts: Sequence[Part]) -> str | None:
     return None
 
 
-def _fill(side: DatabaseViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> ReplayReport:
+def _fill(shadow: DatabaseViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> ReplayReport:
     """Project each part up to this ordinal."""
     report = ReplayReport()
     total = sum(ordinal for _, ordinal in upto)
     for part, ordinal in upto:
-        projector = Projector(part.log, part.partition, part.source, side, capacity=CAPACITY)
+        projector = Projector(part.log, part.partition, part.source, shadow, capacity=CAPACITY)
         while moved := projector.advance(BATCH, behind=ordinal):
             report.commits += moved
             if progress is not None:
                 progress(report.commits, total)
         if part.log == "journal":
             report.events += projector.position.position
-    with side.snapshot() as anew:
+    with shadow.snapshot() as anew:
         report.rows = {table.name: anew.count(table) for table in TABLES}
         report.parked = anew.count(DEAD_LETTERS)
     return report
 
 
-# ---- comparing ------------------------------------------------------------------------------------------------------
+# ---- comparing -------------------------------------------------------------------------------------------------------
 
 
 def _all(tables: ViewsSnapshot, table: Table) -> Iterator[Row]:
@@ -192,7 +193,7 @@ def _all(tables: ViewsSnapshot, table: Table) -> Iterator[Row]:
 
 
 def _compare(report: ReplayReport, table: Table, live: ViewsSnapshot, anew: ViewsSnapshot) -> None:
-    """Walk both tables in the order of their key."""
+    """Walk both tables in key order."""
     left, right = _all(live, table), _all(anew, table)
     a, b = next(left, None), next(right, None)
     while a is not None or b is not None:
@@ -223,7 +224,7 @@ def _differs(report: ReplayReport, difference: Difference) -> None:
 
 
 def _shortened(difference: Difference) -> Difference:
-    """Without the tail of long texts: they are shown to people."""
+    """Cut off long texts, because people read them."""
 
     def short(cell: Cell) -> Cell:
         return f"{cell[:200]}…" if isinstance(cell, str) and len(cell) > 200 else cell

@@ -1,9 +1,9 @@
-"""SQL made from the tables' description (``projections.tables``): one statement a table that writes; schema and indexes
-for SQLite.
+"""SQL generated from the description of the tables (``projections.tables``): one write statement per table, and the
+schema and indexes for SQLite.
 
-What writes is the same in PostgreSQL, whose tables are in ``infra.views.postgresql_tables``. In SQLite instants are
-UTC text with ``Z``. Such text sorts by time but for the ``Z`` (``…00Z`` would come behind ``…00.5Z``),
-so indexes and comparisons take it without: ``in_time``.
+PostgreSQL uses the same write statements, and its tables are in ``infra.views.postgresql_tables``. In SQLite, instants
+are UTC text with ``Z``. Such text sorts by time except for the ``Z`` (``…00Z`` would follow ``…00.5Z``), so indexes and
+comparisons strip it with ``in_time``.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ _TYPES: Final = {
 
 
 def create_table(table: Table) -> str:
-    """Rows that are found by their key lie in it; facts lie in the order in which they came."""
+    """Tables with a primary key that is looked up are stored in key order. Facts are stored in the order of arrival."""
     declared = [f"{_column(column)}" for column in table.columns]
     storage = "STRICT" if table.kind == "facts" else "STRICT, WITHOUT ROWID"
     return f"CREATE TABLE {_quoted(table.name)} ({', '.join(declared)}, PRIMARY KEY ({key(table)})) {storage}"
@@ -49,7 +49,7 @@ def _part(part: str) -> str:
 
 
 def in_time(column: str) -> str:
-    """The SQL by which a column of instants is compared and sorted."""
+    """The SQL expression by which a column of instants is compared and sorted."""
     return f"rtrim({_quoted(column)}, 'Z')"
 
 
@@ -61,12 +61,12 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-# ---- writing --------------------------------------------------------------------------------------------------------
+# ---- writing ---------------------------------------------------------------------------------------------------------
 
 
 def insert(table: Table, rows: str | None = None) -> str:
-    """One statement that writes a row as the table's kind asks for, or all ``rows`` that this SELECT gives. Fixed
-    columns are left alone in rows that exist: so the indexes over them are, too."""
+    """The statement that writes a row according to the table's kind, or all ``rows`` of a SELECT. Fixed columns of
+    existing rows are not updated, so their indexes are not either."""
     names = table.names
     rows = rows or f"VALUES ({', '.join('?' * len(names))})"
     statement = f"INSERT INTO {_quoted(table.name)} ({columns(table)}) {rows}"
@@ -86,13 +86,13 @@ def insert(table: Table, rows: str | None = None) -> str:
 
 
 def delete_owned(table: Table) -> str:
-    """Take away all rows of an owner."""
+    """The statement that deletes all rows of an owner."""
     names = table.names[: table.owner]
     return f"DELETE FROM {_quoted(table.name)} WHERE {' AND '.join(f'{_quoted(name)} = ?' for name in names)}"
 
 
 def statements(changes: Changes) -> Iterator[tuple[str, list[Row]]]:
-    """Everything that a batch writes: a statement, and the rows to execute it with."""
+    """Everything that a batch writes: each statement, and the rows to execute it with."""
     for table, owners in changes.owners.items():
         yield delete_owned(table), owners
     for table, rows in changes.rows.items():
@@ -104,14 +104,14 @@ def statements(changes: Changes) -> Iterator[tuple[str, list[Row]]]:
 
 
 def cells(table: Table, rows: list[Row]) -> list[Row]:
-    """Rows as they are written: instants are text."""
+    """Rows as written: instants are text."""
     convert = _converter(table)
     return rows if convert is None else [convert(row) for row in rows]
 
 
 @cache
 def _converter(table: Table) -> Callable[[Row], Row] | None:
-    """What makes cells of a row: instants become text. None if there is nothing to do."""
+    """The function that converts a row's instants to text. None if it has none."""
     types = [column.type for column in table.columns]
     if "instant" not in types:
         return None
@@ -129,24 +129,24 @@ def _converter(table: Table) -> Callable[[Row], Row] | None:
 
 
 instant_text: Final[Callable[[Instant], str]] = lru_cache(maxsize=65_536)(format_instant)
-"""An instant as the tables have it. The same few come again and again: a commit's stands in many rows."""
+"""An instant as stored in the tables. Cached, because a commit's instant occurs in many rows."""
 
 
 def select_all(table: Table) -> str:
-    """Every row in the order of its key."""
+    """The query for every row, in key order."""
     return f"SELECT {columns(table)} FROM {_quoted(table.name)} ORDER BY {key(table)}"
 
 
 def columns(table: Table) -> str:
-    """Its columns, one after another."""
+    """The table's columns, separated by commas."""
     return ", ".join(map(_quoted, table.names))
 
 
 def key(table: Table) -> str:
-    """Those of its key."""
+    """The columns of its key, separated by commas."""
     return ", ".join(map(_quoted, table.names[: table.key]))
 
 
 def named(table: Table, row: Row) -> dict[str, Cell]:
-    """A row with its columns' names."""
+    """A row as a dictionary by column name."""
     return dict(zip(table.names, row, strict=True))

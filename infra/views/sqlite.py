@@ -1,8 +1,8 @@
-"""Views in one SQLite file (``sqlite:///path``): WAL, one writer, readers that are never in its way.
+"""Views in one SQLite file (``sqlite:///path``): WAL, one writer, and readers that never block it.
 
-The file is a cache of the log. ``synchronous=NORMAL`` is enough: rows and position are written together, so what a
-power cut takes away is told again. A file that is missing, damaged or of an earlier release is made anew, and said so;
-one that is no views file at all is left alone.
+The file is a cache of the log. ``synchronous=NORMAL`` is enough, because rows and position are written together: the
+projector repeats what a power cut loses. A file that is missing, damaged or of an earlier release is rebuilt, and
+standard error says so. A file that has no views is never changed.
 """
 
 import os
@@ -37,18 +37,19 @@ from projections.tables import BOOKKEEPING, DEAD_LETTERS, POSITIONS, SCHEMA_VERS
 from projections.tables import Row as TableRow
 
 _APPLICATION: Final = 0x72736376
-"""``PRAGMA application_id`` of a views file."""
+"""``PRAGMA application_id`` of a file of views."""
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""
-_REBUILD: Final = ": make them anew with `rescind replay`"
+_REBUILD: Final = ": rebuild them with `rescind replay`"
 _READERS: Final = 8
-"""Reading connections that are kept open."""
+"""Reading connections that stay open."""
 
 
 def open_sqlite_views(path: Path, *, own: bool = False) -> Opened["SqliteViews"]:
-    """The views in this file, made if need be. ``own``: nobody named the file, so whatever is there was ours.
+    """Open the views in this file, and create them if they do not exist. ``own``: the path is the default one, so
+    whatever is there was ours.
 
-    ViewsError if the file is something else, or of a newer release; ViewsUnavailable if it cannot be opened.
+    ViewsError if the file is something else, or of a newer release. ViewsUnavailable if it cannot be opened.
     """
     make_private(path)
     rebuilt = None if path.exists() and path.stat().st_size else "there was no file"
@@ -58,7 +59,7 @@ def open_sqlite_views(path: Path, *, own: bool = False) -> Opened["SqliteViews"]
         except ViewsDamaged as wrong:
             moved = _move_aside(path)
             damage = str(wrong).removesuffix(_REBUILD)
-            rebuilt = f"the file was damaged ({damage}); it is kept as {moved.name}"
+            rebuilt = f"the file was damaged ({damage}); it was renamed to {moved.name}"
             _marker(path).unlink(missing_ok=True)
         else:
             if 0 < version < SCHEMA_VERSION:
@@ -71,9 +72,9 @@ def open_sqlite_views(path: Path, *, own: bool = False) -> Opened["SqliteViews"]
 
 
 def existing_sqlite_views(path: Path, *, own: bool = False) -> "SqliteViews | None":
-    """The views in this file, if there are any. Nothing is made, moved, or remembered beside it.
+    """Open the views in this file if they exist. Nothing is created, moved or marked.
 
-    ViewsDamaged; ViewsOfAnotherRelease; ViewsError if the file is something else.
+    ViewsDamaged. ViewsOfAnotherRelease. ViewsError if the file is something else.
     """
     if not path.exists() or not path.stat().st_size:
         return None
@@ -88,10 +89,10 @@ def existing_sqlite_views(path: Path, *, own: bool = False) -> "SqliteViews | No
 
 
 def _version(path: Path, own: bool) -> int:
-    """The version of the tables in a file, this release's or an earlier one; 0 for an empty database. The file is read
-    and not changed. ViewsDamaged; ViewsError if it is no views file, or of a newer release."""
+    """The version of the tables in a file, this release's or an earlier one. 0 for an empty database. The file is not
+    changed. ViewsDamaged. ViewsError if it is not a file of views, or of a newer release."""
     if _marker(path).exists():
-        raise ViewsDamaged("found while it was used")
+        raise ViewsDamaged("found while it was in use")
     application = 0
     with _explained(path, remember=False):
         db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY)
@@ -102,7 +103,7 @@ def _version(path: Path, own: bool) -> int:
         except sqlite3.DatabaseError as wrong:
             if wrong.sqlite_errorcode & 0xFF not in _DAMAGE or own or _APPLICATION in (application, _id_in(path)):
                 raise
-            raise ViewsError(f"{path} is no file of views: name another one with --views") from None
+            raise ViewsError(f"{path} is not a file of views: name another one with --views") from None
         finally:
             db.close()
     if application == _APPLICATION:
@@ -117,23 +118,23 @@ def _version(path: Path, own: bool) -> int:
             )
         return int(version)
     if known or application or version:
-        raise ViewsError(f"{path} is a database of something else: name another file with --views")
+        raise ViewsError(f"{path} is another kind of database: name another file with --views")
     return 0
 
 
 def _id_in(path: Path) -> int:
-    """What stands where SQLite has the application id, in a file that SQLite does not read: nobody has locks on it."""
+    """The application id in a file that SQLite cannot read. No process has locks on such a file."""
     with path.open("rb") as file:
         return int.from_bytes(file.read(72)[68:], "big")
 
 
 def _marker(path: Path) -> Path:
-    """A file beside damaged views: the next start makes them anew."""
+    """The file that marks the views as damaged. The next start rebuilds them."""
     return Path(f"{path}.damaged")
 
 
 def _move_aside(path: Path) -> Path:
-    """Rename a file and what SQLite keeps beside it; nothing is deleted."""
+    """Rename a file and SQLite's additional files. Nothing is deleted. Returns the new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
@@ -145,7 +146,7 @@ def _move_aside(path: Path) -> Path:
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
-    """For this alone SQLite does not wait for another process that is just doing the same."""
+    """Switch to WAL. SQLite does not wait for another process that does the same, so this retries."""
     until = time.monotonic() + _BUSY
     while True:
         try:
@@ -159,14 +160,14 @@ def _use_wal(db: sqlite3.Connection) -> None:
 
 
 class SqliteViews(DatabaseViews):
-    """The Views port and the questions of Reading over one file; several processes may have it open."""
+    """The Views port and the queries of Reading, on one file. Several processes may have it open."""
 
-    def __init__(self, path: Path, *, side: bool = False, only_there: bool = False) -> None:
-        """``side``: a file that is thrown away if it is not finished; it is written without any caution.
-        ``only_there``: for somebody who does not make views anew; damage is not remembered for who does."""
+    def __init__(self, path: Path, *, shadow: bool = False, only_there: bool = False) -> None:
+        """``shadow``: a file that is deleted if it is not finished, and written without durability. ``only_there``: the
+        caller does not rebuild views, so damage is not marked."""
         self.path = path
         self._remember = not only_there
-        self._side = side
+        self._shadow = shadow
         self._write_lock = Lock()
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
@@ -183,7 +184,7 @@ class SqliteViews(DatabaseViews):
 
     def _prepare(self) -> None:
         db = self._db
-        if self._side:
+        if self._shadow:
             db.execute("PRAGMA journal_mode = MEMORY")
             db.execute("PRAGMA synchronous = OFF")
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -198,7 +199,7 @@ class SqliteViews(DatabaseViews):
         if db.execute("PRAGMA user_version").fetchone() == (0,):
             for table in (*TABLES, *BOOKKEEPING):
                 db.execute(sql.create_table(table))
-            if not self._side:
+            if not self._shadow:
                 self._create_indexes()
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -209,7 +210,7 @@ class SqliteViews(DatabaseViews):
             for statement in sql.create_indexes(table):
                 self._db.execute(statement)
 
-    # ---- the port -------------------------------------------------------------------------------------------------
+    # ---- the port ----------------------------------------------------------------------------------------------------
 
     def position(self, log: Log, partition: int) -> Position:
         rows = self.query("SELECT * FROM positions WHERE log = ? AND partition = ?", (log, partition))
@@ -238,7 +239,7 @@ class SqliteViews(DatabaseViews):
                 db.executemany(sql.insert(DEAD_LETTERS), letters)
 
     def _move(self, db: sqlite3.Connection, batch: Batch) -> None:
-        """Compare the position and swap it, before anything else."""
+        """Compare and update the position, before anything else."""
         before, after = batch.before, batch.after
         new = (after.ordinal, after.position, after.last.hex(), after.letters)
         if before == START:
@@ -246,14 +247,14 @@ class SqliteViews(DatabaseViews):
             put = f"INSERT OR IGNORE INTO positions ({names}) VALUES (?, ?, ?, ?, ?, ?)"
             moved = db.execute(put, (batch.log, batch.partition, *new)).rowcount == 1
         else:
-            swap = (
+            promote = (
                 "UPDATE positions SET next_ordinal = ?, next_position = ?, last_commit = ?, letters = ? "
                 "WHERE log = ? AND partition = ? AND next_ordinal = ? AND last_commit = ? AND letters = ?"
             )
             known = (batch.log, batch.partition, before.ordinal, before.last.hex(), before.letters)
-            moved = db.execute(swap, (*new, *known)).rowcount == 1
+            moved = db.execute(promote, (*new, *known)).rowcount == 1
         if not moved:
-            raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by somebody else")
+            raise PositionMoved(f"partition {batch.partition} of the {batch.log} log was projected by another process")
 
     def clear(self) -> None:
         with self._transaction() as db:
@@ -274,7 +275,7 @@ class SqliteViews(DatabaseViews):
                     self._db.execute("ROLLBACK")
                 raise
 
-    # ---- reading --------------------------------------------------------------------------------------------------
+    # ---- reading -----------------------------------------------------------------------------------------------------
 
     def query(self, statement: str, parameters: Sequence[Cell]) -> list[Row]:
         with self._reader() as db:
@@ -288,14 +289,14 @@ class SqliteViews(DatabaseViews):
     def instant(self, at: Instant) -> Cell:
         return format_instant(at).rstrip("Z")
 
-    def aside(self, column: str) -> str:
+    def without_index(self, column: str) -> str:
         return f"+{column}"
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        """A connection of one's own for a while. A side file has but its one."""
+        """A connection for one query. A shadow file has only one connection."""
         with self._explained():
-            if self._side:
+            if self._shadow:
                 yield self._db
                 return
             try:
@@ -311,23 +312,23 @@ class SqliteViews(DatabaseViews):
                 else:
                     self._readers.append(db)
 
-    # ---- making anew ----------------------------------------------------------------------------------------------
+    # ---- rebuilding --------------------------------------------------------------------------------------------------
 
-    def side(self) -> "SqliteViews":
-        """Empty views in a file beside this one, to be filled; ``swap`` or ``discard`` it."""
-        self._remove_what_a_killed_one_left()
+    def shadow(self) -> "SqliteViews":
+        """Create empty views in a shadow file. ``promote`` or ``discard`` it."""
+        self._remove_abandoned_shadows()
         handle, name = tempfile.mkstemp(prefix=f"{self.path.name}.side-", dir=self.path.parent)
         os.close(handle)
-        return SqliteViews(Path(name), side=True)
+        return SqliteViews(Path(name), shadow=True)
 
-    def _remove_what_a_killed_one_left(self) -> None:
-        """Side files that no process has open."""
+    def _remove_abandoned_shadows(self) -> None:
+        """Delete shadow files that no process has open."""
         for path in self.path.parent.glob(f"{self.path.name}.side-*"):
             db = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
                 db.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
-                continue  # somebody is at work
+                continue  # another process is filling it
             except sqlite3.DatabaseError:
                 pass  # half written
             finally:
@@ -335,45 +336,45 @@ class SqliteViews(DatabaseViews):
             path.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """What a side file leaves for the end: its indexes."""
-        if self._side:
+        """Add the indexes of a shadow file, which come last."""
+        if self._shadow:
             with self._transaction():
                 self._create_indexes()
 
-    def swap(self, side: "SqliteViews") -> None:
-        """Put the side file's content in place of this one's, in one transaction: readers see the old rows or the new
-        ones. A projector that is at work here finds that the position has moved, and goes on from the new one."""
-        side.finish()
+    def promote(self, shadow: "SqliteViews") -> None:
+        """Replace this file's content with the shadow file's in one transaction: readers see the old rows or the new
+        ones. A projector that is running finds that the position has moved, and continues from the new one."""
+        shadow.finish()
         with self._write_lock, self._explained():
-            side._db.backup(self._db)
+            shadow._db.backup(self._db)
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def discard(self) -> None:
-        """Close a side file and remove it."""
+        """Close a shadow file and delete it."""
         self.close()
-        if self._side:
+        if self._shadow:
             for suffix in ("-journal", "-wal", "-shm", ""):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     @contextmanager
     def snapshot(self) -> Iterator["SqliteSnapshot"]:
-        """All tables as of one moment, whoever writes meanwhile."""
+        """All tables as of one moment, unaffected by writers."""
         with self._reader() as db:
-            if self._side:
+            if self._shadow:
                 yield SqliteSnapshot(db)
                 return
             db.execute("BEGIN")
-            db.execute("SELECT count(*) FROM positions").fetchone()  # the moment is that of the first reading
+            db.execute("SELECT count(*) FROM positions").fetchone()  # the first read fixes the moment
             try:
                 yield SqliteSnapshot(db)
             finally:
                 db.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Let go. Questions that are being answered are answered first."""
+        """Answer the running queries, then close."""
         self._closed = True
         with self._write_lock:
-            if not self._side:
+            if not self._shadow:
                 checkpoint(self._db)
             self._db.close()
         while self._readers:
@@ -387,13 +388,13 @@ class SqliteSnapshot:
         self._db = db
 
     def rows(self, table: Table, size: int = 2_000) -> Iterator[list[TableRow]]:
-        """Every row as stored, in the order of the key, in portions."""
+        """Every row as stored, in batches, in key order."""
         cursor = self._db.execute(sql.select_all(table))
         while rows := cursor.fetchmany(size):
             yield rows
 
     def count(self, table: Table) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         [number] = self._db.execute(f"SELECT count(*) FROM {table.name}").fetchone()
         return int(number)
 
@@ -419,7 +420,8 @@ _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 @contextmanager
 def _explained(path: Path, remember: bool) -> Iterator[None]:
-    """SQLite's errors as those of the port. ``remember`` damage: the next start makes the views anew."""
+    """Translate SQLite's errors to those of the port. ``remember``: mark damage, so that the next start rebuilds the
+    views."""
     try:
         yield
     except OverflowError as wrong:
@@ -434,4 +436,4 @@ def _explained(path: Path, remember: bool) -> Iterator[None]:
             raise ViewsDamaged(f"{wrong}{_REBUILD}") from wrong
         if code in _DAMAGE:
             _marker(path).touch()
-        raise ViewsDamaged(f"{wrong}: start again, and the views are made anew from the log") from wrong
+        raise ViewsDamaged(f"{wrong}: restart, and the views are rebuilt from the log") from wrong

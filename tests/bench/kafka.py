@@ -239,7 +239,7 @@ def raw(
     finally:
         topics.close()
     client = client_of(settings, name, at.journal)
-    described = client.describe(settings.timings.ask)
+    described = client.describe(settings.timings.query)
     if described is None:
         raise RuntimeError(f"{at.journal} was made, but is not there")
     sender = client.sender(described.largest, settings.timings)

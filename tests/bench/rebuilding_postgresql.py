@@ -47,7 +47,7 @@ def postgresql_alone(at: PostgresqlAt, schema: str, batches: Sequence[Statements
             with db.transaction():
                 for statement, rows in batch:
                     db.cursor().executemany(statement.replace("?", "%s").encode(), rows)
-        tables.keep(db, generation)
+        tables.make_durable(db, generation)
         return perf_counter() - began
 
 
@@ -63,7 +63,7 @@ def copied(at: PostgresqlAt, schema: str) -> float:
                 with db.cursor().copy(f"COPY {table.name} ({sql.columns(table)}) FROM STDIN".encode()) as copy:
                     for row in rows:
                         copy.write_row(row)
-        tables.keep(db, generation)
+        tables.make_durable(db, generation)
         return perf_counter() - began
 
 

@@ -14,7 +14,7 @@ from tests.broker.fixtures import Kafka
 CLIENTS = ("kafka-python", "librdkafka")
 """Every client that the journal can use."""
 
-QUICK = Timings(ask=2.0, request=1.0, delivery=4.0, hold=1.0, watch=0.2, lag=2.0)
+QUICK = Timings(query=2.0, request=1.0, delivery=4.0, hold=1.0, check_topic=0.2, lag=2.0)
 """For tests in which brokers do not answer: nothing is waited for as long as in earnest."""
 
 

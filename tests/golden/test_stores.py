@@ -45,7 +45,7 @@ def test_a_journal_of_an_earlier_release_is_judged_clean_and_views_are_rebuilt_f
     store = unpack(name, tmp_path)
     settings = load_settings(str(CASES / "settings.toml"), journal=f"sqlite:///{store}")
     rebuilt = run_replay(settings, check=False)
-    assert (rebuilt.wrong, rebuilt.notes, rebuilt.local_state, rebuilt.swapped) == ([], [], [], True)
+    assert (rebuilt.wrong, rebuilt.notes, rebuilt.local_state, rebuilt.promoted) == ([], [], [], True)
     checked = run_replay(settings, check=True)
     assert (checked.clean, checked.behind, checked.differing) == (True, 0, 0)
     assert checked.admitted == checked.commits > 300

@@ -472,7 +472,7 @@ def alone(directory: Path) -> PartitionStore:
         journal.close()
         slot.release()
 
-    return PartitionStore(journal, 0, state, "shop", let_go=let_go)
+    return PartitionStore(journal, 0, state, "shop", on_close=let_go)
 
 
 Two = tuple[JournalApplicationRecorder, JournalApplicationRecorder]

@@ -16,7 +16,7 @@ from tests.integration.kafka.waiting import soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
-QUICK_TO_LOOK = Timings(front=0.2)
+QUICK_TO_LOOK = Timings(check_begins=0.2)
 
 
 class KafkaTopic:

@@ -100,10 +100,10 @@ def test_the_driver_chooses_the_order_in_which_appends_come_to_stand_in_the_log(
     assert [log.step(flight) for flight in (third, first, third, second, first, second)] == [
         "apply",
         "apply",
-        "say-where",
+        "acknowledge",
         "apply",
-        "say-where",
-        "say-where",
+        "acknowledge",
+        "acknowledge",
     ]
     assert values(journal) == [b"c", b"a", b"b"]
     assert [future.result(0).offset for future in futures] == [1, 2, 0]

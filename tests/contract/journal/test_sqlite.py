@@ -195,14 +195,14 @@ def test_another_kind_of_sqlite_file_is_no_journal(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE orders (id TEXT)")
     connection.close()
-    with pytest.raises(JournalMismatch, match="not of the kind"):
+    with pytest.raises(JournalMismatch, match="not a rescind journal"):
         open_sqlite_journal(path, 1)
 
 
 def test_a_file_that_was_cut_off_is_said_to_be_damaged(tmp_path: Path) -> None:
     path = written(tmp_path / "j.sqlite", *(bytes(5000) for _ in range(20)))
     os.truncate(path, path.stat().st_size - 4096)
-    with pytest.raises(JournalDamaged, match="it was cut off"):
+    with pytest.raises(JournalDamaged, match="it was truncated"):
         open_sqlite_journal(path)
 
 
@@ -220,7 +220,7 @@ def test_a_file_that_was_cut_off_behind_its_wal_is_said_to_be_damaged_too(tmp_pa
     copy = open_sqlite_journal(tmp_path / "whole")
     assert copy.end(0) == 21
     copy.close()
-    with pytest.raises(JournalDamaged, match="it was cut off"):
+    with pytest.raises(JournalDamaged, match="it was truncated"):
         open_sqlite_journal(tmp_path / "short")
 
 
@@ -356,7 +356,7 @@ def test_a_file_that_was_replaced_while_in_use_takes_no_more_appends(topic: Sqli
     replaced = journal.append(0, b"", b"y").exception(SOON)
     assert isinstance(replaced, AppendRefused)
     assert not replaced.retriable
-    assert "taken away or replaced" in str(replaced)
+    assert "moved or replaced" in str(replaced)
     assert other.end(0) == 0
 
 

@@ -13,7 +13,7 @@ from infra.addresses.postgresql import PostgresqlAt, postgresql_at
 from infra.postgresql import connecting
 from infra.postgresql.connecting import Db
 from infra.vault import postgresql as adapter
-from infra.vault.postgresql import PostgresqlVault, postgresql_vault_there
+from infra.vault.postgresql import PostgresqlVault, postgresql_vault_exists
 from infra.views.postgresql import open_postgresql_views
 from tests.contract.vault.conftest import KEY
 from tests.postgresql.server import Server
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.postgresql
 
 def test_it_may_stand_beside_the_views(postgresql: str) -> None:
     at = postgresql_at(postgresql)
-    assert not postgresql_vault_there(at)
+    assert not postgresql_vault_exists(at)
     with closing(PostgresqlVault(at, KEY)) as vault:
         vault.keep("acme", "b-7", "file-1", b"content")
         for _ in range(2):
             open_postgresql_views(at).views.close()
         assert vault.read("file-1") == b"content"
-    assert postgresql_vault_there(at)
+    assert postgresql_vault_exists(at)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])

@@ -26,7 +26,7 @@ def test_the_key_file_is_made_once_and_only_its_owner_reads_it(tmp_path: pathlib
     file.write_text("nonsense", encoding="ascii")
     with pytest.raises(VaultKeyWrong, match="cannot be used"):
         key_from_file(file, create=False)
-    with pytest.raises(VaultKeyWrong, match="put it back"):
+    with pytest.raises(VaultKeyWrong, match="restore the file"):
         key_from_file(tmp_path / "none", create=False)
 
 
@@ -53,7 +53,7 @@ def test_a_vault_makes_its_key_only_when_it_is_made_itself(tmp_path: pathlib.Pat
     key = tmp_path / "journal" / "vault.key"
     open_vault(settings).close()
     key.unlink()
-    with pytest.raises(VaultKeyWrong, match="put it back"):
+    with pytest.raises(VaultKeyWrong, match="restore the file"):
         open_vault(settings)
     assert not key.exists()
 

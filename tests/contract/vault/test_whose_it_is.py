@@ -31,7 +31,7 @@ def lose(place: Place) -> None:
         place.rows("DROP TABLE vault_about, vault_texts, vault_keys, vault_keys_made, vault_erasing, vault_subjects")
 
 
-def is_there(place: Place) -> bool:
+def vault_exists(place: Place) -> bool:
     if isinstance(place, SqlitePlace):
         return place.path.exists()
     return place.rows("SELECT to_regclass('vault_about')") != [(None,)]
@@ -54,11 +54,11 @@ def test_a_vault_that_is_gone_stops_the_start_and_nothing_is_made_in_its_place(s
     lose(place)
     for _ in range(2):
         refused = store.rescind("import", store.file([SAYS]), check=3).err
-        assert "1 text stood in one" in refused
+        assert "refer to 1 text" in refused
         assert "rescind serve --texts-lost" in refused
-        assert not is_there(place)
+        assert not vault_exists(place)
     state, said, do = vault_found(store, check=1)
-    assert (state, "1 text stood in one" in said, "bring it back" in do) == ("wrong", True, True)
+    assert (state, "refer to 1 text" in said, "restore it" in do) == ("wrong", True, True)
     assert store.show("acme/PO-1")["order_id"] == "PO-1", "asking goes on"
 
 
@@ -68,7 +68,7 @@ def test_another_vault_in_its_place_is_told_from_it(store: Store, place: Place) 
     with lost_for_good(Store(store.place / "other", more=store.more)):
         pass
     (store.journal / "vault.key").write_bytes((store.place / "other" / "journal" / "vault.key").read_bytes())
-    assert "is another one, it lacks all 1 text" in store.rescind("import", store.file([SAYS]), check=3).err
+    assert "is another one: it lacks all 1 text" in store.rescind("import", store.file([SAYS]), check=3).err
     state, said, _ = vault_found(store, check=1)
     assert (state, "is another one" in said) == ("wrong", True)
 
@@ -81,10 +81,10 @@ def test_what_is_lost_for_good_is_said_once_and_the_new_vault_is_kept_from_then_
     later = {**SAYS, "command_id": "says-2", "message_id": "m2"}
     assert store.take([later])["accepted"] == 1
     state, said, _ = vault_found(store, "--deep", check=0)
-    fits = "1 text of 1 person, and the key fits, each is what its event commits to"
-    assert (state, said) == ("ok", f"{fits}; what stood in one before it was given up as lost")
+    fits = "1 text of 1 person, and the key matches, each is what its event commits to"
+    assert (state, said) == ("ok", f"{fits}; earlier texts were declared lost")
     lose(place)
-    assert "2 texts stood in one" in store.rescind("import", store.file([later]), check=3).err
+    assert "refer to 2 texts" in store.rescind("import", store.file([later]), check=3).err
 
 
 def test_an_import_without_texts_points_to_nothing(store: Store, place: Place) -> None:
@@ -101,16 +101,16 @@ def test_a_text_that_an_older_copy_does_not_have_is_told_by_the_doctor(store: St
     assert store.take([placed("PO-2"), {**SAYS, "order_id": "PO-2"}])["accepted"] == 2, "a copy that is older starts"
     assert vault_found(store, check=0)[0] == "ok"
     state, said, do = vault_found(store, "--deep", check=1)
-    assert (state, "1 text that" in said, "bring back a newer one" in do) == ("wrong", True, True)
+    assert (state, "1 text that" in said, "restore a newer one" in do) == ("wrong", True, True)
 
 
 def test_an_address_that_stood_in_it_is_missed_as_a_text_is(store: Store, place: Place) -> None:
     store.take([placed("PO-1")])
     store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "bea@example.org")
     lose(place)
-    assert "1 address stood in one" in store.rescind("import", store.file([placed("PO-2")]), check=3).err
+    assert "refer to 1 address" in store.rescind("import", store.file([placed("PO-2")]), check=3).err
     assert "1 address" in store.rescind("contacts", "show", "acme", "buyer", "b-7", check=3).err
-    assert not is_there(place)
+    assert not vault_exists(place)
     assert vault_found(store, check=1)[0] == "wrong"
 
 

@@ -29,7 +29,7 @@ def long_history() -> History:
 def main(url: str, *, side: bool) -> None:
     views = open_views(views_at(url)).views
     if side:
-        views.side()
+        views.shadow()
         os.kill(os.getpid(), signal.SIGKILL)
     projector = Projector("journal", 0, long_history().log.state, views)
     moved = 1

@@ -34,7 +34,7 @@ def test_a_replay_gives_the_very_same_tables(place: Place, views: DatabaseViews)
     report = replay(views, parts(made), lambda done, total: seen.append((done, total)))
 
     assert everything(views) == before
-    assert report.swapped
+    assert report.promoted
     assert report.rows["orders"] == 12
     assert report.events == sum(log.state.next_position for log in made.logs) == report.rows["audit_trail"]
     assert report.commits == sum(part.source.next_ordinal for part in parts(made))
@@ -71,9 +71,9 @@ def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(
         Difference("audit_trail", (0, 0), None, "missing", "there"),
     ]
     assert str(report.differences[0]) == (
-        "orders acme/PO-4: status is 'delivered' in the live views, 'partly_shipped' made anew"
+        "orders acme/PO-4: status is 'delivered' in the live views, 'partly_shipped' rebuilt"
     )
-    assert "missing in the live views, there in those made anew" in str(report.differences[3])
+    assert "missing in the live views, there in the rebuilt ones" in str(report.differences[3])
 
     replay(views, parts(made))
     assert check(views, parts(made)).clean
@@ -209,10 +209,10 @@ def side_when_the_dead_are_gone(place: Place, views: DatabaseViews) -> DatabaseV
     """A side, and nothing else beside. A server notices a moment later that a client of its was killed."""
     until = time.monotonic() + 30
     while True:
-        side = views.side()
+        shadow = views.shadow()
         if len(place.beside()) == 1:
-            return side
-        side.discard()
+            return shadow
+        shadow.discard()
         assert time.monotonic() < until, place.beside()
         time.sleep(0.05)
 

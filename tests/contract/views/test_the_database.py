@@ -85,7 +85,7 @@ def test_who_only_looks_makes_nothing_anew(
     views: PostgresqlViews, postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
-    with pytest.raises(ViewsError, match="`rescind replay`, or take the release that made them"):
+    with pytest.raises(ViewsError, match="`rescind replay`, or install the release that made them"):
         existing_views(views_at(postgresql))
     assert sum(views.counts("acme").values()) == 12
 
@@ -232,14 +232,14 @@ def test_who_adds_to_the_same_sums_goes_through_them_in_one_order(
 def test_a_swap_waits_for_who_reads_in_a_transaction_and_says_so_if_that_does_not_end(
     views: PostgresqlViews, place: PostgresqlPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "SWAP_TRIES", 1)
+    monkeypatch.setattr(adapter, "PROMOTE_TRIES", 1)
     with psycopg.connect(place.url) as reads:
         reads.execute("SELECT count(*) FROM orders")
         with pytest.raises(ViewsUnavailable, match="transaction that does not end"):
             replay(views, parts(history()))
         assert sum(views.counts("acme").values()) == 12, "who reads is not kept waiting"
         assert place.beside() == []
-    assert replay(views, parts(history())).swapped
+    assert replay(views, parts(history())).promoted
 
 
 def test_tables_are_swapped_between_two_batches_and_never_within_one(
@@ -267,7 +267,7 @@ def test_tables_are_swapped_between_two_batches_and_never_within_one(
 
         monkeypatch.setattr(views, "_owners", meanwhile)
         assert projector.advance(10) == 10
-        assert swapping[0].result().swapped
+        assert swapping[0].result().promoted
         with pytest.raises(PositionMoved):
             projector.advance(10)
         while projector.advance(10):

@@ -96,7 +96,7 @@ def test_a_file_that_somebody_named_by_mistake_is_left_alone(
     diary = tmp_path / "diary.txt"
     diary.write_bytes(content)
 
-    with pytest.raises(ViewsError, match="is no file of views: name another one"):
+    with pytest.raises(ViewsError, match="is not a file of views: name another one"):
         opening(diary)
 
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"diary.txt": content}

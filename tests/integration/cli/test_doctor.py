@@ -41,7 +41,7 @@ def settle(path: pathlib.Path) -> None:
 def test_a_healthy_store_is_in_order(kept: Store) -> None:
     found = findings(kept, "--deep")
     assert {state for state, _, _ in found.values()} == {"ok"}
-    assert "comes out the same" in found["local state 0"][1]
+    assert "rebuilt from the log, it is the same" in found["local state 0"][1]
     assert "ok" in kept.rescind("doctor").out
 
 
@@ -84,7 +84,7 @@ def test_a_journal_that_was_cut_off_stops_everything_and_nothing_is_decided_anew
         database.commit()
     state, _, do = findings(kept, check=1)["local state 0"]
     assert state == "wrong"
-    assert "bring the journal back from a copy" in do
+    assert "restore the journal from a copy" in do
     show = kept.rescind("order", "show", "acme/PO-000001", check=3)
     assert "3" in show.err
     assert kept.rescind("import", kept.place / "commands.jsonl", check=3).out == ""
@@ -177,8 +177,8 @@ def test_who_only_asks_leaves_damaged_views_as_they_are(kept: Store, damage: str
     assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, bytes(content))
 
     if damage == "not ours":
-        assert "is no file of views: name another one with --views" in kept.rescind("replay", check=3).err
-        assert "is no file of views" in kept.rescind("serve", "--port", "0", check=3).err
+        assert "is not a file of views: name another one with --views" in kept.rescind("replay", check=3).err
+        assert "is not a file of views" in kept.rescind("serve", "--port", "0", check=3).err
         assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, bytes(content))
     else:
         made = kept.rescind("replay")
@@ -199,7 +199,7 @@ def test_a_vault_without_its_key_is_told_and_stops_writing(kept: Store) -> None:
     (kept.journal / "vault.key").unlink()
     assert findings(kept, check=1)["vault"][0] == "wrong"
     err = kept.rescind("import", kept.place / "commands.jsonl", check=3).err
-    assert "put it back" in err
+    assert "restore the file" in err
     assert kept.show("acme/PO-000001")["order_id"] == "PO-000001", "asking goes on"
 
 

@@ -94,7 +94,7 @@ def test_doctor_says_whose_keys_are_still_there(store: Store, monkeypatch: pytes
         patched.setattr("infra.erasing.running.Erasing.start", lambda *_: None)
         patched.setattr("infra.erasing.running.Erasing.catch_up", lambda *_: True)
         store.take([erases("x1", "2026-03-03T10:00:00Z")])
-    assert found() == ("note", "1 person was erased whose keys may still be there")
+    assert found() == ("note", "1 person was erased, but their keys may still exist")
     store.take([placed("PO-2")])
     assert found()[0] == "ok"
     assert keys(store) == 0

@@ -76,7 +76,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(store: Store) -> 
     assert "Traceback" not in done.err
     findings = store.rescind("doctor", "--json", check=1).json
     [left] = [f for f in findings if f["part"] == "imports"]
-    assert (left["state"], "by nobody on this machine" in left["said"], "import --finish" in left["do"]) == (
+    assert (left["state"], "no process of this machine imports" in left["said"], "import --finish" in left["do"]) == (
         "wrong",
         True,
         True,

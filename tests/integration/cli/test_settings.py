@@ -174,6 +174,6 @@ def test_a_variable_that_is_no_setting_is_said_and_changes_nothing(store: Store)
     }
     told = store.rescind("import", store.file([]))
     assert told.err.splitlines() == [
-        "rescind: RESCIND_FOO is no setting and changes nothing: docs/reference/settings.md lists them",
-        "rescind: RESCIND_JOURNALS is no setting and changes nothing: RESCIND_JOURNAL is one",
+        "rescind: RESCIND_FOO is not a setting and has no effect: docs/reference/settings.md lists them",
+        "rescind: RESCIND_JOURNALS is not a setting and has no effect: did you mean RESCIND_JOURNAL?",
     ]

@@ -66,7 +66,7 @@ def test_the_doctor_says_how_many_are_not_answered_and_who_takes_them(
             assert commands()["state"] == "ok"
         stage.send(placed("PO-2"))
         soon(lambda: commands()["state"] == "wrong")  # once the session of the engine that ended is over
-        assert "1 are not answered, and no engine takes any" in commands()["said"]
+        assert "1 are unanswered, and no engine takes commands" in commands()["said"]
         with stage.open():
             stage.wait_for(2)
             soon(lambda: commands()["state"] == "ok")

@@ -56,7 +56,7 @@ def test_whatever_has_followed_the_log_further_says_so_alone(tmp_path: Path, wit
     state, found, do = findings(store, check=1)["history"]
     assert (state, said in found) == ("wrong", True), found
     assert "acknowledged" in found or "has read the log up to" in found
-    assert "bring the journal back from a copy" in do
+    assert "restore the journal from a copy" in do
     assert findings(store, "--deep", check=1)["history"][0] == "wrong"
     with opened(store) as app:
         with pytest.raises(JournalError, match=said):

@@ -117,7 +117,7 @@ def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: Loc
 def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_start(
     one: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Settings, "timings", Timings(front=0.2))
+    monkeypatch.setattr(Settings, "timings", Timings(check_begins=0.2))
     settings = settings_of(one, tmp_path)
     with open_app(settings, views=False) as app:
         work(app, 5)
@@ -147,7 +147,7 @@ def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_st
         assert "keep local state" in finding.do
     with open_reader(settings) as reader:
         assert reader.folded("acme/PO-1").order is not None
-    assert "read from local state, which has what the log lacks" in capsys.readouterr().err
+    assert "so orders are read from local state" in capsys.readouterr().err
 
 
 def test_a_process_that_has_not_seen_the_front_of_a_cut_log_says_of_no_order_that_it_is_not_there(
@@ -230,12 +230,12 @@ def test_nothing_new_is_made_where_something_is_missing(one: LocalCluster, tmp_p
     with admin(one.servers) as asking:
         asking.delete_topics(["shop.journal"])
     soon(lambda: described(one, "shop.journal") != 0)
-    with pytest.raises(JournalUnavailable, match="is gone, but the control log says"):
+    with pytest.raises(JournalUnavailable, match="is missing, but the control log says"):
         open_app(settings, views=False)
     with admin(one.servers) as asking:
         asking.delete_topics(["shop.control"])
     soon(lambda: described(one, "shop.control") != 0)
-    with pytest.raises(JournalUnavailable, match="remembers a journal there"):
+    with pytest.raises(JournalUnavailable, match="has local state of a journal there"):
         open_app(settings, views=False)
 
 

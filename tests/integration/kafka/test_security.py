@@ -19,10 +19,10 @@ from infra.app import App, open_app
 from infra.command_topic.topics import CommandTopics
 from infra.kafka.admin import Topics
 from infra.kafka.client import Client
-from infra.kafka.journal import Opening
+from infra.kafka.journal import JournalOpener
 from infra.kafka.kafka_python import PythonClient, open_kafka_journal
 from infra.kafka.librdkafka import LibrdkafkaClient, open_librdkafka_journal
-from infra.kafka.quiet_import import HEARD
+from infra.kafka.quiet_import import CONNECTION_ERRORS
 from infra.publishing.topics import PublicTopics
 from infra.settings import Settings, load_settings
 from tests.broker.secured import MECHANISM, PASSWORD, Allowed, SecuredBroker
@@ -58,7 +58,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
 
 @pytest.fixture(autouse=True)
 def _unheard() -> None:
-    HEARD.forget()
+    CONNECTION_ERRORS.forget()
 
 
 class Shop:
@@ -203,7 +203,7 @@ def test_who_may_not_connect_is_told_why(shop: Shop, case: str, client: Callable
 def test_whoever_makes_topics_is_told_of_a_wrong_password_and_of_a_missing_acl(shop: Shop) -> None:
     with pytest.raises(JournalUnavailable, match="password"):
         Topics(shop.at, replace(shop.security, password="another"))
-    HEARD.forget()
+    CONNECTION_ERRORS.forget()
     shop.broker.allow(shop.principal, [Allowed("Topic", f"{shop.prefix}.*", "Describe")])
     with closing(Topics(shop.at, shop.security)) as topics:
         with pytest.raises(JournalUnavailable, match=r"needs Create on the cluster, or on topics of this prefix"):
@@ -215,7 +215,7 @@ def test_whoever_makes_topics_is_told_of_a_wrong_password_and_of_a_missing_acl(s
 
 
 @pytest.mark.parametrize("opens", [open_kafka_journal, open_librdkafka_journal])
-def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: Opening) -> None:
+def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: JournalOpener) -> None:
     shop.broker.allow(shop.principal, [Allowed("Topic", f"{shop.prefix}.*", "Describe")])
     with pytest.raises(JournalUnavailable) as told:
         opens(shop.at.servers, shop.at.journal, security=shop.security)

@@ -60,14 +60,14 @@ def test_more_room_for_records_than_is_needed_is_fine(kafka: Kafka, store: Store
 def test_half_of_what_belongs_together_is_not_completed(kafka: Kafka, store: Store) -> None:
     make_topic(kafka.servers, f"{prefix(store)}.journal", 3)
     refused = store.rescind("topics", "create", check=3)
-    assert "bring back what belongs together" in refused.err
+    assert "restore the missing topic" in refused.err
 
 
 def test_more_replicas_than_brokers_cannot_be_had(kafka: Kafka, store: Store) -> None:
     with admin(kafka.servers) as asking:
         brokers = len(asking.describe_cluster()["brokers"])
     refused = store.rescind("topics", "create", "--replicas", brokers + 1, check=3)
-    assert "need as many brokers" in refused.err
+    assert "replicas need" in refused.err
 
 
 def test_other_journals_have_no_topics(tmp_path: Path) -> None:
@@ -111,10 +111,10 @@ def test_the_command_line_works_on_topics_as_on_files(store: Store) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("kafka://", "is no server"),
-        ("kafka://a b/x", "is no server"),
-        ("kafka://a:1/x/y", "is no prefix"),
-        ("kafka://a:1/..", "is no prefix"),
+        ("kafka://", "is not a server address"),
+        ("kafka://a b/x", "is not a server address"),
+        ("kafka://a:1/x/y", "is not a topic prefix"),
+        ("kafka://a:1/..", "is not a topic prefix"),
         ("kafka://a:1/x?partitions=0", "1 to 400 partitions"),
     ],
 )

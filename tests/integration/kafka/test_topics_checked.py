@@ -180,4 +180,4 @@ def test_replicas_that_are_too_few_or_not_waited_for_or_not_in_step_are_found(cl
 
     soon(lambda: behind().get(("journal", "in sync"), {}).get("found") == "partitions 0, 1 have fewer")
     finding = differs(well, code=0)["journal", "in sync"]
-    assert (finding["state"], finding["do"]) == ("note", "look whether a broker is down")
+    assert (finding["state"], finding["do"]) == ("note", "check whether a broker is down")

@@ -127,16 +127,16 @@ def test_a_new_machine_decides_on_and_says_which_texts_it_lacks_unless_a_vault_w
     with open_app(settings, views=False) as app:
         place(app, "PO-1")
         ask(app, "SendMessage", "PO-1", "m", "buyer", message_id="m1", to="seller", text="It is the blue one.")
-    assert "stood in one" not in capsys.readouterr().err
+    assert "refer to" not in capsys.readouterr().err
     named = settings.model_copy(
         update={"directory": str(tmp_path / "third"), "vault": f"sqlite:///{tmp_path}/v.sqlite"}
     )
-    with pytest.raises(VaultUnavailable, match="1 text stood in one"), open_app(named, views=False):
+    with pytest.raises(VaultUnavailable, match="refer to 1 text"), open_app(named, views=False):
         pass
     new = settings.model_copy(update={"directory": str(tmp_path / "new")})
     with open_app(new, views=False) as app:
         app.catch_up()
-        assert "1 text stood in one" in capsys.readouterr().err
+        assert "refer to 1 text" in capsys.readouterr().err
         assert ship(app, "PO-1").kind == "accepted"
     with open_app(new, views=False):
         assert capsys.readouterr().err == ""

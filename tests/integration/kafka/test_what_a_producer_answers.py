@@ -23,10 +23,10 @@ from infra.kafka import librdkafka as librdkafka_client
 from infra.kafka.appending import Appending
 from infra.kafka.client import Sender
 from infra.kafka.kafka_python import PythonSender
-from infra.kafka.librdkafka import LibrdkafkaSender, Trouble
+from infra.kafka.librdkafka import ClientErrors, LibrdkafkaSender
 
 SOON = 20.0
-TIMINGS = Timings(ask=2.0, request=1.0, delivery=4.0, hold=1.0, watch=0.2, lag=2.0)
+TIMINGS = Timings(query=2.0, request=1.0, delivery=4.0, hold=1.0, check_topic=0.2, lag=2.0)
 WELL = "well"
 """What a producer is told to do with a record that it writes."""
 Does = Any
@@ -182,7 +182,9 @@ def with_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[Appends]:
 @pytest.fixture
 def with_librdkafka(monkeypatch: pytest.MonkeyPatch) -> Iterator[Appends]:
     monkeypatch.setattr(librdkafka_client, "Producer", LibrdkafkaProducer)
-    appends = Appends(LibrdkafkaProducer, lambda: LibrdkafkaSender({}, Trouble("t", Security()), 1_000_000, TIMINGS))
+    appends = Appends(
+        LibrdkafkaProducer, lambda: LibrdkafkaSender({}, ClientErrors("t", Security()), 1_000_000, TIMINGS)
+    )
     yield appends
     appends.close()
 

@@ -162,7 +162,7 @@ def test_a_topic_that_was_made_anew_stops_the_journal_even_when_it_is_longer(kaf
     for number in range(20):
         new.append(0, b"", b"new %d" % number).result(SOON)
     soon(lambda: stopped(journal, LogChanged))
-    with pytest.raises(LogChanged, match="made anew"):
+    with pytest.raises(LogChanged, match="deleted and created again"):
         journal.read(0, 1, 9)
     refused = journal.append(0, b"", b"more").exception(SOON)
     assert isinstance(refused, AppendRefused)

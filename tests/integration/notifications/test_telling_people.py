@@ -137,7 +137,7 @@ def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
         canceled(app, "PO-2")
         until(lambda: len(mails(tmp_path / "journal")) == 4)
     told = {each["part"]: each for each in store.rescind("doctor", "--json").json}
-    assert "3 may have gone out, or not" in told["notices"]["said"]
+    assert "3 may have been sent" in told["notices"]["said"]
 
 
 def test_whom_nobody_is_to_write_to_is_not_found_again_in_the_vault(app: App, tmp_path: Path) -> None:

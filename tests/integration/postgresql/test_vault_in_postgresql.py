@@ -42,7 +42,7 @@ def test_two_engines_keep_one_vault(tmp_path: Path, postgresql: str, monkeypatch
         tmp_path, more={"RESCIND_VAULT": postgresql, "RESCIND_VAULT_KEY": base64.b64encode(bytes(32)).decode()}
     )
     told = {finding["part"]: finding for finding in store.rescind("doctor", "--json").json}
-    assert told["vault"]["said"] == "2 texts of 1 person, and the key fits"
+    assert told["vault"]["said"] == "2 texts of 1 person, and the key matches"
     store.more["RESCIND_VAULT_KEY"] = base64.b64encode(bytes(range(32))).decode()
     told = {finding["part"]: finding for finding in store.rescind("doctor", "--json", check=1).json}
     assert "another key" in told["vault"]["said"]

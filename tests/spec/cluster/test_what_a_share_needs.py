@@ -49,7 +49,7 @@ def test_who_follows_all_partitions_needs_none_of_it() -> None:
 )
 def test_each_missing_piece_is_named_with_what_it_must_be(key: str, instead: str | None) -> None:
     settings = load_settings(**WHOLE | {key: instead})
-    with pytest.raises(SettingsError, match=rf"^{key}: .*where follow is share"):
+    with pytest.raises(SettingsError, match=rf"^{key}: .*if follow is share"):
         settings.share_url  # noqa: B018
 
 
@@ -78,7 +78,7 @@ def serve(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
 def test_serve_does_not_start_without_it_and_says_so_before_it_asks_any_broker(key: str) -> None:
     done = serve(**{name: value for name, value in WHOLE.items() if name != key})
     assert done.returncode == 2
-    assert re.fullmatch(rf"rescind: {key}: .*where follow is share.*\n", done.stderr), done.stderr
+    assert re.fullmatch(rf"rescind: {key}: .*if follow is share.*\n", done.stderr), done.stderr
 
 
 def test_a_demo_is_not_seeded_by_who_follows_a_share() -> None:

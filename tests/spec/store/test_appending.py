@@ -25,7 +25,7 @@ class Answering:
 
 @contextmanager
 def appending(connect: Callable[[], Sender], watch: Callable[[], None]) -> Iterator[Appending]:
-    made = Appending("t", connect, watch, lambda *_: None, lambda: None, Timings(watch=0.01, hold=SOON))
+    made = Appending("t", connect, watch, lambda *_: None, lambda: None, Timings(check_topic=0.01, hold=SOON))
     yield made
     made.close()
 
@@ -46,4 +46,4 @@ def test_a_defect_while_it_connects_or_looks_is_said_and_tried_again(
 
     with appending(connect, lambda: fails("looking")) as made:
         assert made.append(0, b"", b"x").result(SOON) == Appended(7, 1)
-    assert "a defect in visiting t, which is tried again: LookupError" in capsys.readouterr().err
+    assert "an internal error while connecting to t, which is retried: LookupError" in capsys.readouterr().err

@@ -65,7 +65,7 @@ def test_a_window_that_is_made_while_the_reader_waits_is_read_from_the_next_turn
             tails[0].follow(1, 100)
             with tails[0].changed:
                 tails[0].want(1, 107)
-                tails[0].try_again(1)
+                tails[0].retry(1)
 
     tails.append(Tail("t", lambda: Reading(taken_up), {0: 10}, lambda: None))
     assert goes_on_to(tails[0], 0, 17)
