@@ -93,7 +93,7 @@ class ViewsAt:
 
 @dataclass(frozen=True, slots=True)
 class VaultAt:
-    """Where the vault is: a file, or a database on a server. Both are None if it ends with its process."""
+    """The place of the vault: a file, or a database on a server. Both are None if it ends with its process."""
 
     path: Path | None
     postgresql: PostgresqlAt | None = None
@@ -481,7 +481,7 @@ class Settings(BaseSettings):
 
     @property
     def journal_at(self) -> JournalAt:
-        """Where the journal is."""
+        """The place of the journal."""
         at = journal_at(self.journal)
         if at.kafka is None:
             return at
@@ -490,7 +490,7 @@ class Settings(BaseSettings):
 
     @property
     def public_topics_at(self) -> KafkaAt | None:
-        """Where the public topics are. None if nothing is published. SettingsError if the place is missing."""
+        """The prefix of the public topics. None if nothing is published. SettingsError if no prefix is known."""
         if self.publish != "on":
             return publish_at(self.publish)
         at = self.journal_at.kafka
@@ -500,8 +500,8 @@ class Settings(BaseSettings):
 
     @property
     def commands_at(self) -> KafkaAt | None:
-        """Where commands and outcomes are. None if no commands are taken from a topic. SettingsError if the place is
-        missing."""
+        """The prefix of the topics of commands and outcomes. None if no commands are taken from a topic. SettingsError
+        if no prefix is known."""
         if self.commands == "off":
             return None
         at = self.journal_at.kafka or self.public_topics_at
@@ -588,7 +588,7 @@ class Settings(BaseSettings):
 
     @property
     def views_at(self) -> ViewsAt:
-        """Where the views are."""
+        """The place of the views."""
         if self.views is not None:
             return views_at(self.views)
         directory = self.journal_at.directory
@@ -596,7 +596,7 @@ class Settings(BaseSettings):
 
     @property
     def vault_at(self) -> VaultAt:
-        """Where the vault is."""
+        """The place of the vault."""
         if self.vault is not None:
             return vault_at(self.vault)
         directory = self.journal_at.directory

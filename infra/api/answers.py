@@ -23,6 +23,7 @@ from infra.api.problems import Problem, malformed, not_found, unavailable
 from infra.api.request_parts import segment
 from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import token_of
+from infra.store.history import CommitFields, event_json
 from schemas.codec import event_data, verdict_data
 
 REPLAYED: Final = "Rescind-Replayed"
@@ -86,21 +87,12 @@ def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
     standing = outcome.commit_position
     if standing is None:
         return []
-    actor = {"kind": command.actor.kind, "id": command.actor.id}
+    actor = (command.actor.kind, command.actor.id)
+    commit = CommitFields(standing.partition, standing.ordinal, standing.recorded_at, actor, standing.hash)
     first = standing.version - len(outcome.events)
     return [
-        {
-            "partition": standing.partition,
-            "position": standing.position + index,
-            "ordinal": standing.ordinal,
-            "version": first + index + 1,
-            "event": type(event).__name__,
-            "occurred_at": format_instant(occurred_at),
-            "recorded_at": format_instant(standing.recorded_at),
-            "actor": actor,
-            "commit": standing.hash.hex(),
-            "data": event_data(event),
-        }
+        event_json(commit, standing.position + index, first + index + 1, type(event).__name__, occurred_at)
+        | {"data": event_data(event)}
         for index, (event, occurred_at) in enumerate(outcome.events)
     ]
 

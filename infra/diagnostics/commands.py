@@ -41,8 +41,8 @@ def check_commands(settings: Settings, journal: Journal) -> Iterator[Finding]:
         yield Finding("commands", "wrong", str(wrong), _REACH)
         return
     if not members and behind:
-        said = f"{behind:,} are unanswered, and no engine takes commands"
-        yield Finding("commands", "wrong", said, "start an engine: `rescind serve` with the setting commands")
+        message = f"{behind:,} are unanswered, and no engine takes commands"
+        yield Finding("commands", "wrong", message, "start an engine: `rescind serve` with the setting commands")
     elif behind:
         yield Finding("commands", "note", f"{behind:,} are unanswered; engines that take commands: {members}")
     else:

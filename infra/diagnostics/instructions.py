@@ -63,21 +63,21 @@ def check_instructions(
         return
     by_hand = "carry each out by hand, once, and confirm it (ConfirmRefund, ConfirmRebill)"
     if missing:
-        said = (
+        message = (
             f"{_many(missing)} due according to the views, but missing on the topics that had them: {_names(missing)}"
         )
-        yield Finding("instructions", "wrong", said, f"restore the topics from a copy; or {by_hand}")
+        yield Finding("instructions", "wrong", message, f"restore the topics from a copy; or {by_hand}")
     if never:
-        said = f"{_many(never)} due that were decided before instructions were published here: {_names(never)}"
+        message = f"{_many(never)} due that were decided before instructions were published here: {_names(never)}"
         yield Finding(
-            "instructions", "note", said, f"check whether they were instructed in another way; if not, {by_hand}"
+            "instructions", "note", message, f"check whether they were instructed in another way; if not, {by_hand}"
         )
     if waiting:
-        said = f"{_many(waiting)} due and not published yet: {_names(waiting)}"
-        yield Finding("instructions", "note", said, "`rescind serve` publishes them")
+        message = f"{_many(waiting)} due and not published yet: {_names(waiting)}"
+        yield Finding("instructions", "note", message, "`rescind serve` publishes them")
     if not (missing or never or waiting):
-        said = f"{len(due):,} due, each with its instruction on a topic"
-        yield Finding("instructions", "ok", said)
+        message = f"{len(due):,} due, each with its instruction on a topic"
+        yield Finding("instructions", "ok", message)
 
 
 def _due(settings: Settings, directory: Path, journal: Journal) -> Iterator[_Due]:

@@ -58,21 +58,24 @@ def check_control_log(control: ControlLog) -> Iterator[Finding]:
         return
     if control.policies.changed:
         names = ", ".join(control.policies.changed)
-        said = f"the text of {names} does not match its hash: the text or the hash was changed"
-        yield Finding("control log", "wrong", f"{said}. Commands on orders pinned to it wait", _CHANGED)
+        message = f"the text of {names} does not match its hash: the text or the hash was changed"
+        yield Finding("control log", "wrong", f"{message}. Commands on orders pinned to it wait", _CHANGED)
         return
     if readmission.back_at is not None:
         yield Finding("control log", "wrong", _backwards(0, readmission.back_at), _CHANGED)
         return
     if control.partitions is None:
-        said = "it does not have the journal's number of partitions yet"
-        yield Finding("control log", "note", f"{said}; the next engine writes it")
+        message = "it does not have the journal's number of partitions yet"
+        yield Finding("control log", "note", f"{message}; the next engine writes it")
         return
     unreadable = control.policies.unreadable
     if unreadable:
-        said = f"{len(unreadable)} of its policies cannot be read by this release"
+        message = f"{len(unreadable)} of its policies cannot be read by this release"
         yield Finding(
-            "control log", "note", said, "install the release that published them; commands on orders under them wait"
+            "control log",
+            "note",
+            message,
+            "install the release that published them; commands on orders under them wait",
         )
         return
     yield Finding(
@@ -87,9 +90,9 @@ def check_marketplaces(control: ControlLog, settings: Settings) -> Iterator[Find
         if table.policy is None or table.policy in unreadable:  # the finding about the control log reports it
             continue
         if control.book.named(table.policy) is None:
-            said = f"orders that name no policy are refused: the policy {table.policy} does not exist"
+            message = f"orders that name no policy are refused: the policy {table.policy} does not exist"
             do = f"publish it with `rescind policy publish`, or name another in [marketplaces.{market}]"
-            yield Finding(f"marketplace {market}", "wrong", said, do)
+            yield Finding(f"marketplace {market}", "wrong", message, do)
 
 
 def check_journal(journal: Journal, progress: Progress | None) -> Iterator[Finding]:
@@ -117,10 +120,10 @@ def check_journal(journal: Journal, progress: Progress | None) -> Iterator[Findi
     )
     ahead = newest - clock()
     if ahead > MINUTE:
-        said = (
+        message = (
             f"this clock is behind: the newest record was appended {counted(ahead // MINUTE, 'minute')} in its future"
         )
-        yield Finding("clock", "wrong", said, "correct this machine's clock")
+        yield Finding("clock", "wrong", message, "correct this machine's clock")
 
 
 def check_history(
@@ -175,8 +178,8 @@ def _look_at_marks(directory: Path, journal: Journal, marks: Marks) -> Iterator[
         except JournalError as wrong:
             yield Finding("history", "wrong", str(wrong), _remedy(wrong))
             return
-    said = "the log has everything that views, vault, notification store and local state have read from it"
-    yield Finding("history", "ok", f"{said}. Its commits were not admitted again: --deep does this")
+    message = "the log has everything that views, vault, notification store and local state have read from it"
+    yield Finding("history", "ok", f"{message}. Its commits were not admitted again: --deep does this")
 
 
 def _followed(directory: Path, journal: Journal, partition: int) -> LocalState:
@@ -240,11 +243,11 @@ def _check_readmitted(
     pinned = list(pinned_otherwise(rebuilt.state.commits(), control)) if control is not None else []
     if pinned:
         stream, policy = pinned[0]
-        said = (
+        message = (
             f"pinned to another text of their policy than the published one: {counted(len(pinned), 'order')}, first "
             f"{stream} ({policy.id}@{policy.version}): the policy or the order was changed"
         )
-        yield Finding("history", "wrong", said, _CHANGED)
+        yield Finding("history", "wrong", message, _CHANGED)
 
 
 def _remedy(wrong: JournalError) -> str:
@@ -302,9 +305,9 @@ def _slot(directory: Path, number: int, journal: Journal) -> Iterator[Finding]:
         except JournalError as wrong:
             yield Finding(name, "wrong", str(wrong), _remedy(wrong))
             return
-    said = f"{counted(behind, 'record')} behind the log" if behind else "at the log's end"
-    said += ", in use" if is_claimed(directory, number) else ""
-    yield Finding(name, "ok", said)
+    message = f"{counted(behind, 'record')} behind the log" if behind else "at the log's end"
+    message += ", in use" if is_claimed(directory, number) else ""
+    yield Finding(name, "ok", message)
     if number == 0:
         yield from _import_findings(imports, parked, is_held(directory))
 
@@ -313,17 +316,21 @@ def _import_findings(imports: Imports, parked: int, held: bool) -> Iterator[Find
     """Findings about open imports and parked commits. ``held``: whether an import runs on this machine. On a cluster it
     may run on another one."""
     for marketplace, sha256 in sorted(imports.inputs()):
-        said = f"the input {sha256.hex()[:16]}… is being imported into {marketplace}"
+        message = f"the input {sha256.hex()[:16]}… is being imported into {marketplace}"
         if held:
             yield Finding(
-                "imports", "note", f"{said}: until it ends, live commands are refused there and no deadline fires"
+                "imports", "note", f"{message}: until it ends, live commands are refused there and no deadline fires"
             )
         else:
-            said += ", but no process of this machine imports: live commands are refused there, and no deadline fires"
-            yield Finding("imports", "wrong", said, WHAT_TO_DO)
+            message += (
+                ", but no process of this machine imports: live commands are refused there, and no deadline fires"
+            )
+            yield Finding("imports", "wrong", message, WHAT_TO_DO)
     if parked:
-        said = f"{counted(parked, 'malformed commit is', 'malformed commits are')} parked, and not part of the history"
-        yield Finding("log", "note", said, "find out who else writes to this log")
+        message = (
+            f"{counted(parked, 'malformed commit is', 'malformed commits are')} parked, and not part of the history"
+        )
+        yield Finding("log", "note", message, "find out who else writes to this log")
 
 
 def _read_imports(state: LocalState, imports: Imports) -> None:

@@ -49,7 +49,7 @@ class Rebuilt:
         """``path``: a file that does not exist yet."""
         self.partition = partition
         self.stopped: Stop | None = None
-        """Where a newer format begins, if one does."""
+        """The place at which a newer format begins, if there is one."""
         self.rejected: list[Rejected] = []
         """Malformed commits and records."""
         self._journal = journal

@@ -60,8 +60,8 @@ def _in_a_file(path: Path, directory: Path, journal: Journal) -> Finding:
             return Finding("views", "wrong", f"{path} is damaged: {damage}", _REBUILD)
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
-            said = f"their tables are of version {version}, this release's are {SCHEMA_VERSION}"
-            return Finding("views", "note", said, _REBUILD)
+            message = f"their tables are of version {version}, this release's are {SCHEMA_VERSION}"
+            return Finding("views", "note", message, _REBUILD)
         rows = database.execute("SELECT partition, next_ordinal, last_commit FROM positions WHERE log = 'journal'")
         followed = {partition: (ordinal, last) for partition, ordinal, last in rows}
         (letters,) = database.execute("SELECT count(*) FROM dead_letters").fetchone()
@@ -90,21 +90,26 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
             with closing(open_local_state(state_path, partition, journal.partitions, read_only=True).state) as state:
                 behind += max(0, state.next_ordinal - ordinal)
                 if ordinal > state.next_ordinal:
-                    said = (
+                    message = (
                         f"they have {counted(ordinal - state.next_ordinal, 'commit')} that local state 0 does not have"
                     )
                     do = "run this again; if it stays so, see the finding about the history. Rebuild nothing until then"
-                    return Finding("views", "note", said, do)
+                    return Finding("views", "note", message, do)
                 commit = state.commit_at(ordinal - 1) if ordinal else None
                 if commit is not None and commit.hash.hex() != last:
-                    said = "they were built from another history than this journal's"
-                    return Finding("views", "wrong", said, _ANOTHER)
+                    message = "they were built from another history than this journal's"
+                    return Finding("views", "wrong", message, _ANOTHER)
         except (FileNotFoundError, LocalStateDamaged, LocalStateUnavailable):
             return Finding("views", "note", "they can be compared once there is local state")
     if letters:
-        said = f"{counted(letters, 'order is', 'orders are')} parked (table dead_letters): events could not be applied"
+        message = (
+            f"{counted(letters, 'order is', 'orders are')} parked (table dead_letters): events could not be applied"
+        )
         return Finding(
-            "views", "note", said, "see `rescind dead-letters list`; install a release that can read them, then retry"
+            "views",
+            "note",
+            message,
+            "see `rescind dead-letters list`; install a release that can read them, then retry",
         )
     if behind:
         return Finding("views", "note", f"{counted(behind, 'commit')} behind the log; the next engine catches up")
@@ -148,8 +153,8 @@ def check_vault(settings: Settings, directory: Path, journal: Journal, *, deep: 
         )
     if other:
         changed = counted(len(other), "text or file", "texts or files")
-        said = f"not what their events commit to: {changed}, first {other[0]}"
-        return Finding("vault", "wrong", f"{said}: the vault or the log was changed", _COMMITTED)
+        message = f"not what their events commit to: {changed}, first {other[0]}"
+        return Finding("vault", "wrong", f"{message}: the vault or the log was changed", _COMMITTED)
     fit = ", each is what its event commits to" if deep else ""
     given_up = "; earlier texts were declared lost" if lost else ""
     return Finding(
@@ -179,9 +184,9 @@ def check_erasures(settings: Settings) -> Iterator[Finding]:
     except (VaultUnavailable, JournalError, FileNotFoundError, LocalStateDamaged, LocalStateUnavailable, sqlite3.Error):
         return  # other findings report these
     if waiting:
-        said = f"{counted(waiting, 'person was', 'people were')} erased, but their keys may still exist"
+        message = f"{counted(waiting, 'person was', 'people were')} erased, but their keys may still exist"
         yield Finding(
-            "erasing", "note", said, "the next engine destroys the keys; if it does not, its /readyz says why"
+            "erasing", "note", message, "the next engine destroys the keys; if it does not, its /readyz says why"
         )
     else:
         yield Finding("erasing", "ok", "no erased person still has a key")
@@ -201,17 +206,17 @@ def check_notifications(settings: Settings) -> Finding:
             counts, overdue, bounced = book.counts(), book.overdue(clock()), book.bounced()
     except (DeliveryStoreUnavailable, AnotherJournals, JournalError) as wrong:
         return Finding("notices", "wrong", str(wrong), "until this is solved, no notification is sent from here")
-    said = [
+    message = [
         (counts.get("unknown", 0), "may have been sent", "unknown"),
         (counts.get("failed", 0), "could not be sent", "failed"),
         (counts.get("too-old", 0), "were too old to be sent automatically", "too-old"),
         (counts.get("no-address", 0), "had no address", "no-address"),
     ]
-    parts = [f"{number:,} {what}" for number, what, _ in said if number]
+    parts = [f"{number:,} {what}" for number, what, _ in message if number]
     parts += [f"{bounced:,} bounced"] if bounced else []
     parts += [f"{overdue:,} confirmations were not acknowledged in time"] if overdue else []
     if not parts:
         return Finding("notices", "ok", f"{counts.get('handed', 0):,} handed over, {counts.get('waiting', 0):,} wait")
-    first = next((state for number, _, state in said if number), "handed")
+    first = next((state for number, _, state in message if number), "handed")
     do = f"`rescind notices list --state {first}` says which; `rescind notices resend` sends one"
     return Finding("notices", "note", f"notifications: {', '.join(parts)}", do)

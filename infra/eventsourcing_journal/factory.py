@@ -83,8 +83,8 @@ class JournalFactory(InfrastructureFactory[JournalTrackingRecorder]):
 
     def aggregate_recorder(self, purpose: str = "events") -> JournalAggregateRecorder:
         """The recorder of aggregates' events. With another purpose, of additional events such as snapshots."""
-        beside = None if purpose == "events" else purpose
-        return self.aggregate_recorder_class(self.lease, purpose=beside, timeout=self.timeout)
+        other_purpose = None if purpose == "events" else purpose
+        return self.aggregate_recorder_class(self.lease, purpose=other_purpose, timeout=self.timeout)
 
     def application_recorder(self) -> JournalApplicationRecorder:
         found = self._resolve(self.APPLICATION_RECORDER_TOPIC, self.application_recorder_class)

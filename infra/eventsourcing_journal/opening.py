@@ -39,7 +39,7 @@ _UNFIT: Final = re.compile(r"[^A-Za-z0-9._\-]")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an application's events are: the journal's URL, the topic, and the partition of the topic.
+    """The place of an application's events: the journal's URL, the topic, and the partition of the topic.
 
     URLs are ``memory:`` or ``memory:NAME`` (one per name and process), ``sqlite:///DIRECTORY`` and
     ``kafka://HOST:PORT/PREFIX``. ``create`` is the number of partitions of a new topic; None: the topic must exist.

@@ -23,7 +23,7 @@ from infra.api.problems import unavailable
 from infra.app import App
 from infra.http.worker_threads import Aside, size_of
 from infra.runtime.health_watch import SILENT
-from infra.store.reader import history
+from infra.store.history import history
 
 T = TypeVar("T")
 

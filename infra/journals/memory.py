@@ -25,7 +25,7 @@ from consumers.ports.journal import (
 from domain.instants import Instant
 
 Fate = Literal["ok", "lost", "answer-lost", "duplicated", "delayed", "refused", "refused-for-good"]
-"""What happens to an append.
+"""The fate of an append.
 
 - ok: applied, answered.
 - lost: never applied, answered *unknown*.

@@ -1,4 +1,5 @@
-"""What the journal needs from a Kafka client. ``infra.kafka.kafka_python`` and ``infra.kafka.librdkafka`` implement it.
+"""The port between the journal and a Kafka client. ``infra.kafka.kafka_python`` and ``infra.kafka.librdkafka``
+implement it.
 
 A ``Client`` works with one topic. Its errors are the journal's (``consumers.ports.journal``): JournalUnavailable for
 temporary trouble, LogLost for positions that the log does not have, JournalDamaged for bytes that fail their checksum.

@@ -77,11 +77,11 @@ class KafkaJournal:
         self._known = [0] * found.partitions
         """The largest end that any caller has received, per partition."""
         self._holes: dict[int, tuple[int, int]] = {}
-        """Where a read found no record, and the next offset that may have one, per partition."""
+        """The offset at which a read found no record, and the next offset that may have one, per partition."""
         self._in_transit: dict[int, tuple[int, float]] = {}
         """The offset that ``ready`` is waiting for, and since when, per partition."""
         self._begins: dict[int, int] = {}
-        """Where each partition begins, as of the last check. Empty until somebody asks."""
+        """The first offset of each partition, as of the last check. Empty until somebody asks."""
         self._refresh_begins_at = 0.0
         """When to check that again, by the monotonic clock."""
         self._opening = threading.Lock()

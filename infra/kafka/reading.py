@@ -63,11 +63,11 @@ class Window:
 
     def _shrink(self) -> None:
         """Drop the older half."""
-        kept, size = len(self._records), 0
-        while kept > 0 and size < _WINDOW_BYTES // 2 and len(self._records) - kept < _WINDOW_RECORDS // 2:
-            kept -= 1
-            size += len(self._records[kept].value)
-        del self._records[:kept]
+        first, size = len(self._records), 0
+        while first > 0 and size < _WINDOW_BYTES // 2 and len(self._records) - first < _WINDOW_RECORDS // 2:
+            first -= 1
+            size += len(self._records[first].value)
+        del self._records[:first]
         self._bytes = size
         self.start = self._records[0].offset
 

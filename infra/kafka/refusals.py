@@ -190,8 +190,8 @@ def code_of(error: BaseException) -> int | None:
     """Kafka's error code in an error of either client, or in the errors it carries. If there are several, the most
     specific."""
     found = [code for each in _carried(error) for code in _codes(each)]
-    telling = [code for code in found if code in DENIED or code == _PASSWORD or code in _MECHANISM]
-    return telling[0] if telling else None
+    specific = [code for code in found if code in DENIED or code == _PASSWORD or code in _MECHANISM]
+    return specific[0] if specific else None
 
 
 def _carried(error: object) -> Iterator[object]:

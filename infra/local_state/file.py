@@ -156,7 +156,7 @@ def set_aside(path: Path) -> None:
 
 
 def aside(path: Path) -> Path:
-    """Where a damaged local state file is stored."""
+    """The path to which a damaged local state file is renamed."""
     return path.with_name(f"{path.name}.aside")
 
 

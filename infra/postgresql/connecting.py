@@ -39,7 +39,7 @@ def connect(at: PostgresqlAt) -> Db:
 
 
 def classify(error: psycopg.Error) -> ErrorKind:
-    """What an error means for the caller."""
+    """The meaning of an error for the caller."""
     state = error.sqlstate
     if state is None:
         return "refused" if isinstance(error, psycopg.DataError) else "unavailable"
@@ -64,12 +64,12 @@ class Pool:
 
     def run(self, question: Callable[[Db], T]) -> T:
         """Run a query that changes nothing."""
-        db, kept = self.acquire()
+        db, reused = self.acquire()
         try:
             try:
                 return question(db)
             except psycopg.OperationalError:
-                if not kept or not db.broken:
+                if not reused or not db.broken:
                     raise
                 db = self._open()  # the server was restarted
                 return question(db)
@@ -96,6 +96,6 @@ class Pool:
         """Close the idle connections, and later every connection that is released."""
         with self._lock:
             self._closed = True
-            kept, self._idle = self._idle, []
-        for db in kept:
+            idle, self._idle = self._idle, []
+        for db in idle:
             db.close()

@@ -75,14 +75,14 @@ def checkpoint(connection: sqlite3.Connection) -> None:
 
 def why(error: sqlite3.Error, path: Path | None) -> str:
     """SQLite's message. For a full disk, for which SQLite has several messages, it adds that."""
-    said = str(error)
-    if path is not None and "full" not in said:
+    message = str(error)
+    if path is not None and "full" not in message:
         try:
             if shutil.disk_usage(path.parent).free < _ROOM:
-                return f"{said} (the disk is full)"
+                return f"{message} (the disk is full)"
         except OSError:
             pass
-    return said
+    return message
 
 
 def _pages_in_wal(path: Path, size: int) -> set[int]:

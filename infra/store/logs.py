@@ -1,4 +1,4 @@
-"""Where the two logs of a store are: two files in a directory, or two topics on a Kafka cluster.
+"""The two logs of a store: two files in a directory, or two topics on a Kafka cluster.
 
 This module makes no decisions: ``infra.store.opening`` checks that the logs belong together and decides whether to
 create new ones.

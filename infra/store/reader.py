@@ -22,11 +22,12 @@ from consumers.engine.order_cache import CachedOrder, OrderCache
 from consumers.log.follower import Follower
 from consumers.ports.journal import Journal, JournalError, front_cut
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
-from domain.instants import Instant, format_instant
+from domain.instants import Instant
 from infra.local_state import Slot, claim_slot, memory_local_state, open_local_state
 from infra.local_state.slots import state_file
+from infra.store.history import history
 from infra.store.logs import Store, store_of
-from schemas.codec import Undecodable, decode_event, event_data
+from schemas.codec import Undecodable, decode_event
 from schemas.partitioning import partition_of
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def _caught_up_followers(journal: Journal, slot: Slot | None, ends: list[int]) -
     return found
 
 
-# ---- policies and history --------------------------------------------------------------------------------------------
+# ---- policies and deadlines ------------------------------------------------------------------------------------------
 
 
 def read_policies(store: Store) -> "PolicyBook":
@@ -253,43 +254,6 @@ def read_policies(store: Store) -> "PolicyBook":
         return control.book
     finally:
         control.journal.close()
-
-
-def history(state: LocalState, stream: str) -> Iterator[dict[str, Any]]:
-    """Every event of a stream with its place in the log (docs/reference/cli.md).
-
-    ``version`` is the order's number of events up to and including this one. An event that this release cannot read has
-    null ``data`` and a reason in ``unreadable``.
-    """
-    for admitted in state.commits_of(stream):
-        commit = admitted.commit
-        chains = [part for part in commit.streams if part.kind == "chain"]
-        places = {e.index: n for n, e in enumerate(sorted((e for part in chains for e in part.events), key=_index))}
-        for part in chains:
-            if part.stream != stream:
-                continue
-            for number, entry in enumerate(part.events, part.first_event + 1):
-                record: dict[str, Any] = {
-                    "partition": admitted.partition,
-                    "position": admitted.position + places[entry.index],
-                    "ordinal": admitted.ordinal,
-                    "version": number,
-                    "event": entry.name,
-                    "occurred_at": format_instant(entry.occurred_at),
-                    "recorded_at": format_instant(commit.recorded_at),
-                    "actor": None if commit.actor is None else {"kind": commit.actor.kind, "id": commit.actor.id},
-                    "commit": admitted.hash.hex(),
-                }
-                try:
-                    record["data"] = event_data(decode_event(entry.name, entry.schema_version, entry.body))
-                except Undecodable as newer:
-                    record |= {"data": None, "unreadable": str(newer)}
-                yield record
-
-
-def _index(entry: Any) -> int:
-    index: int = entry.index
-    return index
 
 
 def with_deadlines_reached(

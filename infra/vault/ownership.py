@@ -53,7 +53,7 @@ class ReferenceCounts(NamedTuple):
         return 0 < self.missing == self.texts + self.addresses
 
     def __str__(self) -> str:
-        """What is missing, in words."""
+        """The missing references, in words."""
         parts = [(self.texts_missing, "text", "texts"), (self.addresses_missing, "address", "addresses")]
         return " and ".join(f"{n:,} {one if n == 1 else many}" for n, one, many in parts if n)
 

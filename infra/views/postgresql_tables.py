@@ -115,7 +115,7 @@ def make(db: Db, schema: str) -> str | None:
         new_generation(db, generation)
         for statement in indexes(generation):
             db.execute(statement)
-        promote(db, schema, generation, anew=True)
+        promote(db, schema, generation, recreate=True)
     return why
 
 
@@ -203,10 +203,10 @@ def lock_projecting(db: Db, schema: str, *, shared: bool) -> None:
     db.execute(sql.SQL("SELECT {}(%s::int, hashtext(%s))").format(sql.SQL(how)), (PROJECTING, schema))
 
 
-def promote(db: Db, schema: str, generation: str, *, anew: bool = False) -> None:
-    """Point the database views at a generation. ``anew``: the columns may have changed, so the database views are
+def promote(db: Db, schema: str, generation: str, *, recreate: bool = False) -> None:
+    """Point the database views at a generation. ``recreate``: the columns may have changed, so the database views are
     recreated."""
-    if anew:
+    if recreate:
         for table in EVERY:
             db.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(schema, table.name)))
     for table in EVERY:
@@ -217,11 +217,11 @@ def promote(db: Db, schema: str, generation: str, *, anew: bool = False) -> None
                 sql.Identifier(generation, table.name),
             )
         )
-        if anew:
+        if recreate:
             _explain(db, schema, table)
     [positions] = [table for table in BOOKKEEPING if table.name == "positions"]
-    said = f"rescind views, version {SCHEMA_VERSION}, in {generation} . {positions.doc}"
-    db.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(sql.Identifier(schema, positions.name), sql.Literal(said)))
+    comment = f"rescind views, version {SCHEMA_VERSION}, in {generation} . {positions.doc}"
+    db.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(sql.Identifier(schema, positions.name), sql.Literal(comment)))
 
 
 def _explain(db: Db, schema: str, table: Table) -> None:

@@ -382,11 +382,11 @@ class Reading(ABC):
 
 def attention_of(row: Row, at: Instant) -> list[str]:
     """The attention of an order's row at an instant, including ``late``, in the order of ``order show``."""
-    said = [word for word in row["attention"].split(",") if word]
+    words = [word for word in row["attention"].split(",") if word]
     if row["late_from"] is not None and parse_instant(row["late_from"]) < at:
-        behind = [word for word in said if word in ("refund_failed", "stuck")]
-        said = [*(word for word in said if word not in behind), "late", *behind]
-    return said
+        behind = [word for word in words if word in ("refund_failed", "stuck")]
+        words = [*(word for word in words if word not in behind), "late", *behind]
+    return words
 
 
 def fold(text: str) -> str:

@@ -51,7 +51,7 @@ class Difference:
 
 @dataclass(slots=True)
 class ReplayReport:
-    """What a replay did and found. ``rows``: by table, as rebuilt. ``parked``: orders that could not be projected.
+    """The result of a replay. ``rows``: by table, as rebuilt. ``parked``: orders that could not be projected.
 
     ``records`` is the number of records read from ``partitions`` partitions of the journal and of the control log, and
     ``admitted`` the number of commits admitted. ``commits`` of them were projected, up to where the views are.
@@ -65,7 +65,7 @@ class ReplayReport:
     notes: list[str] = field(default_factory=list)
     """Oddities of the journal that can have a harmless reason."""
     local_state: list[str] = field(default_factory=list)
-    """Where local state differs from the journal, and the journal is right."""
+    """Differences between local state and the journal in which the journal is right."""
     confirmed: bool = False
     """Whether local state has the same commits as the journal, as far as the views go: the journal was not changed."""
     commits: int = 0
@@ -130,9 +130,9 @@ def compare(
     try:
         report = _fill(shadow, upto, progress)
         report.behind = sum(max(0, part.source.next_ordinal - ordinal) for part, ordinal in upto)
-        with shadow.snapshot() as anew:
+        with shadow.snapshot() as rebuilt_views:
             for table in COMPARED:
-                _compare(report, table, live, anew)
+                _compare(report, table, live, rebuilt_views)
                 report.compared += 1
     finally:
         shadow.discard()
@@ -179,9 +179,9 @@ def _fill(shadow: DatabaseViews, upto: Sequence[tuple[Part, int]], progress: Pro
                 progress(report.commits, total)
         if part.log == "journal":
             report.events += projector.position.position
-    with shadow.snapshot() as anew:
-        report.rows = {table.name: anew.count(table) for table in TABLES}
-        report.parked = anew.count(DEAD_LETTERS)
+    with shadow.snapshot() as rebuilt_views:
+        report.rows = {table.name: rebuilt_views.count(table) for table in TABLES}
+        report.parked = rebuilt_views.count(DEAD_LETTERS)
     return report
 
 
@@ -192,9 +192,9 @@ def _all(tables: ViewsSnapshot, table: Table) -> Iterator[Row]:
     return chain.from_iterable(tables.rows(table))
 
 
-def _compare(report: ReplayReport, table: Table, live: ViewsSnapshot, anew: ViewsSnapshot) -> None:
+def _compare(report: ReplayReport, table: Table, live: ViewsSnapshot, rebuilt_views: ViewsSnapshot) -> None:
     """Walk both tables in key order."""
-    left, right = _all(live, table), _all(anew, table)
+    left, right = _all(live, table), _all(rebuilt_views, table)
     a, b = next(left, None), next(right, None)
     while a is not None or b is not None:
         if a == b:

@@ -139,9 +139,9 @@ def _move_aside(path: Path) -> Path:
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
     for suffix in ("-wal", "-shm", ""):
-        beside = Path(f"{path}{suffix}")
-        if beside.exists():
-            beside.rename(f"{aside}{suffix}")
+        companion = Path(f"{path}{suffix}")
+        if companion.exists():
+            companion.rename(f"{aside}{suffix}")
     return aside
 
 

@@ -186,7 +186,7 @@ def test_something_that_is_no_sqlite_file_is_said_to_be_damaged(tmp_path: Path) 
     for content in (b"", b"not a database, but long enough to have a header of a hundred bytes " * 3):
         path = tmp_path / "j.sqlite"
         path.write_bytes(content)
-        with pytest.raises(JournalDamaged, match="is no SQLite file"):
+        with pytest.raises(JournalDamaged, match="is not an SQLite file"):
             open_sqlite_journal(path, 1)
 
 
@@ -347,7 +347,7 @@ def test_a_file_that_was_replaced_while_in_use_takes_no_more_appends(topic: Sqli
     topic.path.rename(topic.path.with_name("away.sqlite"))
     gone = journal.append(0, b"", b"y").exception(SOON)
     assert isinstance(gone, AppendRefused)
-    with pytest.raises(JournalDamaged, match=r"its one\.sqlite-wal is there"):
+    with pytest.raises(JournalDamaged, match=r"its one\.sqlite-wal exists"):
         topic.open()
     for suffix in ("-wal", "-shm"):
         topic.path.with_name(f"one.sqlite{suffix}").rename(topic.path.with_name(f"away.sqlite{suffix}"))

@@ -186,7 +186,7 @@ def test_while_it_cannot_be_written_to_only_so_many_texts_are_taken(
     breaks(place)
     for _ in range(3):
         vault.seal("acme", "b-7", "text")
-    with pytest.raises(VaultUnavailable, match="takes no more"):
+    with pytest.raises(VaultUnavailable, match="accepts no more"):
         vault.seal("acme", "b-7", "text")
     mends(place)
     vault.flush()

@@ -101,7 +101,7 @@ def test_a_text_that_an_older_copy_does_not_have_is_told_by_the_doctor(store: St
     assert store.take([placed("PO-2"), {**SAYS, "order_id": "PO-2"}])["accepted"] == 2, "a copy that is older starts"
     assert vault_found(store, check=0)[0] == "ok"
     state, said, do = vault_found(store, "--deep", check=1)
-    assert (state, "1 text that" in said, "restore a newer one" in do) == ("wrong", True, True)
+    assert (state, "1 text to which" in said, "restore a newer one" in do) == ("wrong", True, True)
 
 
 def test_an_address_that_stood_in_it_is_missed_as_a_text_is(store: Store, place: Place) -> None:

@@ -143,7 +143,7 @@ def test_an_engine_of_an_earlier_release_writes_nothing_into_a_newer_ones_tables
 
 def test_a_table_that_somebody_dropped_is_noticed(views: PostgresqlViews, place: PostgresqlPlace) -> None:
     place.execute("DROP VIEW orders")
-    with pytest.raises(ViewsDamaged, match="start again"):
+    with pytest.raises(ViewsDamaged, match="restart"):
         views.counts("acme")
     assert reopened(place.url) == "tables were missing"
     project(history(), views)

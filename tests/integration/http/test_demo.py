@@ -14,7 +14,7 @@ from domain.rulebook import RULE_IDS
 from infra.demo import MARKETPLACE, NotEmpty, seed, seeding
 from infra.demo.shops import SHOPS
 from infra.demo.stories import FURTHER, SHOWN, name
-from infra.store.reader import history
+from infra.store.history import history
 from tests.integration.http.asking import Http, placing, served
 from tests.integration.http.shown import CLAIMS, FURTHER_CLAIMS, Seen
 

@@ -125,8 +125,8 @@ def test_of_a_partition_that_has_stopped_what_is_there_is_stale_and_what_is_not_
     with served(store) as http:
         soon(lambda: is_complete(http))
         engine = http.app.engine
-        http.app.ask(lambda engine: engine.stopped.update({0: ValueError("the log lost what was acknowledged")}))
-        assert engine.unknown(0) == ("partition-stopped", "the log lost what was acknowledged")
+        http.app.ask(lambda engine: engine.stopped.update({0: ValueError("the log lost acknowledged records")}))
+        assert engine.unknown(0) == ("partition-stopped", "the log lost acknowledged records")
         answer = http.get("/v1/acme/orders/PO-1")
         assert (answer.status_code, answer.json()["stale"], answer.headers["Rescind-Stale"]) == (200, True, "true")
         assert codes(http, NOWHERE) == all_of(503, NOWHERE)

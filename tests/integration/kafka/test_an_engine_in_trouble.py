@@ -109,7 +109,7 @@ def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: Loc
         assert app.journal.end(0) < ends
         for outcome in work(app, 1, "b"):
             assert (outcome.kind, outcome.rule) == ("unavailable", "partition-stopped")
-            assert "the log lost what was acknowledged" in outcome.message
+            assert "the log lost acknowledged records" in outcome.message
     wrong = [finding for finding in examine(settings) if finding.state == "wrong"]
     assert any("ends at offset" in finding.said for finding in wrong), wrong
 

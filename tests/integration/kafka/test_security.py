@@ -219,7 +219,7 @@ def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: Journal
     shop.broker.allow(shop.principal, [Allowed("Topic", f"{shop.prefix}.*", "Describe")])
     with pytest.raises(JournalUnavailable) as told:
         opens(shop.at.servers, shop.at.journal, security=shop.security)
-    assert f"there is no topic {shop.at.journal}: make it with `rescind topics create`" in str(told.value)
+    assert f"there is no topic {shop.at.journal}: create it with `rescind topics create`" in str(told.value)
     assert f"Or the user '{shop.name}' may not see it: it needs Describe on the topic {shop.at.journal}" in str(
         told.value
     )

@@ -77,7 +77,7 @@ def test_other_journals_have_no_topics(tmp_path: Path) -> None:
 
 def test_a_cluster_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
     nobody = Store(tmp_path, 1, {"RESCIND_JOURNAL": "kafka://127.0.0.1:1/x", "RESCIND_DIRECTORY": str(tmp_path)})
-    assert "cannot be asked" in nobody.rescind("order", "show", "acme/PO-1", check=3).err
+    assert "cannot be queried" in nobody.rescind("order", "show", "acme/PO-1", check=3).err
 
 
 def test_a_certificate_that_cannot_be_read_is_said_to_be(store: Store, tmp_path: Path) -> None:

@@ -217,8 +217,10 @@ def test_a_public_topic_whose_front_is_cut_is_said_and_publishing_goes_on(
         (f"{shop.prefix}.refunds", "first offset is partition 0 at 1, but must be 0"),
         (
             "instructions",
-            "1 instruction is due according to the views, but missing on the topics that had them: "
-            "acme/PO-1/refund-1 (refunds)",
+            (
+                "1 instruction is due according to the views, but missing on the topics that had them: "
+                "acme/PO-1/refund-1 (refunds)"
+            ),
         ),
     ]
     assert "misses what was deleted" in found[0].do

@@ -411,7 +411,7 @@ def test_a_commit_that_does_not_fit_its_hash_is_damage(tmp_path: Path) -> None:
         connection.execute("UPDATE commits SET data = ? WHERE ordinal = 0", (changed,))
     again = opened(path)
     assert again.rebuilt is None
-    with pytest.raises(LocalStateDamaged, match="commit 0 does not fit its hash"):
+    with pytest.raises(LocalStateDamaged, match="commit 0 does not match its hash"):
         list(again.state.commits_of("s"))
     again.state.close()
     assert rebuilt(path) == "was found damaged while it was in use"

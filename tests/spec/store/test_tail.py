@@ -84,4 +84,4 @@ def test_a_defect_while_it_reads_is_said_and_it_begins_anew(
 
     tails.append(Tail("t", lambda: Reading(meanwhile), {0: 10}, lambda: None))
     assert goes_on_to(tails[0], 0, 17)
-    assert "defect in reading t" in capsys.readouterr().err
+    assert "an internal error while reading t" in capsys.readouterr().err
