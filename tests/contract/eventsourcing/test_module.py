@@ -438,7 +438,7 @@ def test_a_journal_that_was_replaced_is_not_taken_for_the_old_one(tmp_path: Path
         ({"JOURNAL_URL": "postgresql://x"}, "cannot be opened"),
         ({"JOURNAL_URL": "memory:", "JOURNAL_PARTITION": "one"}, "JOURNAL_PARTITION"),
         ({"JOURNAL_URL": "memory:", "JOURNAL_PARTITION": "0.5"}, "JOURNAL_PARTITION"),
-        ({"JOURNAL_URL": "memory:", "JOURNAL_PARTITION": "1"}, "no 1"),
+        ({"JOURNAL_URL": "memory:", "JOURNAL_PARTITION": "1"}, "no partition 1"),
         ({"JOURNAL_URL": "memory:", "JOURNAL_TIMEOUT": "soon"}, "JOURNAL_TIMEOUT"),
     ],
 )
