@@ -133,7 +133,7 @@ def _open(address: Address) -> PartitionStore:
         taken.append(state.close)
         if not 0 <= partition < journal.partitions:
             raise ValueError(
-                f"{address.topic} has no partition {partition}: JOURNAL_PARTITION must be less than {journal.partitions}"
+                f"{address.topic} has no partition {partition}: JOURNAL_PARTITION must be below {journal.partitions}"
             )
         return PartitionStore(journal, partition, state, address.topic, on_close=on_close)
     except BaseException:
