@@ -1,9 +1,7 @@
-"""The composition root: one place that wires a running engine from settings. Nothing connects at import.
+"""The composition root: the one place that wires a running engine from settings. Nothing connects at import.
 
-``open_app`` opens the control log, the journal, this process's slot of local state, the vault and the views, starts
-the engine and the threads that drive it, and gives an ``App``. Commands go to ``app.engine.submit`` from any thread;
-reading of orders goes to ``app.ask``, which runs in the engine's own thread. ``close`` ends it all, in the opposite
-order.
+An ``App`` is a list of components, started in order and stopped in reverse. Commands go to ``app.engine.submit`` from
+any thread. Reading of orders goes to ``app.ask``, which runs in the engine's own thread.
 """
 
 import gc
@@ -15,12 +13,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from consumers.engine.control_log import ControlLog
 from consumers.engine.dependencies import LIVE, EngineDependencies, EngineLimits, Mode
 from consumers.engine.engine import MAX_AGE, Engine
 from consumers.ports.journal import Journal, JournalUnavailable
@@ -29,14 +26,18 @@ from consumers.ports.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
 from domain.marketplace_settings import MarketSettings
 from domain.wording import counted
-from infra.erasing.running import Erasing, open_erasing
+from infra.erasing.running import open_erasing
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import SqliteJournal
 from infra.local_state import Slot, claim_slot, open_local_state
+from infra.local_state.followed import open_followed
 from infra.local_state.slots import state_file
 from infra.runtime.clock import clock
+from infra.runtime.components import Components, Resource
+from infra.runtime.engine_thread import EngineThread
 from infra.runtime.health_watch import SILENT, HealthWatch
-from infra.runtime.loop import Loop, Rhythm
+from infra.runtime.loop import Rhythm
+from infra.runtime.partition_runner import PartitionListener
 from infra.settings import Settings
 from infra.store.logs import PARTITIONS, FileStore, store_of
 from infra.store.opening import follow_control, new_id, open_control, open_journal, prepare
@@ -49,86 +50,322 @@ from infra.vault.vault_first_journal import VaultFirstJournal
 
 if TYPE_CHECKING:
     from infra.cluster.cluster import ClusterMember
-    from infra.cluster.partition_assignment import Listening
-    from infra.command_topic.running import Commanding
-    from infra.notifications.running import Notifying
-    from infra.projection.running import Projecting
-    from infra.publishing.running import Publishing
+    from infra.command_topic.running import CommandTopicRunner
+    from infra.notifications.running import NotificationsRunner
+    from infra.projection.running import ViewsRunner
+    from infra.publishing.running import PublishingRunner
+    from infra.views.reading import Row
 
 T = TypeVar("T")
 
 GARBAGE: Final = (200_000, 20, 50)
-"""When cycles are looked for (``gc.set_threshold``). Thousands of orders at hand live long and hold no cycles; looking
-through them as often as Python does by itself costs a third of the engine's time."""
+"""The thresholds of the garbage collector (``gc.set_threshold``). Thousands of cached orders live long and hold no
+cycles; by Python's own thresholds, looking through them costs a third of the engine's time."""
 GROUPED: Final = 2_000
-"""Commits of a partition that local state keeps in memory at most before it writes them."""
+"""The most commits of a partition that local state keeps in memory before it writes them."""
 RECENT: Final = 2_000
 """Newest commits of each partition that a start compares with local state, byte by byte."""
 WHOLE: Final = 64 * 1024 * 1024
-"""Bytes of an embedded journal up to which a start reads all of it: checksums, gaps, SQLite's own check. Of 64 MiB in
-the page cache that takes less than a second."""
+"""Bytes of an embedded journal up to which a start reads all of it: checksums, gaps, SQLite's own check. Reading 64 MiB
+from the page cache takes less than a second."""
 BACKOFF: Final = 1_000
-"""Microseconds: the first wait before a command that lost a race is decided anew; doubled each time, with jitter."""
+"""Microseconds: the first wait before a command that lost a race is decided again; doubled each time, with jitter."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """The options of ``open_app``."""
+
+    mode: Mode = LIVE
+    views: bool = True
+    """Keep the views up to date."""
+    create: bool = True
+    """Make the journal if there is none."""
+    publish: bool = False
+    """Do all that a server does: write the public topics, notify people, take commands from a topic, follow a share of
+    the partitions, as far as the settings name them."""
+    open_later: bool = False
+    """Start also while the database of the views, or of the vault, is away. Whatever needs it is unavailable until it
+    is back."""
+    texts_lost: bool = False
+    """The vault that the log points to is gone for good: begin a new one."""
 
 
 class App:
-    """A running engine with everything around it."""
+    """A running engine with everything around it. ``open_app`` makes it; ``close`` ends it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        directory: Path | None,
-        control: ControlLog,
-        journal: Journal,
-        vault: DatabaseVault,
-        engine: Engine,
-        loop: Loop,
-        erasing: Erasing,
-        views: "Projecting | None",
-        publishing: "Publishing | None",
-        notifying: "Notifying | None",
-        commanding: "Commanding | None",
-        sharing: "ClusterMember | None",
-        watch: HealthWatch,
-        closing: ExitStack,
-    ) -> None:
+    views: "ViewsRunner | None" = None
+    """The views (``views.views``), and the thread that keeps them up to date."""
+    publishing: "PublishingRunner | None" = None
+    """The publishers of the public topics."""
+    notifications: "NotificationsRunner | None" = None
+    """The notifier of buyers and sellers."""
+    command_topic: "CommandTopicRunner | None" = None
+    """The gateway that takes commands from a topic."""
+    cluster: "ClusterMember | None" = None
+    """The partitions that are here, and who has the others; None if this process follows all of them."""
+
+    def __init__(self, settings: Settings, options: AppOptions, on_defect: Callable[[], None]) -> None:
+        """Open everything, and start it. If that fails, nothing stays open. See ``open_app``."""
         self.settings = settings
-        self.directory = directory
-        """Where this process keeps its files; None for a journal in memory."""
-        self.control = control
-        self.journal = journal
-        self.vault = vault
-        self.engine = engine
-        self.erasing = erasing
-        """What destroys the keys of erased subjects."""
-        self.views = views
-        """The views (``views.views``) and what keeps them up to date; None where this process keeps none."""
-        self.publishing = publishing
-        """What writes the public topics; None where this process does not."""
-        self.notifying = notifying
-        """What tells buyers and sellers; None where this process does not."""
-        self.commanding = commanding
-        """What takes commands from a topic; None where this process does not."""
-        self.sharing = sharing
-        """Which partitions are here, and who has the others; None where this process follows all of them."""
-        self.watch = watch
-        """What does not work for now."""
-        self._loop = loop
-        self._closing = closing
+        self._options = options
+        self._share_url = settings.share_url if options.publish else None
+        """Where other processes reach this one; None if it follows every partition."""
+        self._on_defect = on_defect
+        self._components = Components()
+        self._wake_engine: Callable[[], None] = lambda: None
+        """Wakes the engine's thread, once there is one."""
+        try:
+            self._open_store()
+            self._open_engine()
+            self._add_components()
+            self._components.start()
+        except BaseException:
+            self.close()
+            raise
+
+    # ---- what the engine needs -----------------------------------------------------------------------------------
+
+    def _open_store(self) -> None:
+        """Open the logs, this process's slot of local state, and the vault."""
+        settings, where = self.settings, self.settings.journal_at
+        self._alone, self._read_whole = False, True
+        if where.directory is None:
+            temporary = TemporaryDirectory(prefix="rescind-")
+            self._components.add(Resource("temporary directory", temporary.cleanup))
+            self._directory = Path(temporary.name)
+            self.control = follow_control(MemoryLog(1, clock).journal(), _name(), self._wake)
+            self.journal: Journal = MemoryLog(where.partitions or PARTITIONS, clock).journal()
+            self._components.add(Resource("journal", lambda: None, self._silence))
+        else:
+            self._open_logs()
+        self._slot = claim_slot(self._directory)
+        self._components.add(Resource("slot", self._slot.release))
+        self._states = {} if self._share_url is not None else _local_states(self._slot, self.journal)
+        self._after_engine = ExitStack()
+        """Closed after the engine and the vault, and before the slot is released: local state."""
+        self._after_engine.callback(_close_states, self._states)
+        self._components.add(Resource("local state", self._after_engine.close))
+        prepare(self.control, self.journal)
+        options = self._options
+        self.vault = open_vault_of(
+            settings, self.journal, self._directory, open_later=options.open_later, texts_lost=options.texts_lost
+        )
+        self._vault_component = self._components.add(_VaultComponent(self.vault))
+
+    def _open_logs(self) -> None:
+        """Open the control log and the journal of a store."""
+        settings = self.settings
+        store = store_of(settings) if self._options.create else existing_store(settings)
+        assert store is not None
+        self._directory = store.directory
+        followed = [mark for _, mark in in_views(settings.views_at, "control")] if store.exists()[0] else []
+        self._alone = isinstance(store, FileStore)
+        self.control = open_control(store, _name(), create=True, wake=self._wake, marks=followed, alone=self._alone)
+        self._components.add(Resource("control log", self.control.journal.close))
+        partitions = settings.journal_at.partitions
+        self.journal = open_journal(store, self.control, partitions, PARTITIONS, wake=self._wake)
+        self._components.add(Resource("journal", self.journal.close, self._silence))
+        if isinstance(self.journal, SqliteJournal):
+            self._read_whole = self.journal.check_file(WHOLE)
+
+    def _silence(self) -> str | None:
+        """Why nobody knows what the log holds by now; None while it answers."""
+        silence = self.journal.silence
+        return None if silence <= SILENT else f"nothing has been heard from the log for {silence:.0f} seconds"
+
+    def _open_engine(self) -> None:
+        """Make the engine, and compare local state with the log."""
+        settings, journal = self.settings, self.journal
+        marks: Marks = {}
+        if settings.journal_at.directory is not None:
+            marks = marks_of(settings, self._directory, journal.identity, journal.partitions, self.vault)
+        vault = LogAwareVault(self.vault, journal.identity, journal.partitions)
+        dependencies = EngineDependencies(
+            market=settings.market,
+            vault=vault,
+            new_id=new_id,
+            backoff=_backoff,
+            marks=lambda partition: marks.get(partition, ()),
+            alone=self._alone,
+            wake=self._wake,
+        )
+        limits = EngineLimits(
+            in_flight=settings.commands_in_flight,
+            orders=settings.orders_at_hand,
+            clock_tolerance=int(settings.clock_limit * SECOND),
+            recent=RECENT,
+        )
+        self.engine = Engine(
+            VaultFirstJournal(journal, self.vault),
+            self.control,
+            self._states,
+            dependencies,
+            name=_name(),
+            mode=self._options.mode,
+            limits=limits,
+        )
+        self._components.add(Resource("open commands", self.engine.close))
+        vault.follow(self.engine.followers)
+        self.engine.start()
+        if self._options.publish:
+            _report_what_was_not_compared(self.engine, self._read_whole)
+
+    # ---- what follows the engine -------------------------------------------------------------------------------------
+
+    def _add_components(self) -> None:
+        """Add the threads. The engine's own starts after those that it hands commits to, and stops before them."""
+        settings, mode = self.settings, self._options.mode
+        self.erasing = self._components.add(
+            open_erasing(self._slot.path, self.journal.identity, self.engine, self.vault, self._on_defect)
+        )
+        self.engine.add_listener(self.erasing)
+        if self._options.publish:
+            self._add_publishing()
+            self._add_notifications()
+        if self._share_url is not None:
+            self._add_remote_commands()
+        store = None if mode.history else settings.journal_at.directory
+        self.watch = HealthWatch(self.engine, store, self._components)
+        self._engine_thread = self._components.add(
+            EngineThread(
+                self.engine,
+                clock,
+                between=(self.watch.look, self._vault_component.flush),
+                on_defect=self._on_defect,
+                leave_open=self._components.leave_open,
+            )
+        )
+        self._wake_engine = self._engine_thread.loop.wake
+        if not mode.history:  # an import waits for its answers as long as it takes
+            self._components.add(Rhythm("command timeouts", self.engine.age, settings.answer_within / MAX_AGE))
+        if self._options.views:
+            self._add_views()
+        if self._share_url is not None:
+            self._add_assignment()
+        if self._options.publish and settings.commands_at is not None:
+            self._add_command_topic()
+        self._components.add(self.watch)
+
+    def _add_publishing(self) -> None:
+        if self.settings.public_topics_at is None:
+            return
+        from infra.publishing.running import PublishingOptions, open_publishing
+
+        def dead_letters() -> "list[Row] | None":
+            return None if self.views is None else self.views.views.dead_letters()
+
+        self.publishing = self._components.add(
+            open_publishing(
+                self.settings,
+                self.journal,
+                open_followed(self._slot.path, self.engine.followers, self.journal.partitions),
+                PublishingOptions(
+                    dead_letters=dead_letters if self._options.views else None, directory=self._directory
+                ),
+                self._on_defect,
+            )
+        )
+        self._components.add(self.publishing.fronts)
+        self.engine.add_listener(self.publishing)
+
+    def _add_notifications(self) -> None:
+        if self.settings.post_at == "off" or self._share_url is not None:
+            return
+        from infra.notifications.running import open_notifications
+
+        self.notifications = self._components.add(
+            open_notifications(
+                self.settings,
+                self._directory,
+                self._slot.path,
+                self.journal.identity,
+                self.engine,
+                self.vault,
+                self._on_defect,
+            )
+        )
+        self.engine.add_listener(self.notifications)
+
+    def _add_views(self) -> None:
+        from infra.projection.running import open_views_runner
+
+        self.views = self._components.add(
+            open_views_runner(
+                self.settings,
+                self._directory,
+                self._slot.path,
+                self.engine,
+                self.control.journal,
+                open_later=self._options.open_later,
+                on_defect=self._on_defect,
+            )
+        )
+        self.engine.add_listener(self.views)
+
+    def _add_remote_commands(self) -> None:
+        from infra.cluster.membership import Group
+        from infra.cluster.remote_commands import RemoteCommandClient
+
+        at, security = self.settings.commands_at, self.settings.security
+        assert at is not None
+        self._group = Group(at, security)
+        self._components.add(Resource("group", self._group.close))
+        self._remote_commands = self._components.add(
+            RemoteCommandClient(at, self.journal.partitions, security, self.vault)
+        )
+
+    def _add_assignment(self) -> None:
+        from infra.cluster.cluster import ClusterMember, open_assignment
+        from infra.cluster.membership import Membership
+
+        assert self._share_url is not None
+        listeners: list[PartitionListener] = [self.erasing]
+        listeners += [each for each in (self.views, self.publishing) if each is not None]
+        assignment = self._components.add(
+            open_assignment(self._slot.path, self.engine, listeners, grouped=GROUPED, on_defect=self._on_defect)
+        )
+        self._after_engine.callback(assignment.close)
+        self.cluster = ClusterMember(self._share_url, assignment, Membership(self._group), self._remote_commands)
+
+    def _add_command_topic(self) -> None:
+        from infra.command_topic.running import open_command_topic
+
+        self.command_topic = self._components.add(
+            open_command_topic(
+                self.settings,
+                self.journal,
+                self._slot.path,
+                self.engine,
+                self.vault,
+                None if self.cluster is None else self.cluster.assignment,
+                self._on_defect,
+            )
+        )
+
+    def _wake(self) -> None:
+        self._wake_engine()
+
+    # ---- the running app ---------------------------------------------------------------------------------------------
 
     clock = staticmethod(clock)
 
     @property
+    def directory(self) -> Path | None:
+        """Where this process keeps its files; None for a journal in memory."""
+        return self.settings.journal_at.directory
+
+    @property
     def broken(self) -> BaseException | None:
         """The defect that ended the engine's loop, if one did: nothing is answered any more."""
-        return self._loop.broken
+        return self._engine_thread.loop.broken
 
     def market(self, name: str) -> MarketSettings:
         """A marketplace's settings."""
         return self.settings.market(name)
 
     def catch_up(self) -> None:
-        """Wait until the log is followed to its end as it is now. JournalError where a partition cannot be followed."""
+        """Wait until the log is followed to its end as it is now. JournalError if a partition cannot be followed."""
         ends = {partition: self.journal.end(partition) for partition in range(self.journal.partitions)}
         while any(
             follower.next_offset < ends[partition] or not self.engine.follows(partition)
@@ -142,9 +379,9 @@ class App:
         for stopped in self.engine.stopped.values():
             raise stopped
 
-    def ask(self, question: Callable[[Engine], T]) -> T:
-        """Run ``question`` in the engine's thread, between two decisions, and wait for its answer."""
-        future: Future[T] = self.engine.call(question)
+    def ask(self, query: Callable[[Engine], T]) -> T:
+        """Run ``query`` in the engine's thread, between two decisions, and return its result."""
+        future: Future[T] = self.engine.call(query)
         return future.result(self.settings.answer_within)
 
     def __enter__(self) -> Self:
@@ -154,249 +391,37 @@ class App:
         self.close()
 
     def close(self) -> None:
-        """Answer what is open, stop the threads, write what is grouped, release the slot."""
-        self._closing.close()
+        """Answer the open commands, stop the threads, write local state, release the slot."""
+        self._components.stop()
 
 
 def open_app(
-    settings: Settings,
-    *,
-    mode: Mode = LIVE,
-    views: bool = True,
-    create: bool = True,
-    publish: bool = False,
-    open_later: bool = False,
-    texts_lost: bool = False,
-    on_defect: Callable[[], None] | None = None,
+    settings: Settings, options: AppOptions | None = None, *, on_defect: Callable[[], None] | None = None
 ) -> App:
-    """Wire and start an engine. ``create`` False: there must be a journal already. ``publish``: write the public topics
-    too, and take commands from a topic, if the settings name any. ``open_later``: start also while the database of the
-    views, or of the vault, is away; what needs it is unavailable until it is back. ``texts_lost``: the vault that the
-    log points to is gone for good, and a new one may be begun.
+    """Wire and start an engine. ``on_defect`` is called when a thread of it ends by a defect.
 
-    JournalError and VaultUnavailable say what cannot be opened and what to do; nothing stays open then. ``on_defect``
-    is called when the engine's loop ends by a defect.
+    JournalError and VaultUnavailable say what cannot be opened and what to do; nothing stays open then.
     """
     gc.set_threshold(*GARBAGE)
-    closing = ExitStack()
-    try:
-        return _wire(
-            settings, mode, views, create, publish, open_later, texts_lost, on_defect or (lambda: None), closing
-        )
-    except BaseException:
-        closing.close()
-        raise
+    return App(settings, options or AppOptions(), on_defect or (lambda: None))
 
 
-def _wire(
-    settings: Settings,
-    mode: Mode,
-    views: bool,
-    create: bool,
-    publish: bool,
-    open_later: bool,
-    texts_lost: bool,
-    on_defect: Callable[[], None],
-    closing: ExitStack,
-) -> App:
-    where = settings.journal_at
-    share_url = settings.share_url if publish else None
-    wake: list[Callable[[], None]] = []
+class _VaultComponent(Resource):
+    """The vault, whose texts are flushed between two steps of the engine."""
 
-    def woken() -> None:
-        for each in wake:
-            each()
+    def __init__(self, vault: DatabaseVault) -> None:
+        super().__init__("vault", vault.close, lambda: self._unflushed)
+        self._vault = vault
+        self._unflushed: str | None = None
+        """Why sealed texts do not reach the vault now."""
 
-    alone, whole = False, True
-    if where.directory is None:
-        directory = Path(closing.enter_context(TemporaryDirectory(prefix="rescind-")))
-        control = follow_control(MemoryLog(1, clock).journal(), _name(), woken)
-        journal: Journal = MemoryLog(where.partitions or PARTITIONS, clock).journal()
-    else:
-        store = store_of(settings) if create else existing_store(settings)
-        assert store is not None
-        directory = store.directory
-        followed = [mark for _, mark in in_views(settings.views_at, "control")] if store.exists()[0] else []
-        alone = isinstance(store, FileStore)
-        control = open_control(store, _name(), create=True, wake=woken, marks=followed, alone=alone)
-        closing.callback(control.journal.close)
-        journal = open_journal(store, control, where.partitions, PARTITIONS, wake=woken)
-        closing.callback(journal.close)
-        if isinstance(journal, SqliteJournal):
-            whole = journal.check_file(WHOLE)
-    slot = claim_slot(directory)
-    closing.callback(slot.release)
-    states = {} if share_url is not None else _local_states(slot, journal)
-    beneath = closing.enter_context(ExitStack())
-    beneath.callback(_close_states, states)
-    prepare(control, journal)
-    vault = open_vault_of(settings, journal, directory, open_later=open_later, texts_lost=texts_lost)
-    closing.callback(vault.close)
-
-    marks: Marks = {}
-    if where.directory is not None:
-        marks = marks_of(settings, directory, journal.identity, journal.partitions, vault)
-    sealing = LogAwareVault(vault, journal.identity, journal.partitions)
-    ports = EngineDependencies(
-        market=settings.market,
-        vault=sealing,
-        new_id=new_id,
-        backoff=_backoff,
-        marks=lambda partition: marks.get(partition, ()),
-        alone=alone,
-        wake=woken,
-    )
-    limits = EngineLimits(
-        in_flight=settings.commands_in_flight,
-        orders=settings.orders_at_hand,
-        clock_tolerance=int(settings.clock_limit * SECOND),
-        recent=RECENT,
-    )
-    engine = Engine(VaultFirstJournal(journal, vault), control, states, ports, name=_name(), mode=mode, limits=limits)
-    closing.callback(engine.close)
-    sealing.follow(engine.followers)
-    engine.start()
-    if publish:
-        _say_what_was_not_judged(engine, whole)
-    erasing = open_erasing(slot.path, journal.identity, engine, vault)
-    closing.callback(erasing.close)
-    engine.add_listener(erasing)
-
-    projecting: Projecting | None = None
-    publishing: Publishing | None = None
-    if publish and settings.public_topics_at is not None:
-        from infra.publishing.running import open_publishing
-
-        letters = (lambda: None if projecting is None else projecting.views.dead_letters()) if views else None
-        publishing = open_publishing(settings, journal, slot.path, engine.followers, letters, directory=directory)
-        closing.callback(publishing.close)
-        engine.add_listener(publishing)
-
-    notifying: Notifying | None = None
-    if publish and settings.post_at != "off" and share_url is None:
-        from infra.notifications.running import open_notifying
-
-        notifying = open_notifying(settings, directory, slot.path, journal.identity, engine, vault)
-        closing.callback(notifying.close)
-        engine.add_listener(notifying)
-
-    sharing: ClusterMember | None = None
-    if share_url is not None:
-        from infra.cluster.cluster import open_sharing
-
-        def listeners() -> "list[Listening]":
-            return [each for each in (erasing, projecting, publishing) if each is not None]
-
-        sharing = open_sharing(settings, share_url, slot.path, engine, vault, listeners, GROUPED)
-        beneath.callback(sharing.assignment.close)
-        closing.callback(sharing.close)
-
-    commanding: Commanding | None = None
-    if publish and settings.commands_at is not None:
-        from infra.command_topic.running import open_commanding
-
-        commanding = open_commanding(
-            settings, journal, slot.path, engine, vault, None if sharing is None else sharing.assignment
-        )
-
-    watch = HealthWatch(engine, None if mode.history else where.directory)
-    unflushed: str | None = None
-
-    def step() -> bool:
-        nonlocal unflushed
-        moved = engine.step(clock())
-        watch.look()
-        try:  # who appends gets the error; here it is only that texts do not wait for an append
-            vault.flush()
-            unflushed = None
+    def flush(self) -> None:
+        """Write the texts that were sealed, so that they do not wait for an append, which raises its own error."""
+        try:
+            self._vault.flush()
+            self._unflushed = None
         except VaultUnavailable as away:
-            unflushed = str(away)
-        return moved
-
-    def broken() -> None:
-        engine.close()
-        on_defect()
-
-    def end() -> None:
-        """Where the engine's thread does not come back, its commands are answered, and it keeps what it has open."""
-        if not loop.stop():
-            for _ in range(MAX_AGE + 1):
-                engine.age()
-            loop.keeps = closing.pop_all()
-
-    loop = Loop("engine", step, lambda: engine.pause() / SECOND)
-    loop.on_broken = broken
-    wake.append(loop.wake)
-    closing.callback(end)
-    loop.start()
-    if not mode.history:  # an import waits for its answers as long as it takes
-        timeout = Rhythm("patience", engine.age, settings.answer_within / MAX_AGE)
-        closing.callback(timeout.stop)
-        timeout.start()
-
-    erasing.start(on_defect)
-    if views:
-        from infra.projection.running import open_projecting
-
-        projecting = open_projecting(
-            settings, directory, slot.path, engine, control.journal, on_defect, open_later=open_later
-        )
-        closing.callback(projecting.close)
-    if publishing is not None:
-        publishing.start(on_defect)
-    if notifying is not None:
-        notifying.start(on_defect)
-    if sharing is not None:
-        closing.callback(sharing.assignment.stop)
-        sharing.start(on_defect)
-    if commanding is not None:
-        closing.callback(commanding.close)
-        commanding.start(on_defect)
-    watch.register("engine", lambda: None, lambda: (loop,))
-    watch.register("vault", lambda: unflushed)
-    watch.register("journal", lambda: _silence(journal))
-    for name, part in (
-        ("erasing", erasing),
-        ("views", projecting),
-        ("publishing", publishing),
-        ("notices", notifying),
-        ("commands", commanding),
-    ):
-        if part is not None:
-            watch.register(name, partial(getattr, part, "trouble"), partial(getattr, part, "loops"))
-    if publishing is not None:
-        watch.register("public topics", partial(getattr, publishing.fronts, "trouble"))
-    if sharing is not None:
-        assignment, asking = sharing.assignment, sharing.asking
-        late = lambda: {f"partition {p}": why for p, why in dict(assignment.trouble).items()}  # noqa: E731
-        watch.register("sharing", late, lambda: assignment.loops)
-        watch.register("outcomes", lambda: asking.trouble)
-    closing.callback(watch.stop)
-    watch.start()
-    here = where.directory
-    return App(
-        settings,
-        here,
-        control,
-        journal,
-        vault,
-        engine,
-        loop,
-        erasing,
-        projecting,
-        publishing,
-        notifying,
-        commanding,
-        sharing,
-        watch,
-        closing,
-    )
-
-
-def _silence(journal: Journal) -> str | None:
-    """Why nobody knows what the log holds by now; None while it answers."""
-    silence = journal.silence
-    return None if silence <= SILENT else f"nothing has been heard from the log for {silence:.0f} seconds"
+            self._unflushed = str(away)
 
 
 def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
@@ -410,11 +435,11 @@ def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
     return states
 
 
-def _say_what_was_not_judged(engine: Engine, whole: bool) -> None:
-    """On standard error. ``whole``: every record of the journal's file was read."""
+def _report_what_was_not_compared(engine: Engine, read_whole: bool) -> None:
+    """Report it on standard error. ``read_whole``: every record of the journal's file was read."""
     older = sum(max(0, follower.next_ordinal - engine.limits.recent) for follower in engine.followers.values())
     if older:
-        unread = "" if whole else ", and not read"
+        unread = "" if read_whole else ", and not read"
         sys.stderr.write(
             f"rescind: {counted(older, 'older commit')} {'was' if older == 1 else 'were'} not compared with local state"
             f"{unread}; the newest {engine.limits.recent:,} of each partition were: `rescind doctor --deep` judges "
@@ -433,6 +458,6 @@ def _name() -> str:
 
 
 def _backoff(attempt: int) -> Instant:
-    """Microseconds to wait before a command is decided anew for the n-th time, with jitter."""
+    """Microseconds to wait before a command is decided again for the n-th time, with jitter."""
     longest = min(BACKOFF << min(attempt, 12), MINUTE // 60)
     return random.randrange(longest // 2, longest)

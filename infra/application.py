@@ -1,9 +1,9 @@
 """rescind's own applications of the `eventsourcing` library: one per partition, ``rescind-00``, ``rescind-01``, …
 
-Repository, notification log, subscriptions and projections are the library's; states and events are the domain's, and
-what is stored is what the engine stores: name table, Avro bodies, the commit's envelope. So each reads the other's
-history, and a commit saved here has the very bytes of the engine's. Commands go to the pipelined ``submit`` of the
-engine; ``save`` writes events that were decided elsewhere.
+Repository, notification log, subscriptions and projections are the library's. States and events are the domain's.
+Events are stored as the engine stores them: name table, Avro bodies, the commit's envelope. So library and engine read
+each other's history, and a commit saved here has the same bytes as one of the engine's. Commands go to the pipelined
+``submit`` of the engine; ``save`` writes events that were decided elsewhere.
 
 Versions count an order's events from 1, as the library does: the event with version *n* is the *n*-th, and
 ``Order.version`` is the version of the last. The notification with id *n* is the event at position *n - 1*.
@@ -43,7 +43,7 @@ TOPIC: Final = "journal"
 
 
 class Submits(Protocol):
-    """What takes commands: the engine."""
+    """Takes commands: the engine does."""
 
     def submit(self, command: Command, *, expected_version: int | None = None) -> Future[Outcome]: ...
 
@@ -53,7 +53,7 @@ class Submits(Protocol):
 
 @dataclass(slots=True)
 class OrderEvent:
-    """One event of an order's history: its stream (``marketplace/order_id``), its version, and what its commit says."""
+    """One event of an order's history: its stream (``marketplace/order_id``), its version, and its commit's stamp."""
 
     originator_id: str
     originator_version: int
@@ -64,7 +64,8 @@ class OrderEvent:
 
 @dataclass(frozen=True)
 class RecordedEvent(StoredEvent):
-    """A stored event with what the library's own has no field for. ``topic`` is the stored name, ``state`` Avro."""
+    """A stored event, with values for which the library's own has no field. ``topic`` is the stored name, ``state`` is
+    Avro."""
 
     schema_version: int
     occurred_at: Instant
@@ -73,7 +74,7 @@ class RecordedEvent(StoredEvent):
 
 @dataclass(frozen=True)
 class RecordedNotification(Notification):
-    """The same with its id."""
+    """A notification of the library, with the values of a ``RecordedEvent``."""
 
     schema_version: int
     occurred_at: Instant
@@ -81,11 +82,11 @@ class RecordedNotification(Notification):
 
 
 class OrderMapper(Mapper[str]):
-    """Events to stored events and back, by the name table and their contracts. Neither compressed nor encrypted: the
-    bytes are the journal's."""
+    """Maps events to stored events and back, by the name table and their contracts. It neither compresses nor encrypts:
+    the bytes are the journal's."""
 
     def __init__(self) -> None:
-        """Needs nothing: codecs are compiled from the contracts."""
+        """Take no transcoder: codecs are compiled from the contracts."""
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> RecordedEvent:
         assert isinstance(domain_event, OrderEvent), f"{domain_event!r} is no event of an order"
@@ -101,7 +102,7 @@ class OrderMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> OrderEvent:
-        """The event; Undecodable where this release cannot read it."""
+        """Decode an event; Undecodable if this release cannot read it."""
         assert isinstance(stored_event, RecordedEvent | RecordedNotification)
         return OrderEvent(
             str(stored_event.originator_id),
@@ -124,12 +125,12 @@ class HeldOrder:
 
     @property
     def version(self) -> int:
-        """Of its last event."""
+        """The version of the last event."""
         return self.order.version
 
 
 def fold_order(held: HeldOrder | None, events: Iterable[OrderEvent]) -> HeldOrder | None:
-    """The repository's projector: the state after these events, by ``domain.folding.apply``."""
+    """Return the state after these events, by ``domain.folding.apply``. The repository's projector."""
     for each in events:
         if held is None:
             held = HeldOrder(each.originator_id, unwritten(each.originator_id))
@@ -141,7 +142,7 @@ def fold_order(held: HeldOrder | None, events: Iterable[OrderEvent]) -> HeldOrde
 
 
 class OrderRecorder(JournalApplicationRecorder):
-    """Orders' streams under their own names, with their commits' envelopes."""
+    """Records orders' streams under their own names, with their commits' envelopes."""
 
     numbered_from = 1
 
@@ -165,11 +166,14 @@ class OrderRecorder(JournalApplicationRecorder):
         return RecordedNotification(**vars(event), id=stored.position + 1)
 
     def envelope(self, stored_events: Sequence[StoredEvent], kwargs: Mapping[str, Any]) -> Envelope:
-        """The events' stamp, and from ``save``'s keywords ``command_id``, ``correlation_id`` and ``writer``."""
+        """Make the envelope from the events' stamp, and from the keywords ``command_id``, ``correlation_id`` and
+        ``writer`` of ``save``."""
         stamps = [event.stamp for event in stored_events if isinstance(event, RecordedEvent)]
         stamp = stamps[0]
         if any(each != stamp for each in stamps):
-            raise ProgrammingError("one commit has one stamp: save what was recorded at different times one by one")
+            raise ProgrammingError(
+                "one commit has one stamp: save events that were recorded at different times one by one"
+            )
         return Envelope(
             command_id=kwargs.get("command_id"),
             command_fingerprint=stamp.fingerprint,
@@ -181,7 +185,7 @@ class OrderRecorder(JournalApplicationRecorder):
 
 
 class OrderFactory(JournalFactory):
-    """Recorders on the journal of orders, which has to be there: a new one begins with the engine's control log."""
+    """Makes recorders on the journal of orders, which must exist: a new one begins with the engine's control log."""
 
     CREATE = None
 
@@ -189,7 +193,7 @@ class OrderFactory(JournalFactory):
     application_recorder_class = OrderRecorder
 
     def is_snapshotting_enabled(self) -> bool:
-        """Never: orders are short, and a snapshot would be another truth."""
+        """Return False: orders are short, and a snapshot would be a second source of truth."""
         return False
 
 
@@ -205,7 +209,7 @@ class RescindApplication(Application[str]):
     engine: ClassVar[Submits | None] = None
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
-        """``JOURNAL_URL``, else ``RESCIND_JOURNAL``, names the journal; topic and partition are ours."""
+        """Name the journal by ``JOURNAL_URL``, or else ``RESCIND_JOURNAL``. Topic and partition are set here."""
         found = super().construct_env(name, env)
         if "RESCIND_JOURNAL" in found:
             found.setdefault("JOURNAL_URL", found["RESCIND_JOURNAL"])
@@ -219,22 +223,24 @@ class RescindApplication(Application[str]):
         return OrderMapper()
 
     def order(self, stream: str, version: int | None = None) -> Order:
-        """The order ``marketplace/order_id``, as of a version if one is named; AggregateNotFoundError."""
+        """Return the order ``marketplace/order_id``, as of a version if one is named; AggregateNotFoundError."""
         held: HeldOrder = self.repository.get(stream, version=version, projector_func=fold_order)
         return held.order
 
     def submit(self, command: Command, *, expected_version: int | None = None) -> Future[Outcome]:
         """Have the engine decide a command (``consumers.engine.engine.Engine.submit``)."""
         if self.engine is None:
-            raise ProgrammingError("this application stands beside no engine: it reads, and saves what was decided")
+            raise ProgrammingError(
+                "this application has no engine: it reads, and saves events that were decided elsewhere"
+            )
         return self.engine.submit(command, expected_version=expected_version)
 
 
 def application_of(
     partition: int, *, hosted: Lease | None = None, engine: Submits | None = None
 ) -> type[RescindApplication]:
-    """The application of a partition. ``hosted``: the store of the engine in this process (``EngineStore.lease``);
-    without it the application follows the partition by itself."""
+    """Make the application class of a partition. ``hosted``: the store of the engine in this process
+    (``EngineStore.lease``); without it the application follows the partition by itself."""
     name = f"rescind-{partition:02}"
     return type(
         "RescindApplication",
@@ -244,7 +250,7 @@ def application_of(
 
 
 def applications_in(app: "App") -> dict[int, type[RescindApplication]]:
-    """The applications of the partitions that this process's engine follows, on its own followers, by partition."""
+    """Make the applications of the partitions that this process's engine follows, on its followers, by partition."""
     journal = VaultFirstJournal(app.journal, app.vault)
     return {
         partition: application_of(
@@ -257,7 +263,7 @@ def applications_in(app: "App") -> dict[int, type[RescindApplication]]:
 
 
 def order_events(stream: str, version: int, events: Iterable[tuple[Event, Instant]], stamp: Stamp) -> list[OrderEvent]:
-    """Decided events as ``save`` takes them; ``version`` is the order's before them."""
+    """Convert decided events for ``save``. ``version``: the order's before them."""
     return [
         OrderEvent(stream, number, event, occurred_at, stamp)
         for number, (event, occurred_at) in enumerate(events, version + 1)

@@ -57,7 +57,7 @@ def import_(
     as_json: bool,
 ) -> int:
     from consumers.engine.dependencies import IMPORT, IMPORT_LIVE
-    from infra.app import open_app
+    from infra.app import AppOptions, open_app
     from infra.runtime.import_lock import held
 
     if finish == (file is not None):
@@ -75,7 +75,7 @@ def import_(
         to_report = None if report is None else stack.enter_context(Written("--report", report))
         bar.says("opening the store")
         stack.enter_context(held(settings.journal_at.directory))
-        app = stack.enter_context(open_app(settings, mode=IMPORT_LIVE if live else IMPORT))
+        app = stack.enter_context(open_app(settings, AppOptions(mode=IMPORT_LIVE if live else IMPORT)))
         app.catch_up()
         if source is None:
             bar.close()

@@ -33,11 +33,11 @@ def list_(
     settings: "Settings", state: "State | None", order: str | None, marketplace: str | None, limit: int, as_json: bool
 ) -> None:
     """Notices and how far they have come, the newest first; of an order, in the order of its events."""
-    from infra.notifications.inspection import opened_book, told
+    from infra.notifications.inspection import notification_json, opened_delivery_store
     from infra.store.order_search import unknown_marketplace
     from infra.store.reader import open_reader
 
-    with opened_book(settings) as book:
+    with opened_delivery_store(settings) as book:
         if order is not None:
             found = [each for each in book.of(stream_of(order)) if state in (None, each.state)][:limit]
         else:
@@ -49,13 +49,15 @@ def list_(
             raise CommandRefused(unknown)
     if as_json:
         for notice in found:
-            print_json(told(notice))
+            print_json(notification_json(notice))
         return
     rows = [
         (when(n.told_at), n.stream, n.notice_id, n.template, n.recipient_id, n.state, n.error or "") for n in found
     ]  # fmt: skip
     out = console()
-    out.print(table(["told", "order", "notice", "about", "to", "state", ""], rows) if rows else "no such notices")
+    out.print(
+        table(["notification_json", "order", "notice", "about", "to", "state", ""], rows) if rows else "no such notices"
+    )
 
 
 @notices.command()
@@ -67,7 +69,7 @@ def list_(
 def show(settings: "Settings", order: str, notice_id: str, language: str, as_json: bool) -> None:
     """A notice with its message, as it goes out."""
     from consumers.ports.notifications import CannotCompose, Contact
-    from infra.notifications.inspection import NoSuchNotice, letter_of, opened_contacts, rendered, told
+    from infra.notifications.inspection import NoSuchNotice, message_of, notification_json, opened_contacts, rendered
     from infra.runtime.clock import clock
     from infra.store.reader import open_reader
 
@@ -75,7 +77,7 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
     try:
         with open_reader(settings) as reader:
             with opened_contacts(settings) as contacts:
-                letter = letter_of(contacts.book, reader, stream, notice_id)
+                letter = message_of(contacts.store, reader, stream, notice_id)
                 first = letter.first
                 contact = contacts.contact(stream.partition("/")[0], first.audience, first.recipient_id)
             mail = rendered(settings, reader, letter, contact or Contact("nobody@localhost", None, language), clock())
@@ -83,7 +85,7 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
         raise CommandRefused(str(wrong)) from None
     if as_json:
         said = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
-        print_json({"notices": [told(each) for each in letter.notifications], **said})
+        print_json({"notices": [notification_json(each) for each in letter.notifications], **said})
         return
     echo(f"{letter.first.state}, to {letter.first.audience} {letter.first.recipient_id}\n\n{mail.subject}\n")
     echo(mail.text)
@@ -95,13 +97,13 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
 @stored
 def resend(settings: "Settings", order: str, notice_id: str) -> None:
     """Have the message of a notice sent, or sent again, by `rescind serve`; also one that may have gone out."""
-    from infra.notifications.inspection import NoSuchNotice, letter_of, opened_book, send_again
+    from infra.notifications.inspection import NoSuchNotice, message_of, opened_delivery_store, send_again
     from infra.store.reader import open_reader
 
     stream = stream_of(order)
     try:
-        with open_reader(settings) as reader, opened_book(settings) as book:
-            send_again(book, letter_of(book, reader, stream, notice_id))
+        with open_reader(settings) as reader, opened_delivery_store(settings) as book:
+            send_again(book, message_of(book, reader, stream, notice_id))
     except NoSuchNotice as wrong:
         raise CommandRefused(str(wrong)) from None
     echo(f"{stream} {notice_id}: it goes out as soon as `rescind serve` runs")

@@ -37,7 +37,7 @@ def run_cancel(
 ) -> int:
     """Cancel, after showing what that does; the exit code. ``reader`` is closed before anything is written."""
     from domain.preview import Confirmation
-    from infra.app import open_app
+    from infra.app import AppOptions, open_app
     from infra.cli.order import nowhere
     from infra.runtime.clock import clock
 
@@ -57,7 +57,7 @@ def run_cancel(
             if not sys.stdin.isatty():
                 raise UsageError(f"{final}: say --yes to carry it out without being asked")
             click.confirm(f"{final.capitalize()}. Carry it out?", abort=True, err=True)
-    with open_app(settings, create=False) as app:
+    with open_app(settings, AppOptions(create=False)) as app:
         app.catch_up()
         confirm = None
         if shown is not None:

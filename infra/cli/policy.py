@@ -117,11 +117,12 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
 def publish(settings: "Settings", file: str, as_json: bool) -> None:
     """Put a policy file (TOML) in force for orders that name it from now on. A published version never changes."""
     from consumers.engine.dependencies import Mode
-    from infra.app import open_app
+    from infra.app import AppOptions, open_app
 
     document = from_file(file)
     name = f"{document.policy.id}@{document.policy.version}"
-    with open_app(settings, mode=Mode("engine", history=True)) as app:  # nothing falls due while we are here
+    options = AppOptions(mode=Mode("engine", history=True))  # no deadline fires while the app is open
+    with open_app(settings, options) as app:
         app.catch_up()
         before = app.control.book.latest.get(document.policy.id)
         outcome = app.engine.publish(document).result(settings.answer_within)

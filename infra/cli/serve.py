@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @stored
 def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
     """Everything in one process: HTTP, pages, engine, views."""
-    from infra.app import open_app
+    from infra.app import AppOptions, open_app
     from infra.server.binding import NotFree, NotHere, bind
     from infra.server.server import serve
 
@@ -47,7 +47,9 @@ def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
             raise UsageError(str(wrong)) from None
         except NotFree as taken:
             raise Unavailable(str(taken)) from None
-        opened = open_app(settings, publish=True, open_later=not demo, texts_lost=texts_lost, on_defect=defect)
+        opened = open_app(
+            settings, AppOptions(publish=True, open_later=not demo, texts_lost=texts_lost), on_defect=defect
+        )
         app = stack.enter_context(opened)
         if demo:
             _fill(app)

@@ -127,7 +127,7 @@ def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
             several.append(PublicTopics(public, settings.security))
             closing.callback(several[-1].close)
         if commands is not None:
-            several.append(CommandTopics(commands, settings.security, letters=commands != public))
+            several.append(CommandTopics(commands, settings.security, dead_letters=commands != public))
             closing.callback(several[-1].close)
         yield several
 

@@ -1,1 +1,1 @@
-"""Several processes share the partitions: who follows which, and how commands reach the right process."""
+"""Several processes share the partitions: which process follows which, and how a command reaches the right one."""

@@ -1,63 +1,51 @@
-"""A process that follows its share, as the rest of it knows that: one object, opened from settings."""
+"""A process that follows a share of the partitions, while others follow the rest."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from consumers.engine.engine import Engine
 from consumers.ports.local_state import LocalState
-from infra.cluster.membership import Group, Membership
-from infra.cluster.partition_assignment import Listening, PartitionAssignment
+from infra.cluster.membership import Membership
+from infra.cluster.partition_assignment import PartitionAssignment
 from infra.cluster.remote_commands import RemoteCommandClient
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
-from infra.settings import Settings
-from infra.vault.base import DatabaseVault
+from infra.runtime.partition_runner import PartitionListener
 
 
+@dataclass(frozen=True, slots=True)
 class ClusterMember:
-    """``assignment``: the partitions that are here; ``whereabouts``: who has the others; ``asking``: commands for them;
-    ``url``: where this process says that it is reached."""
+    """A process that follows a share, as HTTP needs it."""
 
-    def __init__(self, url: str, assignment: PartitionAssignment, group: Group, asking: RemoteCommandClient) -> None:
-        self.url = url
-        self.assignment = assignment
-        self.whereabouts = Membership(group)
-        self.asking = asking
-        self._group = group
-
-    def start(self, on_broken: Callable[[], None]) -> None:
-        """Start the threads; before partitions are given to this process."""
-        self.asking.start()
-        self.assignment.start(on_broken)
-
-    def close(self) -> None:
-        """Ask nobody any more. ``assignment`` is stopped before, and closed after the engine."""
-        self.asking.close()
-        self._group.close()
+    url: str
+    """Where the other processes reach this one."""
+    assignment: PartitionAssignment
+    """The partitions that are followed here."""
+    membership: Membership
+    """Which process follows the others."""
+    remote_commands: RemoteCommandClient
+    """Commands for these."""
 
 
-def open_sharing(
-    settings: Settings,
-    url: str,
+def open_assignment(
     slot: Path,
     engine: Engine,
-    vault: DatabaseVault,
-    listeners: Callable[[], Sequence[Listening]],
+    listeners: Sequence[PartitionListener],
+    *,
     grouped: int,
-) -> ClusterMember:
-    """See ``ClusterMember``; not started yet. ``grouped``: commits that local state keeps in memory at most."""
-    at, partitions = settings.commands_at, engine.partitions
-    assert at is not None
+    on_defect: Callable[[], None] = lambda: None,
+) -> PartitionAssignment:
+    """The partitions of this process, none at first; not started. ``slot``: where local state is; ``grouped``: how many
+    commits it keeps in memory before it writes them."""
+    partitions = engine.partitions
 
     def state(partition: int) -> LocalState:
         opened = open_local_state(state_file(slot, partition), partition, partitions, grouped=grouped)
         opened.report_rebuild(partition, 1, first=True)
         return opened.state
 
-    def beside(partition: int) -> LocalState:
+    def reader(partition: int) -> LocalState:
         return open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state
 
-    assignment = PartitionAssignment(engine, listeners, state, beside)
-    return ClusterMember(
-        url, assignment, Group(at, settings.security), RemoteCommandClient(at, partitions, settings.security, vault)
-    )
+    return PartitionAssignment(engine, listeners, state, reader, on_defect=on_defect)

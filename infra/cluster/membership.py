@@ -1,6 +1,6 @@
-"""Which process follows which partition: the group that takes commands knows, and each member says where it is reached.
+"""Which process follows which partition, as the consumer group of the commands topic has it.
 
-A member's client id is the URL that it advertises. Nothing else is believed, and nobody but a member is ever contacted.
+A member's client id is the URL that it advertises. Nothing else is believed, and only members are ever contacted.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from infra.kafka.quiet_import import KafkaAdminClient, KafkaError
 from infra.settings import PROCESS_URL
 
 MAX_AGE: Final = 5.0
-"""Seconds after which it is asked again although nothing spoke against it."""
+"""Seconds after which the group is asked again."""
 RETRY_AFTER: Final = 0.25
-"""Seconds between two questions while something does."""
+"""Seconds between two queries while the last answer is in doubt."""
 QUERY_TIMEOUT: Final = 3.0
-"""Seconds that the brokers get to answer."""
+"""The timeout of a query, in seconds."""
 
 Places = Mapping[int, str]
 
 
 def places_of(group: Mapping[str, Any], topic: str) -> Places | None:
-    """Of each partition the URL of its member, as the group says; None while it is not settled."""
+    """Return the URL of the member that has each partition; None while the group is assigning them."""
     if group.get("error") or group["group_state"] not in ("Stable", "Empty", "Dead"):
         return None
     found: dict[int, str] = {}
@@ -40,7 +40,7 @@ def places_of(group: Mapping[str, Any], topic: str) -> Places | None:
 
 
 class Group:
-    """The members of a consumer group, asked of the brokers. One thread at a time."""
+    """Asks the brokers for the members of a consumer group. One thread at a time."""
 
     def __init__(self, at: KafkaAt, security: Security) -> None:
         self._connection = connection(at.servers, security)
@@ -49,7 +49,7 @@ class Group:
         self._admin: Any = None
 
     def __call__(self) -> Places | None:
-        """See ``places_of``; None where the brokers do not say."""
+        """Return who has which partition (``places_of``); None if the brokers do not answer."""
         try:
             if self._admin is None:
                 milliseconds = int(QUERY_TIMEOUT * 1000)
@@ -68,32 +68,32 @@ class Group:
 
 
 class Membership:
-    """What the group said last, asked again when it is old or turned out wrong."""
+    """The last answer of the group, asked for again when it is old or turned out wrong."""
 
     def __init__(self, ask: Callable[[], Places | None], clock: Callable[[], float] = time.monotonic) -> None:
-        """``ask``: what the group says now; None: it does not, and what it said before is believed."""
+        """``ask`` queries the group; while it returns None, the last answer is used."""
         self._ask = ask
         self._clock = clock
         self._places: Places = {}
-        self._asking = threading.Lock()
-        self._again_at = float("-inf")
+        self._lock = threading.Lock()
+        self._ask_at = float("-inf")
 
     async def of(self, partition: int) -> str | None:
-        """Where the follower of a partition is reached; None where nobody is known to follow it."""
-        if self._clock() >= self._again_at:
+        """Return the URL of the process that follows a partition; None if none is known."""
+        if self._clock() >= self._ask_at:
             await asyncio.to_thread(self._look)
         return self._places.get(partition)
 
     def doubt(self) -> None:
-        """What was said is not so any more: it is asked again soon."""
-        self._again_at = min(self._again_at, self._clock() + RETRY_AFTER)
+        """The last answer has turned out wrong: ask again soon."""
+        self._ask_at = min(self._ask_at, self._clock() + RETRY_AFTER)
 
     def _look(self) -> None:
-        with self._asking:
+        with self._lock:
             now = self._clock()
-            if now < self._again_at:
+            if now < self._ask_at:
                 return
             places = self._ask()
             if places is not None:
                 self._places = places
-            self._again_at = self._clock() + (MAX_AGE if places is not None else RETRY_AFTER)
+            self._ask_at = self._clock() + (MAX_AGE if places is not None else RETRY_AFTER)

@@ -1,9 +1,9 @@
-"""Partitions as they come to a process and go from it: local state, the engine, and what listens to it.
+"""Takes up and gives up partitions: local state, the engine, and the components that follow it.
 
-Whoever shares partitions out says which are wanted (``assign``, ``revoke``: at once, from any thread); a thread here
-brings that about, one partition beside the other. Nothing here is needed for safety: admission decides, and what is
-followed a moment too long, or by two processes, harms nobody. So a partition that was given up is followed on for a
-moment: of those that a rebalance takes away, most come back.
+The consumer group assigns and revokes partitions (``assign``, ``revoke``: return at once, from any thread). A thread
+here carries that out, several partitions at a time. Safety does not depend on it: admission decides, so a partition may
+be followed a moment too long, or by two processes. A revoked partition is followed on for a moment, because most of
+those that a rebalance takes away come back.
 """
 
 import sys
@@ -12,116 +12,104 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from consumers.engine.background_tasks import Interrupted
 from consumers.engine.engine import Engine
-from consumers.log.follower import Follower
 from consumers.ports.journal import JournalError
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
+from infra.runtime.components import Health, LoopComponent, health_of
 from infra.runtime.loop import Loop
+from infra.runtime.partition_runner import PartitionListener
 
 LINGER: Final = 3.0
-"""Seconds that a partition is followed on after it was given up."""
+"""Seconds for which a partition is followed on after it was revoked."""
 RETRY: Final = 0.5
 """Seconds before a partition that could not be taken up is tried again."""
 PAUSE: Final = 0.02
-"""Seconds between two looks while a partition is on its way."""
+"""Seconds between two steps."""
 
 _LATER: Final = (JournalError, LocalStateDamaged, LocalStateUnavailable, OSError)
 
 
-class Listening(Protocol):
-    """What hears of every commit of the partitions that it has: views, publishers, erasures."""
-
-    def assign(self, follower: Follower, state: LocalState) -> None:
-        """Begin with a partition; ``state`` is a connection of its own, which it closes."""
-        ...
-
-    def revoke(self, partition: int) -> None:
-        """End with it. Nothing of it is touched any more when this returns; nothing happens if it was not taken up."""
-        ...
-
-
 @dataclass(slots=True)
 class _Held:
-    """A partition that is followed here, or about to be."""
+    """A partition that is followed here, or is being taken up or given up."""
 
     state: LocalState
     coming: Future[None]
-    listened: bool = False
+    notified: bool = False
     going: Future[None] | None = None
-    """Once it is being given up."""
+    """Set once the partition is being given up."""
 
 
-class PartitionAssignment:
-    """The partitions of a process that follows a share. ``start`` once the engine runs."""
+class PartitionAssignment(LoopComponent):
+    """The partitions of a process that follows a share, and the thread that takes them up and gives them up. A
+    component, which starts after the engine."""
+
+    name = "sharing"
 
     def __init__(
         self,
         engine: Engine,
-        listeners: Callable[[], Sequence[Listening]],
+        listeners: Sequence[PartitionListener],
         open_state: Callable[[int], LocalState],
-        open_beside: Callable[[int], LocalState],
+        open_reader: Callable[[int], LocalState],
         *,
         linger: float = LINGER,
+        on_defect: Callable[[], None] = lambda: None,
     ) -> None:
-        """``listeners``: those there are by then. ``open_state`` opens a partition's local state, ``open_beside`` one
-        more connection to it, which only reads. What they raise is tried again."""
+        """``open_state`` opens a partition's local state, ``open_reader`` one more connection to it, which only reads.
+        If they raise, they are tried again."""
+        super().__init__(Loop("partition assignment", lambda: self.step(time.monotonic()), lambda: PAUSE))
+        self.loop.on_broken = on_defect
         self.trouble: dict[int, str] = {}
-        """Why partitions that are wanted are not followed yet."""
+        """Why assigned partitions are not followed yet, by partition."""
         self._engine = engine
-        self._listeners = listeners
+        self._listeners = tuple(listeners)
         self._open_state = open_state
-        self._open_beside = open_beside
+        self._open_reader = open_reader
         self._linger = linger
         self._wanted: frozenset[int] = frozenset()
-        self._saying = threading.Lock()
+        self._lock = threading.Lock()
         self._held: dict[int, _Held] = {}
         self._until: dict[int, float] = {}
-        """When a partition that is wanted no longer is given up."""
+        """When a revoked partition is given up."""
         self._not_before: dict[int, float] = {}
-        self._loop = Loop("attending", lambda: self.step(time.monotonic()), lambda: PAUSE)
 
-    @property
-    def loops(self) -> tuple[Loop, ...]:
-        """What drives it."""
-        return (self._loop,)
-
-    def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
-        """Start the thread."""
-        self._loop.on_broken = on_broken
-        self._loop.start()
+    def health(self) -> Health:
+        """The partitions that are not followed yet, and the loop's trouble."""
+        return health_of({f"partition {p}": why for p, why in dict(self.trouble).items()}, self.loop)
 
     # ---- from any thread ---------------------------------------------------------------------------------------------
 
     def assign(self, partition: int) -> None:
-        """Have a partition followed from now on. Returns at once."""
-        with self._saying:
+        """Want a partition followed from now on. Returns at once."""
+        with self._lock:
             self._wanted |= {partition}
-        self._loop.wake()
+        self.loop.wake()
 
     def revoke(self, partition: int) -> None:
-        """It need not be followed any longer. Returns at once."""
-        with self._saying:
+        """Want it followed no longer. Returns at once."""
+        with self._lock:
             self._wanted -= {partition}
-        self._loop.wake()
+        self.loop.wake()
 
     @property
     def wanted(self) -> frozenset[int]:
-        """The partitions that are this process's."""
+        """The partitions that are assigned to this process."""
         return self._wanted
 
     @property
     def settled(self) -> bool:
-        """Whether all that are wanted are followed, each to where its log ended when it was taken up."""
+        """Whether every assigned partition is followed, to where its log ended when it was taken up."""
         return all(self._engine.follows(partition) for partition in self._wanted)
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 
     def step(self, now: float) -> bool:
-        """Take up what is wanted, give up what is not, as far as that goes without waiting; whether anything moved.
-        ``now``: seconds of a clock that never goes back."""
+        """Take up assigned partitions and give up others, as far as possible without waiting; whether anything moved.
+        ``now``: seconds of a monotonic clock."""
         wanted = self._wanted
         moved = False
         for partition in sorted(wanted - self._held.keys()):
@@ -150,42 +138,42 @@ class PartitionAssignment:
         return True
 
     def _come(self, partition: int, held: _Held, now: float) -> bool:
-        """It is followed by now, or cannot be: the listeners are next, or it is tried again."""
-        if held.listened or not held.coming.done():
+        """Assign a partition to the listeners once the engine follows it. If that fails, it is tried again later."""
+        if held.notified or not held.coming.done():
             return False
         try:
             held.coming.result()
-            for listener in self._listeners():
-                self._have_listen(listener, partition)
-        except (CancelledError, Interrupted):  # the engine is closing, or it was stopped on its way
-            held.listened = True
+            for listener in self._listeners:
+                self._assign_to(listener, partition)
+        except (CancelledError, Interrupted):  # the engine is closing, or the partition was stopped
+            held.notified = True
             return False
         except _LATER as later:
             self._end(partition, held)
             self._later(partition, later, now)
             return False
-        held.listened = True
+        held.notified = True
         self.trouble.pop(partition, None)
         return True
 
-    def _have_listen(self, listener: Listening, partition: int) -> None:
-        beside = self._open_beside(partition)
+    def _assign_to(self, listener: PartitionListener, partition: int) -> None:
+        reader = self._open_reader(partition)
         try:
-            listener.assign(self._engine.followers[partition], beside)
+            listener.assign(self._engine.followers[partition], reader)
         except BaseException:
-            beside.close()
+            reader.close()
             raise
 
     def _end(self, partition: int, held: _Held) -> None:
-        """In the opposite order."""
-        for listener in reversed(self._listeners()):
+        """Revoke a partition, in the opposite order."""
+        for listener in reversed(self._listeners):
             listener.revoke(partition)
         held.going = self._engine.revoke(partition)
 
     def _go(self, partition: int, held: _Held) -> bool:
-        """Nobody has it any more: its file is closed, and may be taken up again."""
+        """Close the file of a partition that the engine has revoked. It may be taken up again."""
         assert held.going is not None
-        if not held.going.done() or held.going.cancelled():  # cancelled: the engine is closing, and ``close`` is next
+        if not held.going.done() or held.going.cancelled():  # cancelled: the engine is closing; ``close`` comes next
             return False
         held.going.result()
         self._until.pop(partition, None)
@@ -200,11 +188,7 @@ class PartitionAssignment:
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """Nothing is taken up or given up any more."""
-        self._loop.stop()
-
     def close(self) -> None:
-        """Close local state; after the engine."""
+        """Close local state. The engine is closed already."""
         for held in self._held.values():
             held.state.close()

@@ -1,7 +1,7 @@
 """Commands for orders that another process follows: sent to the topic ``commands``, answered on ``outcomes``.
 
-One reader follows all outcomes from their end as it was when this process began, and hands each to who asked. A command
-may be sent twice, or be answered to somebody who is gone: it is done once all the same, by its command id.
+One thread reads all outcomes, from their end at the start of this process, and hands each to its request. A command may
+be sent twice, or be answered after its request has ended. The engine decides it once, because it has a command id.
 """
 
 import itertools
@@ -28,21 +28,22 @@ from infra.kafka.quiet_import import (
     TopicPartition,
 )
 from infra.kafka.refusals import security_of, why
+from infra.runtime.components import Health, health_of
 from infra.vault.base import DatabaseVault
 from schemas.partitioning import partition_of
 
 RETRY_AFTER: Final = 0.5
-"""Seconds before the outcomes are opened anew after they could not be read."""
+"""Seconds before the outcomes are opened again after they could not be read."""
 POLL: Final = 0.1
 HOLD: Final = 3.0
-"""Seconds that a command may wait for brokers before it is refused: nothing was sent then."""
+"""Seconds that a command may wait for brokers before it is refused without being sent."""
 DELIVERY: Final = 20.0
-"""Seconds after which nobody knows whether it was sent."""
+"""Seconds after which it is not known whether the command was sent."""
 LARGEST: Final = 1_000_000
 
 
 class NotSubmitted(Exception):
-    """The command cannot be sent now, and was not; the message says why."""
+    """The command cannot be sent now, and was not. The message says why."""
 
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
@@ -50,51 +51,56 @@ class NotSubmitted(Exception):
 
 
 class MaybeSubmitted(Exception):
-    """Nobody knows whether the command was sent."""
+    """It is not known whether the command was sent."""
 
 
 class OutcomeRecord(NamedTuple):
-    """An outcome as it stands on its topic: ``infra.command_topic.records.response_of`` makes an answer of it."""
+    """An outcome as a record; ``infra.command_topic.records.response_of`` makes an answer from it."""
 
     value: bytes
     headers: Mapping[str, bytes]
 
 
 class RemoteCommandClient:
-    """See above. Any thread may ask. ``start`` first; ``close``."""
+    """Sends commands to the process that follows their order, and hears the outcomes. A component; any thread may
+    submit once it is started."""
+
+    name = "outcomes"
 
     def __init__(self, at: KafkaAt, partitions: int, security: Security, vault: DatabaseVault) -> None:
         self._at = at
         self._partitions = partitions
         self._connection = connection(at.servers, security)
         self._vault = vault
-        self._who = uuid.uuid4().hex
+        self._sender = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self.trouble: str | None = None
-        """Why outcomes are not heard at the moment."""
+        """Why outcomes cannot be read now."""
         self._open: dict[bytes, Future[OutcomeRecord]] = {}
         self._producer: Any = None
         self._opening = threading.Lock()
         self._ready = threading.Event()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="outcomes", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="outcomes", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start the thread that reads outcomes."""
         self._thread.start()
 
     @property
     def open(self) -> int:
-        """How many wait for an outcome."""
+        """The number of requests that wait for an outcome."""
         return len(self._open)
 
-    def ask(self, command: Command, expected_version: int | None, confirmed: bool) -> Future[OutcomeRecord]:
-        """Send a command, its texts sealed first; ``confirmed``: a person's own call, which needs the confirmation of a
-        preview. May take a while. NotAsked; the future raises MaybeAsked, or nothing ever: who asks has a bound."""
+    def submit(self, command: Command, expected_version: int | None, confirmed: bool) -> Future[OutcomeRecord]:
+        """Seal the texts of a command, and send it. Blocks.
+
+        ``confirmed``: a call by a person, which needs the confirmation of a preview. NotSubmitted. The future raises
+        MaybeSubmitted, and may never be resolved: the caller sets a time limit."""
         if not self._ready.wait(HOLD):
             raise NotSubmitted("journal-unavailable", "the brokers do not answer; send the same command again")
         self._seal(command)
-        ask = f"{self._who}-{next(self._numbers)}".encode()
+        ask = f"{self._sender}-{next(self._numbers)}".encode()
         headers = [(ASK, ask)]
         if expected_version is not None:
             headers.append((IF_MATCH, str(expected_version).encode()))
@@ -114,11 +120,11 @@ class RemoteCommandClient:
         if not command.TEXTS:
             return
 
-        def kept(_: str, text: str) -> Sealed:
+        def seal(_: str, text: str) -> Sealed:
             return self._vault.seal(command.marketplace, command.actor.id, text)
 
         try:
-            command.seal(kept)
+            command.seal(seal)
             self._vault.flush()
         except VaultUnavailable as wrong:
             raise NotSubmitted("vault-unavailable", str(wrong)) from None
@@ -136,14 +142,15 @@ class RemoteCommandClient:
                 partition=partition_of(command.stream, self._partitions),
             )
         except (KafkaError, OSError, AssertionError) as wrong:
-            said = why(
+            cause = why(
                 wrong, security_of(self._connection), f"Write on the topic {self._at.commands}", CONNECTION_ERRORS
             )
-            raise NotSubmitted("journal-unavailable", f"the command cannot be sent now: {said}") from None
+            raise NotSubmitted("journal-unavailable", f"the command cannot be sent now: {cause}") from None
         sent.add_errback(lambda wrong: _settle(future.set_exception, MaybeSubmitted(str(wrong))))
 
     def _new_producer(self) -> Any:
-        """Not an idempotent one: a command that is sent twice is done once all the same, and this one does not die."""
+        """Make a producer without idempotence: it survives every error, and a command that is sent twice is decided
+        once."""
         return KafkaProducer(
             **self._connection,
             acks="all",
@@ -160,8 +167,12 @@ class RemoteCommandClient:
             allow_auto_create_topics=False,
         )
 
-    def close(self) -> None:
-        """Nobody is answered any more."""
+    def health(self) -> Health:
+        """Why outcomes are not heard."""
+        return health_of(self.trouble)
+
+    def stop(self) -> None:
+        """Stop reading outcomes. Open requests get MaybeSubmitted."""
         self._closed.set()
         for future in tuple(self._open.values()):
             _settle(future.set_exception, MaybeSubmitted("the process is shutting down"))
@@ -173,7 +184,7 @@ class RemoteCommandClient:
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
+    def _follow(self) -> None:
         places = [TopicPartition(self._at.outcomes, partition) for partition in range(self._partitions)]
         positions: dict[Any, int] = {}
         while not self._closed.is_set():
@@ -188,15 +199,15 @@ class RemoteCommandClient:
                 self._ready.set()
                 self.trouble = None
                 while not self._closed.is_set():
-                    self._hear(consumer, positions)
+                    self._read(consumer, positions)
             except (OffsetOutOfRangeError, LogTruncationError):
-                positions.clear()  # the topic was made anew: what stood on it is nobody's any more
+                positions.clear()  # the topic was created again: its old outcomes have no reader any more
             except (KafkaError, OSError) as away:
                 self.trouble = f"{self._at.outcomes} cannot be read: {type(away).__name__}: {away}"
                 self._closed.wait(RETRY_AFTER)
-            except Exception as defect:  # noqa: BLE001 - nobody else would ever hear an outcome
-                self.trouble = f"a defect in hearing {self._at.outcomes}: {defect!r}"
-                sys.stderr.write(f"rescind: a defect in hearing {self._at.outcomes}, which begins anew: {defect!r}\n")
+            except Exception as defect:  # noqa: BLE001 - without this thread no outcome would arrive
+                self.trouble = f"a defect in reading {self._at.outcomes}: {defect!r}"
+                sys.stderr.write(f"rescind: a defect in reading {self._at.outcomes}, which begins again: {defect!r}\n")
                 self._closed.wait(RETRY_AFTER)
             finally:
                 if consumer is not None:
@@ -218,7 +229,7 @@ class RemoteCommandClient:
             metadata_max_age_ms=30_000,
         )
 
-    def _hear(self, consumer: Any, positions: dict[Any, int]) -> None:
+    def _read(self, consumer: Any, positions: dict[Any, int]) -> None:
         came: Mapping[Any, Sequence[Any]] = consumer.poll(timeout_ms=int(POLL * 1000), max_records=1_000)
         for place, records in came.items():
             positions[place] = records[-1].offset + 1
@@ -229,10 +240,10 @@ class RemoteCommandClient:
                     _settle(future.set_result, OutcomeRecord(record.value, headers))
 
 
-def _settle(give: Callable[[Any], None], what: Any) -> None:
-    """Who asked may have left, or have been told already."""
+def _settle(resolve: Callable[[Any], None], result: Any) -> None:
+    """Resolve a future, unless it is resolved or canceled already."""
     try:
-        give(what)
+        resolve(result)
     except InvalidStateError:
         return
 
@@ -241,4 +252,4 @@ def _close(consumer: Any) -> None:
     try:
         consumer.close(autocommit=False, timeout_ms=1000)
     except KafkaError:
-        return  # it hangs on brokers that are gone; nothing of ours is left in it
+        return  # the brokers are gone; nothing is lost with the consumer

@@ -1,4 +1,4 @@
-"""What the topics say of themselves: whether they are as they must be, and up to where inputs are answered."""
+"""Reads from the topics whether they are as they must be, and which inputs are answered."""
 
 import re
 import time
@@ -13,22 +13,23 @@ from infra.publishing.reading import PublishingTimeouts, TopicUnfit, opened_cons
 from schemas.public.topics import DEAD_LETTERS, topic_name
 
 _LOOK_BACK: Final = 64
-"""Offsets before the end of a partition of outcomes, at first, in which its last record is looked for."""
+"""Offsets before the end of a partition of outcomes that are searched first for its last record."""
 _SKEW: Final = 60_000
 """Milliseconds that the clocks of two brokers may be apart."""
 _OFFSET: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 class CommandsUnavailable(Exception):
-    """The topics cannot be read or written now, or nobody knows what became of a transaction; begin again."""
+    """The topics cannot be read or written now, or the fate of a transaction is not known. Begin again."""
 
 
 class GroupMovedOn(CommandsUnavailable):
-    """Nothing was written, because the group shares its partitions out anew; nothing else is wrong."""
+    """Nothing was written, because the group is assigning its partitions again. Nothing else is wrong."""
 
 
 def topic_id(at: KafkaAt, connected: Mapping[str, Any], partitions: int, milliseconds: int) -> str:
-    """The id of the commands topic; CommandsUnavailable where one is missing or has other partitions. KafkaError."""
+    """Return the id of the commands topic. CommandsUnavailable if a topic is missing or has other partitions;
+    KafkaError."""
     names = [at.commands, at.outcomes, topic_name(at.prefix, DEAD_LETTERS)]
     try:
         return topic_ids(names, connected, partitions, milliseconds)[at.commands]
@@ -39,7 +40,7 @@ def topic_id(at: KafkaAt, connected: Mapping[str, Any], partitions: int, millise
 def last_answered(
     at: KafkaAt, connected: Mapping[str, Any], topic_id: str, partition: int, timeout: PublishingTimeouts
 ) -> int | None:
-    """The offset of the last input of this topic that has an outcome; None if there is none."""
+    """Return the offset of the last input of this topic that has an outcome; None if there is none."""
     place = TopicPartition(at.outcomes, partition)
     milliseconds = int(timeout.ask * 1000)
     with opened_consumer(connected, timeout) as consumer:
@@ -69,8 +70,9 @@ def last_passed_on(
     first: int,
     timeout: PublishingTimeouts,
 ) -> int | None:
-    """The offset of the last input of this partition, from ``first`` on, that was passed on to another partition; None
-    if there is none. Copies stand behind their inputs in time, so it reads the others from that moment on."""
+    """Return the offset of the last input of this partition, from ``first`` on, that was passed on to another
+    partition; None if there is none. A copy is later than its input, so the other partitions are read from that moment
+    on."""
     place = TopicPartition(at.commands, partition)
     others = [TopicPartition(at.commands, each) for each in range(partitions) if each != partition]
     milliseconds = int(timeout.ask * 1000)
@@ -88,7 +90,7 @@ def last_passed_on(
             offset = _offset(dict(record.headers).get(INPUT) or b"", topic_id, partition)
             if offset is not None and first <= offset < end:
                 copies[offset] = record.key or b""
-        for offset in sorted(copies, reverse=True):  # anybody may have written what says that it is a copy
+        for offset in sorted(copies, reverse=True):  # anybody may write a record that claims to be a copy
             record = next(_records(consumer, {place: offset}, {place: end}, timeout), None)
             if record is not None and record.offset == offset and (record.key or b"") == copies[offset]:
                 return offset
@@ -98,7 +100,7 @@ def last_passed_on(
 def _records(
     consumer: Any, begin: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], timeout: PublishingTimeouts
 ) -> Iterator[Any]:
-    """What stands between these offsets, one partition after the other."""
+    """Yield the records between these offsets, one partition after the other."""
     for place, first in begin.items():
         consumer.assign([place])
         consumer.seek(place, first)
@@ -112,13 +114,13 @@ def _records(
 
 
 def _answers(record: Any, topic_id: str, partition: int) -> int | None:
-    """The input of this partition that an outcome answers: the copy, where it was passed on."""
+    """Return the input of this partition that an outcome answers. For an input that was passed on, that is the copy."""
     headers = dict(record.headers)
     return _offset(headers.get(PASSED_ON) or headers.get(INPUT) or b"", topic_id, partition)
 
 
 def _offset(place: bytes, topic_id: str, partition: int) -> int | None:
-    """The offset of ``TOPIC_ID:PARTITION:OFFSET``, if it is this topic's and this partition's."""
-    said_id, _, where = place.decode("ascii", "replace").partition(":")
+    """Return the offset of ``TOPIC_ID:PARTITION:OFFSET``, if topic and partition are these."""
+    found_id, _, where = place.decode("ascii", "replace").partition(":")
     of, _, offset = where.partition(":")
-    return int(offset) if said_id == topic_id and of == str(partition) and _OFFSET.fullmatch(offset) else None
+    return int(offset) if found_id == topic_id and of == str(partition) and _OFFSET.fullmatch(offset) else None

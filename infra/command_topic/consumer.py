@@ -1,9 +1,9 @@
-"""Inputs: the commands topic as one member of the group ``PREFIX.engines`` reads it, through kafka-python.
+"""The consumer of the commands topic: one member of the group ``PREFIX.engines``, through kafka-python.
 
-What is odd about this client's groups stays here. Its listener is called in its own thread, in the middle of a poll, so
-it only notes what moved. Which generation this member belongs to may change behind anybody's back; the membership that
-offsets are committed with is the one seen right after a poll, when what moved was known too: the broker refuses it once
-the group has gone on. Nothing is paused: a partition that is resumed is sometimes never read again.
+This module works around what is odd about the client's groups. The client calls its listener in the middle of a poll,
+so the listener only records the moves. The client may change its generation at any time. So offsets are committed with
+the membership seen right after a poll, when the moves were known too, and the broker refuses it once the group has gone
+on. No partition is ever paused, because a partition that is resumed is sometimes never read again.
 """
 
 import time
@@ -32,27 +32,28 @@ from infra.kafka.refusals import DENIED, GROUP, code_of, security_of, why
 from infra.publishing.reading import PublishingTimeouts, close_consumer
 
 SESSION: Final = 10.0
-"""Seconds after which a member that says nothing is given up, and others get its partitions."""
+"""Seconds of silence after which a member is dropped from the group, and others get its partitions."""
 STALLED: Final = 120.0
-"""Seconds after which a member that does not poll leaves by itself."""
+"""Seconds without a poll after which a member leaves by itself."""
 _BEAT: Final = 2.0
 _JOINING: Final = 1.0
-"""Seconds that a poll waits at least which is to join the group: this client throws away a join that was done between
-two polls, and begins another; with short polls it never becomes a member, or believes for ever that it will."""
+"""The shortest wait of a poll that is to join the group, in seconds. This client throws away a join that was done
+between two polls, and begins another. With short polls it never becomes a member."""
 _IDLE: Final = 20.0
-"""Seconds after which a member without partitions asks the group once more."""
+"""Seconds after which a member without partitions asks for a new assignment."""
 _LOOK: Final = 10.0
-"""Seconds between two looks whether something is there that does not come."""
+"""Seconds between two checks for records that are there and do not come."""
 
 Move = tuple[Literal["came", "went"], frozenset[int]]
 
 
 class MemberFenced(Exception):
-    """Another process takes commands under this member's name; this one does no more."""
+    """Another process takes commands under this member's name; this one ends."""
 
 
 class CommandConsumer:
-    """One member. ``open`` it, ``poll`` it, and after each poll look at ``moves`` before its records. One thread."""
+    """One member of the group. ``open`` it, ``poll`` it, and after each poll read ``moves`` before the records. One
+    thread."""
 
     def __init__(
         self,
@@ -63,15 +64,15 @@ class CommandConsumer:
         timeout: PublishingTimeouts | None = None,
         url: str | None = None,
     ) -> None:
-        """``member``: a name that no other process has. ``url``: where this process is reached, if the others of the
-        group are to know. Nothing is connected yet."""
+        """``member``: a name that no other process has. ``url``: where this process is reached, if the group is to tell
+        the other members. Connects later, in ``open``."""
         self.member = member
         self.topic_id = ""
         """The id of the commands topic, once open."""
         self.membership: ConsumerGroupMetadata | None = None
-        """What offsets are to be committed with; None while this is no member."""
+        """The membership with which offsets are committed; None while this process is no member."""
         self.settled = False
-        """Whether nothing was being shared out anew after the last poll."""
+        """Whether no assignment was under way after the last poll."""
         self._at = at
         self._connection = connection(at.servers, security) | ({} if url is None else {"client_id": url})
         self._partitions = partitions
@@ -79,14 +80,14 @@ class CommandConsumer:
         self._consumer: Any = None
         self._moves: list[Move] = []
         self._idle_since = 0.0
-        """Since when it has no partitions, or was last told so."""
+        """Since when it has no partitions, or last asked for a new assignment."""
         self._introduced = False
-        """Whether it has said to the group what it has."""
+        """Whether it has told the group its partitions since it was opened."""
         self._member_id: str | None = None
-        """What the group called it the last time."""
+        """The group's id for this member at the last poll."""
         self._looked_at = 0.0
         self._seen: dict[TopicPartition, int | None] = {}
-        """Where the partitions were at the last look that had more then."""
+        """Positions, at the last check, of the partitions that had more records."""
 
     @property
     def group(self) -> str:
@@ -95,16 +96,16 @@ class CommandConsumer:
 
     @property
     def joined(self) -> bool:
-        """Whether this is a member, and knows which partitions are its own."""
+        """Whether this process is a member of the group, and knows its partitions."""
         return self.membership is not None and self.membership.state == MemberState.STABLE
 
     @property
     def assigned(self) -> frozenset[int]:
-        """The partitions that are its own."""
+        """This member's partitions."""
         return frozenset() if self._consumer is None else frozenset(p.partition for p in self._consumer.assignment())
 
     def open(self) -> None:
-        """Become a member; the partitions come with later polls. CommandsUnavailable, also where topics are missing."""
+        """Become a member; the partitions come with later polls. CommandsUnavailable, also if a topic is missing."""
         self.close()
         milliseconds = int(self._timeout.ask * 1000)
         try:
@@ -130,7 +131,7 @@ class CommandConsumer:
                 bootstrap_timeout_ms=milliseconds,
                 metadata_max_age_ms=30_000,
             )
-            # who leads the group before it knows the partitions shares none
+            # a leader that does not know the partitions assigns none
             self._consumer.partitions_for_topic(self._at.commands)
         except (KafkaError, OSError) as error:
             raise self._unavailable(error) from error
@@ -139,9 +140,9 @@ class CommandConsumer:
         self._looked_at, self._seen, self._member_id = time.monotonic(), {}, None
 
     def poll(self, timeout: float, limit: int) -> list[InputRecord]:
-        """What came, of each partition in its order, at most ``limit`` records; [] after ``timeout`` seconds.
+        """Return the next records, at most ``limit``, in order within a partition; [] after ``timeout`` seconds.
 
-        CommandsUnavailable: close it, and begin again. Ousted.
+        CommandsUnavailable: close it, and begin again. MemberFenced.
         """
         consumer, coordinator = self._consumer, self._consumer._coordinator
         came: Mapping[TopicPartition, list[Any]] = {}
@@ -152,11 +153,11 @@ class CommandConsumer:
         except NoOffsetForPartitionError as new:
             self._seek(new.args[0])
         except FencedInstanceIdError as fenced:
-            raise self._ousted() from fenced
+            raise self._fenced_error() from fenced
         except (OffsetOutOfRangeError, LogTruncationError) as lost:
             raise CommandsUnavailable(
-                f"{self._at.commands} does not have what is to be read next ({lost}): it was cut, or made anew. Bring "
-                f"it back; or stop every engine, and set the offsets of the group {self.group} to where to go on"
+                f"{self._at.commands} does not have what is to be read next ({lost}): it was cut, or created again. "
+                f"Bring it back; or stop every engine, and set the offsets of the group {self.group} to where to go on"
             ) from lost
         except KafkaError as error:
             raise self._unavailable(error) from error
@@ -165,45 +166,45 @@ class CommandConsumer:
             self.membership = None
         elif now.state == MemberState.STABLE:
             self.membership = now
-            if self._start_over_if_taken_in_anew(now.member_id):
+            if self._start_over_if_readmitted(now.member_id):
                 came = {}
-            self._have_all_shared_out()
+            self._request_assignment()
         self.settled = now.state == MemberState.STABLE and not coordinator.need_rejoin()
         if now.state == MemberState.REBALANCING and not coordinator.need_rejoin():
             raise CommandsUnavailable(f"this client has lost its way in the group {self.group}")  # and waits for ever
-        self._doubt_silence()
+        self._check_silence()
         return [_given(record) for records in came.values() for record in records]
 
     def moves(self) -> list[Move]:
-        """Which partitions came and went since the last call, in order. What went and came again was somebody else's
-        meanwhile."""
+        """Return which partitions came and went since the last call, in order. A partition that went and came again was
+        another member's in between."""
         moves = self._moves[:]
         del self._moves[: len(moves)]
         return moves
 
     def rewind(self) -> None:
-        """Read every partition on from what the group remembers. CommandsUnavailable; Ousted, which polling and
-        beating hearts do not say."""
+        """Read every partition on from the offset that the group has committed. CommandsUnavailable. MemberFenced,
+        which polls and heartbeats do not report."""
         places = self._consumer.assignment()
         self._seek(places)
         if places and self.joined:
-            self._say_again(min(places))
+            self._commit_again(min(places))
 
-    def _say_again(self, place: TopicPartition) -> None:
-        """Have the group remember what it does: it takes that from its member only."""
+    def _commit_again(self, place: TopicPartition) -> None:
+        """Commit the committed offset once more: the group accepts that from its own member only."""
         milliseconds = int(self._timeout.ask * 1000)
         where = self._consumer.position(place, timeout_ms=milliseconds)
         try:
             self._consumer.commit({place: OffsetAndMetadata(where, "", -1)}, timeout_ms=milliseconds)
         except FencedInstanceIdError as fenced:
-            raise self._ousted() from fenced
+            raise self._fenced_error() from fenced
         except CommitFailedError:
-            return  # the group goes on; the next poll tells how
+            return  # the group is assigning partitions; the next poll brings the result
         except KafkaError as error:
             raise self._unavailable(error) from error
 
     def behind(self, unanswered: Mapping[int, int]) -> int:
-        """Records of its partitions that are not answered, as far as is known without asking."""
+        """Return about how many records of its partitions are not answered, without asking the brokers."""
         consumer, behind = self._consumer, 0
         for place in () if consumer is None else consumer.assignment():
             try:
@@ -216,7 +217,7 @@ class CommandConsumer:
         return behind
 
     def close(self) -> None:
-        """Be a member no longer; the group remembers its name for a while, so that a restart moves nothing."""
+        """Leave the group. It remembers the name for a while, so that a restart moves no partition."""
         consumer, self._consumer, self.membership = self._consumer, None, None
         if consumer is not None:
             close_consumer(consumer)
@@ -224,10 +225,12 @@ class CommandConsumer:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _start_over_if_taken_in_anew(self, member_id: str) -> bool:
-        """Where the group had given this member up since the last time and took it in anew, its partitions were others'
-        meanwhile. This client does not say so where it happened while it was joining, and would go on where it was: so
-        all of them went, and are read on from what the group remembers. Whether it was so."""
+    def _start_over_if_readmitted(self, member_id: str) -> bool:
+        """Start over if the group has dropped this member since the last poll and admitted it again; whether it has.
+
+        Other members may have had the partitions in between. This client does not report that if it happened during a
+        join, and would read on where it was. So all partitions count as gone, and are read on from the committed
+        offsets."""
         before, self._member_id = self._member_id, member_id
         if before in (None, member_id):
             return False
@@ -236,12 +239,13 @@ class CommandConsumer:
         self._seek(places)
         return True
 
-    def _have_all_shared_out(self) -> None:
-        """Ask the group to share out once more, where a partition may be nobody's.
+    def _request_assignment(self) -> None:
+        """Ask for a new assignment if a partition may have no member.
 
-        Who comes back under a name that the group knows gets what it had, and nothing is shared out. If it went in the
-        middle of a move, what it had let go of would stay nobody's: so it says once what it has. And a leader that had
-        lost sight of the topic for a moment gives nobody anything, and may stay with that.
+        A member that comes back under a known name gets the partitions that it had, without a new assignment. If it
+        left in the middle of a move, the partitions that it had given up would have no member; so it asks once after
+        it was opened. A leader that lost sight of the topic for a moment assigns nothing, and may leave it at that; so
+        a member without partitions asks again after a while.
         """
         steady = time.monotonic()
         if self._consumer.assignment():
@@ -250,9 +254,9 @@ class CommandConsumer:
             self._introduced, self._idle_since = True, steady
             self._consumer._coordinator.request_rejoin()
 
-    def _doubt_silence(self) -> None:
-        """CommandsUnavailable where a partition has more, and from one look to the next nothing of it came: this client
-        sometimes never reads one again that it has lost for a while."""
+    def _check_silence(self) -> None:
+        """Raise CommandsUnavailable if a partition has more records, and none came between two checks. This client
+        sometimes never reads a partition again that it had lost for a while."""
         steady = time.monotonic()
         if steady - self._looked_at < _LOOK:
             return
@@ -263,7 +267,7 @@ class CommandConsumer:
             ends = self._consumer.end_offsets(places, timeout_ms=milliseconds) if places else {}
             at = {place: self._consumer.position(place, timeout_ms=milliseconds) for place in places}
         except NoOffsetForPartitionError:
-            return  # it has just come
+            return  # the partition was assigned just now
         except KafkaError as error:
             raise self._unavailable(error) from error
         before, self._seen = self._seen, {place: at[place] for place in places if at[place] != ends[place]}
@@ -278,7 +282,7 @@ class CommandConsumer:
             why(error, security_of(self._connection), needs if code in DENIED else "", CONNECTION_ERRORS)
         )
 
-    def _ousted(self) -> MemberFenced:
+    def _fenced_error(self) -> MemberFenced:
         return MemberFenced(
             f"another process takes commands as {self.member!r}: every engine needs a name of its own "
             "(RESCIND_COMMANDS_MEMBER, or leave it out)"
@@ -290,13 +294,13 @@ class CommandConsumer:
                 where = self._consumer.committed(place, timeout_ms=int(self._timeout.ask * 1000))
                 self._consumer.seek(place, self._first(place.partition) if where is None else where)
             except FencedInstanceIdError as fenced:
-                raise self._ousted() from fenced
-            except (KafkaError, ValueError) as error:  # ValueError: it has just gone
+                raise self._fenced_error() from fenced
+            except (KafkaError, ValueError) as error:  # ValueError: the partition was revoked just now
                 raise self._unavailable(error) from error
 
     def _first(self, partition: int) -> int:
-        """Where to begin when the group remembers nothing: Kafka forgets a group that had no member for some days. The
-        last outcome says which input it answers, and the last copy which one was passed on."""
+        """Return where to begin if the group has no committed offset: Kafka forgets a group that had no member for some
+        days. The last outcome names the input that it answers, and the last copy the one that was passed on."""
         last = last_answered(self._at, self._connection, self.topic_id, partition, self._timeout)
         if last is None:
             place = TopicPartition(self._at.commands, partition)
@@ -310,7 +314,7 @@ class CommandConsumer:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes what moves, in the client's own thread."""
+    """Records the moves of partitions, in the client's own thread."""
 
     def __init__(self, moves: list[Move]) -> None:
         self._moves = moves

@@ -1,4 +1,4 @@
-"""The dead letters of commands: they are kept on the topic, and nowhere else."""
+"""The dead letters of commands: they are on the topic, and nowhere else."""
 
 import time
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from schemas.public.topics import DEAD_LETTERS, topic_name
 
 
 def read_letters(at: KafkaAt, security: Security) -> Iterator[DeadLetter]:
-    """Those on the topic whose origin is commands, of one partition after the other, each once. Reads all of it.
+    """Yield the dead letters of commands, one partition after the other, each once. Reads the whole topic.
 
-    PublicLogUnavailable; none where there is no such topic.
+    PublicLogUnavailable. Yields none if there is no such topic.
     """
     name, timeout = topic_name(at.prefix, DEAD_LETTERS), PublishingTimeouts()
     seen: set[str] = set()
@@ -44,22 +44,22 @@ def read_letters(at: KafkaAt, security: Security) -> Iterator[DeadLetter]:
 
 
 def _letter(record: Any) -> DeadLetter | None:
-    said = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
-    if said.get("rescind-origin") != "commands":
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+    if headers.get("rescind-origin") != "commands":
         return None
     try:
         return DeadLetter(
-            said["rescind-letter"],
+            headers["rescind-letter"],
             "commands",
-            said["rescind-error"],
+            headers["rescind-error"],
             record.key or b"",
             record.value or b"",
-            said["rescind-place"],
-            int(said["rescind-partition"]),
-            int(said["rescind-offset"]),
+            headers["rescind-place"],
+            int(headers["rescind-partition"]),
+            int(headers["rescind-offset"]),
             None,
             None,
             None,
         )
     except (KeyError, ValueError):
-        return None  # somebody else's
+        return None  # not written by rescind

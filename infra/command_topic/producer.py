@@ -28,7 +28,7 @@ class OutcomeProducer:
     """One member's producer. One thread at a time."""
 
     def __init__(self, at: KafkaAt, security: Security, member: str, timeout: PublishingTimeouts | None = None) -> None:
-        """Nothing is connected yet."""
+        """Connects later, in ``take_over``."""
         self._at = at
         self._member = member
         self._timeout = timeout or PublishingTimeouts()
@@ -37,9 +37,9 @@ class OutcomeProducer:
         self._transactions = Transactions(connection(at.servers, security), name, self._timeout, TRANSACTION)
 
     def take_over(self) -> None:
-        """Whatever was open under this name is ended, written or not: what the group remembers is so from now on.
-        CommandsUnavailable."""
-        with self._told():
+        """End what was open under this name, written or not. The offsets that the group has committed are final from
+        now on. CommandsUnavailable."""
+        with self._translated_errors():
             self._transactions.take_over()
 
     def write(
@@ -48,9 +48,10 @@ class OutcomeProducer:
         offsets: Mapping[int, int],
         membership: ConsumerGroupMetadata,
     ) -> None:
-        """One transaction: records with their partitions, and the offsets of the first inputs that are not answered.
+        """Write one transaction: records with their partitions, and the offsets of the first inputs without an answer.
 
-        CommandsUnavailable: written or not, take over again; GroupMovedOn, where it is not. Ousted.
+        CommandsUnavailable: the transaction may be written or not, take over again. GroupMovedOn: it is not.
+        MemberFenced.
         """
         commands = self._at.commands
         answered = {TopicPartition(commands, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
@@ -73,20 +74,20 @@ class OutcomeProducer:
             try:
                 producer.send_offsets_to_transaction(answered, membership)
             except FencedInstanceIdError:
-                producer.abort_transaction()  # nobody takes over after this one
+                producer.abort_transaction()  # no other producer takes over under this name
                 raise
             producer.commit_transaction()
 
-        with self._told():
+        with self._translated_errors():
             self._transactions.write(transaction)
 
     def let_go(self) -> None:
-        """Write no more; waits for nothing."""
+        """Write no more. Returns at once."""
         self._transactions.let_go()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """The client's errors as ours."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Raise the client's errors as this module's."""
         try:
             yield
         except FencedInstanceIdError as fenced:

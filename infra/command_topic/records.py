@@ -1,10 +1,10 @@
-"""Commands and outcomes as they stand on topics: JSON, with what concerns one asking in headers.
+"""Commands and outcomes as records: JSON, with what concerns a single request in headers.
 
 A command is a JSON object; its key is the order (``marketplace/order_id``). Its free texts are
-``{"commitment": hex, "reference": …}``, as the vault gave them, if the sender sealed them first. What this engine
-passes on never has a text. A command in clear text is taken too; its texts are sealed before anything of it is written
-anywhere. An outcome is what HTTP answers, with ``outcome`` before it; its key is
-``marketplace/order_id/command_id``. Here is what both ends need; what only the gateway does with it: ``reading``.
+``{"commitment": hex, "reference": …}``, as the vault gave them, if the sender sealed them first. A command that this
+engine passes on never has a text. A command in clear text is accepted too; its texts are sealed before anything of it
+is written anywhere. An outcome is what HTTP answers, with ``outcome`` before it; its key is
+``marketplace/order_id/command_id``. Both ends use this module; what only the gateway does is in ``translation``.
 """
 
 import json
@@ -22,38 +22,39 @@ from infra.api.strict_json import MAX_BYTES, NotJson, read_json
 from schemas.public.topics import OUTCOMES
 
 ASK: Final = "rescind-ask"
-"""Who asks, in their own words; it comes back with the outcome."""
+"""The sender's own mark of the request; it comes back with the outcome."""
 IF_MATCH: Final = "rescind-if-match"
 """The version that the order must have (If-Match)."""
 CONFIRM: Final = "rescind-confirm"
-"""``required``: a person's own call over HTTP, which needs the confirmation of a preview."""
+"""``required``: a call by a person over HTTP, which needs the confirmation of a preview."""
 STATUS: Final = "rescind-status"
 """The status that HTTP answers with."""
 INPUT: Final = "rescind-input"
-"""Which input an outcome answers, as it was sent: ``TOPIC_ID:PARTITION:OFFSET``. On a command: which input it is a
-copy of."""
+"""On an outcome, the input that it answers: ``TOPIC_ID:PARTITION:OFFSET``. On a command, the input that it is a copy
+of."""
 PASSED_ON: Final = "rescind-passed-on"
-"""Of an outcome: where the copy stands that was decided, if the input came by another partition than its order's."""
+"""On an outcome, the place of the copy that was decided, if the input came to another partition than its order's."""
 MOST_ASK: Final = 1_000
-"""Bytes of ``rescind-ask``."""
+"""The most bytes of ``rescind-ask``."""
 OUTCOME_BYTES: Final = 1_000_000
-"""An outcome's value has at most so many; parts of it are left out where it had more."""
+"""The most bytes of an outcome's value; parts of a longer one are left out."""
 
-_KEPT: Final = ("etag", "location", "rescind-position", "rescind-replayed", "retry-after", "content-type")
-"""Headers of the answer that stand in the record's, under the same names."""
+_COPIED: Final = ("etag", "location", "rescind-position", "rescind-replayed", "retry-after", "content-type")
+"""Headers of the answer that are copied to the record, under the same names."""
 _TEXTS: Final = frozenset(name for model in COMMANDS.values() for name in model.TEXTS)
 _LONG: Final = ("order", "events", "preview", "inputs", "instead")
-"""Parts of an outcome's body that may be long; they are left out in this order, and then whatever else there is."""
+"""Parts of an outcome's body that may be long. They are left out first, in this order."""
 _SHORT: Final = frozenset({"outcome", "type", "title", "status", "rule", "version", "pointer", *_LONG})
-"""Parts that are not, and those above."""
+"""Parts that are never left out after those above."""
 _TWICE: Final = re.compile(r"has the key .* twice", re.DOTALL)
-"""Which key that is, is not said again: it is theirs."""
+"""The message that names a key of the sender's, which is not quoted."""
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_\-]{1,100}", re.ASCII)
 _COMMITMENT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class NotReadable(ValueError):
-    """A record that is no command; ``pointer`` and ``rule`` as of a malformed one. It quotes nothing."""
+    """A record that is no command; ``pointer`` and ``rule`` are those of a malformed command. The message quotes
+    nothing of the record."""
 
     def __init__(self, message: str, pointer: str = "", rule: str = "form") -> None:
         super().__init__(message)
@@ -65,12 +66,12 @@ class NotReadable(ValueError):
 
 
 def command_key(command: Command) -> bytes:
-    """The key of a command's record: it decides the partition."""
+    """Return the key of a command's record, which decides the partition."""
     return command.stream.encode()
 
 
 def command_value(command: Command) -> bytes:
-    """The value of a command's record. Its texts have been sealed (``Command.seal``)."""
+    """Return the value of a command's record. Its texts have been sealed (``Command.seal``)."""
     assert command.body, "a command that parse_command has read"
     body: dict[str, Any] = dict(command.body)
     for name in command.TEXTS:
@@ -82,32 +83,32 @@ def command_value(command: Command) -> bytes:
 
 
 def read_command(value: bytes) -> Command:
-    """The command of a record's value; NotReadable, BadInput. Texts that were sealed come without their content."""
+    """Read the command from a record's value. NotReadable, BadInput. Sealed texts come without their content."""
     body = read_object(value)
     sealed = {name: _sealed(name, body[name]) for name in _TEXTS & body.keys() if body[name] is not None}
     return parse_command({**body, **sealed})
 
 
 def read_object(value: bytes, most: int = MAX_BYTES) -> dict[str, Any]:
-    """The JSON object of a record's value. NotReadable."""
+    """Read the JSON object of a record's value. NotReadable."""
     try:
         body = read_json(value, most)
     except NotJson as wrong:
-        said = _TWICE.sub("has a key twice", str(wrong)).replace("the body", "the record")
-        raise NotReadable(said) from None
+        message = _TWICE.sub("has a key twice", str(wrong)).replace("the body", "the record")
+        raise NotReadable(message) from None
     if not isinstance(body, dict):
         raise NotReadable("a command is a JSON object")
     return body
 
 
-def _sealed(name: str, said: object) -> object:
-    """What stands for a free text: clear text as it is, or what the vault gave for it."""
-    if not isinstance(said, dict):
-        return said
-    commitment, reference = said.get("commitment"), said.get("reference")
+def _sealed(name: str, value: object) -> object:
+    """Read a free text: clear text as it is, or a sealed one."""
+    if not isinstance(value, dict):
+        return value
+    commitment, reference = value.get("commitment"), value.get("reference")
     message = 'a text, or {"commitment", "reference"} as the vault gave them for it: 64 hex digits, and its name there'
     wrong = NotReadable(message, f"/{name}")
-    if said.keys() != {"commitment", "reference"} or not isinstance(commitment, str) or not isinstance(reference, str):
+    if value.keys() != {"commitment", "reference"} or not isinstance(commitment, str) or not isinstance(reference, str):
         raise wrong
     if not _COMMITMENT.fullmatch(commitment) or not _REFERENCE.fullmatch(reference):
         raise wrong
@@ -120,7 +121,7 @@ def _sealed(name: str, said: object) -> object:
 def outcome_record(
     key: str, kind: str, response: Response, ask: bytes | None, answers: str, copy: str | None = None
 ) -> PublicRecord:
-    """The outcome's record: ``response`` as HTTP gives it; ``answers`` names the input, ``copy`` its copy that was
+    """Make the outcome's record. ``response``: HTTP's answer; ``answers``: the input; ``copy``: the copy of it that was
     decided."""
     body = {"outcome": kind, **json.loads(bytes(response.body))}
     value = bytes(json_response(body).body)
@@ -134,17 +135,17 @@ def outcome_record(
     headers = [(STATUS, str(response.status_code).encode()), (INPUT, answers.encode())]
     if copy is not None:
         headers.append((PASSED_ON, copy.encode()))
-    headers += [(name, response.headers[name].encode()) for name in _KEPT if name in response.headers]
+    headers += [(name, response.headers[name].encode()) for name in _COPIED if name in response.headers]
     if ask is not None:
         headers.append((ASK, ask))
     return PublicRecord(OUTCOMES, key.encode(), value, tuple(headers))
 
 
 def response_of(value: bytes, headers: Mapping[str, bytes]) -> Response:
-    """The answer over HTTP that an outcome's record stands for."""
-    kept = {name: headers[name].decode() for name in _KEPT if name in headers and name != "content-type"}
+    """Make the answer over HTTP from an outcome's record."""
+    copied = {name: headers[name].decode() for name in _COPIED if name in headers and name != "content-type"}
     media_type = headers["content-type"].decode()
     body = json.loads(value)
     if media_type != "application/json":
         del body["outcome"]  # problem details do not have it
-    return Response(json_response(body).body, int(headers[STATUS]), kept, media_type)
+    return Response(json_response(body).body, int(headers[STATUS]), copied, media_type)

@@ -1,8 +1,8 @@
-"""What the gateway makes of a record, and of an outcome: ``consumers.command_topic.gateway.RecordTranslation``.
+"""Translates records to commands, and outcomes to records (``consumers.command_topic.gateway.RecordTranslation``).
 
-Anything may stand on the topic. What is no command, or not in its place, becomes a dead letter, and an outcome where it
-can be made out whose it was. Neither quotes it: a free text may stand anywhere in what nobody could read, so such a
-letter has the record's length, hash and offset, and the record stays where it is.
+Anybody may write to the topic. A record that is no command, or has the wrong key, becomes a dead letter, and gets an
+outcome if it names its command. Neither quotes the record, because an unreadable record may have a free text anywhere.
+The dead letter has the record's length, hash and offset instead, and the record stays on its topic.
 """
 
 import hashlib
@@ -53,20 +53,21 @@ _OWN: Final = {
     "command_id": re.compile(r"[A-Za-z0-9._:\-]{1,100}", re.ASCII),
 }
 _PLACE: Final = re.compile(rb"([A-Za-z0-9_\-]+):([0-9]{1,9}):([0-9]{1,18})")
-"""What ``rescind-input`` says."""
+"""The value of ``rescind-input``."""
 _LONG: Final = 12
-"""Characters: what is shorter may stand in any sentence of ours without being theirs."""
+"""Characters from which on a text of the record is removed from an error message. A shorter one may occur in the
+message by chance."""
 _LONGEST: Final = 2 * 1024 * 1024
-"""Bytes of a record that is looked into to make out whose it is; Kafka takes none that is longer here."""
+"""The most bytes of a record that is read for the key of its outcome; Kafka takes no longer one here."""
 _ERROR: Final = 600
-"""Characters of what is wrong, in a letter."""
+"""The most characters of the error in a dead letter."""
 
 
 class Texts(Protocol):
-    """The vault: texts that are in it already, and those of a command that is passed on. Any thread."""
+    """The vault, as far as commands need it. From any thread."""
 
     def seal(self, marketplace: str, subject: str, text: str) -> Sealed:
-        """Keep a text. VaultUnavailable."""
+        """Store a text. VaultUnavailable."""
         ...
 
     def flush(self) -> None:
@@ -74,64 +75,64 @@ class Texts(Protocol):
         ...
 
     def proves(self, sealed: Sealed) -> bool:
-        """Whether the text kept under the reference is the one that the commitment was made of. VaultUnavailable."""
+        """Whether the commitment was made from the text stored under the reference. VaultUnavailable."""
         ...
 
     def open(self, reference: str) -> str:
-        """The text. LookupError, VaultUnavailable."""
+        """Return the text. LookupError, VaultUnavailable."""
         ...
 
 
 class CommandForm:
-    """``consumers.command_topic.gateway.RecordTranslation``."""
+    """Reads commands from records, and writes outcomes as records (``RecordTranslation`` of the gateway)."""
 
     def __init__(
         self,
         topic: str,
         partitions: int,
         market: Callable[[str], MarketSettings],
-        book: Callable[[], PolicyBook],
+        policies: Callable[[], PolicyBook],
         vault: Texts,
     ) -> None:
-        """``topic``: the commands', as dead letters name it. ``book``: the policies that are known now."""
+        """``topic``: the name of the commands topic, for dead letters. ``policies``: those that are published now."""
         self.topic_id = ""
-        """The id of the topic that is read: outcomes say which input they answer."""
+        """The id of the commands topic, by which outcomes name their input."""
         self._topic = topic
         self._partitions = partitions
         self._market = market
-        self._book = book
+        self._policies = policies
         self._vault = vault
 
     def read(self, given: InputRecord) -> ReceivedRecord:
-        asked = ReceivedRecord(given)
+        received = ReceivedRecord(given)
         try:
             if given.value is None:
                 raise NotReadable("the record has no value: a command is a JSON object")
             command = read_command(given.value)
         except (NotReadable, BadInput) as wrong:
-            asked.answer = self._malformed(given, None, wrong)
-            return asked
+            received.answer = self._malformed(given, None, wrong)
+            return received
         try:
             if given.key != command_key(command):
                 raise NotReadable("the key of a command is its order, marketplace/order_id", "", "wrong-key")
-            asked.expected_version = _if_match(given.headers.get(IF_MATCH))
-            asked.confirm = self._confirm(given.headers.get(CONFIRM), command)
+            received.expected_version = _if_match(given.headers.get(IF_MATCH))
+            received.confirm = self._confirm(given.headers.get(CONFIRM), command)
             if len(given.headers.get(ASK, b"")) > MOST_ASK:
                 raise NotReadable(f"the header {ASK} has at most {MOST_ASK} bytes", "", "ask")
         except NotReadable as wrong:
-            asked.answer = self._malformed(given, command, wrong)
-            return asked
-        asked.command = command
+            received.answer = self._malformed(given, command, wrong)
+            return received
+        received.command = command
         where = partition_of(command.stream, self._partitions)
-        asked.belongs_to = None if where == given.partition else where
-        return asked
+        received.belongs_to = None if where == given.partition else where
+        return received
 
-    def ready(self, asked: ReceivedRecord) -> Outcome | None:
-        """Texts that were sealed elsewhere are in the vault, and are what was sealed; a decision may look at them.
-        Those of a command that is passed on are sealed, since its copy never has a text in clear."""
-        command = asked.command
+    def ready(self, received: ReceivedRecord) -> Outcome | None:
+        """Open the texts that the sender sealed, for the decision. Seal those of a command that is passed on, because
+        its copy never has a text in clear."""
+        command = received.command
         assert command is not None
-        if asked.belongs_to is not None:
+        if received.belongs_to is not None:
             return self._sealed(command)
         for name in command.TEXTS:
             text: Text | None = getattr(command, name)
@@ -147,26 +148,30 @@ class CommandForm:
                 return unavailable("vault-unavailable", str(wrong))
         return None
 
-    def outcome_records(self, asked: ReceivedRecord, outcome: Outcome) -> tuple[PublicRecord, ...]:
-        command = asked.command
+    def outcome_records(self, received: ReceivedRecord, outcome: Outcome) -> tuple[PublicRecord, ...]:
+        command = received.command
         assert command is not None
         fresh: Preview | None = None
-        told, market = outcome.effective, self._market(command.marketplace)
-        if isinstance(asked.confirm, Confirmation) and told.kind == "refused" and told.commit_position is None:
-            fresh = asked.confirm.fresh
+        effective, market = outcome.effective, self._market(command.marketplace)
+        if (
+            isinstance(received.confirm, Confirmation)
+            and effective.kind == "refused"
+            and effective.commit_position is None
+        ):
+            fresh = received.confirm.fresh
         response = of_write(outcome, command, fresh, market.contact)
-        return (self._outcome(f"{command.stream}/{command.command_id}", told.kind, response, asked.record),)
+        return (self._outcome(f"{command.stream}/{command.command_id}", effective.kind, response, received.record),)
 
     def _confirm(self, header: bytes | None, command: Command) -> Confirm | None:
         if header is None:
             return None
         if header != b"required":
             raise NotReadable(f"the header {CONFIRM} is `required`, or is left out", "", "confirm")
-        said = getattr(command, "confirmation", None)
-        return Confirmation(said, self._book, self._market(command.marketplace))
+        given = getattr(command, "confirmation", None)
+        return Confirmation(given, self._policies, self._market(command.marketplace))
 
-    def forwarded(self, asked: ReceivedRecord) -> PublicRecord:
-        command, given = asked.command, asked.record
+    def forwarded(self, received: ReceivedRecord) -> PublicRecord:
+        command, given = received.command, received.record
         assert command is not None
         headers = [(name, given.headers[name]) for name in (ASK, IF_MATCH, CONFIRM) if name in given.headers]
         headers.append((INPUT, self._place(given).encode()))
@@ -175,7 +180,7 @@ class CommandForm:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _sealed(self, command: Command) -> Outcome | None:
-        """Seal the texts that came in clear."""
+        """Seal the texts that came in clear. Returns the answer if that fails."""
         texts = [text for name in command.TEXTS if (text := getattr(command, name)) is not None]
         if all(text.sealed is not None for text in texts):
             return None
@@ -192,20 +197,20 @@ class CommandForm:
     def _malformed(
         self, given: InputRecord, command: Command | None, wrong: NotReadable | BadInput
     ) -> tuple[PublicRecord, ...]:
-        """A dead letter; and an outcome, where it can be made out whose. ``command``: what could be read all the
-        same."""
+        """Make a dead letter, and an outcome if the record names its command. ``command``: the record's, if it could be
+        read."""
         pointer, message = wrong.pointer, wrong.message if isinstance(wrong, BadInput) else str(wrong)
         body = _body(given.value)
         if isinstance(wrong, BadInput):
             pointer, message = _unquoted(pointer, message, body)
-        letter = self._letter(given, command, f"{pointer}: {message}" if pointer else message)
-        key = _whose(body)
+        letter = self._dead_letter(given, command, f"{pointer}: {message}" if pointer else message)
+        key = _outcome_key(body)
         if key is None:
             return (letter,)
         response = malformed(message, pointer, wrong.rule).response()
         return (letter, self._outcome(key, "bad", response, given))
 
-    def _letter(self, given: InputRecord, command: Command | None, error: str) -> PublicRecord:
+    def _dead_letter(self, given: InputRecord, command: Command | None, error: str) -> PublicRecord:
         value = given.value or b""
         whole = command is not None and all(getattr(command, name) is None for name in command.TEXTS)
         if not whole:
@@ -229,14 +234,15 @@ class CommandForm:
 
     def _outcome(self, key: str, kind: str, response: Response, given: InputRecord) -> PublicRecord:
         ask = given.headers.get(ASK)
-        kept = ask if ask is not None and len(ask) <= MOST_ASK else None
+        mark = ask if ask is not None and len(ask) <= MOST_ASK else None
         copied, here = self._copied(given), self._place(given)
         if copied is None:
-            return outcome_record(key, kind, response, kept, here)
-        return outcome_record(key, kind, response, kept, copied, here)
+            return outcome_record(key, kind, response, mark, here)
+        return outcome_record(key, kind, response, mark, copied, here)
 
     def _copied(self, given: InputRecord) -> str | None:
-        """The input that this one is a copy of, if it can be one: an input of another partition of this topic."""
+        """Return the input that this one claims to be a copy of, if it may be: one of another partition of this
+        topic."""
         match = _PLACE.fullmatch(given.headers.get(INPUT, b""))
         if match is None or match[1].decode() != self.topic_id:
             return None
@@ -255,7 +261,8 @@ def _if_match(header: bytes | None) -> int | None:
     return int(header)
 
 
-# ---- what may be said of what nobody could read ----------------------------------------------------------------------
+# ---- records that could not be read: what an answer may repeat of them
+# ----------------------------------------------------------------------
 
 
 def _body(value: bytes | None) -> dict[str, Any] | None:
@@ -265,38 +272,39 @@ def _body(value: bytes | None) -> dict[str, Any] | None:
         return None
 
 
-def _whose(body: dict[str, Any] | None) -> str | None:
-    """The key of the outcome, as far as the record says it."""
+def _outcome_key(body: dict[str, Any] | None) -> str | None:
+    """Return the key of the outcome, if the record names its command."""
     if body is None:
         return None
-    said = [body.get(name) for name in _OWN]
-    if not all(isinstance(each, str) and form.fullmatch(each) for each, form in zip(said, _OWN.values(), strict=True)):
+    parts = [body.get(name) for name in _OWN]
+    if not all(isinstance(each, str) and form.fullmatch(each) for each, form in zip(parts, _OWN.values(), strict=True)):
         return None
-    return "/".join(map(str, said))
+    return "/".join(map(str, parts))
 
 
 @cache
 def _names() -> frozenset[str]:
-    """Every name that a field of a command has."""
+    """Return the name of every field of a command."""
     return frozenset(name for schema in definitions()[1].values() for name in schema.get("properties", ()))
 
 
 def _unquoted(pointer: str, message: str, body: dict[str, Any] | None) -> tuple[str, str]:
-    """The same without anything of the record: a pointer of known names only, and a message that quotes nothing."""
+    """Remove whatever comes from the record: return a pointer of known names only, and a message that quotes
+    nothing."""
     steps = pointer.split("/")[1:]
     known = [*takewhile(lambda step: step in _names() or step.isdecimal(), steps)]
     if len(known) < len(steps):
         return "".join(f"/{step}" for step in known), "there is a field that this command does not have"
-    for said in _strings(body):
-        if (quoted := repr(said)) in message:
+    for text in _strings(body):
+        if (quoted := repr(text)) in message:
             message = message.replace(quoted, "what it says")
-        elif len(said) >= _LONG and said in message:
-            message = message.replace(said, "what it says")
+        elif len(text) >= _LONG and text in message:
+            message = message.replace(text, "what it says")
     return pointer, message
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Every string in a JSON value that is read with bounded depth, names too."""
+    """Yield every string in a JSON value, names too. The reader has bounded its depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,10 +1,11 @@
-"""Dead letters where they are kept: looked at, tried again, put away.
+"""Lists, retries and discards dead letters, wherever they are stored.
 
-Malformed commits are in local state, orders that the views could not tell in their table ``dead_letters``, orders that
-could not be published beside the publisher's progress, and what was no command on the topic of dead letters itself.
+Malformed commits are in local state. Orders that could not be projected are in the views' table ``dead_letters``.
+Orders that could not be published are in the publisher's progress. Records that were no commands are on the topic of
+dead letters itself.
 
-A letter that was put away (``discard``) stays where it is, since it is derived from the log; a file beside the journal
-remembers that nobody needs to look at it any more. It comes back if its order is parked anew at another commit.
+A discarded letter stays where it is, because it is derived from the log. A file in the store's directory records that
+it needs no attention. It is listed again if its order is parked again at another commit.
 """
 
 import json
@@ -22,6 +23,7 @@ from consumers.ports.public_log import Fenced, ParkedAt, PublicLogUnavailable, P
 from consumers.ports.views import Log, PositionMoved
 from consumers.projection.projector import Projector
 from consumers.publishing.partition_publisher import PartitionPublisher, malformed_letter
+from infra.runtime.partition_runner import FollowedPartition
 from infra.settings import Settings
 from infra.store.opening import open_control
 from infra.store.reader import Reader, open_reader
@@ -32,20 +34,20 @@ from schemas.public.ids import RegistryUnavailable
 
 DISCARDED_FILE: Final = "discarded-letters.json"
 _PAGE: Final = 500
-_TURNS: Final = 20
-"""So often a projector at work may come between."""
+_ATTEMPTS: Final = 20
+"""Attempts while a running projector moves the views."""
 
 
 class NoSuchLetter(Exception):
-    """There is no letter of this id."""
+    """There is no dead letter with this id."""
 
 
 class NotToBeTried(Exception):
-    """This letter cannot be tried again; the message says why."""
+    """This letter cannot be retried. The message says why."""
 
 
 class Letters:
-    """Every dead letter of a store, as of now."""
+    """The dead letters of a store."""
 
     def __init__(self, settings: Settings, reader: Reader, control: ControlLog, views: DatabaseViews | None) -> None:
         self._settings = settings
@@ -56,53 +58,54 @@ class Letters:
         self._discarded: set[str] = _read(self._file)
 
     def all(self) -> Iterator[DeadLetter]:
-        """Malformed commits in log order, then orders that the views could not tell, then unpublished ones, then what
-        was no command.
+        """Yield malformed commits in log order, orders that could not be projected, orders that could not be published,
+        and records that were no commands.
 
-        JournalError, ViewsError; JournalUnavailable where a topic cannot be read.
+        JournalError, ViewsError; JournalUnavailable if a topic cannot be read.
         """
         yield from self._malformed()
-        yield from self._unhandled()
+        yield from self._unprojected()
         yield from self._unpublished()
         yield from self._no_commands()
 
     def find(self, id: str) -> DeadLetter:
-        """NoSuchLetter."""
+        """Find a letter by its id. NoSuchLetter."""
         for letter in self.all():
             if letter.id == id:
                 return letter
         raise NoSuchLetter(f"there is no dead letter {id}: `rescind dead-letters list --all` shows every one")
 
     def is_discarded(self, letter: DeadLetter) -> bool:
-        """Whether somebody has put it away."""
+        """Whether the letter was discarded."""
         return _mark(letter) in self._discarded
 
     def discard(self, letter: DeadLetter) -> None:
-        """Put it away: it is not listed any more. Nothing else changes."""
+        """Discard a letter: it is not listed any more. Nothing else changes."""
         self._discarded.add(_mark(letter))
         draft = self._file.with_suffix(".draft")
         draft.write_text(json.dumps(sorted(self._discarded), indent=1) + "\n", encoding="utf-8")
         os.replace(draft, self._file)
 
     def retry(self, letter: DeadLetter) -> str | None:
-        """Try again; None if it is no letter any more, else what is still wrong. NotToBeTried."""
+        """Retry a letter. Returns None if that worked, else what is still wrong. NotToBeTried."""
         match letter.origin:
             case "journal":
                 raise NotToBeTried(
                     f"{letter.id} is malformed: it never became part of the history, and never will. Find out who "
-                    "wrote it, and put it away with `rescind dead-letters discard`"
+                    "wrote it, and discard it with `rescind dead-letters discard`"
                 )
             case "commands":
                 raise NotToBeTried(
-                    f"{letter.id} was no command: whoever sent it sends it anew as it must be. Put this one away with "
+                    f"{letter.id} was no command: its sender has to send a correct one. Discard this one with "
                     "`rescind dead-letters discard`"
                 )
             case "views":
-                return self._tell_again(letter)
+                return self._project_again(letter)
             case "publisher":
                 return self._publish_again(letter)
 
-    # ---- the three places --------------------------------------------------------------------------------------------
+    # ---- where letters are stored
+    # --------------------------------------------------------------------------------------------
 
     def _state(self, partition: int) -> LocalState:
         return self._reader.followers[partition].state
@@ -121,7 +124,7 @@ class Letters:
                     yield malformed_letter(reader.journal, prefix, partition, parked)
                 first = found[-1].offset + 1
 
-    def _unhandled(self) -> Iterator[DeadLetter]:
+    def _unprojected(self) -> Iterator[DeadLetter]:
         for row in self._views.dead_letters() if self._views is not None else ():
             yield self._of_row(row)
 
@@ -188,13 +191,14 @@ class Letters:
         except (PublicLogUnavailable, PublishingStopped) as wrong:
             raise JournalUnavailable(f"what was no command cannot be read: {wrong}") from wrong
 
-    # ---- again -------------------------------------------------------------------------------------------------------
+    # ---- retrying
+    # -------------------------------------------------------------------------------------------------------
 
-    def _tell_again(self, letter: DeadLetter) -> str | None:
+    def _project_again(self, letter: DeadLetter) -> str | None:
         assert self._views is not None and letter.stream is not None
         log: Log = "control" if letter.place == "control" else "journal"
         source = self._control.follower.state if log == "control" else self._state(letter.partition)
-        for _ in range(_TURNS):
+        for _ in range(_ATTEMPTS):
             projector = Projector(log, letter.partition, source, self._views)
             if projector.position.ordinal > source.next_ordinal:
                 raise JournalUnavailable("the views are further than what was read; try again")
@@ -203,19 +207,19 @@ class Letters:
             except PositionMoved:
                 continue
             except LookupError:
-                return None  # somebody else has freed it
+                return None  # another process has retried it
         raise JournalUnavailable("the views move all the time; try again")
 
     def _publish_again(self, letter: DeadLetter) -> str | None:
         from infra.publishing.public_log import KafkaPublicLog
-        from infra.publishing.running import PublishedFrom, schema_ids
+        from infra.publishing.running import schema_ids
 
         at = self._settings.public_topics_at
         assert at is not None and letter.stream is not None
         journal = self._reader.journal
         follower = self._reader.followers[letter.partition]
         log = KafkaPublicLog(at, letter.partition, journal.partitions, self._settings.security)
-        source = PublishedFrom(follower.state, follower)
+        source = FollowedPartition(follower.state, follower)
         publisher = PartitionPublisher(
             at.prefix, letter.partition, journal, source, log, schema_ids(self._settings)
         )  # fmt: skip
@@ -231,7 +235,7 @@ class Letters:
 
 @contextmanager
 def open_letters(settings: Settings) -> Iterator[Letters]:
-    """The dead letters of the settings' store. JournalError, ViewsError."""
+    """Open the dead letters of the settings' store. JournalError, ViewsError."""
     with ExitStack() as stack:
         reader = stack.enter_context(closing(open_reader(settings)))
         control = open_control(reader.store, "dead-letters", create=False)
@@ -243,7 +247,7 @@ def open_letters(settings: Settings) -> Iterator[Letters]:
 
 
 def _mark(letter: DeadLetter) -> str:
-    """A letter and the commit that it began with."""
+    """Name a letter and the commit at which it began."""
     return f"{letter.id}@{letter.offset if letter.ordinal is None else letter.ordinal}"
 
 

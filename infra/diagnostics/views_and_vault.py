@@ -196,13 +196,13 @@ def check_notifications(settings: Settings) -> Finding:
     """Check the notifications: what may have been sent, what was not, and what nobody confirmed."""
     from consumers.ports.notifications import DeliveryStoreUnavailable
     from infra.notifications.delivery_store import AnotherJournals
-    from infra.notifications.inspection import book_if_there, opened_book
+    from infra.notifications.inspection import has_delivery_store, opened_delivery_store
     from infra.runtime.clock import clock
 
     try:
-        if not book_if_there(settings):
-            return Finding("notices", "ok", "no notification was sent yet")
-        with opened_book(settings) as book:
+        if not has_delivery_store(settings):
+            return Finding("notices", "ok", "nobody was told of anything yet")
+        with opened_delivery_store(settings) as book:
             counts, overdue, bounced = book.counts(), book.overdue(clock()), book.bounced()
     except (DeliveryStoreUnavailable, AnotherJournals, JournalError) as wrong:
         return Finding("notices", "wrong", str(wrong), "until this is solved, no notification is sent from here")

@@ -70,10 +70,10 @@ class ContactDesk:
                 return _told(found)
 
     def _contacts(self) -> Contacts:
-        notifying = self._app.notifying
-        if notifying is None:
+        notifications = self._app.notifications
+        if notifications is None:
             raise unavailable("no-notifier", "this process tells nobody: ask the one that does")
-        return notifying.contacts
+        return notifications.contacts
 
     async def _do(self, act: Callable[[], T]) -> T:
         """Book and vault may wait for a disk or a server: in a thread of its own."""

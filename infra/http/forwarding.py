@@ -92,7 +92,7 @@ class Forwarding:
         self,
         app: ASGIApp,
         engine: Engine,
-        whereabouts: "Membership",
+        membership: "Membership",
         own: str,
         answer_within: float,
         problem: Callable[[Scope, Problem], Response],
@@ -102,7 +102,7 @@ class Forwarding:
         ``transport``: the network, unless it is another."""
         self._app = app
         self._engine = engine
-        self._whereabouts = whereabouts
+        self._membership = membership
         self._own = own
         self._answer_within = answer_within
         self._problem = problem
@@ -143,12 +143,12 @@ class Forwarding:
                     continue
             if was_passed_on:
                 break
-            url = await self._whereabouts.of(partition)
+            url = await self._membership.of(partition)
             if url is not None and url != self._own and await self._pass_on(url, asked):
                 return
             if now() >= until:
                 break
-            self._whereabouts.doubt()
+            self._membership.doubt()
             await asyncio.sleep(PAUSE)
         await self._turn_away(scope, receive, send, partition)
 

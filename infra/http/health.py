@@ -37,13 +37,13 @@ def router(app: App) -> APIRouter:
         if not caught_up:
             why = "; ".join(trouble.values()) or "the log is not read to its end yet"
             return unavailable("not-caught-up", why).response()
-        if app.sharing is not None:
-            assert app.commanding is not None
-            if not app.commanding.joined:
-                why = app.commanding.trouble or "the group has not said which partitions are this process's"
+        if app.cluster is not None:
+            assert app.command_topic is not None
+            if not app.command_topic.joined:
+                why = app.command_topic.trouble or "the group has not said which partitions are this process's"
                 return unavailable("not-joined", why).response()
-            if not app.sharing.assignment.settled:
-                waits = "; ".join(dict(app.sharing.assignment.trouble).values()) or "partitions are being taken up"
+            if not app.cluster.assignment.settled:
+                waits = "; ".join(dict(app.cluster.assignment.trouble).values()) or "partitions are being taken up"
                 return unavailable("not-caught-up", waits).response()
         troubled = app.watch.trouble
         if not troubled:

@@ -20,7 +20,7 @@ from infra.documents.receipt import receipt_of
 from infra.http.authenticator import Principal
 from infra.http.reads import Reads, Seen, partition_here
 from infra.http.worker_threads import size_of
-from infra.notifications.inspection import send_again, told
+from infra.notifications.inspection import notification_json, send_again
 
 
 class Receipts:
@@ -45,22 +45,22 @@ class Receipts:
             )
         now = now if as_of is None else as_of
         history = await self._reads.history(order.marketplace, order.order_id, as_of)
-        notifying = self._app.notifying
-        if notifying is not None and as_of is None and caller.kind in ("buyer", "seller"):
+        notifications = self._app.notifications
+        if notifications is not None and as_of is None and caller.kind in ("buyer", "seller"):
             with suppress(
                 DeliveryStoreUnavailable
             ):  # what became of the messages is beside the receipt, not in its way
-                await asyncio.to_thread(notifying.book.see, stream, caller.kind, now)
+                await asyncio.to_thread(notifications.store.see, stream, caller.kind, now)
         notices = await self.notices(seen, caller)
         return await self._reads.aside.do(lambda: receipt_of(order, seen.head, history, now, notices), size_of(order))
 
     async def notices(self, seen: Seen, caller: Principal) -> list[Notification]:
         """How far the notices of an order have come, where this process knows; a buyer or seller sees their own."""
-        notifying = self._app.notifying
-        if notifying is None:
+        notifications = self._app.notifications
+        if notifications is None:
             return []
         try:
-            found = await asyncio.to_thread(notifying.book.of, f"{seen.order.marketplace}/{seen.order.order_id}")
+            found = await asyncio.to_thread(notifications.store.of, f"{seen.order.marketplace}/{seen.order.order_id}")
         except DeliveryStoreUnavailable:
             return []
         return [notice for notice in found if not caller.is_bound or notice.audience == caller.kind]
@@ -70,25 +70,25 @@ class Receipts:
         key = idempotency_key(header(request, "Idempotency-Key"))
         if key is None:
             raise malformed("send an Idempotency-Key: one key sends it once", rule="idempotency-key", status=400)
-        notifying = self._app.notifying
-        if notifying is None:
+        notifications = self._app.notifications
+        if notifications is None:
             raise unavailable("no-notifier", "this process tells nobody: ask the one that does")
         order, wanted = seen.order, request.path_params["notice_id"]
         stream = f"{order.marketplace}/{order.order_id}"
         try:
-            letter = await asyncio.to_thread(notifying.book.letter_of, stream, wanted)
+            letter = await asyncio.to_thread(notifications.store.message_of, stream, wanted)
             if letter is None:
                 letter = await self._reads.ask(lambda engine: _derived(engine, stream, wanted))
             if letter is None:
                 self._reads.check_absent(order)
             if letter is None or (caller.is_bound and letter.first.audience != caller.kind):
                 raise not_found("The order has no such notice.", "no-such-notice")
-            fresh = await asyncio.to_thread(send_again, notifying.book, letter, key)
-            after = await asyncio.to_thread(notifying.book.find, stream, wanted)
+            fresh = await asyncio.to_thread(send_again, notifications.store, letter, key)
+            after = await asyncio.to_thread(notifications.store.find, stream, wanted)
         except DeliveryStoreUnavailable as wrong:
             raise unavailable("book-unavailable", str(wrong)) from None
-        notifying.wake()
-        body = {"outcome": "accepted", "notice": None if after is None else told(after)}
+        notifications.wake()
+        body = {"outcome": "accepted", "notice": None if after is None else notification_json(after)}
         return json_response(body, 202, {} if fresh else {REPLAYED: "true"})
 
 

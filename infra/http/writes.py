@@ -50,8 +50,8 @@ class Writes:
             confirmation = Confirmation(getattr(command, "confirmation", None), lambda: self._reads.book, market)
         until = asyncio.get_running_loop().time() + self._app.settings.answer_within
         outcome = await self._decided(command, expected, confirmation)
-        if outcome.rule == "not-followed" and self._app.sharing is not None:
-            return await self._asked(self._app.sharing, command, expected, confirmation is not None, until)
+        if outcome.rule == "not-followed" and self._app.cluster is not None:
+            return await self._asked(self._app.cluster, command, expected, confirmation is not None, until)
         fresh = None if confirmation is None else _to_show(outcome, confirmation)
         contact = self._app.market(marketplace).contact
         return await self._reads.aside.do(
@@ -142,7 +142,7 @@ class Writes:
             self._in_flight.discard(mine)
 
     async def _asked(
-        self, sharing: "ClusterMember", command: Command, expected: int | None, confirmed: bool, until: float
+        self, cluster: "ClusterMember", command: Command, expected: int | None, confirmed: bool, until: float
     ) -> Response:
         """Have it decided by the process that follows the order."""
         from infra.cluster.remote_commands import MaybeSubmitted, NotSubmitted
@@ -151,7 +151,7 @@ class Writes:
         mine = (command.stream, command.command_id)
         self._in_flight.add(mine)
         try:
-            future = await asyncio.to_thread(sharing.asking.ask, command, expected, confirmed)
+            future = await asyncio.to_thread(cluster.remote_commands.submit, command, expected, confirmed)
             left = until - asyncio.get_running_loop().time()
             return response_of(*await asyncio.wait_for(asyncio.wrap_future(future), max(left, 0.0)))
         except NotSubmitted as wrong:

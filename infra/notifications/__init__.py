@@ -1,4 +1,4 @@
-"""Around the notifier (``consumers.notifying.notifier``): its book in SQLite, contacts, and the thread that drives it.
+"""Notifications in a running engine: the notifier's thread, its delivery store in SQLite, and contacts.
 
-How a message is worded, built and handed over is in ``infra.notifications.mail``.
+``infra.notifications.mail`` composes, builds and sends the mails.
 """

@@ -1,8 +1,9 @@
-"""Where buyers and sellers are reached: kept in the vault under their own key, so that erasing a subject erases it too.
+"""Addresses of buyers and sellers: sealed in the vault under the person's key, so that erasing a subject erases them
+too.
 
-Its place in the vault follows from whose it is, so that it is found without the book, and by every engine on one
-vault. The book has a second one, for the moment in which the first is written anew, and for what an earlier release was
-given. A buyer and a seller of the same id are two people.
+The vault's reference of a contact follows from the person's id, so every engine on one vault finds it without the
+delivery store. The store has a second reference, for the moment in which the first is replaced, and for contacts of an
+earlier release. A buyer and a seller of the same id are two people.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from consumers.ports.notifications import Contact, PostRefused
 from domain.commands import Marketplace, Name
 from domain.notification_rules import Audience
 from infra.documents.packs import LANGUAGES
-from infra.notifications.delivery_store import SqliteBook
+from infra.notifications.delivery_store import SqliteDeliveryStore
 from infra.notifications.mail.building import fit_for_header, is_address
 from infra.vault.base import DatabaseVault, TextGone
 
@@ -26,8 +27,8 @@ _PERSON: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 
 class BadContact(ValueError):
-    """This is no contact; the message names what is wrong and what it takes, ``pointer`` the field as a JSON pointer
-    (None: it is about whom, not how, they are reached)."""
+    """The contact is not valid. The message says what is wrong and what is allowed. ``pointer``: the field, as a JSON
+    pointer; None if the person's id is wrong."""
 
     def __init__(self, message: str, pointer: str | None = None) -> None:
         super().__init__(message)
@@ -35,14 +36,14 @@ class BadContact(ValueError):
 
 
 class Contacts:
-    """The Directory port over the book and the vault."""
+    """The ``Directory`` port over the delivery store and the vault."""
 
-    def __init__(self, book: SqliteBook, vault: DatabaseVault) -> None:
-        self.book = book
+    def __init__(self, store: SqliteDeliveryStore, vault: DatabaseVault) -> None:
+        self.store = store
         self._vault = vault
 
     def contact(self, marketplace: str, audience: Audience, recipient_id: str) -> Contact | None:
-        places = place_of(marketplace, audience, recipient_id), self.book.contact(marketplace, audience, recipient_id)
+        places = place_of(marketplace, audience, recipient_id), self.store.contact(marketplace, audience, recipient_id)
         for reference in places:
             if reference is not None:
                 with contextlib.suppress(TextGone):
@@ -50,7 +51,7 @@ class Contacts:
         return None
 
     def set(self, marketplace: str, audience: Audience, recipient_id: str, contact: Contact) -> None:
-        """Keep it in place of the one before. BadContact, VaultUnavailable, BookUnavailable."""
+        """Store a contact in place of the one before. BadContact, VaultUnavailable, DeliveryStoreUnavailable."""
         for kind, given, what in ((_MARKETPLACE, marketplace, "marketplace"), (_PERSON, recipient_id, audience)):
             try:
                 kind.validate_python(given)
@@ -68,23 +69,23 @@ class Contacts:
                 fit_for_header(contact.name, "the name")
             except PostRefused as wrong:
                 raise BadContact(str(wrong), "/name") from None
-        said = {"address": contact.address, "name": contact.name, "language": contact.language}
-        text = json.dumps(said, ensure_ascii=False)
+        fields = {"address": contact.address, "name": contact.name, "language": contact.language}
+        text = json.dumps(fields, ensure_ascii=False)
         sealed = self._vault.seal(marketplace, recipient_id, text)
         self._vault.flush()
-        self.book.set_contact(marketplace, audience, recipient_id, sealed.reference)
+        self.store.set_contact(marketplace, audience, recipient_id, sealed.reference)
         place = place_of(marketplace, audience, recipient_id)
         self._vault.drop(place)
         self._vault.keep(marketplace, recipient_id, place, text.encode())
 
     def remove(self, marketplace: str, audience: Audience, recipient_id: str) -> bool:
-        """Forget it; whether there was one. What the vault holds of it goes with its subject."""
+        """Remove a contact; whether there was one. The vault destroys the text when the subject is erased."""
         there = self.contact(marketplace, audience, recipient_id) is not None
         self._vault.drop(place_of(marketplace, audience, recipient_id))
-        return self.book.set_contact(marketplace, audience, recipient_id, None) or there
+        return self.store.set_contact(marketplace, audience, recipient_id, None) or there
 
 
 def place_of(marketplace: str, audience: Audience, recipient_id: str) -> str:
-    """The vault's reference of somebody's contact."""
+    """Return the vault's reference of a person's contact."""
     named = f"{marketplace}\0{audience}\0{recipient_id}".encode()
     return f"contact-{hashlib.sha256(named).hexdigest()[:40]}"

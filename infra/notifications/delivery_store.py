@@ -1,7 +1,7 @@
-"""The notifier's book in one SQLite file: how far each notice has come, and where contacts stand in the vault.
+"""The delivery store in one SQLite file: the state of each notification, and where the vault has contacts.
 
-It is no cache of the log: that a message was handed over is known here alone. A file that belongs to another journal is
-refused. Several threads and processes may have it open; every change is one transaction, durable when it returns.
+It is no cache of the log: only this file records that a message was handed over. A file that belongs to another journal
+is refused. Several threads and processes may have it open. Every change is one transaction, durable when it returns.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ BRING_BACK: Final = (
     "bring it back from a copy. If there is none, move it away and start `rescind serve`: it begins a new one, sends "
     "nothing again that may have gone out, and finds the addresses in the vault"
 )
-"""What there is to do about a book that is gone or damaged."""
+"""What to do about a delivery store that is gone or damaged."""
 _LOST: Final = "the book that knew was lost: it may have gone out"
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""
@@ -52,16 +52,16 @@ CREATE TABLE contacts (marketplace TEXT NOT NULL, audience TEXT NOT NULL, id TEX
 
 
 class AnotherJournals(Exception):
-    """The book was kept for another journal; the message says what to do."""
+    """The delivery store belongs to another journal. The message says what to do."""
 
 
-class SqliteBook:
-    """The Book port over one file (None: in memory)."""
+class SqliteDeliveryStore:
+    """The ``DeliveryStore`` port over one file; in memory without a path."""
 
     def __init__(self, path: Path | None, identity: str, lost: Mapping[int, int] | None = None) -> None:
-        """``identity``: of the journal. ``lost``: where the book is made in place of one that is gone, per partition
-        the ordinal before which that one may have had notices sent: they are *unknown*. AnotherJournals,
-        BookUnavailable."""
+        """``identity``: the journal's. ``lost``: if the store is created in place of one that is gone, the ordinal of
+        each partition before which notifications may have been sent: they are *unknown*. AnotherJournals,
+        DeliveryStoreUnavailable."""
         self.path = path
         self._lock = threading.Lock()
         if path is not None:
@@ -95,7 +95,7 @@ class SqliteBook:
                 )
             rows = db.execute("SELECT substr(name, 6), value FROM about WHERE name GLOB 'lost *'").fetchall()
             self.lost = {int(partition): int(ordinal) for partition, ordinal in rows}
-            """Per partition the ordinal before which an earlier book, that is gone, may have had notices sent."""
+            """By partition the ordinal before which an earlier store, which is gone, may have sent notifications."""
 
     # ---- the port ----------------------------------------------------------------------------------------------------
 
@@ -182,8 +182,8 @@ class SqliteBook:
     def again(self, letter: Message, *, key: str | None = None) -> bool:
         with self._transaction() as db:
             if key is not None:
-                asked = db.execute("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (*letter.key, key))
-                if asked.rowcount == 0:
+                inserted = db.execute("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (*letter.key, key))
+                if inserted.rowcount == 0:
                     return False
             db.execute(
                 "UPDATE notices SET state = 'waiting', attempts = 0, not_before = 0, error = NULL, "
@@ -196,26 +196,26 @@ class SqliteBook:
     # ---- for people --------------------------------------------------------------------------------------------------
 
     def newest(self, state: State | None, limit: int, *, marketplace: str | None = None) -> list[Notification]:
-        """The newest notices, of one state or of all but those that went well."""
+        """Return the newest notifications, of one state or of all states but those that need no attention."""
         where = "state = ?" if state is not None else "state NOT IN ('handed', 'moot')"
         given: tuple[Any, ...] = () if state is None else (state,)
         if marketplace is not None:
             where += " AND stream >= ? AND stream < ?"
-            given += (f"{marketplace}/", f"{marketplace}0")  # 0 is the sign behind the slash
+            given += (f"{marketplace}/", f"{marketplace}0")  # 0 is the character after the slash
         return self._notices(f"WHERE {where} ORDER BY told_at DESC, stream, version LIMIT ?", (*given, limit))
 
     def counts(self) -> dict[str, int]:
-        """How many notices are in each state."""
+        """Return the number of notifications in each state."""
         return dict(self._all("SELECT state, count(*) FROM notices GROUP BY state", ()))
 
     def bounced(self) -> int:
-        """Notices that the log says could not be delivered."""
+        """Return the number of notifications whose delivery the log records as failed."""
         sql = "SELECT count(*) FROM notices WHERE failed_at IS NOT NULL AND delivered_at IS NULL"
         row = self._one(sql, ())
         return 0 if row is None else int(row[0])
 
     def overdue(self, now: Instant) -> int:
-        """Confirmations whose delivery nobody confirmed in time, followed up or not."""
+        """Return the number of confirmations whose delivery was not confirmed in time, followed up or not."""
         sql = (
             "SELECT count(*) FROM notices WHERE state = 'handed' AND delivered_at IS NULL AND seen_at IS NULL AND "
             "follow_up_at <= ?"
@@ -223,13 +223,13 @@ class SqliteBook:
         row = self._one(sql, (now,))
         return 0 if row is None else int(row[0])
 
-    def letter_of(self, stream: str, notice_id: str) -> Message | None:
-        """The letter that has this notice, whatever its state."""
+    def message_of(self, stream: str, notice_id: str) -> Message | None:
+        """Return the message that has this notification, whatever its state."""
         notice = self.find(stream, notice_id)
         return None if notice is None else self._letter((stream, notice.letter), None)
 
     def see(self, stream: str, audience: str, at: Instant) -> None:
-        """One side has looked at what the letters of an order say; the first time counts."""
+        """Record that one side has seen the notifications of an order; only the first time is recorded."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE notices SET seen_at = ? WHERE stream = ? AND audience = ? AND seen_at IS NULL "
@@ -237,10 +237,10 @@ class SqliteBook:
                 (at, stream, audience),
             )
 
-    # ---- contacts: where the vault has them --------------------------------------------------------------------------
+    # ---- where the vault has contacts --------------------------------------------------------------------------
 
     def contact(self, marketplace: str, audience: str, id: str) -> str | None:
-        """The vault's reference of a contact."""
+        """Return the vault's reference of a contact."""
         row = self._one(
             "SELECT reference FROM contacts WHERE marketplace = ? AND audience = ? AND id = ?",
             (marketplace, audience, id),
@@ -248,7 +248,7 @@ class SqliteBook:
         return None if row is None else str(row[0])
 
     def set_contact(self, marketplace: str, audience: str, id: str, reference: str | None) -> bool:
-        """Note or (None) remove one; whether there was anything to do."""
+        """Record a contact's reference, or remove it (None); whether anything changed."""
         with self._transaction() as db:
             if reference is None:
                 sql = "DELETE FROM contacts WHERE marketplace = ? AND audience = ? AND id = ?"
@@ -261,12 +261,12 @@ class SqliteBook:
         return True
 
     def close(self) -> None:
-        """Let go."""
+        """Close the file."""
         with self._lock:
             checkpoint(self._db)
             self._db.close()
 
-    # ---- small words -------------------------------------------------------------------------------------------------
+    # ---- inside -------------------------------------------------------------------------------------------------
 
     def _letter(self, key: tuple[Any, ...], state: str | None) -> Message | None:
         where = "WHERE stream = ? AND letter = ?" + ("" if state is None else " AND state = ?")
@@ -312,10 +312,11 @@ class SqliteBook:
         except sqlite3.Error as wrong:
             if getattr(wrong, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise DeliveryStoreUnavailable(f"{self.path} is damaged ({wrong}): {BRING_BACK}") from wrong
-            said = why(wrong, self.path)
-            raise DeliveryStoreUnavailable(f"{self.path or 'the book in memory'} cannot be used now: {said}") from wrong
+            cause = why(wrong, self.path)
+            place = self.path or "the delivery store in memory"
+            raise DeliveryStoreUnavailable(f"{place} cannot be used now: {cause}") from wrong
 
 
 def _is_confirmed(letter: Message) -> bool:
-    """One message: what is reported of one of its notices is true of all."""
+    """Whether delivery is reported of one notification of the message, which holds for all of them."""
     return any(notice.delivered_at is not None or notice.seen_at is not None for notice in letter.notifications)

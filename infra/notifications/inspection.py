@@ -1,4 +1,4 @@
-"""The book of a store from outside: for the command line and `rescind doctor`, beside a running engine or without."""
+"""The delivery store, for the command line and `rescind doctor`. An engine may be running or not."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -18,52 +18,53 @@ from consumers.ports.notifications import (
 from domain.instants import Instant, format_instant
 from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.notifications.contacts import Contacts
-from infra.notifications.delivery_store import BRING_BACK, SqliteBook
+from infra.notifications.delivery_store import BRING_BACK, SqliteDeliveryStore
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
-from infra.notifications.running import book_is_gone, open_book
+from infra.notifications.running import delivery_store_is_gone, open_delivery_store
 from infra.settings import Settings
 from infra.store.reader import Reader, existing_store
 from infra.vault.ownership import open_vault_of
 
 
 class NoSuchNotice(LookupError):
-    """The order's history has no notice of this id."""
+    """The order's history has no notification with this id."""
 
 
 @contextmanager
-def opened_book(settings: Settings) -> Iterator[SqliteBook]:
-    """The book of the settings' store, made where there was none. JournalError, BookUnavailable, AnotherJournals."""
+def opened_delivery_store(settings: Settings) -> Iterator[SqliteDeliveryStore]:
+    """Open the delivery store that the settings name, and create it if there was none. JournalError,
+    DeliveryStoreUnavailable, AnotherJournals."""
     store = existing_store(settings)
     with closing(store.journal(settings.journal_at.partitions)) as journal:
         identity = journal.identity
-    with closing(open_book(store.directory, identity)) as book:
-        yield book
+    with closing(open_delivery_store(store.directory, identity)) as deliveries:
+        yield deliveries
 
 
 @contextmanager
 def opened_contacts(settings: Settings) -> Iterator[Contacts]:
-    """The contacts of the settings' store."""
+    """Open the contacts of the settings' store."""
     store = existing_store(settings)
     with closing(store.journal(settings.journal_at.partitions)) as journal, ExitStack() as stack:
-        book = stack.enter_context(closing(open_book(store.directory, journal.identity)))
+        deliveries = stack.enter_context(closing(open_delivery_store(store.directory, journal.identity)))
         vault = stack.enter_context(closing(open_vault_of(settings, journal, store.directory)))
-        yield Contacts(book, vault)
+        yield Contacts(deliveries, vault)
 
 
-def book_if_there(settings: Settings) -> bool:
-    """Whether anybody was ever told of anything here. BookUnavailable: somebody was, and the book is gone."""
+def has_delivery_store(settings: Settings) -> bool:
+    """Whether the store has a delivery store. DeliveryStoreUnavailable if it had one that is gone."""
     directory = existing_store(settings).directory
-    if book_is_gone(directory):
+    if delivery_store_is_gone(directory):
         raise DeliveryStoreUnavailable(
-            f"{directory / DELIVERY_STORE_FILE} is gone, which has what was told to whom: {BRING_BACK}"
+            f"{directory / DELIVERY_STORE_FILE} is gone, which records who was notified of what: {BRING_BACK}"
         )
     return (directory / DELIVERY_STORE_FILE).exists()
 
 
-def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> Message:
-    """The letter that a notice is in: as the book has it, else as the log does. NoSuchNotice."""
-    found = book.letter_of(stream, notice_id)
+def message_of(deliveries: SqliteDeliveryStore, reader: Reader, stream: str, notice_id: str) -> Message:
+    """Return the message that has a notification: from the delivery store, or else from the log. NoSuchNotice."""
+    found = deliveries.message_of(stream, notice_id)
     if found is not None:
         return found
     notices = derive_notifications(reader.followers[reader.partition(stream)].state, stream, notice_id)
@@ -72,16 +73,16 @@ def letter_of(book: SqliteBook, reader: Reader, stream: str, notice_id: str) -> 
     return Message(notices)
 
 
-def send_again(book: SqliteBook, letter: Message, key: str | None = None) -> bool:
-    """Have a letter sent (again) by the notifier; False if ``key`` had that done before."""
+def send_again(deliveries: SqliteDeliveryStore, letter: Message, key: str | None = None) -> bool:
+    """Let the notifier send a message (again). Returns False if ``key`` did that before."""
     first = letter.first
-    if book.find(first.stream, first.notice_id) is None:
-        book.take(first.partition, book.position(first.partition), letter.notifications)
-    return book.again(letter, key=key)
+    if deliveries.find(first.stream, first.notice_id) is None:
+        deliveries.take(first.partition, deliveries.position(first.partition), letter.notifications)
+    return deliveries.again(letter, key=key)
 
 
 def rendered(settings: Settings, reader: Reader, letter: Message, contact: Contact, now: Instant) -> Mail:
-    """How the letter reads, or would. CannotCompose."""
+    """Compose the message, as it was or would be sent. CannotCompose."""
     source = reader.followers[letter.first.partition].state
     try:
         subject: Subject | None = subject_of(source, letter, now)
@@ -95,8 +96,8 @@ def rendered(settings: Settings, reader: Reader, letter: Message, contact: Conta
         return PackComposer(world, settings.public_url).compose(letter, subject, contact, "shown@rescind", now)
 
 
-def told(notice: Notification) -> dict[str, Any]:
-    """A notice as JSON."""
+def notification_json(notice: Notification) -> dict[str, Any]:
+    """Return a notification as JSON."""
     marketplace, _, order_id = notice.stream.partition("/")
 
     def at(instant: Instant | None) -> str | None:

@@ -1,7 +1,7 @@
-"""Where a replay's commits come from: both logs, read from their first record on and judged again.
+"""Reads both logs for a replay, from their first record on, and admits every commit again.
 
 Local state is not trusted. The commits are admitted into a temporary local state, and the local state of every slot is
-compared with it. Views are rebuilt from a log that was found unchanged, and from no other.
+compared with it. Views are rebuilt only from a log that was found unchanged.
 """
 
 import sqlite3
@@ -38,22 +38,22 @@ KEEP: Final = (
     "Stop every engine and keep everything: journal, local state and views. Restore the journal from a copy, and do "
     "not rebuild views from this one"
 )
-"""What to do where the journal is not what it was."""
+"""What to do if the journal was changed."""
 GROUPED: Final = 4_000
-"""Commits that the temporary local state writes at once."""
+"""Commits that the temporary local state writes in one transaction."""
 FLUSHED: Final = 200
-"""Records after which it takes in what was admitted."""
+"""Records after which the temporary local state takes in the admitted commits."""
 _MOVE_ASIDE: Final = "Stop the engine that uses it and move its directory aside: it is rebuilt from the log"
 MOST_ORPHANS: Final = 3
-"""Orphans that are named one by one."""
+"""The most orphans that are named one by one."""
 
 
 def run_replay(settings: Settings, *, check: bool, progress: Progress | None = None) -> ReplayReport:
-    """Rebuild the settings' views from their journal, or compare them, which changes nothing.
+    """Rebuild the settings' views from their journal, or compare them with it, which changes nothing.
 
     ``check`` reports what is wrong with the journal. Without it a journal that was changed or lost records is an error,
-    and the views stay as they are: JournalDamaged, LogLost, LogChanged. JournalError, ViewsError: what cannot be read;
-    of a comparison ViewsDamaged and ViewsOfAnotherRelease, too, which say that the views differ.
+    and the views stay as they are: JournalDamaged, LogLost, LogChanged. JournalError and ViewsError if something cannot
+    be read. A comparison also raises ViewsDamaged and ViewsOfAnotherRelease, if the views differ.
     """
     at = settings.views_at
     if not at.persistent:
@@ -65,7 +65,7 @@ def run_replay(settings: Settings, *, check: bool, progress: Progress | None = N
 def _check(settings: Settings, store: Store, progress: Progress | None) -> ReplayReport:
     with ExitStack() as stack:
         views = _there(settings.views_at, stack)
-        live = stack.enter_context(views.snapshot())  # before the log is read, which is then at least as far
+        live = stack.enter_context(views.snapshot())  # taken before the log is read, so that the log is at least as far
         judged = stack.enter_context(read_logs(settings, store, progress))
         if judged.wrong:
             return judged.completed(ReplayReport())
@@ -88,17 +88,17 @@ def _rebuild(settings: Settings, store: Store, progress: Progress | None) -> Rep
                 f"{another}, and no local state confirms what the journal has. {KEEP}, unless it is meant: then name "
                 "new views with --views. The views were left as they are"
             )
-        for said in (*judged.notes, *judged.local_state):
-            sys.stderr.write(f"rescind: {said}\n")
+        for note in (*judged.notes, *judged.local_state):
+            sys.stderr.write(f"rescind: {note}\n")
         opened = open_views(at)
         with closing(opened.views):
             if opened.rebuilt is not None:
-                sys.stderr.write(f"rescind: the views are made anew from the log: {opened.rebuilt}\n")
+                sys.stderr.write(f"rescind: rebuilding the views from the log: {opened.rebuilt}\n")
             return judged.completed(replay(opened.views, judged.parts, progress))
 
 
 def _there(at: ViewsAt, stack: ExitStack) -> DatabaseViews:
-    """The views there; where there are none, empty ones that end with ``stack``."""
+    """Open the views; if there are none, empty ones that end with ``stack``."""
     views = existing_views(at)
     if views is None:
         nowhere = stack.enter_context(TemporaryDirectory(prefix="rescind-"))
@@ -107,7 +107,7 @@ def _there(at: ViewsAt, stack: ExitStack) -> DatabaseViews:
 
 
 def _positions(at: ViewsAt) -> Positions:
-    """How far the views are; nothing where there are none or they cannot be read."""
+    """Return how far the views are; nothing if there are none, or they cannot be read."""
     try:
         views = existing_views(at)
         if views is None:
@@ -118,31 +118,32 @@ def _positions(at: ViewsAt) -> Positions:
         return {}
 
 
-# ---- the logs, judged ------------------------------------------------------------------------------------------------
+# ---- the logs, admitted again
+# ------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Judged:
-    """Both logs as their own bytes have them."""
+    """The result of reading both logs again."""
 
     shared: bool = False
-    """Whether others than engines can append to the journal: a commit without a parent is then no proof of a change
-    where local state has every commit before it."""
+    """Whether others than engines can append to the journal. Then a commit without a parent does not prove a change, if
+    local state has every commit before it."""
     parts: list[Part] = field(default_factory=list)
     records: int = 0
     partitions: int = 0
     admitted: int = 0
     wrong: list[str] = field(default_factory=list)
-    """Why the journal is not what it was: nothing may be rebuilt from it."""
+    """Why the journal counts as changed: nothing may be rebuilt from it."""
     notes: list[str] = field(default_factory=list)
-    """Append times that go back, and what others wrote into a shared log."""
+    """Append times that go back, and records of others in a shared log."""
     local_state: list[str] = field(default_factory=list)
-    """Where local state was changed, and the log is right."""
+    """Where local state differs, and the log is right."""
     confirmed: dict[int, int] = field(default_factory=dict)
-    """Per partition how many commits some slot's local state has as the log has them."""
+    """By partition the number of commits that some slot's local state has like the log."""
 
     def confirms(self, positions: Positions) -> bool:
-        """Whether local state has what the log has, as far as these views went."""
+        """Whether local state agrees with the log up to these positions of the views."""
         ends = {part.partition: part.source.next_ordinal for part in self.parts if part.log == "journal"}
         return all(
             0 < min(ordinal, ends[partition]) <= self.confirmed.get(partition, 0)
@@ -151,7 +152,7 @@ class Judged:
         )
 
     def completed(self, report: ReplayReport) -> ReplayReport:
-        """The report, completed by what was read and judged."""
+        """Return the report, completed by the result of reading."""
         return replace(
             report,
             records=self.records,
@@ -165,9 +166,9 @@ class Judged:
 
 @contextmanager
 def read_logs(settings: Settings, store: Store, progress: Progress | None) -> Iterator[Judged]:
-    """Read every record of the control log and of the journal, judge it, and compare local state with it.
+    """Read and admit every record of the control log and of the journal, and compare local state with it.
 
-    FormatTooNew; JournalError where a log cannot be read now.
+    FormatTooNew; JournalError if a log cannot be read now.
     """
     judged = Judged(shared=settings.journal_at.kafka is not None)
     with ExitStack() as stack:
@@ -183,17 +184,17 @@ def read_logs(settings: Settings, store: Store, progress: Progress | None) -> It
                 progress(judged.records, max(total, judged.records))
 
         state = memory_local_state(0, 1)
-        _judge("control", control, 0, state, [], judged, tick)
+        _admit("control", control, 0, state, [], judged, tick)
         for partition in range(journal.partitions):
             path = nowhere / f"{partition}.sqlite"
             state = open_local_state(path, partition, journal.partitions, grouped=GROUPED).state
             stack.callback(state.close)
             slots = [stack.enter_context(closing(slot)) for slot in _slots(store.directory, journal, partition, judged)]
-            _judge("journal", journal, partition, state, slots, judged, tick)
+            _admit("journal", journal, partition, state, slots, judged, tick)
         yield judged
 
 
-def _judge(
+def _admit(
     log: Log,
     journal: Journal,
     partition: int,
@@ -243,7 +244,7 @@ def _judge(
 
 
 def _name_some(orphans: Sequence[Orphan], name: str) -> list[str]:
-    """A sentence for each of the first orphans, and one for the rest."""
+    """Return a sentence for each of the first orphans, and one for the rest."""
     named = [_describe(orphan, name) for orphan in orphans[:MOST_ORPHANS]]
     more = len(orphans) - MOST_ORPHANS
     return [*named, f"{name}: the same of {counted(more, 'more commit')}"] if more > 0 else named
@@ -257,12 +258,13 @@ def _describe(orphan: Orphan, name: str) -> str:
     )
 
 
-# ---- local state beside the log --------------------------------------------------------------------------------------
+# ---- local state, compared with the log
+# --------------------------------------------------------------------------------------
 
 
 def _slots(directory: Path, journal: Journal, partition: int, judged: Judged) -> "Iterator[SlotState]":
-    """Local state of the partition in every slot that has any. It is opened before the log's end is asked for, so that
-    the log is at least as far."""
+    """Open the local state of the partition in every slot. This comes before asking for the log's end, so that the log
+    is at least as far."""
     number = 0
     while (slot := slot_path(directory, number)).is_dir():
         try:
@@ -292,13 +294,13 @@ class SlotState:
         self._stored = state.commits(0, state.next_ordinal)
         self._same = 0
         self._other: tuple[Admitted, Admitted | None] | None = None
-        """The first commit that is another, as local state has it and as the log does."""
+        """The first commit that differs, as local state has it and as the log has it."""
         self._damaged = False
         self._end = state.next_offset
 
     @property
     def confirmed(self) -> int:
-        """The offset before which local state has what the log has; 0 where they differ."""
+        """The offset before which local state agrees with the log; 0 if they differ."""
         return 0 if self._other is not None or self._damaged else self._end
 
     def compare(self, admitted: Admitted) -> None:
@@ -314,7 +316,7 @@ class SlotState:
             self._other = stored, admitted
 
     def conclude(self, orphans: Sequence[Orphan], judged: Judged) -> None:
-        """Tell what differs, and which of the two the chain of parents supports."""
+        """Report what differs, and which of the two the chain of parents supports."""
         if self._other is None and not self._damaged and (left := self._next()) is not None:
             self._other = left, None
         if self._damaged:
@@ -330,7 +332,7 @@ class SlotState:
         if admitted is not None:
             where = f"at offset {admitted.offset}, appended at {format_instant(admitted.appended_at)}"
             there = f"has it {where}" if admitted.hash == stored.hash else f"has {admitted.hash.hex()} instead"
-        said = (
+        difference = (
             f"partition {self._partition}, offset {stored.offset}: {self._name} has the commit {stored.hash.hex()} of "
             f"{stored.commit.streams[0].stream} there, appended at {format_instant(stored.appended_at)}, and the log "
             f"{there}"
@@ -338,14 +340,14 @@ class SlotState:
         hashes, fits = self._rest(stored)
         if not fits:
             judged.local_state.append(
-                f"{said}. The log is right: {self._name} does not fit its own hashes. {_MOVE_ASIDE}"
+                f"{difference}. The log is right: {self._name} does not fit its own hashes. {_MOVE_ASIDE}"
             )
         elif any(orphan.parent in hashes for orphan in orphans):
-            judged.wrong.append(f"{said}. Local state is right: later commits of the log follow what it has")
+            judged.wrong.append(f"{difference}. Local state is right: later commits of the log follow what it has")
         elif admitted is None or (admitted.hash in hashes and admitted.hash != stored.hash):
-            judged.wrong.append(f"{said}. The log lost or changed it: local state has what was acknowledged")
+            judged.wrong.append(f"{difference}. The log lost or changed it: local state has what was acknowledged")
         else:
-            judged.wrong.append(f"{said}. The log's own chain does not say which of the two was changed")
+            judged.wrong.append(f"{difference}. The log's own chain does not say which of the two was changed")
 
     def close(self) -> None:
         self._state.close()
@@ -358,8 +360,8 @@ class SlotState:
             return None
 
     def _rest(self, first: Admitted) -> tuple[set[bytes], bool]:
-        """The hashes of local state's commits from the first other one on; and whether that one fits its own hash and
-        the commits that follow it there."""
+        """Return the hashes of local state's commits from the first that differs, and whether that one fits its own
+        hash and the commits after it."""
         hashes = {first.hash}
         fits = commit_hash(first.data) == first.hash
         follows = {part.stream for part in first.commit.streams if part.kind == "chain"}

@@ -1,28 +1,25 @@
 """Keeping the views in step with the log: a projector per partition and one for the control log, in one thread.
 
-The engine hands commits over as it takes them in; what was missed (after a start, or when the views were slower for a
-while) is read from local state, through a connection of this thread's own. Several processes may do this on the same
-views: the position is compared and swapped, so each part of the log is applied once.
+Several processes may keep the same views up to date: the position is compared and swapped, so each part of the log is
+applied once.
 """
 
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from consumers.engine.engine import Engine
 from consumers.log.follower import Follower
 from consumers.ports.journal import Journal, JournalError
-from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.views import PositionMoved, ViewsDamaged, ViewsError, ViewsUnavailable
 from consumers.projection.projector import Projector, ViewsOfAnotherLog
-from infra.local_state import memory_local_state, open_local_state
-from infra.local_state.slots import state_file
-from infra.runtime.loop import Loop
+from infra.local_state import memory_local_state
+from infra.local_state.followed import open_followed
+from infra.runtime.partition_runner import FollowedPartition, PartitionRunner
 from infra.settings import Settings, ViewsAt
 from infra.store.recorded_positions import in_views
 from infra.views.base import DatabaseViews
@@ -30,41 +27,17 @@ from infra.views.late_opening import LateViews
 from infra.views.opening import open_views, postgresql_client
 
 BATCH: Final = 1000
-"""Commits that are projected in one transaction of the views."""
+"""The most commits of one transaction of the views."""
 GATHERED: Final = 4000
-"""Commits of an import that are projected at once."""
+"""Commits of an import that are gathered into one transaction."""
 LONGEST_GATHERING: Final = 1.0
-"""Seconds after which an import's commits are projected, however few there are."""
+"""Seconds after which an import's commits are projected, however few they are."""
 CACHED_ORDERS: Final = 8_192
-"""Folded orders that a projector keeps; others are folded from the log again when something happens to them."""
-RETRY: Final = 0.25
-"""Seconds before the views are tried again after they could not be reached."""
+"""Orders that a projector caches; others are folded from the log again at their next event."""
 
 
-@dataclass(slots=True)
-class FollowedPartition:
-    """Local state that another thread writes, as a projector's source: read through a connection of one's own."""
-
-    state: LocalState
-    follower: Follower
-
-    @property
-    def next_ordinal(self) -> int:
-        return self.follower.state.stored_ordinal
-
-    def commit_at(self, ordinal: int) -> Admitted | None:
-        return self.state.commit_at(ordinal)
-
-    def commits(self, first: int = 0, behind: int | None = None) -> Iterator[Admitted]:
-        return self.state.commits(first, behind)
-
-    def commits_of(self, stream: str, first: int = 0) -> Iterator[Admitted]:
-        self.state.refresh()  # what it remembers of the stream may be of yesterday
-        return self.state.commits_of(stream, first)
-
-
-class _Control:
-    """The control log, followed once more, in the projecting thread."""
+class _ControlFollower:
+    """A follower of the control log for the views' thread."""
 
     def __init__(self, journal: Journal) -> None:
         self.follower = Follower(journal, 0, memory_local_state(0, 1), self)
@@ -75,75 +48,56 @@ class _Control:
     def rejected(self, rejected: Rejected) -> None: ...
 
 
-class Projecting:
+class ViewsRunner(PartitionRunner):
     """The views of a running engine (``views``), and the thread that keeps them up to date."""
+
+    name = "views"
+    PAUSE = 0.05
+    RETRY = 0.25
+    ERRORS = (*PartitionRunner.ERRORS, ViewsUnavailable, JournalError)
 
     def __init__(
         self,
         views: DatabaseViews,
         engine: Engine,
-        states: Mapping[int, LocalState],
+        sources: Mapping[int, FollowedPartition],
         control: Journal,
-        on_broken: Callable[[], None] = lambda: None,
+        on_defect: Callable[[], None] = lambda: None,
     ) -> None:
+        """``control``: the journal of the control log."""
+        super().__init__("views", sources, on_defect)
         self.views = views
-        self.trouble: str | None = None
-        """Why the views stand still at the moment, or for good."""
         self._filling = True
-        """Whether the views have not yet all that the log had when this began, or a partition was taken up."""
+        """Whether the views lack commits that the log had when this began, or when a partition was assigned."""
         self._engine = engine
-        self._states = dict(states)
-        self._control = _Control(control)
-        self._projectors = {
-            partition: self._projector(state, engine.followers[partition]) for partition, state in states.items()
-        }
-        self._of_control = Projector("control", 0, self._control.follower.state, views)
+        self._control = _ControlFollower(control)
+        self._projectors = {partition: self._projector(source) for partition, source in sources.items()}
+        self._control_projector = Projector("control", 0, self._control.follower.state, views)
         self._moved = threading.Condition()
-        self._policies = 0
-        """The ordinal behind the last commit of the control log that the views have."""
+        self._control_ordinal = 0
+        """The ordinal after the last commit of the control log that the views have."""
         self._ordinals: dict[int, int] = {}
         self._positions: dict[int, int] = {}
         self._stopped = False
-        self._not_before = 0.0
+        """Whether the views stand still for good, or the runner is being stopped."""
         self._gathering_since = time.monotonic()
         self._waiting = 0
         self._idle = False
-        self.loop = Loop("views", self._step, lambda: 0.05)
-        self.loop.on_broken = on_broken
-        engine.call(lambda engine: engine.add_listener(self)).result(30)
-        self.loop.start()
 
-    # ---- partitions that come and go, from any thread ----------------------------------------------------------------
+    # ---- partitions --------------------------------------------------------------------------------------------------
 
-    def assign(self, follower: Follower, state: LocalState) -> None:
-        """Project a partition from now on; ``state`` is a connection for this thread alone, which is closed here."""
+    def _begin(self, source: FollowedPartition) -> None:
+        self._projectors[source.partition] = self._projector(source)
+        self._filling = True
 
-        def begin() -> None:
-            self._states[follower.partition] = state
-            self._projectors[follower.partition] = self._projector(state, follower)
-            self._filling = True
+    def _end(self, partition: int) -> None:
+        if self._projectors.pop(partition, None) is not None:
+            self._ordinals.pop(partition, None)
+            self._positions.pop(partition, None)
+            self._notify()
 
-        self.loop.between(begin)
-
-    def revoke(self, partition: int) -> None:
-        """Project a partition no longer. Nothing of it is touched any more when this returns."""
-
-        def end() -> None:
-            if partition in self._projectors:
-                del self._projectors[partition]
-                self._ordinals.pop(partition, None)
-                self._positions.pop(partition, None)
-                self._states.pop(partition).close()
-                self._tell()
-
-        self.loop.between(end)
-
-    def _projector(self, state: LocalState, follower: Follower) -> Projector:
-        return Projector(
-            "journal", follower.partition, FollowedPartition(state, follower), self.views, capacity=CACHED_ORDERS
-        )
-
-    # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
+    def _projector(self, source: FollowedPartition) -> Projector:
+        return Projector("journal", source.partition, source, self.views, capacity=CACHED_ORDERS)
 
     def admitted(self, admitted: Admitted) -> None:
         projector = self._projectors.get(admitted.partition)
@@ -154,42 +108,35 @@ class Projecting:
             self._idle = False
             self.loop.wake()
 
-    def rejected(self, rejected: Rejected) -> None:
-        """What never became part of the history is in no view."""
-
-    @property
-    def loops(self) -> tuple[Loop, ...]:
-        """What drives it."""
-        return (self.loop,)
-
-    # ---- asking -----------------------------------------------------------------------------------------------------
+    # ---- how far the views are, from any thread ----------------------------------------------------------------------
 
     @property
     def positions(self) -> dict[int, int]:
-        """Per partition the position of the next event that the views do not have."""
+        """By partition the position of the next event that the views do not have."""
         return dict(self._positions)
 
     @property
     def lacking(self) -> str | None:
-        """Why rows may be missing that the log had when this process began; None if none are. From any thread."""
+        """Why the views may lack rows of the log as it was when this process began; None if they have all. From any
+        thread."""
         if self.trouble is not None:
             return self.trouble
         return "the views are still being filled from the log; ask again" if self._filling else None
 
     def has(self, wanted: Mapping[int, int], timeout: float) -> bool:
-        """Wait until the views have every event below these positions, by partition; whether they have."""
+        """Wait until the views have every event below these positions, by partition; whether they do."""
         return self._wait(lambda: all(self._positions.get(p, 0) >= position for p, position in wanted.items()), timeout)
 
     def catch_up(self, timeout: float | None = None) -> bool:
-        """Wait until the views have everything that the engine has followed so far; whether they have.
+        """Wait until the views have everything that the engine has followed so far; whether they do.
 
-        Without a ``timeout``: as long as they get on, or until they stand still for good.
+        Without a ``timeout``: until then, or until the views stand still for good.
         """
         wanted = {partition: follower.next_ordinal for partition, follower in dict(self._engine.followers).items()}
-        policies = self._engine.control.follower.next_ordinal
+        control = self._engine.control.follower.next_ordinal
 
         def reached() -> bool:
-            return self._policies >= policies and all(
+            return self._control_ordinal >= control and all(
                 self._ordinals.get(partition, 0) >= ordinal
                 for partition, ordinal in wanted.items()
                 if partition in self._projectors
@@ -214,41 +161,43 @@ class Projecting:
 
     # ---- the thread -------------------------------------------------------------------------------------------------
 
-    def _step(self) -> bool:
-        if self._stopped or time.monotonic() < self._not_before:
+    def _work(self) -> bool:
+        if self._stopped or self._gathers():
             return False
-        moved = False
+        self._idle = True
         try:
-            if self._gathers():
-                return False
-            self._idle = True
-            self._control.follower.advance()
-            moved = self._of_control.advance(BATCH) > 0
-            self._policies = self._of_control.position.ordinal
-            for partition, projector in self._projectors.items():  # they come and go between two steps only
-                moved = self._advance(partition, projector) or moved
-            self.trouble = None
-            if self._filling and not moved:
-                self._filling = self._is_behind()
+            moved = self._project()
         except PositionMoved:
             return True
-        except (ViewsUnavailable, LocalStateDamaged, LocalStateUnavailable, JournalError) as later:
-            self.trouble = str(later)
-            self._not_before = time.monotonic() + RETRY
+        except ViewsUnavailable:
+            raise
         except ViewsOfAnotherLog as wrong:
             self._stand_still(
                 f"{wrong}: they are another journal's, or this one was changed; `rescind doctor` says more"
             )
         except ViewsDamaged as wrong:
-            self._stand_still(f"{wrong}; make them anew with `rescind replay`")
-        except ViewsError as wrong:  # opened late: something else is there, or they are a newer release's
+            self._stand_still(f"{wrong}; rebuild them with `rescind replay`")
+        except ViewsError as wrong:  # opened late: not views, or of a newer release
             self._stand_still(str(wrong))
-        if moved:
-            self._idle = False
+        else:
+            if moved:
+                self._idle = False
+            return moved
+        return False
+
+    def _project(self) -> bool:
+        self._control.follower.advance()
+        moved = self._control_projector.advance(BATCH) > 0
+        self._control_ordinal = self._control_projector.position.ordinal
+        for partition, projector in self._projectors.items():  # changed between two steps only
+            moved = self._advance(partition, projector) or moved
+        self.trouble = None
+        if self._filling and not moved:
+            self._filling = self._is_behind()
         return moved
 
     def _is_behind(self) -> bool:
-        """Whether a partition is not followed to where its log was, or the views have not all that is followed."""
+        """Whether the views lack commits, or a partition is not followed to where its log ended."""
         unknown = any(self._engine.unknown(partition) is not None for partition in self._projectors)
         return unknown or any(projector.behind for projector in self._projectors.values())
 
@@ -256,11 +205,11 @@ class Projecting:
         self.trouble = why
         sys.stderr.write(f"rescind: the views stand still: {why}\n")
         self._stopped = True
-        self._tell()
+        self._notify()
 
     def _gathers(self) -> bool:
-        """An import is projected in large parts: a page of the database that many of its commits touch is then written
-        once. Nobody is served meanwhile; who waits for the views is not kept waiting."""
+        """Whether to wait for more commits of an import. Large transactions write a page that many commits touch once.
+        An import serves no readers, and whoever waits for the views is not delayed."""
         if not self._engine.mode.history or self._waiting:
             return False
         if sum(projector.behind for projector in self._projectors.values()) >= GATHERED:
@@ -275,66 +224,61 @@ class Projecting:
         if position.ordinal != before:
             self._ordinals[partition] = position.ordinal
             self._positions[partition] = position.position
-            self._tell()
+            self._notify()
         return projected > 0
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         with self._moved:
             self._moved.notify_all()
 
-    def close(self) -> None:
-        """End the thread after the batch that is under way, and let go of the views."""
+    def stop(self) -> None:
+        """End after the batch under way, and close the views."""
         self._stopped = True
-        ended = self.loop.stop()
-        self._tell()
-        if not ended:
-            return
-        for state in self._states.values():
-            state.close()
+        self._notify()
+        super().stop()
+
+    def _close(self) -> None:
+        super()._close()
         self.views.close()
 
 
-def open_projecting(
+def open_views_runner(
     settings: Settings,
-    fallback: Path,
+    directory: Path,
     slot: Path,
     engine: Engine,
     control: Journal,
-    on_broken: Callable[[], None],
     *,
     open_later: bool = False,
-) -> Projecting:
-    """The views that the settings name, kept up to date from now on; ``memory:`` is a file in ``fallback``.
+    on_defect: Callable[[], None] = lambda: None,
+) -> ViewsRunner:
+    """The views that the settings name, and their thread, not started. ``memory:`` is a file in ``directory``;
+    ``slot``: where local state is.
 
-    ``open_later``: where they are in a database that is away, they come up when it is back; ViewsUnavailable otherwise.
+    ``open_later``: views in a database that is away come up when it is back; ViewsUnavailable otherwise.
     """
     at = settings.views_at
     late = open_later and at.postgresql is not None
 
     def opened() -> DatabaseViews:
-        found = open_views(at if at.persistent else ViewsAt(fallback / "views.sqlite", own=True))
+        found = open_views(at if at.persistent else ViewsAt(directory / "views.sqlite", own=True))
         if found.rebuilt is not None and at.persistent and any(f.next_ordinal for f in engine.followers.values()):
-            sys.stderr.write(f"rescind: the views are made anew from the log: {found.rebuilt}\n")
+            sys.stderr.write(f"rescind: rebuilding the views from the log: {found.rebuilt}\n")
         if late:
             engine.call(expect)
         return found.views
 
     def expect(engine: Engine) -> None:
-        """What the views have followed could not be asked when the engine started."""
+        """Have the log compared with the views, which could not be read when the engine started."""
         for partition, mark in in_views(at, "journal"):
             engine.expect(partition, [mark])
 
     views = _opened_late(opened) if late else opened()
-    partitions = engine.partitions
-    states = {
-        partition: open_local_state(state_file(slot, partition), partition, partitions, read_only=True).state
-        for partition in engine.followers
-    }
-    return Projecting(views, engine, states, control, on_broken)
+    return ViewsRunner(views, engine, open_followed(slot, engine.followers, engine.partitions), control, on_defect)
 
 
 def _opened_late(opened: Callable[[], DatabaseViews]) -> DatabaseViews:
-    """The views, or what becomes them once their database is back; ViewsUnavailable where its client is missing."""
+    """Open the views, or ones that come up when their database is back. ViewsUnavailable if its client is missing."""
     postgresql_client()
     try:
         return opened()

@@ -1,7 +1,7 @@
-"""Other prefixes that a journal was published under: a new one begins its instructions where an older one ended.
+"""Other prefixes that a journal was published under: a new prefix begins its instructions where an older one ended.
 
-The progress topics of the cluster say it (``PREFIX.published`` names the journal). A file in the store's directory
-remembers the prefixes too, so that one that is gone, or on another cluster, is asked about and not forgotten.
+The progress topics of the cluster (``PREFIX.published``) name the journal that was published. A file in the store's
+directory records the prefixes too, so that one that is gone, or on another cluster, is asked about.
 """
 
 import time
@@ -30,14 +30,14 @@ Prefixes = Mapping[str, Mapping[int, Progress]]
 
 
 def remember(directory: Path, journal: str, at: KafkaAt) -> None:
-    """Note that the journal with this identity is published there."""
+    """Record in the store's directory that the journal with this identity is published to ``at``."""
     if at not in remembered(directory, journal):
         with (directory / FILE).open("a", encoding="utf-8") as file:
             file.write(f"{journal} {at}\n")
 
 
 def remembered(directory: Path, journal: str) -> list[KafkaAt]:
-    """Where the journal was published, as far as this directory knows."""
+    """Return where the journal was published, as recorded in this directory."""
     try:
         lines = (directory / FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -49,7 +49,8 @@ def remembered(directory: Path, journal: str) -> list[KafkaAt]:
 def other_prefixes(
     at: KafkaAt, security: Security, journal: Journal, timeout: PublishingTimeouts | None = None
 ) -> Prefixes:
-    """The other prefixes of this cluster that have published this journal, and how far. PublicLogUnavailable."""
+    """Return the other prefixes of this cluster under which this journal was published, and how far.
+    PublicLogUnavailable."""
     timeout = timeout or PublishingTimeouts()
     connected = connection(at.servers, security)
     with unavailable(connected):
@@ -59,7 +60,7 @@ def other_prefixes(
     for (name, partition), value in values.items():
         try:
             progress = read_progress(value)
-        except PublishingStopped:  # of a program that is not this one, or of a newer release
+        except PublishingStopped:  # written by another program, or by a newer release
             continue
         if progress.journal == journal.identity:
             found.setdefault(name.removesuffix(f".{PUBLISHED}"), {})[partition] = progress
@@ -69,8 +70,8 @@ def other_prefixes(
 def ended(
     at: KafkaAt, security: Security, journal: Journal, partition: int, timeout: PublishingTimeouts
 ) -> dict[str, int]:
-    """By kind the journal offset where publishing under this prefix ended. Whoever publishes under it is fenced first,
-    and the transaction that it may have open is ended. PublicLogUnavailable; PublishingStopped if nothing says it."""
+    """Return by kind the journal offset where publishing under this prefix ended. First fences its publisher, and ends
+    the transaction that it may have open. PublicLogUnavailable; PublishingStopped if the topic does not tell."""
     log = KafkaPublicLog(at, partition, journal.partitions, security, timeout)
     try:
         log.take_over()
@@ -86,12 +87,12 @@ def ended(
 
 
 class Earlier:
-    """Where a new prefix begins. Asked when it begins, and never again."""
+    """Finds where a new prefix begins. Used once for each prefix."""
 
     def __init__(
         self, at: KafkaAt, security: Security, journal: Journal, directory: Path | None, timeout: PublishingTimeouts
     ) -> None:
-        """``directory``: the store's, which remembers prefixes; None: nothing does."""
+        """``directory``: the store's, which records the prefixes; None if nothing does."""
         self._at = at
         self._security = security
         self._journal = journal
@@ -100,8 +101,8 @@ class Earlier:
         self._places: list[KafkaAt] | None = None
 
     def begins(self, partition: int) -> dict[str, int]:
-        """By kind the journal offset where an older prefix ended; empty if there was none. PublicLogUnavailable;
-        PublishingStopped, which asks, if there was one and nothing says where it ended."""
+        """Return by kind the journal offset where an older prefix ended; empty if there was none. PublicLogUnavailable;
+        PublishingStopped, which asks the operator, if there was one and its end is not known."""
         if not self._journal.end(partition):
             return {}
         if self._places is None:
@@ -114,11 +115,11 @@ class Earlier:
         return found
 
     def _older(self) -> list[KafkaAt]:
-        here = [KafkaAt(self._at.servers, prefix) for prefix in self._there()]
+        here = [KafkaAt(self._at.servers, prefix) for prefix in self._on_cluster()]
         known = [] if self._directory is None else remembered(self._directory, self._journal.identity)
         return here + [place for place in known if place != self._at and place not in here]
 
-    def _there(self) -> list[str]:
+    def _on_cluster(self) -> list[str]:
         return sorted(other_prefixes(self._at, self._security, self._journal, self._timeout))
 
     def _ended(self, place: KafkaAt, partition: int) -> dict[str, int]:
@@ -134,7 +135,7 @@ class Earlier:
 
 
 def _progress_topics(connected: Mapping[str, Any], own: str, partitions: int, timeout: PublishingTimeouts) -> list[str]:
-    """Progress topics of other prefixes that have as many partitions."""
+    """Return the progress topics of other prefixes that have as many partitions."""
     milliseconds = int(timeout.ask * 1000)
     admin = KafkaAdminClient(**connected, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
     with closing(admin):
@@ -146,7 +147,7 @@ def _progress_topics(connected: Mapping[str, Any], own: str, partitions: int, ti
 def _last_values(
     names: Sequence[str], partitions: int, connected: Mapping[str, Any], timeout: PublishingTimeouts
 ) -> dict[tuple[str, int], bytes]:
-    """The progress of each partition in each of these topics."""
+    """Return the progress of each partition in each of these topics."""
     found: dict[tuple[str, int], bytes] = {}
     places = [TopicPartition(name, partition) for name in names for partition in range(partitions)]
     if not places:

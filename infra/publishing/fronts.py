@@ -1,6 +1,6 @@
-"""Where the public topics begin: looked at from time to time, since records deleted there were perhaps never read.
+"""Looks from time to time where the public topics begin, because deleted records may never have been read.
 
-Publishing goes on: what is still to come has nothing to do with what was deleted, and refunds do not wait for it.
+Publishing goes on: later records do not depend on the deleted ones, and refunds do not wait.
 """
 
 import sys
@@ -11,6 +11,7 @@ from typing import Any, Final
 from consumers.ports.public_log import PublicLogUnavailable
 from infra.kafka.quiet_import import TopicPartition
 from infra.publishing.reading import PublishingTimeouts, opened_consumer, unavailable
+from infra.runtime.components import Health, health_of
 from infra.runtime.loop import Rhythm
 from schemas.public.topics import TOPICS, topic_name
 
@@ -19,7 +20,9 @@ CHECK_INTERVAL: Final = 10.0
 
 
 class Fronts:
-    """Looks where the public topics of a prefix begin. ``trouble`` says which of them were cut."""
+    """Looks where the public topics of a prefix begin. ``trouble`` names those that were cut. A component."""
+
+    name = "public topics"
 
     def __init__(
         self,
@@ -30,7 +33,7 @@ class Fronts:
         look: float = CHECK_INTERVAL,
     ) -> None:
         self.trouble: str | None = None
-        """Which topics lack their first records, and what to do. From any thread."""
+        """Which topics lack their first records, and what to do about it. From any thread."""
         self._names = [topic_name(prefix, topic.kind) for topic in TOPICS]
         self._partitions = partitions
         self._connection = connection
@@ -38,16 +41,20 @@ class Fronts:
         self._rhythm = Rhythm("fronts of the public topics", self.look, look)
 
     def start(self) -> None:
-        """Look from now on, in a thread of its own."""
+        """Start the thread."""
         self._rhythm.start()
 
     def stop(self) -> None:
-        """Look no more. Waits for nothing."""
+        """Look no more. Returns at once."""
         self._rhythm.stop()
 
+    def health(self) -> Health:
+        """The topics that were cut."""
+        return health_of(self.trouble)
+
     def look(self) -> None:
-        """Look once, and say on standard error when a cut is found, and when it is gone. Whether the brokers answer is
-        said by whoever publishes."""
+        """Look once, and report on standard error when a cut is found, and when it is gone. The publishers report
+        whether the brokers answer."""
         with suppress(PublicLogUnavailable):
             before, self.trouble = self.trouble, self._cut()
             if self.trouble != before and self.trouble is not None:
@@ -59,15 +66,16 @@ class Fronts:
         places = [TopicPartition(name, partition) for name in self._names for partition in range(self._partitions)]
         with unavailable(self._connection), opened_consumer(self._connection, self._timeout) as consumer:
             begins = consumer.beginning_offsets(places, timeout_ms=int(self._timeout.ask * 1000))
-        return said_of({(of.topic, of.partition): begin for of, begin in begins.items() if begin > 0})
+        return cut_message({(of.topic, of.partition): begin for of, begin in begins.items() if begin > 0})
 
 
-def said_of(begins: Mapping[tuple[str, int], int]) -> str | None:
-    """What is to be said of topics whose partitions begin behind offset 0."""
+def cut_message(begins: Mapping[tuple[str, int], int]) -> str | None:
+    """Describe topics whose partitions begin after offset 0; None if there are none."""
     if not begins:
         return None
     where = "; ".join(f"{name}, partition {p}, begins at offset {begin}" for (name, p), begin in sorted(begins.items()))
     return (
-        f"{where}. Who had not read what was before misses it. Set retention.ms and retention.bytes of the topic to -1 "
-        "(`rescind topics check`). Publishing goes on; what was deleted is in the journal and in the views"
+        f"{where}. Readers that had not read the records before it miss them. Set retention.ms and retention.bytes of "
+        "the topic to -1 (`rescind topics check`). Publishing goes on; the deleted records are in the journal and in "
+        "the views"
     )

@@ -1,4 +1,4 @@
-"""What an operator says to a publisher that has stopped and asks, while no engine needs to run."""
+"""Applies an operator's answer to a publisher that has stopped and asks. No engine needs to run."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,19 +23,19 @@ class NoSuchPlace(Exception):
 
 
 def open_existing(settings: Settings) -> Journal:
-    """The settings' journal, as it is. JournalError if there is none."""
+    """Open the settings' journal without creating it. JournalError if there is none."""
     store = existing_store(settings)
     return store.journal(settings.journal_at.partitions)
 
 
 def partitions_of(settings: Settings) -> int:
-    """How many partitions the settings' journal has. JournalError if there is none."""
+    """Return the number of partitions of the settings' journal. JournalError if there is none."""
     with closing(open_existing(settings)) as journal:
         return journal.partitions
 
 
 def answer_all(settings: Settings, kinds: Sequence[str], how: Literal["again", "onwards"]) -> int:
-    """Answer for every partition (``PartitionPublisher.answer``); how many there are.
+    """Answer for every partition (``PartitionPublisher.answer``). Returns the number of partitions.
 
     PublishingStopped, JournalError.
     """
@@ -49,8 +49,9 @@ def answer_all(settings: Settings, kinds: Sequence[str], how: Literal["again", "
 
 
 def begin_at(settings: Settings, kinds: Sequence[str], places: Sequence[str]) -> int:
-    """Have these kinds go on from ``places``: another prefix, where that ended, or ``PARTITION:OFFSET`` in the journal;
-    for how many partitions. PublishingStopped, JournalError; NoSuchPlace.
+    """Have these kinds go on from ``places``: the end of another prefix, or ``PARTITION:OFFSET`` in the journal.
+
+    Returns the number of partitions. PublishingStopped, JournalError; NoSuchPlace.
     """
     at = _public_topics(settings)
     with closing(open_existing(settings)) as journal:
@@ -79,7 +80,7 @@ _OFFSET: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,18})", re.ASCII)
 
 
 def _prefix(place: str, at: KafkaAt) -> KafkaAt:
-    """Another prefix, of this cluster unless it is a URL."""
+    """Parse another prefix; it is on this cluster unless it is a URL."""
     try:
         old = kafka_at(place.removeprefix("kafka://") if "://" in place else f"{at.servers}/{place}")
     except ValueError:

@@ -1,7 +1,7 @@
 """``consumers.ports.public_log.PublicLog`` through kafka-python: a transactional producer, and readers of committed
 records.
 
-What is odd about this client's producers is in ``infra.publishing.transactions``, of its readers in ``reading``.
+``infra.publishing.transactions`` works around what is odd about the client's producers, ``reading`` about its readers.
 """
 
 import time
@@ -35,7 +35,7 @@ TOPIC_ERRORS: Final = (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-"""What brokers answer about one topic, whatever becomes of the others."""
+"""Errors that concern one topic and not the others."""
 TIMEOUTS: Final = (TimeoutError, KafkaTimeoutError)
 
 
@@ -50,7 +50,7 @@ class KafkaPublicLog:
         security: Security,
         timeout: PublishingTimeouts | None = None,
     ) -> None:
-        """``partitions``: the journal's. Nothing is connected yet."""
+        """``partitions``: the journal's. Connects later."""
         self._at = at
         self._partition = partition
         self._partitions = partitions
@@ -59,29 +59,29 @@ class KafkaPublicLog:
         self._transactions = Transactions(
             self._connection, f"{at.prefix}-{partition}", self._timeout, 1.5 * self._timeout.write
         )
-        self._watching: ProgressReader | None = None
-        """While another one publishes: what it has committed, read on now and then."""
+        self._progress: ProgressReader | None = None
+        """Reads the progress of another process while that one publishes."""
 
     @property
     def transactional_id(self) -> str:
-        """Who this publisher is to the cluster: the same for every process."""
+        """The publisher's identity on the cluster: the same for every process."""
         return self._transactions.transactional_id
 
     def committed(self) -> dict[str, bytes]:
-        if self._transactions.taken_over:  # from its beginning: nothing that was remembered is trusted
+        if self._transactions.taken_over:  # read from the beginning: no earlier reading is trusted
             return read_published(self._at, [self._partition], self._connection, self._timeout)[self._partition]
-        if self._watching is None:
-            self._watching = ProgressReader(self._at, [self._partition], self._connection, self._timeout)
+        if self._progress is None:
+            self._progress = ProgressReader(self._at, [self._partition], self._connection, self._timeout)
         try:
-            return self._watching.read()[self._partition]
+            return self._progress.read()[self._partition]
         except BaseException:
-            self._watch_no_more()
+            self._close_progress()
             raise
 
-    def _watch_no_more(self) -> None:
-        watching, self._watching = self._watching, None
-        if watching is not None:
-            watching.close()
+    def _close_progress(self) -> None:
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            progress.close()
 
     def topics(self) -> Mapping[str, TopicAt | TopicSick]:
         names = {kind: topic_name(self._at.prefix, kind) for kind in WRITTEN}
@@ -89,7 +89,7 @@ class KafkaPublicLog:
             return topics_at(names, self._partition, self._partitions, self._connection, self._timeout)
 
     def take_over(self) -> None:
-        self._watch_no_more()
+        self._close_progress()
         with unavailable(self._connection, self.transactional_id):
             self._transactions.take_over()
 
@@ -107,7 +107,7 @@ class KafkaPublicLog:
         records: Sequence[PublicRecord],
         then: Callable[[Mapping[str, OffsetRange]], Sequence[PublicRecord]],
     ) -> None:
-        """In the hand's thread. What was open when this fails is ended by whoever takes over next."""
+        """Write one transaction, in the client's thread. If this fails, the next take-over ends what is open."""
         until = time.monotonic() + self._timeout.write
         producer.begin_transaction()
         spans = self._send(producer, records, until)
@@ -120,8 +120,8 @@ class KafkaPublicLog:
         producer.commit_transaction()
 
     def _send(self, producer: Any, records: Sequence[PublicRecord], until: float) -> dict[str, OffsetRange]:
-        """Send, and wait until all of it stands in the topics. TopicFailed if some topics, but not all, are known not
-        to take their records."""
+        """Send, and wait until every record is in its topic. TopicFailed if some topics, but not all, refuse their
+        records."""
         names = {kind: topic_name(self._at.prefix, kind) for kind in (*WRITTEN, PUBLISHED)}
         sent: list[tuple[str, Any]] = []
         for kind, key, value, headers in records:
@@ -158,12 +158,12 @@ class KafkaPublicLog:
         return TopicFailed({kind: why(each, security, needs[kind]) for kind, each in wrong.items()})
 
     def let_go(self) -> None:
-        self._watch_no_more()
+        self._close_progress()
         self._transactions.let_go()
 
 
 def _named(wrong: BaseException) -> list[str]:
-    """The topics that a failure names: of a transaction in which one was refused, all records fail with that."""
+    """Return the topics that a failure names. If one record of a transaction is refused, all fail with its error."""
     found: list[object] = [wrong]
     for each in found:
         if isinstance(each, BaseException):

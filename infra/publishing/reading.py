@@ -1,4 +1,4 @@
-"""Readers of what is committed: the progress topic, keys of the journal's records; and which topics are there."""
+"""Readers of committed records: the progress topic, and keys of the journal. Also describes topics."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,8 +27,8 @@ from schemas.public.topics import PUBLISHED, topic_name
 
 @dataclass(frozen=True, slots=True)
 class PublishingTimeouts:
-    """Seconds: ``ask`` for a question, ``take_over`` for becoming the publisher (a transaction that another one left
-    is ended first), ``write`` for a whole transaction."""
+    """Timeouts in seconds: ``ask`` of a query, ``take_over`` of becoming the publisher, which first ends the
+    transaction of the one before, ``write`` of a whole transaction."""
 
     ask: float = 5.0
     take_over: float = 20.0
@@ -36,7 +36,7 @@ class PublishingTimeouts:
 
 
 class ProgressReader:
-    """The progress topic of some partitions, read on from where it was read last. Close it."""
+    """Reads the progress topic of some partitions; each ``read`` goes on where the last one ended. Close it."""
 
     def __init__(
         self, at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], timeout: PublishingTimeouts
@@ -68,7 +68,7 @@ class ProgressReader:
             self._consumer.seek(place, begin)
 
     def read(self) -> dict[int, dict[str, bytes]]:
-        """Partition → key → value, of all that is committed now. PublicLogUnavailable."""
+        """Return partition → key → value of everything committed so far. PublicLogUnavailable."""
         consumer = self._consumer
         until = time.monotonic() + 4 * self._timeout.ask
         with unavailable(self._connection):
@@ -94,7 +94,7 @@ class ProgressReader:
 def read_published(
     at: KafkaAt, partitions: Sequence[int], connection: Mapping[str, Any], timeout: PublishingTimeouts
 ) -> dict[int, dict[str, bytes]]:
-    """The progress topic of these partitions, from its beginning to its end: partition → key → value.
+    """Read the progress topic of these partitions, from its beginning to its end: partition → key → value.
 
     PublicLogUnavailable; PublishingStopped if there is no such topic.
     """
@@ -103,7 +103,7 @@ def read_published(
 
 
 def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset: int) -> bytes:
-    """The key of a record of the journal's topic; empty if it has none. PublicLogUnavailable."""
+    """Read the key of a record of the journal's topic; empty if it has none. PublicLogUnavailable."""
     timeout = PublishingTimeouts()
     place = TopicPartition(at.journal, partition)
     until = time.monotonic() + timeout.ask
@@ -117,7 +117,7 @@ def read_key(at: KafkaAt, connection: Mapping[str, Any], partition: int, offset:
 
 
 def new_consumer(connection: Mapping[str, Any], timeout: PublishingTimeouts, isolation: str = "read_committed") -> Any:
-    """A consumer of explicit partitions, without a group."""
+    """Make a consumer of explicit partitions, without a group."""
     milliseconds = int(timeout.ask * 1000)
     return KafkaConsumer(
         **connection,
@@ -138,14 +138,14 @@ def close_consumer(consumer: Any) -> None:
     try:
         consumer.close(autocommit=False, timeout_ms=1000)
     except KafkaTimeoutError:
-        return  # it hangs on brokers that are gone; nothing of ours is left in it
+        return  # the brokers are gone; nothing is lost with the consumer
 
 
 @contextmanager
 def opened_consumer(
     connection: Mapping[str, Any], timeout: PublishingTimeouts, isolation: str = "read_committed"
 ) -> Iterator[Any]:
-    """A consumer for a moment."""
+    """Open a consumer for the length of a block."""
     consumer = new_consumer(connection, timeout, isolation)
     try:
         yield consumer
@@ -154,15 +154,15 @@ def opened_consumer(
 
 
 class TopicUnfit(Exception):
-    """A topic is not as it must be, or nobody can say; the message says what is wrong."""
+    """A topic is not as it must be, or cannot be described. The message says what is wrong."""
 
 
 class NoSuchTopic(TopicUnfit):
-    """It is not there."""
+    """The topic does not exist."""
 
 
 class TopicOfOtherPartitions(TopicUnfit):
-    """It has another number of partitions than the journal."""
+    """The topic has another number of partitions than the journal."""
 
 
 def topics_at(
@@ -172,8 +172,8 @@ def topics_at(
     connection: Mapping[str, Any],
     timeout: PublishingTimeouts,
 ) -> dict[str, TopicAt | TopicSick]:
-    """Each topic of ``names`` (kind → name): its id and where the partition ends, or why it cannot be written.
-    KafkaError, TimeoutError."""
+    """Return for each topic of ``names`` (kind → name) its id and where the partition ends, or why it cannot be
+    written. KafkaError, TimeoutError."""
     milliseconds = int(timeout.ask * 1000)
     admin = KafkaAdminClient(**connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
     with closing(admin):
@@ -195,7 +195,7 @@ def topics_at(
 
 
 def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int, security: Security) -> TopicSick | None:
-    """Why a topic, as the brokers describe it, cannot be written; None if it can."""
+    """Return why a topic, as the brokers describe it, cannot be written; None if it can."""
     code = topic["error_code"]
     if code == _UNKNOWN_TOPIC:
         return TopicSick(f"there is no topic {name}", f"make it with `rescind topics create`{hidden(name, security)}")
@@ -217,7 +217,7 @@ def _sick(topic: Mapping[str, Any], name: str, partition: int, partitions: int, 
 def topic_ids(
     names: Sequence[str], connection: Mapping[str, Any], partitions: int, milliseconds: int
 ) -> dict[str, str]:
-    """The ids of topics, each of which has the journal's ``partitions``; TopicUnfit. KafkaError."""
+    """Return the ids of topics, each of which must have the journal's ``partitions``. TopicUnfit; KafkaError."""
     admin = KafkaAdminClient(**connection, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds)
     with closing(admin):
         found = {topic["name"]: topic for topic in admin.describe_topics(list(names))}
@@ -244,7 +244,7 @@ _UNKNOWN_TOPIC: Final = 3
 
 @contextmanager
 def unavailable(connection: Mapping[str, Any], transactional_id: str = "") -> Iterator[None]:
-    """The client's errors as those of the port. ``transactional_id``: of who writes, if anything is written."""
+    """Raise the client's errors as those of the port. ``transactional_id``: the writer's, if anything is written."""
     security = security_of(connection)
     try:
         yield
@@ -256,14 +256,14 @@ def unavailable(connection: Mapping[str, Any], transactional_id: str = "") -> It
     except OffsetOutOfRangeError as moved:
         raise PublicLogUnavailable(f"the progress topic was changed while it was read: {moved}") from moved
     except (KafkaError, TimeoutError) as error:
-        if _tells_of_a_fence(error):
+        if _is_fenced(error):
             raise Fenced from error
         raise PublicLogUnavailable(why(error, security, "", CONNECTION_ERRORS)) from error
 
 
-def _tells_of_a_fence(error: BaseException) -> bool:
-    """Whether a failure is only the echo of having been fenced: a send after that raises a bare KafkaError, with the
-    reason among its arguments. Two publishers that took this for an outage would fence each other for ever."""
+def _is_fenced(error: BaseException) -> bool:
+    """Whether a failure only repeats an earlier fence: a send after it raises a bare KafkaError, with the reason among
+    its arguments. Two publishers that took this for an outage would fence each other for ever."""
     found: list[object] = [error]
     for each in found:
         if isinstance(each, BaseException):

@@ -1,13 +1,12 @@
-"""Publishing in a running engine: a thread per partition that this process follows, each on its own.
+"""Publishing in a running engine: one thread for each followed partition.
 
-The engine hands commits over as it takes them in; what was missed is read from local state, through a connection of the
-thread's own. Several processes may publish: of each partition one does, the others stand by.
+Several processes may publish. One of them publishes a partition, and the others stand by.
 """
 
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,7 @@ from typing import Final
 from consumers.log.dead_letters import DeadLetter, unprojected_id
 from consumers.log.follower import Follower
 from consumers.ports.journal import Journal, JournalMismatch, JournalUnavailable
-from consumers.ports.local_state import LocalState, Parked
+from consumers.ports.local_state import LocalState
 from consumers.ports.log_values import Admitted, Rejected
 from consumers.ports.public_log import Fenced, PublicLogUnavailable, PublishingStopped, read_progress
 from consumers.ports.views import ViewsError
@@ -26,12 +25,9 @@ from consumers.publishing.partition_publisher import (
     PublisherOptions,
     PublisherSource,
 )
-from domain.instants import Instant
 from infra.addresses.kafka import KafkaAt, Security
 from infra.kafka.kafka_python import connection
-from infra.local_state import memory_local_state, open_local_state
-from infra.local_state.slots import state_file
-from infra.projection.running import FollowedPartition
+from infra.local_state import memory_local_state
 from infra.publishing.earlier_prefixes import Earlier, remember
 from infra.publishing.fronts import Fronts
 from infra.publishing.public_log import KafkaPublicLog
@@ -39,184 +35,185 @@ from infra.publishing.reading import PublishingTimeouts, read_key, read_publishe
 from infra.publishing.registry import Registry
 from infra.publishing.topics import PublicTopics
 from infra.runtime import loop as looping
-from infra.runtime.loop import Loop
+from infra.runtime.components import Health, health_of
+from infra.runtime.partition_runner import FollowedPartition, PartitionRunner
 from infra.settings import Settings
 from infra.views.reading import Row
 from schemas.public.ids import PinnedIds, SchemaIds
 from schemas.public.topics import WRITTEN
 
-PAUSE: Final = 0.05
-"""Seconds between two looks of a thread that has nothing to do and is not woken."""
-
 _TURNS: Final = 10
-"""So often several processes that begin at the same moment may disturb each other."""
+"""Attempts to begin while other processes begin at the same moment."""
 
-ViewLetters = Callable[[], Sequence[Row] | None]
-"""The rows of ``dead_letters``; None where there are no views yet."""
-
-
-@dataclass(slots=True)
-class PublishedFrom(FollowedPartition):
-    """Local state that the engine's thread writes, as a publisher's source."""
-
-    @property
-    def next_offset(self) -> int:
-        return self.follower.state.stored_offset
-
-    def parked(self, limit: int = 1000, first: int = 0) -> list[Parked]:
-        return self.state.parked(limit, first)
+DeadLetterRows = Callable[[], Sequence[Row] | None]
+"""Returns the rows of the views' table ``dead_letters``; None while there are no views."""
 
 
-class Publishing:
-    """The publishers of a process, and the threads that drive them. ``enable`` first, then ``start``."""
+class _PublisherRunner(PartitionRunner):
+    """The publisher of one partition, and its thread."""
+
+    name = "publishing"
+    PAUSE = 0.05
+    ERRORS = ()  # the publisher has its own troubles
+
+    def __init__(self, publisher: PartitionPublisher, source: FollowedPartition, on_defect: Callable[[], None]) -> None:
+        super().__init__(f"publisher {source.partition}", {source.partition: source}, on_defect)
+        self.publisher = publisher
+        self.source = source
+
+    def _work(self) -> bool:
+        return self.publisher.step(time.monotonic_ns() // 1000)
+
+    def stop(self, until: float | None = None) -> None:
+        """End after the step under way (``Loop.stop``), and close the publisher."""
+        if self.loop.stop(until):
+            self._close()
+
+    def _close(self) -> None:
+        self.publisher.close()
+        super()._close()
+
+
+@dataclass(frozen=True, slots=True)
+class PublishingOptions:
+    """How records are published.
+
+    ``dead_letters``: rows of the views' table, which go out as dead letters; ``key_of``: reads the key of a journal
+    record, where the journal has keys; ``directory``: the store's, which remembers where it was published."""
+
+    dead_letters: DeadLetterRows | None = None
+    key_of: KeyOf | None = None
+    limits: PublisherLimits | None = None
+    timeout: PublishingTimeouts = field(default_factory=PublishingTimeouts)
+    directory: Path | None = None
+
+
+class PublishingRunner:
+    """The publishers of a process, each with a thread. A component, and a listener of the engine. ``enable`` first,
+    then ``start``."""
+
+    name = "publishing"
 
     def __init__(
         self,
         at: KafkaAt,
         security: Security,
         journal: Journal,
-        sources: Mapping[int, PublishedFrom],
+        sources: Mapping[int, FollowedPartition],
         ids: SchemaIds,
-        *,
-        letters: ViewLetters | None = None,
-        key_of: KeyOf | None = None,
-        limits: PublisherLimits | None = None,
-        timeout: PublishingTimeouts | None = None,
-        directory: Path | None = None,
+        options: PublishingOptions | None = None,
+        on_defect: Callable[[], None] = lambda: None,
     ) -> None:
-        """``directory``: the store's, which remembers where it was published. JournalError if the journal does not say
-        where it ends."""
+        """JournalError if the journal does not say where it ends."""
         self.at = at
         self._security = security
         self._journal = journal
-        self._timeout = timeout or PublishingTimeouts()
-        self._directory = directory
-        self._earlier = Earlier(at, security, journal, directory, self._timeout)
         self._ids = ids
-        self._limits = limits
-        self._key_of = key_of
-        self._sources = dict(sources)
-        self._letters = letters
-        self._loops: dict[int, Loop] = {}
-        self._on_broken: Callable[[], None] = lambda: None
-        self.fronts = Fronts(at.prefix, journal.partitions, connection(at.servers, security), self._timeout)
-        """Looks whether records were deleted from the public topics."""
-        self.publishers: dict[int, PartitionPublisher] = {
-            partition: self._publisher(partition, source) for partition, source in sources.items()
-        }
+        self._options = options or PublishingOptions()
+        self._on_defect = on_defect
+        timeout = self._options.timeout
+        self._earlier = Earlier(at, security, journal, self._options.directory, timeout)
+        self.fronts = Fronts(at.prefix, journal.partitions, connection(at.servers, security), timeout)
+        """Looks whether records were deleted from the public topics. A component of its own."""
+        self.runners = {partition: self._runner(source) for partition, source in sources.items()}
+        """By partition. Changed between ``assign`` and ``revoke`` only."""
+
+    @property
+    def publishers(self) -> dict[int, PartitionPublisher]:
+        """The publishers, by partition. From any thread."""
+        return {partition: runner.publisher for partition, runner in dict(self.runners).items()}
+
+    def _runner(self, source: FollowedPartition) -> _PublisherRunner:
+        return _PublisherRunner(self._publisher(source.partition, source), source, self._on_defect)
 
     def _publisher(self, partition: int, source: PublisherSource) -> PartitionPublisher:
+        options = self._options
         return PartitionPublisher(
             self.at.prefix,
             partition,
             self._journal,
             source,
-            KafkaPublicLog(self.at, partition, self._journal.partitions, self._security, self._timeout),
+            KafkaPublicLog(self.at, partition, self._journal.partitions, self._security, options.timeout),
             self._ids,
             PublisherOptions(
-                limits=self._limits or PublisherLimits(),
-                letters=None if self._letters is None else self._letters_of(partition),
-                key_of=self._key_of,
+                limits=options.limits or PublisherLimits(),
+                letters=None if options.dead_letters is None else partial(self._dead_letters, partition),
+                key_of=options.key_of,
                 begins=partial(self._earlier.begins, partition),
             ),
         )
 
     def enable(self) -> None:
-        """Have what is instructed from now on go out, in every partition, whoever follows it, also if this process ends
-        before it has published anything.
-
-        PublicLogUnavailable, PublishingStopped.
-        """
+        """Begin every kind of record in every partition, whoever follows it. What is recorded from now on goes out,
+        also if this process ends before it publishes anything. PublicLogUnavailable, PublishingStopped."""
         for _ in range(_TURNS):
             waiting = [partition for partition, begun in self._begun().items() if not begun]
             for partition in waiting:
                 self._begin(partition)
             if not waiting:
-                if self._directory is not None:
-                    remember(self._directory, self._journal.identity, self.at)
+                if self._options.directory is not None:
+                    remember(self._options.directory, self._journal.identity, self.at)
                 return
         raise PublicLogUnavailable("other processes begin to publish at the same moment, again and again")
 
     def _begin(self, partition: int) -> None:
-        own = self.publishers.get(partition)
+        runner = self.runners.get(partition)
         nothing = memory_local_state(partition, self._journal.partitions)
-        publisher = own or self._publisher(partition, nothing)
+        publisher = self._publisher(partition, nothing) if runner is None else runner.publisher
         try:
             publisher.enable()
-        except Fenced:  # another process does the same at this moment
+        except Fenced:  # another process begins the partition at this moment
             publisher.progress = None
         finally:
-            if own is None:
+            if runner is None:
                 publisher.close()
 
     def _begun(self) -> dict[int, bool]:
-        """Of each partition whether every kind has begun."""
+        """Return for each partition whether every kind has begun."""
         partitions = list(range(self._journal.partitions))
-        found = read_published(self.at, partitions, connection(self.at.servers, self._security), self._timeout)
+        connected = connection(self.at.servers, self._security)
+        found = read_published(self.at, partitions, connected, self._options.timeout)
         values = {partition: found[partition].get(str(partition)) for partition in partitions}
         return {p: v is not None and all(kind in read_progress(v).kinds for kind in WRITTEN) for p, v in values.items()}
 
-    def start(self, on_broken: Callable[[], None] = lambda: None) -> None:
+    def start(self) -> None:
         """Start the threads."""
-        self._on_broken = on_broken
-        self.fronts.start()
-        for partition in self.publishers:
-            self._start(partition)
+        for runner in self.runners.values():
+            runner.start()
 
-    def _start(self, partition: int) -> None:
-        step = partial(_step, self.publishers[partition])
-        loop = self._loops[partition] = Loop(f"publisher {partition}", step, lambda: PAUSE)
-        loop.on_broken = self._on_broken
-        loop.start()
-
-    def close(self) -> None:
-        """End after what is under way."""
-        self.fronts.stop()
-        for loop in self._loops.values():
-            loop.end()
+    def stop(self) -> None:
+        """End after the steps under way, and close the publishers."""
+        for runner in self.runners.values():
+            runner.loop.end()
         until = time.monotonic() + looping.TIMEOUT
-        left = {partition for partition, loop in self._loops.items() if not loop.stop(until)}
-        for partition in self.publishers.keys() - left:
-            self.publishers[partition].close()
-            self._sources[partition].state.close()
+        for runner in self.runners.values():
+            runner.stop(until)
+
+    def health(self) -> Health:
+        """The trouble of each partition or topic, and of the threads."""
+        return health_of(self.trouble, *(runner.loop for runner in tuple(self.runners.values())))
 
     # ---- partitions that come and go, from one thread ----------------------------------------------------------------
 
     def assign(self, follower: Follower, state: LocalState) -> None:
-        """Publish a partition from now on: whoever does is fenced. ``state`` is a connection for its thread alone, and
-        is closed here. JournalError."""
-        partition = follower.partition
-        source = PublishedFrom(state, follower)
-        publisher = self._publisher(partition, source)
-        self._sources[partition] = source
-        self.publishers[partition] = publisher
-        self._start(partition)
+        """Publish a partition (``PartitionListener``). Another process that publishes it is fenced. JournalError."""
+        runner = self._runner(FollowedPartition(state, follower))
+        self.runners[follower.partition] = runner
+        runner.start()
 
     def revoke(self, partition: int) -> None:
-        """Publish it no longer, after what is under way. Nothing of it is touched any more when this returns, unless
-        its thread is left behind: what that has under way is fenced by whoever publishes it next."""
-        loop = self._loops.pop(partition, None)
-        left = loop is not None and not loop.stop()
-        publisher = self.publishers.pop(partition, None)
-        source = self._sources.pop(partition, None)
-        if left:
-            return
-        if publisher is not None:
-            publisher.close()
-        if source is not None:
-            source.state.close()
-
-    @property
-    def loops(self) -> tuple[Loop, ...]:
-        """What drives it: one per partition."""
-        return tuple(dict(self._loops).values())
+        """Publish a partition no longer, after the step under way (``PartitionListener``). If that does not come back,
+        whoever publishes the partition next fences it."""
+        runner = self.runners.pop(partition, None)
+        if runner is not None:
+            runner.stop()
 
     @property
     def trouble(self) -> dict[str, str]:
-        """Why partitions, or single topics of them, are not published at the moment, or for good. A partition that
-        another process publishes is in no trouble."""
+        """Why partitions, or single topics of them, are not published, for now or for good. A partition that another
+        process publishes has no trouble."""
         found: dict[str, str] = {}
-        for partition, of in dict(self.publishers).items():
+        for partition, of in self.publishers.items():
             if of.state in ("trouble", "stopped") and of.trouble is not None:
                 found[f"partition {partition}"] = of.trouble
             else:
@@ -225,43 +222,38 @@ class Publishing:
 
     @property
     def behind(self) -> int:
-        """Journal offsets that this process follows and has not published; of its active publishers."""
-        return sum(publisher.behind for publisher in tuple(self.publishers.values()))
+        """The number of journal offsets that this process follows and has not published, of its active publishers."""
+        return sum(publisher.behind for publisher in self.publishers.values())
 
     # ---- the engine's listener, in the engine's thread ---------------------------------------------------------------
 
     def admitted(self, admitted: Admitted) -> None:
-        publisher = self.publishers.get(admitted.partition)
-        if publisher is not None:
-            publisher.admitted(admitted)
-            if loop := self._loops.get(admitted.partition):
-                loop.wake()
+        runner = self.runners.get(admitted.partition)
+        if runner is not None:
+            runner.publisher.admitted(admitted)
+            runner.loop.wake()
 
     def rejected(self, rejected: Rejected) -> None:
-        """What is malformed is read from local state."""
+        """Do nothing: what is malformed is read from local state."""
 
-    # ---- a partition's thread ----------------------------------------------------------------------------------------
+    # ---- in a partition's thread -------------------------------------------------------------------------------------
 
-    def _letters_of(self, partition: int) -> Callable[[], list[DeadLetter] | None]:
-        """The views' dead letters of a partition; those of the control log are partition 0's."""
+    def _dead_letters(self, partition: int) -> list[DeadLetter] | None:
+        """The views' dead letters of a partition; those of the control log belong to partition 0."""
+        assert self._options.dead_letters is not None
+        try:
+            rows = self._options.dead_letters()
+        except ViewsError:
+            return None
+        if rows is None:
+            return None
+        here = [row for row in rows if (row["partition"] if row["log"] == "journal" else 0) == partition]
+        return [self._dead_letter(row) for row in here]
 
-        def letters() -> list[DeadLetter] | None:
-            assert self._letters is not None
-            try:
-                rows = self._letters()
-            except ViewsError:
-                return None
-            if rows is None:
-                return None
-            here = [row for row in rows if (row["partition"] if row["log"] == "journal" else 0) == partition]
-            return [self._letter(row) for row in here]
-
-        return letters
-
-    def _letter(self, row: Row) -> DeadLetter:
+    def _dead_letter(self, row: Row) -> DeadLetter:
         commit = None
-        if row["log"] == "journal" and (source := self._sources.get(row["partition"])) is not None:
-            commit = source.commit_at(row["ordinal"])
+        if row["log"] == "journal" and (runner := self.runners.get(row["partition"])) is not None:
+            commit = runner.source.commit_at(row["ordinal"])
         return DeadLetter(
             unprojected_id(row["log"], row["partition"], row["stream"]),
             "views",
@@ -278,16 +270,8 @@ class Publishing:
         )
 
 
-def _step(publisher: PartitionPublisher) -> bool:
-    return publisher.step(_steady())
-
-
-def _steady() -> Instant:
-    return time.monotonic_ns() // 1000
-
-
 def schema_ids(settings: Settings) -> SchemaIds:
-    """The ids in the framing: a registry's where the settings name one, else the pinned ones."""
+    """Return the schema ids of the framing: a registry's if the settings name one, else the pinned ones."""
     if settings.schema_registry is None:
         return PinnedIds()
     credentials = settings.schema_registry_credentials
@@ -295,7 +279,7 @@ def schema_ids(settings: Settings) -> SchemaIds:
 
 
 def keys_of(settings: Settings) -> KeyOf | None:
-    """How the key of a journal record is known: a journal on Kafka keeps it."""
+    """Return what reads the key of a journal record; None if the journal has no keys. A journal on Kafka has."""
     at = settings.journal_at.kafka
     if at is None:
         return None
@@ -303,7 +287,7 @@ def keys_of(settings: Settings) -> KeyOf | None:
 
 
 def make_topics(settings: Settings, at: KafkaAt, journal: Journal) -> None:
-    """Make the public topics of a journal that holds nothing yet; for any other they must be there."""
+    """Create the public topics of an empty journal. Any other journal must have them already."""
     if any(journal.end(partition) for partition in range(journal.partitions)):
         return
     topics = PublicTopics(at, settings.security)
@@ -318,48 +302,26 @@ def make_topics(settings: Settings, at: KafkaAt, journal: Journal) -> None:
 def open_publishing(
     settings: Settings,
     journal: Journal,
-    slot: Path,
-    followers: Mapping[int, Follower],
-    letters: ViewLetters | None,
-    *,
-    limits: PublisherLimits | None = None,
-    directory: Path | None = None,
-) -> Publishing:
-    """Publishing as the settings have it, enabled and not yet started. ``slot``: where local state is, which the
-    followers write. ``directory``: the store's.
+    sources: Mapping[int, FollowedPartition],
+    options: PublishingOptions,
+    on_defect: Callable[[], None] = lambda: None,
+) -> PublishingRunner:
+    """The publishers that the settings name, enabled and not started. They close ``sources``.
 
     JournalError: the topics cannot be reached, or going on would leave something out.
     """
     at = settings.public_topics_at
     assert at is not None
     make_topics(settings, at, journal)
-    publishing = Publishing(
-        at,
-        settings.security,
-        journal,
-        sources(slot, followers, journal.partitions),
-        schema_ids(settings),
-        letters=letters,
-        key_of=keys_of(settings),
-        limits=limits,
-        directory=directory,
-    )
+    options = replace(options, key_of=keys_of(settings))
+    publishing = PublishingRunner(at, settings.security, journal, sources, schema_ids(settings), options, on_defect)
     try:
         publishing.enable()
     except BaseException as wrong:
-        publishing.close()
+        publishing.stop()
         if isinstance(wrong, PublicLogUnavailable):
             raise JournalUnavailable(f"{at} cannot be published to now: {wrong}") from wrong
         if isinstance(wrong, PublishingStopped):
             raise JournalMismatch(str(wrong)) from wrong
         raise
     return publishing
-
-
-def sources(slot: Path, followers: Mapping[int, Follower], partitions: int) -> dict[int, PublishedFrom]:
-    """What these followers write to local state in ``slot``, each read through a connection of its own."""
-    made: dict[int, PublishedFrom] = {}
-    for partition, follower in followers.items():
-        opened = open_local_state(state_file(slot, partition), partition, partitions, read_only=True)
-        made[partition] = PublishedFrom(opened.state, follower)
-    return made

@@ -1,4 +1,4 @@
-"""The public topics on a cluster: made and checked like the journal's own (``infra.kafka.admin``)."""
+"""The public topics on a cluster: created and checked like the journal's own (``infra.kafka.admin``)."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from schemas.public.topics import DEAD_LETTERS, PUBLISHED, TOPICS, topic_name
 RECREATE_TOPIC: Final = "delete it once its readers have read it to its end, make it with `rescind topics create`"
 """What to do with a topic whose number of partitions was changed."""
 LETTER_ROOM: Final = 8_192
-"""Bytes that a dead letter may be longer than the record that it keeps: its headers."""
+"""Bytes by which a dead letter may be longer than its record: room for headers."""
 
 
 def public_settings(prefix: str, name: str, replicas: int) -> dict[str, str]:
-    """Every setting of the public topic with this name that has so many replicas."""
+    """Return the settings of the public topic with this name and this number of replicas."""
     wanted = wanted_settings(replicas)
     if name == topic_name(prefix, DEAD_LETTERS):
         wanted["max.message.bytes"] = str(int(wanted["max.message.bytes"]) + LETTER_ROOM)
@@ -32,7 +32,7 @@ class PublicTopics(Topics):
 
     @property
     def complete(self) -> list[str]:
-        """What consumers read from the beginning, and what nobody may miss: all but the publisher's progress."""
+        """The topics that must hold every record from the beginning: all but the publisher's progress."""
         return [name for name in self.names if name != topic_name(self.at.prefix, PUBLISHED)]
 
     restore = "see that nothing deletes more; whoever reads from the beginning misses what was deleted"
@@ -53,8 +53,8 @@ class PublicTopics(Topics):
         return f"{RECREATE_TOPIC}, and {what_to_answer(kind)}"
 
     def _may_be_made(self, missing: list[str], names: list[str]) -> None:
-        """A new kind may come to those that are there. Progress without its topics, or they without it, may not; the
-        dead letters may be those of commands (``infra.command_topic``)."""
+        """Allow a new kind of topic. Refuse to create the progress topic if other topics exist; the topic of dead
+        letters may exist for commands (``infra.command_topic``)."""
         progress, letters = topic_name(self.at.prefix, PUBLISHED), topic_name(self.at.prefix, DEAD_LETTERS)
         there = next((name for name in names if name not in missing and name != letters), None)
         if progress in missing and there is not None:

@@ -1,8 +1,8 @@
-"""Who writes transactions under one name, through kafka-python: whatever was open under it before is ended first.
+"""A transactional producer, through kafka-python.
 
-What is odd about this client's producers stays here. Their calls may hang for ever where brokers are gone, so they are
-made by a hand that can be given up. A producer that failed once is never used again: the next one, under the same
-transactional id, ends whatever it had open.
+This module works around what is odd about the client's producers. Their calls may hang for ever when brokers are gone,
+so they run in a thread that can be abandoned. A producer that failed once is never used again: the next one, under the
+same transactional id, ends what it had open.
 """
 
 import threading
@@ -16,28 +16,28 @@ from infra.kafka.admin import LARGEST
 from infra.kafka.client import BATCH_BYTES
 from infra.publishing.reading import PublishingTimeouts
 from infra.publishing.topics import LETTER_ROOM
-from infra.publishing.watchdog import Hand
+from infra.publishing.watchdog import CallThread
 
 _GRACE: Final = 1.0
-"""Seconds beyond the client's own bound before its call is given up."""
+"""Seconds beyond the client's own timeout before its call is abandoned."""
 
 
 class Transactions:
-    """A transactional producer that is made anew after every failure. One thread at a time; nothing is connected yet.
+    """A transactional producer that is replaced after every failure. One thread at a time.
 
-    What its calls raise is the client's (KafkaError, OSError), or TimeoutError; the producer is let go of then.
+    Calls raise the client's errors (KafkaError, OSError), or TimeoutError; the producer is dropped then.
     """
 
     def __init__(
         self, connection: Mapping[str, Any], transactional_id: str, timeout: PublishingTimeouts, open_for: float
     ) -> None:
-        """``open_for``: seconds after which the brokers end a transaction that nobody ends."""
+        """``open_for``: seconds after which the brokers end an open transaction. Connects later, in ``take_over``."""
         self.transactional_id = transactional_id
         self._connection = connection
         self._timeout = timeout
         self._open_for = open_for
         self._producer: Any = None
-        self._hand: Hand | None = None
+        self._calls: CallThread | None = None
 
     @property
     def taken_over(self) -> bool:
@@ -45,9 +45,9 @@ class Transactions:
         return self._producer is not None
 
     def take_over(self) -> None:
-        """Fence whoever writes under this name, and end what it had open."""
+        """Fence the producer that writes under this name, and end what it had open."""
         self.let_go()
-        hand = self._hand = Hand(f"producer {self.transactional_id}")
+        calls = self._calls = CallThread(f"producer {self.transactional_id}")
 
         def begin() -> None:
             producer = KafkaProducer(
@@ -68,41 +68,41 @@ class Transactions:
                 metadata_max_age_ms=30_000,
                 allow_auto_create_topics=False,
             )
-            if self._hand is not hand:
+            if self._calls is not calls:
                 _end(producer)
                 return
             self._producer = producer
             producer.init_transactions()
 
-        self._do(hand, begin, self._timeout.take_over)
+        self._do(calls, begin, self._timeout.take_over)
 
     def write(self, transaction: Callable[[Any], None]) -> None:
-        """Have ``transaction`` called with the producer, to begin one, send, and commit. What it leaves open when it
-        fails is ended by whoever takes over next."""
-        hand, producer = self._hand, self._producer
-        if hand is None or producer is None:
+        """Call ``transaction`` with the producer: it begins one, sends, and commits. If it fails, the next take-over
+        ends what it left open."""
+        calls, producer = self._calls, self._producer
+        if calls is None or producer is None:
             raise KafkaError("nothing was taken over")
-        self._do(hand, lambda: transaction(producer), self._timeout.write)
+        self._do(calls, lambda: transaction(producer), self._timeout.write)
 
     def let_go(self) -> None:
-        """Write no more; waits for nothing."""
-        hand, producer = self._hand, self._producer
-        self._hand = self._producer = None
-        if hand is not None:
-            hand.let_go(lambda: None)
+        """Write no more. Returns at once."""
+        calls, producer = self._calls, self._producer
+        self._calls = self._producer = None
+        if calls is not None:
+            calls.end()
         if producer is not None:
-            threading.Thread(target=_end, args=(producer,), name="producer's end", daemon=True).start()
+            threading.Thread(target=_end, args=(producer,), name="closing a producer", daemon=True).start()
 
-    def _do(self, hand: Hand, call: Callable[[], None], timeout: float) -> None:
+    def _do(self, calls: CallThread, call: Callable[[], None], timeout: float) -> None:
         try:
-            hand.do(call, timeout + _GRACE)
+            calls.run(call, timeout + _GRACE)
         except BaseException:
             self.let_go()
             raise
 
 
 def _end(producer: Any) -> None:
-    """Closing waits for what never comes after some failures."""
+    """Close a producer by force: after some failures, the client's own closing never returns."""
     producer._sender.force_close()
     producer._sender.join(5)
     producer._unregister_cleanup()

@@ -1,1 +1,1 @@
-"""What drives a running engine: its loops and threads, its clock, and the watch over their health."""
+"""Running an engine: components, loops and threads, the clock, and the health watch."""

@@ -1,4 +1,4 @@
-"""The import lock of a store: says whether a process of this machine is importing. An open import without it broke off.
+"""The import lock of a store: held while a process of this machine imports. An open import without it broke off.
 
 The lock is a file lock in the store's directory. It ends with its process, however that ends.
 """
@@ -12,12 +12,13 @@ from typing import Final
 
 LOCK_FILE: Final = "import.lock"
 WHAT_TO_DO: Final = "run the same import again, or close it with `rescind import --finish`"
-"""About an import that was broken off."""
+"""What to do about an import that broke off."""
 
 
 @contextlib.contextmanager
 def held(directory: Path | None) -> Iterator[None]:
-    """Import for as long as the block lasts, beside any number of others. None: the store is nobody else's."""
+    """Hold the lock for the length of a block. Any number of imports may hold it. None: no other process has the
+    store."""
     if directory is None:
         yield
         return
@@ -28,7 +29,7 @@ def held(directory: Path | None) -> Iterator[None]:
 
 
 def is_held(directory: Path) -> bool:
-    """Whether a process of this machine imports into the store in ``directory``."""
+    """Whether a process of this machine is importing into the store in ``directory``."""
     try:
         lock = FileIO(directory / LOCK_FILE, "r")
     except FileNotFoundError:

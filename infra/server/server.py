@@ -80,15 +80,15 @@ def create(app: App, doorkeeper: Authenticator | None = None) -> FastAPI:
     asgi.add_exception_handler(HTTPException, _http_exception)
     for away in _AWAY:
         asgi.add_exception_handler(away, _part_is_away)
-    sharing = app.sharing
-    if sharing is not None:
+    cluster = app.cluster
+    if cluster is not None:
         from infra.http.forwarding import Forwarding
 
         asgi.add_middleware(
             Forwarding,
             engine=app.engine,
-            whereabouts=sharing.whereabouts,
-            own=sharing.url,
+            membership=cluster.membership,
+            own=cluster.url,
             answer_within=app.settings.answer_within,
             problem=_answer_as_asked,
         )

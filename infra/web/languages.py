@@ -29,12 +29,12 @@ async def language_of(request: Request, app: App, marketplace: str, caller: Prin
 
 async def _of_contact(app: App, marketplace: str, caller: Principal) -> str | None:
     """What they are written to in; None where nobody has said, or it cannot be asked now."""
-    notifying = app.notifying
-    if notifying is None or caller.kind not in ("buyer", "seller"):
+    notifications = app.notifications
+    if notifications is None or caller.kind not in ("buyer", "seller"):
         return None
     side: Final = "buyer" if caller.kind == "buyer" else "seller"
     try:
-        contact = await asyncio.to_thread(notifying.contacts.contact, marketplace, side, caller.id)
+        contact = await asyncio.to_thread(notifications.contacts.contact, marketplace, side, caller.id)
     except (DeliveryStoreUnavailable, VaultUnavailable):
         return None
     return None if contact is None else contact.language

@@ -26,7 +26,7 @@ from domain.commands import Command, parse_command
 from domain.events import Sealed
 from domain.marketplace_settings import MarketSettings
 from domain.presets import preset
-from infra.app import GARBAGE, open_app
+from infra.app import GARBAGE, AppOptions, open_app
 from infra.journals.memory import MemoryLog
 from infra.local_state import memory_local_state
 from infra.settings import Settings
@@ -135,7 +135,7 @@ def acknowledged(directory: Path, in_flight: int, commands: int, *, partitions: 
 
 def acknowledged_on(settings: Settings, in_flight: int, commands: int, first: int = 0) -> Measured:
     """The same on the journal of these settings, which is made if need be."""
-    with open_app(prepared(settings, in_flight), views=False) as app:
+    with open_app(prepared(settings, in_flight), AppOptions(views=False)) as app:
         return measure_in(app.engine, in_flight, commands, first)
 
 
@@ -143,7 +143,7 @@ def paced_on(settings: Settings, rate: float, commands: int, before: int = 0) ->
     """The same in an open loop, on the journal of these settings: ``rate`` commands a second, sent when they are due,
     whoever waits for what. A latency is from when its command was due, so that a late sender hides nothing. ``before``
     so many come others that are not counted, while connections are made and compilers at work."""
-    with open_app(prepared(settings, before + commands), views=False) as app:
+    with open_app(prepared(settings, before + commands), AppOptions(views=False)) as app:
         return _paced(app.engine, rate, commands, before)
 
 

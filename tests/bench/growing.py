@@ -20,7 +20,7 @@ from typing import Final
 from consumers.engine.dependencies import LIVE
 from domain.commands import parse_command
 from infra.addresses.files import JOURNAL_FILE
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.journals.sqlite import SqliteJournal, open_sqlite_journal
 from infra.settings import Settings
 from schemas.commit import ZERO_HASH, commit_hash, commit_id, encode_commit
@@ -89,7 +89,7 @@ def behind(directory: Path, orders: int, commands: int) -> dict[str, float]:
     """Open an engine on this history, and measure: for new orders, and for old ones picked at random."""
     settings = Settings(journal=f"sqlite:///{directory}")
     began = perf_counter()
-    with open_app(settings, mode=LIVE, views=False) as app:
+    with open_app(settings, AppOptions(mode=LIVE, views=False)) as app:
         app.catch_up()
         followed = perf_counter() - began
         chance = random.Random(7)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.settings import Settings, load_settings
 from tests.bench.engine import measure_in, prepared
 from tests.bench.figures import Figure
@@ -85,7 +85,7 @@ def by_processes(count: int, commands: int, journal: str, place: Path) -> float:
 def main(journal: str, directory: str, commands: str, first: str) -> None:
     """One process: says that it is ready, waits for a word, works, and says what it came to."""
     settings = prepared(load_settings(journal=journal, directory=directory), IN_FLIGHT)
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         print("ready", flush=True)
         sys.stdin.readline()
         found = measure_in(app.engine, IN_FLIGHT, int(commands), int(first))

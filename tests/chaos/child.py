@@ -23,7 +23,7 @@ from consumers.engine.outcome import Outcome
 from consumers.ports.journal import JournalUnavailable
 from domain.commands import Command, parse_command
 from domain.errors import BadInput
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.settings import load_settings
 
 TIMEOUT = 90.0
@@ -54,7 +54,7 @@ def told(number: int, future: Future[Outcome]) -> None:
 
 def decided(app: App, asking: ThreadPoolExecutor, number: int, command: Command, future: Future[Outcome]) -> None:
     """The engine has answered; where another process follows the order, that one is asked."""
-    if app.sharing is not None and future.exception() is None and future.result().rule == "not-followed":
+    if app.cluster is not None and future.exception() is None and future.result().rule == "not-followed":
         asking.submit(elsewhere, app, number, command)
     else:
         told(number, future)
@@ -65,9 +65,9 @@ def elsewhere(app: App, number: int, command: Command) -> None:
     from infra.api.session_tokens import read_token
     from infra.cluster.remote_commands import MaybeSubmitted, NotSubmitted
 
-    assert app.sharing is not None
+    assert app.cluster is not None
     try:
-        future = app.sharing.asking.ask(command, None, False)
+        future = app.cluster.remote_commands.submit(command, None, False)
         value, headers = future.result(app.settings.answer_within)
     except NotSubmitted as wrong:
         say([number, "unavailable", wrong.rule, None])
@@ -90,7 +90,7 @@ def opened(config: str, journal: str, directory: str) -> App:
     until = time.monotonic() + TIMEOUT
     while True:
         try:
-            return open_app(settings, views=False, publish=True, on_defect=lambda: os._exit(DEFECT))
+            return open_app(settings, AppOptions(views=False, publish=True), on_defect=lambda: os._exit(DEFECT))
         except JournalUnavailable:
             if time.monotonic() > until:
                 raise

@@ -17,7 +17,7 @@ from consumers.ports.log_values import Admitted
 from consumers.ports.notifications import Contact, Mail, Message, Notification, PostRefused, PostUnavailable, PostUnsure
 from domain.instants import MINUTE, SECOND
 from infra.local_state import memory_local_state
-from infra.notifications.delivery_store import SqliteBook
+from infra.notifications.delivery_store import SqliteDeliveryStore
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World as Facts
 from tests.simulation.oracles import Broken
@@ -62,7 +62,7 @@ class Carrier:
 class Cut:
     """The book, in a process that may end before or behind any word to it."""
 
-    def __init__(self, world: "ToldWorld", book: SqliteBook) -> None:
+    def __init__(self, world: "ToldWorld", book: SqliteDeliveryStore) -> None:
         self._world = world
         self._book = book
 
@@ -127,7 +127,7 @@ class ToldWorld(World):
     def __init__(self, seed: int, *, sends_unknown: bool = False) -> None:
         super().__init__(seed)
         self.chance = Random(f"told {seed}")
-        self.book = SqliteBook(None, "journal")
+        self.book = SqliteDeliveryStore(None, "journal")
         self.carrier = Carrier(self)
         self.notifier: Notifier | None = None
         self.endings = 0

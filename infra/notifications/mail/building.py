@@ -1,7 +1,7 @@
-"""From a message to the bytes of a mail: built with the standard library, parsed again and compared.
+"""Makes the bytes of a mail from a message: built with the standard library, parsed again and compared.
 
-Header-bound text with a control character, a line end or a sign that turns the direction of reading is refused before
-anything is built; what comes back from the parser must be what was meant, header by header and part by part.
+Text for a header is refused if it has a control character, a line end or a character that changes the direction of
+reading. The parser's result must equal the intended headers and parts.
 """
 
 import re
@@ -20,9 +20,9 @@ from domain.instants import to_datetime
 HEADERS: Final = (
     "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Language", "MIME-Version", "Content-Type",
 )  # fmt: skip
-"""Every header of a mail, each once."""
+"""The headers of a mail; each occurs once."""
 LONGEST: Final = 500
-"""Characters of header-bound text."""
+"""The most characters of a text in a header."""
 _ADDRESS: Final = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
     r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
@@ -31,12 +31,12 @@ _ADDRESS: Final = re.compile(
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is one plain mail address: ``local@domain``, ASCII, nothing around it."""
+    """Whether a text is one plain mail address: ``local@domain``, ASCII, and nothing else."""
     return len(text) <= 254 and len(text.rpartition("@")[0]) <= 64 and _ADDRESS.fullmatch(text) is not None
 
 
 def fit_for_header(text: str, what: str) -> str:
-    """The text, if it may stand in a header; PostRefused."""
+    """Return the text if it may be in a header; PostRefused."""
     if len(text) > LONGEST:
         raise PostRefused(f"{what} has {len(text)} characters, {LONGEST} are the most")
     for sign in text:
@@ -49,7 +49,7 @@ _TURNS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u206
 
 
 def build(mail: Mail, sender: str) -> bytes:
-    """The mail as it is handed over, lines ending in CRLF. ``sender``: an address, with or without a name.
+    """Return the bytes of a mail, with lines ending in CRLF. ``sender``: an address, with or without a name.
 
     PostRefused where it cannot be built, or would be read as something else.
     """
@@ -79,7 +79,7 @@ def _person(name: str, address: str) -> Address:
 
 
 def _compare(data: bytes, mail: Mail, sender: tuple[str, str]) -> None:
-    """Parse it as its reader will, and see that it says what was meant."""
+    """Parse the mail as its reader will, and check that it has the intended content."""
     parsed = BytesParser(policy=SMTP).parsebytes(data)
     assert isinstance(parsed, EmailMessage)
     parts = [part for part in parsed.iter_parts() if isinstance(part, EmailMessage)]

@@ -1,8 +1,8 @@
-"""From a letter to a message: the sentences of the recipient's language pack, in one frame as text and as HTML.
+"""Composes a mail: sentences of the recipient's language pack, in one frame, as text and as HTML.
 
-A sentence is rendered once, as plain text; the HTML frame escapes every value that it is given, so that a title, a name
-or a message can bring no markup along. What a customer is told because it shipped although it was cancelled carries no
-link of any kind (rule ``notice-has-link``): there the frame has none either.
+A sentence is rendered once, as plain text. The HTML frame escapes every value, so a title, a name or a message cannot
+add markup. The mail about goods that shipped although they were canceled has no link of any kind (rule
+``notice-has-link``), so its frame has none either.
 """
 
 import re
@@ -27,26 +27,27 @@ WITHOUT_LINKS: Final = "shipped-although-canceled"
 
 
 class PackComposer:
-    """The Composer port over the language packs."""
+    """The ``Composer`` port over the language packs."""
 
     def __init__(self, world: World, public_url: str | None = None) -> None:
-        """``public_url``: where people reach this server's pages, without a slash at its end; None: no links."""
+        """``public_url``: where people reach this server's pages, without a slash at its end; None for mails without
+        links."""
         self._world = world
         self._public_url = public_url
 
     def compose(self, letter: Message, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
-        """The message; CannotCompose where there is nothing that could be said."""
+        """Compose the mail; CannotCompose if no notification has a sentence."""
         words = pack(contact.language)
         events: list[tuple[Notification, Event | None]] = [*subject.events] or [(letter.first, None)]
-        told = [(notice, facts(notice, event, subject, words, self._world)) for notice, event in events]
-        lead, said = _lead(told)
+        entries = [(notice, facts(notice, event, subject, words, self._world)) for notice, event in events]
+        lead, given = _lead(entries)
         bare = lead.template == WITHOUT_LINKS
         if bare:
-            said["po"] = re.sub(r"[.:/@]", " ", said["po"])
+            given["po"] = re.sub(r"[.:/@]", " ", given["po"])
         template = words.told[lead.template]
-        title = _line(template["subject"], said)
-        sections = _merged([_section(words, notice, values) for notice, values in told])
-        frame = self._frame(words, letter, lead, said, subject, contact, bare=bare)
+        title = _line(template["subject"], given)
+        sections = _merged([_section(words, notice, values) for notice, values in entries])
+        frame = self._frame(words, letter, lead, given, subject, contact, bare=bare)
         text = _layout("message.txt").render(subject=title, sections=sections, **frame)
         html = _layout("message.html").render(subject=title, sections=sections, **frame)
         if bare and (link := find_link(text) or find_link(title)) is not None:
@@ -59,17 +60,17 @@ class PackComposer:
         words: Pack,
         letter: Message,
         lead: Notification,
-        said: Mapping[str, Any],
+        given: Mapping[str, Any],
         subject: Subject,
         contact: Contact,
         *,
         bare: bool,
     ) -> dict[str, Any]:
-        """What stands around the sections."""
+        """Return the values of the frame around the sections."""
         order = subject.order
         frame = words.words["frame"]
         reached = self._world.market(order.marketplace).contact or ""
-        values = {**said, "name": "" if bare else _clean(contact.name or ""), "contact": _clean(reached)}
+        values = {**given, "name": "" if bare else _clean(contact.name or ""), "contact": _clean(reached)}
         foot = []
         if letter.first.sequence > 1:
             foot.append(_line(frame["again"], values))
@@ -80,7 +81,7 @@ class PackComposer:
         link = None
         if self._public_url is not None and not bare:
             link = f"{self._public_url}/o/{order.marketplace}/{order.order_id}"
-            if matter := _matter(subject, said):
+            if matter := _matter(subject, given):
                 link = f"{self._public_url}/d/{order.marketplace}/{order.order_id}/{quote(matter, safe='')}"
             if lead.template in CONFIRMATIONS:
                 link += "/receipt" + ("" if words.language == LANGUAGES[0] else f"?lang={words.language}")
@@ -94,20 +95,20 @@ class PackComposer:
         }
 
 
-def _lead(told: list[tuple[Notification, dict[str, Any]]]) -> tuple[Notification, dict[str, Any]]:
-    """The notice that gives the message its subject: the confirmation of a cancellation where there is one."""
-    return next((each for each in told if each[0].template in CONFIRMATIONS), told[0])
+def _lead(entries: list[tuple[Notification, dict[str, Any]]]) -> tuple[Notification, dict[str, Any]]:
+    """Return the notification that gives the mail its subject: the confirmation of a cancellation if there is one."""
+    return next((each for each in entries if each[0].template in CONFIRMATIONS), entries[0])
 
 
-def _section(words: Pack, notice: Notification, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The paragraphs of one notice, those that come out empty left out; lines of goods as a list of their own."""
-    paragraphs = [_text(source, said) for source in words.told[notice.template]["said"]]
-    lines = [] if notice.template == REMINDER else [_clean(line) for line in said["lines"]]
+def _section(words: Pack, notice: Notification, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the paragraphs of one notification without the empty ones; lines of goods are a list of their own."""
+    paragraphs = [_text(source, given) for source in words.told[notice.template]["said"]]
+    lines = [] if notice.template == REMINDER else [_clean(line) for line in given["lines"]]
     return {"said": [paragraph for paragraph in paragraphs if paragraph], "lines": lines}
 
 
 def _merged(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sections with the same paragraphs become one with the goods of all of them."""
+    """Merge sections with the same paragraphs into one with all their goods."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for section in sections:
         first = found.setdefault(tuple(section["said"]), section)
@@ -116,25 +117,25 @@ def _merged(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _matter(subject: Subject, said: Mapping[str, Any]) -> str | None:
-    """The dispute or case that a message belongs to: its thread stands on a page of its own."""
+def _matter(subject: Subject, given: Mapping[str, Any]) -> str | None:
+    """Return the dispute or case that a message belongs to, which has a page of its own."""
     of_message = any(notice.template == MESSAGE for notice, _ in subject.events)
-    about: str = said["about"]
+    about: str = given["about"]
     return about if of_message and (about in subject.order.disputes or about in subject.order.cases) else None
 
 
-def _text(source: str, said: Mapping[str, Any]) -> str:
-    """A paragraph; lines that somebody wrote stay lines."""
-    return _clean(sentence(source).render(said)).strip()
+def _text(source: str, given: Mapping[str, Any]) -> str:
+    """Clean a paragraph, and preserve the line breaks of its writer."""
+    return _clean(sentence(source).render(given)).strip()
 
 
-def _line(source: str, said: Mapping[str, Any]) -> str:
-    """The same on one line."""
-    return " ".join(_text(source, said).split())
+def _line(source: str, given: Mapping[str, Any]) -> str:
+    """Clean a text, and put it on one line."""
+    return " ".join(_text(source, given).split())
 
 
 def _clean(text: str) -> str:
-    """Without control characters but the end of a line, and without signs that turn the direction of reading."""
+    """Remove control characters but line ends, and characters that change the direction of reading."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(c for c in lines if c in "\n\t" or (unicodedata.category(c) != "Cc" and c not in _TURNS))
 

@@ -1,7 +1,7 @@
-"""What a message has to say of one notice: the values that the sentences of a language pack may use.
+"""The facts of one notification: the values that the sentences of a language pack may use.
 
-Every name is always there, empty where there is nothing to say, so that a sentence which asks for another is a mistake
-that shows in a test. Values are plain text: whoever puts them into HTML escapes them.
+Every name always has a value, which may be empty. So a sentence that uses another name is a mistake, and a test finds
+it. Values are plain text; HTML has to escape them.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,12 +24,12 @@ NAMES: Final = (
     "until", "reason", "rule", "rule_id", "outcome", "cause", "asker", "offers", "kind", "carrier", "tracking", "text",
     "whole", "then", "since",
 )  # fmt: skip
-"""Everything that a sentence may use."""
+"""The names of all facts."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What else is asked: policies, marketplaces, and the vault's texts by reference (``LookupError``: gone)."""
+    """Other sources of facts: policies, marketplaces, and the vault's texts by reference (``LookupError``: gone)."""
 
     policies: Callable[[], PolicyBook]
     market: Callable[[str], MarketSettings]
@@ -37,7 +37,7 @@ class World:
 
 
 def facts(notice: Notification, event: e.Event | None, subject: Subject, pack: Pack, world: World) -> dict[str, Any]:
-    """The values of one notice; ``event`` None: it is a reminder. CannotCompose."""
+    """Return the facts of one notification; ``event`` is None for a reminder. CannotCompose."""
     order = subject.order
     terms = order.terms
     zone = terms.calendar.timezone
@@ -75,7 +75,7 @@ def facts(notice: Notification, event: e.Event | None, subject: Subject, pack: P
 
 
 def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any]:
-    """What only this kind of event says."""
+    """Return the facts that only this kind of event has."""
     match event:
         case e.OrderPlaced():
             return _placed(order, pack, world)
@@ -117,7 +117,7 @@ def _of(event: e.Event, order: Order, pack: Pack, world: World) -> dict[str, Any
 
 
 def _placed(order: Order, pack: Pack, world: World) -> dict[str, Any]:
-    """Until when, how and under which policy it can be cancelled; as of the placing."""
+    """Return until when, how and under which policy the order can be canceled, as of its placing."""
     policies, market = world.policies(), world.market(order.marketplace)
     verdict = may("cancel", order, policies, market, order.recorded_at)
     zone = order.terms.calendar.timezone
@@ -143,7 +143,7 @@ def _reminder(notice: Notification, order: Order, pack: Pack, zone: str) -> dict
 
 
 def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
-    """The money that it is about: its own, or the refund that its commit instructs."""
+    """Return the money of the event: its own, or the refund that its commit instructs."""
     order = subject.order
     minor: int | None = None
     match event:
@@ -162,7 +162,7 @@ def _amount(event: e.Event, subject: Subject, pack: Pack) -> str:
 
 
 def _whole(event: e.Event, order: Order) -> bool:
-    """Whether what the event did has by now been done to the whole order."""
+    """Whether the effect of the event covers the whole order by now."""
     lines = order.lines.values()
     match event:
         case e.LinesCanceled():
@@ -178,7 +178,7 @@ def _whole(event: e.Event, order: Order) -> bool:
 
 
 def _until(event: e.Event, pack: Pack, zone: str) -> str:
-    """The instant that it names: a deadline that it sets, a ship-by, a deadline that has passed."""
+    """Return the instant of the event: a deadline that it sets, a ship-by date, a deadline that has passed."""
     match event:
         case e.ShipByRevised(ship_by=ship_by):
             return pack.moment(ship_by, zone)
@@ -192,14 +192,14 @@ def _until(event: e.Event, pack: Pack, zone: str) -> str:
 
 
 def _lines(event: e.Event) -> Iterable[tuple[int, int]]:
-    """The units that it is about."""
+    """Return the units of the event."""
     match event:
         case e.AutoCanceled(line, quantity):
             return [(line, quantity)]
         case e.LineShipped(_, line, quantity) | e.LinePartiallyShipped(_, line, quantity):
             return [(line, quantity)]
         case e.RefundDue() | e.RebillDue():
-            return []  # the amount is what it is about
+            return []  # these events are about an amount, not units
         case e.OrderPlaced(lines=placed):
             return [(line.line, line.quantity) for line in placed]
         case _:

@@ -1,7 +1,7 @@
-"""The outbox: a directory that takes messages as ``.eml`` files, whole or not at all. What an embedded engine has.
+"""The outbox: a directory that takes messages as ``.eml`` files, whole or not at all. An embedded engine uses it.
 
-A file is named by its message's id, so that a message which is there is never put there again, and what became of one
-after a crash is known for certain. Whoever sends them moves or removes them; ``sent`` beside it remembers nothing.
+A file is named by its message's id. So a message is never written twice, and after a crash its file tells whether it
+was written. The program that sends the files moves or removes them.
 """
 
 import os
@@ -24,7 +24,7 @@ class Outbox:
         self._sender = sender
 
     def hand_over(self, mail: Mail) -> None:
-        """Write the file: a draft beside it first, then renamed; durable when this returns."""
+        """Write a draft, and rename it to the message's file. The file is durable when this returns."""
         data = build(mail, self._sender)
         path = self.path_of(mail.message_id)
         draft = path.with_suffix(".draft")
@@ -52,7 +52,7 @@ class Outbox:
             return False
 
     def path_of(self, message_id: str) -> Path:
-        """Where a message lies; PostRefused if its id is no name of a file."""
+        """Return the file of a message; PostRefused if its id is no file name."""
         stem = message_id.partition("@")[0]
         if not stem or not all(sign.isascii() and (sign.isalnum() or sign in ".-_") for sign in stem):
             raise PostRefused(f"{message_id!r} is no message id")

@@ -1,7 +1,7 @@
-"""A mail server, spoken to with SMTP. One connection a message: they are few, and a server may close an idle one.
+"""Sends messages to a mail server over SMTP, one connection each: they are few, and a server may close an idle one.
 
-What fails before the message was given is known not to have been taken; a refusal is final or not as its code says; a
-connection that breaks off while the server's answer is awaited leaves it open, and that is said.
+If sending fails before the message itself, the server has not accepted it. A refusal is final or not by its code. If
+the connection breaks before the server answers, the result is unknown (``PostUnsure``).
 """
 
 import smtplib
@@ -37,11 +37,11 @@ class SmtpPost:
             _leave(server)
 
     def has(self, message_id: str) -> bool | None:
-        """A mail server does not say what it has taken."""
+        """Return None: a mail server does not report what it has accepted."""
         return None
 
     def _ready(self) -> smtplib.SMTP:
-        """A connection over which messages may be given; PostUnavailable."""
+        """Open a connection that is ready for a message; PostUnavailable."""
         at = self._at
         try:
             if at.tls == "tls":
@@ -66,7 +66,7 @@ class SmtpPost:
         return ssl.create_default_context(cafile=self._at.ca_file)
 
     def _before(self, say: Callable[[], tuple[int, bytes]], server: smtplib.SMTP) -> None:
-        """A step before the message itself: nothing has been taken yet."""
+        """Run a step before the message itself: the server has accepted nothing yet."""
         try:
             code, answer = say()
         except (OSError, smtplib.SMTPException) as wrong:
@@ -77,7 +77,7 @@ class SmtpPost:
             raise PostUnavailable(f"the mail server does not take it now: {code} {_text(answer)}")
 
     def _give(self, server: smtplib.SMTP, data: bytes) -> None:
-        """The message: from its last line to the answer nobody knows whether it was taken."""
+        """Send the message. Between its last line and the answer, it is not known whether the server accepted it."""
         try:
             code, answer = server.data(data)
         except smtplib.SMTPDataError as wrong:
@@ -98,7 +98,7 @@ def _leave(server: smtplib.SMTP) -> None:
 
 
 def _said(wrong: Exception) -> str:
-    """An error in a line; of a refused login the code alone, since servers repeat what they were given."""
+    """Describe an error in a line; a refused login by its code alone, because servers repeat the credentials."""
     if isinstance(wrong, smtplib.SMTPAuthenticationError):
         return f"the login was refused ({wrong.smtp_code})"
     if isinstance(wrong, smtplib.SMTPResponseException):

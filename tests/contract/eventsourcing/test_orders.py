@@ -23,7 +23,7 @@ from consumers.ports.log_values import Admitted
 from domain.commands import parse_command
 from domain.events import PaymentReceived, RefundDue
 from domain.order import Order, Stamp
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.application import (
     OrderEvent,
     OrderRecorder,
@@ -76,7 +76,7 @@ def submitted(app: App, commands: Sequence[dict[str, object]]) -> list[Outcome]:
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     """An engine on a journal of two partitions, with a few orders."""
-    with open_app(Settings(journal=f"sqlite:///{tmp_path}?partitions={PARTITIONS}"), views=False) as opened:
+    with open_app(Settings(journal=f"sqlite:///{tmp_path}?partitions={PARTITIONS}"), AppOptions(views=False)) as opened:
         outcomes = submitted(opened, [command for stream in ORDERS for command in history(stream)])
         assert [outcome.kind for outcome in outcomes] == ["accepted", "accepted", "refused", "refused"] * len(ORDERS)
         yield opened

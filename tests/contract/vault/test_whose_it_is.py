@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.settings import load_settings
 from tests.contract.vault.conftest import Place, SqlitePlace
 from tests.integration.cli.driving import BUYER, Store, command, placed
@@ -40,7 +40,10 @@ def vault_exists(place: Place) -> bool:
 @contextmanager
 def lost_for_good(store: Store) -> Iterator[None]:
     """A server that is told so, while it runs."""
-    with patch.dict("os.environ", store.environment, clear=True), open_app(load_settings(), texts_lost=True):
+    with (
+        patch.dict("os.environ", store.environment, clear=True),
+        open_app(load_settings(), AppOptions(texts_lost=True)),
+    ):
         yield
 
 

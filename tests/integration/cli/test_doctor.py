@@ -182,7 +182,7 @@ def test_who_only_asks_leaves_damaged_views_as_they_are(kept: Store, damage: str
         assert (sorted(kept.place.iterdir()), kept.views.read_bytes()) == (beside, bytes(content))
     else:
         made = kept.rescind("replay")
-        assert damage != "first page" or "the views are made anew from the log: the file was damaged" in made.err
+        assert damage != "first page" or "rebuilding the views from the log: the file was damaged" in made.err
         assert kept.rescind("replay", "--check", "--json").json["clean"]
 
 

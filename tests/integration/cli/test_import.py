@@ -15,7 +15,7 @@ from consumers.engine.dependencies import IMPORT
 from domain.commands import Command
 from domain.decide import Decided, decide
 from domain.order import Order
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.importing.commands_file import open_commands
 from infra.importing.pipeline import Wishes, run_import
 from infra.settings import load_settings
@@ -306,7 +306,7 @@ def test_the_progress_is_of_what_was_answered_and_begins_at_nothing(tmp_path: pa
     moved: list[tuple[int, int]] = []
     with (
         closing(open_commands(str(tmp_path / "orders.jsonl"))) as source,
-        open_app(load_settings(journal="memory:"), mode=IMPORT, views=False) as app,
+        open_app(load_settings(journal="memory:"), AppOptions(mode=IMPORT, views=False)) as app,
     ):
         run_import(app, source, Wishes(progress=lambda done, totals: moved.append((done, totals.read))))
     assert moved[0] == (0, 0)

@@ -7,7 +7,7 @@ import pytest
 import domain.presets
 from domain.policy import PolicyDocument, read_policy_toml
 from domain.presets import NAMES, file_name, presets
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.settings import Settings, load_settings
 from tests.golden.stores import NAMES as RELEASES
 from tests.golden.stores import unpack
@@ -24,7 +24,7 @@ def next_version(name: str) -> PolicyDocument:
 
 def started(settings: Settings) -> tuple[list[str], dict[str, int], int]:
     """Start an engine on the store once: the policies published, the newest of each, and the control log's end."""
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         book = app.control.book
         return [f"{id}@{version}" for id, version in book.documents], dict(book.latest), app.control.end()
 
@@ -62,7 +62,7 @@ def test_an_operators_policy_under_a_presets_name_stays_the_newest(
     settings = load_settings(journal=f"sqlite:///{tmp_path}")
     own = read_policy_toml(f'id = "{NAMES[0]}"\nversion = 7\nrules = ["shipped-lock"]\n')
     same_name = read_policy_toml(f'id = "{NAMES[1]}"\nversion = 2\nrules = ["shipped-lock"]\n')
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         for document in (own, same_name):
             assert app.engine.publish(document).result(10).kind == "accepted"
     before = started(settings)

@@ -42,12 +42,12 @@ class Stage:
     def __init__(self, at: KafkaAt, vault: DatabaseVault) -> None:
         self.at = at
         self.vault = vault
-        self.asking = RemoteCommandClient(at, PARTITIONS, Security(), vault)
-        self.asking.start()
+        self.client = RemoteCommandClient(at, PARTITIONS, Security(), vault)
+        self.client.start()
         self._producer = KafkaProducer(bootstrap_servers=at.servers.split(","), reconnect_backoff_max_ms=200)
 
     def close(self) -> None:
-        self.asking.close()
+        self.client.stop()
         self._producer.close()
 
     def commands(self) -> list[Any]:
@@ -78,7 +78,7 @@ def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
 
 def test_a_command_stands_in_its_orders_partition_with_what_was_asked_and_without_its_text(stage: Stage) -> None:
     for number in range(6):
-        stage.asking.ask(message(f"PO-{number}"), number or None, confirmed=number % 2 == 0)
+        stage.client.submit(message(f"PO-{number}"), number or None, confirmed=number % 2 == 0)
     soon(lambda: len(stage.commands()) == 6)
     asks = set()
     for record in stage.commands():
@@ -99,7 +99,7 @@ def test_a_command_stands_in_its_orders_partition_with_what_was_asked_and_withou
 
 
 def test_each_hears_its_own_answer_whoever_else_is_answered(stage: Stage) -> None:
-    futures = [stage.asking.ask(message(f"PO-{number}"), None, False) for number in range(4)]
+    futures = [stage.client.submit(message(f"PO-{number}"), None, False) for number in range(4)]
     soon(lambda: len(stage.commands()) == 4)
     stage.answer(None, 0, who="nobody")
     stage.answer(b"somebody-else-1", 1, who="another process")
@@ -110,22 +110,22 @@ def test_each_hears_its_own_answer_whoever_else_is_answered(stage: Stage) -> Non
         told = response_of(*future.result(30))
         assert (told.status_code, told.headers["etag"]) == (200, '"7"')
         assert json.loads(bytes(told.body))["who"] == f"PO-{number}"
-    assert stage.asking.open == 0
+    assert stage.client.open == 0
 
 
 def test_who_is_not_answered_waits_as_long_as_they_like_and_a_late_answer_harms_nobody(stage: Stage) -> None:
-    future = stage.asking.ask(message("PO-1"), None, False)
+    future = stage.client.submit(message("PO-1"), None, False)
     with pytest.raises(Late):
         future.result(0.2)
     future.cancel()
     soon(lambda: len(stage.commands()) == 1)
     (record,) = stage.commands()
     stage.answer(dict(record.headers)[ASK], record.partition)
-    again = stage.asking.ask(message("PO-1"), None, False)
+    again = stage.client.submit(message("PO-1"), None, False)
     soon(lambda: len(stage.commands()) == 2)
     stage.answer(dict(stage.commands()[1].headers)[ASK], record.partition, second=True)
     assert json.loads(again.result(30).value)["second"] is True
-    assert stage.asking.open == 0
+    assert stage.client.open == 0
 
 
 def test_a_text_that_the_vault_cannot_keep_goes_nowhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,17 +134,17 @@ def test_a_text_that_the_vault_cannot_keep_goes_nowhere(stage: Stage, monkeypatc
 
     monkeypatch.setattr(stage.vault, "flush", full)
     with pytest.raises(NotSubmitted, match="cannot be written") as turned_away:
-        stage.asking.ask(message("PO-1"), None, False)
+        stage.client.submit(message("PO-1"), None, False)
     assert turned_away.value.rule == "vault-unavailable"
     monkeypatch.undo()
-    stage.asking.ask(message("PO-2"), None, False)
+    stage.client.submit(message("PO-2"), None, False)
     soon(lambda: len(stage.commands()) > 0)
     assert [record.key for record in stage.commands()] == [b"acme/PO-2"]
 
 
 def test_whoever_waits_when_the_process_ends_is_told_that_nobody_knows(stage: Stage) -> None:
-    future = stage.asking.ask(message("PO-1"), None, False)
-    stage.asking.close()
+    future = stage.client.submit(message("PO-1"), None, False)
+    stage.client.stop()
     with pytest.raises(MaybeSubmitted):
         future.result(0)
 
@@ -154,6 +154,6 @@ def test_while_no_broker_answers_nothing_is_asked(stage: Stage, monkeypatch: pyt
     away = RemoteCommandClient(KafkaAt("127.0.0.1:9", stage.at.prefix), PARTITIONS, Security(), stage.vault)
     away.start()
     with pytest.raises(NotSubmitted) as turned_away:
-        away.ask(message("PO-1"), None, False)
+        away.submit(message("PO-1"), None, False)
     assert turned_away.value.rule == "journal-unavailable"
-    away.close()
+    away.stop()

@@ -9,10 +9,11 @@ from typing import Any
 
 from domain.commands import parse_command
 from infra.app import GROUPED, App, open_app
-from infra.cluster.partition_assignment import Listening, PartitionAssignment
+from infra.cluster.partition_assignment import PartitionAssignment
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
 from infra.projection.replaying import run_replay
+from infra.runtime.partition_runner import PartitionListener
 from infra.settings import Settings, load_settings
 from tests.integration.http.asking import SUPPORT, SYSTEM, Http, placing
 from tests.integration.kafka.waiting import soon
@@ -25,7 +26,7 @@ def assignment(app: App, settings: Settings) -> PartitionAssignment:
     assert app.views is not None
     assert settings.journal_at.directory is not None
     slot = settings.journal_at.directory / "state" / "0"
-    listeners: list[Listening] = [app.erasing, app.views]
+    listeners: list[PartitionListener] = [app.erasing, app.views]
     for partition, follower in sorted(app.engine.followers.items()):
         for listener in listeners:
             listener.revoke(partition)
@@ -37,7 +38,7 @@ def assignment(app: App, settings: Settings) -> PartitionAssignment:
 
     made = PartitionAssignment(
         app.engine,
-        lambda: listeners,
+        listeners,
         lambda partition: opened(partition, grouped=GROUPED),
         lambda partition: opened(partition, read_only=True),
         linger=0.05,

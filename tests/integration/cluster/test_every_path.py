@@ -5,7 +5,7 @@ import re
 from fastapi.routing import APIRoute
 
 from infra.api.paths import EVIDENCE, PATHS, PREVIEWS
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.http.forwarding import order_of
 from infra.http.routes import ANY
 from infra.server.server import create
@@ -15,7 +15,7 @@ WRITES = {f"/v1/{{marketplace}}/orders/{{order_id}}{form.path}" for form in (*PA
 
 
 def test_every_path_about_one_order_is_passed_on_or_is_a_write() -> None:
-    with open_app(load_settings(journal="memory:"), views=False) as app:
+    with open_app(load_settings(journal="memory:"), AppOptions(views=False)) as app:
         included = [getattr(each, "original_router", each) for each in create(app).routes]
     every = [route for each in included for route in getattr(each, "routes", [each])]
     routes = [route for route in every if isinstance(route, APIRoute) and "{order_id}" in route.path]

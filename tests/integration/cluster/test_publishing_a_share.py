@@ -6,10 +6,10 @@ import pytest
 
 from domain.commands import parse_command
 from infra.addresses.kafka import Security, kafka_at
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
-from infra.publishing.running import open_publishing
+from infra.publishing.running import PublishingOptions, open_publishing
 from infra.publishing.topics import PublicTopics
 from infra.settings import load_settings
 from tests.broker.fixtures import GROUP, Kafka
@@ -31,7 +31,7 @@ def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_i
     settings = load_settings(
         journal=kafka.url(prefix, PARTITIONS), directory=str(tmp_path), publish="on", vault=str(tmp_path / "vault")
     )
-    with open_app(settings, views=False) as app:  # publishes nothing yet
+    with open_app(settings, AppOptions(views=False)) as app:  # publishes nothing yet
         orders = [f"PO-{number}" for number in range(9)]
         for order in orders:
             assert app.engine.submit(parse_command(place(order))).result(60).kind == "accepted"
@@ -39,7 +39,7 @@ def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_i
         topics.create(PARTITIONS)
         topics.close()
         slot = tmp_path / "state" / "0"
-        publishing = open_publishing(settings, app.journal, slot, {}, None)
+        publishing = open_publishing(settings, app.journal, {}, PublishingOptions())
         assert publishing._begun() == dict.fromkeys(range(PARTITIONS), True)
         assert publishing.publishers == {}
         for order in orders:
@@ -68,4 +68,4 @@ def test_what_is_instructed_from_its_start_on_goes_out_whoever_comes_to_follow_i
                 assert (publishing.publishers, publishing.behind, publishing.trouble) == ({}, 0, {})
         soon(lambda: publishing.behind == 0)
         assert refunds() == sorted(f"acme/{order}" for order in orders)
-        publishing.close()
+        publishing.stop()

@@ -5,18 +5,18 @@ import signal
 import sys
 import time
 
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.settings import load_settings
 
 
 def main(settings: str) -> None:
-    with open_app(load_settings(**json.loads(settings)), publish=True, views=False) as app:
-        commanding = app.commanding
-        assert commanding is not None
+    with open_app(load_settings(**json.loads(settings)), AppOptions(publish=True, views=False)) as app:
+        command_topic = app.command_topic
+        assert command_topic is not None
         said: list[int] | None = None
         while True:
-            if commanding.assigned and sorted(commanding.assigned) != said:
-                said = sorted(commanding.assigned)
+            if command_topic.assigned and sorted(command_topic.assigned) != said:
+                said = sorted(command_topic.assigned)
                 sys.stdout.write(json.dumps(said) + "\n")
                 sys.stdout.flush()
             time.sleep(0.01)

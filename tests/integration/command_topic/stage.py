@@ -12,7 +12,7 @@ from typing import Any
 from kafka import KafkaProducer
 
 from infra.addresses.kafka import KafkaAt, Security, kafka_at
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.command_topic.topics import CommandTopics
 from infra.settings import Settings, load_settings
 from schemas.partitioning import partition_of
@@ -102,11 +102,11 @@ class Stage:
         return load_settings(**self.named(name))
 
     def open(self, name: str = "one") -> App:
-        return open_app(self.settings(name), publish=True, views=False)
+        return open_app(self.settings(name), AppOptions(publish=True, views=False))
 
     def open_as(self, settings: dict[str, Any]) -> App:
         """An engine with other settings."""
-        return open_app(load_settings(**settings), publish=True, views=False)
+        return open_app(load_settings(**settings), AppOptions(publish=True, views=False))
 
     def child(self, name: str) -> Child:
         child = Child(self.named(name))

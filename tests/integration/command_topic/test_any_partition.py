@@ -86,8 +86,8 @@ def test_an_orders_commands_are_decided_in_the_order_in_which_they_were_sent(sta
     with stage.open() as app:
         stage.wait_for(len(stage.seen("commands")))
         assert_in_order(stage, order)
-        assert app.commanding is not None
-        assert app.commanding.trouble is None
+        assert app.command_topic is not None
+        assert app.command_topic.trouble is None
 
 
 def assert_in_order(stage: Stage, order: str) -> None:

@@ -113,8 +113,8 @@ def test_an_engine_that_is_killed_thirty_times_answers_each_input_once(stage: St
 @pytest.mark.slow
 def test_two_engines_share_the_inputs_and_one_that_is_stopped_leaves_them_to_the_other(stage: Stage) -> None:
     with Writer(stage) as writer, stage.open("one") as one:
-        assert one.commanding is not None
-        first = one.commanding
+        assert one.command_topic is not None
+        first = one.command_topic
         soon(lambda: len(first.assigned) == stage.partitions)
         other = stage.child("two")
         other.joined()
@@ -175,19 +175,19 @@ def test_a_broker_that_goes_away_and_comes_back_holds_up_the_answers_and_no_more
 ) -> None:
     brokers = cluster(1, {"broker.session.timeout.ms": "1000", "broker.heartbeat.interval.ms": "200"})
     with Stage(Kafka(brokers.servers), tmp_path) as stage, stage.open() as app:
-        commanding = app.commanding
-        assert commanding is not None
+        command_topic = app.command_topic
+        assert command_topic is not None
         with Writer(stage) as writer:
             for _ in range(1 if how == "killed" else 2):
                 seen = len(stage.answered())
                 soon(lambda seen=seen: len(stage.answered()) > seen + 20)  # type: ignore[misc]
                 if how == "killed":
                     brokers.node(1).kill()
-                    soon(lambda: commanding.trouble is not None)
+                    soon(lambda: command_topic.trouble is not None)
                     brokers.restart(1)
                 else:
                     brokers.node(1).freeze()
                     threading.Event().wait(13.0)  # longer than a transaction may take
                     brokers.node(1).thaw()
-                soon(lambda: commanding.trouble is None)
+                soon(lambda: command_topic.trouble is None)
         all_answered_once(stage, writer.sent)

@@ -23,9 +23,9 @@ def test_a_command_is_answered_as_over_http_and_says_which_input_it_answers(stag
         sent = stage.send(placed("PO-1"), [("rescind-ask", b"mine")])
         stage.send(said("Ship", "PO-1", "ship", shipment_id="s1", lines=[{"line": 1, "quantity": 3}]))
         found = stage.wait_for(2)
-        assert app.commanding is not None
-        assert app.commanding.trouble is None
-        soon(lambda: app.commanding is not None and app.commanding.lag == 0)
+        assert app.command_topic is not None
+        assert app.command_topic.trouble is None
+        soon(lambda: app.command_topic is not None and app.command_topic.lag == 0)
     (first,) = found["acme/PO-1/place"]
     assert first["outcome"] == "accepted"
     assert [each["event"] for each in first["events"]] == ["OrderPlaced", "PaymentReceived"]

@@ -116,22 +116,22 @@ def test_what_the_group_has_forgotten_the_outcomes_remember(stage: Stage) -> Non
 
 def test_a_second_process_under_the_same_name_ousts_the_first_which_says_so_and_adds_nothing(stage: Stage) -> None:
     with stage.open("one") as first:
-        assert first.commanding is not None
+        assert first.command_topic is not None
         stage.send(placed("PO-1"))
         stage.wait_for(1)
         elsewhere = stage.named("one") | {"directory": str(stage.folder / "elsewhere")}
         with stage.open_as(elsewhere) as second:
-            assert second.commanding is not None
-            heir = second.commanding
+            assert second.command_topic is not None
+            heir = second.command_topic
             soon(lambda: len(heir.assigned) == stage.partitions)
             for number in range(2, 40):
                 stage.send(placed(f"PO-{number}"))
             stage.wait_for(39)
-            ousted = first.commanding
-            soon(lambda: ousted.ousted)
-            assert ousted.trouble is not None
-            assert "a name of its own" in ousted.trouble
-            assert ousted.assigned == frozenset()
+            fenced = first.command_topic
+            soon(lambda: fenced.fenced)
+            assert fenced.trouble is not None
+            assert "a name of its own" in fenced.trouble
+            assert fenced.assigned == frozenset()
             stage.send(placed("PO-40"))
             stage.wait_for(40)
             assert heir.trouble is None

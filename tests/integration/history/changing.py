@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.settings import load_settings
 from tests.golden.stores import unpack
 from tests.integration.cli.driving import Store
@@ -22,11 +22,11 @@ def released(into: Path) -> Store:
 
 
 @contextmanager
-def opened(store: Store, **how: object) -> Iterator[App]:
+def opened(store: Store, *, texts_lost: bool = False) -> Iterator[App]:
     """The store's engine, as `rescind serve` starts it."""
     with patch.dict("os.environ", store.environment, clear=True):
         settings = load_settings()
-    with open_app(settings, publish=True, **how) as app:  # type: ignore[arg-type]
+    with open_app(settings, AppOptions(publish=True, texts_lost=texts_lost)) as app:
         yield app
 
 

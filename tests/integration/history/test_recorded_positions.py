@@ -111,9 +111,9 @@ def test_going_on_from_an_older_copy_works_as_documented(tmp_path: Path) -> None
     with opened(store) as app:
         app.catch_up()
         assert app.engine.submit(parse_command(placed("PO-NEW"))).result(30).kind == "accepted"
-        assert app.notifying is not None
+        assert app.notifications is not None
         assert app.views is not None
-        book = app.notifying.book
+        book = app.notifications.store
         assert all(book.lost[partition] > 0 for partition in range(3)), "what may have been sent is not sent again"
         app.views.catch_up(30)
     assert findings(store, "--deep")["history"][0] == "ok"

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 
 from consumers.ports.notifications import Contact
 from domain.commands import parse_command
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.http.authenticator import Principal
 from infra.server.server import create
 from infra.settings import load_settings
@@ -41,7 +41,7 @@ class Desk(Http):
 
 def desk(directory: Path, **settings: str) -> Iterator[Desk]:
     made = load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal", **settings)
-    with open_app(made, publish=True) as app:
+    with open_app(made, AppOptions(publish=True)) as app:
         found = Desk(app)
         found._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(create(app, Whoever()), raise_app_exceptions=False), base_url=HERE
@@ -162,9 +162,9 @@ def test_it_is_in_no_log_and_in_no_file_as_text_and_is_erased_with_the_person(he
 
 
 def test_the_command_line_and_this_have_the_same(here: Desk, tmp_path: Path) -> None:
-    assert here.app.notifying is not None
+    assert here.app.notifications is not None
     here.ask("PUT", BUYER, json=BEA)
-    assert here.app.notifying.contacts.contact("acme", "buyer", "b-7") == Contact(**BEA)
+    assert here.app.notifications.contacts.contact("acme", "buyer", "b-7") == Contact(**BEA)
     store = Store(tmp_path)
     store.rescind("contacts", "set", "acme", "seller", "s-3", "--address", "s3@example.org")
     assert here.ask("GET", SELLER).json()["address"] == "s3@example.org"

@@ -110,9 +110,9 @@ def test_an_engine_whose_thread_does_not_come_back_answers_and_ends(
         assert again.views is not None
         assert again.views.catch_up(60)
     gate.set()
-    assert app._loop.stop(time.monotonic() + 60)
-    assert app._loop.keeps is not None
-    app._loop.keeps.close()
+    assert app._engine_thread.loop.stop(time.monotonic() + 60)
+    assert app._engine_thread.loop.left_open is not None
+    app._engine_thread.loop.left_open.close()
 
 
 def test_views_that_do_not_come_back_keep_nothing_else_from_ending(
@@ -138,16 +138,16 @@ def test_views_that_do_not_come_back_keep_nothing_else_from_ending(
         assert again.views.views.query("SELECT order_id FROM orders", ()) == [{"order_id": "PO-1"}]
     gate.set()
     assert app.views.loop.stop(time.monotonic() + 60)
-    app.views.close()
+    app.views.stop()
 
 
 def test_the_process_ends_too(tmp_path: Path) -> None:
     program = (
         "import sys, threading\n"
-        "from infra import looping\n"
+        "from infra.runtime import loop\n"
         "from infra.app import open_app\n"
         "from infra.settings import load_settings\n"
-        "looping.PATIENCE = 0.3\n"
+        "loop.TIMEOUT = 0.3\n"
         "with open_app(load_settings(journal=f'sqlite:///{sys.argv[1]}/journal')) as app:\n"
         "    begun = threading.Event()\n"
         "    app.engine.call(lambda engine: (begun.set(), threading.Event().wait()))\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.server.server import create
 from infra.settings import load_settings
 from tests.integration.http.asking import BUYER, SELLER, SUPPORT, SYSTEM, Http
@@ -112,7 +112,7 @@ def test_an_erased_persons_stream_is_no_order(http: Http) -> None:
 
 
 def test_every_path_has_its_ids_escaped_and_its_query_looked_at() -> None:
-    with open_app(load_settings(journal="memory:"), views=False) as app:
+    with open_app(load_settings(journal="memory:"), AppOptions(views=False)) as app:
         included = [getattr(each, "original_router", each) for each in create(app).routes]
     every = [route for each in included for route in getattr(each, "routes", [each])]
     found = [route for route in every if "{" in getattr(route, "path", "") and route.path != "/{name}"]  # static files

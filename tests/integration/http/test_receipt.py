@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from consumers.ports.notifications import Contact, State
 from domain.instants import SECOND, format_instant, parse_instant
 from domain.references import read_reference, reference_of
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.documents.packs import LANGUAGES, pack
 from infra.http.authenticator import Principal
 from infra.server.server import create
@@ -40,7 +40,7 @@ class Whoever:
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
     directory: Path = tmp_path_factory.mktemp("store")
     settings = load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal")
-    with open_app(settings, publish=True) as app:
+    with open_app(settings, AppOptions(publish=True)) as app:
         http = Http(app)
         transport = httpx.ASGITransport(create(app, Whoever()), raise_app_exceptions=False)
         http._client = httpx.AsyncClient(transport=transport, base_url=HERE)
@@ -113,10 +113,10 @@ def test_that_an_order_was_not_cancelled_as_of_an_instant_can_be_printed_at_any_
 
 
 def test_a_notice_is_sent_again_by_who_it_is_for_and_once_a_key(http: Http) -> None:
-    assert http.app.notifying is not None
+    assert http.app.notifications is not None
     path = killed(http)
     stream = f"acme/{path.rsplit('/', 1)[1]}"
-    book = http.app.notifying.book
+    book = http.app.notifications.store
     end = time.monotonic() + 30
     while (found := book.find(stream, "told-4-buyer")) is None:
         assert time.monotonic() < end
@@ -133,10 +133,10 @@ def test_a_notice_is_sent_again_by_who_it_is_for_and_once_a_key(http: Http) -> N
 
 
 def test_that_the_buyer_has_looked_at_the_receipt_is_on_the_record(http: Http) -> None:
-    assert http.app.notifying is not None
+    assert http.app.notifications is not None
     path = killed(http)
     stream = f"acme/{path.rsplit('/', 1)[1]}"
-    book = http.app.notifying.book
+    book = http.app.notifications.store
     end = time.monotonic() + 30
     while book.find(stream, "told-4-buyer") is None:
         assert time.monotonic() < end
@@ -239,16 +239,16 @@ def test_a_browser_says_what_its_reader_speaks(http: Http, header: str, language
 
 
 def test_who_has_said_their_language_is_spoken_to_in_it_whatever_the_browser_says(http: Http) -> None:
-    assert http.app.notifying is not None
+    assert http.app.notifications is not None
     path = page_of(http.place())
-    http.app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
+    http.app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
     by = {"x_caller": "buyer/b-7", "accept_language": "en"}
     assert language_of(http.get(path, **by)) == "de"
     assert language_of(http.get(f"{path}?lang=en", **by)) == "en", "but what they ask for now goes before"
     assert language_of(http.get(f"{path}?lang=fr", **by)) == "de"
     assert language_of(http.get(path, x_caller="seller/s-3", accept_language="en")) == "en"
     assert language_of(http.get(path, accept_language="en")) == "en", "whoever is trusted is not the buyer"
-    http.app.notifying.contacts.remove("acme", "buyer", "b-7")
+    http.app.notifications.contacts.remove("acme", "buyer", "b-7")
     assert language_of(http.get(path, **by)) == "en"
 
 

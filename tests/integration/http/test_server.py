@@ -7,7 +7,7 @@ from queue import SimpleQueue
 import httpx
 import pytest
 
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.server.binding import NotHere, bind
 from infra.server.server import Server, create
 from infra.settings import load_settings
@@ -39,7 +39,7 @@ def test_it_refuses_to_listen_where_it_can_be_reached_from_elsewhere() -> None:
 
 def test_it_says_its_address_once_it_listens(tmp_path: Path) -> None:
     said: SimpleQueue[str] = SimpleQueue()
-    with open_app(load_settings(journal="memory:"), views=False) as app:
+    with open_app(load_settings(journal="memory:"), AppOptions(views=False)) as app:
         server = Server(create(app), app.settings, said.put)
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -9,7 +9,7 @@ from functools import partial
 
 from consumers.engine.outcome import Outcome
 from domain.commands import parse_command
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.settings import load_settings
 from tests.integration.kafka.orders import commands
 
@@ -32,7 +32,7 @@ def main(journal: str, directory: str, name: str, orders: str, seed: str) -> Non
             sys.stdout.flush()
         free.release()
 
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         for document in commands(name, int(orders), int(seed)):
             free.acquire()
             future = app.engine.submit(parse_command(document))

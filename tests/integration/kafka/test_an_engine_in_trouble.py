@@ -15,7 +15,7 @@ from consumers.engine.outcome import Outcome
 from consumers.ports.journal import JournalMismatch, JournalUnavailable, LogChanged, LogCut
 from domain.commands import parse_command
 from infra.addresses.kafka import Timings
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.diagnostics import examine
 from infra.projection.replaying import run_replay
 from infra.settings import Settings, load_settings
@@ -69,7 +69,7 @@ def test_while_the_broker_is_frozen_answers_are_bounded_and_orders_can_be_read(
     one: LocalCluster, tmp_path: Path
 ) -> None:
     settings = settings_of(one, tmp_path)
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         assert {outcome.kind for outcome in work(app, 5)} <= {"accepted", "refused"}
         one.node(1).freeze()
         asked = [app.engine.submit(placing(0))]
@@ -97,7 +97,7 @@ def test_while_the_broker_is_frozen_answers_are_bounded_and_orders_can_be_read(
 
 def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: LocalCluster, tmp_path: Path) -> None:
     settings = settings_of(one, tmp_path)
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         work(app, 5)
         ends = app.journal.end(0)
     one.node(1).kill()
@@ -105,7 +105,7 @@ def test_a_log_that_was_cut_while_the_engine_was_away_is_not_decided_on(one: Loc
     with segment.open("r+b") as file:
         file.truncate(segment.stat().st_size // 2)
     one.restart(1)
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         assert app.journal.end(0) < ends
         for outcome in work(app, 1, "b"):
             assert (outcome.kind, outcome.rule) == ("unavailable", "partition-stopped")
@@ -119,7 +119,7 @@ def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_st
 ) -> None:
     monkeypatch.setattr(Settings, "timings", Timings(check_begins=0.2))
     settings = settings_of(one, tmp_path)
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         work(app, 5)
         cut_front(one.servers, "shop.journal", 0, 3)
         answers: list[Outcome] = []
@@ -137,7 +137,7 @@ def test_a_log_whose_front_is_cut_stops_the_engine_while_it_runs_and_at_every_st
         assert app.ask(lambda engine: engine.orders.get(0, "acme/PO-1").order) is not None, "what is known is read"
         soon(lambda: ask(app, 900).kind == "unavailable")
     assert capsys.readouterr().err.count("the log begins at offset 3") == 1
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         assert ask(app, 1000).rule == "partition-stopped"
     assert "the log begins at offset 3" in capsys.readouterr().err
     findings = {finding.part: finding for finding in examine(settings) if finding.state == "wrong"}
@@ -180,7 +180,7 @@ def test_a_process_that_has_not_seen_the_front_of_a_cut_log_says_of_no_order_tha
     with pytest.raises(LogCut):
         open_reader(settings)
     with pytest.raises(LogCut):
-        open_app(settings_of(one, tmp_path / "another machine"), views=False)
+        open_app(settings_of(one, tmp_path / "another machine"), AppOptions(views=False))
 
 
 def test_what_a_stranger_wrote_into_a_shared_log_does_not_keep_anybody_from_rebuilding_views(
@@ -205,7 +205,7 @@ def test_what_a_stranger_wrote_into_a_shared_log_does_not_keep_anybody_from_rebu
 
 def test_topics_that_were_made_anew_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:
     settings = settings_of(one, tmp_path)
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         work(app, 3)
         with admin(one.servers) as asking:
             asking.delete_topics(["shop.journal"])
@@ -219,37 +219,37 @@ def test_topics_that_were_made_anew_under_a_running_engine_stop_it(one: LocalClu
 
         soon(stopped)
         assert "accepted" not in {outcome.kind for outcome in answers}
-    with open_app(settings, views=False) as app:  # and it does not start again as if nothing had been
+    with open_app(settings, AppOptions(views=False)) as app:  # and it does not start again as if nothing had been
         assert ask(app, 1000).rule == "partition-stopped"
 
 
 def test_nothing_new_is_made_where_something_is_missing(one: LocalCluster, tmp_path: Path) -> None:
     settings = settings_of(one, tmp_path)
-    with open_app(settings, views=False):
+    with open_app(settings, AppOptions(views=False)):
         pass
     with admin(one.servers) as asking:
         asking.delete_topics(["shop.journal"])
     soon(lambda: described(one, "shop.journal") != 0)
     with pytest.raises(JournalUnavailable, match="is missing, but the control log says"):
-        open_app(settings, views=False)
+        open_app(settings, AppOptions(views=False))
     with admin(one.servers) as asking:
         asking.delete_topics(["shop.control"])
     soon(lambda: described(one, "shop.control") != 0)
     with pytest.raises(JournalUnavailable, match="has local state of a journal there"):
-        open_app(settings, views=False)
+        open_app(settings, AppOptions(views=False))
 
 
 def test_another_number_of_partitions_refuses_to_start(one: LocalCluster, tmp_path: Path) -> None:
     settings = settings_of(one, tmp_path)
-    with open_app(settings, views=False):
+    with open_app(settings, AppOptions(views=False)):
         pass
     more = load_settings(journal=f"kafka://{one.servers}/shop?partitions=2", directory=str(tmp_path))
     with pytest.raises(JournalMismatch, match="has 1 partition, not 2"):
-        open_app(more, views=False)
+        open_app(more, AppOptions(views=False))
     with admin(one.servers) as asking:
         asking.create_partitions({"shop.journal": 2})
     with pytest.raises(JournalMismatch, match="the control log says 1 partition, the journal has 2"):
-        open_app(more, views=False)
+        open_app(more, AppOptions(views=False))
 
 
 def is_accepted(app: App, number: int) -> bool:

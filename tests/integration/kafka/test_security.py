@@ -15,7 +15,7 @@ from kafka import KafkaProducer
 
 from consumers.ports.journal import JournalUnavailable
 from infra.addresses.kafka import KafkaAt, Security, kafka_at
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.command_topic.topics import CommandTopics
 from infra.kafka.admin import Topics
 from infra.kafka.client import Client
@@ -120,13 +120,13 @@ def shop(broker: SecuredBroker, tmp_path: Path) -> Shop:
 def test_the_documented_acls_are_enough_for_journal_publishing_and_commands(shop: Shop, client: str) -> None:
     shop.make_topics()
     shop.allow()
-    with open_app(shop.settings(kafka_client=client), publish=True, views=False) as app:
+    with open_app(shop.settings(kafka_client=client), AppOptions(publish=True, views=False)) as app:
         shop.send("PO-1")
         soon(lambda: len(shop.on("outcomes")) == 1)
         soon(lambda: len(shop.on("order-events")) == 2)
         assert json.loads(shop.on("outcomes")[0].value)["outcome"] == "accepted"
-        assert app.commanding is not None and app.publishing is not None
-        assert (app.commanding.trouble, app.publishing.trouble) == (None, {})
+        assert app.command_topic is not None and app.publishing is not None
+        assert (app.command_topic.trouble, app.publishing.trouble) == (None, {})
 
 
 def test_the_documented_acls_are_enough_to_make_and_to_check_topics(shop: Shop) -> None:
@@ -231,7 +231,7 @@ def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: Journal
 def troubles(app: App) -> str:
     """What a running engine says of what does not go on."""
     publishing = {} if app.publishing is None else app.publishing.trouble
-    commanding = None if app.commanding is None else app.commanding.trouble
+    commanding = None if app.command_topic is None else app.command_topic.trouble
     engine = app.engine
     return "\n".join([*publishing.values(), commanding or "", engine.unwritable or "", *dict(engine.trouble).values()])
 
@@ -245,7 +245,7 @@ def said_without(shop: Shop, missing: Allowed, client: str) -> Callable[[str], b
         return any(what in each for each in heard)
 
     try:
-        with open_app(settings, publish=True, views=False) as app:
+        with open_app(settings, AppOptions(publish=True, views=False)) as app:
             shop.send("PO-1")
             until = time.monotonic() + 60
             while not contains("needs") and time.monotonic() < until:

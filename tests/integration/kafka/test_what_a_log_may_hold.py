@@ -11,7 +11,7 @@ from consumers.engine.order_cache import CachedOrder
 from consumers.engine.outcome import Outcome
 from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.diagnostics import examine
 from infra.settings import Settings, load_settings
 from schemas.commit import ZERO_HASH, Commit, EventEntry, StreamEntry, encode_commit
@@ -98,7 +98,7 @@ def test_an_event_that_cannot_be_told_parks_its_order_and_the_others_go_on(setti
 
 @pytest.mark.parametrize("harm", ["lost", "overwritten", "cut"])
 def test_local_state_that_is_lost_or_damaged_comes_back_from_the_topics(settings: Settings, harm: str) -> None:
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         for number in range(40):
             place(app, f"PO-{number}")
         before = {number: folded(app, f"PO-{number}") for number in range(40)}
@@ -113,7 +113,7 @@ def test_local_state_that_is_lost_or_damaged_comes_back_from_the_topics(settings
                 path.write_bytes(b"not a database" * (len(content) // 14))
             case _:
                 path.write_bytes(content[: len(content) // 2])
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         app.catch_up()
         for number, known in before.items():
             found = folded(app, f"PO-{number}")
@@ -124,21 +124,21 @@ def test_local_state_that_is_lost_or_damaged_comes_back_from_the_topics(settings
 def test_a_new_machine_decides_on_and_says_which_texts_it_lacks_unless_a_vault_was_named(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         place(app, "PO-1")
         ask(app, "SendMessage", "PO-1", "m", "buyer", message_id="m1", to="seller", text="It is the blue one.")
     assert "refer to" not in capsys.readouterr().err
     named = settings.model_copy(
         update={"directory": str(tmp_path / "third"), "vault": f"sqlite:///{tmp_path}/v.sqlite"}
     )
-    with pytest.raises(VaultUnavailable, match="refer to 1 text"), open_app(named, views=False):
+    with pytest.raises(VaultUnavailable, match="refer to 1 text"), open_app(named, AppOptions(views=False)):
         pass
     new = settings.model_copy(update={"directory": str(tmp_path / "new")})
-    with open_app(new, views=False) as app:
+    with open_app(new, AppOptions(views=False)) as app:
         app.catch_up()
         assert "refer to 1 text" in capsys.readouterr().err
         assert ship(app, "PO-1").kind == "accepted"
-    with open_app(new, views=False):
+    with open_app(new, AppOptions(views=False)):
         assert capsys.readouterr().err == ""
     findings = {each.part: each for each in examine(new, deep=True)}
     assert (findings["vault"].state, "1 text that" in findings["vault"].said) == ("wrong", True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from domain.commands import parse_command
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.kafka.admin import Topics
 from infra.settings import load_settings
 from tests.broker import containers
@@ -27,7 +27,7 @@ def worked(broker: Started, directory: Path, partitions: int = 3) -> None:
     """An engine works on the broker, and one that comes later finds all of it."""
     url = f"kafka://{broker.servers}/shop"
     settings = load_settings(journal=f"{url}?partitions={partitions}", directory=str(directory / "first"))
-    with open_app(settings, views=False) as app:
+    with open_app(settings, AppOptions(views=False)) as app:
         asked = {
             document["command_id"]: app.engine.submit(parse_command(document))
             for document in itertools.islice(commands("a", 8, 1), 40)
@@ -38,7 +38,7 @@ def worked(broker: Started, directory: Path, partitions: int = 3) -> None:
             assert outcome.commit_position is not None, outcome
             answers.append((command_id, (outcome.kind, outcome.rule, outcome.commit_position.hash.hex())))
     later = load_settings(journal=url, directory=str(directory / "later"))
-    with open_app(later, views=False) as app:
+    with open_app(later, AppOptions(views=False)) as app:
         check(later, app.journal, answers)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from consumers.ports.notifications import Contact
 from domain.commands import parse_command
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.settings import load_settings
 from tests.integration.cli.driving import Store
 from tests.integration.http.asking import SELLER, placing
@@ -32,7 +32,9 @@ def mails(place: Path) -> list[EmailMessage]:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
-    with open_app(load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal"), publish=True) as here:
+    with open_app(
+        load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal"), AppOptions(publish=True)
+    ) as here:
         yield here
 
 
@@ -47,21 +49,21 @@ def canceled(app: App, order_id: str = "PO-1") -> None:
 
 
 def test_both_told_a_cancellation_is_in_the_outbox_for_buyer_and_seller(app: App, tmp_path: Path) -> None:
-    assert app.notifying is not None
-    app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
-    app.notifying.contacts.set("acme", "seller", "s-3", Contact("s3@example.org"))
+    assert app.notifications is not None
+    app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
+    app.notifications.contacts.set("acme", "seller", "s-3", Contact("s3@example.org"))
     canceled(app)
     until(lambda: len(mails(tmp_path / "journal")) == 3)
     told = {(mail["To"].addresses[0].addr_spec, mail["Subject"][:30]) for mail in mails(tmp_path / "journal")}
     assert {who for who, _ in told} == {"b7@example.org", "s3@example.org"}
     assert any(subject.startswith("Bestellung PO-1: storniert") for _, subject in told)
-    until(lambda: all(n.state == "handed" for n in app.notifying.book.of("acme/PO-1")))  # type: ignore[union-attr]
+    until(lambda: all(n.state == "handed" for n in app.notifications.store.of("acme/PO-1")))  # type: ignore[union-attr]
 
 
 def test_the_command_line_lists_shows_and_sends_again(app: App, tmp_path: Path) -> None:
-    assert app.notifying is not None
+    assert app.notifications is not None
     canceled(app)
-    until(lambda: len(app.notifying.book.of("acme/PO-1")) == 4)  # type: ignore[union-attr]
+    until(lambda: len(app.notifications.store.of("acme/PO-1")) == 4)  # type: ignore[union-attr]
     store = Store(tmp_path)
     listed = store.rescind("notices", "list", "--json").lines
     assert {each["state"] for each in listed} == {"no-address"} and len(listed) == 4
@@ -83,13 +85,15 @@ def test_the_command_line_lists_shows_and_sends_again(app: App, tmp_path: Path) 
 
 
 def test_a_second_engine_on_the_same_store_tells_nobody_beside_the_first(app: App, tmp_path: Path) -> None:
-    assert app.notifying is not None
-    app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org"))
-    with open_app(load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal"), publish=True) as other:
+    assert app.notifications is not None
+    app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org"))
+    with open_app(
+        load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal"), AppOptions(publish=True)
+    ) as other:
         canceled(other)
         until(lambda: len(mails(tmp_path / "journal")) == 2)
-        until(lambda: app.notifying.behind == 0)  # type: ignore[union-attr]
-        assert other.notifying is not None and other.notifying.behind == 0
+        until(lambda: app.notifications.behind == 0)  # type: ignore[union-attr]
+        assert other.notifications is not None and other.notifications.behind == 0
     assert len(mails(tmp_path / "journal")) == 2
 
 
@@ -99,7 +103,7 @@ def test_what_was_said_while_nobody_told_is_told_by_the_next_engine(tmp_path: Pa
         canceled(app)
     store = Store(tmp_path)
     store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "b7@example.org")
-    with open_app(settings, publish=True):
+    with open_app(settings, AppOptions(publish=True)):
         until(lambda: len(mails(tmp_path / "journal")) == 2)
 
 
@@ -110,9 +114,9 @@ def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal")
     store = Store(tmp_path)
     book = tmp_path / "journal" / "notices.sqlite"
-    with open_app(settings, publish=True) as app:
-        assert app.notifying is not None
-        app.notifying.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
+    with open_app(settings, AppOptions(publish=True)) as app:
+        assert app.notifications is not None
+        app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
         canceled(app)
         until(lambda: len(mails(tmp_path / "journal")) == 2)
     for file in book.parent.glob(f"{book.name}*"):
@@ -128,12 +132,12 @@ def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
     assert "bring it back" in store.rescind("notices", "list", check=3).err
     assert not book.exists(), "who only asks makes none"
     capsys.readouterr()
-    with open_app(settings, publish=True) as app:
+    with open_app(settings, AppOptions(publish=True)) as app:
         assert "a new one is begun" in capsys.readouterr().err
-        assert app.notifying is not None
-        assert app.notifying.contacts.contact("acme", "buyer", "b-7") == Contact("b7@example.org", "Béa", "de")
-        until(lambda: len(app.notifying.book.of("acme/PO-1")) == 4)  # type: ignore[union-attr]
-        assert app.notifying.book.counts() == {"unknown": 3, "no-address": 1}
+        assert app.notifications is not None
+        assert app.notifications.contacts.contact("acme", "buyer", "b-7") == Contact("b7@example.org", "Béa", "de")
+        until(lambda: len(app.notifications.store.of("acme/PO-1")) == 4)  # type: ignore[union-attr]
+        assert app.notifications.store.counts() == {"unknown": 3, "no-address": 1}
         canceled(app, "PO-2")
         until(lambda: len(mails(tmp_path / "journal")) == 4)
     told = {each["part"]: each for each in store.rescind("doctor", "--json").json}
@@ -141,8 +145,8 @@ def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
 
 
 def test_whom_nobody_is_to_write_to_is_not_found_again_in_the_vault(app: App, tmp_path: Path) -> None:
-    assert app.notifying is not None
-    contacts = app.notifying.contacts
+    assert app.notifications is not None
+    contacts = app.notifications.contacts
     for address in ("b7@example.org", "bea@example.org"):
         contacts.set("acme", "buyer", "b-7", Contact(address))
         assert contacts.contact("acme", "buyer", "b-7") == Contact(address)

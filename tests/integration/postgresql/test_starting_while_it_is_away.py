@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from consumers.ports.vault import VaultUnavailable
-from infra.app import open_app
+from infra.app import AppOptions, open_app
 from infra.settings import load_settings
 from infra.vault.keys import VaultKeyWrong
 from tests.integration.cli.driving import TERM, Store, ended, placed
@@ -30,7 +30,7 @@ Make = Callable[..., Server]
 def started(directory: Path, **settings: Any) -> Iterator[Http]:
     """As `rescind serve` opens it."""
     made = load_settings(journal=f"sqlite:///{directory}/journal", synchronous="normal", answer_within=5.0, **settings)
-    with open_app(made, open_later=True) as app:
+    with open_app(made, AppOptions(open_later=True)) as app:
         http = Http(app)
         try:
             yield http

@@ -9,9 +9,10 @@ from consumers.publishing.partition_publisher import PublisherLimits
 from infra.addresses.kafka import Security, kafka_at
 from infra.journals.sqlite import open_sqlite_journal
 from infra.local_state import open_local_state
+from infra.local_state.followed import open_followed
 from infra.local_state.slots import state_file
 from infra.publishing.reading import PublishingTimeouts
-from infra.publishing.running import Publishing, sources
+from infra.publishing.running import PublishingOptions, PublishingRunner
 from schemas.public.ids import PinnedIds
 
 SMALL = PublisherLimits(records=60, retry=100_000, look=300_000, take_over=1_500_000, lazily=200_000, heal=300_000)
@@ -26,14 +27,13 @@ def main(journal_file: str, state: str, url: str) -> None:
         opened = open_local_state(state_file(slot, partition), partition, journal.partitions)
         followers[partition] = Follower(journal, partition, opened.state)
         followers[partition].start()
-    publishing = Publishing(
+    publishing = PublishingRunner(
         kafka_at(url.removeprefix("kafka://")),
         Security(),
         journal,
-        sources(slot, followers, journal.partitions),
+        open_followed(slot, followers, journal.partitions),
         PinnedIds(),
-        limits=SMALL,
-        timeout=PublishingTimeouts(ask=5, take_over=10, write=10),
+        PublishingOptions(limits=SMALL, timeout=PublishingTimeouts(ask=5, take_over=10, write=10)),
     )
     publishing.enable()
     publishing.start()

@@ -8,7 +8,7 @@ import pytest
 from consumers.engine.outcome import Outcome
 from consumers.ports.journal import JournalError
 from domain.commands import parse_command
-from infra.app import App, open_app
+from infra.app import App, AppOptions, open_app
 from infra.diagnostics import examine
 from infra.publishing import fronts
 from infra.settings import Settings, SettingsError, load_settings
@@ -32,7 +32,7 @@ class Shop:
         self._said = 0
 
     def open(self) -> App:
-        return open_app(self.settings, publish=True)
+        return open_app(self.settings, AppOptions(publish=True))
 
     def say(self, app: App, command: str, order_id: str, **fields: Any) -> Outcome:
         self._said += 1
@@ -95,10 +95,10 @@ def test_what_an_engine_decides_goes_out_once_also_over_a_restart(shop: Shop) ->
 
 
 def test_an_engine_that_ended_before_it_published_anything_owes_what_it_accepted(shop: Shop) -> None:
-    with open_app(shop.settings, publish=True) as app:
+    with open_app(shop.settings, AppOptions(publish=True)) as app:
         assert app.publishing is not None
-        for loop in app.publishing._loops.values():
-            loop.stop()
+        for runner in app.publishing.runners.values():
+            runner.loop.stop()
         shop.order(app, "PO-1")
     with shop.open():
         soon(lambda: shop.keys("refunds") == ["acme/PO-1"])
@@ -189,7 +189,7 @@ def test_a_topic_that_cannot_be_written_is_a_trouble_of_a_ready_engine_until_it_
 def test_a_journal_in_files_has_no_topics_beside_it(tmp_path: Path) -> None:
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", publish="on")
     with pytest.raises(SettingsError, match="kafka://"):
-        open_app(settings, publish=True)
+        open_app(settings, AppOptions(publish=True))
     with pytest.raises(SettingsError, match="publish"):
         load_settings(publish="everywhere")
 

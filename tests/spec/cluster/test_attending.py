@@ -111,7 +111,7 @@ class World:
             self.engine = MadeUp(self.heard)
         self.real = real
         self.assignment = PartitionAssignment(
-            self.engine, lambda: [self.views, self.publishing], self._open, self._open_beside, linger=LINGER
+            self.engine, [self.views, self.publishing], self._open, self._open_reader, linger=LINGER
         )
 
     def _open(self, partition: int) -> LocalState:
@@ -127,7 +127,7 @@ class World:
         state.close = closing  # type: ignore[method-assign]
         return state
 
-    def _open_beside(self, partition: int) -> LocalState:
+    def _open_reader(self, partition: int) -> LocalState:
         return open_local_state(self._directory / f"{partition}.sqlite", partition, PARTITIONS, read_only=True).state
 
     def run(self) -> None:

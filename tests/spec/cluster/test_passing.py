@@ -57,7 +57,7 @@ class Stage:
         self.raises: list[Exception] = []
         self._answer = answer or (lambda request: httpx.Response(200, json={"from": "there"}))
 
-    def _whereabouts(self) -> Membership:
+    def _membership(self) -> Membership:
         def ask() -> dict[int, str]:
             self.looked += 1
             return dict(self.places)
@@ -86,7 +86,7 @@ class Stage:
                 return wrong.response()
 
             network = httpx.MockTransport(self._there)
-            made = Forwarding(self._app, self.engine, self._whereabouts(), OWN, 30.0, problem, network)  # type: ignore[arg-type]
+            made = Forwarding(self._app, self.engine, self._membership(), OWN, 30.0, problem, network)  # type: ignore[arg-type]
             async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://shop.example") as client:
                 answer = await client.request(method, path, **how)
             await made.aclose()

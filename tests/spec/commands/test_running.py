@@ -7,16 +7,16 @@ import pytest
 
 from consumers.command_topic.gateway import InputRecord
 from consumers.ports.public_log import PublicRecord
-from infra.addresses.kafka import KafkaAt, Security
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
-from infra.command_topic.consumer import MemberFenced
-from infra.command_topic.running import Commanding
+from infra.command_topic.consumer import CommandConsumer, MemberFenced
+from infra.command_topic.producer import OutcomeProducer
+from infra.command_topic.running import CommandTopicRunner
 from infra.command_topic.translation import CommandForm
 from tests.spec.commands.counter import Hands, PlainForm
 
 
 class FakeTopics:
-    """Intake and outlet in one: what is said of them is noted, what happens is set by hand."""
+    """Consumer and producer in one: notes its calls, and does what it was set to do."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -29,7 +29,7 @@ class FakeTopics:
         self.topic_id = "T"
         self.written: list[Mapping[int, int]] = []
 
-    # intake
+    # the consumer
     def open(self) -> None:
         self.log.append("open")
 
@@ -51,7 +51,7 @@ class FakeTopics:
     def behind(self, unanswered: Mapping[int, int]) -> int:
         return len(unanswered)
 
-    # outlet
+    # the producer
     def take_over(self) -> None:
         self.log.append("take over")
 
@@ -74,17 +74,14 @@ class Driven:
     def __init__(self) -> None:
         self.topics, self.engine = FakeTopics(), Hands()
         self.taken_up: list[str] = []
-        self.commanding = Commanding(
-            KafkaAt("h:1", "p"),
-            Security(),
-            2,
+        self.runner = CommandTopicRunner(
             cast(CommandForm, PlainForm()),
             self.engine,
-            member="one",
+            cast(CommandConsumer, self.topics),
+            cast(OutcomeProducer, self.topics),
             within=30,
-            attend=self,
+            owner=self,
         )
-        self.commanding._intake = self.commanding._outlet = cast(Any, self.topics)
 
     def assign(self, partition: int) -> None:
         self.taken_up.append(f"+{partition}")
@@ -100,8 +97,8 @@ class Driven:
     def step(self) -> list[str]:
         """What was done meanwhile."""
         self.topics.log.clear()
-        self.commanding._again_at = 0
-        self.commanding._step()
+        self.runner._again_at = 0
+        self.runner._step()
         return list(self.topics.log)
 
     def answer(self) -> None:
@@ -127,7 +124,7 @@ def test_partitions_are_taken_up_before_their_inputs_and_given_up_after(driven: 
     driven.topics.moving = [("went", frozenset({0}))]
     driven.step()
     assert driven.taken_up == ["+0", "+1", "-0"]
-    assert driven.commanding.assigned == {1}
+    assert driven.runner.assigned == {1}
 
 
 def test_answers_of_a_partition_that_went_are_somebody_elses_to_write(driven: Driven) -> None:
@@ -153,7 +150,7 @@ def test_nothing_is_written_while_partitions_are_shared_out_anew_and_all_of_it_a
 
 def test_without_room_nothing_is_polled_unless_the_group_waits_for_it(driven: Driven) -> None:
     driven.come(*((0, number, f"A {number}") for number in range(2_000)))
-    while driven.commanding._gateway.room:
+    while driven.runner._gateway.room:
         driven.step()
     assert driven.step() == []
     driven.topics.settled = False
@@ -168,7 +165,7 @@ def test_a_group_that_has_moved_on_is_no_reason_to_leave_it_however_often(driven
         driven.step()
         driven.answer()
         assert driven.step() == ["poll", "write", "take over", "rewind"]
-    assert driven.commanding.trouble is None
+    assert driven.runner.trouble is None
 
 
 def test_a_transaction_that_failed_is_tried_with_another_producer_and_then_with_all_of_it_anew(driven: Driven) -> None:
@@ -179,14 +176,14 @@ def test_a_transaction_that_failed_is_tried_with_another_producer_and_then_with_
         driven.step()
         driven.answer()
         assert driven.step() == done
-        assert driven.commanding.trouble == "the brokers do not answer"
+        assert driven.runner.trouble == "the brokers do not answer"
     driven.come((0, 0, "A 1"))
     assert driven.step()[:2] == ["take over", "open"]
     driven.answer()
     driven.step()
     assert driven.topics.written == [{0: 1}]
     driven.step()
-    assert driven.commanding.trouble is None
+    assert driven.runner.trouble is None
 
 
 def test_who_is_ousted_gives_all_up_says_so_and_does_no_more(
@@ -198,6 +195,6 @@ def test_who_is_ousted_gives_all_up_says_so_and_does_no_more(
     driven.topics.fails = [MemberFenced("another process has this name")]
     assert driven.step() == ["poll", "write", "close", "let go"]
     assert driven.taken_up == ["+0", "+1", "-0", "-1"]
-    assert driven.commanding.trouble == "another process has this name"
+    assert driven.runner.trouble == "another process has this name"
     assert "another process has this name" in capsys.readouterr().err
     assert driven.step() == []

@@ -1,5 +1,6 @@
-"""The health watch reports each trouble once when it begins and once when it ends, with who can fix it."""
+"""A trouble is reported once when it begins and once when it ends, with what to do about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -8,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from consumers.engine.engine import Engine
+from infra.runtime.components import Component, Health, health_of
 from infra.runtime.health_watch import OVER, HealthWatch
 from infra.runtime.import_lock import held, is_held
 from infra.runtime.loop import Loop
@@ -37,10 +39,29 @@ class Time:
     now = 100.0
 
 
-def watching(engine: Failing, directory: Path | None = None) -> tuple[HealthWatch, list[str], Time]:
-    said: list[str] = []
+@dataclass
+class Part:
+    """A component that has the troubles of ``pieces``, and a loop that is fine unless it is given."""
+
+    name: str
+    pieces: dict[str, str] = field(default_factory=dict)
+    loop: Loop = field(default_factory=lambda: Loop("idle", lambda: False, lambda: 1.0))
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def health(self) -> Health:
+        return health_of(self.pieces, self.loop)
+
+
+def watching(
+    engine: Failing, directory: Path | None = None, components: Sequence[Component] = ()
+) -> tuple[HealthWatch, list[str], Time]:
+    reported: list[str] = []
     time = Time()
-    return HealthWatch(cast(Engine, engine), directory, clock=lambda: time.now, say=said.append), said, time
+    watch = HealthWatch(cast(Engine, engine), directory, components, clock=lambda: time.now, report=reported.append)
+    return watch, reported, time
 
 
 def after(watch: HealthWatch, time: Time, seconds: float) -> dict[str, Any]:
@@ -98,15 +119,13 @@ def beside(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
     """Run the watch over the parts every tenth of a second for so long."""
     for _ in range(round(seconds * 10)):
         time.now += 0.1
-        watch.look_beside()
+        watch.look_at_components()
     return watch.trouble
 
 
 def test_each_piece_of_a_part_is_said_when_its_trouble_begins_and_when_it_ends() -> None:
-    watch, said, time = watching(Failing())
     pieces: dict[str, str] = {}
-    watch.register("publishing", lambda: pieces)
-    watch.register("views", lambda: None)
+    watch, said, time = watching(Failing(), None, [Part("publishing", pieces), Part("views")])
     assert beside(watch, time, 1) == {}
     pieces["partition 0"] = "no broker answers"
     beside(watch, time, 1)
@@ -133,8 +152,7 @@ def test_each_piece_of_a_part_is_said_when_its_trouble_begins_and_when_it_ends()
 def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("infra.runtime.health_watch.HANGS", 0.05)
-    watch, said, _ = watching(Failing())
+    monkeypatch.setattr("infra.runtime.loop.HANGS", 0.05)
     go_on, breaks = Event(), Event()
 
     def step() -> bool:
@@ -145,10 +163,10 @@ def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
 
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     loop = Loop("views", step, lambda: 0.01)
-    watch.register("views", lambda: None, lambda: (loop,))
+    watch, said, _ = watching(Failing(), None, [Part("views", loop=loop)])
     loop.start()
     soon(lambda: "has not come back" in watch.trouble.get("views", ""))
-    watch.look_beside()
+    watch.look_at_components()
     assert said[0].startswith("rescind: the views do not follow (its loop): a step that began ")
     go_on.set()
     soon(lambda: watch.trouble == {})
@@ -159,8 +177,7 @@ def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
 
 
 def test_nothing_is_said_of_parts_that_are_being_closed() -> None:
-    watch, said, time = watching(Failing())
-    watch.register("views", lambda: "closed")
+    watch, said, time = watching(Failing(), None, [Part("views", {"": "closed"})])
     watch.stop()
     assert (beside(watch, time, 1), said) == ({}, [])
 

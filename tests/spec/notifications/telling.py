@@ -9,7 +9,7 @@ from consumers.ports.log_values import Admitted
 from consumers.ports.notifications import Contact, Mail, PostRefused, PostUnavailable, PostUnsure
 from domain.deadlines import live
 from domain.instants import Instant, parse_instant
-from infra.notifications.delivery_store import SqliteBook
+from infra.notifications.delivery_store import SqliteDeliveryStore
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
 from tests.spec.projections.histories import History, book
@@ -101,7 +101,7 @@ class Desk:
         self.history = History()
         self.carrier = Carrier(knows=knows)
         self.people = People()
-        self.book = SqliteBook(None, "journal")
+        self.book = SqliteDeliveryStore(None, "journal")
         self.limits = limits
         self.texts = texts or {}
         self.start()

@@ -57,7 +57,7 @@ def test_a_process_that_ends_between_intent_and_answer_leaves_it_unknown_and_sen
     desk.run("2026-03-02T12:05:00Z")
     assert desk.states()["told-1-buyer"] == "unknown"
     assert len(desk.carrier.taken) == taken + 2, "the two other letters alone"
-    letter = desk.book.letter_of("acme/PO-1", "told-1-buyer")
+    letter = desk.book.message_of("acme/PO-1", "told-1-buyer")
     assert letter is not None
     desk.book.again(letter)
     desk.run("2026-03-02T12:06:00Z")
@@ -98,7 +98,7 @@ def test_who_has_no_address_is_not_told_and_that_is_on_the_record() -> None:
     desk.run(NOON)
     assert desk.states()["told-4-buyer"] == "no-address" and desk.states()["told-4-seller"] == "handed"
     desk.people.without = set()
-    letter = desk.book.letter_of("acme/PO-1", "told-4-buyer")
+    letter = desk.book.message_of("acme/PO-1", "told-4-buyer")
     assert letter is not None and desk.book.again(letter, key="k1") and not desk.book.again(letter, key="k1")
     desk.run(NOON)
     assert desk.states()["told-4-buyer"] == "handed" and desk.subjects()[-1][0] == "b-1"
@@ -197,7 +197,7 @@ def test_the_policys_own_time_to_confirm_goes_before_the_setting() -> None:
     desk = Desk(limits=NotifierLimits(too_old=40 * DAY))
     desk.canceled()
     desk.run(NOON)
-    letter = desk.book.letter_of("acme/PO-1", "told-4-buyer")
+    letter = desk.book.message_of("acme/PO-1", "told-4-buyer")
     assert isinstance(letter, Message)
     assert letter.first.follow_up_at == parse_instant("2026-03-04T12:00:00Z")
 

@@ -156,10 +156,10 @@ def test_notice_has_link_a_text_with_one_does_not_go_out() -> None:
 def test_a_text_that_was_erased_is_told_to_nobody() -> None:
     desk = notified("UPS 1Z9")
     assert desk.states()["notice-1"] == "handed"
-    letter = desk.book.letter_of("acme/PO.x", "notice-1")
+    letter = desk.book.message_of("acme/PO.x", "notice-1")
     assert letter is None
     desk.texts.clear()
-    again = desk.book.letter_of("acme/PO-1", "notice-1")
+    again = desk.book.message_of("acme/PO-1", "notice-1")
     assert again is not None and desk.book.again(again)
     desk.run(NOON)
     assert desk.states()["notice-1"] == "failed"
