@@ -12,7 +12,7 @@ from docs.pages.commands import command_form, command_page
 from docs.pages.events import event_page
 from docs.pages.public_topics import asyncapi, topics_page
 from docs.pages.reasons import reasons_page
-from docs.pages.rules import preset_page, rule_page
+from docs.pages.rules import policy_keys_page, preset_page, rule_page
 from docs.pages.settings import settings_page
 from docs.pages.tables import tables_page
 
@@ -24,6 +24,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": command_page,
     "commands.schema.json": command_form,
     "events.md": event_page,
+    "policy-keys.md": policy_keys_page,
     "presets.md": preset_page,
     "reasons.md": reasons_page,
     "rules.md": rule_page,

@@ -13,8 +13,9 @@ from domain import events as e
 from domain.deadlines import live
 from domain.instants import Instant
 from domain.order import Case, Dispute, Order, Request
-from domain.policy import LISTED_RULES, Policy
+from domain.policy import Policy
 from domain.record import Entry, Record, evidence_of
+from domain.rules import RULES
 from domain.wording import counted
 
 
@@ -278,7 +279,7 @@ def _cited(record: Record, policy: Policy | None) -> Item:
     """Rules that people cited; what the pinned policy does not list was not in force."""
     if policy is None:
         return Item("policy", False, "the policy of this order is not known here yet", (), ())
-    wrong = [(x.version, rule) for x in record if (rule := _rule_of(x)) in LISTED_RULES and rule not in policy.rules]
+    wrong = [(x.version, rule) for x in record if (rule := _rule_of(x)) in RULES and rule not in policy.rules]
     said = f"{policy.id} {policy.version}, in force when the order was placed"
     if wrong:
         said += f"; cited though not in it: {', '.join(dict.fromkeys(str(rule) for _, rule in wrong))}"

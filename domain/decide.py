@@ -23,7 +23,7 @@ from domain.folding import apply
 from domain.instants import Instant
 from domain.marketplace_settings import MarketSettings
 from domain.order import Order, Stamp, fresh
-from domain.policy import Policy, PolicyBook, PolicyDocument
+from domain.policy import PolicyBook, PolicyDocument, read_policy
 from domain.verdict import Ruling, fact, refused
 
 __all__ = ["Decided", "authorise", "decide", "due", "policy_of", "reach", "situation"]
@@ -31,7 +31,7 @@ __all__ = ["Decided", "authorise", "decide", "due", "policy_of", "reach", "situa
 ENGINE: Final = c.Actor(kind="system", id="engine")
 """Who reaches deadlines."""
 _NO_POLICY: Final = e.PolicyRef("", 0, bytes(32))
-_NO_RULES: Final = Policy(id="none", version=1, rules=("seller-has-final-say",))
+_NO_RULES: Final = read_policy({"id": "none", "version": 1, "rules": ["seller-has-final-say"]}).policy
 """What a command about a subject stands in: no policy judges it."""
 
 

@@ -10,217 +10,51 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, create_model, model_validator
 
-from domain.calendar import Length, parse_length
 from domain.errors import BadInput
 from domain.events import PolicyPublished, PolicyRef
-from domain.reasons import CANCEL_REASONS, FAULTS, RETURN_REASONS
+from domain.policy_terms import Policy, Table, keys, one_of
+from domain.rules import RULES
 
-LISTED_RULES: Final = (
-    "stalled-tracking",
-    "shipped-lock",
-    "tracking-lock",
-    "mutual-consent-after-shipment",
-    "whole-lines-only",
-    "reason-required",
-    "alternatives-first",
-    "not-shipped-in-time",
-    "accepted-offer-final",
-    "grace-window",
-    "request-window",
-    "window-of-the-store",
-    "seller-has-final-say",
-    "unpaid-auto-cancel",
-    "late-ship-auto-cancel",
-)
-"""The rules that a policy's list may name; the two automatic ones may also just have their table."""
+__all__ = ["Policy", "PolicyBook", "PolicyDocument", "read_policy", "read_policy_toml"]
 
 _NAMED: Final = re.compile(r"([a-z0-9][a-z0-9\-]{0,63})(?:@([1-9][0-9]{0,8}))?", re.ASCII)
 """The name of a policy, as commands, settings and pages say it."""
 
-Silence = Literal["stays", "cancels", "closes", "cancels-if-unpaid"]
+_TABLES: Final[Mapping[str, type[Table]]] = {
+    rule.id.replace("-", "_"): rule.terms for rule in RULES.values() if rule.terms is not None
+}
+"""Field → table of the rule of that name."""
+_OPTIONAL: Final = frozenset(rule.id.replace("-", "_") for rule in RULES.values() if rule.table_is_enough)
+"""Fields of the rules that their table alone puts in force."""
 
 
-def _length(value: object) -> object:
-    if isinstance(value, Length):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('must be a string like "3 hours"')
-    return parse_length(value)
-
-
-def _among(known: tuple[str, ...]) -> BeforeValidator:
-    def check(value: object) -> object:
-        if value not in known:
-            raise ValueError(f"{value!r} is not known; there are {', '.join(known)}")
-        return value
-
-    return BeforeValidator(check)
-
-
-LengthField = Annotated[Length, BeforeValidator(_length)]
-RuleId = Annotated[str, _among(LISTED_RULES)]
-CancelReason = Annotated[str, _among(CANCEL_REASONS)]
-ReturnReason = Annotated[str, _among(RETURN_REASONS)]
-
-
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, alias_generator=_kebab, populate_by_name=False
-    )
-
-
-class GraceWindow(_Table):
-    length: LengthField = Length(3, "hours")
-
-
-class RequestWindow(_Table):
-    length: LengthField = Length(60, "minutes")
-
-
-class WindowOfTheStore(_Table):
-    length: LengthField | None = None
-    stage: Literal["until-fulfilment"] | None = None
-
-
-class NotShippedInTime(_Table):
-    after: LengthField = Length(7, "days")
-    from_: Literal["purchase", "ship-by"] = Field(default="purchase", alias="from")
-
-
-class AcceptedOfferFinal(_Table):
-    formats: tuple[Literal["fixed", "offer", "auction"], ...] = ("offer",)
-
-
-class StalledTracking(_Table):
-    after: LengthField = Length(7, "days")
-
-
-class UnpaidAutoCancel(_Table):
-    after: LengthField = Length(4, "days")
-
-
-class LateShipAutoCancel(_Table):
-    after_ship_by: LengthField = Length(4, "days")
-
-
-class AlternativesFirst(_Table):
-    offers: Annotated[tuple[Literal["wait", "address", "exchange", "credit"], ...], Field(min_length=1)] = (
-        "wait",
-        "address",
-        "exchange",
-        "credit",
-    )
-    deadline: LengthField = Length(24, "hours")
-
-
-class SellerHasFinalSay(_Table):
-    deadline: LengthField | None = None
-    silence: Silence = "stays"
-
-
-class MutualConsent(_Table):
-    deadline: LengthField | None = None
-    silence: Silence = "stays"
-
-
-class Cases(_Table):
-    days: Annotated[int, Field(strict=True, ge=1, le=3660)] = 3
-    reasons: tuple[ReturnReason, ...] = FAULTS
-
-
-class Disputes(_Table):
-    request: LengthField = Length(60, "days")
-    evidence: LengthField = Length(10, "days")
-    appeal: LengthField = Length(14, "days")
-
-
-class Returns(_Table):
-    days: Annotated[int, Field(strict=True, ge=1, le=3660)] = 30
-    reasons: tuple[ReturnReason, ...] = RETURN_REASONS
-    postage: Literal["buyer", "seller", "platform", "buyer-unless-at-fault"] = "buyer-unless-at-fault"
-
-
-class BothTold(_Table):
-    confirmed_within: LengthField | None = None
-    """By when the delivery of a confirmation is to be confirmed; else it is followed up."""
-
-
-class Standing(_Table):
-    limit: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})? ?%$")] = "2.5 %"
-    window: LengthField = Length(7, "days")
-
-
-class Policy(_Table):
-    """A policy in force: its rules in the order in which they are judged, and their parameters."""
-
-    id: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}$")]
-    version: Annotated[int, Field(strict=True, ge=1, le=999_999_999)]
-    rules: Annotated[tuple[RuleId, ...], Field(min_length=1)]
-    title: Annotated[str, StringConstraints(strict=True, max_length=200)] | None = None
-    reasons: Annotated[tuple[CancelReason, ...], Field(min_length=1)] = CANCEL_REASONS
-    fill_or_kill: StrictBool = False
-    cancelled_but_shipped: StrictBool = True
-    grace_window: GraceWindow = GraceWindow()
-    request_window: RequestWindow = RequestWindow()
-    window_of_the_store: WindowOfTheStore = WindowOfTheStore()
-    not_shipped_in_time: NotShippedInTime = NotShippedInTime()
-    accepted_offer_final: AcceptedOfferFinal = AcceptedOfferFinal()
-    stalled_tracking: StalledTracking | None = None
-    unpaid_auto_cancel: UnpaidAutoCancel | None = None
-    late_ship_auto_cancel: LateShipAutoCancel | None = None
-    alternatives_first: AlternativesFirst = AlternativesFirst()
-    seller_has_final_say: SellerHasFinalSay = SellerHasFinalSay()
-    mutual_consent_after_shipment: MutualConsent = MutualConsent()
-    cases: Cases | None = None
-    disputes: Disputes | None = None
-    returns: Returns | None = None
-    standing: Standing | None = None
-    both_told: BothTold = BothTold()
-
+class _Checked(Policy):
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _rules_have_terms(self) -> Self:
         if len(set(self.rules)) < len(self.rules):
             twice = next(rule for rule in self.rules if self.rules.count(rule) > 1)
             raise ValueError(f"rules: {twice} is listed twice")
-        for rule, table in TABLE_IS_ENOUGH.items():
-            key = rule.replace("-", "_")
-            if rule in self.rules and getattr(self, key) is None:
-                object.__setattr__(self, key, table())
+        for name, table in _TABLES.items():
+            terms = getattr(self, name)
+            if terms is None and name.replace("_", "-") in self.rules:
+                terms = table()
+                object.__setattr__(self, name, terms)
+            if terms is not None:
+                self._terms[table] = terms
         return self
 
-    def lists(self, rule: str) -> bool:
-        """Whether the list names the rule."""
-        return rule in self.rules
 
-    @property
-    def mutual_consent(self) -> bool:
-        """Whether mutual consent is in force after shipment."""
-        return "mutual-consent-after-shipment" in self.rules
-
-
-TABLE_IS_ENOUGH: Final[Mapping[str, type[Any]]] = {
-    "stalled-tracking": StalledTracking,
-    "unpaid-auto-cancel": UnpaidAutoCancel,
-    "late-ship-auto-cancel": LateShipAutoCancel,
+_RULES_KEY: Final = next(declared for key, _, declared, _ in keys(Policy) if key == "rules")
+_FIELDS: Final[dict[str, Any]] = {
+    "rules": (Annotated[tuple[Annotated[str, one_of(tuple(RULES))], ...], Field(min_length=1), _RULES_KEY], ...),
+    **{name: (table | None, None) if name in _OPTIONAL else (table, table()) for name, table in _TABLES.items()},
 }
-"""Rules that their table alone puts in force, with that table; listed without it, they have its defaults."""
+PolicyFile: Final[type[Policy]] = create_model("Policy", __base__=_Checked, **_FIELDS)
+"""A policy with a table for every rule that a list may name. A rule's table is read because the rule declares it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +90,7 @@ PLAINLY: Final[Mapping[str, str]] = {
 def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
     """Check a policy document (as TOML or JSON gave it); ``BadInput`` names the key, rule or value."""
     try:
-        policy = Policy.model_validate(dict(document))
+        policy = PolicyFile.model_validate(dict(document))
     except ValidationError as invalid:
         error = invalid.errors(include_url=False)[0]
         key = ".".join(str(step) for step in error["loc"])

@@ -1,100 +1,130 @@
-"""Every rule id, with its sentence, by section of docs/reference/rules.md. Every refusal names one of these."""
+"""Every rule id, with its sentence, by section of docs/reference/rules.md. Every refusal names one of these.
 
-from typing import Final
+Rules that a policy can list are registered in ``domain.rules``. The others hold under every policy, or belong to a key
+of it, and stand here.
+"""
 
-RULES: Final[dict[str, tuple[int, str]]] = {
-    # 1. Who may cancel what, and when
-    "grace-window": (1, "A buyer who bought by accident may cancel without asking until the window closes."),
-    "accepted-offer-final": (1, "An order that came from an accepted offer has no grace window: the sale is final."),
-    "not-shipped-in-time": (1, "Not shipped in time: the buyer may cancel without asking."),
-    "tracking-lock": (
-        1,
-        "Once the carrier tracks the item, it can be neither cancelled nor, before delivery, returned.",
-    ),
-    "shipped-lock": (1, "Nothing that has shipped can be cancelled."),
-    "mutual-consent-after-shipment": (1, "After shipment a cancellation stands only if both sides agree to it."),
-    "seller-has-final-say": (1, "Outside the windows a buyer's request needs the seller's decision."),
-    "window-of-the-store": (1, "A store lets buyers cancel until a stated time or stage."),
-    "request-window": (1, "A buyer may ask until the window closes; after it, refused."),
-    "cancel-is-final": (1, "A cancellation cannot be undone."),
-    "reason-required": (1, "A cancellation carries a reason from the policy's list."),
-    "whole-lines-only": (1, "Lines can be selected for cancellation; part of a line's quantity cannot."),
-    "fill-or-kill": (1, "A notice for part of a line's open quantity ships that part and cancels the rest at once."),
-    "auto-canceled-is-final": (1, "A quantity cancelled by fill-or-kill is never re-opened."),
-    "alternatives-first": (1, "Before a request is carried out the store may offer alternatives."),
-    "unpaid-auto-cancel": (1, "An order not paid for in time is cancelled by itself."),
-    "late-ship-auto-cancel": (1, "Open lines not shipped by a deadline are cancelled by themselves."),
-    "stalled-tracking": (1, "Marked shipped and no movement for too long: a request is granted again."),
-    "one-open-request": (1, "One open request, dispute or case over the same quantity at a time."),
-    "shipment-answers": (1, "A shipping notice answers the open request for what it ships."),
-    "already-canceled": (1, "What is cancelled cannot be cancelled again."),
-    # 2. What a cancellation does
-    "both-told": (2, "Buyer and seller are both told."),
-    "full-refund": (2, "What was paid for the cancelled quantity is refunded in full."),
-    "money-adds-up": (2, "Paid = kept by the seller's side + refunded + in flight, at every version."),
-    "restock-once": (2, "Cancelled quantities go back to stock once; returned ones once, on receipt."),
-    "standing": (2, "Cancellations count toward seller and buyer standing."),
-    # 3. Cancelled but shipped
-    "notify-customer": (3, "The customer is told that it shipped although cancelled."),
-    "notice-lacks-tracking": (3, "The message carries carrier and tracking number."),
-    "notice-has-link": (3, "The message carries no link of any kind."),
-    "acknowledge-both": (3, "The customer confirms that they accept the item and the re-billing."),
-    "evidence-of-acknowledgment": (3, "Support may acknowledge for the customer only with the exchange of messages."),
-    "rebill": (3, "The customer is billed again for exactly what had been refunded."),
-    "credit-memo": (3, "Once the rebilling is confirmed the seller is paid by a credit memo of its amount."),
-    "memo-needs-acknowledgment": (3, "Without the acknowledgment a credit memo is refused, always."),
-    # 4. Cases and returns
-    "case-reasons": (4, "A case is about what is not as described, missing, not authentic, or the wrong item."),
-    "case-is-not-cancel": (4, "After delivery a case or a return is the right thing to ask for, not a cancellation."),
-    "cancel-is-not-case": (4, "Before delivery a cancellation is the right thing to ask for, not a case or return."),
-    "case-evidence": (4, "Both sides submit evidence; the clock stands still while more is awaited."),
-    "case-thread": (4, "One thread per case, read by buyer, seller and platform."),
-    "listing-as-sold": (4, "A line may pin what was promised."),
-    "seller-may-accept": (4, "The seller may accept the return at any time before the decision."),
-    "silence-is-not-consent": (4, "A seller who says nothing has not accepted."),
-    "case-decision-time": (4, "The platform decides within business days of its calendar."),
-    "platform-pays-return": (4, "On an approved case the platform pays return shipping."),
-    "return-not-confirmed": (4, "Shown delivered to the seller and nothing said: refunded."),
-    "case-window": (4, "A case must be opened within days of delivery."),
-    "store-return": (4, "What shipped may be returned after delivery under the policy's return terms."),
-    # answers to a command that the order contradicts
-    "no-such-order": (0, "There is no such order."),
-    "not-yours": (0, "The order, or the command, is not this actor's."),
-    "no-such-line": (0, "The order has no such line."),
-    "no-such-policy": (0, "No such policy has been published."),
-    "no-such-request": (0, "There is no such request."),
-    "no-such-shipment": (0, "There is no such shipment."),
-    "no-such-refund": (0, "There is no such refund."),
-    "no-such-rebill": (0, "There is no such rebilling."),
-    "no-such-notice": (0, "There is no such notice."),
-    "order-exists": (0, "The order exists, with other content."),
-    "shipment-exists": (0, "The shipment exists, with other content."),
-    "id-exists": (0, "The id is taken, for other content."),
-    "memo-exists": (0, "The rebilling has its credit memo."),
-    "more-than-open": (0, "More was asked for than is open."),
-    "ships-more-than-open": (0, "The notice names more than is open."),
-    "request-closed": (0, "The request is closed."),
-    "refund-closed": (0, "The refund is confirmed."),
-    "rebill-closed": (0, "The rebilling is confirmed."),
-    "case-closed": (0, "There is no such open case."),
-    "dispute-closed": (0, "There is no such open dispute."),
-    "cases-off": (0, "The policy has no cases."),
-    "disputes-off": (0, "The policy has no disputes."),
-    "nothing-offered": (0, "Nothing of the kind was offered."),
-    "nothing-open": (0, "Nothing is open."),
-    "nothing-shipped": (0, "Nothing has shipped."),
-    "nothing-canceled": (0, "No such quantity was cancelled."),
-    "nothing-to-dispute": (0, "There is nothing to dispute."),
-    "canceled-altogether": (0, "Everything is cancelled."),
-    "paid-already": (0, "More than the total would be paid."),
-    "more-than-paid": (0, "More than was paid would be given back."),
-    "step-out-of-order": (0, "An earlier step is missing."),
-    "evidence-closed": (0, "Evidence is no longer taken."),
-    "evidence-limits": (0, "Too many files, or too large."),
-    "too-late": (0, "The time for it is over."),
-    "legal-hold": (0, "A legal hold stands."),
+from typing import Final, NamedTuple
+
+from domain.rules import RULES as LISTED
+
+
+class RuleText(NamedTuple):
+    """A rule in a sentence. ``section``: its subject in ``SECTIONS``."""
+
+    section: int
+    sentence: str
+    key: str | None = None
+    """The key or table of a policy file that it belongs to."""
+
+
+SECTIONS: Final = {
+    1: "Who may cancel what, and when",
+    2: "What a cancellation does",
+    3: "Canceled but shipped",
+    4: "Cases and returns after delivery",
+    5: "Disputes and evidence",
+    0: "Answers to a command that the order contradicts",
 }
-"""Rule id → section of docs/reference/rules.md (0: a command that the order contradicts) and the rule in a sentence."""
 
-RULE_IDS: Final = frozenset(rule for rule, (section, _) in RULES.items() if section)
-"""The ids that support may rest a decision on."""
+_OTHERS: Final[dict[str, RuleText]] = {
+    # Who may cancel what, and when
+    "cancel-is-final": RuleText(1, "A cancellation cannot be undone."),
+    "fill-or-kill": RuleText(
+        1, "A notice for part of a line's open quantity ships that part and cancels the rest at once.", "fill-or-kill"
+    ),
+    "auto-canceled-is-final": RuleText(1, "A quantity canceled by fill-or-kill is never re-opened.", "fill-or-kill"),
+    "one-open-request": RuleText(1, "One open request, dispute or case over the same quantity at a time."),
+    "shipment-answers": RuleText(1, "A shipping notice answers the open request for what it ships."),
+    "already-canceled": RuleText(1, "What is canceled cannot be canceled again."),
+    # What a cancellation does
+    "both-told": RuleText(2, "Buyer and seller are both told.", "both-told"),
+    "full-refund": RuleText(2, "What was paid for the canceled quantity is refunded in full."),
+    "money-adds-up": RuleText(2, "Paid = kept by the seller's side + refunded + in flight, at every version."),
+    "restock-once": RuleText(2, "Canceled quantities go back to stock once; returned ones once, on receipt."),
+    "standing": RuleText(2, "Cancellations count toward seller and buyer standing.", "standing"),
+    # Canceled but shipped
+    "notify-customer": RuleText(3, "The customer is told that it shipped although canceled.", "cancelled-but-shipped"),
+    "notice-lacks-tracking": RuleText(3, "The message carries carrier and tracking number.", "cancelled-but-shipped"),
+    "notice-has-link": RuleText(3, "The message carries no link of any kind.", "cancelled-but-shipped"),
+    "acknowledge-both": RuleText(
+        3, "The customer confirms that they accept the item and the re-billing.", "cancelled-but-shipped"
+    ),
+    "evidence-of-acknowledgment": RuleText(
+        3, "Support may acknowledge for the customer only with the exchange of messages.", "cancelled-but-shipped"
+    ),
+    "rebill": RuleText(3, "The customer is billed again for exactly what had been refunded.", "cancelled-but-shipped"),
+    "credit-memo": RuleText(
+        3, "Once the rebilling is confirmed the seller is paid by a credit memo of its amount.", "cancelled-but-shipped"
+    ),
+    "memo-needs-acknowledgment": RuleText(
+        3, "Without the acknowledgment a credit memo is refused, always.", "cancelled-but-shipped"
+    ),
+    # Cases and returns after delivery
+    "case-reasons": RuleText(
+        4, "A case is about what is not as described, missing, not authentic, or the wrong item.", "cases"
+    ),
+    "case-is-not-cancel": RuleText(
+        4, "After delivery a case or a return is the right thing to ask for, not a cancellation."
+    ),
+    "cancel-is-not-case": RuleText(
+        4, "Before delivery a cancellation is the right thing to ask for, not a case or return."
+    ),
+    "case-evidence": RuleText(4, "Both sides submit evidence; the clock stands still while more is awaited.", "cases"),
+    "case-thread": RuleText(4, "One thread per case, read by buyer, seller and platform.", "cases"),
+    "listing-as-sold": RuleText(4, "A line may pin what was promised."),
+    "seller-may-accept": RuleText(4, "The seller may accept the return at any time before the decision.", "cases"),
+    "silence-is-not-consent": RuleText(4, "A seller who says nothing has not accepted.", "cases"),
+    "case-decision-time": RuleText(4, "The platform decides within business days of its calendar.", "cases"),
+    "platform-pays-return": RuleText(4, "On an approved case the platform pays return shipping.", "cases"),
+    "return-not-confirmed": RuleText(4, "Shown delivered to the seller and nothing said: refunded.", "returns"),
+    "case-window": RuleText(4, "A case must be opened within days of delivery.", "cases"),
+    "store-return": RuleText(
+        4, "What shipped may be returned after delivery under the policy's return terms.", "returns"
+    ),
+    # Answers to a command that the order contradicts
+    "no-such-order": RuleText(0, "There is no such order."),
+    "not-yours": RuleText(0, "The order, or the command, is not this actor's."),
+    "no-such-line": RuleText(0, "The order has no such line."),
+    "no-such-policy": RuleText(0, "No such policy has been published."),
+    "no-such-request": RuleText(0, "There is no such request."),
+    "no-such-shipment": RuleText(0, "There is no such shipment."),
+    "no-such-refund": RuleText(0, "There is no such refund."),
+    "no-such-rebill": RuleText(0, "There is no such rebilling."),
+    "no-such-notice": RuleText(0, "There is no such notice."),
+    "order-exists": RuleText(0, "The order exists, with other content."),
+    "shipment-exists": RuleText(0, "The shipment exists, with other content."),
+    "id-exists": RuleText(0, "The id is taken, for other content."),
+    "memo-exists": RuleText(0, "The rebilling has its credit memo."),
+    "more-than-open": RuleText(0, "More was asked for than is open."),
+    "ships-more-than-open": RuleText(0, "The notice names more than is open."),
+    "request-closed": RuleText(0, "The request is closed."),
+    "refund-closed": RuleText(0, "The refund is confirmed."),
+    "rebill-closed": RuleText(0, "The rebilling is confirmed."),
+    "case-closed": RuleText(0, "There is no such open case."),
+    "dispute-closed": RuleText(0, "There is no such open dispute."),
+    "cases-off": RuleText(0, "The policy has no cases."),
+    "disputes-off": RuleText(0, "The policy has no disputes."),
+    "nothing-offered": RuleText(0, "Nothing of the kind was offered."),
+    "nothing-open": RuleText(0, "Nothing is open."),
+    "nothing-shipped": RuleText(0, "Nothing has shipped."),
+    "nothing-canceled": RuleText(0, "No such quantity was canceled."),
+    "nothing-to-dispute": RuleText(0, "There is nothing to dispute."),
+    "canceled-altogether": RuleText(0, "Everything is canceled."),
+    "paid-already": RuleText(0, "More than the total would be paid."),
+    "more-than-paid": RuleText(0, "More than was paid would be given back."),
+    "step-out-of-order": RuleText(0, "An earlier step is missing."),
+    "evidence-closed": RuleText(0, "Evidence is no longer taken."),
+    "evidence-limits": RuleText(0, "Too many files, or too large."),
+    "too-late": RuleText(0, "The time for it is over."),
+    "legal-hold": RuleText(0, "A legal hold stands."),
+}
+
+RULES: Final[dict[str, RuleText]] = {
+    **{rule.id: RuleText(1, rule.sentence, rule.key or rule.id) for rule in LISTED.values()},
+    **_OTHERS,
+}
+"""Rule id → its subject (0: a check of a command against the order), the rule in a sentence, and its policy key."""
+
+RULE_IDS: Final = frozenset(rule for rule, text in RULES.items() if text.section)
+"""The ids that support may rest a decision on: all but the checks of commands."""

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from domain.calendar import Length, is_day_off
 from domain.events import AutoCanceled, Calendar, Event, LinesCanceled
 from domain.order import Order
-from domain.policy import Standing
+from domain.policy_terms import Standing
 from domain.reasons import SELLERS_REASONS
 
 Count = Literal["by_request", "by_seller", "automatic"]

@@ -20,6 +20,7 @@ from domain.marketplace_settings import MarketSettings
 from domain.order import Order, Stamp, fresh
 from domain.order_json import status
 from domain.policy import PolicyBook, PolicyDocument
+from domain.rules import ACTS_BY
 
 MOST_DEADLINES: Final = 100
 """Deadlines that one order may reach between two things said; far more than any policy sets."""
@@ -140,7 +141,7 @@ def answer_of(told: CommitEvents) -> Answer:
 
 def _did(kind: str, told: CommitEvents) -> Answer | None:
     """What a deadline came to; None where it changed nothing that anybody would notice."""
-    rule = f"{kind}-auto-cancel" if kind in ("late-ship", "unpaid") else "seller-has-final-say"
+    rule = ACTS_BY.get(kind, "seller-has-final-say")
     for event, _ in told:
         if isinstance(event, e.CancelRefused):
             return Answer("refused", event.verdict.rule)

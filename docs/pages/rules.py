@@ -1,67 +1,23 @@
-"""Rules, by id, with parameters, presets and specifications; and the policies that a journal begins with."""
+"""Rules, by id, with parameters, presets and specifications; the keys of a policy file; and the presets."""
 
 from importlib import resources
-from typing import Any, TypeGuard, get_args
+from typing import Any
 
-from pydantic import BaseModel
-
-from docs.pages.specs import SPECS
+from docs.pages.specs import specifications
 from docs.pages.text import NOTE, cell
-from domain import rulebook
-from domain.policy import Policy
+from domain.policy import PolicyFile
+from domain.policy_terms import Table, keys, tables
 from domain.presets import NAMES, file_name, preset, presets
-from domain.reasons import CANCEL_REASONS
+from domain.reasons import CANCEL_REASONS, FAULTS, RETURN_REASONS
+from domain.rulebook import RULES, SECTIONS
 
-TABLE = {
-    "reason-required": "reasons",
-    "auto-canceled-is-final": "fill-or-kill",
-    "both-told": "both-told",
-    "case-reasons": "cases",
-    "case-window": "cases",
-    "case-evidence": "cases",
-    "case-thread": "cases",
-    "case-decision-time": "cases",
-    "seller-may-accept": "cases",
-    "silence-is-not-consent": "cases",
-    "platform-pays-return": "cases",
-    "store-return": "returns",
-    "return-not-confirmed": "returns",
-    **dict.fromkeys(
-        (
-            "notify-customer",
-            "notice-lacks-tracking",
-            "notice-has-link",
-            "acknowledge-both",
-            "evidence-of-acknowledgment",
-            "rebill",
-            "credit-memo",
-            "memo-needs-acknowledgment",
-        ),
-        "cancelled-but-shipped",
-    ),
-}
-"""Rule → the key or table of a policy file that it belongs to, where that has another name."""
-BESIDE = frozenset(
-    {
-        "fill_or_kill",
-        "cancelled_but_shipped",
-        "unpaid_auto_cancel",
-        "late_ship_auto_cancel",
-        "stalled_tracking",
-        "cases",
-        "returns",
-        "standing",
-    }
+TABLES: dict[str, type[Table]] = dict(tables(PolicyFile))
+KEYS = {key: (declared, default) for key, _, declared, default in keys(PolicyFile)}
+"""The keys outside any table."""
+SWITCHES = frozenset(
+    (field.alias or name) for name, field in PolicyFile.model_fields.items() if field.default in (None, False, True)
 )
-"""What is switched on beside the list."""
-SECTIONS = {
-    1: "Who may cancel what, and when",
-    2: "What a cancellation does",
-    3: "Cancelled but shipped",
-    4: "Cases and returns after delivery",
-    5: "Disputes and evidence",
-    0: "Answers to a command that the order contradicts",
-}
+"""Keys and tables that switch something on beside the list."""
 
 
 def rule_page() -> str:
@@ -69,29 +25,29 @@ def rule_page() -> str:
     lines = [
         "# Rules",
         "",
-        NOTE.format(source="`domain/rulebook.py`"),
+        NOTE.format(source="`domain/rules/` and `domain/rulebook.py`"),
         "",
         "Each rule has one id, the same in the code, in a refusal, in the tables and here. A policy lists the rules in",
-        "force in the order in which they are judged, with their parameters ([the policy file](policy.md)); the first",
-        "that applies decides. How they are applied is in [cancellation](cancellation.md),",
+        "force in the order in which they are judged, with their parameters ([keys of a policy file](policy-keys.md));",
+        "the first that applies decides. How they are applied is in [cancellation](cancellation.md),",
         "[after shipment](after-shipment.md), [money](money.md) and [deadlines](deadlines.md).",
         "",
-    ]
-    lines += [
         "*Parameters* are keys of the rule's table in a policy file, with their defaults. *Presets* have the rule in",
         "their list, or switched on beside it. *Shown by* is the test whose name says it.",
         "",
     ]
+    shown_by = specifications()
     for section, title in SECTIONS.items():
-        rules = {rule: text for rule, (where, text) in rulebook.RULES.items() if where == section}
+        rules = {rule: text for rule, text in RULES.items() if text.section == section}
         if not rules:
             continue
         if section == 0:
-            rows = [f"| `{rule}` | {cell(text)} |" for rule, text in rules.items()]
+            rows = [f"| `{rule}` | {cell(text.sentence)} |" for rule, text in rules.items()]
             lines += [f"## {title}", "", "| id | rule |", "|---|---|", *rows, ""]
             continue
         rows = [
-            f"| `{rule}` | {cell(text)} | {_parameters(rule)} | {_presets(rule)} | {_spec(rule)} |"
+            f"| `{rule}` | {cell(text.sentence)} | {_parameters(text.key)} | {_presets(rule, text.key)} "
+            f"| {_spec(*shown_by[rule])} |"
             for rule, text in rules.items()
         ]
         head = ["| id | rule | parameters | presets | shown by |", "|---|---|---|---|---|"]
@@ -99,21 +55,11 @@ def rule_page() -> str:
     return "\n".join(lines)
 
 
-def _parameters(rule: str) -> str:
+def _parameters(key: str | None) -> str:
     """Keys with their defaults."""
-    table = TABLE.get(rule, rule).replace("-", "_")
-    field = Policy.model_fields.get(table)
-    if field is None:
-        return ""
-    model = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_table(t)), None)
-    if model is None:
-        return f"`{table.replace('_', '-')}` {_default(field.default)}"
-    keys = {f.alias or name.replace("_", "-"): f.default for name, f in model.model_fields.items()}
-    return "; ".join(f"`{key}` {_default(value)}" for key, value in keys.items())
-
-
-def _is_table(kind: Any) -> TypeGuard[type[BaseModel]]:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    if key in TABLES:
+        return "; ".join(f"`{name}` {_default(default)}" for name, _, _, default in keys(TABLES[key]))
+    return f"`{key}` {_default(KEYS[key][1])}" if key in KEYS else ""
 
 
 def _default(value: Any) -> str:
@@ -126,19 +72,45 @@ def _default(value: Any) -> str:
     return str(value)
 
 
-def _presets(rule: str) -> str:
-    found = []
-    for document in map(preset, NAMES):
-        policy, table = document.policy, TABLE.get(rule, rule).replace("-", "_")
-        beside = getattr(policy, table, None) if table in BESIDE else None
-        if policy.lists(rule) or beside:
-            found.append(policy.id)
-    return ", ".join(found)
+def _presets(rule: str, key: str | None) -> str:
+    """The presets that list the rule, or have it switched on beside the list."""
+    policies = [preset(name).policy for name in NAMES]
+    return ", ".join(
+        policy.id
+        for policy in policies
+        if policy.lists(rule) or (key in SWITCHES and getattr(policy, key.replace("-", "_")))
+    )
 
 
-def _spec(rule: str) -> str:
-    file, name = SPECS[rule]
+def _spec(file: str, name: str) -> str:
     return f"`{file}`: {name.removeprefix('test_').replace('_', ' ')}"
+
+
+def policy_keys_page() -> str:
+    """Every key that a policy file can have."""
+    lines = ["# Keys of a policy file", "", NOTE.format(source="`domain/rules/` and `domain/policy_terms.py`"), ""]
+    lines += [
+        "[The policy file](policy.md) says how one is written. These tables switch something on, which is off without",
+        f"them: {', '.join(f'`[{table}]`' for table in TABLES if table in SWITCHES)}.",
+        "*Meaning* is what `rescind policy explain` says of the default.",
+        "",
+        "| table | key | form | default | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for key, (declared, default) in KEYS.items():
+        lines.append(_row("", key, declared.form, default, declared.means))
+    for table, model in TABLES.items():
+        for key, _, declared, default in keys(model):
+            lines.append(_row(f"`[{table}]`", key, declared.form, default, declared.means))
+    return "\n".join([*lines, ""])
+
+
+def _row(table: str, key: str, form: str, default: Any, means: Any) -> str:
+    required = "required" in form
+    listed = default in (CANCEL_REASONS, RETURN_REASONS, FAULTS)
+    shown = "" if required else "all of them" if default in (CANCEL_REASONS, RETURN_REASONS) else _default(default)
+    meaning = "" if required or listed else means(default)
+    return f"| {table} | `{key}` | {cell(form)} | {cell(shown)} | {cell(meaning)} |"
 
 
 def preset_page() -> str:

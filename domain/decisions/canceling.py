@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from domain import events as e
+from domain.calendar import after
 from domain.commands import (
     ApproveCancel,
     CancelLines,
@@ -16,13 +17,15 @@ from domain.commands import (
 )
 from domain.decisions.context import DecisionContext, Events, quantities, sealed
 from domain.decisions.open_case_files import case_is_open, dispute_is_open
-from domain.decisions.placing import late_ship
 from domain.decisions.returns import open_return
 from domain.errors import BadInput
 from domain.instants import Instant, format_instant
 from domain.order import Line, Request
-from domain.policy import MutualConsent, SellerHasFinalSay
 from domain.rules import LineSelection, RuleInput, judge, locks, turning_points
+from domain.rules.automatic import LateShipAutoCancel
+from domain.rules.consent import SellerHasFinalSay
+from domain.rules.parcels import MutualConsent
+from domain.rules.requests import AlternativesFirst
 from domain.verdict import (
     AGREE_AFTER_DELIVERY,
     ASK_SELLER,
@@ -269,9 +272,9 @@ def request_cancel(s: DecisionContext, ask: RequestCancel) -> Events:
             assert ruling.behind is not None
             yield e.AlternativeOffered(
                 ask.request_id,
-                s.policy.alternatives_first.offers,
+                s.policy.terms(AlternativesFirst).offers,
                 s.verdict("cancel", ruling.behind),
-                s.deadline("alternatives", s.policy.alternatives_first.deadline, ask.request_id),
+                s.deadline("alternatives", s.policy.terms(AlternativesFirst).deadline, ask.request_id),
             )
         case "refused":
             yield e.CancelRefused(ask.request_id, verdict)
@@ -314,10 +317,10 @@ def _decide_by(s: DecisionContext, ruling: Ruling, request_id: str) -> tuple[e.D
     return s.deadline("decide", terms_of_asking(s, ruling.rule).deadline, request_id)
 
 
-def terms_of_asking(s: DecisionContext, rule: str) -> SellerHasFinalSay | MutualConsent:
+def terms_of_asking(s: DecisionContext, rule: str | None) -> SellerHasFinalSay | MutualConsent:
     """Deadline and silence of the rule under which a side was asked."""
     mutual = rule == "mutual-consent-after-shipment"
-    return s.policy.mutual_consent_after_shipment if mutual else s.policy.seller_has_final_say
+    return s.policy.terms(MutualConsent) if mutual else s.policy.terms(SellerHasFinalSay)
 
 
 # ---- answering ---------------------------------------------------------------------------------------------------
@@ -455,9 +458,10 @@ def _nothing_for(s: DecisionContext, request: Request) -> Events:
 
 def late_ship_deadline(s: DecisionContext, ship_by: int) -> tuple[e.Deadline, ...]:
     """The deadline that a ship-by sets, where late-ship is on."""
-    if s.policy.late_ship_auto_cancel is None:
+    late_ship = s.policy.terms_if_on(LateShipAutoCancel)
+    if late_ship is None:
         return ()
-    due_at = late_ship(s.policy, ship_by, s.calendar)
+    due_at = after(ship_by, late_ship.after_ship_by, s.calendar)
     return (e.Deadline(s.order.next_deadline_id("late-ship"), "late-ship", due_at, s.order.order_id),)
 
 

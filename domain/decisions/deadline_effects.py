@@ -1,7 +1,7 @@
 """What a deadline does when it is reached; the effects are in the same commit. See docs/reference/deadlines.md."""
 
 from domain import events as e
-from domain.decisions.canceling import carry_on, carry_out
+from domain.decisions.canceling import carry_on, carry_out, terms_of_asking
 from domain.decisions.cases import resumed
 from domain.decisions.context import DecisionContext, Events
 from domain.order import Request
@@ -35,8 +35,7 @@ def _cancel(s: DecisionContext, lines: list[int], cause: str, reason: str) -> e.
 
 def _silence(s: DecisionContext, request: Request) -> Events:
     """What the silence of the side asked does (rule ``seller-has-final-say``)."""
-    mutual = request.rule == "mutual-consent-after-shipment"
-    silence = (s.policy.mutual_consent_after_shipment if mutual else s.policy.seller_has_final_say).silence
+    silence = terms_of_asking(s, request.rule).silence
     if silence == "stays":
         return
     if silence == "cancels" or (silence == "cancels-if-unpaid" and s.order.is_unpaid):

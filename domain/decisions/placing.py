@@ -4,9 +4,9 @@ from domain import events as e
 from domain.calendar import after
 from domain.commands import ConfirmPayment, PlaceOrder, RecordOtherRefund
 from domain.decisions.context import DecisionContext, Events, sealed
-from domain.instants import Instant
 from domain.money import in_words, minor_units
 from domain.policy import Policy
+from domain.rules.automatic import LateShipAutoCancel, UnpaidAutoCancel
 from domain.verdict import CONTACT, fact
 
 
@@ -53,18 +53,15 @@ def order_placed(s: DecisionContext, ask: PlaceOrder) -> e.OrderPlaced:
 def _deadlines(s: DecisionContext, ask: PlaceOrder, policy: Policy, calendar: e.Calendar) -> tuple[e.Deadline, ...]:
     """``unpaid`` and ``late-ship``, where the policy has them and they can apply."""
     found: list[e.Deadline] = []
-    if policy.unpaid_auto_cancel is not None and not ask.paid:
-        due_at = ask.pay_by if ask.pay_by is not None else after(s.now, policy.unpaid_auto_cancel.after, calendar)
+    unpaid = policy.terms_if_on(UnpaidAutoCancel)
+    if unpaid is not None and not ask.paid:
+        due_at = ask.pay_by if ask.pay_by is not None else after(s.now, unpaid.after, calendar)
         found.append(e.Deadline("unpaid-1", "unpaid", due_at, ask.order_id))
-    if policy.late_ship_auto_cancel is not None and ask.ship_by is not None:
-        found.append(e.Deadline("late-ship-1", "late-ship", late_ship(policy, ask.ship_by, calendar), ask.order_id))
+    late_ship = policy.terms_if_on(LateShipAutoCancel)
+    if late_ship is not None and ask.ship_by is not None:
+        due_at = after(ask.ship_by, late_ship.after_ship_by, calendar)
+        found.append(e.Deadline("late-ship-1", "late-ship", due_at, ask.order_id))
     return tuple(found)
-
-
-def late_ship(policy: Policy, ship_by: Instant, calendar: e.Calendar) -> Instant:
-    """When what is still open is cancelled by itself (rule ``late-ship-auto-cancel``)."""
-    assert policy.late_ship_auto_cancel is not None
-    return after(ship_by, policy.late_ship_auto_cancel.after_ship_by, calendar)
 
 
 def confirm_payment(s: DecisionContext, ask: ConfirmPayment) -> Events:

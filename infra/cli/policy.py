@@ -77,7 +77,7 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
     told: list[dict[str, Any]] = [
         {
             "rule": rule,
-            "says": RULES[rule][1],
+            "says": RULES[rule].sentence,
             "parameters": _parameters(document.policy, rule),
             "means": _meanings(document.policy, rule),
         }
@@ -103,7 +103,7 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
     for sentence in rest[""].values():
         out.print(plain(f"   {sentence}"))
     for key in BESIDE_RULES:
-        found = _table(getattr(document.policy, key.replace("-", "_")))
+        found = _table(getattr(document.policy, _field(key)))
         shown = ", ".join(f"{name} {value}" for name, value in found.items()) if found is not None else "off"
         out.print(plain(f"{key}: {shown}"))
         for sentence in rest[key].values():
@@ -223,49 +223,42 @@ def _say_notes(policy: "Policy", whose: str = "") -> None:
 
 def _beside(policy: "Policy") -> list[str]:
     """Rules in force that stand outside the list."""
-    from domain.policy import TABLE_IS_ENOUGH
+    from domain.rules import RULES
 
     found = [rule for rule in ("fill-or-kill",) if policy.fill_or_kill]
     if policy.fill_or_kill:
         found.append("auto-canceled-is-final")
     return found + [
-        rule
-        for rule in TABLE_IS_ENOUGH
-        if rule not in policy.rules and getattr(policy, rule.replace("-", "_")) is not None
+        rule.id
+        for rule in RULES.values()
+        if rule.table_is_enough and rule.id not in policy.rules and getattr(policy, _field(rule.id)) is not None
     ]
 
 
 def _parameters(policy: "Policy", rule: str) -> dict[str, Any]:
-    if rule == "reason-required":
-        return {"reasons": ", ".join(policy.reasons)}
-    return _table(getattr(policy, rule.replace("-", "_"), None)) or {}
+    from domain.rules import RULES
+
+    key = RULES[rule].key if rule in RULES else None
+    if key is not None:
+        return {key: _said(getattr(policy, _field(key)))}
+    return _table(getattr(policy, _field(rule), None)) or {}
 
 
 def _meanings(policy: "Policy", table: str) -> dict[str, str]:
     """What the keys of a table mean, or (empty name) those outside of any; nothing where the table is off."""
-    from pydantic import BaseModel
+    from domain.policy_terms import Table, explain
+    from domain.rules import RULES
 
-    from infra.documents.policy_words import means
-
-    part: Any = policy if not table else getattr(policy, table.replace("-", "_"), None)
-    if table == "reason-required":
-        return means("", {"reasons": policy.reasons})
-    if table == "fill-or-kill":
-        return means("", {"fill-or-kill": policy.fill_or_kill})
-    if not isinstance(part, BaseModel):
-        return {}
-    fields = type(part).model_fields
-    said = {fields[name].alias or name: value for name, value in part}
-    return means(
-        table, {key: value for key, value in said.items() if not isinstance(value, BaseModel) and _is_key(table, key)}
-    )
+    part: Any = policy if not table else getattr(policy, _field(table), None)
+    if isinstance(part, Table):
+        return explain(part)
+    key = RULES[table].key if table in RULES else table
+    return {each: sentence for each, sentence in explain(policy).items() if each == key}
 
 
-def _is_key(table: str, key: str) -> bool:
-    """Tables that are off look like keys without a value."""
-    from infra.documents.policy_words import MEANS
-
-    return (table, key) in MEANS
+def _field(key: str) -> str:
+    """The field of a policy's key."""
+    return key.replace("-", "_")
 
 
 def _table(value: Any) -> dict[str, Any] | None:

@@ -14,7 +14,8 @@ from domain.instants import Instant, format_instant
 from domain.money import exponent
 from domain.order import Order
 from domain.order_json import status
-from domain.policy import PolicyBook, Standing
+from domain.policy import PolicyBook
+from domain.policy_terms import Standing
 
 if TYPE_CHECKING:
     from infra.store.reader import Reader

@@ -203,7 +203,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
     async def rules(request: Request) -> Response:
         doorkeeper.admit(request, None)
         told = {
-            title: [(rule, text) for rule, (section, text) in RULES.items() if section == number]
+            title: [(rule, text.sentence) for rule, text in RULES.items() if text.section == number]
             for number, title in SECTIONS.items()
         }
         return page("rules.html", marketplaces=await marketplaces(), marketplace=None, here="rules", sections=told)
@@ -223,7 +223,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
             marketplace=None,
             policy=document.policy,
             sha256=document.sha256.hex(),
-            rules=[(rule, RULES[rule][1], said.get(rule, {})) for rule in document.policy.rules],
+            rules=[(rule, RULES[rule].sentence, said.get(rule, {})) for rule in document.policy.rules],
             others=[
                 (key, value)
                 for key, value in sorted(said.items())

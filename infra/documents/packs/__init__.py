@@ -1,6 +1,7 @@
 """Language packs: one TOML file a language, all with the same keys. Reads one, and writes times and money its way.
 
-They have the words of messages, of the receipt as a page, which says the same, and of what is claimed about an order.
+The words of a rule that a policy can list stand in its registration (``domain.rules``), in every language. The files
+have the words of messages, of the receipt as a page, which says the same, and of what is claimed about an order.
 """
 
 import tomllib
@@ -14,6 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from domain.calendar import local_time, zone
 from domain.instants import Instant
 from domain.money import exponent
+from domain.rules import RULES
 
 LANGUAGES: Final = ("en", "de")
 """The languages there are; the first is spoken to whoever asked for none that there is."""
@@ -100,4 +102,6 @@ def pack(language: str) -> Pack:
     """The pack of a language, or of the first one where there is none of it."""
     known = language if language in LANGUAGES else LANGUAGES[0]
     text = (resources.files("infra.documents.packs") / f"{known}.toml").read_text(encoding="utf-8")
-    return Pack(known, tomllib.loads(text))
+    words = tomllib.loads(text)
+    words["rule"] |= {rule.id: rule.words[known] for rule in RULES.values()}
+    return Pack(known, words)

@@ -77,6 +77,7 @@ def test_a_dispute_is_told_whole_from_the_log(disputed: tuple[Http, str, Path]) 
     assert evidence["note"] == "As it looked."
 
 
+@pytest.mark.rule("case-thread")
 def test_one_thread_is_read_by_all_and_supports_notes_by_support_alone(disputed: tuple[Http, str, Path]) -> None:
     http, order, _ = disputed
     tokened = Tokened(http)

@@ -7,6 +7,7 @@ with the domain: it goes through the events, unit by unit.
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -273,6 +274,7 @@ def instructed(story: Story) -> Iterator[list[int]]:
         yield [event.amount for event, _ in events if isinstance(event, e.RefundDue)]
 
 
+@pytest.mark.rule("money-adds-up")
 @given(stories)
 @settings(max_examples=examples(400))
 def test_refunds_are_exactly_what_is_due_and_at_most_one_a_commit(told: Any) -> None:
@@ -313,6 +315,7 @@ def test_the_same_story_has_the_same_events(told: Any) -> None:
     assert first.commits == second.commits
 
 
+@pytest.mark.rule("memo-needs-acknowledgment")
 @given(stories)
 @settings(max_examples=examples(200))
 def test_no_memo_without_acknowledgment_and_nothing_rebilled_that_was_not_refunded(told: Any) -> None:

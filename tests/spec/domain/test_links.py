@@ -137,6 +137,7 @@ def _each(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.rule("notice-has-link")
 @pytest.mark.parametrize("link", _each(LINKS))
 def test_whatever_could_be_turned_into_a_link_is_one(link: str) -> None:
     assert find_link(link) is not None

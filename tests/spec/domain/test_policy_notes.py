@@ -31,7 +31,7 @@ def test_no_preset_says_anything_without_effect() -> None:
 
 def test_a_table_without_its_rule_is_noted_but_where_the_table_is_enough() -> None:
     assert noted(('"grace-window", ', ""), more='[grace-window]\nlength = "2 hours"') == [
-        "grace-window has a table and does not stand in rules: it is not in force"
+        "grace-window has a table and is not listed in rules: it is not in force"
     ]
     for table in ("[stalled-tracking]", "[unpaid-auto-cancel]", "[late-ship-auto-cancel]"):
         assert noted(more=table) == []
@@ -41,8 +41,8 @@ def test_a_table_without_its_rule_is_noted_but_where_the_table_is_enough() -> No
 def test_a_rule_behind_one_that_always_speaks_is_noted(last: str) -> None:
     rules = f'rules = ["{last}", "grace-window", "whole-lines-only", "unpaid-auto-cancel"]'
     never, for_sellers = (each for each in noted((LISTED, rules)) if "behind" in each)
-    assert never == f"grace-window stands behind {last}, which always speaks: it is never judged"
-    assert for_sellers.startswith(f"whole-lines-only stands behind {last}, ")
+    assert never == f"grace-window is listed behind {last}, which always speaks: it is never judged"
+    assert for_sellers.startswith(f"whole-lines-only is listed behind {last}, ")
     assert for_sellers.endswith("it is judged for the seller's own cancellations alone")
 
 
@@ -55,7 +55,7 @@ def test_what_is_noted_as_never_judged_decides_nothing() -> None:
         asked[story.request()] = [note for note in notes(shop.policy) if "never judged" in note]
     assert asked == {
         "approved": [],
-        "open": ["grace-window stands behind seller-has-final-say, which always speaks: it is never judged"],
+        "open": ["grace-window is listed behind seller-has-final-say, which always speaks: it is never judged"],
     }
 
 
@@ -79,6 +79,6 @@ def test_a_window_that_never_closes_and_a_limit_that_none_breaks_are_noted() -> 
     assert noted(store) == ["window-of-the-store has neither length nor stage: it never closes"]
     assert noted(store, more='[window-of-the-store]\nstage = "until-fulfilment"') == []
     assert noted(more='[standing]\nlimit = "250 %"') == [
-        "standing.limit is 250 % and no rate is above 100 %: it is always kept"
+        "standing.limit is 250 % and no rate is above 100 %: every seller keeps it"
     ]
     assert noted(more='[standing]\nlimit = "100 %"') == []

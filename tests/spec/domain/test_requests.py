@@ -34,6 +34,7 @@ def test_approving_what_a_shipment_overtook_in_part_is_partly() -> None:
     assert (story.request(), story.line(1), story.line(2)) == ("partly", (0, 1, 0), (0, 0, 1))
 
 
+@pytest.mark.rule("shipment-answers")
 def test_a_shipment_of_all_that_was_asked_for_closes_the_request_as_shipped() -> None:
     story = Story().placed(lines=TWO)
     story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", lines=[1])
@@ -120,6 +121,7 @@ def test_a_lock_that_came_down_closes_the_request_as_refused_when_the_seller_app
     assert (story.request(), story.line()) == ("refused", (1, 0, 0))
 
 
+@pytest.mark.rule("stalled-tracking")
 def test_a_parcel_that_counts_as_lost_is_refunded_at_once_and_the_quantity_stays_shipped() -> None:
     lost = policy('id = "lost"\nversion = 1\nrules = ["shipped-lock"]\n[stalled-tracking]\nafter = "7 days"\n')
     story = Story("lost", documents=(lost,)).placed()

@@ -23,6 +23,7 @@ def delivered(policy: str = "peer-to-peer") -> Story:
     return story
 
 
+@pytest.mark.rule("window-of-the-store")
 def test_a_store_lets_its_buyers_cancel_for_a_day_but_not_once_it_has_begun_to_pick() -> None:
     story = Story("general-store").placed()
     story.say("StartFulfilment", "2026-03-02T11:00:00Z", stage="picking")
@@ -32,6 +33,7 @@ def test_a_store_lets_its_buyers_cancel_for_a_day_but_not_once_it_has_begun_to_p
     assert asked(late, "2026-03-03T10:00:00.000001Z") == "refused:window-of-the-store"
 
 
+@pytest.mark.rule("request-window")
 def test_a_buyer_may_ask_within_the_hour_and_no_later() -> None:
     story = Story("auction-house").placed()
     assert asked(story, "2026-03-02T11:00:00.000001Z") == "refused:request-window"
@@ -40,6 +42,7 @@ def test_a_buyer_may_ask_within_the_hour_and_no_later() -> None:
     assert asked(Story("auction-house").placed(), "2026-03-02T11:00:00Z") == "accepted"
 
 
+@pytest.mark.rule("whole-lines-only")
 def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
     story = Story().placed(lines=TWO)
     part = [{"line": 1, "quantity": 1}]
@@ -48,12 +51,14 @@ def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
     assert asked(story, "2026-03-02T11:00:00Z", "r2", lines=[1]) == "accepted"
 
 
+@pytest.mark.rule("reason-required")
 def test_a_cancellation_without_a_reason_is_refused_by_name_of_the_line() -> None:
     story = Story().placed()
     assert story.say("CancelLines", "2026-03-02T11:00:00Z") == "refused:reason-required"
     assert story.refusal.because == "Line 1 needs a reason to be cancelled."
 
 
+@pytest.mark.rule("alternatives-first")
 def test_before_a_request_is_carried_out_the_store_offers_something_else() -> None:
     story = Story("general-store").placed()
     assert asked(story, "2026-03-02T11:00:00Z") == "accepted"
@@ -62,6 +67,7 @@ def test_before_a_request_is_carried_out_the_store_offers_something_else() -> No
     assert story.here.requests["r1"].status == "withdrawn"
 
 
+@pytest.mark.rule("unpaid-auto-cancel")
 def test_an_order_that_is_not_paid_in_time_cancels_itself() -> None:
     story = Story("auction-house").placed(paid=False)
     story.say("SendMessage", "2026-03-06T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
@@ -69,6 +75,7 @@ def test_an_order_that_is_not_paid_in_time_cancels_itself() -> None:
     assert story.here.refunds == {}
 
 
+@pytest.mark.rule("late-ship-auto-cancel")
 def test_what_is_not_shipped_in_time_cancels_itself_and_what_shipped_is_untouched() -> None:
     story = Story("big-box").placed(lines=TWO, ship_by="2026-03-04T10:00:00Z")
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[1])
@@ -76,6 +83,7 @@ def test_what_is_not_shipped_in_time_cancels_itself_and_what_shipped_is_untouche
     assert [(x.shipped, x.canceled) for x in story.here.lines.values()] == [(2, 0), (0, 2)]
 
 
+@pytest.mark.rule("one-open-request")
 def test_a_second_request_over_the_same_line_is_answered_with_the_first_ones_state() -> None:
     story = Story().placed()
     asked(story, "2026-03-02T11:00:00Z")
@@ -83,6 +91,7 @@ def test_a_second_request_over_the_same_line_is_answered_with_the_first_ones_sta
     assert story.refusal.because == "Request r1 is open already and waits for an answer."
 
 
+@pytest.mark.rule("already-canceled")
 def test_what_is_cancelled_cannot_be_cancelled_again() -> None:
     story = Story("peer-to-peer").placed()
     asked(story, "2026-03-02T11:00:00Z")
@@ -153,6 +162,7 @@ def test_who_asks_for_what_is_cancelled_is_told_by_whom_and_when(
     assert story.refusal.because == f"Line 1 is cancelled already: {sentence}, at {said['canceled_at']}."
 
 
+@pytest.mark.rule("shipped-lock")
 def test_what_shipped_cannot_be_cancelled_and_the_answer_says_what_has_shipped() -> None:
     story = Story().placed()
     story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
@@ -160,6 +170,7 @@ def test_what_shipped_cannot_be_cancelled_and_the_answer_says_what_has_shipped()
     assert story.refusal.because == "The order has shipped, so it can no longer be cancelled."
 
 
+@pytest.mark.rule("case-reasons")
 def test_a_case_is_only_for_what_is_not_as_promised() -> None:
     story = delivered()
     case: dict[str, Any] = {"case_id": "k1", "lines": [1]}
@@ -167,12 +178,14 @@ def test_a_case_is_only_for_what_is_not_as_promised() -> None:
     assert story.refusal.because.startswith("does_not_fit does not open a case")
 
 
+@pytest.mark.rule("case-window")
 def test_a_case_is_opened_within_its_days_of_delivery_and_no_later() -> None:
     case: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
     assert delivered().say("OpenCase", "2026-03-07T10:00:00Z", **case) == "accepted"
     assert delivered().say("OpenCase", "2026-03-07T10:00:00.000001Z", **case) == "refused:case-window"
 
 
+@pytest.mark.rule("case-is-not-cancel", "cancel-is-not-case")
 def test_before_delivery_a_cancellation_is_the_right_thing_and_after_it_a_case() -> None:
     story = Story("peer-to-peer").placed()
     case: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
@@ -180,6 +193,7 @@ def test_before_delivery_a_cancellation_is_the_right_thing_and_after_it_a_case()
     assert asked(delivered("auction-house"), "2026-03-04T11:00:00Z") == "refused:case-is-not-cancel"
 
 
+@pytest.mark.rule("silence-is-not-consent", "platform-pays-return")
 def test_a_seller_who_says_nothing_has_not_accepted_and_nothing_is_decided_by_itself() -> None:
     story = delivered()
     story.say("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
@@ -191,6 +205,7 @@ def test_a_seller_who_says_nothing_has_not_accepted_and_nothing_is_decided_by_it
     assert story.here.returns["return-1"].postage == "platform"
 
 
+@pytest.mark.rule("seller-may-accept")
 def test_a_seller_may_accept_the_return_before_the_decision() -> None:
     story = delivered()
     story.say("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
@@ -198,12 +213,14 @@ def test_a_seller_may_accept_the_return_before_the_decision() -> None:
     assert story.here.cases["k1"].status == "accepted"
 
 
+@pytest.mark.rule("listing-as-sold")
 def test_what_was_promised_of_a_line_is_pinned_on_it() -> None:
     listing = {"ref": "listing-7", "sha256": "ab" * 32}
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "1.00", "listing": listing}])
     assert story.here.lines[1].listing == e.Listing("listing-7", bytes.fromhex("ab" * 32))
 
 
+@pytest.mark.rule("store-return")
 def test_a_return_is_for_the_stores_reasons_and_days() -> None:
     back: dict[str, Any] = {"lines": [1], "reason": "changed_mind"}
     assert delivered("general-store").say("RequestReturn", "2026-04-03T10:00:00Z", **back) == "accepted"
@@ -219,6 +236,7 @@ def found() -> Story:
     return story
 
 
+@pytest.mark.rule("notice-lacks-tracking")
 def test_a_notice_without_carrier_and_number_or_with_a_link_is_not_sent() -> None:
     story = found()
     bare = story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped. You would be billed again.")
@@ -227,6 +245,7 @@ def test_a_notice_without_carrier_and_number_or_with_a_link_is_not_sent() -> Non
     assert story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text=linked) == "refused:notice-has-link"
 
 
+@pytest.mark.rule("evidence-of-acknowledgment")
 def test_support_acknowledges_for_a_customer_only_with_the_messages_attached() -> None:
     story = found()
     story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped with UPS 1Z9. You would be billed again.")

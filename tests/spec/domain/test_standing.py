@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.calendar import Length
 from domain.events import Calendar
-from domain.policy import Standing
+from domain.policy_terms import Standing
 from domain.standing import Day, Window, count_of, keeps, limit, rate, touched, window
 from tests.spec.domain.story import Story
 
@@ -17,6 +17,7 @@ UTC = Calendar("UTC", ("sat", "sun"), ("2026-03-02",), None)
 THURSDAY = date(2026, 3, 5)
 
 
+@pytest.mark.rule("standing")
 @pytest.mark.parametrize(
     ("cause", "reason", "count"),
     [

@@ -54,6 +54,7 @@ def test_a_message_is_told_to_whom_it_is_for_and_one_to_support_to_nobody() -> N
     assert notification_rule(e.MessageSent("m1", "support", "k1", text)) is None
 
 
+@pytest.mark.rule("both-told")
 def test_every_cancellation_is_told_to_both() -> None:
     for cause in ("request", "seller", "support", "late_ship", "unpaid", "dispute"):
         for reason in (None, "buyer_asked", "out_of_stock"):

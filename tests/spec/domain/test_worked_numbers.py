@@ -16,12 +16,14 @@ GRACE_ONLY = policy('id = "grace-only"\nversion = 1\nrules = ["grace-window"]\n'
 # ---- grace-window ---------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("grace-window")
 def test_grace_window_is_open_at_its_last_instant() -> None:
     story = Story("peer-to-peer").placed()
     assert story.say("RequestCancel", "2026-03-02T13:00:00Z", request_id="r1") == "accepted"
     assert (story.line(), story.refunds, story.request()) == ((0, 0, 1), [2500], "approved")
 
 
+@pytest.mark.rule("seller-has-final-say")
 def test_grace_window_is_closed_a_microsecond_later_and_the_seller_is_asked() -> None:
     story = Story("peer-to-peer").placed()
     assert story.say("RequestCancel", "2026-03-02T13:00:00.000001Z", request_id="r1") == "accepted"
@@ -52,6 +54,7 @@ def test_grace_window_counts_elapsed_hours_across_a_clock_change(placed: str, la
 # ---- accepted-offer-final, not-shipped-in-time, tracking-lock -------------------------------------
 
 
+@pytest.mark.rule("accepted-offer-final")
 def test_accepted_offer_is_final_a_minute_after_purchase() -> None:
     story = Story("peer-to-peer").placed(sale_format="offer")
     assert story.say("RequestCancel", "2026-03-02T10:01:00Z", request_id="r1") == "refused:accepted-offer-final"
@@ -63,6 +66,7 @@ def test_accepted_offer_still_unshipped_on_the_8th_day_is_granted() -> None:
     assert story.line() == (0, 0, 1)
 
 
+@pytest.mark.rule("not-shipped-in-time")
 def test_not_shipped_in_time_begins_with_the_8th_day_at_the_purchases_own_clock_time() -> None:
     before = Story("peer-to-peer").placed()
     assert before.say("RequestCancel", "2026-03-09T09:59:59Z", request_id="r1") == "accepted"
@@ -72,6 +76,7 @@ def test_not_shipped_in_time_begins_with_the_8th_day_at_the_purchases_own_clock_
     assert then.here.requests["r1"].rule == "not-shipped-in-time"
 
 
+@pytest.mark.rule("tracking-lock")
 def test_tracking_a_minute_before_the_8th_day_locks() -> None:
     story = Story("peer-to-peer").placed()
     story.say("StartTracking", "2026-03-09T09:59:00Z", carrier="UPS", tracking_number="1Z")
@@ -81,6 +86,7 @@ def test_tracking_a_minute_before_the_8th_day_locks() -> None:
 # ---- fill-or-kill, auto-canceled-is-final ---------------------------------------------------------
 
 
+@pytest.mark.rule("fill-or-kill")
 def test_fill_or_kill_ships_3_of_10_and_cancels_7_in_the_same_commit() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 10, "unit_price": "10.00"}])
     assert (
@@ -90,6 +96,7 @@ def test_fill_or_kill_ships_3_of_10_and_cancels_7_in_the_same_commit() -> None:
     assert story.events(-1) == ["LinePartiallyShipped", "AutoCanceled", "RefundDue"]
 
 
+@pytest.mark.rule("auto-canceled-is-final")
 def test_auto_canceled_is_final_for_a_second_notice_and_offers_a_new_order() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 10, "unit_price": "10.00"}])
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
@@ -104,6 +111,7 @@ def test_auto_canceled_is_final_for_a_second_notice_and_offers_a_new_order() -> 
 FOUR = [{"line": n, "sku": "A", "quantity": 1, "unit_price": "10.00", "tax": "0.90"} for n in (1, 2, 3, 4)]
 
 
+@pytest.mark.rule("full-refund")
 @pytest.mark.parametrize("order", [[1, 2, 3, 4], [4, 3, 2, 1], [2, 4, 1, 3]])
 def test_any_split_of_the_lines_sums_to_everything_paid(order: list[int]) -> None:
     story = Story().placed(lines=FOUR, discount="3.99", shipping="10.00", shipping_tax="1.50")
@@ -149,6 +157,7 @@ def test_what_was_refunded_elsewhere_is_not_refunded_again() -> None:
 # ---- mutual-consent-after-shipment ----------------------------------------------------------------
 
 
+@pytest.mark.rule("mutual-consent-after-shipment")
 def test_a_willing_seller_after_shipment_gets_the_parcel_back_and_refunds_once_on_receipt() -> None:
     story = Story("mutual-consent").placed()
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
@@ -180,6 +189,7 @@ STEPS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.rule("notify-customer", "acknowledge-both")
 @pytest.mark.parametrize(
     ("left_out", "refused"),
     [
@@ -200,6 +210,7 @@ def test_each_step_of_rebilling_left_out_refuses_the_next(left_out: int, refused
     assert story.say(name, "2026-03-03T10:00:00Z", **fields) == f"refused:{refused}"
 
 
+@pytest.mark.rule("rebill")
 def test_all_steps_of_rebilling_end_in_a_memo_of_what_was_refunded() -> None:
     story = Story().placed()
     story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
@@ -214,6 +225,7 @@ def test_all_steps_of_rebilling_end_in_a_memo_of_what_was_refunded() -> None:
 # ---- case-decision-time ---------------------------------------------------------------------------
 
 
+@pytest.mark.rule("case-decision-time")
 @pytest.mark.parametrize(("holidays", "due"), [((), "2026-03-10T15:00:00Z"), (("2026-03-09",), "2026-03-11T15:00:00Z")])
 def test_a_case_opened_friday_15_00_is_due_two_business_days_later(holidays: tuple[str, ...], due: str) -> None:
     story = Story("peer-to-peer", market=MarketSettings(holidays=holidays)).placed()
@@ -223,6 +235,7 @@ def test_a_case_opened_friday_15_00_is_due_two_business_days_later(holidays: tup
     assert [format_instant(d.due_at) for d in story.here.deadlines.values() if d.kind == "case"] == [due]
 
 
+@pytest.mark.rule("case-evidence")
 def test_photographs_asked_for_monday_and_given_tuesday_move_the_due_time_by_that_day() -> None:
     story = Story("peer-to-peer").placed()
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")

@@ -202,6 +202,7 @@ def test_a_refused_request_is_told_with_the_refusals_verdict() -> None:
     assert (outcome.kind, outcome.rule, outcome.verdict) == ("refused", "shipped-lock", refusal.verdict)
 
 
+@pytest.mark.rule("cancel-is-final")
 def test_a_confirmation_is_asked_for_before_the_commit_and_uses_up_nothing() -> None:
     desk = Desk()
     engine = desk.engine()

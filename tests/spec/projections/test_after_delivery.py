@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from domain.instants import parse_instant
 from projections.tables import CASES, CREDIT_MEMOS, DISPUTES, EVIDENCE, REBILLS, RETURNS
 from tests.spec.projections.histories import History
@@ -81,6 +83,7 @@ def test_while_more_evidence_is_awaited_a_case_has_no_due_instant_and_says_what_
     assert case["due_at"] is not None
 
 
+@pytest.mark.rule("return-not-confirmed")
 def test_a_return_that_nobody_confirms_is_closed_and_refunded() -> None:
     history = delivered("general-store")
     say(history, "RequestReturn", "2026-03-05T12:00:00Z", "buyer", reason="changed_mind", lines=[1])
@@ -132,6 +135,7 @@ def test_a_dispute_that_came_too_late_is_shown_dismissed_with_its_rule() -> None
     assert dispute["opened_at"] == at("2026-06-30T10:00:00Z")
 
 
+@pytest.mark.rule("credit-memo")
 def test_a_rebilling_is_due_until_it_is_confirmed_and_names_its_memo() -> None:
     history = History()
     history.place()

@@ -132,6 +132,7 @@ def moves(history: History) -> list[tuple[str, int, int, str | None]]:
     ]
 
 
+@pytest.mark.rule("restock-once")
 def test_restock_once_what_fill_or_kill_cancels_goes_back_to_stock(partly_shipped: History) -> None:
     assert moves(partly_shipped) == [("canceled", 1, 7, None)]
 

@@ -1,0 +1,27 @@
+"""Every rule that a policy can list: one small function each, registered with everything that is known of it.
+
+A rule looks at a ``RuleInput`` and speaks (a ``Ruling``) or keeps silent (None). A policy lists rules in the order in
+which they are judged; the first that speaks decides (``judge``). See docs/reference/cancellation.md.
+"""
+
+from domain.rules import parcels, requests, windows, consent, automatic  # noqa: I001 - in the order of RULES
+from domain.rules.judging import judge, locks, turning_points
+from domain.rules.registry import ACTS_BY, RULES, Binds, Kind, LineSelection, Rule, RuleInput
+
+__all__ = [
+    "ACTS_BY",
+    "RULES",
+    "Binds",
+    "Kind",
+    "LineSelection",
+    "Rule",
+    "RuleInput",
+    "automatic",
+    "consent",
+    "judge",
+    "locks",
+    "parcels",
+    "requests",
+    "turning_points",
+    "windows",
+]

@@ -1,0 +1,55 @@
+"""Rules that act by a deadline. Placing an order sets it; ``domain.decisions.deadline_effects`` has what it does."""
+
+from typing import Annotated
+
+from domain.calendar import Length
+from domain.policy_terms import Key, LengthField, Table
+from domain.rules.registry import Kind, Rule, register
+
+
+class UnpaidAutoCancel(Table):
+    """Parameters of ``unpaid-auto-cancel``."""
+
+    after: Annotated[
+        LengthField,
+        Key(
+            "length",
+            lambda v: (
+                f"What is open is canceled if it is not paid for {v} after placing, or by the order's own pay_by."
+            ),
+        ),
+    ] = Length(4, "days")
+
+
+register(
+    Rule(
+        "unpaid-auto-cancel",
+        "An order not paid for in time is canceled by itself.",
+        Kind.AUTOMATIC,
+        {"en": "It was not paid in time.", "de": "Sie wurde nicht rechtzeitig bezahlt."},
+        terms=UnpaidAutoCancel,
+        table_is_enough=True,
+        deadline="unpaid",
+    )
+)
+
+
+class LateShipAutoCancel(Table):
+    """Parameters of ``late-ship-auto-cancel``."""
+
+    after_ship_by: Annotated[
+        LengthField, Key("length", lambda v: f"What is open is canceled {v} after the order's ship_by.")
+    ] = Length(4, "days")
+
+
+register(
+    Rule(
+        "late-ship-auto-cancel",
+        "Open lines not shipped by a deadline are canceled by themselves.",
+        Kind.AUTOMATIC,
+        {"en": "It was not shipped in time.", "de": "Sie wurde nicht rechtzeitig versandt."},
+        terms=LateShipAutoCancel,
+        table_is_enough=True,
+        deadline="late-ship",
+    )
+)

@@ -1,0 +1,166 @@
+"""What a rule is, and the register of all rules that a policy can list.
+
+Everything that is known of a rule stands in its registration: sentence, kind, whom it binds, parameters, the instants
+at which its answer changes, and its words for buyers and sellers. Pages, ``policy explain``, the reading of policies,
+mails and what-if take it from there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+from domain.instants import Instant
+from domain.order import Line, Order
+from domain.policy_terms import Policy, Table
+from domain.verdict import Ruling
+
+F = TypeVar("F", bound=Callable[..., Ruling | None])
+
+
+@dataclass(slots=True)
+class LineSelection:
+    """What a question selects of one line: units that are open, and units that shipped."""
+
+    line: Line
+    open: int
+    shipped: int
+
+    @property
+    def units(self) -> int:
+        """The number of units selected."""
+        return self.open + self.shipped
+
+
+@dataclass(slots=True)
+class RuleInput:
+    """The question: may these units be canceled, at this instant, for this party?"""
+
+    order: Order
+    policy: Policy
+    now: Instant
+    by: str
+    """The party: buyer, seller or support."""
+    own: bool
+    """Whether it is the seller's own cancellation, not a request."""
+    named: bool
+    """Whether the command names lines; otherwise it is about the whole order."""
+    targets: list[LineSelection]
+    reason: str | None
+    covered: frozenset[int] = frozenset()
+    """Lines whose reason is that of a buyer's open request."""
+    asked_at: Instant | None = None
+    """When the request was made, where it goes on after alternatives. Windows are judged as of then."""
+
+    @property
+    def window_at(self) -> Instant:
+        """The instant by which windows are judged."""
+        return self.now if self.asked_at is None else self.asked_at
+
+
+class Kind(Enum):
+    """What part a rule plays. See each member."""
+
+    LOCK = "lock"
+    """Refuses. It is judged again when a request is approved, granted by silence, or goes on after alternatives."""
+    WINDOW = "window"
+    """Opens or closes with time. The last window of a list is named where no rule of it allows a request."""
+    CONDITION = "condition"
+    """Depends on the lines, the reason, the parcel or the sale."""
+    CONSENT = "consent"
+    """Asks the other side."""
+    OFFER = "offer"
+    """Offers something else before the ruling of the rules behind it, which it gets as last argument."""
+    AUTOMATIC = "automatic"
+    """Acts by a deadline. It is not judged, and has no function."""
+
+
+class Binds(Enum):
+    """Whose cancellations a rule is judged for."""
+
+    EVERYBODY = "everybody"
+    """Requests, and the seller's own cancellations."""
+    REQUESTS = "requests"
+    """Requests alone."""
+
+
+@dataclass(slots=True)
+class Rule:
+    """A rule that a policy can list, with everything that is known of it.
+
+    Its functions get a ``RuleInput`` and, if the rule has terms, the table with the parameters in force.
+    """
+
+    id: str
+    """The word for it in policies, refusals, tables and pages. It never changes."""
+    sentence: str
+    """The rule in a sentence."""
+    kind: Kind
+    words: Mapping[str, str]
+    """Language → what a buyer or seller is told where the rule refused. A test asks for every language."""
+    binds: Binds = Binds.EVERYBODY
+    terms: type[Table] | None = None
+    """Its table in a policy file: the keys with their defaults."""
+    key: str | None = None
+    """The policy key outside any table that holds its parameters, where it has no table."""
+    table_is_enough: bool = False
+    """Its table alone puts it in force. Such a rule is judged before the list, and is off without its table."""
+    allows: bool = False
+    """It can grant a request, or ask the other side."""
+    always_speaks: bool = False
+    """It answers every request that reaches it: the rules behind it are never judged."""
+    deadline: str | None = None
+    """Of an automatic rule: the kind of the deadline by which it acts."""
+    opens: Callable[..., Instant | None] | None = None
+    """The first instant at which it allows; None where that never comes."""
+    closes: Callable[..., Instant | None] | None = None
+    """The last instant before its answer changes; None where that never comes."""
+    changes: Callable[..., Iterator[Instant]] | None = None
+    """Further instants at which its answer changes."""
+    function: Callable[..., Ruling | None] | None = field(default=None, repr=False)
+    """The rule itself: it speaks (a ``Ruling``) or keeps silent (None)."""
+
+    def speak(self, q: RuleInput, *behind: Ruling) -> Ruling | None:
+        """Judge: the rule's ruling, or None. An offer gets the ruling of the rules behind it."""
+        assert self.function is not None
+        return self.function(q, *self._terms(q), *behind)
+
+    def opens_at(self, q: RuleInput) -> Instant | None:
+        """The first instant at which it allows, if it opens at all."""
+        return None if self.opens is None else self.opens(q, *self._terms(q))
+
+    def turning_points(self, q: RuleInput) -> Iterator[Instant]:
+        """The instants at which its answer changes: for one that closes, a microsecond after its last instant."""
+        terms = self._terms(q)
+        if self.opens is not None and (opens := self.opens(q, *terms)) is not None:
+            yield opens
+        if self.closes is not None and (closes := self.closes(q, *terms)) is not None:
+            yield closes + 1
+        if self.changes is not None:
+            yield from self.changes(q, *terms)
+
+    def _terms(self, q: RuleInput) -> tuple[Any, ...]:
+        return () if self.terms is None else (q.policy.terms(self.terms),)
+
+
+RULES: Final[dict[str, Rule]] = {}
+"""Every rule that a policy can list, by id, in the order of registration."""
+
+
+ACTS_BY: Final[dict[str, str]] = {}
+"""Kind of deadline → the automatic rule that acts by it."""
+
+
+def register(rule: Rule) -> Callable[[F], F]:
+    """Register a rule. The decorator that is returned adds its function; an automatic rule has none."""
+    if rule.id in RULES:
+        raise ValueError(f"the rule {rule.id} is registered twice")
+    RULES[rule.id] = rule
+    if rule.deadline is not None:
+        ACTS_BY[rule.deadline] = rule.id
+
+    def judged_by(function: F) -> F:
+        rule.function = function
+        return function
+
+    return judged_by
