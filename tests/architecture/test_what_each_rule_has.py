@@ -1,11 +1,17 @@
-"""Every rule id has a specification whose name is a sentence, and a text that a person understands."""
+"""Every rule has a specification whose name is a sentence, words that a person understands, a policy, and a story."""
 
 import ast
 
 import pytest
 
+from docs.generate import HERE, PAGES
 from docs.pages.specs import specifications
+from domain.policy import read_policy_toml
+from domain.presets import presets
 from domain.rulebook import RULE_IDS, RULES
+from domain.rules import RULES as LISTED
+from infra.demo.stories import AFTERWARDS, CANCELING, SHOWN
+from infra.documents.packs import LANGUAGES
 from tests.architecture.planted import ROOT
 
 
@@ -27,6 +33,41 @@ def test_every_rule_is_said_in_a_sentence(rule: str) -> None:
     assert text[0].isupper()
     assert text.endswith(".")
     assert len(text.split()) > 2
+
+
+@pytest.mark.parametrize("rule", sorted(LISTED))
+def test_every_rule_of_a_list_has_words_in_every_language(rule: str) -> None:
+    assert set(LISTED[rule].words) == set(LANGUAGES)
+    assert [text for text in LISTED[rule].words.values() if len(text.split()) < 3 or not text.endswith(".")] == []
+
+
+def in_force(first: bool = False) -> set[str]:
+    """Rules that a preset puts in force, or the policy of a shop of the demo. ``first``: by a first version alone."""
+    demo = read_policy_toml((ROOT / "infra/demo/tracked-parcels.toml").read_text(encoding="utf-8"))
+    policies = [each.policy for each in (*presets(), demo) if each.policy.version == 1 or not first]
+    by_table = {r.id: r.terms for r in LISTED.values() if r.table_is_enough and r.terms is not None}
+    return {rule for policy in policies for rule in policy.rules} | {
+        rule for policy in policies for rule, terms in by_table.items() if policy.terms_if_on(terms) is not None
+    }
+
+
+def test_every_rule_of_a_list_is_in_force_in_a_policy_that_is_shipped() -> None:
+    assert set(LISTED) - in_force() == set()
+
+
+def test_every_rule_has_a_story_that_happens() -> None:
+    assert set(SHOWN) == RULE_IDS
+    assert {tell.__name__ for tell in SHOWN.values()} <= {plot.tell.__name__ for plot in (*CANCELING, *AFTERWARDS)}
+
+
+def test_the_changelog_names_every_rule_that_came_after_the_first_presets() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [rule for rule in LISTED if rule not in in_force(first=True) and f"`{rule}`" not in changelog] == []
+
+
+@pytest.mark.parametrize("name", ["rules.md", "policy-keys.md", "presets.md"])
+def test_the_reference_has_every_rule_as_it_is(name: str) -> None:
+    assert PAGES[name]() == (HERE / name).read_text(encoding="utf-8"), "run: make docs"
 
 
 def refusals() -> dict[str, str]:

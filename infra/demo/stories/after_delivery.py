@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from infra.demo.stories.plot import one
+from infra.demo.stories.plot import one, shows, shows_rule
 from infra.demo.story import Story, days, hours, minutes
 
 
@@ -15,6 +15,7 @@ def not_as_described(s: Story, chance: Random) -> None:
     s.say(hours(chance.uniform(64, 80)), "buyer", "OpenCase", case_id="case-a", reason="not_as_described", lines=[1])
 
 
+@shows_rule("store-return")
 def sent_back(s: Story, chance: Random) -> None:
     """A return within the store's terms."""
     one(s, 2, good=1)
@@ -42,6 +43,7 @@ def _decide(s: Story, after: int, outcome: str, rule: str, note: str) -> None:
     s.say(after, "support", "DecideCase", case_id="case-a", outcome=outcome, rule=rule, note=note)
 
 
+@shows_rule("cancel-is-not-case")
 def case_before_delivery(s: Story, chance: Random) -> None:
     """cancel-is-not-case: nothing has arrived, so there is nothing to complain of."""
     one(s, good=1)
@@ -50,6 +52,7 @@ def case_before_delivery(s: Story, chance: Random) -> None:
     s.deliver(hours(70))
 
 
+@shows_rule("case-reasons")
 def does_not_fit(s: Story, chance: Random) -> None:
     """case-reasons, store-return: not liking it is no fault, and private sellers take nothing back for that."""
     _arrived(s, good=2)
@@ -58,12 +61,14 @@ def does_not_fit(s: Story, chance: Random) -> None:
     s.say(asked + minutes(8), "buyer", "RequestReturn", reason="does_not_fit", lines=[1])
 
 
+@shows_rule("case-window")
 def case_too_late(s: Story, chance: Random) -> None:
     """case-window: three days after delivery, and one."""
     _arrived(s)
     _case(s, hours(60) + days(4) + hours(chance.uniform(0, 9)))
 
 
+@shows_rule("case-evidence", "platform-pays-return")
 def photographs_given(s: Story, chance: Random) -> None:
     """case-evidence, platform-pays-return: the clock stands still until the photograph comes; then it is sent back."""
     _arrived(s)
@@ -79,6 +84,7 @@ def photographs_given(s: Story, chance: Random) -> None:
     s.refunded(hours(190))
 
 
+@shows("evidence not given")
 def photographs_awaited(s: Story, chance: Random) -> None:
     """case-evidence: asked for, and not there yet; where the date passes, it is decided on what is there."""
     _arrived(s)
@@ -88,6 +94,7 @@ def photographs_awaited(s: Story, chance: Random) -> None:
     _decide(s, hours(66) + days(4), "deny", "case-evidence", "Nothing shows that it is not what was sold.")
 
 
+@shows_rule("case-thread")
 def one_thread_for_three(s: Story, chance: Random) -> None:
     """case-thread: buyer, seller and platform read what any of them writes; a note among support is support's own."""
     _arrived(s)
@@ -103,6 +110,7 @@ def one_thread_for_three(s: Story, chance: Random) -> None:
         s.say(after, who, "SendMessage", message_id=f"m{number}", to=to, about="case-a", text=text)
 
 
+@shows_rule("listing-as-sold")
 def as_it_was_listed(s: Story, chance: Random) -> None:
     """listing-as-sold: what was promised is pinned, so the case has it beside the photograph."""
     _arrived(s, listed=True)
@@ -110,6 +118,7 @@ def as_it_was_listed(s: Story, chance: Random) -> None:
     s.attach(hours(67), "buyer", "case-a", "photo-1", "photo", origin="own_photo")
 
 
+@shows_rule("seller-may-accept")
 def taken_back_at_once(s: Story, chance: Random) -> None:
     """seller-may-accept: nobody has to decide; the seller takes it back."""
     _arrived(s)
@@ -119,6 +128,7 @@ def taken_back_at_once(s: Story, chance: Random) -> None:
     s.refunded(hours(160))
 
 
+@shows_rule("silence-is-not-consent")
 def says_nothing(s: Story, chance: Random) -> None:
     """silence-is-not-consent: the seller has not answered, which accepts nothing; it is decided on what is there."""
     _arrived(s)
@@ -128,12 +138,14 @@ def says_nothing(s: Story, chance: Random) -> None:
     _decide(s, hours(chance.uniform(84, 88)), "return", "silence-is-not-consent", note)
 
 
+@shows_rule("case-decision-time")
 def overdue(s: Story, chance: Random) -> None:
     """case-decision-time: two business days are over, and nothing is decided by itself."""
     _arrived(s)
     _case(s, hours(chance.uniform(62, 70)))
 
 
+@shows_rule("return-not-confirmed")
 def back_and_not_confirmed(s: Story, chance: Random) -> None:
     """return-not-confirmed: it reached the seller, who says nothing for five days; refunded."""
     _arrived(s)
@@ -148,6 +160,7 @@ def back_and_not_confirmed(s: Story, chance: Random) -> None:
 # ---- a return, not a cancellation -----------------------------------------------------------------------------------
 
 
+@shows_rule("case-is-not-cancel")
 def cancelled_too_late(s: Story, chance: Random) -> None:
     """case-is-not-cancel: it has arrived, so it is sent back; the buyer changed their mind and pays the postage."""
     _arrived(s)

@@ -2,10 +2,11 @@
 
 from random import Random
 
-from infra.demo.stories.plot import basket, one, why
+from infra.demo.stories.plot import basket, one, shows_rule, why
 from infra.demo.story import Story, days, hours, minutes
 
 
+@shows_rule("grace-window")
 def bought_by_accident(s: Story, chance: Random) -> None:
     """grace-window: cancelled within minutes, without asking; refunded the next day."""
     basket(s, chance)
@@ -13,6 +14,7 @@ def bought_by_accident(s: Story, chance: Random) -> None:
     s.refunded(hours(chance.uniform(6, 30)))
 
 
+@shows_rule("accepted-offer-final")
 def accepted_offer(s: Story, chance: Random) -> None:
     """accepted-offer-final: a minute after the purchase it is final all the same."""
     one(s, sale_format="offer")
@@ -20,6 +22,7 @@ def accepted_offer(s: Story, chance: Random) -> None:
     s.ship(hours(chance.uniform(20, 40)))
 
 
+@shows_rule("not-shipped-in-time")
 def never_shipped(s: Story, chance: Random) -> None:
     """not-shipped-in-time: asked again from the eighth day, and granted."""
     one(s, good=1)
@@ -34,6 +37,7 @@ def offer_never_shipped(s: Story, chance: Random) -> None:
     s.ask(days(7) + hours(chance.uniform(1, 9)), "arrives_too_late", "r2")
 
 
+@shows_rule("request-window")
 def too_late_to_ask(s: Story, chance: Random) -> None:
     """request-window: two hours after the hammer fell nobody may ask any more."""
     one(s, sale_format="auction", good=chance.randrange(len(s.shop.goods)))
@@ -54,6 +58,7 @@ def silence_cancels_unpaid(s: Story, chance: Random) -> None:
     s.ask(minutes(chance.uniform(10, 50)), "changed_mind")
 
 
+@shows_rule("unpaid-auto-cancel")
 def never_paid(s: Story, chance: Random) -> None:
     """unpaid-auto-cancel: four days without money."""
     one(s, paid=False, sale_format="auction", good=chance.randrange(len(s.shop.goods)))
@@ -67,6 +72,7 @@ def offers_declined(s: Story, chance: Random) -> None:
     s.refunded(hours(30))
 
 
+@shows_rule("alternatives-first")
 def offer_taken(s: Story, chance: Random) -> None:
     """alternatives-first: the buyer would rather wait; the request is withdrawn."""
     one(s, good=3)
@@ -81,6 +87,7 @@ def offers_open(s: Story, chance: Random) -> None:
     s.ask(minutes(chance.uniform(5, 50)), "changed_mind")
 
 
+@shows_rule("window-of-the-store")
 def already_packed(s: Story, chance: Random) -> None:
     """window-of-the-store: it is in the shipping process, so it is refused; a return is offered instead."""
     basket(s, chance)
@@ -90,6 +97,7 @@ def already_packed(s: Story, chance: Random) -> None:
     s.deliver(hours(70))
 
 
+@shows_rule("seller-has-final-say")
 def approved(s: Story, chance: Random) -> None:
     """seller-has-final-say: the seller agrees."""
     basket(s, chance)
@@ -122,6 +130,7 @@ def waiting(s: Story, chance: Random) -> None:
     s.ask(hours(chance.uniform(3.5, 6)), why(chance), text="Sorry, could you stop this one if it is not too late?")
 
 
+@shows_rule("one-open-request")
 def asked_twice(s: Story, chance: Random) -> None:
     """one-open-request: the second request is answered with the first one's state."""
     one(s, 2, good=1)
@@ -129,6 +138,7 @@ def asked_twice(s: Story, chance: Random) -> None:
     s.ask(hours(chance.uniform(6, 9)), "wrong_address", "r2")
 
 
+@shows_rule("reason-required")
 def no_reason_given(s: Story, chance: Random) -> None:
     """reason-required: the seller gives none, is refused, and says it."""
     one(s, 3)
@@ -136,6 +146,7 @@ def no_reason_given(s: Story, chance: Random) -> None:
     s.say(hours(4) + minutes(chance.uniform(1, 9)), "seller", "CancelLines", lines=[1], reason="pricing_error")
 
 
+@shows_rule("whole-lines-only")
 def part_of_a_line(s: Story, chance: Random) -> None:
     """whole-lines-only: two of five cannot be cancelled; all five can be asked for."""
     one(s, 5, good=2)
@@ -153,6 +164,7 @@ def some_units(s: Story, chance: Random) -> None:
     s.deliver(hours(110))
 
 
+@shows_rule("already-canceled")
 def cancelled_and_asked(s: Story, chance: Random) -> None:
     """already-canceled: what is cancelled cannot be cancelled again."""
     one(s)

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from infra.demo.stories.plot import one
+from infra.demo.stories.plot import one, shows
 from infra.demo.story import Story, days, hours, minutes
 
 
@@ -26,6 +26,7 @@ def _declined(s: Story, chance: Random) -> None:
     s.say(hours(18), "seller", "DeclineCancel", request_id="r1")
 
 
+@shows("asked by message only", "gaps on the checklist")
 def asked_by_message(s: Story, chance: Random) -> None:
     """The guide's story, by message only: no request on record, three days of silence, shipped, disputed, denied."""
     one(s)
@@ -39,6 +40,7 @@ def asked_by_message(s: Story, chance: Random) -> None:
     s.say(days(6) + hours(8), "buyer", "RequestReturn", reason="changed_mind", lines=[1])
 
 
+@shows("policy as it was", "nobody answered", "denied")
 def asked_by_request(s: Story, chance: Random) -> None:
     """The guide's story, by request: three days of silence, shipped, disputed, denied, sent to returns."""
     one(s)
@@ -51,6 +53,7 @@ def asked_by_request(s: Story, chance: Random) -> None:
     s.deliver(days(6))
 
 
+@shows("granted")
 def granted(s: Story, chance: Random) -> None:
     """Not shipped, and declined without a ground: granted, cancelled and refunded."""
     _declined(s, chance)
@@ -62,6 +65,7 @@ def granted(s: Story, chance: Random) -> None:
     s.refunded(days(4))
 
 
+@shows("sent back")
 def sent_back_by_decision(s: Story, chance: Random) -> None:
     """It had shipped meanwhile: a return at the platform's cost, refunded on receipt."""
     _declined(s, chance)
@@ -73,6 +77,7 @@ def sent_back_by_decision(s: Story, chance: Random) -> None:
     s.refunded(days(9))
 
 
+@shows("appealed", "decided for good")
 def appealed(s: Story, chance: Random) -> None:
     """Denied, appealed in time, granted; the second decision is final, so a second appeal is refused."""
     _declined(s, chance)
@@ -86,6 +91,7 @@ def appealed(s: Story, chance: Random) -> None:
     )
 
 
+@shows("dismissed")
 def appealed_too_late(s: Story, chance: Random) -> None:
     """Denied, and appealed on the sixteenth day: dismissed."""
     _declined(s, chance)
@@ -97,6 +103,7 @@ def appealed_too_late(s: Story, chance: Random) -> None:
     s.say(after, "buyer", "AppealDispute", dispute_id="dispute-a", text="I was away.")
 
 
+@shows("evidence too late")
 def evidence_too_late(s: Story, chance: Random) -> None:
     """Ten days are over: what comes after is not taken, and it is decided on what is there."""
     _declined(s, chance)
@@ -106,6 +113,7 @@ def evidence_too_late(s: Story, chance: Random) -> None:
     s.attach(after, "buyer", "dispute-a", "shot-1", "photo", origin="screenshot", source="the order page")
 
 
+@shows("escalated", "more asked for")
 def with_support(s: Story, chance: Random) -> None:
     """With support, who ask for more: it waits for the buyer's evidence."""
     _declined(s, chance)
@@ -118,6 +126,7 @@ def with_support(s: Story, chance: Random) -> None:
     s.say(hours(36.5), "support", "SendMessage", message_id="m1", to="buyer", about="dispute-a", text=text)
 
 
+@shows("just opened")
 def just_opened(s: Story, chance: Random) -> None:
     """Declined this morning, disputed: nobody has escalated it yet."""
     _declined(s, chance)

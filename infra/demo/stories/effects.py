@@ -2,10 +2,11 @@
 
 from random import Random
 
-from infra.demo.stories.plot import one
+from infra.demo.stories.plot import one, shows_rule
 from infra.demo.story import Story, hours, minutes
 
 
+@shows_rule("both-told")
 def told_at_the_second_try(s: Story, chance: Random) -> None:
     """both-told: the buyer's mailbox was full; the confirmation is sent again and arrives, and the seller's did."""
     one(s, good=1)
@@ -17,6 +18,7 @@ def told_at_the_second_try(s: Story, chance: Random) -> None:
     s.refunded(hours(20))
 
 
+@shows_rule("full-refund", "money-adds-up")
 def one_after_the_other(s: Story, chance: Random) -> None:
     """full-refund, money-adds-up: three units that don't divide evenly, cancelled one by one; it sums to the cent."""
     one(s, 3, discount="5.00")
@@ -28,6 +30,7 @@ def one_after_the_other(s: Story, chance: Random) -> None:
         s.refunded(asked + hours(3.5), f"refund-{number}")
 
 
+@shows_rule("restock-once")
 def back_in_stock(s: Story, chance: Random) -> None:
     """restock-once: one cancelled, one returned damaged; the second receipt of the same return is refused."""
     one(s, 3, good=2)
@@ -41,6 +44,7 @@ def back_in_stock(s: Story, chance: Random) -> None:
     s.refunded(hours(160), "refund-2")
 
 
+@shows_rule("standing")
 def says_the_buyer_asked(s: Story, chance: Random) -> None:
     """standing: "the buyer asked", with no request on record, counts as the seller's own; and the buyer is asked."""
     one(s, 2, good=1)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
 from infra.demo.shops import REASONS, Shop
 from infra.demo.story import Story
@@ -19,6 +20,47 @@ class Plot:
     youngest: float
     oldest: float
     times: int = 1
+
+
+CAST: Final[list[Plot]] = []
+"""The plots of stories that say themselves where they happen, in the order of registration."""
+
+
+def happens_in(*shops: Shop, youngest: float, oldest: float) -> Callable[[Tell], Tell]:
+    """Let a story happen in these shops, an order each. The ages of the orders are in days."""
+
+    def register(tell: Tell) -> Tell:
+        CAST.append(Plot(tell, shops, youngest, oldest))
+        return tell
+
+    return register
+
+
+SHOWN: Final[dict[str, Tell]] = {}
+"""Rule → the story that shows it. Every rule has one: there is no rule that nothing can record."""
+FURTHER: Final[dict[str, Tell]] = {}
+"""Something else that the rules bring about, such as "found by a scan" → the story that shows it."""
+
+
+def shows_rule(*rules: str) -> Callable[[Tell], Tell]:
+    """Register a story as the one that shows these rules. A test walks them: the history really shows each."""
+    return _register(SHOWN, rules)
+
+
+def shows(*what: str) -> Callable[[Tell], Tell]:
+    """Register a story as the one that shows something that is no rule."""
+    return _register(FURTHER, what)
+
+
+def _register(table: dict[str, Tell], keys: tuple[str, ...]) -> Callable[[Tell], Tell]:
+    def register(tell: Tell) -> Tell:
+        for key in keys:
+            if key in table:
+                raise ValueError(f"{key} is shown by two stories: {name(table[key])} and {name(tell)}")
+            table[key] = tell
+        return tell
+
+    return register
 
 
 def name(tell: Tell) -> str:

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from infra.demo.stories.plot import one
+from infra.demo.stories.plot import one, shows, shows_rule
 from infra.demo.story import Story, days, hours
 
 
@@ -22,6 +22,7 @@ def left_all_the_same(s: Story, chance: Random) -> None:
     s.say(hours(70), "system", "ConfirmRebill", rebill_id="rebill-1")
 
 
+@shows("found by a scan")
 def found_by_a_scan(s: Story, chance: Random) -> None:
     """Cancelled but shipped: a carrier's scan from before the cancellation comes in late."""
     one(s)
@@ -48,6 +49,8 @@ def _tell(s: Story, after: int, parcel: str) -> None:
     s.say(after, "seller", "NotifyCustomer", text=text)
 
 
+@shows_rule("notify-customer", "rebill", "credit-memo", "memo-needs-acknowledgment")
+@shows("rebill failed")
 def paid_by_memo(s: Story, chance: Random) -> None:
     """All five steps; a memo too soon is refused (memo-needs-acknowledgment), and the first rebilling fails."""
     parcel = _left(s)
@@ -60,6 +63,7 @@ def paid_by_memo(s: Story, chance: Random) -> None:
     s.say(hours(72), "support", "IssueCreditMemo", memo_id="memo-a", rebill_id="rebill-1")
 
 
+@shows_rule("notice-lacks-tracking", "notice-has-link")
 def notice_put_right(s: Story, chance: Random) -> None:
     """notice-has-link, notice-lacks-tracking: the third wording is right, and the customer has not answered yet."""
     parcel = _left(s)
@@ -68,6 +72,7 @@ def notice_put_right(s: Story, chance: Random) -> None:
     _tell(s, hours(chance.uniform(21.5, 23)), parcel)
 
 
+@shows_rule("acknowledge-both")
 def wants_it_for_nothing(s: Story, chance: Random) -> None:
     """acknowledge-both: the item accepted and not the bill is a no; it goes back at the platform's cost."""
     parcel = _left(s)
@@ -78,6 +83,7 @@ def wants_it_for_nothing(s: Story, chance: Random) -> None:
     s.say(hours(140), "seller", "ReturnReceived", about="return-1", condition="sellable")
 
 
+@shows("never acknowledged")
 def never_answers(s: Story, chance: Random) -> None:
     """acknowledge-both: fourteen days of silence; nothing is billed, and no memo is paid."""
     parcel = _left(s)
@@ -85,6 +91,7 @@ def never_answers(s: Story, chance: Random) -> None:
     s.say(days(16), "support", "IssueCreditMemo", memo_id="memo-a", rebill_id="rebill-1")
 
 
+@shows_rule("evidence-of-acknowledgment")
 def said_on_the_phone(s: Story, chance: Random) -> None:
     """evidence-of-acknowledgment: support says yes for the customer only once the customer's message is attached."""
     parcel = _left(s)

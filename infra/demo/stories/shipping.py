@@ -2,10 +2,11 @@
 
 from random import Random
 
-from infra.demo.stories.plot import one
+from infra.demo.stories.plot import one, shows_rule
 from infra.demo.story import Story, days, hours
 
 
+@shows_rule("tracking-lock")
 def on_its_way(s: Story, chance: Random) -> None:
     """tracking-lock: the carrier has it."""
     one(s)
@@ -15,6 +16,7 @@ def on_its_way(s: Story, chance: Random) -> None:
     s.deliver(hours(80))
 
 
+@shows_rule("shipped-lock")
 def shipped_and_asked(s: Story, chance: Random) -> None:
     """shipped-lock: what has shipped can no longer be cancelled."""
     one(s, 2)
@@ -23,6 +25,7 @@ def shipped_and_asked(s: Story, chance: Random) -> None:
     s.deliver(hours(90))
 
 
+@shows_rule("mutual-consent-after-shipment")
 def willing_seller(s: Story, chance: Random) -> None:
     """mutual-consent-after-shipment: both agree, a return opens, the refund follows on receipt."""
     one(s, good=1)
@@ -48,6 +51,7 @@ def unwilling_seller(s: Story, chance: Random) -> None:
     s.ask(hours(chance.uniform(22, 30)), "changed_mind")
 
 
+@shows_rule("stalled-tracking")
 def lost_parcel(s: Story, chance: Random) -> None:
     """stalled-tracking: no movement for a week, so the parcel counts as lost and the money goes back."""
     one(s, 2)
@@ -58,6 +62,7 @@ def lost_parcel(s: Story, chance: Random) -> None:
     s.refunded(days(9))
 
 
+@shows_rule("shipment-answers")
 def shipment_answered(s: Story, chance: Random) -> None:
     """shipment-answers: the seller ships what the buyer asked to cancel; the request is answered by it."""
     one(s, 2)
@@ -66,6 +71,7 @@ def shipment_answered(s: Story, chance: Random) -> None:
     s.deliver(hours(90))
 
 
+@shows_rule("cancel-is-final")
 def sellers_own(s: Story, chance: Random) -> None:
     """Out of stock: the seller cancels a line; cancel-is-final when a notice names it all the same."""
     s.place(*((good, 2) for good in s.shop.goods[:2]), ship_by=4)
@@ -76,6 +82,7 @@ def sellers_own(s: Story, chance: Random) -> None:
     s.deliver(hours(95))
 
 
+@shows_rule("fill-or-kill", "auto-canceled-is-final")
 def filled_or_killed(s: Story, chance: Random) -> None:
     """fill-or-kill, auto-canceled-is-final: ten ordered, three shipped, seven cancelled; the next notice is refused."""
     one(s, 10, good=2)
@@ -91,6 +98,7 @@ def late_ship(s: Story, chance: Random) -> None:
     s.place((chance.choice(s.shop.goods), 2), ship_by=2)
 
 
+@shows_rule("late-ship-auto-cancel")
 def half_late(s: Story, chance: Random) -> None:
     """late-ship-auto-cancel: one line shipped, the other is cancelled by itself."""
     s.place(*((good, 1) for good in s.shop.goods[1:3]), ship_by=2)

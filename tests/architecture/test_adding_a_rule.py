@@ -1,0 +1,95 @@
+"""CONTRIBUTING's "Add a rule" works to the letter, and every step of it is needed."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+
+import pytest
+
+from tests.architecture.planted import ROOT
+
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Add a rule")[1].split("\n## ")[0]
+STEPS = [
+    re.search(r"```\w+\n(.*?)```", step, re.DOTALL) for step in re.split(r"^\*\*\d\.", PAGE, flags=re.MULTILINE)[1:]
+]
+BLOCKS = [step[1] for step in STEPS if step is not None]
+COMMANDS = [line.split()[1:] for line in PAGE.splitlines() if line.startswith(".venv/bin/python ")]
+
+
+def copy_of_the_project(place: pathlib.Path) -> pathlib.Path:
+    """Everything that the checks of a rule read, copied into `place`."""
+    for folder in ("domain", "schemas", "projections", "consumers", "infra", "docs", "tests"):
+        unneeded = shutil.ignore_patterns("__pycache__", "golden", "_build")
+        shutil.copytree(ROOT / folder, place / folder, ignore=unneeded)
+    for file in ("pyproject.toml", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(ROOT / file, place)
+    return place
+
+
+def add(block: str, place: pathlib.Path) -> str:
+    """Follow one step: the block's first line names the file, whose end it goes to, its imports to the others."""
+    first, _, text = block.partition("\n")
+    name = re.sub(r"^(# |<!-- )|( -->)$", "", first)
+    file = place / name
+    if name == "CHANGELOG.md":
+        before, heading, after = file.read_text(encoding="utf-8").partition("### Added\n")
+        file.write_text(before + heading + text + after, encoding="utf-8")
+        return name
+    imports = "".join(line + "\n" for line in text.splitlines() if line.startswith("from "))
+    body = "".join(line + "\n" for line in text.splitlines() if not line.startswith("from "))
+    if not file.exists():
+        file.write_text(body, encoding="utf-8")
+        return name
+    docstring, mark, rest = file.read_text(encoding="utf-8").partition('"""\n\n')
+    file.write_text(f"{docstring}{mark}{imports}{rest}\n\n{body}", encoding="utf-8")
+    return name
+
+
+def run(command: Iterable[str], place: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-B", *command],
+        cwd=place,
+        env={"PYTHONPATH": str(place), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def checks(place: pathlib.Path, *, quick: bool) -> list[subprocess.CompletedProcess[str]]:
+    """Write the reference and run the checks that the page names; ``quick``: without the demo and the other specs."""
+    generate, check = COMMANDS
+    if quick:
+        check = [*check[:2], *(part for part in check[2:] if "rule" in part)]
+    pytest_options = ["-p", "no:cacheprovider", "-q", "-m", "not slow and not random"]
+    return [run(generate, place), run([*check, *pytest_options], place)]
+
+
+def test_the_page_has_five_steps_of_a_file_each_and_two_commands() -> None:
+    names = [block.partition("\n")[0] for block in BLOCKS]
+    assert len(BLOCKS) == len(set(names)) == 5
+    assert len(COMMANDS) == 2
+
+
+@pytest.mark.slow
+def test_who_follows_every_step_has_a_rule_and_all_its_checks_pass(tmp_path: pathlib.Path) -> None:
+    place = copy_of_the_project(tmp_path)
+    for block in BLOCKS:
+        add(block, place)
+    for done in checks(place, quick=False):
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "bulk-order-final" in (place / "docs/reference/rules.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("left_out", [None, *(pytest.param(step, marks=pytest.mark.slow) for step in range(5))])
+def test_the_checks_notice_a_step_that_is_left_out(tmp_path: pathlib.Path, left_out: int | None) -> None:
+    place = copy_of_the_project(tmp_path)
+    for number, block in enumerate(BLOCKS):
+        if number != left_out:
+            add(block, place)
+    *_, checked = checks(place, quick=True)
+    assert (checked.returncode == 0) is (left_out is None), checked.stdout[-3000:] + checked.stderr
