@@ -180,7 +180,11 @@ def _message(contract: Contract) -> dict[str, Any]:
 
 def topics_page() -> str:
     """What is on each public topic."""
-    lines = [
+    return "\n".join([*_overview(), *_headers(), *_files(), *_records(), *_ids()])
+
+
+def _overview() -> list[str]:
+    return [
         "# Public topics",
         "",
         NOTE.format(source=SOURCE),
@@ -220,6 +224,11 @@ def topics_page() -> str:
         "A topic that cannot be written holds up no other. It has every record once, in order, once it can be written",
         "again.",
         "",
+    ]
+
+
+def _headers() -> list[str]:
+    return [
         "## Headers",
         "",
         "CloudEvents in Kafka's binary mode, and where it stands in the log.",
@@ -239,6 +248,11 @@ def topics_page() -> str:
         "|---|---|---|",
         *(f"| `{name}` | `{example}` | {cell(what)} |" for name, example, what in LETTER_HEADERS),
         "",
+    ]
+
+
+def _files() -> list[str]:
+    return [
         "## Schemas as files",
         "",
         "The AsyncAPI document and a registry have each contract whole in itself. A parser that is to know several of",
@@ -254,6 +268,12 @@ def topics_page() -> str:
         'Schema schema = parser.getTypes().get("rescind.order.LineShipped");',
         "```",
         "",
+    ]
+
+
+def _records() -> list[str]:
+    """The fields of the records of each topic."""
+    lines = [
         "## order-events",
         "",
         "A record is named `rescind.order.EVENT`. It has these fields, and in `data` the fields of the event",
@@ -269,8 +289,12 @@ def topics_page() -> str:
     units = next(
         field for field in schema_of(instruction_contract("RestockInstruction"))["fields"] if field["name"] == "lines"
     )
-    lines += ["`Units`: " + cell(units["type"]["items"]["doc"]), "", *fields_table(units["type"]["items"])]
-    lines += [
+    return [*lines, "`Units`: " + cell(units["type"]["items"]["doc"]), "", *fields_table(units["type"]["items"])]
+
+
+def _ids() -> list[str]:
+    assert set(INSTRUCTION_VERSIONS) <= {name for topic in TOPICS for name in topic.contracts}
+    return [
         "## Schema ids",
         "",
         "| id | contract | version |",
@@ -278,5 +302,3 @@ def topics_page() -> str:
         *(f"| {pinned()[c]} | `{c.name}` | {c.version} |" for c in sorted(all_contracts(), key=pinned().__getitem__)),
         "",
     ]
-    assert set(INSTRUCTION_VERSIONS) <= {name for topic in TOPICS for name in topic.contracts}
-    return "\n".join(lines)

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from domain.presets import NAMES
+from domain.presets import presets
 from tests.architecture.planted import ROOT
 from tests.integration.cli.driving import Store, placed
 
@@ -31,8 +31,12 @@ def shop(store: Store) -> Store:
 
 def test_a_new_store_has_the_seven_presets_and_what_was_published(shop: Store) -> None:
     told = shop.rescind("policy", "list", "--json").json
-    assert [p["id"] for p in told] == [*NAMES, "corner-shop"]
-    assert all(p["newest"] for p in told)
+    assert [(p["id"], p["version"]) for p in told] == [
+        *((document.policy.id, document.policy.version) for document in presets()),
+        ("corner-shop", 1),
+    ]
+    newest = {document.policy.id: document.policy.version for document in presets()} | {"corner-shop": 1}
+    assert {p["id"]: p["version"] for p in told if p["newest"]} == newest
     assert "corner-shop@1" in shop.rescind("policy", "list").out
 
 
@@ -51,7 +55,7 @@ def test_a_published_policy_never_changes_its_content(shop: Store) -> None:
 def test_a_table_whose_rule_is_not_listed_is_said_not_to_be_in_force(store: Store) -> None:
     path = store.place / "shop.toml"
     path.write_text(SHOP.replace('"grace-window", ', ""), encoding="utf-8")
-    idle = "grace-window has a table and does not stand in rules"
+    idle = "grace-window has a table and is not listed in rules"
     assert idle in store.rescind("policy", "publish", path).err
     assert idle in store.rescind("policy", "explain", "corner-shop").err
     assert f"note: corner-shop: {idle}" in store.rescind("policy", "diff", "corner-shop", "peer-to-peer").err
