@@ -1,4 +1,4 @@
-"""What a dispute or case stands on: what is on record, what is not, and what each gap means.
+"""The checklist of a dispute or case: what is on record, what is missing, and what each gap means.
 
 See docs/reference/after-shipment.md, Checklist.
 
@@ -100,7 +100,7 @@ MISSED: Final = {
     ),
     "appeal": Gap("missed-deadline", "after", "critical", "The decision is final; irreversible.", "None.", False),
 }
-"""By the deadline that was missed."""
+"""Missed deadline → its gap."""
 
 
 def dispute_checklist(
@@ -126,7 +126,7 @@ def dispute_checklist(
 
 
 def case_checklist(order: Order, record: Record, case: Case, policy: Policy | None, now: Instant) -> tuple[Item, ...]:
-    """The same of a case: what was sold, what is claimed, what both sides gave."""
+    """The points of a case: the item as sold, the claim, and the evidence of both sides."""
     given = evidence_of(record, case.case_id)
     contacts = _contacts(record, (case.case_id,))
     opened = [x.version for x in record if isinstance(x.event, e.CaseOpened) and x.event.case_id == case.case_id]
@@ -276,7 +276,7 @@ def _given(item: str, given: list[Entry], fits: Callable[[e.EvidenceAdded], bool
 
 
 def _cited(record: Record, policy: Policy | None) -> Item:
-    """Rules that people cited; what the pinned policy does not list was not in force."""
+    """The rules that people cited. A rule that the pinned policy does not list was not in force."""
     if policy is None:
         return Item("policy", False, "the policy of this order is not known here yet", (), ())
     wrong = [(x.version, rule) for x in record if (rule := _rule_of(x)) in RULES and rule not in policy.rules]
@@ -295,7 +295,7 @@ def _rule_of(entry: Entry) -> str | None:
 
 
 def _packet(order: Order, dispute: Dispute, given: list[Entry], contacts: list[Entry], now: Instant) -> Item:
-    """Something beside the request itself; it can be given while evidence is taken."""
+    """Evidence other than the request itself. It can be submitted while evidence is taken."""
     found = tuple(x.version for x in (*given, *contacts))
     gaps: tuple[Gap, ...] = ()
     if not found:
@@ -315,7 +315,7 @@ def _lost(gap: Gap) -> Gap:
 
 
 def _missed(order: Order, dispute: Dispute, given: list[Entry], now: Instant) -> tuple[str, ...]:
-    """The deadlines that the side which disputes let pass."""
+    """The deadlines that the disputing side missed."""
     own = [x for x in given if x.actor_kind == dispute.by]
     missed = []
     if dispute.evidence_until is not None and dispute.evidence_until < now and not own:
@@ -327,7 +327,7 @@ def _missed(order: Order, dispute: Dispute, given: list[Entry], now: Instant) ->
 
 
 def _deadlines(order: Order, record: Record, matter: str, missed: tuple[str, ...]) -> Item:
-    """Those that run, and those that were missed."""
+    """The deadlines that run, and those that were missed."""
     runs = sorted(f"{d.kind} {d.deadline_id}" for d in live(order) if d.ref == matter)
     late = [x for x in record if isinstance(x.event, e.DisputeDismissed) and x.event.dispute_id == matter]
     gaps = list(_missed_gaps(late, missed))

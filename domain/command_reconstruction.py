@@ -228,7 +228,7 @@ def _contact(commit: _Commit, event: e.ContactRecorded) -> c.Command:
     )
 
 
-# ---- cancelling --------------------------------------------------------------------------------------------------
+# ---- canceling --------------------------------------------------------------------------------------------------
 
 
 def _requested(commit: _Commit, event: e.CancelRequested) -> c.Command:
@@ -367,7 +367,7 @@ def _rebill(commit: _Commit, event: e.Rebilled | e.RebillFailed) -> c.Command:
     return commit.command(model, rebill_id=event.rebill_id)
 
 
-# ---- cancelled but shipped ---------------------------------------------------------------------------------------
+# ---- canceled but shipped ---------------------------------------------------------------------------------------
 
 
 def _found(commit: _Commit, event: e.ShippedAfterCancelFound) -> c.Command:

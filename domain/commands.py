@@ -376,7 +376,7 @@ class RecordContact(_Outside):
     text: FreeText | None = None
 
 
-# ---- cancelling ------------------------------------------------------------------------------------------------
+# ---- canceling ------------------------------------------------------------------------------------------------
 
 
 class RequestCancel(_Selecting):
@@ -561,7 +561,7 @@ class FailNotice(Command):
     notice_id: GivenId
 
 
-# ---- cancelled but shipped -------------------------------------------------------------------------------------
+# ---- canceled but shipped -------------------------------------------------------------------------------------
 
 
 class ReportShippedAfterCancel(_Selecting):

@@ -11,17 +11,17 @@ from domain.order import Order
 
 
 def number(deadline: Deadline) -> int:
-    """The n of KIND-n."""
+    """The number in a deadline's id: n of KIND-n."""
     return int(deadline.deadline_id.rpartition("-")[2])
 
 
 def live(order: Order) -> Iterator[Deadline]:
-    """The deadlines that were set, are not reached, and are not moot."""
+    """The deadlines that are set, are not reached, and still apply."""
     return (deadline for deadline in order.deadlines.values() if applies(order, deadline))
 
 
 def applies(order: Order, deadline: Deadline) -> bool:
-    """Whether reaching it would still mean something."""
+    """Whether the deadline still has an effect when it is reached."""
     match deadline.kind:
         case "decide":
             request = order.requests.get(deadline.ref)
@@ -58,13 +58,13 @@ def applies(order: Order, deadline: Deadline) -> bool:
 
 
 def has_lapsed(order: Order, deadline: Deadline, closed_at: Instant) -> bool:
-    """Whether it was set, and was due, before ``closed_at``, when an import of its marketplace was closed: it never
-    fires live."""
+    """Whether a deadline was set and due before ``closed_at``, when an import of its marketplace was closed. Such a
+    deadline never fires."""
     return deadline.due_at < closed_at and order.deadlines_set[deadline.deadline_id] < closed_at
 
 
 def without_lapsed(order: Order, closed_at: Instant) -> Order:
-    """The order as what happens live finds it: without the deadlines that never fire."""
+    """The order without the deadlines that never fire."""
     return _without(order, [d for d in order.deadlines.values() if has_lapsed(order, d, closed_at)])
 
 

@@ -1,4 +1,4 @@
-"""The one door of the domain: who may say it, what it comes to, what falls due, what may be done.
+"""The entry to the domain: whether an actor may give a command, and which events it results in.
 
 ``decide`` runs a decision on a copy of the order, folding each event as it is yielded, then settles what follows from
 it: requests with nothing left open are closed, and the money that is due back goes out as at most one instruction.
@@ -12,10 +12,18 @@ from typing import Any, Final
 from domain import commands as c
 from domain import events as e
 from domain.deadlines import applies, due
-from domain.decisions import canceling, cases, disputes, placing, returns, shipped_after_cancel, shipping
-from domain.decisions import deadline_effects as reaching
-from domain.decisions import messages as talking
-from domain.decisions import privacy as subjects
+from domain.decisions import (
+    canceling,
+    cases,
+    deadline_effects,
+    disputes,
+    messages,
+    placing,
+    privacy,
+    returns,
+    shipped_after_cancel,
+    shipping,
+)
 from domain.decisions.context import DecisionContext, Events, quantities
 from domain.eligibility import changes_at
 from domain.errors import BadInput
@@ -29,26 +37,29 @@ from domain.verdict import Ruling, fact, refused
 __all__ = ["Decided", "authorise", "decide", "due", "policy_of", "reach", "situation"]
 
 ENGINE: Final = c.Actor(kind="system", id="engine")
-"""Who reaches deadlines."""
+"""The actor that reaches deadlines."""
 _NO_POLICY: Final = e.PolicyRef("", 0, bytes(32))
 _NO_RULES: Final = read_policy({"id": "none", "version": 1, "rules": ["seller-has-final-say"]}).policy
-"""What a command about a subject stands in: no policy judges it."""
+"""The policy of a command about a subject, which no policy judges."""
 
 
 @dataclass(slots=True)
 class Decided:
-    """What a command came to: events with the instant at which each occurred, and the state after them."""
+    """The result of a command: events with the instant at which each occurred, and the order after them."""
 
     events: tuple[tuple[e.Event, Instant], ...]
     order: Order
     refused: str | None
     verdict: e.Verdict | None
     answer: bool = False
-    """No commit is to be written: no-such-order, not-yours, a refused placing of what is not there, a moot deadline."""
+    """Whether no commit is written: no-such-order, not-yours, no-such-policy, or a deadline that no longer applies."""
 
 
 def authorise(order: Order | None, command: c.Command) -> str | None:
-    """``no-such-order`` or ``not-yours``, or None. The first check; what it refuses leaves nothing behind."""
+    """Check whether the actor may give the command: ``no-such-order``, ``not-yours``, or None.
+
+    This check comes first. A command that it refuses is not recorded.
+    """
     kind = command.actor.kind
     exists = order is not None and order.exists
     if not exists and not isinstance(command, c.PlaceOrder | c.SubjectCommand):
@@ -64,9 +75,10 @@ def authorise(order: Order | None, command: c.Command) -> str | None:
 
 
 def _other_sides(order: Order, command: c.Command) -> bool:
-    """Whether a request is answered by who asked it, or withdrawn by who did not.
+    """Whether the side that made a request answers it, or the other side withdraws it.
 
-    Accepting a return answers a request while that is open: of one that was agreed to, the return is the seller's.
+    Accepting a return answers a request while the request is open. Once it was granted, accepting the return is up to
+    the seller.
     """
     if not isinstance(command, _ABOUT_REQUESTS):
         return False
@@ -77,14 +89,14 @@ def _other_sides(order: Order, command: c.Command) -> bool:
 
 
 def policy_of(order: Order, policies: PolicyBook) -> PolicyDocument | None:
-    """The very document an order is pinned to; None while it is not known here."""
+    """The policy document that an order is pinned to; None while it is not known here."""
     return policies.get(order.terms.policy)
 
 
 def decide(
     order: Order | None, command: c.Command, policies: PolicyBook, market: MarketSettings, now: Instant
 ) -> Decided:
-    """Decide one command at its instant. ``BadInput`` for what is malformed in the light of the order."""
+    """Decide one command at its instant. Raises ``BadInput`` where the command does not fit the order's data."""
     before = order if order is not None else fresh(command.marketplace, getattr(command, "order_id", ""))
     no = authorise(order, command)
     if no is not None:
@@ -113,7 +125,7 @@ def decide(
 
 
 def _pinned(order: Order, policies: PolicyBook) -> PolicyDocument:
-    """The document an order is pinned to; LookupError while it is not known here: the order waits for it."""
+    """The policy document that an order is pinned to. Raises LookupError while it is not known here."""
     document = policy_of(order, policies)
     if document is None:
         raise LookupError(f"policy {order.terms.policy.id}@{order.terms.policy.version} is not known yet")
@@ -138,13 +150,13 @@ def reach(order: Order, deadline: e.Deadline, policies: PolicyBook, market: Mark
     )
     s = _situation(order.copy(), document, policies, market, max(now, order.recorded_at), ENGINE, command)
     stamp = Stamp(s.now, ENGINE.kind, ENGINE.id, None)
-    return _run(s, reaching.reach(s, deadline), stamp, order, deadline.due_at)
+    return _run(s, deadline_effects.reach(s, deadline), stamp, order, deadline.due_at)
 
 
 def _reach_by_id(
     order: Order, command: c.ReachDeadline, policies: PolicyBook, market: MarketSettings, now: Instant
 ) -> Decided:
-    """A deadline named by a command: one that is not due, or no longer applies, comes to nothing."""
+    """Reach the deadline that a command names. One that is not due, or no longer applies, has no effect."""
     deadline = order.deadlines.get(command.deadline_id)
     if deadline is None or deadline.due_at >= now:
         return Decided((), order, None, None, answer=True)
@@ -154,7 +166,7 @@ def _reach_by_id(
 def situation(
     order: Order, policies: PolicyBook, market: MarketSettings, now: Instant, command: c.Command
 ) -> DecisionContext:
-    """What a question about an order stands in; for eligibility and previews."""
+    """The context of a question about an order, for eligibility and previews."""
     return _situation(order, policy_of(order, policies), policies, market, now, command.actor, command)
 
 
@@ -173,7 +185,7 @@ def _situation(
 
 
 def _answer(order: Order, rule: str, command: c.Command) -> Decided:
-    """An answer that no commit backs."""
+    """Answer without a commit."""
     because = unbacked(rule, command)
     ref = order.placed.policy if order.placed is not None else _NO_POLICY
     ruling = refused(rule, because, fact("order", command.stream))
@@ -181,7 +193,7 @@ def _answer(order: Order, rule: str, command: c.Command) -> Decided:
 
 
 def unbacked(rule: str, command: c.Command) -> str:
-    """What ``no-such-order``, ``not-yours`` and ``no-such-policy`` say."""
+    """The sentences of ``no-such-order``, ``not-yours`` and ``no-such-policy``."""
     return {
         "no-such-order": f"There is no order {command.stream}.",
         "not-yours": "The order, or this command, is not yours.",
@@ -201,7 +213,7 @@ def _decision(s: DecisionContext, command: c.Command, before: Order) -> Events:
 
 
 def _taken(s: DecisionContext, command: c.Command, claimed: str, content: bytes | None) -> Events:
-    """The same id with the same content changes nothing, with other content it is refused."""
+    """Answer a command whose id exists: with the same content it changes nothing, with other content it is refused."""
     if content == command.fingerprint:
         return
     because = f"{claimed} stands already, with other content: choose another id."
@@ -214,30 +226,30 @@ def _taken(s: DecisionContext, command: c.Command, claimed: str, content: bytes 
 
 
 def _run(s: DecisionContext, events: Events, stamp: Stamp, before: Order, happened_at: Instant | None) -> Decided:
-    """Fold events as they are yielded, then what follows from them."""
-    told: list[tuple[e.Event, Instant]] = []
+    """Apply events as they are yielded, then those that follow from them."""
+    recorded: list[tuple[e.Event, Instant]] = []
     for event in events:
         occurred_at = happened_at if happened_at is not None and type(event) in _FROM_OUTSIDE else s.now
         apply(s.order, event, occurred_at, stamp)
-        told.append((event, occurred_at))
-    if told and s.order.exists:
+        recorded.append((event, occurred_at))
+    if recorded and s.order.exists:
         for event in _settle(s.order, before, s.policy.mutual_consent):
             apply(s.order, event, s.now, stamp)
-            told.append((event, s.now))
-    refusal = next((event for event, _ in told if type(event) in _REFUSALS), None)
-    verdict = refusal.verdict if refusal is not None else _verdict_of(told)  # type: ignore[union-attr]
-    return Decided(tuple(told), s.order, None if refusal is None else verdict.rule if verdict else None, verdict)
+            recorded.append((event, s.now))
+    refusal = next((event for event, _ in recorded if type(event) in _REFUSALS), None)
+    verdict = refusal.verdict if refusal is not None else _verdict_of(recorded)  # type: ignore[union-attr]
+    return Decided(tuple(recorded), s.order, None if refusal is None else verdict.rule if verdict else None, verdict)
 
 
-def _verdict_of(told: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
-    for event, _ in told:
+def _verdict_of(recorded: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
+    for event, _ in recorded:
         if event.__class__ in _ANSWERED:
             return event.verdict  # type: ignore[union-attr]
     return None
 
 
 def _settle(order: Order, before: Order, mutual: bool) -> Iterator[e.Event]:
-    """What follows from any decision: closed requests (``shipment-answers``), and the refund due (``full-refund``)."""
+    """The events that follow from any decision: closed requests (``shipment-answers``), a refund (``full-refund``)."""
     for request in list(order.open_requests()):
         if any(order.still_open(request, line) for line in request.asked):
             continue
@@ -258,7 +270,7 @@ def _settle(order: Order, before: Order, mutual: bool) -> Iterator[e.Event]:
 
 
 def foresee(s: DecisionContext, ask: Callable[[DecisionContext], Ruling], points: Iterator[Instant]) -> Instant | None:
-    """When the answer to ``ask`` would change, nothing new happening; effects of deadlines are included."""
+    """Return when the answer to ``ask`` would change, nothing new happening. Effects of deadlines are included."""
 
     def reached(order: Order, deadline: e.Deadline, now: Instant) -> Order:
         return reach(order, deadline, s.policies, s.market, now).order
@@ -269,8 +281,8 @@ def foresee(s: DecisionContext, ask: Callable[[DecisionContext], Ruling], points
 _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]]] = {
     c.ConfirmPayment: placing.confirm_payment,
     c.RecordOtherRefund: placing.record_other_refund,
-    c.SendMessage: talking.send_message,
-    c.RecordContact: talking.record_contact,
+    c.SendMessage: messages.send_message,
+    c.RecordContact: messages.record_contact,
     c.RequestCancel: canceling.request_cancel,
     c.CancelLines: canceling.cancel_lines,
     c.ApproveCancel: canceling.approve_cancel,
@@ -285,10 +297,10 @@ _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]
     c.VoidShipment: shipping.void_shipment,
     c.ReviseShipBy: shipping.revise_ship_by,
     c.Deliver: shipping.deliver,
-    c.ConfirmRefund: talking.settle_refund,
-    c.FailRefund: talking.settle_refund,
-    c.ConfirmNotice: talking.settle_notice,
-    c.FailNotice: talking.settle_notice,
+    c.ConfirmRefund: messages.settle_refund,
+    c.FailRefund: messages.settle_refund,
+    c.ConfirmNotice: messages.settle_notice,
+    c.FailNotice: messages.settle_notice,
     c.ReportShippedAfterCancel: shipped_after_cancel.report_shipped_after_cancel,
     c.NotifyCustomer: shipped_after_cancel.notify_customer,
     c.Acknowledge: shipped_after_cancel.acknowledge,
@@ -308,9 +320,9 @@ _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]
     c.EscalateDispute: disputes.escalate_dispute,
     c.DecideDispute: disputes.decide_dispute,
     c.AppealDispute: disputes.appeal_dispute,
-    c.EraseSubject: subjects.erase_subject,
-    c.PlaceLegalHold: subjects.place_legal_hold,
-    c.ReleaseLegalHold: subjects.release_legal_hold,
+    c.EraseSubject: privacy.erase_subject,
+    c.PlaceLegalHold: privacy.place_legal_hold,
+    c.ReleaseLegalHold: privacy.release_legal_hold,
 }
 
 _FROM_OUTSIDE: Final = frozenset(
@@ -329,12 +341,12 @@ _FROM_OUTSIDE: Final = frozenset(
         e.DeadlineReached,
     }
 )
-"""Events that may have occurred before they were said; what follows from them occurs when it is decided."""
+"""Events that may have occurred before they were reported. Events that follow from them occur when they are decided."""
 
 _REFUSALS: Final = frozenset({e.CancelRefused, e.CommandRefused, e.ShipmentRefused, e.DisputeDismissed})
 
 _ANSWERED: Final = frozenset({e.CancelRequested, e.LinesCanceled})
-"""What says what the rules said, where nothing was refused."""
+"""Events that carry the verdict where nothing was refused."""
 
 _ABOUT_REQUESTS: Final = (c.ApproveCancel, c.DeclineCancel, c.WithdrawCancel, c.AcceptReturn)
-"""Commands of one side about a request of the other, or of its own; accepting a return may be agreeing to a request."""
+"""Commands about a request, of the other side or of one's own. Accepting a return may grant a request."""

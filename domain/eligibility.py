@@ -1,6 +1,6 @@
-"""What may be done now, or as of any instant, and when the answer changes.
+"""Finds when the answer to a question about an order changes, nothing new happening.
 
-Read-only: it asks the very rules that decide, on a copy of the order, nothing new happening.
+It judges by the rules that decide, on a copy of the order.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,10 +23,10 @@ def changes_at(
     points: Iterator[Instant],
     reached: Callable[[Order, e.Deadline, Instant], Order],
 ) -> Instant | None:
-    """The first instant after now with another answer (outcome and rule), deadlines reached on the way; or None.
+    """Return the first instant after now with another answer (outcome and rule), or None if there is none.
 
-    ``points`` are instants at which a window opens or closes; a deadline acts from a microsecond after its due instant.
-    What would lie at the end of time or behind it does not come.
+    Deadlines are reached on the way. A deadline acts from a microsecond after its due instant. ``points`` are instants
+    at which a window opens or closes; those at or after ``LATEST`` never come.
     """
     waiting = sorted({point for point in points if s.now < point < LATEST})
     order, now = without_overdue(s.order, s.now), s.now
@@ -47,7 +47,7 @@ def changes_at(
 
 
 def reach_all(order: Order, before: Instant, reached: Callable[[Order, e.Deadline, Instant], Order]) -> Order:
-    """The order after every deadline before an instant has been reached, in their order."""
+    """Reach every deadline before an instant, in their order, and return the order after them."""
     for _ in range(MOST_STEPS):
         waiting = due(order, before)
         if not waiting:
@@ -57,7 +57,7 @@ def reach_all(order: Order, before: Instant, reached: Callable[[Order, e.Deadlin
 
 
 def after_delivery(s: DecisionContext, days: int | None) -> Iterator[Instant]:
-    """Instants at which a window of so many days after delivery has closed."""
+    """The first instants after a window of ``days`` from delivery, one for each delivered line."""
     if days is None:
         return
     for line in s.order.lines.values():

@@ -1,6 +1,7 @@
 """The five questions of ``order eligibility``: cancel, ship, return, open_case, open_dispute.
 
-Judged for the order's buyer (ship: its seller), all lines, as if a reason of the list were given.
+Each is judged for all lines and for the order's buyer (ship: its seller), as if a reason were given
+that the policy takes.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,13 +28,13 @@ ACTIONS = ("cancel", "ship", "return", "open_case", "open_dispute")
 
 
 def eligibility(order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> list[e.Verdict]:
-    """One verdict per action, as of ``now``; deadlines due before it are taken as reached."""
+    """Return one verdict per action, as of ``now``. Deadlines that are due before it count as reached."""
     order = as_of(order, policies, market, now)
     return [may(action, order, policies, market, now) for action in ACTIONS]
 
 
 def as_of(order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> Order:
-    """The order after the deadlines before ``now`` were reached, nothing else new."""
+    """Reach the deadlines before ``now`` and return the order after them, nothing else new."""
 
     def reached(here: Order, deadline: e.Deadline, instant: Instant) -> Order:
         return reach(here, deadline, policies, market, instant).order
@@ -42,7 +43,7 @@ def as_of(order: Order, policies: PolicyBook, market: MarketSettings, now: Insta
 
 
 def may(action: str, order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> e.Verdict:
-    """The verdict on one action."""
+    """Judge one action."""
     s = situation(order, policies, market, now, _asker(order))
     ask = _ASK[action]
     return ask(s).verdict(action, s.ref, foresee(s, ask, _points(s, action)))
@@ -51,7 +52,7 @@ def may(action: str, order: Order, policies: PolicyBook, market: MarketSettings,
 def _asker(order: Order) -> Command:
     return ReachDeadline(
         command="ReachDeadline",
-        command_id="asking",
+        command_id="eligibility",
         marketplace=order.marketplace,
         order_id=order.order_id,
         actor=Actor(kind=ENGINE.kind, id=ENGINE.id),
@@ -89,7 +90,7 @@ _ASK: dict[str, Callable[[DecisionContext], Ruling]] = {
 
 
 def _points(s: DecisionContext, action: str) -> Iterator[Instant]:
-    """Instants at which a window that bears on the action opens or closes."""
+    """The instants at which a window opens or closes that the answer depends on."""
     match action:
         case "cancel":
             yield from turning_points(question(s, None, None, by="buyer", own=False))

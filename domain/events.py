@@ -48,7 +48,7 @@ class Listing:
 class PlacedLine:
     """A line as placed. ``discount`` and ``tax`` are for the whole line.
 
-    ``goods`` and ``refundable_tax`` are what the whole line gives back when it is cancelled: its value after its share
+    ``goods`` and ``refundable_tax`` are what the whole line gives back when it is canceled: its value after its share
     of the order's discount and rounding, and the tax on top (0 where tax is included).
     """
 
@@ -254,7 +254,7 @@ class CancelRefused:
 class CancelApproved:
     """A request was granted by the side asked, by support, or by silence.
 
-    ``cause``: approved, silence, or canceled (all it asked for was cancelled otherwise).
+    ``cause``: approved, silence, or canceled (all it asked for was canceled otherwise).
     """
 
     request_id: str
@@ -288,7 +288,7 @@ class CancelWithdrawn:
 
 @fact
 class CanceledLine:
-    """Units of one line and why they were cancelled.
+    """Units of one line and why they were canceled.
 
     ``cause``: request, seller, support, late_ship, unpaid, dispute. A line stands twice where part of
     it carries out a request and the rest does not.
@@ -303,7 +303,7 @@ class CanceledLine:
 
 @fact
 class LinesCanceled:
-    """Quantities were cancelled, one event a command or deadline. They go back to stock once."""
+    """Quantities were canceled, one event a command or deadline. They go back to stock once."""
 
     lines: tuple[CanceledLine, ...]
     verdict: Verdict | None
@@ -435,12 +435,12 @@ class RefundFailed:
     note: Sealed | None
 
 
-# ---- cancelled but shipped ------------------------------------------------------------------------
+# ---- canceled but shipped ------------------------------------------------------------------------
 
 
 @fact
 class ShippedAfterCancelFound:
-    """Cancelled units turn out to have left. ``source``: report or scan."""
+    """Canceled units turn out to have left. ``source``: report or scan."""
 
     source: str
     carrier: str

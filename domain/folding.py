@@ -181,7 +181,7 @@ def _canceled(line: Line, stamp: Stamp, cause: str, request_id: str | None) -> N
 
 
 def _count_for_requests(order: Order, line: int, quantity: int, request_id: str | None) -> None:
-    """What is cancelled of a line counts for the request that is open over it, and for the one that it carries out."""
+    """What is canceled of a line counts for the request that is open over it, and for the one that it carries out."""
     for request in order.requests.values():
         asked = request.asked.get(line)
         if asked is not None and (request.status == "open" or request.request_id == request_id):

@@ -1,4 +1,4 @@
-"""Is there a link in a text? The notice of *cancelled but shipped* may carry none (rule ``notice-has-link``).
+"""Is there a link in a text? The notice of *canceled but shipped* may carry none (rule ``notice-has-link``).
 
 Checked on the text as written and on what a reader, or a mail program, makes of it: compatibility characters folded
 (NFKC), invisible ones and accents dropped, look-alike dots, colons and slashes read as such, percent, quoted-printable,

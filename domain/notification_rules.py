@@ -1,4 +1,4 @@
-"""Who is told what (rule ``both-told``): event → the template of the notice, and the sides that get it. A pure table.
+"""Which notification follows from which event (rule ``both-told``): its template and its audience. A pure table.
 
 A notice is derived from the log alone, and so is its id: ``told-VERSION-buyer`` is what the buyer is told of the event
 with that version (its number in the order's history, from 1), ``remind-DEADLINE-seller`` reminds the seller of a
@@ -22,11 +22,11 @@ BOTH: Final[tuple[Audience, ...]] = AUDIENCES
 
 
 MESSAGE: Final = "message"
-"""The template that says that there is a message, without its text."""
+"""The template that announces a message, without its text."""
 
 
 class NotificationRule(NamedTuple):
-    """What an event has people told: the template's name, and who."""
+    """The notification of an event: the template's name, and the audience."""
 
     template: str
     audiences: tuple[Audience, ...]
@@ -36,7 +36,7 @@ class NotificationRule(NamedTuple):
 
 
 def _asked(event: e.CancelRequested) -> NotificationRule:
-    """The other side is told of every request."""
+    """Notify the other side of a request."""
     return NotificationRule("asked", BUYER if event.by == "seller" else SELLER)
 
 
@@ -51,7 +51,7 @@ def _canceled(event: e.LinesCanceled) -> NotificationRule:
 
 
 def _message(event: e.MessageSent) -> NotificationRule | None:
-    """Whom it is for. Support has no address here: it reads the order's page, and nobody is notified."""
+    """Notify the side that a message is for. Support has no address here: it reads the order's page."""
     return {"buyer": NotificationRule(MESSAGE, BUYER), "seller": NotificationRule(MESSAGE, SELLER)}.get(event.to)
 
 
@@ -60,12 +60,12 @@ def _ship_by(event: e.ShipByRevised) -> NotificationRule:
 
 
 def _evidence(event: e.EvidenceAdded) -> NotificationRule:
-    """Whoever did not hand it in."""
+    """Notify the side that did not submit it."""
     return NotificationRule("evidence-added", {"buyer": SELLER, "seller": BUYER}.get(event.side, BOTH))
 
 
 def _passed(event: e.DeadlineReached) -> NotificationRule | None:
-    """What the passing itself means; where it cancels or refunds something, that is told."""
+    """The notification of the deadline itself. What it cancels or refunds has notifications of its own."""
     match event.kind:
         case "decide":
             return NotificationRule("decide-passed", BOTH)
@@ -128,7 +128,7 @@ NOTIFICATION_RULES: Final[dict[type, NotificationRule | Callable[[Any], Notifica
     e.DisputeAppealed: NotificationRule("dispute-appealed", BOTH),
     e.DeadlineReached: _passed,
 }
-"""Event class → what is told. Events that are not here are nobody's news: the answer to their command said it."""
+"""Event class → its notification. Other events notify nobody: the answer to their command is enough."""
 
 REMINDER: Final = "reminder"
 """The template of every reminder."""
@@ -156,11 +156,11 @@ TEMPLATES: Final = frozenset(
         REMINDER,
     }
 )
-"""Every template that a language pack has to have."""
+"""Every template that a language pack needs."""
 
 
 def notification_rule(event: e.Event) -> NotificationRule | None:
-    """Who is told what of an event; None: nobody."""
+    """Return the notification of an event, or None."""
     found = NOTIFICATION_RULES.get(type(event))
     return found if found is None or isinstance(found, NotificationRule) else found(event)
 
@@ -192,8 +192,8 @@ def about(event: e.Event) -> str | None:
 
 
 def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
-    """Whose deadline it is: who is reminded before it passes. A request
-    that no longer waits for a side's answer reminds nobody."""
+    """Return the sides that are reminded before a deadline passes. A request that no longer waits for an answer reminds
+    nobody."""
     match deadline.kind:
         case "decide":
             request = order.requests.get(deadline.ref)

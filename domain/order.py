@@ -56,25 +56,25 @@ class Line:
     delivered: int = 0
     delivered_at: Instant | None = None
     credited: int = 0
-    """Units counted in V: cancelled, come back, or given back at once; each once."""
+    """Units counted in V: canceled, come back, or given back at once; each once."""
     returning: int = 0
     """Shipped units in a return that is open."""
     came_back: int = 0
     """Shipped units whose return was received."""
     fulfilment_at: Instant | None = None
     canceled_at: Instant | None = None
-    """When (recorded) units of it were last cancelled."""
+    """When (recorded) units of it were last canceled."""
     canceled_by: str | None = None
     """By whose word that was: the kind of actor of the commit."""
     canceled_as: str | None = None
     """And for which cause, and by which request, if by one."""
     canceled_for: str | None = None
     found_shipped: int = 0
-    """Cancelled units that turned out to have left, each once: what came back of them is not found again."""
+    """Canceled units that turned out to have left, each once: what came back of them is not found again."""
     lost: int = 0
     """Shipped units that count as lost: they are in a return, or came back, without having been delivered."""
     accepted: int = 0
-    """Cancelled units that the customer has accepted together with their re-billing (``acknowledge-both``)."""
+    """Canceled units that the customer has accepted together with their re-billing (``acknowledge-both``)."""
 
     @property
     def value(self) -> int:
@@ -103,7 +103,7 @@ class Line:
 
 @dataclass(slots=True)
 class Request:
-    """A cancellation request. ``asked`` fixes its quantities; ``canceled`` is what of them was cancelled while it was
+    """A cancellation request. ``asked`` fixes its quantities; ``canceled`` is what of them was canceled while it was
     open, or by it: what comes later is not its own."""
 
     request_id: str
@@ -169,7 +169,7 @@ class Parcel:
 
 @dataclass(slots=True)
 class Return:
-    """Units that may come back. ``canceled`` ones were cancelled although they shipped, and are refunded already."""
+    """Units that may come back. ``canceled`` ones were canceled although they shipped, and are refunded already."""
 
     return_id: str
     about: str
@@ -320,7 +320,7 @@ class Credit:
     units: int
     value: int
     canceled_at: Instant | None
-    """When (recorded) they were cancelled; None: they came back."""
+    """When (recorded) they were canceled; None: they came back."""
 
 
 @dataclass(slots=True)
@@ -436,7 +436,7 @@ class Order:
 
     @property
     def value_with_shipping(self) -> int:
-        """V: value of all units credited, shipping included once everything is cancelled and nothing ever shipped."""
+        """V: value of all units credited, shipping included once everything is canceled and nothing ever shipped."""
         if self.open_units == 0 and not self.ever_shipped and all(x.canceled == x.ordered for x in self.lines.values()):
             terms = self.terms
             return self.value_credited + terms.shipping + (0 if terms.tax_included else terms.shipping_tax)
@@ -472,7 +472,7 @@ class Order:
         return self.next_id(f"{kind} deadline").replace(" deadline", "")
 
     def got(self, request: Request, line: int) -> int:
-        """Units that a request asked for and that were cancelled while it was open, or by it."""
+        """Units that a request asked for and that were canceled while it was open, or by it."""
         return request.canceled.get(line, 0)
 
     def still_open(self, request: Request, line: int) -> int:

@@ -1,4 +1,4 @@
-"""What an order looks like from outside: status, attention, and the JSON of ``order show``.
+"""The public view of an order: status, attention, and the JSON of ``order show``.
 
 See docs/reference/orders.md.
 """
@@ -11,7 +11,7 @@ from domain.order import Order, Request
 
 
 def status(order: Order) -> str:
-    """The first that fits, in the order of docs/reference/orders.md, Status."""
+    """Return the status: the first that fits, in the order of docs/reference/orders.md, Status."""
     open_units = order.open_units
     shipped = order.shipped_units
     if not open_units and not shipped:
@@ -28,7 +28,7 @@ def status(order: Order) -> str:
 
 
 def attention(order: Order, at: Instant) -> list[str]:
-    """What somebody should look at, as of an instant: shipped_after_cancel, case_open, dispute_open, …"""
+    """Return what needs attention as of an instant: shipped_after_cancel, case_open, dispute_open, …"""
     said = []
     if order.found is not None and order.found.stage not in ("closed", "silent"):
         said.append("shipped_after_cancel")

@@ -12,7 +12,7 @@ def billed(order: Order, line: int) -> int:
 
 
 def units_refunded(order: Order, lines: dict[int, int]) -> dict[int, Billed]:
-    """What so many cancelled units of these lines had refunded: the oldest first, those billed already left out.
+    """What so many canceled units of these lines had refunded: the oldest first, those billed already left out.
 
     All refunds together are f(V) = min(max(0, V − U), paid − O); a unit that lies at [a, b) of V, in the order in which
     units were credited, had f(b) − f(a).

@@ -1,4 +1,4 @@
-"""What is on record about an order: its events in the log's order, each with when, when recorded, and by whom.
+"""The record of an order: its events in the log's order, each with its time, the time of recording, and the actor.
 
 What checklist, chronology and recommendation read. Nothing is corrected here, and nothing left out but
 support's internal notes, where a side reads.
@@ -13,7 +13,7 @@ from domain.instants import Instant
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as the log has it. ``version``: its number in the order's history, from 1."""
+    """An event as the log has it. ``version``: its number in the order's history, from 1."""
 
     version: int
     event: e.Event
@@ -44,5 +44,5 @@ def thread(record: Record, about: str) -> list[Entry]:
 
 
 def evidence_of(record: Record, *about: str) -> list[Entry]:
-    """What was attached to these."""
+    """The evidence that was attached to these cases, requests or disputes."""
     return [entry for entry in record if isinstance(entry.event, e.EvidenceAdded) and entry.event.about in about]

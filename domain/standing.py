@@ -2,7 +2,7 @@
 
 Against the seller: its own cancellations, fill-or-kill and late-ship. Against the buyer: what the buyer asked for. What
 was not paid for counts for nobody, support's own reasons neither. A line counts once, on the day and under the cause
-that first cancelled any of it. Pure: what was counted by day comes in as an argument.
+that first canceled any of it. Pure: what was counted by day comes in as an argument.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ DEFAULT: Final = Standing()
 
 @dataclass(frozen=True, slots=True)
 class FirstCanceled:
-    """A line of which units were cancelled for the first time, and why."""
+    """A line of which units were canceled for the first time, and why."""
 
     line: int
     cause: str
@@ -60,7 +60,7 @@ def first_canceled(after: Order, events: Sequence[Event]) -> Iterator[FirstCance
 
 
 def count_of(cause: str, reason: str | None) -> Count | None:
-    """Under which of the seller's counts a cancelled line falls; None for what counts for neither side.
+    """Under which of the seller's counts a canceled line falls; None for what counts for neither side.
 
     ``buyer_asked`` without a request on record has the cause ``seller``, and so is the seller's own.
     """
@@ -78,7 +78,7 @@ def count_of(cause: str, reason: str | None) -> Count | None:
 
 
 def asked_by_buyer(order: Order, cause: str, request_id: str | None) -> bool:
-    """Whether a line was cancelled because its buyer asked; under mutual consent a seller may have."""
+    """Whether a line was canceled because its buyer asked; under mutual consent a seller may have."""
     if cause not in ("request", "dispute"):
         return False
     request = None if request_id is None else order.requests.get(request_id)
@@ -101,7 +101,7 @@ def touched(after: Order, events: Sequence[Event]) -> list[Side]:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What was placed and cancelled on one local day: ``against`` counts lines, of so many ``placed``."""
+    """What was placed and canceled on one local day: ``against`` counts lines, of so many ``placed``."""
 
     day: date
     placed: int

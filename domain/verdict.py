@@ -1,4 +1,4 @@
-"""What a rule says: a ruling, and the verdict that is made of it.
+"""The answer of a rule (a ruling), and the verdict that it becomes.
 
 A ruling is one rule's answer; the verdict adds the policy it stands in, and when the answer would change.
 """
@@ -25,15 +25,15 @@ class Ruling:
     inputs: tuple[Input, ...] = ()
     instead: tuple[Instead, ...] = ()
     behind: "Ruling | None" = None
-    """Under alternatives: what the rules after it say, which carries on if the offers are declined."""
+    """Of an offer: the ruling of the rules behind it, which counts if the offers are declined."""
 
     @property
     def answer(self) -> tuple[str, str]:
-        """What makes two answers the same: outcome and rule."""
+        """Outcome and rule: two rulings with the same are the same answer."""
         return self.outcome, self.rule
 
     def verdict(self, action: str, policy: PolicyRef, next_change_at: Instant | None) -> Verdict:
-        """The verdict on ``action`` under a policy; a refusal always says what can still be done."""
+        """The verdict on ``action`` under a policy. A refusal always names something that can still be done."""
         instead = self.instead
         if not instead and self.outcome == REFUSED:
             instead = _OTHERWISE.get(self.rule, (CONTACT,))
@@ -53,17 +53,17 @@ def refused(rule: str, because: str, *inputs: Input, instead: tuple[Instead, ...
 
 
 def fact(name: str, value: object) -> Input:
-    """One input as text; booleans as JSON writes them."""
+    """An input as text; booleans as JSON writes them."""
     return Input(name, str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def instant(name: str, value: Instant) -> Input:
-    """One input that is an instant."""
+    """An input that is an instant."""
     return Input(name, format_instant(value))
 
 
 def of_line(units: int, line: int, what: str) -> str:
-    """So many units of a line are something: ``1 of line 2 is open``, ``3 of line 2 are open``, ``None of …``."""
+    """Say how many units of a line are something: ``1 of line 2 is open``, ``3 of line 2 are open``, ``None of …``."""
     return f"{units or 'None'} of line {line} {'are' if units > 1 else 'is'} {what}"
 
 
@@ -137,18 +137,18 @@ _OTHERWISE: Final = {
         (SUBMIT_AGAIN,),
     ),
 }
-"""What can be done instead where the rule that refuses names nothing itself; every other rule: contact."""
+"""Rule → what can be done instead, where the rule that refuses names nothing itself. Every other rule: contact."""
 
 _NOT_FOR: Final = {
     "seller": ("ask_seller", "choose", "return", "open_case"),
     "support": ("contact",),
     "system": ("contact",),
 }
-"""Kind of actor → options that are no way out for it. Support is whom the others contact; a system contacts nobody."""
+"""Kind of actor → options that it cannot take. The others contact support; a system contacts nobody."""
 
 
 def for_actor(kind: str, instead: tuple[Instead, ...]) -> tuple[Instead, ...]:
-    """Of what can be done instead, what this kind of actor can do itself; never nothing."""
+    """Return the options that this kind of actor can take itself; at least one."""
     barred = _NOT_FOR.get(kind, ())
     left = tuple(each for each in instead if each.option not in barred)
     return left or ((CONTACT,) if kind in ("buyer", "seller") else (INVESTIGATE,))

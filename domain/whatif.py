@@ -1,8 +1,9 @@
-"""What if another policy had been in force: an order's life lived again under it, and where the two lives part.
+"""What if another policy had been in force: replays an order under it and reports each answer that differs.
 
-The same things are said at the same instants (``stimuli``); the other policy's answers are carried forward, so that
-what it cancels can no longer ship. Its own deadlines are reached; those of the recorded policy are not. Both lives are
-carried to the same end, so that an order asked about under its own policy comes to what is recorded. Pure.
+The recorded commands are given again at the same instants (``domain.command_reconstruction``). The other policy's
+answers are carried forward, so that units it cancels can no longer ship. Its own deadlines are reached; those of the
+recorded policy are not. Both lives are carried to the same end, so that an order under its own policy ends as it is
+recorded.
 """
 
 from collections import Counter
@@ -23,7 +24,7 @@ from domain.policy import PolicyBook, PolicyDocument
 from domain.rules import ACTS_BY
 
 MOST_DEADLINES: Final = 100
-"""Deadlines that one order may reach between two things said; far more than any policy sets."""
+"""Deadlines that one order may reach between two commands; far more than any policy sets."""
 
 MOOT: Final = frozenset(
     {
@@ -37,14 +38,14 @@ MOOT: Final = frozenset(
         "rebill-closed",
     }
 )
-"""Refusals of an answer to what is not asked (any more): nobody would have given it."""
+"""Refusals of an answer to a request that is not open: nobody would have given that answer."""
 
 OUTCOMES: Final = {"granted": "granted", "ask_seller": "asked", "offer_alternatives": "offered", "refused": "refused"}
-"""What a verdict comes to, in the words of the report."""
+"""Outcome of a verdict → its word in the report."""
 
 
 class Answer(NamedTuple):
-    """What something said, or a deadline, came to.
+    """The result of a command or of a deadline.
 
     ``outcome``: granted, asked, offered, refused, accepted, ``shipped_rest_canceled`` (a notice, by fill-or-kill),
     moot, unchanged; of a deadline ``canceled``, ``declined``, ``returned``, and ``nothing`` where it never was reached
@@ -90,7 +91,7 @@ class Life:
 
     @property
     def canceled(self) -> tuple[int, int]:
-        """Units cancelled: before and after."""
+        """Units canceled: before and after."""
         return _canceled(self.before), _canceled(self.after)
 
     @property
@@ -106,14 +107,14 @@ class Life:
 
     @property
     def differs(self) -> bool:
-        """Whether anything comes to something else."""
+        """Whether any answer, refund or cancellation differs."""
         return bool(self.flips) or self.refunds[0] != self.refunds[1] or self.canceled[0] != self.canceled[1]
 
-    def note(self, other: bool, told: CommitEvents) -> None:
-        """Take down what a deadline did."""
-        head, _ = told[0]
+    def note(self, other: bool, events: CommitEvents) -> None:
+        """Record the effect of a deadline."""
+        head, _ = events[0]
         assert isinstance(head, e.DeadlineReached)
-        did = _did(head.kind, told)
+        did = _did(head.kind, events)
         if did is not None:
             self.reached.setdefault((head.kind, head.ref), {})[other] = (head.due_at, did)
 
@@ -122,10 +123,10 @@ def _canceled(order: Order) -> int:
     return sum(line.canceled for line in order.lines.values())
 
 
-def answer_of(told: CommitEvents) -> Answer:
-    """What a command came to, from its events."""
+def answer_of(events: CommitEvents) -> Answer:
+    """The result of a command, from its events."""
     found: Answer | None = None
-    for event, _ in told:
+    for event, _ in events:
         if isinstance(event, e.CancelRefused | e.CommandRefused | e.ShipmentRefused | e.DisputeDismissed):
             rule = event.verdict.rule
             return Answer("moot" if rule in MOOT else "refused", rule)
@@ -136,13 +137,13 @@ def answer_of(told: CommitEvents) -> Answer:
             found = Answer(OUTCOMES[event.verdict.outcome], event.verdict.rule)
         elif isinstance(event, e.AutoCanceled):
             found = Answer("shipped_rest_canceled", "fill-or-kill")
-    return found or Answer("accepted" if told else "unchanged", None)
+    return found or Answer("accepted" if events else "unchanged", None)
 
 
-def _did(kind: str, told: CommitEvents) -> Answer | None:
-    """What a deadline came to; None where it changed nothing that anybody would notice."""
+def _did(kind: str, events: CommitEvents) -> Answer | None:
+    """The result of a deadline; None where it changed nothing that anybody would notice."""
     rule = ACTS_BY.get(kind, "seller-has-final-say")
-    for event, _ in told:
+    for event, _ in events:
         if isinstance(event, e.CancelRefused):
             return Answer("refused", event.verdict.rule)
         if isinstance(event, e.LinesCanceled):
@@ -155,7 +156,7 @@ def _did(kind: str, told: CommitEvents) -> Answer | None:
 
 
 class OtherPolicy:
-    """The question: one policy in place of all others. Lives of many orders are told with it."""
+    """Replays orders with one policy in place of all others."""
 
     def __init__(self, document: PolicyDocument, recorded: PolicyBook, market: MarketSettings) -> None:
         policy = document.policy
@@ -166,17 +167,17 @@ class OtherPolicy:
         self._markets: dict[e.Calendar | str, MarketSettings] = {}
 
     def live(self, stream: str, commits: Iterable[tuple[CommitEvents, Stamp]]) -> Life | None:
-        """An order's commits, lived again; None where they do not begin with its placing. ``end`` comes after."""
+        """Replay an order's commits; None where they do not begin with its placing. Call ``end`` afterwards."""
         marketplace, _, order_id = stream.partition("/")
         life = Life(fresh(marketplace, order_id), fresh(marketplace, order_id))
-        for told, stamp in commits:
-            if not life.before.exists and not (told and isinstance(told[0][0], e.OrderPlaced)):
+        for events, stamp in commits:
+            if not life.before.exists and not (events and isinstance(events[0][0], e.OrderPlaced)):
                 return None
-            self._commit(life, told, stamp)
+            self._commit(life, events, stamp)
         return life if life.before.exists else None
 
     def end(self, life: Life, end: Instant) -> Life:
-        """Reach both lives' deadlines before ``end``, and tell what deadlines did differently."""
+        """Reach both lives' deadlines before ``end``, and add a flip for each deadline with another effect."""
         life.after = self._reach(life, life.after, end, other=True)
         if self._recorded.get(life.before.terms.policy) is not None:
             life.before = self._reach(life, life.before, end, other=False)
@@ -190,42 +191,42 @@ class OtherPolicy:
         life.flips.sort(key=lambda flip: flip.at)
         return life
 
-    def _commit(self, life: Life, told: CommitEvents, stamp: Stamp) -> None:
-        """One commit: what was said is said again, then the recorded life goes on as it did."""
-        said = stimulus(life.before, told, stamp)
-        for event, occurred_at in told:
+    def _commit(self, life: Life, events: CommitEvents, stamp: Stamp) -> None:
+        """Give the command of one commit again, and apply the commit to the recorded life."""
+        command = stimulus(life.before, events, stamp)
+        for event, occurred_at in events:
             apply(life.before, event, occurred_at, stamp)
-        life.events += len(told)
+        life.events += len(events)
         life.last = max(life.last, stamp.recorded_at)
-        if said is None:
-            if told:
-                life.note(False, told)
+        if command is None:
+            if events:
+                life.note(False, events)
             return
-        if isinstance(said, NotReconstructible):
-            life.lost[said.command] += 1
+        if isinstance(command, NotReconstructible):
+            life.lost[command.command] += 1
             return
         life.stimuli += 1
         now = stamp.recorded_at
         life.after = self._reach(life, life.after, now, other=True)
-        head = told[0][0]
+        head = events[0][0]
         if isinstance(head, e.OrderPlaced):
-            said.__dict__["policy"] = self._name
+            command.__dict__["policy"] = self._name
             market = self._calendar(head.calendar)
         else:
             market = self._market
         try:
-            decided = decide(life.after, said, self._book, market, now)
+            decided = decide(life.after, command, self._book, market, now)
         except BadInput:
-            life.lost[said.command] += 1
+            life.lost[command.command] += 1
             return
         life.after = decided.order
-        before = answer_of(told)
+        before = answer_of(events)
         after = Answer("refused", decided.refused) if decided.answer else answer_of(decided.events)
         if before != after:
-            life.flips.append(Flip(now, said.command, _about(head), before, after))
+            life.flips.append(Flip(now, command.command, _about(head), before, after))
 
     def _reach(self, life: Life, order: Order, before: Instant, *, other: bool) -> Order:
-        """An order after its deadlines before an instant; what they did is taken down."""
+        """Reach an order's deadlines before an instant, and record their effects."""
         if not order.deadlines:
             return order
         for _ in range(MOST_DEADLINES):

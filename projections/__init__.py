@@ -1,1 +1,1 @@
-"""What people look at: pure functions from one recorded event to row changes."""
+"""The tables that people query: pure functions from a recorded event to row changes."""

@@ -11,7 +11,7 @@ from projections.tables import CASES, CREDIT_MEMOS, DISPUTES, EVIDENCE, RETURNS,
 
 
 def after_delivery_rows(order: Order) -> Iterator[tuple[Table, list[Row]]]:
-    """Every row that an order has in the tables of what comes after shipment."""
+    """The rows of an order in the tables of returns, cases, disputes and rebillings."""
     if order.returns:
         yield RETURNS, return_rows(order)
     if order.cases:
@@ -70,7 +70,7 @@ def case_rows(order: Order) -> list[Row]:
 
 
 def dispute_rows(order: Order) -> list[Row]:
-    """Those that came too late are left out where one was opened under their id."""
+    """The rows of disputes. One that came too late is left out where another was opened under its id."""
     terms = order.terms
     return [
         (
@@ -97,7 +97,7 @@ def dispute_rows(order: Order) -> list[Row]:
 
 
 def evidence_added(told: CommitView, at: EventView) -> Iterator[Fact]:
-    """Its content is in the vault; what it is, and its hash, are here."""
+    """The row of a piece of evidence: its kind and hash. The vault has its content."""
     event = at.event
     assert isinstance(event, EvidenceAdded)
     yield Fact(

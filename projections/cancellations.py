@@ -74,7 +74,7 @@ def _parts(at: EventView, event: LinesCanceled | AutoCanceled) -> Iterator[dict[
 
 
 def _amounts(order: Order, number: int) -> list[int]:
-    """What the last ``number`` parts that were cancelled cost, the order being as their commit left it."""
+    """The cost of the last ``number`` parts that were canceled, from the order as their commit left it."""
     found: list[int] = []
     for credit in reversed(order.credits):
         if len(found) == number:

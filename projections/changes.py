@@ -1,4 +1,4 @@
-"""What the projections see of one commit, and the row changes that they answer with.
+"""The input of the projections, a commit, and their output, row changes.
 
 ``CommitView`` goes in, ``Change`` values come out; ``Changes`` gathers those of a batch, so that a row that changes ten
 times in it is written once. Nothing here knows where the tables are.

@@ -1,4 +1,4 @@
-"""Sellers and buyers in numbers: what was placed, cancelled and given back on each local day."""
+"""Figures of sellers and buyers: what was placed, canceled and refunded on each local day."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,7 +20,7 @@ def order_placed(told: CommitView, at: EventView) -> Iterator[Sum]:
 
 
 def refund_due(told: CommitView, at: EventView) -> Iterator[Sum]:
-    """On the day of the instruction, whenever it is confirmed."""
+    """Add a refund on the day of its instruction, whenever it is confirmed."""
     assert isinstance(at.event, RefundDue)
     yield _sum(told, refund_minor=at.event.amount)
 

@@ -1,4 +1,4 @@
-"""Every projection in its place: which function tells which event to which table."""
+"""All projections: which function writes which event to which tables."""
 
 from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
@@ -22,7 +22,7 @@ OF_ORDERS: Final = MappingProxyType[type, tuple[Projection, ...]](
         e.CreditMemoIssued: (after_delivery.credit_memo_issued,),
     }
 )
-"""Event class → what tells it, beside the audit trail; for the events of orders."""
+"""Event class of orders → the functions that project it, besides the audit trail."""
 
 OF_CONTROL: Final = MappingProxyType[type, tuple[Projection, ...]]({e.PolicyPublished: (policy_published,)})
 """The same for the events of the control log, which the audit trail leaves out."""

@@ -17,10 +17,10 @@ Files that carry another house's codes are imported with `rescind import FILE --
 canonical reason. The totals (`--json`: `translated`) say which codes came, what became of them and what was lost.
 Without `--reasons` nothing is translated: a code is then off the list, and the line is bad.
 
-`rescind reasons export HOUSE` writes what was asked and cancelled as CSV (`--json`: JSON Lines), a row for each line
+`rescind reasons export HOUSE` writes what was asked and canceled as CSV (`--json`: JSON Lines), a row for each line
 of a request or cancellation, in log order: `at`, `marketplace`, `order_id`, `po_number`, `what` (asked, canceled),
 `request_id`, `cause` (as in the table `cancellations`), `line`, `quantity`, `reason`, and then `code`, the house's,
-with what it `loses`. A reason that the house has no code for, and what was cancelled without one (fill-or-kill), has
+with what it `loses`. A reason that the house has no code for, and what was canceled without one (fill-or-kill), has
 an empty `code`.
 
 `rescind reasons map HOUSE [REASON|CODE]` says the same as this page, in both directions. *Loses* is what the other

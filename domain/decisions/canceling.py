@@ -181,7 +181,7 @@ def _canceled_before(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruli
 
 
 def _by_whom(s: DecisionContext, line: Line) -> str:
-    """Who cancelled a line, or what: the last that took of it."""
+    """Who canceled a line, or what: the last that took of it."""
     request = s.order.requests.get(line.canceled_for or "")
     match line.canceled_as:
         case "request" if request is not None:
@@ -342,7 +342,7 @@ def _the_open_request(s: DecisionContext, request_id: str) -> Request | Ruling:
 
 
 def approve_cancel(s: DecisionContext, ask: ApproveCancel) -> Events:
-    """The side asked grants the request: what is open is cancelled, what shipped (mutual consent) may come back."""
+    """The side asked grants the request: what is open is canceled, what shipped (mutual consent) may come back."""
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
         yield from s.refuse(request, ask.request_id)

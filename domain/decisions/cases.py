@@ -285,7 +285,7 @@ def attach_evidence(s: DecisionContext, ask: AttachEvidence) -> Events:
 
 
 def _known(s: DecisionContext, about: str) -> bool:
-    """Whether evidence about this can mean anything here; the steps after a cancelled parcel are always ``rebill``."""
+    """Whether evidence about this can mean anything here; the steps after a canceled parcel are always ``rebill``."""
     order = s.order
     return about == "rebill" or any(
         about in known for known in (order.requests, order.cases, order.disputes, order.returns)

@@ -65,7 +65,7 @@ def _deadlines(s: DecisionContext, ask: PlaceOrder, policy: Policy, calendar: e.
 
 
 def confirm_payment(s: DecisionContext, ask: ConfirmPayment) -> Events:
-    """Money came in; what was cancelled meanwhile is refunded by ``settle`` in the same commit."""
+    """Money came in; what was canceled meanwhile is refunded by ``settle`` in the same commit."""
     currency = s.order.terms.currency
     amount = minor_units(ask.amount, currency, "/amount")
     if s.order.paid + amount > s.order.terms.total:

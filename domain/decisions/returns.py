@@ -141,7 +141,7 @@ def the_case_over(s: DecisionContext, line: Line) -> Ruling:
 
 
 def canceled_and_not_here(s: DecisionContext, line: Line) -> Ruling:
-    """All of a line is cancelled, and the buyer has nothing of it to send back or complain of."""
+    """All of a line is canceled, and the buyer has nothing of it to send back or complain of."""
     waits = any(x.status == "due" and x.lines.get(line.number) for x in s.order.rebills.values())
     because, instead = f"Line {line.number} is cancelled: nothing of it was delivered.", CONTACT
     if waits:

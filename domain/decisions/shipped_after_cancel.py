@@ -26,7 +26,7 @@ TO_ACKNOWLEDGE = Length(14, "days")
 
 
 def report_shipped_after_cancel(s: DecisionContext, ask: ReportShippedAfterCancel) -> Events:
-    """The seller says that cancelled units have left."""
+    """The seller says that canceled units have left."""
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
         yield from s.refuse(unknown)

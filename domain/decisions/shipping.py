@@ -31,7 +31,7 @@ def _altogether(s: DecisionContext, *lines: int) -> Events:
 
 
 def _for_canceled(s: DecisionContext) -> tuple[e.Instead, ...]:
-    """What can be done about units that are cancelled: where the steps for what left all the same are on, report it."""
+    """What can be done about units that are canceled: where the steps for what left all the same are on, report it."""
     return (NEW_ORDER, REPORT_SHIPPED) if s.policy.cancelled_but_shipped else (NEW_ORDER, CONTACT)
 
 
@@ -70,7 +70,7 @@ def _named(s: DecisionContext, picks: tuple[Pick, ...] | None) -> list[tuple[Lin
 
 
 def track(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Events:
-    """The carrier tracks a parcel: it locks; a scan from before a cancellation opens *cancelled but shipped*."""
+    """The carrier tracks a parcel: it locks; a scan from before a cancellation opens *canceled but shipped*."""
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
         yield from s.refuse(unknown)
@@ -99,7 +99,7 @@ def track(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Events:
 
 
 def _canceled_units_named(s: DecisionContext, ask: StartTracking | TrackingMoved) -> dict[int, int]:
-    """Cancelled units that the scan is about: it names them, or nothing else is there."""
+    """Canceled units that the scan is about: it names them, or nothing else is there."""
     order = s.order
     void = order.shipments.get(ask.shipment_id or "")
     if ask.lines is not None:
@@ -122,7 +122,7 @@ def _canceled_units_named(s: DecisionContext, ask: StartTracking | TrackingMoved
 def _canceled_after_the_scan(
     s: DecisionContext, ask: StartTracking | TrackingMoved, canceled: dict[int, int]
 ) -> dict[int, int]:
-    """Which of these units left before they were cancelled; none where a line that the scan names has no such unit."""
+    """Which of these units left before they were canceled; none where a line that the scan names has no such unit."""
     if not s.policy.cancelled_but_shipped:
         return {}
     scanned_at = ask.happened_at if ask.happened_at is not None else s.now
@@ -216,7 +216,7 @@ def _not_open(s: DecisionContext, line: Line) -> Ruling:
 
 
 def ship(s: DecisionContext, ask: Ship) -> Events:
-    """A notice ships what it names; under fill-or-kill the rest of those lines is cancelled in the same commit."""
+    """A notice ships what it names; under fill-or-kill the rest of those lines is canceled in the same commit."""
     ruling = judge_ship(s, ask.lines)
     if ruling.outcome == "refused":
         named = {p.line: p.quantity or 0 for p in ask.lines or ()}
@@ -233,7 +233,7 @@ def ship(s: DecisionContext, ask: Ship) -> Events:
 
 
 def void_shipment(s: DecisionContext, ask: VoidShipment) -> Events:
-    """The notice was a mistake: its quantities are open again; what fill-or-kill cancelled stays cancelled."""
+    """The notice was a mistake: its quantities are open again; what fill-or-kill canceled stays canceled."""
     shipment = s.order.shipments.get(ask.shipment_id)
     if shipment is None or shipment.status == "void":
         yield from s.no(

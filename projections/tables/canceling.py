@@ -1,4 +1,4 @@
-"""Tables of cancellations: what was asked, and what was cancelled."""
+"""Tables of cancellations: what was asked, and what was canceled."""
 
 from typing import Final
 

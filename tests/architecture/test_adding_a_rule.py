@@ -22,7 +22,7 @@ COMMANDS = [line.split()[1:] for line in PAGE.splitlines() if line.startswith(".
 def copy_of_the_project(place: pathlib.Path) -> pathlib.Path:
     """Everything that the checks of a rule read, copied into `place`."""
     for folder in ("domain", "schemas", "projections", "consumers", "infra", "docs", "tests"):
-        unneeded = shutil.ignore_patterns("__pycache__", "golden", "_build")
+        unneeded = shutil.ignore_patterns("__pycache__", "_build")
         shutil.copytree(ROOT / folder, place / folder, ignore=unneeded)
     for file in ("pyproject.toml", "CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(ROOT / file, place)
