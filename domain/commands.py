@@ -143,7 +143,7 @@ def _each_once(picks: tuple[Pick, ...]) -> tuple[Pick, ...]:
     return picks
 
 
-Lines = Annotated[tuple[Pick, ...], BeforeValidator(_picks), Field(max_length=10_000)]
+Lines = Annotated[tuple[Pick, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True), BeforeValidator(_picks)]
 
 
 class Command(_Form):
@@ -277,7 +277,7 @@ class ReplacedOrder(_Form):
     """The earlier order that this one stands in for."""
 
     order_id: OrderId
-    lines: tuple[LineNumber, ...] = ()
+    lines: Annotated[tuple[LineNumber, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True)] = ()
 
 
 class PlaceOrder(Command):
@@ -288,7 +288,7 @@ class PlaceOrder(Command):
     buyer_id: Name
     seller_id: Name
     currency: Currency
-    lines: Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=10_000)]
+    lines: Annotated[tuple[NewLine, ...], Field(min_length=1, max_length=malformed.MOST_ENTRIES, fail_fast=True)]
     policy: Annotated[str, StringConstraints(strict=True, pattern=malformed.POLICY_NAME)] | None = None
     po_number: Name | None = None
     checkout_id: Name | None = None
@@ -590,7 +590,7 @@ class Acknowledge(Command):
     command: Literal["Acknowledge"]
     accepts_item: StrictBool
     accepts_rebilling: StrictBool
-    evidence: tuple[GivenId, ...] = ()
+    evidence: Annotated[tuple[GivenId, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True)] = ()
 
 
 class AttachEvidence(Command):
@@ -667,7 +667,10 @@ class RequestEvidence(Command):
     WHO = _OFFICE
     command: Literal["RequestEvidence"]
     about: GivenId
-    kinds: Annotated[tuple[Literal["message", "photo", "document", "ticket", "receipt"], ...], Field(min_length=1)]
+    kinds: Annotated[
+        tuple[Literal["message", "photo", "document", "ticket", "receipt"], ...],
+        Field(min_length=1, max_length=malformed.MOST_ENTRIES, fail_fast=True),
+    ]
     until: InstantField
 
 
@@ -900,7 +903,7 @@ def parse_command(body: object) -> Command:
     model = COMMANDS.get(name) if isinstance(name, str) else None
     if model is None:
         raise BadInput("/command", "form", f"there is no command {name!r}")
-    malformed.refuse_nulls(body)
+    malformed.check_shape(body)
     try:
         command = model.model_validate(body)
     except ValidationError as invalid:

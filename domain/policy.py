@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, create_model, model_validator
 
 from domain.errors import BadInput
 from domain.events import PolicyPublished, PolicyRef
+from domain.malformed import check_shape
 from domain.policy_terms import Policy, Table, keys, one_of
 from domain.rules import RULES
 
@@ -89,6 +90,7 @@ PLAINLY: Final[Mapping[str, str]] = {
 
 def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
     """Check a policy document (as TOML or JSON gave it); ``BadInput`` names the key, rule or value."""
+    check_shape(document)
     try:
         policy = PolicyFile.model_validate(dict(document))
     except ValidationError as invalid:

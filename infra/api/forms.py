@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.commands import COMMANDS, Command, parse_command
 from domain.errors import BadInput
-from domain.malformed import refuse_nulls
+from domain.malformed import check_shape
 from infra.api.problems import Problem, malformed
 
 Body = dict[str, Any]
@@ -62,10 +62,13 @@ def as_object(body: Any) -> Body:
     return body
 
 
-def without_nulls(body: Body) -> None:
-    """Problem where a field of a command is null: it would else be taken for one that the path or the header says."""
+def check_body(body: Body) -> None:
+    """Problem where a field of a command is null or an object has too many fields.
+
+    A null would otherwise count as a field that the path or the header gives.
+    """
     try:
-        refuse_nulls(body)
+        check_shape(body)
     except BadInput as bad:
         raise malformed(bad.message, bad.pointer, bad.rule) from None
 

@@ -12,7 +12,7 @@ from domain.commands import AttachEvidence, Command
 from domain.errors import BadInput
 from domain.preview import PEOPLE, Confirmation, Preview
 from infra.api import answers
-from infra.api.forms import Body, CommandForm, as_object, assembled, idempotency_key, named, without_nulls
+from infra.api.forms import Body, CommandForm, as_object, assembled, check_body, idempotency_key, named
 from infra.api.paths import ABOUT_SUBJECTS, EVIDENCE
 from infra.api.previews import body as preview_body
 from infra.api.problems import Problem, malformed, not_found, unavailable
@@ -104,7 +104,7 @@ class Writes:
     async def _read(self, request: Request, marketplace: str) -> tuple[Principal, Body]:
         caller = self._doorkeeper.admit(request, marketplace)
         body = as_object(await read_body(request))
-        without_nulls(body)
+        check_body(body)
         return caller, caller.speaks(body)
 
     async def _command(

@@ -2,13 +2,17 @@
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from domain import malformed
 from domain.commands import COMMANDS, fingerprint_of, parse_command
 from domain.errors import BadInput
+from domain.policy import read_policy
 from infra.api.command_schema import definitions
 from tests.spec.domain.story import book
 
@@ -186,6 +190,77 @@ def test_a_selection_that_is_none_is_told_how_one_is_written(lines: Any, pointer
     with pytest.raises(BadInput) as bad:
         parse_command({**COMMON, "command": "Ship", "shipment_id": "s", "lines": lines})
     assert (bad.value.pointer, bad.value.message) == (pointer, sentence)
+
+
+def _lists(model: type[BaseModel], way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every list that a form has, those of the objects in it included."""
+    for name, field in model.model_fields.items():
+        for part in _parts(field.annotation):
+            if get_origin(part) is tuple:
+                yield (*way, name)
+            elif isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _lists(part, (*way, name))
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """An annotation, or the members of a union."""
+    yield annotation
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        for part in get_args(annotation):
+            yield from _parts(part)
+
+
+LISTS = sorted({(name, way) for name, model in COMMANDS.items() for way in _lists(model)})
+
+
+def _with_list(name: str, way: tuple[str, ...], entries: list[Any]) -> dict[str, Any]:
+    said: Any = entries
+    for step in reversed(way):
+        said = {step: said}
+    return {**COMMON, "command": name, **said}
+
+
+@pytest.mark.parametrize(("name", "way"), LISTS)
+@pytest.mark.parametrize("entry", [{}, [], "x", -1, {"line": {}}])
+def test_a_list_is_refused_by_its_length_or_its_first_wrong_entries(
+    monkeypatch: pytest.MonkeyPatch, name: str, way: tuple[str, ...], entry: object
+) -> None:
+    """A body of 256 KiB had 320,000 errors, and kept the event loop busy for seconds."""
+    counts = []
+
+    def told(invalid: ValidationError) -> BadInput:
+        counts.append(invalid.error_count())
+        return make(invalid)
+
+    make = malformed.told
+    monkeypatch.setattr(malformed, "told", told)
+    with pytest.raises(BadInput):
+        parse_command(_with_list(name, way, [entry] * malformed.MOST_ENTRIES))
+    assert all(count < 50 for count in counts)
+    counts.clear()
+    with pytest.raises(BadInput) as bad:
+        parse_command(_with_list(name, way, [entry] * (malformed.MOST_ENTRIES + 1)))
+    assert (bad.value.pointer, bad.value.message) == ("/" + "/".join(way), "must have at most 10,000 entries")
+    assert (bad.value.rule, counts) == ("form", [])
+
+
+@pytest.mark.parametrize("way", [(), ("actor",), ("lines", 0), ("replaces",)])
+def test_an_object_with_thousands_of_fields_is_refused_by_their_number(way: tuple[str | int, ...]) -> None:
+    crowded = {f"f{n}": n for n in range(20_000)}
+    said: Any = {**PLACE, **crowded}
+    if way:
+        said = {**PLACE, way[0]: [crowded] if len(way) == 2 else crowded}
+    with pytest.raises(BadInput) as bad:
+        parse_command(said)
+    assert bad.value.pointer == "".join(f"/{step}" for step in way)
+    assert bad.value.message == "must have at most 64 fields"
+
+
+def test_a_policy_is_refused_by_its_first_wrong_entries() -> None:
+    for said in ({"rules": ["x"] * 20_000}, {f"f{n}": n for n in range(20_000)}):
+        with pytest.raises(BadInput) as bad:
+            read_policy({"id": "p", "version": 1, "rules": ["grace-window"], **said})
+        assert "must have at most" in bad.value.message
 
 
 def test_every_form_of_a_text_has_its_sentence() -> None:
