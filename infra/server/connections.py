@@ -195,8 +195,9 @@ def answer_bytes(problem: Problem) -> bytes:
 
 
 _QUIET: Final = logging.getLogger("uvicorn.error.connections")
-"""Says what is a defect of ours; what a stranger sends wrongly gets an answer, and no line in the log."""
-_QUIET.setLevel(logging.ERROR)
+"""Logs our own defects. A malformed request gets an answer, and no line in the log."""
+_QUIET.addFilter(lambda record: record.levelno >= logging.ERROR)
+"""A filter and not a level, because uvicorn resets the levels of its loggers when it starts."""
 
 
 # ---- accepting ------------------------------------------------------------------------------------------------------

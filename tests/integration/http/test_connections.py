@@ -271,6 +271,24 @@ def test_a_server_without_file_descriptors_waits_and_says_so_once(tmp_path: Path
     assert len(said) < 10_000, said[:2_000]
 
 
+def test_what_a_stranger_sends_wrongly_writes_no_line_to_standard_error(tmp_path: Path) -> None:
+    """uvicorn configures logging again when it starts, and that had undone our level."""
+    chunk = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    upgrade = HEAD + b"Connection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    with process(tmp_path) as (address, told):
+        for wrong in (
+            b"\x00garbage\r\n\r\n",
+            b"GET\r\n\r\n",
+            HEAD + b"x y: z\r\n\r\n",
+            b"PUT" + HEAD[3:] + chunk,
+            upgrade,
+        ):
+            spoken(address, wrong)
+        _served_again(address)
+        said = told.read_text()
+    assert said == ""
+
+
 def test_a_server_answers_at_the_address_that_it_is_told_to_listen_on(tmp_path: Path) -> None:
     with process(tmp_path, "--host", "127.0.0.2") as (address, _):
         assert address.startswith("http://127.0.0.2:")
