@@ -26,7 +26,7 @@ from domain.decisions import (
 )
 from domain.decisions.context import DecisionContext, Events, quantities
 from domain.eligibility import changes_at
-from domain.errors import BadInput
+from domain.errors import BadInput, PolicyUnknown
 from domain.folding import apply
 from domain.instants import Instant
 from domain.marketplace_settings import MarketSettings
@@ -125,10 +125,11 @@ def decide(
 
 
 def _pinned(order: Order, policies: PolicyBook) -> PolicyDocument:
-    """The policy document that an order is pinned to. Raises LookupError while it is not known here."""
+    """The policy document that an order is pinned to. Raises PolicyUnknown while it is not known here."""
     document = policy_of(order, policies)
     if document is None:
-        raise LookupError(f"policy {order.terms.policy.id}@{order.terms.policy.version} is not known yet")
+        ref = order.terms.policy
+        raise PolicyUnknown(f"the order is pinned to {ref.id}@{ref.version}, which is not known here yet")
     return document
 
 
@@ -166,8 +167,8 @@ def _reach_by_id(
 def situation(
     order: Order, policies: PolicyBook, market: MarketSettings, now: Instant, command: c.Command
 ) -> DecisionContext:
-    """The context of a question about an order, for eligibility and previews."""
-    return _situation(order, policy_of(order, policies), policies, market, now, command.actor, command)
+    """The context of a question about an order, for eligibility and previews. Raises PolicyUnknown."""
+    return _situation(order, _pinned(order, policies), policies, market, now, command.actor, command)
 
 
 def _situation(

@@ -28,7 +28,10 @@ ACTIONS = ("cancel", "ship", "return", "open_case", "open_dispute")
 
 
 def eligibility(order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> list[e.Verdict]:
-    """Return one verdict per action, as of ``now``. Deadlines that are due before it count as reached."""
+    """Return one verdict per action, as of ``now``. Deadlines that are due before it count as reached.
+
+    Raises PolicyUnknown.
+    """
     order = as_of(order, policies, market, now)
     return [may(action, order, policies, market, now) for action in ACTIONS]
 

@@ -1,4 +1,4 @@
-"""What is not a refusal: input that never reaches the journal."""
+"""Errors that are no refusals: malformed input, and a policy that is not known here."""
 
 
 class BadInput(ValueError):
@@ -13,3 +13,7 @@ class BadInput(ValueError):
         self.pointer = pointer
         self.rule = rule
         self.message = message
+
+
+class PolicyUnknown(LookupError):
+    """The policy that an order is pinned to is not among the published ones that this process knows."""

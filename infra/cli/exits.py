@@ -38,13 +38,13 @@ def explain(wrong: Exception) -> tuple[int, str] | None:
     from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
     from consumers.ports.notifications import DeliveryStoreUnavailable
     from consumers.ports.vault import VaultUnavailable
-    from domain.errors import BadInput
+    from domain.errors import BadInput, PolicyUnknown
     from infra.settings import SettingsError
 
     known: list[tuple[type[Exception] | tuple[type[Exception], ...], int]] = [
         (CommandRefused, EXIT_NO),
         ((UsageError, SettingsError, BadInput), EXIT_USAGE),
-        ((Unavailable, JournalError, VaultUnavailable, DeliveryStoreUnavailable), EXIT_UNAVAILABLE),
+        ((Unavailable, PolicyUnknown, JournalError, VaultUnavailable, DeliveryStoreUnavailable), EXIT_UNAVAILABLE),
         ((LocalStateDamaged, LocalStateUnavailable), EXIT_UNAVAILABLE),
     ]
     for kind, code in known:

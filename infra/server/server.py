@@ -23,6 +23,7 @@ from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
 from consumers.ports.notifications import DeliveryStoreUnavailable
 from consumers.ports.vault import VaultUnavailable
 from consumers.ports.views import ViewsError
+from domain.errors import PolicyUnknown
 from infra.api.problems import Problem, unavailable
 from infra.api.request_parts import SLASH, Segments, segment
 from infra.app import App
@@ -104,6 +105,7 @@ def create(app: App, doorkeeper: Authenticator | None = None) -> FastAPI:
 
 
 _AWAY: Final[Mapping[type[Exception], str]] = {
+    PolicyUnknown: "policy-unknown",
     JournalError: "journal-unavailable",
     LocalStateDamaged: "local-state-unavailable",
     LocalStateUnavailable: "local-state-unavailable",

@@ -71,6 +71,7 @@ class OrderPage:
         self._contact = contact
         self.zone = order.terms.calendar.timezone
         self.currency = order.terms.currency
+        self.policy_unknown = mutual_consent is None and unreadable is None
         self._mutual_consent = mutual_consent
         self._speaker = Speaker(order, pack(LANGUAGES[0]), self._with_time_left, lambda at: from_now(at, now))
         self.status = words.STATUS[status(order)]

@@ -109,7 +109,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
         now = app.clock() if as_of is None else as_of
         history = told_to(caller, await reads.history(marketplace, params["order_id"], as_of))
         document = reads.book.get(seen.order.terms.policy)
-        verdicts = [] if seen.unreadable else await reads.verdicts(seen, now)
+        verdicts = [] if seen.unreadable or document is None else await reads.verdicts(seen, now)
         notices, names = await receipts.notices(seen, caller), await marketplaces()
         contact = app.market(marketplace).contact
 

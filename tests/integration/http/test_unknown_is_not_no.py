@@ -11,6 +11,7 @@ from consumers.engine.engine import Engine
 from consumers.log.follower import Follower
 from consumers.ports.journal import JournalUnavailable
 from consumers.projection.projector import Projector
+from domain.policy import PolicyBook
 from tests.integration.http.asking import SELLER, Http, placing, served
 from tests.integration.kafka.waiting import soon
 
@@ -44,6 +45,30 @@ def store(tmp_path: Path) -> Path:
     with served(tmp_path) as http:
         assert http.post("/v1/acme/orders", placing("PO-1"), "p").status_code == 201
     return tmp_path
+
+
+def test_what_may_be_done_under_an_unknown_policy_is_not_known(store: Path) -> None:
+    """Shipping was allowed by a policy without a name, while the command got 503."""
+    ships = {"actor": SELLER, "shipment_id": "s-1"}
+    with served(store) as http:
+        book = http.app.engine.control.policies.book
+        http.app.engine.control.policies.book = PolicyBook()
+        try:
+            for answer in (
+                http.get("/v1/acme/orders/PO-1/eligibility"),
+                http.post("/v1/acme/orders/PO-1/shipments/preview", ships),
+                http.post("/v1/acme/orders/PO-1/shipments", ships, "s"),
+            ):
+                assert (answer.status_code, answer.json()["rule"]) == (503, "policy-unknown")
+                assert "which is not known here yet" in answer.json()["detail"]
+            page = http.get("/o/acme/PO-1")
+            assert page.status_code == 200
+            assert "The policy of this order has not been read here yet" in page.text
+            assert "may-cancel" not in page.text
+        finally:
+            http.app.engine.control.policies.book = book
+        assert http.get("/v1/acme/orders/PO-1/eligibility").status_code == 200
+        assert "may-cancel" in http.get("/o/acme/PO-1").text
 
 
 @pytest.fixture
