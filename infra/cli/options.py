@@ -28,11 +28,13 @@ def stored(command: Run) -> Run:
         from infra.settings import load_settings, unknown_variables
 
         before = ctx.find_root().params
+        given = {**options, "journal": journal or before.get("journal"), "views": views or before.get("views")}
+        _check_text(ctx.command.params, given)
         more = {name: options.pop(name) for name in ("host", "port") if name in options}
         settings = load_settings(
             config or before.get("config"),
-            journal=journal or before.get("journal"),
-            views=views or before.get("views"),
+            journal=given["journal"],
+            views=given["views"],
             **more,
         )
         for stranger in unknown_variables(os.environ):
@@ -40,6 +42,24 @@ def stored(command: Run) -> Run:
         return command(settings=settings, **options)
 
     return wrapped
+
+
+def _check_text(params: list[click.Parameter], values: dict[str, Any]) -> None:
+    """UsageError for an argument with bytes that are not UTF-8; only the name of a file may have them."""
+    for param in params:
+        value = values.get(param.name or "")
+        is_file = param.name == "file" or "FILE" in (param.metavar or "")
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not is_file and not text.startswith("sqlite:"):
+                _check_utf8(text)
+
+
+def _check_utf8(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        written = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise UsageError(f"{written} is not UTF-8") from None
 
 
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")

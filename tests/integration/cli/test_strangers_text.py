@@ -6,9 +6,12 @@ import pty
 import re
 import subprocess
 import unicodedata
+from collections.abc import Iterator
 
+import click
 import pytest
 
+from infra.cli.commands import cli
 from infra.cli.standard_streams import visible
 from infra.documents.csv_cells import safe_cell
 from tests.integration.cli.driving import RESCIND, Body, Store, asks, placed
@@ -20,6 +23,52 @@ TITLE = f"Lamp {CSI}31m red {OVERRIDE}evil{ISOLATE} [bold]{MARK}"
 def order() -> Body:
     whole = placed("PO-1", policy="general-store", po_number=f"4711{OVERRIDE}0815", seller_id=f"s{CSI}2J")
     return {**whole, "lines": [{**whole["lines"][0], "title": TITLE, "sku": f"A{OVERRIDE}1"}]}
+
+
+def _leaves(group: click.Group, way: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    with click.Context(group) as ctx:
+        for name in group.list_commands(ctx):
+            command = group.get_command(ctx, name)
+            assert command is not None
+            if isinstance(command, click.Group):
+                yield from _leaves(command, (*way, name))
+            else:
+                yield (*way, name), command
+
+
+def _with_broken(command: click.Command) -> Iterator[list[str]]:
+    """Arguments of a command: each text in turn with a byte that is not UTF-8, everything else as it may be."""
+    arguments = [param for param in command.params if isinstance(param, click.Argument)]
+    texts = [
+        p
+        for p in command.params
+        if p.type is click.STRING and p.name != "how" and not (p.name == "file" or "FILE" in (p.metavar or ""))
+    ]
+    for broken in texts:
+        plain = [_value(param, param is broken) for param in arguments if param.required or param is broken]
+        more = [] if broken in arguments else [broken.opts[-1], _value(broken, True)]
+        needed = [p for p in command.params if isinstance(p, click.Option) and p.required and p is not broken]
+        yield [*more, *(part for p in needed for part in (p.opts[-1], _value(p, False))), *plain]
+
+
+def _value(param: click.Parameter, broken: bool) -> str:
+    if isinstance(param.type, click.Choice):
+        return str(next(iter(param.type.choices)))
+    return "acme/\udcff" if broken else "acme/x"
+
+
+def test_an_argument_that_is_not_utf_8_is_a_mistake_in_usage(store: Store) -> None:
+    """It had been a traceback and exit code 1, which means that the answer is no."""
+    store.take([placed("PO-1")])
+    tried = 0
+    for way, command in _leaves(cli):
+        if way == ("reasons", "map"):
+            continue  # says that it knows no such reason
+        for arguments in _with_broken(command):
+            done = store.rescind(*way, *arguments, check=2)
+            assert "acme/\\xff is not UTF-8" in done.err, (way, arguments, done.err)
+            tried += 1
+    assert tried > 50
 
 
 def in_a_terminal(store: Store, *arguments: str) -> str:
