@@ -9,7 +9,7 @@ from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 from domain.wording import counted
 from infra.cli.printing import console, from_now, length, money, plain, table, when
-from infra.cli.sentences import sentence
+from infra.cli.sentences import lines, sentence
 from infra.documents.claims import Speaker
 from infra.documents.packs import LANGUAGES, pack
 
@@ -115,7 +115,7 @@ def _print_money(out: Any, order: Order, amounts: dict[str, int]) -> None:
 
 
 def _request(request: dict[str, Any], now: Instant) -> str:
-    what = ", ".join(f"line {part['line']} ({part['quantity']})" for part in request["lines"])
+    what = lines(request["lines"])
     reason = f", {request['reason']}" if request["reason"] else ""
     told = f"request {request['request_id']} by the {request['by']} ({what}{reason}): {request['status']}"
     if request["status"] != "open":

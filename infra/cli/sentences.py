@@ -23,8 +23,10 @@ def sentence(event: str, data: Data | None, currency: str) -> str:
 
 
 def lines(parts: list[Data]) -> str:
-    """``line 1 (3), line 2 (1)``."""
-    return ", ".join(f"line {part['line']} ({part['quantity']})" for part in parts) or "no lines"
+    """``line 1 (3), line 2``; a line without a quantity was named as a whole, and refused."""
+    return ", ".join(f"line {each['line']}" + f" ({each['quantity']})" * bool(each["quantity"]) for each in parts) or (
+        "no lines"
+    )
 
 
 def _fields(data: Data) -> str:

@@ -31,15 +31,17 @@ class Speaker:
         return self._pack.say("claim", claim.id, **{**_NOTHING, **self._words(claim.values)})
 
     def what(self, lines: Mapping[int, int]) -> str:
-        """ "all of it", "lines 1 and 3", "2 of line 1 and 1 of line 3"."""
+        """ "all of it", "lines 1 and 3", "2 of line 1 and 1 of line 3"; a line named without a quantity is whole."""
         say, own = self._pack.say, self._order.lines
-        if all(lines.get(line.number, 0) == line.ordered for line in own.values()):
+        if not lines or all(lines.get(line.number, 0) == line.ordered for line in own.values()):
             return say("claim", "everything")
-        if all(number in own and own[number].ordered == quantity for number, quantity in lines.items()):
+        if all(not quantity or (n in own and own[n].ordered == quantity) for n, quantity in lines.items()):
             numbers = [str(number) for number in sorted(lines)]
             return say("claim", "whole-lines", count=len(numbers), lines=self._pack.listed(numbers))
         parts = [
             say("claim", "part-of-line", units=self._pack.number(quantity), line=number)
+            if quantity
+            else say("claim", "whole-lines", count=1, lines=str(number))
             for number, quantity in sorted(lines.items())
         ]
         return self._pack.listed(parts) or say("claim", "nothing")

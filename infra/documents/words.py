@@ -155,8 +155,13 @@ def offers(kinds: Sequence[str]) -> str:
 
 
 def quantities(lines: Sequence[Data]) -> str:
-    """ "2 of line 1 and 1 of line 3"."""
-    return listed([f"{number(part['quantity'])} of line {part['line']}" for part in lines]) or "nothing"
+    """ "2 of line 1 and line 3"; a line without a quantity was named as a whole, and refused."""
+    parts = (f"{number(each['quantity'])} of " * bool(each["quantity"]) + f"line {each['line']}" for each in lines)
+    return listed([*parts]) or "nothing"
+
+
+def _of(lines: Sequence[Data]) -> str:
+    return f": {quantities(lines)}" if lines else ""
 
 
 def reason(name: str | None) -> str:
@@ -187,7 +192,9 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, str], str]]] = {
     "OtherRefundRecorded": lambda d, c: f"{money(d['amount'], c)} given back outside a cancellation.",
     "MessageSent": lambda d, c: f"Message {d['message_id']} to {d['to']}.",
     "ContactRecorded": lambda d, c: f"Contact by {d['channel']}.",
-    "CancelRequested": lambda d, c: f"The {d['by']} asks to cancel {quantities(d['lines'])}: {reason(d['reason'])}.",
+    "CancelRequested": lambda d, c: (
+        f"The {d['by']} asks to cancel {quantities(d['lines']) if d['lines'] else 'the order'}: {reason(d['reason'])}."
+    ),
     "AlternativeOffered": lambda d, c: f"Offered instead: {offers(d['offers'])}.",
     "AlternativeTaken": lambda d, c: f"The buyer took the offer: {OFFER.get(d['kind'], d['kind'])}.",
     "AlternativesDeclined": lambda d, c: f"The offers were not taken: {CAUSE.get(d['cause'], d['cause'])}.",
@@ -209,7 +216,7 @@ EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, str], str]]] = {
     "LinePartiallyShipped": lambda d, c: (
         f"Shipped {number(d['quantity'])} of line {d['line']}, not all of it, notice {d['shipment_id']}{_parcel(d)}."
     ),
-    "ShipmentRefused": lambda d, c: f"Shipping notice {d['shipment_id']} refused: {quantities(d['lines'])}.",
+    "ShipmentRefused": lambda d, c: f"Shipping notice {d['shipment_id']} refused{_of(d['lines'])}.",
     "ShipmentVoided": lambda d, c: f"Notice {d['shipment_id']} was a mistake: {quantities(d['lines'])} open again.",
     "ShipByRevised": lambda d, c: "A new ship-by is proposed." if d["proposed"] else "The ship-by has changed.",
     "Delivered": lambda d, c: (

@@ -20,6 +20,7 @@ from schemas.codec import event_data
 from tests.golden.stores import unpack
 from tests.golden.writing_stores import CASES as SETTINGS_OF_CASES
 from tests.spec.acceptance.test_cases import CASES, POLICIES, Desk, market
+from tests.spec.claims.random_orders import random_orders
 
 NOW = "2026-03-30T12:00:00Z"
 BOOK: PolicyBook = POLICIES.with_published(seeding.policy().published)
@@ -117,6 +118,15 @@ def of_the_demo() -> Iterator[State]:
     for row in seeding.commands(parse_instant(NOW)):
         desk.say(row)
     yield from desk.states
+
+
+@cache
+def of_random_orders(count: int, seed: int = 1) -> list[State]:
+    """Of so many orders with random histories."""
+    desk = Recorder()
+    for row in random_orders(seed, count):
+        desk.say(row)
+    return desk.states
 
 
 def of_a_golden_store(name: str, into: Path) -> Iterator[State]:

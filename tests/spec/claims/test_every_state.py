@@ -14,16 +14,18 @@ from domain.instants import DAY, Instant
 from domain.notification_rules import notice_id, notification_rule
 from domain.presets import NAMES as PRESETS
 from infra.cli.order_text import print_order
+from infra.cli.sentences import sentence
 from infra.documents.claims import Speaker
 from infra.documents.packs import LANGUAGES, pack
 from infra.documents.receipt import receipt_of
+from infra.documents.words import told
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
 from infra.web.order_page import OrderPage
 from infra.web.receipt_page import ReceiptPage
 from tests.golden.stores import NAMES as STORES
 from tests.spec.claims import checks
-from tests.spec.claims.states import BOOK, State, of_a_golden_store, of_cases, of_the_demo
+from tests.spec.claims.states import BOOK, State, of_a_golden_store, of_cases, of_random_orders, of_the_demo
 
 LATER = 40 * DAY
 Check = Callable[[State], Iterator[str]]
@@ -111,6 +113,16 @@ def refusals(state: State) -> Iterator[str]:
                 yield f"the seller is told to ask the seller: {event.verdict.because}"
 
 
+def histories(state: State) -> Iterator[str]:
+    """The sentences of the last commit, on the page and at the command line."""
+    currency = state.order.terms.currency
+    for each in state.history[-len(state.events) :]:
+        for text in (told(each["event"], each["data"], currency), sentence(each["event"], each["data"], currency)):
+            yield from checks.about_quantities(text)
+    for request in page_of(state, state.at).requests:
+        yield from checks.about_quantities(request["what"])
+
+
 def assert_true(states: Iterable[State], *each: Check) -> int:
     """Every check of every state; how many states there were."""
     wrong: list[str] = []
@@ -125,6 +137,10 @@ def assert_true(states: Iterable[State], *each: Check) -> int:
 
 def test_every_page_and_refusal_of_every_case_says_what_is_so() -> None:
     assert assert_true(of_cases(), order_pages, refusals) > 1_500
+
+
+def test_every_history_of_random_orders_says_what_is_so() -> None:
+    assert assert_true(of_random_orders(140), histories) > 500
 
 
 def test_the_cases_go_through_every_preset() -> None:
