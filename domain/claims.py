@@ -16,6 +16,9 @@ IDS: Final = (
     "request-waits",
     "request-overdue",
     "request-without-deadline",
+    "request-disputed",
+    "request-disputed-before",
+    "request-shipped",
     "offers-wait",
     "offers-overdue",
     "all-canceled",
@@ -55,8 +58,11 @@ class Claim:
 
 def claims(order: Order, now: Instant) -> list[Claim]:
     """Where the order stands, what it waits for, its money, and what is under way after shipment."""
-    waiting = [_waits(order, request, now) for request in order.open_requests()]
-    return [*(waiting or [_units(order, now)]), *_money(order), *_left_though_canceled(order, now), *_after(order, now)]
+    requests = list(order.open_requests())
+    found = [_request(order, request, now) for request in requests]
+    if not any(order.awaits(request) for request in requests):
+        found.append(_units(order, now))
+    return [*found, *_money(order), *_left_though_canceled(order, now), *_after(order, now)]
 
 
 def absences(order: Order) -> list[Claim]:
@@ -97,11 +103,6 @@ def with_carrier(order: Order) -> int:
 # ---- the claims ------------------------------------------------------------------------------------------------------
 
 
-def answers(request: Request) -> str:
-    """Who an open request waits for."""
-    return "buyer" if request.by == "seller" or request.offers else "seller"
-
-
 def answer_by(order: Order, request: Request) -> Instant | None:
     """Until when they may answer; None: no time was set."""
     if request.decide_by is not None:
@@ -109,16 +110,22 @@ def answer_by(order: Order, request: Request) -> Instant | None:
     return next((d.due_at for d in live(order) if (d.kind, d.ref) == ("alternatives", request.request_id)), None)
 
 
-def _waits(order: Order, request: Request, now: Instant) -> Claim:
-    until = answer_by(order, request)
+def _request(order: Order, request: Request, now: Instant) -> Claim:
+    """What an open request waits for, and until when; or why it waits for nobody."""
+    until, awaits = answer_by(order, request), order.awaits(request)
     values: dict[str, Any] = {
         "by": request.by,
-        "other": answers(request),
+        "other": awaits or "",
         "lines": dict(request.asked),
         "reason": request.reason,
         "offers": request.offers,
         "until": until,
     }
+    if awaits == "support":
+        return Claim("request-disputed", values)
+    if awaits is None:
+        disputed = any(dispute.about == request.request_id for dispute in order.disputes.values())
+        return Claim("request-disputed-before" if disputed else "request-shipped", values)
     late = until is not None and until < now
     if request.offers:
         return Claim("offers-overdue" if late else "offers-wait", values)

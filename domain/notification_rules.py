@@ -195,11 +195,11 @@ def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
     """Return the sides that are reminded before a deadline passes. A request that no longer waits for an answer reminds
     nobody."""
     match deadline.kind:
-        case "decide":
+        case "decide" | "alternatives":
             request = order.requests.get(deadline.ref)
             side = "seller" if request is None else order.awaits(request)
             return {"buyer": BUYER, "seller": SELLER}.get(side or "", ())
-        case "alternatives" | "acknowledge":
+        case "acknowledge":
             return BUYER
         case "evidence":
             return BUYER if deadline.ref in order.cases else BOTH

@@ -96,7 +96,7 @@ class Preview:
     def stop(self) -> list[Stop]:
         """Requests to cancel that wait over what would ship: whoever packs is shown them first."""
         found = []
-        for request in self.order.open_requests():
+        for request in filter(self.order.awaits, self.order.open_requests()):
             units = {n: self.order.still_open(request, n) for n in request.asked if n in self.ships}
             if waiting := {n: quantity for n, quantity in units.items() if quantity}:
                 found.append(Stop(request, waiting))
@@ -138,7 +138,10 @@ class Preview:
             return "Nothing changes: it is so already."
         said = f"Ships {_units(self.ships)}."
         for request, _ in self.stop:
-            said = f"Stop: the {request.by} asks to cancel, and request {request.request_id} waits. {said}"
+            waits = f"request {request.request_id} waits"
+            if self.order.awaits(request) == "support":
+                waits = f"a dispute about request {request.request_id} is open"
+            said = f"Stop: the {request.by} asks to cancel, and {waits}. {said}"
         if self.kills:
             said += f" {_units(self.kills).capitalize()} will be cancelled now and cannot be re-opened."
         return said

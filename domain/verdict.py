@@ -98,6 +98,7 @@ REPORT_SHIPPED: Final = Instead(
 )
 INVESTIGATE: Final = Instead("check", "Compare it with the order's history; a person has to look into it.", None)
 WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
+WAIT_FOR_DECISION: Final = Instead("wait", "Wait for the decision about what is open already.", None)
 CHOOSE: Final = Instead("choose", "Choose among the offers, or decline them.", None)
 WAIT_FOR_BILL: Final = Instead("wait", "Wait until what is billed again is confirmed.", None)
 SUBMIT_AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)

@@ -38,6 +38,7 @@ from domain.verdict import (
     REFUSED,
     RETURN_AFTER_DELIVERY,
     WAIT_FOR_ANSWER,
+    WAIT_FOR_DECISION,
     Ruling,
     fact,
     instant,
@@ -222,16 +223,29 @@ def _asked_before(s: DecisionContext, q: RuleInput) -> Ruling | None:
     for request in s.order.open_requests():
         if lines & request.asked.keys():
             until = () if request.decide_by is None else (instant("decide_by", request.decide_by),)
+            because, instead = _open_already(s, request)
             return refused(
                 "one-open-request",
-                f"Request {request.request_id} is open already and "
-                f"{'the buyer has to choose among the offers' if request.offers else 'waits for an answer'}.",
+                f"Request {request.request_id} is open already{because}.",
                 fact("request_id", request.request_id),
                 fact("status", request.status),
                 *until,
-                instead=(CHOOSE, CONTACT) if request.offers else (),
+                instead=instead,
             )
     return asked_elsewhere(s, lines)
+
+
+def _open_already(s: DecisionContext, request: Request) -> tuple[str, tuple[e.Instead, ...]]:
+    """What an open request waits for, as the end of a sentence, and what can be done instead of asking again."""
+    match s.order.awaits(request):
+        case "support":
+            return " and a dispute about it is open", (WAIT_FOR_DECISION, CONTACT)
+        case None:
+            return ", and nobody has to answer it", (CONTACT,)
+        case _ if request.offers:
+            return " and the buyer has to choose among the offers", (CHOOSE, CONTACT)
+        case _:
+            return " and waits for an answer", ()
 
 
 def asked_elsewhere(s: DecisionContext, lines: set[int]) -> Ruling | None:
@@ -448,10 +462,11 @@ def _no_ship_by(s: DecisionContext) -> Events:
 
 
 def _nothing_for(s: DecisionContext, request: Request) -> Events:
+    waits = s.order.awaits(request) in ("buyer", "seller")
     return s.no(
         "nothing-offered",
-        f"Nothing is offered for request {request.request_id}: it waits for an answer.",
-        instead=(WAIT_FOR_ANSWER, CONTACT),
+        f"Nothing is offered for request {request.request_id}{': it waits for an answer' if waits else ''}.",
+        instead=(WAIT_FOR_ANSWER, CONTACT) if waits else (CONTACT,),
         ref=request.request_id,
     )
 

@@ -63,7 +63,7 @@ def print_order(order: Order, shown: dict[str, Any], at: Instant, now: Instant, 
     out.print()
     _print_money(out, order, shown["money"])
     for request in shown["requests"]:
-        out.print(plain(_request(request, now)))
+        out.print(plain(_request(request, order.awaits(order.requests[request["request_id"]]), now)))
     for refund in shown["refunds"]:
         failed = ", and the last try failed" if order.refunds[refund["refund_id"]].failed else ""
         amount = money(refund["amount_minor"], terms.currency)
@@ -114,12 +114,15 @@ def _print_money(out: Any, order: Order, amounts: dict[str, int]) -> None:
     out.print(f" = {' + '.join(said_parts)}" if amounts["paid_minor"] else ", nothing was paid")
 
 
-def _request(request: dict[str, Any], now: Instant) -> str:
+def _request(request: dict[str, Any], awaits: str | None, now: Instant) -> str:
     what = lines(request["lines"])
     reason = f", {request['reason']}" if request["reason"] else ""
     told = f"request {request['request_id']} by the {request['by']} ({what}{reason}): {request['status']}"
     if request["status"] != "open":
         return f"{told}, {request['rule']}"
+    if awaits not in ("buyer", "seller"):
+        why = "a dispute about it is open" if awaits == "support" else "nobody has to answer"
+        return f"{told} since {when(request['asked_at'])}, {why}"
     if request["decide_by"] is None:
         return f"{told} since {when(request['asked_at'])}, no time is set for an answer"
     left = parse_instant(request["decide_by"]) - now

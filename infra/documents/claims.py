@@ -54,7 +54,8 @@ class Speaker:
         if "lines" in values:
             words["what"] = self.what(values["lines"])
         if "by" in values:
-            words |= {"by": pack.word("side", values["by"]), "other": pack.word("side", values["other"])}
+            words["by"] = pack.word("side", values["by"])
+            words["other"] = pack.word("side", values["other"]) if values["other"] in ("buyer", "seller") else ""
         if "reason" in values:
             reason = values["reason"]
             words["reason"] = pack.say("claim", "no-reason") if reason is None else pack.word("reason", reason)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
-from domain.claims import absences, answer_by, answers, claims
+from domain.claims import absences, answer_by, claims
 from domain.deadlines import live, number
 from domain.events import Instead, Verdict
 from domain.instants import Instant, format_instant, parse_instant
@@ -45,6 +45,10 @@ class When:
 def when(instant: Instant, zone: str, now: Instant) -> When:
     """An instant in a zone; the year is said where it is not this one."""
     return When(short_moment(instant, zone, now), exact(instant, zone), format_instant(instant))
+
+
+SIDES: Final = ("buyer", "seller")
+"""Who a request can wait for that has a time to answer."""
 
 
 class OrderPage:
@@ -101,13 +105,14 @@ class OrderPage:
             {
                 "id": request.request_id,
                 "by": request.by,
-                "other": answers(request),
+                "other": awaits,
                 "offered": bool(request.offers),
                 "what": self._speaker.what(waiting),
                 "answered": None if self._mutual_consent is None else not self._mutual_consent,
             }
             for request in self.order.open_requests()
-            if (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
+            if (awaits := self.order.awaits(request)) is not None
+            and (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
         ]
 
     @property
@@ -182,7 +187,7 @@ class OrderPage:
             "status": words.REQUEST[request.status],
             "asked": self.when(request.asked_at),
             "until": None if until is None else self.when(until),
-            "left": time_left(until, self.now) if until is not None and request.status == "open" else None,
+            "left": time_left(until, self.now) if until is not None and self.order.awaits(request) in SIDES else None,
             "rule": request.rule,
         }
 

@@ -69,7 +69,7 @@ def about_the_order(text: str, order: Order, now: Instant) -> Iterator[str]:
     yield from _money(text, order)
     requests = [request for request in order.requests.values() if request.status == "open"]
     yield from _requests(text, order, requests, now)
-    if not requests:
+    if not any(order.awaits(request) for request in requests):
         yield from _units(text, order, now)
     yield from _left(text, order, now)
     yield from _under_way(text, order, now)
@@ -120,6 +120,11 @@ def _requests(text: str, order: Order, requests: list[Request], now: Instant) ->
     if len(re.findall(r"The (?:buyer|seller) asks to cancel", text)) != len(requests):
         yield f"{len(requests)} open requests"
     zone = order.terms.calendar.timezone
+    waiting = {x.request_id: order.awaits(x) for x in requests}
+    for sentence, of in (("because a dispute about it is open", "support"), ("nobody has to answer", None)):
+        if text.count(sentence) != list(waiting.values()).count(of):
+            yield f"{sentence!r}, and the requests wait for {waiting}"
+    requests = [x for x in requests if waiting[x.request_id] in ("buyer", "seller")]
     waits = [x for x in requests if not x.offers and x.decide_by is not None and x.decide_by >= now]
     want = [("buyer" if x.by == "seller" else "seller", moment(x.decide_by or 0, zone)) for x in waits]
     found = re.findall(r"It waits for the (buyer|seller)'s answer until (.+?) \(", text)
@@ -180,6 +185,18 @@ def _under_way(text: str, order: Order, now: Instant) -> Iterator[str]:
         yield "a case is paused"
 
 
+def about_stopping(stop: list[dict[str, object]], order: Order) -> Iterator[str]:
+    """Whoever packs is stopped by requests over open units that somebody has to act on, and by no other."""
+    said = {each["id"]: each["other"] for each in stop}
+    want = {
+        x.request_id: order.awaits(x)
+        for x in order.requests.values()
+        if order.awaits(x) is not None and any(order.still_open(x, n) for n in x.asked)
+    }
+    if said != want:
+        yield f"stops for {said}, not {want}"
+
+
 def about_what_is_absent(text: str, order: Order) -> Iterator[str]:
     """What the page says where it has no table of shipments and deadlines."""
     gone = order.shipped_units or order.parcels or any(line.found_shipped for line in order.lines.values())
@@ -211,9 +228,17 @@ def about_a_verdict(because: str, order: Order) -> Iterator[str]:
         yield because
     if (found := re.match(r"Line (\d+) is cancelled already", because)) and not lines[int(found[1])].canceled:
         yield because
-    if found := re.match(r"Request (\S+) is open already and (the buyer)?", because):
+    if found := re.match(r"Request (\S+) is open already(.*)", because):
         request = order.requests[found[1]]
-        if request.status != "open" or bool(request.offers) != bool(found[2]):
+        said = {
+            " and the buyer has to choose among the offers.": "buyer",
+            " and waits for an answer.": order.awaits(request),
+            " and a dispute about it is open.": "support",
+            ", and nobody has to answer it.": None,
+        }[found[2]]
+        if request.status != "open" or order.awaits(request) != said or ("waits" in because and said == "support"):
+            yield because
+        if "answer." in because and (request.offers or said is None):
             yield because
     if because == "Nothing has shipped." and any(x.shipped or x.found_shipped for x in lines.values()):
         yield because

@@ -43,6 +43,7 @@ def order_pages(state: State) -> Iterator[str]:
             yield f"{wrong} in {page.sentence!r}"
         yield from checks.grammar(page.sentence)
         yield from checks.grammar(page.summary)
+        yield from checks.about_stopping(page.stop, state.order)
         if not page.shipments and not page.deadlines:
             yield from checks.about_what_is_absent(page.absent, state.order)
 
@@ -139,8 +140,8 @@ def test_every_page_and_refusal_of_every_case_says_what_is_so() -> None:
     assert assert_true(of_cases(), order_pages, refusals) > 1_500
 
 
-def test_every_history_of_random_orders_says_what_is_so() -> None:
-    assert assert_true(of_random_orders(140), histories) > 500
+def test_everything_that_is_said_of_random_orders_is_so() -> None:
+    assert assert_true(of_random_orders(140), order_pages, verdicts, histories) > 500
 
 
 def test_the_cases_go_through_every_preset() -> None:
@@ -178,7 +179,7 @@ def test_everything_that_is_said_of_an_earlier_releases_store_is_so(name: str, t
 
 def test_every_claim_is_made_of_some_state() -> None:
     made: Counter[str] = Counter()
-    for state in of_cases():
+    for state in (*of_cases(), *of_random_orders(140)):
         for now in (state.at, state.at + LATER):
             made.update(claim.id for claim in (*claims(state.order, now), *absences(state.order)))
     assert set(made) <= set(IDS)
