@@ -32,7 +32,8 @@ def applies(order: Order, deadline: Deadline) -> bool:
         case "unpaid":
             return order.open_units > 0 and order.is_unpaid
         case "late-ship":
-            return any(line.open and not order.under_tracking(line.number) for line in order.lines.values())
+            tracked = order.lines_under_tracking()
+            return any(line.open and line.number not in tracked for line in order.lines.values())
         case "acknowledge":
             found = order.found
             if found is None or found.notice_id != deadline.ref:
@@ -55,6 +56,12 @@ def applies(order: Order, deadline: Deadline) -> bool:
             return back is not None and back.status == "open"
         case _:
             return False
+
+
+def is_over(order: Order, deadline: Deadline) -> bool:
+    """Whether it will never apply again: the request that it is about is closed."""
+    request = order.requests.get(deadline.ref) if deadline.kind in ("decide", "alternatives") else None
+    return request is not None and request.status != "open"
 
 
 def has_lapsed(order: Order, deadline: Deadline, closed_at: Instant) -> bool:
@@ -86,8 +93,3 @@ def due(order: Order, before: Instant) -> list[Deadline]:
     """Live deadlines with ``due_at`` before an instant, in the order in which they are reached."""
     found = [deadline for deadline in live(order) if deadline.due_at < before]
     return sorted(found, key=lambda d: (d.due_at, d.kind, number(d)))
-
-
-def next_due(order: Order) -> Instant | None:
-    """The earliest instant at which a live deadline falls due."""
-    return min((deadline.due_at for deadline in live(order)), default=None)

@@ -5,13 +5,15 @@ it: requests with nothing left open are closed, and the money that is due back g
 Everything here is pure: the same order, command, policies and instant give the same events.
 """
 
-from collections.abc import Callable, Iterator
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from domain import commands as c
 from domain import events as e
-from domain.deadlines import applies, due
+from domain.deadlines import applies, due, is_over, number, without_overdue
 from domain.decisions import (
     canceling,
     cases,
@@ -30,7 +32,7 @@ from domain.errors import BadInput, PolicyUnknown
 from domain.folding import apply
 from domain.instants import Instant
 from domain.marketplace_settings import MarketSettings
-from domain.order import Order, Stamp, fresh
+from domain.order import Order, Request, Stamp, fresh
 from domain.policy import PolicyBook, PolicyDocument, read_policy
 from domain.verdict import Ruling, fact, refused
 
@@ -140,7 +142,14 @@ def reach(order: Order, deadline: e.Deadline, policies: PolicyBook, market: Mark
     """
     if not applies(order, deadline):
         return Decided((), order, None, None, answer=True)
-    document = _pinned(order, policies)
+    s = _reaching(order.copy(), deadline, policies, market, now)
+    return _run(s, deadline_effects.reach(s, deadline), _engine_stamp(s), order, deadline.due_at)
+
+
+def _reaching(
+    order: Order, deadline: e.Deadline, policies: PolicyBook, market: MarketSettings, now: Instant
+) -> DecisionContext:
+    """The context in which a deadline is reached. PolicyUnknown."""
     command = c.ReachDeadline(
         command="ReachDeadline",
         command_id="reach",
@@ -149,9 +158,92 @@ def reach(order: Order, deadline: e.Deadline, policies: PolicyBook, market: Mark
         actor=ENGINE,
         deadline_id=deadline.deadline_id,
     )
-    s = _situation(order.copy(), document, policies, market, max(now, order.recorded_at), ENGINE, command)
-    stamp = Stamp(s.now, ENGINE.kind, ENGINE.id, None)
-    return _run(s, deadline_effects.reach(s, deadline), stamp, order, deadline.due_at)
+    return _situation(order, _pinned(order, policies), policies, market, max(now, order.recorded_at), ENGINE, command)
+
+
+def _engine_stamp(s: DecisionContext) -> Stamp:
+    return Stamp(s.now, ENGINE.kind, ENGINE.id, None)
+
+
+class DeadlineRun:
+    """Reaches the deadlines of an order one after the other, nothing else happening.
+
+    The order is copied once, when the first deadline is reached. Each deadline costs what it changes, so that a run
+    over an order takes no more steps than the order has parts, however many deadlines are due. It ends: a deadline is
+    reached once, and sets another one only for the next step of its request or case.
+    """
+
+    def __init__(
+        self, order: Order, policies: PolicyBook, market: MarketSettings, only: Iterable[e.Deadline] | None = None
+    ) -> None:
+        """``only``: the deadlines of the order that fire; all of them where it is None."""
+        self.order = order
+        self.events: list[e.Event] = []
+        """What the deadlines reached so far did."""
+        self._policies = policies
+        self._market = market
+        self._is_copied = False
+        self._waiting = [_place(d) for d in (order.deadlines.values() if only is None else only)]
+        heapq.heapify(self._waiting)
+        self._moot: list[_Place] = []
+
+    def next_due(self) -> Instant | None:
+        """The earliest instant at which a deadline that applies falls due."""
+        while self._waiting:
+            deadline = self.order.deadlines.get(self._waiting[0][-1])
+            if deadline is not None and applies(self.order, deadline):
+                return deadline.due_at
+            place = heapq.heappop(self._waiting)
+            if deadline is not None and not is_over(self.order, deadline):
+                self._moot.append(place)
+        return None
+
+    def reach_before(self, instant: Instant) -> None:
+        """Reach every deadline that is due before an instant, in their order."""
+        while True:
+            reached = False
+            while (soonest := self.next_due()) is not None and soonest < instant:
+                self._reach(self.order.deadlines[heapq.heappop(self._waiting)[-1]])
+                reached = True
+            if not reached:
+                return
+            moot, self._moot = self._moot, []  # what was reached may have made one of them apply
+            for place in moot:
+                heapq.heappush(self._waiting, place)
+
+    def _reach(self, deadline: e.Deadline) -> None:
+        first = not self._is_copied
+        if first:
+            self.order, self._is_copied = self.order.copy(), True
+        order, known, credits = self.order, len(self.order.deadlines_set), len(self.order.credits)
+        s = _reaching(order, deadline, self._policies, self._market, max(deadline.due_at, order.recorded_at))
+        stamp, begins = _engine_stamp(s), len(self.events)
+        for event in deadline_effects.reach(s, deadline):
+            apply(order, event, deadline.due_at if type(event) in _FROM_OUTSIDE else s.now, stamp)
+            self.events.append(event)
+        asked = None if first else _requests_touched(order, self.events[begins:])
+        for event in _settle(order, credits, s.policy.mutual_consent, asked):
+            apply(order, event, s.now, stamp)
+            self.events.append(event)
+        for deadline_id in islice(reversed(order.deadlines_set), len(order.deadlines_set) - known):
+            if deadline_id in order.deadlines:
+                heapq.heappush(self._waiting, _place(order.deadlines[deadline_id]))
+
+
+_Place = tuple[Instant, str, int, str]
+
+
+def _place(deadline: e.Deadline) -> _Place:
+    """Sorts deadlines in the order in which they are reached."""
+    return deadline.due_at, deadline.kind, number(deadline), deadline.deadline_id
+
+
+def _requests_touched(order: Order, events: Sequence[e.Event]) -> list[Request] | None:
+    """The requests that events may have left with nothing open, of an order that was settled before; None: any."""
+    if not all(type(event) in _OF_REQUESTS for event in events):
+        return None
+    lines = {part.line for event in events if isinstance(event, e.LinesCanceled) for part in event.lines}
+    return [order.requests[id] for id in dict.fromkeys(id for n in lines for id in order.requests_of_line.get(n, ()))]
 
 
 def _reach_by_id(
@@ -234,7 +326,7 @@ def _run(s: DecisionContext, events: Events, stamp: Stamp, before: Order, happen
         apply(s.order, event, occurred_at, stamp)
         recorded.append((event, occurred_at))
     if recorded and s.order.exists:
-        for event in _settle(s.order, before, s.policy.mutual_consent):
+        for event in _settle(s.order, len(before.credits), s.policy.mutual_consent):
             apply(s.order, event, s.now, stamp)
             recorded.append((event, s.now))
     refusal = next((event for event, _ in recorded if type(event) in _REFUSALS), None)
@@ -249,10 +341,13 @@ def _verdict_of(recorded: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
     return None
 
 
-def _settle(order: Order, before: Order, mutual: bool) -> Iterator[e.Event]:
-    """The events that follow from any decision: closed requests (``shipment-answers``), a refund (``full-refund``)."""
-    for request in list(order.open_requests()):
-        if any(order.still_open(request, line) for line in request.asked):
+def _settle(order: Order, credits: int, mutual: bool, requests: Iterable[Request] | None = None) -> Iterator[e.Event]:
+    """What follows from any decision: closed requests (``shipment-answers``), and the refund due (``full-refund``).
+
+    ``credits``: how many there were before. ``requests``: those that may have nothing open; None: all of the order.
+    """
+    for request in list(order.open_requests() if requests is None else requests):
+        if request.status != "open" or any(order.still_open(request, line) for line in request.asked):
             continue
         got = {line: order.got(request, line) for line in request.asked}
         if mutual and any(order.asked_and_shipped(request, line) for line in request.asked):
@@ -265,7 +360,7 @@ def _settle(order: Order, before: Order, mutual: bool) -> Iterator[e.Event]:
     increase = order.refundable - order.refunds_instructed
     if increase > 0:
         lines: dict[int, int] = {}
-        for credit in order.credits[len(before.credits) :]:
+        for credit in order.credits[credits:]:
             lines[credit.line] = lines.get(credit.line, 0) + credit.units
         yield e.RefundDue(order.next_id("refund"), increase, quantities(lines))
 
@@ -273,10 +368,7 @@ def _settle(order: Order, before: Order, mutual: bool) -> Iterator[e.Event]:
 def foresee(s: DecisionContext, ask: Callable[[DecisionContext], Ruling], points: Iterator[Instant]) -> Instant | None:
     """Return when the answer to ``ask`` would change, nothing new happening. Effects of deadlines are included."""
 
-    def reached(order: Order, deadline: e.Deadline, now: Instant) -> Order:
-        return reach(order, deadline, s.policies, s.market, now).order
-
-    return changes_at(s, ask, points, reached)
+    return changes_at(s, ask, points, DeadlineRun(without_overdue(s.order, s.now), s.policies, s.market))
 
 
 _DECISIONS: Final[dict[type[c.Command], Callable[[DecisionContext, Any], Events]]] = {
@@ -343,6 +435,18 @@ _FROM_OUTSIDE: Final = frozenset(
     }
 )
 """Events that may have occurred before they were reported. Events that follow from them occur when they are decided."""
+
+_OF_REQUESTS: Final = frozenset(
+    {
+        e.DeadlineReached,
+        e.LinesCanceled,
+        e.CancelApproved,
+        e.CancelDeclined,
+        e.CancelRefused,
+        e.AlternativesDeclined,
+    }
+)
+"""Events that change no units but those that they cancel."""
 
 _REFUSALS: Final = frozenset({e.CancelRefused, e.CommandRefused, e.ShipmentRefused, e.DisputeDismissed})
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from domain import events as e
 from domain.calendar import after
 from domain.commands import Actor, Command, ReachDeadline
-from domain.decide import ENGINE, foresee, reach, situation
+from domain.decide import ENGINE, DeadlineRun, foresee, situation
 from domain.decisions.canceling import judge_cancel, question
 from domain.decisions.cases import judge_case
 from domain.decisions.context import DecisionContext
 from domain.decisions.disputes import judge_dispute
 from domain.decisions.returns import judge_return
 from domain.decisions.shipping import judge_ship
-from domain.eligibility import after_delivery, reach_all
+from domain.eligibility import after_delivery
 from domain.instants import Instant
 from domain.marketplace_settings import MarketSettings
 from domain.order import Order
@@ -39,10 +39,9 @@ def eligibility(order: Order, policies: PolicyBook, market: MarketSettings, now:
 def as_of(order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> Order:
     """Reach the deadlines before ``now`` and return the order after them, nothing else new."""
 
-    def reached(here: Order, deadline: e.Deadline, instant: Instant) -> Order:
-        return reach(here, deadline, policies, market, instant).order
-
-    return reach_all(order, now, reached)
+    run = DeadlineRun(order, policies, market)
+    run.reach_before(now)
+    return run.order
 
 
 def may(action: str, order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> e.Verdict:

@@ -50,8 +50,8 @@ def _credit(order: Order, line: Line, units: int, canceled_at: Instant | None) -
 
 def _set_deadlines(order: Order, deadlines: tuple[e.Deadline, ...]) -> None:
     for deadline in deadlines:
-        for old in [d for d in order.deadlines.values() if (d.kind, d.ref) == (deadline.kind, deadline.ref)]:
-            del order.deadlines[old.deadline_id]
+        order.deadlines.pop(order.deadline_of.get((deadline.kind, deadline.ref), ""), None)
+        order.deadline_of[deadline.kind, deadline.ref] = deadline.deadline_id
         order.deadlines[deadline.deadline_id] = deadline
         order.deadlines_set[deadline.deadline_id] = order.recorded_at
         counter = f"{deadline.kind} deadline"
@@ -70,6 +70,7 @@ def _order_placed(order: Order, event: e.OrderPlaced, at: Instant, stamp: Stamp)
         x.line: Line(x.line, x.sku, x.title, x.quantity, x.goods, x.refundable_tax, x.listing, x.quantity)
         for x in event.lines
     }
+    order.open_units = sum(line.ordered for line in order.lines.values())
     _set_deadlines(order, event.deadlines)
 
 
@@ -109,6 +110,10 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         here={n: order.lines[n].open for n in asked if n in order.lines},
         decided_at=stamp.recorded_at if event.verdict.outcome == "granted" else None,
     )
+    for line in asked:
+        known = order.requests_of_line.get(line, ())
+        if event.request_id not in known:
+            order.requests_of_line[line] = (*known, event.request_id)
     order.ids[event.request_id] = stamp.fingerprint
     _set_deadlines(order, event.deadlines)
 
@@ -169,6 +174,7 @@ def _lines_canceled(order: Order, event: e.LinesCanceled, at: Instant, stamp: St
     for part in event.lines:
         line = order.lines[part.line]
         line.open -= part.quantity
+        order.open_units -= part.quantity
         line.canceled += part.quantity
         _canceled(line, stamp, part.cause, part.request_id)
         _credit(order, line, part.quantity, stamp.recorded_at)
@@ -182,7 +188,8 @@ def _canceled(line: Line, stamp: Stamp, cause: str, request_id: str | None) -> N
 
 def _count_for_requests(order: Order, line: int, quantity: int, request_id: str | None) -> None:
     """What is canceled of a line counts for the request that is open over it, and for the one that it carries out."""
-    for request in order.requests.values():
+    for id in order.requests_of_line.get(line, ()):
+        request = order.requests[id]
         asked = request.asked.get(line)
         if asked is not None and (request.status == "open" or request.request_id == request_id):
             request.canceled[line] = min(asked, request.canceled.get(line, 0) + quantity)
@@ -191,6 +198,7 @@ def _count_for_requests(order: Order, line: int, quantity: int, request_id: str 
 def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stamp) -> None:
     line = order.lines[event.line]
     line.open -= event.quantity
+    order.open_units -= event.quantity
     line.canceled += event.quantity
     line.auto_canceled += event.quantity
     _canceled(line, stamp, "fill_or_kill", None)
@@ -256,6 +264,7 @@ def _on_its_way_back(back: Return, carrier: str | None, tracking_number: str | N
 def _shipped(order: Order, event: e.LineShipped | e.LinePartiallyShipped, at: Instant, stamp: Stamp) -> None:
     line = order.lines[event.line]
     line.open -= event.quantity
+    order.open_units -= event.quantity
     line.shipped += event.quantity
     order.ever_shipped = True
     shipment = order.shipments.get(event.shipment_id)
@@ -304,6 +313,7 @@ def _shipment_voided(order: Order, event: e.ShipmentVoided, at: Instant, stamp: 
         line = order.lines[part.line]
         line.shipped -= part.quantity
         line.open += part.quantity
+        order.open_units += part.quantity
     order.ever_shipped = any(s.status != "void" for s in order.shipments.values())
 
 

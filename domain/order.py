@@ -341,6 +341,8 @@ class Order:
     """On a subject's stream: legal holds in force, with the fingerprint of the content they were placed for."""
     erased: bool = False
     lines: dict[int, Line] = field(default_factory=dict)
+    open_units: int = 0
+    """Units that are open, of all lines."""
     ship_by: Instant | None = None
     proposed_ship_by: Instant | None = None
     paid: int = 0
@@ -354,6 +356,8 @@ class Order:
     """What was rebilled for units that came back afterwards: due back beside the rest."""
     ever_shipped: bool = False
     requests: dict[str, Request] = field(default_factory=dict)
+    requests_of_line: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Ids of the requests that ask for a line, open or not."""
     refunds: dict[str, Refund] = field(default_factory=dict)
     shipments: dict[str, Shipment] = field(default_factory=dict)
     parcels: list[Parcel] = field(default_factory=list)
@@ -375,6 +379,8 @@ class Order:
     """message id → who sent it and when it was recorded"""
     deadlines: dict[str, e.Deadline] = field(default_factory=dict)
     """Those that were set and neither reached nor replaced; whether one still applies: ``deadlines.live``."""
+    deadline_of: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Id of the deadline that was last set for a kind and ref."""
     deadlines_set: dict[str, Instant] = field(default_factory=dict)
     """deadline id → when it was set, of all that ever were"""
     counters: dict[str, int] = field(default_factory=dict)
@@ -412,7 +418,9 @@ class Order:
         new.evidence = self.evidence.copy()
         new.messages = self.messages.copy()
         new.deadlines = self.deadlines.copy()
+        new.deadline_of = self.deadline_of.copy()
         new.deadlines_set = self.deadlines_set.copy()
+        new.requests_of_line = self.requests_of_line.copy()
         new.counters = self.counters.copy()
         new.ids = self.ids.copy()
         new.holds = self.holds.copy()
@@ -420,10 +428,6 @@ class Order:
         return new
 
     # ---- what the rules ask about --------------------------------------------------------------------------------
-
-    @property
-    def open_units(self) -> int:
-        return sum(line.open for line in self.lines.values())
 
     @property
     def shipped_units(self) -> int:
@@ -437,7 +441,7 @@ class Order:
     @property
     def value_with_shipping(self) -> int:
         """V: value of all units credited, shipping included once everything is canceled and nothing ever shipped."""
-        if self.open_units == 0 and not self.ever_shipped and all(x.canceled == x.ordered for x in self.lines.values()):
+        if self.open_units == 0 and not self.ever_shipped:
             terms = self.terms
             return self.value_credited + terms.shipping + (0 if terms.tax_included else terms.shipping_tax)
         return self.value_credited
@@ -462,6 +466,14 @@ class Order:
         return any(p.lines.get(line) and not p.delivered for p in self.parcels) or any(
             s.status == "tracking" and s.lines.get(line) for s in self.shipments.values()
         )
+
+    def lines_under_tracking(self) -> set[int]:
+        """The lines that are ``under_tracking``, found in one pass."""
+        found = {n for p in self.parcels if not p.delivered for n, units in p.lines.items() if units}
+        for shipment in self.shipments.values():
+            if shipment.status == "tracking":
+                found |= {n for n, units in shipment.lines.items() if units}
+        return found
 
     def next_id(self, kind: str) -> str:
         """The id the engine gives next, like refund-1."""

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 
 from domain import commands as c
 from domain import events as e
-from domain.deadlines import due, has_lapsed
-from domain.decide import Decided, decide, reach
+from domain.deadlines import has_lapsed
+from domain.decide import DeadlineRun, Decided, decide
 from domain.eligibility_queries import may
 from domain.instants import EARLIEST, Instant
 from domain.marketplace_settings import MarketSettings
@@ -204,16 +204,10 @@ def _with_due(
     order: Order, policies: PolicyBook, market: MarketSettings, instant: Instant, closed_at: Instant
 ) -> Order:
     """The order after every deadline that would fire before a command at ``instant`` is decided."""
-    seen: set[str] = set()
-    while True:
-        coming = (d for d in due(order, instant) if d.deadline_id not in seen and not has_lapsed(order, d, closed_at))
-        deadline = next(coming, None)
-        if deadline is None:
-            return order
-        seen.add(deadline.deadline_id)
-        reached = reach(order, deadline, policies, market, max(deadline.due_at, order.recorded_at))
-        if not reached.answer:
-            order = reached.order
+    fire = [deadline for deadline in order.deadlines.values() if not has_lapsed(order, deadline, closed_at)]
+    run = DeadlineRun(order, policies, market, fire)
+    run.reach_before(instant)
+    return run.order
 
 
 def _with_effects(
@@ -226,13 +220,10 @@ def _with_effects(
     order, events = decided.order, [event for event, _ in decided.events]
     if order.deadlines_set.keys() == before.deadlines_set.keys():
         return order, events
-    seen = set(before.deadlines_set)
-    while (deadline := next((d for d in due(order, now + 1) if d.deadline_id not in seen), None)) is not None:
-        seen.add(deadline.deadline_id)
-        reached = reach(order, deadline, policies, market, now)
-        order = reached.order
-        events += [event for event, _ in reached.events]
-    return order, events
+    new = [d for d in order.deadlines.values() if d.deadline_id not in before.deadlines_set]
+    run = DeadlineRun(order, policies, market, new)
+    run.reach_before(now + 1)
+    return run.order, [*events, *run.events]
 
 
 def _sealed(command: c.Command) -> c.Command:

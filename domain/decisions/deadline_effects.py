@@ -20,7 +20,8 @@ def reach(s: DecisionContext, deadline: e.Deadline) -> Events:
         case "unpaid":
             yield _cancel(s, [line.number for line in s.order.lines.values() if line.open], "unpaid", "unpaid")
         case "late-ship":
-            late = [x.number for x in s.order.lines.values() if x.open and not s.order.under_tracking(x.number)]
+            tracked = s.order.lines_under_tracking()
+            late = [x.number for x in s.order.lines.values() if x.open and x.number not in tracked]
             yield _cancel(s, late, "late_ship", "shipped_too_late")
         case "return":
             yield e.ReturnReceived(deadline.ref, None, "not_confirmed")
