@@ -27,6 +27,7 @@ from domain.decisions import (
     shipping,
 )
 from domain.decisions.context import DecisionContext, Events, quantities
+from domain.decisions.ways_out import open_ways
 from domain.eligibility import changes_at
 from domain.errors import BadInput, PolicyUnknown
 from domain.folding import apply
@@ -274,7 +275,7 @@ def _situation(
 ) -> DecisionContext:
     policy = document.policy if document is not None else _NO_RULES
     ref = document.ref if document is not None else _NO_POLICY
-    return DecisionContext(order, policy, ref, policies, market, now, actor, command, foresee)
+    return DecisionContext(order, policy, ref, policies, market, now, actor, command, foresee, open_ways)
 
 
 def _answer(order: Order, rule: str, command: c.Command) -> Decided:

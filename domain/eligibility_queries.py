@@ -48,7 +48,7 @@ def may(action: str, order: Order, policies: PolicyBook, market: MarketSettings,
     """Judge one action."""
     s = situation(order, policies, market, now, _asker(order))
     ask = _ASK[action]
-    return ask(s).verdict(action, s.ref, foresee(s, ask, _points(s, action)))
+    return s.verdict(action, ask(s), foresee(s, ask, _points(s, action)))
 
 
 def _asker(order: Order) -> Command:

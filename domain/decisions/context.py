@@ -30,6 +30,8 @@ class DecisionContext:
     command: Command
     foresee: Callable[["DecisionContext", Callable[["DecisionContext"], Ruling], Iterator[Instant]], Instant | None]
     """When an answer would change, nothing new happening (``eligibility``)."""
+    open_ways: Callable[["DecisionContext", str, tuple[e.Instead, ...]], tuple[e.Instead, ...]]
+    """Which ways out of a refused action are open (``ways_out``)."""
 
     @property
     def calendar(self) -> e.Calendar:
@@ -46,7 +48,10 @@ class DecisionContext:
 
     def verdict(self, action: str, ruling: Ruling, next_change_at: Instant | None = None) -> e.Verdict:
         found = ruling.verdict(action, self.ref, next_change_at)
-        if ruling.outcome != REFUSED or isinstance(self.command, ReachDeadline):
+        if ruling.outcome != REFUSED:
+            return found
+        found = replace(found, instead=self.open_ways(self, action, found.instead))
+        if isinstance(self.command, ReachDeadline):
             return found  # what a deadline does is read by the order's buyer and seller
         return replace(found, instead=for_actor(self.actor.kind, found.instead))
 

@@ -222,6 +222,23 @@ class Story:
                         found[about]["decided_at"] = found[about]["decided_at"] or at
         return found
 
+    def waits(self, id: str, request: dict[str, Any]) -> bool:
+        """Whether the buyer or the seller still has to answer: no dispute is about it, and not all of it has shipped
+        since it was asked."""
+        if request["status"] != "open" or any(each["data"]["about"] == id for each in self.all("DisputeOpened")):
+            return False
+        still, then = self._open_units(), self._open_units(request["asked_at"])
+        return any(still[part["line"]] or part["quantity"] > then[part["line"]] for part in request["lines"])
+
+    def _open_units(self, until: str | None = None) -> Counter[int]:
+        """Units of each line that are open, by now or by an instant."""
+        left = Counter({line["line"]: line["quantity"] for line in self.terms["lines"]})
+        for event in self.all("LinesCanceled", "AutoCanceled", "LineShipped", "LinePartiallyShipped"):
+            if until is None or parse_instant(event["recorded_at"]) <= parse_instant(until):
+                for part in event["data"].get("lines", [event["data"]]):
+                    left[part["line"]] -= part["quantity"]
+        return left
+
 
 def _same(opened: Event, decided: Event) -> bool:
     return bool(opened["data"]["dispute_id"] == decided["data"]["dispute_id"])
@@ -302,7 +319,7 @@ def requests_overdue(told: list[Story]) -> Iterable[Row]:
     for story in told:
         for id, request in story.requests().items():
             due = request["decide_by"]
-            if request["status"] == "open" and due is not None and parse_instant(due) < NOW_AT:
+            if story.waits(id, request) and due is not None and parse_instant(due) < NOW_AT:
                 by = (request["by"], request["reason"], request["asked_at"], due)
                 found.append((parse_instant(due), (story.order_id, id, story.terms["seller_id"], *by)))
     return [row for _, row in sorted(found)]

@@ -244,6 +244,22 @@ def about_a_verdict(because: str, order: Order) -> Iterator[str]:
         yield because
 
 
+def about_ways_out(verdicts: list[e.Verdict], order: Order) -> Iterator[str]:
+    """No way out leads to a refusal, but for what is delivered later."""
+    no = {verdict.action for verdict in verdicts if verdict.outcome == "refused"}
+    to_come = any(line.open or line.under_way for line in order.lines.values())
+    leads = {"return": "return", "open_case": "open_case", "cancel": "cancel", "dispute": "open_dispute"}
+    for verdict in verdicts:
+        if verdict.outcome == "refused" and not verdict.instead:
+            yield f"no way out of {verdict.because!r}"
+        for each in verdict.instead:
+            action = (
+                "cancel" if each.text == "Ask the seller." and verdict.action != "cancel" else leads.get(each.option)
+            )
+            if action in no and not (action in ("return", "open_case") and to_come):
+                yield f"{verdict.action} is refused, instead {each.text!r}, and {action} is refused, too"
+
+
 def about_a_mail(subject: str, text: str, order: Order, events: tuple[e.Event, ...]) -> Iterator[str]:
     """What a mail claims as of its commit."""
     lines = order.lines.values()

@@ -96,7 +96,9 @@ def mails(state: State) -> Iterator[str]:
 def verdicts(state: State) -> Iterator[str]:
     """What may be done with it."""
     now = as_of(state.order, BOOK, state.market, state.at)  # what is due has been reached when it is asked
-    for verdict in eligibility(state.order, BOOK, state.market, state.at):
+    found = eligibility(state.order, BOOK, state.market, state.at)
+    yield from checks.about_ways_out(found, now)
+    for verdict in found:
         yield from checks.about_a_verdict(verdict.because, now)
         yield from checks.grammar(verdict.because)
 
