@@ -1,6 +1,7 @@
 """Twice the lines take at most about twice the steps, also where every line has a request or a deadline of its own."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def asked_for_each_line(lines: int) -> tuple[Story, Instant]:
     placed = [{"line": n, "sku": "A", "quantity": 5, "unit_price": "1.00"} for n in numbers]
     story = Story("offers", documents=(OFFERS,)).placed(lines=placed, ship_by="2026-03-03T10:00:00Z")
     for n in numbers:
-        asked = {"request_id": f"r{n}", "reason": "changed_mind", "lines": [n]}
+        asked: dict[str, Any] = {"request_id": f"r{n}", "reason": "changed_mind", "lines": [n]}
         assert story.say("RequestCancel", "2026-03-02T13:30:00Z", **asked) == "accepted"
     return story, parse_instant("2026-03-02T13:30:00Z")
 
@@ -45,7 +46,7 @@ def tracked_by_as_many_parcels(lines: int) -> tuple[Story, Instant]:
     placed = [{"line": n, "sku": "A", "quantity": 1, "unit_price": "1.00"} for n in numbers]
     story = Story("offers", documents=(OFFERS,)).placed(lines=placed, ship_by="2026-03-03T10:00:00Z")
     for n in numbers:
-        parcel = {"carrier": "UPS", "tracking_number": f"T{n}", "lines": [n]}
+        parcel: dict[str, Any] = {"carrier": "UPS", "tracking_number": f"T{n}", "lines": [n]}
         assert story.say("StartTracking", "2026-03-02T11:00:00Z", **parcel) == "accepted"
     return story, parse_instant("2026-03-02T11:00:00Z")
 
@@ -74,7 +75,7 @@ def test_a_question_about_twice_the_lines_takes_twice_the_steps(
         story, now = make(lines)
         with counting() as counter:
             steps.append(counter.of(lambda order=story.here, now=now: ask(order, now)))  # type: ignore[misc]
-    assert not too_many(*steps, size)
+    assert not too_many(steps[0], steps[1], size)
 
 
 def test_as_of_reaches_every_deadline_that_is_due() -> None:
