@@ -39,6 +39,7 @@ from infra.runtime.health_watch import SILENT, HealthWatch
 from infra.runtime.loop import Rhythm
 from infra.runtime.partition_runner import PartitionListener
 from infra.settings import Settings
+from infra.sqlite.file import OpenFile
 from infra.store.logs import PARTITIONS, FileStore, store_of
 from infra.store.opening import follow_control, new_id, open_control, open_journal, prepare
 from infra.store.reader import existing_store
@@ -245,7 +246,21 @@ class App:
             self._add_assignment()
         if self._options.publish and settings.commands_at is not None:
             self._add_command_topic()
+        self._components.add(Resource("files", lambda: None, self._replaced_files))
         self._components.add(self.watch)
+
+    def _replaced_files(self) -> dict[str, str]:
+        """The files that were moved or replaced while they are open here, by what they hold."""
+        parts: dict[str, object] = {"journal": self.journal, "control log": self.control.journal, "vault": self.vault}
+        if self.views is not None:
+            parts["views"] = self.views.views
+        if self.notifications is not None:
+            parts["notification store"] = self.notifications.book
+        for partition, follower in dict(self.engine.followers).items():
+            parts[f"local state of partition {partition}"] = follower.state
+        files = ((name, getattr(part, "file", None)) for name, part in parts.items())  # none, if it is not in a file
+        replaced = ((name, file.replaced()) for name, file in files if isinstance(file, OpenFile))
+        return {name: message for name, message in replaced if message is not None}
 
     def _add_publishing(self) -> None:
         if self.settings.public_topics_at is None:

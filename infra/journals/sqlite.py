@@ -37,7 +37,7 @@ from consumers.ports.journal import (
 )
 from domain.instants import Instant
 from domain.wording import counted
-from infra.sqlite.file import Wrong, checkpoint, make_private, why, wrong_with
+from infra.sqlite.file import OpenFile, Wrong, checkpoint, make_private, why, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31
 """In the file's header: a rescind journal, layout 1."""
@@ -108,7 +108,7 @@ class SqliteJournal:
                 )
             _create(path, partitions)
         self._reader, self.identity, self.partitions = _open(path, partitions)
-        self._inode = path.stat().st_ino
+        self.file = OpenFile(path)
         self._thread = threading.Thread(target=self._write, name=f"journal {path.name}", daemon=True)
         self._thread.start()
 
@@ -332,8 +332,8 @@ class SqliteJournal:
                     raise
             time.sleep(pause)
             pause = min(pause * 2, 0.004)
-        if os.stat(self.path).st_ino != self._inode:
-            raise LogChanged("the file was moved or replaced while it was in use: stop, and restore it")
+        if (replaced := self.file.replaced()) is not None:
+            raise LogChanged(replaced)
 
     def _insert(self, connection: sqlite3.Connection, batch: list[_Append]) -> list[Appended]:
         now = self._clock()

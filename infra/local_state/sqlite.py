@@ -20,7 +20,7 @@ from domain.instants import Instant
 from infra.local_state.file import OTHER_LAYOUT, connect, create, discard, set_aside, what_is_wrong
 from infra.local_state.streams import Stream, find, is_full, pack, packed
 from infra.local_state.swept_index import WINDOW, SweptIndex, key_of_id, key_of_text
-from infra.sqlite.file import checkpoint
+from infra.sqlite.file import OpenFile, checkpoint
 from schemas.commit import Commit, StreamEntry, commit_hash, decode_commit
 
 _COMMIT: Final = "SELECT ordinal, offset, idx, position, appended_at, hash, data FROM commits"
@@ -89,6 +89,7 @@ class SqliteLocalState:
         self._due: dict[str, Sequence[tuple[str, Instant]]] = {}
         self.due_through = 0
         self._reset()
+        self.file = OpenFile(path)
 
     # ---- heads, for admission ----------------------------------------------------------------------------------------
 

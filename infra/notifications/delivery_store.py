@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from consumers.ports.notifications import DeliveryReport, DeliveryStoreUnavailable, Message, Notification, State
 from domain.instants import Instant
-from infra.sqlite.file import checkpoint, make_private, why
+from infra.sqlite.file import OpenFile, checkpoint, make_private, why
 
 FORMAT: Final = 1
 BRING_BACK: Final = (
@@ -63,6 +63,7 @@ class SqliteDeliveryStore:
         each partition before which notifications may have been sent: they are *unknown*. AnotherJournals,
         DeliveryStoreUnavailable."""
         self.path = path
+        self.file: OpenFile | None = None
         self._lock = threading.Lock()
         if path is not None:
             make_private(path)
@@ -71,6 +72,7 @@ class SqliteDeliveryStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._prepare(identity, lost or {})
+            self.file = None if path is None else OpenFile(path)
 
     def _prepare(self, identity: str, lost: Mapping[int, int]) -> None:
         with self._transaction() as db:
@@ -298,6 +300,8 @@ class SqliteDeliveryStore:
         with self._lock, self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                if self.file is not None and (replaced := self.file.replaced()) is not None:
+                    raise DeliveryStoreUnavailable(replaced)
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:

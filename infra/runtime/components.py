@@ -69,7 +69,7 @@ class Resource:
     """A component without a thread: something that is open, and closed in its turn."""
 
     def __init__(
-        self, name: str, close: Callable[[], object], trouble: Callable[[], str | None] = lambda: None
+        self, name: str, close: Callable[[], object], trouble: Callable[[], str | Health | None] = lambda: None
     ) -> None:
         self.name = name
         self._close = close

@@ -177,6 +177,7 @@ _BEGINS: Final = {
     "commands": "no commands are taken from the topic",
     "vault": "texts do not reach the vault",
     "journal": "the journal does not answer",
+    "files": "an open file is no longer where it was",
     "outcomes": "commands cannot be passed on",
     "sharing": "a partition cannot be followed yet",
 }
@@ -192,6 +193,7 @@ _ENDS: Final = {
     "commands": "commands are taken from the topic again",
     "vault": "texts reach the vault again",
     "journal": "the journal answers again",
+    "files": "the open file is back",
     "outcomes": "commands are passed on again",
     "sharing": "the partition is followed",
 }

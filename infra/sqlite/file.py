@@ -53,6 +53,45 @@ def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) 
         raise
 
 
+class OpenFile:
+    """A database file that SQLite has open here, and its WAL: shows when one of them was taken away or replaced.
+
+    SQLite goes on with the file that it has opened, whatever its path names by now. What it writes is gone when the
+    process ends. A file that was overwritten in place is still the same file, and is not noticed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """``path``: of a file that a connection has read from, so that its WAL is there."""
+        self.path = path
+        self._wal = path.with_name(f"{path.name}-wal")
+        self._opened = _identity(path), _identity(self._wal)
+
+    def replaced(self) -> str | None:
+        """Why the path does not name the open file any more, and what to do; None while it does. Two looks at the file
+        system, from any thread."""
+        file, wal = self._opened
+        if file != _identity(self.path):
+            return (
+                f"{self.path} was moved or replaced while it was in use: stop every process that uses it, and "
+                "bring it back"
+            )
+        if wal is not None and wal != _identity(self._wal):
+            return (
+                f"{self._wal} was moved or replaced while it was in use: stop every process that uses it with "
+                f"SIGTERM, so that its content is copied into {self.path.name}"
+            )
+        return None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file that the path names now; None if it names none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def make_private(path: Path) -> None:
     """Create an empty file that only its owner may read and write, whatever the umask. An existing file is left as it
     is. SQLite gives its additional files the same mode.

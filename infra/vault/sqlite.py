@@ -9,7 +9,7 @@ from typing import Final
 
 from consumers.erasing.eraser import Erasure
 from consumers.ports.vault import VaultUnavailable
-from infra.sqlite.file import checkpoint, why
+from infra.sqlite.file import OpenFile, checkpoint, why
 from infra.vault.base import FORMAT, DatabaseVault, StoredText, Unsaved
 
 BUSY: Final = 5.0
@@ -57,6 +57,7 @@ class SqliteVault(DatabaseVault):
             self._database.execute(f"pragma synchronous={synchronous}")
             self._database.execute("pragma secure_delete=on")
             self._prepare()
+            self.file = None if path is None else OpenFile(path)
         except sqlite3.Error as broken:
             self._database.close()
             where = path or "in memory"
@@ -85,6 +86,8 @@ class SqliteVault(DatabaseVault):
         with self._lock:
             try:
                 self._database.execute("begin immediate")
+                if self.file is not None and (replaced := self.file.replaced()) is not None:
+                    raise VaultUnavailable(f"the vault cannot {what}: {replaced}")
                 yield self._database
                 self._database.execute("commit")
             except BaseException as broken:

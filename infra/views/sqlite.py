@@ -29,7 +29,7 @@ from consumers.ports.views import (
     ViewsUnavailable,
 )
 from domain.instants import Instant, format_instant
-from infra.sqlite.file import checkpoint, make_private
+from infra.sqlite.file import OpenFile, checkpoint, make_private
 from infra.views import sql
 from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease
 from infra.views.reading import Row
@@ -171,6 +171,7 @@ class SqliteViews(DatabaseViews):
         self._write_lock = Lock()
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self.file: OpenFile | None = None
         with self._explained():
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY, check_same_thread=False)
             try:
@@ -178,6 +179,8 @@ class SqliteViews(DatabaseViews):
             except BaseException:
                 self._db.close()
                 raise
+        if not shadow:
+            self.file = OpenFile(path)
 
     def _explained(self) -> AbstractContextManager[None]:
         return _explained(self.path, self._remember)
@@ -266,6 +269,7 @@ class SqliteViews(DatabaseViews):
         with self._write_lock, self._explained():
             if self._closed:
                 raise ViewsUnavailable(f"{self.path} was closed")
+            self._look_at_file()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -274,6 +278,11 @@ class SqliteViews(DatabaseViews):
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _look_at_file(self) -> None:
+        """Raise ViewsUnavailable where the file was taken away or replaced: what is written to it would be lost."""
+        if self.file is not None and (replaced := self.file.replaced()) is not None:
+            raise ViewsUnavailable(replaced)
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -299,6 +308,7 @@ class SqliteViews(DatabaseViews):
             if self._shadow:
                 yield self._db
                 return
+            self._look_at_file()
             try:
                 db = self._readers.pop()
             except IndexError:
@@ -346,6 +356,7 @@ class SqliteViews(DatabaseViews):
         ones. A projector that is running finds that the position has moved, and continues from the new one."""
         shadow.finish()
         with self._write_lock, self._explained():
+            self._look_at_file()
             shadow._db.backup(self._db)
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
