@@ -10,14 +10,16 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from consumers.engine.control_log import ControlLog
 from consumers.engine.dependencies import LIVE, EngineDependencies, EngineLimits, Mode
 from consumers.engine.engine import MAX_AGE, Engine
 from consumers.ports.journal import Journal, JournalUnavailable
@@ -42,8 +44,9 @@ from infra.settings import Settings
 from infra.sqlite.file import OpenFile
 from infra.store.logs import PARTITIONS, FileStore, store_of
 from infra.store.opening import follow_control, new_id, open_control, open_journal, prepare
+from infra.store.pinned_policies import pinned_in_commits, pinned_in_views, unpublished
 from infra.store.reader import existing_store
-from infra.store.recorded_positions import Marks, in_views, marks_of
+from infra.store.recorded_positions import Marks, marks_of, marks_of_control
 from infra.vault.base import DatabaseVault
 from infra.vault.log_aware_vault import LogAwareVault
 from infra.vault.ownership import open_vault_of
@@ -147,6 +150,8 @@ class App:
         """Closed after the engine and the vault, and before the slot is released: local state."""
         self._after_engine.callback(_close_states, self._states)
         self._components.add(Resource("local state", self._after_engine.close))
+        if where.directory is not None:
+            _compare_pinned(settings, self.control, self._states)
         prepare(self.control, self.journal)
         options = self._options
         self.vault = open_vault_of(
@@ -160,7 +165,7 @@ class App:
         store = store_of(settings) if self._options.create else existing_store(settings)
         assert store is not None
         self._directory = store.directory
-        followed = [mark for _, mark in in_views(settings.views_at, "control")] if store.exists()[0] else []
+        followed = marks_of_control(settings) if store.exists()[0] else []
         self._alone = isinstance(store, FileStore)
         self.control = open_control(store, _name(), create=True, wake=self._wake, marks=followed, alone=self._alone)
         self._components.add(Resource("control log", self.control.journal.close))
@@ -255,7 +260,7 @@ class App:
         if self.views is not None:
             parts["views"] = self.views.views
         if self.notifications is not None:
-            parts["notification store"] = self.notifications.book
+            parts["notification store"] = self.notifications.store
         for partition, follower in dict(self.engine.followers).items():
             parts[f"local state of partition {partition}"] = follower.state
         files = ((name, getattr(part, "file", None)) for name, part in parts.items())  # none, if it is not in a file
@@ -448,6 +453,15 @@ def _local_states(slot: Slot, journal: Journal) -> dict[int, LocalState]:
         states[partition] = opened.state
         opened.report_rebuild(partition, journal.end(partition), first=slot.number > 0)
     return states
+
+
+def _compare_pinned(settings: Settings, control: ControlLog, states: Mapping[int, LocalState]) -> None:
+    """Compare the policies of the orders in the views, and of those placed by the newest commits, with the control log.
+    LogLost, LogChanged."""
+    newest = [state.commits(max(0, state.next_ordinal - RECENT)) for state in states.values()]
+    wrong = unpublished(control, [*pinned_in_views(settings.views_at), *pinned_in_commits(chain(*newest))])
+    if wrong is not None:
+        raise wrong
 
 
 def _report_what_was_not_compared(engine: Engine, read_whole: bool) -> None:

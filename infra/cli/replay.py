@@ -38,7 +38,7 @@ def replay(settings: "Settings", check: bool, as_json: bool) -> int:
             raise CommandRefused(str(found)) from None
         raise
     if not as_json and report.wrong:
-        raise CommandRefused(f"the journal is not what it was: {'; '.join(report.wrong)}. {KEEP}")
+        raise CommandRefused(f"the log is not what it was: {'; '.join(report.wrong)}. {KEEP}")
     if not as_json and report.another_log is not None:
         raise CommandRefused(f"{report.another_log}: rebuild them with `rescind replay`, or name others with --views")
     if as_json:

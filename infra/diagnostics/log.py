@@ -17,12 +17,13 @@ from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStat
 from domain.instants import MINUTE
 from domain.wording import counted
 from infra.diagnostics.findings import Finding, Progress
-from infra.diagnostics.rebuilt import LocalStateDiverged, Rebuilt, pinned_otherwise, snapshot
+from infra.diagnostics.rebuilt import LocalStateDiverged, Rebuilt, snapshot
 from infra.local_state import memory_local_state, open_local_state
 from infra.local_state.slots import is_claimed, slot_path, slots_in, state_file
 from infra.runtime.clock import clock
 from infra.runtime.import_lock import WHAT_TO_DO, is_held
 from infra.settings import Settings
+from infra.store.pinned_policies import Pinned, pinned_in_commits, unpublished
 from infra.store.recorded_positions import Marks
 
 RECENT: Final = 2_000
@@ -30,6 +31,10 @@ RECENT: Final = 2_000
 _LOST: Final = (
     "stop every engine and restore the journal from a copy that is at least as new. Keep views, vault, notification "
     "store and local state: they record what was acknowledged"
+)
+_LOST_CONTROL: Final = (
+    "stop every engine and bring the control log back from a copy that is at least as new. Delete and rebuild nothing "
+    "until then: journal, views and local state know which policies there were"
 )
 _CHANGED: Final = (
     "stop every engine, and copy everything aside before anything else. Then compare the log with a backup. Delete and "
@@ -48,8 +53,20 @@ _CUT: Final = (
 )
 
 
-def check_control_log(control: ControlLog) -> Iterator[Finding]:
-    """Check the policies, what the log says about the journal, and whether anything in it was changed."""
+def check_control_log(
+    control: ControlLog, marks: Sequence[Mark], pinned: Sequence[Pinned], has_history: bool
+) -> Iterator[Finding]:
+    """Check the policies, what the log says about the journal, and whether anything was changed or is missing. ``pinned``:
+    orders and their policies; ``has_history``: whether the journal has records."""
+    state = control.follower.state
+    for mark in marks:
+        last = state.commit_at(mark.ordinal - 1) if 0 < mark.ordinal <= state.next_ordinal else None
+        wrong: JournalError | None = ahead(mark, 0, state.next_ordinal, control.end())
+        if wrong is None and mark.ordinal:
+            wrong = unlike(mark, 0, None if last is None else last.hash)
+        if wrong is not None:
+            yield Finding("control log", "wrong", str(wrong), _do_control(wrong))
+            return
     readmission = Readmission(0, 1)
     for _ in readmit(readmission, records_of(control.journal, 0)):
         pass
@@ -63,6 +80,14 @@ def check_control_log(control: ControlLog) -> Iterator[Finding]:
         return
     if readmission.back_at is not None:
         yield Finding("control log", "wrong", _backwards(0, readmission.back_at), _CHANGED)
+        return
+    missing = unpublished(control, pinned)
+    if missing is not None:
+        yield Finding("control log", "wrong", str(missing), _do_control(missing))
+        return
+    if control.partitions is None and has_history:
+        said = "it does not know of the journal, which has records: it was replaced by another one, or lost its own"
+        yield Finding("control log", "wrong", said, _LOST_CONTROL)
         return
     if control.partitions is None:
         message = "it does not have the journal's number of partitions yet"
@@ -240,18 +265,29 @@ def _check_readmitted(
                 yield Finding("history", "wrong", str(lost), _LOST)
             elif changed is not None:
                 yield Finding("history", "wrong", str(changed), _CHANGED)
-    pinned = list(pinned_otherwise(rebuilt.state.commits(), control)) if control is not None else []
-    if pinned:
-        stream, policy = pinned[0]
-        message = (
-            f"pinned to another text of their policy than the published one: {counted(len(pinned), 'order')}, first "
-            f"{stream} ({policy.id}@{policy.version}): the policy or the order was changed"
-        )
-        yield Finding("history", "wrong", message, _CHANGED)
+    wrong = unpublished(control, pinned_in_commits(rebuilt.state.commits())) if control is not None else None
+    if wrong is not None:
+        yield Finding("history", "wrong", str(wrong), _do_control(wrong))
 
 
 def _remedy(wrong: JournalError) -> str:
     return _CUT if isinstance(wrong, LogCut) else _LOST if isinstance(wrong, LogLost) else _CHANGED
+
+
+def newest_pinned(directory: Path) -> Iterator[Pinned]:
+    """The orders that the newest commits in the first slot's local state place, and the policy of each."""
+    partition = 0
+    while (path := state_file(slot_path(directory, 0), partition)).exists():
+        with (
+            suppress(FileNotFoundError, LocalStateDamaged, LocalStateUnavailable),
+            closing(open_local_state(path, partition, 1, read_only=True).state) as state,
+        ):
+            yield from pinned_in_commits(state.commits(max(0, state.next_ordinal - RECENT)))
+        partition += 1
+
+
+def _do_control(wrong: JournalError) -> str:
+    return _LOST_CONTROL if isinstance(wrong, LogLost) else _CHANGED
 
 
 def _orphans(partition: int, orphans: Sequence[Orphan]) -> str:

@@ -1,24 +1,21 @@
 """Rebuild a partition from the bytes of its log, and compare local state with the result."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.engine.control_log import ControlLog
 from consumers.engine.deadline_scheduler import DeadlineIndex
 from consumers.engine.imports import LIST_STREAM, Imports
 from consumers.engine.order_cache import OrderCache
-from consumers.log.commit_codec import decoded
 from consumers.log.divergence import Mark, disagreement
 from consumers.log.follower import Follower
 from consumers.log.readmission import Readmission, records_of
 from consumers.ports.journal import Journal
 from consumers.ports.local_state import LocalState
 from consumers.ports.log_values import Admitted, Rejected, Stop
-from domain.events import OrderPlaced, PolicyRef
 from infra.diagnostics.findings import Progress
 from infra.local_state import SqliteLocalState, open_local_state
 
@@ -153,15 +150,3 @@ def _row_text(row: tuple[Any, ...] | None) -> str:
     if row is None:
         return "no such row"
     return "(" + ", ".join(cell.hex()[:16] if isinstance(cell, bytes) else str(cell)[:60] for cell in row) + ")"
-
-
-def pinned_otherwise(commits: Iterable[Admitted], control: ControlLog) -> Iterator[tuple[str, PolicyRef]]:
-    """Orders that are pinned to a policy with another hash than the published one, and that policy."""
-    for admitted in commits:
-        for part in admitted.commit.streams:
-            for entry in part.events:
-                event = decoded(entry) if entry.name == OrderPlaced.__name__ else None
-                if isinstance(event, OrderPlaced):
-                    known = control.policies.sha256_of(event.policy.id, event.policy.version)
-                    if known is not None and known != event.policy.sha256:
-                        yield part.stream, event.policy

@@ -16,13 +16,15 @@ from infra.diagnostics.log import (
     check_journal,
     check_local_state,
     check_marketplaces,
+    newest_pinned,
 )
 from infra.diagnostics.publishing import check_publishing
 from infra.diagnostics.views_and_vault import check_erasures, check_notifications, check_vault, check_views
 from infra.settings import Settings
-from infra.store.logs import store_of
+from infra.store.logs import Store, store_of
 from infra.store.opening import open_control
-from infra.store.recorded_positions import marks_of
+from infra.store.pinned_policies import pinned_in_views
+from infra.store.recorded_positions import marks_of, marks_of_control
 from infra.vault.base import DatabaseVault
 from infra.vault.opening import open_vault, vault_exists
 
@@ -55,7 +57,8 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
     control = None
     try:
         control = open_control(store, "doctor", create=False)
-        yield from check_control_log(control)
+        pinned = [*pinned_in_views(settings.views_at), *newest_pinned(directory)]
+        yield from check_control_log(control, marks_of_control(settings), pinned, _has_history(store))
         yield from check_marketplaces(control, settings)
     except JournalError as wrong:
         yield Finding(
@@ -102,6 +105,13 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     if not any(each.do for each in found):
         yield Finding("topics", "ok", "partitions, replicas and settings are as they must be")
     yield from (of_topic(each) for each in found if each.do)
+
+
+def _has_history(store: Store) -> bool:
+    """Whether the journal has records, as far as it can be read."""
+    with suppress(JournalError), closing(store.journal(None)) as journal:
+        return any(journal.end(partition) for partition in range(journal.partitions))
+    return False
 
 
 @contextmanager

@@ -26,19 +26,29 @@ from infra.local_state import memory_local_state, open_local_state
 from infra.local_state.slots import slot_path, state_file
 from infra.settings import Settings, ViewsAt
 from infra.store.logs import Store
+from infra.store.opening import follow_control
+from infra.store.pinned_policies import Pinned, pinned_in_commits, unpublished
 from infra.store.reader import NoJournal, existing_store
 from infra.views.base import DatabaseViews
 from infra.views.opening import existing_views, open_views
-from infra.views.replay import Positions, Progress, ReplayReport, of_another_log, positions_in, replay
+from infra.views.replay import (
+    Positions,
+    Progress,
+    ReplayReport,
+    control_log_differs,
+    of_another_log,
+    positions_in,
+    replay,
+)
 from infra.views.replay import compare as compare_views
 from schemas.commit import commit_hash
 from schemas.wire import Malformed
 
 KEEP: Final = (
-    "Stop every engine and keep everything: journal, local state and views. Restore the journal from a copy, and do "
-    "not rebuild views from this one"
+    "Stop every engine and keep everything: journal, control log, local state and views. Restore the log from a copy, "
+    "and do not rebuild views from this one. Delete nothing"
 )
-"""What to do if the journal was changed."""
+"""What to do if the journal or the control log was changed."""
 GROUPED: Final = 4_000
 """Commits that the temporary local state writes in one transaction."""
 FLUSHED: Final = 200
@@ -67,6 +77,7 @@ def _check(settings: Settings, store: Store, progress: Progress | None) -> Repla
         views = _there(settings.views_at, stack)
         live = stack.enter_context(views.snapshot())  # taken before the log is read, so that the log is at least as far
         judged = stack.enter_context(read_logs(settings, store, progress))
+        judged.compare_control(positions_in(live))
         if judged.wrong:
             return judged.completed(ReplayReport())
         report = judged.completed(compare_views(views, live, judged.parts, progress))
@@ -80,6 +91,7 @@ def _rebuild(settings: Settings, store: Store, progress: Progress | None) -> Rep
     at = settings.views_at
     before = _positions(at)
     with read_logs(settings, store, progress) as judged:
+        judged.compare_control(before)
         if judged.wrong:
             raise LogChanged(f"{'; '.join(judged.wrong)}. {KEEP}. The views were left as they are")
         another = of_another_log(before, judged.parts)
@@ -139,6 +151,8 @@ class Judged:
     """Append times that go back, and records of others in a shared log."""
     local_state: list[str] = field(default_factory=list)
     """Where local state differs, and the log is right."""
+    pinned: dict[tuple[str, int, bytes], Pinned] = field(default_factory=dict)
+    """The policies that orders are pinned to, each with the first of these orders, by id, version and hash."""
     confirmed: dict[int, int] = field(default_factory=dict)
     """By partition the number of commits that some slot's local state has like the log."""
 
@@ -150,6 +164,11 @@ class Judged:
             for (log, partition), (ordinal, _) in positions.items()
             if log == "journal" and ordinal and partition in ends
         )
+
+    def compare_control(self, positions: Positions) -> None:
+        """Compare the control log with what views at these positions have of it."""
+        if not self.wrong and (differs := control_log_differs(positions, self.parts)) is not None:
+            self.wrong.append(differs)
 
     def completed(self, report: ReplayReport) -> ReplayReport:
         """Return the report, completed by the result of reading."""
@@ -191,7 +210,18 @@ def read_logs(settings: Settings, store: Store, progress: Progress | None) -> It
             stack.callback(state.close)
             slots = [stack.enter_context(closing(slot)) for slot in _slots(store.directory, journal, partition, judged)]
             _admit("journal", journal, partition, state, slots, judged, tick)
+        if not judged.wrong:
+            judged.wrong += _control_lacks(control, journal, judged)
         yield judged
+
+
+def _control_lacks(log: Journal, journal: Journal, judged: Judged) -> list[str]:
+    """What the control log, read to its end, has to have for this journal and does not have."""
+    control = follow_control(log, "replay")
+    if control.partitions is None and any(journal.end(partition) for partition in range(journal.partitions)):
+        return ["the control log does not know of the journal, which has records: it lost what it had, or is another's"]
+    missing = unpublished(control, judged.pinned.values())
+    return [] if missing is None else [str(missing)]
 
 
 def _admit(
@@ -218,6 +248,8 @@ def _admit(
                     state.reject(verdict)
                     continue
                 judged.admitted += 1
+                for stream, policy in pinned_in_commits((verdict,)) if log == "journal" else ():
+                    judged.pinned.setdefault((policy.id, policy.version, policy.sha256), (stream, policy))
                 for slot in slots:
                     slot.compare(verdict)
             if number % FLUSHED == 0:

@@ -44,7 +44,13 @@ def marks_of(settings: Settings, directory: Path, identity: str, partitions: int
 
 def in_views(at: ViewsAt, log: Log) -> Iterator[tuple[int, Mark]]:
     """How far the views have followed a log. For views in PostgreSQL, only if the server can be reached."""
-    rows: list[tuple[Any, ...]] = []
+    for row in rows_of_views(at, _POSITIONS, (log,)):
+        last = bytes.fromhex(row["last_commit"])
+        yield row["partition"], Mark(f"the database of views {at}", row["next_ordinal"], last or None)
+
+
+def rows_of_views(at: ViewsAt, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """The rows of a query on the views, by column name; none where they cannot be read."""
     if at.postgresql is not None:
         from infra.views.opening import existing_views
 
@@ -52,12 +58,17 @@ def in_views(at: ViewsAt, log: Log) -> Iterator[tuple[int, Mark]]:
             views = existing_views(at)
             if views is not None:
                 with closing(views):
-                    found = views.query(_POSITIONS, (log,))
-                    rows = [(row["partition"], row["next_ordinal"], row["last_commit"]) for row in found]
-    elif at.path is not None:
-        rows = _rows(at.path, _POSITIONS, (log,))
-    for partition, ordinal, last in rows:
-        yield partition, Mark(f"the database of views {at}", ordinal, bytes.fromhex(last) or None)
+                    return list(views.query(query, parameters))
+    elif at.path is not None and at.path.exists():
+        with contextlib.suppress(sqlite3.Error), closing(_read_only(at.path)) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute(query, parameters)]
+    return []
+
+
+def marks_of_control(settings: Settings) -> list[Mark]:
+    """How far everything that stands beside the control log has followed it."""
+    return [mark for _, mark in in_views(settings.views_at, "control")]
 
 
 def _in_vault(vault: DatabaseVault | None, identity: str, partitions: int) -> Iterator[tuple[int, Mark]]:
@@ -91,9 +102,10 @@ def _in_local_state(directory: Path, identity: str, partitions: int) -> Iterator
 def _rows(path: Path, query: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
     if not path.exists():
         return []
-    with (
-        contextlib.suppress(sqlite3.Error),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
-    ):
+    with contextlib.suppress(sqlite3.Error), closing(_read_only(path)) as database:
         return database.execute(query, parameters).fetchall()
     return []
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

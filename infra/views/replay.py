@@ -167,6 +167,15 @@ def of_another_log(positions: Positions, parts: Sequence[Part]) -> str | None:
     return None
 
 
+def control_log_differs(positions: Positions, parts: Sequence[Part]) -> str | None:
+    """Why the control log is not the one that views of this journal were made from; None if it is, or if the views are
+    of another journal, too."""
+    journal = [part for part in parts if part.log == "journal"]
+    if of_another_log(positions, journal) is not None:
+        return None
+    return of_another_log(positions, [part for part in parts if part.log == "control"])
+
+
 def _fill(shadow: DatabaseViews, upto: Sequence[tuple[Part, int]], progress: Progress | None) -> ReplayReport:
     """Project each part up to this ordinal."""
     report = ReplayReport()

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import json
 import shutil
 import sqlite3
 import tempfile
@@ -21,6 +22,7 @@ from consumers.engine.engine import Engine
 from consumers.ports.journal import JournalError
 from consumers.ports.local_state import LocalStateDamaged
 from domain.commands import parse_command
+from domain.policy import read_policy
 from domain.presets import preset
 from schemas.commit import Commit, EventEntry, decode_commit, encode_commit
 from schemas.record import Record, decode_record, encode_record
@@ -39,18 +41,23 @@ COLUMNS: Final = (
 )
 NOTICED, NOTHING, IMPOSSIBLE = "yes", "nothing yet", "—"
 ORDERS: Final = 6
+HOUSE: Final = read_policy({**json.loads(preset("seller-portal").document), "id": "house"})
+"""A policy of the operator's, the newest in the control log; the last order is pinned to it."""
 Database = sqlite3.Connection
 
 
 def small_store(place: Path) -> Store:
-    """Orders that were decided live, one record each command, and views."""
+    """Orders that were decided live, one record each command, the last under an own policy; and views."""
     store = Store(place)
     place.mkdir(parents=True, exist_ok=True)
     orders = [f"PO-{number}" for number in range(ORDERS)]
     with opened(store) as app:
+        assert app.engine.publish(HOUSE).result(30).kind == "accepted"
         for make in (placed, lambda order: asks(order, ""), lambda order: ships(order, "", 1)):
             for order in orders:
                 body = {**make(order), "at": None}
+                if order == orders[-1] and make is placed:
+                    body["policy"] = HOUSE.policy.id
                 del body["at"]
                 assert app.engine.submit(parse_command(body)).result(30).kind in ("accepted", "refused")
         assert app.views is not None
@@ -152,6 +159,34 @@ def policy_both(store: Store, offset: int) -> None:
         return replace(event, body=body.replace(document.sha256, hashlib.sha256(text.encode()).digest()))
 
     rewrite(store, policy_offset(store), in_event(changed), file="control")
+
+
+def control_changed(store: Store, *statements: str) -> None:
+    def by(log: Database) -> None:
+        for statement in statements:
+            log.execute(statement)
+
+    change(store.journal / "control.sqlite", by)
+
+
+def control_tail_cut(store: Store, offset: int) -> None:
+    """The newest policy was not published: a copy from before."""
+    control_changed(store, "DELETE FROM partition_0 WHERE offset = (SELECT max(offset) FROM partition_0)")
+
+
+def control_emptied(store: Store, offset: int) -> None:
+    control_changed(store, "DELETE FROM partition_0")
+
+
+def views_removed(by: Callable[[Store, int], None]) -> Callable[[Store, int], None]:
+    """The same without views, which record how far they have followed the control log."""
+
+    def both(store: Store, offset: int) -> None:
+        by(store, offset)
+        for suffix in ("", "-wal", "-shm"):
+            store.views.with_name(store.views.name + suffix).unlink(missing_ok=True)
+
+    return both
 
 
 def moved(store: Store, by: Callable[[Database], object]) -> None:
@@ -269,6 +304,9 @@ PLANTS: Final[dict[str, Callable[[Store, int], None]]] = {
     "the tail cut off": tail_cut,
     "the file replaced by an older copy": older_copy,
     "the data of a commit in local state": local_state,
+    "the tail of the control log cut off": control_tail_cut,
+    "the tail of the control log cut off, the views removed": views_removed(control_tail_cut),
+    "all records of the control log removed": control_emptied,
 }
 """What is changed; where a record is, it is the placing of an order on which others stand."""
 
