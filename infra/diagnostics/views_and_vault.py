@@ -29,6 +29,10 @@ _OLDER_COPY: Final = (
     "it is an older copy or was damaged: restore a newer one. If there is none, start once with `rescind serve "
     "--texts-lost`. Set addresses again with `rescind contacts set`"
 )
+_OLDER_BOOK: Final = (
+    "bring back a newer copy before an engine starts. If there is none, the next engine sends nothing again by itself "
+    "that may have gone out: `rescind notices list --state unknown`"
+)
 _COMMITTED: Final = (
     "stop every engine, and copy vault and journal aside. The finding about the history says whether the log was "
     "changed. If it was not, restore the vault from a copy"
@@ -196,16 +200,22 @@ def check_notifications(settings: Settings) -> Finding:
     """Check the notifications: what may have been sent, what was not, and what nobody confirmed."""
     from consumers.ports.notifications import DeliveryStoreUnavailable
     from infra.notifications.delivery_store import AnotherJournals
-    from infra.notifications.inspection import has_delivery_store, opened_delivery_store
+    from infra.notifications.inspection import handover_mark, has_delivery_store, opened_delivery_store
     from infra.runtime.clock import clock
 
     try:
         if not has_delivery_store(settings):
             return Finding("notices", "ok", "nobody was told of anything yet")
+        mark = handover_mark(settings)  # before the store, whose count grows first
         with opened_delivery_store(settings) as book:
             counts, overdue, bounced = book.counts(), book.overdue(clock()), book.bounced()
+            missing = 0 if mark is None else mark.messages - book.messages
     except (DeliveryStoreUnavailable, AnotherJournals, JournalError) as wrong:
         return Finding("notices", "wrong", str(wrong), "until this is solved, no notification is sent from here")
+    if missing > 0:
+        found = f"the notification store is an older copy: {counted(missing, 'message')} that it does not know of"
+        found += f" {'was' if missing == 1 else 'were'} handed over"
+        return Finding("notices", "wrong", found, _OLDER_BOOK)
     message = [
         (counts.get("unknown", 0), "may have been sent", "unknown"),
         (counts.get("failed", 0), "could not be sent", "failed"),

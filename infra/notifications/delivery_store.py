@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from consumers.ports.notifications import DeliveryReport, DeliveryStoreUnavailable, Message, Notification, State
 from domain.instants import Instant
+from infra.notifications.handover_mark import LOCK_FILE, HandoverMark
+from infra.runtime.clock import clock
 from infra.sqlite.file import OpenFile, checkpoint, make_private, why
 
 FORMAT: Final = 1
@@ -23,6 +25,7 @@ BRING_BACK: Final = (
 )
 """What to do about a delivery store that is gone or damaged."""
 _LOST: Final = "the book that knew was lost: it may have gone out"
+_FOLLOWED_UP: Final = "the book that knew was lost: it may have been sent a second time"
 _BUSY: Final = 10.0
 """Seconds to wait for another process's write."""
 _APPLICATION: Final = 0x7273636E
@@ -98,6 +101,7 @@ class SqliteDeliveryStore:
             rows = db.execute("SELECT substr(name, 6), value FROM about WHERE name GLOB 'lost *'").fetchall()
             self.lost = {int(partition): int(ordinal) for partition, ordinal in rows}
             """By partition the ordinal before which an earlier store, which is gone, may have sent notifications."""
+        self._identity = identity
 
     # ---- the port ----------------------------------------------------------------------------------------------------
 
@@ -148,11 +152,56 @@ class SqliteDeliveryStore:
         return [letter for key in rows if (letter := self._letter(key, "handing")) is not None]
 
     def intend(self, letter: Message, message_id: str, carrier: str) -> None:
-        self._change(
-            letter,
-            "state = 'handing', message_id = ?, carrier = ?, attempts = attempts + 1, error = NULL",
-            (message_id, carrier),
-        )
+        with self._transaction() as db:
+            self._change(
+                db,
+                letter,
+                "state = 'handing', message_id = ?, carrier = ?, attempts = attempts + 1, error = NULL",
+                (message_id, carrier),
+            )
+            [(messages,)] = db.execute(
+                "INSERT INTO about VALUES ('messages', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1 "
+                "RETURNING value"
+            ).fetchall()
+            positions = dict(db.execute("SELECT partition, ordinal FROM positions").fetchall())
+        if self.path is None:
+            return
+        try:
+            HandoverMark(self._identity, int(messages), clock(), positions).write(self.path.parent)
+        except OSError as wrong:
+            self.settle(letter, "waiting")
+            raise DeliveryStoreUnavailable(f"{self.path.with_name(LOCK_FILE)} cannot be written: {wrong}") from wrong
+
+    @property
+    def messages(self) -> int:
+        """How many messages were handed over, or were about to be."""
+        row = self._one("SELECT value FROM about WHERE name = 'messages'", ())
+        return 0 if row is None else int(row[0])
+
+    def is_older_than(self, mark: HandoverMark | None) -> bool:
+        """Whether messages were handed over that this store, an older copy then, does not know of."""
+        return mark is not None and self.messages < mark.messages
+
+    def make_unknown(self, mark: HandoverMark, ends: Mapping[int, int]) -> None:
+        """Make what may have been sent up to the mark *unknown*: what waits, and what is taken later from commits
+        before the mark. Confirmations that were due to be sent again by then are not sent again. ``ends``: commits per
+        partition."""
+        with self._transaction() as db:
+            for partition, position in mark.positions.items():
+                ordinal = max(self.lost.get(partition, 0), min(position, ends.get(partition, 0)))
+                self.lost[partition] = ordinal
+                db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (f"lost {partition}", str(ordinal)))
+                db.execute(
+                    "UPDATE notices SET state = 'unknown', error = ? WHERE state = 'waiting' AND partition = ? AND "
+                    "ordinal < ?",
+                    (_LOST, partition, ordinal),
+                )
+            db.execute(
+                "UPDATE notices SET follow_up_at = NULL, error = ? WHERE state = 'handed' AND follow_up_at <= ? AND "
+                "delivered_at IS NULL AND seen_at IS NULL AND sequence = 1",
+                (_FOLLOWED_UP, mark.at),
+            )
+            db.execute("INSERT OR REPLACE INTO about VALUES ('messages', ?)", (str(mark.messages),))
 
     def settle(
         self,
@@ -164,12 +213,14 @@ class SqliteDeliveryStore:
         not_before: Instant = 0,
         follow_up_at: Instant | None = None,
     ) -> None:
-        self._change(
-            letter,
-            "state = ?, handed_at = coalesce(?, handed_at), error = ?, not_before = ?, "
-            "follow_up_at = coalesce(?, follow_up_at)",
-            (state, at, error, not_before, follow_up_at),
-        )
+        with self._transaction() as db:
+            self._change(
+                db,
+                letter,
+                "state = ?, handed_at = coalesce(?, handed_at), error = ?, not_before = ?, "
+                "follow_up_at = coalesce(?, follow_up_at)",
+                (state, at, error, not_before, follow_up_at),
+            )
 
     def unconfirmed(self, now: Instant, limit: int) -> list[Message]:
         rows = self._all(
@@ -276,13 +327,13 @@ class SqliteDeliveryStore:
         found = self._notices(f"{where} ORDER BY version, notice_id", given)
         return Message(found) if found else None
 
-    def _change(self, letter: Message, what: str, given: tuple[Any, ...]) -> None:
+    @staticmethod
+    def _change(db: sqlite3.Connection, letter: Message, what: str, given: tuple[Any, ...]) -> None:
         ids = [notice.notice_id for notice in letter.notifications]
-        with self._transaction() as db:
-            db.executemany(
-                f"UPDATE notices SET {what} WHERE stream = ? AND notice_id = ?",
-                [(*given, letter.first.stream, id) for id in ids],
-            )
+        db.executemany(
+            f"UPDATE notices SET {what} WHERE stream = ? AND notice_id = ?",
+            [(*given, letter.first.stream, id) for id in ids],
+        )
 
     def _notices(self, rest: str, given: Sequence[Any]) -> list[Notification]:
         return [Notification(*row) for row in self._all(f"SELECT {_NAMES} FROM notices {rest}", given)]

@@ -19,6 +19,7 @@ from domain.instants import Instant, format_instant
 from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.notifications.contacts import Contacts
 from infra.notifications.delivery_store import BRING_BACK, SqliteDeliveryStore
+from infra.notifications.handover_mark import HandoverMark
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
 from infra.notifications.running import delivery_store_is_gone, open_delivery_store
@@ -60,6 +61,13 @@ def has_delivery_store(settings: Settings) -> bool:
             f"{directory / DELIVERY_STORE_FILE} is gone, which records who was notified of what: {BRING_BACK}"
         )
     return (directory / DELIVERY_STORE_FILE).exists()
+
+
+def handover_mark(settings: Settings) -> HandoverMark | None:
+    """Return the mark beside the delivery store: how many messages were handed over."""
+    store = existing_store(settings)
+    with closing(store.journal(settings.journal_at.partitions)) as journal:
+        return HandoverMark.read(store.directory, journal.identity)
 
 
 def message_of(deliveries: SqliteDeliveryStore, reader: Reader, stream: str, notice_id: str) -> Message:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import Final
 
 from consumers.engine.engine import Engine
 from consumers.log.follower import Follower
@@ -21,10 +20,12 @@ from consumers.ports.vault import VaultUnavailable
 from domain.calendar import parse_length
 from domain.instants import SECOND
 from domain.policy import PolicyBook
+from domain.wording import counted
 from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.local_state.followed import open_followed
 from infra.notifications.contacts import Contacts
 from infra.notifications.delivery_store import BRING_BACK, SqliteDeliveryStore
+from infra.notifications.handover_mark import LOCK_FILE, HandoverMark
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
 from infra.notifications.mail.outbox import Outbox
@@ -33,8 +34,6 @@ from infra.runtime.clock import clock
 from infra.runtime.partition_runner import FollowedPartition, PartitionRunner
 from infra.settings import Settings
 from infra.vault.base import DatabaseVault
-
-LOCK_FILE: Final = "notices.lock"
 
 
 class NotificationsRunner(PartitionRunner):
@@ -91,7 +90,7 @@ class NotificationsRunner(PartitionRunner):
 
     def _claimed(self) -> bool:
         """Take the lock, if it is free; whether this process has it."""
-        lock = FileIO(self._directory / LOCK_FILE, "a")
+        lock = FileIO(self._directory / LOCK_FILE, "a")  # the mark in it is written through another handle
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -144,20 +143,45 @@ def open_delivery_store(
     """Open the delivery store of a directory, and create it if there was none.
 
     ``followers``: if the store is gone, follow the log to its end, and create a new store that sends nothing of the log
-    up to there. Without them that is an error. DeliveryStoreUnavailable, AnotherJournals, JournalError."""
+    up to there. Without them that is an error. A store that is an older copy sends nothing that the newer one may have
+    sent. DeliveryStoreUnavailable, AnotherJournals, JournalError."""
     path = directory / DELIVERY_STORE_FILE
+    mark = HandoverMark.read(directory, identity)  # before the store, whose count grows first
     if not delivery_store_is_gone(directory):
-        return SqliteDeliveryStore(path, identity)
+        store = SqliteDeliveryStore(path, identity)
+        if followers is not None and mark is not None and store.is_older_than(mark):
+            _make_unknown(store, mark, followers)
+        return store
     if followers is None:
         raise DeliveryStoreUnavailable(f"{path} is gone: {BRING_BACK}")
-    for follower in followers.values():  # local state may be missing, too
-        while follower.behind and follower.advance():
-            pass
+    _follow_to_the_end(followers)
     sys.stderr.write(
         f"rescind: {path} is gone: a new one is begun. Earlier notifications may have been sent, and are sent again "
         "on request only: `rescind notices list --state unknown`\n"
     )
-    return SqliteDeliveryStore(path, identity, {partition: each.next_ordinal for partition, each in followers.items()})
+    store = SqliteDeliveryStore(path, identity, {partition: each.next_ordinal for partition, each in followers.items()})
+    if mark is not None:
+        store.make_unknown(mark, {})
+    return store
+
+
+def _make_unknown(store: SqliteDeliveryStore, mark: HandoverMark, followers: Mapping[int, Follower]) -> None:
+    """Go on with a store that is an older copy."""
+    missing = mark.messages - store.messages
+    sys.stderr.write(
+        f"rescind: {store.path} is an older copy: {counted(missing, 'message')} that it does not know of "
+        f"{'was' if missing == 1 else 'were'} handed over. If there is a newer copy, stop and bring it back. What may "
+        "have gone out is sent again on request only: `rescind notices list --state unknown`\n"
+    )
+    _follow_to_the_end(followers)
+    store.make_unknown(mark, {partition: each.next_ordinal for partition, each in followers.items()})
+
+
+def _follow_to_the_end(followers: Mapping[int, Follower]) -> None:
+    """Follow the log to its end: local state may be missing, too."""
+    for follower in followers.values():
+        while follower.behind and follower.advance():
+            pass
 
 
 def open_notifications(

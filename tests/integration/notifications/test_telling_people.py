@@ -1,7 +1,10 @@
 """From a command to a mail in the outbox, by the real engine; and the command line that looks at it and sends again."""
 
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -154,3 +157,50 @@ def test_whom_nobody_is_to_write_to_is_not_found_again_in_the_vault(app: App, tm
     assert contacts.remove("acme", "buyer", "b-7")
     assert contacts.contact("acme", "buyer", "b-7") is None
     assert not contacts.remove("acme", "buyer", "b-7")
+
+
+def kept(place: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (place / "outbox").glob("*.eml")}
+
+
+@pytest.mark.parametrize("when", ["before anything was taken", "while a mail waited"])
+def test_an_older_copy_of_the_book_sends_nothing_again_silently(
+    tmp_path: Path, when: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", synchronous="normal")
+    store, journal = Store(tmp_path), tmp_path / "journal"
+    book, copy = journal / "notices.sqlite", tmp_path / "copy"
+    with open_app(settings, AppOptions(publish=True)) as app:
+        assert app.notifications is not None
+        app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org"))
+        canceled(app)
+        until(lambda: len(mails(journal)) == 2)
+    shutil.copy(book, copy)
+    with open_app(settings, AppOptions(publish=True)) as app:
+        canceled(app, "PO-2")
+        until(lambda: len(mails(journal)) == 4)
+        until(lambda: app.notifications.store.counts().get("handed", 0) == 6)  # type: ignore[union-attr]
+    assert {each["part"]: each for each in store.rescind("doctor", "--json").json}["notices"]["state"] != "wrong"
+    if when == "while a mail waited":  # every commit was looked at: the position says nothing
+        shutil.copy(book, copy)
+        with closing(sqlite3.connect(copy)) as database:
+            database.execute("UPDATE notices SET state = 'waiting' WHERE stream = 'acme/PO-2' AND state = 'handed'")
+            database.execute("UPDATE about SET value = value - 2 WHERE name = 'messages'")
+            database.commit()
+    before = kept(journal)
+    shutil.copy(copy, book)
+    told = {each["part"]: each for each in store.rescind("doctor", "--json", check=1).json}
+    assert told["notices"]["state"] == "wrong" and "is an older copy: 2 messages" in told["notices"]["said"]
+    capsys.readouterr()
+    with open_app(settings, AppOptions(publish=True)) as app:
+        assert "notices.sqlite is an older copy: 2 messages that it does not know of were" in capsys.readouterr().err
+        assert app.notifications is not None
+        until(lambda: app.notifications.behind == 0 and len(app.notifications.store.of("acme/PO-2")) == 4)  # type: ignore[union-attr]
+        canceled(app, "PO-3")
+        until(lambda: len(mails(journal)) == 6)
+        assert {n.state for n in app.notifications.store.of("acme/PO-2")} == {"unknown", "no-address"}
+    after = kept(journal)
+    assert {name: after[name] for name in before} == before, "no mail was written again"
+    with open_app(settings, AppOptions(publish=True)):
+        assert "older copy" not in capsys.readouterr().err, "it is said once"
+    assert {each["part"]: each for each in store.rescind("doctor", "--json").json}["notices"]["state"] == "note"
