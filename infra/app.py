@@ -49,7 +49,7 @@ from infra.store.reader import existing_store
 from infra.store.recorded_positions import Marks, marks_of, marks_of_control
 from infra.vault.base import DatabaseVault
 from infra.vault.log_aware_vault import LogAwareVault
-from infra.vault.ownership import open_vault_of
+from infra.vault.ownership import lacking, open_vault_of
 from infra.vault.vault_first_journal import VaultFirstJournal
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ class App:
             settings, self.journal, self._directory, open_later=options.open_later, texts_lost=options.texts_lost
         )
         self._vault_component = self._components.add(_VaultComponent(self.vault))
+        texts_missing = lacking(settings, self.vault, self.journal)
+        self._components.add(Resource("texts", lambda: None, lambda: texts_missing))
 
     def _open_logs(self) -> None:
         """Open the control log and the journal of a store."""

@@ -25,10 +25,6 @@ _ANOTHER: Final = (
     "if they are another journal's, name others with --views. If not, the journal was changed: stop every engine, copy "
     "journal and views aside, and compare the journal with a backup. Rebuild nothing before you know which one is right"
 )
-_OLDER_COPY: Final = (
-    "it is an older copy or was damaged: restore a newer one. If there is none, start once with `rescind serve "
-    "--texts-lost`. Set addresses again with `rescind contacts set`"
-)
 _OLDER_BOOK: Final = (
     "bring back a newer copy before an engine starts. If there is none, the next engine sends nothing again by itself "
     "that may have gone out: `rescind notices list --state unknown`"
@@ -123,11 +119,18 @@ def _compared(followed: Mapping[int, tuple[int, str]], letters: int, directory: 
 def check_vault(settings: Settings, directory: Path, journal: Journal, *, deep: bool) -> Finding:
     """Check that the vault opens with its key and belongs to this log, and that only the owner can read the key file.
 
-    ``deep``: check that it has every text that the log refers to, and that each text and file is what its event commits
-    to.
+    ``deep``: check that it has every text that the log refers to, not only those of the newest records, and that each
+    text and file is what its event commits to.
     """
     from infra.vault.opening import key_file, open_vault, vault_exists
-    from infra.vault.ownership import BRING_BACK, count_references, mismatched_references, sign_of_earlier_vault
+    from infra.vault.ownership import (
+        BRING_BACK,
+        OLDER_COPY,
+        count_newest_references,
+        count_references,
+        mismatched_references,
+        sign_of_earlier_vault,
+    )
 
     at = settings.vault_at
     try:
@@ -139,7 +142,10 @@ def check_vault(settings: Settings, directory: Path, journal: Journal, *, deep: 
         with closing(open_vault(settings)) as vault:
             subjects, texts = vault.counts()
             lost = vault.lost(journal.identity)
-            found = count_references(vault, journal, directory, lost) if deep or lost is None else None
+            if deep or lost is None:
+                found = count_references(vault, journal, directory, lost)
+            else:
+                found = count_newest_references(vault, journal, lost)
             other = mismatched_references(vault, journal) if deep else []
     except (VaultUnavailable, sqlite3.Error) as wrong:
         do = "restore vault.sqlite and its key from the same copy"
@@ -149,11 +155,11 @@ def check_vault(settings: Settings, directory: Path, journal: Journal, *, deep: 
     file = key_file(settings)
     if settings.vault_key is None and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return Finding("vault", "wrong", f"others can read its key in {file}", f"chmod 600 {file}")
-    if found is not None and found.is_foreign and lost is None:
+    if found.is_foreign and lost is None:
         return Finding("vault", "wrong", f"{at} is another one: it lacks all {found} of this journal", BRING_BACK)
-    if found is not None and found.missing:
+    if found.missing:
         return Finding(
-            "vault", "wrong", f"{at} lacks {found} to which the log or the delivery store refers", _OLDER_COPY
+            "vault", "wrong", f"{at} lacks {found} to which the log or the delivery store refers", OLDER_COPY
         )
     if other:
         changed = counted(len(other), "text or file", "texts or files")

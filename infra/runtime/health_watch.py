@@ -177,6 +177,7 @@ _BEGINS: Final = {
     "commands": "no commands are taken from the topic",
     "vault": "texts do not reach the vault",
     "journal": "the journal does not answer",
+    "texts": "texts are missing",
     "files": "an open file is no longer where it was",
     "outcomes": "commands cannot be passed on",
     "sharing": "a partition cannot be followed yet",

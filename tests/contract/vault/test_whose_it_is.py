@@ -102,7 +102,7 @@ def test_a_text_that_an_older_copy_does_not_have_is_told_by_the_doctor(store: St
     store.take([placed("PO-1"), SAYS])
     place.rows(f"DELETE FROM {place.texts}")
     assert store.take([placed("PO-2"), {**SAYS, "order_id": "PO-2"}])["accepted"] == 2, "a copy that is older starts"
-    assert vault_found(store, check=0)[0] == "ok"
+    assert vault_found(store, check=1)[0] == "wrong", "of the newest records without --deep"
     state, said, do = vault_found(store, "--deep", check=1)
     assert (state, "1 text to which" in said, "restore a newer one" in do) == ("wrong", True, True)
 
@@ -139,3 +139,28 @@ def test_a_second_engine_on_the_same_vault_finds_it_known(store: Store, place: P
         file = store.file([placed("PO-1"), SAYS])
         assert store.rescind("import", file, "--json", own_process=True).json["accepted"] == 2
     assert vault_found(store, "--deep", check=0)[0] == "ok"
+
+
+def test_a_start_reports_that_an_older_vault_lacks_texts(
+    store: Store, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.take([placed("PO-1"), SAYS, {**SAYS, "command_id": "again", "message_id": "m2", "text": "And the red one."}])
+    place.rows(f"DELETE FROM {place.texts} WHERE reference = (SELECT max(reference) FROM {place.texts})")
+    capsys.readouterr()
+    with (
+        patch.dict("os.environ", store.environment, clear=True),
+        open_app(load_settings(), AppOptions(publish=True)) as app,
+    ):
+        said = app.watch.trouble["texts"]
+        app.watch.look_at_components()
+        assert f"texts are missing: {said}" in capsys.readouterr().err
+    assert "lacks 1 text to which the newest 500 records of a partition refer" in said
+    assert "restore a newer one" in said
+    assert vault_found(store, check=1)[0] == "wrong", "also without --deep"
+    with lost_for_good(store):
+        pass
+    with (
+        patch.dict("os.environ", store.environment, clear=True),
+        open_app(load_settings(), AppOptions(publish=True)) as app,
+    ):
+        assert "texts" not in app.watch.trouble

@@ -21,9 +21,11 @@ import infra.app
 from consumers.engine.engine import Engine
 from consumers.ports.journal import JournalError
 from consumers.ports.local_state import LocalStateDamaged
+from consumers.ports.vault import VaultUnavailable
 from domain.commands import parse_command
 from domain.policy import read_policy
 from domain.presets import preset
+from infra.notifications.delivery_store import AnotherJournals
 from schemas.commit import Commit, EventEntry, decode_commit, encode_commit
 from schemas.record import Record, decode_record, encode_record
 from tests.integration.cli.driving import Store, asks, placed, ships
@@ -198,6 +200,17 @@ def append_time(store: Store, offset: int) -> None:
     moved(store, lambda log: log.execute(back, (offset,)))
 
 
+def newest_in_the_future(store: Store, offset: int) -> None:
+    hundred_years = 100 * 365 * 86_400_000_000
+    later = "UPDATE partition_0 SET appended_at = appended_at + ? WHERE offset = (SELECT max(offset) FROM partition_0)"
+    moved(store, lambda log: log.execute(later, (hundred_years,)))
+
+
+def other_identity(log: Database) -> None:
+    """As if the file were that of another log with the same records."""
+    log.execute("UPDATE topic SET identity = 'x' || substr(identity, 2)")
+
+
 def removed(store: Store, offset: int) -> None:
     moved(store, lambda log: log.execute("DELETE FROM partition_0 WHERE offset = ?", (offset,)))
 
@@ -304,6 +317,12 @@ PLANTS: Final[dict[str, Callable[[Store, int], None]]] = {
     "the tail cut off": tail_cut,
     "the file replaced by an older copy": older_copy,
     "the data of a commit in local state": local_state,
+    "all append times moved back": lambda store, offset: moved(
+        store, lambda log: log.execute("UPDATE partition_0 SET appended_at = appended_at - 3600000000")
+    ),
+    "the newest append time moved to the future": newest_in_the_future,
+    "the identity of the journal": lambda store, offset: change(store.journal / "journal.sqlite", other_identity),
+    "the identity of the control log": lambda store, offset: change(store.journal / "control.sqlite", other_identity),
     "the tail of the control log cut off": control_tail_cut,
     "the tail of the control log cut off, the views removed": views_removed(control_tail_cut),
     "all records of the control log removed": control_emptied,
@@ -322,8 +341,8 @@ def by_start(store: Store, *, recent: int, whole: int) -> bool:
                 app.catch_up()
                 for number in range(ORDERS):
                     app.ask(partial(_read_order, f"acme/PO-{number}"))
-                return bool(app.engine.stopped)
-        except (JournalError, LocalStateDamaged):
+                return bool(app.engine.stopped) or bool(app.watch.trouble)
+        except (JournalError, LocalStateDamaged, VaultUnavailable, AnotherJournals):
             return True
 
 
@@ -341,7 +360,11 @@ def by_running(store: Store, plant: Callable[[], None]) -> bool:
             body: dict[str, Any] = {**asks(f"PO-{number}", "", "again")}
             del body["at"]
             kinds.append(app.engine.submit(parse_command(body)).result(60).kind)
-        return bool(app.engine.stopped) or any(kind in ("unavailable", "unknown") for kind in kinds)
+        return (
+            bool(app.engine.stopped)
+            or bool(app.watch.trouble)
+            or any(kind in ("unavailable", "unknown") for kind in kinds)
+        )
 
 
 def by_doctor(store: Store, *options: str) -> bool:
@@ -349,7 +372,9 @@ def by_doctor(store: Store, *options: str) -> bool:
 
 
 def by_replay_check(store: Store) -> bool:
-    return store.rescind("replay", "--check", check=None).code != 0
+    """Also where it only remarks on something that can have a harmless reason."""
+    checked = store.rescind("replay", "--check", "--json", check=None)
+    return checked.code != 0 or bool(checked.json["notes"])
 
 
 def what_notices(base: Store, plant: Callable[[Store, int], None], place: Path, *, without: bool) -> list[str]:
