@@ -42,6 +42,8 @@ from infra.runtime.loop import Rhythm
 from infra.runtime.partition_runner import PartitionListener
 from infra.settings import Settings
 from infra.sqlite.file import OpenFile
+from infra.store.append_times import odd_times
+from infra.store.control_note import control_noted, note_control, unlike_noted
 from infra.store.logs import PARTITIONS, FileStore, store_of
 from infra.store.opening import follow_control, new_id, open_control, open_journal, prepare
 from infra.store.pinned_policies import pinned_in_commits, pinned_in_views, unpublished
@@ -152,13 +154,26 @@ class App:
         self._components.add(Resource("local state", self._after_engine.close))
         if where.directory is not None:
             _compare_pinned(settings, self.control, self._states)
-        prepare(self.control, self.journal)
         options = self._options
         self.vault = open_vault_of(
             settings, self.journal, self._directory, open_later=options.open_later, texts_lost=options.texts_lost
         )
         self._vault_component = self._components.add(_VaultComponent(self.vault))
-        texts_missing = lacking(settings, self.vault, self.journal)
+        self._compare_with_vault()
+        odd = odd_times(self.journal, clock(), int(settings.clock_limit * SECOND))
+        self._components.add(Resource("append times", lambda: None, lambda: odd))
+
+    def _compare_with_vault(self) -> None:
+        """Compare the control log with what the vault has noted of it, then write what it lacks, and look for the texts
+        of the newest records. LogChanged, LogLost."""
+        control, journal, vault = self.control, self.journal, self.vault
+        wrong = unlike_noted(control, control_noted(vault, journal.identity))
+        if wrong is not None:
+            raise wrong
+        prepare(control, journal)
+        note_control(control, vault, journal.identity)
+        self._components.add(Resource("control note", lambda: note_control(control, vault, journal.identity)))
+        texts_missing = lacking(self.settings, vault, journal)
         self._components.add(Resource("texts", lambda: None, lambda: texts_missing))
 
     def _open_logs(self) -> None:

@@ -23,8 +23,10 @@ from infra.local_state.slots import is_claimed, slot_path, slots_in, state_file
 from infra.runtime.clock import clock
 from infra.runtime.import_lock import WHAT_TO_DO, is_held
 from infra.settings import Settings
+from infra.store.control_note import unlike_noted
 from infra.store.pinned_policies import Pinned, pinned_in_commits, unpublished
 from infra.store.recorded_positions import Marks
+from infra.vault.base import ControlNote
 
 RECENT: Final = 2_000
 """Newest commits of each partition that are compared with local state, as at a start."""
@@ -54,10 +56,17 @@ _CUT: Final = (
 
 
 def check_control_log(
-    control: ControlLog, marks: Sequence[Mark], pinned: Sequence[Pinned], has_history: bool
+    control: ControlLog, marks: Sequence[Mark], noted: ControlNote | None, pinned: Sequence[Pinned], has_history: bool
 ) -> Iterator[Finding]:
-    """Check the policies, what the log says about the journal, and whether anything was changed or is missing. ``pinned``:
-    orders and their policies; ``has_history``: whether the journal has records."""
+    """Check the policies, what the log says about the journal, and whether anything was changed or is missing.
+
+    ``noted``: what the vault has noted of it; ``pinned``: orders and their policies; ``has_history``: whether the
+    journal has records.
+    """
+    replaced = unlike_noted(control, noted)
+    if replaced is not None:
+        yield Finding("control log", "wrong", str(replaced), _do_control(replaced))
+        return
     state = control.follower.state
     for mark in marks:
         last = state.commit_at(mark.ordinal - 1) if 0 < mark.ordinal <= state.next_ordinal else None

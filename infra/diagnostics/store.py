@@ -21,11 +21,12 @@ from infra.diagnostics.log import (
 from infra.diagnostics.publishing import check_publishing
 from infra.diagnostics.views_and_vault import check_erasures, check_notifications, check_vault, check_views
 from infra.settings import Settings
+from infra.store.control_note import control_noted
 from infra.store.logs import Store, store_of
 from infra.store.opening import open_control
 from infra.store.pinned_policies import pinned_in_views
 from infra.store.recorded_positions import marks_of, marks_of_control
-from infra.vault.base import DatabaseVault
+from infra.vault.base import ControlNote, DatabaseVault
 from infra.vault.opening import open_vault, vault_exists
 
 LITTLE_SPACE: Final = 512 * 1024 * 1024
@@ -58,7 +59,8 @@ def examine(settings: Settings, *, deep: bool = False, progress: Progress | None
     try:
         control = open_control(store, "doctor", create=False)
         pinned = [*pinned_in_views(settings.views_at), *newest_pinned(directory)]
-        yield from check_control_log(control, marks_of_control(settings), pinned, _has_history(store))
+        noted, has_history = _of_journal(settings, store)
+        yield from check_control_log(control, marks_of_control(settings), noted, pinned, has_history)
         yield from check_marketplaces(control, settings)
     except JournalError as wrong:
         yield Finding(
@@ -107,11 +109,13 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     yield from (of_topic(each) for each in found if each.do)
 
 
-def _has_history(store: Store) -> bool:
-    """Whether the journal has records, as far as it can be read."""
-    with suppress(JournalError), closing(store.journal(None)) as journal:
-        return any(journal.end(partition) for partition in range(journal.partitions))
-    return False
+def _of_journal(settings: Settings, store: Store) -> tuple[ControlNote | None, bool]:
+    """What the vault has noted of the control log beside the journal, and whether the journal has records, as far as
+    both can be read."""
+    with suppress(JournalError), closing(store.journal(None)) as journal, _vault(settings) as vault:
+        has_history = any(journal.end(partition) for partition in range(journal.partitions))
+        return control_noted(vault, journal.identity), has_history
+    return None, False
 
 
 @contextmanager

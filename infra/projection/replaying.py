@@ -7,7 +7,7 @@ compared with it. Views are rebuilt only from a log that was found unchanged.
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,17 +18,21 @@ from consumers.log.readmission import Orphan, Readmission, records_of
 from consumers.ports.journal import Journal, JournalDamaged, LogChanged, LogLost, front_cut
 from consumers.ports.local_state import LocalState, LocalStateDamaged, LocalStateUnavailable
 from consumers.ports.log_values import Admitted, Rejected, Stop
+from consumers.ports.vault import VaultUnavailable
 from consumers.ports.views import Log, ViewsError
 from consumers.projection.projector import Part
-from domain.instants import format_instant
+from domain.instants import MINUTE, format_instant
 from domain.wording import counted
 from infra.local_state import memory_local_state, open_local_state
 from infra.local_state.slots import slot_path, state_file
+from infra.runtime.clock import clock
 from infra.settings import Settings, ViewsAt
+from infra.store.control_note import control_noted, unlike_noted
 from infra.store.logs import Store
 from infra.store.opening import follow_control
 from infra.store.pinned_policies import Pinned, pinned_in_commits, unpublished
 from infra.store.reader import NoJournal, existing_store
+from infra.vault.opening import open_vault, vault_exists
 from infra.views.base import DatabaseViews
 from infra.views.opening import existing_views, open_views
 from infra.views.replay import (
@@ -211,15 +215,23 @@ def read_logs(settings: Settings, store: Store, progress: Progress | None) -> It
             slots = [stack.enter_context(closing(slot)) for slot in _slots(store.directory, journal, partition, judged)]
             _admit("journal", journal, partition, state, slots, judged, tick)
         if not judged.wrong:
-            judged.wrong += _control_lacks(control, journal, judged)
+            judged.wrong += _control_lacks(settings, control, journal, judged)
         yield judged
 
 
-def _control_lacks(log: Journal, journal: Journal, judged: Judged) -> list[str]:
+def _control_lacks(settings: Settings, log: Journal, journal: Journal, judged: Judged) -> list[str]:
     """What the control log, read to its end, has to have for this journal and does not have."""
     control = follow_control(log, "replay")
     if control.partitions is None and any(journal.end(partition) for partition in range(journal.partitions)):
         return ["the control log does not know of the journal, which has records: it lost what it had, or is another's"]
+    with ExitStack() as stack:
+        noted = None
+        with suppress(VaultUnavailable):
+            if vault_exists(settings):
+                noted = control_noted(stack.enter_context(closing(open_vault(settings))), journal.identity)
+    replaced = unlike_noted(control, noted)
+    if replaced is not None:
+        return [str(replaced)]
     missing = unpublished(control, judged.pinned.values())
     return [] if missing is None else [str(missing)]
 
@@ -266,6 +278,11 @@ def _admit(
         judged.notes.append(
             f"{name}, offset {readmission.back_at}: it was appended before the record in front of it, by the log's own "
             "times: a clock was set back, or records were moved"
+        )
+    if readmission.newest is not None and readmission.newest > clock() + MINUTE:
+        judged.notes.append(
+            f"{name}: a record was appended at {format_instant(readmission.newest)}, in this clock's future: this "
+            "machine's clock is wrong, or the time was changed"
         )
     for slot in slots:
         slot.conclude(readmission.orphans, judged)

@@ -178,6 +178,7 @@ _BEGINS: Final = {
     "vault": "texts do not reach the vault",
     "journal": "the journal does not answer",
     "texts": "texts are missing",
+    "append times": "the journal's append times are odd",
     "files": "an open file is no longer where it was",
     "outcomes": "commands cannot be passed on",
     "sharing": "a partition cannot be followed yet",

@@ -50,6 +50,14 @@ class Seen(NamedTuple):
     used."""
 
 
+class ControlNote(NamedTuple):
+    """Which control log a journal has, and how far it went. ``last``: the hash of its last commit, in hex."""
+
+    identity: str
+    commits: int
+    last: str
+
+
 class Unsaved(NamedTuple):
     """A content that is not durable yet. It begins with its own random key."""
 
@@ -226,6 +234,15 @@ class DatabaseVault(ABC):
     def note_lost(self, journal: str, lost: Mapping[int, int]) -> None:
         """Note that this vault belongs to the journal, except for texts written before these offsets."""
         self._note(ownership_note(journal), json.dumps(dict(lost)).encode())
+
+    def control(self, journal: str) -> ControlNote | None:
+        """What is noted of the control log of a journal."""
+        noted = self._noted(f"control {journal}")
+        return None if noted is None else ControlNote(*json.loads(noted))
+
+    def note_control(self, journal: str, note: ControlNote) -> None:
+        """Note the control log of a journal."""
+        self._note(f"control {journal}", json.dumps(note).encode())
 
     def _agree(self, format: str, check: bytes) -> None:
         """Check the format and the key. VaultUnavailable, VaultKeyWrong."""

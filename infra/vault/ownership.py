@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from consumers.log.readmission import records_of
 from consumers.log.vault_references import committed_texts, text_references
-from consumers.ports.journal import Journal
+from consumers.ports.journal import Journal, JournalError
 from consumers.ports.vault import VaultUnavailable
 from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.settings import Settings
@@ -136,7 +136,7 @@ def lacking(settings: Settings, vault: DatabaseVault, journal: Journal) -> str |
     has everything, or is not open."""
     if not vault.opened:
         return None
-    with contextlib.suppress(VaultUnavailable):
+    with contextlib.suppress(VaultUnavailable, JournalError):  # the follower reports what is wrong with the journal
         found = count_newest_references(vault, journal, vault.lost(journal.identity) or {})
         if found.missing:
             return (

@@ -31,11 +31,9 @@ def opened(store: Store, *, texts_lost: bool = False) -> Iterator[App]:
 
 
 def settle(path: Path) -> None:
-    """Move what SQLite keeps beside a file into it."""
+    """Move what SQLite keeps beside a file into it. What stays beside it is empty, and an engine's that has it open."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    for suffix in BESIDE:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def change(path: Path, by: Callable[[sqlite3.Connection], object]) -> None:

@@ -28,7 +28,7 @@ from domain.presets import preset
 from infra.notifications.delivery_store import AnotherJournals
 from schemas.commit import Commit, EventEntry, decode_commit, encode_commit
 from schemas.record import Record, decode_record, encode_record
-from tests.integration.cli.driving import Store, asks, placed, ships
+from tests.integration.cli.driving import BUYER, Store, asks, command, placed, ships
 from tests.integration.history.changing import change, opened, settle
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "explanation" / "changed-histories.md"
@@ -62,6 +62,10 @@ def small_store(place: Path) -> Store:
                     body["policy"] = HOUSE.policy.id
                 del body["at"]
                 assert app.engine.submit(parse_command(body)).result(30).kind in ("accepted", "refused")
+        said = {"message_id": "m1", "to": "seller", "text": "Please leave it with the neighbor."}
+        body = command("SendMessage", orders[0], "", BUYER, "says", **said)
+        del body["at"]
+        assert app.engine.submit(parse_command(body)).result(30).kind == "accepted"
         assert app.views is not None
         assert app.views.catch_up(30)
     return store
@@ -189,6 +193,20 @@ def views_removed(by: Callable[[Store, int], None]) -> Callable[[Store, int], No
             store.views.with_name(store.views.name + suffix).unlink(missing_ok=True)
 
     return both
+
+
+def text_removed(store: Store, offset: int) -> None:
+    """The vault as it was before the newest text."""
+    delete = "DELETE FROM texts WHERE reference = (SELECT max(reference) FROM texts)"
+    change(store.journal / "vault.sqlite", lambda vault: vault.execute(delete))
+
+
+def file_removed(name: str) -> Callable[[Store, int], None]:
+    def remove(store: Store, offset: int) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            (store.journal / f"{name}{suffix}").unlink(missing_ok=True)
+
+    return remove
 
 
 def moved(store: Store, by: Callable[[Database], object]) -> None:
@@ -323,9 +341,13 @@ PLANTS: Final[dict[str, Callable[[Store, int], None]]] = {
     "the newest append time moved to the future": newest_in_the_future,
     "the identity of the journal": lambda store, offset: change(store.journal / "journal.sqlite", other_identity),
     "the identity of the control log": lambda store, offset: change(store.journal / "control.sqlite", other_identity),
+    "a text removed from the vault": text_removed,
     "the tail of the control log cut off": control_tail_cut,
     "the tail of the control log cut off, the views removed": views_removed(control_tail_cut),
     "all records of the control log removed": control_emptied,
+    "the journal's file removed": file_removed("journal.sqlite"),
+    "the control log's file removed": file_removed("control.sqlite"),
+    "the vault's file removed": file_removed("vault.sqlite"),
 }
 """What is changed; where a record is, it is the placing of an order on which others stand."""
 
