@@ -10,6 +10,7 @@ from consumers.ports.journal import JournalError
 from domain.commands import parse_command
 from tests.integration.cli.driving import Store, lives, placed
 from tests.integration.history.changing import change, cut_tail, findings, opened, released, remove_local_state
+from tests.integration.kafka.waiting import soon
 
 WITNESSES = ("views", "vault", "notification store", "another process's local state")
 
@@ -27,7 +28,7 @@ def test_an_older_journal_without_local_state_is_not_decided_on(older: Store) ->
     with opened(older) as app:
         with pytest.raises(Exception, match="acknowledged are missing"):
             app.catch_up()
-        assert sorted(app.engine.stopped) == [0, 1, 2]
+        soon(lambda: sorted(app.engine.stopped) == [0, 1, 2])
         outcome = app.engine.submit(parse_command(placed("PO-NEW"))).result(30)
         assert (outcome.kind, outcome.rule) == ("unavailable", "partition-stopped")
     before = sizes(older)
