@@ -31,5 +31,5 @@ class CommandTopics(Topics):
     def wanted_settings(self, name: str, replicas: int) -> dict[str, str]:
         return public_settings(self.at.prefix, name, replicas)
 
-    def _may_be_made(self, missing: list[str], names: list[str]) -> None:
+    def _check_creatable(self, missing: list[str], names: list[str]) -> None:
         """Allow it: the topics hold no history, so any of them may be created again."""

@@ -52,7 +52,7 @@ class PublicTopics(Topics):
             return "bring it back from a copy; or publish under another prefix, which asks where instructions go on"
         return f"{RECREATE_TOPIC}, and {what_to_answer(kind)}"
 
-    def _may_be_made(self, missing: list[str], names: list[str]) -> None:
+    def _check_creatable(self, missing: list[str], names: list[str]) -> None:
         """Allow a new kind of topic. Refuse to create the progress topic if other topics exist; the topic of dead
         letters may exist for commands (``infra.command_topic``)."""
         progress, letters = topic_name(self.at.prefix, PUBLISHED), topic_name(self.at.prefix, DEAD_LETTERS)
