@@ -242,7 +242,7 @@ class Follower:
         if state.next_offset > end:
             raise LogLost(
                 f"partition {partition}: the log ends at offset {end}, local state has read up to {state.next_offset}: "
-                f"the log lost what was acknowledged. {BRING_BACK}"
+                f"the log lost acknowledged records. {BRING_BACK}"
             )
         last, begin = state.last, journal.begin(partition)
         if last is not None and last.offset >= begin and self._hash_at(last.offset, last.index) != last.hash:

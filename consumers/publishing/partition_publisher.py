@@ -320,7 +320,7 @@ class PartitionPublisher:
             if late := [kind for kind, offset in begins.items() if offset > self._journal.end(self.partition)]:
                 raise PublishingStopped(
                     f"partition {self.partition}: {', '.join(late)} went out further under another prefix than this "
-                    "journal goes: it lost what was acknowledged. Restore it from a copy"
+                    "journal goes: it lost acknowledged records. Restore it from a copy"
                 )
         else:
             begins = {}
@@ -359,7 +359,7 @@ class PartitionPublisher:
         if furthest > end:
             raise PublishingStopped(
                 f"partition {self.partition} was published up to offset {furthest}, but the journal ends at {end}: it "
-                "lost what was acknowledged. Restore it from a copy; nothing is published of a shorter history"
+                "lost acknowledged records. Restore it from a copy; nothing is published of a shorter history"
             )
 
     def _compare_topics(self, progress: Progress, begins: Mapping[str, int] | None = None) -> list[str]:

@@ -36,7 +36,7 @@ def test_it_may_stand_beside_the_views(postgresql: str) -> None:
 def test_what_was_kept_survives_the_server_and_what_waits_is_written_when_it_is_back(
     postgresql_of_its_own: Callable[..., Server], how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "AGAIN", 0.0)
+    monkeypatch.setattr(adapter, "RETRY_AFTER", 0.0)
     monkeypatch.setattr(adapter, "SHARE", 0.0)
     server = postgresql_of_its_own("fsync=on")
     with closing(PostgresqlVault(postgresql_at(server.url), KEY)) as vault:
@@ -69,7 +69,7 @@ def test_a_server_that_does_not_answer_is_not_asked_at_every_turn_of_the_engine(
             return connecting.connect(at)
 
         monkeypatch.setattr(adapter, "connect", counted)
-        monkeypatch.setattr(adapter, "AGAIN", 3600.0)
+        monkeypatch.setattr(adapter, "RETRY_AFTER", 3600.0)
         with pytest.raises(VaultUnavailable):
             vault.flush()
         tried = len(asked)

@@ -75,7 +75,7 @@ def test_looking_whether_there_are_any_makes_none(postgresql: str) -> None:
 
 def test_a_schema_with_such_a_table_of_somebody_elses_is_left_alone(place: PostgresqlPlace) -> None:
     place.execute("CREATE TABLE refunds (precious text)")
-    with pytest.raises(ViewsError, match="a table refunds that is not ours: name another database"):
+    with pytest.raises(ViewsError, match="a table refunds that is not rescind's: name another database"):
         open_postgresql_views(postgresql_at(place.url))
     assert place.beside() == []
     place.execute("INSERT INTO refunds VALUES ('still here')")

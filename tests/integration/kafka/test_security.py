@@ -152,7 +152,7 @@ def test_a_client_certificate_is_enough(broker: SecuredBroker, shop: Shop) -> No
 
 CONNECTING: dict[str, tuple[str, Callable[[SecuredBroker, Security], tuple[str, Security]]]] = {
     "a wrong password": (
-        "do not accept the user '{user}' with this password: look at RESCIND_KAFKA_USER",
+        "do not accept the user '{user}' with this password: check RESCIND_KAFKA_USER",
         lambda broker, good: (broker.sasl_servers, replace(good, password="another")),
     ),
     "a user that is not there": (
@@ -160,7 +160,7 @@ CONNECTING: dict[str, tuple[str, Callable[[SecuredBroker, Security], tuple[str, 
         lambda broker, good: (broker.sasl_servers, replace(good, username="nobody")),
     ),
     "an authority that is not trusted": (
-        "signed by nobody that is trusted: RESCIND_KAFKA_CA_FILE is not set",
+        "not signed by a trusted authority: RESCIND_KAFKA_CA_FILE is not set",
         lambda broker, good: (broker.sasl_servers, replace(good, ca_file=None)),
     ),
     "no client certificate": (
@@ -168,7 +168,7 @@ CONNECTING: dict[str, tuple[str, Callable[[SecuredBroker, Security], tuple[str, 
         lambda broker, good: (broker.ssl_servers, Security("SSL", ca_file=good.ca_file)),
     ),
     "TLS to a listener without": (
-        "does not speak TLS at this address, and RESCIND_KAFKA_SECURITY is SASL_SSL",
+        "does not use TLS at this address, and RESCIND_KAFKA_SECURITY is SASL_SSL",
         lambda broker, good: (broker.open_servers, good),
     ),
     "a file that is not there": (

@@ -141,4 +141,4 @@ def test_a_new_machine_decides_on_and_says_which_texts_it_lacks_unless_a_vault_w
     with open_app(new, AppOptions(views=False)):
         assert capsys.readouterr().err == ""
     findings = {each.part: each for each in examine(new, deep=True)}
-    assert (findings["vault"].state, "1 text that" in findings["vault"].said) == ("wrong", True)
+    assert (findings["vault"].state, "1 text to which" in findings["vault"].said) == ("wrong", True)

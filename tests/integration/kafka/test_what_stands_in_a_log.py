@@ -181,7 +181,7 @@ def test_a_topic_that_is_gone_stops_the_journal(kafka: Kafka, opened: Open) -> N
     with admin(kafka.servers) as asking:
         asking.delete_topics([topic])
     soon(lambda: stopped(journal, LogLost))
-    with pytest.raises(LogLost, match="is gone"):
+    with pytest.raises(LogLost, match="was deleted"):
         journal.read(0, 0, 1)
 
 
