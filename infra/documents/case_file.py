@@ -1,7 +1,7 @@
-"""A dispute or a case as one document: its state, checklist, chronology, recommendation, thread, evidence, policy text.
+"""The document of a dispute or case: state, checklist, chronology, recommendation, messages, evidence, policy text.
 
-Everything is read off the log; texts come from the vault, where they have not been erased. A buyer or seller never gets
-support's internal notes (rule ``case-thread``). HTTP, the command line and the support page show this same document.
+It is built from the log; texts come from the vault unless they have been erased. Buyers and sellers never get support's
+internal notes (rule ``case-thread``). The API, the command line and the page all show this document.
 """
 
 import statistics
@@ -25,15 +25,15 @@ from infra.views.reading import Reading
 from schemas.codec import decode_event, event_data
 
 ReadText = Callable[[e.Sealed], str | None]
-"""The text of a sealed reference; None where it is not here any more."""
+"""Returns the text of a sealed reference; None if it has been erased or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseFileContext:
-    """What a document is made in the light of: who reads it, when, and what the marketplace has settled."""
+    """What a document depends on besides the order: its reader, the time, and the marketplace's settings."""
 
     viewer: str | None
-    """buyer, seller, or None for whoever may read everything"""
+    """``buyer``, ``seller``, or None for those who may read everything."""
     now: Instant
     market: MarketSettings
     book: PolicyBook
@@ -42,7 +42,7 @@ class CaseFileContext:
 
 
 def record_of(state: LocalState, stream: str) -> list[Entry]:
-    """A stream's events in the log's order. Undecodable where this release cannot read one."""
+    """Return a stream's events in the log's order. Undecodable if this release cannot read one."""
     return list(_entries(state, stream))
 
 
@@ -59,7 +59,7 @@ def _entries(state: LocalState, stream: str) -> Iterator[Entry]:
 
 
 def precedents(reading: Reading, marketplace: str) -> Precedents | None:
-    """How this marketplace's decided disputes ended; None where none has."""
+    """Return how this marketplace's disputes were decided; None if none has been."""
     rows = reading.decided_disputes(marketplace)
     if not rows:
         return None
@@ -68,22 +68,22 @@ def precedents(reading: Reading, marketplace: str) -> Precedents | None:
     return Precedents(len(rows), granted, round(statistics.median(took) / DAY))
 
 
-def matter(order: Order, record: Record, matter_id: str, asking: CaseFileContext) -> dict[str, Any] | None:
-    """The document of a dispute or case of this id; None where the order has neither."""
-    seen = seen_by(record, asking.viewer)
+def case_file(order: Order, record: Record, matter_id: str, context: CaseFileContext) -> dict[str, Any] | None:
+    """Return the document of the dispute or case with this id; None if the order has neither."""
+    seen = seen_by(record, context.viewer)
     if matter_id in order.disputes:
-        return _dispute(order, seen, order.disputes[matter_id], asking)
+        return _dispute(order, seen, order.disputes[matter_id], context)
     if matter_id in order.cases:
-        return _case(order, seen, order.cases[matter_id], asking)
+        return _case(order, seen, order.cases[matter_id], context)
     return None
 
 
-def _dispute(order: Order, record: Record, dispute: Dispute, asking: CaseFileContext) -> dict[str, Any]:
-    document = asking.book.get(order.terms.policy)
+def _dispute(order: Order, record: Record, dispute: Dispute, context: CaseFileContext) -> dict[str, Any]:
+    document = context.book.get(order.terms.policy)
     policy = None if document is None else document.policy
-    items = dispute_checklist(order, record, dispute, policy, asking.now)
+    items = dispute_checklist(order, record, dispute, policy, context.now)
     advice = recommend_dispute(
-        order, record, dispute, items, asking.now, fee=asking.market.arbitration_fee, precedents=asking.precedents
+        order, record, dispute, items, context.now, fee=context.market.arbitration_fee, precedents=context.precedents
     )
     request = order.requests.get(dispute.about)
     return {
@@ -99,15 +99,15 @@ def _dispute(order: Order, record: Record, dispute: Dispute, asking: CaseFileCon
         "appeal_until": _time(dispute.appeal_until),
         "appealed": dispute.appealed,
         "request": None if request is None else {"reason": request.reason, "status": request.status, "by": request.by},
-        **_told(order, record, items, advice, (dispute.dispute_id, dispute.about), document, asking),
+        **_evaluation(order, record, items, advice, (dispute.dispute_id, dispute.about), document, context),
     }
 
 
-def _case(order: Order, record: Record, case: Case, asking: CaseFileContext) -> dict[str, Any]:
-    document = asking.book.get(order.terms.policy)
+def _case(order: Order, record: Record, case: Case, context: CaseFileContext) -> dict[str, Any]:
+    document = context.book.get(order.terms.policy)
     policy = None if document is None else document.policy
-    items = case_checklist(order, record, case, policy, asking.now)
-    advice = recommend_case(order, case, items, fee=asking.market.arbitration_fee, precedents=asking.precedents)
+    items = case_checklist(order, record, case, policy, context.now)
+    advice = recommend_case(order, case, items, fee=context.market.arbitration_fee, precedents=context.precedents)
     due = next((d.due_at for d in live(order) if (d.kind, d.ref) == ("case", case.case_id)), None)
     return {
         "kind": "case",
@@ -119,12 +119,12 @@ def _case(order: Order, record: Record, case: Case, asking: CaseFileContext) -> 
         "opened_at": format_instant(case.opened_at),
         "decide_by": _time(due),
         "awaited": list(case.awaited),
-        **_told(order, record, items, advice, (case.case_id,), document, asking),
+        **_evaluation(order, record, items, advice, (case.case_id,), document, context),
     }
 
 
 def _common(order: Order, lines: dict[int, int]) -> dict[str, Any]:
-    """The order and what of it this is about, each line beside what was promised (rule ``listing-as-sold``)."""
+    """Return the order's ids and the lines in question, each with its listing as sold (rule ``listing-as-sold``)."""
     return {
         "marketplace": order.marketplace,
         "order_id": order.order_id,
@@ -147,21 +147,21 @@ def _listing(listing: e.Listing | None) -> dict[str, str] | None:
     return None if listing is None else {"ref": listing.ref, "sha256": listing.sha256.hex()}
 
 
-def _told(
+def _evaluation(
     order: Order,
     record: Record,
     items: tuple[Item, ...],
     advice: Recommendation,
     about: tuple[str, ...],
     document: PolicyDocument | None,
-    asking: CaseFileContext,
+    context: CaseFileContext,
 ) -> dict[str, Any]:
     return {
         "checklist": [_item(item) for item in items],
         "chronology": _chronology(chronology(record)),
         "recommendation": _advice(advice, order.terms.currency),
-        "evidence": [_evidence(order, entry, asking) for entry in evidence_of(record, *about)],
-        "thread": [_message(entry, asking) for each in about for entry in thread(record, each)],
+        "evidence": [_evidence(order, entry, context) for entry in evidence_of(record, *about)],
+        "thread": [_message(entry, context) for each in about for entry in thread(record, each)],
         "policy": _policy(order, document),
         "version": order.version,
     }
@@ -171,7 +171,7 @@ def _item(item: Item) -> dict[str, Any]:
     return {**asdict(item), "versions": list(item.versions), "gaps": [asdict(gap) for gap in item.gaps]}
 
 
-def _chronology(told: Chronology) -> dict[str, Any]:
+def _chronology(events: Chronology) -> dict[str, Any]:
     return {
         "entries": [
             {
@@ -180,17 +180,17 @@ def _chronology(told: Chronology) -> dict[str, Any]:
                 "occurred_at": format_instant(entry.occurred_at),
                 "recorded_at": format_instant(entry.recorded_at),
                 "who": {"kind": entry.actor_kind, "id": entry.actor_id},
-                "flags": told.flags(entry.version),
+                "flags": events.flags(entry.version),
                 "data": event_data(entry.event),
             }
-            for entry in told.entries
+            for entry in events.entries
         ],
         "claimed_times": [
             {**asdict(claim), "claimed_at": _time(claim.claimed_at), "logged_at": _time(claim.logged_at)}
-            for claim in told.claims
+            for claim in events.claims
         ],
-        "reasons": [asdict(reason) for reason in told.reasons],
-        "reasons_differ": told.reasons_differ,
+        "reasons": [asdict(reason) for reason in events.reasons],
+        "reasons_differ": events.reasons_differ,
     }
 
 
@@ -214,7 +214,7 @@ def _advice(advice: Recommendation, currency: str) -> dict[str, Any]:
     }
 
 
-def _evidence(order: Order, entry: Entry, asking: CaseFileContext) -> dict[str, Any]:
+def _evidence(order: Order, entry: Entry, context: CaseFileContext) -> dict[str, Any]:
     event = entry.event
     assert isinstance(event, e.EvidenceAdded)
     base = f"/v1/{order.marketplace}/orders/{order.order_id}/evidence"
@@ -225,7 +225,7 @@ def _evidence(order: Order, entry: Entry, asking: CaseFileContext) -> dict[str, 
         "kind": event.kind,
         "origin": event.origin,
         "source": event.source,
-        "note": None if event.note is None else asking.read_text(event.note),
+        "note": None if event.note is None else context.read_text(event.note),
         "sha256": event.sha256.hex(),
         "media_type": event.media_type,
         "size": event.size,
@@ -235,7 +235,7 @@ def _evidence(order: Order, entry: Entry, asking: CaseFileContext) -> dict[str, 
     }
 
 
-def _message(entry: Entry, asking: CaseFileContext) -> dict[str, Any]:
+def _message(entry: Entry, context: CaseFileContext) -> dict[str, Any]:
     event = entry.event
     assert isinstance(event, e.MessageSent)
     return {
@@ -246,12 +246,12 @@ def _message(entry: Entry, asking: CaseFileContext) -> dict[str, Any]:
         "internal": is_internal(entry),
         "occurred_at": format_instant(entry.occurred_at),
         "recorded_at": format_instant(entry.recorded_at),
-        "text": asking.read_text(event.text),
+        "text": context.read_text(event.text),
     }
 
 
 def _policy(order: Order, document: PolicyDocument | None) -> dict[str, Any]:
-    """The policy as it was: its very text, of which the hash is that in ``OrderPlaced``; None while not known here."""
+    """Return the policy of the order; ``text`` is the document whose hash ``OrderPlaced`` has; None if unknown."""
     ref = order.terms.policy
     return {
         "id": ref.id,
@@ -266,7 +266,7 @@ def _time(instant: Instant | None) -> str | None:
 
 
 SHARED: Final = (
-    "Everything written here is read by buyer, seller and the platform, whoever it names. "
-    "Notes of support to itself are shown to neither side."
+    "The buyer, the seller and the platform can read every message here. "
+    "Internal notes of support are not shown to buyer or seller."
 )
-"""What stands above the thread, before anybody writes (rule ``case-thread``)."""
+"""The note above the messages of a case or dispute (rule ``case-thread``)."""

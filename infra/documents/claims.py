@@ -1,58 +1,93 @@
-"""Says what is claimed about an order (``domain.claims``) in a language, as plain text."""
+"""Writes the claims about an order (``domain.claims``) as sentences of a language, in plain text."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from domain.claims import Claim
 from domain.instants import Instant
-from domain.order import Order
+from domain.order import Line, Order
 from infra.documents.packs import Pack
 
 Time = Callable[[Instant], str]
 
 
-class Speaker:
-    """Sentences of an order's claims. ``until`` writes an instant to come, ``ago`` one that has passed."""
+MOST_ITEMS: Final = 4
+"""Items that a sentence names at most; "9 other items" stands for the rest."""
+LONGEST_TITLE: Final = 80
+"""Characters of a title in a sentence; a longer one is cut."""
+
+
+class OrderWriter:
+    """Writes an order's claims, items and amounts. ``until`` writes an instant to come, ``ago`` one that has passed."""
 
     def __init__(self, order: Order, pack: Pack, until: Time, ago: Time) -> None:
         self._order = order
         self._pack = pack
         self._until = until
         self._ago = ago
+        self._titles = Counter(line.title for line in order.lines.values())
 
     def all(self, claims: Iterable[Claim]) -> list[str]:
-        """One sentence or two for each claim."""
+        """Return one or two sentences for each claim."""
         return [self.say(claim) for claim in claims]
 
     def say(self, claim: Claim) -> str:
-        """The sentence of one claim."""
+        """Return the sentence of one claim."""
         if claim.id == "units":
             return self._units(claim.values)
         return self._pack.say("claim", claim.id, **{**_NOTHING, **self._words(claim.values)})
 
-    def what(self, lines: Mapping[int, int]) -> str:
-        """ "all of it", "lines 1 and 3", "2 of line 1 and 1 of line 3"; a line named without a quantity is whole."""
-        say, own = self._pack.say, self._order.lines
-        if not lines or all(lines.get(line.number, 0) == line.ordered for line in own.values()):
-            return say("claim", "everything")
-        if all(not quantity or (n in own and own[n].ordered == quantity) for n, quantity in lines.items()):
-            numbers = [str(number) for number in sorted(lines)]
-            return say("claim", "whole-lines", count=len(numbers), lines=self._pack.listed(numbers))
-        parts = [
-            say("claim", "part-of-line", units=self._pack.number(quantity), line=number)
-            if quantity
-            else say("claim", "whole-lines", count=1, lines=str(number))
-            for number, quantity in sorted(lines.items())
-        ]
-        return self._pack.listed(parts) or say("claim", "nothing")
+    def is_whole(self, lines: Mapping[int, int]) -> bool:
+        """True if these units by line are the whole order; a request without lines is about the whole order."""
+        return not lines or all(lines.get(line.number, 0) == line.ordered for line in self._order.lines.values())
 
-    def _words(self, values: Mapping[str, Any]) -> dict[str, str]:
+    def what(self, lines: Mapping[int, int]) -> str:
+        """Name units by line: "the whole order", "“Desk lamp” and 2 of “Chair”"."""
+        return self._pack.say("claim", "everything") if self.is_whole(lines) else self.items(lines)
+
+    def items(self, lines: Mapping[int, int]) -> str:
+        """Name units by line, each with its item's title: "“Desk lamp” and 2 of “Chair”"."""
+        if not lines:
+            return self._pack.say("claim", "nothing")
+        numbers = sorted(lines)
+        rest = len(numbers) - MOST_ITEMS
+        shown = numbers if rest < 2 else numbers[:MOST_ITEMS]
+        parts = [self.item(number, lines[number]) for number in shown]
+        if len(shown) < len(numbers):
+            parts.append(self._pack.say("claim", "other-items", count=self._pack.number(rest)))
+        return self._pack.listed(parts)
+
+    def item(self, number: int, quantity: int) -> str:
+        """Name units of one line: "“Desk lamp”" for the whole line, else "2 of “Desk lamp”"; by number without a title.
+
+        A refused command may name a line without a quantity (0), which means the whole line.
+        """
+        line = self._order.lines.get(number)
+        name = self._title(number, line)
+        if not quantity or (line is not None and line.ordered == quantity):
+            return name
+        return self._pack.say("claim", "some-of", units=self._pack.number(quantity), item=name)
+
+    def _title(self, number: int, line: Line | None) -> str:
+        if line is None or not line.title:
+            return self._pack.say("claim", "line", line=number)
+        title = line.title if len(line.title) <= LONGEST_TITLE else f"{line.title[: LONGEST_TITLE - 1]}…"
+        if self._titles[line.title] > 1:
+            return self._pack.say("claim", "item-of-line", title=title, line=number)
+        return self._pack.say("claim", "item", title=title)
+
+    def money(self, minor: int) -> str:
+        """Write an amount in the order's currency."""
+        return self._pack.money(minor, self._order.terms.currency)
+
+    def _words(self, values: Mapping[str, Any]) -> dict[str, str | bool]:
         pack = self._pack
-        words: dict[str, str] = {}
+        words: dict[str, str | bool] = {}
         if "amount" in values:
-            words["amount"] = pack.money(values["amount"], self._order.terms.currency)
+            words["amount"] = self.money(values["amount"])
         if "lines" in values:
-            words["what"] = self.what(values["lines"])
+            words |= {"what": self.what(values["lines"]), "whole": self.is_whole(values["lines"])}
         if "by" in values:
             words["by"] = pack.word("side", values["by"])
             words["other"] = pack.word("side", values["other"]) if values["other"] in ("buyer", "seller") else ""
@@ -69,7 +104,7 @@ class Speaker:
         return words
 
     def _units(self, values: Mapping[str, Any]) -> str:
-        """How many units have shipped, are canceled, are still to ship."""
+        """Say how many units have shipped, are canceled and are still to ship."""
         due = values["ship_by"]
         by = ""
         if due is not None and values["to_ship"]:

@@ -1,5 +1,7 @@
-"""What was asked and cancelled, line by line, with the code by which another house says its reason: the
-way out of the crosswalk, as ``infra.importing.reasons`` is the way in."""
+"""Exports requested and canceled lines with another company's codes for their reasons.
+
+``infra.importing.reasons`` translates such codes on import.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,23 +17,23 @@ if TYPE_CHECKING:
     from schemas.commit import EventEntry
 
 ExportedEvent = CancelRequested | LinesCanceled | AutoCanceled
-"""The events that ask for units of a line, or cancel them."""
-TOLD: Final = frozenset(each.__name__ for each in (CancelRequested, LinesCanceled, AutoCanceled))
-UNSAID: Final = "no reason is recorded"
+"""The events that request or cancel units of a line."""
+EXPORTED: Final = frozenset(each.__name__ for each in (CancelRequested, LinesCanceled, AutoCanceled))
+NO_REASON: Final = "no reason is recorded"
 Line = tuple[str | None, str | None, int, int, str | None]
 """Request, cause, line, quantity, reason."""
 
 
 class UnreadableEvent(Exception):
-    """The log holds what this release cannot read: an export would be short of it."""
+    """The log has an event that this release cannot read, so an export would be incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Units of one line that were asked for (``asked``) or cancelled (``canceled``), and why, here and there.
+    """Units of one line that were requested (``asked``) or canceled (``canceled``), with the reason and its code.
 
-    ``cause`` is that of the table ``cancellations``, None where units were only asked for. ``code`` None: the house has
-    none for the reason, or there is no reason; ``loses`` says so, or what the code leaves out.
+    ``cause`` is as in the table ``cancellations``, None for a request. ``code`` is None if the scheme has no code for
+    the reason, or there is no reason. ``loses`` says so, or what the code does not express.
     """
 
     at: Instant
@@ -48,16 +50,18 @@ class Coded:
     loses: str | None
 
     def json(self) -> dict[str, Any]:
-        """As it is written: a row's columns by name."""
+        """Return the row's columns by name."""
         return {name: getattr(self, name) for name in COLUMNS} | {"at": format_instant(self.at)}
 
 
 COLUMNS: Final = tuple(Coded.__slots__)
 
 
-def coded(reader: "Reader", house: CodeScheme, since: Instant | None, until: Instant | None) -> Iterator[Coded]:
-    """In log order, partition after partition, what was recorded at ``since`` or later and before ``until``. Unread
-    where an event of the log cannot be read by this release."""
+def coded(reader: "Reader", scheme: CodeScheme, since: Instant | None, until: Instant | None) -> Iterator[Coded]:
+    """Yield the lines recorded from ``since`` on and before ``until``, partition by partition in log order.
+
+    UnreadableEvent if this release cannot read an event.
+    """
     for partition in sorted(reader.followers):
         for admitted in reader.followers[partition].state.commits():
             at = admitted.commit.recorded_at
@@ -65,28 +69,28 @@ def coded(reader: "Reader", house: CodeScheme, since: Instant | None, until: Ins
                 continue
             for part in admitted.commit.streams:
                 for event in part.events:
-                    if event.name in TOLD:
-                        yield from _of(reader, house, at, part.stream, _told(part.stream, event))
+                    if event.name in EXPORTED:
+                        yield from _of(reader, scheme, at, part.stream, _decoded(part.stream, event))
 
 
-def _told(stream: str, event: "EventEntry") -> ExportedEvent:
+def _decoded(stream: str, event: "EventEntry") -> ExportedEvent:
     try:
-        told = decode_event(event.name, event.schema_version, event.body)
+        decoded = decode_event(event.name, event.schema_version, event.body)
     except Undecodable as wrong:
         raise UnreadableEvent(f"{stream} holds an event that this release cannot read: {wrong}") from None
-    assert isinstance(told, ExportedEvent)
-    return told
+    assert isinstance(decoded, ExportedEvent)
+    return decoded
 
 
-def _of(reader: "Reader", house: CodeScheme, at: Instant, stream: str, told: ExportedEvent) -> Iterator[Coded]:
+def _of(reader: "Reader", scheme: CodeScheme, at: Instant, stream: str, event: ExportedEvent) -> Iterator[Coded]:
     folded = reader.folded(stream)
     order = folded.order
     if order is None:
         raise UnreadableEvent(f"{stream} cannot be read by this release: {folded.unreadable}")
-    what = "asked" if isinstance(told, CancelRequested) else "canceled"
-    for request_id, cause, line, quantity, reason in _lines(told):
-        step = None if reason is None else house.code(reason)
-        code, loses = (None, UNSAID) if step is None else (step.to, step.loses)
+    what = "asked" if isinstance(event, CancelRequested) else "canceled"
+    for request_id, cause, line, quantity, reason in _lines(event):
+        step = None if reason is None else scheme.code(reason)
+        code, loses = (None, NO_REASON) if step is None else (step.to, step.loses)
         yield Coded(
             at,
             order.marketplace,
@@ -103,13 +107,13 @@ def _of(reader: "Reader", house: CodeScheme, at: Instant, stream: str, told: Exp
         )
 
 
-def _lines(told: ExportedEvent) -> Iterator[Line]:
-    match told:
+def _lines(event: ExportedEvent) -> Iterator[Line]:
+    match event:
         case CancelRequested():
-            for asked in told.lines:
-                yield told.request_id, None, asked.line, asked.quantity, told.reason
+            for requested in event.lines:
+                yield event.request_id, None, requested.line, requested.quantity, event.reason
         case LinesCanceled():
-            for each in told.lines:
+            for each in event.lines:
                 yield each.request_id, each.cause, each.line, each.quantity, each.reason
         case AutoCanceled():
-            yield None, "fill_or_kill", told.line, told.quantity, None
+            yield None, "fill_or_kill", event.line, event.quantity, None

@@ -1,4 +1,4 @@
-"""How pages write money, times, time left and ids. One place, so that every page says it alike."""
+"""Writes money, times, time left and ids for the pages."""
 
 from datetime import datetime
 from typing import Final
@@ -25,16 +25,16 @@ MONTHS: Final = (
 )
 MINUS: Final = "−"
 NO_BREAK: Final = "\u00a0"
-"""Between a number and its unit, so that they stay on one line."""
+"""Between a number and its unit, to keep both on one line."""
 
 
 def number(value: int) -> str:
-    """A whole number with groups: 1,204."""
+    """Write a whole number with grouped thousands: 1,204."""
     return f"{value:,}".replace("-", MINUS)
 
 
 def amount(minor: int, currency: str) -> str:
-    """Minor units as a decimal without the currency: 1,204.50."""
+    """Write minor units as a decimal without the currency: 1,204.50."""
     decimals = exponent(currency) or 0
     whole, fraction = divmod(abs(minor), 10**decimals)
     sign = MINUS if minor < 0 else ""
@@ -42,12 +42,12 @@ def amount(minor: int, currency: str) -> str:
 
 
 def money(minor: int, currency: str) -> str:
-    """Minor units with the currency's code behind: 21.50 EUR."""
+    """Write minor units with the currency's code: 21.50 EUR."""
     return f"{amount(minor, currency)} {currency}"
 
 
 def local_zone(name: str) -> ZoneInfo:
-    """The zone of an order; UTC where this machine does not know it."""
+    """Return a time zone by name; UTC if this machine does not know it."""
     try:
         return zone(name)
     except ValueError:
@@ -59,33 +59,33 @@ def _local(instant: Instant, timezone: str) -> datetime:
 
 
 def moment(instant: Instant, timezone: str) -> str:
-    """2 March 2026, 10:42 in the zone given."""
+    """Write an instant in a zone: 2 March 2026, 10:42."""
     local = _local(instant, timezone)
     return f"{local.day} {MONTHS[local.month - 1]} {local.year}, {local.hour:02}:{local.minute:02}"
 
 
 def short_moment(instant: Instant, timezone: str, now: Instant) -> str:
-    """2 Mar, 10:42; with the year where it is not this one."""
+    """Write an instant briefly: 2 Mar, 10:42; with the year if it is not this year."""
     local = _local(instant, timezone)
     year = "" if local.year == _local(now, timezone).year else f" {local.year}"
     return f"{local.day} {MONTHS[local.month - 1][:3]}{year}, {local.hour:02}:{local.minute:02}"
 
 
 def exact(instant: Instant, timezone: str) -> str:
-    """The instant with its zone, to the second or finer: for hovering and for screen readers."""
+    """Write an instant with its zone, to the second or finer, for tooltips and screen readers."""
     local = _local(instant, timezone)
     fraction = f".{local.microsecond:06}" if local.microsecond else ""
     return f"{moment(instant, timezone)}:{local.second:02}{fraction} {timezone} ({format_instant(instant)})"
 
 
 def clock(instant: Instant, timezone: str) -> str:
-    """10:42:07."""
+    """Write the time of day: 10:42:07."""
     local = _local(instant, timezone)
     return f"{local.hour:02}:{local.minute:02}:{local.second:02}"
 
 
 def span(micros: int) -> str:
-    """A length of time in the two largest units that matter: 1 h 52 min, 2 days 4 h, 40 s."""
+    """Write a length of time in its two largest units: 1 h 52 min, 2 days 4 h, 40 s."""
     return _span(abs(micros)).replace(" ", NO_BREAK)
 
 
@@ -103,29 +103,29 @@ def _span(micros: int) -> str:
 
 
 def time_left(due: Instant, now: Instant) -> str:
-    """ "1 h 52 min left", or "2 days ago" once it has passed."""
+    """Write the time until an instant, "1 h 52 min left", or since it, "2 days ago"."""
     return f"{span(due - now)} left" if due >= now else f"{span(now - due)} ago"
 
 
 def from_now(instant: Instant, now: Instant) -> str:
-    """ "in 3 days" or "3 days ago"."""
+    """Write the distance to an instant: "in 3 days" or "3 days ago"."""
     return f"in {span(instant - now)}" if instant >= now else f"{span(now - instant)} ago"
 
 
 def units(quantity: int) -> str:
-    """ "1 unit", "3 units"."""
+    """Write a number of units: "1 unit", "3 units"."""
     return counted(quantity, "unit")
 
 
-def said(value: object) -> str:
-    """A value of a policy document: lists with commas, yes and no for what is on or off."""
+def setting(value: object) -> str:
+    """Write a value of a policy document: lists with commas, booleans as yes or no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(said(each) for each in value) or "none"
+        return ", ".join(setting(each) for each in value) or "none"
     return str(value)
 
 
 def middle(text: str, keep: int = 8) -> str:
-    """A long id with its middle left out: 3f2a91c4…77be01da."""
+    """Shorten a long id in the middle: 3f2a91c4…77be01da."""
     return text if len(text) <= 2 * keep + 1 else f"{text[:keep]}…{text[-keep:]}"

@@ -1,7 +1,7 @@
-"""The receipt of an order (rule ``both-told``): which cancellations went through, or that none had as of an instant.
+"""The receipt of an order (rule ``both-told``): its cancellations, or that there were none as of an instant.
 
-Made of the order and its history alone, so that it can be fetched at any time and is the same for everybody; what
-became of the confirmations is the book's, and stands beside it.
+It is built from the order and its history alone, so it is the same at any time and for everybody. Only the delivery
+states of the confirmations come from the delivery store.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,24 +16,24 @@ from domain.order_json import money, status
 from domain.references import reference_of
 
 CANCELING: Final = ("LinesCanceled", "AutoCanceled")
-ReceiptJson = Mapping[str, Any]
+EventJson = Mapping[str, Any]
 
 
 def receipt_of(
-    order: Order, head: bytes, history: Iterable[ReceiptJson], as_of: Instant, notices: Sequence[Notification]
+    order: Order, head: bytes, history: Iterable[EventJson], as_of: Instant, notices: Sequence[Notification]
 ) -> dict[str, Any]:
-    """The receipt as JSON. ``history``: the events recorded up to ``as_of``, as ``order history`` tells them."""
+    """Build the receipt as JSON. ``history``: the events recorded up to ``as_of``, as JSON (docs/reference/http.md)."""
     terms = order.terms
     refunds = {refund.refund_id: refund for refund in order.refunds.values()}
     found = []
-    for commit, entries in groupby(history, key=lambda told: told["commit"]):
+    for commit, entries in groupby(history, key=lambda event: event["commit"]):
         events = list(entries)
-        lines = [line for told in events for line in _lines(told, order)]
+        lines = [line for event in events for line in _lines(event, order)]
         if not lines:
             continue
-        due = next((told["data"] for told in events if told["event"] == "RefundDue"), None)
+        due = next((event["data"] for event in events if event["event"] == "RefundDue"), None)
         refund = None if due is None else refunds.get(due["refund_id"])
-        versions = {told["version"] for told in events}
+        versions = {event["version"] for event in events}
         found.append(
             {
                 "reference": reference_of(bytes.fromhex(commit)),
@@ -50,7 +50,7 @@ def receipt_of(
                 },
                 "commit": commit,
                 "version": events[-1]["version"],
-                "told": [_told(notice) for notice in notices if notice.version in versions and _confirms(notice)],
+                "told": [_delivery(notice) for notice in notices if notice.version in versions and _confirms(notice)],
             }
         )
     ordered = sum(line.ordered for line in order.lines.values())
@@ -76,12 +76,12 @@ def receipt_of(
     }
 
 
-def _lines(told: ReceiptJson, order: Order) -> Iterable[dict[str, Any]]:
-    """What an event cancels."""
-    data = told["data"]
-    if told["event"] not in CANCELING or data is None:
+def _lines(event: EventJson, order: Order) -> Iterable[dict[str, Any]]:
+    """Yield the lines that an event cancels."""
+    data = event["data"]
+    if event["event"] not in CANCELING or data is None:
         return
-    for part in data["lines"] if told["event"] == "LinesCanceled" else [data]:
+    for part in data["lines"] if event["event"] == "LinesCanceled" else [data]:
         line = order.lines[part["line"]]
         yield {
             "line": line.number,
@@ -98,8 +98,8 @@ def _confirms(notice: Notification) -> bool:
     return notice.template in CONFIRMATIONS
 
 
-def _told(notice: Notification) -> dict[str, Any]:
-    """How the confirmation to one side has come along; no address."""
+def _delivery(notice: Notification) -> dict[str, Any]:
+    """Return the delivery state of the confirmation to one side, without the address."""
 
     def at(instant: Instant | None) -> str | None:
         return None if instant is None else format_instant(instant)

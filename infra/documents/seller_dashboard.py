@@ -1,5 +1,7 @@
-"""A seller's dashboard: counts, rate, limit and window, from the table seller_daily, or from the log where no table is
-at hand. What counts how is in ``domain.standing``; here it is fetched and put into words."""
+"""A seller's dashboard: counts, cancellation rate, limit and window, from the table seller_daily or from the log.
+
+``domain.standing`` defines what counts; docs/reference/http.md describes the dashboard.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,7 +30,7 @@ COUNTED: Final = (
     "lines_auto_canceled",
     "refund_minor",
 )
-"""The counts, as seller_daily has them."""
+"""Names of the counts, as in seller_daily."""
 COLUMN: Final[Mapping[rule.Count, str]] = {
     "by_request": "lines_canceled_by_request",
     "by_seller": "lines_canceled_by_seller",
@@ -39,7 +41,7 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """By which policy and in which days a seller is measured: those of the order that the seller got last."""
+    """The policy and calendar that apply to a seller: those of the seller's newest order."""
 
     order: Order
     policy: Standing | None
@@ -54,17 +56,16 @@ class Terms:
 
 
 def terms_of(newest: Order, book: PolicyBook, as_of: Instant) -> Terms:
-    """``newest``: the order that the seller got last."""
+    """Return the terms of a seller, given the seller's newest order."""
     document = book.get(newest.terms.policy)
     return Terms(newest, None if document is None else document.policy.standing, as_of)
 
 
 def dashboard(terms: Terms, days: Mapping[tuple[str, str], Counts], orders: Mapping[str, int]) -> dict[str, Any]:
-    """The dashboard as JSON. ``days``: local day and currency → counts; ``orders``: status → number of orders, of all
-    times.
+    """Build the dashboard as JSON. ``days``: local day and currency → counts; ``orders``: status → all orders ever.
 
-    ``rate`` and ``limit`` are fractions of 1; ``rate`` is null where nothing was placed in the window, ``limit`` where
-    the policy sets none. ``refunds`` has the amounts by currency; ``refund_minor`` adds them whatever their currency.
+    ``rate`` and ``limit`` are fractions of 1. ``rate`` is null if nothing was placed in the window, ``limit`` if the
+    policy sets none. ``refunds`` has the amounts by currency; ``refund_minor`` is their sum over all currencies.
     """
     within = terms.within
     inside: dict[str, Counter[str]] = {}
@@ -110,7 +111,7 @@ def _day(day: str, counts: Counts) -> rule.Day:
 
 
 def from_log(reader: "Reader", marketplace: str, seller: str, as_of: Instant) -> dict[str, Any] | None:
-    """The dashboard, every order of the seller folded anew; None where the seller has none."""
+    """Build the dashboard by folding every order of the seller; None if the seller has none."""
     from infra.store.order_search import all_orders
 
     newest: Order | None = None
@@ -131,7 +132,7 @@ def from_log(reader: "Reader", marketplace: str, seller: str, as_of: Instant) ->
 
 
 def days_of(order: Order, commits: Iterable[tuple[Instant, list[Event]]]) -> dict[str, Counter[str]]:
-    """Local day → counts, of one order's commits (when recorded, with their events)."""
+    """Return local day → counts for one order's commits, each given as its time and events."""
     found: dict[str, Counter[str]] = {}
     counted: set[int] = set()
     for recorded_at, events in commits:

@@ -1,37 +1,40 @@
-"""The words of the pages: what a status, a reason, a deadline and an event are called. English."""
+"""English words of the pages and the command line: for statuses, reasons, deadlines and events."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from infra.documents.formatting import money, number, units
+from infra.documents.claims import OrderWriter
+from infra.documents.formatting import number, units
+from infra.documents.packs import LANGUAGES, pack
 
 Data = Mapping[str, Any]
 
 STATUS: Final[Mapping[str, tuple[str, str]]] = {
-    "cancel_requested": ("Cancellation asked", "waiting"),
+    "cancel_requested": ("Cancellation requested", "waiting"),
     "unpaid": ("Not paid yet", "quiet"),
     "open": ("To ship", "plain"),
-    "partly_canceled": ("Partly cancelled", "plain"),
+    "partly_canceled": ("Partly canceled", "plain"),
     "partly_shipped": ("Partly shipped", "plain"),
     "shipped": ("Shipped", "done"),
     "delivered": ("Delivered", "done"),
-    "canceled": ("Cancelled", "refused"),
+    "canceled": ("Canceled", "refused"),
 }
-"""Status → its word and its signal (which also gives it its shape), in the order in which a seller looks at them."""
+"""Status → its word and its signal (which also gives it its icon), in the order in which a seller looks at them."""
 
 ATTENTION: Final[Mapping[str, str]] = {
-    "shipped_after_cancel": "cancelled but shipped",
+    "shipped_after_cancel": "canceled but shipped",
     "case_open": "case open",
     "dispute_open": "dispute open",
     "return_open": "return open",
-    "late": "late",
+    "late": "shipping overdue",
     "refund_failed": "refund failed",
-    "stuck": "stuck",
+    "stuck": "needs an update of this server",
 }
 
 REASON: Final[Mapping[str, str]] = {
     "ordered_by_mistake": "ordered by mistake",
-    "changed_mind": "changed my mind",
+    "changed_mind": "changed their mind",
     "found_cheaper": "found it cheaper",
     "price_too_high": "the price is too high",
     "wrong_address": "wrong address",
@@ -59,28 +62,43 @@ CAUSE: Final[Mapping[str, str]] = {
     "request": "by request",
     "seller": "by the seller",
     "support": "by support",
-    "late_ship": "not shipped in time",
-    "unpaid": "not paid in time",
+    "late_ship": "because it was not shipped in time",
+    "unpaid": "because it was not paid in time",
     "dispute": "by a dispute",
     "declined": "declined",
     "silence": "no answer in time",
-    "shipped": "it shipped",
-    "canceled": "it was cancelled",
+    "shipped": "it had shipped",
+    "canceled": "it was canceled",
 }
 
 DEADLINE: Final[Mapping[str, str]] = {
-    "acknowledge": "the customer's acknowledgment",
-    "alternatives": "the buyer's answer to the offers",
-    "appeal": "an appeal",
-    "case": "the decision of the case",
-    "confirmation": "the confirmation's delivery",
-    "decide": "the answer to the request",
-    "evidence": "evidence",
-    "late-ship": "shipping, else it cancels itself",
-    "reminder": "a reminder",
-    "return": "the return's receipt",
-    "unpaid": "payment, else it cancels itself",
+    "acknowledge": "The customer's answer about the shipped items",
+    "alternatives": "The buyer's answer to the offers",
+    "appeal": "Appeal against the decision",
+    "case": "Decision of the case",
+    "confirmation": "Delivery of the confirmation",
+    "decide": "Answer to the cancellation request",
+    "evidence": "Evidence",
+    "late-ship": "Shipping, or the rest is canceled",
+    "reminder": "Reminder",
+    "return": "Arrival of the return",
+    "unpaid": "Payment, or the order is canceled",
 }
+
+PASSED: Final[Mapping[str, str]] = {
+    "acknowledge": "The customer did not answer in time.",
+    "alternatives": "The buyer did not answer the offers in time.",
+    "appeal": "The time to appeal is over.",
+    "case": "The case was not decided in time.",
+    "confirmation": "The confirmation's delivery was not confirmed in time.",
+    "decide": "The cancellation request was not answered in time.",
+    "evidence": "The time for evidence is over.",
+    "late-ship": "The shipping deadline passed, so the unshipped items were canceled automatically.",
+    "reminder": "A reminder was due.",
+    "return": "Nobody confirmed the return in time, so it counts as received.",
+    "unpaid": "The order was not paid in time, so its open items were canceled automatically.",
+}
+"""Deadline kind → what happened when it passed."""
 
 ACTION: Final[Mapping[str, str]] = {
     "cancel": "Cancel",
@@ -98,17 +116,17 @@ OFFER: Final[Mapping[str, str]] = {
 }
 
 QUESTION: Final[Mapping[str, str]] = {
-    "cancel": "May the buyer cancel it?",
-    "ship": "May the seller ship it?",
-    "return": "May it be returned?",
-    "open_case": "May a case be opened?",
-    "open_dispute": "May a dispute be opened?",
+    "cancel": "Can the buyer cancel it?",
+    "ship": "Can the seller ship it?",
+    "return": "Can it be returned?",
+    "open_case": "Can a case be opened?",
+    "open_dispute": "Can a dispute be opened?",
 }
 
 ANSWER: Final[Mapping[str, tuple[str, str]]] = {
     "granted": ("Yes", "done"),
-    "offer_alternatives": ("Offers first", "waiting"),
-    "ask_seller": ("The seller is asked", "waiting"),
+    "offer_alternatives": ("An alternative is offered first", "waiting"),
+    "ask_seller": ("The seller decides", "waiting"),
     "refused": ("No", "refused"),
 }
 
@@ -116,7 +134,7 @@ REQUEST: Final[Mapping[str, tuple[str, str]]] = {
     "open": ("Open", "waiting"),
     "approved": ("Approved", "done"),
     "partly": ("Partly granted", "done"),
-    "shipped": ("Overtaken by shipment", "refused"),
+    "shipped": ("Shipped first", "refused"),
     "declined": ("Declined", "refused"),
     "withdrawn": ("Withdrawn", "quiet"),
     "refused": ("Refused", "refused"),
@@ -126,14 +144,68 @@ SHIPMENT: Final[Mapping[str, tuple[str, str]]] = {
     "announced": ("Announced", "waiting"),
     "tracking": ("On its way", "plain"),
     "delivered": ("Delivered", "done"),
-    "void": ("Void", "quiet"),
+    "void": ("Withdrawn", "quiet"),
 }
 
 REFUND: Final[Mapping[str, tuple[str, str]]] = {
     "due": ("Due", "waiting"),
-    "confirmed": ("Given back", "done"),
+    "confirmed": ("Refunded", "done"),
     "failed": ("Failed, still due", "attention"),
 }
+
+NOTIFICATION: Final[Mapping[str, str]] = {
+    "placed": "order placed",
+    "asked": "cancellation requested",
+    "offered": "alternative offered",
+    "offer-taken": "offer accepted",
+    "offers-declined": "offers declined",
+    "refused": "request refused",
+    "approved": "request granted",
+    "declined": "request declined",
+    "withdrawn": "request withdrawn",
+    "canceled": "canceled",
+    "canceled-as-asked": "canceled by the seller",
+    "auto-canceled": "rest canceled",
+    "tracking": "handed to the carrier",
+    "shipped": "shipped",
+    "shipment-voided": "not shipped after all",
+    "ship-by-proposed": "later shipping date proposed",
+    "ship-by-revised": "shipping date changed",
+    "delivered": "delivered",
+    "refund-due": "refund due",
+    "refund-confirmed": "refund paid",
+    "refund-failed": "refund failed",
+    "found-shipped": "canceled but shipped",
+    "shipped-although-canceled": "canceled but shipped",
+    "acknowledged": "customer accepts the items",
+    "not-acknowledged": "customer does not accept",
+    "rebill-due": "new bill due",
+    "rebilled": "new bill paid",
+    "rebill-failed": "new bill failed",
+    "memo": "credit memo",
+    "case-opened": "case opened",
+    "evidence-added": "evidence added",
+    "evidence-requested": "evidence requested",
+    "case-decided": "case decided",
+    "return-opened": "return opened",
+    "return-accepted": "return accepted",
+    "return-started": "return on its way",
+    "return-received": "return closed",
+    "dispute-opened": "dispute opened",
+    "dispute-escalated": "dispute with support",
+    "dispute-decided": "dispute decided",
+    "dispute-dismissed": "dispute dismissed",
+    "dispute-appealed": "decision appealed",
+    "decide-passed": "deadline to answer passed",
+    "alternatives-passed": "offer expired",
+    "acknowledge-passed": "customer did not answer",
+    "case-overdue": "decision overdue",
+    "evidence-passed": "deadline for evidence passed",
+    "appeal-passed": "decision final",
+    "message": "new message",
+    "reminder": "reminder",
+}
+"""Notification template → what the notification is about."""
 
 PERSON: Final[Mapping[str, str]] = {
     "buyer": "buyer",
@@ -144,28 +216,27 @@ PERSON: Final[Mapping[str, str]] = {
 
 
 def listed(parts: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """Join as "a", "a and b" or "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def offers(kinds: Sequence[str]) -> str:
-    """ "a later date, an exchange or a credit"."""
-    said = [OFFER.get(kind, kind) for kind in kinds]
-    return " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
-
-
-def quantities(lines: Sequence[Data]) -> str:
-    """ "2 of line 1 and line 3"; a line without a quantity was named as a whole, and refused."""
-    parts = (f"{number(each['quantity'])} of " * bool(each["quantity"]) + f"line {each['line']}" for each in lines)
-    return listed([*parts]) or "nothing"
-
-
-def _of(lines: Sequence[Data]) -> str:
-    return f": {quantities(lines)}" if lines else ""
+    """Join kinds of offers as "a later date, an exchange or a credit"."""
+    texts = [OFFER.get(kind, kind) for kind in kinds]
+    return " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def reason(name: str | None) -> str:
+    """The words of a reason code."""
     return "no reason given" if name is None else REASON.get(name, name)
+
+
+def _items(parts: Sequence[Data], order: OrderWriter) -> str:
+    """Name the units of an event's lines by their items."""
+    quantities: Counter[int] = Counter()
+    for part in parts:
+        quantities[part["line"]] += part["quantity"]
+    return order.items(quantities)
 
 
 def _parcel(data: Data) -> str:
@@ -173,94 +244,131 @@ def _parcel(data: Data) -> str:
     return f" with {named}" if named else ""
 
 
-def _by(cause: str) -> str:
-    """Why a request counts as approved, where nobody said so."""
-    return {"silence": ": no answer came in time", "canceled": ": all it asked for is cancelled"}.get(cause, "")
+def _approved_because(cause: str) -> str:
+    """Why a request counts as approved without an answer."""
+    return {
+        "silence": " because it was not answered in time",
+        "canceled": " because everything in it is canceled",
+    }.get(cause, "")
 
 
-def _canceled(data: Data, currency: str) -> str:
+def _canceled(data: Data, order: OrderWriter) -> str:
     causes = listed(list(dict.fromkeys(CAUSE.get(part["cause"], part["cause"]) for part in data["lines"])))
-    return f"Cancelled {quantities(data['lines'])}, {causes}."
+    given = [
+        part["reason"] for part in data["lines"] if part["reason"] and part["cause"] not in ("late_ship", "unpaid")
+    ]
+    reasons = listed(list(dict.fromkeys(map(reason, given))))
+    return f"Canceled {_items(data['lines'], order)} {causes}{f': {reasons}' if reasons else ''}."
 
 
-EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, str], str]]] = {
-    "OrderPlaced": lambda d, c: (
-        f"Order placed: {units(sum(line['quantity'] for line in d['lines']))} in "
-        f"{number(len(d['lines']))} {'line' if len(d['lines']) == 1 else 'lines'}, {money(d['total'], c)}."
+def _declined(data: Data, order: OrderWriter) -> str:
+    name = data["request_id"]
+    return {
+        "silence": f"Request {name} closed because it was not answered in time.",
+        "shipped": f"Request {name} came too late: the items had shipped.",
+        "canceled": f"Request {name} closed because its items were canceled.",
+    }.get(data["cause"], f"Request {name} declined.")
+
+
+def _shipped(data: Data, order: OrderWriter) -> str:
+    return f"Shipped {order.item(data['line'], data['quantity'])}{_parcel(data)} (notice {data['shipment_id']})."
+
+
+EVENT_SENTENCES: Final[Mapping[str, Callable[[Data, OrderWriter], str]]] = {
+    "OrderPlaced": lambda d, o: (
+        f"Order placed: {units(sum(line['quantity'] for line in d['lines']))} of "
+        f"{number(len(d['lines']))} {'item' if len(d['lines']) == 1 else 'items'}, {o.money(d['total'])}."
     ),
-    "PaymentReceived": lambda d, c: f"Paid {money(d['amount'], c)}.",
-    "OtherRefundRecorded": lambda d, c: f"{money(d['amount'], c)} given back outside a cancellation.",
-    "MessageSent": lambda d, c: f"Message {d['message_id']} to {d['to']}.",
-    "ContactRecorded": lambda d, c: f"Contact by {d['channel']}.",
-    "CancelRequested": lambda d, c: (
-        f"The {d['by']} asks to cancel {quantities(d['lines']) if d['lines'] else 'the order'}: {reason(d['reason'])}."
+    "PaymentReceived": lambda d, o: f"The buyer paid {o.money(d['amount'])}.",
+    "OtherRefundRecorded": lambda d, o: f"{o.money(d['amount'])} refunded for another reason than a cancellation.",
+    "MessageSent": lambda d, o: f"Message {d['message_id']} sent to {d['to']}.",
+    "ContactRecorded": lambda d, o: f"Contact recorded: {d['channel']}.",
+    "CancelRequested": lambda d, o: (
+        f"The {d['by']} asks to cancel {_items(d['lines'], o) if d['lines'] else 'the order'}: {reason(d['reason'])}."
     ),
-    "AlternativeOffered": lambda d, c: f"Offered instead: {offers(d['offers'])}.",
-    "AlternativeTaken": lambda d, c: f"The buyer took the offer: {OFFER.get(d['kind'], d['kind'])}.",
-    "AlternativesDeclined": lambda d, c: f"The offers were not taken: {CAUSE.get(d['cause'], d['cause'])}.",
-    "CancelRefused": lambda d, c: f"Request {d['request_id']} refused.",
-    "CancelApproved": lambda d, c: f"Request {d['request_id']} approved{_by(d['cause'])}.",
-    "CancelDeclined": lambda d, c: f"Request {d['request_id']} ended: {CAUSE.get(d['cause'], d['cause'])}.",
-    "CancelWithdrawn": lambda d, c: f"Request {d['request_id']} withdrawn.",
+    "AlternativeOffered": lambda d, o: f"The store offers {offers(d['offers'])} instead.",
+    "AlternativeTaken": lambda d, o: f"The buyer accepted an offer: {OFFER.get(d['kind'], d['kind'])}.",
+    "AlternativesDeclined": lambda d, o: (
+        "The buyer did not answer the offers in time." if d["cause"] == "silence" else "The buyer declined the offers."
+    ),
+    "CancelRefused": lambda d, o: f"Request {d['request_id']} refused.",
+    "CancelApproved": lambda d, o: f"Request {d['request_id']} approved{_approved_because(d['cause'])}.",
+    "CancelDeclined": _declined,
+    "CancelWithdrawn": lambda d, o: f"Request {d['request_id']} withdrawn.",
     "LinesCanceled": _canceled,
-    "AutoCanceled": lambda d, c: (
-        f"Cancelled {number(d['quantity'])} of line {d['line']} by itself: the notice {d['shipment_id']} shipped only "
-        "part of it. This quantity is never opened again."
+    "AutoCanceled": lambda d, o: (
+        f"Canceled {o.item(d['line'], d['quantity'])} automatically because notice {d['shipment_id']} shipped only a "
+        "part of the line (fill or kill). These units cannot be reopened."
     ),
-    "FulfilmentStarted": lambda d, c: f"Fulfilment began ({d['stage']}): {quantities(d['lines'])}.",
-    "TrackingStarted": lambda d, c: f"The carrier tracks {quantities(d['lines'])}{_parcel(d)}.",
-    "TrackingMoved": lambda d, c: f"The carrier saw the parcel again{_parcel(d)}.",
-    "LineShipped": lambda d, c: (
-        f"Shipped {number(d['quantity'])} of line {d['line']}, notice {d['shipment_id']}{_parcel(d)}."
+    "FulfilmentStarted": lambda d, o: f"Fulfillment started ({d['stage']}): {_items(d['lines'], o)}.",
+    "TrackingStarted": lambda d, o: f"The carrier tracks {_items(d['lines'], o)}{_parcel(d)}.",
+    "TrackingMoved": lambda d, o: f"The carrier scanned the parcel again{_parcel(d)}.",
+    "LineShipped": _shipped,
+    "LinePartiallyShipped": _shipped,
+    "ShipmentRefused": lambda d, o: (
+        f"Shipping notice {d['shipment_id']} refused{': ' + _items(d['lines'], o) if d['lines'] else ''}."
     ),
-    "LinePartiallyShipped": lambda d, c: (
-        f"Shipped {number(d['quantity'])} of line {d['line']}, not all of it, notice {d['shipment_id']}{_parcel(d)}."
+    "ShipmentVoided": lambda d, o: (
+        f"Shipping notice {d['shipment_id']} was a mistake. Not shipped after all: {_items(d['lines'], o)}."
     ),
-    "ShipmentRefused": lambda d, c: f"Shipping notice {d['shipment_id']} refused{_of(d['lines'])}.",
-    "ShipmentVoided": lambda d, c: f"Notice {d['shipment_id']} was a mistake: {quantities(d['lines'])} open again.",
-    "ShipByRevised": lambda d, c: "A new ship-by is proposed." if d["proposed"] else "The ship-by has changed.",
-    "Delivered": lambda d, c: (
-        f"Return {d['return_id']} reached the seller." if d["return_id"] else f"Delivered: {quantities(d['lines'])}."
+    "ShipByRevised": lambda d, o: (
+        "The seller proposes a new shipping date." if d["proposed"] else "The shipping date changed."
     ),
-    "RefundDue": lambda d, c: f"Refund {d['refund_id']} of {money(d['amount'], c)} is due.",
-    "RefundConfirmed": lambda d, c: f"Refund {d['refund_id']} was given back.",
-    "RefundFailed": lambda d, c: f"Refund {d['refund_id']} failed; it stays due.",
-    "ShippedAfterCancelFound": lambda d, c: f"Cancelled but shipped: {quantities(d['lines'])}{_parcel(d)}.",
-    "CustomerNotified": lambda d, c: "The customer was told that it shipped although cancelled.",
-    "CustomerAcknowledged": lambda d, c: "The customer accepts the item and the re-billing.",
-    "CustomerDeclined": lambda d, c: "The customer does not accept both the item and the re-billing.",
-    "RebillAccepted": lambda d, c: f"May be billed again: {quantities(d['lines'])}.",
-    "RebillDue": lambda d, c: f"Rebilling {d['rebill_id']} of {money(d['amount'], c)} is due.",
-    "Rebilled": lambda d, c: f"Rebilling {d['rebill_id']} was paid.",
-    "RebillFailed": lambda d, c: f"Rebilling {d['rebill_id']} failed; it stays due.",
-    "CreditMemoIssued": lambda d, c: f"Credit memo {d['memo_id']} of {money(d['amount'], c)}.",
-    "CommandRefused": lambda d, c: f"{d['command']} refused.",
-    "CaseOpened": lambda d, c: f"Case {d['case_id']}: {reason(d['reason'])}, {quantities(d['lines'])}.",
-    "EvidenceAdded": lambda d, c: f"Evidence {d['evidence_id']} ({d['kind']}) from the {d['side']}.",
-    "EvidenceRequested": lambda d, c: f"More evidence asked for: {listed(d['kinds'])}.",
-    "ReturnOpened": lambda d, c: (
-        f"Return {d['return_id']} opened: {quantities(d['lines'])}; {d['postage']} pays postage."
+    "Delivered": lambda d, o: (
+        f"Return {d['return_id']} reached the seller." if d["return_id"] else f"Delivered: {_items(d['lines'], o)}."
     ),
-    "ReturnAccepted": lambda d, c: f"Return {d['return_id']} accepted.",
-    "CaseDecided": lambda d, c: f"Case {d['case_id']} decided: {d['outcome']}.",
-    "ReturnStarted": lambda d, c: f"Return {d['return_id']} is on its way back.",
-    "ReturnReceived": lambda d, c: f"Return {d['return_id']} is back.",
-    "DisputeOpened": lambda d, c: f"Dispute {d['dispute_id']} about {d['about']}.",
-    "DisputeEscalated": lambda d, c: f"Dispute {d['dispute_id']} went to support, ticket {d['ticket']}.",
-    "DisputeDecided": lambda d, c: f"Dispute {d['dispute_id']} decided: {d['outcome']}.",
-    "DisputeDismissed": lambda d, c: f"Dispute {d['dispute_id']} dismissed.",
-    "DisputeAppealed": lambda d, c: f"Dispute {d['dispute_id']} appealed.",
-    "DeadlineReached": lambda d, c: f"Time ran out for {DEADLINE.get(d['kind'], d['kind'])}.",
-    "ConfirmationDelivered": lambda d, c: f"Notice {d['notice_id']} was delivered.",
-    "NoticeFailed": lambda d, c: f"Notice {d['notice_id']} could not be delivered.",
-    "SubjectErased": lambda d, c: "Personal data erased.",
-    "LegalHoldPlaced": lambda d, c: "Legal hold placed.",
-    "LegalHoldReleased": lambda d, c: "Legal hold released.",
+    "RefundDue": lambda d, o: f"Refund {d['refund_id']} of {o.money(d['amount'])} is due.",
+    "RefundConfirmed": lambda d, o: f"Refund {d['refund_id']} was paid to the buyer.",
+    "RefundFailed": lambda d, o: f"Refund {d['refund_id']} failed. It is still due.",
+    "ShippedAfterCancelFound": lambda d, o: f"Canceled but shipped: {_items(d['lines'], o)}{_parcel(d)}.",
+    "CustomerNotified": lambda d, o: "The customer was notified that canceled items shipped.",
+    "CustomerAcknowledged": lambda d, o: "The customer accepts the items and the new bill.",
+    "CustomerDeclined": lambda d, o: "The customer does not accept both the items and the new bill.",
+    "RebillAccepted": lambda d, o: f"May be billed again: {_items(d['lines'], o)}.",
+    "RebillDue": lambda d, o: f"New bill {d['rebill_id']} of {o.money(d['amount'])} is due.",
+    "Rebilled": lambda d, o: f"New bill {d['rebill_id']} was paid.",
+    "RebillFailed": lambda d, o: f"New bill {d['rebill_id']} failed. It is still due.",
+    "CreditMemoIssued": lambda d, o: f"Credit memo {d['memo_id']} of {o.money(d['amount'])} for the seller.",
+    "CommandRefused": lambda d, o: f"Refused: {_readable(d['command'])}.",
+    "CaseOpened": lambda d, o: f"Case {d['case_id']} opened: {reason(d['reason'])}, {_items(d['lines'], o)}.",
+    "EvidenceAdded": lambda d, o: f"The {d['side']} added evidence {d['evidence_id']}: {_evidence([d['kind']])}.",
+    "EvidenceRequested": lambda d, o: f"Asked for evidence: {_evidence(d['kinds'])}.",
+    "ReturnOpened": lambda d, o: (
+        f"Return {d['return_id']} opened: {_items(d['lines'], o)}. The {d['postage']} pays the postage."
+    ),
+    "ReturnAccepted": lambda d, o: f"Return {d['return_id']} accepted.",
+    "CaseDecided": lambda d, o: (
+        f"Case {d['case_id']} decided: {'the items go back' if d['outcome'] == 'return' else 'no return'}."
+    ),
+    "ReturnStarted": lambda d, o: f"Return {d['return_id']} is on its way back.",
+    "ReturnReceived": lambda d, o: f"Return {d['return_id']} is closed.",
+    "DisputeOpened": lambda d, o: f"Dispute {d['dispute_id']} about {d['about']} opened.",
+    "DisputeEscalated": lambda d, o: f"Dispute {d['dispute_id']} went to support (ticket {d['ticket']}).",
+    "DisputeDecided": lambda d, o: f"Dispute {d['dispute_id']} decided: {DECISION.get(d['outcome'], d['outcome'])}.",
+    "DisputeDismissed": lambda d, o: f"Dispute {d['dispute_id']} dismissed.",
+    "DisputeAppealed": lambda d, o: f"The decision of dispute {d['dispute_id']} was appealed.",
+    "DeadlineReached": lambda d, o: PASSED.get(d["kind"], f"A deadline passed: {d['kind']}."),
+    "ConfirmationDelivered": lambda d, o: f"Notification {d['notice_id']} was delivered.",
+    "NoticeFailed": lambda d, o: f"Notification {d['notice_id']} could not be delivered.",
+    "SubjectErased": lambda d, o: "Personal data erased.",
+    "LegalHoldPlaced": lambda d, o: "Legal hold placed.",
+    "LegalHoldReleased": lambda d, o: "Legal hold released.",
 }
-"""Event → its sentence, from its data (``schemas.codec.event_data``) and the order's currency."""
+"""Event → its sentence, made from its data (``schemas.codec.event_data``) and its order."""
+
+DECISION: Final[Mapping[str, str]] = {"grant": "granted", "return": "the items go back", "deny": "denied"}
 
 
-def told(event: str, data: Data, currency: str) -> str:
-    """What happened, in a sentence; an event that a newer release wrote is told by its name."""
+def _readable(command: str) -> str:
+    """A command's name as words: ``CancelLines`` → "cancel lines"."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in command).strip()
+
+
+def _evidence(kinds: Sequence[str]) -> str:
+    return listed([pack(LANGUAGES[0]).word("evidence", kind) for kind in kinds])
+
+
+def event_sentence(event: str, data: Data, order: OrderWriter) -> str:
+    """Say what happened in one sentence; an event of a newer release is named by its type."""
     sentence = EVENT_SENTENCES.get(event)
-    return event if sentence is None else sentence(data, currency)
+    return event if sentence is None else sentence(data, order)

@@ -1,1 +1,1 @@
-"""Pages for people: server-rendered, without scripts, no request leaves the host. Words before colour."""
+"""Pages for people: server-rendered, without scripts, nothing is loaded from other hosts."""

@@ -1,16 +1,18 @@
-"""The support page of a dispute or case: the document of ``infra.documents.case_file``, made ready for its template.
+"""The page of a dispute or case: shows the document of ``infra.documents.case_file``. Decides nothing.
 
-It decides nothing. Missing things first, by severity; then everything in the log's order; then what the policy said.
+First comes what is missing, by severity; then the chronology in the log's order; then the text of the policy.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.instants import Instant, parse_instant
+from domain.order import Order
 from domain.wording import counted
 from infra.documents import words
 from infra.documents.case_file import SHARED
-from infra.documents.formatting import exact, from_now, money
+from infra.documents.claims import OrderWriter
+from infra.documents.formatting import exact, from_now, moment, money
 from infra.documents.packs import LANGUAGES, pack
 from infra.web.order_page import When, when
 
@@ -24,23 +26,23 @@ ITEM: Final = {
     "contacts": "Contacts with support",
     "photographs": "Photographs",
     "receipts": "Receipts",
-    "policy": "The policy that was cited",
-    "packet": "What is on record beside the request",
+    "policy": "The policy cited",
+    "packet": "Other records about the request",
     "deadlines": "Deadlines",
-    "claim": "What the buyer says",
+    "claim": "The buyer's claim",
 }
 COURSE: Final = {
     "proceed": "Proceed",
     "escalate": "Escalate",
-    "abandon-and-return": "Abandon, and return it",
-    "settle-or-complete": "Settle, or complete what is missing",
+    "abandon-and-return": "Give up, and return the items",
+    "settle-or-complete": "Settle, or add what is missing",
 }
 FLAG: Final = {
-    "before-the-order": "claims a time before the order",
-    "after-it-was-attached": "claims a time after it was attached",
-    "not-in-the-log": "the log has nothing of the kind",
-    "other-time": "the log has another time",
-    "told-late": "happened earlier than what the log has before it",
+    "before-the-order": "its claimed time is before the order",
+    "after-it-was-attached": "its claimed time is after it was added",
+    "not-in-the-log": "the log has no such event",
+    "other-time": "the log has a different time",
+    "told-late": "recorded late: it happened before the entry above it in the log",
     "reasons-differ": "reasons differ",
 }
 STATUS: Final = {
@@ -53,47 +55,49 @@ STATUS: Final = {
 }
 
 
-class MatterPage:
-    """Everything that the template asks for, as of ``now``, in the order's own time zone."""
+class CaseFilePage:
+    """The values that the template shows, as of ``now``, in the order's own time zone."""
 
     shared = SHARED
 
-    def __init__(self, document: Document, zone: str, now: Instant) -> None:
+    def __init__(self, document: Document, order: Order, now: Instant) -> None:
         self.document = document
-        self.zone = zone
+        self.zone = order.terms.calendar.timezone
         self.now = now
         self.kind = document["kind"]
         self.name = document[f"{self.kind}_id"]
         self.status = STATUS[document["status"]]
         self.currency = document["recommendation"]["currency"]
+        self._writer = OrderWriter(
+            order, pack(LANGUAGES[0]), lambda at: moment(at, self.zone), lambda at: from_now(at, now)
+        )
 
     @property
     def sentence(self) -> str:
-        """What it is about and what waits, in words."""
-        said = self.document
+        """What it is about and what is due next, in a few sentences."""
+        document = self.document
         if self.kind == "dispute":
-            asked = said["request"]
-            about = f"It is about request {said['about']}" if asked else f"It is about message {said['about']} only"
-            text = f"{about}, opened by the {said['by']}."
-            waits, what = said["evidence_until"], "evidence"
-            if said["status"] != "open":
-                waits, what = (None if said["appealed"] else said["appeal_until"]), "appeal"
+            about = "cancellation request" if document["request"] else "message"
+            text = f"The {document['by']} opened this dispute about {about} {document['about']}."
+            due_at, what = document["evidence_until"], "evidence"
+            if document["status"] != "open":
+                due_at, what = (None if document["appealed"] else document["appeal_until"]), "appeal"
         else:
-            text = f"The buyer says: {words.reason(said['reason'])}."
-            waits, what = said["decide_by"], "decision"
-            if said["awaited"]:
-                kinds = [pack(LANGUAGES[0]).word("evidence", kind) for kind in said["awaited"]]
-                text += f" The time to decide is paused until the buyer sends: {words.listed(kinds)}."
-        if waits is not None:
-            due = parse_instant(waits)
+            text = f"The buyer says: {words.reason(document['reason'])}."
+            due_at, what = document["decide_by"], "decision"
+            if document["awaited"]:
+                kinds = [pack(LANGUAGES[0]).word("evidence", kind) for kind in document["awaited"]]
+                text += f" The decision deadline is paused until the buyer sends {words.listed(kinds)}."
+        if due_at is not None:
+            due = parse_instant(due_at)
             key = f"{what}-{'until' if due >= self.now else 'over'}"
-            until = f"{self.when(waits).text} ({from_now(due, self.now)})"
+            until = f"{self.when(due_at).text} ({from_now(due, self.now)})"
             text += " " + pack(LANGUAGES[0]).say("claim", key, until=until, ago=from_now(due, self.now))
         return text
 
     @property
     def gaps(self) -> list[dict[str, Any]]:
-        """What is missing, the worst first."""
+        """Missing records, the most severe first."""
         found = [{**gap, "where": ITEM[item["item"]]} for item in self.document["checklist"] for gap in item["gaps"]]
         return sorted(found, key=lambda gap: _SEVERITY[gap["severity"]])
 
@@ -103,14 +107,14 @@ class MatterPage:
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        """The chronology, newest first, both clocks beside each other where they differ."""
+        """The chronology, newest first; an entry has both times where they differ."""
         return [
             {
                 "version": entry["version"],
                 "recorded": self.when(entry["recorded_at"]),
                 "occurred": None if entry["occurred_at"] == entry["recorded_at"] else self.when(entry["occurred_at"]),
                 "who": entry["who"],
-                "text": words.told(entry["event"], entry["data"], self.currency),
+                "text": words.event_sentence(entry["event"], entry["data"], self._writer),
                 "flags": [FLAG[flag] for flag in entry["flags"]],
             }
             for entry in reversed(self.document["chronology"]["entries"])
@@ -118,7 +122,7 @@ class MatterPage:
 
     @property
     def claims(self) -> list[dict[str, Any]]:
-        """Claimed times beside the log's, unmerged."""
+        """Claimed times that the log does not support, each with the log's time."""
         return [
             {
                 "flag": FLAG[claim["flag"]],
@@ -132,11 +136,11 @@ class MatterPage:
 
     @property
     def reasons(self) -> list[dict[str, Any]]:
-        """Every reason given, side by side, where they are not the same."""
-        told = self.document["chronology"]
-        if not told["reasons_differ"]:
+        """Every reason that was given, where they differ."""
+        chronology = self.document["chronology"]
+        if not chronology["reasons_differ"]:
             return []
-        return [{**said, "said": words.reason(said["reason"])} for said in told["reasons"]]
+        return [{**each, "text": words.reason(each["reason"])} for each in chronology["reasons"]]
 
     @property
     def evidence(self) -> list[dict[str, Any]]:
@@ -156,17 +160,17 @@ class MatterPage:
 
     @property
     def advice(self) -> dict[str, Any]:
-        told = self.document["recommendation"]
-        fee = told["arbitration_fee"]
+        advice = self.document["recommendation"]
+        fee = advice["arbitration_fee"]
         return {
-            **told,
-            "name": COURSE[told["course"]],
-            "stake": money(told["at_stake_minor"], self.currency),
-            "fee": "not known here" if fee is None else fee,
+            **advice,
+            "name": COURSE[advice["course"]],
+            "stake": money(advice["at_stake_minor"], self.currency),
+            "fee": "not set" if fee is None else fee,
         }
 
     def when(self, text: str) -> When:
-        """An instant of the document in the order's zone."""
+        """Write an instant of the document in the order's zone."""
         return when(parse_instant(text), self.zone, self.now)
 
     def exactly(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which language a page speaks: what the address says, else what the reader said for their mail, else the browser."""
+"""Chooses the language of a page: from the URL, else from the reader's contact, else from the browser."""
 
 import asyncio
 import re
@@ -16,32 +16,32 @@ _WANTED: Final = re.compile(
     r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII
 )
 _MOST: Final = 20
-"""Languages of a header that are looked at."""
+"""Languages of a header that are considered at most."""
 
 
-async def language_of(request: Request, app: App, marketplace: str, caller: Principal) -> str:
-    """``?lang=`` where there is such a language; else that of a buyer's or seller's own contact; else the browser's."""
-    said = request.query_params.get("lang")
-    if said in LANGUAGES:
-        return said
-    return await _of_contact(app, marketplace, caller) or accepted(request.headers.get("accept-language", ""))
+async def language_of(request: Request, app: App, marketplace: str, principal: Principal) -> str:
+    """Return the language of ``?lang=`` if it has a pack, else of the reader's contact, else of the browser."""
+    wanted = request.query_params.get("lang")
+    if wanted in LANGUAGES:
+        return wanted
+    return await _of_contact(app, marketplace, principal) or accepted(request.headers.get("accept-language", ""))
 
 
-async def _of_contact(app: App, marketplace: str, caller: Principal) -> str | None:
-    """What they are written to in; None where nobody has said, or it cannot be asked now."""
+async def _of_contact(app: App, marketplace: str, principal: Principal) -> str | None:
+    """Return the language of a buyer's or seller's contact; None if there is none or it cannot be read now."""
     notifications = app.notifications
-    if notifications is None or caller.kind not in ("buyer", "seller"):
+    if notifications is None or principal.kind not in ("buyer", "seller"):
         return None
-    side: Final = "buyer" if caller.kind == "buyer" else "seller"
+    side: Final = "buyer" if principal.kind == "buyer" else "seller"
     try:
-        contact = await asyncio.to_thread(notifications.contacts.contact, marketplace, side, caller.id)
+        contact = await asyncio.to_thread(notifications.contacts.contact, marketplace, side, principal.id)
     except (DeliveryStoreUnavailable, VaultUnavailable):
         return None
     return None if contact is None else contact.language
 
 
 def accepted(header: str) -> str:
-    """The best language of an Accept-Language header; the first one there is where it names none."""
+    """Return the best language of an Accept-Language header; the default if it names none that has a pack."""
     best, weight = LANGUAGES[0], 0.0
     for part in header.split(",")[:_MOST]:
         found = _WANTED.fullmatch(part)
@@ -56,7 +56,7 @@ def accepted(header: str) -> str:
 
 
 def others(request: Request, language: str) -> list[dict[str, str]]:
-    """Links to the same page in the other languages."""
+    """Return links to the same page in the other languages."""
     found = []
     for each in LANGUAGES:
         if each != language:

@@ -1,4 +1,4 @@
-"""The page that lists orders: its sentence, its filters with counts, its rows. Reads the views, decides nothing."""
+"""The page that lists orders: a summary, filters with counts, rows. Reads the views, decides nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,27 +13,30 @@ from infra.views.reading import OrderFilter, Page, Reading, Row, attention_of
 from infra.web.order_page import When, when
 
 PAGE: Final = 100
-ASKED: Final = 1000
-"""Requests that wait and are read to say how long."""
+MOST_WAITING: Final = 1000
+"""Waiting requests that are read; the summary says "or more" from this number on."""
 _IN_QUEUE: Final = "waiting~"
-"""Begins a cursor within the queue; the order id behind it is the last one shown."""
+"""Prefix of a cursor within the queue; the order id after it is the last one shown."""
 
 
 @dataclass(slots=True)
 class MatchingOrders:
-    """What a search found: rows, the cursor of the next page, and whose orders these are (for the counts)."""
+    """The result of a search: rows, the next page's cursor, and the counts of the seller or marketplace."""
 
     page: Page
     seller: str | None
     counts: dict[str, int]
     waiting: list[Row]
     more: bool = False
-    """Whether more orders match than are shown."""
+    """True if more orders match than are shown."""
 
 
 def search(reading: Reading, marketplace: str, q: str, status: str | None, after: str | None) -> MatchingOrders:
-    """Orders of this PO number, order id or reference, else of a seller, else of a buyer, else those that match:
-    whose number begins so, or that have this tracking number or SKU. Without ``q`` all of them."""
+    """Find orders by ``q``; without it, list all of them.
+
+    Tries, in this order: PO number, order id or reference; seller; buyer; the beginning of a PO number, a tracking
+    number or a SKU.
+    """
     if not q:
         return _listed(reading, OrderFilter(marketplace, status=status), after)
     every = OrderFilter(marketplace)
@@ -50,8 +53,8 @@ def search(reading: Reading, marketplace: str, q: str, status: str | None, after
 
 
 def _listed(reading: Reading, of: OrderFilter, after: str | None) -> MatchingOrders:
-    """Orders of a marketplace, or of one seller in it, with what waits for the seller."""
-    waiting = reading.waiting_requests(of.marketplace, seller=of.seller, limit=ASKED)
+    """List orders of a marketplace or of one seller in it, with the requests that wait for the seller."""
+    waiting = reading.waiting_requests(of.marketplace, seller=of.seller, limit=MOST_WAITING)
     if of.status == "cancel_requested":
         page = _work_queue(reading, of, waiting, after)
     else:
@@ -60,8 +63,7 @@ def _listed(reading: Reading, of: OrderFilter, after: str | None) -> MatchingOrd
 
 
 def _work_queue(reading: Reading, of: OrderFilter, waiting: list[Row], after: str | None) -> Page:
-    """Orders whose requests wait, what is due first at the top; behind them those whose request waits for nobody here,
-    newest first."""
+    """Orders whose requests wait for the seller, the earliest deadline first; then the others, newest first."""
     ids = list(dict.fromkeys(row["order_id"] for row in waiting))
     in_queue = after is None or after.startswith(_IN_QUEUE)
     rows: list[Row] = []
@@ -83,13 +85,13 @@ def _of_few(
     for row in rows:
         counts[row["status"]] = counts.get(row["status"], 0) + 1
     ids = [row["order_id"] for row in rows]
-    waiting = reading.waiting_requests_of(marketplace, ids, ASKED, awaits=awaits)
+    waiting = reading.waiting_requests_of(marketplace, ids, MOST_WAITING, awaits=awaits)
     shown = [row for row in rows if status in (None, row["status"])]
     return MatchingOrders(Page(shown, None), None, counts, waiting)
 
 
 class ListPage:
-    """Everything that the template asks for, as of ``now``, in the marketplace's time zone."""
+    """The values that the list template shows, as of ``now``, in the marketplace's time zone."""
 
     size = PAGE
 
@@ -118,56 +120,55 @@ class ListPage:
 
     @property
     def sentence(self) -> str:
-        """What there is to do, in words."""
+        """What there is to do, in a sentence."""
         waiting = self._found.waiting
         total = sum(self._found.counts.values())
         if not total:
             return "Nothing found." if self._q else "There are no orders yet."
         whose = f" of {self._q}" if self._q else ""
         if not waiting:
-            return f"{counted(total, 'order')}{whose}; no request to cancel waits for an answer."
-        more = " or more" if len(waiting) >= ASKED else ""
-        said = f"{counted(len(waiting), 'request')}{more} to cancel"
-        said += f" {'waits' if len(waiting) == 1 else 'wait'} for an answer"
+            return f"{counted(total, 'order')}{whose}. No cancellation request needs an answer."
+        more = " or more" if len(waiting) >= MOST_WAITING else ""
+        need = "request needs" if len(waiting) == 1 else "requests need"
+        text = f"{number(len(waiting))}{more} cancellation {need} an answer"
         dated = [parse_instant(row["decide_by"]) for row in waiting if row["decide_by"] is not None]
         coming = [due for due in dated if due >= self.now]
         late = len(dated) - len(coming)
+        parts = [f"{number(late)} {'is' if late == 1 else 'are'} overdue"] if late else []
         if coming:
-            said += f", the next one due {self.when(coming[0]).text} ({time_left(coming[0], self.now)})"
-        if late:
-            said += f"; for {number(late)} the time to answer has run out"
-        return f"{said}."
+            parts.append(f"the next is due {self.when(coming[0]).text} ({time_left(coming[0], self.now)})")
+        return f"{text}{': ' if parts else ''}{', '.join(parts)}."
 
     @property
     def has_orders(self) -> bool:
-        """Whether there are orders at all, whatever the filter."""
+        """True if there are orders, whatever the filter."""
         return bool(self._found.counts)
 
     @property
     def empty(self) -> str:
-        """Why no row stands here: the list has ended, or nothing has the status, was found, or is there at all."""
+        """Why the page has no row."""
         if self._after is not None:
-            return "The list has ended before this page."
+            return "This page is past the end of the list."
         if self._found.counts:
             return "None of these orders has this status." if self._q else "No order has this status."
         if self._q:
-            return "No order here has this PO number, order id, tracking number, SKU, seller or buyer."
+            return "No order has this PO number, order ID, tracking number, SKU, seller or buyer."
         return f"There are no orders in {self.marketplace} yet."
 
     @property
     def filters(self) -> list[dict[str, Any]]:
-        """All, then every status with its count; each is a link."""
+        """Links to all orders and to every status, with counts."""
         counts = self._found.counts
         everything = sum(counts.values())
-        told = [{"word": "All", "count": everything, "href": self._href(None), "current": self._status is None}]
-        return told + [
+        every = [{"word": "All", "count": everything, "href": self._href(None), "current": self._status is None}]
+        return every + [
             {"word": word, "count": counts.get(name, 0), "href": self._href(name), "current": self._status == name}
             for name, (word, _) in words.STATUS.items()
         ]
 
     def _href(self, status: str | None, after: str | None = None) -> str:
-        said = {"q": self._q or None, "status": status, "after": after}
-        query = urlencode({name: value for name, value in said.items() if value is not None})
+        keys = {"q": self._q or None, "status": status, "after": after}
+        query = urlencode({name: value for name, value in keys.items() if value is not None})
         return f"/o/{self.marketplace}" + (f"?{query}" if query else "")
 
     def _row(self, row: Row) -> dict[str, Any]:
@@ -186,27 +187,27 @@ class ListPage:
         }
 
     def _waits(self, row: Row) -> list[tuple[str, str]]:
-        """What somebody should do about it, each with its signal ("": none)."""
-        said = []
+        """What needs somebody's attention: text and signal ("" for none)."""
+        found = []
         request: Mapping[str, Any] | None = self._waiting.get(row["order_id"])
         if request is not None:
             due = None if request["decide_by"] is None else parse_instant(request["decide_by"])
-            said.append((words.reason(request["reason"]), ""))
+            found.append((words.reason(request["reason"]), ""))
             if due is not None and due >= self.now:
-                said.append((time_left(due, self.now), "waiting"))
+                found.append((f"answer due, {time_left(due, self.now)}", "waiting"))
             elif due is not None:
-                said.append((f"answer was due {time_left(due, self.now)}", "attention"))
-        said += [
+                found.append((f"answer overdue, was due {time_left(due, self.now)}", "attention"))
+        found += [
             (self._late(row) if word == "late" else words.ATTENTION.get(word, word), "attention")
             for word in attention_of(row, self.now)
         ]
         if row["refund_due_minor"]:
-            said.append((f"refund due {money(row['refund_due_minor'], row['currency'])}", ""))
-        return said
+            found.append((f"refund due {money(row['refund_due_minor'], row['currency'])}", ""))
+        return found
 
     def _late(self, row: Row) -> str:
-        return f"late since {self.when(parse_instant(row['late_from'])).text}"
+        return f"shipping overdue since {self.when(parse_instant(row['late_from'])).text}"
 
     def when(self, instant: Instant) -> When:
-        """An instant in the marketplace's zone."""
+        """Write an instant in the marketplace's zone."""
         return when(instant, self.zone, self.now)

@@ -1,7 +1,7 @@
-"""The order page: what stands on it, made ready for its template. Reads an order and its history, decides nothing.
+"""The order page: the values that its template shows. Reads an order and its history, decides nothing.
 
-The page answers the question it was opened with in a sentence at the top; why, until when and what instead stand beside
-every yes and no (docs: the pages' principles).
+A sentence at the top says how the order is doing. Every yes and no comes with its reason, its deadline and what can be
+done instead.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from domain.order import Order, Request
 from domain.order_json import attention, money, status
 from domain.wording import counted
 from infra.documents import words
-from infra.documents.claims import Speaker
+from infra.documents.claims import OrderWriter
 from infra.documents.formatting import (
     amount,
     exact,
@@ -43,16 +43,26 @@ class When:
 
 
 def when(instant: Instant, zone: str, now: Instant) -> When:
-    """An instant in a zone; the year is said where it is not this one."""
+    """Write an instant in a zone, with the year where it is not this year."""
     return When(short_moment(instant, zone, now), exact(instant, zone), format_instant(instant))
 
 
 SIDES: Final = ("buyer", "seller")
-"""Who a request can wait for that has a time to answer."""
+"""Those whose answer a request can wait for until a deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketTerms:
+    """What the page needs from the marketplace's settings and the order's policy."""
+
+    contact: str | None = None
+    """How to reach the marketplace."""
+    mutual_consent: bool | None = None
+    """Whether the policy requires it; None while this process does not know the policy."""
 
 
 class OrderPage:
-    """Everything that the template asks for, as of ``now``, in the order's own time zone."""
+    """The values that the order template shows, as of ``now``, in the order's own time zone."""
 
     def __init__(
         self,
@@ -63,21 +73,19 @@ class OrderPage:
         now: Instant,
         *,
         unreadable: str | None = None,
-        contact: str | None = None,
-        mutual_consent: bool | None = None,
+        market: MarketTerms | None = None,
     ) -> None:
-        """``mutual_consent``: whether the order's policy has it; None where the policy is not known here yet."""
+        """``unreadable``: why this release cannot decide on the order, if so."""
         self.order = order
         self.terms = order.terms
         self.head = None if head is None else head.hex()
         self.now = now
         self.unreadable = unreadable
-        self._contact = contact
+        self._market = market or MarketTerms()
+        self.policy_unknown = self._market.mutual_consent is None and unreadable is None
         self.zone = order.terms.calendar.timezone
         self.currency = order.terms.currency
-        self.policy_unknown = mutual_consent is None and unreadable is None
-        self._mutual_consent = mutual_consent
-        self._speaker = Speaker(order, pack(LANGUAGES[0]), self._with_time_left, lambda at: from_now(at, now))
+        self._writer = OrderWriter(order, pack(LANGUAGES[0]), self._with_time_left, lambda at: from_now(at, now))
         self.status = words.STATUS[status(order)]
         self.attention = [words.ATTENTION.get(each, each) for each in attention(order, now)]
         self.verdicts = [self._verdict(each) for each in verdicts]
@@ -87,19 +95,20 @@ class OrderPage:
 
     @property
     def sentence(self) -> str:
-        """Where the order stands, in words."""
-        return " ".join(self._speaker.all(claims(self.order, self.now)))
+        """How the order is doing, in a few sentences."""
+        return " ".join(self._writer.all(claims(self.order, self.now)))
 
     @property
     def absent(self) -> str:
-        """What is not there, where there is neither a shipment nor a deadline to list."""
-        return " ".join(self._speaker.all(absences(self.order)))
+        """What to say where there is neither a shipment nor a deadline to list."""
+        return " ".join(self._writer.all(absences(self.order)))
 
     @property
     def stop(self) -> list[dict[str, Any]]:
-        """Requests that wait over what is still to ship: whoever packs reads it before (``shipment-answers``).
+        """Open requests about units that are still to ship: a warning to whoever packs (rule ``shipment-answers``).
 
-        ``answered``: whether a shipping notice answers the request; None where the policy is not known here yet.
+        ``answered``: whether a shipping notice answers the request; None where this process does not know the policy
+        yet.
         """
         return [
             {
@@ -107,8 +116,8 @@ class OrderPage:
                 "by": request.by,
                 "other": awaits,
                 "offered": bool(request.offers),
-                "what": self._speaker.what(waiting),
-                "answered": None if self._mutual_consent is None else not self._mutual_consent,
+                "what": self._writer.what(waiting),
+                "answered": None if self._market.mutual_consent is None else not self._market.mutual_consent,
             }
             for request in self.order.open_requests()
             if (awaits := self.order.awaits(request)) is not None
@@ -116,8 +125,8 @@ class OrderPage:
         ]
 
     @property
-    def matters(self) -> list[tuple[str, str]]:
-        """Its disputes and cases, each of which has a page."""
+    def case_files(self) -> list[tuple[str, str]]:
+        """The order's disputes and cases; each has a page."""
         return [("Dispute", name) for name in self.order.disputes] + [("Case", name) for name in self.order.cases]
 
     def _with_time_left(self, due: Instant) -> str:
@@ -139,20 +148,20 @@ class OrderPage:
 
     @cached_property
     def sums(self) -> dict[str, int]:
-        """Units of all lines."""
+        """Units of all lines, by state."""
         lines = self.order.lines.values()
         names = ("ordered", "open", "shipped", "canceled", "auto_canceled", "returned", "rebilled")
         return {name: sum(getattr(line, name) for line in lines) for name in names}
 
     @property
     def money_rows(self) -> list[tuple[str, int, bool]]:
-        """Paid, what of it went back, and what is kept: signed amounts that add up to the last row."""
-        told = money(self.order)
+        """Rows of the money table: name, signed amount, whether to show it. The amounts add up to ``kept``."""
+        amounts = money(self.order)
         rows = [
-            ("Paid by the buyer", told["paid_minor"], True),
-            ("Refunds that are due", -told["refund_due_minor"], True),
-            ("Refunds given back", -told["refunded_minor"], True),
-            ("Given back outside cancellations", -self.order.other_refunds, self.order.other_refunds != 0),
+            ("Paid by the buyer", amounts["paid_minor"], True),
+            ("Refunds due", -amounts["refund_due_minor"], True),
+            ("Refunds paid", -amounts["refunded_minor"], True),
+            ("Other refunds", -self.order.other_refunds, self.order.other_refunds != 0),
             ("Billed again and paid", self.order.rebills_confirmed, self.order.rebills_confirmed != 0),
         ]
         return [row for row in rows if row[2]]
@@ -183,7 +192,7 @@ class OrderPage:
             "id": request.request_id,
             "by": request.by,
             "reason": words.reason(request.reason),
-            "what": self._speaker.what(request.asked),
+            "what": self._writer.what(request.asked),
             "status": words.REQUEST[request.status],
             "asked": self.when(request.asked_at),
             "until": None if until is None else self.when(until),
@@ -199,8 +208,8 @@ class OrderPage:
                 "carrier": shipment.carrier,
                 "tracking_number": shipment.tracking_number,
                 "status": words.SHIPMENT[shipment.status],
-                "what": self._speaker.what(shipment.lines),
-                "killed": words.quantities(_listed(shipment.killed)) if shipment.killed else None,
+                "what": self._writer.what(shipment.lines),
+                "killed": self._writer.items(shipment.killed) if shipment.killed else None,
                 "when": self.when(shipment.occurred_at),
             }
             for shipment in self.order.shipments.values()
@@ -242,21 +251,23 @@ class OrderPage:
         }
 
     def _instead(self, each: Instead) -> str:
-        """What can still be done; to contact the marketplace: how, and what to have at hand."""
-        if each.option != "contact" or self._contact is None:
+        """What can be done instead; for contacting the marketplace also how, and which order to name."""
+        if each.option != "contact" or self._market.contact is None:
             return each.text
-        return f"{each.text} {self._contact}; the order is {self.order.marketplace}/{self.order.order_id}."
+        return (
+            f"{each.text} {self._market.contact}. Give the order number {self.order.marketplace}/{self.order.order_id}."
+        )
 
     # ---- the timeline -----------------------------------------------------------------------------------------------
 
     def _timeline(self, history: Iterable[EventJson]) -> Iterable[dict[str, Any]]:
-        """One entry a commit, newest first: what was decided together stands together."""
-        commits = [list(group) for _, group in groupby(history, key=lambda told: told["ordinal"])]
+        """One entry per commit, newest first, with the events that were decided together."""
+        commits = [list(group) for _, group in groupby(history, key=lambda event: event["ordinal"])]
         for events in reversed(commits):
             first, last = events[0], events[-1]
             recorded = parse_instant(first["recorded_at"])
             occurred = parse_instant(first["occurred_at"])
-            verdict = next((v for told in reversed(events) if (v := (told["data"] or {}).get("verdict"))), None)
+            verdict = next((v for each in reversed(events) if (v := (each["data"] or {}).get("verdict"))), None)
             no = verdict if verdict is not None and verdict["outcome"] == "refused" else None
             yield {
                 "recorded": self.when(recorded),
@@ -267,13 +278,13 @@ class OrderPage:
                 "as_of": format_instant(recorded),
                 "facts": [
                     {
-                        "text": words.told(told["event"], told["data"], self.currency)
-                        if told["data"] is not None
-                        else f"{told['event']}: {told['unreadable']}",
-                        "name": told["event"],
-                        "no": told["event"] in _NO,
+                        "text": words.event_sentence(each["event"], each["data"], self._writer)
+                        if each["data"] is not None
+                        else f"{each['event']}: {each['unreadable']}",
+                        "name": each["event"],
+                        "no": each["event"] in _NO,
                     }
-                    for told in events
+                    for each in events
                 ],
                 "rules": rules_of(events),
                 "because": None if no is None else no["because"],
@@ -281,7 +292,7 @@ class OrderPage:
             }
 
     def when(self, instant: Instant) -> When:
-        """An instant in the order's zone."""
+        """Write an instant in the order's zone."""
         return when(instant, self.zone, self.now)
 
     def money(self, minor: int) -> str:
@@ -289,31 +300,27 @@ class OrderPage:
 
     @property
     def summary(self) -> str:
-        return f"{counted(len(self.order.lines), 'line')}, {units(self.sums['ordered'])}"
+        return f"{counted(len(self.order.lines), 'item')}, {units(self.sums['ordered'])}"
 
 
 _NO = frozenset({"CancelRefused", "CommandRefused", "ShipmentRefused", "DisputeDismissed"})
 
 
 _EFFECTS = {"unpaid": "unpaid-auto-cancel", "late_ship": "late-ship-auto-cancel"}
-"""Causes of a cancellation that no verdict speaks for → the rule that they are the effect of."""
+"""Cause of a cancellation without a verdict → the rule that it is the effect of."""
 
 
 def rules_of(events: Sequence[EventJson]) -> list[str]:
-    """The rules that a commit rests on: named by its events or told by their effects; the verdict's last."""
+    """The rules that a commit is based on: those its events name, those whose effects they are, the verdict's last."""
     found: list[str] = []
-    for told in events:
-        data = told["data"] or {}
-        if told["event"] == "AutoCanceled":
+    for each in events:
+        data = each["data"] or {}
+        if each["event"] == "AutoCanceled":
             found.append("fill-or-kill")
-        if told["event"] == "LinesCanceled":
+        if each["event"] == "LinesCanceled":
             found += [_EFFECTS[part["cause"]] for part in data["lines"] if part["cause"] in _EFFECTS]
         if data.get("rule"):
             found.append(str(data["rule"]))
-    verdicts = [v for told in events if (v := (told["data"] or {}).get("verdict"))]
+    verdicts = [v for each in events if (v := (each["data"] or {}).get("verdict"))]
     found += [str(verdict["rule"]) for verdict in verdicts[-1:]]
     return list(dict.fromkeys(found))
-
-
-def _listed(lines: Mapping[int, int]) -> list[dict[str, int]]:
-    return [{"line": line, "quantity": quantity} for line, quantity in sorted(lines.items())]

@@ -1,8 +1,8 @@
-"""The routes of the pages, and how a page is rendered. Pages only read; what they show is made in their own modules.
+"""The routes of the pages and their rendering. Pages only read; each page's values are made in its own module.
 
-``/`` leads to the marketplace's orders, or says what to try in a demo. ``/o/MARKETPLACE`` lists its orders,
-``/o/MARKETPLACE/ORDER`` tells one order with its history, ``/d/MARKETPLACE/ORDER/ID`` what is on record about a dispute
-or case of it, ``/rules`` and ``/policies/ID/VERSION`` say what a rule or a policy says.
+``/`` leads to a marketplace's orders, or shows what to try in a demo. ``/o/MARKETPLACE`` lists the orders,
+``/`` leads to a marketplace's orders, or shows what to try in a demo. ``/o/MARKETPLACE`` lists the orders,
+and ``/policies/ID/VERSION`` explain rules and policies.
 """
 
 import hashlib
@@ -27,65 +27,83 @@ from infra.app import App
 from infra.documents import formatting
 from infra.documents.demo_tour import MARKETPLACE, demo_tour, is_demo
 from infra.documents.packs import LANGUAGES, pack
-from infra.http.authenticator import Authenticator
-from infra.http.case_files import Matters, told_to
+from infra.http.authenticator import Authenticator, Principal
+from infra.http.case_files import CaseFiles, visible_to
 from infra.http.listing import LONGEST_SEARCH, Listing, status_of
-from infra.http.reads import Reads
+from infra.http.reads import Reads, Seen
 from infra.http.receipts import Receipts
 from infra.http.routes import instant_of
-from infra.web.case_file_page import MatterPage
+from infra.web.case_file_page import CaseFilePage
 from infra.web.languages import language_of, others
 from infra.web.list_page import ListPage, search
-from infra.web.order_page import OrderPage
+from infra.web.order_page import MarketTerms, OrderPage
 from infra.web.receipt_page import OrderNotifications, ReceiptPage
 
 SECTIONS: Final = {
-    1: "Who may cancel what, and when",
+    1: "Who can cancel what, and when",
     2: "What a cancellation does",
-    3: "Cancelled but shipped",
+    3: "Canceled but shipped",
     4: "Cases and returns after delivery",
     0: "Checks of every command",
 }
 STATIC: Final = {"rescind.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
-def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) -> APIRouter:
-    """Every page, bound to an app."""
-    routes = APIRouter(include_in_schema=False)
-    matters = Matters(app, reads, listing)
-    receipts = Receipts(app, reads)
+class Pages:
+    """The handlers of the pages. Belongs to one event loop."""
 
-    async def marketplaces() -> list[str]:
-        return await listing.ask(lambda reading: reading.marketplaces())
+    def __init__(self, app: App, authenticator: Authenticator, reads: Reads, listing: Listing) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._reads = reads
+        self._listing = listing
+        self._case_files = CaseFiles(app, reads, listing)
+        self._receipts = Receipts(app, reads)
 
-    async def home(request: Request) -> Response:
-        doorkeeper.admit(request, None)
-        names = await marketplaces()
-        listing.judge(found=bool(names))
-        is_one = MARKETPLACE in names and is_demo(reads.book)
-        tour = await listing.ask(lambda reading: demo_tour(reading, app.clock())) if is_one else None
+    async def _marketplaces(self) -> list[str]:
+        return await self._listing.ask(lambda reading: reading.marketplaces())
+
+    async def _found(self, request: Request, principal: Principal, as_of: Instant | None) -> tuple[Seen, bool]:
+        """Return the order that the path names and whether it may be stale; 404 if the reader may not see it."""
+        marketplace, order_id = request.path_params["marketplace"], request.path_params["order_id"]
+        stale = await self._reads.is_stale(read_token(request.headers.get(POSITION)), f"{marketplace}/{order_id}")
+        seen = await self._reads.order(marketplace, order_id, as_of)
+        if seen is None:
+            await self._listing.must_be_known(marketplace, principal)
+        if seen is None or not principal.sees(seen.order):
+            raise not_found()
+        return seen, stale
+
+    async def home(self, request: Request) -> Response:
+        """Show the demo's tour, list the marketplaces, or go to the only one."""
+        self._authenticator.admit(request, None)
+        names = await self._marketplaces()
+        self._listing.judge(found=bool(names))
+        is_one = MARKETPLACE in names and is_demo(self._reads.book)
+        tour = await self._listing.ask(lambda reading: demo_tour(reading, self._app.clock())) if is_one else None
         if len(names) == 1 and tour is None:
             return RedirectResponse(f"/o/{names[0]}", 303)
         return page("home.html", marketplaces=names, marketplace=None, tour=tour, demo=MARKETPLACE)
 
-    async def orders(request: Request) -> Response:
+    async def orders(self, request: Request) -> Response:
+        """List the orders of a marketplace."""
         marketplace = request.path_params["marketplace"]
-        caller = doorkeeper.admit(request, marketplace)
-        if caller.is_bound:
-            raise not_found("There is no such page here.", "no-such-page")
-        stale = await listing.is_stale(read_token(request.headers.get(POSITION)))
+        principal = self._authenticator.admit(request, marketplace)
+        if principal.is_bound:
+            raise not_found("There is no such page.", "no-such-page")
+        stale = await self._listing.is_stale(read_token(request.headers.get(POSITION)))
         query = request.query_params
         q = query.get("q", "").strip()[:LONGEST_SEARCH]
         status = status_of(query.get("status") or None)
         after = query.get("after")
-        found = await listing.ask(lambda reading: search(reading, marketplace, q, status, after))
-        stale = listing.judge(found=bool(found.page.rows)) or stale
+        found = await self._listing.ask(lambda reading: search(reading, marketplace, q, status, after))
+        stale = self._listing.judge(found=bool(found.page.rows)) or stale
         if not found.counts:
-            await listing.must_be_known(marketplace, caller)
-        now, zone = app.clock(), app.market(marketplace).timezone
+            await self._listing.must_be_known(marketplace, principal)
+        now, zone = self._app.clock(), self._app.market(marketplace).timezone
         return page(
             "orders.html",
-            marketplaces=await marketplaces(),
+            marketplaces=await self._marketplaces(),
             marketplace=marketplace,
             list=ListPage(marketplace, found, q, status, after, zone, now),
             q=q,
@@ -94,26 +112,21 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
             zone=zone,
         )
 
-    async def order(request: Request) -> Response:
+    async def order(self, request: Request) -> Response:
+        """Show an order."""
         params = request.path_params
         marketplace = params["marketplace"]
-        caller = doorkeeper.admit(request, marketplace)
-        stream = f"{marketplace}/{params['order_id']}"
-        stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
-        as_of: Instant | None = instant_of(request, "as_of")
-        seen = await reads.order(marketplace, params["order_id"], as_of)
-        if seen is None:
-            await listing.must_be_known(marketplace, caller)
-        if seen is None or not caller.sees(seen.order):
-            raise not_found()
-        now = app.clock() if as_of is None else as_of
-        history = told_to(caller, await reads.history(marketplace, params["order_id"], as_of))
-        document = reads.book.get(seen.order.terms.policy)
-        verdicts = [] if seen.unreadable or document is None else await reads.verdicts(seen, now)
-        notices, names = await receipts.notices(seen, caller), await marketplaces()
-        contact = app.market(marketplace).contact
+        principal = self._authenticator.admit(request, marketplace)
+        as_of = instant_of(request, "as_of")
+        seen, stale = await self._found(request, principal, as_of)
+        now = self._app.clock() if as_of is None else as_of
+        history = visible_to(principal, await self._reads.history(marketplace, params["order_id"], as_of))
+        document = self._reads.book.get(seen.order.terms.policy)
+        verdicts = [] if seen.unreadable or document is None else await self._reads.verdicts(seen, now)
+        notices, names = await self._receipts.notices(seen, principal), await self._marketplaces()
+        contact = self._app.market(marketplace).contact
 
-        def made() -> Response:
+        def render() -> Response:
             shown = OrderPage(
                 seen.order,
                 seen.head,
@@ -121,8 +134,7 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
                 verdicts,
                 now,
                 unreadable=seen.unreadable,
-                contact=contact,
-                mutual_consent=None if document is None else document.policy.mutual_consent,
+                market=MarketTerms(contact, None if document is None else document.policy.mutual_consent),
             )
             return page(
                 "order.html",
@@ -131,114 +143,113 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
                 page=shown,
                 messages=[
                     {**each, "when": shown.when(parse_instant(each["recorded_at"]))}
-                    for each in matters.messages(seen.order, caller, history)
+                    for each in self._case_files.messages(seen.order, principal, history)
                 ],
-                told=OrderNotifications(notices, shown.zone, now),
+                notifications=OrderNotifications(notices, shown.zone, now),
                 as_of=None if as_of is None else shown.when(as_of),
                 is_stale=stale,
                 clock=formatting.clock(now, shown.zone),
             )
 
-        return await reads.aside.do(made)
+        return await self._reads.workers.do(render)
 
-    async def receipt(request: Request) -> Response:
+    async def receipt(self, request: Request) -> Response:
+        """Show the receipt of an order."""
         params = request.path_params
         marketplace = params["marketplace"]
-        caller = doorkeeper.admit(request, marketplace)
-        stream = f"{marketplace}/{params['order_id']}"
-        stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
-        as_of: Instant | None = instant_of(request, "as_of")
-        seen = await reads.order(marketplace, params["order_id"], as_of)
-        if seen is None:
-            await listing.must_be_known(marketplace, caller)
-        if seen is None or not caller.sees(seen.order):
-            raise not_found()
-        document = await receipts.document(seen, caller, as_of)
-        language = await language_of(request, app, marketplace, caller)
-        names = await marketplaces()
+        principal = self._authenticator.admit(request, marketplace)
+        as_of = instant_of(request, "as_of")
+        seen, stale = await self._found(request, principal, as_of)
+        document = await self._receipts.document(seen, principal, as_of)
+        language = await language_of(request, self._app, marketplace, principal)
+        names = await self._marketplaces()
 
-        def made() -> Response:
+        def render() -> Response:
             return page(
                 "receipt.html",
                 language=language,
                 others=others(request, language),
                 marketplaces=names,
                 marketplace=marketplace,
-                page=ReceiptPage(document, pack(language), then=as_of is not None),
+                page=ReceiptPage(document, pack(language), historical=as_of is not None),
                 is_stale=stale,
             )
 
-        return await reads.aside.do(made)
+        return await self._reads.workers.do(render)
 
-    async def on_record(request: Request) -> Response:
+    async def case_file(self, request: Request) -> Response:
+        """Show a dispute or case."""
         params = request.path_params
         marketplace = params["marketplace"]
-        caller = doorkeeper.admit(request, marketplace)
-        stream = f"{marketplace}/{params['order_id']}"
-        stale = await reads.is_stale(read_token(request.headers.get(POSITION)), stream)
-        seen = await reads.order(marketplace, params["order_id"])
-        if seen is None:
-            await listing.must_be_known(marketplace, caller)
-        if seen is None or not caller.sees(seen.order):
-            raise not_found()
-        document = await matters.document(seen, caller, params["matter_id"])
+        principal = self._authenticator.admit(request, marketplace)
+        seen, stale = await self._found(request, principal, None)
+        document = await self._case_files.document(seen, principal, params["matter_id"])
         if document is None:
-            reads.check_absent(seen.order)
-            raise not_found("The order has no dispute and no case of this id.", "no-such-matter")
-        now, zone = app.clock(), seen.order.terms.calendar.timezone
-        names = await marketplaces()
+            self._reads.check_absent(seen.order)
+            raise not_found("The order has no dispute or case with this id.", "no-such-matter")
+        now, zone = self._app.clock(), seen.order.terms.calendar.timezone
+        names = await self._marketplaces()
 
-        def made() -> Response:
+        def render() -> Response:
             return page(
                 "matter.html",
                 marketplaces=names,
                 marketplace=marketplace,
-                page=MatterPage(document, zone, now),
+                page=CaseFilePage(document, seen.order, now),
                 is_stale=stale,
                 clock=formatting.clock(now, zone),
             )
 
-        return await reads.aside.do(made)
+        return await self._reads.workers.do(render)
 
-    async def rules(request: Request) -> Response:
-        doorkeeper.admit(request, None)
-        told = {
+    async def rules(self, request: Request) -> Response:
+        """List the rules."""
+        self._authenticator.admit(request, None)
+        sections = {
             title: [(rule, text.sentence) for rule, text in RULES.items() if text.section == number]
             for number, title in SECTIONS.items()
         }
-        return page("rules.html", marketplaces=await marketplaces(), marketplace=None, here="rules", sections=told)
+        return page(
+            "rules.html", marketplaces=await self._marketplaces(), marketplace=None, here="rules", sections=sections
+        )
 
-    async def policy(request: Request) -> Response:
-        doorkeeper.admit(request, None)
+    async def policy(self, request: Request) -> Response:
+        """Explain a policy."""
+        self._authenticator.admit(request, None)
         params = request.path_params
         name, version = params["policy_id"], params["version"]
-        document = reads.book.named(f"{name}@{version}")
+        document = self._reads.book.named(f"{name}@{version}")
         if document is None:
-            reads.check_no_policy()
-            raise not_found("No such policy has been published here.", "no-such-policy")
-        said: dict[str, Any] = json.loads(document.document)
+            self._reads.check_no_policy()
+            raise not_found("There is no such policy here.", "no-such-policy")
+        settings: dict[str, Any] = json.loads(document.document)
         return page(
             "policy.html",
-            marketplaces=await marketplaces(),
+            marketplaces=await self._marketplaces(),
             marketplace=None,
             policy=document.policy,
             sha256=document.sha256.hex(),
-            rules=[(rule, RULES[rule].sentence, said.get(rule, {})) for rule in document.policy.rules],
+            rules=[(rule, RULES[rule].sentence, settings.get(rule, {})) for rule in document.policy.rules],
             others=[
                 (key, value)
-                for key, value in sorted(said.items())
+                for key, value in sorted(settings.items())
                 if key not in ("id", "version", "title", "rules", *document.policy.rules)
             ],
         )
 
+
+def router(app: App, authenticator: Authenticator, reads: Reads, listing: Listing) -> APIRouter:
+    """Build the routes of every page for an app."""
+    routes = APIRouter(include_in_schema=False)
+    pages = Pages(app, authenticator, reads, listing)
     for path, handler, keys in (
-        ("/", home, ()),
-        ("/o/{marketplace}", orders, ("q", "status", "after")),
-        ("/o/{marketplace}/{order_id}", order, ("as_of",)),
-        ("/o/{marketplace}/{order_id}/receipt", receipt, ("as_of", "lang")),
-        ("/d/{marketplace}/{order_id}/{matter_id}", on_record, ()),
-        ("/rules", rules, ()),
-        ("/policies/{policy_id}/{version}", policy, ()),
+        ("/", pages.home, ()),
+        ("/o/{marketplace}", pages.orders, ("q", "status", "after")),
+        ("/o/{marketplace}/{order_id}", pages.order, ("as_of",)),
+        ("/o/{marketplace}/{order_id}/receipt", pages.receipt, ("as_of", "lang")),
+        ("/d/{marketplace}/{order_id}/{matter_id}", pages.case_file, ()),
+        ("/rules", pages.rules, ()),
+        ("/policies/{policy_id}/{version}", pages.policy, ()),
     ):
         routes.add_api_route(path, asked(handler, keys, others=True), methods=["GET"], response_class=Response)
     return routes
@@ -247,15 +258,15 @@ def router(app: App, doorkeeper: Authenticator, reads: Reads, listing: Listing) 
 # ---- rendering ------------------------------------------------------------------------------------------------------
 
 
-def page(template: str, status: int = 200, language: str = LANGUAGES[0], **said: Any) -> Response:
-    """A page; never kept by a cache, since it is true as of now only."""
+def page(template: str, status: int = 200, language: str = LANGUAGES[0], **values: Any) -> Response:
+    """Render a page; caches must not store it, because it shows the state as of now."""
     bar = pack(language).words["page"]
-    text = _environment().get_template(template).render(css=_css_path(), language=language, bar=bar, **said)
+    text = _environment().get_template(template).render(css=_css_path(), language=language, bar=bar, **values)
     return HTMLResponse(text, status, {"Cache-Control": "no-store", "Content-Language": language})
 
 
 def problem_page(problem: Problem) -> Response:
-    """A problem as a page: what, why, what instead."""
+    """Render a problem as a page."""
     title = problem.body()["title"]
     answer = page("problem.html", problem.status, marketplaces=[], marketplace=None, detail=problem.detail, title=title)
     answer.headers.update(problem.headers)
@@ -275,13 +286,13 @@ def _environment() -> Environment:
         amount=formatting.amount,
         number=formatting.number,
         middle=formatting.middle,
-        said=formatting.said,
+        setting=formatting.setting,
         segment=segment,
     )
     return environment
 
 
-# ---- what pages are dressed in --------------------------------------------------------------------------------------
+# ---- static files --------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -291,18 +302,18 @@ def _static(name: str) -> bytes:
 
 @cache
 def _css_path() -> str:
-    """The style sheet by its content, so that a cache may keep it for ever."""
+    """Return the style sheet's path with its hash, so that caches can store it forever."""
     return f"/static/rescind.css?{hashlib.sha256(_static('rescind.css')).hexdigest()[:12]}"
 
 
 def static_files() -> Router:
-    """The few files that pages need, by name; nothing else of the disk can be reached."""
+    """Serve the static files by name; no other file can be reached."""
 
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in STATIC:
             raise not_found("There is no such file.", "no-such-file")
-        kept = "public, max-age=31536000, immutable" if request.url.query else "public, max-age=3600"
-        return Response(_static(name), 200, {"Cache-Control": kept}, STATIC[name])
+        caching = "public, max-age=31536000, immutable" if request.url.query else "public, max-age=3600"
+        return Response(_static(name), 200, {"Cache-Control": caching}, STATIC[name])
 
     return Router([Route("/{name}", file, methods=["GET"])], redirect_slashes=False)

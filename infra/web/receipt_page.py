@@ -1,4 +1,4 @@
-"""The receipt as a page to keep or print, and who was told on the order's page. Reads, and decides nothing."""
+"""The receipt page, to keep or print, and the notifications on the order page. Reads, decides nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 from consumers.ports.notifications import Notification
 from domain.instants import Instant, format_instant, parse_instant
 from domain.wording import counted
+from infra.documents import words
 from infra.documents.formatting import clock
 from infra.documents.packs import LANGUAGES, Pack, pack
 from infra.web.order_page import When, when
@@ -24,53 +25,53 @@ STATE: Mapping[str, str] = {
     "seen": "done",
     "came-back": "attention",
 }
-"""How far a notice has come → its signal. Its word is the language pack's."""
+"""State of a notification → its signal. The language pack has the words."""
 
 
 class ReceiptPage:
-    """A receipt, in the order's own time zone and the reader's language."""
+    """The values that the receipt template shows, in the order's own time zone and the reader's language."""
 
-    def __init__(self, receipt: Mapping[str, Any], words: Pack, *, then: bool) -> None:
-        """``then``: it speaks of an instant that was asked for."""
+    def __init__(self, receipt: Mapping[str, Any], language: Pack, *, historical: bool) -> None:
+        """``historical``: the receipt is as of a requested instant in the past, and is worded so."""
         self.receipt = receipt
         self.zone: str = receipt["timezone"]
-        self.words: Mapping[str, str] = words.words["receipt"]
-        self._pack = words
-        self._then = then
+        self.words: Mapping[str, str] = language.words["receipt"]
+        self._pack = language
+        self._historical = historical
 
     @property
     def title(self) -> str:
-        """The answer in a word."""
+        """Canceled, partly canceled or not canceled, in words."""
         return self.words[self.receipt["canceled"]]
 
     @property
     def sentence(self) -> str:
-        """The answer, as it may be shown to others."""
+        """The receipt's statement, worded to be shown to others."""
         receipt, number = self.receipt, self._pack.number
-        done = len(receipt["cancellations"])
+        cancellations = len(receipt["cancellations"])
         return self._pack.say(
             "receipt",
             "sentence",
             at=self._pack.moment(parse_instant(receipt["as_of"]), self.zone),
             canceled=receipt["canceled"],
             po=receipt["po_number"],
-            then=self._then,
+            then=self._historical,
             units=number(receipt["canceled_units"]),
             many=receipt["canceled"] == "partly" and receipt["canceled_units"] != 1,
             ordered=number(receipt["ordered"]),
             ordered_many=receipt["ordered"] != 1,
-            count=number(done),
-            count_many=done != 1,
+            count=number(cancellations),
+            count_many=cancellations != 1,
         )
 
     def when(self, text: str) -> When:
-        """With year and zone: a receipt is kept."""
+        """Write an instant with year and zone, because receipts are kept for years."""
         instant = parse_instant(text)
         exact = f"{clock(instant, self.zone)} {self.zone} ({format_instant(instant)})"
         return When(self._pack.moment(instant, self.zone), exact, format_instant(instant))
 
     def refund(self, refund: Mapping[str, Any] | None) -> str:
-        """What of the money goes back for a cancellation."""
+        """What a cancellation refunds."""
         if refund is None:
             return self.words["no-refund"]
         return self._pack.say(
@@ -84,40 +85,41 @@ class ReceiptPage:
         )
 
     def cause(self, line: Mapping[str, Any]) -> str:
-        """Why these units were cancelled."""
-        said = self._pack.word("cause", line["cause"])
-        return said if line["reason"] is None else f"{said}: {self._pack.word('reason', line['reason'])}"
+        """Why these units were canceled."""
+        cause = self._pack.word("cause", line["cause"])
+        return cause if line["reason"] is None else f"{cause}: {self._pack.word('reason', line['reason'])}"
 
     def as_asked(self, lines: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the seller says that the buyer asked, with no request on record."""
+        """True if the seller says that the buyer asked for it, but no request is on record."""
         return any(line["cause"] == "seller" and line["reason"] == "buyer_asked" for line in lines)
 
     def table(self, reference: str) -> str:
-        """What a table of lines is about."""
+        """The label of a table of canceled lines."""
         return self._pack.say("receipt", "table", reference=reference)
 
-    def state(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        """How far the confirmation has come, the most that is known."""
-        if told["first_seen_at"]:
+    def state(self, confirmation: Mapping[str, Any]) -> tuple[str, str]:
+        """The last known state of a confirmation: its word and its signal."""
+        if confirmation["first_seen_at"]:
             return _state(self._pack, "seen")
-        if told["delivered_at"]:
+        if confirmation["delivered_at"]:
             return _state(self._pack, "delivered")
-        return _state(self._pack, "came-back" if told["failed_at"] else told["state"])
+        return _state(self._pack, "came-back" if confirmation["failed_at"] else confirmation["state"])
 
-    def since(self, told: Mapping[str, Any]) -> When | None:
-        """Since when that is known."""
-        at = told["first_seen_at"] or told["delivered_at"] or told["failed_at"] or told["handed_over_at"]
+    def since(self, confirmation: Mapping[str, Any]) -> When | None:
+        """When the confirmation reached that state."""
+        times = ("first_seen_at", "delivered_at", "failed_at", "handed_over_at")
+        at = next((confirmation[name] for name in times if confirmation[name]), None)
         return None if at is None else self.when(at)
 
 
-def _state(words: Pack, name: str) -> tuple[str, str]:
+def _state(language: Pack, name: str) -> tuple[str, str]:
     """A state's word and its signal."""
-    return words.words["sent"][name], STATE[name]
+    return language.words["delivery"][name], STATE[name]
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationRow:
-    """A notice on the order's page."""
+    """A notification on the order page."""
 
     id: str
     about: str
@@ -129,13 +131,13 @@ class NotificationRow:
 
 
 class OrderNotifications:
-    """The notices of an order, the newest first."""
+    """The notifications of an order, newest first."""
 
     def __init__(self, notices: Sequence[Notification], zone: str, now: Instant) -> None:
         self.rows = [
             NotificationRow(
                 notice.notice_id,
-                notice.template.replace("-", " "),
+                words.NOTIFICATION.get(notice.template, notice.template),
                 notice.audience,
                 notice.recipient_id,
                 _state(pack(LANGUAGES[0]), _furthest(notice)),
@@ -144,12 +146,12 @@ class OrderNotifications:
             )
             for notice in reversed(notices)
         ]
-        done = sum(notice.handed_at is not None for notice in notices)
-        self.sentence = f"{done} of {counted(len(notices), 'notice')} handed over"
+        sent = sum(notice.handed_at is not None for notice in notices)
+        self.sentence = f"{sent} of {counted(len(notices), 'message')} sent"
 
 
 def _furthest(notice: Notification) -> str:
-    """The most that is known of it."""
+    """The last known state of a notification."""
     if notice.seen_at is not None:
         return "seen"
     if notice.delivered_at is not None:

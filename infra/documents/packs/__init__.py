@@ -1,7 +1,8 @@
-"""Language packs: one TOML file a language, all with the same keys. Reads one, and writes times and money its way.
+"""Language packs: one TOML file per language, all with the same keys.
 
-The words of a rule that a policy can list stand in its registration (``domain.rules``), in every language. The files
-have the words of messages, of the receipt as a page, which says the same, and of what is claimed about an order.
+A pack has the words of notifications, of the receipt page and of the claims about an order, and writes times and
+amounts the way the language does. Rules that a policy can list have their words in their registration
+(``domain.rules``), in every language.
 """
 
 import tomllib
@@ -18,43 +19,44 @@ from domain.money import exponent
 from domain.rules import RULES
 
 LANGUAGES: Final = ("en", "de")
-"""The languages there are; the first is spoken to whoever asked for none that there is."""
+"""The languages that have a pack; the first is the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """The words of one language. ``told``: template → subject and paragraphs, as Jinja source."""
+    """The words of one language, by section and key."""
 
     language: str
     words: dict[str, Any]
 
     @property
-    def told(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = self.words["told"]
-        return found
+    def notifications(self) -> dict[str, dict[str, Any]]:
+        """Notification template → ``subject`` and ``paragraphs``, as Jinja source."""
+        templates: dict[str, dict[str, Any]] = self.words["notification"]
+        return templates
 
     def word(self, section: str, key: str) -> str:
-        """A word of a section; the key itself where the pack has none (a code that a newer release knows)."""
-        found: str = self.words[section].get(key, key)
-        return found
+        """Return a word of a section, or the key where the pack has no word for it (a code of a newer release)."""
+        word: str = self.words[section].get(key, key)
+        return word
 
     def say(self, section: str, key: str, **values: Any) -> str:
-        """A sentence of a section with its values, as plain text."""
+        """Return a sentence of a section with its values filled in, as plain text."""
         return sentence(self.words[section][key]).render(values)
 
     def number(self, value: int) -> str:
-        """A whole number in groups."""
+        """Write a whole number with its thousands grouped."""
         return f"{value:,}".replace(",", self.words["form"]["group"])
 
     def moment(self, instant: Instant, timezone: str) -> str:
-        """An instant to the minute, with its zone."""
+        """Write an instant to the minute, with its zone; in UTC where this machine does not know the zone."""
         try:
             there = zone(timezone)
         except ValueError:
             there = zone("UTC")
         local = local_time(instant, there.key)
         form = self.words["form"]
-        said: str = form["moment"].format(
+        text: str = form["moment"].format(
             day=local.day,
             month=form["months"][local.month - 1],
             year=local.year,
@@ -62,10 +64,10 @@ class Pack:
             minute=f"{local.minute:02}",
             zone=there.key,
         )
-        return said
+        return text
 
     def money(self, minor: int, currency: str) -> str:
-        """Minor units with the currency's code behind."""
+        """Write minor units as a decimal, followed by the currency's code."""
         form = self.words["form"]
         decimals = exponent(currency) or 0
         whole, fraction = divmod(abs(minor), 10**decimals)
@@ -75,12 +77,12 @@ class Pack:
         return f"{'−' if minor < 0 else ''}{text} {currency}"
 
     def units(self, quantity: int, title: str) -> str:
-        """So many of something."""
-        said: str = self.words["form"]["units"].format(quantity=quantity, title=title)
-        return said
+        """Write a quantity of an item, such as "2 × Desk lamp"."""
+        text: str = self.words["form"]["units"].format(quantity=quantity, title=title)
+        return text
 
     def listed(self, words: list[str], last: str | None = None) -> str:
-        """ "a, b and c"; ``last``: another word than "and"."""
+        """Join words as "a, b and c"; ``last`` replaces "and"."""
         if len(words) < 2:
             return "".join(words)
         return f"{', '.join(words[:-1])} {last or self.words['form']['and']} {words[-1]}"
@@ -88,18 +90,18 @@ class Pack:
 
 @cache
 def _sentences() -> Environment:
-    return Environment(autoescape=False, undefined=StrictUndefined)  # plain text; whoever puts it into HTML escapes it
+    return Environment(autoescape=False, undefined=StrictUndefined)  # plain text; the caller escapes it for HTML
 
 
 @cache
 def sentence(source: str) -> Template:
-    """The source of a sentence, ready to be said."""
+    """Compile the Jinja source of a sentence; compiled sentences are cached."""
     return _sentences().from_string(source)
 
 
 @cache
 def pack(language: str) -> Pack:
-    """The pack of a language, or of the first one where there is none of it."""
+    """Return the pack of a language, or the default pack where the language has none."""
     known = language if language in LANGUAGES else LANGUAGES[0]
     text = (resources.files("infra.documents.packs") / f"{known}.toml").read_text(encoding="utf-8")
     words = tomllib.loads(text)

@@ -44,7 +44,7 @@ class PackComposer:
         bare = lead.template == WITHOUT_LINKS
         if bare:
             given["po"] = re.sub(r"[.:/@]", " ", given["po"])
-        template = words.told[lead.template]
+        template = words.notifications[lead.template]
         title = _line(template["subject"], given)
         sections = _merged([_section(words, notice, values) for notice, values in entries])
         frame = self._frame(words, letter, lead, given, subject, contact, bare=bare)
@@ -102,7 +102,7 @@ def _lead(entries: list[tuple[Notification, dict[str, Any]]]) -> tuple[Notificat
 
 def _section(words: Pack, notice: Notification, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the paragraphs of one notification without the empty ones; lines of goods are a list of their own."""
-    paragraphs = [_text(source, given) for source in words.told[notice.template]["said"]]
+    paragraphs = [_text(source, given) for source in words.notifications[notice.template]["paragraphs"]]
     lines = [] if notice.template == REMINDER else [_clean(line) for line in given["lines"]]
     return {"said": [paragraph for paragraph in paragraphs if paragraph], "lines": lines}
 
