@@ -1,7 +1,7 @@
-"""What a caller reads: outcomes and reads as JSON responses, with ETag, Rescind-Position and problem details.
+"""Builds responses from outcomes: JSON or problem details, with ETag and Rescind-Position.
 
-The same outcome gives the same bytes, whether it was decided just now or is read back from the log for a retry: nothing
-here looks at the clock.
+The same outcome always gives the same bytes, whether it was just decided or is read from the log for a retry. So
+nothing here reads the clock.
 """
 
 import json
@@ -45,64 +45,69 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def of_write(outcome: Outcome, command: Command, fresh: Preview | None = None, contact: str | None = None) -> Response:
-    """The answer to a write; ``fresh`` is the preview to show where a confirmation was missing or stale, ``contact``
-    how the marketplace can be reached."""
+    """Return the response to a write.
+
+    ``fresh``: the preview to show if the confirmation was missing or outdated. ``contact``: how to reach the
+    marketplace.
+    """
     replayed = {} if outcome.original is None else {REPLAYED: "true"}
-    told = outcome.effective
-    match told.kind:
+    result = outcome.effective
+    match result.kind:
         case "accepted":
-            return _accepted(told, command, replayed)
+            return _accepted(result, command, replayed)
         case "refused":
-            return _refused(told, command, replayed, fresh, contact).response()
+            return _refused(result, command, replayed, fresh, contact).response()
         case "duplicate":
             body: dict[str, Any] = {"outcome": "duplicate", "events": [], "verdict": None, "order": None}
             return json_response(body, 200, replayed)
         case "bad":
-            return malformed(told.message, told.pointer, told.rule or "form").response()
+            return malformed(result.message, result.pointer, result.rule or "form").response()
         case "version-conflict":
-            return version_conflict(told.order).response()
+            return version_conflict(result.order).response()
         case "unknown":
-            return unavailable("outcome-unknown", told.message).response()
+            return unavailable("outcome-unknown", result.message).response()
         case "unavailable":
-            return unavailable(told.rule or "unavailable", told.message).response()
+            return unavailable(result.rule or "unavailable", result.message).response()
 
 
 def _accepted(outcome: Outcome, command: Command, headers: Mapping[str, str]) -> Response:
-    standing, order = outcome.commit_position, outcome.order
+    commit_position, order = outcome.commit_position, outcome.order
     body = {
         "outcome": "accepted",
         "events": events_of(outcome, command),
         "verdict": None if outcome.verdict is None else verdict_data(outcome.verdict),
         "order": None
-        if standing is None or order is None or not order.exists
-        else show(order, standing.hash, standing.recorded_at),
+        if commit_position is None or order is None or not order.exists
+        else show(order, commit_position.hash, commit_position.recorded_at),
     }
     placed = any(isinstance(event, OrderPlaced) for event, _ in outcome.events)
     extra = {"Location": f"/v1/{command.marketplace}/orders/{command.order_id}"} if placed else {}
-    return json_response(body, 201 if placed else 200, {**_standing_headers(outcome), **extra, **headers})
+    return json_response(body, 201 if placed else 200, {**_position_headers(outcome), **extra, **headers})
 
 
 def events_of(outcome: Outcome, command: Command) -> list[dict[str, Any]]:
-    """The events of an outcome in the form of the history."""
-    standing = outcome.commit_position
-    if standing is None:
+    """Return the events of an outcome in the form of the order's history."""
+    commit_position = outcome.commit_position
+    if commit_position is None:
         return []
     actor = (command.actor.kind, command.actor.id)
-    commit = CommitFields(standing.partition, standing.ordinal, standing.recorded_at, actor, standing.hash)
-    first = standing.version - len(outcome.events)
+    commit = CommitFields(
+        commit_position.partition, commit_position.ordinal, commit_position.recorded_at, actor, commit_position.hash
+    )
+    first = commit_position.version - len(outcome.events)
     return [
-        event_json(commit, standing.position + index, first + index + 1, type(event).__name__, occurred_at)
+        event_json(commit, commit_position.position + index, first + index + 1, type(event).__name__, occurred_at)
         | {"data": event_data(event)}
         for index, (event, occurred_at) in enumerate(outcome.events)
     ]
 
 
-def _standing_headers(outcome: Outcome) -> dict[str, str]:
-    standing: CommitPosition | None = outcome.commit_position
-    if standing is None:
+def _position_headers(outcome: Outcome) -> dict[str, str]:
+    commit_position: CommitPosition | None = outcome.commit_position
+    if commit_position is None:
         return {}
     token = token_of(outcome)
-    return {"ETag": etag(standing.version), **({} if token is None else {POSITION: token})}
+    return {"ETag": etag(commit_position.version), **({} if token is None else {POSITION: token})}
 
 
 def _refused(
@@ -124,12 +129,11 @@ def _refused(
     members.setdefault("because", outcome.message)
     if outcome.commit_position is not None:
         members["version"] = outcome.commit_position.version
-    return Problem(409, rule, outcome.message or rule, headers={**_standing_headers(outcome), **headers}, **members)
+    return Problem(409, rule, outcome.message or rule, headers={**_position_headers(outcome), **headers}, **members)
 
 
 def ruled(verdict: Verdict, order: Order) -> dict[str, Any]:
-    """What a problem says where a rule spoke: policy (None where none has been pinned), because, next_change_at,
-    instead."""
+    """Members of the problem for a rule's refusal; ``policy`` is None if the order has no policy yet."""
     data = verdict_data(verdict)
     return {
         "policy": data["policy"] if verdict.policy.id else None,
@@ -141,8 +145,7 @@ def ruled(verdict: Verdict, order: Order) -> dict[str, Any]:
 
 
 def _reference(command: Command) -> dict[str, str]:
-    """What to have at hand when speaking with the marketplace: the order's number, and the request's where there is
-    one."""
+    """The numbers to name when contacting the marketplace: the order's, and the request's if there is one."""
     request = getattr(command, "request_id", None)
     return {"order": command.stream, **({} if request is None else {"request": request})}
 
@@ -162,34 +165,36 @@ _DONE_AT: Final = {
     "step": "",
     "check": "/history",
 }
-"""What can still be done → the path below the order that does it, or tells when."""
+"""Option → the path below the order that does it, or says when it can be done."""
 
 
 def _with_link(instead: Instead, order: Order) -> dict[str, Any]:
-    """What can still be done, and where: a path of this API, for a new order also how it names the old one. Of an
-    order that was not placed there is no path and no page."""
+    """Return an alternative with its link; for a new order also how to name the old one.
+
+    An order that was not placed has no link and no page.
+    """
     base = f"/v1/{order.marketplace}/orders"
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "option": instead.option,
         "text": instead.text,
         "until": None if instead.until is None else format_instant(instead.until),
     }
     if not order.exists:
-        return told
+        return found
     if instead.option == "new_order":
         lines = [line.number for line in order.lines.values() if line.canceled or line.returned]
-        told |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
+        found |= {"href": base, "replaces": {"order_id": order.order_id, "lines": lines}}
     elif instead.option in _DONE_AT:
-        told["href"] = f"{base}/{order.order_id}{_DONE_AT[instead.option]}"
-    told["page"] = f"/o/{order.marketplace}/{order.order_id}"
-    return told
+        found["href"] = f"{base}/{order.order_id}{_DONE_AT[instead.option]}"
+    found["page"] = f"/o/{order.marketplace}/{order.order_id}"
+    return found
 
 
 def _confirm(command: Command) -> dict[str, Any]:
-    """What is missing is the confirmation: look at the preview, here or again where ``href`` says."""
+    """The alternative for a missing confirmation: read the preview and confirm it."""
     confirm: dict[str, Any] = {
         "option": "confirm",
-        "text": "Look at the preview, and send its confirmation along.",
+        "text": "Read the preview, and send the command again with its confirmation.",
         "until": None,
         "page": f"/o/{command.marketplace}/{command.order_id}",
     }
@@ -200,12 +205,12 @@ def _confirm(command: Command) -> dict[str, Any]:
 
 
 def _holds_released(command: SubjectCommand, order: Order) -> list[dict[str, Any]]:
-    """What has to be done before a person can be erased."""
+    """The alternatives for an erasure that legal holds prevent: release each of them."""
     holds = f"/v1/{command.marketplace}/subjects/{segment(command.subject)}/holds"
     return [
         {
             "option": "release",
-            "text": f"Release legal hold {hold}, then ask again under a new key.",
+            "text": f"Release legal hold {hold}, then send the erasure again with a new Idempotency-Key.",
             "until": None,
             "href": f"{holds}/{segment(hold)}/release",
         }
@@ -214,17 +219,17 @@ def _holds_released(command: SubjectCommand, order: Order) -> list[dict[str, Any
 
 
 def nobody_of_that_name() -> Problem:
-    """Only support and systems speak about a person's data; nobody else learns whether there is any."""
-    return not_found("There is nobody of this name here, or they are not yours to speak about.", "no-such-subject")
+    """The response to anybody but support and systems; it does not say whether there is any data."""
+    return not_found("There is no such person here, or you may not manage their data.", "no-such-subject")
 
 
 def version_conflict(order: Order | None) -> Problem:
-    """If-Match named another version than the order has."""
+    """The response if If-Match names another version than the order's."""
     version = 0 if order is None else order.version
     return Problem(
         412,
         "version-conflict",
-        f"the order is at version {version}; read it again, and decide on what it says now",
+        f"The order has changed and is now at version {version}. Read it again before you decide.",
         headers={"ETag": etag(version)},
         rule="if-match",
         version=version,

@@ -1,4 +1,4 @@
-"""The JSON Schema of commands as they are read: for the OpenAPI document and docs/reference/commands.schema.json."""
+"""The JSON Schema of commands, for the OpenAPI document and docs/reference/commands.schema.json."""
 
 from functools import cache, partial
 from typing import Any, Final
@@ -19,14 +19,14 @@ INSTANT: Final[Schema] = {
 SELECTION: Final[Schema] = {
     "type": "array",
     "minItems": 1,
-    "description": "Line numbers, or lines with a quantity, or both mixed; a line at most once. Left out: all of it.",
+    "description": "Line numbers or lines with a quantity; each line at most once. Without it: all lines.",
     "items": {"anyOf": [{"$ref": "#/$defs/LineNumber"}, {"$ref": "#/$defs/Pick"}]},
 }
 LINE_NUMBER: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
 
 
 class FormSchema(GenerateJsonSchema):
-    """The JSON that is read, where a model's own type is what it becomes."""
+    """Generates the schema of the JSON that is read, not of the types that models turn it into."""
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         function: Any = schema["function"]["function"]
@@ -36,13 +36,13 @@ class FormSchema(GenerateJsonSchema):
             case "_instant":
                 return INSTANT
             case "_asked_for":
-                offered = f"What a buyer is offered: {', '.join(BUYERS_REASONS)}."
+                offered = f"Offered to buyers: {', '.join(BUYERS_REASONS)}."
                 return {"type": "string", "enum": list(CANCEL_REASONS), "description": offered}
             case "_sealed_later":
                 return {
                     "type": "string",
                     "maxLength": commands.MAX_TEXT,
-                    "description": "Free text; it goes to the vault.",
+                    "description": "Free text; it is stored in the vault.",
                 }
             case "_picks":
                 self.generate_inner(schema["schema"])  # so that Pick gets its definition
@@ -54,24 +54,24 @@ class FormSchema(GenerateJsonSchema):
 
 
 def plain(schema: Any) -> Any:
-    """Without pydantic's titles, and without null: a field that has nothing to say is left out."""
+    """Return the schema without pydantic's titles and without null; an optional field is left out instead."""
     if isinstance(schema, list):
         return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("anyOf", [])[1:] == [{"type": "null"}]:
         schema = {**{k: v for k, v in schema.items() if k != "anyOf"}, **schema["anyOf"][0]}
-    kept = {
+    cleaned = {
         k: v for k, v in schema.items() if not (k == "title" and isinstance(v, str)) and (k, v) != ("default", None)
     }
-    if "properties" in kept:
-        kept["properties"] = {name: plain(value) for name, value in kept["properties"].items()}
-    return {k: v if k == "properties" else plain(v) for k, v in kept.items()}
+    if "properties" in cleaned:
+        cleaned["properties"] = {name: plain(value) for name, value in cleaned["properties"].items()}
+    return {k: v if k == "properties" else plain(v) for k, v in cleaned.items()}
 
 
 @cache
 def definitions() -> tuple[tuple[str, ...], dict[str, Schema]]:
-    """The names of the commands in their order, and every definition that they need, by name; not to be changed."""
+    """Return the commands' names in order, and every definition that they need, by name. Do not modify the result."""
     models: list[tuple[type[commands.Command], JsonSchemaMode]] = [
         (model, "validation") for model in commands.COMMANDS.values()
     ]

@@ -1,8 +1,8 @@
-"""The named forms of a write: how path, header and body become a command. Which path means which: ``paths``.
+"""Builds a command from the path, headers and body of a write (``paths`` has the paths).
 
-The body of a write is its command without what the path says. What the client leaves out is filled in here: the
-command id from the Idempotency-Key, and an id that the command claims (a ``request_id``, a ``shipment_id``) from the
-command id. The result goes through ``domain.commands.parse_command`` like every command.
+The body is the command without the fields that the path has. Missing ids are filled in: the command id is the
+Idempotency-Key, and the id of what the command creates (a ``request_id``, a ``shipment_id``) is the command id. The
+result goes through ``domain.commands.parse_command`` like every command.
 """
 
 import re
@@ -21,10 +21,10 @@ _KEY = re.compile(r"[A-Za-z0-9._:\-]{1,100}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class CommandForm:
-    """A named form: its path below the order, the command it means, and how it is described.
+    """A path below the order, the commands that it takes, and its description.
 
-    ``choose`` tells the command from the body where the path means one of several; the body may then name one of them
-    itself. ``in_path`` maps parameters of the path to the fields that they fill.
+    ``choose`` picks one of several commands by the body, unless the body names one. ``in_path`` maps the path's
+    parameters to the fields that they fill.
     """
 
     path: str
@@ -34,7 +34,7 @@ class CommandForm:
     in_path: Mapping[str, str] | None = None
 
     def command(self, body: Body) -> str:
-        """The command that this body means under this path."""
+        """Return the name of the command that this body means under this path."""
         named = body.get("command")
         if isinstance(named, str) and named in self.commands:
             return named
@@ -44,28 +44,30 @@ class CommandForm:
 
 
 def idempotency_key(header: str | None) -> str | None:
-    """The Idempotency-Key without its quotes; 400 where it cannot be a command id."""
+    """Return the Idempotency-Key without quotes; Problem 400 if it cannot be a command id."""
     if header is None:
         return None
     key = header.strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if _KEY.fullmatch(key) is None:
-        raise malformed("an Idempotency-Key has 1 to 100 of A-Z a-z 0-9 . _ : -", rule="idempotency-key", status=400)
+        raise malformed(
+            "an Idempotency-Key has 1 to 100 of the characters A-Z a-z 0-9 . _ : -", rule="idempotency-key", status=400
+        )
     return key
 
 
 def as_object(body: Any) -> Body:
-    """The body as the JSON object that a command is."""
+    """Return the body if it is a JSON object; Problem 422 if not."""
     if not isinstance(body, dict):
-        raise malformed("the body is a JSON object", "")
+        raise malformed("the body must be a JSON object", "")
     return body
 
 
 def check_body(body: Body) -> None:
-    """Problem where a field of a command is null or an object has too many fields.
+    """Problem 422 if a field is null or an object has too many fields.
 
-    A null would otherwise count as a field that the path or the header gives.
+    A null could hide the value of the path or the header.
     """
     try:
         check_shape(body)
@@ -74,24 +76,24 @@ def check_body(body: Body) -> None:
 
 
 def named(form: CommandForm, body: Body) -> Body:
-    """The body with the name of the command that it means under this form."""
+    """Return the body with the name of its command."""
     return {**body, "command": form.command(body)}
 
 
 def assembled(
     body: Body, *, marketplace: str, order_id: str | None, path: Mapping[str, str], key: str | None
 ) -> Command:
-    """The command of a body, completed from the path and the Idempotency-Key; Problem where they do not fit.
+    """Build the command of a body, completed from the path and the Idempotency-Key. Problem if they contradict it.
 
-    ``order_id`` None: the body names the order (PlaceOrder). ``path``: further fields that the path says.
+    ``order_id`` None: the body names the order (PlaceOrder). ``path``: further fields from the path.
     """
-    said = {"marketplace": marketplace, **path}
+    of_path = {"marketplace": marketplace, **path}
     if order_id is not None:
-        said["order_id"] = order_id
-    for name, value in said.items():
+        of_path["order_id"] = order_id
+    for name, value in of_path.items():
         if name in body and body[name] != value:
             raise malformed(f"{name} is {value!r} in the path and {str(body[name])[:100]!r} in the body", f"/{name}")
-    whole: Body = {**body, **said}
+    whole: Body = {**body, **of_path}
     whole["command_id"] = _command_id(body.get("command_id"), key)
     model = COMMANDS.get(str(body.get("command")))
     if model is not None and model.CLAIMS is not None:
@@ -102,20 +104,20 @@ def assembled(
         raise malformed(bad.message, bad.pointer, bad.rule) from None
 
 
-def _command_id(said: Any, key: str | None) -> Any:
-    if said is None and key is None:
+def _command_id(of_body: Any, key: str | None) -> Any:
+    if of_body is None and key is None:
         raise Problem(
             400,
             "idempotency-key",
-            "name the command: an Idempotency-Key header, or command_id in the body; a retry with the same one gets "
-            "the first answer again",
+            "send an Idempotency-Key header, or a command_id in the body; a retry with the same one gets the first "
+            "answer again",
             rule="idempotency-key",
         )
-    if said is not None and key is not None and said != key:
+    if of_body is not None and key is not None and of_body != key:
         raise Problem(
             400,
             "idempotency-key",
-            f"the Idempotency-Key is {key!r} and command_id {str(said)[:100]!r}; say one of them, or the same twice",
+            f"the Idempotency-Key is {key!r} but command_id is {str(of_body)[:100]!r}; send only one of them",
             rule="idempotency-key",
         )
-    return key if said is None else said
+    return key if of_body is None else of_body

@@ -1,4 +1,4 @@
-"""A preview as the API answers it. What a command would do, and who must confirm it, is in ``domain.preview``."""
+"""The JSON of a preview. ``domain.preview`` decides what a command would do and who must confirm it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from schemas.codec import verdict_data
 
 
 def body(preview: Preview) -> dict[str, Any]:
-    """The preview as JSON; a notice says what it ships and what it will kill."""
+    """Return the preview as JSON; a shipping notice has what it ships and what it cancels (``kills``)."""
     found: dict[str, Any] = {
         "confirmation": preview.confirmation,
         "version": preview.order.version,

@@ -1,7 +1,7 @@
-"""Problem details (RFC 9457): every answer that is not a yes, in one form.
+"""Problem details (RFC 9457), the form of every error response.
 
-``type`` is a URN of the problem's name. Where a rule spoke, ``rule``, ``policy``, ``because``, ``next_change_at`` and
-``instead`` stand beside it, so that a client can say why and what else can be done.
+``type`` is a URN of the problem's name. If a rule refused the request, the members ``rule``, ``policy``, ``because``,
+``next_change_at`` and ``instead`` say why and what else can be done (docs/reference/http.md).
 """
 
 import json
@@ -13,11 +13,11 @@ from starlette.responses import Response
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER: Final = "1"
-"""Seconds after which asking again makes sense where nobody knows better."""
+"""Default of the Retry-After header, in seconds."""
 
 
 class Problem(Exception):
-    """An answer that is not a yes, on its way to the client."""
+    """An error response, raised on its way to the client."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Problem(Exception):
         self.members = members
 
     def body(self) -> dict[str, Any]:
-        """The JSON object of RFC 9457; members that are None are told too, they are an answer."""
+        """Return the JSON object of RFC 9457; members that are None are included as null."""
         return {
             "type": f"urn:rescind:problem:{self.name}",
             "title": HTTPStatus(self.status).phrase,
@@ -55,15 +55,15 @@ class Problem(Exception):
 
 
 def malformed(detail: str, pointer: str | None = None, rule: str = "form", status: int = 422) -> Problem:
-    """Input that never reached the journal; ``pointer`` is the field as a JSON pointer."""
+    """Malformed input; ``pointer`` is the field as a JSON pointer."""
     return Problem(status, rule if rule != "form" else "malformed", detail, rule=rule, pointer=pointer)
 
 
 def not_found(detail: str = "There is no such order here.", rule: str = "no-such-order") -> Problem:
-    """Unknown, or not yours: a stranger cannot tell which."""
+    """Something unknown or not the caller's; the response does not say which."""
     return Problem(404, "not-found", detail, rule=rule)
 
 
 def unavailable(why: str, detail: str, retry_after: str = RETRY_AFTER) -> Problem:
-    """Not now; the same request may be sent again."""
+    """A temporary failure; the client may send the same request again."""
     return Problem(503, why, detail, headers={"Retry-After": retry_after}, rule=why)

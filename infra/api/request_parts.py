@@ -1,8 +1,8 @@
-"""What a request asks for, as it was sent: the segments of its path, the keys of its query, headers that stand once.
+"""Reads the parts of a request: path segments, query keys, headers.
 
-An id may have a slash in it, which is one segment of a path all the same: ``a%2Fb``. Servers decode a path before it is
-routed, and there such a slash would be like any other. So it is routed with ``SLASH`` in its place, and handlers get it
-back. Nothing here looks at what the parts mean.
+An id may contain a slash, which the path has as ``%2F`` within one segment. Servers decode the path before routing, so
+the slash would end the segment there. Therefore the path is routed with ``SLASH`` in its place, and handlers get the
+slash back.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -18,11 +18,11 @@ from infra.api.problems import Problem, malformed
 Handler = Callable[[Request], Awaitable[Response]]
 
 SLASH: Final = "\udc2f"
-"""Stands for an escaped slash while a path is routed: half a character, which no path has once it is decoded."""
+"""Replaces an escaped slash during routing: a lone surrogate, which no decoded path contains."""
 
 
 class Segments:
-    """ASGI middleware: a slash that was escaped ends no segment."""
+    """ASGI middleware that keeps an escaped slash within its path segment."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,14 +36,14 @@ class Segments:
 
 
 def segment(text: str) -> str:
-    """An id as one segment of a path."""
+    """Return an id as one segment of a path."""
     return quote(text, safe="")
 
 
 def asked(handler: Handler, keys: Collection[str], *, others: bool = False) -> Handler:
-    """The handler, given ids as they were sent; 400 for a key of the query that it does not know, or that comes twice.
+    """Wrap a handler: restore slashes in ids, and answer 400 for an unknown or repeated query key.
 
-    ``others``: keys that it does not know are left alone.
+    ``others``: ignore unknown keys.
     """
 
     async def take(request: Request) -> Response:
@@ -56,38 +56,40 @@ def asked(handler: Handler, keys: Collection[str], *, others: bool = False) -> H
 
 
 def once(request: Request, keys: Collection[str], *, others: bool = False) -> None:
-    """Problem 400 where the query has another key than these, unless ``others`` may be there, or one of them twice."""
-    said = [name for name, _ in request.query_params.multi_items()]
-    for name in said:
+    """Problem 400 if the query has one of ``keys`` twice or, unless ``others``, a key that is not one of them."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
         if name not in keys and not others:
             takes = f"this path takes {', '.join(keys)}" if keys else "this path takes none"
-            raise malformed(f"there is no parameter {name[:100]!r} here; {takes}", rule="query", status=400)
-        if name in keys and said.count(name) > 1:
-            raise malformed(f"{name} is given twice; say it once", rule="query", status=400)
+            raise malformed(f"unknown query parameter {name[:100]!r}; {takes}", rule="query", status=400)
+        if name in keys and names.count(name) > 1:
+            raise malformed(f"{name} is given twice; give it once", rule="query", status=400)
 
 
 def header(request: Request, name: str) -> str | None:
-    """A header that stands there once, or None where it does not; Problem 400 where it stands there twice."""
-    said = request.headers.getlist(name)
-    if len(said) > 1:
-        raise malformed(f"{name} is given {len(said)} times; say it once", rule=name.lower(), status=400)
-    return said[0] if said else None
+    """Return a header's value, or None if it is absent. Problem 400 if it is given more than once."""
+    values = request.headers.getlist(name)
+    if len(values) > 1:
+        raise malformed(f"{name} is given more than once; give it once", rule=name.lower(), status=400)
+    return values[0] if values else None
 
 
 def media_type(request: Request) -> str:
-    """What kind of body it is, without parameters. Problem 415 where it is compressed, or its text is not UTF-8."""
+    """Return the body's media type without parameters. Problem 415 if the body is compressed or not UTF-8."""
     kind, _, parameters = (header(request, "Content-Type") or "").partition(";")
     coding = ", ".join(request.headers.getlist("content-encoding")).strip().lower()
     if coding not in ("", "identity"):
         raise Problem(
             415,
             "content-encoding",
-            f"the body is sent as it is, without Content-Encoding ({coding[:100]!r} is not read)",
+            f"send the body without Content-Encoding; {coding[:100]!r} is not supported",
             headers={"Accept-Encoding": "identity"},
             rule="content-encoding",
         )
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
-            raise Problem(415, "charset", f"the body is UTF-8; {value.strip()[:100]!r} is not read", rule="charset")
+            raise Problem(
+                415, "charset", f"send the body in UTF-8; {value.strip()[:100]!r} is not supported", rule="charset"
+            )
     return kind.strip().lower()

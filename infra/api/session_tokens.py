@@ -1,7 +1,7 @@
-"""Session tokens: how far the log must have been read for an answer to contain what the caller wrote.
+"""Session tokens: how far the log must be read for a response to include the caller's own writes.
 
-A token is a vector of positions, one per partition that matters: ``0:17,1:4`` means "the event with position 17 of
-partition 0, and 4 of partition 1". It travels as ``Rescind-Position`` on answers to writes and comes back on reads.
+A token is a list of positions by partition: ``0:17,1:4`` means the event at position 17 of partition 0 and the one at
+position 4 of partition 1. A write answers with it as ``Rescind-Position``, and the client sends it along with reads.
 """
 
 import re
@@ -14,11 +14,11 @@ from infra.api.problems import malformed
 HEADER: Final = "Rescind-Position"
 _FORM = re.compile(r"\s*([0-9]{1,4}):([0-9]{1,18})\s*", re.ASCII)
 MOST: Final = 1024
-"""Partitions that a token may name."""
+"""Partitions that a token may name at most."""
 
 
 def read_token(header: str | None) -> dict[int, int]:
-    """The positions that a token names, by partition; 400 where it is not one."""
+    """Return the positions of a token by partition; Problem 400 if it is malformed."""
     if header is None or not header.strip():
         return {}
     found: dict[int, int] = {}
@@ -35,14 +35,14 @@ def read_token(header: str | None) -> dict[int, int]:
 
 
 def write_token(positions: Mapping[int, int]) -> str:
-    """The token of these positions."""
+    """Return the token of these positions."""
     return ",".join(f"{partition}:{position}" for partition, position in sorted(positions.items()))
 
 
 def token_of(outcome: Outcome) -> str | None:
-    """The token of what a write left behind: its last event's position; None if no commit backs the answer.
+    """Return the token of a write: the position of its last event; None if the answer has no commit.
 
-    An empty commit points to the event before it: whoever has read that has read all there is of the order.
+    For a commit without events it is the position of the event before it.
     """
     standing = outcome.commit_position
     if standing is None:

@@ -1,4 +1,4 @@
-"""Reading JSON from strangers: bounded in size and depth, no key twice, no NaN, no half characters."""
+"""Strict JSON reader for untrusted input: limited size and depth, no repeated keys, no NaN, no lone surrogates."""
 
 import json
 import re
@@ -11,7 +11,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class NotJson(ValueError):
-    """What came is not acceptable JSON; ``status`` is 400, or 413 where it is too long. The message is a sentence."""
+    """The text is not acceptable JSON; ``status`` is 400, or 413 if it is too long."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -19,18 +19,18 @@ class NotJson(ValueError):
 
 
 def too_long() -> NotJson:
-    """The body exceeds MAX_BYTES."""
+    """The error for a body longer than MAX_BYTES."""
     return NotJson(f"the body is longer than {MAX_BYTES:,} bytes", 413)
 
 
 def read_json(raw: bytes, most: int = MAX_BYTES) -> Any:
-    """The value of a JSON text in UTF-8 of at most ``most`` bytes; NotJson says what is wrong with it."""
+    """Parse a JSON text in UTF-8 of at most ``most`` bytes; NotJson says what is wrong with it."""
     if len(raw) > most:
         raise too_long()
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as broken:
-        raise NotJson(f"the body is not UTF-8: byte {broken.start} does not belong there") from None
+        raise NotJson(f"the body is not UTF-8: byte {broken.start} is invalid") from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise NotJson(f"the body is nested deeper than {MAX_DEPTH} levels")
     try:
@@ -40,12 +40,12 @@ def read_json(raw: bytes, most: int = MAX_BYTES) -> Any:
     except NotJson:
         raise
     except ValueError:
-        raise NotJson("the body holds a number of thousands of digits, which nobody needs") from None
+        raise NotJson("the body has a number with thousands of digits") from None
     if _SURROGATE.search(raw):
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
-            raise NotJson("the body holds half a character (a surrogate without its partner)") from None
+            raise NotJson("the body has a lone surrogate, which is not a character") from None
     return value
 
 
@@ -59,11 +59,11 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise NotJson(f"the body holds {name}, which is not JSON")
+    raise NotJson(f"the body has {name}, which is not JSON")
 
 
 def _depth(text: str) -> int:
-    """How deep brackets are nested, those inside strings left out."""
+    """Return how deep brackets are nested, not counting those inside strings."""
     deepest = depth = 0
     for token in re.finditer(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', text, re.DOTALL):
         match token[0]:

@@ -1,8 +1,8 @@
-"""Who asks, and what they may see: the one seam where users and tokens plug in.
+"""Authentication: who sends a request, and what they may see. Users and tokens would plug in here.
 
-A doorkeeper looks at a request and names its caller, or refuses it. While no users are configured there is one
-doorkeeper, ``LoopbackAuthenticator``: it serves callers on this very machine and believes the actor that a body names.
-Everything else asks the caller, and never the request.
+An authenticator identifies the principal of a request or refuses it. The only one today is ``LoopbackAuthenticator``:
+it serves callers on this machine and trusts the actor that a body names. All other code asks the principal, never the
+request.
 """
 
 import ipaddress
@@ -25,26 +25,26 @@ _HOST: Final = re.compile(r"(localhost|[0-9.]{7,15}|\[[0-9a-f:]{2,39}\])(?::[0-9
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody at the door of one marketplace. ``kind`` None: trusted to speak for anybody.
+    """The sender of a request in one marketplace.
 
-    ``kind`` is buyer, seller, support or system, ``id`` theirs.
+    ``kind`` is buyer, seller, support or system, and ``id`` their id. ``kind`` None may act for anybody.
     """
 
     kind: str | None
     id: str
 
     def speaks(self, body: Body) -> Body:
-        """The body with the actor it is judged for: the caller's own, or another where the caller may name one."""
+        """Return the body with its actor: the principal, or another one if the principal may name one."""
         if self.kind is None:
             return body
         own = {"kind": self.kind, "id": self.id}
-        said = body.get("actor", own)
-        if said != own and self.kind not in ("system", "support"):
-            raise malformed("the actor is whose token it is; leave it out", "/actor")
-        return {**body, "actor": said}
+        actor = body.get("actor", own)
+        if actor != own and self.kind not in ("system", "support"):
+            raise malformed("the actor must be the token's owner; leave it out", "/actor")
+        return {**body, "actor": actor}
 
     def sees(self, order: Order) -> bool:
-        """Whether the order is theirs to see; whoever may not is told that there is none."""
+        """True if they may see the order; for everybody else it does not exist."""
         match self.kind:
             case "buyer":
                 return order.terms.buyer_id == self.id
@@ -55,35 +55,35 @@ class Principal:
 
     @property
     def knows_every_marketplace(self) -> bool:
-        """Whether they may be told the names of marketplaces; everybody else is told of their own only."""
+        """True if they may learn the names of all marketplaces."""
         return self.kind is None
 
     @property
     def is_bound(self) -> bool:
-        """Whether they see the orders of one buyer or seller only."""
+        """True if they see the orders of one buyer or seller only."""
         return self.kind in ("buyer", "seller")
 
     @property
     def own_buyer(self) -> str | None:
-        """The only buyer whose orders a list may show, if it is bound to one."""
+        """The only buyer whose orders a list may show, if they are bound to one."""
         return self.id if self.kind == "buyer" else None
 
     @property
     def own_seller(self) -> str | None:
-        """The only seller whose orders a list may show, if it is bound to one."""
+        """The only seller whose orders a list may show, if they are bound to one."""
         return self.id if self.kind == "seller" else None
 
 
 class Authenticator(Protocol):
-    """Names the caller of a request."""
+    """Identifies the principal of a request."""
 
     def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
-        """The caller, in a marketplace (None: of a page about all of them); Problem 401 or 403 where nobody may."""
+        """Return the principal in a marketplace (None: of a page about all of them); Problem 401 or 403 if refused."""
         ...
 
 
 class LoopbackAuthenticator:
-    """Nobody has to say who they are, because nobody from elsewhere gets here (``LocalHost``)."""
+    """Trusts every caller, because ``LocalHost`` lets in only callers on this machine."""
 
     def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         return _TRUSTED
@@ -93,9 +93,9 @@ _TRUSTED: Final = Principal(None, "loopback")
 
 
 class LocalHost:
-    """ASGI middleware: on every path the Host header must name this machine.
+    """ASGI middleware that refuses requests whose Host header does not name this machine.
 
-    A page of the web whose name was pointed at 127.0.0.1 does not get in. ``problem`` answers in the form asked for.
+    This stops websites whose name points to 127.0.0.1 (DNS rebinding). ``problem`` builds the response as JSON or page.
     """
 
     def __init__(self, app: ASGIApp, problem: Callable[[Scope, Problem], Response]) -> None:
@@ -107,8 +107,8 @@ class LocalHost:
             refused = Problem(
                 421,
                 "misdirected",
-                "without users configured this server answers on this machine only: ask for it by an address like "
-                "127.0.0.1 or [::1], or as localhost",
+                "No users are configured, so this server answers only on this machine. Use 127.0.0.1, "
+                "[::1] or localhost in the address.",
             )
             await self._problem(scope, refused)(scope, receive, send)
             return
@@ -116,13 +116,13 @@ class LocalHost:
 
 
 def is_local_name(host: str) -> bool:
-    """Whether a Host header (with or without a port) names this machine: a name of the web never does."""
+    """True if a Host header, with or without a port, names this machine."""
     found = _HOST.fullmatch(host)
     return found is not None and is_loopback(found[1].strip("[]").lower())
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a server that listens there can be reached from this machine only."""
+    """True if a server that listens there can be reached from this machine only."""
     if address == "localhost":
         return True
     try:

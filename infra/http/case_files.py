@@ -1,4 +1,4 @@
-"""Disputes and cases, read: ``GET …/disputes/{id}`` and ``GET …/cases/{id}``, and the same document for the page."""
+"""Reads the documents of disputes and cases, for the API and for the page."""
 
 from typing import Any
 
@@ -11,23 +11,24 @@ from domain.order import Order
 from domain.record import Entry
 from infra.api.problems import Problem, unavailable
 from infra.app import App
-from infra.documents.case_file import CaseFileContext, matter, precedents, record_of
+from infra.documents.case_file import CaseFileContext, case_file, precedents, record_of
 from infra.http.authenticator import Principal
 from infra.http.listing import Listing
 from infra.http.reads import Reads, Seen, partition_here
 from schemas.codec import Undecodable
 
 
-class Matters:
-    """What is on record about a dispute or case. Belongs to one event loop."""
+class CaseFiles:
+    """Reads documents and messages of disputes and cases. Belongs to one event loop."""
 
     def __init__(self, app: App, reads: Reads, listing: Listing) -> None:
         self._app = app
         self._reads = reads
         self._listing = listing
 
-    async def document(self, seen: Seen, caller: Principal, matter_id: str) -> dict[str, Any] | None:
-        """The document as this caller may read it, as of now; None where the order has neither of this id."""
+    async def document(self, seen: Seen, principal: Principal, matter_id: str) -> dict[str, Any] | None:
+        """Return the document that this principal may read, as of now; None if the order has no such dispute or
+        case."""
         order = seen.order
         if matter_id not in order.disputes and matter_id not in order.cases:
             return None
@@ -41,36 +42,38 @@ class Matters:
         try:
             record = await self._reads.ask(look)
         except Undecodable as newer:
-            raise unavailable("order-stuck", f"a newer release wrote to it: {newer}") from None
+            raise unavailable(
+                "order-stuck", f"A newer release wrote to this order, and this one cannot read it: {newer}"
+            ) from None
         try:
-            told = await self._listing.ask(lambda reading: precedents(reading, order.marketplace))
+            figures = await self._listing.ask(lambda reading: precedents(reading, order.marketplace))
         except Problem:
-            told = None  # no views here: no figures, which nothing else rests on
-        asking = CaseFileContext(
-            viewer=caller.kind if caller.is_bound else None,
+            figures = None  # without views there are no statistics, which are optional
+        context = CaseFileContext(
+            viewer=principal.kind if principal.is_bound else None,
             now=now,
             market=market,
             book=self._reads.book,
-            precedents=told,
+            precedents=figures,
             read_text=self._text,
         )
 
         def document() -> dict[str, Any] | None:
-            standing = as_of(without_lapsed(order, seen.closed_at), self._reads.book, market, now)
-            return matter(standing, record, matter_id, asking)
+            current = as_of(without_lapsed(order, seen.closed_at), self._reads.book, market, now)
+            return case_file(current, record, matter_id, context)
 
-        return await self._reads.aside.do(document)  # it reads texts from the vault, however small the order is
+        return await self._reads.workers.do(document)  # always in a thread: it reads texts from the vault
 
-    def messages(self, order: Order, caller: Principal, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The messages of a history that this caller may read, oldest first, each with its ``text``; None: it is gone.
+    def messages(self, order: Order, principal: Principal, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the messages that this principal may read, oldest first; ``text`` is None if it was deleted.
 
-        A buyer or seller reads what they sent or were sent, and every thread of a case or dispute (rule
-        ``case-thread``). ``history`` is what the caller may see of it.
+        Buyers and sellers read what they sent or received, and every message about a case or dispute (rule
+        ``case-thread``). ``history``: the events that the principal may see.
         """
         return [
-            {**told, "text": self._read(told["data"]["text"]["reference"])}
-            for told in history
-            if told["event"] == "MessageSent" and told["data"] is not None and _reads(caller, order, told)
+            {**each, "text": self._read(each["data"]["text"]["reference"])}
+            for each in history
+            if each["event"] == "MessageSent" and each["data"] is not None and _reads(principal, order, each)
         ]
 
     def _text(self, sealed: Sealed) -> str | None:
@@ -82,24 +85,24 @@ class Matters:
         except LookupError:
             return None
         except VaultUnavailable as wrong:
-            raise unavailable("vault", f"a text cannot be read now: {wrong}") from None
+            raise unavailable("vault", f"A message cannot be read now: {wrong}") from None
 
 
-def _reads(caller: Principal, order: Order, told: dict[str, Any]) -> bool:
-    data = told["data"]
-    sender = None if told["actor"] is None else told["actor"]["kind"]
+def _reads(principal: Principal, order: Order, event: dict[str, Any]) -> bool:
+    data = event["data"]
+    sender = None if event["actor"] is None else event["actor"]["kind"]
     in_thread = data["about"] in order.disputes or data["about"] in order.cases
-    return not caller.is_bound or in_thread or caller.kind in (data["to"], sender)
+    return not principal.is_bound or in_thread or principal.kind in (data["to"], sender)
 
 
-def told_to(caller: Principal, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A history as this caller may read it: support's internal notes are never shown to either side."""
-    if not caller.is_bound:
-        return told
-    return [each for each in told if not _internal(each)]
+def visible_to(principal: Principal, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events that this principal may see; buyers and sellers never see support's internal notes."""
+    if not principal.is_bound:
+        return events
+    return [each for each in events if not _internal(each)]
 
 
-def _internal(told: dict[str, Any]) -> bool:
-    by, data = told["actor"], told["data"]
+def _internal(event: dict[str, Any]) -> bool:
+    by, data = event["actor"], event["data"]
     ours = by is not None and by["kind"] in ("support", "system")
-    return ours and told["event"] == "MessageSent" and data is not None and data["to"] == "support"
+    return ours and event["event"] == "MessageSent" and data is not None and data["to"] == "support"

@@ -1,7 +1,7 @@
-"""Where a buyer or seller is reached, over HTTP: said, looked at and taken back by themselves, support or systems.
+"""Contacts of buyers and sellers over HTTP: shown, set and removed by themselves, support or systems.
 
-Kept as `rescind contacts` keeps it: in the vault, under the person's own key, so that erasing them erases it. Nothing
-of it is written into the journal. Only a process that tells people has a book of contacts.
+A contact is stored in the vault under the person's own key, as by `rescind contacts`, so erasing the person erases it.
+The journal has nothing of it. Only a process that sends notifications has contacts.
 """
 
 import asyncio
@@ -35,18 +35,18 @@ _FIELDS: Final = ("address", "name", "language")
 
 
 class ContactDesk:
-    """The contacts of one app. Belongs to one event loop."""
+    """Handles requests about contacts. Belongs to one event loop."""
 
-    def __init__(self, app: App, doorkeeper: Authenticator, listing: Listing) -> None:
+    def __init__(self, app: App, authenticator: Authenticator, listing: Listing) -> None:
         self._app = app
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._listing = listing
 
     async def take(self, request: Request, side: Audience) -> Response:
-        """``GET``, ``PUT`` or ``DELETE`` of a person's contact. Somebody else's is as if there were none."""
+        """Handle ``GET``, ``PUT`` or ``DELETE`` of a contact; 404 for somebody else's."""
         marketplace, person = request.path_params["marketplace"], request.path_params["person_id"]
-        caller = self._doorkeeper.admit(request, marketplace)
-        if caller.kind not in (None, "support", "system") and (caller.kind, caller.id) != (side, person):
+        principal = self._authenticator.admit(request, marketplace)
+        if principal.kind not in (None, "support", "system") and (principal.kind, principal.id) != (side, person):
             raise _unknown()
         if not (_MARKETPLACE.fullmatch(marketplace) and _PERSON.fullmatch(person)):
             if request.method == "PUT":
@@ -55,9 +55,9 @@ class ContactDesk:
         contacts = self._contacts()
         match request.method:
             case "PUT":
-                said = _contact(as_object(await read_body(request)))
-                await self._do(lambda: contacts.set(marketplace, side, person, said))
-                return _told(said)
+                contact = _contact(as_object(await read_body(request)))
+                await self._do(lambda: contacts.set(marketplace, side, person, contact))
+                return _response(contact)
             case "DELETE":
                 if not await self._do(lambda: contacts.remove(marketplace, side, person)):
                     raise _unknown()
@@ -65,18 +65,18 @@ class ContactDesk:
             case _:
                 found = await self._do(lambda: contacts.contact(marketplace, side, person))
                 if found is None:
-                    await self._listing.must_be_known(marketplace, caller)
+                    await self._listing.must_be_known(marketplace, principal)
                     raise _unknown()
-                return _told(found)
+                return _response(found)
 
     def _contacts(self) -> Contacts:
         notifications = self._app.notifications
         if notifications is None:
-            raise unavailable("no-notifier", "this process tells nobody: ask the one that does")
+            raise unavailable("no-notifier", "This process sends no notifications. Ask the process that does.")
         return notifications.contacts
 
     async def _do(self, act: Callable[[], T]) -> T:
-        """Book and vault may wait for a disk or a server: in a thread of its own."""
+        """Run an action on contacts in a thread, because it may wait for a disk or a server."""
         try:
             return await asyncio.to_thread(act)
         except BadContact as wrong:
@@ -84,25 +84,27 @@ class ContactDesk:
         except DeliveryStoreUnavailable as wrong:
             raise unavailable("book-unavailable", str(wrong)) from None
         except VaultUnavailable as wrong:
-            raise unavailable("vault", f"the contact cannot be kept or read now: {wrong}") from None
+            raise unavailable("vault", f"The contact cannot be stored or read now: {wrong}") from None
 
 
 def _contact(body: Body) -> Contact:
-    """The contact that a body says; its form only, what is in it ``Contacts.set`` judges."""
+    """Read a contact from a body; ``Contacts.set`` checks the values."""
     for name, value in body.items():
         if name not in _FIELDS:
-            raise malformed(f"a contact has {', '.join(_FIELDS)}, not {name[:100]!r}", f"/{name[:100]}", "contact")
+            raise malformed(
+                f"unknown field {name[:100]!r}; a contact has {', '.join(_FIELDS)}", f"/{name[:100]}", "contact"
+            )
         if not isinstance(value, str) and not (name == "name" and value is None):
-            raise malformed(f"{name} is text", f"/{name}", "contact")
+            raise malformed(f"{name} must be text", f"/{name}", "contact")
     if "address" not in body:
-        raise malformed("say the address: name@host", "/address", "contact")
+        raise malformed("the address is missing; write name@host", "/address", "contact")
     return Contact(body["address"], body.get("name"), body.get("language", "en"))
 
 
-def _told(contact: Contact) -> Response:
+def _response(contact: Contact) -> Response:
     body: dict[str, Any] = {"address": contact.address, "name": contact.name, "language": contact.language}
     return json_response(body, headers={"Cache-Control": "no-store"})
 
 
 def _unknown() -> Problem:
-    return not_found("Nobody has said where they are reached, or they are not yours to ask about.", "no-such-contact")
+    return not_found("There is no such contact, or it is not yours.", "no-such-contact")

@@ -1,7 +1,7 @@
-"""Evidence with content: files come as a form, are looked at, kept in the vault, given back to who may see the order.
+"""Evidence files: received as a form, checked, stored in the vault, downloaded by those who may see the order.
 
-A file is kept before the command that names it is decided, so that nothing is acknowledged that could be lost; where a
-rule refuses the command, the file is let go again. The event has the file's hash and size, never the file.
+A file is stored before its command is decided, so that no acknowledged file can be lost. If the command is refused, the
+file is deleted again. The event has the file's hash and size, never the file.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from infra.api.strict_json import NotJson, read_json
 from infra.http.uploads import EXTENSIONS, UnsupportedFile, media_type_of
 
 MOST: Final = 4 * 1024 * 1024
-"""Bytes of a whole form; what is larger is not read to its end. A file that is merely too large is refused by rule."""
+"""Bytes of a whole form at most; a larger one is not read to its end. A rule refuses a file that is too large."""
 MOST_FIELDS: Final = 40
 LONGEST_FIELD: Final = 64 * 1024
 FORM: Final = "multipart/form-data"
@@ -34,19 +34,19 @@ SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-store",
 }
-"""A file is for keeping: no browser runs, frames or guesses at it."""
+"""Headers of a download: no browser runs, frames or sniffs the file."""
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body is a form with a file, and not JSON. Problem 415 where it cannot be read, whichever it is."""
+    """True if the body is a form with a file. Problem 415 if it cannot be read."""
     return media_type(request) == FORM
 
 
 async def read_form(request: Request) -> tuple[Body, bytes]:
-    """The command's fields and the file of a form. Problem 400, 413 or 422.
+    """Read the command's fields and the file from a form. Problem 400, 413 or 422.
 
-    Fields are text; ``actor`` is JSON. What the file says of itself (``sha256``, ``media_type``, ``size``) may be left
-    out, and must be right where it is said.
+    Fields are text; ``actor`` is JSON. ``sha256``, ``media_type`` and ``size`` may be left out; if given, they must
+    match the file.
     """
     try:
         form = await MultiPartParser(
@@ -57,7 +57,7 @@ async def read_form(request: Request) -> tuple[Body, bytes]:
     try:
         body, content = await _parts(form)
     finally:
-        await form.close()  # its file, whatever else is wrong with it
+        await form.close()  # closes its file, also after an error
     return await asyncio.to_thread(_described, body, content), content
 
 
@@ -70,12 +70,12 @@ async def _parts(form: FormData) -> tuple[Body, bytes]:
             raise malformed("is given twice", f"/{name}")
         if isinstance(value, UploadFile):
             if name != "file":
-                raise malformed("the file's field is called file", f"/{name}")
+                raise malformed("name the file's field file", f"/{name}")
             content = await value.read()
         else:
             body[name] = _field(name, value)
     if content is None:
-        raise malformed("the form has no file; without one send the command as JSON", "/file")
+        raise malformed("the form has no file; send a command without a file as JSON", "/file")
     return body, content
 
 
@@ -84,44 +84,44 @@ async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
     async for chunk in request.stream():
         size += len(chunk)
         if size > MOST:
-            raise Problem(413, "malformed", f"a form with a file has at most {MOST} bytes", rule="form")
+            raise Problem(413, "malformed", f"the form is longer than {MOST:,} bytes", rule="form")
         yield chunk
 
 
 def _field(name: str, value: str) -> Any:
-    """A field of the form as the command has it."""
+    """Convert a field of the form to the command's type."""
     if name == "actor":
         try:
             return read_json(value.encode())
         except NotJson as wrong:
-            raise malformed(f"the actor is written as JSON: {wrong}", "/actor") from None
+            raise malformed(f"the actor must be JSON: {wrong}", "/actor") from None
     if name == "size":
         return int(value) if value.isascii() and value.isdigit() and len(value) < 13 else value
     return value
 
 
 def _described(body: Body, content: bytes) -> Body:
-    """The body with what the file says of itself; where the body said it too, it must be that."""
+    """Return the body with the file's hash, media type and size; Problem 422 if the body contradicts them."""
     try:
         kind = media_type_of(content)
     except UnsupportedFile as wrong:
-        raise malformed(f"the file cannot be taken: {wrong}", "/file") from None
+        raise malformed(f"the file is not accepted: {wrong}", "/file") from None
     found = {"sha256": hashlib.sha256(content).hexdigest(), "media_type": kind, "size": len(content)}
     for name, value in found.items():
-        said = body.get(name, value)
-        if (said.lower() if isinstance(said, str) else said) != value:
-            raise malformed(f"the file's is {value}, not {str(said)[:100]}", f"/{name}")
+        stated = body.get(name, value)
+        if (stated.lower() if isinstance(stated, str) else stated) != value:
+            raise malformed(f"the file's {name} is {value}, not {str(stated)[:100]}", f"/{name}")
     return {**body, **found}
 
 
-class Keeping:
-    """The vault's files, from the event loop."""
+class EvidenceFiles:
+    """The vault's evidence files, from the event loop."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
 
     async def keep(self, command: AttachEvidence, content: bytes) -> str | None:
-        """Keep the file of a command; its reference, or None where it is kept already or too large to be."""
+        """Store the file of a command. Returns its reference, or None if it is already stored or too large."""
         if len(content) > LARGEST_FILE:
             return None
         reference = file_reference(
@@ -130,32 +130,32 @@ class Keeping:
         try:
             new = await asyncio.to_thread(self._files.keep, command.marketplace, command.actor.id, reference, content)
         except VaultUnavailable as wrong:
-            raise unavailable("vault", f"the file cannot be kept now: {wrong}") from None
+            raise unavailable("vault", f"The file cannot be stored now: {wrong}") from None
         return reference if new else None
 
     async def let_go(self, reference: str) -> None:
-        """Nothing came to name it; a vault that cannot let go now keeps it under its subject's key."""
+        """Delete a file that no event names; if the vault fails now, the file stays under its subject's key."""
         try:
             await asyncio.to_thread(self._files.drop, reference)
         except VaultUnavailable:
             return
 
     async def read(self, marketplace: str, order_id: str, evidence_id: str, sha256: str) -> bytes | None:
-        """The file of a piece of evidence, checked against its hash; None where it is not (or no longer) here."""
+        """Return an evidence file, checked against its hash; None if it is not here or no longer here."""
         reference = file_reference(marketplace, order_id, evidence_id, bytes.fromhex(sha256))
         try:
             content = await asyncio.to_thread(self._files.read, reference)
         except LookupError:
             return None
         except VaultUnavailable as wrong:
-            raise unavailable("vault", f"the file cannot be read now: {wrong}") from None
+            raise unavailable("vault", f"The file cannot be read now: {wrong}") from None
         if not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256):
-            raise unavailable("vault", "the file is not what was attached: the vault is damaged")
+            raise unavailable("vault", "The file does not match its hash, so the vault is damaged.")
         return content
 
 
 def download(evidence_id: str, media_type: str, content: bytes) -> Response:
-    """The file, to be saved and not to be shown; its name is made of what is on record, never of what was sent."""
+    """Return a file as a download; its name comes from the evidence id, never from the upload."""
     name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in evidence_id)
     extension = EXTENSIONS.get(media_type, "bin")
     return Response(
@@ -166,9 +166,9 @@ def download(evidence_id: str, media_type: str, content: bytes) -> Response:
     )
 
 
-def evidence_named(told: list[dict[str, Any]], evidence_id: str) -> dict[str, Any] | None:
-    """The data of the event that attached it; None where none did."""
-    for each in told:
+def evidence_named(events: list[dict[str, Any]], evidence_id: str) -> dict[str, Any] | None:
+    """Return the data of the event that added this evidence; None if there is none."""
+    for each in events:
         data = each["data"]
         if each["event"] == "EvidenceAdded" and data is not None and data["evidence_id"] == evidence_id:
             return dict(data)

@@ -1,7 +1,7 @@
-"""Requests about an order that another process follows, passed on to it, and its answer passed back.
+"""Forwards requests about an order to the process that follows it, and returns that process's response.
 
-Reads, previews and files are passed on whole; any other write is decided here or asked for through the ``commands``
-topic. Only processes of the group are contacted, at the URLs that they advertise; none passes on what was passed on.
+Reads, previews and files are forwarded. Any other write is decided here or sent through the ``commands`` topic. Only
+processes of the group are contacted, at the URLs that they advertise; a forwarded request is not forwarded again.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from infra.http.reads import NotFollowedHere
 if TYPE_CHECKING:
     from infra.cluster.membership import Membership
 
-PASSED_ON: Final = "rescind-passed-on"
-"""On a request that was passed on: it goes no further."""
+FORWARDED: Final = "rescind-passed-on"
+"""Header of a forwarded request; it is not forwarded again."""
 NOT_HERE: Final = "rescind-not-followed"
-"""On an answer: whoever gave it does not follow the order; it was not judged."""
+"""Header of a response from a process that does not follow the order and has not handled the request."""
 TIMEOUT: Final = 3.0
-"""Seconds in which a partition that is just changing hands is looked for."""
+"""Seconds to look for the process of a partition that is being reassigned."""
 PAUSE: Final = 0.1
-"""Seconds between two looks."""
+"""Seconds between two attempts."""
 CONNECT: Final = 1.0
-"""Seconds that a connection may take: the other process is on this machine, or near."""
+"""Seconds that a connection may take; the other process is near."""
 READ: Final = 5.0
-"""Seconds that the answer to a read may take."""
+"""Seconds that the response to a read may take."""
 
 _CONNECTIONS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=2.0)
-"""An idle one is closed here before the other server closes it: what is sent then would be lost."""
+"""Idle connections are closed here first, because a request on one that the server closes would be lost."""
 _ORDER: Final = re.compile(r"/v1/([^/]+)/orders/([^/]+)(/.*)?")
 _PAGE: Final = re.compile(r"/[od]/([^/]+)/([^/]+)(/.*)?")
 _BODY: Final = re.compile(
@@ -59,23 +59,23 @@ _HOPS: Final = frozenset(
         "upgrade",
     }
 )
-"""What concerns one connection only."""
+"""Headers that concern one connection only."""
 _OURS: Final = frozenset({"date", "server"})
-"""What this server says itself."""
-_REPEATED: Final = frozenset({"GET", "HEAD"})
+"""Headers that this server sets itself."""
+_REPEATABLE: Final = frozenset({"GET", "HEAD"})
 
 
 def order_of(scope: Scope) -> str | None:
-    """The order's stream, where only its follower can answer the request; None where this process can."""
+    """Return the order's stream if only its follower can answer the request; None if this process can."""
     method, path = scope["method"], scope["path"]
     page = _PAGE.fullmatch(path)
     found = page or _ORDER.fullmatch(path)
-    if found is None or SLASH in found[1] + found[2]:  # no order's name has one
+    if found is None or SLASH in found[1] + found[2]:  # no order id contains a slash
         return None
     if page is not None:
         return f"{page[1]}/{page[2]}"
     below = found[3] or ""
-    if method in _REPEATED or (method == "POST" and (_BODY.fullmatch(below) or _is_file(below, scope))):
+    if method in _REPEATABLE or (method == "POST" and (_BODY.fullmatch(below) or _is_file(below, scope))):
         return f"{found[1]}/{found[2]}"
     return None
 
@@ -86,7 +86,7 @@ def _is_file(below: str, scope: Scope) -> bool:
 
 
 class Forwarding:
-    """ASGI middleware. Belongs to one event loop; ``aclose`` at its end."""
+    """ASGI middleware. Belongs to one event loop; call ``aclose`` at its end."""
 
     def __init__(
         self,
@@ -98,8 +98,10 @@ class Forwarding:
         problem: Callable[[Scope, Problem], Response],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """``own``: the URL that this process advertises. ``problem`` answers in the form that was asked for.
-        ``transport``: the network, unless it is another."""
+        """``own``: the URL that this process advertises. ``problem`` builds a response as JSON or page.
+
+        ``transport``: replaces the network in tests.
+        """
         self._app = app
         self._engine = engine
         self._membership = membership
@@ -116,24 +118,24 @@ class Forwarding:
             try:
                 await self._app(scope, receive, send)
                 return
-            except NotFollowedHere as elsewhere:  # nothing was answered yet
+            except NotFollowedHere as elsewhere:  # nothing has been sent yet
                 partition = elsewhere.partition
-                if scope["method"] not in _REPEATED:  # its body is read by now
-                    await self._turn_away(scope, receive, send, partition)
+                if scope["method"] not in _REPEATABLE:  # its body has been read
+                    await self._refuse(scope, receive, send, partition)
                     return
         await self._find(scope, receive, send, partition)
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
 
     async def _find(self, scope: Scope, receive: Receive, send: Send, partition: int) -> None:
-        """Pass it on, or answer it after all, as soon as somebody follows the partition."""
-        was_passed_on = PASSED_ON in Headers(scope=scope)
+        """Forward the request, or handle it here, as soon as a process follows the partition."""
+        was_forwarded = FORWARDED in Headers(scope=scope)
         now = asyncio.get_running_loop().time
         until = now() + TIMEOUT
-        asked = _Asked(scope, receive, send)
+        asked = _ForwardedRequest(scope, receive, send)
         while not asked.is_read:
             if self._engine.follows(partition):
                 try:
@@ -141,28 +143,27 @@ class Forwarding:
                     return
                 except NotFollowedHere:
                     continue
-            if was_passed_on:
+            if was_forwarded:
                 break
             url = await self._membership.of(partition)
-            if url is not None and url != self._own and await self._pass_on(url, asked):
+            if url is not None and url != self._own and await self._forward(url, asked):
                 return
             if now() >= until:
                 break
             self._membership.doubt()
             await asyncio.sleep(PAUSE)
-        await self._turn_away(scope, receive, send, partition)
+        await self._refuse(scope, receive, send, partition)
 
-    async def _turn_away(self, scope: Scope, receive: Receive, send: Send, partition: int) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, partition: int) -> None:
         problem = unavailable(
             "not-followed",
-            f"partition {partition}, which the order belongs to, is changing hands, or its process does not answer; "
-            "ask again",
+            f"The order's partition {partition} is being reassigned, or its process does not answer. Try again.",
         )
         problem.headers[NOT_HERE] = str(partition)
         await self._problem(scope, problem)(scope, receive, send)
 
-    async def _pass_on(self, url: str, asked: "_Asked") -> bool:
-        """Whether the process there gave the answer."""
+    async def _forward(self, url: str, asked: "_ForwardedRequest") -> bool:
+        """Forward the request to a process; True if that process answered it."""
         request = self._connections.build_request(
             asked.method, url + asked.target, headers=asked.headers, content=asked.content
         )
@@ -181,7 +182,7 @@ class Forwarding:
 
     def _timeout(self, method: str) -> httpx.Timeout:
         longest = self._answer_within + CONNECT
-        return httpx.Timeout(longest if method not in _REPEATED else min(READ, longest), connect=CONNECT)
+        return httpx.Timeout(longest if method not in _REPEATABLE else min(READ, longest), connect=CONNECT)
 
     @property
     def _connections(self) -> httpx.AsyncClient:
@@ -193,13 +194,13 @@ class Forwarding:
         return self._client
 
 
-class _Asked:
-    """A request on its way to another process."""
+class _ForwardedRequest:
+    """A request that is forwarded to another process."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.is_read = False
-        """Whether some of its body was taken: it cannot be sent a second time then."""
+        """True if some of its body was read; then it cannot be sent again."""
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -212,16 +213,16 @@ class _Asked:
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """As they came, Host included; without what concerns this connection."""
-        kept = _without_hops(self._scope["headers"], frozenset({PASSED_ON}))
-        return [*kept, (PASSED_ON.encode(), b"1")]
+        """The request's headers, Host included, without those of this connection."""
+        headers = _without_hops(self._scope["headers"], frozenset({FORWARDED}))
+        return [*headers, (FORWARDED.encode(), b"1")]
 
     @property
     def content(self) -> AsyncIterator[bytes] | None:
-        return None if self.method in _REPEATED else self._body()
+        return None if self.method in _REPEATABLE else self._body()
 
     async def receive(self) -> Message:
-        self.is_read = self.method not in _REPEATED
+        self.is_read = self.method not in _REPEATABLE
         return await self._receive()
 
     async def _body(self) -> AsyncIterator[bytes]:
@@ -229,12 +230,12 @@ class _Asked:
         while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
-                raise httpx.ReadError("who asked has gone")
+                raise httpx.ReadError("the client has disconnected")
             more = message.get("more_body", False)
             yield message.get("body", b"")
 
     async def give(self, answer: httpx.Response) -> None:
-        """Pass the answer back as it comes. What breaks off there breaks off here."""
+        """Stream the response back. If it breaks off there, it breaks off here."""
         headers = _without_hops(answer.headers.raw, _OURS)
         await self._send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
         async for chunk in answer.aiter_raw():

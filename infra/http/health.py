@@ -1,4 +1,4 @@
-"""Health: whether the process is alive, and whether it can be given work."""
+"""Health: whether the process is alive, and whether it can serve requests (docs/reference/http.md)."""
 
 import asyncio
 
@@ -14,36 +14,40 @@ from infra.http import openapi
 
 
 def router(app: App) -> APIRouter:
-    """``/healthz`` and ``/readyz``."""
+    """Build the routes ``/healthz`` and ``/readyz``."""
     routes = APIRouter(tags=["health"])
 
     async def healthz() -> Response:
         if app.broken is not None:
-            return unavailable("engine-ended", "the engine has ended by a defect; start the process again").response()
+            return unavailable(
+                "engine-ended", "The engine stopped because of an internal error. Start the process again."
+            ).response()
         return json_response({"status": "ok"})
 
     async def readyz() -> Response:
         if app.broken is not None:
-            return unavailable("engine-ended", "the engine has ended by a defect; start the process again").response()
+            return unavailable(
+                "engine-ended", "The engine stopped because of an internal error. Start the process again."
+            ).response()
         asked = app.engine.call(lambda engine: (engine.caught_up, dict(engine.trouble)))
         if asked.cancelled():
-            return unavailable("closing", "the engine is shutting down").response()
+            return unavailable("closing", "The server is shutting down.").response()
         try:
             caught_up, trouble = await asyncio.wait_for(asyncio.wrap_future(asked), 2.0)
         except TimeoutError:
-            return unavailable("busy", "the engine does not come to answering").response()
+            return unavailable("busy", "The engine did not answer in time.").response()
         except JournalError as away:
             return unavailable("journal-unavailable", str(away)).response()
         if not caught_up:
-            why = "; ".join(trouble.values()) or "the log is not read to its end yet"
+            why = "; ".join(trouble.values()) or "the log has not been read to its end yet"
             return unavailable("not-caught-up", why).response()
         if app.cluster is not None:
             assert app.command_topic is not None
             if not app.command_topic.joined:
-                why = app.command_topic.trouble or "the group has not said which partitions are this process's"
+                why = app.command_topic.trouble or "the group has not assigned partitions to this process yet"
                 return unavailable("not-joined", why).response()
             if not app.cluster.assignment.settled:
-                waits = "; ".join(dict(app.cluster.assignment.trouble).values()) or "partitions are being taken up"
+                waits = "; ".join(dict(app.cluster.assignment.trouble).values()) or "partitions are being assigned"
                 return unavailable("not-caught-up", waits).response()
         troubled = app.watch.trouble
         if not troubled:

@@ -1,6 +1,6 @@
-"""A defect of ours is answered without its insides, under a reference by which the server's own log has them.
+"""Answers internal errors without their details, but with a reference to the line in the server's log.
 
-It is one line there. Who breaks off a request is no defect: nothing is answered, and nothing is said.
+A client that disconnects is not an error; nothing is answered or logged.
 """
 
 import secrets
@@ -17,13 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from infra.api.problems import Problem
 
 FRAMES: Final = 12
-"""Places in the code, the innermost first, that the line names."""
+"""Code locations that the line names at most, the innermost first."""
 LONGEST: Final = 500
-"""Characters of a defect's own message."""
+"""Characters of an error's message that the line has at most."""
 
 
 class InternalErrors:
-    """ASGI middleware. ``problem`` answers in the form that was asked for."""
+    """ASGI middleware. ``problem`` builds the response as JSON or page."""
 
     def __init__(self, app: ASGIApp, problem: Callable[[Scope, Problem], Response]) -> None:
         self._app = app
@@ -46,24 +46,24 @@ class InternalErrors:
                 raise
             reference = secrets.token_hex(6)
             sys.stderr.write(f"rescind: defect {reference}: {scope['method']} {scope['path']!a}: {line(defect)}\n")
-            if not begun:  # else the connection is closed, and the answer is seen to be cut off
+            if not begun:  # otherwise the connection is closed and the response truncated
                 await self._problem(scope, _answer(reference))(scope, receive, send)
 
 
 def line(defect: BaseException) -> str:
-    """What it was and where, in one line: message, places with the innermost first, and what it came of."""
+    """Describe an error in one line: message, code locations with the innermost first, and its cause."""
     places = reversed(traceback.extract_tb(defect.__traceback__)[-FRAMES:])
     where = " < ".join(f"{'/'.join(PurePath(at.filename).parts[-3:])}:{at.lineno} {at.name}" for at in places)
-    told = f"{type(defect).__name__}({str(defect)[:LONGEST]!r}) at {where}"
+    text = f"{type(defect).__name__}({str(defect)[:LONGEST]!r}) at {where}"
     cause = defect.__cause__
-    return told if cause is None else f"{told}; caused by {line(cause)}"
+    return text if cause is None else f"{text}; caused by {line(cause)}"
 
 
 def _answer(reference: str) -> Problem:
     return Problem(
         500,
         "defect",
-        f"This should not have happened; no acknowledged command is lost. The server's log has it as {reference}.",
+        f"An internal error occurred. No acknowledged command is lost. Look for {reference} in the server's log.",
         rule="defect",
         instance=f"urn:rescind:defect:{reference}",
     )

@@ -1,4 +1,4 @@
-"""Finding orders: by PO number, seller, buyer and status, a page at a time. Asked of the views, in a thread."""
+"""Lists orders by PO number, seller, buyer and status, page by page. Reads the views in a thread."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -29,9 +29,9 @@ PAGE: Final = 50
 MOST: Final = 200
 LONGEST_SEARCH: Final = 200
 NEAREST_OF: Final = 200
-"""So many marketplaces are compared with a name that is unknown."""
+"""Marketplaces that are compared with an unknown name at most."""
 LOOK_ELSEWHERE: Final = 0.05
-"""Seconds between two looks at how far other processes have brought the views."""
+"""Seconds between two checks of how far other processes have written the views."""
 
 
 class Listing:
@@ -41,10 +41,10 @@ class Listing:
         self._app = app
 
     async def ask(self, question: Callable[[Reading], T]) -> T:
-        """Ask the views in a thread; 503 where this process keeps none or they cannot be read."""
+        """Query the views in a thread; Problem 503 if this process has none or they cannot be read."""
         views = self._app.views
         if views is None:
-            raise unavailable("no-views", "this process keeps no views: find the order by its id")
+            raise unavailable("no-views", "This process has no views, so it cannot search. Open the order by its id.")
         try:
             return await asyncio.to_thread(question, views.views)
         except BadCursor as wrong:
@@ -53,9 +53,9 @@ class Listing:
             raise unavailable("views-unavailable", str(wrong)) from None
 
     async def is_stale(self, token: Mapping[int, int]) -> bool:
-        """Wait until the views have the positions of a token; True if they have not in time.
+        """Wait until the views have a token's positions, and return whether they may still be stale.
 
-        What other processes put into the same views is asked of the database.
+        Positions that other processes write are read from the database.
         """
         views = self._app.views
         until = asyncio.get_running_loop().time() + TIMEOUT
@@ -72,11 +72,13 @@ class Listing:
         return False
 
     def judge(self, *, found: bool) -> bool:
-        """Whether what was ``found`` may lack rows, since the views are not yet as far as the log was, or stand still.
-        503 where nothing was found for that reason: an empty list would say that there is nothing."""
+        """Return whether a result may lack rows because the views are behind the log or do not advance.
+
+        Problem 503 if nothing was found while the views are behind, because an empty list would be misleading.
+        """
         lacking = self._lacking()
         if lacking is not None and not found:
-            raise unavailable("views-behind", f"nothing was found, and the views may lack it: {lacking}")
+            raise unavailable("views-behind", f"Nothing was found, but the lists are not complete yet: {lacking}")
         return lacking is not None
 
     def _lacking(self) -> str | None:
@@ -87,7 +89,7 @@ class Listing:
         return None if self._app.views is None else self._app.views.lacking
 
     async def page(self, of: OrderFilter, after: str | None, limit: int = PAGE) -> Page:
-        """A page of orders, newest first; by PO number, where no order has exactly the one that is looked for."""
+        """Return a page of orders, newest first; by PO number if no order has exactly the given one."""
 
         def look(reading: Reading) -> Page:
             if of.po is None or reading.orders_with_po(of.po, of.marketplace, limit=1):
@@ -96,11 +98,10 @@ class Listing:
 
         return await self.ask(look)
 
-    async def must_be_known(self, marketplace: str, caller: Principal) -> None:
-        """Problem 404 with the nearest name where neither the settings nor any order names this marketplace.
+    async def must_be_known(self, marketplace: str, principal: Principal) -> None:
+        """Problem 404 with the most similar name if neither the settings nor any order has this marketplace.
 
-        While no order is there at all, every marketplace is one that may begin. 503 while it cannot be known, because
-        the views have not everything yet.
+        Without any orders, every marketplace is accepted. Problem 503 while the views are not complete.
         """
         views = self._app.views
         if (
@@ -114,45 +115,45 @@ class Listing:
             return
         names = await self.ask(lambda reading: reading.marketplaces(NEAREST_OF))
         if names:
-            raise unknown_marketplace(marketplace, [*names, *sections(self._app.settings)], caller)
+            raise unknown_marketplace(marketplace, [*names, *sections(self._app.settings)], principal)
 
     async def _until_all_is_in_the_views(self) -> None:
-        """Wait until the views have what this process has followed of the log; 503 if they have not in time."""
+        """Wait until the views have what this process has read of the log; Problem 503 if they do not in time."""
 
         def followed(engine: Engine) -> dict[int, int] | None:
             if not engine.caught_up:
                 return None
             return {partition: follower.next_position - 1 for partition, follower in engine.followers.items()}
 
-        views, asked = self._app.views, self._app.engine.call(followed)
-        if asked.cancelled():
-            raise unavailable("closing", "the engine is shutting down; ask again later")
+        views, answer = self._app.views, self._app.engine.call(followed)
+        if answer.cancelled():
+            raise unavailable("closing", "The server is shutting down. Try again later.")
         try:
-            ends = await asyncio.wait_for(asyncio.wrap_future(asked), self._app.settings.answer_within)
+            ends = await asyncio.wait_for(asyncio.wrap_future(answer), self._app.settings.answer_within)
         except (TimeoutError, JournalError):
             ends = None
         if ends is None or await self.is_stale(ends) or (views is not None and views.trouble is not None):
-            raise unavailable("views-behind", "the lists do not have everything yet; ask again")
+            raise unavailable("views-behind", "The lists are not complete yet. Try again.")
         self.judge(found=False)
 
-    async def answer(self, request: Request, marketplace: str, caller: Principal) -> Response:
-        """``GET /orders``: a page as JSON, with a Link to the next."""
+    async def answer(self, request: Request, marketplace: str, principal: Principal) -> Response:
+        """Answer ``GET /orders`` with a page as JSON and a Link to the next."""
         query = request.query_params
         stale = await self.is_stale(read_token(request.headers.get(POSITION)))
         of = OrderFilter(
             marketplace,
             po=query.get("po"),
-            seller=_own(query.get("seller"), caller.own_seller),
-            buyer=_own(query.get("buyer"), caller.own_buyer),
+            seller=_own(query.get("seller"), principal.own_seller),
+            buyer=_own(query.get("buyer"), principal.own_buyer),
             status=status_of(query.get("status")),
         )
         q, after, limit = query.get("q"), query.get("after"), _limit(query.get("limit"))
         if q is not None and (of.po is not None or after is not None):
-            raise malformed("q stands alone: leave po and after out", rule="query", status=400)
+            raise malformed("q cannot be combined with po or after", rule="query", status=400)
         page = await (self.page(of, after, limit) if q is None else self.ask(partial(_search, of, q.strip(), limit)))
         stale = self.judge(found=bool(page.rows)) or stale
         if not page.rows:
-            await self.must_be_known(marketplace, caller)
+            await self.must_be_known(marketplace, principal)
         now = self._app.clock()
         body: dict[str, Any] = {"orders": [summary(row, now) for row in page.rows], "next": page.next}
         headers = {"Cache-Control": "no-store"}
@@ -170,19 +171,19 @@ def _names_it(marketplace: str, reading: Reading) -> bool:
 
 
 def _search(of: OrderFilter, q: str, limit: int, reading: Reading) -> Page:
-    """Orders that are named so, else those that match; one page, which has no next."""
+    """Orders with this name, else those that match; a single page."""
     rows = reading.named(of, q, limit) or reading.matching(of, q, limit) if 0 < len(q) <= LONGEST_SEARCH else []
     return Page(rows, None)
 
 
-def unknown_marketplace(marketplace: str, names: Iterable[str], caller: Principal) -> Problem:
-    """404; whoever may know every marketplace is told the nearest name."""
-    if not caller.knows_every_marketplace:
+def unknown_marketplace(marketplace: str, names: Iterable[str], principal: Principal) -> Problem:
+    """Return Problem 404, with the most similar name for those who may know every marketplace."""
+    if not principal.knows_every_marketplace:
         return not_found()
     nearest = nearest_marketplace(marketplace, names)
-    meant = "" if nearest is None else f" The nearest name is {nearest}."
+    hint = "" if nearest is None else f" Did you mean {nearest}?"
     more: dict[str, Any] = {} if nearest is None else {"nearest": nearest}
-    text = f"There is no marketplace {marketplace[:100]!r}: no settings section and no order names it.{meant}"
+    text = f"There is no marketplace {marketplace[:100]!r}: no settings section and no order has this name.{hint}"
     return Problem(404, "not-found", text, rule="no-such-marketplace", **more)
 
 
@@ -191,7 +192,7 @@ def _have(token: Mapping[int, int], views: Reading) -> bool:
 
 
 def summary(row: Row, now: Instant) -> dict[str, Any]:
-    """A row of the table ``orders`` as the API lists it."""
+    """Return a row of the table ``orders`` as JSON."""
     return {
         "marketplace": row["marketplace"],
         "order_id": row["order_id"],
@@ -216,17 +217,17 @@ def summary(row: Row, now: Instant) -> dict[str, Any]:
     }
 
 
-def _own(asked: str | None, own: str | None) -> str | None:
-    """What a caller may ask for: one bound to a seller or buyer sees no other's, which looks like nothing there."""
-    if own is not None and asked not in (None, own):
+def _own(wanted: str | None, own: str | None) -> str | None:
+    """Return the seller or buyer to filter by; Problem 404 for one that the principal is not."""
+    if own is not None and wanted not in (None, own):
         raise Problem(404, "not-found", "There is no such order here.", rule="no-such-order")
-    return asked if own is None else own
+    return wanted if own is None else own
 
 
 def status_of(text: str | None) -> str | None:
-    """The status that a query names, in whatever case; 400 for one that there is not."""
+    """Return the status that a query names, in lower case; Problem 400 for an unknown one."""
     if text is not None and text.lower() not in STATUS:
-        raise malformed(f"status is one of {', '.join(STATUS)}", rule="status", status=400)
+        raise malformed(f"status must be one of {', '.join(STATUS)}", rule="status", status=400)
     return None if text is None else text.lower()
 
 
@@ -234,5 +235,5 @@ def _limit(text: str | None) -> int:
     if text is None:
         return PAGE
     if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MOST):
-        raise malformed(f"limit is a number from 1 to {MOST}", rule="limit", status=400)
+        raise malformed(f"limit must be a number from 1 to {MOST}", rule="limit", status=400)
     return int(text)

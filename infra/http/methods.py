@@ -1,4 +1,4 @@
-"""Methods of HTTP that follow from others: HEAD is GET without its body, and Allow names all that a path takes."""
+"""HTTP methods that follow from others: HEAD, and the Allow header."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Heads:
-    """ASGI middleware: HEAD is asked as GET; status and headers are what they are there, and no body is sent."""
+    """ASGI middleware that answers HEAD like GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,7 +27,7 @@ class Heads:
 
 
 def allowed(routes: Iterable[BaseRoute], path: str) -> str:
-    """The methods that a path takes, as Allow lists them."""
+    """Return the methods of a path for the Allow header."""
     found = {
         method
         for route in routes

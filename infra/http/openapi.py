@@ -1,6 +1,6 @@
-"""The OpenAPI document: what FastAPI cannot see, because bodies are read strictly by hand.
+"""Completes the OpenAPI document, since FastAPI does not see bodies that are read by hand.
 
-Bodies are the commands' own schemas without what the path says; answers are described once, as components.
+A body is its command's schema without the fields that the path has. Responses are described once, as components.
 """
 
 import copy
@@ -19,8 +19,9 @@ from infra.documents.words import STATUS
 Schema = dict[str, Any]
 
 DESCRIPTION: Final = (
-    "Orders, their cancellations, and why. Bodies of writes are commands without what the path says. Every write has "
-    "an Idempotency-Key or a command_id; a retry gets the first answer again. Errors are problem details (RFC 9457)."
+    "Orders and their cancellations, with the reason for every decision. The body of a write is a command without the "
+    "fields that the path has. Every write needs an Idempotency-Key or a command_id; a retry gets the first answer "
+    "again. Errors are problem details (RFC 9457)."
 )
 
 
@@ -54,21 +55,24 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "PolicyRef": _object("A policy document.", {"id": STRING, "version": INTEGER, "sha256": STRING}),
     "LineQuantity": _object("Units of a line.", {"line": INTEGER, "quantity": INTEGER}),
     "Instead": _object(
-        "What can still be done.",
+        "An alternative: what can be done instead.",
         {
             "option": STRING,
             "text": STRING,
             "until": _or_null(INSTANT),
-            "href": _text("Where this API does it."),
+            "href": _text("The path of this API that does it."),
             "page": _text("The order's page."),
-            "contact": _or_null(_text("How the marketplace can be reached, with the option contact.")),
-            "reference": {"type": "object", "description": "What to have at hand then: order, and request."},
-            "replaces": {"type": "object", "description": "What a new order names as the one it stands in for."},
+            "contact": _or_null(_text("How to reach the marketplace; with the option contact.")),
+            "reference": {
+                "type": "object",
+                "description": "The numbers to name when contacting the marketplace.",
+            },
+            "replaces": {"type": "object", "description": "The value of replaces for a new order."},
         },
         optional=("href", "page", "contact", "reference", "replaces"),
     ),
     "Verdict": _object(
-        "What the rules say, and why.",
+        "The decision of the rules, with its reason.",
         {
             "action": STRING,
             "allowed": {"type": "boolean"},
@@ -82,7 +86,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
         },
     ),
     "Event": _object(
-        "One event with where it stands in the log.",
+        "An event with its position in the log.",
         {
             "partition": INTEGER,
             "position": INTEGER,
@@ -91,13 +95,13 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "event": STRING,
             "occurred_at": INSTANT,
             "recorded_at": INSTANT,
-            "actor": _or_null(_object("Who said it.", {"kind": STRING, "id": STRING})),
+            "actor": _or_null(_object("Who recorded it.", {"kind": STRING, "id": STRING})),
             "commit": STRING,
             "data": _or_null({"type": "object"}),
         },
     ),
     "Order": _object(
-        "An order as it stands.",
+        "An order and its current state.",
         {
             "marketplace": STRING,
             "order_id": STRING,
@@ -147,13 +151,13 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "A page of orders, newest first.",
         {
             "orders": _list(_ref("OrderSummary")),
-            "next": _or_null(_text("Send it back as after= for the next page.")),
+            "next": _or_null(_text("Value of after for the next page; null on the last one.")),
             "stale": {"type": "boolean"},
         },
         optional=("stale",),
     ),
     "Accepted": _object(
-        "A command was accepted; its events may be none, where it changed nothing.",
+        "The result of an accepted command; without events if it changed nothing.",
         {
             "outcome": {"enum": ["accepted", "duplicate"]},
             "events": _list(_ref("Event")),
@@ -162,9 +166,11 @@ COMPONENTS: Final[dict[str, Schema]] = {
         },
     ),
     "Preview": _object(
-        "What a command would do now. Nothing was written.",
+        "What a command would do now. A preview changes nothing.",
         {
-            "confirmation": _or_null(_text("Send it along to confirm exactly this; null where it would be refused.")),
+            "confirmation": _or_null(
+                _text("Send it with the command to confirm exactly this; null if the command would be refused.")
+            ),
             "version": INTEGER,
             "lines": _list(_ref("LineQuantity")),
             "refund_minor": MINOR,
@@ -173,7 +179,9 @@ COMPONENTS: Final[dict[str, Schema]] = {
             "sentence": STRING,
             "ships": _list(_ref("LineQuantity")),
             "kills": _list(_ref("LineQuantity")),
-            "stop": _list({"type": "object", "description": "A request that waits over what would ship."}),
+            "stop": _list(
+                {"type": "object", "description": "An open cancellation request about units that would ship."}
+            ),
             "cancels": _list(_ref("LineQuantity")),
             "asks": _list(_ref("LineQuantity")),
             "returns": _list(_ref("LineQuantity")),
@@ -182,22 +190,22 @@ COMPONENTS: Final[dict[str, Schema]] = {
         optional=("ships", "kills", "stop", "cancels", "asks", "returns"),
     ),
     "Problem": _object(
-        "RFC 9457. Where a rule spoke: rule, policy, because, next_change_at, instead.",
+        "Problem details (RFC 9457). A rule's refusal has rule, policy, because, next_change_at and instead.",
         {
             "type": STRING,
             "title": STRING,
             "status": INTEGER,
             "detail": STRING,
-            "rule": _text("The rule's id, or form where the input is malformed."),
-            "pointer": _or_null(_text("The field that is wrong, as a JSON pointer.")),
-            "instance": _text("Of a defect: by what the server's log has it."),
+            "rule": _text("The rule's id, or form if the input is malformed."),
+            "pointer": _or_null(_text("The wrong field, as a JSON pointer.")),
+            "instance": _text("Of an internal error: its reference in the server's log."),
             "policy": _or_null(_ref("PolicyRef")),
             "because": STRING,
             "next_change_at": _or_null(INSTANT),
             "instead": _list(_ref("Instead")),
             "preview": _ref("Preview"),
             "version": INTEGER,
-            "nearest": _text("Of an unknown marketplace: the nearest name that there is."),
+            "nearest": _text("Of an unknown marketplace: the most similar known name."),
         },
         optional=(
             "nearest",
@@ -226,10 +234,14 @@ def _in_path(path: str) -> list[Schema]:
 MARKETPLACE: Final = _in_path("{marketplace}")
 ORDER: Final = _in_path("{marketplace}{order_id}")
 KEY: Final = _header(
-    "Idempotency-Key", "1 to 100 of A-Z a-z 0-9 . _ : -; it is the command_id where the body has none."
+    "Idempotency-Key", "1 to 100 of A-Z a-z 0-9 . _ : -; it becomes the command_id if the body has none."
 )
-IF_MATCH: Final = _header("If-Match", "The ETag of the order that you have seen; another version is answered 412.")
-POSITION: Final = _header("Rescind-Position", "What your write answered with: you will read your own write.")
+IF_MATCH: Final = _header(
+    "If-Match", "The ETag of the order as you have seen it; if the order has another version, the response is 412."
+)
+POSITION: Final = _header(
+    "Rescind-Position", "The value from the response to your write; the read will include that write."
+)
 
 
 def _query(name: str, description: str, schema: Schema = STRING) -> Schema:
@@ -237,12 +249,12 @@ def _query(name: str, description: str, schema: Schema = STRING) -> Schema:
 
 
 def query_keys(operation: Schema) -> tuple[str, ...]:
-    """The keys that the query of an operation may have."""
+    """Return the query keys of an operation."""
     return tuple(each["name"] for each in operation["parameters"] if each["in"] == "query")
 
 
 AS_OF: Final[Schema] = {
-    "parameters": [*ORDER, _query("as_of", "The order as it stood at this instant.", INSTANT), POSITION]
+    "parameters": [*ORDER, _query("as_of", "Show the order as of this instant.", INSTANT), POSITION]
 }
 FILE: Final[Schema] = {"parameters": [*ORDER, *_in_path("{evidence_id}")]}
 SELLER: Final[Schema] = {"parameters": [*MARKETPLACE, *_in_path("/{seller_id}"), POSITION]}
@@ -252,14 +264,15 @@ LIST: Final[Schema] = {
     "parameters": [
         *MARKETPLACE,
         _query(
-            "q", "Orders of this PO number, order id, reference, tracking number or SKU, or whose number begins so."
+            "q",
+            "Orders with this PO number, order id, reference, tracking number or SKU, or whose PO number begins so.",
         ),
-        _query("po", "Only orders with this PO number or, where none has exactly this, whose PO number begins so."),
+        _query("po", "Only orders with this PO number or, if there is none, whose PO number begins with it."),
         _query("seller", "Only orders of this seller."),
         _query("buyer", "Only orders of this buyer."),
-        _query("status", f"Only orders with this status, in any case: {', '.join(STATUS)}."),
-        _query("limit", "At most so many, 1 to 200; 50 if left out.", INTEGER),
-        _query("after", "The next of the page before."),
+        _query("status", f"Only orders with this status; upper or lower case: {', '.join(STATUS)}."),
+        _query("limit", "Number of orders per page, 1 to 200; default 50.", INTEGER),
+        _query("after", "The value of next from the previous page."),
         POSITION,
     ]
 }
@@ -273,13 +286,15 @@ def _problem(description: str) -> Schema:
     return _answer(description, "Problem", "application/problem+json")
 
 
-_UNAVAILABLE: Final = _problem("Not now, or the outcome is not known yet: ask again with the same Idempotency-Key.")
-_CROSS_SITE: Final = _problem("A page of another site had a browser send it.")
-_NOT_FOUND: Final = _problem("There is no such order, or it is not yours.")
+_UNAVAILABLE: Final = _problem(
+    "Temporarily unavailable, or the outcome is not known yet. Retry with the same Idempotency-Key."
+)
+_CROSS_SITE: Final = _problem("A page of another website sent the request.")
+_NOT_FOUND: Final = _problem("The order does not exist or is not yours.")
 
 READ_ANSWERS: Final[dict[int | str, Schema]] = {
-    200: {"description": "What was asked for.", "content": {"application/json": {"schema": {}}}},
-    400: _problem("The question is malformed."),
+    200: {"description": "The requested data.", "content": {"application/json": {"schema": {}}}},
+    400: _problem("The request is malformed."),
     404: _NOT_FOUND,
     503: _UNAVAILABLE,
 }
@@ -287,10 +302,10 @@ READ_ANSWERS: Final[dict[int | str, Schema]] = {
 
 SEND_ANSWERS: Final[dict[int | str, Schema]] = {
     202: {
-        "description": "It goes out as soon as the carrier takes it.",
+        "description": "It is queued and sent as soon as possible.",
         "content": {"application/json": {"schema": {}}},
     },
-    400: _problem("The question is malformed."),
+    400: _problem("The request is malformed."),
     403: _CROSS_SITE,
     404: _NOT_FOUND,
     503: _UNAVAILABLE,
@@ -298,11 +313,11 @@ SEND_ANSWERS: Final[dict[int | str, Schema]] = {
 
 
 CONTACT: Final = _object(
-    "Where somebody is reached.",
+    "The contact of a buyer or seller.",
     {
         "address": _text("One plain mail address."),
-        "name": _or_null(_text("As they are greeted; at most 200 characters.")),
-        "language": _text("en or de; en if left out."),
+        "name": _or_null(_text("The name in the greeting; at most 200 characters.")),
+        "language": _text("en or de; default en."),
     },
     optional=("name", "language"),
 )
@@ -310,12 +325,12 @@ _REACHED: Final[Schema] = {"parameters": [*MARKETPLACE, *_in_path("{person_id}")
 
 
 def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
-    """Parameters and body of one of a contact's methods, and its answers."""
+    """Return the parameters and body of a method on contacts, and its responses."""
     content = {"application/json": {"schema": CONTACT}}
     common: dict[int | str, Schema] = {
-        400: _problem("The question is malformed, or the body is not JSON."),
+        400: _problem("The request is malformed, or the body is not JSON."),
         **({} if method == "GET" else {403: _CROSS_SITE}),
-        404: _problem("Nobody has said where they are reached, or they are not yours to ask about."),
+        404: _problem("There is no contact, or it is not yours."),
         503: _UNAVAILABLE,
     }
     match method:
@@ -323,46 +338,50 @@ def contact(method: str) -> tuple[Schema, dict[int | str, Schema]]:
             wrong: dict[int | str, Schema] = {
                 413: _problem("The body is too long."),
                 415: _problem("The body is not application/json, is compressed, or is not UTF-8."),
-                422: _problem("It is no contact: `pointer` says which field."),
+                422: _problem("The contact is invalid; `pointer` names the field."),
             }
             body = {"requestBody": {"required": True, "content": content}}
-            return {**_REACHED, **body}, {200: {"description": "As it is kept.", "content": content}, **common, **wrong}
+            return {**_REACHED, **body}, {
+                200: {"description": "The contact as stored.", "content": content},
+                **common,
+                **wrong,
+            }
         case "DELETE":
-            return _REACHED, {204: {"description": "They are not written to any more."}, **common}
+            return _REACHED, {204: {"description": "The contact is removed; no more mail is sent."}, **common}
         case _:
-            return _REACHED, {200: {"description": "As it was said.", "content": content}, **common}
+            return _REACHED, {200: {"description": "The contact as stored.", "content": content}, **common}
 
 
 HEALTH_ANSWERS: Final[dict[int | str, Schema]] = {
     200: {
-        "description": "It is. `trouble` says which background loop does not get on, and why; `since` says since when.",
+        "description": "Ready. `trouble` names background loops with a problem and why; `since` says since when.",
         "content": {
             "application/json": {
                 "schema": _object(
-                    "Yes.",
+                    "The state of this process.",
                     {"status": STRING, "trouble": {"type": "object"}, "since": {"type": "object"}},
                     optional=("trouble", "since"),
                 )
             }
         },
     },
-    503: _problem("It is not, and why."),
+    503: _problem("Not ready; the detail says why."),
 }
 
 
 def answers(form: CommandForm, *, preview: bool) -> dict[int | str, Schema]:
-    """The answers of a write or of its preview."""
+    """Return the responses of a write or of its preview."""
     common: dict[int | str, Schema] = {
-        400: _problem("The request is malformed, or names no command id."),
+        400: _problem("The request is malformed or has no command id."),
         403: _CROSS_SITE,
         404: _NOT_FOUND,
         413: _problem("The body is too long."),
         415: _problem("The body is not application/json, is compressed, or is not UTF-8."),
-        422: _problem("The command is malformed, or its id has answered another one."),
+        422: _problem("The command is malformed, or its id was used for another command."),
         503: _UNAVAILABLE,
     }
     if preview:
-        return {200: _answer("What it would do.", "Preview"), **common}
+        return {200: _answer("What the command would do.", "Preview"), **common}
     accepted = _answer("Accepted.", "Accepted")
     placed: dict[int | str, Schema] = (
         {201: _answer("Placed.", "Accepted")} if form.commands in ((), ("PlaceOrder",)) else {}
@@ -371,13 +390,13 @@ def answers(form: CommandForm, *, preview: bool) -> dict[int | str, Schema]:
         200: accepted,
         **placed,
         **common,
-        409: _problem("A rule refuses it, it needs a (fresh) confirmation, or the same key is being decided."),
-        412: _problem("If-Match: the order is at another version."),
+        409: _problem("A rule refuses it, it needs a (new) confirmation, or the same key is being decided."),
+        412: _problem("The order has another version than If-Match names."),
     }
 
 
 def write(form: CommandForm, *, preview: bool, below_order: bool) -> Schema:
-    """Parameters and body of a write."""
+    """Return the parameters and body of a write."""
     headers = [] if preview else [KEY, IF_MATCH]
     parameters = [*(ORDER if below_order else MARKETPLACE), *_in_path(form.path), *headers]
     names = form.commands or tuple(COMMANDS)
@@ -390,7 +409,7 @@ def write(form: CommandForm, *, preview: bool, below_order: bool) -> Schema:
 
 
 _WITH_FILE: Final = _object(
-    "The command's fields as text (actor as JSON) and the file; what the file says of itself may be left out.",
+    "The command's fields as text (actor as JSON) and the file; its hash, media type and size may be left out.",
     {
         "file": {"type": "string", "format": "binary", "description": "JPEG, PNG or PDF, at most 1,750,000 bytes."},
         **dict.fromkeys(("about", "kind", "evidence_id", "origin", "source", "note", "claimed_at"), STRING),
@@ -401,21 +420,21 @@ _WITH_FILE: Final = _object(
 
 
 def body_name(command: str, form: CommandForm) -> str:
-    """The component that describes a command's body under a form."""
+    """Return the name of the component that describes a command's body under a form."""
     if not form.commands or form.path.endswith("/commands"):
         return f"{command}Whole"
     return f"{command}Body" if not form.in_path else f"{command}Step"
 
 
 def operation_id(method: str, path: str) -> str:
-    """A name for generated clients: post_orders_cancellations_preview."""
+    """Return an operation's name for generated clients, such as post_orders_cancellations_preview."""
     steps = [step for step in path.split("/") if step and step != "v1" and not step.startswith("{")]
     one = "_one" if path.endswith("/orders/{order_id}") else ""
     return "_".join((method, *steps)) + one
 
 
 def _bodies() -> dict[str, Schema]:
-    """Every command's body: below its named form, below a step of it, and whole."""
+    """Return every command's body: for its named form, for a step's path, and complete."""
     names, defined = definitions()
     text = {name: _moved(schema) for name, schema in defined.items()}
     found: dict[str, Schema] = {name: schema for name, schema in text.items() if name not in names}
@@ -423,8 +442,8 @@ def _bodies() -> dict[str, Schema]:
         claims = COMMANDS[name].CLAIMS
         elsewhere = ("marketplace", "order_id", *(("subject",) if name in ABOUT_SUBJECTS else ()))
         found[f"{name}Whole"] = _without(text[name], elsewhere, ("command_id", claims))
-        said = ("marketplace",) if name == "PlaceOrder" else ("marketplace", "order_id")
-        found[f"{name}Body"] = _without(text[name], said, ("command", "command_id", claims))
+        of_path = ("marketplace",) if name == "PlaceOrder" else ("marketplace", "order_id")
+        found[f"{name}Body"] = _without(text[name], of_path, ("command", "command_id", claims))
     for form in (*PATHS, *SUBJECTS):
         for name in form.commands if form.in_path and not form.path.endswith("/commands") else ():
             in_path = tuple(form.in_path.values()) if form.in_path else ()
@@ -434,15 +453,15 @@ def _bodies() -> dict[str, Schema]:
 
 
 def _without(schema: Schema, gone: tuple[str, ...], optional: tuple[str | None, ...]) -> Schema:
-    kept = copy.deepcopy(schema)
+    left = copy.deepcopy(schema)
     for name in gone:
-        kept["properties"].pop(name, None)
-    kept["required"] = [name for name in kept["required"] if name not in gone and name not in optional]
-    return kept
+        left["properties"].pop(name, None)
+    left["required"] = [name for name in left["required"] if name not in gone and name not in optional]
+    return left
 
 
 def _moved(schema: Any) -> Any:
-    """The schema with its references pointing to the components of this document."""
+    """Return the schema with its references pointing to this document's components."""
     if isinstance(schema, list):
         return [_moved(item) for item in schema]
     if not isinstance(schema, dict):
@@ -454,7 +473,7 @@ def _moved(schema: Any) -> Any:
 
 
 def install(api: FastAPI) -> None:
-    """Have the application serve the whole document; it is made when first asked for."""
+    """Make the application serve the complete document, built at the first request."""
 
     def whole() -> Schema:
         if api.openapi_schema is None:
@@ -469,7 +488,7 @@ def install(api: FastAPI) -> None:
 
 
 def _reachable(paths: Any, components: dict[str, Schema]) -> dict[str, Schema]:
-    """The components that the paths need, directly or through others."""
+    """Return the components that the paths use, directly or through others."""
     found: dict[str, Schema] = {}
     waiting = [paths]
     while waiting:

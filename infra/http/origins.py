@@ -1,7 +1,7 @@
-"""Requests that another site has a browser send are refused where they would change anything (CSRF).
+"""Refuses requests that another website makes a browser send, if they would change anything (CSRF).
 
-Browsers say where a request comes from, ``Sec-Fetch-Site``, and older ones its ``Origin``; no page can change what they
-say. Programs say neither, and go on. It is judged by these headers alone: whoever asks, and whatever the body is.
+Browsers send ``Sec-Fetch-Site``, or at least ``Origin``, which pages cannot change. Programs send neither and are let
+through. Only these headers count, not the caller or the body.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from infra.api.problems import Problem
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing."""
 _PORTS: Final = {"http": ":80", "https": ":443"}
-"""What may be left out behind a host's name."""
+"""Default port of a scheme, which may be left out after the host."""
 
 
 class OwnSite:
-    """ASGI middleware: what another site's page sends gets no further. ``problem`` answers in the form asked for."""
+    """ASGI middleware that refuses requests from other websites. ``problem`` builds the response as JSON or page."""
 
     def __init__(self, app: ASGIApp, problem: Callable[[Scope, Problem], Response]) -> None:
         self._app = app
@@ -30,26 +30,28 @@ class OwnSite:
         if scope["type"] == "http" and scope["method"] not in SAFE:
             why = elsewhere(Headers(scope=scope))
             if why is not None:
-                refused = Problem(403, "cross-site", f"{why}; send it from here, or from a program", rule="cross-site")
+                refused = Problem(
+                    403, "cross-site", f"{why}. Send it from this site, or with a program.", rule="cross-site"
+                )
                 await self._problem(scope, refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 def elsewhere(headers: Headers) -> str | None:
-    """Why a request comes from another site, in words; None where it does not.
+    """Say why a request comes from another website; None if it does not.
 
-    A browser that says *same-origin* has compared with the address that it was given: its word holds where a proxy
-    asked this server by another name.
+    *same-origin* is trusted even if the Host differs: the browser has compared with the address that it opened, and a
+    proxy may use another name for this server.
     """
     sites = {site.strip().lower() for site in headers.getlist("sec-fetch-site")}
     if sites - {"same-origin", "none"}:
-        return "a page of another site had the browser send this (Sec-Fetch-Site)"
+        return "A page of another website sent this request (Sec-Fetch-Site)"
     if sites == {"same-origin"}:
         return None
     for origin in headers.getlist("origin"):
         scheme, _, host = origin.strip().lower().partition("://")
         port = _PORTS.get(scheme, "")
         if not host or host.removesuffix(port) != headers.get("host", "").strip().lower().removesuffix(port):
-            return "a page of another site had the browser send this (its Origin is not the Host that was asked)"
+            return "A page of another website sent this request (its Origin is not this Host)"
     return None

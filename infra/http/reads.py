@@ -1,7 +1,7 @@
-"""Reading orders for HTTP and pages: everything runs in the engine's own thread, awaited, and is copied out of it.
+"""Reads orders for HTTP and pages. Queries run in the engine's thread, and their results are copied out of it.
 
-A reader that sends back the ``Rescind-Position`` of its write waits, up to a bound, until this process has followed the
-log that far; then it is told that what it reads is stale.
+A read with the ``Rescind-Position`` of a write waits until this process has followed the log that far. After
+``TIMEOUT`` seconds it responds anyway, marked as stale.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from domain.policy import PolicyBook
 from domain.preview import Preview, preview
 from infra.api.problems import unavailable
 from infra.app import App
-from infra.http.worker_threads import Aside, size_of
+from infra.http.worker_threads import WorkerThreads, size_of
 from infra.runtime.health_watch import SILENT
 from infra.store.history import history
 
@@ -30,11 +30,11 @@ T = TypeVar("T")
 TIMEOUT: Final = 2.0
 """Seconds that a read waits for the position in the caller's token."""
 POLL_INTERVAL: Final = 0.002
-"""Seconds between two looks at how far the log is followed."""
+"""Seconds between two checks of how far the log is followed."""
 
 
 class NotFollowedHere(Exception):
-    """Another process follows the partition of an order, or this one does not yet: ``partition`` says which."""
+    """This process does not follow the order's partition; another one does, or this one will soon."""
 
     def __init__(self, partition: int) -> None:
         super().__init__(f"partition {partition} is followed by another process")
@@ -42,7 +42,7 @@ class NotFollowedHere(Exception):
 
 
 def partition_here(engine: Engine, stream: str) -> int:
-    """The partition of a stream, which this process follows to the log's end; NotFollowedHere."""
+    """Return the partition of a stream; NotFollowedHere if this process does not follow it to the log's end."""
     partition = engine.partition(stream)
     if not engine.follows(partition):
         raise NotFollowedHere(partition)
@@ -50,52 +50,52 @@ def partition_here(engine: Engine, stream: str) -> int:
 
 
 def check_absent(engine: Engine, partition: int | None) -> None:
-    """Something was not found in a partition (None: in the control log): 503 unless the log is read far enough to know
-    that it is not there."""
+    """Problem 503 unless enough of a partition (None: of the control log) is read to know that something is absent."""
     unknown = engine.unknown(partition)
     if unknown is not None:
-        why, said = unknown
-        raise unavailable(why, f"it was not found, and whether it exists is not known here: {said}")
+        why, detail = unknown
+        raise unavailable(why, f"Nothing was found, but this process cannot tell yet whether it exists: {detail}")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An order as read: its state, the hash of its last commit, and why this release cannot go on with it, if so."""
+    """An order as read: its state, the hash of its last commit, and why this release cannot decide on it, if so."""
 
     order: Order
     head: bytes
     unreadable: str | None
     closed_at: Instant
-    """When an import of its marketplace was last closed, as of then: deadlines set and due before it never fire."""
+    """When the last import of its marketplace was closed; deadlines set and due before that never fire."""
 
 
 class Reads:
-    """What can be asked of an app, from the event loop."""
+    """Queries of an app's orders, from the event loop."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.aside = Aside()
+        self.workers = WorkerThreads()
 
     async def ask(self, question: Callable[[Engine], T]) -> T:
-        """Run a question between two decisions; 503 if the engine does not come to it in time."""
-        asked = self._app.engine.call(question)
-        if asked.cancelled():
-            raise unavailable("closing", "the engine is shutting down; ask again later")
+        """Run a query in the engine's thread; Problem 503 if it does not answer in time."""
+        answer = self._app.engine.call(question)
+        if answer.cancelled():
+            raise unavailable("closing", "The server is shutting down. Try again later.")
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(asked), self._app.settings.answer_within)
+            return await asyncio.wait_for(asyncio.wrap_future(answer), self._app.settings.answer_within)
         except TimeoutError:
-            raise unavailable("busy", "the engine did not come to it in time; ask again") from None
+            raise unavailable("busy", "The server did not answer in time. Try again.") from None
 
     def age(self) -> int | None:
-        """How old what is read may be, in whole seconds, where the log has not answered for a while; else None."""
+        """Return how old the data may be, in whole seconds, if the log has not answered for a while; else None."""
         silence = self._app.journal.silence
         return int(silence) if silence > SILENT else None
 
     async def is_stale(self, token: Mapping[int, int], stream: str) -> bool:
-        """Wait until the positions of a token are followed; True if they are not in time, the log is silent, or the
-        stream's partition is not read to where the log ended when this process began.
+        """Wait until the token's positions are followed, and return whether the data may still be stale.
 
-        A partition that another process follows has nothing in what is read here."""
+        It may be if the positions are not followed in time, if the log is silent, or if the stream's partition is not
+        read to where the log ended at the start. Partitions that other processes follow do not count.
+        """
         engine = self._app.engine
         partition = engine.partition(stream)
 
@@ -118,8 +118,10 @@ class Reads:
         return self.age() is not None or (engine.follows(partition) and engine.unknown(partition) is not None)
 
     async def order(self, marketplace: str, order_id: str, as_of: Instant | None = None) -> Seen | None:
-        """The order as recorded; with ``as_of`` as it stood then, deadlines before it reached. None: there is none.
-        503 where it is not found and may be there."""
+        """Return the order as recorded, or as of an instant with its passed deadlines applied; None if there is none.
+
+        Problem 503 if it is not found and may exist.
+        """
         stream = f"{marketplace}/{order_id}"
 
         def look(engine: Engine) -> Seen | None:
@@ -141,36 +143,36 @@ class Reads:
         return await self.ask(look)
 
     async def history(self, marketplace: str, order_id: str, until: Instant | None = None) -> list[dict[str, Any]]:
-        """Every event of an order as the history tells it; with ``until`` those recorded by then."""
+        """Return the events of an order as JSON; with ``until`` only those recorded by then."""
         stream = f"{marketplace}/{order_id}"
 
         def look(engine: Engine) -> list[dict[str, Any]]:
             return list(history(engine.followers[partition_here(engine, stream)].state, stream))
 
-        told = await self.ask(look)
+        events = await self.ask(look)
         if until is None:
-            return told
-        return await self.aside.do(
-            lambda: [each for each in told if parse_instant(each["recorded_at"]) <= until], len(told)
+            return events
+        return await self.workers.do(
+            lambda: [each for each in events if parse_instant(each["recorded_at"]) <= until], len(events)
         )
 
     async def verdicts(self, seen: Seen, now: Instant) -> list[Verdict]:
-        """What may be done as of ``now``, one verdict an action; the deadlines before it are reached first."""
+        """Return one verdict per action as of ``now``, with passed deadlines applied."""
         market = self._app.market(seen.order.marketplace)
 
         def judged() -> list[Verdict]:
             order = without_lapsed(seen.order, seen.closed_at)
             return eligibility(order, self.book, market, max(now, order.recorded_at))
 
-        return await self.aside.do(judged, size_of(seen.order))
+        return await self.workers.do(judged, size_of(seen.order))
 
     def check_absent(self, order: Order) -> None:
-        """Something was not found in this order: 503 unless all of its history is here."""
+        """Problem 503 unless the order's whole history is read, so that something is known to be absent."""
         engine = self._app.engine
         check_absent(engine, engine.partition(f"{order.marketplace}/{order.order_id}"))
 
     def check_no_policy(self) -> None:
-        """A policy was not found: 503 unless the control log is read to its end."""
+        """Problem 503 unless the control log is read to its end, so that a policy is known to be absent."""
         check_absent(self._app.engine, None)
 
     @property
@@ -179,8 +181,10 @@ class Reads:
         return self._app.engine.control.book
 
     async def preview(self, command: Command) -> Preview | None:
-        """What the command would do now; None if there is no such order, 503 if it is not found and may be there.
-        BadInput as ``decide`` raises it."""
+        """Return what the command would do now; None if there is no such order. BadInput as ``decide`` raises it.
+
+        Problem 503 if the order is not found and may exist.
+        """
         stream = command.stream
         now = self._app.clock()
 

@@ -1,4 +1,4 @@
-"""Receipts over HTTP, and sending a notice again: by anybody who may see the order, to the side that they are."""
+"""Receipts over HTTP, and sending a notification again; buyers and sellers only their own."""
 
 import asyncio
 from contextlib import suppress
@@ -24,38 +24,36 @@ from infra.notifications.inspection import notification_json, send_again
 
 
 class Receipts:
-    """The receipts of one app. Belongs to one event loop."""
+    """Handles requests about receipts and notifications. Belongs to one event loop."""
 
     def __init__(self, app: App, reads: Reads) -> None:
         self._app = app
         self._reads = reads
 
-    async def document(self, seen: Seen, caller: Principal, as_of: Instant | None) -> dict[str, Any]:
-        """The receipt; that a buyer or seller has looked at it for the first time is noted. Problem 400 of an instant
-        that has not come: what will have happened by then, nobody can confirm."""
+    async def document(self, seen: Seen, principal: Principal, as_of: Instant | None) -> dict[str, Any]:
+        """Return the receipt, and record that a buyer or seller has seen it. Problem 400 for an instant in the
+        future."""
         order = seen.order
         stream = f"{order.marketplace}/{order.order_id}"
         now = self._app.clock()
         if as_of is not None and as_of > now:
             raise malformed(
-                f"as_of: a receipt tells what has happened, and {format_instant(as_of)} is yet to come; leave it out, "
-                "and it speaks of now",
+                f"as_of: {format_instant(as_of)} is in the future, and a receipt covers only the past. Leave it out "
+                "for a receipt as of now.",
                 rule="as-of",
                 status=400,
             )
         now = now if as_of is None else as_of
         history = await self._reads.history(order.marketplace, order.order_id, as_of)
         notifications = self._app.notifications
-        if notifications is not None and as_of is None and caller.kind in ("buyer", "seller"):
-            with suppress(
-                DeliveryStoreUnavailable
-            ):  # what became of the messages is beside the receipt, not in its way
-                await asyncio.to_thread(notifications.store.see, stream, caller.kind, now)
-        notices = await self.notices(seen, caller)
-        return await self._reads.aside.do(lambda: receipt_of(order, seen.head, history, now, notices), size_of(order))
+        if notifications is not None and as_of is None and principal.kind in ("buyer", "seller"):
+            with suppress(DeliveryStoreUnavailable):  # a receipt does not need the delivery store
+                await asyncio.to_thread(notifications.store.see, stream, principal.kind, now)
+        notices = await self.notices(seen, principal)
+        return await self._reads.workers.do(lambda: receipt_of(order, seen.head, history, now, notices), size_of(order))
 
-    async def notices(self, seen: Seen, caller: Principal) -> list[Notification]:
-        """How far the notices of an order have come, where this process knows; a buyer or seller sees their own."""
+    async def notices(self, seen: Seen, principal: Principal) -> list[Notification]:
+        """Return the notifications of an order, if this process knows them; buyers and sellers see their own."""
         notifications = self._app.notifications
         if notifications is None:
             return []
@@ -63,16 +61,16 @@ class Receipts:
             found = await asyncio.to_thread(notifications.store.of, f"{seen.order.marketplace}/{seen.order.order_id}")
         except DeliveryStoreUnavailable:
             return []
-        return [notice for notice in found if not caller.is_bound or notice.audience == caller.kind]
+        return [notice for notice in found if not principal.is_bound or notice.audience == principal.kind]
 
-    async def send(self, request: Request, seen: Seen, caller: Principal) -> Response:
-        """Have a notice sent again, once a key."""
+    async def send(self, request: Request, seen: Seen, principal: Principal) -> Response:
+        """Send a notification again, once per Idempotency-Key."""
         key = idempotency_key(header(request, "Idempotency-Key"))
         if key is None:
-            raise malformed("send an Idempotency-Key: one key sends it once", rule="idempotency-key", status=400)
+            raise malformed("send an Idempotency-Key; each key sends it once", rule="idempotency-key", status=400)
         notifications = self._app.notifications
         if notifications is None:
-            raise unavailable("no-notifier", "this process tells nobody: ask the one that does")
+            raise unavailable("no-notifier", "This process sends no notifications. Ask the process that does.")
         order, wanted = seen.order, request.path_params["notice_id"]
         stream = f"{order.marketplace}/{order.order_id}"
         try:
@@ -81,8 +79,8 @@ class Receipts:
                 letter = await self._reads.ask(lambda engine: _derived(engine, stream, wanted))
             if letter is None:
                 self._reads.check_absent(order)
-            if letter is None or (caller.is_bound and letter.first.audience != caller.kind):
-                raise not_found("The order has no such notice.", "no-such-notice")
+            if letter is None or (principal.is_bound and letter.first.audience != principal.kind):
+                raise not_found("The order has no such notification.", "no-such-notice")
             fresh = await asyncio.to_thread(send_again, notifications.store, letter, key)
             after = await asyncio.to_thread(notifications.store.find, stream, wanted)
         except DeliveryStoreUnavailable as wrong:
@@ -93,7 +91,7 @@ class Receipts:
 
 
 def _derived(engine: Engine, stream: str, wanted: str) -> Message | None:
-    """The letter as the log has it: history, of which nobody was told."""
+    """Return the message as derived from the log, for events before notifications were sent."""
     state = engine.followers[partition_here(engine, stream)].state
     notices = derive_notifications(state, stream, wanted)
     return Message(notices) if notices else None

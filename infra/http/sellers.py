@@ -1,4 +1,4 @@
-"""``GET /sellers/{id}/dashboard``: a seller's counts, rate, limit and window. Asked of the views; theirs alone."""
+"""``GET /sellers/{id}/dashboard``: a seller's counts, cancellation rate, limit and window, from the views."""
 
 from datetime import date
 
@@ -18,27 +18,27 @@ from infra.views.reading import Reading, Row
 
 
 class Sellers:
-    """Dashboards of an app's sellers. Belongs to one event loop."""
+    """Handles requests for sellers' dashboards. Belongs to one event loop."""
 
     def __init__(self, app: App, reads: Reads, listing: Listing) -> None:
         self._app = app
         self._reads = reads
         self._listing = listing
 
-    async def answer(self, request: Request, marketplace: str, caller: Principal) -> Response:
-        """The dashboard as of now; 404 where the seller has no order here, or is another than the caller."""
+    async def answer(self, request: Request, marketplace: str, principal: Principal) -> Response:
+        """Return the dashboard as of now; Problem 404 if the seller has no orders or is not the caller."""
         seller = request.path_params["seller_id"]
-        if caller.own_buyer is not None or caller.own_seller not in (None, seller):
+        if principal.own_buyer is not None or principal.own_seller not in (None, seller):
             raise _no_seller()
         stale = await self._listing.is_stale(read_token(request.headers.get(POSITION)))
         newest = await self._listing.ask(lambda views: views.newest_order_of_seller(marketplace, seller))
         stale = self._listing.judge(found=newest is not None) or stale
         if newest is None:
-            await self._listing.must_be_known(marketplace, caller)
+            await self._listing.must_be_known(marketplace, principal)
             raise _no_seller()
         seen = await self._reads.order(marketplace, newest["order_id"])
         if seen is None:
-            raise unavailable("views-ahead", "the views are ahead of this engine; ask again")
+            raise unavailable("views-ahead", "The lists are ahead of this process. Try again.")
         terms = terms_of(seen.order, self._reads.book, self._app.clock())
         within = terms.within
 

@@ -1,8 +1,7 @@
-"""What a file is, told by its bytes: a whole JPEG, PNG or PDF. Names and what a client says count for nothing.
+"""Detects by its bytes whether a file is a complete JPEG, PNG or PDF; its name and declared type are ignored.
 
-Pure: bytes in, a media type or the reason against it out. Looking is enough to know that a file begins, goes on and
-ends as its format does, so that a page, a script or a cut-off upload does not pass as a photograph; no picture is
-decoded.
+Checks that the structure fits the format from beginning to end, so that a web page, a script or a truncated upload is
+not accepted. Pictures are not decoded.
 """
 
 import re
@@ -18,7 +17,7 @@ EXTENSIONS: Final = {JPEG: "jpg", PNG: "png", PDF: "pdf"}
 _PNG_BEGINS: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK: Final = re.compile(rb"[A-Za-z]{4}")
 _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Markers that begin a frame: here stand the picture's width and height."""
+"""Markers of a frame, which has the picture's width and height."""
 _PDF_BEGINS: Final = re.compile(rb"%PDF-(1\.[0-7]|2\.0)[\r\n \t]")
 _PDF_ENDS: Final = re.compile(rb"startxref\s+(\d{1,10})\s+%%EOF\s*\Z")
 _PDF_TAIL: Final = 2048
@@ -26,11 +25,11 @@ _PDF_OBJECT: Final = re.compile(rb"(?<!\d)\d++ \d++ obj\b")
 
 
 class UnsupportedFile(ValueError):
-    """The bytes are no whole JPEG, PNG or PDF; the message says what is wrong with them."""
+    """The bytes are not a complete JPEG, PNG or PDF; the message says why."""
 
 
 def media_type_of(content: bytes) -> str:
-    """image/jpeg, image/png or application/pdf; NotThat for everything else."""
+    """Return image/jpeg, image/png or application/pdf; UnsupportedFile for everything else."""
     if content.startswith(_PNG_BEGINS):
         _check_png(content)
         return PNG
@@ -40,11 +39,11 @@ def media_type_of(content: bytes) -> str:
     if content.startswith(b"%PDF-"):
         _check_pdf(content)
         return PDF
-    raise UnsupportedFile("it is none of JPEG, PNG and PDF, whatever it is called")
+    raise UnsupportedFile("it is not a JPEG, PNG or PDF file")
 
 
 def _check_png(content: bytes) -> None:
-    """Signature, IHDR with a size, at least one IDAT, chunks with right checksums, IEND and nothing after it."""
+    """Check signature, IHDR with a size, at least one IDAT, the chunks' checksums, and IEND with nothing after it."""
     at = len(_PNG_BEGINS)
     seen: list[bytes] = []
     while at + 12 <= len(content):
@@ -61,7 +60,7 @@ def _check_png(content: bytes) -> None:
         at = end
         if name == b"IEND":
             if at != len(content):
-                raise UnsupportedFile("something stands behind the end of the PNG")
+                raise UnsupportedFile("the PNG has data after its end")
             if b"IDAT" not in seen:
                 raise UnsupportedFile("the PNG has no picture in it")
             return
@@ -69,11 +68,11 @@ def _check_png(content: bytes) -> None:
 
 
 def _check_jpeg(content: bytes) -> None:
-    """Segments one after the other, a frame with a size, a scan, and the end of the picture after it."""
+    """Check the segments, a frame with a size, a scan, and the end marker after it."""
     at, sized = 2, False
     while at + 4 <= len(content):
         if content[at] != 0xFF:
-            raise UnsupportedFile("the JPEG is damaged: where a part should begin there is none")
+            raise UnsupportedFile("the JPEG is damaged: a segment is missing")
         marker = content[at + 1]
         if marker == 0xFF:
             at += 1
@@ -98,11 +97,11 @@ def _check_jpeg(content: bytes) -> None:
 
 
 def _check_pdf(content: bytes) -> None:
-    """A version, objects, and at the end the place of the table of objects, which lies within the file."""
+    """Check the version, objects, and that the cross-reference table lies within the file."""
     if _PDF_BEGINS.match(content) is None:
-        raise UnsupportedFile("the PDF names no version that there is")
+        raise UnsupportedFile("the PDF has an unknown version")
     found = _PDF_ENDS.search(content[-_PDF_TAIL:])
     if found is None:
         raise UnsupportedFile("the PDF is cut off")
     if not 0 < int(found[1]) < len(content) or _PDF_OBJECT.search(content) is None:
-        raise UnsupportedFile("the PDF is damaged: its table of objects is not where it says")
+        raise UnsupportedFile("the PDF is damaged: its cross-reference table is missing")

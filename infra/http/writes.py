@@ -1,4 +1,4 @@
-"""Taking a write: read its body, name its caller, make its command, have it decided, answer."""
+"""Handles writes: reads the body, identifies the caller, builds the command, submits it, responds."""
 
 import asyncio
 from collections.abc import Mapping
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 
 class Writes:
-    """Writes of one app. Belongs to one event loop."""
+    """Handles the writes of one app. Belongs to one event loop."""
 
-    def __init__(self, app: App, doorkeeper: Authenticator, reads: Reads) -> None:
+    def __init__(self, app: App, authenticator: Authenticator, reads: Reads) -> None:
         self._app = app
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._reads = reads
-        self._keeping = evidence.Keeping(app.vault)
+        self._evidence_files = evidence.EvidenceFiles(app.vault)
         self._in_flight: set[tuple[str, str]] = set()
 
     async def take(
         self, request: Request, marketplace: str, order_id: str | None, form: CommandForm | None
     ) -> Response:
-        """A write as ``form`` means it; None: the body names its command itself."""
+        """Handle a write; ``form`` None means that the body names its command."""
         command = await self._command(request, marketplace, order_id, form)
         expected = expected_version(header(request, "If-Match"))
         confirmation = None
@@ -49,38 +49,38 @@ class Writes:
             market = self._app.market(marketplace)
             confirmation = Confirmation(getattr(command, "confirmation", None), lambda: self._reads.book, market)
         until = asyncio.get_running_loop().time() + self._app.settings.answer_within
-        outcome = await self._decided(command, expected, confirmation)
+        outcome = await self._submit(command, expected, confirmation)
         if outcome.rule == "not-followed" and self._app.cluster is not None:
-            return await self._asked(self._app.cluster, command, expected, confirmation is not None, until)
+            return await self._submit_remotely(self._app.cluster, command, expected, confirmation is not None, until)
         fresh = None if confirmation is None else _to_show(outcome, confirmation)
         contact = self._app.market(marketplace).contact
-        return await self._reads.aside.do(
+        return await self._reads.workers.do(
             lambda: answers.of_write(outcome, command, fresh, contact), size_of(outcome.effective.order)
         )
 
     async def attach(self, request: Request, marketplace: str, order_id: str) -> Response:
-        """Evidence: as JSON like any write; as a form with its file, which is kept before the command is decided."""
+        """Handle evidence, as JSON or as a form with the file; the file is stored before the command is decided."""
         if not evidence.is_form(request):
             return await self.take(request, marketplace, order_id, EVIDENCE)
-        caller = self._doorkeeper.admit(request, marketplace)
+        principal = self._authenticator.admit(request, marketplace)
         key = idempotency_key(header(request, "Idempotency-Key"))
         expected = expected_version(header(request, "If-Match"))
         body, content = await evidence.read_form(request)
-        body = named(EVIDENCE, caller.speaks(body))
+        body = named(EVIDENCE, principal.speaks(body))
         command = assembled(body, marketplace=marketplace, order_id=order_id, path={}, key=key)
         assert isinstance(command, AttachEvidence)
         seen = await self._reads.order(marketplace, order_id)
-        if seen is None or not caller.sees(seen.order):
+        if seen is None or not principal.sees(seen.order):
             raise not_found()
-        kept = await self._keeping.keep(command, content)
-        outcome = await self._decided(command, expected, None)
-        if kept is not None and outcome.effective.kind in ("refused", "bad", "version-conflict"):
-            await self._keeping.let_go(kept)
+        reference = await self._evidence_files.keep(command, content)
+        outcome = await self._submit(command, expected, None)
+        if reference is not None and outcome.effective.kind in ("refused", "bad", "version-conflict"):
+            await self._evidence_files.let_go(reference)
         return answers.of_write(outcome, command, None, self._app.market(marketplace).contact)
 
     async def preview(self, request: Request, marketplace: str, order_id: str, form: CommandForm) -> Response:
-        """What a write would do; nothing is written, and nothing of it is remembered."""
-        caller, body = await self._read(request, marketplace)
+        """Handle a preview: respond with what the write would do. Nothing is written."""
+        principal, body = await self._read(request, marketplace)
         command = assembled(
             named(form, {key: value for key, value in body.items() if key != "confirmation"}),
             marketplace=marketplace,
@@ -92,20 +92,20 @@ class Writes:
             preview = await self._reads.preview(command)
         except BadInput as bad:
             raise malformed(bad.message, bad.pointer, bad.rule) from None
-        if preview is None or preview.refused in answers.STRANGERS or not caller.sees(preview.order):
+        if preview is None or preview.refused in answers.STRANGERS or not principal.sees(preview.order):
             raise not_found()
         headers = {"ETag": answers.etag(preview.order.version)}
-        return await self._reads.aside.do(
+        return await self._reads.workers.do(
             lambda: answers.json_response(preview_body(preview), headers=headers), size_of(preview.order)
         )
 
-    # ---- the way of a write ---------------------------------------------------------------------------------------
+    # ---- steps of a write ------------------------------------------------------------------------------------------
 
     async def _read(self, request: Request, marketplace: str) -> tuple[Principal, Body]:
-        caller = self._doorkeeper.admit(request, marketplace)
+        principal = self._authenticator.admit(request, marketplace)
         body = as_object(await read_body(request))
         check_body(body)
-        return caller, caller.speaks(body)
+        return principal, principal.speaks(body)
 
     async def _command(
         self, request: Request, marketplace: str, order_id: str | None, form: CommandForm | None
@@ -118,17 +118,18 @@ class Writes:
             path = _in_path(request, form)
         elif body.get("command") in ABOUT_SUBJECTS:
             where = f"/v1/{marketplace}/subjects/SUBJECT/commands"
-            raise malformed(f"a command about a subject has no order: send it to {where}", "/order_id")
+            raise malformed(f"a command about a person's data belongs to no order; send it to {where}", "/order_id")
         return assembled(body, marketplace=marketplace, order_id=order_id, path=path, key=key)
 
-    async def _decided(self, command: Command, expected: int | None, confirmation: Confirmation | None) -> Outcome:
-        """Have it decided; while one request waits for a command id, another with the same is told so."""
+    async def _submit(self, command: Command, expected: int | None, confirmation: Confirmation | None) -> Outcome:
+        """Submit the command and wait for its outcome. Problem 409 while another request waits for the same command
+        id."""
         mine = (command.stream, command.command_id)
         if mine in self._in_flight:
             raise Problem(
                 409,
                 "in-flight",
-                "another request with this Idempotency-Key is being decided; ask again for its answer",
+                "Another request with this Idempotency-Key is being decided. Retry to get its answer.",
                 headers={"Retry-After": "1"},
                 rule="in-flight",
             )
@@ -141,10 +142,10 @@ class Writes:
         finally:
             self._in_flight.discard(mine)
 
-    async def _asked(
+    async def _submit_remotely(
         self, cluster: "ClusterMember", command: Command, expected: int | None, confirmed: bool, until: float
     ) -> Response:
-        """Have it decided by the process that follows the order."""
+        """Submit the command to the process that follows the order, and wait for its response."""
         from infra.cluster.remote_commands import MaybeSubmitted, NotSubmitted
         from infra.command_topic.records import response_of
 
@@ -163,25 +164,25 @@ class Writes:
 
 
 def _in_path(request: Request, form: CommandForm) -> dict[str, str]:
-    """The fields of the command that the path says."""
+    """Return the fields of the command that the path has."""
     return {field: request.path_params[name] for name, field in (form.in_path or {}).items()}
 
 
 def _outcome_unknown() -> Problem:
     return unavailable(
         "outcome-unknown",
-        "the answer did not come in time; ask again with the same Idempotency-Key and you will learn what became of it",
+        "The outcome is not known yet. Retry with the same Idempotency-Key to get it.",
     )
 
 
 def _to_show(outcome: Outcome, confirmation: Confirmation) -> Preview | None:
-    """The fresh preview, where it is the confirmation that the command lacked."""
-    told = outcome.effective
-    return confirmation.fresh if told.kind == "refused" and told.commit_position is None else None
+    """Return the new preview if the command was refused for lack of a confirmation."""
+    result = outcome.effective
+    return confirmation.fresh if result.kind == "refused" and result.commit_position is None else None
 
 
 async def read_body(request: Request) -> object:
-    """The JSON body; Problem 400, 413 or 415."""
+    """Read the JSON body; Problem 400, 413 or 415."""
     if media_type(request) != "application/json":
         raise Problem(415, "media-type", "send the body as Content-Type: application/json", rule="media-type")
     chunks, size = [], 0
@@ -201,10 +202,10 @@ def _not_json(wrong: NotJson) -> Problem:
 
 
 def expected_version(header: str | None) -> int | None:
-    """The version that If-Match names, None for any; 400 where it is no entity tag of ours."""
+    """Return the version that If-Match names, None for any; Problem 400 if it is not an ETag of an order."""
     if header is None or header.strip() == "*":
         return None
     tag = header.strip().removeprefix("W/").strip('"')
     if not (tag.isascii() and tag.isdigit() and len(tag) < 19):
-        raise malformed('If-Match is the ETag of the order, like "17"', rule="if-match", status=400)
+        raise malformed('If-Match must be an ETag of the order, such as "17"', rule="if-match", status=400)
     return int(tag)

@@ -1,6 +1,6 @@
-"""Where the server is to listen, taken before anything else is done: what cannot be had costs nothing then.
+"""Binds the server's sockets before anything else starts, so that a taken port is reported at once.
 
-Bound here and listening later (``infra.server.server``): nobody gets through before requests are taken.
+The sockets start to listen later (``infra.server.server``), when requests can be answered.
 """
 
 import socket
@@ -9,22 +9,22 @@ from infra.http.authenticator import is_loopback
 
 
 class NotHere(ValueError):
-    """The server may not listen there; the message says why and what to do."""
+    """The server must not listen on this address; the message says why and what to do."""
 
 
 class NotFree(Exception):
-    """Somebody else listens there, or it cannot be listened on; the message says what to do."""
+    """The address is taken or cannot be used; the message says what to do."""
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address of ``host``; port 0 takes a free one. The caller closes them.
+    """Return a bound socket for each address of ``host``; port 0 picks a free one. The caller closes them.
 
-    NotHere: without users configured only this machine may be served. NotFree.
+    NotHere: without configured users, the server serves only this machine. NotFree: the address cannot be used.
     """
     if not is_loopback(host):
         raise NotHere(
-            f"{host} can be reached from elsewhere, and no users are configured: listen on 127.0.0.1, and put what "
-            "checks users in front of it"
+            f"{host} can be reached from other machines, but no users are configured. Listen on 127.0.0.1, and put a "
+            "proxy that checks users in front of it."
         )
     bound: list[socket.socket] = []
     try:
@@ -32,7 +32,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
         for family, kind, protocol, _, address in dict.fromkeys(found):
             each = socket.socket(family, kind, protocol)
             bound.append(each)
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that has just ended is in nobody's way
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # allows a restart right after the last process
             if family == socket.AF_INET6:
                 each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             each.bind(address)
@@ -40,6 +40,6 @@ def bind(host: str, port: int) -> list[socket.socket]:
         for each in bound:
             each.close()
         raise NotFree(
-            f"{host}:{port} cannot be listened on ({wrong.strerror or wrong}): choose another --port"
+            f"{host}:{port} cannot be listened on ({wrong.strerror or wrong}); choose another --port"
         ) from None
     return bound

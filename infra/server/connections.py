@@ -1,7 +1,7 @@
-"""Connections: how many there may be, how long each part of a request may take, and what happens when no more fit.
+"""Limits of connections: their number, and the time that each part of a request may take.
 
-A stranger who opens connections and sends nothing, or half a request, or does not read the answer, holds a connection
-for a bounded time only. uvicorn's connection (h11) does the rest.
+A client that sends nothing or half a request, or does not read the response, holds a connection for a limited time
+only. uvicorn's h11 connection does the rest.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from infra.api.problems import MEDIA_TYPE, Problem, unavailable
 
 BACKLOG: Final = 1024
-"""Connections that the system keeps until they are accepted."""
+"""Connections that the system queues until they are accepted."""
 AT_ONCE: Final = 64
-"""Connections that are accepted before anything else is done."""
+"""Connections that are accepted in one go."""
 RETRY: Final = 1.0
-"""Seconds until accepting is tried again after it failed."""
+"""Seconds until accepting is retried after an error."""
 REFUSALS: Final = 64
-"""Connections beyond the limit that are being refused at one time; no more are accepted meanwhile."""
+"""Connections beyond the limit that are being refused at a time; while they are, none is accepted."""
 REFUSED_WITHIN: Final = 1.0
-"""Seconds that a refused connection is kept, so that its answer arrives."""
+"""Seconds that a refused connection stays open, so that its response arrives."""
 
 HEALTH: Final = frozenset({"/healthz", "/readyz"})
 
@@ -40,27 +40,27 @@ Part = Literal["head", "body"]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Seconds that a connection may take, and how many there may be."""
+    """Timeouts of a connection in seconds, and the number of connections."""
 
     head: float = 10.0
-    """For the request line and the headers."""
+    """Until the request line and the headers are complete."""
     body: float = 30.0
-    """For the body, from the end of the headers on."""
+    """Until the body is complete, from the end of the headers on."""
     keep_alive: float = 5.0
-    """Between an answer and the first byte of the next request."""
+    """Between a response and the first byte of the next request."""
     write: float = 30.0
-    """In which a client takes nothing of an answer."""
+    """Without the client reading anything of a response."""
     connections: int = 512
-    """Open at one time."""
+    """Connections open at a time."""
 
 
 def connection_class(limits: ConnectionLimits) -> type[H11Protocol]:
-    """The protocol class for ``uvicorn.Config``."""
+    """Return the protocol class for ``uvicorn.Config``."""
     return type("Connection", (_Connection,), {"limits": limits})
 
 
 class _Connection(H11Protocol):
-    """One connection of a client."""
+    """A connection with time limits."""
 
     limits: ConnectionLimits
 
@@ -87,18 +87,18 @@ class _Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._look(began=True)
+        self._update(began=True)
 
     def handle_events(self) -> None:
         super().handle_events()
         if self.scope is not None and self.cycle is not None and not self.cycle.response_started:
             names = {name for name, _ in self.headers}
             if {b"transfer-encoding", b"content-length"} <= names and CLOSE_HEADER not in self.headers:
-                self.headers.append(CLOSE_HEADER)  # RFC 9112, 6.1: nothing that follows can be trusted
+                self.headers.append(CLOSE_HEADER)  # RFC 9112, 6.1: what follows cannot be trusted
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._look(began=False)
+        self._update(began=False)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -106,22 +106,22 @@ class _Connection(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._unwritten = None  # something was taken
+        self._unwritten = None  # the client has read something
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
         self._watch_writing()
 
     def send_400_response(self, msg: str) -> None:
-        self._end(Problem(400, "bad-request", "this is no HTTP request that can be read", rule="http"))
+        self._end(Problem(400, "bad-request", "The request is not valid HTTP.", rule="http"))
 
     def _should_upgrade(self) -> bool:
         return False
 
-    # ---- the time that each part has -------------------------------------------------------------------------------
+    # ---- time limits of each part ----------------------------------------------------------------------------------
 
-    def _look(self, began: bool) -> None:
-        """See what the connection waits for now. ``began``: bytes have come, which may be the start of a request."""
+    def _update(self, began: bool) -> None:
+        """Start the time limit for what the connection waits for. ``began``: bytes came, which may begin a request."""
         if self.transport.is_closing():
             self._await(None)
             self._watch_writing()
@@ -133,7 +133,7 @@ class _Connection(H11Protocol):
             self._await(None)
 
     def _await(self, part: Part | None) -> None:
-        """Start the time of this part of a request, unless it runs already."""
+        """Start the time limit of this part of a request, unless it is running."""
         awaited = None if part is None else (part, self.cycle)
         if awaited == self._part:
             return
@@ -148,23 +148,23 @@ class _Connection(H11Protocol):
     def _too_late(self, part: Part) -> None:
         what = "the request line and the headers" if part == "head" else "the body"
         within = self.limits.head if part == "head" else self.limits.body
-        detail = f"{what} did not come within {within:g} seconds; send the request again"
+        detail = f"{what.capitalize()} did not arrive within {within:g} seconds. Send the request again."
         self._end(Problem(408, "request-timeout", detail, rule="request-timeout"))
 
     def _end(self, problem: Problem) -> None:
-        """Answer with a problem, unless an answer has begun, and close the connection."""
+        """Send a problem, unless a response has begun, and close the connection."""
         self._await(None)
         cycle = self.cycle
         under_way = cycle is not None and not cycle.response_complete
         if not self.transport.is_closing() and not (under_way and cycle.response_started):
             self.transport.write(answer_bytes(problem))
-        if under_way:  # whoever reads the body learns that there is no more of it
+        if under_way:  # tells the reader of the body that no more will come
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.close()
         self._watch_writing()
 
-    # ---- answers that nobody reads -----------------------------------------------------------------------------------
+    # ---- responses not being read ------------------------------------------------------------------------------------
 
     def _watch_writing(self) -> None:
         if self._write_timer is None:
@@ -172,19 +172,21 @@ class _Connection(H11Protocol):
             self._write_timer = self.loop.call_later(self.limits.write, self._check_writing)
 
     def _check_writing(self) -> None:
-        """Break the connection off where nothing of the answer was taken since the last look."""
+        """Abort the connection if the client has read nothing of the response since the last check."""
         self._write_timer = None
         left = self.transport.get_write_buffer_size()
         if left and self._unwritten is not None and left >= self._unwritten:
             here = self.transport.get_extra_info("socket")
-            here.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # nor does the system keep it
+            here.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # the system discards unsent data, too
             self.transport.abort()
         elif left:
             self._watch_writing()
 
 
 def answer_bytes(problem: Problem) -> bytes:
-    """A problem as a whole answer, after which the connection is closed."""
+    """Return a problem as a complete response that closes the connection."""
     body = json.dumps(problem.body(), ensure_ascii=False, separators=(",", ":")).encode()
     headers = {**problem.headers, "Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), "Connection": "close"}
     lines = [
@@ -195,7 +197,7 @@ def answer_bytes(problem: Problem) -> bytes:
 
 
 _QUIET: Final = logging.getLogger("uvicorn.error.connections")
-"""Logs our own defects. A malformed request gets an answer, and no line in the log."""
+"""Logs internal errors only; a malformed request gets a response but no line in the log."""
 _QUIET.addFilter(lambda record: record.levelno >= logging.ERROR)
 """A filter and not a level, because uvicorn resets the levels of its loggers when it starts."""
 
@@ -204,9 +206,9 @@ _QUIET.addFilter(lambda record: record.levelno >= logging.ERROR)
 
 
 class Acceptor:
-    """Accepts the connections of one listening socket; stands for ``asyncio.Server`` in uvicorn's server.
+    """Accepts the connections of one listening socket, in place of ``asyncio.Server``.
 
-    asyncio's own accept loop repeats a failing accept as often as the backlog is long, with a traceback each time.
+    asyncio's own loop repeats a failing accept as often as the backlog is long, with a traceback each time.
     """
 
     def __init__(
@@ -232,7 +234,7 @@ class Acceptor:
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Accept no more; connections that are open stay."""
+        """Stop accepting; open connections stay."""
         self._loop.remove_reader(self._listening)
         if self._retry is not None:
             self._retry.cancel()
@@ -240,7 +242,7 @@ class Acceptor:
             each.end()
 
     async def wait_closed(self) -> None:
-        """Wait for connections that are being opened."""
+        """Wait until connections being opened are open."""
         await asyncio.gather(*self._opening, return_exceptions=True)
 
     def _accept(self) -> None:
@@ -254,7 +256,7 @@ class Acceptor:
                 return
             except OSError as wrong:
                 if not self._failing:
-                    self._say(f"no connection can be accepted ({wrong.strerror or wrong}); trying again every second")
+                    self._say(f"no connection can be accepted ({wrong.strerror or wrong}); retrying every second")
                 self._failing = True
                 self._pause()
                 return
@@ -272,7 +274,7 @@ class Acceptor:
         try:
             await self._loop.connect_accepted_socket(protocol, accepted)
         except OSError:
-            accepted.close()  # the client has gone
+            accepted.close()  # the client has disconnected
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._listening)
@@ -280,7 +282,7 @@ class Acceptor:
 
 
 class _Refused(asyncio.Protocol):
-    """A connection beyond the limit: told so, and closed as soon as the client has closed it, or soon after."""
+    """A connection beyond the limit; gets a 503 response and is closed soon."""
 
     def __init__(self, among: "set[_Refused]") -> None:
         self._among = among
@@ -300,38 +302,40 @@ class _Refused(asyncio.Protocol):
             self._timer.cancel()
 
     def end(self) -> None:
-        """Break it off."""
+        """Abort the connection."""
         if self._transport is not None:
             self._transport.abort()
 
 
 _FULL: Final = answer_bytes(
-    unavailable("too-many-connections", "all connections that this server takes are open; close some, or ask again")
+    unavailable("too-many-connections", "The server has reached its limit of connections. Close some, or try again.")
 )
 
 
-# ---- requests at one time -------------------------------------------------------------------------------------------
+# ---- concurrent requests -------------------------------------------------------------------------------------------
 
 
 class AtOnce:
-    """ASGI middleware: so many requests are answered at one time, and no more are begun. Health is always told."""
+    """ASGI middleware that limits concurrent requests; health checks are always answered."""
 
     def __init__(self, app: ASGIApp, most: int, problem: Callable[[Scope, Problem], Response]) -> None:
         self._app = app
         self._most = most
         self._problem = problem
-        self._under_way = 0
+        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
-        if self._under_way >= self._most:
-            full = unavailable("too-many-requests", f"the limit of {self._most} at the same time is reached; ask again")
+        if self._running >= self._most:
+            full = unavailable(
+                "too-many-requests", f"The limit of {self._most} concurrent requests is reached. Try again."
+            )
             await self._problem(scope, full)(scope, receive, send)
             return
-        self._under_way += 1
+        self._running += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._under_way -= 1
+            self._running -= 1

@@ -1,6 +1,6 @@
-"""The server: one ASGI application over an app, and uvicorn around it. Nothing is opened at import.
+"""The HTTP server: an ASGI application and uvicorn, which serves it.
 
-``create`` builds the application (tests call it without a network), ``serve`` runs it until it is told to end.
+``create`` builds the application (tests call it without a network); ``serve`` runs it until a signal ends it.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from infra.web import pages
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""No scripts at all; styles and images from here; in nobody's frame."""
+"""No scripts, styles and images only from this server, no framing."""
 SECURITY: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -52,14 +52,14 @@ SECURITY: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", CSP.encode()),
 )
-"""On every answer that says nothing stricter itself."""
+"""Headers of every response that does not set them itself."""
 GRACE: Final = 5
-"""Seconds that requests under way get when the server ends."""
+"""Seconds that running requests get when the server shuts down."""
 
 
-def create(app: App, doorkeeper: Authenticator | None = None) -> FastAPI:
-    """The ASGI application: API, pages, health and the OpenAPI document."""
-    door = doorkeeper or LoopbackAuthenticator()
+def create(app: App, authenticator: Authenticator | None = None) -> FastAPI:
+    """Build the ASGI application: API, pages, health and the OpenAPI document."""
+    authenticator = authenticator or LoopbackAuthenticator()
     reads = Reads(app)
     listing = Listing(app)
     asgi = FastAPI(
@@ -71,7 +71,11 @@ def create(app: App, doorkeeper: Authenticator | None = None) -> FastAPI:
         default_response_class=Response,
         redirect_slashes=False,
     )
-    routers = api.router(app, door, reads, listing), health.router(app), pages.router(app, door, reads, listing)
+    routers = (
+        api.router(app, authenticator, reads, listing),
+        health.router(app),
+        pages.router(app, authenticator, reads, listing),
+    )
     for router in routers:
         asgi.include_router(router)
     asgi.state.routes = [route for router in routers for route in router.routes]
@@ -79,8 +83,8 @@ def create(app: App, doorkeeper: Authenticator | None = None) -> FastAPI:
     openapi.install(asgi)
     asgi.add_exception_handler(Problem, _problem)
     asgi.add_exception_handler(HTTPException, _http_exception)
-    for away in _AWAY:
-        asgi.add_exception_handler(away, _part_is_away)
+    for kind in _UNAVAILABLE:
+        asgi.add_exception_handler(kind, _part_unavailable)
     cluster = app.cluster
     if cluster is not None:
         from infra.http.forwarding import Forwarding
@@ -91,20 +95,20 @@ def create(app: App, doorkeeper: Authenticator | None = None) -> FastAPI:
             membership=cluster.membership,
             own=cluster.url,
             answer_within=app.settings.answer_within,
-            problem=_answer_as_asked,
+            problem=_respond,
         )
-    asgi.add_middleware(InternalErrors, problem=_answer_as_asked)
-    asgi.add_middleware(OwnSite, problem=_answer_as_asked)
-    asgi.add_middleware(AtOnce, most=app.settings.limit_concurrency, problem=_answer_as_asked)
-    if isinstance(door, LoopbackAuthenticator):
-        asgi.add_middleware(LocalHost, problem=_answer_as_asked)
+    asgi.add_middleware(InternalErrors, problem=_respond)
+    asgi.add_middleware(OwnSite, problem=_respond)
+    asgi.add_middleware(AtOnce, most=app.settings.limit_concurrency, problem=_respond)
+    if isinstance(authenticator, LoopbackAuthenticator):
+        asgi.add_middleware(LocalHost, problem=_respond)
     asgi.add_middleware(Segments)
     asgi.add_middleware(Heads)
     asgi.add_middleware(SecurityHeaders)
     return asgi
 
 
-_AWAY: Final[Mapping[type[Exception], str]] = {
+_UNAVAILABLE: Final[Mapping[type[Exception], str]] = {
     PolicyUnknown: "policy-unknown",
     JournalError: "journal-unavailable",
     LocalStateDamaged: "local-state-unavailable",
@@ -113,27 +117,29 @@ _AWAY: Final[Mapping[type[Exception], str]] = {
     VaultUnavailable: "vault",
     DeliveryStoreUnavailable: "book-unavailable",
 }
-"""What says that a part of the store cannot be used now, and the rule by which a request is answered then."""
+"""Error of a part of the store that cannot be used now → rule of the response."""
 
 
-async def _part_is_away(request: Request, wrong: Exception) -> Response:
-    """What a handler did not answer itself: a part that is away is no defect of ours."""
-    rule = next(rule for away, rule in _AWAY.items() if isinstance(wrong, away))
-    return _answer_as_asked(request.scope, unavailable(rule, str(wrong)))
+async def _part_unavailable(request: Request, wrong: Exception) -> Response:
+    """Answer 503 for an unavailable part of the store that a handler did not handle."""
+    rule = next(rule for kind, rule in _UNAVAILABLE.items() if isinstance(wrong, kind))
+    return _respond(request.scope, unavailable(rule, str(wrong)))
 
 
 async def _problem(request: Request, wrong: Exception) -> Response:
     assert isinstance(wrong, Problem)
-    return _answer_as_asked(request.scope, wrong)
+    return _respond(request.scope, wrong)
 
 
-def _answer_as_asked(scope: Scope, problem: Problem) -> Response:
+def _respond(scope: Scope, problem: Problem) -> Response:
     return pages.problem_page(problem) if _wants_page(scope["path"]) else problem.response()
 
 
 async def _http_exception(request: Request, wrong: Exception) -> Response:
-    """What routing itself refuses: an unknown path, a method that a path does not take. The address of a page with a
-    slash behind it leads to the page."""
+    """Answer what routing refuses: an unknown path, or a method that the path does not take.
+
+    The address of a page with a trailing slash redirects to the page.
+    """
     assert isinstance(wrong, HTTPException)
     routes: list[BaseRoute] = request.app.state.routes
     path: str = request.scope["path"]
@@ -143,9 +149,9 @@ async def _http_exception(request: Request, wrong: Exception) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse("/".join(segment(each.replace(SLASH, "/")) for each in page.split("/")) + query, 308)
     if wrong.status_code == 405:
-        headers["Allow"] = allowed(routes, path) or "GET, HEAD"  # of what is not in them: the document, static files
+        headers["Allow"] = allowed(routes, path) or "GET, HEAD"  # for the OpenAPI document and static files
     name = {404: "not-found", 405: "method-not-allowed"}.get(wrong.status_code, "http")
-    detail = {404: "There is nothing here.", 405: f"This path takes {headers.get('Allow')}."}
+    detail = {404: "There is no such page or path.", 405: f"This path accepts {headers.get('Allow')}."}
     problem = Problem(wrong.status_code, name, detail.get(wrong.status_code, str(wrong.detail)), headers=headers)
     return await _problem(request, problem)
 
@@ -155,7 +161,7 @@ def _wants_page(path: str) -> bool:
 
 
 class SecurityHeaders:
-    """Adds the security headers to every answer that has none of its own."""
+    """ASGI middleware that adds the security headers to every response that does not set them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -167,9 +173,9 @@ class SecurityHeaders:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                said = list(message.get("headers", ()))
-                own = {name.lower() for name, _ in said}
-                message["headers"] = [*said, *(header for header in SECURITY if header[0] not in own)]
+                headers = list(message.get("headers", ()))
+                own = {name.lower() for name, _ in headers}
+                message["headers"] = [*headers, *(header for header in SECURITY if header[0] not in own)]
             await send(message)
 
         await self._app(scope, receive, sending)
@@ -186,10 +192,10 @@ def _version() -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server over our connections; ``listens`` is called with the addresses once it listens."""
+    """uvicorn's server with our connections; calls ``listens`` with each address once it listens."""
 
     def __init__(self, asgi: ASGIApp, settings: Settings, listens: Callable[[str], None], port: int = 0) -> None:
-        """``port``: of 127.0.0.1, where ``run`` is given no sockets."""
+        """``port``: the port of 127.0.0.1, used if ``run`` gets no sockets."""
         self._limits = ConnectionLimits(
             settings.timeout_header,
             settings.timeout_body,
@@ -215,9 +221,9 @@ class Server(uvicorn.Server):
         self._listens = listens
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, as uvicorn does, but accept connections ourselves. OSError where it cannot be listened."""
+        """Listen like uvicorn, but accept connections ourselves. OSError if listening fails."""
         await self.lifespan.startup()
-        self.servers: list[Acceptor] = []  # type: ignore[assignment]  # what uvicorn closes at the end
+        self.servers: list[Acceptor] = []  # type: ignore[assignment]  # uvicorn closes them at the end
         for listening in sockets or [self.config.bind_socket()]:
             self.servers.append(Acceptor(listening, self._protocol, self._is_full, _say))
         self.started = True
@@ -246,8 +252,9 @@ def _addresses(server: uvicorn.Server) -> Iterable[str]:
 
 
 def serve(app: App, bound: Sequence[socket.socket], listens: Callable[[str], None] | None = None) -> None:
-    """Serve an app on these sockets (``infra.server.binding``) until SIGINT or SIGTERM; ``listens`` is called with each
-    address once requests are taken. NotFree: somebody else began to listen there meanwhile.
+    """Serve an app on these sockets (``infra.server.binding``) until SIGINT or SIGTERM.
+
+    Calls ``listens`` with each address once requests are accepted. NotFree: another process has taken the port.
     """
     server = Server(create(app), app.settings, listens or (lambda _: None))
     try:
@@ -255,4 +262,4 @@ def serve(app: App, bound: Sequence[socket.socket], listens: Callable[[str], Non
     except OSError as wrong:
         if server.started:
             raise
-        raise NotFree(f"it cannot be listened there ({wrong.strerror or wrong}): choose another --port") from None
+        raise NotFree(f"the port cannot be listened on ({wrong.strerror or wrong}); choose another --port") from None
