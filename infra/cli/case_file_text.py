@@ -1,27 +1,28 @@
-"""A dispute or a case on the command line: the document of ``infra.documents.case_file``, and its text for people."""
+"""Reads the document of a dispute or case and prints it as text."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from domain.wording import counted
+from infra.cli.order_text import event_text
 from infra.cli.printing import console, money, plain, table, when
-from infra.cli.sentences import sentence
 
 if TYPE_CHECKING:
     from consumers.engine.order_cache import CachedOrder
     from domain.events import Sealed
+    from domain.order import Order
     from domain.recommendation import Precedents
     from infra.documents.case_file import ReadText
     from infra.store.reader import Reader
 
 
-def matter_document(reader: "Reader", folded: "CachedOrder", matter_id: str) -> dict[str, Any] | None:
-    """The document, as support reads it; None where the order has neither a dispute nor a case of this id.
+def read_case_file(reader: "Reader", folded: "CachedOrder", matter_id: str) -> dict[str, Any] | None:
+    """Return the document as support reads it; None where the order has no dispute or case of this id.
 
-    Texts come from the vault where it is at hand; a marketplace's own figures from the views where there are any.
+    Texts come from the vault, and the marketplace's statistics from the views, where these can be opened.
     """
-    from infra.documents.case_file import CaseFileContext, matter, record_of
+    from infra.documents.case_file import CaseFileContext, case_file, record_of
     from infra.runtime.clock import clock
 
     order = folded.order
@@ -29,9 +30,9 @@ def matter_document(reader: "Reader", folded: "CachedOrder", matter_id: str) -> 
     stream = f"{order.marketplace}/{order.order_id}"
     now = max(clock(), order.recorded_at)
     record = record_of(reader.followers[reader.partition(stream)].state, stream)
-    standing = reader.as_of(stream, now).order or order
+    as_of_now = reader.as_of(stream, now).order or order
     with _texts(reader) as read_text:
-        asking = CaseFileContext(
+        context = CaseFileContext(
             viewer=None,
             now=now,
             market=reader.settings.market(order.marketplace),
@@ -39,12 +40,12 @@ def matter_document(reader: "Reader", folded: "CachedOrder", matter_id: str) -> 
             precedents=_precedents(reader, order.marketplace),
             read_text=read_text,
         )
-        return matter(standing, record, matter_id, asking)
+        return case_file(as_of_now, record, matter_id, context)
 
 
 @contextmanager
 def _texts(reader: "Reader") -> "Iterator[ReadText]":
-    """Reads texts of the settings' vault; none where there is no vault, or its key is not at hand."""
+    """Yield a reader of the vault's texts; it returns None where there is no vault or its key is missing."""
     from consumers.ports.vault import VaultUnavailable
     from infra.vault.opening import open_vault, vault_exists
 
@@ -64,7 +65,7 @@ def _texts(reader: "Reader") -> "Iterator[ReadText]":
 
 
 def _precedents(reader: "Reader", marketplace: str) -> "Precedents | None":
-    """The marketplace's own figures, where views are at hand."""
+    """Return the marketplace's statistics; None where there are no views."""
     from consumers.ports.views import ViewsError
     from infra.documents.case_file import precedents
     from infra.views.opening import existing_views
@@ -76,8 +77,8 @@ def _precedents(reader: "Reader", marketplace: str) -> "Precedents | None":
     return None
 
 
-def print_matter(document: dict[str, Any]) -> None:
-    """What it stands on, what is missing, and what that comes to."""
+def print_case_file(document: dict[str, Any], order: "Order") -> None:
+    """Print a document: what it is about, its checklist, its chronology and the recommendation."""
     out = console()
     kind = document["kind"]
     name = document[f"{kind}_id"]
@@ -86,7 +87,7 @@ def print_matter(document: dict[str, Any]) -> None:
     about = about or f"{document['reason']}"
     out.print(plain(f"{document['status']}, {about}, opened {when(document['opened_at'])}"))
     policy = document["policy"]
-    out.print(plain(f"policy as it was: {policy['id']}@{policy['version']}, SHA-256 {policy['sha256']}"))
+    out.print(plain(f"policy: {policy['id']}@{policy['version']}, SHA-256 {policy['sha256']}"))
     out.print()
     rows = []
     for item in document["checklist"]:
@@ -94,7 +95,7 @@ def print_matter(document: dict[str, Any]) -> None:
         for gap in item["gaps"]:
             what = f"{gap['consequence']} To do: {gap['what_to_do']}"
             rows.append(("", f"  {gap['severity']}, {gap['stage']}", gap["gap"], what))
-    out.print(table(["there", "what", "", "what it means"], rows))
+    out.print(table(["there", "record", "content", "consequence"], rows))
     out.print()
     entries = [
         (
@@ -102,12 +103,12 @@ def print_matter(document: dict[str, Any]) -> None:
             when(entry["recorded_at"]),
             f"{entry['who']['kind']} {entry['who']['id']}",
             entry["event"],
-            sentence(entry["event"], entry["data"], document["recommendation"]["currency"]),
+            event_text(entry["event"], entry["data"], order),
             ", ".join(entry["flags"]),
         )
         for entry in document["chronology"]["entries"]
     ]
-    out.print(table(["version", "recorded", "by", "event", "", "flagged"], entries, right=["version"]))
+    out.print(table(["version", "recorded", "by", "event", "what happened", "flags"], entries, right=["version"]))
     out.print()
     advice = document["recommendation"]
     stake = money(advice["at_stake_minor"], advice["currency"])
@@ -117,10 +118,10 @@ def print_matter(document: dict[str, Any]) -> None:
         plain(f"at stake {stake} {advice['currency']}, arbitration fee {fee}; {advice['takes']}. {advice['risk']}")
     )
     if advice["precedents"] is not None:
-        told = advice["precedents"]
+        before = advice["precedents"]
         out.print(
             plain(
-                f"of {counted(told['decided'], 'decided dispute')} here {told['granted_percent']} % were granted, "
-                f"in {counted(told['median_days'], 'day')} at the median"
+                f"{counted(before['decided'], 'dispute')} decided so far, {before['granted_percent']}% granted, "
+                f"median time to a decision {counted(before['median_days'], 'day')}"
             )
         )

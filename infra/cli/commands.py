@@ -1,4 +1,4 @@
-"""Every command by its name, loaded when it is called."""
+"""The commands by name; a command's module is imported when it is called."""
 
 from importlib import import_module
 from typing import Final
@@ -7,26 +7,26 @@ import click
 
 # name: (module, attribute, what it does)
 SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
-    "serve": ("serve", "serve", "Everything in one process: HTTP, pages, engine, views."),
-    "import": ("importing", "import_", "Import history: a commands file, or the Olist folder."),
-    "order": ("order", "order", "Ask about an order, or cancel it."),
-    "policy": ("policy", "policy", "The policies in force: list, show, explain, compare, publish."),
-    "seller": ("seller", "seller", "A seller's standing: counts, rate, limit, window."),
-    "reasons": ("reasons", "reasons", "Reasons of cancellations, and other houses' codes for them."),
-    "whatif": ("whatif", "whatif", "What would have happened under another policy."),
-    "notices": ("notices", "notices", "Who was told what: list, show, send again."),
-    "contacts": ("contacts", "contacts", "Where buyers and sellers are reached."),
-    "deadlines": ("deadlines", "deadlines", "What falls due."),
-    "journal": ("journal", "journal", "What stands in the journal."),
-    "topics": ("topics", "topics", "The Kafka topics of a journal: make them, check them."),
+    "serve": ("serve", "serve", "Run everything in one process: HTTP, pages, engine, views."),
+    "import": ("importing", "import_", "Import past orders from a commands file or the Olist data set."),
+    "order": ("order", "order", "Show an order or cancel it."),
+    "policy": ("policy", "policy", "List, show, explain, compare and publish policies."),
+    "seller": ("seller", "seller", "Show a seller's cancellation rate, limit and counts."),
+    "reasons": ("reasons", "reasons", "List reasons for cancellations and map them to other companies' codes."),
+    "whatif": ("whatif", "whatif", "Find out what would have happened under another policy."),
+    "notices": ("notices", "notices", "List, show and resend notifications."),
+    "contacts": ("contacts", "contacts", "Manage the contacts of buyers and sellers."),
+    "deadlines": ("deadlines", "deadlines", "List deadlines."),
+    "journal": ("journal", "journal", "Show the journal's contents and size."),
+    "topics": ("topics", "topics", "Create and check the Kafka topics."),
     "replay": ("replay", "replay", "Rebuild every view from the journal, or compare them with it."),
-    "dead-letters": ("dead_letters", "dead_letters", "What could not be read, told or published."),
-    "doctor": ("doctor", "doctor", "Is everything in order, and if not, what to do."),
+    "dead-letters": ("dead_letters", "dead_letters", "List what could not be read, shown or published, and retry it."),
+    "doctor": ("doctor", "doctor", "Check the whole store, and say what to do about problems."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own, imported when they are needed."""
+    """A group that imports the module of a command when the command is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(SUBCOMMANDS)
@@ -44,14 +44,14 @@ class LazyGroup(click.Group):
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--config", metavar="FILE", help="Settings file (TOML); otherwise RESCIND_CONFIG names it.")
+@click.option("--config", metavar="FILE", help="Settings file (TOML); default: the one in RESCIND_CONFIG.")
 @click.option(
     "--journal", metavar="URL", help="The journal: sqlite:///DIR[?partitions=N], kafka://HOST:PORT/PREFIX, or memory:"
 )
 @click.option("--views", metavar="URL", help="The views: sqlite:///FILE, postgresql://…, or memory:")
 @click.version_option(package_name="rescind", message="rescind %(version)s")
 def cli(config: str | None, journal: str | None, views: str | None) -> None:
-    """Decides order cancellations, and says why.
+    """Decide order cancellations, and give the reason.
 
-    Every command takes --config, --journal and --views too; every setting is also an environment variable RESCIND_….
+    Every command also takes --config, --journal and --views. Every setting is also an environment variable RESCIND_….
     """

@@ -1,4 +1,4 @@
-"""`rescind contacts`: where buyers and sellers are reached. Kept in the vault, under the person's own key."""
+"""`rescind contacts`: manages contacts, which are stored in the vault under the person's own key."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ SIDE = click.Choice(["buyer", "seller"])
 
 @click.group()
 def contacts() -> None:
-    """Where buyers and sellers are reached."""
+    """Manage the contacts of buyers and sellers."""
 
 
 @contacts.command("set")
@@ -25,13 +25,13 @@ def contacts() -> None:
 @click.argument("side", type=SIDE)
 @click.argument("person", metavar="ID")
 @click.option("--address", required=True, help="The mail address.")
-@click.option("--name", help="The name, as they are greeted.")
+@click.option("--name", help="Name in the greeting.")
 @click.option("--language", default="en", show_default=True, help="en or de.")
 @stored
 def set_(
     settings: "Settings", marketplace: str, side: "Audience", person: str, address: str, name: str | None, language: str
 ) -> None:
-    """Say where a buyer or seller is reached, in place of what was said before."""
+    """Set the contact of a buyer or seller."""
     from consumers.ports.notifications import Contact
     from infra.notifications.contacts import BadContact
     from infra.notifications.inspection import opened_contacts
@@ -41,7 +41,7 @@ def set_(
             found.set(marketplace, side, person, Contact(address, name, language))
         except BadContact as wrong:
             raise UsageError(str(wrong)) from None
-    echo(f"{side} {person} of {marketplace} is told at {address}")
+    echo(f"{side} {person} of {marketplace} is notified at {address}")
 
 
 @contacts.command()
@@ -51,7 +51,7 @@ def set_(
 @as_json
 @stored
 def show(settings: "Settings", marketplace: str, side: "Audience", person: str, as_json: bool) -> None:
-    """Where somebody is reached."""
+    """Show the contact of a buyer or seller."""
     from infra.notifications.inspection import opened_contacts
     from infra.store.order_search import unknown_marketplace
     from infra.store.reader import open_reader
@@ -63,9 +63,7 @@ def show(settings: "Settings", marketplace: str, side: "Audience", person: str, 
             unknown = unknown_marketplace(reader, marketplace)
         if unknown is not None:
             raise CommandRefused(unknown)
-        raise CommandRefused(
-            f"nobody has said where {side} {person} of {marketplace} is reached: `rescind contacts set` does"
-        )
+        raise CommandRefused(f"{side} {person} of {marketplace} has no contact; set one with `rescind contacts set`")
     if as_json:
         print_json({"address": contact.address, "name": contact.name, "language": contact.language})
         return
@@ -78,10 +76,10 @@ def show(settings: "Settings", marketplace: str, side: "Audience", person: str, 
 @click.argument("person", metavar="ID")
 @stored
 def remove(settings: "Settings", marketplace: str, side: "Audience", person: str) -> None:
-    """Do not write to somebody any more."""
+    """Remove a contact, so that no more mail is sent."""
     from infra.notifications.inspection import opened_contacts
 
     with opened_contacts(settings) as found:
         if not found.remove(marketplace, side, person):
-            raise CommandRefused(f"nobody has said where {side} {person} of {marketplace} is reached")
-    echo(f"{side} {person} of {marketplace} is not written to any more")
+            raise CommandRefused(f"{side} {person} of {marketplace} has no contact")
+    echo(f"{side} {person} of {marketplace} gets no more mail")

@@ -1,4 +1,4 @@
-"""`rescind dead-letters`: what could not be read, told or published, and what is to become of it."""
+"""`rescind dead-letters`: lists, shows, retries and discards dead letters."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 _FOR_GOOD = ("journal", "commands")
-"""Origins of letters that cannot be tried again."""
+"""Origins of dead letters that cannot be retried."""
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """What could not be read, told or published, and what is to become of it."""
+    """List, show, retry and discard dead letters: what could not be read, shown or published."""
 
 
 @dead_letters.command("list")
-@click.option("--all", "everything", is_flag=True, help="Those that were put away too.")
+@click.option("--all", "everything", is_flag=True, help="Include discarded ones.")
 @as_json
 @stored
 def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
-    """Every dead letter: malformed commits, orders that views or publisher had to leave, what was no command."""
+    """List dead letters: malformed commits, orders that views or publisher stopped at, malformed commands."""
     from infra.dead_letters.handling import open_letters
 
     with open_letters(settings) as letters:
@@ -36,10 +36,10 @@ def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
     if as_json:
         for letter, discarded in found:
             if everything or not discarded:
-                print_json(_told(letter, discarded))
+                print_json(_letter_json(letter, discarded))
         return
     rows = [
-        (letter.id, letter.event or "", letter.error, "put away" if discarded else "")
+        (letter.id, letter.event or "", letter.error, "discarded" if discarded else "")
         for letter, discarded in found
         if everything or not discarded
     ]
@@ -47,7 +47,7 @@ def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
     out.print(table(["letter", "event", "error", ""], rows) if rows else "no dead letters")
     hidden = sum(discarded for _, discarded in found)
     if hidden and not everything:
-        out.print(f"… and {hidden:,} that were put away: --all shows them")
+        out.print(f"… and {hidden:,} discarded; --all lists them")
 
 
 @dead_letters.command()
@@ -55,39 +55,39 @@ def list_(settings: "Settings", everything: bool, as_json: bool) -> None:
 @as_json
 @stored
 def show(settings: "Settings", letter: str, as_json: bool) -> None:
-    """One letter: where it comes from, its error, its bytes, and the commit in them, where they are one."""
+    """Show a dead letter: its origin, its error, its bytes, and the commit in them if there is one."""
     from infra.dead_letters.handling import open_letters
 
     with open_letters(settings) as letters:
         found = _find(letters, letter)
-        told = _told(found, letters.is_discarded(found))
-    told |= {"key": found.key.decode("utf-8", "replace"), "commit": _commit(found.value), "value": found.value.hex()}
+        shown = _letter_json(found, letters.is_discarded(found))
+    shown |= {"key": found.key.decode("utf-8", "replace"), "commit": _commit(found.value), "value": found.value.hex()}
     if as_json:
-        print_json(told)
+        print_json(shown)
         return
     out = console()
-    rows = [(key, value) for key, value in told.items() if value is not None and key not in ("commit", "value")]
+    rows = [(key, value) for key, value in shown.items() if value is not None and key not in ("commit", "value")]
     out.print(table(["", ""], rows))
-    if told["commit"] is not None:
-        out.print(plain(_text(told["commit"])))
+    if shown["commit"] is not None:
+        out.print(plain(_text(shown["commit"])))
     else:
         out.print(plain(f"{counted(len(found.value), 'byte')}, beginning with {found.value[:64]!r}"))
 
 
 @dead_letters.command()
 @click.argument("letter", required=False)
-@click.option("--all", "everything", is_flag=True, help="Every order that is left; malformed commits cannot be tried.")
+@click.option("--all", "everything", is_flag=True, help="Every parked order; malformed commits cannot be retried.")
 @as_json
 @stored
 def retry(settings: "Settings", letter: str | None, everything: bool, as_json: bool) -> int:
-    """Tell or publish an order again from where it stopped; exit 1 if it still cannot be done.
+    """Retry an order from where it stopped; exit 1 if it still fails.
 
-    A newer release may be able to. Whoever publishes is interrupted for some seconds.
+    A newer release may succeed. A running publisher pauses for some seconds.
     """
     from infra.dead_letters.handling import NotToBeTried, open_letters
 
     if (letter is None) is not everything:
-        raise click.UsageError("name a letter, or say --all")
+        raise click.UsageError("name a dead letter, or give --all")
     left = 0
     with open_letters(settings) as letters:
         wanted = [each for each in letters.all() if each.origin not in _FOR_GOOD] if everything else []
@@ -109,7 +109,7 @@ def retry(settings: "Settings", letter: str | None, everything: bool, as_json: b
 @as_json
 @stored
 def discard(settings: "Settings", letter: str, as_json: bool) -> None:
-    """Put a letter away: it is not listed any more. The log keeps what it has, and an order stays where it stopped."""
+    """Discard a dead letter, so that it is not listed any more. The log is unchanged, and an order stays stopped."""
     from infra.dead_letters.handling import open_letters
 
     with open_letters(settings) as letters:
@@ -118,7 +118,7 @@ def discard(settings: "Settings", letter: str, as_json: bool) -> None:
     if as_json:
         print_json({"id": found.id, "discarded": True})
     else:
-        echo(f"{found.id}: put away")
+        echo(f"{found.id}: discarded")
 
 
 def _find(letters: "Letters", id: str) -> "DeadLetter":
@@ -130,7 +130,7 @@ def _find(letters: "Letters", id: str) -> "DeadLetter":
         raise CommandRefused(str(wrong)) from None
 
 
-def _told(letter: "DeadLetter", discarded: bool) -> dict[str, Any]:
+def _letter_json(letter: "DeadLetter", discarded: bool) -> dict[str, Any]:
     return {
         "id": letter.id,
         "origin": letter.origin,
@@ -147,7 +147,7 @@ def _told(letter: "DeadLetter", discarded: bool) -> dict[str, Any]:
 
 
 def _commit(value: bytes) -> dict[str, Any] | None:
-    """What the bytes say as a commit; None if they are none."""
+    """Decode the bytes as a commit; None if they are not one."""
     from domain.instants import format_instant
     from schemas.commit import decode_commit
     from schemas.wire import Malformed

@@ -1,4 +1,4 @@
-"""`rescind deadlines`: what falls due, and when."""
+"""`rescind deadlines`: lists deadlines."""
 
 from typing import TYPE_CHECKING
 
@@ -15,19 +15,24 @@ if TYPE_CHECKING:
 
 @click.group()
 def deadlines() -> None:
-    """What falls due."""
+    """List deadlines."""
 
 
 @deadlines.command("list")
-@click.option("--before", type=INSTANT, help="Only those due before this instant.")
-@click.option("--marketplace", help="Only this marketplace's.")
+@click.option("--before", type=INSTANT, help="Only deadlines before this instant.")
+@click.option("--marketplace", help="Only this marketplace.")
 @click.option(
-    "--limit", default=1000, show_default=True, metavar="N", type=click.IntRange(1, 1_000_000), help="At most so many."
+    "--limit",
+    default=1000,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    help="Number of deadlines at most.",
 )
 @as_json
 @stored
 def list_(settings: "Settings", before: Instant | None, marketplace: str | None, limit: int, as_json: bool) -> None:
-    """Every deadline that still applies, the earliest first."""
+    """List every deadline that still applies, the earliest first."""
     from infra.runtime.clock import clock
     from infra.store.order_search import all_deadlines, unknown_marketplace
     from infra.store.reader import open_reader
@@ -62,8 +67,8 @@ def list_(settings: "Settings", before: Instant | None, marketplace: str | None,
     out = console()
     out.print(table(["due", "", "order", "deadline", "kind", "about"], rows) if rows else "no deadline applies")
     if more > 0:
-        out.print(f"… and {more:,} more: --limit or --before say how many are listed")
+        out.print(f"… and {more:,} more; use --limit or --before to list others")
     if not all(each.fires for each in found):
         out.print(
-            "never fires: it was due before its import was closed; the same import again with --until TIME reaches it"
+            "never fires: it was due before its import was closed. Run the same import with --until TIME to apply it."
         )

@@ -1,4 +1,4 @@
-"""`rescind doctor`: is everything in order, and if not, what to do."""
+"""`rescind doctor`: checks the whole store and says what to do about problems."""
 
 import sys
 from contextlib import ExitStack
@@ -19,11 +19,11 @@ _MARK = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]wro
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Judge every commit anew from the log, too.")
+@click.option("--deep", is_flag=True, help="Also verify every commit by deciding it again from the log.")
 @as_json
 @stored
 def doctor(settings: "Settings", deep: bool, as_json: bool) -> int:
-    """Look at every part of the store, and say what is wrong and what to do. Changes nothing; exit 1 if it is wrong."""
+    """Check every part of the store, and say what is wrong and what to do. Changes nothing; exit 1 for a problem."""
     from infra.diagnostics import examine
 
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Exit codes, and which error comes to which. Nothing heavy is imported here: this room is on every command's way."""
+"""Exit codes, and which error leads to which. Imports nothing heavy, because every command imports it."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 EXIT_INTERRUPTED: Final = 130
 EXIT_NOBODY_READS: Final = 141
-"""Neither yes nor no: whoever read the answer has gone, as a program says that SIGPIPE ends."""
+"""The reader of the output is gone; the code that SIGPIPE would give."""
 EXIT_TERMINATED: Final = 143
 
 
@@ -17,23 +17,23 @@ class CommandRefused(Exception):
 
 
 class UsageError(Exception):
-    """What was asked cannot be read; the message says what it takes."""
+    """The command line is wrong; the message says how to write it."""
 
 
 class Unavailable(Exception):
-    """It cannot be done now; the message says why, and what to do."""
+    """The command cannot be carried out now; the message says why and what to do."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C: everything is closed on the way out."""
+    """Ctrl-C; everything is closed before the process exits."""
 
 
 class Terminated(BaseException):
-    """SIGTERM: ended by somebody else; everything is closed on the way out."""
+    """SIGTERM; everything is closed before the process exits."""
 
 
 def explain(wrong: Exception) -> tuple[int, str] | None:
-    """The exit code of an error and its sentence; None for a defect, whose trace is wanted."""
+    """Return the exit code and message of an error; None for a bug, which should show its traceback."""
     from consumers.ports.journal import JournalError
     from consumers.ports.local_state import LocalStateDamaged, LocalStateUnavailable
     from consumers.ports.notifications import DeliveryStoreUnavailable
@@ -54,7 +54,7 @@ def explain(wrong: Exception) -> tuple[int, str] | None:
 
 
 def _late(wrong: Exception) -> tuple[int, str] | None:
-    """Errors whose modules cost time to load."""
+    """Handle errors whose modules are slow to import."""
     from consumers.ports.views import ViewsError
     from infra.importing.items import NotThere
     from infra.notifications.delivery_store import AnotherJournals

@@ -1,6 +1,6 @@
-"""Files that options write into: judged before anything is opened, written with their own name in every error.
+"""Output files of options: checked before anything is opened, and named in every error.
 
-Nothing that is read for the same command is ever written over: not by its name, not by a link to it.
+An output file never overwrites a file that the command reads, neither by name nor through a link.
 """
 
 import os
@@ -17,45 +17,45 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 STANDARD_INPUT: Final = "-"
-"""Standard input, where a command has it as its FILE."""
+"""FILE of a command that means standard input."""
 
 
 def check_output(option: str, file: str, *, reads: Iterable[str | Path], settings: "Settings | None" = None) -> None:
-    """Wrong unless ``option`` may write into ``file``: no folder, in a folder that is there, and nothing that is read.
+    """UsageError unless ``option`` can write ``file``: not a folder, in an existing folder, not read by the command.
 
-    ``reads``: what the command reads beside, folders with all that lies in them; ``-`` is standard input. ``settings``:
-    no file of this store either. Nothing is opened, and nothing made.
+    ``reads``: files and folders that the command reads; ``-`` is standard input. ``settings``: the file must not belong
+    to this store either. Nothing is opened or created.
     """
     path = Path(file)
     another = f"name another file with {option}"
     if not file or path.is_dir():
-        raise UsageError(f"{option} {file}: is a folder, not a file: {another}")
+        raise UsageError(f"{option} {file}: is a folder, not a file; {another}")
     if not path.parent.is_dir():
-        raise UsageError(f"{option} {file}: there is no folder {path.parent}: make it, or {another}")
+        raise UsageError(f"{option} {file}: there is no folder {path.parent}; create it, or {another}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"{option} {file}: this user may not write there: {another}")
+        raise UsageError(f"{option} {file}: this user may not write there; {another}")
     for read in reads:
         if same_file(path, read):
             what = "standard input" if read == STANDARD_INPUT else str(read)
-            raise UsageError(f"{option} {file}: would write over {what}, which is read: {another}")
-    if settings is not None and any(same_file(path, kept) for kept in _of_store(settings)):
-        raise UsageError(f"{option} {file}: belongs to the store, and would be lost: {another}")
+            raise UsageError(f"{option} {file}: would overwrite {what}, which this command reads; {another}")
+    if settings is not None and any(same_file(path, own) for own in _of_store(settings)):
+        raise UsageError(f"{option} {file}: belongs to the store and would be overwritten; {another}")
 
 
 def same_file(path: Path, other: str | Path) -> bool:
-    """Whether writing into ``path`` changes ``other`` (a file, whatever lies in a folder, or ``-``)."""
+    """True if writing ``path`` would change ``other``: a file, a file in a folder, or ``-``."""
     if other != STANDARD_INPUT and Path(other).is_dir():
         return any(same_file(path, each) for each in Path(other).iterdir() if each.is_file())
     try:
         found = os.fstat(sys.stdin.fileno()) if other == STANDARD_INPUT else os.stat(other)
         there = os.stat(path)
-    except (OSError, ValueError):  # one of them is not there (ValueError: input that is no file)
+    except (OSError, ValueError):  # one of them does not exist (ValueError: standard input is not a file)
         return other != STANDARD_INPUT and path.resolve() == Path(other).resolve()
     return stat.S_ISREG(there.st_mode) and os.path.samestat(there, found)
 
 
 def _of_store(settings: "Settings") -> Iterable[Path]:
-    """The files that the store is kept in, and those beside it."""
+    """Yield the files of the store and its key and settings files."""
     directory = settings.journal_at.directory
     if directory is not None:
         for pattern in (f"{JOURNAL_FILE}*", f"{CONTROL_FILE}*", "vault.key", "notices.*", "state/**/*"):
@@ -70,11 +70,11 @@ def _of_store(settings: "Settings") -> Iterable[Path]:
 
 
 class NotWritten(Unavailable):
-    """A file that an option names takes no more."""
+    """An output file cannot be written any more."""
 
 
 class Written:
-    """A text file that is written from its beginning. NotWritten, by its name, where it takes no more."""
+    """A new text file for an option's output. NotWritten, with its name, if it cannot be written any more."""
 
     def __init__(self, option: str, file: str) -> None:
         self._option = option
@@ -85,14 +85,14 @@ class Written:
             raise self._lost(wrong) from None
 
     def write(self, text: str) -> int:
-        """All of it; how many characters."""
+        """Write all of the text and return its length."""
         try:
             return self._file.write(text)
         except OSError as wrong:
             raise self._lost(wrong) from None
 
     def close(self) -> None:
-        """Everything is in the file, or NotWritten."""
+        """Close the file; NotWritten if it is incomplete."""
         try:
             self._file.close()
         except OSError as wrong:
@@ -106,6 +106,6 @@ class Written:
 
     def _lost(self, wrong: OSError) -> NotWritten:
         return NotWritten(
-            f"{self._option} {self._name} cannot be written ({wrong.strerror or wrong}) and is not whole: see to its "
-            "device, or name another file"
+            f"{self._option} {self._name} cannot be written ({wrong.strerror or wrong}) and is incomplete. Check its "
+            "device, or name another file."
         )

@@ -1,4 +1,4 @@
-"""`rescind import`: history in, totals out."""
+"""`rescind import`: imports past orders and prints totals."""
 
 import sys
 import time
@@ -22,25 +22,26 @@ if TYPE_CHECKING:
 
     from infra.app import App
     from infra.importing.items import Input
-    from infra.importing.pipeline import Totals, Wishes
+    from infra.importing.pipeline import ImportOptions, Totals
     from infra.settings import Settings
 
-_HELP = """Import history: FILE is a commands file (JSON Lines; - is standard input), or a folder with --format olist.
+_HELP = """Import past orders. FILE: a commands file (JSON Lines; - is standard input) or a folder with --format olist.
 
-Every command is decided as of its own time; nothing goes out to payment, warehouse or mail for it, unless --live.
-The same input again changes nothing; one that was broken off goes on where it stopped. Exit 1 if any line was bad."""
+Every command is decided as of its own time. It sends nothing to payment, warehouse or mail, unless --live is given.
+Importing the same input again changes nothing. An interrupted import continues where it stopped. Exit 1 if a line was
+bad."""
 
 
 @click.command("import", help=_HELP)
 @click.argument("file", required=False)
 @click.option("--format", "form", type=click.Choice(["commands", "olist"]), default="commands", show_default=True)
-@click.option("--policy", help="The policy of the orders (--format olist). [default: seller-portal]")
-@click.option("--reasons", "house", type=HOUSE, help="Reasons may be this house's codes; they are recorded translated.")
-@click.option("--strict", is_flag=True, help="Stop at the first bad line; commands go one by one then.")
-@click.option("--until", type=INSTANT, help="Then reach every deadline before this instant, as history.")
-@click.option("--finish", is_flag=True, help="Close imports that were broken off and will not be run again. No FILE.")
-@click.option("--live", is_flag=True, help="Instructions and notices do go out for these commands.")
-@click.option("--report", metavar="FILE", help="A JSON line for every refused and bad one.")
+@click.option("--policy", help="Policy of the orders (--format olist). [default: seller-portal]")
+@click.option("--reasons", "house", type=HOUSE, help="Translate reasons that are codes of this company.")
+@click.option("--strict", is_flag=True, help="Stop at the first bad line; commands are then decided one by one.")
+@click.option("--until", type=INSTANT, help="Afterwards apply every deadline before this instant.")
+@click.option("--finish", is_flag=True, help="Close interrupted imports that will not be run again. Takes no FILE.")
+@click.option("--live", is_flag=True, help="Send instructions and notifications for these commands.")
+@click.option("--report", metavar="FILE", help="Write a JSON line for every refused and bad command.")
 @as_json
 @stored
 def import_(
@@ -61,28 +62,28 @@ def import_(
     from infra.runtime.import_lock import held
 
     if finish == (file is not None):
-        raise UsageError("name one input: a FILE, - for standard input, or --finish to close what was broken off")
+        raise UsageError("name one input: a FILE, - for standard input, or --finish to close interrupted imports")
     if policy is not None and form != "olist":
-        raise UsageError("--policy is for --format olist: in a commands file every order may name its own")
+        raise UsageError("--policy needs --format olist. In a commands file every order can name its own policy.")
     if house is not None and form == "olist":
-        raise UsageError("--reasons is for a commands file: the Olist data set has no codes")
+        raise UsageError("--reasons needs a commands file. The Olist data set has no codes.")
     if report is not None:
         check_output("--report", report, reads=() if file is None else (file,), settings=settings)
     with ExitStack() as stack:
         bar = stack.enter_context(_Bar())
-        bar.says(f"reading {file}" if file is not None else "opening the store")
+        bar.show(f"reading {file}" if file is not None else "opening the store")
         source = None if file is None else stack.enter_context(closing(_opened(file, form, policy, house)))
         to_report = None if report is None else stack.enter_context(Written("--report", report))
-        bar.says("opening the store")
+        bar.show("opening the store")
         stack.enter_context(held(settings.journal_at.directory))
         app = stack.enter_context(open_app(settings, AppOptions(mode=IMPORT_LIVE if live else IMPORT)))
         app.catch_up()
         if source is None:
             bar.close()
             return _finish(app, until, as_json)
-        from infra.importing.pipeline import Wishes
+        from infra.importing.pipeline import ImportOptions
 
-        return _run(app, source, Wishes(strict, until, to_report, bar.of(source.size)), file or "", bar, as_json)
+        return _run(app, source, ImportOptions(strict, until, to_report, bar.of(source.size)), file or "", bar, as_json)
 
 
 def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Input":
@@ -100,38 +101,38 @@ def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Inp
     return open_commands(file, Translator(HOUSES[house]))
 
 
-def _run(app: "App", source: "Input", wishes: "Wishes", name: str, bar: "_Bar", as_json: bool) -> int:
+def _run(app: "App", source: "Input", options: "ImportOptions", name: str, bar: "_Bar", as_json: bool) -> int:
     from infra.importing.pipeline import ImportFailed, run_import
 
     began = time.monotonic()
     try:
         with bar:
-            totals = run_import(app, source, wishes)
-            bar.says("updating the views")
+            totals = run_import(app, source, options)
+            bar.show("updating the views")
             _catch_up(app)
     except ImportFailed as failed:
-        raise Unavailable(f"{failed}; the import stays open, the same command again goes on where it stopped") from None
+        raise Unavailable(f"{failed}. The import stays open; the same command continues where it stopped.") from None
     except BaseException as ended:
         if isinstance(ended, NotWritten) or not isinstance(ended, Exception):
-            say("rescind: the import was broken off and stays open: the same command again goes on where it stopped")
+            say("rescind: the import was interrupted and stays open; the same command continues where it stopped")
         raise
     totals.seconds = time.monotonic() - began
-    told: dict[str, Any] = totals.json()
+    summary: dict[str, Any] = totals.json()
     differences = _differences(source)
     if differences is not None:
-        told["payments_differ"] = differences
+        summary["payments_differ"] = differences
     translated = _translated(source)
     if translated is not None:
-        told["translated"] = translated
+        summary["translated"] = translated
     if as_json:
-        print_json(told)
+        print_json(summary)
     else:
         _print_totals(totals, differences, name)
         _print_translated(translated or [])
     if totals.stopped_at is not None:
         say(
-            f"rescind: stopped at line {totals.stopped_at}; the import stays open: correct the file and import it, "
-            "then `rescind import --finish`"
+            f"rescind: stopped at line {totals.stopped_at}. The import stays open. Correct the file and import it, "
+            "then run `rescind import --finish`."
         )
     _say_open(app, source.sha256)
     return EXIT_NO if totals.bad else 0
@@ -143,7 +144,7 @@ def _finish(app: "App", until: Instant | None, as_json: bool) -> int:
     try:
         closed = finish_imports(app, until)
     except ImportFailed as failed:
-        raise Unavailable(f"{failed}; what is open stays so, the same command again closes it") from None
+        raise Unavailable(f"{failed}. The import stays open; the same command closes it.") from None
     _catch_up(app)
     if as_json:
         print_json([{"marketplace": m, "input": sha256.hex(), "deadlines_reached": n} for m, sha256, n in closed])
@@ -157,27 +158,27 @@ def _finish(app: "App", until: Instant | None, as_json: bool) -> int:
 
 
 def _catch_up(app: "App") -> None:
-    """Who was erased is erased, and the views show what was imported, or we say why not."""
+    """Wait until erasures are carried out and the views show the import; Unavailable says why not."""
     if not app.erasing.catch_up():
         raise Unavailable(
-            f"everything is in the journal, but keys that it erased may still be there: "
-            f"{app.erasing.trouble or 'the eraser does not get on'}; the next engine destroys them"
+            f"everything is in the journal, but some erased keys may still exist: "
+            f"{app.erasing.trouble or 'the eraser is behind'}. The next start destroys them."
         )
     if app.views is not None and not app.views.catch_up():
-        raise Unavailable(f"everything is in the journal, but the views do not follow: {app.views.trouble}")
+        raise Unavailable(f"everything is in the journal, but the views are behind: {app.views.trouble}")
 
 
 def _say_open(app: "App", sha256: bytes) -> None:
     others = sorted({name for name, other in app.ask(lambda engine: engine.imports.inputs()) if other != sha256})
     if others:
         say(
-            f"rescind: an import of another input into {', '.join(others)} is still open: run it again, "
-            "or close it with `rescind import --finish`"
+            f"rescind: an import of another input into {', '.join(others)} is still open. Run it again, "
+            "or close it with `rescind import --finish`."
         )
 
 
 def _differences(source: "Input") -> dict[str, Any] | None:
-    """Of an Olist folder: source orders whose payments differ from their total."""
+    """Return the orders of an Olist folder whose payments differ from their total."""
     from infra.importing.olist import OlistFolder
 
     if not isinstance(source, OlistFolder):
@@ -200,7 +201,7 @@ def _print_totals(totals: "Totals", differences: dict[str, Any] | None, name: st
     for bad in totals.bad_lines[:20]:
         out.print(plain(f"line {bad['line']}: {bad['error']}"))
     if totals.bad > 20:
-        out.print(f"… and {totals.bad - 20:,} more bad lines: --report FILE writes all of them")
+        out.print(f"… and {totals.bad - 20:,} more bad lines; --report FILE writes all of them")
     if differences is not None and differences["count"]:
         out.print(
             f"{counted(differences['count'], 'order was', 'orders were')} paid differently from the total, "
@@ -211,12 +212,12 @@ def _print_totals(totals: "Totals", differences: dict[str, Any] | None, name: st
 
 
 def _translated(source: "Input") -> list[dict[str, Any]] | None:
-    """What became of another house's codes; None without --reasons."""
+    """Return how another company's codes were translated; None without --reasons."""
     from infra.importing.commands_file import CommandsFile
 
     if not isinstance(source, CommandsFile) or source.translate is None:
         return None
-    return source.translate.told()
+    return source.translate.json()
 
 
 def _print_translated(translated: list[dict[str, Any]]) -> None:
@@ -246,21 +247,21 @@ class _Bar:
         self.close()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._progress is not None:
             self._progress.stop()
 
-    def says(self, what: str) -> None:
-        """Name what is being done, whose length is not known."""
+    def show(self, what: str) -> None:
+        """Show what is being done while its length is unknown."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, description=plain(what))
 
     def of(self, size: int) -> "Callable[[int, Totals], None]":
-        """Return what moves the bar: bytes done of ``size``, and the totals so far."""
+        """Return a function that moves the bar by bytes done of ``size`` and the totals so far."""
 
         def moved(done: int, totals: "Totals") -> None:
             if self._progress is not None and self._task is not None:
-                said = counted(totals.read, "command")
-                self._progress.update(self._task, completed=done, total=size, description=said)
+                text = counted(totals.read, "command")
+                self._progress.update(self._task, completed=done, total=size, description=text)
 
         return moved

@@ -1,4 +1,4 @@
-"""`rescind journal`: what stands in the log, commit by commit, and how much of it there is."""
+"""`rescind journal`: shows the log's commits and its size."""
 
 import sys
 import time
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 @click.group()
 def journal() -> None:
-    """What stands in the journal."""
+    """Show the journal's contents and size."""
 
 
 @journal.command()
 @as_json
 @stored
 def stats(settings: "Settings", as_json: bool) -> None:
-    """How many records, commits, events and orders, and what was turned away."""
+    """Count records, commits, events and orders, and the records that were rejected."""
     from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
-        told: dict[str, Any] = {
+        shown: dict[str, Any] = {
             "journal": str(reader.store),
             "identity": reader.journal.identity,
             "partitions": [_partition(reader.followers[p].state, reader.journal, p) for p in sorted(reader.followers)],
             "policies": len(reader.book.documents),
         }
-    told["bytes"] = reader.store.size()
-    totals = {name: sum(part[name] for part in told["partitions"]) for name in _COUNTED}
-    told |= totals
+    shown["bytes"] = reader.store.size()
+    totals = {name: sum(part[name] for part in shown["partitions"]) for name in _COUNTED}
+    shown |= totals
     if as_json:
-        print_json(told)
+        print_json(shown)
         return
     out = console()
     out.print(
         plain(
-            f"{told['journal']}: journal {told['identity']}, "
-            f"{_bytes(told['bytes'])}{counted(told['policies'], 'policy', 'policies')}"
+            f"{shown['journal']}: journal {shown['identity']}, "
+            f"{_bytes(shown['bytes'])}{counted(shown['policies'], 'policy', 'policies')}"
         )
     )
-    rows = [[part["partition"], *(f"{part[name]:,}" for name in _COUNTED)] for part in told["partitions"]]
+    rows = [[part["partition"], *(f"{part[name]:,}" for name in _COUNTED)] for part in shown["partitions"]]
     if len(rows) > 1:
         rows.append(["all", *(f"{totals[name]:,}" for name in _COUNTED)])
     out.print(table(["partition", *_COUNTED], rows, right=["partition", *_COUNTED]))
@@ -85,13 +85,13 @@ def _partition(state: Any, log: Any, partition: int) -> dict[str, int]:
     show_default=True,
     metavar="N",
     type=click.IntRange(0),
-    help="The last so many commits.",
+    help="Number of commits.",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on as commits come, until ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new commits until ctrl-C.")
 @as_json
 @stored
 def tail(settings: "Settings", lines: int, follow: bool, as_json: bool) -> None:
-    """The last commits of every partition, with their events."""
+    """Show the last commits with their events."""
     from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:

@@ -1,7 +1,7 @@
-"""The command line's door: `rescind`. Errors become one sentence and an exit code: 0 done, 1 the answer is no or a
-check failed, 2 usage, 3 unavailable, 130 ctrl-C, 141 nobody reads the answer, 143 SIGTERM.
+"""The entry point of `rescind`. An error becomes one sentence and an exit code.
 
-Nothing is loaded before signals and outputs are in order: commands and what they stand on are, behind this door.
+Exit codes: 0 done, 1 the answer is no or a check failed, 2 usage, 3 unavailable, 130 ctrl-C, 141 the output's reader is
+gone, 143 SIGTERM. Signals and outputs are set up before anything else is imported.
 """
 
 import sys
@@ -21,13 +21,13 @@ from infra.cli.standard_streams import CLOSED, NobodyReads, OutputLost, open_out
 
 
 def main() -> NoReturn:
-    """What the console script calls."""
+    """Run the command of this process and exit; the console script calls this."""
     answers = open_outlets()
     ENDING.begin()
     try:
         code = run(sys.argv[1:]) if answers else _closed()
         ENDING.end()
-    except (KeyboardInterrupt, Terminated):  # between two lines of this
+    except (KeyboardInterrupt, Terminated):  # a signal between two statements
         ENDING.end()
         code = ENDING.code or 0
     sys.exit(code)
@@ -39,7 +39,7 @@ def _closed() -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command and return its exit code."""
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -71,7 +71,7 @@ def _run(arguments: list[str]) -> int:
     except (NobodyReads, OutputLost):
         raise
     except Exception as wrong:
-        if ENDING.code is not None:  # a library has made something else of the signal
+        if ENDING.code is not None:  # a library replaced the signal's exception
             ENDING.heard()
             return ENDING.code
         found = explain(wrong)

@@ -1,4 +1,4 @@
-"""`rescind notices`: who was told what, what did not go out, and sending it again."""
+"""`rescind notices`: lists, shows and resends notifications."""
 
 from typing import TYPE_CHECKING
 
@@ -17,22 +17,29 @@ STATES = ("waiting", "handing", "handed", "unknown", "no-address", "too-old", "f
 
 @click.group()
 def notices() -> None:
-    """Who was told what."""
+    """List, show and resend notifications."""
 
 
 @notices.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only these. Without it: all that are not handed over.")
-@click.option("--order", "order", metavar="ORDER", help="Everything that an order told anybody: marketplace/order_id.")
-@click.option("--marketplace", help="Only this marketplace's.")
 @click.option(
-    "--limit", default=100, show_default=True, metavar="N", type=click.IntRange(1, 1_000_000), help="At most so many."
+    "--state", type=click.Choice(STATES), help="Only notifications in this state. Default: all that have not been sent."
+)
+@click.option("--order", "order", metavar="ORDER", help="Only notifications of this order: marketplace/order_id.")
+@click.option("--marketplace", help="Only this marketplace.")
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    help="Number of notifications at most.",
 )
 @as_json
 @stored
 def list_(
     settings: "Settings", state: "State | None", order: str | None, marketplace: str | None, limit: int, as_json: bool
 ) -> None:
-    """Notices and how far they have come, the newest first; of an order, in the order of its events."""
+    """List notifications and their states, newest first; those of one order in the order of its events."""
     from infra.notifications.inspection import notification_json, opened_delivery_store
     from infra.store.order_search import unknown_marketplace
     from infra.store.reader import open_reader
@@ -55,19 +62,18 @@ def list_(
         (when(n.told_at), n.stream, n.notice_id, n.template, n.recipient_id, n.state, n.error or "") for n in found
     ]  # fmt: skip
     out = console()
-    out.print(
-        table(["notification_json", "order", "notice", "about", "to", "state", ""], rows) if rows else "no such notices"
-    )
+    columns = ["recorded", "order", "notice", "about", "to", "state", "error"]
+    out.print(table(columns, rows) if rows else "no such notifications")
 
 
 @notices.command()
 @click.argument("order", metavar="ORDER")
 @click.argument("notice_id", metavar="NOTICE")
-@click.option("--language", default="en", show_default=True, help="Which language, where nobody said.")
+@click.option("--language", default="en", show_default=True, help="Language, if the recipient has no contact.")
 @as_json
 @stored
 def show(settings: "Settings", order: str, notice_id: str, language: str, as_json: bool) -> None:
-    """A notice with its message, as it goes out."""
+    """Show a notification and its mail."""
     from consumers.ports.notifications import CannotCompose, Contact
     from infra.notifications.inspection import NoSuchNotice, message_of, notification_json, opened_contacts, rendered
     from infra.runtime.clock import clock
@@ -84,8 +90,8 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
     except (NoSuchNotice, CannotCompose) as wrong:
         raise CommandRefused(str(wrong)) from None
     if as_json:
-        said = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
-        print_json({"notices": [notification_json(each) for each in letter.notifications], **said})
+        parts = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
+        print_json({"notices": [notification_json(each) for each in letter.notifications], **parts})
         return
     echo(f"{letter.first.state}, to {letter.first.audience} {letter.first.recipient_id}\n\n{mail.subject}\n")
     echo(mail.text)
@@ -96,7 +102,7 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
 @click.argument("notice_id", metavar="NOTICE")
 @stored
 def resend(settings: "Settings", order: str, notice_id: str) -> None:
-    """Have the message of a notice sent, or sent again, by `rescind serve`; also one that may have gone out."""
+    """Make `rescind serve` send a notification (again), even if it may have been sent."""
     from infra.notifications.inspection import NoSuchNotice, message_of, opened_delivery_store, send_again
     from infra.store.reader import open_reader
 
@@ -106,4 +112,4 @@ def resend(settings: "Settings", order: str, notice_id: str) -> None:
             send_again(book, message_of(book, reader, stream, notice_id))
     except NoSuchNotice as wrong:
         raise CommandRefused(str(wrong)) from None
-    echo(f"{stream} {notice_id}: it goes out as soon as `rescind serve` runs")
+    echo(f"{stream} {notice_id}: it will be sent as soon as `rescind serve` runs")

@@ -1,4 +1,4 @@
-"""Options that many commands share: where the store is, JSON or text, instants, orders."""
+"""Options that many commands share: the store, JSON or text, instants, orders."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Run = Callable[..., Any]
 
 
 def stored(command: Run) -> Run:
-    """--config, --journal and --views behind the subcommand too; the function gets ``settings``."""
+    """Add --config, --journal and --views to a command; its function gets ``settings``."""
 
     @click.option("--config", metavar="FILE", help="Settings file (TOML).")
     @click.option("--journal", metavar="URL", help="The journal.")
@@ -62,7 +62,7 @@ def _check_utf8(text: str) -> None:
         raise UsageError(f"{written} is not UTF-8") from None
 
 
-as_json: Final = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
 class InstantType(click.ParamType[Instant]):
@@ -87,14 +87,14 @@ INSTANT: Final = InstantType()
 
 
 def check_period(since: Instant | None, until: Instant | None) -> None:
-    """Wrong where nothing lies from ``--since`` on and before ``--until``."""
+    """UsageError if ``--until`` is not after ``--since``."""
     if since is not None and until is not None and until <= since:
-        raise UsageError("the period is empty: --until has to lie after --since")
+        raise UsageError("the period is empty: --until must be after --since")
 
 
 def stream_of(order: str) -> str:
-    """``marketplace/order_id`` as the command line writes an order. Wrong says how."""
+    """Check that an order is written ``marketplace/order_id``; UsageError if it is not."""
     marketplace, slash, order_id = order.partition("/")
     if not slash or not marketplace or not order_id or "/" in order_id:
-        raise UsageError(f"{order!r} is no order: write marketplace/order_id, or find it with --po NUMBER")
+        raise UsageError(f"{order!r} does not name an order: write marketplace/order_id, or use --po NUMBER")
     return order

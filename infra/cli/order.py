@@ -1,4 +1,4 @@
-"""`rescind order`: what is so, how it came to be, what may be done, and a cancellation of one's own."""
+"""`rescind order`: shows an order, its history and what can be done with it, and cancels it."""
 
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def order() -> None:
-    """Ask about an order, or cancel it. ORDER is written marketplace/order_id."""
+    """Show an order or cancel it. ORDER is written marketplace/order_id."""
 
 
 def found(command: click.decorators.FC) -> click.decorators.FC:
-    """ORDER or --po NUMBER."""
+    """Add the argument ORDER and the option --po, either of which names the order."""
     command = click.option("--po", metavar="NUMBER", help="Find the order by its purchase-order number.")(command)
     return click.argument("order", required=False)(command)
 
 
-as_of = click.option("--as-of", type=INSTANT, help="As it was at this instant (RFC 3339), nothing new happening after.")
+as_of = click.option("--as-of", type=INSTANT, help="Show it as it was recorded at this instant (RFC 3339).")
 
 
 @order.command()
@@ -36,16 +36,16 @@ as_of = click.option("--as-of", type=INSTANT, help="As it was at this instant (R
 @as_json
 @stored
 def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
-    """The order: lines, money, requests, refunds, shipments, deadlines."""
+    """Show an order: lines, money, requests, refunds, shipments, deadlines."""
     from domain.order_json import show as picture
     from infra.runtime.clock import clock
     from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
-        folded = _standing(reader, stream, as_of)
+        folded = _recorded(reader, stream, as_of)
         assert folded.order is not None
-        at = folded.order.recorded_at if as_of is None else as_of  # what is recorded, nothing assumed
+        at = folded.order.recorded_at if as_of is None else as_of  # only what is recorded
         shown = picture(folded.order, folded.head, at, unreadable=folded.unreadable is not None)
         if as_json:
             print_json(shown)
@@ -62,28 +62,28 @@ def show(settings: "Settings", order: str | None, po: str | None, as_of: Instant
 @as_json
 @stored
 def history(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
-    """Everything that happened to it, in the log's order; with --json a line per event."""
+    """Show every event of an order in the log's order; with --json one line per event."""
     from domain.instants import parse_instant
     from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
-        told = reader.history(stream)
+        events = reader.history(stream)
         if as_of is not None:
-            told = (event for event in told if parse_instant(event["recorded_at"]) <= as_of)
-        first = next(told, None)
+            events = (event for event in events if parse_instant(event["recorded_at"]) <= as_of)
+        first = next(events, None)
         if first is None:
             raise nowhere(reader, stream, as_of)
-        told = chain((first,), told)
+        events = chain((first,), events)
         if as_json:
-            for event in told:
+            for event in events:
                 print_json(event)
             return
         folded = reader.folded(stream)
         from infra.cli.order_text import print_history
 
-        currency = folded.order.terms.currency if folded.order is not None and folded.order.exists else "XXX"
-        print_history(stream, list(told), currency)
+        order_read = folded.order if folded.order is not None and folded.order.exists else None
+        print_history(stream, list(events), order_read)
 
 
 @order.command()
@@ -92,7 +92,7 @@ def history(settings: "Settings", order: str | None, po: str | None, as_of: Inst
 @as_json
 @stored
 def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: Instant | None, as_json: bool) -> None:
-    """What may be done with it, why or why not, and until when."""
+    """Show what can be done with an order, why or why not, and until when."""
     from domain.eligibility_queries import eligibility as judged
     from infra.runtime.clock import clock
     from infra.store.reader import open_reader
@@ -101,13 +101,13 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
     with open_reader(settings) as reader:
         stream = _chosen(reader, order, po)
         at = clock() if as_of is None else as_of
-        folded = _standing(reader, stream, at)
+        folded = _recorded(reader, stream, at)
         assert folded.order is not None
         market = settings.market(folded.order.marketplace)
         if reader.book.get(folded.order.terms.policy) is None:
             policy = folded.order.terms.policy
             raise CommandRefused(
-                f"the policy {policy.id}@{policy.version} of {stream} is not in the control log yet: ask again later"
+                f"the policy {policy.id}@{policy.version} of {stream} is not in the control log yet. Try again later."
             )
         verdicts = judged(folded.order, reader.book, market, at)
         if as_json:
@@ -124,7 +124,7 @@ def eligibility(settings: "Settings", order: str | None, po: str | None, as_of: 
 @as_json
 @stored
 def dispute(settings: "Settings", order: str, dispute_id: str, as_json: bool) -> None:
-    """A dispute: checklist with its gaps, chronology, recommendation, thread, evidence, the policy as it was."""
+    """Show a dispute: checklist, chronology, recommendation, messages, evidence, and its policy."""
     _on_record(settings, order, dispute_id, "dispute", as_json)
 
 
@@ -134,37 +134,38 @@ def dispute(settings: "Settings", order: str, dispute_id: str, as_json: bool) ->
 @as_json
 @stored
 def case(settings: "Settings", order: str, case_id: str, as_json: bool) -> None:
-    """A case after delivery, likewise."""
+    """Show a case after delivery: checklist, chronology, recommendation, messages, evidence, and its policy."""
     _on_record(settings, order, case_id, "case", as_json)
 
 
 def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_json: bool) -> None:
-    from infra.cli.case_file_text import matter_document, print_matter
+    from infra.cli.case_file_text import print_case_file, read_case_file
     from infra.store.reader import open_reader
 
     with open_reader(settings) as reader:
         stream = stream_of(order)
-        folded = _standing(reader, stream, None)
-        document = matter_document(reader, folded, matter_id)
+        folded = _recorded(reader, stream, None)
+        document = read_case_file(reader, folded, matter_id)
         if document is None or document["kind"] != kind:
             raise CommandRefused(
-                f"{stream} has no {kind} {matter_id}: rescind order history {stream} tells what it has"
+                f"{stream} has no {kind} {matter_id}. rescind order history {stream} lists its cases and disputes."
             )
         if as_json:
             print_json(document)
         else:
-            print_matter(document)
+            assert folded.order is not None
+            print_case_file(document, folded.order)
 
 
 @order.command()
 @found
 @click.option("--as", "actor", metavar="KIND[:ID]", default="seller", show_default=True, help="buyer, seller, support.")
-@click.option("--line", "lines", metavar="N[:QUANTITY]", multiple=True, help="Only this line; may be repeated.")
-@click.option("--reason", help="Why; the policy says which reasons there are.")
-@click.option("--rule", help="The rule that support decides by.")
-@click.option("--request-id", help="The request's id, for a buyer's request; made up if absent.")
-@click.option("--command-id", help="For a retry: the same id is carried out once at most.")
-@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@click.option("--line", "lines", metavar="N[:QUANTITY]", multiple=True, help="Cancel only this line; may be repeated.")
+@click.option("--reason", help="A reason that the order's policy allows.")
+@click.option("--rule", help="The rule that support applies.")
+@click.option("--request-id", help="Id of a buyer's request; generated if absent.")
+@click.option("--command-id", help="Id of the command; repeat it for a retry, and it is carried out only once.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 @stored
 def cancel(
@@ -180,7 +181,7 @@ def cancel(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Cancel it, or lines of it: a buyer asks (RequestCancel), a seller or support cancels (CancelLines)."""
+    """Cancel an order or lines of it; a buyer requests it (RequestCancel), others do it (CancelLines)."""
     from infra.cli.order_cancel import run_cancel
     from infra.store.reader import open_reader
 
@@ -206,7 +207,7 @@ def cancel(
 
 
 def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:
-    """The stream that is meant. No where no order has the PO number, Wrong where several have."""
+    """Return the order's stream. CommandRefused if no order has the PO number, UsageError if several have."""
     if (order is None) == (po is None):
         raise UsageError("name one order: marketplace/order_id, or --po NUMBER")
     if order is not None:
@@ -217,16 +218,16 @@ def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:
     streams = orders_with_po(reader, po)
     if not streams:
         raise CommandRefused(
-            f"no order has the PO number {po}: check the number, or name the order as marketplace/order_id"
+            f"no order has the PO number {po}. Check the number, or name the order as marketplace/order_id."
         )
     if len(streams) > 1:
         some = ", ".join(streams[:10])
-        raise UsageError(f"{len(streams)} orders have the PO number {po}: name one of {some}")
+        raise UsageError(f"{len(streams)} orders have the PO number {po}. Name one of them: {some}")
     return streams[0]
 
 
-def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "CachedOrder":
-    """The order as recorded, or as of an instant. No where there is none."""
+def _recorded(reader: "Reader", stream: str, as_of: Instant | None) -> "CachedOrder":
+    """Return the order as recorded, or as of an instant. CommandRefused if there is none."""
     folded = reader.folded(stream) if as_of is None else reader.as_of(stream, as_of)
     if folded.order is None or not folded.order.exists:
         raise nowhere(reader, stream, as_of)
@@ -234,7 +235,7 @@ def _standing(reader: "Reader", stream: str, as_of: Instant | None) -> "CachedOr
 
 
 def nowhere(reader: "Reader", stream: str, as_of: Instant | None = None) -> CommandRefused:
-    """There is no such order; where its marketplace is unknown too, the nearest name."""
+    """The error for an order that does not exist; it suggests the nearest marketplace if that is unknown, too."""
     from infra.cli.printing import when
     from infra.store.order_search import unknown_marketplace
 
@@ -243,5 +244,5 @@ def nowhere(reader: "Reader", stream: str, as_of: Instant | None = None) -> Comm
         return CommandRefused(f"there is no order {stream}: {unknown}")
     then = "" if as_of is None else f" as of {when(as_of)}"
     return CommandRefused(
-        f"there is no order {stream}{then}: check marketplace and order id, or search with --po NUMBER"
+        f"there is no order {stream}{then}. Check marketplace and order id, or search with --po NUMBER."
     )

@@ -1,4 +1,4 @@
-"""`rescind order cancel`: the preview, the question, the command. What a person cancels is shown before it is done."""
+"""`rescind order cancel`: shows a preview, asks for confirmation, carries out the command."""
 
 import re
 import sys
@@ -8,7 +8,6 @@ import click
 
 from infra.cli.exits import EXIT_NO, CommandRefused, Unavailable, UsageError
 from infra.cli.printing import console, money, plain, print_json, say
-from infra.cli.sentences import sentence
 
 if TYPE_CHECKING:
     from consumers.engine.order_cache import CachedOrder
@@ -35,7 +34,7 @@ def run_cancel(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Cancel, after showing what that does; the exit code. ``reader`` is closed before anything is written."""
+    """Show what the cancellation does, ask, and carry it out. Returns the exit code; closes ``reader`` first."""
     from domain.preview import Confirmation
     from infra.app import AppOptions, open_app
     from infra.cli.order import nowhere
@@ -53,9 +52,9 @@ def run_cancel(
     if shown is not None and shown.refused is None:
         _print_preview(stream, shown)
         if not yes and command_id is None:
-            final = "a cancellation cannot be undone" if shown.cancels else "a request waits for an answer"
+            final = "a cancellation cannot be undone" if shown.cancels else "the request will wait for an answer"
             if not sys.stdin.isatty():
-                raise UsageError(f"{final}: say --yes to carry it out without being asked")
+                raise UsageError(f"{final}. Add --yes to carry it out without being asked.")
             click.confirm(f"{final.capitalize()}. Carry it out?", abort=True, err=True)
     with open_app(settings, AppOptions(create=False)) as app:
         app.catch_up()
@@ -86,13 +85,13 @@ def _command(
     kind, _, name = actor.partition(":")
     own = {"buyer": order.terms.buyer_id, "seller": order.terms.seller_id}
     if kind not in ("buyer", "seller", "support"):
-        raise UsageError(f"--as {actor}: write buyer, seller, or support:YOUR-ID")
+        raise UsageError(f"--as {actor}: write buyer, seller or support:YOUR-ID")
     if not name and kind not in own:
         raise UsageError("--as support needs your id: --as support:YOUR-ID")
     if rule is not None and kind != "support":
-        raise UsageError(f"--rule is for --as support:YOUR-ID: a {kind} is judged by the order's policy")
+        raise UsageError(f"--rule needs --as support:YOUR-ID. A {kind} cannot choose the rule.")
     if request_id is not None and kind != "buyer":
-        raise UsageError(f"--request-id is for --as buyer: a {kind} cancels, and asks nobody")
+        raise UsageError(f"--request-id needs --as buyer. A {kind} cancels without a request.")
     fresh = new_id().hex()[:12]
     body: dict[str, Any] = {
         "command": "RequestCancel" if kind == "buyer" else "CancelLines",
@@ -118,7 +117,7 @@ def _pick(text: str) -> dict[str, int]:
 
 
 def previewed(reader: "Reader", folded: "CachedOrder", command: "Command", now: int) -> "Preview":
-    """What the command would do now: the preview that HTTP answers in the same situation."""
+    """Preview what the command would do now; the same preview as over HTTP."""
     from domain.preview import preview
 
     assert folded.order is not None
@@ -128,54 +127,57 @@ def previewed(reader: "Reader", folded: "CachedOrder", command: "Command", now: 
 
 
 def _print_preview(stream: str, preview: "Preview") -> None:
-    """The preview, on standard error: standard output is for the answer."""
+    """Print the preview to standard error; standard output is for the answer."""
     out = console(stderr=True)
     out.print(plain(f"{stream}: {preview.sentence()}"))
     if preview.refund:
         currency = preview.order.terms.currency
-        out.print(plain(f"{money(preview.refund, currency)} {currency} goes back to the buyer."))
+        out.print(plain(f"{money(preview.refund, currency)} {currency} will be refunded to the buyer."))
 
 
 def _answer(outcome: "Outcome", command: "Command", as_json: bool) -> int:
     from domain.order_json import show
     from schemas.codec import event_data, verdict_data
 
-    told = outcome.effective
-    if told.rule == "cancel-is-final" and told.commit_position is None:
+    result = outcome.effective
+    if result.rule == "cancel-is-final" and result.commit_position is None:
         raise CommandRefused(
-            f"{command.stream} has changed meanwhile and nothing was written: look at it again, then repeat"
+            f"{command.stream} has changed in the meantime, so nothing was canceled. "
+            "Check the order, then repeat the command."
         )
-    if told.kind == "bad":
-        raise UsageError(f"{told.pointer}: {told.message}" if told.pointer else told.message)
-    if told.kind in ("unknown", "unavailable"):
-        raise Unavailable(f"{told.message} (command id {command.command_id})")
-    order = told.order
+    if result.kind == "bad":
+        raise UsageError(f"{result.pointer}: {result.message}" if result.pointer else result.message)
+    if result.kind in ("unknown", "unavailable"):
+        raise Unavailable(f"{result.message} (command id {command.command_id})")
+    order = result.order
     if as_json:
         answer: dict[str, Any] = {
-            "outcome": told.kind,
+            "outcome": result.kind,
             "command_id": command.command_id,
             "replayed": outcome.kind == "duplicate",
-            "rule": told.rule,
-            "because": told.message or None,
-            "verdict": None if told.verdict is None else verdict_data(told.verdict),
-            "events": [type(event).__name__ for event, _ in told.events],
+            "rule": result.rule,
+            "because": result.message or None,
+            "verdict": None if result.verdict is None else verdict_data(result.verdict),
+            "events": [type(event).__name__ for event, _ in result.events],
         }
         if order is not None and order.exists:
-            head = None if told.commit_position is None else told.commit_position.hash
+            head = None if result.commit_position is None else result.commit_position.hash
             answer["order"] = show(order, head, order.recorded_at)
         print_json(answer)
-    elif told.kind == "refused":
-        verdict = told.verdict
-        say(f"rescind: no: {told.message} ({told.rule})")
+    elif result.kind == "refused":
+        verdict = result.verdict
+        say(f"rescind: no: {result.message} (rule {result.rule})")
         for other in verdict.instead if verdict is not None else ():
             say(f"  Instead: {other.text}")
-        if told.rule == "not-yours":
-            say("  Instead: Name the order's own buyer or seller with --as, or leave the id away.")
+        if result.rule == "not-yours":
+            say("  Instead: Name the order's own buyer or seller with --as, or leave out the id.")
     else:
         out = console()
-        out.print(f"done (command id {command.command_id}):" if told.events else "nothing changes: it is so already")
-        currency = order.terms.currency if order is not None and order.exists else "XXX"
-        for event, _ in told.events:
-            name = type(event).__name__
-            out.print(plain(f"  {name}: {sentence(name, event_data(event), currency)}"))
-    return EXIT_NO if told.kind == "refused" else 0
+        out.print(
+            f"done (command id {command.command_id}):" if result.events else "nothing to do: this has already been done"
+        )
+        from infra.cli.order_text import event_text
+
+        for event, _ in result.events:
+            out.print(plain(f"  {event_text(type(event).__name__, event_data(event), order)}"))
+    return EXIT_NO if result.kind == "refused" else 0

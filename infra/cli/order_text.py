@@ -1,4 +1,4 @@
-"""An order, its history and what may be done with it, as text that a person in trouble can read."""
+"""Prints an order, its history and what can be done with it, as text."""
 
 from typing import Any
 
@@ -9,33 +9,32 @@ from domain.marketplace_settings import MarketSettings
 from domain.order import Order
 from domain.wording import counted
 from infra.cli.printing import console, from_now, length, money, plain, table, when
-from infra.cli.sentences import lines, sentence
-from infra.documents.claims import Speaker
+from infra.documents.claims import OrderWriter
 from infra.documents.packs import LANGUAGES, pack
+from infra.documents.words import ATTENTION, DEADLINE, REFUND, REQUEST, SHIPMENT, event_sentence, reason
 
 _STATUS = {
-    "canceled": "canceled altogether",
-    "cancel_requested": "a cancellation is asked for",
+    "cancel_requested": "cancellation requested",
     "partly_shipped": "partly shipped",
     "partly_canceled": "partly canceled",
 }
-_DO = {
+_ACTION = {
     "cancel": "Cancel it",
     "ship": "Ship it",
     "return": "Send it back",
     "open_case": "Open a case",
     "open_dispute": "Open a dispute",
 }
-_SAID = {
+_ANSWER = {
     "granted": "[green]yes[/]",
-    "ask_seller": "[yellow]the seller is asked[/]",
-    "offer_alternatives": "[yellow]something else is offered first[/]",
+    "ask_seller": "[yellow]the seller decides[/]",
+    "offer_alternatives": "[yellow]an alternative is offered first[/]",
     "refused": "[red]no[/]",
 }
 
 
 def print_order(order: Order, shown: dict[str, Any], at: Instant, now: Instant, unreadable: str | None) -> None:
-    """What ``order show --json`` says, for people."""
+    """Print the contents of ``order show --json`` as text."""
     out = console()
     terms = order.terms
     state = _STATUS.get(shown["status"], shown["status"])
@@ -43,41 +42,54 @@ def print_order(order: Order, shown: dict[str, Any], at: Instant, now: Instant, 
     checkout = f", checkout {terms.checkout_id}" if terms.checkout_id else ""
     out.print(plain(f"PO number {terms.po_number}, seller {terms.seller_id}, buyer {terms.buyer_id}{checkout}"))
     policy = f"{terms.policy.id}@{terms.policy.version}"
-    ship_by = f", to be shipped by {when(shown['ship_by'])}" if shown["ship_by"] else ""
-    out.print(plain(f"placed {when(shown['placed_at'])} under the policy {policy}{ship_by}"))
+    ship_by = f", ship by {when(shown['ship_by'])}" if shown["ship_by"] else ""
+    out.print(plain(f"placed {when(shown['placed_at'])} under policy {policy}{ship_by}"))
     if abs(now - at) > 60_000_000:
         out.print(f"[bold]as of {when(at)}[/]")
     if shown["attention"]:
-        out.print(f"[red]needs attention: {', '.join(shown['attention'])}[/]")
+        attention = ", ".join(ATTENTION.get(each, each) for each in shown["attention"])
+        out.print(f"[red]needs attention: {attention}[/]")
     if unreadable is not None:
-        out.print(f"[red]stuck: {plain(unreadable)}; nothing is decided on it until a newer release runs[/]")
+        out.print(f"[red]This release cannot read the order: {plain(unreadable)}. Update rescind to decide on it.[/]")
 
-    speaker = Speaker(
-        order, pack(LANGUAGES[0]), lambda due: f"{when(due)} ({from_now(due, at)})", lambda due: from_now(due, at)
-    )
-    for sentence_of_claim in speaker.all(claims(order, at)):
-        out.print(plain(sentence_of_claim))
+    writer = _writer(order, at)
+    for text in writer.all(claims(order, at)):
+        out.print(plain(text))
 
     out.print()
     out.print(_lines(shown["lines"]))
     out.print()
     _print_money(out, order, shown["money"])
     for request in shown["requests"]:
-        out.print(plain(_request(request, order.awaits(order.requests[request["request_id"]]), now)))
+        awaits = order.awaits(order.requests[request["request_id"]])
+        out.print(plain(_request(request, writer, awaits, now)))
     for refund in shown["refunds"]:
-        failed = ", and the last try failed" if order.refunds[refund["refund_id"]].failed else ""
+        state = REFUND["failed" if order.refunds[refund["refund_id"]].failed else refund["status"]][0].lower()
         amount = money(refund["amount_minor"], terms.currency)
-        out.print(plain(f"refund {refund['refund_id']}: {amount} {terms.currency}, {refund['status']}{failed}"))
+        out.print(plain(f"refund {refund['refund_id']}: {amount} {terms.currency}, {state}"))
     for shipment in shown["shipments"]:
         parcel = " ".join(filter(None, (shipment["carrier"], shipment["tracking_number"])))
-        what = ", ".join(f"line {part['line']} ({part['quantity']})" for part in shipment["lines"])
         named = f" ({parcel})" if parcel else ""
-        happened = when(shipment["occurred_at"])
-        out.print(plain(f"shipment {shipment['shipment_id']}{named}: {what}, {shipment['status']}, {happened}"))
+        state, happened = SHIPMENT[shipment["status"]][0].lower(), when(shipment["occurred_at"])
+        what = writer.what(quantities(shipment["lines"]))
+        out.print(plain(f"shipment {shipment['shipment_id']}{named}: {what}, {state}, {happened}"))
     for deadline in shown["deadlines"]:
-        due = deadline["due_at"]
-        out.print(plain(f"deadline {deadline['kind']} of {deadline['ref']}: {when(due)} ({from_now(due, now)})"))
+        due, what = deadline["due_at"], DEADLINE.get(deadline["kind"], deadline["kind"])
+        about = "" if deadline["ref"] == order.order_id else f" ({deadline['ref']})"
+        out.print(plain(f"deadline {when(due)} ({from_now(due, now)}): {what}{about}"))
     out.print(f"[dim]version {shown['version']}, head {shown['head'] or 'none'}[/]")
+
+
+def _writer(order: Order, at: Instant) -> OrderWriter:
+    """Writes sentences of an order with times as this command line prints them."""
+    return OrderWriter(
+        order, pack(LANGUAGES[0]), lambda due: f"{when(due)} ({from_now(due, at)})", lambda due: from_now(due, at)
+    )
+
+
+def quantities(parts: list[dict[str, Any]]) -> dict[int, int]:
+    """Line → units, from a list of lines with quantities."""
+    return {part["line"]: part["quantity"] for part in parts}
 
 
 def _lines(lines: list[dict[str, Any]]) -> Any:
@@ -94,77 +106,100 @@ def _lines(lines: list[dict[str, Any]]) -> Any:
 
 
 def _print_money(out: Any, order: Order, amounts: dict[str, int]) -> None:
-    """Paid on the left, where it is on the right: both sides are the same sum (``money-adds-up``)."""
+    """Print what was paid and what became of it; both sides are the same sum (rule ``money-adds-up``)."""
     currency = order.terms.currency
     on_its_way, failed = refunds_in_flight(order)
 
-    def said(minor: int) -> str:
+    def amount(minor: int) -> str:
         return money(minor, currency)
 
     parts = [
-        (amounts["kept_minor"], "kept"),
+        (amounts["kept_minor"], "left with the seller"),
         (on_its_way, "refund on its way"),
-        (failed, "refund that failed and stays due"),
+        (failed, "failed refund, still due"),
         (amounts["refunded_minor"], "refunded"),
         (order.other_refunds, "refunded otherwise"),
         (-order.rebills_confirmed, "billed again"),
     ]
-    said_parts = [f"{said(minor)} {name}" for minor, name in parts if minor or name == "kept"]
-    out.print(f"total {said(amounts['total_minor'])} {currency}, paid {said(amounts['paid_minor'])}", end="")
-    out.print(f" = {' + '.join(said_parts)}" if amounts["paid_minor"] else ", nothing was paid")
+    texts = [f"{amount(minor)} {name}" for n, (minor, name) in enumerate(parts) if minor or n == 0]
+    out.print(f"total {amount(amounts['total_minor'])} {currency}, paid {amount(amounts['paid_minor'])}", end="")
+    out.print(f" = {' + '.join(texts)}" if amounts["paid_minor"] else ", nothing was paid")
 
 
-def _request(request: dict[str, Any], awaits: str | None, now: Instant) -> str:
-    what = lines(request["lines"])
-    reason = f", {request['reason']}" if request["reason"] else ""
-    told = f"request {request['request_id']} by the {request['by']} ({what}{reason}): {request['status']}"
+def _request(request: dict[str, Any], writer: OrderWriter, awaits: str | None, now: Instant) -> str:
+    what = writer.what(quantities(request["lines"]))
+    state = REQUEST[request["status"]][0].lower()
+    why = reason(request["reason"])
+    text = f"request {request['request_id']} by the {request['by']} to cancel {what} ({why}): {state}"
     if request["status"] != "open":
-        return f"{told}, {request['rule']}"
+        return f"{text} (rule {request['rule']})"
     if awaits not in ("buyer", "seller"):
         why = "a dispute about it is open" if awaits == "support" else "nobody has to answer"
-        return f"{told} since {when(request['asked_at'])}, {why}"
+        return f"{text} since {when(request['asked_at'])}, {why}"
     if request["decide_by"] is None:
-        return f"{told} since {when(request['asked_at'])}, no time is set for an answer"
+        return f"{text} since {when(request['asked_at'])}, no deadline to answer"
     left = parse_instant(request["decide_by"]) - now
-    time = f"{length(left)} left" if left >= 0 else f"{length(-left)} too late"
-    return f"{told} since {when(request['asked_at'])}, answer by {when(request['decide_by'])} ({time})"
+    time = f"{length(left)} left" if left >= 0 else f"{length(-left)} overdue"
+    return f"{text} since {when(request['asked_at'])}, answer by {when(request['decide_by'])} ({time})"
 
 
-def print_history(stream: str, events: list[dict[str, Any]], currency: str) -> None:
-    """The timeline; what occurred earlier than it was recorded says so."""
+def print_history(stream: str, events: list[dict[str, Any]], order: Order | None) -> None:
+    """Print an order's events as a table; an event that happened before it was recorded has both times.
+
+    ``order``: None where this release cannot read the order; its events are then named by their types.
+    """
     out = console()
     out.print(f"[bold]{plain(stream)}[/], {counted(len(events), 'event')}")
     rows = []
     commit = None
+    writer = None if order is None else _writer(order, order.recorded_at)
     for event in events:
         actor = event["actor"]
         late = "" if event["occurred_at"] == event["recorded_at"] else f" (happened {when(event['occurred_at'])})"
         new = event["commit"] != commit
         commit = event["commit"]
         by = f"{actor['kind']} {actor['id']}" if actor is not None else ""
-        said = sentence(event["event"], event["data"], currency) + late
+        text = _sentence(event["event"], event["data"], writer) + late
         rows.append(
-            (event["version"], when(event["recorded_at"]) if new else "", by if new else "", event["event"], said)
+            (event["version"], when(event["recorded_at"]) if new else "", by if new else "", event["event"], text)
         )
-    out.print(table(["version", "recorded", "by", "what", ""], rows, right=["version"]))
+    out.print(table(["version", "recorded", "by", "event", "what happened"], rows, right=["version"]))
+
+
+def event_text(event: str, data: dict[str, Any] | None, order: Order | None) -> str:
+    """Say what an event of an order means; by its type where there is no such order."""
+    writer = _writer(order, order.recorded_at) if order is not None and order.exists else None
+    return _sentence(event, data, writer)
+
+
+def _sentence(event: str, data: dict[str, Any] | None, writer: OrderWriter | None) -> str:
+    """Say what happened; a refusal comes with its reason and rule."""
+    if data is None:
+        return "A newer release wrote this event. This release cannot read it."
+    text = event if writer is None else event_sentence(event, data, writer)
+    verdict = data.get("verdict")
+    if verdict is not None and verdict["outcome"] == "refused":
+        text += f" {verdict['because']} (rule {verdict['rule']})"
+    return text
 
 
 def print_verdicts(stream: str, verdicts: list[Verdict], at: Instant, now: Instant, market: MarketSettings) -> None:
-    """Each action: yes or no, why, until when, and what can be done instead."""
+    """Print for each action: yes or no, why, until when, and what can be done instead."""
     out = console()
     then = "" if abs(now - at) < 60_000_000 else f" as of {when(at)}"
-    out.print(f"[bold]{plain(stream)}[/]{then}, under the policy {verdicts[0].policy.id}@{verdicts[0].policy.version}")
+    out.print(f"[bold]{plain(stream)}[/]{then}, under policy {verdicts[0].policy.id}@{verdicts[0].policy.version}")
     for verdict in verdicts:
         out.print()
-        out.print(
-            f"[bold]{_DO[verdict.action]}?[/] {_SAID[verdict.outcome]}: {plain(verdict.because)} ({verdict.rule})"
-        )
+        answer = f"[bold]{_ACTION[verdict.action]}?[/] {_ANSWER[verdict.outcome]}"
+        out.print(f"{answer}: {plain(verdict.because)} (rule {verdict.rule})")
         if verdict.next_change_at is not None:
             change = verdict.next_change_at
-            out.print(f"  This answer changes {when(change)}" + (f" ({from_now(change, now)})." if not then else "."))
+            out.print(
+                f"  This answer changes at {when(change)}" + (f" ({from_now(change, now)})." if not then else ".")
+            )
         for other in verdict.instead:
             until = f" (until {when(other.until)})" if other.until is not None else ""
             out.print(plain(f"  Instead: {other.text}{until}"))
     if market.contact:
         out.print()
-        out.print(plain(f"Contact: {market.contact}; have the order number {stream} at hand."))
+        out.print(plain(f"Contact: {market.contact}. Give the order number {stream}."))

@@ -1,4 +1,4 @@
-"""`rescind policy`: the documents that say which rules are in force."""
+"""`rescind policy`: lists, shows, explains, compares and publishes policies."""
 
 import json
 from pathlib import Path
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-BESIDE_RULES: Final = ("cases", "disputes", "returns", "standing", "both-told")
-"""Tables of a policy that are no parameters of a listed rule."""
+OTHER_TABLES: Final = ("cases", "disputes", "returns", "standing", "both-told")
+"""Tables of a policy that are not parameters of a listed rule."""
 
 
 @click.group()
 def policy() -> None:
-    """The policies in force. NAME is an id (its newest version) or id@version."""
+    """List, show, explain, compare and publish policies. NAME is an id (its newest version) or id@version."""
 
 
 @policy.command("list")
 @as_json
 @stored
 def list_(settings: "Settings", as_json: bool) -> None:
-    """Every policy published, oldest first."""
+    """List every published policy, oldest first."""
     book = _book(settings)
     rows: list[dict[str, Any]] = [
         {
@@ -54,7 +54,7 @@ def list_(settings: "Settings", as_json: bool) -> None:
 @as_json
 @stored
 def show(settings: "Settings", name: str, as_json: bool) -> None:
-    """The document as it was published, with its SHA-256."""
+    """Show a policy document as it was published, with its SHA-256."""
     document = _named(_book(settings), name)
     content = json.loads(document.document)
     if as_json:
@@ -69,12 +69,12 @@ def show(settings: "Settings", name: str, as_json: bool) -> None:
 @as_json
 @stored
 def explain(settings: "Settings", name: str, as_json: bool) -> None:
-    """What its rules say, in the order in which they are judged, and what every key means, with the value in force."""
+    """Explain a policy: its rules in the order in which they are checked, and every setting with its value."""
     from domain.rulebook import RULES
 
     document = _named(_book(settings), name)
     _say_notes(document.policy)
-    told: list[dict[str, Any]] = [
+    rules: list[dict[str, Any]] = [
         {
             "rule": rule,
             "says": RULES[rule].sentence,
@@ -83,26 +83,26 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
         }
         for rule in (*document.policy.rules, *_beside(document.policy))
     ]
-    rest = {table: _meanings(document.policy, table) for table in ("", *BESIDE_RULES)}
+    rest = {table: _meanings(document.policy, table) for table in ("", *OTHER_TABLES)}
     if as_json:
         off = "off: the policy has no such table"
-        print_json([*told, *({"rule": None, "table": table, "means": means or off} for table, means in rest.items())])
+        print_json([*rules, *({"rule": None, "table": table, "means": means or off} for table, means in rest.items())])
         return
     out = console()
     title = f", {document.policy.title}" if document.policy.title else ""
     out.print(f"[bold]{document.policy.id}@{document.policy.version}[/]{plain(title)}")
-    out.print("Of the list the first rule that speaks decides.")
-    for number, each in enumerate(told, 1):
-        place = f"{number}." if number <= len(document.policy.rules) else "and"
+    out.print("The numbered rules are checked in this order. The first rule that applies decides.")
+    for number, each in enumerate(rules, 1):
+        place = f"{number}." if number <= len(document.policy.rules) else "also"
         shown = ", ".join(f"{key} {value}" for key, value in each["parameters"].items())
         out.print(f"\n{place} [bold]{each['rule']}[/]" + plain(f" ({shown})" if shown else ""))
         out.print(plain(f"   {each['says']}"))
         for sentence in each["means"].values():
             out.print(plain(f"   {sentence}"))
-    out.print("\nBeside its rules:")
+    out.print("\nOther settings:")
     for sentence in rest[""].values():
         out.print(plain(f"   {sentence}"))
-    for key in BESIDE_RULES:
+    for key in OTHER_TABLES:
         found = _table(getattr(document.policy, _field(key)))
         shown = ", ".join(f"{name} {value}" for name, value in found.items()) if found is not None else "off"
         out.print(plain(f"{key}: {shown}"))
@@ -115,7 +115,7 @@ def explain(settings: "Settings", name: str, as_json: bool) -> None:
 @as_json
 @stored
 def publish(settings: "Settings", file: str, as_json: bool) -> None:
-    """Put a policy file (TOML) in force for orders that name it from now on. A published version never changes."""
+    """Publish a policy file (TOML) for new orders. A published version never changes."""
     from consumers.engine.dependencies import Mode
     from infra.app import AppOptions, open_app
 
@@ -128,20 +128,22 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
         outcome = app.engine.publish(document).result(settings.answer_within)
         if outcome.kind == "refused":
             raise CommandRefused(
-                f"{name} is published already, with other content: raise the version in {file}, then publish it"
+                f"{name} is already published with different content. Raise the version in {file}, then publish it."
             )
         if outcome.kind != "accepted":
-            raise Unavailable(outcome.message or f"{name} may or may not be published: publish it again, that is safe")
+            raise Unavailable(
+                outcome.message or f"it is not known whether {name} is published. Publish it again; that is safe."
+            )
         if app.views is not None and not app.views.catch_up():
-            raise Unavailable(f"{name} is published, but the views do not follow: {app.views.trouble}")
+            raise Unavailable(f"{name} is published, but the views are behind: {app.views.trouble}")
         newest = app.control.book.latest[document.policy.id]
     if newest == document.policy.version and before is not None and before > newest:
         say(
-            f"note: {name} is the newest version now, although {before} is higher: orders that name no version get "
-            "what was published last"
+            f"note: {name} is now the newest version, although {before} is higher. Orders that name no version get "
+            "the version published last."
         )
     elif newest != document.policy.version:
-        say(f"note: {name} was published before; the newest version stays {document.policy.id}@{newest}")
+        say(f"note: {name} was already published. The newest version is still {document.policy.id}@{newest}.")
     _say_notes(document.policy)
     if as_json:
         print_json({"id": document.policy.id, "version": document.policy.version, "sha256": document.sha256.hex()})
@@ -155,7 +157,7 @@ def publish(settings: "Settings", file: str, as_json: bool) -> None:
 @as_json
 @stored
 def diff(settings: "Settings", old: str, new: str, as_json: bool) -> None:
-    """What two policies say differently. OLD and NEW are names, or policy files."""
+    """Show the differences between two policies. OLD and NEW are names or policy files."""
     book = _book(settings) if not (Path(old).is_file() and Path(new).is_file()) else None
     policies = {name: _either(book, name).policy for name in (old, new)}
     for name, each in policies.items():
@@ -165,7 +167,7 @@ def diff(settings: "Settings", old: str, new: str, as_json: bool) -> None:
     if as_json:
         print_json({key: {"old": before.get(key), "new": after.get(key)} for key in keys})
     elif not keys:
-        echo("they say the same")
+        echo("the policies are equal")
     else:
         rows = [(key, _worded(before.get(key, False)), _worded(after.get(key, False))) for key in keys]
         console().print(table(["", old, new], rows))
@@ -175,7 +177,7 @@ def _worded(value: Any) -> str:
     return str(value) if not isinstance(value, bool) else "on" if value else "off"
 
 
-# ---- finding and telling --------------------------------------------------------------------------------------------
+# ---- finding and printing -------------------------------------------------------------------------------------------
 
 
 def _book(settings: "Settings") -> "PolicyBook":
@@ -188,7 +190,7 @@ def _named(book: "PolicyBook", name: str) -> "PolicyDocument":
     found = book.named(name)
     if found is None:
         known = ", ".join(sorted(book.latest))
-        raise CommandRefused(f"no policy {name} has been published; there are {known}")
+        raise CommandRefused(f"no policy {name} is published; published are {known}")
     return found
 
 
@@ -197,7 +199,7 @@ def _either(book: "PolicyBook | None", name: str) -> "PolicyDocument":
 
 
 def from_file(file: str) -> "PolicyDocument":
-    """Read and check a policy file; Wrong names the file, the key, and what is wrong with it."""
+    """Read and check a policy file; the UsageError names the file, the key and the problem."""
     from domain.errors import BadInput
     from domain.policy import read_policy_toml
 
@@ -222,7 +224,7 @@ def _say_notes(policy: "Policy", whose: str = "") -> None:
 
 
 def _beside(policy: "Policy") -> list[str]:
-    """Rules in force that stand outside the list."""
+    """Return the rules in force that are not in the policy's list."""
     from domain.rules import RULES
 
     found = [rule for rule in ("fill-or-kill",) if policy.fill_or_kill]
@@ -240,12 +242,12 @@ def _parameters(policy: "Policy", rule: str) -> dict[str, Any]:
 
     key = RULES[rule].key if rule in RULES else None
     if key is not None:
-        return {key: _said(getattr(policy, _field(key)))}
+        return {key: _written(getattr(policy, _field(key)))}
     return _table(getattr(policy, _field(rule), None)) or {}
 
 
 def _meanings(policy: "Policy", table: str) -> dict[str, str]:
-    """What the keys of a table mean, or (empty name) those outside of any; nothing where the table is off."""
+    """Explain the keys of a table (empty name: of the top level); empty if the table is off."""
     from domain.policy_terms import Table, explain
     from domain.rules import RULES
 
@@ -257,34 +259,34 @@ def _meanings(policy: "Policy", table: str) -> dict[str, str]:
 
 
 def _field(key: str) -> str:
-    """The field of a policy's key."""
+    """Return the field's name for a key of a policy."""
     return key.replace("-", "_")
 
 
 def _table(value: Any) -> dict[str, Any] | None:
-    """A table's keys as the policy file has them, what is in force written out; None if the table is off."""
+    """Return a table's keys with the values in force, as the policy file writes them; None if the table is off."""
     from pydantic import BaseModel
 
     if not isinstance(value, BaseModel):
         return None
     fields = type(value).model_fields
-    return {(fields[name].alias or name): _said(part) for name, part in value if part is not None}
+    return {(fields[name].alias or name): _written(part) for name, part in value if part is not None}
 
 
-def _said(value: Any) -> Any:
+def _written(value: Any) -> Any:
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return value if isinstance(value, bool | int) else str(value)
 
 
 def _flat(policy: "Policy") -> dict[str, Any]:
-    """Everything that a policy says, by dotted key."""
+    """Return every setting of a policy by dotted key."""
     found: dict[str, Any] = {}
     for name, value in policy:
         key = type(policy).model_fields[name].alias or name
         inner = _table(value)
         if inner is not None:
-            found |= {f"{key}.{part}": said for part, said in inner.items()}
+            found |= {f"{key}.{part}": each for part, each in inner.items()}
         elif value is not None and key not in ("id", "version"):
-            found[key] = _said(value)
+            found[key] = _written(value)
     return found

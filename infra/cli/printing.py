@@ -1,4 +1,4 @@
-"""Text for people: tables, times, money. Nothing here decides anything."""
+"""Prints tables, times and money for people."""
 
 import json
 import os
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
 NARROWEST: Final = 110
-"""Columns of text that goes to a file or pipe."""
+"""Width of text that goes to a file or pipe."""
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Where text goes; as wide as the terminal, or NARROWEST where there is none."""
+    """Return the console for text, as wide as the terminal, or NARROWEST if there is none."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -27,24 +27,24 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on one line."""
+    """Print a JSON value on one line."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     sys.stdout.write(json.dumps(value, ensure_ascii=plain, separators=(",", ":")) + "\n")
 
 
 def say(text: str) -> None:
-    """One line to people who watch, not to what reads the output."""
+    """Print a line to standard error."""
     sys.stderr.write(visible(text) + "\n")
 
 
 IDS: Final = frozenset({"letter", "order", "deadline", "notice", "to", "about", "topic", "policy", "seller", "sku"})
-"""Columns of what people copy: their cells are never broken over two lines."""
+"""Columns of ids, whose cells are never wrapped because people copy them."""
 _LEAST: Final = 12
-"""Characters that another column of text has at least."""
+"""Least width of other columns of text."""
 
 
 def echo(text: str) -> None:
-    """Print a line of an answer; what a terminal would obey is escaped."""
+    """Print a line of an answer with control characters escaped."""
     sys.stdout.write(visible(text) + "\n")
     sys.stdout.flush()
 
@@ -58,7 +58,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Seque
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under columns, laid out for the width that there is."""
+    """Rows of text under columns, laid out for the width of the console."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -75,7 +75,7 @@ class Table:
         ]  # fmt: skip
 
     def _needs(self) -> int:
-        """The least width of a grid in which no id is broken."""
+        """Return the least width of a grid in which no id is wrapped."""
         pairs = zip(self.columns, self._widths(), strict=True)
         least = [width if name in IDS or name in self.right else min(width, _LEAST) for name, width in pairs]
         return sum(least) + 3 * (len(least) - 1)
@@ -108,14 +108,14 @@ class Table:
 
 
 def money(minor: int, currency: str) -> str:
-    """An amount with its currency's decimals."""
+    """Write an amount with its currency's decimals."""
     from domain.money import written
 
     return written(minor, currency).replace("-", "−")
 
 
 def when(instant: Instant | str | None) -> str:
-    """A time to read: UTC, a blank instead of the T."""
+    """Write a time in UTC, with a blank instead of the T."""
     if instant is None:
         return ""
     from domain.instants import format_instant
@@ -125,13 +125,13 @@ def when(instant: Instant | str | None) -> str:
 
 
 def from_now(instant: Instant | str, now: Instant) -> str:
-    """How far off an instant is: ``in 3 h 20 min``, ``2 d ago``."""
+    """Write the distance to an instant: ``in 3 h 20 min``, ``2 d ago``."""
     gone = (parse_instant(instant) if isinstance(instant, str) else instant) - now
     return f"in {length(gone)}" if gone >= 0 else f"{length(-gone)} ago"
 
 
 def length(micros: int) -> str:
-    """A length of time in its two largest units."""
+    """Write a length of time in its two largest units."""
     if micros < MINUTE:
         return f"{max(micros // SECOND, 0)} s"
     parts: list[tuple[int, str]] = []
@@ -143,7 +143,7 @@ def length(micros: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that is to stand as it is, brackets included; what a terminal would obey is escaped."""
+    """Escape markup and control characters, so that text is printed as it is."""
     from rich.markup import escape
 
     return escape(visible(text))

@@ -1,4 +1,4 @@
-"""`rescind reasons`: the canonical reasons, and what other houses' codes mean in them, both ways."""
+"""`rescind reasons`: lists the canonical reasons and maps them to other companies' codes and back."""
 
 import csv
 import sys
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 HOUSE: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
-"""The houses of ``domain.code_schemes``, which is imported when it is needed; a test compares them."""
+"""Ids of the code schemes of ``domain.code_schemes``, which is imported only when needed; a test compares them."""
 
 
 @click.group()
 def reasons() -> None:
-    """Reasons of cancellations, and their crosswalk to other houses' codes."""
+    """List reasons for cancellations and map them to other companies' codes."""
 
 
 @reasons.command("list")
-@click.option("--house", type=HOUSE, help="This house's codes instead of the canonical reasons.")
+@click.option("--house", type=HOUSE, help="List this company's codes instead of the canonical reasons.")
 @as_json
 def list_(house: str | None, as_json: bool) -> None:
-    """Every canonical reason, or every code of a house, with what it says."""
+    """List every canonical reason, or every code of a company, with its meaning."""
     from domain.code_schemes import HOUSES
     from infra.documents.words import REASON
 
@@ -49,9 +49,9 @@ def list_(house: str | None, as_json: bool) -> None:
 @click.argument("name", required=False, metavar="[REASON|CODE]")
 @as_json
 def map_(house: str, name: str | None, as_json: bool) -> None:
-    """What a house's CODE means here, or which code says a canonical REASON; without either, both directions.
+    """Map a company's CODE to a canonical REASON or a REASON to a CODE; without either, list both directions.
 
-    Every mapping that loses meaning says what is lost. Exit 1 where there is no counterpart.
+    A mapping that loses meaning says what is lost. Exit 1 if there is no counterpart.
     """
     from domain.code_schemes import HOUSES
 
@@ -62,11 +62,11 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
     step = found.code(name) if name in CANCEL_REASONS else found.canonical(name)
     if step is None:
         raise UsageError(
-            f"{name!r} is neither a canonical reason nor a code of {found.name}: see `rescind reasons list` and "
-            f"`rescind reasons list --house {house}`"
+            f"{name!r} is neither a canonical reason nor a code of {found.name}. See `rescind reasons list` and "
+            f"`rescind reasons list --house {house}`."
         )
     if as_json:
-        print_json(told(step))
+        print_json(step_json(step))
     if step.to is None:
         raise CommandRefused(f"{name} has no counterpart: {step.loses}")
     if not as_json:
@@ -75,15 +75,15 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
 
 @reasons.command()
 @click.argument("house", type=HOUSE)
-@click.option("--since", type=INSTANT, help="What was recorded at this instant or later.")
-@click.option("--until", type=INSTANT, help="What was recorded before this instant.")
+@click.option("--since", type=INSTANT, help="Only what was recorded at this instant or later.")
+@click.option("--until", type=INSTANT, help="Only what was recorded before this instant.")
 @as_json
 @stored
 def export(settings: "Settings", house: str, since: Instant | None, until: Instant | None, as_json: bool) -> None:
-    """Every line that was asked for or cancelled, with the code by which a house says its reason: CSV on standard
-    output (--json: a JSON object a line).
+    """Export every requested or canceled line with the company's code for its reason, as CSV (--json: JSON Lines).
 
-    What a code leaves out is in the column `loses`; a reason without counterpart has no code. Standard error sums up.
+    The column `loses` has what the code does not express; a reason without counterpart has no code. A summary goes to
+    standard error.
     """
     from domain.code_schemes import HOUSES
     from infra.documents.export import UnreadableEvent, coded
@@ -104,7 +104,9 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
         try:
             (_write_json if as_json else _write_csv)(rows())
         except UnreadableEvent as wrong:
-            raise Unavailable(f"{wrong}; what stands above is not all: export with the release that wrote it") from None
+            raise Unavailable(
+                f"{wrong}. The export is incomplete; repeat it with the release that wrote the event."
+            ) from None
     say(
         f"{counted(count, 'line')} in the codes of {HOUSES[house].name}: {losing:,} "
         f"{'loses' if losing == 1 else 'lose'} meaning, "
@@ -113,7 +115,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
 
 
 def _write_csv(rows: "Iterable[Coded]") -> None:
-    """RFC 4180, UTF-8."""
+    """Write CSV (RFC 4180) in UTF-8."""
     from infra.documents.csv_cells import safe_cell
     from infra.documents.export import COLUMNS
 
@@ -127,15 +129,17 @@ def _write_json(rows: "Iterable[Coded]") -> None:
         print_json(row.json())
 
 
-def told(step: "Step") -> dict[str, Any]:
-    """A mapping as JSON."""
+def step_json(step: "Step") -> dict[str, Any]:
+    """Return a mapping as JSON."""
     return {"of": step.of, "to": step.to, "loses": step.loses}
 
 
 def _print_all(house: "CodeScheme", as_json: bool) -> None:
     inward, outward = house.inward.values(), house.outward.values()
     if as_json:
-        print_json({"house": house.id, "inward": [told(s) for s in inward], "outward": [told(s) for s in outward]})
+        print_json(
+            {"house": house.id, "inward": [step_json(s) for s in inward], "outward": [step_json(s) for s in outward]}
+        )
         return
     out = console()
     for title, steps in ((["code", "reason", "loses"], inward), (["reason", "code", "loses"], outward)):

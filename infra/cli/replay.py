@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.option(
     "--check",
     is_flag=True,
-    help="Change nothing: judge the journal, and compare the views with it; exit 1 if anything differs.",
+    help="Change nothing; verify the journal, and compare the views with it. Exit 1 if anything differs.",
 )
 @as_json
 @stored
 def replay(settings: "Settings", check: bool, as_json: bool) -> int:
-    """Rebuild every view from the journal; readers see the old rows until the new ones are in their place."""
+    """Rebuild every view from the journal; readers see the old rows until the new ones are complete."""
     from consumers.ports.views import ViewsDamaged
     from infra.projection.replaying import KEEP, run_replay
     from infra.views.base import ViewsOfAnotherRelease
@@ -38,9 +38,9 @@ def replay(settings: "Settings", check: bool, as_json: bool) -> int:
             raise CommandRefused(str(found)) from None
         raise
     if not as_json and report.wrong:
-        raise CommandRefused(f"the log is not what it was: {'; '.join(report.wrong)}. {KEEP}")
+        raise CommandRefused(f"the log has changed: {'; '.join(report.wrong)}. {KEEP}")
     if not as_json and report.another_log is not None:
-        raise CommandRefused(f"{report.another_log}: rebuild them with `rescind replay`, or name others with --views")
+        raise CommandRefused(f"{report.another_log}. Rebuild them with `rescind replay`, or name others with --views.")
     if as_json:
         print_json(
             {
@@ -90,8 +90,8 @@ def _print(report: "ReplayReport", check: bool) -> None:
         )
     if not check:
         return
-    for said in (*report.notes, *report.local_state):
-        out.print(f"[red]{plain(said)}[/]")
+    for note in (*report.notes, *report.local_state):
+        out.print(f"[red]{plain(note)}[/]")
     if report.behind:
         out.print(f"the views are {counted(report.behind, 'commit')} behind the log; these were not compared")
     if report.clean:

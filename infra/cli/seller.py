@@ -1,4 +1,4 @@
-"""`rescind seller`: a seller's standing, as the log has it at this moment."""
+"""`rescind seller`: shows a seller's cancellation rate, computed from the log."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def seller() -> None:
-    """Sellers and their standing. SELLER is written marketplace/seller_id."""
+    """Show a seller's cancellation rate. SELLER is written marketplace/seller_id."""
 
 
 @seller.command()
@@ -22,7 +22,7 @@ def seller() -> None:
 @as_json
 @stored
 def show(settings: "Settings", seller: str, as_json: bool) -> None:
-    """Counts, rate, limit and window: what stands against the seller, of what was placed."""
+    """Show a seller's cancellation rate with its limit, window and counts."""
     from infra.documents.seller_dashboard import from_log
     from infra.runtime.clock import clock
     from infra.store.order_search import unknown_marketplace
@@ -30,43 +30,45 @@ def show(settings: "Settings", seller: str, as_json: bool) -> None:
 
     marketplace, slash, name = seller.partition("/")
     if not (slash and marketplace and name):
-        raise UsageError(f"{seller!r} is no seller: write marketplace/seller_id")
+        raise UsageError(f"{seller!r} does not name a seller: write marketplace/seller_id")
     with open_reader(settings) as reader:
-        told = from_log(reader, marketplace, name, clock())
-        if told is None:
+        dashboard = from_log(reader, marketplace, name, clock())
+        if dashboard is None:
             unknown = unknown_marketplace(reader, marketplace)
-            raise CommandRefused(unknown or f"{name} has no order in {marketplace}: check marketplace and seller id")
+            raise CommandRefused(unknown or f"{name} has no order in {marketplace}. Check marketplace and seller id.")
     if as_json:
-        print_json(told)
+        print_json(dashboard)
     else:
-        _print(told)
+        _print(dashboard)
 
 
-def _print(told: dict[str, Any]) -> None:
+def _print(dashboard: dict[str, Any]) -> None:
     out = console()
-    window, counts = told["window"], told["counts"]
-    out.print(f"[bold]{plain(told['marketplace'])}/{plain(told['seller_id'])}[/], as of {when(told['as_of'])}")
+    window, counts = dashboard["window"], dashboard["counts"]
+    out.print(
+        f"[bold]{plain(dashboard['marketplace'])}/{plain(dashboard['seller_id'])}[/], as of {when(dashboard['as_of'])}"
+    )
     out.print(plain(f"{window['length']}: {window['first_day']} to {window['last_day']}, {window['timezone']}"))
-    rate = "no line was placed" if told["rate"] is None else percent(told["rate"])
-    if told["limit"] is None:
-        limit = f"{told['policy']['id']}@{told['policy']['version']} sets no limit"
+    rate = "no line was placed" if dashboard["rate"] is None else percent(dashboard["rate"])
+    if dashboard["limit"] is None:
+        limit = f"{dashboard['policy']['id']}@{dashboard['policy']['version']} sets no limit"
     else:
-        kept = "kept" if told["within_limit"] else "[bold]broken[/]"
-        limit = f"the limit of {percent(told['limit'])} is {kept}"
+        state = "kept" if dashboard["within_limit"] else "[bold]exceeded[/]"
+        limit = f"the limit of {percent(dashboard['limit'])} is {state}"
     out.print(f"rate {rate}; {limit}\n")
     out.print(table(["in the window", "lines"], rows(counts), right=["lines"]))
 
 
 def rows(counts: dict[str, int]) -> list[tuple[str, str]]:
-    """What is counted, in words."""
+    """Return the counts with their names."""
     return [
         ("placed", f"{counts['lines_placed']:,}"),
-        ("cancelled by the seller", f"{counts['lines_canceled_by_seller']:,}"),
-        ("cancelled by themselves", f"{counts['lines_auto_canceled']:,}"),
-        ("cancelled by request (not against the seller)", f"{counts['lines_canceled_by_request']:,}"),
+        ("canceled by the seller", f"{counts['lines_canceled_by_seller']:,}"),
+        ("canceled automatically", f"{counts['lines_auto_canceled']:,}"),
+        ("canceled by request (does not count against the seller)", f"{counts['lines_canceled_by_request']:,}"),
     ]
 
 
 def percent(rate: float) -> str:
-    """A rate to read."""
+    """Write a rate as a percentage."""
     return f"{rate * 100:.2f} %"

@@ -1,4 +1,4 @@
-"""`rescind serve`: everything in one process, until it is told to end."""
+"""`rescind serve`: runs everything in one process until a signal ends it."""
 
 import os
 import signal
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--host", help="Where to listen. [default: 127.0.0.1]")
+@click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option(
-    "--port", metavar="PORT", type=click.IntRange(0, 65_535), help="Which port; 0 takes a free one. [default: 8080]"
+    "--port", metavar="PORT", type=click.IntRange(0, 65_535), help="Port; 0 picks a free one. [default: 8080]"
 )
 @click.option(
-    "--demo", is_flag=True, help="Fill an empty store with a simulated marketplace first; one that it filled goes on."
+    "--demo",
+    is_flag=True,
+    help="Fill an empty store with a simulated marketplace first; later starts continue with it.",
 )
-@click.option("--texts-lost", is_flag=True, help="The vault is gone for good: begin a new one, and say so once.")
+@click.option("--texts-lost", is_flag=True, help="The vault is lost for good: start with a new one. Needed once.")
 @stored
 def serve(settings: "Settings", demo: bool, texts_lost: bool) -> int:
-    """Everything in one process: HTTP, pages, engine, views."""
+    """Run everything in one process: HTTP, pages, engine, views."""
     from infra.app import AppOptions, open_app
     from infra.server.binding import NotFree, NotHere, bind
     from infra.server.server import serve
 
     def defect() -> None:
-        sys.stderr.write("rescind: the engine has ended by a defect; start the process again\n")
+        sys.stderr.write("rescind: the engine stopped because of an internal error; start the process again\n")
         os.kill(os.getpid(), signal.SIGTERM)
 
     if demo and settings.follow == "share":
-        raise UsageError("--demo fills a store by itself: start once without follow = share, and share it out then")
+        raise UsageError("--demo must fill its store alone. Start once without follow = share, then share.")
     with ExitStack() as stack:
         try:
             bound = [stack.enter_context(each) for each in bind(settings.host, settings.port)]
@@ -71,7 +73,7 @@ def _fill(app: "App") -> None:
         seed(app)
     except NotEmpty as filled:
         raise UsageError(
-            f"--demo: {filled}: leave --demo away to serve it, or name an empty store with --journal"
+            f"--demo: {filled}. Leave out --demo to serve it, or name an empty store with --journal."
         ) from None
     except SeedingFailed as failed:
-        raise Unavailable(f"{failed}; the same command again goes on where it stopped") from None
+        raise Unavailable(f"{failed}. The same command continues where it stopped.") from None

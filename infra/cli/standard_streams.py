@@ -1,7 +1,7 @@
-"""Standard input, output and error of the process, so that whatever was done to them comes to a sentence or to nothing.
+"""Sets up standard input, output and error, so that an error on them becomes a message instead of a traceback.
 
-An error in writing an answer is told apart from all other errors, and from a reader that has gone; one in writing to
-standard error can be told to nobody.
+An error while writing the answer differs from all other errors, and from a reader that is gone. An error while writing
+to standard error cannot be reported and is ignored.
 """
 
 import io
@@ -15,34 +15,33 @@ if TYPE_CHECKING:
 
 _INPUT, _OUTPUT, _ERROR = range(3)
 CLOSED: Final = (
-    "standard output is closed, so nothing could be answered, and nothing was done: send it somewhere, to /dev/null if "
-    "nobody wants it"
+    "standard output is closed, so nothing was done. Redirect it to a file, or to /dev/null if you do not need it."
 )
 
 
 _DIRECTING: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""Marks that turn the reading direction: what follows them may look like something else."""
+"""Marks that change the reading direction, so that text may look different from what it is."""
 _COMMANDS: Final = (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))
-"""Control characters, but for tab and line feed: a terminal may obey them."""
+"""Control characters, which a terminal may obey, except tab and line feed."""
 _NEVER_OURS: Final = {code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), *_DIRECTING)}
 _UNSAFE: Final = _NEVER_OURS | {code: f"\\u{code:04x}" for code in _COMMANDS}
 
 
 def visible(text: str) -> str:
-    """Return text from strangers with control characters and direction marks escaped as JSON escapes them."""
+    """Return untrusted text with control characters and direction marks escaped as in JSON."""
     return text if text.isascii() and text.isprintable() else text.translate(_UNSAFE)
 
 
 class OutputLost(Exception):
-    """Standard output takes no more; the message says why."""
+    """Standard output cannot be written any more; the message says why."""
 
 
 class NobodyReads(Exception):
-    """Whoever read standard output has gone."""
+    """The reader of standard output is gone."""
 
 
 class _Output(io.FileIO):
-    """Standard output. The first error is raised; what is left in buffers then is thrown away."""
+    """Standard output. The first error is raised; what is still in buffers is then discarded."""
 
     lost = False
 
@@ -50,7 +49,7 @@ class _Output(io.FileIO):
         if self.lost:
             return memoryview(data).nbytes
         try:
-            while (written := super().write(data)) is None:  # somebody has made it non-blocking
+            while (written := super().write(data)) is None:  # the file is non-blocking
                 select.select([], [self], [])
             return written
         except BrokenPipeError:
@@ -59,10 +58,10 @@ class _Output(io.FileIO):
         except OSError as wrong:
             self.lost = True
             raise OutputLost(
-                f"standard output cannot be written ({wrong.strerror}): the answer is not whole, and what the command "
-                "did stands; send it elsewhere"
+                f"standard output cannot be written ({wrong.strerror}): the answer is incomplete, although the "
+                "command was carried out. Redirect it elsewhere."
             ) from None
-        except BaseException:  # a signal, and nobody knows whether this was written: never twice
+        except BaseException:  # a signal; this may have been written, so it is never written twice
             self.lost = True
             raise
 
@@ -80,7 +79,7 @@ class _Error(io.FileIO):
 
 
 class _Text(io.TextIOWrapper):
-    """Text in which nothing but what this program styles itself commands a terminal or turns the reading direction.
+    """Text output that escapes control characters and direction marks, except the program's own styling.
 
     The escapes are those of JSON, so that a JSON answer keeps its value.
     """
@@ -91,7 +90,7 @@ class _Text(io.TextIOWrapper):
 
 
 class _Unbuffered(io.BufferedWriter):
-    """Bytes that are written at once, however few of them the file takes at a time."""
+    """A writer that writes bytes immediately, even if the file takes only a few at a time."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
         taken = super().write(data)
@@ -100,20 +99,22 @@ class _Unbuffered(io.BufferedWriter):
 
 
 def open_outlets() -> bool:
-    """Put them in order; whether there is a standard output. What was closed is open to nothing from now on: a file
-    that is opened later must not get its number."""
+    """Set up the three streams, and return whether there is a standard output.
+
+    A closed stream is opened on /dev/null, so that no file opened later gets its number.
+    """
     closed = [number for number in (_INPUT, _OUTPUT, _ERROR) if not _is_open(number)]
     for _ in closed:
-        os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
     if _INPUT in closed:
-        sys.stdin = open(_INPUT, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process
+        sys.stdin = open(_INPUT, encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process
     sys.stdout = _text(_Output(_OUTPUT, "w", closefd=False), sys.stdout)
     sys.stderr = _text(_Error(_ERROR, "w", closefd=False), sys.stderr)
     return _OUTPUT not in closed
 
 
 def _text(raw: io.FileIO, before: TextIO | None) -> io.TextIOWrapper:
-    """Text over ``raw`` as it was before; what cannot be encoded is escaped."""
+    """Return a text stream over ``raw`` with the settings of ``before``; unencodable characters are escaped."""
     like = before if isinstance(before, io.TextIOWrapper) else None
     at_once = like is not None and like.write_through  # PYTHONUNBUFFERED, or -u: there is no buffer below the text
     return _Text(

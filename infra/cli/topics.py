@@ -1,5 +1,4 @@
-"""`rescind topics`: the Kafka topics of a journal and the public ones, made with the settings that they stand on, and
-compared with them."""
+"""`rescind topics`: creates the Kafka topics with the settings that they need, and checks them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,22 +18,28 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 _ALL = "instructions"
-"""Stands for every kind that instructs."""
+"""Names every kind of instructions."""
 _MARK = {"ok": "ok", "note": "note", "wrong": "WRONG"}
 
 
 @click.group()
 def topics() -> None:
-    """The Kafka topics of a journal (--journal kafka://host:port/prefix), and the public ones (setting publish)."""
+    """Create and check Kafka topics: the journal's (--journal kafka://host:port/prefix) and public ones."""
 
 
 @topics.command()
-@click.option("--partitions", type=click.IntRange(1, 400), help="Of the journal, for ever. [default: the URL's, or 12]")
-@click.option("--replicas", type=click.IntRange(1, 9), help="Of each topic. [default: 3, or as many as brokers]")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 400),
+    help="Partitions of the journal; they can never change. [default: the URL's, or 12]",
+)
+@click.option(
+    "--replicas", type=click.IntRange(1, 9), help="Replicas of each topic. [default: 3, or the number of brokers]"
+)
 @as_json
 @stored
 def create(settings: "Settings", partitions: int | None, replicas: int | None, as_json: bool) -> None:
-    """Make the topics that are missing, with every setting that they stand on."""
+    """Create missing topics with the settings that they need."""
     made: list[str] = []
     there: dict[str, int | None] = {}
     with _topics(settings) as several:
@@ -52,7 +57,7 @@ def create(settings: "Settings", partitions: int | None, replicas: int | None, a
 @as_json
 @stored
 def check(settings: "Settings", as_json: bool) -> int:
-    """Compare the topics with what they must be. Changes nothing; exit 1 if something is wrong."""
+    """Check the topics' settings. Changes nothing; exit 1 for a problem."""
     findings = []
     there: dict[str, int | None] = {}
     with _topics(settings) as several:
@@ -76,48 +81,47 @@ def check(settings: "Settings", as_json: bool) -> int:
 
 @topics.command()
 @click.argument("kind", type=click.Choice((*WRITTEN, _ALL)))
-@click.option("--again", "how", flag_value="again", help="What was on it goes out again, from the journal's start.")
-@click.option("--onwards", "how", flag_value="onwards", help="It goes on with what it does not have yet.")
+@click.option("--again", "how", flag_value="again", help="Publish everything again, from the start of the journal.")
+@click.option("--onwards", "how", flag_value="onwards", help="Continue with what the topic does not have yet.")
 @click.option(
     "--from",
     "places",
     metavar="PLACE",
     multiple=True,
-    help="It goes on where another PREFIX (or kafka://HOST:PORT/PREFIX) ended, or at PARTITION:OFFSET of the journal.",
+    help="Continue where another PREFIX (or kafka://HOST:PORT/PREFIX) ended, or at PARTITION:OFFSET of the journal.",
 )
 @stored
 def answer(settings: "Settings", kind: str, how: Literal["again", "onwards"] | None, places: tuple[str, ...]) -> None:
-    """Answer what publishing asked about a public topic: `--again`, `--onwards` or `--from PLACE`.
+    """Decide how publishing to a topic continues when it has stopped: `--again`, `--onwards` or `--from PLACE`.
 
-    It stands for every partition (`--from PARTITION:OFFSET`, which may be repeated: for that one), and KIND may be
-    `instructions`, for all that instruct. Whoever publishes is interrupted for a moment; a process that has stopped is
-    to be started again.
+    The answer is for every partition; `--from PARTITION:OFFSET`, which may be repeated, is for one. KIND
+    `instructions` means every kind of instructions. A running publisher pauses for a moment. Start a process that has
+    stopped again.
     """
     from consumers.ports.public_log import PublishingStopped
     from infra.publishing.operator_answers import answer_all, begin_at
 
     if (how is None) == (not places):
-        raise UsageError("say one thing about what was on it: --again, --onwards or --from PLACE")
+        raise UsageError("give one of --again, --onwards or --from PLACE")
     kinds = INSTRUCTIONS if kind == _ALL else (kind,)
     try:
         partitions = answer_all(settings, kinds, how) if how is not None else begin_at(settings, kinds, places)
     except PublishingStopped as wrong:
         raise CommandRefused(str(wrong)) from None
-    goes = "goes out again" if how == "again" else "goes on" if how else f"goes on from {', '.join(places)}"
-    echo(f"{kind}: {goes}, {counted(partitions, 'partition')}")
+    how_text = "publishes again" if how == "again" else "continues" if how else f"continues from {', '.join(places)}"
+    echo(f"{kind}: {how_text}, {counted(partitions, 'partition')}")
 
 
 @contextmanager
 def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
-    """Those of the journal, if it is on Kafka, then the public ones, if something is published, then those of
-    commands, if they are taken from a topic."""
+    """Yield the topics of the journal, the public ones and those of commands, as far as they are on Kafka."""
     from infra.command_topic.topics import CommandTopics
     from infra.kafka.admin import Topics
     from infra.publishing.topics import PublicTopics
 
     at, public, commands = settings.journal_at.kafka, settings.public_topics_at, settings.commands_at
     if at is None and public is None:
-        raise UsageError(f"{settings.journal} has no topics: name a journal with --journal kafka://host:port/prefix")
+        raise UsageError(f"{settings.journal} has no topics; name a journal with --journal kafka://host:port/prefix")
     with ExitStack() as closing:
         several: list[Topics] = []
         if at is not None:
@@ -133,7 +137,7 @@ def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
 
 
 def _partitions(settings: "Settings", there: dict[str, int | None], asked: int | None) -> int:
-    """How many partitions the journal has or is to have. ``there``: the topics of a journal on Kafka."""
+    """Return the number of partitions that the journal has or gets. ``there``: the topics of a journal on Kafka."""
     from infra.kafka.admin import PARTITIONS
 
     at = settings.journal_at.kafka

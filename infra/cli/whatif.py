@@ -1,6 +1,6 @@
-"""`rescind whatif`: what would have happened under another policy. Reads the journal, writes nothing into it.
+"""`rescind whatif`: what would have happened under another policy. Reads the journal and does not write to it.
 
-Orders placed in the period are told again one by one (``domain.whatif``); here they are read, counted and shown.
+``domain.whatif`` replays the orders placed in the period one by one; this module reads them and sums up the results.
 """
 
 import gc
@@ -30,22 +30,20 @@ if TYPE_CHECKING:
     from infra.store.reader import Reader
 
 GARBAGE: Final = (50_000, 20, 100)
-"""When cycles are looked for (``gc.set_threshold``). Lives hold none; looking for them costs a third of the time."""
+"""Thresholds of the garbage collector. Lives have no cycles, and looking for them takes a third of the time."""
 
 PAGE: Final = 500
-"""Orders that are asked about between two writings of how far it was asked."""
+"""Orders that are replayed between two writes of the resume file."""
 
 Progress = Callable[[int, int], None]
 
 
 @click.command()
-@click.option("--policy", "name", required=True, metavar="FILE|ID@V", help="The other policy: a file, or a name.")
-@click.option("--since", type=INSTANT, help="Orders placed at this instant or later.")
-@click.option("--until", type=INSTANT, help="What was placed and said before this instant; otherwise all there is.")
-@click.option("--csv", "file", metavar="FILE", help="A row for every answer that differs, into this file.")
-@click.option(
-    "--resume", "kept_in", metavar="FILE", help="Keep in this file how far it was asked, and go on from there."
-)
+@click.option("--policy", "name", required=True, metavar="FILE|ID@V", help="The other policy: a file or a name.")
+@click.option("--since", type=INSTANT, help="Only orders placed at this instant or later.")
+@click.option("--until", type=INSTANT, help="Only orders and commands before this instant. Default: all.")
+@click.option("--csv", "file", metavar="FILE", help="Write a row for every different answer to this file.")
+@click.option("--resume", "resume_file", metavar="FILE", help="Store progress in this file, and continue from it.")
 @as_json
 @stored
 def whatif(
@@ -54,40 +52,44 @@ def whatif(
     since: Instant | None,
     until: Instant | None,
     file: str | None,
-    kept_in: str | None,
+    resume_file: str | None,
     as_json: bool,
 ) -> None:
-    """What would have happened under another policy: which answers differ, for whom, and what money moves.
+    """Find out what would have happened under another policy: which answers differ, for whom, and which refunds.
 
-    What was said about the orders placed in the period is said again, at the same instants, under the other policy, and
-    what it decides is carried forward. Nothing is written into the journal.
+    Replays the commands about the orders placed in the period, at the same instants, under the other policy. Nothing is
+    written to the journal.
     """
     from infra.store.reader import open_reader
 
     check_period(since, until)
-    if kept_in is not None:
-        check_output("--resume", kept_in, reads=(name,), settings=settings)
+    if resume_file is not None:
+        check_output("--resume", resume_file, reads=(name,), settings=settings)
     if file is not None:
-        check_output("--csv", file, reads=(name,) if kept_in is None else (name, kept_in), settings=settings)
+        check_output("--csv", file, reads=(name,) if resume_file is None else (name, resume_file), settings=settings)
     with ExitStack() as stack:
         reader = stack.enter_context(closing(open_reader(settings)))
         document = _policy(reader.book, name)
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(*GARBAGE)
-        kept = None if kept_in is None else stack.enter_context(closing(_kept(kept_in, reader, document, since, until)))
+        resume = (
+            None
+            if resume_file is None
+            else stack.enter_context(closing(_open_resume(resume_file, reader, document, since, until)))
+        )
         try:
-            report = WhatIfRun(reader, document, since, until, kept, _bar(stack)).report()
+            report = WhatIfRun(reader, document, since, until, resume, _bar(stack)).report()
         except KeyboardInterrupt:
-            if kept is None:
-                say("broken off; the same question begins anew (--resume FILE keeps how far it was asked)")
+            if resume is None:
+                say("interrupted; the same command starts from the beginning (--resume FILE stores the progress)")
             else:
-                say(f"broken off; the same question with --resume {kept_in} goes on from here")
+                say(f"interrupted; the same command with --resume {resume_file} continues from here")
             raise
     if file is not None:
         with Written("--csv", file) as csv:
             write_csv(csv, report)
     if as_json:
-        print_json(report.told())
+        print_json(report.json())
     else:
         print_report(report)
     if file is not None:
@@ -102,11 +104,11 @@ def _policy(book: "PolicyBook", name: str) -> "PolicyDocument":
     found = book.named(name)
     if found is None:
         known = ", ".join(sorted(book.latest))
-        raise UsageError(f"--policy {name} is neither a file nor a policy that was published; there are {known}")
+        raise UsageError(f"--policy {name} is neither a file nor a published policy; published are {known}")
     return found
 
 
-def _kept(
+def _open_resume(
     path: str, reader: "Reader", document: "PolicyDocument", since: Instant | None, until: Instant | None
 ) -> "ResumeFile":
     from infra.cli.whatif_resume import ResumeFile, WhatIfQuestion
@@ -119,19 +121,21 @@ def _kept(
         reader.journal.identity,
         reader.settings.journal,
     )
-    kept = ResumeFile(Path(path), question, {partition: of.next_ordinal for partition, of in reader.followers.items()})
-    if kept.done:
-        say(f"{path}: asked to the end before; its result is told again (another file asks anew)")
-    elif kept.seen:
-        say(f"{path}: goes on behind {kept.seen:,} of {counted(sum(kept.behind.values()), 'commit')}")
-    return kept
+    resume = ResumeFile(
+        Path(path), question, {partition: of.next_ordinal for partition, of in reader.followers.items()}
+    )
+    if resume.done:
+        say(f"{path}: this run has already finished; its result is shown again (use another file for a new run)")
+    elif resume.seen:
+        say(f"{path}: continues after {resume.seen:,} of {counted(sum(resume.behind.values()), 'commit')}")
+    return resume
 
 
-# ---- asking ----------------------------------------------------------------------------------------------------------
+# ---- replaying -----------------------------------------------------------------------------------------------------
 
 
 class WhatIfRun:
-    """Tells every order of the period again. Without ``until`` all lives end with what was recorded last."""
+    """Replays every order of the period. Without ``until``, all lives end at the last recorded instant."""
 
     def __init__(
         self,
@@ -139,55 +143,57 @@ class WhatIfRun:
         document: "PolicyDocument",
         since: Instant | None,
         until: Instant | None,
-        kept: "ResumeFile | None",
+        resume: "ResumeFile | None",
         progress: Progress | None,
     ) -> None:
         self._reader = reader
         self._since = since
         self._until = until
-        self._kept = kept
+        self._resume = resume
         self._progress = progress
         self._document = document
         self._report = WhatIfReport(document, since, until, end=until or 0)
         self._questions: dict[str, OtherPolicy] = {}
         self._waiting: dict[str, Life | None] = {}
-        """Orders whose end depends on the last instant of all; None: to be lived again then."""
-        self._seen = 0 if kept is None else kept.seen
-        """Commits that were looked at, in all partitions."""
+        """Orders whose end depends on the last recorded instant; None: to be replayed then."""
+        self._seen = 0 if resume is None else resume.seen
+        """Commits read so far, in all partitions."""
         self._behind = (
-            {partition: of.next_ordinal for partition, of in reader.followers.items()} if kept is None else kept.behind
+            {partition: of.next_ordinal for partition, of in reader.followers.items()}
+            if resume is None
+            else resume.behind
         )
 
     def report(self) -> WhatIfReport:
-        """Ask, from where it was broken off."""
-        report, kept = self._report, self._kept
-        if kept is not None:
-            report.end = max(report.end, kept.last)
-            report.unreadable += kept.unreadable()
-            self._waiting = dict.fromkeys(kept.waiting())
-            for told in kept.told():
-                report.add(told)
-        if kept is None or not kept.done:
+        """Replay the orders, continuing from the resume file, and return the report."""
+        report, resume = self._report, self._resume
+        if resume is not None:
+            report.end = max(report.end, resume.last)
+            report.unreadable += resume.unreadable()
+            self._waiting = dict.fromkeys(resume.waiting())
+            for each in resume.finished():
+                report.add(each)
+        if resume is None or not resume.done:
             for partition in self._behind:
                 self._ask(partition)
             ended = {stream: self._end(stream, life) for stream, life in self._waiting.items()}
-            for told in ended.values():
-                report.add(told)
-            if kept is not None:
-                kept.finish(ended)
-        report.changed.sort(key=lambda told: (told.marketplace, told.order_id))
+            for each in ended.values():
+                report.add(each)
+            if resume is not None:
+                resume.finish(ended)
+        report.changed.sort(key=lambda order: (order.marketplace, order.order_id))
         report.unreadable.sort()
         return report
 
     def _ask(self, partition: int) -> None:
-        """The orders of a partition, page by page."""
-        report, kept = self._report, self._kept
+        """Replay the orders of a partition, page by page."""
+        report, resume = self._report, self._resume
         state = self._reader.followers[partition].state
-        after = None if kept is None else kept.after[partition]
+        after = None if resume is None else resume.after[partition]
         total = sum(self._behind.values())
         while names := state.streams(after, PAGE):
             after = names[-1]
-            told: dict[str, OrderComparison | None] = {}
+            results: dict[str, OrderComparison | None] = {}
             unreadable: list[str] = []
             looked_at = 0
             for stream in names:
@@ -204,22 +210,22 @@ class WhatIfRun:
                 if self._until is None:
                     report.end = max(report.end, life.last)
                 if self._until is None and (life.before.deadlines or life.after.deadlines):
-                    told[stream] = None
+                    results[stream] = None
                     self._waiting[stream] = life
                 else:
-                    told[stream] = OrderComparison.of(self._question(stream).end(life, report.end))
-            for each in told.values():
+                    results[stream] = OrderComparison.of(self._question(stream).end(life, report.end))
+            for each in results.values():
                 if each is not None:
                     report.add(each)
             report.unreadable += unreadable
             self._seen += looked_at
-            if kept is not None:
-                kept.keep(partition, after, looked_at, told, unreadable, report.end)
+            if resume is not None:
+                resume.keep(partition, after, looked_at, results, unreadable, report.end)
             if self._progress is not None:
                 self._progress(self._seen, total)
 
     def _end(self, stream: str, life: "Life | None") -> OrderComparison:
-        """An order that waited for the last instant of all, which is known now."""
+        """End an order that waited for the last recorded instant, which is known now."""
         question = self._question(stream)
         if life is None:
             life = question.live(stream, self._commits(partition_of(stream, len(self._behind)), stream) or ())
@@ -237,7 +243,7 @@ class WhatIfRun:
         return found
 
     def _commits(self, partition: int, stream: str) -> list[Any] | None:
-        """The commits of an order placed in the period, before the end of it, decoded; None if one cannot be read."""
+        """Return the decoded commits of an order placed in the period, up to its end; None if one cannot be read."""
         from consumers.log.commit_codec import events_of, part_of, stamp_of
         from schemas.codec import Undecodable
 

@@ -1,4 +1,4 @@
-"""What `rescind whatif` counts, and its JSON. Nothing is read or printed here."""
+"""The results of `rescind whatif`: what it counts, and its JSON. Nothing is read or printed here."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class OrderComparison:
-    """What one order came to: before and after, in that order, where there are two."""
+    """The result for one order; pairs are (as recorded, under the other policy)."""
 
     marketplace: str
     order_id: str
@@ -32,7 +32,7 @@ class OrderComparison:
 
     @classmethod
     def of(cls, life: "Life") -> "OrderComparison":
-        """Of an order whose two lives are at their end."""
+        """Compare the two lives of an order at their end."""
         order, terms = life.before, life.before.terms
         return cls(
             order.marketplace,
@@ -52,24 +52,26 @@ class OrderComparison:
         )
 
     def json(self) -> dict[str, Any]:
-        """As it is kept."""
-        kept = {name: getattr(self, name) for name in self.__slots__}
-        kept["flips"] = [(flip.at, flip.what, flip.ref, flip.before, flip.after) for flip in self.flips]
-        return kept
+        """Return the comparison as JSON, for the resume file."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["flips"] = [(flip.at, flip.what, flip.ref, flip.before, flip.after) for flip in self.flips]
+        return values
 
     @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> "OrderComparison":
-        """As it was kept."""
+    def from_json(cls, values: dict[str, Any]) -> "OrderComparison":
+        """Read a comparison from the resume file."""
         from domain.whatif import Answer, Flip
 
-        flips = [Flip(at, what, ref, Answer(*before), Answer(*after)) for at, what, ref, before, after in kept["flips"]]
-        pairs = {name: tuple(kept[name]) for name in ("statuses", "canceled", "refunds")}
-        return cls(**{**kept, **pairs, "flips": flips})
+        flips = [
+            Flip(at, what, ref, Answer(*before), Answer(*after)) for at, what, ref, before, after in values["flips"]
+        ]
+        pairs = {name: tuple(values[name]) for name in ("statuses", "canceled", "refunds")}
+        return cls(**{**values, **pairs, "flips": flips})
 
 
 @dataclass(slots=True)
 class WhatIfReport:
-    """The answers of all orders of the period, counted. ``changed``: the orders that come to something else."""
+    """Totals over all orders of the period. ``changed``: the orders with a different result."""
 
     document: "PolicyDocument"
     since: Instant | None
@@ -85,32 +87,32 @@ class WhatIfReport:
     units: list[int] = field(default_factory=lambda: [0, 0])
     changed: list[OrderComparison] = field(default_factory=list)
 
-    def add(self, told: OrderComparison) -> None:
-        """Count an order."""
+    def add(self, order: OrderComparison) -> None:
+        """Add an order to the totals."""
         self.orders += 1
-        self.events += told.events
-        self.stimuli += told.stimuli
-        self.undecided += told.undecided
-        self.lost.update(told.lost)
-        paid_back = self.refunds.setdefault(told.currency, [0, 0])
+        self.events += order.events
+        self.stimuli += order.stimuli
+        self.undecided += order.undecided
+        self.lost.update(order.lost)
+        paid_back = self.refunds.setdefault(order.currency, [0, 0])
         for side in (0, 1):
-            paid_back[side] += told.refunds[side]
-            self.units[side] += told.canceled[side]
-        if told.differs:
-            self.changed.append(told)
+            paid_back[side] += order.refunds[side]
+            self.units[side] += order.canceled[side]
+        if order.differs:
+            self.changed.append(order)
 
     @property
     def rows(self) -> int:
-        """Rows of the CSV."""
-        return sum(max(1, len(told.flips)) for told in self.changed)
+        """Number of rows of the CSV."""
+        return sum(max(1, len(order.flips)) for order in self.changed)
 
     def flips(self) -> list[dict[str, Any]]:
-        """Answers that differ in the same way, together; the most frequent first."""
+        """Group answers that differ in the same way; the most frequent first."""
         found: dict[tuple[str, Answer, Answer], list[OrderComparison]] = {}
         for life in self.changed:
             for flip in life.flips:
                 found.setdefault((flip.what, flip.before, flip.after), []).append(life)
-        told = [
+        rows = [
             {
                 "what": what,
                 "before": before._asdict(),
@@ -122,14 +124,14 @@ class WhatIfReport:
             }
             for (what, before, after), lives in found.items()
         ]
-        return sorted(told, key=lambda x: (-x["count"], x["what"], str(x["before"]), str(x["after"])))
+        return sorted(rows, key=lambda x: (-x["count"], x["what"], str(x["before"]), str(x["after"])))
 
     def sellers(self) -> list[dict[str, Any]]:
-        """What it comes to for each seller, and in each currency; where most money moves first."""
+        """Sum up the differences by seller and currency; the largest amount first."""
         found: dict[tuple[str, str, str], list[OrderComparison]] = {}
         for life in self.changed:
             found.setdefault((life.marketplace, life.seller_id, life.currency), []).append(life)
-        told = [
+        rows = [
             {
                 "marketplace": marketplace,
                 "seller_id": seller,
@@ -139,10 +141,10 @@ class WhatIfReport:
             }
             for (marketplace, seller, currency), lives in found.items()
         ]
-        return sorted(told, key=lambda x: (-abs(x["difference_minor"]), -x["flips"], x["marketplace"], x["seller_id"]))
+        return sorted(rows, key=lambda x: (-abs(x["difference_minor"]), -x["flips"], x["marketplace"], x["seller_id"]))
 
-    def told(self) -> dict[str, Any]:
-        """The whole as JSON has it."""
+    def json(self) -> dict[str, Any]:
+        """Return the whole report as JSON."""
         policy = self.document.policy
         return {
             "policy": {"id": policy.id, "version": policy.version, "sha256": self.document.sha256.hex()},
@@ -160,7 +162,7 @@ class WhatIfReport:
             "money": [_moved(currency, *sums) for currency, sums in sorted(self.refunds.items())],
             "flips": self.flips(),
             "sellers": self.sellers(),
-            "changed": [_changed(told) for told in self.changed],
+            "changed": [_changed(order) for order in self.changed],
         }
 
 

@@ -1,8 +1,8 @@
-"""What `rescind whatif --resume FILE` keeps: the question, how far it was asked, and what each order came to.
+"""The file of `rescind whatif --resume FILE`: the question, the progress, and the result of each order.
 
-One SQLite file, one run at a time. A page of orders is written in one transaction, so that a run that ends anywhere
-goes on behind the last page that was written. What the journal held when the run began is all that is asked about,
-however long it takes. An error of the file is told as a sentence with what to do; no page that was kept is lost by it.
+It is an SQLite file, used by one run at a time. A page of orders is written in one transaction, so an interrupted run
+continues after the last written page. A run covers what the journal contained when it began. An error of the file
+becomes a message with what to do; no written page is lost.
 """
 
 import fcntl
@@ -20,9 +20,9 @@ from infra.cli.whatif_report import OrderComparison
 from infra.sqlite.file import make_private
 
 APPLICATION_ID: Final = 0x5253574F
-"""In the file's header: kept by a what-if of rescind, layout 2."""
+"""In the file's header: a resume file of rescind, layout 2."""
 TIMEOUT: Final = 5.0
-"""Seconds to wait for another program that has the file locked."""
+"""Seconds to wait while another program has the file locked."""
 _TABLES: Final = """
 CREATE TABLE asked (question TEXT NOT NULL, last INTEGER NOT NULL, done INTEGER NOT NULL);
 CREATE TABLE partitions (partition INTEGER PRIMARY KEY, behind INTEGER NOT NULL, after TEXT, seen INTEGER NOT NULL);
@@ -32,29 +32,29 @@ CREATE TABLE unreadable (stream TEXT PRIMARY KEY) WITHOUT ROWID;
 
 
 class WhatIfQuestion(NamedTuple):
-    """What makes it this run and no other."""
+    """The parameters that identify a run."""
 
     policy: str
     """``id@version``."""
     sha256: str
-    """Of the policy, hex."""
+    """SHA-256 of the policy, as hex."""
     since: Instant | None
     until: Instant | None
     journal: str
-    """Its identity."""
+    """Identity of the journal."""
     address: str
-    """Where the journal was found; it may be found elsewhere the next time."""
+    """Address of the journal; it may differ the next time."""
 
     def differs(self, now: "WhatIfQuestion") -> str | None:
-        """What this one was about that ``now`` is not about, in words; None: they ask the same."""
+        """Return in words what this question is about and ``now`` is not; None if both are equal."""
         if self.sha256 != now.sha256:
             if self.policy == now.policy:
-                return f"the policy {self.policy} with other content than it has now"
+                return f"the policy {self.policy} with different content"
             return f"the policy {self.policy}, not {now.policy}"
         if self.since != now.since:
             return f"orders placed {_since(self.since)}, not {_since(now.since)}"
         if self.until != now.until:
-            return f"what was said {_until(self.until)}, not {_until(now.until)}"
+            return f"commands {_until(self.until)}, not {_until(now.until)}"
         if self.journal != now.journal:
             return f"the journal {self.address} with the id {self.journal}, not {now.address} with the id {now.journal}"
         return None
@@ -69,12 +69,12 @@ def _until(instant: Instant | None) -> str:
 
 
 class ResumeFile:
-    """A run that can be gone on with. Unavailable, from every method: the file cannot be used (any more)."""
+    """A run that can be continued. Every method raises Unavailable if the file cannot be used."""
 
     def __init__(self, path: Path, question: WhatIfQuestion, behind: Mapping[int, int]) -> None:
-        """``behind``: per partition the ordinal behind the last commit there is, for a run that begins.
+        """``behind``: for a new run, by partition, the ordinal after the last commit.
 
-        Wrong: the file is of another question, or no such file at all; Unavailable: another run has it, too.
+        UsageError: the file is of another question or not a resume file. Unavailable: another run uses it.
         """
         self.path = path
         make_private(path)
@@ -84,8 +84,7 @@ class ResumeFile:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Unavailable(
-                    f"{path} is in use: another `rescind whatif --resume` goes on with it at this moment. Wait until "
-                    "it ends, or name another file"
+                    f"{path} is in use by another `rescind whatif --resume`. Wait until it ends, or name another file."
                 ) from None
             with self._in_words():
                 self._connection = opened.enter_context(closing(sqlite3.connect(path, TIMEOUT, isolation_level=None)))
@@ -97,21 +96,21 @@ class ResumeFile:
         (made_by,) = execute("PRAGMA application_id").fetchone()
         if made_by != APPLICATION_ID:
             if execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
-                raise UsageError(f"{self.path} is not a file that `whatif --resume` keeps: name another one")
+                raise UsageError(f"{self.path} is not a file of `whatif --resume`; name another one")
             self._begin(question, behind)
         elif execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("its pages do not fit together")
         asked, self.last, done = execute("SELECT question, last, done FROM asked").fetchone()
         self.done = bool(done)
-        """Whether the run came to its end."""
+        """True if the run has finished."""
         rows = execute("SELECT partition, behind, after, seen FROM partitions").fetchall()
         self.behind: dict[int, int] = {partition: end for partition, end, _, _ in rows}
         self.after: dict[int, str | None] = {partition: after for partition, _, after, _ in rows}
         self.seen: int = sum(seen for _, _, _, seen in rows)
-        """Commits that were looked at before this run."""
+        """Commits that earlier runs have read."""
         differs = WhatIfQuestion(**json.loads(asked)).differs(question)
         if differs is not None:
-            raise UsageError(f"{self.path} keeps a run about {differs}: ask the same again, or name another file")
+            raise UsageError(f"{self.path} has a run about {differs}. Repeat the same command, or name another file.")
 
     def _begin(self, question: WhatIfQuestion, behind: Mapping[int, int]) -> None:
         execute = self._connection.execute
@@ -124,20 +123,20 @@ class ResumeFile:
         self._connection.executemany("INSERT INTO partitions VALUES (?, ?, ?, ?)", rows)
         execute("COMMIT")
 
-    def told(self) -> Iterator[OrderComparison]:
-        """What the orders came to that need not be asked about again."""
+    def finished(self) -> Iterator[OrderComparison]:
+        """Yield the results of the orders that are finished."""
         with self._in_words():
             for (text,) in self._connection.execute("SELECT told FROM orders WHERE told IS NOT NULL ORDER BY stream"):
                 yield OrderComparison.from_json(json.loads(text))
 
     def waiting(self) -> list[str]:
-        """Orders whose end depends on the last instant of all."""
+        """Return the orders whose end depends on the last recorded instant."""
         with self._in_words():
             rows = self._connection.execute("SELECT stream FROM orders WHERE told IS NULL ORDER BY stream").fetchall()
         return [stream for (stream,) in rows]
 
     def unreadable(self) -> list[str]:
-        """Orders that were left out."""
+        """Return the orders that cannot be read."""
         with self._in_words():
             rows = self._connection.execute("SELECT stream FROM unreadable ORDER BY stream").fetchall()
         return [stream for (stream,) in rows]
@@ -147,15 +146,15 @@ class ResumeFile:
         partition: int,
         after: str,
         seen: int,
-        told: Mapping[str, OrderComparison | None],
+        results: Mapping[str, OrderComparison | None],
         unreadable: list[str],
         last: int,
     ) -> None:
-        """One page of a partition's orders; None: an order that waits for the end. ``seen``: commits of the page."""
+        """Write a page of orders of a partition; None: one that waits for the end. ``seen``: commits of the page."""
         execute = self._connection.execute
         with self._in_words():
             execute("BEGIN IMMEDIATE")
-            self._write(told)
+            self._write(results)
             self._connection.executemany(
                 "INSERT OR IGNORE INTO unreadable VALUES (?)", [(name,) for name in unreadable]
             )
@@ -163,45 +162,42 @@ class ResumeFile:
             execute("UPDATE asked SET last = ?", (last,))
             execute("COMMIT")
 
-    def finish(self, told: Mapping[str, OrderComparison | None]) -> None:
-        """The run has come to its end; ``told``: what those that waited came to."""
+    def finish(self, results: Mapping[str, OrderComparison | None]) -> None:
+        """Mark the run as finished; ``results``: those of the orders that waited."""
         with self._in_words():
             self._connection.execute("BEGIN IMMEDIATE")
-            self._write(told)
+            self._write(results)
             self._connection.execute("UPDATE asked SET done = 1")
             self._connection.execute("COMMIT")
         self.done = True
 
-    def _write(self, told: Mapping[str, OrderComparison | None]) -> None:
-        rows = [(stream, None if each is None else json.dumps(each.json())) for stream, each in told.items()]
+    def _write(self, results: Mapping[str, OrderComparison | None]) -> None:
+        rows = [(stream, None if each is None else json.dumps(each.json())) for stream, each in results.items()]
         self._connection.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", rows)
 
     def close(self) -> None:
-        """Let go of the file, as it was after the last page."""
+        """Close the file."""
         self._opened.close()
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        """What SQLite says, as what to do; and what is kept in a form that nobody wrote is damaged."""
-        again = f"the same question with --resume {self.path} then goes on behind the last page that was kept"
+        """Turn errors of SQLite and malformed contents into Unavailable with what to do."""
+        again = f"The same command with --resume {self.path} then continues after the last written page."
         try:
             yield
         except sqlite3.Error as error:
             match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF:
                 case sqlite3.SQLITE_FULL:
-                    said = f"there is no room left for {self.path}: make some; {again}"
+                    text = f"there is no space left for {self.path}. Free some. {again}"
                 case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                    said = f"{self.path} is locked by another program ({error}): end that one; {again}"
+                    text = f"{self.path} is locked by another program ({error}). End that program. {again}"
                 case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                    said = self._damaged(error)
+                    text = self._damaged(error)
                 case _:
-                    said = f"{self.path} cannot be used ({error}): see to its device and rights; {again}"
-            raise Unavailable(said) from error
+                    text = f"{self.path} cannot be used ({error}). Check its device and permissions. {again}"
+            raise Unavailable(text) from error
         except (ValueError, TypeError, KeyError) as error:
             raise Unavailable(self._damaged(error)) from error
 
     def _damaged(self, error: Exception) -> str:
-        return (
-            f"{self.path} is damaged and cannot be used to go on ({error}): put back a copy of it, or delete it, and "
-            "the question begins anew"
-        )
+        return f"{self.path} is damaged ({error}). Restore a copy of it, or delete it to start from the beginning."

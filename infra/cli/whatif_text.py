@@ -1,4 +1,4 @@
-"""How `rescind whatif` is told: as text, and as a CSV with a row for every answer that differs."""
+"""Prints the report of `rescind whatif` as text, or writes it as CSV with a row for every different answer."""
 
 import csv
 from typing import TYPE_CHECKING, Any, Final
@@ -33,13 +33,13 @@ COLUMNS: Final = (
     "refunds_minor_before",
     "refunds_minor_after",
 )
-"""Of the CSV: a row for every answer that differs; what is the order's own stands in each of its rows."""
+"""Columns of the CSV; values of the order are repeated in each of its rows."""
 SHOWN: Final = 15
-"""Sellers that the text names."""
+"""Sellers that the text lists at most."""
 
 
 def write_csv(file: "Written", report: WhatIfReport) -> None:
-    """The CSV: RFC 4180. An order that differs in money alone has one row, ``what`` left empty."""
+    """Write the CSV (RFC 4180). An order that differs only in money has one row with an empty ``what``."""
     out = csv.writer(file)
     out.writerow(COLUMNS)
     for life in report.changed:
@@ -65,13 +65,19 @@ def print_report(report: WhatIfReport) -> None:
     out = console()
     policy = report.document.policy
     out.print(
-        f"[bold]{policy.id}@{policy.version}[/] asked about {counted(report.orders, 'order')}, "
-        f"{counted(report.stimuli, 'thing')} said, "
-        f"{counted(report.events, 'event')}: {counted(len(report.changed), 'order comes', 'orders come')} to "
-        "something else"
+        f"[bold]{policy.id}@{policy.version}[/]: replayed {counted(report.orders, 'order')} with "
+        f"{counted(report.stimuli, 'command')} and {counted(report.events, 'event')}. "
+        f"{counted(len(report.changed), 'order has', 'orders have')} a different result."
     )
     flips = [
-        (f"{x['count']:,}", x["what"], _said(x["before"]), _said(x["after"]), f"{x['sellers']:,}", f"{x['buyers']:,}")
+        (
+            f"{x['count']:,}",
+            x["what"],
+            _answer(x["before"]),
+            _answer(x["after"]),
+            f"{x['sellers']:,}",
+            f"{x['buyers']:,}",
+        )
         for x in report.flips()
     ]
     if flips:
@@ -97,16 +103,16 @@ def print_report(report: WhatIfReport) -> None:
         ]
         out.print(table(["seller", "orders", "answers", "refunds"], rows, right=["orders", "answers", "refunds"]))
         if len(sellers) > SHOWN:
-            out.print(f"… and {counted(len(sellers) - SHOWN, 'more seller')}: --json and --csv have them all")
+            out.print(f"… and {counted(len(sellers) - SHOWN, 'more seller')}; --json and --csv list all")
     if report.undecided:
-        out.print(f"{counted(report.undecided, 'request')} would wait for an answer that nobody gave: counted as open")
+        out.print(f"{counted(report.undecided, 'request')} would still wait for an answer, and count as open")
     if report.lost:
         lost = ", ".join(f"{name} {count:,}" for name, count in sorted(report.lost.items()))
-        out.print(plain(f"not said again, for the record does not hold them: {lost}"))
+        out.print(plain(f"not replayed, because the log does not have them: {lost}"))
     if report.unreadable:
-        out.print(plain(f"left out, for this release cannot read them: {', '.join(report.unreadable[:10])}"))
+        out.print(plain(f"left out, because this release cannot read them: {', '.join(report.unreadable[:10])}"))
 
 
-def _said(answer: dict[str, Any]) -> str:
+def _answer(answer: dict[str, Any]) -> str:
     outcome = answer["outcome"].replace("_", " ")
     return f"{outcome} ({answer['rule']})" if answer["rule"] else outcome
