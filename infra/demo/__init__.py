@@ -1,4 +1,4 @@
-"""A simulated marketplace of a few hundred orders, so that there is something to look at (``rescind serve --demo``)."""
+"""A simulated marketplace of a few hundred orders, for ``rescind serve --demo``."""
 
 from infra.demo.seeding import NotEmpty, SeedingFailed, seed
 from infra.documents.demo_tour import MARKETPLACE

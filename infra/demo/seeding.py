@@ -1,7 +1,7 @@
-"""Seeding the demo: the past weeks of a marketplace, imported as history, so that it goes on from now.
+"""Seeds the demo: imports the past weeks of a marketplace, which then continues from now.
 
-The same instant gives the same commands, byte by byte. A store that was seeded before is left as it is; one whose
-seeding was broken off is finished, as of the instant at which it began. One with orders of somebody's is not touched.
+The same instant always gives the same commands. A seeded store stays as it is. An interrupted seeding is finished as of
+the instant at which it began. A store with other orders is not touched.
 """
 
 import hashlib
@@ -27,35 +27,35 @@ from infra.runtime.import_lock import held
 
 FIRST_NUMBER: Final = 40_101
 FIRST_NUMBER_AFTERWARDS: Final = 41_101
-"""Of the orders that show what comes after: a row of their own, so that one more renumbers no other story."""
+"""First number of the stories after a cancellation; separate, so that a new story does not renumber others."""
 EVERYDAY_ORDERS: Final = 170
 PAST: Final = 24
-"""Days that the demo looks back."""
+"""Days that the demo goes back."""
 WINDOW: Final = 512
-"""Commands given to the engine and not yet answered."""
+"""Commands submitted and not yet answered, at most."""
 TIMEOUT: Final = 120.0
-"""Seconds that one answer may take."""
+"""Seconds that one outcome may take."""
 
 Body = dict[str, Any]
 Part = tuple[int, Tell, Shop, Random]
-"""Age of the order in microseconds, its story, its shop, and where the story's chance comes from."""
+"""Age of the order in microseconds, its story, its shop, and the random generator of the story."""
 
 
 class NotEmpty(Exception):
-    """The store has orders that are not this demo's; nothing was written. The message says which."""
+    """The store has orders that are not this demo's; nothing was written. The message names one."""
 
 
 class SeedingFailed(Exception):
-    """The demo could not be made; the message says why. Starting it again goes on."""
+    """The demo could not be seeded; the message says why. Starting it again continues."""
 
 
 def orders(now: Instant) -> list[Story]:
-    """Every order of the demo with its commands. Deterministic: ``now`` decides."""
-    return _told(_canceling(), FIRST_NUMBER, now) + _told(_afterwards(), FIRST_NUMBER_AFTERWARDS, now)
+    """Return every order of the demo with its commands; depends on ``now`` alone."""
+    return _stories(_canceling(), FIRST_NUMBER, now) + _stories(_afterwards(), FIRST_NUMBER_AFTERWARDS, now)
 
 
 def _canceling() -> list[Part]:
-    """Everyday orders and those that show how cancelling is judged: one run of chance."""
+    """Return everyday orders and those that show the cancellation rules; all share one random generator."""
     chance = Random(7_031)
     cast: list[Part] = []
     for plot in CANCELING:
@@ -69,7 +69,7 @@ def _canceling() -> list[Part]:
 
 
 def _afterwards() -> list[Part]:
-    """Orders that show what comes after: a run of chance for each, so that one more shifts no other."""
+    """Return orders that show what follows; each has its own random generator, so that a new one changes no other."""
     cast: list[Part] = []
     for plot in AFTERWARDS:
         for number in range(plot.times):
@@ -79,23 +79,23 @@ def _afterwards() -> list[Part]:
     return cast
 
 
-def _told(cast: list[Part], first: int, now: Instant) -> list[Story]:
-    """The stories of a cast, oldest first, numbered from ``first``."""
-    told = []
+def _stories(cast: list[Part], first: int, now: Instant) -> list[Story]:
+    """Return the stories of a cast, oldest first, numbered from ``first``."""
+    stories = []
     for number, (age, tell, shop, chance) in enumerate(sorted(cast, key=lambda part: -part[0]), first):
         story = Story(name(tell), MARKETPLACE, f"PO-{number}", shop, chance.choice(BUYERS), now - age, now)
         tell(story, chance)
-        told.append(story)
-    return told
+        stories.append(story)
+    return stories
 
 
 def _age(chance: Random, youngest: float, oldest: float) -> int:
-    """An age in whole minutes, as microseconds."""
+    """Return a random age in whole minutes, as microseconds."""
     return round(chance.uniform(youngest, oldest) * DAY / MINUTE) * MINUTE
 
 
 def commands(now: Instant) -> list[Body]:
-    """Every command of the demo; those of one order in their order. The last of each order reaches its deadlines."""
+    """Return every command of the demo, grouped by order. The last command of an order applies its deadlines."""
     found: list[Body] = []
     for story in orders(now):
         found += story.commands
@@ -114,8 +114,10 @@ def commands(now: Instant) -> list[Body]:
 
 
 def seed(app: App) -> int:
-    """Make the demo's orders, unless they are there; how many commands were imported. A store that another release
-    filled stays as it is. NotEmpty, SeedingFailed."""
+    """Import the demo's orders unless they exist, and return the number of commands. NotEmpty, SeedingFailed.
+
+    A store that another release seeded stays as it is.
+    """
     app.catch_up()
     begun = _begun_at(app)
     now = begun if begun is not None else app.clock() // MINUTE * MINUTE
@@ -126,7 +128,7 @@ def seed(app: App) -> int:
         if other is not None and _was_filled(app):
             return 0
         if other is not None:
-            raise NotEmpty(f"the store is not empty, and not filled by this demo (it has the order {other})")
+            raise NotEmpty(f"the store has orders that are not from this demo, such as {other}")
     elif begun is not None and _is_closed(app, source):
         return 0
     with held(app.directory):
@@ -135,7 +137,7 @@ def seed(app: App) -> int:
 
 
 def _import(app: App, source: bytes, bodies: list[Body], now: Instant) -> None:
-    """All of it as history, on the demo's own policy."""
+    """Import the commands as history, under the demo's own policy."""
     _done(app.engine.publish(policy()), "the demo's policy")
     _done(app.engine.open_import(MARKETPLACE, source), "the import")
     waiting: deque[tuple[Body, Future[Outcome]]] = deque()
@@ -149,12 +151,12 @@ def _import(app: App, source: bytes, bodies: list[Body], now: Instant) -> None:
 
 
 def policy() -> PolicyDocument:
-    """The demo's own policy: what none of the presets does."""
+    """Return the demo's own policy, which shows rules that no preset uses."""
     return read_policy_toml((resources.files("infra.demo") / "tracked-parcels.toml").read_text(encoding="utf-8"))
 
 
 def _take(body: Body, future: Future[Outcome]) -> None:
-    """A refusal is part of the story; anything else that is not accepted is a mistake in it."""
+    """Wait for an outcome. A refusal is part of the story; any other failure is an error of the demo."""
     outcome = future.result(TIMEOUT)
     if outcome.kind not in ("accepted", "refused", "duplicate"):
         which = f"{body['command']} of {body['order_id']}"
@@ -168,7 +170,7 @@ def _done(written: Future[Outcome], what: str) -> None:
 
 
 def _begun_at(app: App) -> Instant | None:
-    """The instant as of which this store was seeded: its first order was placed a known time before it."""
+    """Return the instant as of which this store was seeded, computed from its first order; None if it was not."""
     first = orders(0)[0]
 
     def look(engine: Engine) -> Instant | None:
@@ -180,23 +182,23 @@ def _begun_at(app: App) -> Instant | None:
 
 
 def _was_filled(app: App) -> bool:
-    """Whether some release's demo filled it: its policy is published, which is nobody else's."""
+    """True if the demo of some release seeded the store, because the demo's own policy is published."""
     return app.ask(lambda engine: is_demo(engine.control.book))
 
 
 def _is_begun(app: App, source: bytes) -> bool:
-    """Whether the import of this very input was begun."""
+    """True if the import of this input was begun."""
     stream = stream_of(MARKETPLACE, source)
     return app.ask(lambda engine: any(each.head(stream) is not None for each in engine.followers.values()))
 
 
 def _is_closed(app: App, source: bytes) -> bool:
-    """Whether no import of this very input is open."""
+    """True if the import of this input is not open."""
     return app.ask(lambda engine: (MARKETPLACE, source) not in engine.imports.inputs(MARKETPLACE))
 
 
 def _any_order(app: App) -> str | None:
-    """Some order of the store; None where there is none."""
+    """Return some order of the store; None if there is none."""
 
     def look(engine: Engine) -> str | None:
         for follower in engine.followers.values():

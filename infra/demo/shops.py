@@ -1,4 +1,4 @@
-"""Who sells and who buys in the demo: shops with their policy, currency, zone and goods, and the buyers' ids."""
+"""The demo's shops, with policy, currency, time zone and goods, and its buyers' ids."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """Something for sale; the price is in the shop's currency, for one unit."""
+    """An item for sale; the price is for one unit in the shop's currency."""
 
     sku: str
     title: str
@@ -15,7 +15,7 @@ class Good:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A seller, and the terms its orders are placed under."""
+    """A seller and the terms of its orders."""
 
     seller_id: str
     policy: str
@@ -25,7 +25,7 @@ class Shop:
     goods: tuple[Good, ...]
     shipping: str = "0"
     most: int = 1
-    """Units of one line that people usually order."""
+    """Units of one line that a buyer orders at most."""
 
 
 LUMEN: Final = Shop(
@@ -196,4 +196,4 @@ REASONS: Final = (
     "arrives_too_late",
     "duplicate_order",
 )
-"""Why the demo's buyers ask, in turn."""
+"""Reasons of the demo's buyers."""

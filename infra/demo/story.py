@@ -1,6 +1,6 @@
-"""One order's story, told as commands: who says what, how long after the order was placed.
+"""The story of one order as commands, each with its actor and its time after placing.
 
-What would lie after the end (now) has not happened yet and is left out, so young orders are simply unfinished.
+Commands after the end (now) are left out, so the stories of young orders are unfinished.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ def days(count: float) -> int:
 
 
 def digest(text: str) -> str:
-    """SHA-256 of a text, in hex."""
+    """Return the SHA-256 of a text as hex."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Story:
-    """Commands of one order, in order. Times are counted from its placing, in microseconds."""
+    """The commands of one order in sequence. Times are microseconds after placing."""
 
     def __init__(
         self, plot: str, marketplace: str, order_id: str, shop: Shop, buyer_id: str, placed_at: Instant, end: Instant
@@ -46,7 +46,7 @@ class Story:
         self._last = placed_at
 
     def say(self, after: int, who: str, command: str, /, **fields: Any) -> None:
-        """A command ``after`` so much time; left out if that lies after the end. Never before the one before."""
+        """Add a command at a time after placing, but not before the previous one; left out if after the end."""
         at = max(self.placed_at + after, self._last)
         if at > self.end:
             return
@@ -65,10 +65,10 @@ class Story:
         )
 
     def at(self, after: int) -> str:
-        """The instant so long after the placing, as commands write it."""
+        """Return an instant after placing, as commands write it."""
         return format_instant(self.placed_at + after)
 
-    # ---- what most stories are made of ----------------------------------------------------------------------------
+    # ---- common steps of stories ---------------------------------------------------------------------------------
 
     def place(
         self,
@@ -78,8 +78,10 @@ class Story:
         listed: bool = False,
         **fields: Any,
     ) -> None:
-        """The order is placed with these goods and quantities; ``ship_by``: days after placing; ``listed``: each line
-        pins its listing as sold."""
+        """Place the order with these goods and quantities. ``ship_by``: days after placing.
+
+        ``listed``: each line has its listing as sold.
+        """
         if ship_by is not None:
             fields["ship_by"] = self.at(days(ship_by))
         self.say(
@@ -108,11 +110,11 @@ class Story:
         )
 
     def ask(self, after: int, reason: str, request: str = "r1", **fields: Any) -> None:
-        """The buyer asks to cancel."""
+        """Request a cancellation as the buyer."""
         self.say(after, "buyer", "RequestCancel", request_id=request, reason=reason, **fields)
 
     def ship(self, after: int, notice: str = "asn-1", **fields: Any) -> None:
-        """The seller sends a shipping notice; of everything open, unless lines are named."""
+        """Send a shipping notice as the seller, for everything open unless lines are named."""
         self.say(
             after,
             "seller",
@@ -124,7 +126,7 @@ class Story:
         )
 
     def track(self, after: int, notice: str = "asn-1") -> None:
-        """The carrier scans the parcel of a notice."""
+        """Report the carrier's first scan of a notice's parcel."""
         self.say(
             after,
             "system",
@@ -135,7 +137,7 @@ class Story:
         )
 
     def attach(self, after: int, who: str, about: str, evidence: str, kind: str, **fields: Any) -> None:
-        """A side attaches a file, told by its hash and size; the demo keeps no file."""
+        """Add evidence by its hash and size; the demo stores no file."""
         self.say(
             after,
             who,
@@ -150,14 +152,14 @@ class Story:
         )
 
     def deliver(self, after: int) -> None:
-        """Everything that shipped has arrived."""
+        """Report that everything shipped was delivered."""
         self.say(after, "system", "Deliver")
 
     def refunded(self, after: int, refund: str = "refund-1") -> None:
-        """The payment service gave a refund back."""
+        """Confirm a refund as the payment service."""
         self.say(after, "system", "ConfirmRefund", refund_id=refund)
 
     def tracking_number(self, notice: str) -> str:
-        """A parcel's number: of the order and the notice, so that every one differs."""
+        """Return a tracking number made of the order and the notice, so that each differs."""
         digits = "".join(letter for letter in self.order_id + notice if letter.isdigit())
         return f"{self.shop.carrier.split()[0][:2].upper()}{digits:>012}"

@@ -1,7 +1,7 @@
-"""The commands file: UTF-8 JSON Lines, one command a line. Read as a stream, whatever its size.
+"""Reads a commands file: UTF-8 JSON Lines, one command per line (docs/reference/commands.md), as a stream.
 
-A line that is no command is *bad* with its number and reason, and the next one is read. Lines are counted from 1 as an
-editor counts them; blank ones are not read.
+A malformed line is reported as bad with its number and reason, and reading continues. Lines are counted from 1; blank
+lines are skipped.
 """
 
 import hashlib
@@ -15,19 +15,19 @@ from typing import BinaryIO, Final
 from domain.commands import parse_command
 from domain.errors import BadInput
 from infra.api.strict_json import MAX_BYTES, NotJson, read_json
-from infra.importing.items import Item, NotThere, because, told
+from infra.importing.items import Item, NotThere, because, error_of
 from infra.importing.reasons import Translator
 
 _BLOCK: Final = 1 << 20
 _MARK: Final = b"\xef\xbb\xbf"
-"""The byte order mark that some editors put in front of UTF-8."""
+"""The byte order mark that some editors write before UTF-8."""
 
 
 class CommandsFile:
-    """A commands file on disk, or standard input (spooled to a temporary file first, since its hash comes first)."""
+    """A commands file on disk, or standard input, which is copied to a temporary file to compute its hash."""
 
     def __init__(self, file: BinaryIO, translate: Translator | None = None) -> None:
-        """``translate``: reasons are another house's codes (``--reasons``)."""
+        """``translate``: translates reason codes of another company (``--reasons``)."""
         self._file = file
         self.translate = translate
         self._done = 0
@@ -63,7 +63,7 @@ class CommandsFile:
 
 
 def read_line(number: int, text: bytes, translate: Translator | None = None) -> Item:
-    """One line that is not blank."""
+    """Read a line that is not blank."""
     try:
         body = read_json(text)
     except NotJson as wrong:
@@ -73,12 +73,12 @@ def read_line(number: int, text: bytes, translate: Translator | None = None) -> 
         if command.at is None:
             raise BadInput("/at", "form", "the field is required in an import")
     except BadInput as wrong:
-        return Item(number, None, told(wrong))
+        return Item(number, None, error_of(wrong))
     return Item(number, command)
 
 
 def open_commands(name: str, translate: Translator | None = None) -> CommandsFile:
-    """The commands file of this name; ``-`` is standard input. NotThere says why it cannot be read."""
+    """Open the commands file of this name; ``-`` is standard input. NotThere says why it cannot be read."""
     if name == "-":
         return CommandsFile(_spooled(sys.stdin.buffer), translate)
     path = Path(name)
@@ -95,14 +95,14 @@ def open_commands(name: str, translate: Translator | None = None) -> CommandsFil
 
 
 def _spooled(stream: BinaryIO) -> BinaryIO:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the input
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the input
     shutil.copyfileobj(stream, file, _BLOCK)
     file.seek(0)
     return file
 
 
 def _skip_line(file: BinaryIO) -> int:
-    """Read on behind the next line feed; how many bytes it were."""
+    """Skip to the end of the line. Returns the number of bytes skipped."""
     skipped = 0
     while part := file.readline(_BLOCK):
         skipped += len(part)

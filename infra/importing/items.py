@@ -1,4 +1,4 @@
-"""What every format is read into: one item per command, or per piece of input that is none."""
+"""The items that every input format is read into: one per command or malformed piece."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from domain.errors import BadInput
 
 @dataclass(slots=True)
 class Item:
-    """A command and where it stood, or why there is none (``error``). ``line`` counts from 1."""
+    """A command and its line, or why it cannot be read (``error``). ``line`` counts from 1."""
 
     line: int
     command: Command | None
@@ -19,10 +19,10 @@ class Item:
 
 
 class Input(Protocol):
-    """An input of some format: what it is (``sha256``), how large, and its items in order."""
+    """An input of some format."""
 
     sha256: bytes
-    """32 bytes: the same input imported again continues or repeats the same import."""
+    """32 bytes that identify the input; importing it again continues or repeats the same import."""
     size: int
     """Bytes, for the progress bar."""
 
@@ -32,11 +32,11 @@ class Input(Protocol):
         ...
 
     def items(self) -> Iterator[Item]:
-        """The items in order; may be called once."""
+        """Yield the items in order; may be called once."""
         ...
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         ...
 
 
@@ -44,16 +44,16 @@ class NotThere(Exception):
     """The input cannot be read; the message says why and what to do."""
 
 
-def told(wrong: BadInput) -> str:
-    """What is wrong with a command, as ``bad_lines`` has it: field, rule where one has a name, sentence."""
+def error_of(wrong: BadInput) -> str:
+    """Write an error as in ``bad_lines``: field, rule if it has one, sentence."""
     return error_text(wrong.pointer, wrong.rule, wrong.message)
 
 
 def error_text(pointer: str | None, rule: str | None, message: str) -> str:
-    """The same from its parts."""
+    """Write an error from its field, rule and sentence; parts may be missing."""
     return ": ".join(part for part in (pointer, None if rule == "form" else rule, message) if part)
 
 
 def because(wrong: OSError, path: Path) -> NotThere:
-    """An operating system's error as ours."""
+    """Return a NotThere for an error of the operating system."""
     return NotThere(f"{path} cannot be read: {wrong.strerror or wrong}")

@@ -1,7 +1,7 @@
-"""The Olist history as commands: the mapping of docs/how-to/import.md, exactly.
+"""Converts the Olist data set to commands (docs/how-to/import.md).
 
-One order per (source order, seller). Its commands are made in the sequence of the mapping, with ids that follow from
-the data alone, so the folder imported twice is the same input. Times in the files are local to America/Sao_Paulo.
+There is one order per source order and seller. Command ids depend on the data alone, so importing the folder twice is
+the same input. Times in the files are local to America/Sao_Paulo.
 """
 
 import csv
@@ -19,7 +19,7 @@ from domain.calendar import instant_of_local as instant_of
 from domain.commands import parse_command
 from domain.errors import BadInput
 from domain.instants import SECOND, Instant, format_instant
-from infra.importing.items import Item, NotThere, because, told
+from infra.importing.items import Item, NotThere, because, error_of
 
 MARKETPLACE: Final = "olist"
 ZONE: Final = "America/Sao_Paulo"
@@ -54,12 +54,12 @@ Body = dict[str, Any]
 
 
 class BadRow(ValueError):
-    """Something in the files cannot be read; the order that it belongs to cannot be placed."""
+    """A row cannot be read, so its order cannot be placed."""
 
 
 @dataclass(slots=True)
 class Difference:
-    """A source order whose payments are not what its sellers' orders come to."""
+    """A source order whose payments differ from the total of its sellers' orders."""
 
     order_id: str
     total: Decimal
@@ -68,7 +68,7 @@ class Difference:
 
 @dataclass(slots=True)
 class OlistFolder:
-    """The folder: its three files (orders, items, payments), read when its items are."""
+    """The Olist folder; its three files (orders, items, payments) are read with its items."""
 
     folder: Path
     policy: str
@@ -92,7 +92,7 @@ class OlistFolder:
                 paid[row["order_id"]] += _amount(row, "payment_value")
             except BadRow as wrong:
                 raise NotThere(
-                    f"{self.folder / PAYMENTS}, line {number}: {wrong}; correct it and import again"
+                    f"{self.folder / PAYMENTS}, line {number}: {wrong}; correct it and import the folder again"
                 ) from None
         rows = list(_rows(self.folder / ORDERS))
         known = {row["order_id"] for _, row in rows}
@@ -114,7 +114,7 @@ class OlistFolder:
             yield Item(len(rows) + 2, None, f"order {order_id} has items, but is not in {ORDERS}")
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing; no file stays open."""
 
     def _compare(self, order_id: str, items: list[Row], paid: dict[str, Decimal]) -> None:
         total = sum((_amount(item, "price") + _amount(item, "freight_value") for item in items), Decimal())
@@ -123,7 +123,7 @@ class OlistFolder:
 
 
 def open_olist(name: str, policy: str | None) -> OlistFolder:
-    """The Olist folder of this name; NotThere says which file is missing."""
+    """Open the Olist folder of this name; NotThere names a missing file."""
     folder = Path(name)
     policy = policy or POLICY
     digest = hashlib.sha256(f"olist\0{policy}".encode())
@@ -142,7 +142,7 @@ def open_olist(name: str, policy: str | None) -> OlistFolder:
 
 
 def commands_of(row: Row, items: list[Row], policy: str) -> list[Body]:
-    """All commands of one source order: seller by seller, each seller's in the sequence of the mapping."""
+    """Return all commands of one source order, seller by seller."""
     items = sorted(items, key=lambda item: _number(item, "order_item_id"))
     by_seller: dict[str, list[Row]] = {}
     for item in items:
@@ -214,7 +214,7 @@ class _SellersOrder:
         }
 
     def _ending(self, shipped: bool) -> None:
-        """How a canceled or unavailable order ended: one second after the last fact before delivery."""
+        """Add the commands that end a canceled or unavailable order, a second after the last event before delivery."""
         after = self.at + SECOND
         status = self.row["order_status"]
         if status == "canceled":
@@ -228,13 +228,13 @@ class _SellersOrder:
             self._fact(own, after, dated=False)
 
     def _fact(self, body: Body, happened: Instant | None, *, dated: bool = True) -> None:
-        """One command; without a time there is none. Older than the one before: said with it, happened when it did."""
+        """Add a command, unless it has no time. If it is older than the one before, it is recorded with that one."""
         if happened is None:
             return
-        said = max(happened, self.at)
-        self.at = said
-        body = {**body, "marketplace": MARKETPLACE, "order_id": self.order_id, "at": format_instant(said)}
-        if dated and happened < said:
+        recorded = max(happened, self.at)
+        self.at = recorded
+        body = {**body, "marketplace": MARKETPLACE, "order_id": self.order_id, "at": format_instant(recorded)}
+        if dated and happened < recorded:
             body["occurred_at"] = format_instant(happened)
         self.made.append(body)
 
@@ -249,17 +249,17 @@ def _item(number: int, body: Body) -> Item:
     try:
         return Item(number, parse_command(body))
     except BadInput as wrong:
-        return Item(number, None, f"order {body['order_id']}, {body['command']}: {told(wrong)}")
+        return Item(number, None, f"order {body['order_id']}, {body['command']}: {error_of(wrong)}")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """Rows with their line numbers; NotThere if the file is not of this kind."""
+    """Yield rows with their line numbers; NotThere if it is not the expected file."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             missing = [name for name in COLUMNS[path.name] if name not in (reader.fieldnames or ())]
             if missing:
-                raise NotThere(f"{path} has no column {missing[0]}: it is not the Olist file of this name")
+                raise NotThere(f"{path} has no column {missing[0]}; it is not the Olist file of this name")
             for row in reader:
                 yield reader.line_num, {name: (row[name] or "").strip() for name in COLUMNS[path.name]}
     except OSError as wrong:
@@ -269,7 +269,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _when(row: Row, name: str) -> Instant | None:
-    """A local time; None if it is missing."""
+    """Return a local time as an instant; None if it is missing."""
     text = row[name]
     if not text:
         return None

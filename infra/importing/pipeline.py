@@ -1,8 +1,8 @@
-"""The pipeline of an import: items in, totals out, thousands of commands on their way at once.
+"""Imports an input: submits thousands of commands at a time and counts their outcomes.
 
-Commands of one order are decided in their order (the engine's lanes), different orders side by side. Answers are taken
-in the order of the input. An import opens for a marketplace before its first command, in every partition, and closes at
-the end; one that was broken off stays open, and the same input again goes on where it stopped, by command ids alone.
+Commands of one order are decided in sequence, those of different orders concurrently. Outcomes are counted in the order
+of the input. An import is opened for a marketplace, in every partition, before its first command and closed at the end.
+An interrupted import stays open; importing the same input again continues it, because command ids are idempotent.
 """
 
 import json
@@ -26,25 +26,25 @@ from infra.importing.repeated import ended_before, would_reach, would_write
 from schemas.codec import verdict_data
 
 WINDOW: Final = 4096
-"""Commands given to the engine and not yet counted."""
+"""Commands submitted and not yet counted, at most."""
 CHUNK: Final = 256
-"""Commands that are given to the engine together."""
+"""Commands that are submitted together."""
 MOST_BAD_LINES: Final = 100
 TIMEOUT: Final = 120.0
 """Seconds without any answer before the import gives up."""
-UNWRITTEN: Final = 20.0
-"""Seconds for which nothing could be written before it does."""
+STALLED: Final = 20.0
+"""Seconds without a successful write before the import gives up."""
 POLL_INTERVAL: Final = 1.0
-"""Seconds of waiting between two looks at whether anything is written."""
+"""Seconds between two checks of whether anything is written."""
 
 
 class ImportFailed(Exception):
-    """The import cannot go on; the message says why. The same command again continues it."""
+    """The import cannot continue; the message says why. The same command continues it later."""
 
 
 @dataclass(slots=True)
 class Totals:
-    """What came of an input: read = accepted + Σ refused + duplicate + bad."""
+    """Totals of an import: read = accepted + Σ refused + duplicate + bad."""
 
     read: int = 0
     accepted: int = 0
@@ -59,7 +59,7 @@ class Totals:
     """The bad line at which a strict import stopped."""
 
     def json(self) -> dict[str, Any]:
-        """The object of ``import --json``."""
+        """Return the object that ``import --json`` prints."""
         return {
             "read": self.read,
             "accepted": self.accepted,
@@ -72,33 +72,33 @@ class Totals:
 
 
 class ProgressReport(Protocol):
-    """Where refused and bad lines are written."""
+    """A file that refused and bad lines are written to."""
 
     def write(self, text: str, /) -> int:
-        """All of the text."""
+        """Write all of the text."""
         ...
 
 
 @dataclass(slots=True)
-class Wishes:
-    """How an input is to be imported."""
+class ImportOptions:
+    """Options of an import."""
 
     strict: bool = False
-    """Stop at the first bad line. Commands go one by one then: nothing behind it is given to the engine."""
+    """Stop at the first bad line. Commands are then submitted one by one, so none after it is submitted."""
     until: Instant | None = None
     report: ProgressReport | None = None
-    """Gets a JSON line for every refused and bad one."""
+    """Receives a JSON line for every refused or bad command."""
     progress: Callable[[int, Totals], None] | None = None
-    """Called at the start and now and then: bytes of the input whose commands have been answered, and the totals."""
+    """Called from time to time with the bytes of the input that have been answered, and the totals."""
 
 
-def run_import(app: App, source: Input, wishes: Wishes) -> Totals:
-    """Import an input to its end. ImportFailed, KeyboardInterrupt: it stays open, and can be continued."""
-    return _Import(app, source, wishes).run()
+def run_import(app: App, source: Input, options: ImportOptions) -> Totals:
+    """Import an input to its end. After ImportFailed or KeyboardInterrupt it stays open and can be continued."""
+    return _Import(app, source, options).run()
 
 
 def finish_imports(app: App, until: Instant | None) -> list[tuple[str, bytes, int]]:
-    """Close every import that is open, after reaching deadlines before ``until``; (marketplace, SHA-256, reached)."""
+    """Apply deadlines before ``until``, and close open imports. Returns marketplace, SHA-256 and deadlines of each."""
     open_now: set[tuple[str, bytes]] = app.ask(lambda engine: engine.imports.inputs())
     found = []
     reached = {name: _reach(app, name, until) for name in sorted({name for name, _ in open_now})}
@@ -119,16 +119,16 @@ def _settled(app: App, written: Future[Outcome]) -> None:
 
 
 def _answer(app: App, future: Future[Outcome], to: str) -> Outcome:
-    """Wait for an answer. ImportFailed where none comes, or where nothing is written for so long that none will."""
+    """Wait for an outcome. ImportFailed if none comes, or if nothing has been written for too long."""
     until = time.monotonic() + TIMEOUT
     while True:
         try:
             return future.result(POLL_INTERVAL)
         except TimeoutError:
-            if future.done():  # just now, or with a TimeoutError of its own
+            if future.done():  # just now, or it failed with a TimeoutError
                 return future.result()
         lasts = max(app.watch.lasts("writing"), app.watch.lasts("following"))
-        if lasts < UNWRITTEN and time.monotonic() < until:
+        if lasts < STALLED and time.monotonic() < until:
             continue
         why = "; ".join(app.watch.trouble.values())
         waited = TIMEOUT if time.monotonic() >= until else lasts
@@ -136,28 +136,28 @@ def _answer(app: App, future: Future[Outcome], to: str) -> Outcome:
 
 
 class _Import:
-    def __init__(self, app: App, source: Input, wishes: Wishes) -> None:
+    def __init__(self, app: App, source: Input, options: ImportOptions) -> None:
         self.app = app
         self.source = source
-        self.wishes = wishes
+        self.options = options
         self.totals = Totals()
         self.waiting: deque[tuple[Item, Future[Outcome] | None, int]] = deque()
-        """Items without an answer yet, each with the bytes of the input up to the end of its chunk."""
+        """Items without an outcome, each with the bytes of the input up to the end of its chunk."""
         self.answered_bytes = 0
         self.seen: dict[str, bool] = {}
-        """Marketplaces of the input, and whether it is open for them now."""
+        """Marketplaces of the input → True if the import is open for it."""
         self.about_subjects = False
-        """Whether the command that was given last is about a person's data."""
+        """True if the last submitted command is about a person's data."""
 
     def run(self) -> Totals:
         began = time.monotonic()
         items = self.source.items()
-        chunk_size, window = (1, 0) if self.wishes.strict else (CHUNK, WINDOW - CHUNK)
+        chunk_size, window = (1, 0) if self.options.strict else (CHUNK, WINDOW - CHUNK)
         self._progress()
         while chunk := list(islice(items, chunk_size)):
             self._open_for(chunk)
             for item in chunk:
-                self._give(item)
+                self._submit(item)
             self._take(window)
             if self.totals.stopped_at is not None:
                 break
@@ -172,13 +172,13 @@ class _Import:
         return self.totals
 
     def _progress(self) -> None:
-        if self.wishes.progress is not None:
-            self.wishes.progress(self.answered_bytes, self.totals)
+        if self.options.progress is not None:
+            self.options.progress(self.answered_bytes, self.totals)
 
     # ---- open and close --------------------------------------------------------------------------------------------
 
     def _open_for(self, chunk: list[Item]) -> None:
-        """Open the input for the marketplaces that this chunk writes to."""
+        """Open the import for the marketplaces that this chunk writes to."""
         by_market: dict[str, list[Command]] = {}
         for item in chunk:
             command = item.command
@@ -208,8 +208,8 @@ class _Import:
         self.seen[marketplace] = True
 
     def _end(self) -> None:
-        """Reach what is to be reached, and close."""
-        until = self.wishes.until
+        """Apply deadlines before ``until``, and close the import."""
+        until = self.options.until
         for marketplace, is_open in self.seen.items():
             if until is not None:
                 if not is_open:
@@ -222,9 +222,11 @@ class _Import:
 
     # ---- commands and answers --------------------------------------------------------------------------------------
 
-    def _give(self, item: Item) -> None:
-        """Commands about people's data go behind all that stands before them, and before all that stands behind them:
-        orders are decided side by side, but what is erased is what the input says before it."""
+    def _submit(self, item: Item) -> None:
+        """Submit an item. Commands about people's data wait for all earlier commands, and later ones wait for them.
+
+        Orders are decided concurrently, but an erasure covers exactly what the input has before it.
+        """
         command = item.command
         if command is not None and isinstance(command, SubjectCommand) is not self.about_subjects:
             self._take(0)
@@ -233,7 +235,7 @@ class _Import:
         self.waiting.append((item, future, self.source.done))
 
     def _take(self, leave: int) -> None:
-        """Count answers, oldest first, until only ``leave`` are missing."""
+        """Count outcomes, oldest first, until only ``leave`` are missing."""
         waiting = self.waiting
         while len(waiting) > leave:
             item, future, self.answered_bytes = waiting.popleft()
@@ -242,7 +244,7 @@ class _Import:
                 self._bad(item, item.error or "")
             else:
                 self._answered(item, future)
-            if self.wishes.strict and self.totals.bad:
+            if self.options.strict and self.totals.bad:
                 self.totals.stopped_at = item.line
 
     def _answered(self, item: Item, future: Future[Outcome]) -> None:
@@ -251,7 +253,7 @@ class _Import:
             outcome = _answer(self.app, future, f"line {item.line}")
         except ImportFailed:
             raise
-        except Exception as defect:  # noqa: BLE001 - one command's defect must not cost the others
+        except Exception as defect:  # noqa: BLE001 - an internal error of one command must not stop the others
             self._bad(item, f"internal error, please report it: {defect!r}")
             return
         match outcome.kind:
@@ -278,18 +280,18 @@ class _Import:
         self._report(item, "bad", rule, error)
 
     def _report(self, item: Item, outcome: str, rule: str | None, message: str, verdict: Verdict | None = None) -> None:
-        if self.wishes.report is None:
+        if self.options.report is None:
             return
         command = item.command
-        told: dict[str, Any] = {"line": item.line, "outcome": outcome, "rule": rule}
-        told["error" if outcome == "bad" else "because"] = message
+        entry: dict[str, Any] = {"line": item.line, "outcome": outcome, "rule": rule}
+        entry["error" if outcome == "bad" else "because"] = message
         if outcome != "bad":
-            told["instead"] = [] if verdict is None else verdict_data(verdict)["instead"]
+            entry["instead"] = [] if verdict is None else verdict_data(verdict)["instead"]
         if command is not None:
-            told |= {
+            entry |= {
                 "command": command.command,
                 "marketplace": command.marketplace,
                 "order_id": command.order_id,
                 "command_id": command.command_id,
             }
-        self.wishes.report.write(json.dumps(told, ensure_ascii=False) + "\n")
+        self.options.report.write(json.dumps(entry, ensure_ascii=False) + "\n")

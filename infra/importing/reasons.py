@@ -1,6 +1,6 @@
-"""Commands whose reasons are another house's codes: translated on the way in, counted, and what is lost is said.
+"""Translates another company's reason codes into canonical reasons during an import.
 
-Only ``reason`` of the commands that cancel is a code of cancellation; canonical reasons pass as they are.
+Only the ``reason`` of commands that cancel is translated; canonical reasons stay as they are.
 """
 
 from collections import Counter
@@ -14,30 +14,32 @@ CANCELING: Final = frozenset({"RequestCancel", "CancelLines"})
 
 
 class Translator:
-    """Translates one house's codes, and counts them."""
+    """Translates the codes of one scheme, and counts them."""
 
-    def __init__(self, house: CodeScheme) -> None:
-        self.house = house
+    def __init__(self, scheme: CodeScheme) -> None:
+        self.scheme = scheme
         self.counted: Counter[str] = Counter()
 
     def __call__(self, body: Any) -> Any:
-        """The command's body with its canonical reason; BadInput for a code that the house has not, or that cancels
-        nothing. Whatever else is wrong with it is left to the parser."""
+        """Return a command's body with its canonical reason. BadInput for an unknown code or one that cancels nothing.
+
+        Other errors are left to the parser.
+        """
         if not isinstance(body, dict) or body.get("command") not in CANCELING:
             return body
-        said = body.get("reason")
-        if not isinstance(said, str) or said in CANCEL_REASONS:
+        code = body.get("reason")
+        if not isinstance(code, str) or code in CANCEL_REASONS:
             return body
-        step = self.house.canonical(said)
+        step = self.scheme.canonical(code)
         if step is None:
-            known = ", ".join(self.house.codes)
-            raise BadInput("/reason", "form", f"{said!r} is no code of {self.house.name}; there are {known}")
+            known = ", ".join(self.scheme.codes)
+            raise BadInput("/reason", "form", f"{code!r} is not a code of {self.scheme.name}; its codes are {known}")
         if step.to is None:
-            raise BadInput("/reason", "form", f"{said} of {self.house.name} is no reason to cancel: {step.loses}")
-        self.counted[said] += 1
+            raise BadInput("/reason", "form", f"{code} of {self.scheme.name} is not a reason to cancel: {step.loses}")
+        self.counted[code] += 1
         return {**body, "reason": step.to}
 
-    def told(self) -> list[dict[str, Any]]:
-        """What was translated: code, canonical reason, what that lost, how often."""
-        steps = [(self.house.inward[code], count) for code, count in sorted(self.counted.items())]
+    def json(self) -> list[dict[str, Any]]:
+        """Return what was translated: code, canonical reason, what is lost, and how often."""
+        steps = [(self.scheme.inward[code], count) for code, count in sorted(self.counted.items())]
         return [{"code": s.of, "reason": s.to, "loses": s.loses, "count": count} for s, count in steps]

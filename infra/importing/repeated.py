@@ -1,8 +1,8 @@
-"""Whether an input that was imported to its end would still change anything: an import again must not.
+"""Checks whether importing a completely imported input again would change anything.
 
-Such an input is opened again only for a command that would leave a commit. Nearly all of its commands were answered
-before; what left nothing behind the first time (a stranger's command, an unknown order) is judged anew, and mostly
-leaves nothing again.
+Such an import is opened again only if one of its commands would write a commit. Nearly all of its commands have been
+answered. Those that left nothing behind (of a stranger, or about an unknown order) are decided again, and usually leave
+nothing again.
 """
 
 from consumers.engine.engine import Engine
@@ -20,14 +20,14 @@ _NO_TEXT = Sealed(bytes(32), "")
 
 
 def ended_before(engine: Engine, marketplace: str, source: bytes) -> bool:
-    """Whether this input was opened for the marketplace before, and is closed everywhere now."""
+    """True if this input was opened for the marketplace before and is now closed in every partition."""
     stream = stream_of(marketplace, source)
     begun = any(follower.head(stream) is not None for follower in engine.followers.values())
     return begun and (marketplace, source) not in engine.imports.inputs(marketplace)
 
 
 def would_write(engine: Engine, command: Command, market: MarketSettings) -> bool:
-    """Whether an import of this command would leave a commit, on what is followed now."""
+    """True if importing this command would write a commit, as far as the log is followed now."""
     at = command.at
     folded = engine.orders.get(partition_of(command.stream, engine.partitions), command.stream)
     order = folded.order
@@ -43,18 +43,18 @@ def would_write(engine: Engine, command: Command, market: MarketSettings) -> boo
         return not decide(order, _without_texts(command), engine.control.book, market, at).answer
     except BadInput:
         return False
-    except Exception:  # noqa: BLE001 - it is told as that line's when it is given, and must not cost the others
+    except Exception:  # noqa: BLE001 - reported for its line when it is submitted; must not stop the others
         return False
 
 
 def _without_texts(command: Command) -> Command:
-    """A copy whose texts count as sealed: for a trial that writes nothing, not even to the vault."""
+    """Return a copy with texts marked as sealed, for a trial that writes nothing, not even to the vault."""
     texts = {name: Text("", _NO_TEXT) for name in command.TEXTS if getattr(command, name) is not None}
     return command.model_copy(update=texts) if texts else command
 
 
 def would_reach(engine: Engine, marketplace: str, until: Instant) -> bool:
-    """Whether an order of the marketplace has a deadline before ``until`` that is not reached. Looks at all of them."""
+    """True if an order of the marketplace has a pending deadline before ``until``. Checks every order."""
     prefix = f"{marketplace}/"
     for partition, follower in engine.followers.items():
         after: str | None = None

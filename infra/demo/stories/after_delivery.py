@@ -1,4 +1,4 @@
-"""Cases and returns, once it has arrived."""
+"""Stories about cases and returns after delivery."""
 
 from random import Random
 from typing import Any
@@ -70,7 +70,7 @@ def case_too_late(s: Story, chance: Random) -> None:
 
 @shows_rule("case-evidence", "platform-pays-return")
 def photographs_given(s: Story, chance: Random) -> None:
-    """case-evidence, platform-pays-return: the clock stands still until the photograph comes; then it is sent back."""
+    """case-evidence, platform-pays-return: the deadline is paused until the photo comes; then it is sent back."""
     _arrived(s)
     _case(s, hours(64), text="The lens is scratched; it was sold as clear.")
     s.attach(hours(64.2), "buyer", "case-a", "listing-1", "photo", origin="listing")

@@ -1,4 +1,4 @@
-"""Asking to cancel: the windows, the store's offers, the seller's answer."""
+"""Stories about cancellation requests: time windows, the store's offers, the seller's answer."""
 
 from random import Random
 
@@ -8,7 +8,7 @@ from infra.demo.story import Story, days, hours, minutes
 
 @shows_rule("grace-window")
 def bought_by_accident(s: Story, chance: Random) -> None:
-    """grace-window: cancelled within minutes, without asking; refunded the next day."""
+    """grace-window: canceled within minutes, without asking; refunded the next day."""
     basket(s, chance)
     s.ask(minutes(chance.uniform(4, 25)), "ordered_by_mistake")
     s.refunded(hours(chance.uniform(6, 30)))
@@ -16,7 +16,7 @@ def bought_by_accident(s: Story, chance: Random) -> None:
 
 @shows_rule("accepted-offer-final")
 def accepted_offer(s: Story, chance: Random) -> None:
-    """accepted-offer-final: a minute after the purchase it is final all the same."""
+    """accepted-offer-final: a minute after the purchase it is already final."""
     one(s, sale_format="offer")
     s.ask(minutes(3), "changed_mind")
     s.ship(hours(chance.uniform(20, 40)))
@@ -53,7 +53,7 @@ def silence_keeps_it(s: Story, chance: Random) -> None:
 
 
 def silence_cancels_unpaid(s: Story, chance: Random) -> None:
-    """seller-has-final-say: asked in time, no answer for three days; not paid, so it is cancelled."""
+    """seller-has-final-say: asked in time, no answer for three days; not paid, so it is canceled."""
     one(s, paid=False, sale_format="auction", good=3)
     s.ask(minutes(chance.uniform(10, 50)), "changed_mind")
 
@@ -65,7 +65,7 @@ def never_paid(s: Story, chance: Random) -> None:
 
 
 def offers_declined(s: Story, chance: Random) -> None:
-    """alternatives-first, window-of-the-store: the buyer wants none of the offers, and it is cancelled."""
+    """alternatives-first, window-of-the-store: the buyer wants none of the offers, and it is canceled."""
     basket(s, chance)
     s.ask(hours(chance.uniform(1, 8)), why(chance))
     s.say(hours(10), "buyer", "DeclineAlternatives", request_id="r1")
@@ -148,7 +148,7 @@ def no_reason_given(s: Story, chance: Random) -> None:
 
 @shows_rule("whole-lines-only")
 def part_of_a_line(s: Story, chance: Random) -> None:
-    """whole-lines-only: two of five cannot be cancelled; all five can be asked for."""
+    """whole-lines-only: two of five cannot be canceled; all five can be asked for."""
     one(s, 5, good=2)
     s.ask(hours(2), "duplicate_order", lines=[{"line": 1, "quantity": 2}])
     s.ask(hours(3), "duplicate_order", "r2", lines=[1])
@@ -156,7 +156,7 @@ def part_of_a_line(s: Story, chance: Random) -> None:
 
 
 def some_units(s: Story, chance: Random) -> None:
-    """Where quantities may be cancelled: two of six, and the rest ships."""
+    """Where quantities may be canceled: two of six, and the rest ships."""
     one(s, 6)
     s.ask(hours(3), "duplicate_order", lines=[{"line": 1, "quantity": 2}])
     s.say(hours(8), "seller", "ApproveCancel", request_id="r1")
@@ -165,8 +165,8 @@ def some_units(s: Story, chance: Random) -> None:
 
 
 @shows_rule("already-canceled")
-def cancelled_and_asked(s: Story, chance: Random) -> None:
-    """already-canceled: what is cancelled cannot be cancelled again."""
+def canceled_and_asked(s: Story, chance: Random) -> None:
+    """already-canceled: canceled units cannot be canceled again."""
     one(s)
     s.ask(minutes(12), "ordered_by_mistake")
     s.ask(hours(chance.uniform(3, 9)), "ordered_by_mistake", "r2")

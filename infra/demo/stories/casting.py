@@ -1,4 +1,4 @@
-"""Which stories happen, in which shops, and how long ago."""
+"""The stories of the demo, with their shops and ages."""
 
 from typing import Final
 
@@ -36,7 +36,7 @@ from infra.demo.stories.canceling import (
     approved,
     asked_twice,
     bought_by_accident,
-    cancelled_and_asked,
+    canceled_and_asked,
     declined,
     never_paid,
     never_shipped,
@@ -136,7 +136,7 @@ CANCELING: Final = (
     Plot(no_reason_given, (LUMEN, BULKBARN), 1, 20),
     Plot(part_of_a_line, (LUMEN,), 1.5, 10),
     Plot(some_units, (BULKBARN,), 2, 12, 2),
-    Plot(cancelled_and_asked, (RETROCAM, EVERYDAY), 1, 18),
+    Plot(canceled_and_asked, (RETROCAM, EVERYDAY), 1, 18),
     Plot(filled_or_killed, (LUMEN,), 2, 20, 3),
     Plot(late_ship, (BULKBARN,), 6.5, 20, 2),
     Plot(late_ship, (EVERYDAY,), 13, 24),
@@ -151,7 +151,7 @@ CANCELING: Final = (
     Plot(notice_by_mistake, (OAKROOM,), 1.5, 9),
     Plot(later_ship_by, (OAKROOM, LUMEN), 1, 8),
 )
-"""Stories that show the rules of cancelling, some of what comes after; they share one run of chance."""
+"""Stories that show the rules of canceling and some that follow; they share one random generator."""
 
 AFTERWARDS: Final = (
     Plot(told_at_the_second_try, (EVERYDAY,), 1.5, 12),
@@ -186,7 +186,7 @@ AFTERWARDS: Final = (
     Plot(with_support, (ATELIER,), 2, 6),
     Plot(just_opened, (ATELIER,), 1, 1.8, 2),
 )
-"""Stories that show what a cancellation does, and what comes after. Each has its own run of chance."""
+"""Stories about the effects of a cancellation and what follows; each has its own random generator."""
 
 COMMON: Final = ((all_goes_well, 14), (in_two_parcels, 3), (paid_late, 2), (late, 1))
 """Everyday stories, and how often each happens among them."""

@@ -1,4 +1,4 @@
-"""Disputes about how a request went, under mutual consent: message or request, every outcome, every end."""
+"""Stories about disputes under mutual consent: by message or request, with every outcome."""
 
 from random import Random
 
@@ -55,7 +55,7 @@ def asked_by_request(s: Story, chance: Random) -> None:
 
 @shows("granted")
 def granted(s: Story, chance: Random) -> None:
-    """Not shipped, and declined without a ground: granted, cancelled and refunded."""
+    """Not shipped, and declined without a ground: granted, canceled and refunded."""
     _declined(s, chance)
     _open(s, hours(chance.uniform(20, 30)))
     s.attach(hours(31), "buyer", "dispute-a", "shot-1", "photo", origin="screenshot", source="the order page")
@@ -67,7 +67,7 @@ def granted(s: Story, chance: Random) -> None:
 
 @shows("sent back")
 def sent_back_by_decision(s: Story, chance: Random) -> None:
-    """It had shipped meanwhile: a return at the platform's cost, refunded on receipt."""
+    """It had shipped in the meantime: a return at the platform's cost, refunded on receipt."""
     _declined(s, chance)
     s.ship(hours(24))
     _open(s, hours(chance.uniform(26, 34)))

@@ -1,4 +1,4 @@
-"""What a cancellation does: who is told, what goes back, what counts."""
+"""Stories about the effects of a cancellation: notifications, refunds, stock, standing."""
 
 from random import Random
 
@@ -20,7 +20,7 @@ def told_at_the_second_try(s: Story, chance: Random) -> None:
 
 @shows_rule("full-refund", "money-adds-up")
 def one_after_the_other(s: Story, chance: Random) -> None:
-    """full-refund, money-adds-up: three units that don't divide evenly, cancelled one by one; it sums to the cent."""
+    """full-refund, money-adds-up: three units that don't divide evenly, canceled one by one; it sums to the cent."""
     one(s, 3, discount="5.00")
     for number in (1, 2, 3):
         asked = hours(4 * number)
@@ -32,7 +32,7 @@ def one_after_the_other(s: Story, chance: Random) -> None:
 
 @shows_rule("restock-once")
 def back_in_stock(s: Story, chance: Random) -> None:
-    """restock-once: one cancelled, one returned damaged; the second receipt of the same return is refused."""
+    """restock-once: one canceled, one returned damaged; the second receipt of the same return is refused."""
     one(s, 3, good=2)
     s.say(hours(4), "seller", "CancelLines", lines=[{"line": 1, "quantity": 1}], reason="out_of_stock")
     s.ship(hours(20))

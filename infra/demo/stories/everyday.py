@@ -1,4 +1,4 @@
-"""Everyday life: orders that go well, or nearly, and what people talk about. No rule has to speak here."""
+"""Everyday stories: orders that go well, or nearly, without a rule being needed."""
 
 from random import Random
 

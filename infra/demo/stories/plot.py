@@ -1,4 +1,4 @@
-"""What a plot is, and what most stories begin with."""
+"""Plots, and the beginnings that most stories share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Tell = Callable[[Story, Random], None]
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A story, the shops it happens in (an order each, in turn, ``times`` over), and the age of its orders in days."""
+    """A story, its shops (one order each, ``times`` times), and the range of its orders' ages in days."""
 
     tell: Tell
     shops: tuple[Shop, ...]
@@ -64,7 +64,7 @@ def _register(table: dict[str, Tell], keys: tuple[str, ...]) -> Callable[[Tell],
 
 
 def name(tell: Tell) -> str:
-    """What a story is called: its function's name."""
+    """Return the name of a story: its function's name."""
     return tell.__name__
 
 

@@ -1,4 +1,4 @@
-"""A parcel that left although it was cancelled: the five steps, and where each can end."""
+"""Stories about canceled items that shipped anyway: the five steps and their possible ends."""
 
 from random import Random
 
@@ -7,14 +7,14 @@ from infra.demo.story import Story, days, hours
 
 
 def left_all_the_same(s: Story, chance: Random) -> None:
-    """Cancelled but shipped: the parcel left although the line was cancelled; the customer is told and accepts."""
+    """Canceled but shipped: the parcel left although the line was canceled; the customer is notified and accepts."""
     one(s, 2)
     s.say(hours(5), "seller", "CancelLines", lines=[1], reason="pricing_error")
     s.refunded(hours(9))
     parcel = {"carrier": s.shop.carrier, "tracking_number": s.tracking_number("asn-1")}
     s.say(hours(20), "seller", "ReportShippedAfterCancel", lines=[1], **parcel)
     text = (
-        f"Your order left although it was cancelled: {parcel['carrier']} {parcel['tracking_number']}. You may keep it."
+        f"Your order left although it was canceled: {parcel['carrier']} {parcel['tracking_number']}. You may keep it."
     )
     s.say(hours(22), "seller", "NotifyCustomer", text=f"{text} If you do, you will be billed again.")
     s.say(hours(chance.uniform(40, 60)), "buyer", "Acknowledge", accepts_item=True, accepts_rebilling=True)
@@ -24,7 +24,7 @@ def left_all_the_same(s: Story, chance: Random) -> None:
 
 @shows("found by a scan")
 def found_by_a_scan(s: Story, chance: Random) -> None:
-    """Cancelled but shipped: a carrier's scan from before the cancellation comes in late."""
+    """Canceled but shipped: a carrier's scan from before the cancellation comes in late."""
     one(s)
     s.say(hours(6), "seller", "CancelLines", lines=[1], reason="out_of_stock")
     scanned = s.commands[0]["at"]
@@ -33,7 +33,7 @@ def found_by_a_scan(s: Story, chance: Random) -> None:
 
 
 def _left(s: Story) -> str:
-    """Cancelled by the seller, refunded, reported as shipped; the words by which the parcel is known."""
+    """Canceled by the seller, refunded, reported as shipped; the words by which the parcel is known."""
     one(s, 2)
     s.say(hours(5), "seller", "CancelLines", lines=[1], reason="pricing_error")
     s.refunded(hours(9))
@@ -44,7 +44,7 @@ def _left(s: Story) -> str:
 
 def _tell(s: Story, after: int, parcel: str) -> None:
     text = (
-        f"Your order left although it was cancelled: {parcel}. Keep it and you would be billed again, or send it back."
+        f"Your order left although it was canceled: {parcel}. Keep it and you would be billed again, or send it back."
     )
     s.say(after, "seller", "NotifyCustomer", text=text)
 
@@ -67,8 +67,8 @@ def paid_by_memo(s: Story, chance: Random) -> None:
 def notice_put_right(s: Story, chance: Random) -> None:
     """notice-has-link, notice-lacks-tracking: the third wording is right, and the customer has not answered yet."""
     parcel = _left(s)
-    s.say(hours(21), "seller", "NotifyCustomer", text=f"It left all the same, see https://track.example: {parcel}.")
-    s.say(hours(21.2), "seller", "NotifyCustomer", text="It left all the same; you would be billed again.")
+    s.say(hours(21), "seller", "NotifyCustomer", text=f"Your parcel left anyway, see https://track.example: {parcel}.")
+    s.say(hours(21.2), "seller", "NotifyCustomer", text="Your parcel left anyway; you would be billed again.")
     _tell(s, hours(chance.uniform(21.5, 23)), parcel)
 
 

@@ -1,4 +1,4 @@
-"""A parcel and a cancellation: locks, consent after shipment, fill or kill, what cancels by itself."""
+"""A parcel and a cancellation: locks, consent after shipment, fill or kill, automatic cancellation."""
 
 from random import Random
 
@@ -18,7 +18,7 @@ def on_its_way(s: Story, chance: Random) -> None:
 
 @shows_rule("shipped-lock")
 def shipped_and_asked(s: Story, chance: Random) -> None:
-    """shipped-lock: what has shipped can no longer be cancelled."""
+    """shipped-lock: shipped units can no longer be canceled."""
     one(s, 2)
     s.ship(hours(chance.uniform(4, 9)))
     s.ask(hours(chance.uniform(11, 20)), "found_cheaper")
@@ -73,7 +73,7 @@ def shipment_answered(s: Story, chance: Random) -> None:
 
 @shows_rule("cancel-is-final")
 def sellers_own(s: Story, chance: Random) -> None:
-    """Out of stock: the seller cancels a line; cancel-is-final when a notice names it all the same."""
+    """Out of stock: the seller cancels a line; cancel-is-final when a shipping notice names it anyway."""
     s.place(*((good, 2) for good in s.shop.goods[:2]), ship_by=4)
     s.say(hours(6), "seller", "CancelLines", lines=[1], reason="out_of_stock")
     s.refunded(hours(20))
@@ -84,7 +84,7 @@ def sellers_own(s: Story, chance: Random) -> None:
 
 @shows_rule("fill-or-kill", "auto-canceled-is-final")
 def filled_or_killed(s: Story, chance: Random) -> None:
-    """fill-or-kill, auto-canceled-is-final: ten ordered, three shipped, seven cancelled; the next notice is refused."""
+    """fill-or-kill, auto-canceled-is-final: ten ordered, three shipped, seven canceled; the next notice is refused."""
     one(s, 10, good=2)
     s.ship(hours(chance.uniform(9, 30)), "asn-1", lines=[{"line": 1, "quantity": 3}])
     s.ship(hours(34), "asn-2", lines=[{"line": 1, "quantity": 1}])
@@ -94,13 +94,13 @@ def filled_or_killed(s: Story, chance: Random) -> None:
 
 
 def late_ship(s: Story, chance: Random) -> None:
-    """late-ship-auto-cancel: not shipped by the deadline, cancelled by itself."""
+    """late-ship-auto-cancel: not shipped by the deadline, so canceled automatically."""
     s.place((chance.choice(s.shop.goods), 2), ship_by=2)
 
 
 @shows_rule("late-ship-auto-cancel")
 def half_late(s: Story, chance: Random) -> None:
-    """late-ship-auto-cancel: one line shipped, the other is cancelled by itself."""
+    """late-ship-auto-cancel: one line shipped, the other is canceled automatically."""
     s.place(*((good, 1) for good in s.shop.goods[1:3]), ship_by=2)
     s.ship(hours(chance.uniform(20, 30)), lines=[1])
     s.deliver(hours(90))
