@@ -103,4 +103,4 @@ def test_doctor_says_whose_keys_are_still_there(store: Store, monkeypatch: pytes
 def test_an_import_whose_vault_stays_away_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.erasing.running.ErasingRunner.catch_up", lambda *_: False)
     done = store.rescind("import", store.file(history(store)), check=3)
-    assert "keys that it erased may still be there" in done.err
+    assert "some erased keys may still exist" in done.err

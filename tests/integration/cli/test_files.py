@@ -34,7 +34,7 @@ def test_a_history_is_not_written_over_by_its_own_report(store: Store, linked: L
 
     refused = store.rescind("import", history, "--report", report, check=2)
 
-    assert "would write over" in refused.err
+    assert "would overwrite" in refused.err
     assert history.read_bytes() == report.read_bytes() == before
     assert not store.journal.exists(), "nothing was opened either"
 
@@ -67,7 +67,7 @@ def test_what_a_question_reads_is_not_written_over_by_its_answer(store: Store) -
 
     for options in (("--csv", policy), ("--resume", policy), ("--csv", kept, "--resume", kept)):
         refused = store.rescind("whatif", "--policy", policy, *options, check=2)
-        assert "would write over" in refused.err
+        assert "would overwrite" in refused.err
     assert (policy.read_bytes(), kept.exists()) == (before, False)
 
     store.rescind("whatif", "--policy", "big-box", "--resume", kept)
@@ -117,7 +117,7 @@ def test_a_report_that_cannot_be_written_is_said_by_its_name(store: Store) -> No
     many = store.file([placed("PO-2"), *["nonsense"] * 200], "many.jsonl")
     broken_off = store.rescind("import", many, "--report", "/dev/full", check=3)
     assert "No space left on device" in broken_off.err
-    assert "the same command again goes on where it stopped" in broken_off.err
+    assert "the same command continues where it stopped" in broken_off.err
     assert store.rescind("import", many, "--json", check=1).json["bad"] == 200
 
     rows = store.rescind("whatif", "--policy", "big-box", "--csv", "/dev/full", check=3)

@@ -17,7 +17,7 @@ from domain.decide import Decided, decide
 from domain.order import Order
 from infra.app import AppOptions, open_app
 from infra.importing.commands_file import open_commands
-from infra.importing.pipeline import Wishes, run_import
+from infra.importing.pipeline import ImportOptions, run_import
 from infra.settings import load_settings
 from tests.integration.cli.driving import BUYER, Body, Store, asks, command, grants, lives, placed, ships
 
@@ -308,7 +308,7 @@ def test_the_progress_is_of_what_was_answered_and_begins_at_nothing(tmp_path: pa
         closing(open_commands(str(tmp_path / "orders.jsonl"))) as source,
         open_app(load_settings(journal="memory:"), AppOptions(mode=IMPORT, views=False)) as app,
     ):
-        run_import(app, source, Wishes(progress=lambda done, totals: moved.append((done, totals.read))))
+        run_import(app, source, ImportOptions(progress=lambda done, totals: moved.append((done, totals.read))))
     assert moved[0] == (0, 0)
     assert moved[-1] == (ends[-1], len(rows))
     assert moved == sorted(moved)

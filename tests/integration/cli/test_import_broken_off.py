@@ -72,7 +72,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(store: Store) -> 
     done = ended(process, CTRL_C)
 
     assert (done.code, done.out) == (130, "")
-    assert "the same command again goes on where it stopped" in done.err
+    assert "the same command continues where it stopped" in done.err
     assert "Traceback" not in done.err
     findings = store.rescind("doctor", "--json", check=1).json
     [left] = [f for f in findings if f["part"] == "imports"]
@@ -99,7 +99,7 @@ def test_an_import_that_is_told_to_end_leaves_nothing_half_done(store: Store) ->
     done = ended(process, TERM)
 
     assert (done.code, done.out) == (143, "")
-    assert "the same command again goes on where it stopped" in done.err
+    assert "the same command continues where it stopped" in done.err
     assert store.rescind("import", file, "--json").json["read"] == len(commands)
     assert store.rescind("replay", "--check", "--json").json["differing"] == 0
 

@@ -112,7 +112,7 @@ def test_a_deadline_that_is_due_answers_the_command_line_as_it_answers_http(over
     cancel = ("order", "cancel", "acme/PO-1", "--as", who, "--reason", "other", *rule, "--yes")
     said = overdue.rescind(*cancel, check=1)
     assert "already-canceled" in said.err
-    for wrong in ("asks to cancel", "Cancels 10", "has changed meanwhile"):
+    for wrong in ("asks to cancel", "Cancels 10", "has changed in the meantime"):
         assert wrong not in said.err, "the order was canceled by its deadline before"
     history = [event["event"] for event in overdue.history("acme/PO-1")]
     assert history[-1] in ("CancelRefused", "CommandRefused"), "the refusal is on record, as over HTTP"
@@ -146,5 +146,5 @@ def test_what_changed_after_the_preview_is_not_carried_out(tmp_path: Path, monke
     monkeypatch.setattr(order_cancel, "_print_preview", somebody_ships)
     said = store.rescind("order", "cancel", "acme/PO-1", "--reason", "other", "--yes", check=1)
     assert "Cancels 10 of line 1" in said.err
-    assert "acme/PO-1 has changed meanwhile and nothing was written" in said.err
+    assert "acme/PO-1 has changed in the meantime, so nothing was canceled" in said.err
     assert store.show("acme/PO-1")["status"] == "partly_shipped"

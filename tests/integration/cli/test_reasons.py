@@ -31,7 +31,7 @@ def test_codes_of_a_house_are_recorded_as_canonical_reasons_and_what_was_lost_is
     ]
     said = store.take(rows, "--reasons", "ebay", check=1)
     assert (said["accepted"], said["bad"]) == (7, 1)
-    assert "no code of eBay" in said["bad_lines"][0]["error"]
+    assert "not a code of eBay" in said["bad_lines"][0]["error"]
     lost = HOUSES["ebay"].inward["OUT_OF_STOCK_OR_CANNOT_FULFILL"].loses
     assert said["translated"] == [
         {"code": "ORDER_MISTAKE", "reason": "ordered_by_mistake", "loses": None, "count": 1},
@@ -53,7 +53,7 @@ def test_without_the_option_a_code_is_bad_and_nothing_is_translated(store: Store
 
 def test_a_code_that_cancels_nothing_is_bad(store: Store) -> None:
     said = store.take([placed("PO-1"), cancels("PO-1", "IA")], "--reasons", "x12", check=1)
-    assert "is no reason to cancel" in said["bad_lines"][0]["error"]
+    assert "is not a reason to cancel" in said["bad_lines"][0]["error"]
 
 
 def test_a_mapping_is_told_in_both_directions_with_what_it_loses(store: Store) -> None:

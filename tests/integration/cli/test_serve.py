@@ -20,8 +20,8 @@ def taken() -> Iterator[int]:
 def test_the_demo_fills_nothing_before_it_has_its_port(store: Store) -> None:
     with taken() as port:
         done = store.rescind("serve", "--demo", "--port", port, check=3)
-    assert re.fullmatch(r"rescind: 127\.0\.0\.1:\d+ cannot be listened on \(.+\): choose another --port\n", done.err)
-    assert "can be reached from elsewhere" in store.rescind("serve", "--demo", "--host", "0.0.0.0", check=2).err
+    assert re.fullmatch(r"rescind: 127\.0\.0\.1:\d+ cannot be listened on \(.+\); choose another --port\n", done.err)
+    assert "can be reached from other machines" in store.rescind("serve", "--demo", "--host", "0.0.0.0", check=2).err
     assert not store.journal.exists()
 
 
@@ -29,7 +29,11 @@ def test_the_demo_fills_no_store_that_has_orders(store: Store) -> None:
     store.take([placed("PO-1")])
     before = store.stats()
     done = store.rescind("serve", "--demo", "--port", "0", check=2, own_process=True)
-    assert "the store is not empty" in done.err and "acme/PO-1" in done.err and "--journal" in done.err
+    assert (
+        "the store has orders that are not from this demo" in done.err
+        and "acme/PO-1" in done.err
+        and "--journal" in done.err
+    )
     assert store.stats() == before
 
 

@@ -78,7 +78,7 @@ def test_broken_off_again_and_again_it_comes_to_the_same(
             if done.code != 130:
                 assert done.code == 0
                 break
-            assert f"--resume {kept.place / 'kept'} goes on from here" in done.err
+            assert f"--resume {kept.place / 'kept'} continues from here" in done.err
             broken_off += 1
     assert resumed(kept) == whole
     assert resumed(kept) == whole, "what is finished is told again"
@@ -149,12 +149,12 @@ SINCE, UNTIL = "2026-03-02T10:00:00Z", "2026-03-04T00:00:00Z"
         (
             ("big-box@1", "--until", UNTIL),
             ("big-box@1", "--until", "2026-03-05T00:00:00Z"),
-            f"about what was said before {UNTIL}, not before 2026-03-05T00:00:00Z",
+            f"about commands before {UNTIL}, not before 2026-03-05T00:00:00Z",
         ),
         (
             ("big-box@1",),
             ("big-box@1", "--until", UNTIL),
-            f"about what was said at any time, not before {UNTIL}",
+            f"about commands at any time, not before {UNTIL}",
         ),
     ],
 )
@@ -164,7 +164,7 @@ def test_another_question_does_not_go_on_from_it_and_is_told_what_it_was_about(
     path = kept.place / "kept"
     whole = kept.rescind("whatif", "--policy", *asked, "--resume", path, "--json").out
     err = kept.rescind("whatif", "--policy", *then, "--resume", path, check=2).err
-    assert err == f"rescind: {path} keeps a run {said}: ask the same again, or name another file\n"
+    assert err == f"rescind: {path} has a run {said}. Repeat the same command, or name another file.\n"
     assert kept.rescind("whatif", "--policy", *asked, "--resume", path, "--json").out == whole, "it is still there"
 
 
@@ -174,7 +174,7 @@ def test_the_same_name_with_other_content_is_another_policy(kept: Store) -> None
     kept.rescind("whatif", "--policy", shop, "--resume", kept.place / "kept")
     shop.write_text('id = "shop"\nversion = 1\nrules = ["shipped-lock", "grace-window"]\n', encoding="utf-8")
     err = kept.rescind("whatif", "--policy", shop, "--resume", kept.place / "kept", check=2).err
-    assert "keeps a run about the policy shop@1 with other content than it has now: ask the same" in err
+    assert "has a run about the policy shop@1 with different content. Repeat the same" in err
 
 
 def test_another_journal_at_the_same_address_is_another_journal(kept: Store) -> None:
@@ -185,7 +185,7 @@ def test_another_journal_at_the_same_address_is_another_journal(kept: Store) -> 
     kept.take([placed("PO-1")])
     err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=2).err
     address = kept.environment["RESCIND_JOURNAL"]
-    assert f"keeps a run about the journal {address} with the id " in err
+    assert f"has a run about the journal {address} with the id " in err
     assert f", not {address} with the id " in err
 
 
@@ -198,7 +198,7 @@ def test_a_file_that_something_else_keeps_is_left_alone(kept: Store) -> None:
         other.execute("CREATE TABLE t (x)")
     before = foreign.read_bytes()
     err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", foreign, check=2).err
-    assert "is not a file that `whatif --resume` keeps: name another one" in err
+    assert "is not a file of `whatif --resume`; name another one" in err
     assert foreign.read_bytes() == before
 
 
@@ -208,8 +208,7 @@ def test_a_second_run_on_the_same_file_is_refused(kept: Store) -> None:
         assert said == "begun"
         err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
     assert err == (
-        f"rescind: {path} is in use: another `rescind whatif --resume` goes on with it at this moment. Wait until it "
-        "ends, or name another file\n"
+        f"rescind: {path} is in use by another `rescind whatif --resume`. Wait until it ends, or name another file.\n"
     )
     assert resumed(kept) == undisturbed(kept), "a run that was killed holds nothing"
 
@@ -219,8 +218,8 @@ def hold(path: Path) -> Iterator[str]:
     """Another process that has begun a run in this file; yields what it says. At the end it is killed, and what it had
     begun, which is another question, is taken away."""
     program = (
-        "import sys; from pathlib import Path; from infra.cli.whatif_resume import Kept, Question\n"
-        "kept = Kept(Path(sys.argv[1]), Question('p@1', '', None, None, '', ''), {0: 1})\n"
+        "import sys; from pathlib import Path; from infra.cli.whatif_resume import ResumeFile, WhatIfQuestion\n"
+        "kept = ResumeFile(Path(sys.argv[1]), WhatIfQuestion('p@1', '', None, None, '', ''), {0: 1})\n"
         "print('begun', flush=True); sys.stdin.read()"
     )
     running = subprocess.Popen(
@@ -268,7 +267,7 @@ def test_a_file_that_another_program_has_locked_is_told_and_goes_on_afterwards(
         other.execute("BEGIN EXCLUSIVE")
         err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
         other.execute("ROLLBACK")
-    assert f"{path} is locked by another program (database is locked): end that one" in err
+    assert f"{path} is locked by another program (database is locked). End that program." in err
     assert resumed(kept) == undisturbed(kept)
 
 
@@ -289,8 +288,8 @@ def test_a_disk_that_is_full_loses_no_page_that_was_kept(kept: Store, monkeypatc
         patch.setattr(sqlite3, "connect", full)
         err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
     assert (
-        f"there is no room left for {path}: make some; the same question with --resume {path} then goes on behind the "
-        "last page that was kept"
+        f"there is no space left for {path}. Free some. The same command with --resume {path} then continues after the "
+        "last written page."
     ) in err
     assert looked_at(path) >= before
     assert resumed(kept) == undisturbed(kept)
@@ -314,19 +313,21 @@ def test_a_damaged_file_is_told_and_deleting_it_begins_anew(
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute(change)
     err = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
-    assert f"{path} is damaged and cannot be used to go on" in err
-    assert "or delete it, and the question begins anew" in err
+    assert f"{path} is damaged" in err
+    assert "or delete it to start from the beginning." in err
     path.unlink()
     assert resumed(kept) == undisturbed(kept)
 
 
 def test_what_is_done_says_so_and_what_goes_on_says_where(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     path = broken_off_after(3, kept, monkeypatch)
-    said = f"{path}: goes on behind {looked_at(path)} of "
+    said = f"{path}: continues after {looked_at(path)} of "
     again = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, "--json")
     assert said in again.err
     done = kept.rescind("whatif", "--policy", "big-box@1", "--resume", path, "--json")
-    assert f"{path}: asked to the end before; its result is told again (another file asks anew)" in done.err
+    assert (
+        f"{path}: this run has already finished; its result is shown again (use another file for a new run)" in done.err
+    )
     assert done.out == again.out
 
 
@@ -352,4 +353,4 @@ def test_without_a_file_a_run_that_is_broken_off_says_that_it_begins_anew(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module.WhatIfRun, "_ask", broken_off)
-    assert "begins anew (--resume FILE" in kept.rescind("whatif", "--policy", "big-box@1", check=130).err
+    assert "starts from the beginning (--resume FILE" in kept.rescind("whatif", "--policy", "big-box@1", check=130).err

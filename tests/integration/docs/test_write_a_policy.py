@@ -61,9 +61,9 @@ def test_every_line_of_a_block_without_a_language_is_a_command() -> None:
 
 def test_explain_says_each_key_in_words_also_those_that_were_left_out(said: dict[str, str]) -> None:
     explained = said["policy explain corner-shop"]
-    assert "Until 2 hours after placing, that instant included." in explained
+    assert "Applies until 2 hours after the order was placed, inclusive." in explained
     assert "The seller has 2 business days to answer." in explained
-    assert "the request is closed and the order stands" in explained
+    assert "the request is closed and nothing is canceled" in explained
     assert "cases: off" in explained
     assert "corner-shop@1" in said["policy list"]
 

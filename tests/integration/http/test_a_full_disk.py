@@ -80,14 +80,14 @@ def test_while_the_disk_is_full_readiness_says_what_does_not_work(
 def test_an_import_that_finds_the_disk_full_says_so_and_can_be_finished_when_there_is_room(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "UNWRITTEN", 1.0)
+    monkeypatch.setattr(pipeline, "STALLED", 1.0)
     store = Store(disk)
     store.take(lives(0, 20))
     more = store.file(lives(20, 3_000))
     ballast = fill(disk, leave=1 << 20)
     stopped = store.rescind("import", more, check=3).err
     assert "full" in stopped, "the cause is named"
-    assert "the same command again goes on where it stopped" in stopped
+    assert "the same command continues where it stopped" in stopped
     assert "full" in store.rescind("import", "--finish", check=3).err
     assert store.show("acme/PO-000001")["order_id"] == "PO-000001"
     ballast.unlink()

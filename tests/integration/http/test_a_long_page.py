@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from infra.api import answers
-from infra.http import case_files as matters
-from infra.http import reads, receipts
+from infra.http import case_files, reads, receipts
 from infra.http.worker_threads import AT_ONCE
 from infra.web import pages
 from tests.integration.http.asking import BUYER, SYSTEM, Http, placing
@@ -84,7 +83,7 @@ def test_more_long_pages_than_threads_hold_up_nobody(http: Http, big: str, monke
         ("", answers, "_encode"),
         ("/history", answers, "_encode"),
         ("/receipt", receipts, "receipt_of"),
-        ("/cases/k1", matters, "matter"),
+        ("/cases/k1", case_files, "case_file"),
         ("/eligibility", reads, "eligibility"),
     ],
 )

@@ -37,7 +37,7 @@ def test_all_that_is_told_as_of_now_agrees_with_what_happens_when_one_tries(tmp_
         assert eligibility(http, order) == eligibility(http, order, now) == by_command_line
         assert by_command_line["ship"] == ("granted", by_command_line["ship"][1])
         page = http.get("/o/acme/L-1").text
-        assert "cancelled already" not in page
+        assert "already canceled" not in page
         assert eligibility(http, order, LATE) == then, "history is told as it would have gone on"
         assert then["cancel"] == ("refused", "already-canceled")
         assert http.get(f"{order}?as_of={LATE}").json()["status"] == "canceled"

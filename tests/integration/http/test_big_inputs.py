@@ -264,4 +264,4 @@ def test_a_file_of_digits_is_looked_at_once() -> None:
     content = "b'%PDF-1.4\\n' + b'1' * 1_500_000 + b'\\nstartxref\\n9\\n%%EOF'"
     look = f"from infra.http.uploads import media_type_of; media_type_of({content})"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, timeout=120, check=False)
-    assert b"its table of objects is not where it says" in done.stderr
+    assert b"its cross-reference table is missing" in done.stderr

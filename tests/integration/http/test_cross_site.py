@@ -47,7 +47,7 @@ def test_another_sites_page_writes_nothing_whatever_the_body_is(http: Http, head
         answer = http.send("POST", order + below, named, body)
         assert (answer.status_code, answer.json()["rule"]) == (403, "cross-site"), (below, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
-        assert "another site" in answer.json()["detail"]
+        assert "another website" in answer.json()["detail"]
     assert http.get(order).json()["version"] == 2
     for method in ("PUT", "DELETE"):
         answer = http.send(method, "/v1/acme/buyers/b-7/contact", headers, b"{}")

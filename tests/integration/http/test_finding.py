@@ -131,7 +131,7 @@ def test_a_read_of_an_unknown_marketplace_is_404_with_the_nearest_name(shop: Htt
     answer = shop.get(path.format("acne"))
     assert (answer.status_code, answer.json().get("rule")) == (404, "no-such-marketplace"), answer.text
     assert answer.json()["nearest"] == "acme"
-    assert "The nearest name is acme." in answer.json()["detail"]
+    assert "Did you mean acme?" in answer.json()["detail"]
     assert "nearest" not in shop.get(path.format("zzzzzzzz")).json()
 
 
@@ -139,7 +139,7 @@ def test_a_read_of_an_unknown_marketplace_is_404_with_the_nearest_name(shop: Htt
 def test_a_page_of_an_unknown_marketplace_names_the_nearest(shop: Http, path: str) -> None:
     answer = shop.get(path.format("Gardens"))
     assert answer.status_code == 404
-    assert "The nearest name is garden." in words(answer.text)
+    assert "Did you mean garden?" in words(answer.text)
 
 
 @pytest.mark.parametrize("marketplace", ["acme", "garden"])

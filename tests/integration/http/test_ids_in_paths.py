@@ -57,9 +57,9 @@ def test_a_case_of_any_id_is_read_has_its_page_its_evidence_and_is_decided(http:
     assert http.get(evidence["href"]).content == png()
     page = http.get("/o/" + order.removeprefix("/v1/").replace("/orders/", "/")).text
     [link] = re.findall(r'href="(/d/[^"]+)"', page)
-    on_record = http.get(link)
-    assert on_record.status_code == 200
-    [file] = re.findall(r'href="([^"]+/evidence/[^"]+)"', on_record.text)
+    case_file = http.get(link)
+    assert case_file.status_code == 200
+    [file] = re.findall(r'href="([^"]+/evidence/[^"]+)"', case_file.text)
     assert http.get(file).content == png()
     decided = {"actor": SUPPORT, "outcome": "deny", "rule": "case-reasons"}
     assert http.post(f"{order}/cases/{escaped(name)}/decide", decided, "k9").status_code == 200

@@ -95,7 +95,7 @@ def test_one_thread_is_read_by_all_and_supports_notes_by_support_alone(disputed:
             assert len([x for x in history if x["event"] == "MessageSent"]) == (3 if sees else 2)
             page = tokened.get(page_of(order), **headers).text
             assert (SECRET in page) is sees
-            assert ("Internal note, never shown to either side." in page) is sees
+            assert ("Internal note, not shown to buyer or seller." in page) is sees
         assert tokened.status("stranger", f"{order}/disputes/d1") == 404
         assert tokened.status("stranger", page_of(order)) == 404
     finally:
@@ -129,11 +129,11 @@ def test_the_page_says_what_is_missing_what_disagrees_and_what_to_do(disputed: t
     page = http.get(page_of(order))
     assert page.status_code == 200
     said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
-    assert "It is about request r1, opened by the buyer. Evidence is taken until" in said
+    assert "The buyer opened this dispute about cancellation request r1. Evidence is accepted until" in said
     assert "Proceed. It was asked in time; the seller answered: declined." in said
-    assert "At stake 80.00 USD; arbitration costs 250.00 USD. It takes weeks to months." in said
-    assert "Everything written here is read by buyer, seller and the platform, whoever it names." in said
-    assert "claims a time before the order" in said
+    assert "80.00 USD are at stake. The arbitration fee is 250.00 USD. It takes weeks to months." in said
+    assert "The buyer, the seller and the platform can read every message here." in said
+    assert "Its claimed time is before the order" in said
     assert "listing-77" in said
     assert "It was packed &lt;b&gt;already&lt;/b&gt;." in page.text, "a text is no markup"
     assert "<script" not in page.text
@@ -177,7 +177,7 @@ def test_a_case_shows_the_listing_as_sold_the_evidence_and_what_is_awaited(http:
     said = http.get(f"{order}/cases/k1").json()
     assert (said["awaited"], said["decide_by"]) == (["receipt"], None)
     page = http.get(page_of(order, "k1")).text
-    assert "The time to decide is paused until the buyer sends: receipts." in page
+    assert "The decision deadline is paused until the buyer sends a receipt." in page
     decide = {"actor": SUPPORT, "outcome": "return", "rule": "case-reasons"}
     assert http.post(f"{order}/cases/k1/decide", decide, "decide").status_code == 200
     assert http.get(f"{order}/cases/k1").json()["recommendation"]["course"] == "settle-or-complete"
@@ -201,7 +201,8 @@ def test_this_marketplaces_own_figures_stand_beside_it_from_thirty_decided_dispu
         told = http.get(f"{order}/disputes/d1").json()["recommendation"]["precedents"]
         assert told == {"decided": 30, "granted_percent": 33, "median_days": 2}
         page = re.sub(r"<[^>]+>", "", http.get(page_of(order)).text)
-        assert "Of 30 disputes decided here 33 % were granted, in 2 days at the median." in page
+        assert "This marketplace has decided 30 disputes and granted 33% of them." in page
+        assert "The median time to a decision was 2 days." in page
 
 
 def decided(number: int, outcome: str) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def test_from_the_list_to_an_order_and_back_by_links(page: Page, demo: str) -> N
     page.get_by_role("link", name="All orders").click()
     assert page.url == f"{demo}o/{MARKETPLACE}"
     assert page.locator("h1").inner_text() == "Orders"
-    follow(page, page.get_by_role("link", name="Cancellation asked"))
+    follow(page, page.get_by_role("link", name="Cancellation requested"))
     rows = page.locator("tbody tr")
     assert rows.count() > 5
     number = rows.first.locator("a.id").inner_text()
@@ -70,15 +70,15 @@ def test_from_the_list_to_an_order_and_back_by_links(page: Page, demo: str) -> N
     assert page.locator("h1").inner_text() == f"Order {number}"
     assert page.locator(".lead").inner_text().startswith("The buyer asks to cancel")
     assert page.locator("ol.timeline > li").count() >= 2
-    page.get_by_text("What else may be done").click()
+    page.get_by_text("Other actions").click()
     assert page.locator("dl.others").is_visible()
     follow(page, page.locator(".timeline a", has_text="version 2"))
-    assert "The order as of" in page.locator(".notice").inner_text()
+    assert "You see the order as of" in page.locator(".notice").inner_text()
 
 
 def test_a_search_finds_the_order_that_was_filled_or_killed(page: Page, demo: str) -> None:
     page.goto(f"{demo}o/{MARKETPLACE}")
-    page.get_by_label("PO number, order id, tracking number, SKU, seller or buyer").fill("lumen-lighting")
+    page.get_by_label("PO number, order ID, tracking number, SKU, seller or buyer").fill("lumen-lighting")
     follow(page, page.get_by_role("button", name="Search"))
     assert page.locator("tbody tr").count() > 10
     assert page.locator("tbody tr", has_not_text="lumen-lighting").count() == 0
@@ -104,9 +104,9 @@ def test_a_cases_page_is_reached_from_its_order_and_is_no_wider_than_a_phone(pag
     follow(page, page.get_by_role("link", name="Case case-a"))
     assert page.locator("h1").inner_text() == "Case case-a"
     assert page.locator(".lead").inner_text().startswith("The buyer says: not as described.")
-    for heading in ("What the record recommends", "What is missing", "Thread", "Chronology", "The policy as it was"):
+    for heading in ("Recommendation", "What is missing", "Messages", "Chronology", "Policy when the order was placed"):
         assert page.get_by_role("heading", name=heading).is_visible(), heading
-    page.get_by_text("Its text, of which this is the hash").click()
+    page.get_by_text("Text of the policy").click()
     assert page.locator("pre").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
@@ -115,7 +115,7 @@ def test_a_receipt_is_read_in_another_language_by_a_link_that_no_paper_shows(pag
     listed = page.request.get(f"{demo}v1/{MARKETPLACE}/orders?limit=200&status=canceled").json()["orders"]
     page.set_viewport_size({"width": 320, "height": 700})
     page.goto(f"{demo}o/{MARKETPLACE}/{listed[0]['order_id']}/receipt")
-    assert (page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()) == ("en", "Cancelled")
+    assert (page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()) == ("en", "Canceled")
     follow(page, page.get_by_role("link", name="Deutsch"))
     assert (page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()) == ("de", "Storniert")
     assert page.url.endswith("/receipt?lang=de")
@@ -125,4 +125,4 @@ def test_a_receipt_is_read_in_another_language_by_a_link_that_no_paper_shows(pag
     assert not page.get_by_role("link", name="English").is_visible()
     page.emulate_media(media="screen")
     follow(page, page.get_by_role("link", name="English"))
-    assert page.locator("h1").inner_text() == "Cancelled"
+    assert page.locator("h1").inner_text() == "Canceled"

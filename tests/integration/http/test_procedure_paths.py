@@ -100,7 +100,7 @@ def test_whoever_ships_is_told_of_a_request_that_waits_before_the_notice_goes_ou
     ]
     assert shipping["sentence"].startswith("Stop: the buyer asks to cancel, and request r1 waits.")
     page = re.sub(r"<[^>]+>", "", http.get(f"/o{order.removeprefix('/v1').replace('/orders', '')}").text)
-    assert "Stop before you pack. The buyer asks to cancel all of it (request r1)" in page
+    assert "Stop before you pack. The buyer asks to cancel the whole order (request r1)" in page
     http.post(f"{order}/cancellations/r1/withdraw", {"actor": BUYER}, "k2")
     assert http.post(f"{order}/shipments/preview", notice(3), "p").json()["stop"] == []
     page = http.get(f"/o{order.removeprefix('/v1').replace('/orders', '')}").text

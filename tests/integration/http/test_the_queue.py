@@ -73,14 +73,14 @@ def test_what_is_overdue_leads_and_what_no_longer_waits_stands_behind(queue: Htt
 
 def test_the_sentence_counts_what_waits_for_the_seller_only(queue: Http) -> None:
     text = words(queue.get("/o/acme").text)
-    assert "3 requests to cancel wait for an answer" in text
-    assert "for 1 the time to answer has run out" in text
-    assert "Cancellation asked 7" in text, "the filter counts every order of this status"
+    assert "3 cancellation requests need an answer" in text
+    assert "1 is overdue" in text
+    assert "Cancellation requested 7" in text, "the filter counts every order of this status"
 
 
 def test_a_buyer_sees_what_waits_for_the_buyer(queue: Http) -> None:
     text = words(queue.get("/o/acme?q=b-7").text)
-    assert "2 requests to cancel wait for an answer" in text
+    assert "2 cancellation requests need an answer" in text
 
 
 def test_the_queue_is_paged_and_misses_nothing(queue: Http, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,12 @@ from typing import get_args
 import pytest
 
 from domain import events as e
+from domain.notification_rules import TEMPLATES
+from domain.order import Order
 from domain.reasons import CANCEL_REASONS, RETURN_REASONS
 from infra.documents import formatting, words
+from infra.documents.claims import OrderWriter
+from infra.documents.packs import pack
 
 CONTROL = {e.JournalCreated, e.PolicyPublished, e.ImportOpened, e.ImportClosed}
 
@@ -14,7 +18,14 @@ CONTROL = {e.JournalCreated, e.PolicyPublished, e.ImportOpened, e.ImportClosed}
 def test_every_event_of_an_order_has_a_sentence() -> None:
     of_orders = {event.__name__ for event in get_args(e.Event) if event not in CONTROL}
     assert set(words.EVENT_SENTENCES) == of_orders
-    assert words.told("OrderPainted", {}, "USD") == "OrderPainted"
+    assert (
+        words.event_sentence("OrderPainted", {}, OrderWriter(Order("acme", "PO-1"), pack("en"), str, str))
+        == "OrderPainted"
+    )
+
+
+def test_every_notification_has_words() -> None:
+    assert set(words.NOTIFICATION) == TEMPLATES
 
 
 def test_every_reason_has_words() -> None:

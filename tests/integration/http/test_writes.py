@@ -218,7 +218,7 @@ def test_a_malformed_command_names_the_field(http: Http, change: dict[str, objec
         (b"{", 400, "not JSON"),
         (b'{"a": 1, "a": 2}', 400, "twice"),
         (b'{"a": NaN}', 400, "NaN"),
-        (b'{"a": ' + b"9" * 5000 + b"}", 400, "a number of thousands of digits, which nobody needs"),
+        (b'{"a": ' + b"9" * 5000 + b"}", 400, "a number with thousands of digits"),
         (b'{"a": -Infinity}', 400, "Infinity"),
         (b'{"a": "\xff"}', 400, "UTF-8"),
         (b'{"text": "\\ud800"}', 400, "surrogate"),

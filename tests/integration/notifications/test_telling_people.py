@@ -70,7 +70,7 @@ def test_the_command_line_lists_shows_and_sends_again(app: App, tmp_path: Path) 
     store = Store(tmp_path)
     listed = store.rescind("notices", "list", "--json").lines
     assert {each["state"] for each in listed} == {"no-address"} and len(listed) == 4
-    assert "cancelled, reference C-" in store.rescind("notices", "show", "acme/PO-1", "told-3-buyer").out
+    assert "canceled, reference C-" in store.rescind("notices", "show", "acme/PO-1", "told-3-buyer").out
     german = store.rescind("notices", "show", "acme/PO-1", "told-3-buyer", "--language", "de", "--json").json
     assert german["subject"].startswith("Bestellung PO-1: storniert, Vorgang C-")
     store.rescind("notices", "show", "acme/PO-1", "told-99-buyer", check=1)

@@ -16,10 +16,12 @@ from infra.documents.packs import pack
 NUMBER = r"([\d,]+)"
 MONEY = r"([\d,.]+ [A-Z]{3})"
 ONE_OF_MANY = re.compile(
-    r"(?<![\d,.×])1 (units|lines|orders|events|commits|requests|days|hours|minutes|pieces|contacts|cancellations|bytes|"
-    r"notices)\b"
+    r"(?<![\d,.×])1 (units|lines|items|orders|events|commits|requests|days|hours|minutes|pieces|contacts|cancellations|"
+    r"bytes|notices)\b"
 )
-MANY_OF_ONE = re.compile(r"(?<![\d,.])(?:[2-9]|\d[\d,]*\d) (unit|line|order|event|request|day|cancellation|notice)\b")
+MANY_OF_ONE = re.compile(
+    r"(?<![\d,.])(?:[2-9]|\d[\d,]*\d) (unit|line|item|order|event|request|day|cancellation|notice)\b"
+)
 
 
 def grammar(text: str) -> Iterator[str]:
@@ -78,12 +80,12 @@ def about_the_order(text: str, order: Order, now: Instant) -> Iterator[str]:
 def _money(text: str, order: Order) -> Iterator[str]:
     on_its_way, failed = _due(order, failed=False), _due(order, failed=True)
     want = _amount(order, on_its_way) if on_its_way else None
-    yield from _exactly(text, MONEY + r" are on their way back to the buyer", want)
+    yield from _exactly(text, r"A refund of " + MONEY + r" is on its way to the buyer", want)
     want = _amount(order, failed) if failed else None
-    yield from _exactly(text, MONEY + r" could not be paid back to the buyer yet and stay due", want)
+    yield from _exactly(text, r"A refund of " + MONEY + r" failed and is still due", want)
     unpaid = order.terms.total - order.value_with_shipping - order.paid
     want = _amount(order, unpaid) if order.is_unpaid and order.open_units else None
-    yield from _exactly(text, MONEY + r" of it are not paid yet", want)
+    yield from _exactly(text, MONEY + r" are not paid yet", want)
 
 
 def _units(text: str, order: Order, now: Instant) -> Iterator[str]:
@@ -92,12 +94,12 @@ def _units(text: str, order: Order, now: Instant) -> Iterator[str]:
     shipped, delivered = sum(x.shipped for x in lines), sum(min(x.delivered, x.shipped) for x in lines)
     tracked = _tracked(order)
     to_ship = order.open_units - tracked
-    if ("All of it is cancelled." in text) != (canceled == ordered):
-        yield "all of it is cancelled"
+    if ("This order is canceled." in text) != (canceled == ordered):
+        yield "the order is canceled"
     if canceled == ordered:
         return
     if to_ship == ordered:
-        yield from _exactly(text, rf"All of it is still to ship: {NUMBER} units?", f"{ordered:,}")
+        yield from _exactly(text, rf"(?:^|All ){NUMBER} units? (?:is|are) still to ship", f"{ordered:,}")
     else:
         yield from _exactly(text, rf"{NUMBER} units? (?:is|are) still to ship", f"{to_ship:,}" if to_ship else None)
     some = f"{shipped:,}" if shipped else None
@@ -106,7 +108,7 @@ def _units(text: str, order: Order, now: Instant) -> Iterator[str]:
         yield "delivered"
     part = f"{delivered:,}" if 0 < delivered < shipped else None
     yield from _exactly(text, rf"{NUMBER} of them (?:has|have) been delivered", part)
-    yield from _exactly(text, rf"{NUMBER} units? (?:is|are) cancelled", f"{canceled:,}" if canceled else None)
+    yield from _exactly(text, rf"{NUMBER} units? (?:is|are) canceled", f"{canceled:,}" if canceled else None)
     yield from _exactly(text, rf"{NUMBER} units? (?:is|are) with the carrier", f"{tracked:,}" if tracked else None)
     if ("nothing is open" in text) != (order.open_units == 0):
         yield "nothing is open"
@@ -127,14 +129,14 @@ def _requests(text: str, order: Order, requests: list[Request], now: Instant) ->
     requests = [x for x in requests if waiting[x.request_id] in ("buyer", "seller")]
     waits = [x for x in requests if not x.offers and x.decide_by is not None and x.decide_by >= now]
     want = [("buyer" if x.by == "seller" else "seller", moment(x.decide_by or 0, zone)) for x in waits]
-    found = re.findall(r"It waits for the (buyer|seller)'s answer until (.+?) \(", text)
+    found = re.findall(r"The (buyer|seller) has until (.+?) \(.+?\) to answer", text)
     if found != want:
         yield f"waits for {found}, not {want}"
     forever = [x for x in requests if not x.offers and x.decide_by is None]
-    if len(re.findall(r"It waits for the (?:buyer|seller)'s answer\.", text)) != len(forever):
+    if len(re.findall(r"The (?:buyer|seller) has not answered yet\.", text)) != len(forever):
         yield "requests without a deadline"
     late = [x for x in requests if not x.offers and x.decide_by is not None and x.decide_by < now]
-    if len(re.findall(r"The (?:buyer|seller)'s time to answer ran out", text)) != len(late):
+    if len(re.findall(r"The (?:buyer|seller)'s deadline to answer passed", text)) != len(late):
         yield "requests past their deadline"
     offered = [x for x in requests if x.offers]
     if len(re.findall(r"The store (?:offers|offered) ", text)) != len(offered):
@@ -143,10 +145,12 @@ def _requests(text: str, order: Order, requests: list[Request], now: Instant) ->
 
 def _left(text: str, order: Order, now: Instant) -> Iterator[str]:
     stage = None if order.found is None else order.found.stage
-    if ("What was cancelled has shipped anyway" in text) != (
-        stage in ("found", "notified", "acknowledged", "declined")
-    ):
-        yield f"cancelled but shipped, stage {stage}"
+    if (" shipped anyway" in text) != (stage in ("found", "notified", "acknowledged", "declined")):
+        yield f"canceled but shipped, stage {stage}"
+    found_lines = {} if order.found is None else order.found.lines
+    in_part = any(found_lines.get(n, 0) != line.ordered for n, line in order.lines.items())
+    if "The whole order shipped anyway" in text and in_part:
+        yield "the whole order shipped anyway"
     for sentence, of in (
         ("The customer has to be notified", "found"),
         ("The customer has been notified", "notified"),
@@ -161,7 +165,7 @@ def _left(text: str, order: Order, now: Instant) -> Iterator[str]:
     failed = any(x.failed and x.status == "due" for x in order.rebills.values())
     if stage == "acknowledged" and ("could not be billed again yet" in text) != failed:
         yield "billing again failed"
-    if found := re.search(r"has until (.+?) \(.+?\) to answer", text):
+    if found := re.search(r"The customer has been notified and has until (.+?) \(.+?\) to answer", text):
         due = [d.due_at for d in live(order) if d.kind == "acknowledge"]
         if [moment(at, order.terms.calendar.timezone) for at in due] != [found[1]] or due[0] < now:
             yield f"to answer until {found[1]}"
@@ -178,10 +182,10 @@ def _under_way(text: str, order: Order, now: Instant) -> Iterator[str]:
             yield f"{len(still)} open {word}s"
     zone = order.terms.calendar.timezone
     coming = {moment(d.due_at, zone) for d in live(order) if d.kind == "case" and d.due_at >= now}
-    if not set(re.findall(r"It is decided by (.+?) \(", text)) <= coming:
+    if not set(re.findall(r"The decision is due by (.+?) \(", text)) <= coming:
         yield "a case is decided by another time"
     paused = [x for x in order.cases.values() if x.status == "open" and x.remaining is not None]
-    if text.count("The time to decide it is paused") != len(paused):
+    if text.count("The decision deadline is paused") != len(paused):
         yield "a case is paused"
 
 
@@ -202,7 +206,7 @@ def about_what_is_absent(text: str, order: Order) -> Iterator[str]:
     gone = order.shipped_units or order.parcels or any(line.found_shipped for line in order.lines.values())
     if "Nothing has shipped." in text and (gone or order.shipments):
         yield "nothing has shipped"
-    if "No shipping notice names what has left." in text and (not gone or order.shipments):
+    if "No shipping notice names the items that have left." in text and (not gone or order.shipments):
         yield "no shipping notice"
     if ("No deadline is running." in text) != (next(live(order), None) is None):
         yield "no deadline is running"
@@ -264,42 +268,42 @@ def about_a_mail(subject: str, text: str, order: Order, events: tuple[e.Event, .
     """What a mail claims as of its commit."""
     lines = order.lines.values()
     whole = {
-        "cancelled": all(x.canceled == x.ordered for x in lines),
+        "canceled": all(x.canceled == x.ordered for x in lines),
         "shipped": all(x.shipped == x.ordered for x in lines),
         "delivered": all(x.delivered == x.ordered for x in lines),
     }
-    found = re.search(r": (partly )?(cancelled|shipped|delivered)(?:,|$)", subject)
+    found = re.search(r": (partly )?(canceled|shipped|delivered)(?:,|$)", subject)
     if found is not None and whole[found[2]] == bool(found[1]):
         yield f"{subject!r} of an order with {whole}"
     for amount, refund in re.findall(MONEY + r" are on their way back to you \((refund-\d+)\)", text):
         x = order.refunds[refund]
         if x.status != "due" or x.failed or _amount(order, x.amount) != amount:
             yield f"{refund} is on its way"
-    for amount, refund in re.findall(MONEY + r" could not be paid back yet \((refund-\d+)\)", text):
+    for amount, refund in re.findall(MONEY + r" could not be refunded yet \((refund-\d+)\)", text):
         x = order.refunds[refund]
         if not x.failed or x.status != "due" or _amount(order, x.amount) != amount:
             yield f"{refund} failed"
-    for amount, refund in re.findall(MONEY + r" were paid back to you \((refund-\d+)\)", text):
+    for amount, refund in re.findall(MONEY + r" were refunded to you \((refund-\d+)\)", text):
         x = order.refunds[refund]
         if x.status != "confirmed" or _amount(order, x.amount) != amount:
             yield f"{refund} was paid"
     due_now = {_amount(order, event.amount) for event in events if isinstance(event, e.RefundDue)}
-    for amount in re.findall(MONEY + r" go back (?:to you|to the buyer)", text):
+    for amount in re.findall(MONEY + r" will be refunded (?:to you|to the buyer)", text):
         if amount not in due_now:
-            yield f"{amount} go back"
+            yield f"{amount} will be refunded"
     if "Nothing was paid for it" in text and order.paid:
         yield "nothing was paid"
-    if "go back" in subject and not due_now:
+    if "will be refunded" in subject and not due_now:
         yield subject
     zone = order.terms.calendar.timezone
     running = {pack("en").moment(d.due_at, zone) for d in order.deadlines.values()}
-    for until in re.findall(r"(?:Answer by|Choose by|decides by|is taken until|appealed until) (.+?\))", text):
+    for until in re.findall(r"(?:Answer by|Choose by|decides by|is accepted until|appealed until) (.+?\))", text):
         if until not in running and not any(isinstance(event, e.DeadlineReached) for event in events):
             yield f"until {until}, and the deadlines are {running}"
-    for request in re.findall(r"Request (\S+) to cancel is declined. Nothing is cancelled by it", text):
+    for request in re.findall(r"Cancellation request (\S+) is declined. It cancels nothing\.", text):
         if any(order.requests[request].canceled.values()):
-            yield f"request {request} cancelled something"
-    if "nothing has left" in text:
+            yield f"request {request} canceled something"
+    if "nothing has left" in text or "Nothing has shipped" in text:
         yield "nothing has left"
     sentences = [line for line in text.splitlines() if line.endswith((".", ":")) and "Hello" not in line]
     for each in {line for line in sentences if sentences.count(line) > 1}:
@@ -307,15 +311,15 @@ def about_a_mail(subject: str, text: str, order: Order, events: tuple[e.Event, .
 
 
 def about_a_receipt(sentence: str, refunds: list[str], order: Order) -> Iterator[str]:
-    """What a receipt claims: how much is cancelled, and what becomes of the money."""
+    """What a receipt claims: how much is canceled, and what becomes of the money."""
     lines = order.lines.values()
     ordered, canceled = sum(x.ordered for x in lines), sum(x.canceled for x in lines)
-    if ("is not cancelled, in whole or in part" in sentence) != (canceled == 0):
+    if ("is not canceled, in whole or in part" in sentence) != (canceled == 0):
         yield sentence
     part = f"{canceled:,}" if 0 < canceled < ordered else None
     yield from _exactly(sentence, rf"{NUMBER} of [\d,]+ units? of order", part)
     for said in refunds:
-        if said == "This cancellation started no refund.":
+        if said == "This cancellation does not lead to a refund.":
             continue
         found = re.fullmatch(MONEY + r" (.+) \((refund-\d+), .+\)\.", said)
         if found is None:
@@ -323,6 +327,6 @@ def about_a_receipt(sentence: str, refunds: list[str], order: Order) -> Iterator
             continue
         x = order.refunds[found[3]]
         state = "paid" if x.status == "confirmed" else "failed" if x.failed else "due"
-        want = {"paid": "went back", "failed": "could not be paid back", "due": "go back"}[state]
+        want = {"paid": "were refunded", "failed": "could not be refunded", "due": "will be refunded"}[state]
         if found[1] != _amount(order, x.amount) or want not in found[2]:
             yield f"{said!r}, and the refund is {state}"

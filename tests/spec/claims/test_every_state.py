@@ -14,8 +14,7 @@ from domain.instants import DAY, Instant
 from domain.notification_rules import notice_id, notification_rule
 from domain.presets import NAMES as PRESETS
 from infra.cli.order_text import print_order
-from infra.cli.sentences import sentence
-from infra.documents.claims import Speaker
+from infra.documents.claims import OrderWriter
 from infra.documents.packs import LANGUAGES, pack
 from infra.documents.receipt import receipt_of
 from infra.documents.words import told
@@ -51,7 +50,7 @@ def order_pages(state: State) -> Iterator[str]:
 def receipts(state: State) -> Iterator[str]:
     receipt = receipt_of(state.order, bytes(32), state.history, state.at, [])
     for language in LANGUAGES:
-        page = ReceiptPage(receipt, pack(language), then=False)
+        page = ReceiptPage(receipt, pack(language), historical=False)
         refunds = [page.refund(each["refund"]) for each in receipt["cancellations"]]
         if language == "en":
             yield from checks.about_a_receipt(page.sentence, refunds, state.order)
@@ -193,10 +192,10 @@ def test_every_claim_has_its_sentence(language: str) -> None:
     words = pack(language).words["claim"]
     assert {claim for claim in IDS if claim != "units"} <= set(words)
     for state in of_cases(every=40):
-        speaker = Speaker(state.order, pack(language), str, str)
+        writer = OrderWriter(state.order, pack(language), str, str)
         for now in (state.at, state.at + LATER):
-            assert all(speaker.say(claim) for claim in claims(state.order, now))
-    nothing = Speaker(state.order, pack(language), str, str)
+            assert all(writer.say(claim) for claim in claims(state.order, now))
+    nothing = OrderWriter(state.order, pack(language), str, str)
     assert nothing.say(Claim("no-deadline")).endswith(".")
 
 
@@ -212,7 +211,7 @@ def test_the_command_line_says_the_same_of_the_money(capsys: pytest.CaptureFixtu
         print_order(order, show(order, None, state.at), state.at, state.at, None)
         said = capsys.readouterr().out
         failed = any(refund.failed for refund in due)
-        assert ("refund that failed and stays due" in said) is failed, state.name
+        assert ("failed refund, still due" in said) is failed, state.name
         assert ("refund on its way" in said) is any(not refund.failed for refund in due), state.name
         seen["failed" if failed else "due"] += 1
     assert seen["due"] > 10 and seen["failed"] > 0

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from infra.api.problems import Problem
 from infra.cluster.membership import Membership
 from infra.http import forwarding as passing
-from infra.http.forwarding import NOT_HERE, PASSED_ON, Forwarding, order_of
+from infra.http.forwarding import FORWARDED, NOT_HERE, Forwarding, order_of
 from infra.http.reads import NotFollowedHere
 
 OWN, OTHER, THIRD = "http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8003"
@@ -156,7 +156,7 @@ def test_an_order_that_is_followed_there_is_answered_there_word_for_word() -> No
     assert str(request.url) == f"{OTHER}/v1/acme/orders/PO-1?as_of=2026-03-02T10:00:00%2B01:00"
     assert request.headers["rescind-position"] == "1:4"
     assert request.headers["host"] == "shop.example"
-    assert request.headers[PASSED_ON] == "1"
+    assert request.headers[FORWARDED] == "1"
     assert stage.here == []
 
 
@@ -184,7 +184,7 @@ def test_a_body_is_passed_on_as_it_comes() -> None:
 
 def test_what_was_passed_on_goes_no_further() -> None:
     stage = Stage()
-    answer = stage.ask("GET", "/v1/acme/orders/PO-1", headers={PASSED_ON: "1"})
+    answer = stage.ask("GET", "/v1/acme/orders/PO-1", headers={FORWARDED: "1"})
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
     assert answer.headers[NOT_HERE] == "1"
     assert int(answer.headers["retry-after"]) >= 1

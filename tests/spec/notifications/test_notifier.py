@@ -19,9 +19,9 @@ def test_both_told_what_one_commit_tells_one_side_is_one_message() -> None:
     assert [who for who, _ in desk.subjects()] == ["b-1", "b-1", "s-1"]
     placed, buyers, sellers = desk.carrier.taken
     assert "how to cancel it" in placed.subject
-    assert re.fullmatch(r"Order PO-1: the rest is cancelled, reference C-\w{4}-\w{4}", buyers.subject)
-    assert "The following has shipped:" in buyers.text and "70.00 USD go back to you" in buyers.text
-    assert "70.00 USD go back to the buyer" in sellers.text
+    assert re.fullmatch(r"Order PO-1: the rest is canceled, reference C-\w{4}-\w{4}", buyers.subject)
+    assert "The following has shipped:" in buyers.text and "70.00 USD will be refunded to you" in buyers.text
+    assert "70.00 USD will be refunded to the buyer" in sellers.text
     assert set(desk.states().values()) == {"handed"}
 
 
@@ -31,7 +31,7 @@ def test_on_placing_the_buyer_is_told_until_when_how_and_under_which_policy_it_c
     desk.run(NOON)
     [mail] = desk.carrier.taken
     assert mail.subject == "Order PO-1: you can cancel it until 2 March 2026, 14:00 (Europe/Berlin)"
-    assert "policy peer-to-peer 1, rule grace-window" in mail.text and "choose Cancel" in mail.text
+    assert "Policy peer-to-peer 1, rule grace-window" in mail.text and "choose Cancel" in mail.text
 
 
 def test_nothing_is_sent_twice_however_often_it_is_looked_at_and_started_anew() -> None:
@@ -127,7 +127,7 @@ def test_a_confirmation_that_nobody_confirms_is_sent_once_more_and_no_more() -> 
     assert len(desk.carrier.taken) == 3
     desk.run("2026-03-04T12:00:30Z")
     assert len(desk.carrier.taken) == 4
-    assert "sent once more" in desk.carrier.taken[-1].text and "reference" in desk.carrier.taken[-1].subject
+    assert "another copy" in desk.carrier.taken[-1].text and "reference" in desk.carrier.taken[-1].subject
     assert desk.book.overdue(parse_instant("2026-03-04T12:01:00Z")) > 0
     desk.run("2026-03-20T12:00:00Z")
     assert len(desk.carrier.taken) == 4
@@ -158,7 +158,7 @@ def test_a_deadline_of_theirs_is_reminded_of_once_before_it_passes() -> None:
     assert len(desk.carrier.taken) == told
     for at in ("2026-03-04T11:00:30Z", "2026-03-04T12:00:00Z", "2026-03-05T10:00:00Z"):
         desk.run(at)
-    assert desk.subjects()[told:] == [("s-1", "Order PO-1: until 5 March 2026, 11:00 (UTC)")]
+    assert desk.subjects()[told:] == [("s-1", "Order PO-1: reminder, due 5 March 2026, 11:00 (UTC)")]
     assert desk.states()["remind-decide-1-seller"] == "handed"
 
 
