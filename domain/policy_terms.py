@@ -88,16 +88,16 @@ Days = Annotated[int, Field(strict=True, ge=1, le=3660)]
 Silence = Literal["stays", "cancels", "closes", "cancels-if-unpaid"]
 
 SILENCE: Final[Mapping[str, str]] = {
-    "stays": "the request stays open, and where disputes are on it may be disputed",
+    "stays": "the request stays open; if the policy has disputes, it can be disputed",
     "cancels": "the request is granted",
-    "closes": "the request is closed and the order stands",
+    "closes": "the request is closed and nothing is canceled",
     "cancels-if-unpaid": "the request is granted if the order is unpaid, and closed if it is paid",
 }
 POSTAGE: Final[Mapping[str, str]] = {
     "buyer": "The buyer pays the postage of a return.",
     "seller": "The seller pays the postage of a return.",
     "platform": "The platform pays the postage of a return.",
-    "buyer-unless-at-fault": "The buyer pays the postage of a return, the seller where the goods are at fault.",
+    "buyer-unless-at-fault": "The buyer pays the postage of a return; the seller pays it if the goods are at fault.",
 }
 
 
@@ -111,7 +111,7 @@ def answer_within(who: str) -> Key:
     """The key ``deadline`` of a rule that asks a side."""
     return Key(
         "length; absent: none",
-        lambda v: f"{who} may answer at any time." if v is None else f"{who} has {v} to answer.",
+        lambda v: f"{who} can answer at any time." if v is None else f"{who} has {v} to answer.",
     )
 
 
@@ -128,11 +128,11 @@ class Cases(Table):
     """Cases after delivery."""
 
     days: Annotated[
-        Days, Key("days after delivery", lambda v: f"A case is opened within {counted(v, 'day')} of delivery.")
+        Days, Key("days after delivery", lambda v: f"A case can be opened within {counted(v, 'day')} of delivery.")
     ] = 3
     reasons: Annotated[
         tuple[ReturnReason, ...],
-        Key("reasons that a case may carry", lambda v: f"A case is opened because of {listed(v, 'or')}."),
+        Key("reasons that a case may carry", lambda v: f"The reason of a case must be {listed(v, 'or')}."),
     ] = FAULTS
 
 
@@ -140,13 +140,13 @@ class Disputes(Table):
     """Disputes about a request that was not granted."""
 
     request: Annotated[
-        LengthField, Key("length, from the purchase", lambda v: f"A dispute is opened within {v} of the purchase.")
+        LengthField, Key("length, from the purchase", lambda v: f"A dispute can be opened within {v} of the purchase.")
     ] = Length(60, "days")
     evidence: Annotated[
-        LengthField, Key("length, from the opening", lambda v: f"Evidence is taken for {v} from the opening.")
+        LengthField, Key("length, from the opening", lambda v: f"Evidence is accepted for {v} after the opening.")
     ] = Length(10, "days")
     appeal: Annotated[
-        LengthField, Key("length, from the decision", lambda v: f"A decision may be appealed for {v}.")
+        LengthField, Key("length, from the decision", lambda v: f"A decision can be appealed for {v}.")
     ] = Length(14, "days")
 
 
@@ -154,15 +154,13 @@ class Returns(Table):
     """Returns after delivery."""
 
     days: Annotated[
-        Days, Key("days after delivery", lambda v: f"A return is asked for within {counted(v, 'day')} of delivery.")
+        Days, Key("days after delivery", lambda v: f"A return can be requested within {counted(v, 'day')} of delivery.")
     ] = 30
     reasons: Annotated[
         tuple[ReturnReason, ...],
         Key(
             "reasons that a return may carry",
-            lambda v: (
-                f"A return is asked for because of {listed(v, 'or')}." if v else "A return is not to be asked for."
-            ),
+            lambda v: f"The reason of a return must be {listed(v, 'or')}." if v else "Returns cannot be requested.",
         ),
     ] = RETURN_REASONS
     postage: Annotated[
@@ -180,9 +178,9 @@ class BothTold(Table):
             "length: a confirmation whose delivery is not confirmed by then is followed up; absent: the setting "
             "`confirmed_within`",
             lambda v: (
-                "A confirmation whose delivery is not confirmed is followed up after the setting's time."
+                "A confirmation whose delivery is not confirmed is sent again after the time in the settings."
                 if v is None
-                else f"A confirmation whose delivery is not confirmed within {v} is followed up."
+                else f"A confirmation whose delivery is not confirmed within {v} is sent again."
             ),
         ),
     ] = None
@@ -194,9 +192,9 @@ class Standing(Table):
     limit: Annotated[
         str,
         StringConstraints(strict=True, pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})? ?%$"),
-        Key("share of orders", lambda v: f"A seller's rate is to stay below {v}."),
+        Key("share of orders", lambda v: f"A seller's cancellation rate must stay below {v}."),
     ] = "2.5 %"
-    window: Annotated[LengthField, Key("length", lambda v: f"The rate is that of the last {v}.")] = Length(7, "days")
+    window: Annotated[LengthField, Key("length", lambda v: f"The rate covers the last {v}.")] = Length(7, "days")
 
 
 class Policy(Table):
@@ -208,31 +206,31 @@ class Policy(Table):
     id: Annotated[
         str,
         StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9\-]{0,63}$"),
-        Key("1–64 of `a–z 0–9 -`; required", lambda v: f"Orders name it as {v}."),
+        Key("1–64 of `a–z 0–9 -`; required", lambda v: f"Orders refer to it as {v}."),
     ]
     version: Annotated[
         int,
         Field(strict=True, ge=1, le=999_999_999),
-        Key("integer from 1; required", lambda v: f"This is version {v}; a published version never changes."),
+        Key("integer from 1; required", lambda v: f"This is version {v}. A published version never changes."),
     ]
     rules: Annotated[
         tuple[str, ...],
         Field(min_length=1),
         Key(
             "ids of rules, judged in this order; required",
-            lambda v: f"{len(v)} rules are judged in this order; the first that speaks decides.",
+            lambda v: f"{len(v)} rules are checked in this order. The first rule that applies decides.",
         ),
     ]
     title: Annotated[
         Annotated[str, StringConstraints(strict=True, max_length=200)] | None,
-        Key("what people call it", lambda v: "It has no title." if v is None else f"People call it {v}."),
+        Key("what people call it", lambda v: "It has no title." if v is None else f"Its title is {v}."),
     ] = None
     reasons: Annotated[
         tuple[CancelReason, ...],
         Field(min_length=1),
         Key(
             "reasons that a cancellation may carry; absent: all of them",
-            lambda v: f"A cancellation's reason is one of {listed(v, 'or')}.",
+            lambda v: f"The reason of a cancellation must be {listed(v, 'or')}.",
         ),
     ] = CANCEL_REASONS
     fill_or_kill: Annotated[
@@ -240,9 +238,9 @@ class Policy(Table):
         Key(
             "true: a notice for part of a line cancels the line's rest at once",
             lambda v: (
-                "A notice for part of a line cancels the line's rest at once, for good."
+                "A shipping notice for part of a line cancels its rest immediately and permanently."
                 if v
-                else "What a notice does not ship stays open."
+                else "Units that a shipping notice does not ship stay open."
             ),
         ),
     ] = False
@@ -251,9 +249,9 @@ class Policy(Table):
         Key(
             "true: the steps after a parcel left although it was canceled",
             lambda v: (
-                "What shipped although it was canceled may be billed again, in five steps."
+                "Canceled items that shipped anyway can be billed again in five steps."
                 if v
-                else "What shipped although it was canceled is not billed again here."
+                else "Canceled items that shipped anyway are not billed again."
             ),
         ),
     ] = True

@@ -14,9 +14,7 @@ class UnpaidAutoCancel(Table):
         LengthField,
         Key(
             "length",
-            lambda v: (
-                f"What is open is canceled if it is not paid for {v} after placing, or by the order's own pay_by."
-            ),
+            lambda v: f"Open units are canceled if the order is not paid within {v} of placing, or by its own pay_by.",
         ),
     ] = Length(4, "days")
 
@@ -38,7 +36,7 @@ class LateShipAutoCancel(Table):
     """Parameters of ``late-ship-auto-cancel``."""
 
     after_ship_by: Annotated[
-        LengthField, Key("length", lambda v: f"What is open is canceled {v} after the order's ship_by.")
+        LengthField, Key("length", lambda v: f"Open units are canceled {v} after the order's ship_by.")
     ] = Length(4, "days")
 
 

@@ -20,8 +20,8 @@ class SellerHasFinalSay(Table):
         "Outside the windows a buyer's request needs the seller's decision.",
         Kind.CONSENT,
         {
-            "en": "The seller decides, and has decided.",
-            "de": "Der Verkäufer entscheidet, und er hat entschieden.",
+            "en": "The seller has decided.",
+            "de": "Der Verkäufer hat entschieden.",
         },
         binds=Binds.REQUESTS,
         terms=SellerHasFinalSay,

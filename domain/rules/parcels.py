@@ -27,7 +27,7 @@ class StalledTracking(Table):
     """Parameters of ``stalled-tracking``."""
 
     after: Annotated[
-        LengthField, Key("length", lambda v: f"A parcel that the carrier has not seen for {v} counts as lost.")
+        LengthField, Key("length", lambda v: f"A parcel that the carrier has not scanned for {v} counts as lost.")
     ] = Length(7, "days")
 
 
@@ -102,7 +102,7 @@ def _until_lost(q: RuleInput) -> tuple[Instead, ...]:
         "shipped-lock",
         "Nothing that has shipped can be canceled.",
         Kind.LOCK,
-        {"en": "It has shipped already.", "de": "Sie ist schon versandt."},
+        {"en": "It has already shipped.", "de": "Sie ist bereits versandt."},
     )
 )
 def shipped_lock(q: RuleInput) -> Ruling | None:
@@ -131,7 +131,7 @@ def shipped_lock(q: RuleInput) -> Ruling | None:
         "tracking-lock",
         "Once the carrier tracks the item, it can be neither canceled nor, before delivery, returned.",
         Kind.LOCK,
-        {"en": "The carrier has it already.", "de": "Der Zusteller hat die Sendung schon."},
+        {"en": "The carrier already has it.", "de": "Der Zusteller hat die Sendung bereits."},
     )
 )
 def tracking_lock(q: RuleInput) -> Ruling | None:
@@ -163,8 +163,8 @@ class MutualConsent(Table):
         "After shipment a cancellation is valid only if both sides agree to it.",
         Kind.CONSENT,
         {
-            "en": "It has shipped, and both sides would have to agree.",
-            "de": "Sie ist versandt, und beide Seiten müssten zustimmen.",
+            "en": "It has shipped, so both sides would have to agree.",
+            "de": "Sie ist versandt, daher müssten beide Seiten zustimmen.",
         },
         terms=MutualConsent,
         allows=True,

@@ -26,7 +26,7 @@ from domain.verdict import (
         "whole-lines-only",
         "Lines can be selected for cancellation; part of a line's quantity cannot.",
         Kind.CONDITION,
-        {"en": "Only whole lines can be canceled.", "de": "Es können nur ganze Positionen storniert werden."},
+        {"en": "Items can only be canceled in full.", "de": "Artikel können nur vollständig storniert werden."},
     )
 )
 def whole_lines_only(q: RuleInput) -> Ruling | None:
@@ -58,8 +58,8 @@ def _part_of_a_line(q: RuleInput) -> tuple[Instead, ...]:
         "A cancellation carries a reason from the policy's list.",
         Kind.CONDITION,
         {
-            "en": "It needs a reason from the list of this policy.",
-            "de": "Es fehlt ein Grund aus der Liste dieser Richtlinie.",
+            "en": "Choose a reason from this policy's list.",
+            "de": "Wählen Sie einen Grund aus der Liste dieser Richtlinie.",
         },
         key="reasons",
     )
@@ -94,11 +94,13 @@ class AlternativesFirst(Table):
     offers: Annotated[
         tuple[Literal["wait", "address", "exchange", "credit"], ...],
         Field(min_length=1),
-        Key("some of `wait`, `address`, `exchange`, `credit`", lambda v: f"Offered instead: {listed(v, 'or')}."),
+        Key(
+            "some of `wait`, `address`, `exchange`, `credit`", lambda v: f"The store offers {listed(v, 'or')} instead."
+        ),
     ] = ("wait", "address", "exchange", "credit")
-    deadline: Annotated[LengthField, Key("length", lambda v: f"The buyer has {v} to take one; silence declines.")] = (
-        Length(24, "hours")
-    )
+    deadline: Annotated[
+        LengthField, Key("length", lambda v: f"The buyer has {v} to accept one. No answer declines.")
+    ] = Length(24, "hours")
 
 
 @register(
@@ -106,7 +108,7 @@ class AlternativesFirst(Table):
         "alternatives-first",
         "Before a request is carried out the store may offer alternatives.",
         Kind.OFFER,
-        {"en": "Something else is offered first.", "de": "Zuerst wird etwas anderes angeboten."},
+        {"en": "The store offers an alternative first.", "de": "Der Händler bietet zuerst eine Alternative an."},
         binds=Binds.REQUESTS,
         terms=AlternativesFirst,
     )

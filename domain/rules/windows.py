@@ -18,9 +18,9 @@ from domain.verdict import CONTACT, Ruling, fact, granted, instant, refused, wai
 class NotShippedInTime(Table):
     """Parameters of ``not-shipped-in-time``."""
 
-    after: Annotated[LengthField, Key("length", lambda v: f"From {v} on, that instant included.")] = Length(7, "days")
+    after: Annotated[LengthField, Key("length", lambda v: f"Applies from {v} on, inclusive.")] = Length(7, "days")
     from_: Annotated[
-        Literal["purchase", "ship-by"], Key("`purchase` or `ship-by`", lambda v: f"Counted from the {v}.")
+        Literal["purchase", "ship-by"], Key("`purchase` or `ship-by`", lambda v: f"The time is counted from the {v}.")
     ] = Field(default="purchase", alias="from")
 
 
@@ -37,8 +37,8 @@ def late_from(q: RuleInput, terms: NotShippedInTime) -> Instant | None:
         "Not shipped in time: the buyer may cancel without asking.",
         Kind.WINDOW,
         {
-            "en": "It is not late enough yet to be canceled without asking.",
-            "de": "Für eine Stornierung ohne Rückfrage ist es noch nicht spät genug.",
+            "en": "It is not late enough yet to cancel it without approval.",
+            "de": "Für eine Stornierung ohne Zustimmung ist es noch zu früh.",
         },
         binds=Binds.REQUESTS,
         terms=NotShippedInTime,
@@ -68,7 +68,7 @@ class AcceptedOfferFinal(Table):
         tuple[Literal["fixed", "offer", "auction"], ...],
         Key(
             "sale formats that are final, of `fixed`, `offer` and `auction`",
-            lambda v: f"Final is what was sold {listed((FORMATS[f] for f in v), 'or')}.",
+            lambda v: f"Sales {listed((FORMATS[f] for f in v), 'or')} are final.",
         ),
     ] = ("offer",)
 
@@ -104,9 +104,9 @@ def accepted_offer_final(q: RuleInput, terms: AcceptedOfferFinal) -> Ruling | No
 class GraceWindow(Table):
     """Parameters of ``grace-window``."""
 
-    length: Annotated[LengthField, Key("length", lambda v: f"Until {v} after placing, that instant included.")] = (
-        Length(3, "hours")
-    )
+    length: Annotated[
+        LengthField, Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
+    ] = Length(3, "hours")
 
 
 def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
@@ -120,8 +120,8 @@ def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
         "A buyer who bought by accident may cancel without asking until the window closes.",
         Kind.WINDOW,
         {
-            "en": "The time in which it could be canceled without asking is over.",
-            "de": "Die Zeit, in der ohne Rückfrage storniert werden konnte, ist um.",
+            "en": "The time to cancel it without approval is over.",
+            "de": "Die Frist für eine Stornierung ohne Zustimmung ist abgelaufen.",
         },
         binds=Binds.REQUESTS,
         terms=GraceWindow,
@@ -140,9 +140,9 @@ def grace_window(q: RuleInput, terms: GraceWindow) -> Ruling | None:
 class RequestWindow(Table):
     """Parameters of ``request-window``."""
 
-    length: Annotated[LengthField, Key("length", lambda v: f"Until {v} after placing, that instant included.")] = (
-        Length(60, "minutes")
-    )
+    length: Annotated[
+        LengthField, Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
+    ] = Length(60, "minutes")
 
 
 def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
@@ -156,8 +156,8 @@ def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
         "A buyer may ask until the window closes; after it, refused.",
         Kind.WINDOW,
         {
-            "en": "The time in which a cancellation could be asked for is over.",
-            "de": "Die Zeit, in der um Stornierung gebeten werden konnte, ist um.",
+            "en": "The time to ask for a cancellation is over.",
+            "de": "Die Frist für eine Stornierungsanfrage ist abgelaufen.",
         },
         binds=Binds.REQUESTS,
         terms=RequestWindow,
@@ -184,14 +184,22 @@ class WindowOfTheStore(Table):
         LengthField | None,
         Key(
             "length; absent: no time ends the window",
-            lambda v: "No time ends the window." if v is None else f"Until {v} after placing, that instant included.",
+            lambda v: (
+                "The window has no time limit."
+                if v is None
+                else f"Applies until {v} after the order was placed, inclusive."
+            ),
         ),
     ] = None
     stage: Annotated[
         Literal["until-fulfilment"] | None,
         Key(
             "the stage that ends the window: `until-fulfilment`",
-            lambda v: "No stage ends the window." if v is None else "Until fulfilment of a named line has begun.",
+            lambda v: (
+                "Fulfillment does not end the window."
+                if v is None
+                else "It ends when fulfillment of a requested line begins."
+            ),
         ),
     ] = None
 
@@ -207,8 +215,8 @@ def store_closes(q: RuleInput, terms: WindowOfTheStore) -> Instant | None:
         "A store lets buyers cancel until a stated time or stage.",
         Kind.WINDOW,
         {
-            "en": "The store's time for cancellations is over.",
-            "de": "Die Zeit des Händlers für Stornierungen ist um.",
+            "en": "The store's cancellation window is over.",
+            "de": "Die Stornierungsfrist des Händlers ist abgelaufen.",
         },
         binds=Binds.REQUESTS,
         terms=WindowOfTheStore,

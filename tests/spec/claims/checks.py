@@ -33,7 +33,7 @@ def grammar(text: str) -> Iterator[str]:
 
 def about_quantities(text: str) -> Iterator[str]:
     """No sentence counts nothing."""
-    if re.search(r"(?<![\d,.])0 of line|\(0\)|: nothing\.|cancel nothing", text):
+    if re.search(r"(?<![\d,.])0 of (?:line|“)|\(0\)|: nothing\.|cancel nothing", text):
         yield text
 
 
@@ -99,7 +99,7 @@ def _units(text: str, order: Order, now: Instant) -> Iterator[str]:
     if canceled == ordered:
         return
     if to_ship == ordered:
-        yield from _exactly(text, rf"(?:^|All ){NUMBER} units? (?:is|are) still to ship", f"{ordered:,}")
+        yield from _exactly(text, rf"(?:^|\. |All ){NUMBER} units? (?:is|are) still to ship", f"{ordered:,}")
     else:
         yield from _exactly(text, rf"{NUMBER} units? (?:is|are) still to ship", f"{to_ship:,}" if to_ship else None)
     some = f"{shipped:,}" if shipped else None

@@ -13,11 +13,11 @@ from domain.eligibility_queries import as_of, eligibility
 from domain.instants import DAY, Instant
 from domain.notification_rules import notice_id, notification_rule
 from domain.presets import NAMES as PRESETS
-from infra.cli.order_text import print_order
+from infra.cli.order_text import event_text, print_order
 from infra.documents.claims import OrderWriter
 from infra.documents.packs import LANGUAGES, pack
 from infra.documents.receipt import receipt_of
-from infra.documents.words import told
+from infra.documents.words import event_sentence
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
 from infra.web.order_page import OrderPage
@@ -117,9 +117,13 @@ def refusals(state: State) -> Iterator[str]:
 
 def histories(state: State) -> Iterator[str]:
     """The sentences of the last commit, on the page and at the command line."""
-    currency = state.order.terms.currency
+    writer = OrderWriter(state.order, pack("en"), str, str)
     for each in state.history[-len(state.events) :]:
-        for text in (told(each["event"], each["data"], currency), sentence(each["event"], each["data"], currency)):
+        texts = (
+            event_sentence(each["event"], each["data"], writer),
+            event_text(each["event"], each["data"], state.order),
+        )
+        for text in texts:
             yield from checks.about_quantities(text)
     for request in page_of(state, state.at).requests:
         yield from checks.about_quantities(request["what"])
