@@ -110,7 +110,7 @@ def test_where_nothing_says_where_the_old_one_ended_the_new_one_asks_and_the_ans
     assert new.keys("refunds") == ["acme/PO-2", "acme/PO-3"]
     assert len(new.seen("order-events")) == 15
     assert run(["topics", "answer", "refunds", "--from", "0:0", "--from", "1:0"]) == 1
-    assert "said twice" in capsys.readouterr().err
+    assert "published twice" in capsys.readouterr().err
     published(new, "PO-4")
     assert new.keys("refunds") == ["acme/PO-2", "acme/PO-3", "acme/PO-4"]
 

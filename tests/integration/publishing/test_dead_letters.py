@@ -123,7 +123,7 @@ def test_all_that_can_be_tried_is_tried_at_once(left: bytes, capsys: pytest.Capt
 def test_what_is_malformed_cannot_be_tried_but_put_away(left: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     rubbish = listed(capsys)[0]["id"]
     assert run(["dead-letters", "retry", rubbish]) == 1
-    assert "not part of the history" in capsys.readouterr().err
+    assert "never became part of the history" in capsys.readouterr().err
     assert run(["dead-letters", "discard", rubbish]) == 0
     assert "discarded" in capsys.readouterr().out
     assert rubbish not in [letter["id"] for letter in listed(capsys)]

@@ -57,7 +57,7 @@ def test_an_emptied_topic_of_events_is_answered_by_again_and_one_of_instructions
         assert all("rescind topics answer" in said for said in publishing.trouble.values())
     assert run(["topics", "answer", "refunds"]) == 2
     assert run(["topics", "answer", "refunds", "--again"]) == 1
-    assert "said twice" in capsys.readouterr().err
+    assert "published twice" in capsys.readouterr().err
     assert run(["topics", "answer", "refunds", "--onwards"]) == 0
     assert run(["topics", "answer", "order-events", "--again"]) == 0
     with shop.open() as app:

@@ -213,7 +213,7 @@ def test_the_command_line_says_the_same_of_the_money(capsys: pytest.CaptureFixtu
         if not due or (seen["due"] > 20 and not any(refund.failed for refund in due)):
             continue
         print_order(order, show(order, None, state.at), state.at, state.at, None)
-        said = capsys.readouterr().out
+        said = " ".join(capsys.readouterr().out.split())  # lines break where the terminal ends
         failed = any(refund.failed for refund in due)
         assert ("failed refund, still due" in said) is failed, state.name
         assert ("refund on its way" in said) is any(not refund.failed for refund in due), state.name
