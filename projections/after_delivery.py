@@ -96,15 +96,15 @@ def dispute_rows(order: Order) -> list[Row]:
     ]
 
 
-def evidence_added(told: CommitView, at: EventView) -> Iterator[Fact]:
+def evidence_added(view: CommitView, at: EventView) -> Iterator[Fact]:
     """The row of a piece of evidence: its kind and hash. The vault has its content."""
     event = at.event
     assert isinstance(event, EvidenceAdded)
     yield Fact(
         EVIDENCE,
         (
-            told.marketplace,
-            told.order_id,
+            view.marketplace,
+            view.order_id,
             event.evidence_id,
             event.about,
             event.side,
@@ -115,29 +115,29 @@ def evidence_added(told: CommitView, at: EventView) -> Iterator[Fact]:
             event.media_type,
             event.size,
             event.claimed_at,
-            told.recorded_at,
+            view.recorded_at,
             at.position,
         ),
     )
 
 
-def credit_memo_issued(told: CommitView, at: EventView) -> Iterator[Fact]:
+def credit_memo_issued(view: CommitView, at: EventView) -> Iterator[Fact]:
     event = at.event
     assert isinstance(event, CreditMemoIssued)
-    assert told.order is not None
-    terms = told.order.terms
+    assert view.order is not None
+    terms = view.order.terms
     yield Fact(
         CREDIT_MEMOS,
         CREDIT_MEMOS.row(
-            marketplace=told.marketplace,
-            order_id=told.order_id,
+            marketplace=view.marketplace,
+            order_id=view.order_id,
             memo_id=event.memo_id,
             rebill_id=event.rebill_id,
             seller_id=terms.seller_id,
             currency=terms.currency,
             currency_exponent=exponent(terms.currency),
             amount_minor=event.amount,
-            issued_at=told.recorded_at,
+            issued_at=view.recorded_at,
             position=at.position,
         ),
     )

@@ -7,54 +7,54 @@ from projections.changes import CommitView, EventView, Fact
 from projections.tables import AUDIT_TRAIL, MESSAGES, POLICIES
 
 
-def audit_trail(told: CommitView) -> Iterator[Fact]:
+def audit_trail(view: CommitView) -> Iterator[Fact]:
     """A row for each event of the commit."""
-    commit = told.commit.hex()
-    for version, at in enumerate(told.events, told.version):
+    commit = view.commit.hex()
+    for version, at in enumerate(view.events, view.version):
         yield Fact(
             AUDIT_TRAIL,
             (
-                told.partition,
+                view.partition,
                 at.position,
-                told.marketplace,
-                told.order_id,
-                told.ordinal,
+                view.marketplace,
+                view.order_id,
+                view.ordinal,
                 version,
                 at.name,
                 at.occurred_at,
-                told.recorded_at,
-                told.actor_kind,
-                told.actor_id,
+                view.recorded_at,
+                view.actor_kind,
+                view.actor_id,
                 commit,
                 at.data,
             ),
         )
 
 
-def message_sent(told: CommitView, at: EventView) -> Iterator[Fact]:
+def message_sent(view: CommitView, at: EventView) -> Iterator[Fact]:
     event = at.event
     assert isinstance(event, MessageSent)
     yield Fact(
         MESSAGES,
         (
-            told.partition,
+            view.partition,
             at.position,
-            told.marketplace,
-            told.order_id,
+            view.marketplace,
+            view.order_id,
             event.message_id,
-            told.actor_kind,
-            told.actor_id,
+            view.actor_kind,
+            view.actor_id,
             event.to,
             event.about,
             at.occurred_at,
-            told.recorded_at,
+            view.recorded_at,
             event.text.commitment.hex(),
             event.text.reference,
         ),
     )
 
 
-def policy_published(told: CommitView, at: EventView) -> Iterator[Fact]:
+def policy_published(view: CommitView, at: EventView) -> Iterator[Fact]:
     """From the control log."""
     event = at.event
     assert isinstance(event, PolicyPublished)
@@ -65,8 +65,8 @@ def policy_published(told: CommitView, at: EventView) -> Iterator[Fact]:
             event.version,
             event.sha256.hex(),
             event.document,
-            told.recorded_at,
-            told.actor_id,
+            view.recorded_at,
+            view.actor_id,
             at.position,
         ),
     )

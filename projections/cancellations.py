@@ -11,36 +11,36 @@ from projections.dashboards import local_day
 from projections.tables import CANCELLATIONS, Cell
 
 
-def cancellations(told: CommitView) -> Iterator[Fact]:
+def cancellations(view: CommitView) -> Iterator[Fact]:
     """The rows of a commit. Each entry of ``LinesCanceled`` carries its own cause; fill-or-kill gives no reason but
     the notice that did it."""
     parts = [
         part
-        for at in told.events
+        for at in view.events
         if isinstance(at.event, LinesCanceled | AutoCanceled)
         for part in _parts(at, at.event)
     ]
     if not parts:
         return
-    order = told.order
+    order = view.order
     assert order is not None
     terms = order.terms
-    reference = reference_of(told.commit)
+    reference = reference_of(view.commit)
     decimals = exponent(terms.currency)
-    day = local_day(told.recorded_at, terms.calendar.timezone)
+    day = local_day(view.recorded_at, terms.calendar.timezone)
     for part, amount in zip(parts, _amounts(order, len(parts)), strict=True):
         yield Fact(
             CANCELLATIONS,
             CANCELLATIONS.row(
-                partition=told.partition,
-                marketplace=told.marketplace,
-                order_id=told.order_id,
+                partition=view.partition,
+                marketplace=view.marketplace,
+                order_id=view.order_id,
                 seller_id=terms.seller_id,
                 currency=terms.currency,
                 currency_exponent=decimals,
                 amount_minor=amount,
                 reference=reference,
-                canceled_at=told.recorded_at,
+                canceled_at=view.recorded_at,
                 day=day,
                 **part,
             ),

@@ -12,33 +12,33 @@ from projections.changes import CommitView, EventView, Sum
 from projections.tables import BUYER_STANDING, SELLER_DAILY
 
 
-def order_placed(told: CommitView, at: EventView) -> Iterator[Sum]:
+def order_placed(view: CommitView, at: EventView) -> Iterator[Sum]:
     assert isinstance(at.event, OrderPlaced)
     lines = len(at.event.lines)
-    yield _sum(told, orders_placed=1, lines_placed=lines)
-    yield _of_buyer(told, orders_placed=1, lines_placed=lines)
+    yield _sum(view, orders_placed=1, lines_placed=lines)
+    yield _of_buyer(view, orders_placed=1, lines_placed=lines)
 
 
-def refund_due(told: CommitView, at: EventView) -> Iterator[Sum]:
+def refund_due(view: CommitView, at: EventView) -> Iterator[Sum]:
     """Add a refund on the day of its instruction, whenever it is confirmed."""
     assert isinstance(at.event, RefundDue)
-    yield _sum(told, refund_minor=at.event.amount)
+    yield _sum(view, refund_minor=at.event.amount)
 
 
-def canceled(told: CommitView) -> Iterator[Sum]:
+def canceled(view: CommitView) -> Iterator[Sum]:
     """The lines that a commit cancels: each counts once, under the cause that first canceled any of it."""
-    order = told.order
+    order = view.order
     assert order is not None
-    for each in first_canceled(order, [at.event for at in told.events]):
+    for each in first_canceled(order, [at.event for at in view.events]):
         count = count_of(each.cause, each.reason)
         if count is not None:
-            yield _sum(told, **{count: 1})
+            yield _sum(view, **{count: 1})
         if asked_by_buyer(order, each.cause, each.request_id):
-            yield _of_buyer(told, canceled=1)
+            yield _of_buyer(view, canceled=1)
 
 
 def _sum(
-    told: CommitView,
+    view: CommitView,
     orders_placed: int = 0,
     lines_placed: int = 0,
     by_request: int = 0,
@@ -46,12 +46,12 @@ def _sum(
     automatic: int = 0,
     refund_minor: int = 0,
 ) -> Sum:
-    assert told.order is not None
-    terms = told.order.terms
+    assert view.order is not None
+    terms = view.order.terms
     row = SELLER_DAILY.row(
-        marketplace=told.marketplace,
+        marketplace=view.marketplace,
         seller_id=terms.seller_id,
-        day=local_day(told.recorded_at, terms.calendar.timezone),
+        day=local_day(view.recorded_at, terms.calendar.timezone),
         currency=terms.currency,
         currency_exponent=exponent(terms.currency),
         orders_placed=orders_placed,
@@ -64,13 +64,13 @@ def _sum(
     return Sum.of(SELLER_DAILY, row)
 
 
-def _of_buyer(told: CommitView, orders_placed: int = 0, lines_placed: int = 0, canceled: int = 0) -> Sum:
-    assert told.order is not None
-    terms = told.order.terms
+def _of_buyer(view: CommitView, orders_placed: int = 0, lines_placed: int = 0, canceled: int = 0) -> Sum:
+    assert view.order is not None
+    terms = view.order.terms
     row = BUYER_STANDING.row(
-        marketplace=told.marketplace,
+        marketplace=view.marketplace,
         buyer_id=terms.buyer_id,
-        day=local_day(told.recorded_at, terms.calendar.timezone),
+        day=local_day(view.recorded_at, terms.calendar.timezone),
         orders_placed=orders_placed,
         lines_placed=lines_placed,
         lines_canceled_by_buyer=canceled,

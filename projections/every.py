@@ -32,23 +32,23 @@ CANCELING: Final = (e.LinesCanceled, e.AutoCanceled)
 """Events whose rows are made of a whole commit, since they depend on what it cancels altogether."""
 
 
-def journal_changes(told: CommitView) -> Iterator[Change]:
+def journal_changes(view: CommitView) -> Iterator[Change]:
     """What a commit of the journal changes beside the rows of its order's state (``projections.orders``)."""
-    yield from audit_trail(told)
-    if told.order is not None:
-        yield from _each(OF_ORDERS, told)
-        if any(at.event.__class__ in CANCELING for at in told.events):
-            yield from cancellations(told)
-            yield from dashboards.canceled(told)
-        yield from notifications(told)
+    yield from audit_trail(view)
+    if view.order is not None:
+        yield from _each(OF_ORDERS, view)
+        if any(at.event.__class__ in CANCELING for at in view.events):
+            yield from cancellations(view)
+            yield from dashboards.canceled(view)
+        yield from notifications(view)
 
 
-def control_changes(told: CommitView) -> Iterator[Change]:
+def control_changes(view: CommitView) -> Iterator[Change]:
     """What a commit of the control log changes."""
-    yield from _each(OF_CONTROL, told)
+    yield from _each(OF_CONTROL, view)
 
 
-def _each(projections: MappingProxyType[type, tuple[Projection, ...]], told: CommitView) -> Iterator[Change]:
-    for at in told.events:
+def _each(projections: MappingProxyType[type, tuple[Projection, ...]], view: CommitView) -> Iterator[Change]:
+    for at in view.events:
         for projection in projections.get(at.event.__class__, ()):
-            yield from projection(told, at)
+            yield from projection(view, at)

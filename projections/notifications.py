@@ -9,21 +9,21 @@ from projections.changes import CommitView, EventView, Fact
 from projections.tables import NOTIFICATIONS
 
 
-def notifications(told: CommitView) -> Iterator[Fact]:
+def notifications(view: CommitView) -> Iterator[Fact]:
     """The rows of a commit. An import is history and tells nobody; what a seller told a customer stands, though."""
-    for version, at in enumerate(told.events, told.version):
+    for version, at in enumerate(view.events, view.version):
         event = at.event
         if isinstance(event, ConfirmationDelivered | NoticeFailed):
             step = "delivered" if isinstance(event, ConfirmationDelivered) else "failed"
-            yield _row(told, at, version, _audience_of(event.notice_id), event.notice_id, step, None, None)
+            yield _row(view, at, version, _audience_of(event.notice_id), event.notice_id, step, None, None)
             continue
         news = notification_rule(event)
-        if news is None or (told.history and not isinstance(event, CustomerNotified)):
+        if news is None or (view.history and not isinstance(event, CustomerNotified)):
             continue
-        reference = reference_of(told.commit) if news.template in CONFIRMATIONS else None
+        reference = reference_of(view.commit) if news.template in CONFIRMATIONS else None
         for audience in news.audiences:
             id = notice_id(event, version, audience)
-            yield _row(told, at, version, audience, id, "told", news.template, reference)
+            yield _row(view, at, version, audience, id, "told", news.template, reference)
 
 
 def _audience_of(notice: str) -> Audience:
@@ -32,7 +32,7 @@ def _audience_of(notice: str) -> Audience:
 
 
 def _row(
-    told: CommitView,
+    view: CommitView,
     at: EventView,
     version: int,
     audience: Audience,
@@ -41,16 +41,16 @@ def _row(
     template: str | None,
     reference: str | None,
 ) -> Fact:
-    assert told.order is not None
-    terms = told.order.terms
+    assert view.order is not None
+    terms = view.order.terms
     return Fact(
         NOTIFICATIONS,
         (
-            told.partition,
+            view.partition,
             at.position,
             audience,
-            told.marketplace,
-            told.order_id,
+            view.marketplace,
+            view.order_id,
             notice,
             step,
             terms.buyer_id if audience == "buyer" else terms.seller_id,
@@ -58,6 +58,6 @@ def _row(
             version,
             template,
             reference,
-            told.recorded_at,
+            view.recorded_at,
         ),
     )
