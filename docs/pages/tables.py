@@ -27,7 +27,7 @@ sqlite3 views.sqlite "SELECT day, sum(lines_placed) AS placed,
                       FROM seller_daily WHERE seller_id = 's-3' GROUP BY day ORDER BY day DESC LIMIT 7"
 ```
 
-[Ask the tables](how-to/ask-the-tables.md) has worked queries for ten questions of operators.
+[Query the tables](how-to/ask-the-tables.md) has worked queries for ten questions of operators.
 
 | type | SQLite | PostgreSQL | |
 |---|---|---|---|
