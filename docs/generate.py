@@ -1,6 +1,6 @@
-"""Writes the pages of docs/reference that follow from the code; `make docs` runs it.
+"""Writes the pages of docs/reference that are generated from the code. `make docs` runs it.
 
-The pages are kept in the repository, so that they can be read there, and a test compares them with the code.
+The pages are in the repository so that people can read them there. A test compares them with the code.
 """
 
 import pathlib

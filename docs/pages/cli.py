@@ -8,24 +8,24 @@ from docs.pages.text import NOTE
 from infra.cli.commands import SUBCOMMANDS, cli
 
 SHARED = ("config", "journal", "views", "help")
-"""Options that every command has: told once."""
+"""Options that every command has. The page lists them once."""
 BAR = "\\|"
-"""A bar inside a table."""
+"""An escaped bar for a cell of a table."""
 EXITS = (
-    ("0", "done; the answer is yes; nothing is wrong"),
-    ("1", "the answer is no, or a check failed: a refusal, bad lines in an import, views that differ, something wrong"),
+    ("0", "done; the answer is yes; no fault was found"),
+    ("1", "the answer is no, or a check failed: a refusal, bad lines in an import, views that differ, a fault"),
     (
         "2",
-        "what was asked cannot be read: an unknown option, a setting, a file that is not there or may not be written",
+        "a usage error: an unknown option, an invalid setting, a file that does not exist or may not be written",
     ),
-    ("3", "unavailable: no journal, a log that lost something, no room for the answer; the sentence says what to do"),
-    ("130, 143", "ended by ctrl-C, by SIGTERM; a server that listens ends with 0 when SIGTERM tells it to"),
-    ("141", "neither yes nor no: whoever read the answer went before its end (`| head`), as SIGPIPE ends a program"),
+    ("3", "unavailable: no journal, a log that lost something, no space for the answer; the error says what to do"),
+    ("130, 143", "ended by ctrl-C, by SIGTERM; a listening server that gets SIGTERM exits with 0"),
+    ("141", "neither yes nor no: the reader of the output closed it early (`| head`), as SIGPIPE ends a program"),
 )
 
 
 def cli_page() -> str:
-    """Every command, in the order of `rescind --help`."""
+    """Write the page with every command, in the order of `rescind --help`."""
     lines = [
         "# Command line",
         "",
@@ -39,7 +39,7 @@ def cli_page() -> str:
         "|---|---|",
         *(f"| {code} | {meaning} |" for code, meaning in EXITS),
         "",
-        "Every command takes, before or behind its name:",
+        "Every command accepts these options, before or after its name:",
         "",
     ]
     root = click.Context(cli, info_name="rescind")
@@ -52,7 +52,7 @@ def cli_page() -> str:
 
 
 def _command(command: click.Command, context: click.Context, depth: int = 2) -> list[str]:
-    """A command's section, and those of the commands in it."""
+    """Write a command's section, and those of its subcommands."""
     arguments = " ".join(p.make_metavar(context) for p in command.params if isinstance(p, click.Argument))
     lines = ["", f"{'#' * depth} {context.command_path.removeprefix('rescind ')}", ""]
     lines += [_text(command.help or ""), ""]

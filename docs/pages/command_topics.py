@@ -1,4 +1,4 @@
-"""The topics of commands and outcomes, as the AsyncAPI document has them."""
+"""The topics of commands and outcomes in the AsyncAPI document."""
 
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -7,37 +7,37 @@ from consumers.engine.outcome import Kind
 from schemas.public.topics import COMMANDS, OUTCOMES
 
 COMMAND_HEADERS: list[tuple[str, str, str]] = [
-    ("rescind-ask", "17", "Who asks, in their own words, at most 1,000 bytes; it comes back with the outcome."),
+    ("rescind-ask", "17", "A value of the sender's choice, at most 1,000 bytes; it is returned with the outcome."),
     ("rescind-if-match", "4", "The version that the order must have."),
-    ("rescind-confirm", "required", "A person's own call, which needs the confirmation of a preview."),
+    ("rescind-confirm", "required", "The command comes from a person and needs the confirmation of a preview."),
     (
         "rescind-input",
         "k3Jq…:0:511",
-        "Only on a copy that the engine wrote: the record that came by another partition.",
+        "Only on a copy that the engine wrote: the original record in another partition.",
     ),
 ]
 OUTCOME_HEADERS: list[tuple[str, str, str]] = [
     ("rescind-status", "409", "The status that HTTP would have."),
     ("rescind-input", "k3Jq…:3:1042", "The record that it answers, as it was sent: topic id, partition and offset."),
-    ("rescind-passed-on", "k3Jq…:5:977", "The copy that was decided, where it came by another partition."),
+    ("rescind-passed-on", "k3Jq…:5:977", "The copy that was decided, if the command arrived in another partition."),
     ("rescind-ask", "17", "As the command had it."),
-    ("content-type", "application/problem+json", "As over HTTP; so are the next ones, where HTTP has them."),
+    ("content-type", "application/problem+json", "As over HTTP. The next headers are there if HTTP has them."),
     ("etag", '"5"', "The order's version."),
     ("location", "/v1/acme/orders/PO-1001", "Where a new order is."),
-    ("rescind-position", "3:1042", "What a reader sends along to read what this wrote."),
-    ("rescind-replayed", "true", "It was answered before: this is the first answer."),
-    ("retry-after", "1", "Seconds after which asking again makes sense."),
+    ("rescind-position", "3:1042", "The token that a reader sends to read what this command wrote."),
+    ("rescind-replayed", "true", "The command was answered before: this is the first answer."),
+    ("retry-after", "1", "Seconds to wait before sending the command again."),
 ]
 ASYNCHRONOUS = (
     (COMMANDS, "bulk and asynchronous writers", "Commands, one a record, each decided once.", "Command"),
-    (OUTCOMES, "whoever sent a command", "What became of each command, once.", "Outcome"),
+    (OUTCOMES, "senders of commands", "The outcome of each command, once.", "Outcome"),
 )
-"""Topics of commands, which are there with the setting ``commands``: kind, for whom, what is on them, and the
-message's name."""
+"""Topics of commands, which exist with the setting ``commands``: kind, readers or writers, records, and the message's
+name."""
 
 
 def header_schema(headers: list[tuple[str, str, str]], always: Sequence[str] = ()) -> dict[str, Any]:
-    """What headers look like: name, example, what it says; and which ones every record has."""
+    """Make the JSON Schema of headers (name, example, meaning). ``always`` names those that every record has."""
     return {
         "type": "object",
         **({"required": list(always)} if always else {}),
@@ -48,7 +48,7 @@ def header_schema(headers: list[tuple[str, str, str]], always: Sequence[str] = (
 
 
 def operations() -> dict[str, Any]:
-    """What the engine does with them."""
+    """Describe what the engine does with these topics."""
     return {
         "take-commands": {
             "action": "receive",
@@ -60,18 +60,18 @@ def operations() -> dict[str, Any]:
 
 
 def messages() -> dict[str, Any]:
-    """What is on them."""
+    """Describe the messages on these topics."""
     return {
         "Command": {
             "name": "Command",
             "title": "Command",
-            "summary": "As in commands.schema.json; texts better as the vault gave them, or over HTTP.",
+            "summary": "A command as in commands.schema.json. Send texts as commitments of the vault, or over HTTP.",
             "contentType": "application/json",
             "headers": header_schema(COMMAND_HEADERS),
             "payload": {
                 "type": "object",
                 "required": ["command", "command_id", "marketplace", "actor"],
-                "description": "One of the commands of commands.schema.json. In place of a text may stand "
+                "description": "One of the commands of commands.schema.json. A text may be replaced with "
                 '{"commitment", "reference"}.',
             },
             "bindings": {"kafka": {"key": {"type": "string", "description": "marketplace/order_id"}}},
@@ -79,7 +79,7 @@ def messages() -> dict[str, Any]:
         "Outcome": {
             "name": "Outcome",
             "title": "Outcome",
-            "summary": "What HTTP answers, with `outcome` before it.",
+            "summary": "The body that HTTP answers with, with `outcome` added.",
             "contentType": "application/json",
             "headers": header_schema(OUTCOME_HEADERS, ["rescind-status", "rescind-input", "content-type"]),
             "payload": {
@@ -90,7 +90,7 @@ def messages() -> dict[str, Any]:
                     "left_out": {
                         "type": "array",
                         "items": {"type": "string"},
-                        "description": "Members that would have made it longer than a record may be.",
+                        "description": "Members that were left out to keep the record within its limit.",
                     },
                 },
             },

@@ -1,4 +1,4 @@
-"""Commands: what they carry and whose they are; and their JSON Schema."""
+"""The page of commands, with their fields and senders, and their JSON Schema."""
 
 import json
 
@@ -68,13 +68,13 @@ JUDGED_BY_POLICY = ("RequestCancel", "CancelLines")
 
 
 def command_form() -> str:
-    """The JSON Schema of one line of a commands file."""
+    """Write the JSON Schema of one line of a commands file."""
     names, definitions = command_schema.definitions()
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "rescind: a command",
-        "description": "One line of a commands file. In an import `at` is required too. What needs the order to be "
-        "judged (decimals of its currency, lines that exist, whose order it is) is not said here.",
+        "description": "One line of a commands file. In an import `at` is required too. The schema does not cover "
+        "checks that need the order (decimals of its currency, existing lines, whose order it is).",
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
         "$defs": definitions,
     }
@@ -104,7 +104,8 @@ def command_page() -> str:
             f"field is an error. Every command has {shared}.",
             "An import requires `at` as well. The exact form: {download}`JSON Schema <commands.schema.json>`.",
             "",
-            "[How a command is decided](decisions.md) has what holds for all commands: forms, checks, ids, outcomes.",
+            "[How a command is decided](decisions.md) explains what is the same for all commands: forms, checks, ids,",
+            "outcomes.",
             "[Cancellation](cancellation.md) and [after shipment](after-shipment.md) say what it does to an order.",
             "Any command can be refused by `no-such-order` and `not-yours` too. *Whose* says who gives a command.",
             "Buyer and seller are those of the order. Support and systems may give any command.",
@@ -118,7 +119,7 @@ def command_page() -> str:
 
 
 def _refusals(name: str) -> str:
-    """The rules that can refuse a command; KeyError for one that is not in the rule book."""
+    """List the rules that can refuse a command. KeyError for one that is not in the rule book."""
     rules = [f"`{rule}`" for rule in REFUSALS[name] if RULES[rule]]
     if name in JUDGED_BY_POLICY:
         rules.append("[the rules of cancellation](cancellation.md#how-a-cancellation-is-judged)")

@@ -1,4 +1,4 @@
-"""Events: what is stored, from the contracts that it is stored by."""
+"""The page of events, written from the contracts that they are stored by."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from docs.pages.text import NOTE, cell
 
 
 def type_name(avro: Any) -> str:
-    """An Avro type in a few words; named records are described where they first occur."""
+    """Name an Avro type in a few words. Named records are described in a section of their own."""
     if isinstance(avro, list):
         return " or ".join(type_name(branch) for branch in avro if branch != "null") + ", or none"
     if isinstance(avro, str):
@@ -42,7 +42,7 @@ def fields_table(record: dict[str, Any]) -> list[str]:
 
 
 def event_page() -> str:
-    """Every event in its newest version, then the parts that they are made of."""
+    """Write the page with every event in its newest version, and then the named types in them."""
     newest: dict[str, tuple[int, dict[str, Any]]] = {}
     for file in resources.files("schemas.events").iterdir():
         if match := re.fullmatch(r"(\w+)\.(\d+)\.avsc", file.name):
@@ -54,9 +54,9 @@ def event_page() -> str:
         "",
         NOTE.format(source="`schemas/events/`"),
         "",
-        "What is stored: facts in the past tense. When it happened and was recorded, and who said it, stand beside the",
-        "event in its commit. Amounts are minor units, instants microseconds since 1970 in UTC. A name is a storage",
-        "format and never changes.",
+        "Events are the stored facts, named in the past tense. The commit of an event has the times when it happened",
+        "and was recorded, and the actor. Amounts are minor units, instants microseconds since 1970 in UTC. A name is",
+        "a storage format and never changes.",
         "",
     ]
     for name, (version, schema) in sorted(newest.items()):

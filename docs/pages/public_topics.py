@@ -1,4 +1,4 @@
-"""The public topics: what is on them, as a page and as an AsyncAPI document."""
+"""The public topics and their records, as a page and as an AsyncAPI document."""
 
 import json
 from importlib import metadata
@@ -25,42 +25,42 @@ SOURCE = "`schemas/public/`"
 
 HEADERS: list[tuple[str, str, str]] = [
     ("ce_specversion", "1.0", "The version of CloudEvents."),
-    ("ce_id", "acme/PO-1001/4", "This record, for ever: the order and its version, or the instruction's id."),
+    ("ce_id", "acme/PO-1001/4", "The permanent id of this record: the order and its version, or the instruction's id."),
     ("ce_source", "/rescind/acme", "The marketplace."),
-    ("content-type", CONTENT_TYPE, "Avro, behind the framing."),
+    ("content-type", CONTENT_TYPE, "Avro, after the framing."),
     ("ce_type", "rescind.order.LineShipped", "The contract of the body."),
     (
         "ce_dataschema",
         "urn:rescind:rescind.order.LineShipped:1",
-        "The contract and its version, as a name: whoever gives out schema ids, it is the same.",
+        "The contract and its version, as a name that does not depend on schema ids.",
     ),
-    ("ce_subject", "acme/PO-1001", "The order; the record's key too."),
+    ("ce_subject", "acme/PO-1001", "The order, which is also the record's key."),
     ("ce_time", "2026-03-02T11:00:00Z", "When it happened (`occurred_at`)."),
     (
         "rescind-position",
         "3:1042",
-        "The partition, and the event's place among all events there; with holes, for what is not on the topic.",
+        "The partition, and the event's place among all events there. Unpublished events leave gaps.",
     ),
     ("rescind-ordinal", "977", "The commit's number in the partition."),
-    ("rescind-commit", "9f2c…", "The commit's hash, hex: what a proof is asked for with."),
-    ("rescind-version", "4", "The order's number of events, with this one."),
+    ("rescind-commit", "9f2c…", "The commit's hash in hex, with which you can request a proof."),
+    ("rescind-version", "4", "The order's number of events, this one included."),
 ]
 LETTER_HEADERS: list[tuple[str, str, str]] = [
-    ("rescind-letter", "journal:0:17", "This letter, for ever."),
+    ("rescind-letter", "journal:0:17", "The permanent id of this dead letter."),
     ("rescind-error", "an order is stuck", "What went wrong."),
     (
         "rescind-origin",
         "journal",
-        "journal (malformed), views (cannot be told), publisher (cannot be published), commands (no command).",
+        "journal (malformed), views (cannot be projected), publisher (cannot be published), commands (not a command).",
     ),
-    ("rescind-place", "rescind.journal", "The log that the bytes stand in."),
-    ("rescind-partition", "0", "The partition there."),
-    ("rescind-offset", "17", "The record there."),
+    ("rescind-place", "rescind.journal", "The log that has the bytes."),
+    ("rescind-partition", "0", "The partition of that log."),
+    ("rescind-offset", "17", "The record's offset in that partition."),
     ("rescind-index", "0", "The commit in that record; absent for a whole record."),
-    ("rescind-stream", "acme/PO-1001", "The order, where it is known."),
-    ("rescind-ordinal", "977", "The commit's number in the partition; absent for what was never admitted."),
-    ("rescind-event", "LineShipped", "The event, where it is known which."),
-    ("content-type", LETTER_TYPE, "Bytes, whatever they are."),
+    ("rescind-stream", "acme/PO-1001", "The order, if it is known."),
+    ("rescind-ordinal", "977", "The commit's number in the partition; absent if it was never admitted."),
+    ("rescind-event", "LineShipped", "The event, if it is known."),
+    ("content-type", LETTER_TYPE, "Arbitrary bytes."),
 ]
 LETTER_ALWAYS = ("rescind-letter", "rescind-error", "rescind-origin", "rescind-place", "rescind-partition")
 """Headers that every dead letter has."""
@@ -86,8 +86,8 @@ def asyncapi() -> str:
         "info": {
             "title": "rescind: public topics",
             "version": metadata.version("rescind"),
-            "description": "What rescind tells other services. Each record is there once and in the log's order for "
-            "readers with isolation level read_committed.",
+            "description": "What rescind publishes for other services. Readers with isolation level read_committed see "
+            "each record once and in the log's order.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": CONTENT_TYPE,
@@ -113,7 +113,7 @@ def asyncapi() -> str:
                 "DeadLetter": {
                     "name": "DeadLetter",
                     "title": "Dead letter",
-                    "summary": "The original bytes, whatever they are.",
+                    "summary": "The original bytes.",
                     "contentType": LETTER_TYPE,
                     "headers": header_schema(LETTER_HEADERS, (*LETTER_ALWAYS, "content-type")),
                     "payload": {"type": "string", "format": "binary"},
@@ -137,7 +137,7 @@ def _channel_of(kind: str, reader: str, records: str, names: list[str]) -> dict[
         "address": f"{{prefix}}.{kind}",
         "title": kind,
         "description": f"{records} For {reader}.",
-        "parameters": {"prefix": {"description": "What the journal's URL names.", "default": "rescind"}},
+        "parameters": {"prefix": {"description": "The prefix in the journal's URL.", "default": "rescind"}},
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {
             "kafka": {
@@ -179,7 +179,7 @@ def _message(contract: Contract) -> dict[str, Any]:
 
 
 def topics_page() -> str:
-    """What is on each public topic."""
+    """Write the page about the records of each public topic."""
     return "\n".join([*_overview(), *_headers(), *_files(), *_records(), *_ids()])
 
 
@@ -189,40 +189,42 @@ def _overview() -> list[str]:
         "",
         NOTE.format(source=SOURCE),
         "",
-        "What rescind tells other services ([how to read it](../how-to/consume-order-events.md)). Every record is on",
-        "its topic once, and in the log's order, for readers with `isolation.level=read_committed`: an event and how",
-        "far was published are written in one transaction. Topics are named `PREFIX.KIND`, have the journal's",
-        "partitions, p to p, and keep everything. The form, exactly: {download}`AsyncAPI document <asyncapi.json>`.",
+        "rescind publishes these topics for other services ([how to read them](../how-to/consume-order-events.md)).",
+        "Readers with `isolation.level=read_committed` see every record of a topic once, and in the log's order,",
+        "because an event and the publishing progress are written in one transaction. Topics are named `PREFIX.KIND`,",
+        "have the same partitions as the journal, and retain everything. The exact form is in the",
+        "{download}`AsyncAPI document <asyncapi.json>`.",
         "",
         "| topic | for | |",
         "|---|---|---|",
         *(f"| `{topic.kind}` | {topic.reader} | {cell(topic.records)} |" for topic in TOPICS),
-        f"| `{PUBLISHED}` | ourselves | How far each partition is published; compacted. |",
+        f"| `{PUBLISHED}` | rescind itself | How far each partition is published; compacted. |",
         *(f"| `{kind}` | {reader} | {cell(records)} |" for kind, reader, records, _ in ASYNCHRONOUS),
         "",
-        f"`{COMMANDS}` and `{OUTCOMES}` are JSON ([send commands by a topic](../how-to/commands-topic.md)). A command",
-        "may come by any partition: the engine passes it on to its order's, by murmur2 of the key, and its outcome",
-        "stands there. The rest of this page is about the other topics.",
+        f"`{COMMANDS}` and `{OUTCOMES}` are JSON ([send commands through a topic](../how-to/commands-topic.md)). A",
+        "command may arrive in any partition. The engine forwards it to its order's, by murmur2 of the key, and writes",
+        "the outcome there. The rest of this page is about the other topics.",
         "",
-        "Key: `marketplace/order_id`. Value: Avro behind Confluent's framing (a zero byte, the schema's id in 4 bytes,",
-        "big-endian, the body). The id is the schema registry's where one is set, else the one in the table below; ids",
-        "are never given twice. Contracts evolve so that every version reads every other (`FULL_TRANSITIVE`).",
+        "Key: `marketplace/order_id`. Value: Avro after Confluent's framing (a zero byte, the schema's id in 4 bytes,",
+        "big-endian, the body). The id is the schema registry's if one is set, else the one in the table below. Ids",
+        "are never reused. Contracts evolve so that every version reads every other (`FULL_TRANSITIVE`).",
         "",
         "A registry has each contract under the subject that is its name, such as `rescind.order.LineShipped` or",
         "`rescind.instructions.RefundInstruction` (RecordNameStrategy: no topic, no `-value`), with the compatibility",
-        "`FULL_TRANSITIVE` set on that subject. A contract is registered when its first record goes out; its versions",
-        "there are the contract's, in their order.",
+        "`FULL_TRANSITIVE` set on that subject. A contract is registered when its first record is published. Its",
+        "versions there are the contract's, in their order.",
         "",
-        "An event's `ce_id` and an instruction's `instruction_id` follow from the log alone. They are what to remember",
-        "where something must be done once: a reader that fails between doing and committing its offset reads again.",
-        "",
-        "What an import writes is history: its events are published, with `history` true, and nobody is instructed.",
-        "Where publishing begins on a journal that holds something already, `order-events` begins with its first",
-        "event, and instructions where it was enabled. A journal that was published under another prefix before",
-        "goes on with its instructions where that one ended.",
-        "",
-        "A topic that cannot be written holds up no other. It has every record once, in order, once it can be written",
+        "An event's `ce_id` and an instruction's `instruction_id` follow from the log alone. Store them if something",
+        "must be done once, because a reader that fails between its work and the commit of its offset reads the record",
         "again.",
+        "",
+        "An import writes history: its events are published, with `history` true, but no instructions. If publishing",
+        "begins on a journal that already has events, `order-events` begins with the first event, and instructions",
+        "begin where publishing was enabled. If a journal was published under another prefix before, its instructions",
+        "continue where that prefix ended.",
+        "",
+        "A topic that cannot be written does not stop the others. When it can be written again, it gets every record",
+        "once, in order.",
         "",
     ]
 
@@ -231,18 +233,18 @@ def _headers() -> list[str]:
     return [
         "## Headers",
         "",
-        "CloudEvents in Kafka's binary mode, and where it stands in the log.",
+        "The headers follow CloudEvents in Kafka's binary mode, and add the record's place in the log.",
         "",
         "| header | like | |",
         "|---|---|---|",
         *(f"| `{name}` | `{example}` | {cell(what)} |" for name, example, what in HEADERS),
         "",
-        "`rescind-position` counts every event of the journal's partition. Those about people and about imports are",
-        "counted and not published, so it has holes. An order that was left out and is published later has lower ones",
-        "than its neighbors on the topic. An event and its instructions have the same one. `rescind-version` shows",
-        "whether an event of an order is missing.",
+        "`rescind-position` counts every event of the journal's partition. Events about people and about imports are",
+        "counted but not published, so the positions have gaps. An order that was left out and is published later has",
+        "lower positions than its neighbors on the topic. An event and its instructions have the same position.",
+        "`rescind-version` shows whether an event of an order is missing.",
         "",
-        "A dead letter has these instead, and the bytes that it was:",
+        "A dead letter has these headers instead, and the original bytes:",
         "",
         "| header | like | |",
         "|---|---|---|",
@@ -255,7 +257,7 @@ def _files() -> list[str]:
     return [
         "## Schemas as files",
         "",
-        "The AsyncAPI document and a registry have each contract whole in itself. A parser that is to know several of",
+        "The AsyncAPI document and a registry have each contract in one piece. A parser that reads several of",
         "them at once, such as Java's, refuses the second one that defines a shared type (\"Can't redefine\"). For it",
         "the package has `schemas/public/types`: one `.avsc` for each named type and for each message, without nested",
         "types, and `order.txt` with the order in which one parser reads them:",
@@ -272,7 +274,7 @@ def _files() -> list[str]:
 
 
 def _records() -> list[str]:
-    """The fields of the records of each topic."""
+    """Describe the fields of the records of each topic."""
     lines = [
         "## order-events",
         "",

@@ -1,4 +1,4 @@
-"""Rules, by id, with parameters, presets and specifications; the keys of a policy file; and the presets."""
+"""The pages of rules (id, parameters, presets, specification), of the keys of a policy file, and of presets."""
 
 from importlib import resources
 from typing import Any
@@ -13,27 +13,27 @@ from domain.rulebook import RULES, SECTIONS
 
 TABLES: dict[str, type[Table]] = dict(tables(PolicyFile))
 KEYS = {key: (declared, default) for key, _, declared, default in keys(PolicyFile)}
-"""The keys outside any table."""
+"""Keys outside any table."""
 SWITCHES = frozenset(
     (field.alias or name) for name, field in PolicyFile.model_fields.items() if field.default in (None, False, True)
 )
-"""Keys and tables that switch something on beside the list."""
+"""Keys and tables that switch a rule on without the list."""
 
 
 def rule_page() -> str:
-    """Every id that a refusal can name, by subject."""
+    """Write the page with every id that a refusal can name, by subject."""
     lines = [
         "# Rules",
         "",
         NOTE.format(source="`domain/rules/` and `domain/rulebook.py`"),
         "",
         "Each rule has one id, the same in the code, in a refusal, in the tables and here. A policy lists the rules in",
-        "force in the order in which they are judged, with their parameters ([keys of a policy file](policy-keys.md));",
-        "the first that applies decides. How they are applied is in [cancellation](cancellation.md),",
+        "force in the order of the checks, with their parameters ([keys of a policy file](policy-keys.md)). The first",
+        "that applies decides. How they are applied is in [cancellation](cancellation.md),",
         "[after shipment](after-shipment.md), [money](money.md) and [deadlines](deadlines.md).",
         "",
         "*Parameters* are keys of the rule's table in a policy file, with their defaults. *Presets* have the rule in",
-        "their list, or switched on beside it. *Shown by* is the test whose name says it.",
+        "their list, or switch it on by a key of its own. *Shown by* is the test whose name states the rule.",
         "",
     ]
     shown_by = specifications()
@@ -56,7 +56,7 @@ def rule_page() -> str:
 
 
 def _parameters(key: str | None) -> str:
-    """Keys with their defaults."""
+    """List the parameters of a rule with their defaults."""
     if key in TABLES:
         return "; ".join(f"`{name}` {_default(default)}" for name, _, _, default in keys(TABLES[key]))
     return f"`{key}` {_default(KEYS[key][1])}" if key in KEYS else ""
@@ -73,7 +73,7 @@ def _default(value: Any) -> str:
 
 
 def _presets(rule: str, key: str | None) -> str:
-    """The presets that list the rule, or have it switched on beside the list."""
+    """Name the presets that list the rule, or switch it on by a key of its own."""
     policies = [preset(name).policy for name in NAMES]
     return ", ".join(
         policy.id
@@ -87,12 +87,12 @@ def _spec(file: str, name: str) -> str:
 
 
 def policy_keys_page() -> str:
-    """Every key that a policy file can have."""
+    """Write the page with every key that a policy file can have."""
     lines = ["# Keys of a policy file", "", NOTE.format(source="`domain/rules/` and `domain/policy_terms.py`"), ""]
     lines += [
-        "[The policy file](policy.md) says how one is written. These tables switch something on, which is off without",
-        f"them: {', '.join(f'`[{table}]`' for table in TABLES if table in SWITCHES)}.",
-        "*Meaning* is what `rescind policy explain` says of the default.",
+        "[The policy file](policy.md) explains the format. Each of these tables switches something on that is off",
+        f"without it: {', '.join(f'`[{table}]`' for table in TABLES if table in SWITCHES)}.",
+        "*Meaning* is the sentence of `rescind policy explain` for the default.",
         "",
         "| table | key | form | default | meaning |",
         "|---|---|---|---|---|",
@@ -114,7 +114,7 @@ def _row(table: str, key: str, form: str, default: Any, means: Any) -> str:
 
 
 def preset_page() -> str:
-    """The policies that a new journal begins with."""
+    """Write the page of the policies that a new journal begins with."""
     lines = ["# Presets", "", NOTE.format(source="`domain/presets/`"), ""]
     lines += [
         "An engine publishes every version that its journal lacks when it starts, whether the journal is new or not.",

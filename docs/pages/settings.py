@@ -1,4 +1,4 @@
-"""Settings: every key, what it takes and what it is without."""
+"""The page of settings: every key, with its default and meaning."""
 
 from typing import Any
 
@@ -29,9 +29,9 @@ def settings_page() -> str:
             "",
             NOTE.format(source="`infra/settings.py`"),
             "",
-            "A setting comes from the command line's option where there is one, else from the environment (`RESCIND_`",
+            "A setting comes from the command line's option if there is one, else from the environment (`RESCIND_`",
             "and the key in capitals), else from the settings file (TOML; `--config FILE`, or `RESCIND_CONFIG` names",
-            "it), else it has its default. Secrets come by environment or by a file of their own.",
+            "it). Otherwise it has its default. Secrets come from the environment or from a file of their own.",
             "",
             "| key | default | |",
             "|---|---|---|",

@@ -10,7 +10,7 @@ MARK = "mark.rule("
 
 @cache
 def specifications() -> dict[str, tuple[str, str]]:
-    """Rule → file below ``tests/``, and name of the test. ValueError where two tests claim one rule."""
+    """Map each rule to its file in ``tests/`` and the name of its test. ValueError if two tests have the same rule."""
     found: dict[str, tuple[str, str]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def specifications() -> dict[str, tuple[str, str]]:
 
 
 def _rules(test: ast.stmt) -> list[str]:
-    """The rules that a test is marked with."""
+    """List the rules that a test is marked with."""
     if not isinstance(test, ast.FunctionDef):
         return []
     marks = [d for d in test.decorator_list if isinstance(d, ast.Call) and ast.unparse(d.func) == "pytest.mark.rule"]

@@ -1,4 +1,4 @@
-"""The page of tables: every one that people may query, column by column, from ``projections.tables``."""
+"""The page of tables: every table that people may query, column by column, from ``projections.tables``."""
 
 from projections.tables import BOOKKEEPING, TABLES, Column, Table
 
@@ -15,11 +15,10 @@ BEGINNING = """# Tables
 
 This page is written by `make docs` from `projections/tables/`; do not edit it here.
 
-The views are tables in a database of their own, by default `views.sqlite` beside the journal, or in
-[PostgreSQL](how-to/postgresql.md) (`--views`). They are safe
-to query while the engine runs: nobody who reads is in its way, and rows and position are written together, so that what
-one query sees is the history up to one point of each partition. They are a cache: whatever is written into them by hand
-is found by `rescind replay --check` and gone after `rescind replay`.
+The views are tables in a database of their own, by default `views.sqlite` in the journal's directory, or in
+[PostgreSQL](how-to/postgresql.md) (`--views`). You can query them while the engine runs. Readers do not block it. Rows
+and position are written together, so one query sees the history up to one point of each partition. The views are a
+cache: `rescind replay --check` finds manual changes, and `rescind replay` removes them.
 
 ```
 sqlite3 views.sqlite "SELECT day, sum(lines_placed) AS placed,
@@ -39,18 +38,18 @@ sqlite3 views.sqlite "SELECT day, sum(lines_placed) AS placed,
 | 0 or 1 | `INTEGER` | `bigint` | |
 | JSON | `TEXT` | `jsonb` | In PostgreSQL U+FFFD stands for a zero character. |
 
-In SQLite an instant has a fraction only where it is not zero: compare and sort by `rtrim(placed_at, 'Z')`, which the
-indexes have too. A column that may be empty says so; the columns of a table's key are in bold. Columns are added by
-later releases, never renamed or dropped: name the columns that you read.
+In SQLite an instant has a fraction only if it is not zero. Compare and sort by `rtrim(placed_at, 'Z')`, which the
+indexes use too. Columns that may be empty say so, and the columns of a table's key are in bold. Later releases may add
+columns, but never rename or drop them, so name the columns that you read.
 """
 
 
 def tables_page() -> str:
-    """docs/tables.md."""
+    """Write docs/tables.md."""
     lines = [BEGINNING]
     for table in TABLES:
         lines += section(table)
-    lines += ["## How far the tables are", "", "These two are kept by what fills the others.", ""]
+    lines += ["## How far the tables are", "", "The engine updates these two tables together with the others.", ""]
     for table in BOOKKEEPING:
         lines += section(table, "###")
     return "\n".join(lines).rstrip() + "\n"

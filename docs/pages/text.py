@@ -1,4 +1,4 @@
-"""What the generated pages share."""
+"""Text that the generated pages share."""
 
 NOTE = "This page is written by `make docs` from {source}; do not edit it here."
 
