@@ -1,8 +1,8 @@
-"""Every event: what happened, as a fact in the past tense. Field names and order are a storage format.
+"""Every event: a fact in the past tense. Field names and their order are a storage format.
 
-An event carries only what it says itself. When it happened, when it was recorded, who said it and in which order's
-history it stands are in the commit's envelope (``schemas.commit``). Amounts are integer minor units of the order's
-currency, instants are UTC microseconds, hashes are 32 bytes. No personal text: ``Sealed`` points into the vault.
+An event holds only its own fields. The commit's envelope (``schemas.commit``) holds when it happened, when it was
+recorded, who caused it, and which order it belongs to. Amounts are integer minor units of the order's currency,
+instants are UTC microseconds, hashes are 32 bytes. Events hold no personal text: ``Sealed`` refers to the vault.
 """
 
 from domain.facts import fact
@@ -13,7 +13,7 @@ from domain.instants import Instant
 
 @fact
 class Sealed:
-    """A text that lives in the vault: HMAC commitment (32 bytes) and the vault's reference."""
+    """A text that is stored in the vault: HMAC commitment (32 bytes) and the vault's reference."""
 
     commitment: bytes
     reference: str
@@ -21,7 +21,7 @@ class Sealed:
 
 @fact
 class LineQuantity:
-    """So many units of one line."""
+    """A number of units of one line."""
 
     line: int
     quantity: int
@@ -38,7 +38,7 @@ class PolicyRef:
 
 @fact
 class Listing:
-    """What was promised, as sold: a reference and the SHA-256 of its content (rule ``listing-as-sold``)."""
+    """The listing as sold: a reference and the SHA-256 of its content (rule ``listing-as-sold``)."""
 
     ref: str
     sha256: bytes
@@ -48,8 +48,8 @@ class Listing:
 class PlacedLine:
     """A line as placed. ``discount`` and ``tax`` are for the whole line.
 
-    ``goods`` and ``refundable_tax`` are what the whole line gives back when it is canceled: its value after its share
-    of the order's discount and rounding, and the tax on top (0 where tax is included).
+    ``goods`` and ``refundable_tax`` are refunded when the whole line is canceled: its value after its share of the
+    order's discount and rounding, and the tax on top (0 where tax is included).
     """
 
     line: int
@@ -66,7 +66,7 @@ class PlacedLine:
 
 @fact
 class Calendar:
-    """The business calendar pinned on an order: zone, days off a week, single holidays, code of a holiday calendar."""
+    """The business calendar pinned on an order: time zone, weekend, single holidays, code of a holiday calendar."""
 
     timezone: str
     weekend: tuple[str, ...]
@@ -76,7 +76,7 @@ class Calendar:
 
 @fact
 class Deadline:
-    """An instant by which something must have happened; its last instant is still in time."""
+    """An instant by which something must have happened. ``due_at`` itself is still in time."""
 
     deadline_id: str
     kind: str
@@ -86,7 +86,7 @@ class Deadline:
 
 @fact
 class Replaces:
-    """The earlier order, and the lines of it, that this order stands in for (rule ``auto-canceled-is-final``)."""
+    """The earlier order, and its lines, that this order replaces (rule ``auto-canceled-is-final``)."""
 
     order_id: str
     lines: tuple[int, ...]
@@ -94,7 +94,7 @@ class Replaces:
 
 @fact
 class Input:
-    """One fact that a rule looked at, as text."""
+    """One fact that a rule used, as text."""
 
     name: str
     value: str
@@ -102,7 +102,7 @@ class Input:
 
 @fact
 class Instead:
-    """What can still be done: the option's name, a sentence, and until when, where that is known."""
+    """An option that remains: its name, a sentence, and until when, where that is known."""
 
     option: str
     text: str
@@ -111,7 +111,7 @@ class Instead:
 
 @fact
 class Verdict:
-    """What the rules said. ``outcome`` is granted, offer_alternatives, ask_seller or refused."""
+    """The decision of the rules. ``outcome`` is granted, offer_alternatives, ask_seller or refused."""
 
     action: str
     outcome: str
@@ -124,7 +124,7 @@ class Verdict:
 
     @property
     def allowed(self) -> bool:
-        """Granted, and nothing less."""
+        """Whether the outcome is granted."""
         return self.outcome == "granted"
 
 
@@ -133,7 +133,7 @@ class Verdict:
 
 @fact
 class OrderPlaced:
-    """An order stands: one seller's part of a checkout, its policy pinned, its money shared over the lines."""
+    """An order was placed: one seller's part of a checkout, its policy pinned, its money shared over the lines."""
 
     po_number: str
     checkout_id: str | None
@@ -158,25 +158,25 @@ class OrderPlaced:
 
 @fact
 class PaymentReceived:
-    """Money came in."""
+    """A payment arrived."""
 
     amount: int
 
 
 @fact
 class OtherRefundRecorded:
-    """Money was given back outside a cancellation; it lowers what a cancellation can refund."""
+    """Money was refunded outside a cancellation, which lowers what a cancellation can refund."""
 
     amount: int
     note: Sealed | None
 
 
-# ---- talking ---------------------------------------------------------------------------------------------------
+# ---- messages --------------------------------------------------------------------------------------------------
 
 
 @fact
 class MessageSent:
-    """A message between the parties. Never itself a request nor a consent."""
+    """A message was sent between the parties. It is never a request or a consent."""
 
     message_id: str
     to: str
@@ -186,7 +186,7 @@ class MessageSent:
 
 @fact
 class ContactRecorded:
-    """Somebody spoke with support, outside rescind."""
+    """A contact with support took place outside rescind."""
 
     contact_id: str
     channel: str
@@ -196,12 +196,12 @@ class ContactRecorded:
     text: Sealed | None
 
 
-# ---- asking to cancel ------------------------------------------------------------------------------------------
+# ---- cancellation ----------------------------------------------------------------------------------------------
 
 
 @fact
 class CancelRequested:
-    """A request with the quantities it asks for, and what the rules said to it."""
+    """A cancellation was requested, with the requested quantities and the verdict of the rules."""
 
     request_id: str
     by: str
@@ -214,9 +214,9 @@ class CancelRequested:
 
 @fact
 class AlternativeOffered:
-    """The store offers something else before it carries the request out (rule ``alternatives-first``).
+    """The buyer was offered alternatives to the cancellation (rule ``alternatives-first``).
 
-    ``verdict`` is what the rules after it said as of the asking: it carries on if the offers are declined.
+    ``verdict`` is the verdict of the remaining rules at the time of the request. It applies if the buyer declines.
     """
 
     request_id: str
@@ -227,7 +227,7 @@ class AlternativeOffered:
 
 @fact
 class AlternativeTaken:
-    """The buyer took one of the offers; without a request id it was the proposed ship-by."""
+    """The buyer took an alternative. Without a request id, it was the proposed ship-by."""
 
     request_id: str | None
     kind: str
@@ -235,7 +235,7 @@ class AlternativeTaken:
 
 @fact
 class AlternativesDeclined:
-    """The buyer wants none of the offers, or let their time pass (``cause`` declined or silence)."""
+    """The buyer declined the alternatives or let their deadline pass (``cause`` declined or silence)."""
 
     request_id: str | None
     cause: str
@@ -252,9 +252,9 @@ class CancelRefused:
 
 @fact
 class CancelApproved:
-    """A request was granted by the side asked, by support, or by silence.
+    """A request was granted by the side that had to answer, by support, or by silence.
 
-    ``cause``: approved, silence, or canceled (all it asked for was canceled otherwise).
+    ``cause``: approved, silence, or canceled (all of its units were canceled in another way).
     """
 
     request_id: str
@@ -266,9 +266,9 @@ class CancelApproved:
 
 @fact
 class CancelDeclined:
-    """A request ended without being carried out whole.
+    """A request ended without being carried out in full.
 
-    ``cause``: declined, silence, shipped; ``status`` is what the request becomes: declined, partly, shipped.
+    ``cause``: declined, silence, shipped. ``status`` is the new status of the request: declined, partly, shipped.
     """
 
     request_id: str
@@ -280,7 +280,7 @@ class CancelDeclined:
 
 @fact
 class CancelWithdrawn:
-    """Who asked took the request back (``cause`` withdrawn), or took an alternative instead (alternative)."""
+    """The requester withdrew the request (``cause`` withdrawn), or took an alternative instead (alternative)."""
 
     request_id: str
     cause: str
@@ -290,8 +290,8 @@ class CancelWithdrawn:
 class CanceledLine:
     """Units of one line and why they were canceled.
 
-    ``cause``: request, seller, support, late_ship, unpaid, dispute. A line stands twice where part of
-    it carries out a request and the rest does not.
+    ``cause``: request, seller, support, late_ship, unpaid, dispute. A line appears twice if one part of it carries
+    out a request and the rest does not.
     """
 
     line: int
@@ -303,7 +303,7 @@ class CanceledLine:
 
 @fact
 class LinesCanceled:
-    """Quantities were canceled, one event a command or deadline. They go back to stock once."""
+    """Units were canceled, one event for each command or deadline. They go back to stock once."""
 
     lines: tuple[CanceledLine, ...]
     verdict: Verdict | None
@@ -311,7 +311,7 @@ class LinesCanceled:
 
 @fact
 class AutoCanceled:
-    """Fill-or-kill: a notice shipped part of a line and this is the rest of it, final (rule ``fill-or-kill``)."""
+    """The rest of a partly shipped line was canceled, finally (rule ``fill-or-kill``)."""
 
     line: int
     quantity: int
@@ -323,7 +323,7 @@ class AutoCanceled:
 
 @fact
 class FulfilmentStarted:
-    """Picking, packing or the label: the lines are in the shipping process."""
+    """Picking, packing or labeling began: the lines are in the shipping process."""
 
     stage: str
     lines: tuple[LineQuantity, ...]
@@ -331,7 +331,7 @@ class FulfilmentStarted:
 
 @fact
 class TrackingStarted:
-    """The carrier has begun to track a parcel with these quantities."""
+    """The carrier began to track a parcel with these quantities."""
 
     carrier: str
     tracking_number: str
@@ -341,7 +341,7 @@ class TrackingStarted:
 
 @fact
 class TrackingMoved:
-    """The carrier saw the parcel again."""
+    """The carrier scanned the parcel again."""
 
     carrier: str
     tracking_number: str
@@ -351,7 +351,7 @@ class TrackingMoved:
 
 @fact
 class LineShipped:
-    """A notice shipped all that was still open of a line."""
+    """A shipping notice shipped all open units of a line."""
 
     shipment_id: str
     line: int
@@ -362,7 +362,7 @@ class LineShipped:
 
 @fact
 class LinePartiallyShipped:
-    """A notice shipped part of what was open of a line."""
+    """A shipping notice shipped some of the open units of a line."""
 
     shipment_id: str
     line: int
@@ -382,7 +382,7 @@ class ShipmentRefused:
 
 @fact
 class ShipmentVoided:
-    """A notice was a mistake and nothing left; its quantities are open again."""
+    """A shipping notice was a mistake and nothing left. Its quantities are open again."""
 
     shipment_id: str
     lines: tuple[LineQuantity, ...]
@@ -391,7 +391,7 @@ class ShipmentVoided:
 
 @fact
 class ShipByRevised:
-    """A new ship-by; ``proposed`` until the buyer takes it."""
+    """The ship-by was changed, or a later one was proposed (``proposed``) for the buyer to take."""
 
     ship_by: Instant
     proposed: bool
@@ -400,7 +400,7 @@ class ShipByRevised:
 
 @fact
 class Delivered:
-    """Shipments reached the buyer, or (``return_id``) a return reached the seller."""
+    """Shipments reached the buyer, or a return (``return_id``) reached the seller."""
 
     shipments: tuple[str, ...]
     lines: tuple[LineQuantity, ...]
@@ -413,7 +413,7 @@ class Delivered:
 
 @fact
 class RefundDue:
-    """Instruction to the payment service: give this much back; ``lines`` are the units it is for."""
+    """The payment service has to refund this amount. ``lines`` are the units that it is for."""
 
     refund_id: str
     amount: int
@@ -422,14 +422,14 @@ class RefundDue:
 
 @fact
 class RefundConfirmed:
-    """The payment service gave it back."""
+    """The payment service made the refund."""
 
     refund_id: str
 
 
 @fact
 class RefundFailed:
-    """The payment service could not; the refund stays due under its id."""
+    """The payment service could not make the refund, which stays due under its id."""
 
     refund_id: str
     note: Sealed | None
@@ -440,7 +440,7 @@ class RefundFailed:
 
 @fact
 class ShippedAfterCancelFound:
-    """Canceled units turn out to have left. ``source``: report or scan."""
+    """Canceled units were found to have shipped anyway. ``source``: report or scan."""
 
     source: str
     carrier: str
@@ -450,7 +450,7 @@ class ShippedAfterCancelFound:
 
 @fact
 class CustomerNotified:
-    """Step 1: the customer is told, with carrier and number and without a link."""
+    """Step 1: the customer was notified, with carrier and tracking number and without a link."""
 
     notice_id: str
     text: Sealed
@@ -459,7 +459,7 @@ class CustomerNotified:
 
 @fact
 class CustomerAcknowledged:
-    """Step 2: the customer accepts the item and the re-billing; from support only with evidence (step 3)."""
+    """Step 2: the customer accepted the item and the rebilling. From support only with evidence (step 3)."""
 
     notice_id: str
     evidence: tuple[str, ...]
@@ -467,7 +467,7 @@ class CustomerAcknowledged:
 
 @fact
 class CustomerDeclined:
-    """Step 2 went the other way: not both were accepted."""
+    """Step 2, the other answer: the customer did not accept both."""
 
     notice_id: str
     accepts_item: bool
@@ -477,14 +477,14 @@ class CustomerDeclined:
 
 @fact
 class RebillAccepted:
-    """The customer accepts to be billed again for these units."""
+    """The customer accepted to be billed again for these units."""
 
     lines: tuple[LineQuantity, ...]
 
 
 @fact
 class RebillDue:
-    """Step 4, instruction: bill the customer again for exactly what had been refunded for these units."""
+    """Step 4: the customer has to be billed again for exactly what was refunded for these units."""
 
     rebill_id: str
     amount: int
@@ -500,14 +500,14 @@ class Rebilled:
 
 @fact
 class RebillFailed:
-    """The rebilling failed; it stays due under its id."""
+    """The rebilling failed, and stays due under its id."""
 
     rebill_id: str
 
 
 @fact
 class CreditMemoIssued:
-    """Step 5: the seller is paid the amount rebilled."""
+    """Step 5: the seller is paid the rebilled amount."""
 
     memo_id: str
     rebill_id: str
@@ -519,7 +519,7 @@ class CreditMemoIssued:
 
 @fact
 class CommandRefused:
-    """A command (``command`` is its name) was refused by a rule; ``ref`` is the id it was about, if any."""
+    """A command (``command`` is its name) was refused by a rule. ``ref`` is the id that it was about, if any."""
 
     command: str
     ref: str | None
@@ -531,7 +531,7 @@ class CommandRefused:
 
 @fact
 class CaseOpened:
-    """The buyer says that what came is not what was promised."""
+    """The buyer opened a case, because the delivered item is not as promised."""
 
     case_id: str
     reason: str
@@ -542,7 +542,7 @@ class CaseOpened:
 
 @fact
 class EvidenceAdded:
-    """A file or message was attached; its content is in the vault, its hash and size are here."""
+    """A file or message was attached. Its content is in the vault, its hash and size are here."""
 
     evidence_id: str
     about: str
@@ -560,7 +560,7 @@ class EvidenceAdded:
 
 @fact
 class EvidenceRequested:
-    """The platform asks for more; the decision clock stands still until it is given or ``until`` has passed."""
+    """The platform requested more evidence. A case's decision deadline pauses until it arrives or ``until`` passes."""
 
     about: str
     kinds: tuple[str, ...]
@@ -571,7 +571,7 @@ class EvidenceRequested:
 
 @fact
 class ReturnOpened:
-    """Units may come back. ``postage``: buyer, seller or platform pays; ``refund``: on_receipt, at_once or none."""
+    """A return was opened. ``postage``: buyer, seller or platform pays. ``refund``: on_receipt, at_once or none."""
 
     return_id: str
     about: str
@@ -583,7 +583,7 @@ class ReturnOpened:
 
 @fact
 class ReturnAccepted:
-    """The return is accepted; with ``refund_now`` the money goes back before the parcel does."""
+    """The return was accepted. With ``refund_now``, the refund does not wait for the parcel."""
 
     return_id: str
     about: str
@@ -592,7 +592,7 @@ class ReturnAccepted:
 
 @fact
 class CaseDecided:
-    """The platform decided: return or deny, by the rule named."""
+    """The platform decided a case by a rule. ``outcome``: return or deny."""
 
     case_id: str
     outcome: str
@@ -611,7 +611,7 @@ class ReturnStarted:
 
 @fact
 class ReturnReceived:
-    """The returned units are back. ``cause``: received, or not_confirmed (shown delivered and nothing said)."""
+    """The returned units are back. ``cause``: received, or not_confirmed (delivered, and the seller stayed silent)."""
 
     return_id: str
     condition: str | None
@@ -623,7 +623,7 @@ class ReturnReceived:
 
 @fact
 class DisputeOpened:
-    """A party disputes how a request went; the policy in force when it was asked is cited by the engine."""
+    """A party disputed the handling of a request or message. ``policy`` is the one that is pinned on the order."""
 
     dispute_id: str
     about: str
@@ -644,7 +644,7 @@ class DisputeEscalated:
 
 @fact
 class DisputeDecided:
-    """The platform decided: grant, deny or return, by the rule named."""
+    """The platform decided a dispute by a rule. ``outcome``: grant, deny or return."""
 
     dispute_id: str
     outcome: str
@@ -655,7 +655,7 @@ class DisputeDecided:
 
 @fact
 class DisputeDismissed:
-    """Too late: dismissed by the rule, with the instant until which it would have been in time."""
+    """A dispute or an appeal was dismissed as too late. The verdict's inputs name the last instant in time."""
 
     dispute_id: str
     about: str
@@ -664,7 +664,7 @@ class DisputeDismissed:
 
 @fact
 class DisputeAppealed:
-    """The decision is appealed; the dispute is open again, once."""
+    """The decision was appealed, so the dispute is open again. This happens once at most."""
 
     dispute_id: str
     text: Sealed | None
@@ -675,7 +675,7 @@ class DisputeAppealed:
 
 @fact
 class DeadlineReached:
-    """A deadline passed; what follows from it is in the same commit. ``deadlines``: those that now begin to run."""
+    """A deadline passed. Its effects are in the same commit. ``deadlines`` are those that begin to run now."""
 
     deadline_id: str
     kind: str
@@ -703,14 +703,14 @@ class NoticeFailed:
 
 @fact
 class SubjectErased:
-    """The vault's key of this subject goes; what was sealed under it can no longer be read."""
+    """The subject's key in the vault is to be erased, so that its sealed texts can no longer be read."""
 
     subject: str
 
 
 @fact
 class LegalHoldPlaced:
-    """Nothing of this subject may be erased while the hold stands."""
+    """A legal hold was placed. While it is in force, nothing of this subject may be erased."""
 
     subject: str
     hold_id: str
@@ -718,7 +718,7 @@ class LegalHoldPlaced:
 
 @fact
 class LegalHoldReleased:
-    """The hold is lifted."""
+    """A legal hold was lifted."""
 
     subject: str
     hold_id: str
@@ -729,14 +729,14 @@ class LegalHoldReleased:
 
 @fact
 class JournalCreated:
-    """The first commit of the control log: how many partitions the journal has, for ever."""
+    """The first event of the control log: the number of partitions, which never changes."""
 
     partitions: int
 
 
 @fact
 class PolicyPublished:
-    """A policy document (canonical JSON, RFC 8785) is in force for orders that name it from now on."""
+    """A policy document (canonical JSON, RFC 8785) was published. New orders can name it."""
 
     id: str
     version: int
@@ -746,7 +746,7 @@ class PolicyPublished:
 
 @fact
 class ImportOpened:
-    """An import of one input (its SHA-256) began; nothing fires for the marketplace while it is open."""
+    """An import of one input (its SHA-256) began. While it is open, no deadline of the marketplace fires."""
 
     marketplace: str
     input: bytes
@@ -754,7 +754,7 @@ class ImportOpened:
 
 @fact
 class ImportClosed:
-    """The import ended; deadlines before ``until`` were reached as history."""
+    """The import ended. Deadlines before ``until`` were reached as history."""
 
     marketplace: str
     input: bytes
@@ -823,4 +823,4 @@ Event = (
     | ImportOpened
     | ImportClosed
 )
-"""Every event there is; ``schemas.names`` maps each to its stored name."""
+"""Every event. ``schemas.names`` maps each class to its stored name."""
