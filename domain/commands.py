@@ -1,7 +1,6 @@
-"""Every command: its fields, who may give it, and how its JSON is read.
+"""Every command: its fields, which actors may submit it, and how its JSON is parsed.
 
 See docs/reference/commands.md and decisions.md.
-
 ``parse_command`` reads a JSON object into one of the models below or raises ``BadInput`` with the field's JSON pointer.
 Models are frozen; instants are UTC microseconds; amounts stay decimal strings until the order's currency is known.
 """
@@ -42,7 +41,7 @@ ENGINE_IDS: Final = re.compile(
     r"reminder|unpaid)-[0-9]+|(?:told-[0-9]+|remind-[a-z\-]+-[0-9]+)-(?:buyer|seller)",
     re.ASCII,
 )
-"""The forms of the ids that the engine gives; a client's id in such a form is *bad*."""
+"""The forms of ids that the engine assigns. A client's id in such a form is refused as bad input."""
 
 
 def _instant(value: object) -> object:
@@ -58,7 +57,7 @@ def _one_of(known: tuple[str, ...], value: object) -> object:
 
 
 def _asked_for(value: object) -> object:
-    """A reason to ask for a cancellation: every canonical one is taken, and a buyer is offered a buyer's."""
+    """Check the reason of a request. Every canonical reason is accepted; the error lists the buyer's ones first."""
     if value not in CANCEL_REASONS:
         sellers = [reason for reason in CANCEL_REASONS if reason not in BUYERS_REASONS]
         raise ValueError(f"must be one of {', '.join(BUYERS_REASONS)} (for a seller also {', '.join(sellers)})")
@@ -79,7 +78,7 @@ MAX_TEXT: Final = 20_000
 
 
 class Text:
-    """A free text on its way to the vault: what was said, and, once sealed, what an event may carry of it."""
+    """A free text: its content and, once it is stored in the vault, the ``Sealed`` that an event may hold."""
 
     __slots__ = ("content", "sealed")
 
@@ -116,14 +115,14 @@ class _Form(BaseModel):
 
 
 class Actor(_Form):
-    """Who says it."""
+    """The person or system that submits a command."""
 
     kind: Literal["buyer", "seller", "support", "system"]
     id: Name
 
 
 class Pick(_Form):
-    """One line of a selection; without a quantity all that the command can mean of it."""
+    """One line of a selection. Without a quantity, it means every unit that the command can apply to."""
 
     line: LineNumber
     quantity: Quantity | None = None
@@ -150,11 +149,11 @@ class Command(_Form):
     """The fields that every command has."""
 
     WHO: ClassVar[frozenset[str]]
-    """The kinds of actor whose command it is; support and system may give any."""
+    """The kinds of actor that may submit it. Support and system may submit any command."""
     CLAIMS: ClassVar[str | None] = None
-    """The field that claims a client's id for something new of the order."""
+    """The field whose value becomes the id of something new in the order."""
     TEXTS: ClassVar[tuple[str, ...]] = ()
-    """The fields that go to the vault."""
+    """The free-text fields, which are stored in the vault."""
 
     command: str
     command_id: CommandId
@@ -173,26 +172,26 @@ class Command(_Form):
 
     @property
     def stream(self) -> str:
-        """The chain stream that decides it: ``marketplace/order_id``."""
+        """The stream on which the command is decided: ``marketplace/order_id``."""
         return f"{self.marketplace}/{self.order_id}"
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """SHA-256 of its content: 32 bytes, see ``fingerprint_of``; ``parse_command`` puts it here."""
+        """SHA-256 of its content (32 bytes, see ``fingerprint_of``), set by ``parse_command``."""
         return b""
 
     @cached_property
     def body(self) -> Mapping[str, Any]:
-        """The JSON object that it was read from; ``parse_command`` puts it here."""
+        """The JSON object that it was parsed from, set by ``parse_command``."""
         return {}
 
     @property
     def happened_at(self) -> Instant | None:
-        """When the world says it happened, where the command says so."""
+        """When the fact happened outside, if the command has a field for it."""
         return None
 
     def check(self) -> None:
-        """What the fields together must be, the command alone considered; ``BadInput`` where they are not."""
+        """Check what the fields must be together, or raise ``BadInput``. No state of an order is needed."""
         happened = self.happened_at
         if happened is not None and self.at is not None and happened > self.at:
             raise BadInput("/occurred_at", "form", "must not lie after at")
@@ -200,7 +199,7 @@ class Command(_Form):
             raise BadInput(f"/{self.CLAIMS}", "form", "ids of this form are given by the engine; choose another")
 
     def seal(self, seal: Callable[[str, str], Sealed]) -> Self:
-        """Put every free text into the vault by ``seal(field, text)``; the command then carries what events may say."""
+        """Store every free text in the vault by ``seal(field, text)``, so that events can refer to it."""
         for name in self.TEXTS:
             text: Text | None = getattr(self, name)
             if text is not None and text.sealed is None:
@@ -209,7 +208,7 @@ class Command(_Form):
 
 
 class _Outside(Command):
-    """A fact from outside: it may have happened before it is said."""
+    """A command that reports a fact from outside. The fact may have happened before the command arrives."""
 
     occurred_at: InstantField | None = None
 
@@ -228,7 +227,7 @@ class _Selecting(Command):
 
 
 class _Ruled(Command):
-    """A command that support gives by a rule of the rule book."""
+    """A command for which support has to name a rule of the rule book."""
 
     rule: Name | None = None
 
@@ -254,7 +253,7 @@ _BUYER = frozenset({"buyer", "support", "system"})
 
 
 class ListingRef(_Form):
-    """What was promised, as sold."""
+    """The listing as sold."""
 
     ref: Label
     sha256: Sha256
@@ -274,7 +273,7 @@ class NewLine(_Form):
 
 
 class ReplacedOrder(_Form):
-    """The earlier order that this one stands in for."""
+    """The earlier order that this one replaces."""
 
     order_id: OrderId
     lines: Annotated[tuple[LineNumber, ...], Field(max_length=malformed.MOST_ENTRIES, fail_fast=True)] = ()
@@ -307,7 +306,7 @@ class PlaceOrder(Command):
 
     @cached_property
     def priced(self) -> Priced:
-        """What it comes to, in minor units; ``BadInput`` where the amounts do not work out."""
+        """The order's amounts in minor units. Raises ``BadInput`` if they do not add up."""
         return price(self)
 
     def check(self) -> None:
@@ -328,7 +327,7 @@ class PlaceOrder(Command):
 
 
 class ConfirmPayment(_Outside):
-    """A payment arrived."""
+    """Record that a payment arrived."""
 
     WHO = _OFFICE
     command: Literal["ConfirmPayment"]
@@ -336,7 +335,7 @@ class ConfirmPayment(_Outside):
 
 
 class RecordOtherRefund(Command):
-    """A refund was made elsewhere; it lowers what a cancellation can refund."""
+    """Record a refund that was made elsewhere. It lowers what a cancellation can refund."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -345,11 +344,11 @@ class RecordOtherRefund(Command):
     note: FreeText | None = None
 
 
-# ---- talking ---------------------------------------------------------------------------------------------------
+# ---- messages --------------------------------------------------------------------------------------------------
 
 
 class SendMessage(_Outside):
-    """Send a message; it is never a request nor a consent."""
+    """Send a message. It is never a request or a consent."""
 
     WHO = _ANYBODY
     CLAIMS = "message_id"
@@ -380,7 +379,7 @@ class RecordContact(_Outside):
 
 
 class RequestCancel(_Selecting):
-    """Request a cancellation; under mutual consent a seller may propose one too."""
+    """Request a cancellation. Under mutual consent, a seller may propose one too."""
 
     WHO = _ANYBODY
     CLAIMS = "request_id"
@@ -393,7 +392,7 @@ class RequestCancel(_Selecting):
 
 
 class CancelLines(_Selecting, _Ruled):
-    """Cancel lines: the seller's own cancellation, or support's by a rule."""
+    """Cancel lines as the seller, or as support by a rule."""
 
     WHO = _SELLER
     command: Literal["CancelLines"]
@@ -425,7 +424,7 @@ class DeclineCancel(_Ruled):
 
 
 class WithdrawCancel(Command):
-    """Withdraw one's own request."""
+    """Withdraw one's own cancellation request."""
 
     WHO = _ANYBODY
     command: Literal["WithdrawCancel"]
@@ -433,7 +432,7 @@ class WithdrawCancel(Command):
 
 
 class TakeAlternative(Command):
-    """Take an offer; without ``request_id`` the proposed ship-by."""
+    """Take an offered alternative or, without ``request_id``, the proposed ship-by."""
 
     WHO = _BUYER
     command: Literal["TakeAlternative"]
@@ -443,7 +442,7 @@ class TakeAlternative(Command):
 
 
 class DeclineAlternatives(Command):
-    """Decline the offers; without ``request_id`` the proposed ship-by."""
+    """Decline the offered alternatives or, without ``request_id``, the proposed ship-by."""
 
     WHO = _BUYER
     command: Literal["DeclineAlternatives"]
@@ -456,7 +455,7 @@ class DeclineAlternatives(Command):
 
 
 class StartFulfilment(_SelectingOutside):
-    """Picking, packing or labeling has begun."""
+    """Record that picking, packing or labeling has begun."""
 
     WHO = _SELLER
     command: Literal["StartFulfilment"]
@@ -464,7 +463,7 @@ class StartFulfilment(_SelectingOutside):
 
 
 class StartTracking(_SelectingOutside):
-    """The carrier has begun to track a parcel."""
+    """Record that the carrier has begun to track a parcel."""
 
     WHO = _SELLER
     command: Literal["StartTracking"]
@@ -474,7 +473,7 @@ class StartTracking(_SelectingOutside):
 
 
 class TrackingMoved(_SelectingOutside):
-    """The carrier has scanned the parcel again."""
+    """Record that the carrier has scanned the parcel again."""
 
     WHO = _SELLER
     command: Literal["TrackingMoved"]
@@ -484,7 +483,7 @@ class TrackingMoved(_SelectingOutside):
 
 
 class Ship(_SelectingOutside):
-    """A shipping notice: the units have left."""
+    """Record a shipping notice: the units have left."""
 
     WHO = _SELLER
     CLAIMS = "shipment_id"
@@ -496,7 +495,7 @@ class Ship(_SelectingOutside):
 
 
 class VoidShipment(Command):
-    """Void a shipping notice that was a mistake; nothing has left."""
+    """Void a shipping notice that was a mistake, because nothing has left."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -506,7 +505,7 @@ class VoidShipment(Command):
 
 
 class ReviseShipBy(Command):
-    """Set a new ship-by; a later one holds once the buyer takes it."""
+    """Set a new ship-by. A later one applies once the buyer takes it."""
 
     WHO = _SELLER
     command: Literal["ReviseShipBy"]
@@ -515,7 +514,7 @@ class ReviseShipBy(Command):
 
 
 class Deliver(_Outside):
-    """A shipment reached the buyer, or a return the seller."""
+    """Record that a shipment reached the buyer, or a return the seller."""
 
     WHO = _SELLER
     command: Literal["Deliver"]
@@ -526,7 +525,7 @@ class Deliver(_Outside):
 
 
 class ConfirmRefund(Command):
-    """The payment service made the refund."""
+    """Record that the payment service made the refund."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -536,7 +535,7 @@ class ConfirmRefund(Command):
 
 
 class FailRefund(Command):
-    """The payment service could not make the refund."""
+    """Record that the payment service could not make the refund."""
 
     WHO = _OFFICE
     TEXTS = ("note",)
@@ -546,7 +545,7 @@ class FailRefund(Command):
 
 
 class ConfirmNotice(Command):
-    """A notice was delivered."""
+    """Record that a notice was delivered."""
 
     WHO = _OFFICE
     command: Literal["ConfirmNotice"]
@@ -554,7 +553,7 @@ class ConfirmNotice(Command):
 
 
 class FailNotice(Command):
-    """A notice could not be delivered."""
+    """Record that a notice could not be delivered."""
 
     WHO = _OFFICE
     command: Literal["FailNotice"]
@@ -584,7 +583,7 @@ class NotifyCustomer(Command):
 
 
 class Acknowledge(Command):
-    """Step 2: the customer's answer."""
+    """Step 2: record the customer's answer."""
 
     WHO = _BUYER
     command: Literal["Acknowledge"]
@@ -620,7 +619,7 @@ class Rebill(_Selecting):
 
 
 class ConfirmRebill(Command):
-    """The rebilling was confirmed."""
+    """Record that the rebilling was confirmed."""
 
     WHO = _OFFICE
     command: Literal["ConfirmRebill"]
@@ -628,7 +627,7 @@ class ConfirmRebill(Command):
 
 
 class FailRebill(Command):
-    """The rebilling failed."""
+    """Record that the rebilling failed."""
 
     WHO = _OFFICE
     command: Literal["FailRebill"]
@@ -636,7 +635,7 @@ class FailRebill(Command):
 
 
 class IssueCreditMemo(Command):
-    """Step 5: pay the seller what was rebilled."""
+    """Step 5: pay the seller the rebilled amount."""
 
     WHO = _OFFICE
     CLAIMS = "memo_id"
@@ -649,7 +648,7 @@ class IssueCreditMemo(Command):
 
 
 class OpenCase(_Selecting):
-    """Open a case: the item is not what was promised."""
+    """Open a case, because the item is not as promised."""
 
     WHO = frozenset({"buyer", "support", "system"})
     CLAIMS = "case_id"
@@ -662,7 +661,7 @@ class OpenCase(_Selecting):
 
 
 class RequestEvidence(Command):
-    """The platform requests more evidence; the decision clock of a case stops."""
+    """Request more evidence as the platform. The decision deadline of a case is paused."""
 
     WHO = _OFFICE
     command: Literal["RequestEvidence"]
@@ -675,7 +674,7 @@ class RequestEvidence(Command):
 
 
 class AcceptReturn(Command):
-    """The seller accepts the return."""
+    """Accept a return as the seller."""
 
     WHO = _SELLER
     command: Literal["AcceptReturn"]
@@ -707,7 +706,7 @@ class RequestReturn(_Selecting):
 
 
 class StartReturn(_Outside):
-    """The returned parcel is on its way back."""
+    """Record that the returned parcel is on its way back."""
 
     WHO = _SELLER
     command: Literal["StartReturn"]
@@ -718,7 +717,7 @@ class StartReturn(_Outside):
 
 
 class ReturnReceived(_Outside):
-    """The returned units are back."""
+    """Record that the returned units are back."""
 
     WHO = _SELLER
     command: Literal["ReturnReceived"]
@@ -729,7 +728,7 @@ class ReturnReceived(_Outside):
 
 
 class OpenDispute(Command):
-    """Dispute how a request went."""
+    """Dispute how a request was handled."""
 
     WHO = _ANYBODY
     CLAIMS = "dispute_id"
@@ -776,7 +775,7 @@ class AppealDispute(Command):
 
 
 class ReachDeadline(Command):
-    """Reach a deadline, if it is due and still applies."""
+    """Carry out a deadline, if it is due and still applies."""
 
     WHO = frozenset({"system"})
     command: Literal["ReachDeadline"]
@@ -784,7 +783,7 @@ class ReachDeadline(Command):
 
 
 class SubjectCommand(Command):
-    """A command about a person's data, decided on the stream ``MARKETPLACE/subject/ID``; it has no order."""
+    """A command about a person's data. It has no order and is decided on the stream ``MARKETPLACE/subject/ID``."""
 
     WHO = _OFFICE
     order_id: OrderId = ""
@@ -807,7 +806,7 @@ class EraseSubject(SubjectCommand):
 
 
 class PlaceLegalHold(SubjectCommand):
-    """Place a legal hold: nothing of the person may be erased."""
+    """Place a legal hold, so that nothing of the person may be erased."""
 
     CLAIMS = "hold_id"
     command: Literal["PlaceLegalHold"]
@@ -874,7 +873,7 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
         ReleaseLegalHold,
     )
 }
-"""Every command by its name."""
+"""Command name → command class."""
 
 _NOT_CONTENT: Final = frozenset(
     {"command_id", "at", "correlation_id", "confirmation", "text", "note", "representative"}
@@ -882,11 +881,11 @@ _NOT_CONTENT: Final = frozenset(
 
 
 def fingerprint_of(body: Mapping[str, Any]) -> bytes:
-    """SHA-256 of a command's content: its RFC 8785 JSON without what is not content.
+    """SHA-256 of a command's content: of its RFC 8785 JSON without the fields that are not content.
 
-    Left out: ``at``, ``correlation_id``, ``confirmation``, free texts, and ``command_id``, which over HTTP may stand in
-    a header only. Sorted keys and no spaces *are* RFC 8785 for what a command can hold: ASCII names, strings, whole
-    numbers, booleans (tests compare it with the rfc8785 package).
+    Left out are ``at``, ``correlation_id``, ``confirmation``, free texts, and ``command_id``, which over HTTP may be
+    sent in a header only. Sorted keys and no spaces are RFC 8785 for everything that a command can hold: ASCII names,
+    strings, whole numbers, booleans (tests compare the result with the rfc8785 package).
     """
     content = {name: value for name, value in body.items() if name not in _NOT_CONTENT}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -894,7 +893,7 @@ def fingerprint_of(body: Mapping[str, Any]) -> bytes:
 
 
 def parse_command(body: object) -> Command:
-    """Read a JSON object into its command, or raise ``BadInput`` that names the field."""
+    """Parse a JSON object into its command, or raise ``BadInput``, which names the field."""
     if not isinstance(body, dict):
         raise BadInput("", "form", "a command is a JSON object")
     name = body.get("command")
