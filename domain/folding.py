@@ -1,6 +1,6 @@
-"""The fold: how an event changes an order. The one place where an order's state is written.
+"""The fold: how each event changes an order. No other module changes an order's state.
 
-``apply`` never judges, never raises on an event that was decided for this order, and knows no clock.
+``apply`` does not judge events, raises on no event that was decided for this order, and reads no clock.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from domain.rebilling import units_refunded
 
 
 def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> None:
-    """Fold one event into the state, in place."""
+    """Apply one event to the order, in place."""
     kind = type(event)
     order.recorded_at = stamp.recorded_at
     _APPLY[kind](order, event, occurred_at, stamp)
@@ -40,7 +40,7 @@ def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> N
 
 
 def _credit(order: Order, line: Line, units: int, canceled_at: Instant | None) -> None:
-    """Count ``units`` of a line in V."""
+    """Add the value of ``units`` of a line to the credited value V."""
     before = line.credit(line.credited)
     line.credited += units
     value = line.credit(line.credited) - before
@@ -94,7 +94,7 @@ def _contact_recorded(order: Order, event: e.ContactRecorded, at: Instant, stamp
 
 
 def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp: Stamp) -> None:
-    asked = {x.line: x.quantity for x in event.lines}
+    requested = {x.line: x.quantity for x in event.lines}
     decide_by = next((d.due_at for d in event.deadlines if d.kind == "decide"), None)
     if event.request_id in order.requests:
         del order.requests[event.request_id]
@@ -102,15 +102,15 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         request_id=event.request_id,
         by=event.by,
         reason=event.reason,
-        asked=asked,
+        asked=requested,
         status="approved" if event.verdict.outcome == "granted" else "open",
         asked_at=stamp.recorded_at,
         decide_by=decide_by,
         rule=event.verdict.rule,
-        here={n: order.lines[n].open for n in asked if n in order.lines},
+        here={n: order.lines[n].open for n in requested if n in order.lines},
         decided_at=stamp.recorded_at if event.verdict.outcome == "granted" else None,
     )
-    for line in asked:
+    for line in requested:
         known = order.requests_of_line.get(line, ())
         if event.request_id not in known:
             order.requests_of_line[line] = (*known, event.request_id)
@@ -187,12 +187,12 @@ def _canceled(line: Line, stamp: Stamp, cause: str, request_id: str | None) -> N
 
 
 def _count_for_requests(order: Order, line: int, quantity: int, request_id: str | None) -> None:
-    """What is canceled of a line counts for the request that is open over it, and for the one that it carries out."""
+    """Count canceled units of a line for its open requests, and for the request that the cancellation carries out."""
     for id in order.requests_of_line.get(line, ()):
         request = order.requests[id]
-        asked = request.asked.get(line)
-        if asked is not None and (request.status == "open" or request.request_id == request_id):
-            request.canceled[line] = min(asked, request.canceled.get(line, 0) + quantity)
+        requested = request.asked.get(line)
+        if requested is not None and (request.status == "open" or request.request_id == request_id):
+            request.canceled[line] = min(requested, request.canceled.get(line, 0) + quantity)
 
 
 def _auto_canceled(order: Order, event: e.AutoCanceled, at: Instant, stamp: Stamp) -> None:
@@ -287,7 +287,7 @@ def _shipped(order: Order, event: e.LineShipped | e.LinePartiallyShipped, at: In
 
 
 def _announces(event: e.LineShipped | e.LinePartiallyShipped, parcel: Parcel) -> bool:
-    """Whether a notice is about a parcel that the carrier tracks: it names it, or names none and has its line."""
+    """Whether a notice is about a tracked parcel: it names the parcel, or it names none and has a line of it."""
     if parcel.delivered or event.line not in parcel.lines:
         return False
     if event.shipment_id == parcel.shipment_id or event.tracking_number is None:
@@ -296,7 +296,7 @@ def _announces(event: e.LineShipped | e.LinePartiallyShipped, parcel: Parcel) ->
 
 
 def _announced(shipment: Shipment, parcel: Parcel, line: int, quantity: int) -> None:
-    """The parcel's units are the shipment's from now on; it is under tracking."""
+    """Move a parcel's units to its shipment, which is now under tracking."""
     if shipment.status == "announced":
         shipment.status = "tracking"
     shipment.carrier = shipment.carrier or parcel.carrier
@@ -364,9 +364,9 @@ def _refund_failed(order: Order, event: e.RefundFailed, at: Instant, stamp: Stam
 
 
 def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: Instant, stamp: Stamp) -> None:
-    """What is found before the customer has answered is one matter with what was found earlier: told of it all anew.
+    """Record canceled units that shipped, and merge them with earlier ones that the customer has not answered yet.
 
-    Until then the time to answer runs on for what they were told of already.
+    The customer has to be notified of all of them again. Until then, the deadline to answer the earlier notice runs on.
     """
     lines = {part.line: part.quantity for part in event.lines}
     for number, quantity in lines.items():
@@ -376,10 +376,10 @@ def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: In
     if found is None or found.stage not in ("found", "notified"):
         order.found = Found(lines, unhandled)
         return
-    told = found.lines if found.stage == "notified" else found.told
+    notified = found.lines if found.stage == "notified" else found.told
     lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
     unhandled = tuple(dict.fromkeys((*found.unhandled, *unhandled)))
-    order.found = Found(lines, unhandled, found.notice_id, told=told)
+    order.found = Found(lines, unhandled, found.notice_id, told=notified)
 
 
 def _rebill_accepted(order: Order, event: e.RebillAccepted, at: Instant, stamp: Stamp) -> None:
@@ -477,10 +477,10 @@ def _return_opened(order: Order, event: e.ReturnOpened, at: Instant, stamp: Stam
         for number, quantity in lines.items():
             order.lines[number].lost += quantity
     if event.refund == "at_once":
-        _give_back_now(order, back)
+        _refund_now(order, back)
 
 
-def _give_back_now(order: Order, back: Return) -> None:
+def _refund_now(order: Order, back: Return) -> None:
     if back.refunded or back.canceled:
         return
     back.refunded = True
@@ -492,7 +492,7 @@ def _return_accepted(order: Order, event: e.ReturnAccepted, at: Instant, stamp: 
     back = order.returns[event.return_id]
     back.accepted = True
     if event.refund_now:
-        _give_back_now(order, back)
+        _refund_now(order, back)
     case = order.cases.get(event.about)
     if case is not None and case.status == "open":
         case.status, case.ended_at = "accepted", stamp.recorded_at
@@ -529,11 +529,11 @@ def _return_received(order: Order, event: e.ReturnReceived, at: Instant, stamp: 
         line.came_back += quantity
         if event.cause == "received":
             line.returned += quantity
-    _give_back_now(order, back)
+    _refund_now(order, back)
 
 
 def _rebilled_came_back(order: Order, back: Return) -> None:
-    """Rebilled units came back by a return: what was rebilled for them is due back, each unit once."""
+    """Make the amount rebilled for returned units due for refund, once for each unit."""
     for number, quantity in back.lines.items():
         left = quantity
         for rebill in order.rebills.values():
@@ -560,7 +560,7 @@ def _dispute_opened(order: Order, event: e.DisputeOpened, at: Instant, stamp: St
 
 
 def _lines_of_dispute(order: Order, about: str) -> dict[int, int]:
-    """What a dispute is about: the request's quantities, or everything where it is about a message."""
+    """The units that a dispute is about: the request's quantities, or all units if it is about a message."""
     request = order.requests.get(about)
     return dict(request.asked) if request is not None else {n: x.ordered for n, x in order.lines.items()}
 
@@ -570,7 +570,7 @@ def _dispute_escalated(order: Order, event: e.DisputeEscalated, at: Instant, sta
 
 
 def _dispute_dismissed(order: Order, event: e.DisputeDismissed, at: Instant, stamp: Stamp) -> None:
-    """Of an opening: of an appeal the dispute stands as it was decided."""
+    """Record a dispute that was opened too late. A late appeal changes nothing."""
     if event.dispute_id not in order.disputes:
         order.dismissed[event.dispute_id] = Dispute(
             event.dispute_id,
@@ -603,7 +603,7 @@ def _dispute_appealed(order: Order, event: e.DisputeAppealed, at: Instant, stamp
 
 
 def _not_acknowledged(found: Found) -> None:
-    """Silence about what the customer was told of; what was found since keeps steps of its own."""
+    """Close the units of the notice that the customer did not answer. Units found later go through their own steps."""
     if found.stage == "notified":
         found.stage = "silent"
     elif found.told:
@@ -642,7 +642,7 @@ def _hold_released(order: Order, event: e.LegalHoldReleased, at: Instant, stamp:
 
 
 def _nothing(order: Order, event: object, at: Instant, stamp: Stamp) -> None:
-    """A fact that changes no state: it is there to be read."""
+    """Change nothing: the event matters to readers only."""
 
 
 _APPLY: Final[dict[type, Callable[[Order, Any, Instant, Stamp], None]]] = {

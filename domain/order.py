@@ -1,7 +1,7 @@
-"""The state of one order: its lines, requests, refunds, shipments and whatever else its history says.
+"""The state of one order: lines, requests, refunds, shipments and everything else that follows from its history.
 
-The records are mutable, because a replay folds a hundred thousand events a second into them; only ``domain.folding``
-changes them, and everybody else reads, or works on a ``copy()``. Quantities are units, amounts integer minor units,
+The records are mutable, because a replay folds a hundred thousand events a second into them. Only ``domain.folding``
+changes them. All other code reads them or works on a ``copy()``. Quantities are units, amounts integer minor units,
 instants UTC microseconds.
 """
 
@@ -17,8 +17,10 @@ T = TypeVar("T")
 
 
 def _copier(cls: type[T]) -> Callable[[T], T]:
-    """A function that makes a second, equal record, field by field: an order is copied for every command, and this is
-    five times as quick as dataclasses.replace."""
+    """Build a function that copies a record field by field.
+
+    An order is copied for every command, and this is five times as fast as ``dataclasses.replace``.
+    """
     lines = "".join(f"    new.{f.name} = old.{f.name}\n" for f in fields(cls))  # type: ignore[arg-type]
     scope: dict[str, Any] = {"blank": object.__new__, "cls": cls}
     exec(f"def copy(old):\n    new = blank(cls)\n{lines}    return new", scope)  # noqa: S102 - our own source
@@ -28,7 +30,7 @@ def _copier(cls: type[T]) -> Callable[[T], T]:
 
 @dataclass(slots=True)
 class Stamp:
-    """What an event's commit says of all its events: when it was recorded, by whom, and its body's fingerprint."""
+    """The facts that all events of a commit share: when and by whom it was recorded, and the command's fingerprint."""
 
     recorded_at: Instant
     actor_kind: str
@@ -56,33 +58,34 @@ class Line:
     delivered: int = 0
     delivered_at: Instant | None = None
     credited: int = 0
-    """Units counted in V: canceled, come back, or given back at once; each once."""
+    """Units counted in V, each once: canceled, returned, or refunded before their return."""
     returning: int = 0
-    """Shipped units in a return that is open."""
+    """Shipped units in an open return."""
     came_back: int = 0
     """Shipped units whose return was received."""
     fulfilment_at: Instant | None = None
     canceled_at: Instant | None = None
     """When (recorded) units of it were last canceled."""
     canceled_by: str | None = None
-    """By whose word that was: the kind of actor of the commit."""
+    """The kind of actor of the commit that last canceled units of it."""
     canceled_as: str | None = None
-    """And for which cause, and by which request, if by one."""
+    """The cause of the last cancellation."""
     canceled_for: str | None = None
+    """The request that the last cancellation carried out, if any."""
     found_shipped: int = 0
-    """Canceled units that turned out to have left, each once: what came back of them is not found again."""
+    """Canceled units that were found to have shipped, each once. They stay counted when they come back."""
     lost: int = 0
-    """Shipped units that count as lost: they are in a return, or came back, without having been delivered."""
+    """Shipped units that count as lost: they were never delivered, and are in a return or came back."""
     accepted: int = 0
-    """Canceled units that the customer has accepted together with their re-billing (``acknowledge-both``)."""
+    """Canceled units that the customer accepted together with their rebilling (``acknowledge-both``)."""
 
     @property
     def value(self) -> int:
-        """What the whole line gives back: goods and tax on top."""
+        """The refund value of the whole line: goods and tax on top."""
         return self.goods + self.tax
 
     def credit(self, units: int) -> int:
-        """What the first ``units`` refunded units carry, goods and tax shared separately."""
+        """The value of the first ``units`` refunded units, with goods and tax shared separately."""
         return share_of_units(self.goods, self.ordered, units) + share_of_units(self.tax, self.ordered, units)
 
     @property
@@ -92,19 +95,22 @@ class Line:
 
     @property
     def under_way(self) -> int:
-        """Of these, the units that have not been delivered."""
+        """Shipped units that are not delivered, not back and not in a return."""
         return max(0, min(self.shipped - self.delivered - self.lost, self.with_buyer_or_under_way))
 
     @property
     def returnable(self) -> int:
-        """Of these, the units that have."""
+        """Delivered units that are neither back nor in a return."""
         return max(0, min(self.delivered + self.lost - self.returning - self.came_back, self.with_buyer_or_under_way))
 
 
 @dataclass(slots=True)
 class Request:
-    """A cancellation request. ``asked`` fixes its quantities; ``canceled`` is what of them was canceled while it was
-    open, or by it: what comes later is not its own."""
+    """A cancellation request. ``asked`` has its quantities by line.
+
+    ``canceled`` counts the units of them that were canceled while it was open, or by it. Later cancellations do not
+    count.
+    """
 
     request_id: str
     by: str
@@ -116,12 +122,12 @@ class Request:
     rule: str
     offers: tuple[str, ...] = ()
     behind: e.Verdict | None = None
-    """What the rules after the offer said as of the asking."""
+    """The verdict of the rules after the offer, at the time of the request."""
     canceled: dict[int, int] = field(default_factory=dict)
     here: dict[int, int] = field(default_factory=dict)
-    """Units of it that were open when it was asked."""
+    """Units of it that were open when it was submitted."""
     decided_at: Instant | None = None
-    """When (recorded) it was approved, declined, refused, or closed by what happened; a later dispute leaves it."""
+    """When (recorded) it was approved, declined, refused or otherwise closed. A later dispute does not change it."""
 
 
 @dataclass(slots=True)
@@ -157,7 +163,7 @@ class Shipment:
 
 @dataclass(slots=True)
 class Parcel:
-    """A parcel that the carrier tracks and no notice has announced yet: it locks the lines named."""
+    """A parcel that the carrier tracks and no notice has announced yet. It locks its lines."""
 
     carrier: str
     tracking_number: str
@@ -169,7 +175,7 @@ class Parcel:
 
 @dataclass(slots=True)
 class Return:
-    """Units that may come back. ``canceled`` ones were canceled although they shipped, and are refunded already."""
+    """A return. ``canceled``: its units were canceled although they shipped, and are already refunded."""
 
     return_id: str
     about: str
@@ -193,7 +199,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Units of one line that were credited one after the other."""
+    """Units of one line that were credited consecutively."""
 
     units: int
     credited: int
@@ -204,7 +210,7 @@ class Run:
 
 @dataclass(slots=True)
 class Billed:
-    """The units of a line that a rebilling bills, the oldest first, and what is refunded of V as of then."""
+    """The units of a line that a rebilling bills, oldest first, with the limits of the refund at that time."""
 
     unpaid: int
     most: int
@@ -215,7 +221,7 @@ class Billed:
         return sum(run.units for run in self.runs)
 
     def amount(self, line: Line, units: int) -> int:
-        """What the first ``units`` of these units had refunded, in minor units."""
+        """The amount that was refunded for the first ``units`` of these units, in minor units."""
         total = 0
         for run in self.runs:
             taken = min(units, run.units)
@@ -241,23 +247,23 @@ class Rebill:
     due_at: Instant = 0
     confirmed_at: Instant | None = None
     back: dict[int, int] = field(default_factory=dict)
-    """Units of it that came back, by line: what was billed for them is due back, once."""
+    """Units of it that came back, by line. The amount billed for them is refunded, once."""
     units: dict[int, Billed] = field(default_factory=dict)
     """The units that it bills, by line."""
 
 
 @dataclass(slots=True)
 class Found:
-    """Canceled but shipped: how far its five steps have come."""
+    """Canceled units that shipped, and the progress of the five steps that follow."""
 
     lines: dict[int, int]
     unhandled: tuple[tuple[str, str], ...]
-    """Carrier and tracking number of each parcel that the customer has not been told of."""
+    """Carrier and tracking number of each parcel that the customer has not been notified of."""
     notice_id: str | None = None
     stage: str = "found"
     """found, notified, acknowledged, declined, silent, rebilled, closed"""
     told: dict[int, int] = field(default_factory=dict)
-    """Of ``lines`` those that ``notice_id`` told of, where more was found since: its time to answer runs on."""
+    """The part of ``lines`` that ``notice_id`` was about, if more was found since. Its deadline to answer runs on."""
 
 
 @dataclass(slots=True)
@@ -270,11 +276,11 @@ class Case:
     status: str
     opened_at: Instant
     due_at: Instant | None = None
-    """By when the platform decides; None while the clock stands still."""
+    """By when the platform decides; None while the deadline is paused."""
     awaited: tuple[str, ...] = ()
-    """Kinds of evidence that the platform asked the buyer for and has not been given."""
+    """Kinds of evidence that the platform requested from the buyer and has not received."""
     remaining: int | None = None
-    """Business microseconds left while the clock stands still for evidence."""
+    """Business microseconds left while the deadline is paused for evidence."""
     outcome: str | None = None
     rule: str | None = None
     """The rule that the decision rests on."""
@@ -304,7 +310,7 @@ class Dispute:
 
 @dataclass(slots=True)
 class Evidence:
-    """What was attached, without its content."""
+    """An attached file or message, without its content."""
 
     evidence_id: str
     about: str
@@ -314,18 +320,18 @@ class Evidence:
 
 @dataclass(slots=True)
 class Credit:
-    """Units that were credited at once, in time order: the basis of what each unit had refunded."""
+    """Units that were credited together. Credits in time order tell how much was refunded for each unit."""
 
     line: int
     units: int
     value: int
     canceled_at: Instant | None
-    """When (recorded) they were canceled; None: they came back."""
+    """When (recorded) they were canceled; None if they were returned."""
 
 
 @dataclass(slots=True)
 class Order:
-    """Everything an order's history says. Only ``apply`` changes it."""
+    """The state of an order, or of a subject's stream, after its events. Only ``apply`` changes it."""
 
     marketplace: str
     order_id: str
@@ -342,7 +348,7 @@ class Order:
     erased: bool = False
     lines: dict[int, Line] = field(default_factory=dict)
     open_units: int = 0
-    """Units that are open, of all lines."""
+    """Open units of all lines together."""
     ship_by: Instant | None = None
     proposed_ship_by: Instant | None = None
     paid: int = 0
@@ -353,7 +359,7 @@ class Order:
     refunds_confirmed: int = 0
     rebills_confirmed: int = 0
     rebill_back: int = 0
-    """What was rebilled for units that came back afterwards: due back beside the rest."""
+    """The amount rebilled for units that came back afterwards. It is refunded in addition to V."""
     ever_shipped: bool = False
     requests: dict[str, Request] = field(default_factory=dict)
     requests_of_line: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -365,43 +371,43 @@ class Order:
     rebills: dict[str, Rebill] = field(default_factory=dict)
     found: Found | None = None
     notices: dict[str, str] = field(default_factory=dict)
-    """notice id → sent, delivered, failed; of the notices that are derived (``domain.notification_rules``) those
-    reported about"""
+    """notice id → sent, delivered or failed. Notices that ``domain.notification_rules`` derives are listed once their
+    delivery or failure was reported."""
     told: int = 0
-    """Two bits a version, from bit 2·version on: 1 the buyer is told of that event, 2 the seller
-    (``domain.notification_rules``)"""
+    """Two bits for each version, from bit 2·version on: 1 if the buyer is notified of that event, 2 for the seller
+    (``domain.notification_rules``)."""
     cases: dict[str, Case] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
     dismissed: dict[str, Dispute] = field(default_factory=dict)
-    """Disputes that came too late; they never were open, and their ids are not taken."""
+    """Disputes that were opened too late. They never were open, and their ids are free."""
     evidence: dict[str, Evidence] = field(default_factory=dict)
     messages: dict[str, tuple[str, Instant]] = field(default_factory=dict)
     """message id → who sent it and when it was recorded"""
     deadlines: dict[str, e.Deadline] = field(default_factory=dict)
-    """Those that were set and neither reached nor replaced; whether one still applies: ``deadlines.live``."""
+    """Deadlines that are neither reached nor replaced. ``deadlines.live`` yields those that still apply."""
     deadline_of: dict[tuple[str, str], str] = field(default_factory=dict)
     """Id of the deadline that was last set for a kind and ref."""
     deadlines_set: dict[str, Instant] = field(default_factory=dict)
-    """deadline id → when it was set, of all that ever were"""
+    """deadline id → when it was set, for every deadline that was ever set"""
     counters: dict[str, int] = field(default_factory=dict)
-    """Ids given so far, by kind."""
+    """Number of ids assigned so far, by kind."""
     ids: dict[str, bytes | None] = field(default_factory=dict)
-    """Clients' ids that were taken, with the fingerprint of the content they were taken for."""
+    """Used client ids, with the fingerprint of the command that used them."""
     credits: list[Credit] = field(default_factory=list)
 
     @property
     def exists(self) -> bool:
-        """Whether it was placed."""
+        """Whether the order was placed."""
         return self.placed is not None
 
     @property
     def terms(self) -> e.OrderPlaced:
-        """What was agreed at placing; only for an order that exists."""
+        """The terms agreed at placing. Only for an order that exists."""
         assert self.placed is not None
         return self.placed
 
     def copy(self) -> "Order":
-        """A state of its own, for deciding on. Most of an order's collections are empty, and are made quickly then."""
+        """Copy the order, so that a decision can change the copy. Empty collections, which are most, are cheap."""
         new = _copy_order(self)
         new.lines = {number: _copy_line(line) for number, line in self.lines.items()}
         new.requests = {k: _copy_request(v) for k, v in self.requests.items()} if self.requests else {}
@@ -427,7 +433,7 @@ class Order:
         new.credits = self.credits.copy()
         return new
 
-    # ---- what the rules ask about --------------------------------------------------------------------------------
+    # ---- facts that rules use ------------------------------------------------------------------------------------
 
     @property
     def shipped_units(self) -> int:
@@ -435,12 +441,12 @@ class Order:
 
     @property
     def all_shipped_is_delivered(self) -> bool:
-        """Something shipped, and all of it has been delivered."""
+        """Whether something shipped and all of it has been delivered."""
         return self.shipped_units > 0 and all(line.delivered >= line.shipped for line in self.lines.values())
 
     @property
     def value_with_shipping(self) -> int:
-        """V: value of all units credited, shipping included once everything is canceled and nothing ever shipped."""
+        """V: the value of all credited units, plus shipping once everything is canceled and nothing ever shipped."""
         if self.open_units == 0 and not self.ever_shipped:
             terms = self.terms
             return self.value_credited + terms.shipping + (0 if terms.tax_included else terms.shipping_tax)
@@ -448,7 +454,7 @@ class Order:
 
     @property
     def refundable(self) -> int:
-        """What all refunds ever instructed must sum to: min(max(0, V − U), paid − O), plus rebilled money due back."""
+        """The required sum of all refunds: min(max(0, V − U), paid − O), plus rebilled money that is due back."""
         unpaid = max(0, self.terms.total - self.paid)
         value = max(0, self.value_with_shipping - unpaid)
         return max(0, min(value, self.paid - self.other_refunds)) + self.rebill_back
@@ -462,13 +468,13 @@ class Order:
         return (request for request in self.requests.values() if request.status == "open")
 
     def under_tracking(self, line: int) -> bool:
-        """The carrier has begun to track a parcel with this line, and it is not delivered."""
+        """Whether the carrier tracks a parcel with this line that is not delivered."""
         return any(p.lines.get(line) and not p.delivered for p in self.parcels) or any(
             s.status == "tracking" and s.lines.get(line) for s in self.shipments.values()
         )
 
     def lines_under_tracking(self) -> set[int]:
-        """The lines that are ``under_tracking``, found in one pass."""
+        """Return all lines that are ``under_tracking``, in one pass."""
         found = {n for p in self.parcels if not p.delivered for n, units in p.lines.items() if units}
         for shipment in self.shipments.values():
             if shipment.status == "tracking":
@@ -476,15 +482,15 @@ class Order:
         return found
 
     def next_id(self, kind: str) -> str:
-        """The id the engine gives next, like refund-1."""
+        """The id that the engine assigns next, like refund-1."""
         return f"{kind}-{self.counters.get(kind, 0) + 1}"
 
     def next_deadline_id(self, kind: str) -> str:
-        """The same for a deadline; counted apart, since a return and its deadline are both called return-N."""
+        """The id of the next deadline. Counted apart, because a return and its deadline are both named return-N."""
         return self.next_id(f"{kind} deadline").replace(" deadline", "")
 
     def got(self, request: Request, line: int) -> int:
-        """Units that a request asked for and that were canceled while it was open, or by it."""
+        """Units of a request that were canceled while it was open, or by it."""
         return request.canceled.get(line, 0)
 
     def still_open(self, request: Request, line: int) -> int:
@@ -492,29 +498,32 @@ class Order:
         return min(request.asked[line] - self.got(request, line), self.lines[line].open)
 
     def overtaken(self, request: Request) -> bool:
-        """Whether units of a request shipped after it was asked."""
+        """Whether units of a request shipped after it was submitted."""
         return any(
             min(request.asked[n], was_open) > self.got(request, n) + self.still_open(request, n)
             for n, was_open in request.here.items()
         )
 
     def awaits(self, request: Request) -> str | None:
-        """Who has to act on a request: ``buyer``, ``seller``, ``support`` while a dispute about it is open; None where
-        nobody has. That is a request that is closed, that a dispute decided, or whose units have all shipped since it
-        was asked: under mutual consent it stays open, but the shipment was the answer (rule ``shipment-answers``)."""
+        """Return who has to act on a request: ``buyer``, ``seller``, or ``support`` while a dispute about it is open.
+
+        Returns None if nobody has to: the request is closed, a dispute decided it, or all of its units shipped after it
+        was submitted. Under mutual consent such a request stays open, but the shipment was the answer (rule
+        ``shipment-answers``).
+        """
         if request.status != "open":
             return None
         disputes = [dispute for dispute in self.disputes.values() if dispute.about == request.request_id]
         if disputes:
             return "support" if any(dispute.status == "open" for dispute in disputes) else None
-        if not any(self.still_open(request, n) or self._asked_of_a_parcel(request, n) for n in request.asked):
+        if not any(self.still_open(request, n) or self._covers_shipped_units(request, n) for n in request.asked):
             return None
         if request.offers:
             return "buyer"
         return "buyer" if request.by == "seller" else "seller"
 
-    def _asked_of_a_parcel(self, request: Request, line: int) -> bool:
-        """Whether a request asked for units that had shipped by then, and some of them can still come back."""
+    def _covers_shipped_units(self, request: Request, line: int) -> bool:
+        """Whether a request covers units that had shipped before it, and some of them can still come back."""
         return request.asked[line] > request.here.get(line, 0) and self.asked_and_shipped(request, line) > 0
 
     def asked_and_shipped(self, request: Request, line: int) -> int:
@@ -566,5 +575,5 @@ def _copy_parcel(parcel: Parcel) -> Parcel:
 
 
 def fresh(marketplace: str, order_id: str) -> Order:
-    """An order of which nothing has happened yet."""
+    """An order without events."""
     return Order(marketplace=marketplace, order_id=order_id)
