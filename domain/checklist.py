@@ -2,7 +2,7 @@
 
 See docs/reference/after-shipment.md, Checklist.
 
-Pure: the order, its record and its policy in, items out. An absence is stated, never passed over.
+The functions are pure: they take an order, its record and its policy, and return items. Every absence is listed.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from domain.wording import counted
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What is missing or wrong. ``stage``: before (the asking), during (the dispute), after (the decision)."""
+    """A missing or wrong piece. ``stage``: before (the request), during (the dispute), after (the decision)."""
 
     gap: str
     stage: str
@@ -34,7 +34,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One point of the checklist. ``versions``: the entries of the record that it rests on."""
+    """One point of the checklist. ``versions``: the entries of the record that it is based on."""
 
     item: str
     present: bool
@@ -106,7 +106,7 @@ MISSED: Final = {
 def dispute_checklist(
     order: Order, record: Record, dispute: Dispute, policy: Policy | None, now: Instant
 ) -> tuple[Item, ...]:
-    """The points of a dispute, in the order of docs/reference/after-shipment.md, Checklist."""
+    """Return the points of a dispute, in the order of docs/reference/after-shipment.md, Checklist."""
     about = (dispute.dispute_id, dispute.about)
     request = order.requests.get(dispute.about)
     given = evidence_of(record, *about)
@@ -126,7 +126,7 @@ def dispute_checklist(
 
 
 def case_checklist(order: Order, record: Record, case: Case, policy: Policy | None, now: Instant) -> tuple[Item, ...]:
-    """The points of a case: the item as sold, the claim, and the evidence of both sides."""
+    """Return the points of a case: the item as sold, the claim, and the evidence of both sides."""
     given = evidence_of(record, case.case_id)
     contacts = _contacts(record, (case.case_id,))
     opened = [x.version for x in record if isinstance(x.event, e.CaseOpened) and x.event.case_id == case.case_id]
@@ -172,23 +172,23 @@ def _asked(order: Order, record: Record, dispute: Dispute, request: Request | No
         )
         late = (ASKED_LATE,) if order.ever_shipped else ()
         return Item("request", False, "asked by message only", message, (BY_MESSAGE, *late))
-    asked = next(x for x in reversed(record) if _is_request(x, request.request_id))
-    late = (ASKED_LATE,) if shipped_before(record, asked) else ()
-    return Item("request", True, f"request {request.request_id} by the {request.by}", (asked.version,), late)
+    entry = next(x for x in reversed(record) if _is_request(x, request.request_id))
+    late = (ASKED_LATE,) if shipped_before(record, entry) else ()
+    return Item("request", True, f"request {request.request_id} by the {request.by}", (entry.version,), late)
 
 
 def _is_request(entry: Entry, request_id: str) -> bool:
     return isinstance(entry.event, e.CancelRequested) and entry.event.request_id == request_id
 
 
-def shipped_before(record: Record, asked: Entry) -> bool:
-    """Whether something of what was asked for had shipped when it was asked, in the log's order."""
-    assert isinstance(asked.event, e.CancelRequested)
-    lines = {part.line for part in asked.event.lines}
+def shipped_before(record: Record, request: Entry) -> bool:
+    """Whether units of a requested line had shipped before the request, in the log's order."""
+    assert isinstance(request.event, e.CancelRequested)
+    lines = {part.line for part in request.event.lines}
     return any(
         isinstance(x.event, e.LineShipped | e.LinePartiallyShipped) and x.event.line in lines
         for x in record
-        if x.version < asked.version
+        if x.version < request.version
     )
 
 
@@ -215,7 +215,7 @@ def _by_shipment(entry: Entry) -> bool:
 
 
 def _case_answered(record: Record, case: Case) -> Item:
-    """The seller's acceptance, message or evidence; silence is not consent."""
+    """The seller's acceptance, message or evidence. Silence is not consent."""
     own = [
         x.version
         for x in record
@@ -223,15 +223,16 @@ def _case_answered(record: Record, case: Case) -> Item:
         and isinstance(x.event, e.ReturnAccepted | e.MessageSent | e.EvidenceAdded)
         and x.event.about == case.case_id
     ]
-    said = "the seller accepted the return" if case.status == "accepted" else "the seller answered"
-    return Item("answer", bool(own), said if own else "the seller has said nothing; that is no consent", tuple(own), ())
+    answer = "the seller accepted the return" if case.status == "accepted" else "the seller answered"
+    text = answer if own else "the seller has said nothing; that is no consent"
+    return Item("answer", bool(own), text, tuple(own), ())
 
 
 def _confirmed(order: Order, record: Record, dispute: Dispute, request: Request | None) -> Item:
-    """The platform's confirmation, or its absence, stated."""
+    """The platform's confirmation, or its absence."""
     found = [x.version for x in record if _confirms(x, dispute, request)]
-    said = "the platform's confirmation is on record" if found else "no confirmation of the platform is on record"
-    return Item("platform-confirmation", bool(found), said, tuple(found), () if found else (NO_CONFIRMATION,))
+    text = "the platform's confirmation is on record" if found else "no confirmation of the platform is on record"
+    return Item("platform-confirmation", bool(found), text, tuple(found), () if found else (NO_CONFIRMATION,))
 
 
 def _confirms(entry: Entry, dispute: Dispute, request: Request | None) -> bool:
@@ -249,19 +250,19 @@ def _confirms(entry: Entry, dispute: Dispute, request: Request | None) -> bool:
 
 
 def _contacts(record: Record, about: tuple[str, ...]) -> list[Entry]:
-    """Contacts with support about it, or about nothing in particular."""
+    """Contacts with support about one of these ids, or about none in particular."""
     return [x for x in record if isinstance(x.event, e.ContactRecorded) and x.event.about in (*about, None)]
 
 
 def _spoken(contacts: list[Entry]) -> Item:
-    said = []
+    texts = []
     for entry in contacts:
         assert isinstance(entry.event, e.ContactRecorded)
         ticket = f", ticket {entry.event.ticket}" if entry.event.ticket else ", no ticket"
         by = "" if entry.event.representative is None else ", with a representative named"
-        said.append(f"{entry.event.channel}{ticket}{by}")
+        texts.append(f"{entry.event.channel}{ticket}{by}")
     return Item(
-        "contacts", bool(contacts), "; ".join(said) or "no contact with support is on record",
+        "contacts", bool(contacts), "; ".join(texts) or "no contact with support is on record",
         tuple(x.version for x in contacts), (),
     )  # fmt: skip
 
@@ -269,10 +270,10 @@ def _spoken(contacts: list[Entry]) -> Item:
 def _given(item: str, given: list[Entry], fits: Callable[[e.EvidenceAdded], bool]) -> Item:
     found = [x for x in given if isinstance(x.event, e.EvidenceAdded) and fits(x.event)]
     timeless = [x for x in found if isinstance(x.event, e.EvidenceAdded) and x.event.claimed_at is None]
-    said = f"{len(found)} attached" if found else "none attached"
+    text = f"{len(found)} attached" if found else "none attached"
     if timeless:
-        said += f", {len(timeless)} without a time"
-    return Item(item, bool(found), said, tuple(x.version for x in found), (NO_TIMES,) if timeless else ())
+        text += f", {len(timeless)} without a time"
+    return Item(item, bool(found), text, tuple(x.version for x in found), (NO_TIMES,) if timeless else ())
 
 
 def _cited(record: Record, policy: Policy | None) -> Item:
@@ -280,10 +281,10 @@ def _cited(record: Record, policy: Policy | None) -> Item:
     if policy is None:
         return Item("policy", False, "the policy of this order is not known here yet", (), ())
     wrong = [(x.version, rule) for x in record if (rule := _rule_of(x)) in RULES and rule not in policy.rules]
-    said = f"{policy.id} {policy.version}, in force when the order was placed"
+    text = f"{policy.id} {policy.version}, in force when the order was placed"
     if wrong:
-        said += f"; cited though not in it: {', '.join(dict.fromkeys(str(rule) for _, rule in wrong))}"
-    return Item("policy", True, said, tuple(version for version, _ in wrong), (OTHER_POLICY,) if wrong else ())
+        text += f"; cited though not in it: {', '.join(dict.fromkeys(str(rule) for _, rule in wrong))}"
+    return Item("policy", True, text, tuple(version for version, _ in wrong), (OTHER_POLICY,) if wrong else ())
 
 
 def _rule_of(entry: Entry) -> str | None:
@@ -302,12 +303,12 @@ def _packet(order: Order, dispute: Dispute, given: list[Entry], contacts: list[E
         until = dispute.evidence_until
         taken = dispute.status == "open" and (until is None or now <= until)
         gaps = (NO_PACKET if taken else _lost(NO_PACKET),)
-    said = (
+    text = (
         f"{counted(len(given), 'piece')} of evidence, {counted(len(contacts), 'contact')}"
         if found
         else "nothing beside the request itself"
     )
-    return Item("packet", bool(found), said, found, gaps)
+    return Item("packet", bool(found), text, found, gaps)
 
 
 def _lost(gap: Gap) -> Gap:
@@ -327,14 +328,14 @@ def _missed(order: Order, dispute: Dispute, given: list[Entry], now: Instant) ->
 
 
 def _deadlines(order: Order, record: Record, matter: str, missed: tuple[str, ...]) -> Item:
-    """The deadlines that run, and those that were missed."""
+    """The running deadlines and the missed ones."""
     runs = sorted(f"{d.kind} {d.deadline_id}" for d in live(order) if d.ref == matter)
     late = [x for x in record if isinstance(x.event, e.DisputeDismissed) and x.event.dispute_id == matter]
     gaps = list(_missed_gaps(late, missed))
-    said = f"running: {', '.join(runs)}" if runs else "none is running"
+    text = f"running: {', '.join(runs)}" if runs else "none is running"
     if gaps:
-        said += f"; missed: {', '.join(dict.fromkeys(gap.stage for gap in gaps))}"
-    return Item("deadlines", not gaps, said, tuple(x.version for x in late), tuple(gaps))
+        text += f"; missed: {', '.join(dict.fromkeys(gap.stage for gap in gaps))}"
+    return Item("deadlines", not gaps, text, tuple(x.version for x in late), tuple(gaps))
 
 
 def _missed_gaps(late: list[Entry], missed: tuple[str, ...]) -> Iterator[Gap]:

@@ -1,7 +1,7 @@
-"""One timeline of everything about an order, and what in it does not agree.
+"""One timeline of everything about an order, with its contradictions flagged.
 
-Ordered by the log alone. Claimed times that disagree with the log, and reasons that differ between request, case,
-return and dispute, stand side by side, flagged; nothing is merged or corrected.
+The log alone decides the order of entries. Flagged are claimed times that disagree with the log, and reasons that
+differ between request, case, return and cancellation. Nothing is merged or corrected.
 """
 
 from bisect import bisect_left
@@ -14,12 +14,12 @@ from domain.instants import MINUTE, Instant
 from domain.record import Entry, Record
 
 AGREES = MINUTE
-"""A claimed time within this of the log's agrees with it: people round to the minute."""
+"""A claimed time that differs from the log's by less than this agrees with it, because people round to the minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A time that somebody claims, beside what the log has. ``logged_at`` None: the log has nothing of the kind."""
+    """A claimed time and the log's time. ``logged_at`` is None if the log has no event of the kind."""
 
     flag: str
     """before-the-order, after-it-was-attached, not-in-the-log, other-time, told-late"""
@@ -31,7 +31,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason that somebody gave, where, and when."""
+    """A reason: where it was given, by whom, and in which version."""
 
     where: str
     """request, case, return or cancellation"""
@@ -43,7 +43,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Chronology:
-    """Everything in the log's order, with what disagrees."""
+    """All entries in the log's order, with claimed times and reasons."""
 
     entries: Record
     claims: tuple[Claim, ...]
@@ -51,30 +51,30 @@ class Chronology:
 
     @property
     def reasons_differ(self) -> bool:
-        """Whether not everybody, everywhere, gave the same reason."""
-        return len({said.reason for said in self.reasons}) > 1
+        """Whether more than one reason was given."""
+        return len({given.reason for given in self.reasons}) > 1
 
     def flags(self, version: int) -> list[str]:
-        """What is flagged of one entry."""
+        """Return the flags of one entry."""
         found = [claim.flag for claim in self.claims if claim.version == version]
-        if self.reasons_differ and any(said.version == version for said in self.reasons):
+        if self.reasons_differ and any(given.version == version for given in self.reasons):
             found.append("reasons-differ")
         return found
 
 
 def chronology(record: Record) -> Chronology:
-    """The timeline of a record."""
+    """Build the timeline of a record."""
     return Chronology(record, tuple(_claims(record)), tuple(_reasons(record)))
 
 
 def _claims(record: Record) -> Iterator[Claim]:
     placed_at = next((x.occurred_at for x in record if isinstance(x.event, e.OrderPlaced)), None)
-    said = _Said(record)
+    log = _EventsByTime(record)
     latest: Entry | None = None
     for entry in record:
         event = entry.event
         if isinstance(event, e.EvidenceAdded) and event.claimed_at is not None:
-            yield from _claimed(said, entry, event, event.claimed_at, placed_at)
+            yield from _claimed(log, entry, event, event.claimed_at, placed_at)
         late = latest is not None and entry.occurred_at < latest.recorded_at <= entry.recorded_at
         if late and latest is not None and not isinstance(event, e.DeadlineReached):
             yield Claim("told-late", entry.version, entry.occurred_at, latest.version, latest.recorded_at)
@@ -83,39 +83,39 @@ def _claims(record: Record) -> Iterator[Claim]:
 
 
 def _claimed(
-    said: "_Said", entry: Entry, event: e.EvidenceAdded, claimed_at: Instant, placed_at: Instant | None
+    log: "_EventsByTime", entry: Entry, event: e.EvidenceAdded, claimed_at: Instant, placed_at: Instant | None
 ) -> Iterator[Claim]:
-    """A claimed time against what bounds it, and against what the log has of the same kind from the same side."""
+    """Compare a claimed time with its bounds, and with events of the same kind and side in the log."""
     if claimed_at > entry.recorded_at:
         yield Claim("after-it-was-attached", entry.version, claimed_at, entry.version, entry.recorded_at)
         return
     if placed_at is not None and claimed_at < placed_at:
         yield Claim("before-the-order", entry.version, claimed_at, 1, placed_at)
         return
-    if event.kind not in _SAID_BY:
+    if event.kind not in _EVENTS_OF:
         return
-    nearest = said.nearest(event.kind, event.side, claimed_at)
+    nearest = log.nearest(event.kind, event.side, claimed_at)
     if nearest is None:
         yield Claim("not-in-the-log", entry.version, claimed_at, None, None)
     elif abs(nearest.occurred_at - claimed_at) >= AGREES:
         yield Claim("other-time", entry.version, claimed_at, nearest.version, nearest.occurred_at)
 
 
-_SAID_BY: Final = {"message": (e.MessageSent, e.CancelRequested), "ticket": (e.ContactRecorded, e.DisputeEscalated)}
-"""Kind of evidence → the events that the log has of it."""
+_EVENTS_OF: Final = {"message": (e.MessageSent, e.CancelRequested), "ticket": (e.ContactRecorded, e.DisputeEscalated)}
+"""Kind of evidence → the events that record it in the log."""
 
 
-class _Said:
-    """What the log has of a kind from a side, by time: sorted once, whatever is claimed."""
+class _EventsByTime:
+    """The log's events by kind of evidence and side, sorted by time once for all claims."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._sorted: dict[tuple[str, str], tuple[list[Instant], list[Entry]]] = {}
 
     def nearest(self, kind: str, side: str, at: Instant) -> Entry | None:
-        """The entry nearest to an instant, the first of those that are equally near; None where there is none."""
+        """Return the entry nearest to an instant, the first if several are equally near; None if there is none."""
         if (kind, side) not in self._sorted:
-            self._sorted[kind, side] = self._by_time(_SAID_BY[kind], side)
+            self._sorted[kind, side] = self._by_time(_EVENTS_OF[kind], side)
         instants, entries = self._sorted[kind, side]
         place = bisect_left(instants, at)
         return min(
@@ -123,7 +123,7 @@ class _Said:
         )
 
     def _by_time(self, kinds: tuple[type, ...], side: str) -> tuple[list[Instant], list[Entry]]:
-        """One entry an instant, the first that is of it."""
+        """Return the first entry of each instant, sorted by time."""
         first: dict[Instant, Entry] = {}
         for entry in self._record:
             if isinstance(entry.event, kinds) and side in (entry.actor_kind, "support"):
@@ -133,7 +133,7 @@ class _Said:
 
 
 def _reasons(record: Record) -> Iterator[Reason]:
-    """Every reason given; a cancellation that repeats its request's, and what the engine does by itself, say none."""
+    """Yield every reason that a person gave. A cancellation that carries out a request adds none."""
     for entry in record:
         event, version, by = entry.event, entry.version, entry.actor_kind
         match event:

@@ -1,8 +1,8 @@
-"""What was said, told from what was recorded: a commit's events turned back into the command that they answered.
+"""Reconstructs the command behind a commit from its events.
 
-A commit keeps the answer, not the question. Most of the question follows from the events; whether a selection named its
-lines is settled by the command's fingerprint (SHA-256 of its content) where that is on record. What does not follow is
-said so: ``NotReconstructible``. Deadlines and their effects are no stimuli: nobody says them.
+A commit records events, not the command. Most fields of the command follow from the events. Where the command's
+fingerprint (SHA-256 of its content) is on record, it decides in which form the command named its lines. A command
+whose fields do not follow is ``NotReconstructible``. Deadlines and their effects have no command.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,36 +20,37 @@ from domain.pricing import Priced
 from domain.reasons import CANCEL_REASONS
 
 _FEW: Final = 5
-"""So many lines of a selection are tried in every mixture of forms."""
+"""The largest number of lines for which every mixture of forms is tried."""
 CommitEvents = tuple[tuple[e.Event, Instant], ...]
 """The events of one commit, each with the instant at which it occurred."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotReconstructible:
-    """A command that the record does not hold well enough to be given again; ``command`` is its name."""
+    """A command that cannot be reconstructed from the record. ``command`` is its name."""
 
     command: str
 
 
-def stimulus(order: Order, told: CommitEvents, stamp: Stamp) -> c.Command | NotReconstructible | None:
-    """The command that a commit answered; None for a deadline and for a commit without events.
+def stimulus(order: Order, recorded: CommitEvents, stamp: Stamp) -> c.Command | NotReconstructible | None:
+    """Return the command that a commit answered; None for a deadline and for a commit without events.
 
-    ``order`` is the state as recorded before the commit. The command is built, not parsed: it was parsed once already.
+    ``order`` is the state before the commit, as recorded. The command is built without validation, because it was
+    validated when it was submitted.
     """
-    if not told:
+    if not recorded:
         return None
-    head, occurred_at = told[0]
+    head, occurred_at = recorded[0]
     if isinstance(head, e.DeadlineReached):
         return None
     read = _READ.get(type(head))
     if read is None:
         return NotReconstructible(type(head).__name__)
-    return read(_Commit(order, tuple(event for event, _ in told), occurred_at, stamp), head)
+    return read(_Commit(order, tuple(event for event, _ in recorded), occurred_at, stamp), head)
 
 
 class _Commit:
-    """One commit while it is read."""
+    """The commit whose command is being reconstructed."""
 
     __slots__ = ("events", "occurred_at", "order", "stamp")
 
@@ -60,7 +61,7 @@ class _Commit:
         self.stamp = stamp
 
     def command(self, model: type[c.Command], **fields: Any) -> c.Command:
-        """The command with these fields, and what every command has."""
+        """Build a command from these fields and the fields that every command has."""
         stamp = self.stamp
         made = model.__new__(model)
         content = _blank(model) | fields
@@ -72,15 +73,16 @@ class _Commit:
         return made
 
     def outside(self, model: type[c.Command], **fields: Any) -> c.Command:
-        """A fact from outside: it happened when the event says."""
+        """Build a command that reports a fact from outside, with the event's time as ``occurred_at``."""
         return self.command(model, occurred_at=self.occurred_at, **fields)
 
     def selecting(
         self, model: type[c.Command], lines: dict[int, int], *, exact: bool = False, **fields: Any
     ) -> c.Command:
-        """A command with a selection: as its fingerprint says, else the lines by name.
+        """Build a command with a selection of lines, in the form that matches its fingerprint.
 
-        ``exact``: where nothing says otherwise the units stand as they are; else a whole line is asked for as one.
+        Without a match, each line is named. With ``exact``, each has its quantity; otherwise a line of which all open
+        units are selected has none.
         """
         picks = self._selection(model, lines, exact, fields)
         made = self.command(model, lines=picks, **fields)
@@ -106,9 +108,9 @@ class _Commit:
         return tuple(_pick(n, None if not q or n in whole else q) for n, q in lines.items())
 
     def _unnamed(self, model: type[c.Command], fields: dict[str, Any]) -> tuple[c.Pick, ...] | None:
-        """A selection of which the event names nothing: all lines, or one whole line; ``()`` where neither was said.
+        """Find a selection that the events do not name: all lines, or one whole line; ``()`` if neither matches.
 
-        A scan of ``()`` is a scan of nothing, as it was. A request is of no line only where there is none to ask about.
+        A scan of ``()`` is a scan of no lines, as recorded. For a request without a match, the selection is None.
         """
         if self.stamp.fingerprint is None:
             return None
@@ -118,7 +120,7 @@ class _Commit:
         return None if model is c.RequestCancel else ()
 
     def _was(self, model: type[c.Command], lines: list[Any] | None, fields: dict[str, Any]) -> bool:
-        """Whether the command that was given had its lines in this form."""
+        """Whether the submitted command had its lines in this form."""
         if self.stamp.fingerprint is None:
             return False
         body: dict[str, Any] = {
@@ -140,7 +142,7 @@ class _Commit:
 
 @cache
 def _blank(model: type[c.Command]) -> dict[str, Any]:
-    """A command's content before any field is filled in. ``model_construct`` works it out anew for each, at length."""
+    """A command's default fields. They are cached, because ``model_construct`` is slow."""
     nothing: Any = {"command": model.__name__, "command_id": "again"}
     return dict(model.model_construct(**nothing).__dict__)
 
@@ -159,7 +161,7 @@ def _text(sealed: e.Sealed | None, content: str = "") -> c.Text | None:
 
 
 def _mixtures(lines: dict[int, int]) -> Iterator[tuple[tuple[int, int | None], ...]]:
-    """Every way to say a few lines, some as a whole and some by quantity."""
+    """Every way to name a few lines, some as a whole and some by quantity."""
     if 1 < len(lines) <= _FEW:
         yield from product(*(((number, None), (number, units)) for number, units in lines.items()))
 
@@ -172,11 +174,11 @@ def _picks(lines: Iterable[e.LineQuantity]) -> tuple[c.Pick, ...]:
     return tuple(_pick(part.line, part.quantity) for part in lines)
 
 
-# ---- placing, paying, talking ------------------------------------------------------------------------------------
+# ---- placing, paying, messages -----------------------------------------------------------------------------------
 
 
 def _placed(commit: _Commit, event: e.OrderPlaced) -> c.Command:
-    """The policy is left out: which one it is placed under is the question."""
+    """Reconstruct the placing of an order without its policy, which the caller chooses."""
     made = commit.command(
         c.PlaceOrder,
         buyer_id=event.buyer_id,
@@ -232,11 +234,11 @@ def _contact(commit: _Commit, event: e.ContactRecorded) -> c.Command:
 
 
 def _requested(commit: _Commit, event: e.CancelRequested) -> c.Command:
-    """A request for more than is open stands with what is open; what it asked for stands in its refusal."""
+    """Reconstruct a request. If it was for more than is open, the requested quantity is an input of its refusal."""
     lines = _units(event.lines)
-    said = {each.name: each.value for each in event.verdict.inputs}
-    if event.verdict.rule == "more-than-open" and "asked" in said:
-        lines[int(said["line"])] = int(said["asked"])
+    inputs = {each.name: each.value for each in event.verdict.inputs}
+    if event.verdict.rule == "more-than-open" and "asked" in inputs:
+        lines[int(inputs["line"])] = int(inputs["asked"])
     return commit.selecting(
         c.RequestCancel,
         lines,
@@ -307,7 +309,7 @@ def _tracked(commit: _Commit, event: e.TrackingStarted | e.TrackingMoved) -> c.C
 
 
 def _shipped(commit: _Commit, event: e.LineShipped | e.LinePartiallyShipped) -> c.Command:
-    """A notice; or a delivery that counts what was under tracking as shipped first."""
+    """Reconstruct a shipping notice, or a delivery that shipped tracked units first."""
     for other in commit.events:
         if isinstance(other, e.Delivered):
             return _delivered(commit, other)
@@ -323,7 +325,7 @@ def _shipped(commit: _Commit, event: e.LineShipped | e.LinePartiallyShipped) -> 
 
 
 def _not_shipped(commit: _Commit, event: e.ShipmentRefused) -> c.Command:
-    """Carrier and number of a refused notice are not on record: what it would ship is."""
+    """Reconstruct a refused shipping notice. Its lines are on record, its carrier and tracking number are not."""
     return commit.command(
         c.Ship,
         shipment_id=event.shipment_id,
@@ -345,11 +347,11 @@ def _delivered(commit: _Commit, event: e.Delivered) -> c.Command:
         return commit.outside(c.Deliver, shipment_id=event.return_id)
     one = event.shipments[0] if len(event.shipments) == 1 else None
     if one is not None and len(commit.order.shipments) < 2:
-        one = None  # all there is: whatever the other policy makes of it
+        one = None  # The only shipment: under another policy its id may differ.
     return commit.outside(c.Deliver, shipment_id=one)
 
 
-# ---- what machines answer ----------------------------------------------------------------------------------------
+# ---- reports of machines -----------------------------------------------------------------------------------------
 
 
 def _refund(commit: _Commit, event: e.RefundConfirmed | e.RefundFailed) -> c.Command:
@@ -380,7 +382,7 @@ def _found(commit: _Commit, event: e.ShippedAfterCancelFound) -> c.Command:
 
 
 def _notified(commit: _Commit, event: e.CustomerNotified) -> c.Command:
-    """The words are in the vault; that they named the parcel and held no link is what the event says."""
+    """Reconstruct a notification. Its text is in the vault, so a text that names the parcels replaces it."""
     found = commit.order.found
     named = "" if found is None else " ".join(f"{carrier} {number}" for carrier, number in found.unhandled)
     return commit.command(c.NotifyCustomer, text=_text(event.text, named))
@@ -441,7 +443,7 @@ def _more_evidence(commit: _Commit, event: e.EvidenceRequested) -> c.Command:
 
 
 def _return(commit: _Commit, event: e.ReturnOpened) -> c.Command:
-    """A return that is about itself was asked for; any other was accepted for a case."""
+    """Reconstruct what opened a return: a request if the return is about itself, else an acceptance for a case."""
     if event.about != event.return_id:
         accepted = next((x for x in commit.events if isinstance(x, e.ReturnAccepted)), None)
         now = accepted is not None and accepted.refund_now
@@ -506,22 +508,22 @@ _BY_REF: Final[dict[str, tuple[type[c.Command], str]]] = {
     "WithdrawCancel": (c.WithdrawCancel, "request_id"),
     "DeclineAlternatives": (c.DeclineAlternatives, "request_id"),
 }
-"""Refused commands that hold nothing but the id they were about."""
+"""Refused commands whose only content is the id that they were about."""
 
 
 def _command_refused(commit: _Commit, event: e.CommandRefused) -> c.Command | NotReconstructible:
-    """Of most refused commands only the name and the verdict are on record; a ``CancelLines`` is tried by fingerprint.
+    """Reconstruct a refused command. Of most, only the name and the verdict are on record.
 
-    ``CancelLines``: all lines, or one whole line, for any reason of the list; what matches is what was said.
+    A ``CancelLines`` is found by its fingerprint, by trying all lines and each whole line with every reason.
     """
     if event.command in _BY_REF and event.ref is not None:
         model, name = _BY_REF[event.command]
         return commit.command(model, **{name: event.ref})
     if event.command == "CancelLines" and commit.stamp.fingerprint is not None:
         for reason in (None, *CANCEL_REASONS):
-            said = commit.selecting(c.CancelLines, {}, reason=reason)
-            if said.lines != ():  # type: ignore[attr-defined]
-                return said
+            found = commit.selecting(c.CancelLines, {}, reason=reason)
+            if found.lines != ():  # type: ignore[attr-defined]
+                return found
     return NotReconstructible(event.command)
 
 
