@@ -1,7 +1,8 @@
-"""What can be said about an order as of an instant: each claim is made once, from the whole state.
+"""The claims about an order at an instant, each derived once from the whole state.
 
 A claim is an id and its values: amounts in minor units, instants, quantities by line. A language pack has the sentence
-of each (``infra.documents.claims`` says it); pages and the command line say nothing about an order's state but these.
+of each claim (``infra.documents.claims`` writes it). Pages and the command line describe an order's state by claims
+only.
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,7 @@ IDS: Final = (
     "no-notice",
     "no-deadline",
 )
-"""Every claim there is."""
+"""The ids of all claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Claim:
 
 
 def claims(order: Order, now: Instant) -> list[Claim]:
-    """Where the order stands, what it waits for, its money, and what is under way after shipment."""
+    """Return the claims about an order's state, open requests, money, returns, cases and disputes."""
     requests = list(order.open_requests())
     found = [_request(order, request, now) for request in requests]
     if not any(order.awaits(request) for request in requests):
@@ -66,7 +67,7 @@ def claims(order: Order, now: Instant) -> list[Claim]:
 
 
 def absences(order: Order) -> list[Claim]:
-    """What is not there: shipping notices and running deadlines."""
+    """Return claims about missing shipping notices and missing deadlines."""
     found = []
     if not order.shipments:
         found.append(Claim("no-notice" if has_left(order) else "nothing-shipped"))
@@ -76,20 +77,20 @@ def absences(order: Order) -> list[Claim]:
 
 
 def has_left(order: Order) -> bool:
-    """Whether anything of the order is known to have left, announced by a notice or not, canceled or not."""
+    """Whether any unit is known to have left, whether or not a notice announced it or it was canceled."""
     lines = order.lines.values()
     return bool(order.parcels) or any(line.shipped or line.found_shipped for line in lines)
 
 
 def refunds_in_flight(order: Order) -> tuple[int, int]:
-    """Minor units of the refunds that are on their way, and of those whose last attempt failed."""
+    """Return two amounts in minor units: due refunds on their way, and due refunds whose last attempt failed."""
     due = [refund for refund in order.refunds.values() if refund.status == "due"]
     failed = sum(refund.amount for refund in due if refund.failed)
     return sum(refund.amount for refund in due) - failed, failed
 
 
 def with_carrier(order: Order) -> int:
-    """Open units that a carrier tracks and no shipping notice has announced."""
+    """Count the open units that a carrier tracks and no shipping notice has announced."""
     open_units = {line.number: line.open for line in order.lines.values()}
     tracked = 0
     for parcel in order.parcels:
@@ -104,14 +105,14 @@ def with_carrier(order: Order) -> int:
 
 
 def answer_by(order: Order, request: Request) -> Instant | None:
-    """Until when they may answer; None: no time was set."""
+    """Return the deadline to answer a request or its offers; None if there is none."""
     if request.decide_by is not None:
         return request.decide_by
     return next((d.due_at for d in live(order) if (d.kind, d.ref) == ("alternatives", request.request_id)), None)
 
 
 def _request(order: Order, request: Request, now: Instant) -> Claim:
-    """What an open request waits for, and until when; or why it waits for nobody."""
+    """The claim about an open request: who has to act and until when, or why nobody has to."""
     until, awaits = answer_by(order, request), order.awaits(request)
     values: dict[str, Any] = {
         "by": request.by,
@@ -167,7 +168,7 @@ def _money(order: Order) -> Iterator[Claim]:
 
 
 def _left_though_canceled(order: Order, now: Instant) -> Iterator[Claim]:
-    """The steps of what was canceled and shipped anyway, until they are closed."""
+    """The claims about canceled units that shipped anyway, until their steps are closed."""
     found = order.found
     if found is None or found.stage in ("closed", "silent"):
         return
@@ -195,7 +196,7 @@ def _left_though_canceled(order: Order, now: Instant) -> Iterator[Claim]:
 
 
 def _after(order: Order, now: Instant) -> Iterator[Claim]:
-    """Returns, cases and disputes that are open."""
+    """The claims about open returns, cases and disputes."""
     for back in order.returns.values():
         if back.status == "open":
             yield Claim("return-open", {"lines": dict(back.lines)})

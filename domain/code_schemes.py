@@ -1,7 +1,7 @@
-"""The crosswalk of reasons: the canonical list and five other houses' codes, both ways.
+"""Mappings between the canonical reasons and the codes of five other schemes, in both directions.
 
-A mapping that loses meaning says what is lost; what has no counterpart says why. Nothing here is stored: events carry
-canonical reasons only, and codes are translated on the way in and on the way out.
+A mapping that loses meaning names what is lost. A code or reason without a counterpart names why. Codes are never
+stored: events hold canonical reasons only, and codes are translated on input and output.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One mapping; ``to`` None: there is no counterpart. ``loses``: what is lost, or why there is none; None: nothing
-    is."""
+    """One mapping. ``to`` is None if there is no counterpart.
+
+    ``loses`` is the lost meaning, or why there is no counterpart; None if nothing is lost.
+    """
 
     of: str
     to: str | None
@@ -22,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class CodeScheme:
-    """Somebody else's list: its codes with what they say, in its own order, and the mappings of both directions."""
+    """Another party's list of reasons: its codes with their meanings, in its own order, and the mappings both ways."""
 
     id: str
     name: str
@@ -33,15 +35,15 @@ class CodeScheme:
     """Canonical reason → code."""
 
     def canonical(self, code: str) -> Step | None:
-        """What a code means; None if it is none of this house's."""
+        """Map a code to a canonical reason. Returns None if the scheme has no such code."""
         return self.inward.get(code)
 
     def code(self, reason: str) -> Step | None:
-        """Which code says a canonical reason; None if that is no canonical one."""
+        """Map a canonical reason to a code. Returns None if there is no such canonical reason."""
         return self.outward.get(reason)
 
 
-def _house(
+def _scheme(
     id: str, name: str, codes: dict[str, str], inward: tuple[Step, ...], outward: tuple[Step, ...]
 ) -> CodeScheme:
     return CodeScheme(
@@ -54,7 +56,7 @@ def _house(
 
 
 WHY: Final = "why the buyer asked"
-"""What a code that only says that the buyer asked leaves out."""
+"""The meaning that is lost when a code says only that the buyer asked."""
 
 
 _BUYERS: Final = (
@@ -70,7 +72,7 @@ _BUYERS: Final = (
 )
 """Reasons that only a buyer has."""
 
-EBAY: Final = _house(
+EBAY: Final = _scheme(
     "ebay",
     "eBay",
     {
@@ -127,7 +129,7 @@ EBAY: Final = _house(
     ),
 )
 
-WALMART: Final = _house(
+WALMART: Final = _scheme(
     "walmart",
     "Walmart US",
     {
@@ -158,7 +160,7 @@ WALMART: Final = _house(
     ),
 )
 
-AMAZON: Final = _house(
+AMAZON: Final = _scheme(
     "amazon",
     "Amazon",
     {
@@ -199,7 +201,7 @@ AMAZON: Final = _house(
     ),
 )
 
-SHOPIFY: Final = _house(
+SHOPIFY: Final = _scheme(
     "shopify",
     "Shopify",
     {
@@ -235,7 +237,7 @@ SHOPIFY: Final = _house(
 _DELETED: Final = ("ID", "all but that the line is deleted: who wanted it, and why")
 _REJECTED: Final = ("IR", "all but that the seller rejects the line")
 
-X12: Final = _house(
+X12: Final = _scheme(
     "x12",
     "X12 855, ACK01",
     {
@@ -265,11 +267,11 @@ X12: Final = _house(
 )
 
 HOUSES: Final = MappingProxyType({house.id: house for house in (EBAY, WALMART, AMAZON, SHOPIFY, X12)})
-"""Every house, by id."""
+"""Scheme id → scheme."""
 
 
 def lossless(house: CodeScheme, reason: str) -> bool:
-    """Whether a canonical reason survives the way out and back in."""
+    """Whether a canonical reason stays the same when it is mapped to a code and back."""
     out = house.outward[reason]
     back = None if out.to is None else house.inward[out.to]
     return out.loses is None and back is not None and back.loses is None and back.to == reason

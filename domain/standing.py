@@ -1,8 +1,8 @@
-"""Standing: how much of what was placed a seller, or a buyer, cancels, over a rolling window (rule ``standing``).
+"""Standing: the share of placed lines that a seller or a buyer cancels, over a rolling window (rule ``standing``).
 
-Against the seller: its own cancellations, fill-or-kill and late-ship. Against the buyer: what the buyer asked for. What
-was not paid for counts for nobody, support's own reasons neither. A line counts once, on the day and under the cause
-that first canceled any of it. Pure: what was counted by day comes in as an argument.
+The seller's own cancellations, fill-or-kill and late-ship count against the seller. The buyer's requests count against
+the buyer. Unpaid lines and cancellations for support's own reasons count against nobody. A line counts once, on the
+day and under the cause of its first cancellation. The functions are pure: callers pass the daily counts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +21,12 @@ Count = Literal["by_request", "by_seller", "automatic"]
 Side = Literal["seller", "buyer"]
 
 DEFAULT: Final = Standing()
-"""The window where a policy sets none; its limit binds nobody then."""
+"""The window for a policy that sets none. Its limit is not enforced."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstCanceled:
-    """A line of which units were canceled for the first time, and why."""
+    """The first cancellation of units of a line, and its cause."""
 
     line: int
     cause: str
@@ -35,7 +35,7 @@ class FirstCanceled:
 
 
 def entries(event: Event) -> Iterator[tuple[FirstCanceled, int]]:
-    """Everything that an event cancels, with its units."""
+    """Yield each cancellation in an event, with its number of units."""
     match event:
         case LinesCanceled(lines=lines):
             for part in lines:
@@ -47,7 +47,7 @@ def entries(event: Event) -> Iterator[tuple[FirstCanceled, int]]:
 
 
 def first_canceled(after: Order, events: Sequence[Event]) -> Iterator[FirstCanceled]:
-    """The lines of which a commit's events cancel the first units, ``after`` being the order after that commit."""
+    """Yield the lines whose first units a commit cancels. ``after`` is the order after the commit."""
     canceled = [each for event in events for each in entries(event)]
     before = {each.line: after.lines[each.line].canceled for each, _ in canceled}
     for each, units in canceled:
@@ -60,9 +60,10 @@ def first_canceled(after: Order, events: Sequence[Event]) -> Iterator[FirstCance
 
 
 def count_of(cause: str, reason: str | None) -> Count | None:
-    """Under which of the seller's counts a canceled line falls; None for what counts for neither side.
+    """Return the seller's count to which a canceled line belongs; None if it counts for neither side.
 
-    ``buyer_asked`` without a request on record has the cause ``seller``, and so is the seller's own.
+    A cancellation with the reason ``buyer_asked`` but without a request has the cause ``seller``, so it is the
+    seller's own.
     """
     match cause:
         case "request" | "dispute":
@@ -78,7 +79,7 @@ def count_of(cause: str, reason: str | None) -> Count | None:
 
 
 def asked_by_buyer(order: Order, cause: str, request_id: str | None) -> bool:
-    """Whether a line was canceled because its buyer asked; under mutual consent a seller may have."""
+    """Whether a line was canceled at its buyer's request. Under mutual consent, a seller may have requested it."""
     if cause not in ("request", "dispute"):
         return False
     request = None if request_id is None else order.requests.get(request_id)
@@ -86,7 +87,7 @@ def asked_by_buyer(order: Order, cause: str, request_id: str | None) -> bool:
 
 
 def touched(after: Order, events: Sequence[Event]) -> list[Side]:
-    """Whose standing these events of one commit touch, ``after`` being the order after it; for a preview."""
+    """Return whose standing the events of one commit affect, for a preview. ``after`` is the order after them."""
     found: set[Side] = set()
     for each in first_canceled(after, events):
         if count_of(each.cause, each.reason) in ("by_seller", "automatic"):
@@ -101,7 +102,7 @@ def touched(after: Order, events: Sequence[Event]) -> list[Side]:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What was placed and canceled on one local day: ``against`` counts lines, of so many ``placed``."""
+    """The counts of one local day: lines ``placed``, and canceled lines that count ``against`` the party."""
 
     day: date
     placed: int
@@ -110,7 +111,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Local days, both included."""
+    """A range of local days, both ends included."""
 
     first: date
     last: date
@@ -120,8 +121,11 @@ class Window:
 
 
 def window(last: date, length: Length, calendar: Calendar) -> Window:
-    """The window that ends with this local day. Counts are kept by day, so hours and minutes are rounded up to days;
-    business days are that many working days, with the days off between them."""
+    """Return the window that ends with this local day.
+
+    Counts are stored by day, so hours and minutes are rounded up to days. A length in business days covers that many
+    working days and the days off between them.
+    """
     if length.unit == "business days":
         first, left = last, length.count
         while True:
@@ -135,17 +139,17 @@ def window(last: date, length: Length, calendar: Calendar) -> Window:
 
 
 def rate(days: Iterable[Day], within: Window) -> Fraction | None:
-    """Lines that count against ÷ lines placed, in the window; None where nothing was placed."""
+    """Divide the lines that count against by the lines placed in the window. Returns None if nothing was placed."""
     counted = [day for day in days if day.day in within]
     placed = sum(day.placed for day in counted)
     return Fraction(sum(day.against for day in counted), placed) if placed else None
 
 
 def limit(terms: Standing | None) -> Fraction | None:
-    """A policy's limit as a rate: 2.5 % is 1/40; None where it sets none."""
+    """Return a policy's limit as a rate (2.5 % is 1/40); None if it sets none."""
     return None if terms is None else Fraction(terms.limit.removesuffix("%").strip()) / 100
 
 
 def keeps(found: Fraction | None, most: Fraction | None) -> bool:
-    """Whether a rate is below the limit. With nothing placed, or no limit, it is."""
+    """Whether a rate is below the limit. With nothing placed or no limit, the answer is yes."""
     return found is None or most is None or found < most

@@ -1,6 +1,6 @@
-"""The answer of a rule (a ruling), and the verdict that it becomes.
+"""Rulings, the answers of rules, and the verdicts that are made from them.
 
-A ruling is one rule's answer; the verdict adds the policy it stands in, and when the answer would change.
+A ruling is one rule's answer. The verdict adds the policy of the rule, and when the answer would change.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ REFUSED: Final = "refused"
 
 @dataclass(slots=True)
 class Ruling:
-    """One rule's answer: the outcome, the rule, a sentence for a person, what it looked at, what else can be done."""
+    """One rule's answer: the outcome, the rule, a sentence for a person, the rule's inputs, the remaining options."""
 
     outcome: str
     rule: str
@@ -25,15 +25,15 @@ class Ruling:
     inputs: tuple[Input, ...] = ()
     instead: tuple[Instead, ...] = ()
     behind: "Ruling | None" = None
-    """Of an offer: the ruling of the rules behind it, which counts if the offers are declined."""
+    """For an offer of alternatives: the ruling of the remaining rules, which applies if the buyer declines."""
 
     @property
     def answer(self) -> tuple[str, str]:
-        """Outcome and rule: two rulings with the same are the same answer."""
+        """Outcome and rule. Two rulings with equal outcome and rule are the same answer."""
         return self.outcome, self.rule
 
     def verdict(self, action: str, policy: PolicyRef, next_change_at: Instant | None) -> Verdict:
-        """The verdict on ``action`` under a policy. A refusal always names something that can still be done."""
+        """Make the verdict on ``action`` under a policy. A refusal always names at least one remaining option."""
         instead = self.instead
         if not instead and self.outcome == REFUSED:
             instead = _OTHERWISE.get(self.rule, (CONTACT,))
@@ -53,12 +53,12 @@ def refused(rule: str, because: str, *inputs: Input, instead: tuple[Instead, ...
 
 
 def fact(name: str, value: object) -> Input:
-    """An input as text; booleans as JSON writes them."""
+    """Make an input from a value, as text. Booleans are written as in JSON."""
     return Input(name, str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def instant(name: str, value: Instant) -> Input:
-    """An input that is an instant."""
+    """Make an input from an instant."""
     return Input(name, format_instant(value))
 
 
@@ -67,7 +67,7 @@ def of_line(units: int, line: int, what: str) -> str:
     return f"{units or 'None'} of line {line} {'are' if units > 1 else 'is'} {what}"
 
 
-# ---- what can still be done --------------------------------------------------------------------------------------
+# ---- remaining options -------------------------------------------------------------------------------------------
 
 
 def wait_until(when: Instant) -> Instead:
@@ -138,18 +138,18 @@ _OTHERWISE: Final = {
         (SUBMIT_AGAIN,),
     ),
 }
-"""Rule → what can be done instead, where the rule that refuses names nothing itself. Every other rule: contact."""
+"""Rule → the remaining options if its ruling names none. All other rules have ``contact``."""
 
 _NOT_FOR: Final = {
     "seller": ("ask_seller", "choose", "return", "open_case"),
     "support": ("contact",),
     "system": ("contact",),
 }
-"""Kind of actor → options that it cannot take. The others contact support; a system contacts nobody."""
+"""Kind of actor → options that it cannot take. Support and systems do not contact support."""
 
 
 def for_actor(kind: str, instead: tuple[Instead, ...]) -> tuple[Instead, ...]:
-    """Return the options that this kind of actor can take itself; at least one."""
+    """Return the options that this kind of actor can take itself, at least one."""
     barred = _NOT_FOR.get(kind, ())
     left = tuple(each for each in instead if each.option not in barred)
     return left or ((CONTACT,) if kind in ("buyer", "seller") else (INVESTIGATE,))

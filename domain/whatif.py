@@ -1,9 +1,8 @@
 """What if another policy had been in force: replays an order under it and reports each answer that differs.
 
-The recorded commands are given again at the same instants (``domain.command_reconstruction``). The other policy's
-answers are carried forward, so that units it cancels can no longer ship. Its own deadlines are reached; those of the
-recorded policy are not. Both lives are carried to the same end, so that an order under its own policy ends as it is
-recorded.
+The recorded commands are submitted again at the same instants (``domain.command_reconstruction``). The other policy's
+answers take effect, so that units it cancels can no longer ship. Its deadlines are reached in place of those of the
+recorded policy. Both lives run to the same end, so that an order under its own policy ends as it is recorded.
 """
 
 from collections import Counter
@@ -38,7 +37,7 @@ MOOT: Final = frozenset(
         "rebill-closed",
     }
 )
-"""Refusals of an answer to a request that is not open: nobody would have given that answer."""
+"""Refusals of a command about something that is not open. Nobody would have submitted that command."""
 
 OUTCOMES: Final = {"granted": "granted", "ask_seller": "asked", "offer_alternatives": "offered", "refused": "refused"}
 """Outcome of a verdict → its word in the report."""
@@ -48,8 +47,8 @@ class Answer(NamedTuple):
     """The result of a command or of a deadline.
 
     ``outcome``: granted, asked, offered, refused, accepted, ``shipped_rest_canceled`` (a notice, by fill-or-kill),
-    moot, unchanged; of a deadline ``canceled``, ``declined``, ``returned``, and ``nothing`` where it never was reached
-    or did nothing. ``rule``: the rule that spoke, where one did.
+    moot, unchanged; of a deadline ``canceled``, ``declined``, ``returned``, and ``nothing`` if it was never reached or
+    had no effect. ``rule``: the rule that decided, if any.
     """
 
     outcome: str
@@ -61,7 +60,7 @@ NOTHING: Final = Answer("nothing", None)
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """One answer that differs. ``what`` is the command, or ``deadline:KIND``; ``ref`` the id that it was about."""
+    """One answer that differs. ``what`` is the command or ``deadline:KIND``. ``ref`` is the id that it was about."""
 
     at: Instant
     what: str
@@ -82,7 +81,7 @@ class Life:
     lost: Counter[str] = field(default_factory=Counter)
     last: Instant = 0
     reached: dict[tuple[str, str], dict[bool, tuple[Instant, Answer]]] = field(default_factory=dict)
-    """What deadlines did, by (kind, ref), in the recorded life (False) and in the other (True)."""
+    """(kind, ref) → the effect of the deadline in the recorded life (False) and in the other (True)."""
 
     @property
     def refunds(self) -> tuple[int, int]:
@@ -101,7 +100,7 @@ class Life:
 
     @property
     def undecided(self) -> int:
-        """Requests that stay open under the other policy and did not before: it asks, and no answer is on record."""
+        """Number of requests that are open only under the other policy, which waits for an answer not on record."""
         waiting = {r.request_id for r in self.before.open_requests()}
         return sum(r.request_id not in waiting for r in self.after.open_requests())
 
@@ -141,7 +140,7 @@ def answer_of(events: CommitEvents) -> Answer:
 
 
 def _did(kind: str, events: CommitEvents) -> Answer | None:
-    """The result of a deadline; None where it changed nothing that anybody would notice."""
+    """The result of a deadline; None if it had no effect that anybody would notice."""
     rule = ACTS_BY.get(kind, "seller-has-final-say")
     for event, _ in events:
         if isinstance(event, e.CancelRefused):
@@ -167,7 +166,7 @@ class OtherPolicy:
         self._markets: dict[e.Calendar | str, MarketSettings] = {}
 
     def live(self, stream: str, commits: Iterable[tuple[CommitEvents, Stamp]]) -> Life | None:
-        """Replay an order's commits; None where they do not begin with its placing. Call ``end`` afterwards."""
+        """Replay an order's commits. Returns None if they do not begin with its placing. Call ``end`` afterwards."""
         marketplace, _, order_id = stream.partition("/")
         life = Life(fresh(marketplace, order_id), fresh(marketplace, order_id))
         for events, stamp in commits:
@@ -192,7 +191,7 @@ class OtherPolicy:
         return life
 
     def _commit(self, life: Life, events: CommitEvents, stamp: Stamp) -> None:
-        """Give the command of one commit again, and apply the commit to the recorded life."""
+        """Submit the command of one commit again, and apply the commit to the recorded life."""
         command = stimulus(life.before, events, stamp)
         for event, occurred_at in events:
             apply(life.before, event, occurred_at, stamp)
@@ -240,7 +239,7 @@ class OtherPolicy:
         return order
 
     def _calendar(self, pinned: e.Calendar) -> MarketSettings:
-        """Settings that pin the calendar that an order was placed with."""
+        """Return settings with the calendar that an order was placed with."""
         key = repr(pinned)
         found = self._markets.get(key)
         if found is None:
