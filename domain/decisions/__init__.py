@@ -1,4 +1,5 @@
-"""Decisions, one module a subject: generators that yield events. What was yielded has happened by the next line.
+"""Decisions, one module for each subject: generators that yield events.
 
-``decide`` runs them on a copy of the order. An expected no is an event too; only malformed input raises.
+``decide`` runs a generator on a copy of the order and applies each event before the generator continues. A refusal is
+an event too. Only malformed input raises.
 """

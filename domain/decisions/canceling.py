@@ -1,4 +1,4 @@
-"""Asking for a cancellation, answering it, and the seller's own. See docs/reference/cancellation.md."""
+"""Cancellation requests, answers to them, and the seller's own cancellations. See docs/reference/cancellation.md."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -47,13 +47,13 @@ from domain.verdict import (
 )
 
 DISPUTABLE = ("declined", "shipped", "partly")
-"""What a request that is closed came to where it can be disputed."""
+"""Statuses of closed requests that can be disputed."""
 
-# ---- what is asked about -----------------------------------------------------------------------------------------
+# ---- the requested units -----------------------------------------------------------------------------------------
 
 
 def targets(s: DecisionContext, lines: tuple[Pick, ...] | None) -> list[LineSelection]:
-    """What a selection means: open units; where nothing of it is open, what shipped; under mutual consent both."""
+    """Resolve a selection to units: open ones, or shipped ones if none is open. Under mutual consent, to both."""
     order = s.order
     if lines is None:
         still_open = [LineSelection(line, line.open, 0) for line in order.lines.values() if line.open]
@@ -74,13 +74,12 @@ def _target(s: DecisionContext, line: Line, quantity: int | None) -> LineSelecti
 def question(
     s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str | None, *, by: str, own: bool
 ) -> RuleInput:
-    """The question that a command asks of the policy."""
+    """Build the rules' input for a command."""
     return RuleInput(s.order, s.policy, s.now, by, own, lines is not None, targets(s, lines), reason)
 
 
 def judge_cancel(s: DecisionContext, q: RuleInput, lines: tuple[Pick, ...] | None) -> Ruling:
-    """What is true of every order first, then the policy's own list.
-
+    """Judge a cancellation: first by the rules that hold for every order, then by the policy's list.
     See docs/reference/cancellation.md, How a cancellation is judged.
     """
     ruling = (
@@ -88,7 +87,7 @@ def judge_cancel(s: DecisionContext, q: RuleInput, lines: tuple[Pick, ...] | Non
         or _delivered(s, lines)
         or _canceled_before(s, lines)
         or _more_than_open(s, lines)
-        or (None if q.own else _asked_before(s, q))
+        or (None if q.own else _open_before(s, q))
     )
     if ruling is not None:
         return ruling
@@ -103,13 +102,13 @@ def judge_cancel(s: DecisionContext, q: RuleInput, lines: tuple[Pick, ...] | Non
 
 
 def _nothing_of_one(s: DecisionContext, q: RuleInput) -> bool:
-    """Whether nothing can be meant at all or, under mutual consent, of a line that is named: one refuses the whole."""
+    """Whether the selection has no units or, under mutual consent, any of its lines has none."""
     meant = [bool(t.units) for t in q.targets]
     return not all(meant) if s.policy.mutual_consent and meant else not any(meant)
 
 
 def _coming_back(s: DecisionContext, q: RuleInput) -> Ruling:
-    """Under mutual consent: all of a line, or all there is, is in a return or has come back."""
+    """Refuse under mutual consent, because all units of a line or of the order are in a return or came back."""
     gone = {t.line.number for t in q.targets if not t.units} or s.order.lines.keys()
     for back in s.order.returns.values():
         if back.status == "open" and gone & back.lines.keys() and not q.own:
@@ -122,7 +121,7 @@ def _coming_back(s: DecisionContext, q: RuleInput) -> Ruling:
 
 
 def _delivered(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | None:
-    """``case-is-not-cancel``: it is with the buyer; a case or a return is the right thing to ask for."""
+    """Refuse by ``case-is-not-cancel`` if the units were delivered. The buyer needs a case or a return instead."""
     if s.policy.mutual_consent:
         return None
     if lines is None:
@@ -146,7 +145,7 @@ def _delivered(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | N
 
 
 def _canceled_before(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling | None:
-    """``already-canceled``, or ``auto-canceled-is-final`` where fill-or-kill did it."""
+    """Refuse canceled lines by ``already-canceled``, or by ``auto-canceled-is-final`` after fill-or-kill."""
     order = s.order
     if lines is None:
         if order.open_units or order.shipped_units:
@@ -182,7 +181,7 @@ def _canceled_before(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruli
 
 
 def _by_whom(s: DecisionContext, line: Line) -> str:
-    """Who canceled a line, or what: the last that took of it."""
+    """Name who or what last canceled units of a line."""
     request = s.order.requests.get(line.canceled_for or "")
     match line.canceled_as:
         case "request" if request is not None:
@@ -217,8 +216,8 @@ def _more_than_open(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Rulin
     return None
 
 
-def _asked_before(s: DecisionContext, q: RuleInput) -> Ruling | None:
-    """``one-open-request``: an open request, case or dispute is about the same line; its state is the answer."""
+def _open_before(s: DecisionContext, q: RuleInput) -> Ruling | None:
+    """Refuse by ``one-open-request`` if an open request, case or dispute is about the same line."""
     lines = {target.line.number for target in q.targets}
     for request in s.order.open_requests():
         if lines & request.asked.keys():
@@ -232,11 +231,11 @@ def _asked_before(s: DecisionContext, q: RuleInput) -> Ruling | None:
                 *until,
                 instead=instead,
             )
-    return asked_elsewhere(s, lines)
+    return in_case_or_dispute(s, lines)
 
 
 def _open_already(s: DecisionContext, request: Request) -> tuple[str, tuple[e.Instead, ...]]:
-    """What an open request waits for, as the end of a sentence, and what can be done instead of asking again."""
+    """Return what an open request waits for, as the end of a sentence, and the options instead of a new request."""
     match s.order.awaits(request):
         case "support":
             return " and a dispute about it is open", (WAIT_FOR_DECISION, CONTACT)
@@ -248,8 +247,8 @@ def _open_already(s: DecisionContext, request: Request) -> tuple[str, tuple[e.In
             return " and waits for an answer", ()
 
 
-def asked_elsewhere(s: DecisionContext, lines: set[int]) -> Ruling | None:
-    """The same, of open cases and disputes."""
+def in_case_or_dispute(s: DecisionContext, lines: set[int]) -> Ruling | None:
+    """Refuse by ``one-open-request`` if an open case or dispute is about one of these lines."""
     for case in s.order.cases.values():
         if case.status == "open" and (shared := lines & case.lines.keys()):
             return case_is_open(case, min(shared))
@@ -257,28 +256,28 @@ def asked_elsewhere(s: DecisionContext, lines: set[int]) -> Ruling | None:
 
 
 def disputed(s: DecisionContext, lines: set[int]) -> Ruling | None:
-    """The same, of open disputes."""
+    """Refuse by ``one-open-request`` if an open dispute is about one of these lines."""
     for dispute in s.order.disputes.values():
         if dispute.status == "open" and (shared := lines & dispute.lines.keys()):
             return dispute_is_open(dispute, min(shared))
     return None
 
 
-# ---- asking ------------------------------------------------------------------------------------------------------
+# ---- requesting --------------------------------------------------------------------------------------------------
 
 
 def request_cancel(s: DecisionContext, ask: RequestCancel) -> Events:
-    """A buyer (or, under mutual consent, a seller) asks to cancel lines."""
+    """Decide a request of the buyer or, under mutual consent, of the seller to cancel lines."""
     by = "seller" if ask.actor.kind == "seller" else "buyer"
     unknown = s.no_such_line(ask.lines)
     q = question(s, None if unknown else ask.lines, ask.reason, by=by, own=False)
     ruling = unknown or judge_cancel(s, q, ask.lines)
     verdict = s.verdict("cancel", ruling, None if unknown else _changes_at(s, ask, q))
-    asked = (
+    requested = (
         {p.line: p.quantity or 0 for p in ask.lines or ()} if unknown else {t.line.number: t.units for t in q.targets}
     )
     waits = _decide_by(s, ruling, ask.request_id)
-    yield e.CancelRequested(ask.request_id, by, ask.reason, quantities(asked), sealed(ask.text), verdict, waits)
+    yield e.CancelRequested(ask.request_id, by, ask.reason, quantities(requested), sealed(ask.text), verdict, waits)
     match ruling.outcome:
         case "granted":
             yield from _carry_out_granted(s, q, ruling, s.order.requests[ask.request_id])
@@ -297,7 +296,7 @@ def request_cancel(s: DecisionContext, ask: RequestCancel) -> Events:
 
 
 def _changes_at(s: DecisionContext, ask: RequestCancel, q: RuleInput) -> Instant | None:
-    """When the answer to this very request would change, nothing new happening."""
+    """Return when the answer to this request would change if nothing else happened."""
 
     def again(later: DecisionContext) -> Ruling:
         return judge_cancel(later, question(later, ask.lines, ask.reason, by=q.by, own=False), ask.lines)
@@ -314,7 +313,7 @@ def _carry_out_granted(s: DecisionContext, q: RuleInput, ruling: Ruling, request
 
 
 def _cancel(s: DecisionContext, lines: dict[int, int], request: Request) -> Events:
-    """Cancel what a request asked for."""
+    """Cancel units as requested."""
     parts = tuple(
         e.CanceledLine(line, quantity, "request", request.reason, request.request_id)
         for line, quantity in lines.items()
@@ -325,14 +324,14 @@ def _cancel(s: DecisionContext, lines: dict[int, int], request: Request) -> Even
 
 
 def _decide_by(s: DecisionContext, ruling: Ruling, request_id: str) -> tuple[e.Deadline, ...]:
-    """The deadline of whoever is asked, where the ruling asks somebody."""
+    """The deadline of the side that has to answer, if the ruling asks a side."""
     if ruling.outcome != ASK_SELLER:
         return ()
-    return s.deadline("decide", terms_of_asking(s, ruling.rule).deadline, request_id)
+    return s.deadline("decide", terms_to_answer(s, ruling.rule).deadline, request_id)
 
 
-def terms_of_asking(s: DecisionContext, rule: str | None) -> SellerHasFinalSay | MutualConsent:
-    """Deadline and silence of the rule under which a side was asked."""
+def terms_to_answer(s: DecisionContext, rule: str | None) -> SellerHasFinalSay | MutualConsent:
+    """Return the terms (deadline, effect of silence) of the rule under which a side has to answer."""
     mutual = rule == "mutual-consent-after-shipment"
     return s.policy.terms(MutualConsent) if mutual else s.policy.terms(SellerHasFinalSay)
 
@@ -356,7 +355,7 @@ def _the_open_request(s: DecisionContext, request_id: str) -> Request | Ruling:
 
 
 def approve_cancel(s: DecisionContext, ask: ApproveCancel) -> Events:
-    """The side asked grants the request: what is open is canceled, what shipped (mutual consent) may come back."""
+    """Approve a request. Open units are canceled; under mutual consent, shipped units may be returned."""
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
         yield from s.refuse(request, ask.request_id)
@@ -366,7 +365,7 @@ def approve_cancel(s: DecisionContext, ask: ApproveCancel) -> Events:
 
 
 def carry_out(s: DecisionContext, request: Request, approved: e.CancelApproved) -> Events:
-    """Approve a request, the locks judged again over what of it is still open."""
+    """Carry out an approval, after the locks are judged again for the remaining units."""
     here = open_part(s, request)
     gone = shipped_part(s, request) if s.policy.mutual_consent else {}
     if here and (lock := locks(_of_request(s, request, here, {}))) is not None:
@@ -402,7 +401,7 @@ def _of_request(s: DecisionContext, request: Request, here: dict[int, int], gone
 
 
 def decline_cancel(s: DecisionContext, ask: DeclineCancel) -> Events:
-    """The side asked declines."""
+    """Decline a request."""
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
         yield from s.refuse(request, ask.request_id)
@@ -411,7 +410,7 @@ def decline_cancel(s: DecisionContext, ask: DeclineCancel) -> Events:
 
 
 def withdraw_cancel(s: DecisionContext, ask: WithdrawCancel) -> Events:
-    """Who asked takes it back."""
+    """Withdraw a request."""
     request = _the_open_request(s, ask.request_id)
     if isinstance(request, Ruling):
         yield from s.refuse(request, ask.request_id)
@@ -423,7 +422,7 @@ def withdraw_cancel(s: DecisionContext, ask: WithdrawCancel) -> Events:
 
 
 def take_alternative(s: DecisionContext, ask: TakeAlternative) -> Events:
-    """The buyer takes an offer: the request is withdrawn, or the proposed ship-by holds."""
+    """Take an offer. The request is withdrawn, or the proposed ship-by takes effect."""
     if ask.request_id is None:
         ship_by = s.order.proposed_ship_by
         if ship_by is None or not s.order.open_units or ask.kind not in (None, "wait"):
@@ -452,7 +451,7 @@ def take_alternative(s: DecisionContext, ask: TakeAlternative) -> Events:
 
 
 def _no_ship_by(s: DecisionContext) -> Events:
-    """A later ship-by can be taken or declined while it is proposed, and while anything could still ship by it."""
+    """Refuse an answer to a ship-by that is not proposed, or by which nothing can ship any more."""
     ship_by, wait = s.order.proposed_ship_by, (CONTACT,)
     if ship_by is None:
         return s.no("nothing-offered", "No later ship-by is proposed.", instead=wait)
@@ -472,7 +471,7 @@ def _nothing_for(s: DecisionContext, request: Request) -> Events:
 
 
 def late_ship_deadline(s: DecisionContext, ship_by: int) -> tuple[e.Deadline, ...]:
-    """The deadline that a ship-by sets, where late-ship is on."""
+    """The deadline that a ship-by sets, if late-ship is on."""
     late_ship = s.policy.terms_if_on(LateShipAutoCancel)
     if late_ship is None:
         return ()
@@ -481,7 +480,7 @@ def late_ship_deadline(s: DecisionContext, ship_by: int) -> tuple[e.Deadline, ..
 
 
 def decline_alternatives(s: DecisionContext, ask: DeclineAlternatives) -> Events:
-    """The buyer wants none of the offers: the request is carried on with."""
+    """Decline the offers, so that the request continues."""
     if ask.request_id is None:
         if s.order.proposed_ship_by is None or not s.order.open_units:
             yield from _no_ship_by(s)
@@ -499,14 +498,14 @@ def decline_alternatives(s: DecisionContext, ask: DeclineAlternatives) -> Events
 
 
 def carry_on(s: DecisionContext, request: Request, cause: str) -> Events:
-    """After alternatives: windows as of the asking (``request.behind``), locks as of now."""
+    """Continue a request after its alternatives: windows as of the request (``request.behind``), locks as of now."""
     assert request.behind is not None
     behind = request.behind
     asks = behind.outcome == ASK_SELLER
     lock = locks(_of_request(s, request, open_part(s, request), {}))
     waits: tuple[e.Deadline, ...] = ()
     if asks and lock is None:
-        waits = s.deadline("decide", terms_of_asking(s, behind.rule).deadline, request.request_id)
+        waits = s.deadline("decide", terms_to_answer(s, behind.rule).deadline, request.request_id)
     yield e.AlternativesDeclined(request.request_id, cause, waits)
     if lock is not None:
         yield e.CancelRefused(request.request_id, s.verdict("cancel", lock))
@@ -514,15 +513,15 @@ def carry_on(s: DecisionContext, request: Request, cause: str) -> Events:
         yield from _cancel(s, open_part(s, request), request)
 
 
-# ---- the seller's own --------------------------------------------------------------------------------------------
+# ---- the seller's own cancellations ------------------------------------------------------------------------------
 
 
 def cancel_lines(s: DecisionContext, ask: CancelLines) -> Events:
-    """The seller's own cancellation, or support's by a rule; what a buyer asked for is carried out as that request."""
+    """Cancel lines as the seller, or as support by a rule. Units of a buyer's open request carry out that request."""
     unknown = s.no_such_line(ask.lines)
     q = question(s, None if unknown else ask.lines, ask.reason, by=ask.actor.kind, own=True)
-    asked = {} if unknown else _asked_of(s, q)
-    q.covered = frozenset(t.line.number for t in q.targets if asked.get(t.line.number, (0, None))[0] >= t.open)
+    requested = {} if unknown else _requested_of(s, q)
+    q.covered = frozenset(t.line.number for t in q.targets if requested.get(t.line.number, (0, None))[0] >= t.open)
     ruling = unknown or judge_cancel(s, q, ask.lines)
     verdict = s.verdict("cancel", ruling, None)
     if ruling.outcome == REFUSED:
@@ -532,7 +531,7 @@ def cancel_lines(s: DecisionContext, ask: CancelLines) -> Events:
     parts: list[e.CanceledLine] = []
     for target in q.targets:
         number = target.line.number
-        units, request = asked.get(number, (0, None))
+        units, request = requested.get(number, (0, None))
         if request is not None and units:
             parts.append(e.CanceledLine(number, units, "request", request.reason, request.request_id))
         if target.open > units:
@@ -540,8 +539,8 @@ def cancel_lines(s: DecisionContext, ask: CancelLines) -> Events:
     yield e.LinesCanceled(tuple(parts), verdict)
 
 
-def _asked_of(s: DecisionContext, q: RuleInput) -> dict[int, tuple[int, Request | None]]:
-    """Of each line: how many of the units named a buyer's open request asks for."""
+def _requested_of(s: DecisionContext, q: RuleInput) -> dict[int, tuple[int, Request | None]]:
+    """Line → number of its selected units that a buyer's open request covers, and that request."""
     found: dict[int, tuple[int, Request | None]] = {}
     for request in s.order.open_requests():
         for target in q.targets:

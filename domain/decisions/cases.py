@@ -1,4 +1,4 @@
-"""Cases after delivery, and evidence for whatever is open. See docs/reference/after-shipment.md, Cases."""
+"""Cases after delivery, and evidence for open matters. See docs/reference/after-shipment.md, Cases."""
 
 from domain import events as e
 from domain.calendar import Length, after, after_business_time, business_time_between
@@ -33,14 +33,14 @@ from domain.verdict import (
 
 ABOUT_WHAT_IS = Instead("again", "Attach it to a request, case, dispute or return that there is.", None)
 TO_DECIDE = Length(2, "business days")
-"""Within this the platform decides; nothing is decided by itself (rule ``case-decision-time``)."""
+"""The platform's time to decide a case. No case is decided automatically (rule ``case-decision-time``)."""
 MOST_FILES = 5
 LARGEST_FILE = 1_750_000
 """Bytes."""
 
 
 def judge_case(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
-    """May a case be opened? ``reason`` None: as if one of the list were given; ``lines`` None: over any line."""
+    """Judge whether a case can be opened. ``reason`` None: for a listed reason. ``lines`` None: for any line."""
     if lines is None:
         alone = (judge_case(s, (Pick(line=number),), reason) for number in s.order.lines)
         if (yes := next((ruling for ruling in alone if ruling.outcome == "granted"), None)) is not None:
@@ -81,7 +81,7 @@ def judge_case(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str |
             instead=(cancel_or(s, line, CASE_AFTER_DELIVERY),),
         )
     numbers = {x.number for x in named}
-    busy = _asked_to_cancel(s, numbers) or _in_cases(s, lines, named) or disputed(s, numbers)
+    busy = _in_request(s, numbers) or _in_cases(s, lines, named) or disputed(s, numbers)
     if busy is not None:
         return busy
     for line in named:
@@ -97,19 +97,19 @@ def judge_case(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str |
 
 
 def _returned(s: DecisionContext, reason: str) -> tuple[Instead, ...]:
-    """What is no fault opens no case; where the terms of returns have it, it can be sent back."""
+    """The options for a reason that opens no case: a return, if the policy's return terms list the reason."""
     terms = s.policy.returns
     return (RETURN_AFTER_DELIVERY, CONTACT) if terms is not None and reason in terms.reasons else (CONTACT,)
 
 
 def _too_late(s: DecisionContext, lines: tuple[Pick, ...] | None) -> tuple[Instead, ...]:
-    """Too late for a case; it may still be sent back."""
+    """The options after the case window: a return, if it would still be granted."""
     returned = judge_return(s, lines, None).outcome == "granted"
     return (RETURN_AFTER_DELIVERY, CONTACT) if returned else (CONTACT,)
 
 
 def _not_here(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
-    """What of it is in a return already, or came back."""
+    """Refuse if the selected units are in a return or came back."""
     if lines is None:
         return None if any(line.returnable for line in named) else with_us_no_more(named[0])
     for pick in lines:
@@ -125,7 +125,7 @@ def _not_here(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Li
 
 
 def _in_cases(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Line]) -> Ruling | None:
-    """What of it an open case is over already: it leaves too few units for another one."""
+    """Refuse if an open case leaves too few units of a line for another case."""
     wanted = {p.line: p.quantity or 1 for p in lines or ()}
     for line in named:
         if in_case(s, line) and free(s, line) < min(wanted.get(line.number, 1), line.returnable or 1):
@@ -133,8 +133,8 @@ def _in_cases(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Li
     return None
 
 
-def _asked_to_cancel(s: DecisionContext, lines: set[int]) -> Ruling | None:
-    """Under mutual consent a request over the very units may be open."""
+def _in_request(s: DecisionContext, lines: set[int]) -> Ruling | None:
+    """Refuse if, under mutual consent, an open request covers shipped units of these lines."""
     for request in s.order.open_requests():
         shared = lines & request.asked.keys()
         in_its_order = request.asked if len(shared) > 1 else shared
@@ -145,7 +145,7 @@ def _asked_to_cancel(s: DecisionContext, lines: set[int]) -> Ruling | None:
 
 
 def open_case(s: DecisionContext, ask: OpenCase) -> Events:
-    """The buyer says that what came is not what was promised."""
+    """Open a case, because a delivered item is not as promised."""
     ruling = judge_case(s, ask.lines, ask.reason)
     if ruling.outcome != "granted":
         yield from s.refuse(ruling, ask.case_id)
@@ -160,7 +160,7 @@ def _no_case(s: DecisionContext, about: str) -> Events:
 
 
 def accept_return(s: DecisionContext, ask: AcceptReturn) -> Events:
-    """The seller accepts: of a case, of a return that is open, of a request over what shipped."""
+    """Accept a return for a case, an open return, or a request for shipped units."""
     case = s.order.cases.get(ask.about)
     if case is not None and case.status == "open" and (still := _with_the_buyer(s, case)):
         refund = "at_once" if ask.refund_now else "on_receipt"
@@ -185,7 +185,7 @@ def accept_return(s: DecisionContext, ask: AcceptReturn) -> Events:
 
 
 def decide_case(s: DecisionContext, ask: DecideCase) -> Events:
-    """The platform decides, by a rule; an approved case opens a return at its cost."""
+    """Decide a case by a rule. The outcome ``return`` opens a return at the platform's cost."""
     case = s.order.cases.get(ask.case_id)
     if case is None or case.status != "open":
         yield from _no_case(s, ask.case_id)
@@ -199,13 +199,13 @@ def decide_case(s: DecisionContext, ask: DecideCase) -> Events:
 
 
 def _with_the_buyer(s: DecisionContext, case: Case) -> dict[int, int]:
-    """What of a case no return covers: a dispute that was granted on appeal may have sent some of it back already."""
+    """The units of a case that no return covers. A granted appeal may have opened a return for some of them."""
     still = {n: min(quantity, s.order.lines[n].returnable) for n, quantity in case.lines.items()}
     return {n: quantity for n, quantity in still.items() if quantity}
 
 
 def request_evidence(s: DecisionContext, ask: RequestEvidence) -> Events:
-    """The platform asks for more; a case's decision clock stands still until it is given or the date has passed."""
+    """Request more evidence. A case's decision deadline is paused until it arrives or ``until`` has passed."""
     if ask.until <= s.now:
         raise BadInput("/until", "form", "must lie after the command's instant")
     dispute = s.order.disputes.get(ask.about)
@@ -222,13 +222,13 @@ def request_evidence(s: DecisionContext, ask: RequestEvidence) -> Events:
 
 
 def _left(s: DecisionContext, case: Case) -> int:
-    """Business time left until the case's due instant."""
+    """The business time left until the case is due, in microseconds."""
     due = next((d for d in s.order.deadlines.values() if d.kind == "case" and d.ref == case.case_id), None)
     return 0 if due is None else business_time_between(s.now, due.due_at, s.calendar)
 
 
 def resumed(s: DecisionContext, case: Case) -> tuple[e.Deadline, ...]:
-    """The case's clock runs on with the business time that was left."""
+    """The case's new deadline, after the business time that was left when it was paused."""
     if case.remaining is None:
         return ()
     due_at = after_business_time(s.now, case.remaining, s.calendar)
@@ -236,7 +236,7 @@ def resumed(s: DecisionContext, case: Case) -> tuple[e.Deadline, ...]:
 
 
 def attach_evidence(s: DecisionContext, ask: AttachEvidence) -> Events:
-    """A file or message, for whatever it is about and still takes evidence."""
+    """Attach a file or message to a matter that takes evidence."""
     side = "support" if ask.actor.kind == "system" else ask.actor.kind
     if not _known(s, ask.about):
         yield from s.no(
@@ -285,7 +285,7 @@ def attach_evidence(s: DecisionContext, ask: AttachEvidence) -> Events:
 
 
 def _known(s: DecisionContext, about: str) -> bool:
-    """Whether evidence about this can mean anything here; the steps after a canceled parcel are always ``rebill``."""
+    """Whether the order has a matter with this id. ``rebill`` names the steps for canceled units that shipped."""
     order = s.order
     return about == "rebill" or any(
         about in known for known in (order.requests, order.cases, order.disputes, order.returns)

@@ -1,4 +1,4 @@
-"""What a decision stands in: the order as it is by now, the policy, the instant, who asks; and the common refusals."""
+"""The context of a decision: the order, the policy, the instant and the actor. Also the refusals that all share."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ Events = Iterator[e.Event]
 
 @dataclass(slots=True)
 class DecisionContext:
-    """Everything a decision may look at. ``order`` changes under it as it yields."""
+    """Everything that a decision may use. Each yielded event changes ``order`` at once."""
 
     order: Order
     policy: Policy
@@ -29,9 +29,9 @@ class DecisionContext:
     actor: Actor
     command: Command
     foresee: Callable[["DecisionContext", Callable[["DecisionContext"], Ruling], Iterator[Instant]], Instant | None]
-    """When an answer would change, nothing new happening (``eligibility``)."""
+    """When an answer would change if nothing else happened (``eligibility``)."""
     open_ways: Callable[["DecisionContext", str, tuple[e.Instead, ...]], tuple[e.Instead, ...]]
-    """Which ways out of a refused action are open (``ways_out``)."""
+    """The remaining options after a refused action (``ways_out``)."""
 
     @property
     def calendar(self) -> e.Calendar:
@@ -40,7 +40,7 @@ class DecisionContext:
     def deadline(
         self, kind: str, length: Length | None, ref: str, start: Instant | None = None
     ) -> tuple[e.Deadline, ...]:
-        """One deadline ``length`` from ``start`` (default: now), or none where the policy names no length."""
+        """A deadline ``length`` after ``start`` (default: now), or none if the policy sets no length."""
         if length is None:
             return ()
         due_at = after(self.now if start is None else start, length, self.calendar)
@@ -52,7 +52,7 @@ class DecisionContext:
             return found
         found = replace(found, instead=self.open_ways(self, action, found.instead))
         if isinstance(self.command, ReachDeadline):
-            return found  # what a deadline does is read by the order's buyer and seller
+            return found  # Both the buyer and the seller read the effect of a deadline.
         return replace(found, instead=for_actor(self.actor.kind, found.instead))
 
     def refuse(self, ruling: Ruling, ref: str | None = None) -> Events:
@@ -67,7 +67,7 @@ class DecisionContext:
         return self.refuse(refused(rule, because, *inputs, instead=instead), ref)
 
     def no_such_line(self, picks: tuple[Pick, ...] | None) -> Ruling | None:
-        """``no-such-line`` where a selection names a line that the order does not have."""
+        """Refuse by ``no-such-line`` if a selection names a line that the order does not have."""
         for pick in picks or ():
             if pick.line not in self.order.lines:
                 known = ", ".join(map(str, self.order.lines))
@@ -88,11 +88,11 @@ ACTIONS = {
     "OpenCase": "open_case",
     "OpenDispute": "open_dispute",
 }
-"""The action a command is about, in verdicts; every other one is an answer."""
+"""Command → the action of its verdict. All other commands have the action ``answer``."""
 
 
 def sealed(text: Text | None) -> e.Sealed | None:
-    """What an event may carry of a free text."""
+    """Return the reference that an event holds in place of a free text."""
     if text is None:
         return None
     if text.sealed is None:
@@ -101,12 +101,12 @@ def sealed(text: Text | None) -> e.Sealed | None:
 
 
 def sealed_text(text: Text) -> e.Sealed:
-    """The same, of a text that is required."""
+    """Return the reference that an event holds in place of a required free text."""
     found = sealed(text)
     assert found is not None
     return found
 
 
 def quantities(lines: dict[int, int]) -> tuple[e.LineQuantity, ...]:
-    """As events carry them."""
+    """Convert quantities by line to the records that events hold."""
     return tuple(e.LineQuantity(line, quantity) for line, quantity in lines.items())

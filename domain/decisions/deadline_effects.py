@@ -1,14 +1,14 @@
-"""What a deadline does when it is reached; the effects are in the same commit. See docs/reference/deadlines.md."""
+"""The effects of a reached deadline, all in one commit. See docs/reference/deadlines.md."""
 
 from domain import events as e
-from domain.decisions.canceling import carry_on, carry_out, terms_of_asking
+from domain.decisions.canceling import carry_on, carry_out, terms_to_answer
 from domain.decisions.cases import resumed
 from domain.decisions.context import DecisionContext, Events
 from domain.order import Request
 
 
 def reach(s: DecisionContext, deadline: e.Deadline) -> Events:
-    """The deadline passed; the caller has made sure that it still applies."""
+    """Reach a deadline and carry out its effects. The caller has checked that it still applies."""
     case = s.order.cases.get(deadline.ref) if deadline.kind == "evidence" else None
     waits = resumed(s, case) if case is not None else ()
     yield e.DeadlineReached(deadline.deadline_id, deadline.kind, deadline.due_at, deadline.ref, waits)
@@ -35,8 +35,8 @@ def _cancel(s: DecisionContext, lines: list[int], cause: str, reason: str) -> e.
 
 
 def _silence(s: DecisionContext, request: Request) -> Events:
-    """What the silence of the side asked does (rule ``seller-has-final-say``)."""
-    silence = terms_of_asking(s, request.rule).silence
+    """Apply the effect of silence of the side that had to answer (rule ``seller-has-final-say``)."""
+    silence = terms_to_answer(s, request.rule).silence
     if silence == "stays":
         return
     if silence == "cancels" or (silence == "cancels-if-unpaid" and s.order.is_unpaid):

@@ -1,4 +1,4 @@
-"""Disputes about how a request went. See docs/reference/after-shipment.md, Disputes."""
+"""Disputes about the handling of a request. See docs/reference/after-shipment.md, Disputes."""
 
 from domain import events as e
 from domain.calendar import Length, after
@@ -12,7 +12,7 @@ from domain.verdict import ASK_THE_SELLER, CONTACT, WAIT_FOR_ANSWER, Ruling, fac
 
 
 def judge_dispute(s: DecisionContext, about: str | None) -> Ruling:
-    """May it be disputed? ``about`` None: whatever of the order there is to dispute."""
+    """Judge whether a dispute can be opened. ``about`` None: about any request or message of the order."""
     terms = s.policy.disputes
     if terms is None:
         return refused("disputes-off", "The policy of this order has no disputes.", instead=(CONTACT,))
@@ -28,7 +28,7 @@ def judge_dispute(s: DecisionContext, about: str | None) -> Ruling:
 
 
 def _judge_matter(s: DecisionContext, about: str, within: Length) -> Ruling:
-    """Of what can be disputed at all: whether it is already, what else is open over its lines, and in time."""
+    """Judge a disputable matter: no dispute of its own, nothing else open about its lines, and in time."""
     lines = _lines(s, about)
     for dispute in s.order.disputes.values():
         shared = next((n for n in dispute.lines if n in lines), None)
@@ -71,7 +71,7 @@ def _lines(s: DecisionContext, about: str) -> dict[int, int]:
 
 
 def open_dispute(s: DecisionContext, ask: OpenDispute) -> Events:
-    """The policy in force when it was asked is cited by the engine, not the person."""
+    """Open a dispute. The engine, not the person, cites the policy that is pinned on the order."""
     ruling = judge_dispute(s, ask.about)
     if ruling.rule == "too-late":
         yield e.DisputeDismissed(ask.dispute_id, ask.about, s.verdict("open_dispute", ruling))
@@ -98,7 +98,7 @@ def _closed(s: DecisionContext, dispute_id: str) -> Events:
 
 
 def escalate_dispute(s: DecisionContext, ask: EscalateDispute) -> Events:
-    """To support, with a ticket."""
+    """Escalate an open dispute to support, with a ticket."""
     if _open(s, ask.dispute_id) is None:
         yield from _closed(s, ask.dispute_id)
         return
@@ -106,7 +106,7 @@ def escalate_dispute(s: DecisionContext, ask: EscalateDispute) -> Events:
 
 
 def decide_dispute(s: DecisionContext, ask: DecideDispute) -> Events:
-    """Granting cancels what is open and orders a return of what shipped; locks don't bind."""
+    """Decide a dispute. A grant cancels open units and opens a return of shipped ones, whatever the locks say."""
     dispute = _open(s, ask.dispute_id)
     if dispute is None:
         yield from _closed(s, ask.dispute_id)
@@ -128,7 +128,7 @@ def decide_dispute(s: DecisionContext, ask: DecideDispute) -> Events:
 
 
 def _parts(s: DecisionContext, dispute: Dispute) -> tuple[dict[int, int], dict[int, int]]:
-    """What of the dispute is open, and what of it shipped and can come back."""
+    """Return the open units of a dispute, and the shipped ones that can come back."""
     order = s.order
     request = order.requests.get(dispute.about)
     if request is not None:
@@ -141,7 +141,7 @@ def _parts(s: DecisionContext, dispute: Dispute) -> tuple[dict[int, int], dict[i
 
 
 def _no_appeal(s: DecisionContext, dispute: Dispute) -> Events:
-    """It is not decided yet, or has been appealed already."""
+    """Refuse an appeal, because the dispute is not decided yet or was already appealed."""
     name = dispute.dispute_id
     if dispute.status == "open":
         because, instead = f"Dispute {name} is open: it can be appealed once it is decided.", (WAIT_FOR_ANSWER,)
@@ -151,7 +151,7 @@ def _no_appeal(s: DecisionContext, dispute: Dispute) -> Events:
 
 
 def appeal_dispute(s: DecisionContext, ask: AppealDispute) -> Events:
-    """In time it opens the dispute again; the second decision is final."""
+    """Appeal a decision. In time, this opens the dispute again; the second decision is final."""
     dispute = s.order.disputes.get(ask.dispute_id)
     if dispute is None:
         yield from _closed(s, ask.dispute_id)

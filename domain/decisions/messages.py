@@ -1,4 +1,4 @@
-"""Messages, contacts, refund and notice reports: facts that are taken down."""
+"""Messages, contacts, and reports about refunds and notices: facts that are recorded without a rule."""
 
 from domain import events as e
 from domain.commands import ConfirmNotice, ConfirmRefund, FailNotice, FailRefund, RecordContact, SendMessage
@@ -8,19 +8,19 @@ from domain.verdict import fact
 
 
 def send_message(s: DecisionContext, ask: SendMessage) -> Events:
-    """A message; never itself a request nor a consent."""
+    """Record a message. It is never a request or a consent."""
     yield e.MessageSent(ask.message_id, ask.to, ask.about, sealed_text(ask.text))
 
 
 def record_contact(s: DecisionContext, ask: RecordContact) -> Events:
-    """Somebody spoke with support outside rescind."""
+    """Record a contact with support outside rescind."""
     yield e.ContactRecorded(
         ask.contact_id, ask.channel, ask.about, ask.ticket, sealed(ask.representative), sealed(ask.text)
     )
 
 
 def settle_refund(s: DecisionContext, ask: ConfirmRefund | FailRefund) -> Events:
-    """The payment service did it, or could not; a failed one stays due under its id."""
+    """Record that a refund was made or failed. A failed refund stays due under its id."""
     refund = s.order.refunds.get(ask.refund_id)
     if refund is None:
         yield from s.no("no-such-refund", f"There is no refund {ask.refund_id}.", fact("refund_id", ask.refund_id))
@@ -33,7 +33,7 @@ def settle_refund(s: DecisionContext, ask: ConfirmRefund | FailRefund) -> Events
 
 
 def settle_notice(s: DecisionContext, ask: ConfirmNotice | FailNotice) -> Events:
-    """A notice was delivered, or could not be: one that was recorded, or one that follows from the history."""
+    """Record that a notice was delivered or failed. The notice may be recorded or derived from the history."""
     if not has_notice(s.order, ask.notice_id):
         yield from s.no("no-such-notice", f"There is no notice {ask.notice_id}.", fact("notice_id", ask.notice_id))
     elif isinstance(ask, ConfirmNotice):

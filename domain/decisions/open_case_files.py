@@ -1,11 +1,11 @@
-"""What is open already over a line: the answer to whatever is asked for over the same (rule ``one-open-request``)."""
+"""Refusals that name the open request, case or dispute about the same line (rule ``one-open-request``)."""
 
 from domain.order import Case, Dispute, Request
 from domain.verdict import Ruling, fact, instant, refused
 
 
 def request_is_open(request: Request, line: int) -> Ruling:
-    """A cancellation request waits for an answer, or for what follows from its silence."""
+    """Refuse, because a cancellation request about the line waits for an answer or for its deadline."""
     until = () if request.decide_by is None else (instant("decide_by", request.decide_by),)
     return refused(
         "one-open-request",
@@ -17,7 +17,7 @@ def request_is_open(request: Request, line: int) -> Ruling:
 
 
 def case_is_open(case: Case, line: int) -> Ruling:
-    """A case waits for its decision."""
+    """Refuse, because a case about the line waits for its decision."""
     return refused(
         "one-open-request",
         f"Case {case.case_id} is open over line {line}.",
@@ -27,7 +27,7 @@ def case_is_open(case: Case, line: int) -> Ruling:
 
 
 def dispute_is_open(dispute: Dispute, line: int) -> Ruling:
-    """A dispute waits for its decision."""
+    """Refuse, because a dispute about the line waits for its decision."""
     return refused(
         "one-open-request",
         f"Dispute {dispute.dispute_id} is open over line {line}.",

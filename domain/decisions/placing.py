@@ -11,20 +11,20 @@ from domain.verdict import CONTACT, fact
 
 
 def place_order(s: DecisionContext, ask: PlaceOrder) -> Events:
-    """An order stands, its policy and calendar pinned, its discount and rounding shared over its lines."""
+    """Place an order. Its policy and calendar are pinned, its discount and rounding are shared over its lines."""
     yield order_placed(s, ask)
     if ask.paid:
         yield e.PaymentReceived(s.order.terms.total)
 
 
 def order_exists(s: DecisionContext, ask: PlaceOrder) -> Events:
-    """Placed again: the same content changes nothing, other content is refused."""
+    """Decide a second placing of an order. The same content changes nothing, other content is refused."""
     if s.order.placed_fingerprint != ask.fingerprint:
         yield from s.no("order-exists", f"Order {ask.order_id} stands already, with other content.", ref=ask.order_id)
 
 
 def order_placed(s: DecisionContext, ask: PlaceOrder) -> e.OrderPlaced:
-    """The event."""
+    """Build the ``OrderPlaced`` event."""
     calendar = s.market.calendar(ask.timezone)
     priced = ask.priced
     return e.OrderPlaced(
@@ -51,7 +51,7 @@ def order_placed(s: DecisionContext, ask: PlaceOrder) -> e.OrderPlaced:
 
 
 def _deadlines(s: DecisionContext, ask: PlaceOrder, policy: Policy, calendar: e.Calendar) -> tuple[e.Deadline, ...]:
-    """``unpaid`` and ``late-ship``, where the policy has them and they can apply."""
+    """The ``unpaid`` and ``late-ship`` deadlines, if the policy has them and they can apply."""
     found: list[e.Deadline] = []
     unpaid = policy.terms_if_on(UnpaidAutoCancel)
     if unpaid is not None and not ask.paid:
@@ -65,7 +65,7 @@ def _deadlines(s: DecisionContext, ask: PlaceOrder, policy: Policy, calendar: e.
 
 
 def confirm_payment(s: DecisionContext, ask: ConfirmPayment) -> Events:
-    """Money came in; what was canceled meanwhile is refunded by ``settle`` in the same commit."""
+    """Record a payment. ``settle`` refunds units that were canceled before it, in the same commit."""
     currency = s.order.terms.currency
     amount = minor_units(ask.amount, currency, "/amount")
     if s.order.paid + amount > s.order.terms.total:
@@ -81,7 +81,7 @@ def confirm_payment(s: DecisionContext, ask: ConfirmPayment) -> Events:
 
 
 def record_other_refund(s: DecisionContext, ask: RecordOtherRefund) -> Events:
-    """Money was given back outside a cancellation; what was billed again is kept apart, and so is what is due of it."""
+    """Record a refund outside a cancellation. Rebilled money, and refunds of it, do not count for its limit."""
     currency = s.order.terms.currency
     amount = minor_units(ask.amount, currency, "/amount")
     refunded = s.order.refunds_instructed - s.order.rebill_back

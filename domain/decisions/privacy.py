@@ -1,4 +1,4 @@
-"""Personal data: erasing a subject, and the legal holds that defer it."""
+"""Personal data: the erasure of a subject, and the legal holds that defer it."""
 
 from domain import events as e
 from domain.commands import EraseSubject, PlaceLegalHold, ReleaseLegalHold
@@ -7,7 +7,7 @@ from domain.verdict import fact
 
 
 def erase_subject(s: DecisionContext, ask: EraseSubject) -> Events:
-    """The key may go, unless a hold stands; each time anew, since texts may have come after the last."""
+    """Erase a subject's key, unless a hold is in force. Repeated erasures count, because new texts may have arrived."""
     if s.order.holds:
         hold = next(iter(s.order.holds))
         yield from s.no("legal-hold", f"Legal hold {hold} stands: release it first.", fact("hold_id", hold))
@@ -16,11 +16,11 @@ def erase_subject(s: DecisionContext, ask: EraseSubject) -> Events:
 
 
 def place_legal_hold(s: DecisionContext, ask: PlaceLegalHold) -> Events:
-    """Nothing of the subject may be erased from now on."""
+    """Place a legal hold: from now on, nothing of the subject may be erased."""
     yield e.LegalHoldPlaced(ask.subject, ask.hold_id)
 
 
 def release_legal_hold(s: DecisionContext, ask: ReleaseLegalHold) -> Events:
-    """The hold is lifted; one that does not stand changes nothing."""
+    """Lift a legal hold. A hold that is not in force changes nothing."""
     if ask.hold_id in s.order.holds:
         yield e.LegalHoldReleased(ask.subject, ask.hold_id)

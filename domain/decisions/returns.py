@@ -1,4 +1,4 @@
-"""Returns: opened by consent, by the policy's terms, or by a decision; on their way; received."""
+"""Returns: their opening by consent, by the policy's terms or by a decision, their shipment and their receipt."""
 
 from domain import events as e
 from domain.calendar import Length, after
@@ -21,7 +21,7 @@ from domain.verdict import (
 )
 
 NOT_CONFIRMED = Length(5, "days")
-"""Shown delivered to the seller and nothing said for this long: refunded (rule ``return-not-confirmed``)."""
+"""A return is refunded this long after its delivery if the seller stays silent (rule ``return-not-confirmed``)."""
 
 
 def open_return(
@@ -34,7 +34,7 @@ def open_return(
     accepted: bool,
     postage: str | None = None,
 ) -> Events:
-    """Open a return of these units; the engine gives its id."""
+    """Open a return of these units, under an id that the engine assigns."""
     return_id = s.order.next_id("return")
     pays = postage or _postage(s, reason)
     yield e.ReturnOpened(return_id, about or return_id, reason, quantities(lines), pays, refund)
@@ -50,18 +50,17 @@ def _postage(s: DecisionContext, reason: str | None) -> str:
 
 
 def in_case(s: DecisionContext, line: Line) -> int:
-    """Units of a line that an open case is over: it says what comes of them (rule ``one-open-request``)."""
+    """The number of units of a line that are in an open case (rule ``one-open-request``)."""
     return sum(case.lines.get(line.number, 0) for case in s.order.cases.values() if case.status == "open")
 
 
 def free(s: DecisionContext, line: Line) -> int:
-    """Units that a return can be asked for: with the buyer, and no case open over them."""
+    """The number of units for which a return can be requested: with the buyer, and in no open case."""
     return max(0, line.returnable - in_case(s, line))
 
 
 def judge_return(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str | None) -> Ruling:
-    """May these be sent back? ``reason`` None: as if one of the list were given; ``lines`` None: any line there is.
-
+    """Judge whether lines can be returned. ``reason`` None: for a listed reason. ``lines`` None: for any line.
     Rule ``store-return``.
     """
     if lines is None:
@@ -112,7 +111,7 @@ def judge_return(s: DecisionContext, lines: tuple[Pick, ...] | None, reason: str
 
 
 def _before_delivery(s: DecisionContext, lines: list[Line]) -> Ruling | None:
-    """Before delivery: locked while under tracking, else a cancellation is the right thing to ask for."""
+    """Refuse before delivery: by the lock while a line is under tracking, else because it can be canceled."""
     for line in lines:
         if line.returnable or rebilled_here(s, line) or (line.delivered and line.delivered >= line.shipped):
             continue
@@ -135,13 +134,13 @@ def _before_delivery(s: DecisionContext, lines: list[Line]) -> Ruling | None:
 
 
 def the_case_over(s: DecisionContext, line: Line) -> Ruling:
-    """Its answer, where an open case is over units of the line."""
+    """Refuse, because an open case is about units of the line."""
     case = next(x for x in s.order.cases.values() if x.status == "open" and line.number in x.lines)
     return case_is_open(case, line.number)
 
 
 def canceled_and_not_here(s: DecisionContext, line: Line) -> Ruling:
-    """All of a line is canceled, and the buyer has nothing of it to send back or complain of."""
+    """Refuse, because the whole line is canceled and nothing of it was delivered as ordered."""
     waits = any(x.status == "due" and x.lines.get(line.number) for x in s.order.rebills.values())
     because, instead = f"Line {line.number} is cancelled: nothing of it was delivered.", CONTACT
     if waits:
@@ -158,26 +157,28 @@ def canceled_and_not_here(s: DecisionContext, line: Line) -> Ruling:
 
 
 def cancel_or(s: DecisionContext, line: Line, afterwards: e.Instead) -> e.Instead:
-    """Instead of what is for delivered goods: cancel the line while some of it is open, or by common consent; else
-    wait for it, and then take what comes ``afterwards``."""
+    """Return the option for a line before delivery: to cancel it if possible, else the option ``afterwards``.
+
+    A line can be canceled while units of it are open, or at any time under mutual consent.
+    """
     return CANCEL_IT if line.open or s.policy.mutual_consent else afterwards
 
 
 def with_us_no_more(line: Line) -> Ruling:
-    """The buyer has nothing of the line: it is in a return, or came back."""
+    """Refuse, because the buyer has no units of the line: they are in a return or came back."""
     if line.returning:
         return refused("one-open-request", f"Line {line.number} is in a return already.", fact("line", line.number))
     return refused("more-than-open", f"All of line {line.number} has come back.", fact("line", line.number))
 
 
 def rebilled_here(s: DecisionContext, line: Line) -> int:
-    """Rebilled units that are with the customer."""
+    """The number of rebilled units of a line that are with the customer."""
     back = sum(x.lines.get(line.number, 0) for x in s.order.returns.values() if x.canceled and x.reason is not None)
     return max(0, line.rebilled - back)
 
 
 def request_return(s: DecisionContext, ask: RequestReturn) -> Events:
-    """A return within the policy's terms is open and accepted at once."""
+    """Request a return. Within the policy's terms, it is opened and accepted at once."""
     ruling = judge_return(s, ask.lines, ask.reason)
     if ruling.outcome != "granted":
         yield from s.refuse(ruling)
@@ -199,7 +200,7 @@ def request_return(s: DecisionContext, ask: RequestReturn) -> Events:
 
 
 def find_return(s: DecisionContext, about: str) -> Return | None:
-    """The open return of an id, or of the case or request it is about."""
+    """Find the open return with this id, or about this case or request."""
     found = s.order.returns.get(about)
     if found is None:
         found = next((x for x in s.order.returns.values() if x.about == about and x.status == "open"), None)
@@ -207,7 +208,7 @@ def find_return(s: DecisionContext, about: str) -> Return | None:
 
 
 def _refunded_unseen(s: DecisionContext, about: str) -> Return | None:
-    """A return that was closed by ``return-not-confirmed`` and has not been received."""
+    """Find a return that ``return-not-confirmed`` closed and that has not been received."""
     return next((x for x in s.order.returns.values() if about in (x.return_id, x.about) and x.status == "closed"), None)
 
 
@@ -222,7 +223,7 @@ def _no_return(s: DecisionContext, about: str) -> Events:
 
 
 def start_return(s: DecisionContext, ask: StartReturn) -> Events:
-    """The returned parcel is on its way."""
+    """Record that the returned parcel is on its way."""
     back = find_return(s, ask.about)
     if back is None:
         yield from _no_return(s, ask.about)
@@ -231,9 +232,9 @@ def start_return(s: DecisionContext, ask: StartReturn) -> Events:
 
 
 def return_received(s: DecisionContext, ask: ReturnReceived) -> Events:
-    """The returned units are back; what is due for them goes out in the same commit.
+    """Record that the returned units are back. Their refund is instructed in the same commit.
 
-    A return that was refunded because nobody confirmed it is received all the same: its goods go back to stock.
+    A return that was refunded because nobody confirmed it can still be received, so that its goods go back to stock.
     """
     back = find_return(s, ask.about) or _refunded_unseen(s, ask.about)
     if back is None:
@@ -243,11 +244,11 @@ def return_received(s: DecisionContext, ask: ReturnReceived) -> Events:
 
 
 def return_delivered(s: DecisionContext, ask: Deliver, back: Return) -> Events:
-    """The carrier says that a return reached the seller: from now on the seller's silence counts."""
+    """Record that a return reached the seller, which starts the seller's deadline to confirm it."""
     if back.status != "open" or back.delivered_at is not None:
         return
     waits: tuple[e.Deadline, ...] = ()
-    if not back.canceled or back.reason is not None:  # what was declined was never billed: nothing is due for it
+    if not back.canceled or back.reason is not None:  # A declined rebilling was never billed, so no refund is due.
         start = ask.happened_at if ask.happened_at is not None else s.now
         waits = s.deadline("return", NOT_CONFIRMED, back.return_id, start)
     yield e.Delivered((), quantities(back.lines), back.return_id, waits)

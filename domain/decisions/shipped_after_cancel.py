@@ -1,4 +1,4 @@
-"""Canceled but shipped: five steps, in order, none of which can be left out.
+"""Canceled units that shipped anyway: five steps, in order, of which none can be left out.
 
 See docs/reference/after-shipment.md, Canceled but shipped.
 """
@@ -22,11 +22,11 @@ from domain.rebilling import billed, units_refunded
 from domain.verdict import CONTACT, REPORT_SHIPPED, WAIT_FOR_ANSWER, fact
 
 TO_ACKNOWLEDGE = Length(14, "days")
-"""Silence for this long: not billed, no memo, closed as not acknowledged (rule ``acknowledge-both``)."""
+"""After this long without an answer, the steps end without a rebilling or memo (rule ``acknowledge-both``)."""
 
 
 def report_shipped_after_cancel(s: DecisionContext, ask: ReportShippedAfterCancel) -> Events:
-    """The seller says that canceled units have left."""
+    """Report as the seller that canceled units have shipped."""
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
         yield from s.refuse(unknown)
@@ -59,7 +59,7 @@ def _missing(s: DecisionContext, step: str, because: str) -> Events:
 
 
 def notify_customer(s: DecisionContext, ask: NotifyCustomer) -> Events:
-    """Step 1: told, with carrier and number, and with no link of any kind."""
+    """Step 1: notify the customer, with carrier and tracking number and without a link."""
     found = s.order.found
     if found is None or found.stage != "found":
         yield from _nothing_to_tell(s, found)
@@ -85,7 +85,7 @@ def notify_customer(s: DecisionContext, ask: NotifyCustomer) -> Events:
 
 
 def _nothing_to_tell(s: DecisionContext, found: Found | None) -> Events:
-    """Nothing was found, or nothing that the customer does not know."""
+    """Refuse a notification, because nothing was found or the customer was already notified of everything."""
     if found is None:
         because = "There is nothing to tell: nothing cancelled is known to have shipped. It has to be reported first."
         return s.no("step-out-of-order", because, instead=(REPORT_SHIPPED,))
@@ -101,7 +101,7 @@ def _lines(lines: dict[int, int]) -> str:
 
 
 def _answer(found: Found) -> str:
-    """How a matter ended that the customer was told of."""
+    """Say how the matter ended after the customer was notified."""
     return {
         "acknowledged": "both were accepted",
         "declined": "it was declined",
@@ -117,7 +117,7 @@ def _says(text: str, what: str) -> bool:
 
 
 def acknowledge(s: DecisionContext, ask: Acknowledge) -> Events:
-    """Step 2: both are accepted, or it is declined and the parcel may come back at the platform's cost."""
+    """Step 2: accept both the item and the rebilling, or decline and return the parcel at the platform's cost."""
     found = s.order.found
     if found is None or found.stage != "notified" or found.notice_id is None:
         yield from _nothing_to_answer(s, found)
@@ -138,7 +138,7 @@ def acknowledge(s: DecisionContext, ask: Acknowledge) -> Events:
 
 
 def _nothing_to_answer(s: DecisionContext, found: Found | None) -> Events:
-    """The customer has not been told, or not of all of it; or the matter is over."""
+    """Refuse an answer, because the customer was not notified of all units or the matter is over."""
     if found is None:
         return _missing(s, "notify-customer", "The customer has been told of nothing that shipped although cancelled.")
     if found.stage == "found":
@@ -148,7 +148,7 @@ def _nothing_to_answer(s: DecisionContext, found: Found | None) -> Events:
 
 
 def _not_told(found: Found) -> str:
-    """Whether of nothing, or not of what was found since: they are told anew of all of it."""
+    """Name the lines of which the customer was not notified. A new notification covers all of them."""
     if not found.told:
         return "The customer has not been told."
     since = {n: quantity for n, quantity in found.lines.items() if quantity > found.told.get(n, 0)}
@@ -160,7 +160,7 @@ def _evidenced(s: DecisionContext, ids: tuple[str, ...]) -> bool:
 
 
 def rebill(s: DecisionContext, ask: Rebill) -> Events:
-    """Step 4: billed again for exactly what these units had refunded."""
+    """Step 4: bill the customer again for exactly what was refunded for these units."""
     found = s.order.found
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
@@ -180,7 +180,7 @@ def rebill(s: DecisionContext, ask: Rebill) -> Events:
 
 
 def _not_acknowledged(s: DecisionContext, found: Found | None, wanted: dict[int, int], left: dict[int, int]) -> Events:
-    """Units that the customer has not accepted, or that were billed again: which step is missing."""
+    """Refuse a rebilling of units that were not accepted or were already billed again. Names the missing step."""
     too_many = next((n for n, units in wanted.items() if not 0 < units <= left[n]), None)
     if found is None:
         yield from _missing(s, "notify-customer", "The customer has not been told.")
@@ -210,7 +210,7 @@ def _billed_already(line: int | None, wanted: dict[int, int], left: dict[int, in
 
 
 def settle_rebill(s: DecisionContext, ask: ConfirmRebill | FailRebill) -> Events:
-    """The rebilling went through, or failed and stays due under its id."""
+    """Record that a rebilling was confirmed or failed. A failed one stays due under its id."""
     found = s.order.rebills.get(ask.rebill_id)
     if found is None:
         yield from s.no("no-such-rebill", f"There is no rebilling {ask.rebill_id}.", fact("rebill_id", ask.rebill_id))
@@ -223,7 +223,7 @@ def settle_rebill(s: DecisionContext, ask: ConfirmRebill | FailRebill) -> Events
 
 
 def issue_credit_memo(s: DecisionContext, ask: IssueCreditMemo) -> Events:
-    """Step 5: the seller is paid what was rebilled; never without the customer's acknowledgment."""
+    """Step 5: pay the seller the rebilled amount, never without the customer's acknowledgment."""
     if not any(line.accepted for line in s.order.lines.values()):
         yield from s.no(
             "memo-needs-acknowledgment",

@@ -1,4 +1,4 @@
-"""Fulfillment, tracking, shipping notices, delivery.
+"""Fulfillment, tracking, shipping notices and delivery.
 
 Rules ``fill-or-kill``, ``tracking-lock``, ``shipment-answers``; see docs/reference/cancellation.md.
 """
@@ -24,19 +24,19 @@ from domain.verdict import CONTACT, NEW_ORDER, REPORT_SHIPPED, Ruling, fact, gra
 
 
 def _altogether(s: DecisionContext, *lines: int) -> Events:
-    """Of the order, or of the lines that are named: it refuses the whole command."""
+    """Refuse the whole command, because the named lines or the whole order are canceled."""
     what = " and ".join(f"line {number}" for number in lines) or "it"
     inputs = tuple(fact("line", number) for number in lines)
     return s.no("canceled-altogether", f"Everything of {what} is cancelled.", *inputs, instead=_for_canceled(s))
 
 
 def _for_canceled(s: DecisionContext) -> tuple[e.Instead, ...]:
-    """What can be done about units that are canceled: where the steps for what left all the same are on, report it."""
+    """The options for canceled units. If the policy has the steps, units that shipped anyway can be reported."""
     return (NEW_ORDER, REPORT_SHIPPED) if s.policy.cancelled_but_shipped else (NEW_ORDER, CONTACT)
 
 
 def start_fulfilment(s: DecisionContext, ask: StartFulfilment) -> Events:
-    """Picking, packing or the label began: the stage until-fulfilment ends for these lines."""
+    """Record that picking, packing or labeling began, which ends the stage until-fulfilment for these lines."""
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
         yield from s.refuse(unknown)
@@ -70,7 +70,10 @@ def _named(s: DecisionContext, picks: tuple[Pick, ...] | None) -> list[tuple[Lin
 
 
 def track(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Events:
-    """The carrier tracks a parcel: it locks; a scan from before a cancellation opens *canceled but shipped*."""
+    """Record a carrier's scan. It locks the parcel's lines.
+
+    If the scan is from before a cancellation of units in the parcel, they count as canceled but shipped.
+    """
     unknown = s.no_such_line(ask.lines)
     if unknown is not None:
         yield from s.refuse(unknown)
@@ -99,7 +102,7 @@ def track(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Events:
 
 
 def _canceled_units_named(s: DecisionContext, ask: StartTracking | TrackingMoved) -> dict[int, int]:
-    """Canceled units that the scan is about: it names them, or nothing else is there."""
+    """Return the canceled units that a scan is about: it names them, or the order has no other units."""
     order = s.order
     void = order.shipments.get(ask.shipment_id or "")
     if ask.lines is not None:
@@ -122,7 +125,7 @@ def _canceled_units_named(s: DecisionContext, ask: StartTracking | TrackingMoved
 def _canceled_after_the_scan(
     s: DecisionContext, ask: StartTracking | TrackingMoved, canceled: dict[int, int]
 ) -> dict[int, int]:
-    """Which of these units left before they were canceled; none where a line that the scan names has no such unit."""
+    """Return which of these units left before they were canceled; none if a line named by the scan has no such unit."""
     if not s.policy.cancelled_but_shipped:
         return {}
     scanned_at = ask.happened_at if ask.happened_at is not None else s.now
@@ -136,7 +139,7 @@ def _canceled_after_the_scan(
 
 
 def _tracked_units(s: DecisionContext, ask: StartTracking | TrackingMoved) -> dict[int, int]:
-    """What is in the parcel: the lines named, those of its shipment where that is known, else all that is open."""
+    """Return the units in the parcel: the named lines, else those of its known shipment, else all open units."""
     if ask.lines is not None:
         named = {x.number: q if q is not None else x.open or x.shipped for x, q in _named(s, ask.lines)}
         return {number: units for number, units in named.items() if units}
@@ -153,7 +156,7 @@ def _tracked_units(s: DecisionContext, ask: StartTracking | TrackingMoved) -> di
 
 
 def announced(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Shipment | None:
-    """The notice that a scan belongs to: by its id, else by carrier and tracking number."""
+    """Find the shipping notice of a scan by its id, else by carrier and tracking number."""
     if ask.shipment_id is not None:
         found = s.order.shipments.get(ask.shipment_id)
         return found if found is not None and found.status != "void" else None
@@ -170,7 +173,7 @@ def announced(s: DecisionContext, ask: StartTracking | TrackingMoved) -> Shipmen
 
 
 def judge_ship(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruling:
-    """May these units ship? Per line, of more than is open: why it is not open."""
+    """Judge whether these units can ship. A refusal says why a line has too few open units."""
     unknown = s.no_such_line(lines)
     if unknown is not None:
         return unknown
@@ -216,7 +219,7 @@ def _not_open(s: DecisionContext, line: Line) -> Ruling:
 
 
 def ship(s: DecisionContext, ask: Ship) -> Events:
-    """A notice ships what it names; under fill-or-kill the rest of those lines is canceled in the same commit."""
+    """Ship the units of a notice. Under fill-or-kill, the rest of their lines is canceled in the same commit."""
     ruling = judge_ship(s, ask.lines)
     if ruling.outcome == "refused":
         named = {p.line: p.quantity or 0 for p in ask.lines or ()}
@@ -233,7 +236,7 @@ def ship(s: DecisionContext, ask: Ship) -> Events:
 
 
 def void_shipment(s: DecisionContext, ask: VoidShipment) -> Events:
-    """The notice was a mistake: its quantities are open again; what fill-or-kill canceled stays canceled."""
+    """Void a mistaken notice. Its quantities are open again; units that fill-or-kill canceled stay canceled."""
     shipment = s.order.shipments.get(ask.shipment_id)
     if shipment is None or shipment.status == "void":
         yield from s.no(
@@ -257,21 +260,21 @@ def void_shipment(s: DecisionContext, ask: VoidShipment) -> Events:
 
 
 def _no_shipment(shipment: Shipment | None, shipment_id: str) -> str:
-    """Why there is none: it never was, or its notice was voided."""
+    """Say why there is no such shipment: it never existed, or its notice was voided."""
     if shipment is None:
         return f"There is no shipment {shipment_id}."
     return f"Shipment {shipment_id} is void: its notice was a mistake, and nothing left by it."
 
 
 def _nothing_shipped(s: DecisionContext) -> str:
-    """Why there is nothing to deliver: nothing left, or what left was canceled."""
+    """Say why there is nothing to deliver: nothing left, or only canceled units did."""
     if s.order.parcels or any(line.found_shipped for line in s.order.lines.values()):
         return "What has left was cancelled before: there is no shipment of the order that could be delivered."
     return "Nothing has shipped."
 
 
 def revise_ship_by(s: DecisionContext, ask: ReviseShipBy) -> Events:
-    """Earlier holds at once; later than before is a proposal until the buyer takes it."""
+    """Set a new ship-by. An earlier one applies at once, a later one is a proposal until the buyer takes it."""
     if not s.order.open_units:
         yield from s.no("nothing-open", "Nothing of the order is open.")
         return
@@ -287,7 +290,7 @@ def revise_ship_by(s: DecisionContext, ask: ReviseShipBy) -> Events:
 
 
 def deliver(s: DecisionContext, ask: Deliver) -> Events:
-    """Parcels reached the buyer; open lines under tracking count as shipped first."""
+    """Record that parcels reached the buyer. Open lines under tracking are shipped first."""
     back = s.order.returns.get(ask.shipment_id or "")
     if back is not None:
         yield from return_delivered(s, ask, back)
@@ -307,7 +310,7 @@ def deliver(s: DecisionContext, ask: Deliver) -> Events:
     if not arrived:
         return
     lines = Counter[int]()
-    for shipment in arrived:  # one that was delivered already may have had another parcel since
+    for shipment in arrived:  # A shipment that was already delivered may have gained another parcel.
         lines.update(shipment.lines)
         lines.subtract(before.get(shipment.shipment_id, {}))
     yield e.Delivered(tuple(x.shipment_id for x in arrived), quantities(+lines), None, ())
@@ -316,7 +319,7 @@ def deliver(s: DecisionContext, ask: Deliver) -> Events:
 def _ship_what_is_tracked(s: DecisionContext, shipment_id: str | None) -> Events:
     for parcel in list(s.order.parcels):
         named = s.order.shipments.get(parcel.shipment_id or "")
-        void = named is not None and named.status == "void"  # a voided notice is not taken up again: nothing left by it
+        void = named is not None and named.status == "void"  # It needs a shipment of its own.
         name = parcel.tracking_number if parcel.shipment_id is None or void else parcel.shipment_id
         if parcel.delivered or shipment_id not in (None, name):
             continue

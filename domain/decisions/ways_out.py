@@ -1,4 +1,4 @@
-"""Which ways out of a refusal are open: none leads to a refusal of its own."""
+"""Filters the options of a refusal, so that none of them leads to another refusal."""
 
 from collections.abc import Callable
 
@@ -21,10 +21,10 @@ from domain.verdict import (
 
 
 def open_ways(s: DecisionContext, action: str, instead: tuple[Instead, ...]) -> tuple[Instead, ...]:
-    """The ways out that are open now or once what is open or under way is delivered; never none.
+    """Return the options that are possible now, or once open and shipped units are delivered. At least one.
 
-    Judged as eligibility judges them: for the buyer, over all lines. A cancellation that would be refused gives way to
-    what is for delivered goods.
+    They are judged as in eligibility queries: for the buyer, over all lines. An impossible cancellation is replaced by
+    a case or a return after delivery.
     """
     if not s.order.exists:
         return instead
@@ -71,4 +71,4 @@ _CHECKS: dict[str, Callable[[DecisionContext], bool]] = {
     OPEN_CASE.text: _can_open_case,
     DISPUTE.text: _can_dispute,
 }
-"""Ways out that the engine itself would decide, by their text."""
+"""Text of an option that the engine itself would decide → the check whether it is possible."""
