@@ -1,1 +1,1 @@
-"""How it is written down: Avro contracts, name table, codecs, commit envelope, hashes. Pure."""
+"""Storage formats: Avro contracts, stored names, codecs, the commit envelope, hashes. All functions are pure."""

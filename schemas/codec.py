@@ -1,9 +1,8 @@
-"""Events to bytes and back, by their stored name and the version of their contract; and as data for people.
+"""Encodes and decodes events by stored name and contract version, and renders them as JSON data.
 
-``encode_event`` writes the current version. ``decode_event`` reads every version there ever was: the current one
-straight into its dataclass, earlier ones through ``upcasting``. Reading is strict: bytes are accepted only if writing
-what was read gives them again, so two releases never read one event in two ways. Codecs are compiled when an event is
-first met.
+``encode_event`` writes the current version. ``decode_event`` reads every version: the current one directly into its
+dataclass, earlier ones through ``upcasting``. Decoding is strict: it accepts bytes only if encoding the result gives
+the same bytes, so two releases never read one event differently. Codecs are compiled at first use.
 """
 
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from schemas.wire import Malformed, compile_schema
 
 
 class Undecodable(Exception):
-    """This release cannot read an event: its order is stuck until one that can is there."""
+    """This release cannot read an event. The event's order stays unreadable until a release that can runs."""
 
     def __init__(self, name: str, version: int, reason: str) -> None:
         super().__init__(f"{name} version {version}: {reason}")
@@ -29,16 +28,16 @@ class Undecodable(Exception):
 
 
 def encode_event(event: Event) -> tuple[str, int, bytes]:
-    """(stored name, schema version, body) of an event.
+    """Encode an event as (stored name, schema version, body).
 
-    Malformed (``schemas.wire``) if a value does not fit its contract, TypeError if this is no event.
+    Raises Malformed (``schemas.wire``) if a value does not fit its contract, TypeError if this is not an event.
     """
     name, version, encode = _WRITERS[event.__class__]
     return name, version, encode(event)
 
 
 def decode_event(name: str, schema_version: int, body: bytes) -> Event:
-    """The event of this name whose body was written by this version; Undecodable if there is none."""
+    """Decode the body of an event that was written in this version. Raises Undecodable if that is not possible."""
     try:
         event: Event = _READERS[name, schema_version](body)
     except Malformed as wrong:
@@ -47,15 +46,15 @@ def decode_event(name: str, schema_version: int, body: bytes) -> Event:
 
 
 def event_data(event: Event) -> dict[str, Any]:
-    """The event as JSON has it: names as in the contract, hashes in hex, instants RFC 3339 with ``Z``, lists as lists.
+    """Convert an event to JSON data: names as in the contract, hashes in hex, instants in RFC 3339 with ``Z``.
 
-    A verdict has ``allowed`` beside its outcome and its inputs as one object.
+    A verdict also has ``allowed``, and its inputs are one object.
     """
     return _DATA[event.__class__](event)
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON has it, in events and in answers (docs/reference/decisions.md, Verdict)."""
+    """Convert a verdict to JSON data, as in events and answers (docs/reference/decisions.md, Verdict)."""
     return _DATA[verdict.__class__](verdict)
 
 
@@ -78,7 +77,7 @@ VALUE_RECORDS: Final[dict[str, type]] = {
         events.Verdict,
     )
 }
-"""Name in the contracts → class, of the records that events share."""
+"""Name in the contracts → class, for the records that events share."""
 
 Schema = dict[str, Any]
 Read = Callable[[bytes], Any]
@@ -110,10 +109,10 @@ class _Readers(dict[tuple[str, int], Read]):
 def reader(
     name: str, version: int, current: int, of: type, schema_of: Callable[[str, int], Schema], steps: Upcasters
 ) -> Read:
-    """What reads bodies of ``version`` into ``of``, the class of version ``current``; it raises Malformed.
+    """Build the function that reads bodies of ``version`` into ``of``, the class of version ``current``.
 
-    What an upcaster made of an earlier version is written and read by the current contract, so that nothing comes out
-    that the current version could not say itself.
+    The function raises Malformed. The result of an upcaster is encoded and decoded by the current contract, so that
+    every value that it returns is valid in the current version.
     """
     now = compile_schema(bounded(schema_of(name, current)), {**VALUE_RECORDS, name: of})
     if version == current:
@@ -133,7 +132,7 @@ def reader(
 
 
 def bounded(schema: Any) -> Any:
-    """The schema with the years 1 to 9999 as limits of every instant: no text form can say others."""
+    """Return the schema with every instant limited to the years 1 to 9999, because RFC 3339 has no others."""
     if isinstance(schema, list):
         return [bounded(part) for part in schema]
     if isinstance(schema, dict):
@@ -159,7 +158,7 @@ class _Data(dict[type, Callable[[Any], dict[str, Any]]]):
 
 
 def _expression(schema: Any, known: dict[str, Any], value: str, depth: int) -> str:
-    """Python for the JSON form of ``value``; a record is one dict display, as quick as it can be said."""
+    """Return the Python expression for the JSON form of ``value``. A record is one dict display, which is fastest."""
     schema = known.get(schema, schema) if isinstance(schema, str) else schema
     if isinstance(schema, list):
         inner = _expression(schema[1], known, f"v{depth}", depth + 1)

@@ -1,11 +1,11 @@
-"""The commit: everything that one decision wrote, as Avro bytes (``journal/commit.avsc``).
+"""The commit: all events of one decision, as Avro bytes (``journal/commit.avsc``).
 
 See docs/reference/journal-format.md.
 
-``decode_commit`` accepts exactly the bytes that ``encode_commit`` gives: what is not canonical, out of range or over a
-limit is Malformed. The limits are part of the format, no setting or release changes them. The hash of a commit is the
-SHA-256 of its bytes; ``parent`` of a chain stream is the hash of the commit that last touched it. Bodies of events are
-opaque here.
+``decode_commit`` accepts exactly the bytes that ``encode_commit`` returns. Bytes that are not canonical, out of range
+or over a limit raise Malformed. The limits are part of the format: no setting or release changes them. The hash of a
+commit is the SHA-256 of its bytes. The ``parent`` of a chain stream is the hash of its previous commit. Bodies of
+events are opaque here.
 """
 
 import json
@@ -23,16 +23,16 @@ COMMIT_VERSION: Final = 1
 """The newest format that this release reads and writes; ``Record.format`` is the same number."""
 MAX_COMMIT_BYTES: Final = 1_000_000
 MAX_EVENTS: Final = 65_536
-"""Events of a commit, all streams together: their indexes are dense, and the schema has none above 65,535."""
+"""The most events of a commit, in all streams together. Indexes are dense, and the schema allows none above 65,535."""
 ZERO_HASH: Final = bytes(32)
-"""The parent of a stream's first commit, and of every part that is not a chain's."""
+"""The parent of a chain stream's first commit, and of all parts of other kinds."""
 
 StreamKind = Literal["chain", "unique", "watermark"]
 
 
 @dataclass(slots=True)
 class ActorEntry:
-    """On whose behalf: the kind (buyer, seller, support, system, …) and the id among those."""
+    """The actor of a commit: its kind (buyer, seller, support, system, …) and its id within that kind."""
 
     kind: str
     id: str
@@ -82,14 +82,14 @@ class Commit:
 
 
 def encode_commit(commit: Commit) -> bytes:
-    """The commit's bytes; Malformed if it is out of range or over a limit."""
+    """Encode a commit. Raises Malformed if a value is out of range or over a limit."""
     data = _CODEC.encode(commit)
     _judge(commit, data)
     return data
 
 
 def decode_commit(data: bytes) -> Commit:
-    """The commit whose bytes these are; Malformed if there is none."""
+    """Decode a commit. Raises Malformed if these are not the bytes of one."""
     if len(data) > MAX_COMMIT_BYTES:
         raise Malformed(f"the commit has more than {MAX_COMMIT_BYTES} bytes")
     commit: Commit = _CODEC.decode(data)
@@ -98,15 +98,15 @@ def decode_commit(data: bytes) -> Commit:
 
 
 def commit_hash(data: bytes) -> bytes:
-    """SHA-256 of a commit's bytes."""
+    """Return the SHA-256 of a commit's bytes."""
     return sha256(data).digest()
 
 
 def commit_id(stream: str, command_id: str, parent: bytes) -> bytes:
-    """The id of the commit that answers ``command_id`` on the first stream at this head: a UUIDv5, 16 bytes.
+    """Compute the id of the commit for ``command_id`` on its first stream at this head: a UUIDv5, 16 bytes.
 
-    The name below the namespace is the three, parent in lower-case hex, with a zero byte between. So the same history
-    has the same bytes, whoever writes it.
+    The UUID's name consists of the three arguments, with the parent in lower-case hex and zero bytes between them. The
+    same history therefore has the same bytes, no matter which writer wrote it.
     """
     name = f"{stream}\0{command_id}\0{parent.hex()}"
     made = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
@@ -116,7 +116,7 @@ def commit_id(stream: str, command_id: str, parent: bytes) -> bytes:
 
 
 def _judge(commit: Commit, data: bytes) -> None:
-    """What the schema cannot say: size, one part a stream, what each kind may carry, dense indexes."""
+    """Check what the schema cannot express: size, one part for each stream, the fields of each kind, dense indexes."""
     if len(data) > MAX_COMMIT_BYTES:
         raise Malformed(f"the commit has more than {MAX_COMMIT_BYTES} bytes")
     streams = commit.streams

@@ -1,6 +1,6 @@
-"""The Avro contracts of events as they lie in ``schemas/events``: NAME.VERSION.avsc, each whole in itself.
+"""Reads the Avro contracts of events from ``schemas/events``, in files named NAME.VERSION.avsc.
 
-A file says everything that it needs, shared records included, so that it can be registered or handed out alone.
+Each file is complete, shared records included, so that it can be registered or distributed alone.
 """
 
 import json
@@ -12,14 +12,17 @@ from typing import Any
 
 @cache
 def event_schema(name: str, version: int) -> dict[str, Any]:
-    """The contract of an event as parsed JSON, not to be changed; FileNotFoundError if there is no such version."""
+    """Return the contract of an event as parsed JSON, which callers must not change.
+
+    Raises FileNotFoundError if there is no such version.
+    """
     text = files("schemas").joinpath("events", f"{name}.{version}.avsc").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 
 
 def named_types(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every record and fixed that a schema defines, outermost first."""
+    """Yield every record and fixed that a schema defines, outermost first."""
     if isinstance(schema, list):
         for branch in schema:
             yield from named_types(branch)

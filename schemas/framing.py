@@ -1,6 +1,6 @@
 """The Confluent wire framing of a public record: a zero byte, the schema's registry id (4 bytes, big-endian), the body.
 
-Only public topics are framed so. Commits and records of the journal name their schema themselves.
+Only records of public topics have this framing. Commits and records of the journal name their format themselves.
 """
 
 from struct import Struct
@@ -15,18 +15,18 @@ HEAD_BYTES: Final = _HEAD.size
 
 
 class NotFramed(ValueError):
-    """These bytes do not begin with the framing."""
+    """The bytes do not begin with the framing."""
 
 
 def frame(schema_id: int, body: bytes) -> bytes:
-    """``body`` behind its head; ValueError if the id does not fit into 32 bits without sign."""
+    """Put the head before a body. Raises ValueError if the id does not fit into 32 unsigned bits."""
     if not 0 <= schema_id <= 0xFFFF_FFFF:
         raise ValueError(f"schema id {schema_id} is not in 0..4294967295")
     return _HEAD.pack(_MAGIC, schema_id) + body
 
 
 def unframe(framed: bytes) -> tuple[int, bytes]:
-    """(schema id, body) of framed bytes; NotFramed says what is wrong. Whether the body fits is not looked at."""
+    """Split framed bytes into (schema id, body), or raise NotFramed. The body is not checked against the schema."""
     if len(framed) < HEAD_BYTES:
         raise NotFramed(f"{counted(len(framed), 'byte is', 'bytes are')} fewer than the {HEAD_BYTES} of the head")
     magic, schema_id = _HEAD.unpack_from(framed)

@@ -1,9 +1,9 @@
 """Merkle trees as in RFC 6962 section 2.1: SHA-256, leaves hashed behind 0x00, nodes behind 0x01.
 
-A tree over *n* leaves splits at the largest power of two below *n*. ``Tree`` grows leaf by leaf and keeps only the
-roots of its whole parts (at most one per bit of its size): enough to say a root. ``Archive`` keeps every hash and
-makes proofs. ``verify_inclusion`` and ``verify_consistency`` need a proof and nothing else, and answer yes or no to
-whatever they are given. Hashes are 32 bytes, an audit path goes from the leaf to the root.
+A tree over *n* leaves splits at the largest power of two below *n*. ``Tree`` grows leaf by leaf and stores only the
+roots of its complete subtrees (at most one for each bit of its size), which is enough to compute its root. ``Archive``
+stores every hash and creates proofs. ``verify_inclusion`` and ``verify_consistency`` need no tree, and return True or
+False for any input. Hashes are 32 bytes, an audit path goes from the leaf to the root.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ HASH_BYTES: Final = 32
 
 
 def leaf_hash(content: bytes) -> bytes:
-    """The hash of a leaf with this content."""
+    """Hash the content of a leaf."""
     return sha256(b"\x00" + content).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of a node over two hashes."""
+    """Hash a node from the hashes of its two children."""
     return sha256(b"\x01" + left + right).digest()
 
 
 class Tree:
-    """A tree that only grows: its size, and the roots of its whole parts from the largest to the smallest."""
+    """A tree that only grows. It stores its size and the roots of its complete subtrees, largest first."""
 
     __slots__ = ("_peaks", "size")
 
@@ -37,7 +37,7 @@ class Tree:
 
     @classmethod
     def restored(cls, size: int, peaks: Sequence[bytes]) -> "Tree":
-        """The tree whose ``size`` and ``peaks`` were kept; ValueError if they cannot belong together."""
+        """Restore a tree from its ``size`` and ``peaks``. Raises ValueError if they do not belong together."""
         if size < 0 or len(peaks) != size.bit_count() or any(len(peak) != HASH_BYTES for peak in peaks):
             raise ValueError(f"{len(peaks)} peaks do not make a tree of {size} leaves")
         tree = cls()
@@ -46,15 +46,15 @@ class Tree:
 
     @property
     def peaks(self) -> tuple[bytes, ...]:
-        """The roots of the whole parts, largest first: all that is needed to go on (``restored``)."""
+        """The roots of the complete subtrees, largest first. With the size, they restore the tree (``restored``)."""
         return tuple(self._peaks)
 
     def append(self, content: bytes) -> None:
-        """A leaf with this content."""
+        """Append a leaf with this content."""
         self.append_hash(leaf_hash(content))
 
     def append_hash(self, leaf: bytes) -> None:
-        """A leaf whose hash is known already."""
+        """Append a leaf by its hash."""
         peaks = self._peaks
         whole = self.size
         while whole & 1:
@@ -64,7 +64,7 @@ class Tree:
         self.size += 1
 
     def root(self) -> bytes:
-        """The root as of now."""
+        """The root of the tree."""
         if not self._peaks:
             return EMPTY_ROOT
         over = self._peaks[-1]
@@ -74,9 +74,10 @@ class Tree:
 
 
 class Archive:
-    """A tree that keeps every hash, to prove things about itself at any size it ever had.
+    """A tree that stores every hash, and proves inclusion and consistency for any size that it had.
 
-    Level *k* has the roots of the whole parts of 2**k leaves; about two hashes a leaf in all, a proof in O(log² n).
+    Level *k* has the roots of the complete subtrees of 2**k leaves. The archive stores about two hashes for each leaf
+    and creates a proof in O(log² n).
     """
 
     __slots__ = ("_levels",)
@@ -86,15 +87,15 @@ class Archive:
 
     @property
     def size(self) -> int:
-        """How many leaves there are."""
+        """The number of leaves."""
         return len(self._levels[0])
 
     def append(self, content: bytes) -> None:
-        """A leaf with this content."""
+        """Append a leaf with this content."""
         self.append_hash(leaf_hash(content))
 
     def append_hash(self, leaf: bytes) -> None:
-        """A leaf whose hash is known already."""
+        """Append a leaf by its hash."""
         over = leaf
         for level in self._levels:
             level.append(over)
@@ -104,12 +105,12 @@ class Archive:
         self._levels.append([over])
 
     def root(self, size: int) -> bytes:
-        """The root when there were ``size`` leaves; IndexError if there never were."""
+        """The root of the first ``size`` leaves. Raises IndexError if there are fewer."""
         self._had(size)
         return self._over(0, size) if size else EMPTY_ROOT
 
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
-        """The audit path of leaf ``index`` in the tree of ``size`` leaves; IndexError if it has no such leaf."""
+        """The audit path of leaf ``index`` in the tree of ``size`` leaves. Raises IndexError if there is none."""
         self._had(size)
         if not 0 <= index < size:
             raise IndexError(f"leaf {index} of {size}")
@@ -127,9 +128,9 @@ class Archive:
         return path
 
     def consistency_proof(self, old_size: int, size: int) -> list[bytes]:
-        """That the tree of ``size`` leaves begins with the tree of ``old_size``; IndexError if that is the larger.
+        """Prove that the tree of ``size`` leaves begins with the tree of ``old_size`` leaves.
 
-        Empty where there is nothing to show: nothing before, or nothing new.
+        The proof is empty if the old tree is empty or the sizes are equal. Raises IndexError if ``old_size`` is larger.
         """
         self._had(size)
         if not 0 <= old_size <= size:
@@ -146,7 +147,7 @@ class Archive:
             else:
                 path.append(self._over(first, middle))
                 first = middle
-        if first:  # else it is the old root itself, which who asks knows
+        if first:  # Otherwise this is the old root, which the verifier knows.
             path.append(self._over(first, behind))
         path.reverse()
         return path
@@ -156,7 +157,7 @@ class Archive:
             raise IndexError(f"a tree of {size} leaves, of {self.size}")
 
     def _over(self, first: int, behind: int) -> bytes:
-        """The root over leaves ``first`` to before ``behind``, a part of the tree over the first ``behind``."""
+        """The root of the subtree over the leaves from ``first`` to ``behind`` (exclusive)."""
         count = behind - first
         level = count.bit_length() - 1
         if count == 1 << level:

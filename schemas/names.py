@@ -1,7 +1,7 @@
-"""Under which name an event is stored, and in which version of its schema it is written today.
+"""The stored name of each event, and the version of its schema in which it is written today.
 
-Stored names are a storage format: they stand here, one by one, and follow from no class name or import path. A class
-may be renamed or moved; its stored name stays for ever. A version is the number of a file in ``schemas/events``.
+Stored names are a storage format. They are listed here and do not depend on class names or import paths: a class may
+be renamed or moved, its stored name never changes. A version is the number of a file in ``schemas/events``.
 """
 
 from types import MappingProxyType

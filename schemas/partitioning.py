@@ -1,4 +1,4 @@
-"""Which partition a chain stream belongs to: murmur2, as Kafka's own default partitioner computes it."""
+"""Computes the partition of a chain stream by murmur2, as Kafka's default partitioner does."""
 
 from functools import lru_cache
 

@@ -1,7 +1,7 @@
-"""The record: the 1..n commits that waited for one partition at the same moment (``journal/record.avsc``).
+"""The record: one or more commits that are appended to a partition together (``journal/record.avsc``).
 
-A record joins nothing but the trip to the log: each commit is judged, hashed and proven by itself. A record that is not
-canonical is malformed whole. What its commits say is not looked at here.
+Commits of a record share only the append: each is admitted, hashed and proven by itself. A record that is not
+canonical is malformed as a whole. The content of its commits is not checked here.
 """
 
 import json
@@ -14,15 +14,15 @@ from schemas.commit import COMMIT_VERSION
 from schemas.wire import Malformed, compile_schema
 
 MAX_RECORD_BYTES: Final = 1_040_000
-"""Room for one commit of the largest size, and below Kafka's default ``max.message.bytes``."""
+"""Enough for one commit of the largest size, and below Kafka's default ``max.message.bytes``."""
 MAX_RECORD_COMMITS: Final = 16_384
 RECORD_OVERHEAD: Final = 272
-"""Bytes that a record takes at most besides its commits and their lengths (5 bytes each at most)."""
+"""The most bytes of a record, not counting its commits and their lengths (at most 5 bytes each)."""
 
 
 @dataclass(slots=True)
 class Record:
-    """``commits`` are the commits' exact bytes, in the order in which they are judged."""
+    """A record. ``commits`` are the exact bytes of its commits, in the order in which they are admitted."""
 
     format: int
     writer: str
@@ -30,7 +30,7 @@ class Record:
 
 
 def encode_record(writer: str, commits: Sequence[bytes]) -> bytes:
-    """The record of these commits' bytes; Malformed if there is none or it is over a limit."""
+    """Encode a record of commits. Raises Malformed without commits, or if it is over a limit."""
     value = _CODEC.encode(Record(COMMIT_VERSION, writer, tuple(commits)))
     if len(value) > MAX_RECORD_BYTES:
         raise Malformed(f"the record has more than {MAX_RECORD_BYTES} bytes")
@@ -38,7 +38,7 @@ def encode_record(writer: str, commits: Sequence[bytes]) -> bytes:
 
 
 def decode_record(value: bytes) -> Record:
-    """The record whose bytes these are; Malformed if there is none."""
+    """Decode a record. Raises Malformed if these are not the bytes of one."""
     if len(value) > MAX_RECORD_BYTES:
         raise Malformed(f"the record has more than {MAX_RECORD_BYTES} bytes")
     record: Record = _CODEC.decode(value)

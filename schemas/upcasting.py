@@ -1,8 +1,8 @@
-"""Old events read as new ones: for each earlier version of a contract the step to the next.
+"""Upcasters, which convert events of earlier contract versions to the next version.
 
-An upcaster takes the fields that version N wrote (a dict; records inside are dicts, lists are tuples) and returns
-those of version N + 1. It is total and pure: what it cannot know it leaves unsaid, it never guesses from a clock or
-another event. ValueError if these fields cannot be meant.
+An upcaster takes the fields of version N (a dict; records inside are dicts, lists are tuples) and returns those of
+version N + 1. It is total and pure: it leaves a field that it cannot know empty, and never guesses from a clock or
+another event. It raises ValueError if the fields cannot be valid.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ Upcaster = Callable[[Fields], Fields]
 Upcasters = Mapping[tuple[str, int], Upcaster]
 
 UPCASTERS: Final[Upcasters] = MappingProxyType({})
-"""(stored name, version) → the step to version + 1. Every version before the current one has one."""
+"""(stored name, version) → the upcaster to version + 1. Every version before the current one has one."""
 
 
 def upcast(name: str, version: int, fields: Fields, current: int, steps: Upcasters = UPCASTERS) -> Fields:
-    """The fields of ``version`` as those of ``current``, step by step; KeyError if a step is missing."""
+    """Convert the fields of ``version`` to those of ``current``, step by step. Raises KeyError if a step is missing."""
     for before in range(version, current):
         fields = steps[name, before](fields)
     return fields

@@ -1,15 +1,15 @@
-"""A small compiler from Avro schemas to strict codecs: Python source, generated once per schema.
+"""A small compiler from Avro schemas to strict codecs. It generates Python source once for each schema.
 
-It knows records, arrays, unions of null and one other type, enums, fixed, bytes, string, long, int, boolean and null.
-Bytes are accepted only if encoding what was decoded gives the same bytes again: no overlong or out-of-range numbers,
-no bad index, no boolean but 0 and 1, no array in other blocks than one, no bad UTF-8, nothing behind the end.
-Everything that is wrong is Malformed.
+It supports records, arrays, unions of null and one other type, enums, fixed, bytes, string, long, int, boolean and
+null. Bytes are accepted only if encoding the decoded value gives the same bytes. Overlong and out-of-range numbers, bad
+indexes, booleans other than 0 and 1, arrays in several blocks, bad UTF-8 and trailing bytes are refused. Every error is
+Malformed.
 
-Limits may stand in the schema beside a type: ``minimum`` and ``maximum`` of a number, ``minBytes`` and ``maxBytes`` of
-bytes and strings (UTF-8), ``minItems`` and ``maxItems`` of an array. They hold for encoding and for decoding.
+A schema may set limits on a type: ``minimum`` and ``maximum`` of a number, ``minBytes`` and ``maxBytes`` of bytes and
+strings (UTF-8), ``minItems`` and ``maxItems`` of an array. They apply to encoding and decoding.
 
-How the generated code works: it is one function, everything inline. Slices are taken without looking whether they
-reach over the end; a cursor that has passed the end runs into an IndexError at the next byte, or is seen at the end.
+The generated code is one function with everything inline. It slices without a check for the end of the data. If a slice
+passes the end, the next byte raises IndexError, or the check after the last field fails.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ _INSTANTS: Final = ("timestamp-micros", "timestamp-millis")
 
 
 class Malformed(ValueError):
-    """These bytes, or this value, are not what the schema says; ``reason`` is one short sentence."""
+    """The bytes or the value do not fit the schema. ``reason`` is one short sentence."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -31,9 +31,9 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """``encode(value) -> bytes`` and ``decode(bytes) -> value`` of one schema; both raise Malformed and nothing else.
+    """``encode(value) -> bytes`` and ``decode(bytes) -> value`` of one schema. Both raise only Malformed.
 
-    ``source`` is the generated code, to read.
+    ``source`` is the generated code, for inspection.
     """
 
     encode: Callable[[Any], bytes]
@@ -42,11 +42,11 @@ class Codec:
 
 
 def compile_schema(schema: Any, classes: Mapping[str, type] | None = None) -> Codec:
-    """The codec of a schema (parsed JSON).
+    """Compile the codec of a schema (parsed JSON).
 
-    ``classes`` maps a record's name (without namespace) to the dataclass that it is read into and written from; the
-    dataclass has the record's fields, in any order. Records that are not named there are dicts. Arrays are read as
-    tuples, enums as strings, logical types as the type below them. ValueError for what the compiler does not know.
+    ``classes`` maps a record's name (without namespace) to the dataclass that it is decoded into and encoded from. The
+    dataclass has the record's fields, in any order. Other records are dicts. Arrays are decoded as tuples, enums as
+    strings, logical types as their underlying type. Raises ValueError for a schema that the compiler does not support.
     """
     known: dict[str, Any] = {}
     scope: dict[str, Any] = {
@@ -70,7 +70,7 @@ def compile_schema(schema: Any, classes: Mapping[str, type] | None = None) -> Co
 
 
 def _write_number(number: int) -> bytes:
-    """A long as zigzag varint; its range was checked before."""
+    """Encode a long as a zigzag varint. The caller has checked its range."""
     rest = number << 1 ^ number >> 63
     if rest < 128:
         return bytes((rest,))
@@ -83,7 +83,7 @@ def _write_number(number: int) -> bytes:
 
 
 class _Written(dict[int, bytes]):
-    """Instants as varints: those of a commit are nearly always the same few."""
+    """A cache of instants as varints, because a commit nearly always repeats a few instants."""
 
     def __missing__(self, number: int) -> bytes:
         if len(self) > 1000:
@@ -93,7 +93,7 @@ class _Written(dict[int, bytes]):
 
 
 def _read_number(data: bytes, at: int, byte: int) -> tuple[int, int]:
-    """The long whose first byte (128 or more) was read already, and the place behind it."""
+    """Decode a long whose first byte (128 or more) was already read. Returns it and the position after it."""
     number = byte & 127
     shift = 7
     while (byte := data[at]) > 127:
@@ -111,7 +111,7 @@ def _read_number(data: bytes, at: int, byte: int) -> tuple[int, int]:
 
 
 def _read_length(data: bytes, at: int, byte: int) -> tuple[int, int]:
-    """The same for a length or count, which is not negative."""
+    """Decode a length or count whose first byte was already read. Refuses a negative one."""
     if byte < 128:
         number = byte >> 1 ^ -(byte & 1)
     else:
@@ -136,14 +136,14 @@ def _name_of(schema: Any) -> str:
 
 @dataclass(slots=True)
 class _Shape:
-    """A type as the generators see it: its kind, and the schema's attributes."""
+    """A type for the generators: its kind, and the schema's attributes."""
 
     kind: str
-    said: dict[str, Any]
+    attributes: dict[str, Any]
 
 
 class _Generator:
-    """One function's source. Subclasses write the statements; ``path`` names the place in error messages."""
+    """The source of one function. Subclasses write its statements. ``path`` names the field in error messages."""
 
     def __init__(self, known: dict[str, Any], classes: dict[str, type], scope: dict[str, Any]) -> None:
         self.known = known
@@ -165,7 +165,7 @@ class _Generator:
         return f"raise Malformed({f'{path} {what}' if path else f'it {what}'!r})"
 
     def shape(self, schema: Any) -> _Shape:
-        """The kind of a type; named types are remembered and found again."""
+        """Resolve a type to its shape. Named types are registered, so that later references find them."""
         if isinstance(schema, list):
             if len(schema) != 2 or schema.count("null") != 1:
                 raise ValueError(f"only unions of null and one other type are known, not {schema}")
@@ -190,12 +190,12 @@ class _Generator:
             return self.shape(kind)
         raise ValueError(f"type {kind!r} is not known")
 
-    def record(self, said: dict[str, Any]) -> tuple[type | None, list[tuple[str, Any]]]:
-        """The class of a record (None: a dict) and its fields in the schema's order."""
-        name = said["name"].rpartition(".")[2]
+    def record(self, attributes: dict[str, Any]) -> tuple[type | None, list[tuple[str, Any]]]:
+        """Return the class of a record (None: a dict) and its fields in the schema's order."""
+        name = attributes["name"].rpartition(".")[2]
         if name in self.open:
             raise ValueError(f"{name} contains itself")
-        within = [(field["name"], field["type"]) for field in said["fields"]]
+        within = [(field["name"], field["type"]) for field in attributes["fields"]]
         cls = self.classes.get(name)
         if cls is not None:
             if not is_dataclass(cls) or {f.name for f in fields(cls)} != {field for field, _ in within}:
@@ -205,18 +205,18 @@ class _Generator:
 
     def bounds(self, shape: _Shape) -> tuple[int, int]:
         low, high = _INT if shape.kind == "int" else _LONG
-        return max(low, shape.said.get("minimum", low)), min(high, shape.said.get("maximum", high))
+        return max(low, shape.attributes.get("minimum", low)), min(high, shape.attributes.get("maximum", high))
 
     def takes_bytes(self, schema: Any) -> bool:
         """Whether every value of the type takes at least a byte (an array of others could claim any count)."""
         shape = self.shape(schema)
         if shape.kind == "record":
-            return any(self.takes_bytes(field["type"]) for field in shape.said["fields"])
-        return shape.kind != "null" and not (shape.kind == "fixed" and shape.said["size"] == 0)
+            return any(self.takes_bytes(field["type"]) for field in shape.attributes["fields"])
+        return shape.kind != "null" and not (shape.kind == "fixed" and shape.attributes["size"] == 0)
 
-    def limit(self, expression: str, said: dict[str, Any], unit: str, path: str) -> None:
-        """Statements that check a size against ``minX`` and ``maxX``."""
-        low, high = said.get(f"min{unit}", 0), said.get(f"max{unit}")
+    def limit(self, expression: str, attributes: dict[str, Any], unit: str, path: str) -> None:
+        """Write statements that check a size against ``minX`` and ``maxX``."""
+        low, high = attributes.get(f"min{unit}", 0), attributes.get(f"max{unit}")
         words = unit.lower()
         if low:
             self.emit(f"if {expression} < {low}: {self.fail(path, f'has fewer than {low} {words}')}")
@@ -246,7 +246,7 @@ class _Encoding(_Generator):
         self.emit(f"    raise Malformed({f'no {_name_of(schema)}: '!r} + repr(error)) from error")
 
     def put(self, *expressions: str) -> None:
-        """Bytes to come next; written together with their neighbours."""
+        """Add expressions for the next bytes. ``flush`` writes them together."""
         self.waiting.extend(expressions)
 
     def flush(self) -> None:
@@ -257,12 +257,12 @@ class _Encoding(_Generator):
         self.waiting.clear()
 
     def number(self, name: str, low: int = 0) -> str:
-        """The expression for a number that is ``low`` or more, as checked before."""
+        """Return the expression that encodes a number. It was checked to be at least ``low``."""
         small = f"{name} < 4096" if low >= 0 else f"0 <= {name} < 4096"
         return f"VARINT[{name}] if {small} else write_number({name})"
 
     def write(self, schema: Any, name: str, path: str) -> None:
-        """Statements that encode the value in the variable ``name``."""
+        """Write statements that encode the value in the variable ``name``."""
         shape = self.shape(schema)
         match shape.kind:
             case "null":
@@ -273,7 +273,7 @@ class _Encoding(_Generator):
             case "int" | "long":
                 low, high = self.bounds(shape)
                 self.emit(f"if not {low} <= {name} <= {high}: {self.fail(path, f'is not in {low}..{high}')}")
-                instant = shape.said.get("logicalType") in _INSTANTS
+                instant = shape.attributes.get("logicalType") in _INSTANTS
                 self.put(f"WRITTEN[{name}]" if instant else self.number(name, low))
             case "string" | "bytes":
                 if shape.kind == "string":
@@ -281,25 +281,25 @@ class _Encoding(_Generator):
                     self.emit(f"{name} = {text}.encode()")
                 size = self.fresh("size")
                 self.emit(f"{size} = len({name})")
-                self.limit(size, shape.said, "Bytes", path)
+                self.limit(size, shape.attributes, "Bytes", path)
                 self.put(self.number(size), name)
             case "fixed":
-                size = shape.said["size"]
+                size = shape.attributes["size"]
                 self.emit(f"if len({name}) != {size}: {self.fail(path, f'has not {size} bytes')}")
                 self.put(name)
             case "enum":
                 symbols = self.fresh("INDEX_OF")
-                self.scope[symbols] = {symbol: _write_number(n) for n, symbol in enumerate(shape.said["symbols"])}
+                self.scope[symbols] = {symbol: _write_number(n) for n, symbol in enumerate(shape.attributes["symbols"])}
                 self.put(f"{symbols}[{name}]")
             case "union":
                 self.flush()
-                null = shape.said["null"]
+                null = shape.attributes["null"]
                 self.emit(f"if {name} is None:")
                 self.emit(f"    out.append({_write_number(null)!r})")
                 self.emit("else:")
                 self.depth += 1
                 self.put(f"{_write_number(1 - null)!r}")
-                self.write(shape.said["other"], name, path)
+                self.write(shape.attributes["other"], name, path)
                 self.flush()
                 self.depth -= 1
             case "array":
@@ -308,25 +308,25 @@ class _Encoding(_Generator):
                 self.fields(shape, name, path)
 
     def array(self, shape: _Shape, name: str, path: str) -> None:
-        if not self.takes_bytes(shape.said["items"]):
+        if not self.takes_bytes(shape.attributes["items"]):
             raise ValueError(f"items of {path or 'the array'} may take no bytes")
         size, item = self.fresh("size"), self.fresh("item")
         self.emit(f"{size} = len({name})")
-        self.limit(size, shape.said, "Items", path)
+        self.limit(size, shape.attributes, "Items", path)
         self.flush()
         self.emit(f"if {size}:")
         self.depth += 1
         self.emit(f"out.append({self.number(size)})")
         self.emit(f"for {item} in {name}:")
         self.depth += 1
-        self.write(shape.said["items"], item, path)
+        self.write(shape.attributes["items"], item, path)
         self.flush()
         self.depth -= 2
         self.put("b'\\0'")
 
     def fields(self, shape: _Shape, name: str, path: str) -> None:
-        cls, within = self.record(shape.said)
-        self.open.append(shape.said["name"].rpartition(".")[2])
+        cls, within = self.record(shape.attributes)
+        self.open.append(shape.attributes["name"].rpartition(".")[2])
         for field, schema in within:
             value = self.fresh()
             self.emit(f"{value} = {name}.{field}" if cls else f"{value} = {name}[{field!r}]")
@@ -358,7 +358,7 @@ class _Decoding(_Generator):
         self.emit("byte = data[at]; at += 1")
 
     def length(self) -> str:
-        """Statements that read a length or count; its variable."""
+        """Write statements that read a length or count. Returns its variable."""
         size = self.fresh("size")
         self.byte()
         self.emit(f"if byte < 128 and not byte & 1: {size} = byte >> 1")
@@ -366,7 +366,7 @@ class _Decoding(_Generator):
         return size
 
     def read(self, schema: Any, path: str) -> str:
-        """Statements that decode a value; the expression that stands for it."""
+        """Write statements that decode a value. Returns the expression for it."""
         shape = self.shape(schema)
         name = self.fresh()
         match shape.kind:
@@ -380,21 +380,21 @@ class _Decoding(_Generator):
                 self.number(shape, name, path)
             case "string" | "bytes":
                 size = self.length()
-                self.limit(size, shape.said, "Bytes", path)
+                self.limit(size, shape.attributes, "Bytes", path)
                 decoded = ".decode()" if shape.kind == "string" else ""
                 self.emit(f"{name} = data[at : at + {size}]{decoded}; at += {size}")
             case "fixed":
-                size = str(shape.said["size"])
+                size = str(shape.attributes["size"])
                 self.emit(f"{name} = data[at : at + {size}]; at += {size}")
             case "enum":
                 self.enum(shape, name, path)
             case "union":
-                null = shape.said["null"]
+                null = shape.attributes["null"]
                 self.byte()
                 self.emit(f"if byte == {2 * null}: {name} = None")
                 self.emit(f"elif byte == {2 * (1 - null)}:")
                 self.depth += 1
-                self.emit(f"{name} = {self.read(shape.said['other'], path)}")
+                self.emit(f"{name} = {self.read(shape.attributes['other'], path)}")
                 self.depth -= 1
                 self.emit(f"else: {self.fail(path, 'has a bad union index')}")
             case "array":
@@ -405,8 +405,8 @@ class _Decoding(_Generator):
 
     def number(self, shape: _Shape, name: str, path: str) -> None:
         low, high = self.bounds(shape)
-        if shape.said.get("logicalType") in _INSTANTS:
-            # Instants of one commit repeat. Of today's all take 8 bytes, so those 8 bytes are looked up first.
+        if shape.attributes.get("logicalType") in _INSTANTS:
+            # Instants of one commit repeat, and today's instants take 8 bytes, so these 8 bytes are looked up first.
             again = self.fresh("again")
             self.emit(f"{again} = data[at : at + 8]")
             self.emit(f"{name} = SEEN.get({again})")
@@ -432,8 +432,8 @@ class _Decoding(_Generator):
 
     def enum(self, shape: _Shape, name: str, path: str) -> None:
         symbols = self.fresh("SYMBOL_AT")
-        found = enumerate(shape.said["symbols"])
-        if len(shape.said["symbols"]) <= 64:
+        found = enumerate(shape.attributes["symbols"])
+        if len(shape.attributes["symbols"]) <= 64:
             self.scope[symbols] = {number << 1: symbol for number, symbol in found}
             self.byte()
             self.emit(f"{name} = {symbols}.get(byte)")
@@ -445,15 +445,15 @@ class _Decoding(_Generator):
 
     def array(self, shape: _Shape, name: str, path: str) -> None:
         size, items = self.length(), self.fresh("items")
-        self.limit(size, shape.said, "Items", path)
+        self.limit(size, shape.attributes, "Items", path)
         self.emit(f"if {size}:")
         self.depth += 1
-        # An item takes a byte at least; without this an array of fixed could claim more items than there is time for.
+        # An item takes at least one byte. Without this check, an array of fixed could claim a huge number of items.
         self.emit(f"if {size} > len(data): raise Malformed('it ends too early')")
         self.emit(f"{items} = []")
         self.emit(f"for _ in range({size}):")
         self.depth += 1
-        self.emit(f"{items}.append({self.read(shape.said['items'], path)})")
+        self.emit(f"{items}.append({self.read(shape.attributes['items'], path)})")
         self.depth -= 1
         self.byte()
         self.emit(f"if byte: {self.fail(path, 'is not in one block')}")
@@ -462,10 +462,10 @@ class _Decoding(_Generator):
         self.emit(f"else: {name} = ()")
 
     def fields(self, shape: _Shape, path: str) -> str:
-        cls, within = self.record(shape.said)
-        self.open.append(shape.said["name"].rpartition(".")[2])
+        cls, within = self.record(shape.attributes)
+        self.open.append(shape.attributes["name"].rpartition(".")[2])
         read = {field: self.read(schema, f"{path}.{field}" if path else field) for field, schema in within}
         self.open.pop()
         if cls is None:
             return "{" + ", ".join(f"{field!r}: {value}" for field, value in read.items()) + "}"
-        return f"{shape.said['name'].rpartition('.')[2]}({', '.join(read[f.name] for f in fields(cls))})"
+        return f"{shape.attributes['name'].rpartition('.')[2]}({', '.join(read[f.name] for f in fields(cls))})"

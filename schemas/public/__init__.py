@@ -1,5 +1,5 @@
-"""What other services read: the public topics, the Avro contracts of their records, and the ids these are framed with.
+"""The public formats for other services: topics, the Avro contracts of their records, and the schema ids for framing.
 
-``topics`` names the topics, ``contracts`` gives their schemas, ``records`` writes their bodies, ``ids`` pins the schema
-ids of an installation that has no schema registry. Contracts evolve FULL_TRANSITIVE; files lie beside this one.
+``topics`` names the topics, ``contracts`` returns their schemas, ``records`` encodes their bodies, and ``ids`` pins the
+schema ids of installations without a schema registry. Contracts evolve FULL_TRANSITIVE. Their files are in this folder.
 """

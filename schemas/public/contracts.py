@@ -1,8 +1,10 @@
-"""The contracts of public records: of an event the frame with the event's own contract in ``data``, of an instruction
-its file. Each is whole in itself, so that it can be registered or handed out alone.
+"""The contracts of public records.
 
-A contract is named ``rescind.order.LineShipped`` or ``rescind.instructions.RefundInstruction``, and has a version: an
-event's is the version that its body was written in.
+The contract of an event is the frame with the event's own contract in ``data``. The contract of an instruction is a
+file. Each contract is complete, so that it can be registered or distributed alone.
+
+A contract has a name like ``rescind.order.LineShipped`` or ``rescind.instructions.RefundInstruction``, and a version.
+The version of an event's contract is the version of its body.
 """
 
 import json
@@ -24,7 +26,7 @@ INSTRUCTION_VERSIONS: Final = {
     "RestockInstruction": 1,
     "NotificationInstruction": 1,
 }
-"""Name → the version that is written today."""
+"""Instruction → the version in which it is written today."""
 
 _ELSEWHERE: Final = (
     e.SubjectErased,
@@ -35,10 +37,10 @@ _ELSEWHERE: Final = (
     e.ImportOpened,
     e.ImportClosed,
 )
-"""Events that are never an order's."""
+"""Events that never belong to an order."""
 
 EVENT_VERSIONS: Final = {name: version for of, name, version in CURRENT if of not in _ELSEWHERE}
-"""Stored name of every event that an order can have → its current version."""
+"""Stored name of each event of an order → its current version."""
 
 
 class Contract(NamedTuple):
@@ -52,17 +54,17 @@ class Contract(NamedTuple):
 
 
 def event_contract(name: str, version: int) -> Contract:
-    """The contract of an event's record."""
+    """Return the contract of an event's record."""
     return Contract(f"{EVENT_NAMESPACE}.{name}", version)
 
 
 def instruction_contract(name: str) -> Contract:
-    """The contract that this instruction is written by today."""
+    """Return the contract in which an instruction is written today."""
     return Contract(f"{INSTRUCTION_NAMESPACE}.{name}", INSTRUCTION_VERSIONS[name])
 
 
 def all_contracts() -> list[Contract]:
-    """Every contract that there ever was."""
+    """Return all contracts, in every version."""
     events = [event_contract(name, v) for name, last in EVENT_VERSIONS.items() for v in range(1, last + 1)]
     return events + [
         Contract(f"{INSTRUCTION_NAMESPACE}.{name}", v)
@@ -73,13 +75,13 @@ def all_contracts() -> list[Contract]:
 
 @cache
 def frame_schema() -> dict[str, Any]:
-    """The fields before ``data``, under the name OrderEvent."""
+    """Return the schema of the fields before ``data``, named OrderEvent."""
     return _file("OrderEvent.1")
 
 
 @cache
 def schema_of(contract: Contract) -> dict[str, Any]:
-    """A contract as parsed JSON, not to be changed; FileNotFoundError if there is no such one."""
+    """Return a contract as parsed JSON, which callers must not change. Raises FileNotFoundError if there is none."""
     namespace, _, name = contract.name.rpartition(".")
     if namespace == INSTRUCTION_NAMESPACE:
         return _file(f"{name}.{contract.version}")
@@ -90,7 +92,7 @@ def schema_of(contract: Contract) -> dict[str, Any]:
 
 
 def schema_text(contract: Contract) -> str:
-    """A contract as a registry is given it: JSON without spaces."""
+    """Return a contract as it is registered: JSON without spaces."""
     return json.dumps(schema_of(contract), ensure_ascii=False, separators=(",", ":"))
 
 

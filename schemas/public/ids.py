@@ -1,6 +1,6 @@
-"""Pinned schema ids, for installations without a schema registry: contract → the id in the framing of its records.
+"""Pinned schema ids for the framing of records, for installations without a schema registry.
 
-An id stands for one contract for ever; ``ids.json`` only grows. Readers look a record's contract up by its id, here or
+An id belongs to one contract forever, so ``ids.json`` only grows. Readers find a record's contract by its id, here or
 in a registry.
 """
 
@@ -13,20 +13,20 @@ from schemas.public.contracts import Contract
 
 
 class SchemaIds(Protocol):
-    """Where the ids in the framing come from."""
+    """A source of schema ids for the framing."""
 
     def id_of(self, contract: Contract) -> int:
-        """The id of a contract; LookupError if there is none, RegistryUnavailable if that cannot be known now."""
+        """Return the id of a contract. Raises LookupError if it has none, RegistryUnavailable if the registry fails."""
         ...
 
 
 class RegistryUnavailable(Exception):
-    """The schema registry does not answer, or refuses a schema; the message says what to do."""
+    """The schema registry does not answer or refuses a schema. The message says what to do."""
 
 
 @cache
 def pinned() -> dict[Contract, int]:
-    """Every pinned id."""
+    """Return all pinned ids by contract."""
     table: dict[str, int] = json.loads(files("schemas").joinpath("public", "ids.json").read_text("utf-8"))
     return {Contract(name, int(version)): number for key, number in table.items()
             for name, _, version in [key.rpartition(".")]}  # fmt: skip
@@ -34,7 +34,7 @@ def pinned() -> dict[Contract, int]:
 
 @cache
 def contract_of(schema_id: int) -> Contract:
-    """The contract with this pinned id; LookupError if there is none."""
+    """Return the contract with a pinned id. Raises LookupError if there is none."""
     return {number: contract for contract, number in pinned().items()}[schema_id]
 
 

@@ -1,7 +1,7 @@
-"""Bodies of public records, without their framing, and the headers that follow from their contract.
+"""Bodies of public records without their framing, and the headers that follow from their contract.
 
-An event's body is the frame and then the event's own bytes as they stand in the journal: Avro writes a record's fields
-one after another, so nothing is decoded or encoded twice.
+An event's body is the frame followed by the event's own bytes from the journal. Avro writes the fields of a record one
+after another, so the event is not decoded and encoded again.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from schemas.wire import compile_schema
 
 @dataclass(slots=True)
 class Actor:
-    """On whose behalf."""
+    """The actor of an event's commit."""
 
     kind: str
     id: str
@@ -22,7 +22,7 @@ class Actor:
 
 @dataclass(slots=True)
 class Frame:
-    """What stands before an event: fields as in ``OrderEvent.1.avsc``."""
+    """The fields before an event, as in ``OrderEvent.1.avsc``."""
 
     marketplace: str
     order_id: str
@@ -37,7 +37,7 @@ class Frame:
 
 @dataclass(slots=True)
 class Units:
-    """So many units of one line."""
+    """A number of units of one line."""
 
     line: int
     sku: str
@@ -46,7 +46,7 @@ class Units:
 
 @dataclass(slots=True, kw_only=True)
 class Instruction:
-    """What every instruction says."""
+    """The fields of every instruction."""
 
     instruction_id: str
     marketplace: str
@@ -60,7 +60,7 @@ class Instruction:
 
 @dataclass(slots=True, kw_only=True)
 class RefundInstruction(Instruction):
-    """Give money back. ``amount`` in minor units."""
+    """Refund money. ``amount`` is in minor units."""
 
     refund_id: str
     amount: int
@@ -70,7 +70,7 @@ class RefundInstruction(Instruction):
 
 @dataclass(slots=True, kw_only=True)
 class RebillInstruction(Instruction):
-    """Bill again, with consent. ``amount`` in minor units."""
+    """Bill the customer again, with their consent. ``amount`` is in minor units."""
 
     rebill_id: str
     amount: int
@@ -80,7 +80,7 @@ class RebillInstruction(Instruction):
 
 @dataclass(slots=True, kw_only=True)
 class CreditMemoInstruction(Instruction):
-    """Pay the seller. ``amount`` in minor units."""
+    """Pay the seller. ``amount`` is in minor units."""
 
     memo_id: str
     rebill_id: str
@@ -100,7 +100,7 @@ class RestockInstruction(Instruction):
 
 @dataclass(slots=True, kw_only=True)
 class NotificationInstruction(Instruction):
-    """Tell a buyer or a seller. ``amount`` in minor units; no personal text."""
+    """Notify a buyer or a seller. ``amount`` is in minor units. It holds no personal text."""
 
     notice_id: str
     audience: str
@@ -117,11 +117,11 @@ class NotificationInstruction(Instruction):
 CONTENT_TYPE: Final = "application/vnd.apache.avro"
 """The header ``content-type`` of every record that has a contract: Avro, behind the framing."""
 LETTER_TYPE: Final = "application/octet-stream"
-"""The header ``content-type`` of a dead letter: bytes as they were."""
+"""The header ``content-type`` of a dead letter, which holds the original bytes."""
 
 
 def data_schema(contract: Contract) -> str:
-    """The header ``ce_dataschema``: a URI that names the contract and its version, whoever gives out schema ids."""
+    """The header ``ce_dataschema``: a URI of the contract and its version, independent of schema ids."""
     return f"urn:rescind:{contract.name}:{contract.version}"
 
 
@@ -135,12 +135,12 @@ def contract_headers(contract: Contract) -> tuple[tuple[str, bytes], ...]:
 
 
 def event_body(frame: Frame, body: bytes) -> bytes:
-    """The body of an event's record; ``body`` is the event as the journal has it."""
+    """Encode the body of an event's record. ``body`` is the event's bytes from the journal."""
     return _FRAME.encode(frame) + body
 
 
 def instruction_body(instruction: Instruction) -> bytes:
-    """The body of an instruction's record."""
+    """Encode the body of an instruction's record."""
     return _CODECS[type(instruction).__name__].encode(instruction)
 
 

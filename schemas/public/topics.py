@@ -51,10 +51,10 @@ TOPICS: Final = (
         DEAD_LETTERS, "operators", "What could not be read, told or published: original bytes, the error in headers."
     ),
 )  # fmt: skip
-"""Every topic that others may read, beside the journal itself."""
+"""All topics that other services may read, apart from the journal itself."""
 
 INSTRUCTIONS: Final = (REFUNDS, REBILLS, CREDIT_MEMOS, RESTOCK, NOTIFICATIONS)
-"""Kinds whose records somebody acts upon: history never writes them."""
+"""Kinds whose records other services act on. Imported history writes none of them."""
 
 WRITTEN: Final = (EVENTS, *INSTRUCTIONS, DEAD_LETTERS)
 """Kinds that the publisher writes."""
