@@ -906,7 +906,7 @@ def parse_command(body: object) -> Command:
     try:
         command = model.model_validate(body)
     except ValidationError as invalid:
-        raise malformed.told(invalid) from None
+        raise malformed.translate_error(invalid) from None
     command.check()
     try:
         command.__dict__["fingerprint"] = fingerprint_of(body)

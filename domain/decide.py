@@ -167,11 +167,11 @@ def _engine_stamp(s: DecisionContext) -> Stamp:
 
 
 class DeadlineRun:
-    """Reaches the deadlines of an order one after the other, nothing else happening.
+    """Reaches the deadlines of an order one after the other, as if nothing else happened.
 
-    The order is copied once, when the first deadline is reached. Each deadline costs what it changes, so that a run
-    over an order takes no more steps than the order has parts, however many deadlines are due. It ends: a deadline is
-    reached once, and sets another one only for the next step of its request or case.
+    The order is copied once, when the first deadline is reached. The cost of a deadline depends on what it changes, so
+    a run takes no more steps than the order has parts, no matter how many deadlines are due. A run ends, because a
+    deadline is reached once and sets another one only for the next step of its request or case.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class DeadlineRun:
         """``only``: the deadlines of the order that fire; all of them where it is None."""
         self.order = order
         self.events: list[e.Event] = []
-        """What the deadlines reached so far did."""
+        """The events of the deadlines that were reached so far."""
         self._policies = policies
         self._market = market
         self._is_copied = False
@@ -208,7 +208,7 @@ class DeadlineRun:
                 reached = True
             if not reached:
                 return
-            moot, self._moot = self._moot, []  # what was reached may have made one of them apply
+            moot, self._moot = self._moot, []  # A reached deadline may have made one of them apply.
             for place in moot:
                 heapq.heappush(self._waiting, place)
 
@@ -222,8 +222,8 @@ class DeadlineRun:
         for event in deadline_effects.reach(s, deadline):
             apply(order, event, deadline.due_at if type(event) in _FROM_OUTSIDE else s.now, stamp)
             self.events.append(event)
-        asked = None if first else _requests_touched(order, self.events[begins:])
-        for event in _settle(order, credits, s.policy.mutual_consent, asked):
+        requests = None if first else _requests_touched(order, self.events[begins:])
+        for event in _settle(order, credits, s.policy.mutual_consent, requests):
             apply(order, event, s.now, stamp)
             self.events.append(event)
         for deadline_id in islice(reversed(order.deadlines_set), len(order.deadlines_set) - known):
@@ -235,12 +235,12 @@ _Place = tuple[Instant, str, int, str]
 
 
 def _place(deadline: e.Deadline) -> _Place:
-    """Sorts deadlines in the order in which they are reached."""
+    """The sort key of a deadline. Deadlines are reached in its order."""
     return deadline.due_at, deadline.kind, number(deadline), deadline.deadline_id
 
 
 def _requests_touched(order: Order, events: Sequence[e.Event]) -> list[Request] | None:
-    """The requests that events may have left with nothing open, of an order that was settled before; None: any."""
+    """Return the requests of a settled order that events may have left with no open units; None means all requests."""
     if not all(type(event) in _OF_REQUESTS for event in events):
         return None
     lines = {part.line for event in events if isinstance(event, e.LinesCanceled) for part in event.lines}
@@ -343,9 +343,11 @@ def _verdict_of(recorded: list[tuple[e.Event, Instant]]) -> e.Verdict | None:
 
 
 def _settle(order: Order, credits: int, mutual: bool, requests: Iterable[Request] | None = None) -> Iterator[e.Event]:
-    """What follows from any decision: closed requests (``shipment-answers``), and the refund due (``full-refund``).
+    """Yield the events that follow from any decision: closed requests (``shipment-answers``) and a due refund
+    (``full-refund``).
 
-    ``credits``: how many there were before. ``requests``: those that may have nothing open; None: all of the order.
+    ``credits`` is the number of credits before the decision. ``requests`` are those that may have no open units; None
+    means all requests of the order.
     """
     for request in list(order.open_requests() if requests is None else requests):
         if request.status != "open" or any(order.still_open(request, line) for line in request.asked):
@@ -367,7 +369,7 @@ def _settle(order: Order, credits: int, mutual: bool, requests: Iterable[Request
 
 
 def foresee(s: DecisionContext, ask: Callable[[DecisionContext], Ruling], points: Iterator[Instant]) -> Instant | None:
-    """Return when the answer to ``ask`` would change, nothing new happening. Effects of deadlines are included."""
+    """Return when the answer to ``ask`` would change if nothing new happened. Effects of deadlines are included."""
 
     return changes_at(s, ask, points, DeadlineRun(without_overdue(s.order, s.now), s.policies, s.market))
 
@@ -452,7 +454,7 @@ _OF_REQUESTS: Final = frozenset(
 _REFUSALS: Final = frozenset({e.CancelRefused, e.CommandRefused, e.ShipmentRefused, e.DisputeDismissed})
 
 _ANSWERED: Final = frozenset({e.CancelRequested, e.LinesCanceled})
-"""Events that carry the verdict where nothing was refused."""
+"""Events that hold the verdict of a command that was not refused."""
 
 _ABOUT_REQUESTS: Final = (c.ApproveCancel, c.DeclineCancel, c.WithdrawCancel, c.AcceptReturn)
-"""Commands about a request, of the other side or of one's own. Accepting a return may grant a request."""
+"""Commands that answer or withdraw a request. Accepting a return may grant a request."""

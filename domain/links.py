@@ -1,11 +1,13 @@
-"""Is there a link in a text? The notice of *canceled but shipped* may carry none (rule ``notice-has-link``).
+"""Finds links in a text. The notice of *canceled but shipped* may hold none (rule ``notice-has-link``).
 
-Checked on the text as written and on what a reader, or a mail program, makes of it: compatibility characters folded
-(NFKC), invisible ones and accents dropped, look-alike dots, colons and slashes read as such, percent, quoted-printable,
-HTML and JavaScript escapes undone. What could be turned into a link counts: schemes, ``www``, bare host names, spaced
-or bracketed dots, addresses of machines, queries, markup, mail addresses. Who is refused wrongly puts a blank in, who
-is let through wrongly has the customer's money: doubt counts as a link. But prices, times, dates, versions, initials
-and tracking numbers are none, and a full stop of another script ends a sentence.
+The text is checked as written and as a reader or a mail program would see it: compatibility characters folded (NFKC),
+invisible ones and accents dropped, look-alike dots, colons and slashes replaced, and percent, quoted-printable, HTML
+and JavaScript escapes decoded. Everything that could become a link counts: schemes, ``www``, bare host names, spaced or
+bracketed dots, network addresses, queries, markup, mail addresses.
+
+In doubt, a text counts as a link: after a wrong refusal the seller adds a blank, while a missed link can cost the
+customer money. Prices, times, dates, versions, initials and tracking numbers are not links, and a full stop of another
+script ends a sentence.
 """
 
 import html
@@ -21,7 +23,7 @@ _TLDS: Final = (
     "com|net|org|info|biz|io|de|co|uk|eu|ru|cn|fr|nl|pl|ch|ly|gg|xyz|shop|store|app|dev|online|site|link|click|top|me|"
     "tv|cc|ws|ai"
 )
-"""Ends of host names that count even where blanks or commas stand around the dot."""
+"""Ends of host names that count even with blanks or commas around the dot."""
 _POINTS: Final = "·•。｡‧∙⋅ꓸ۔܁܂"
 _SCHEME = re.compile(
     r"[a-z][a-z0-9+.\-]{0,30}\s*:\s*(?:/\s*/|\\\s*\\|/(?=\S))"
@@ -75,21 +77,21 @@ _LOOKS: Final = str.maketrans(
         **{chr(start + n): chr(ord("a") + n) for start in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)},
     }
 )
-"""Characters that look like a slash, colon or at; letters that look like nothing, white on black, half a flag."""
+"""Characters that look like a slash, colon or at sign, letters that are blank, white on black, or half of a flag."""
 _DOTS: Final = re.compile(r"(?<=[a-z0-9])[。｡‧∙⋅ꓸ۔܁܂𐩐・ㆍ](?=[a-z])", _ANY_CASE | re.ASCII)
-"""What looks like a dot, between letters that host names have; elsewhere it ends a sentence, or joins a name."""
+"""Characters that look like a dot, between letters of host names. Elsewhere they end a sentence or join a name."""
 _MARKS: Final = ("Mn", "Me")
 _HIDDEN: Final = (*_MARKS, "Cf", "Cc", "Cn", "Co")
 _KNOWN: Final = frozenset(_TLDS.split("|"))
 _ROUNDS: Final = 5
-"""How often escapes may be wrapped in each other."""
+"""The number of nested levels of escapes that are decoded."""
 
 
 def plain(text: str) -> str:
-    """The text as a reader, or a mail program, would make of it."""
+    """Return the text as a reader or a mail program would see it."""
     for _ in range(_ROUNDS):
         before = text
-        text = _without(text, _is_mark)  # normalizing sorts a run of marks, one by one
+        text = _without(text, _is_mark)  # Otherwise normalizing would sort a long run of marks, which is slow.
         text = _SOFT_BREAK.sub("", text)
         text = _QUOTED.sub(lambda m: bytes.fromhex(m[0].replace("=", "")).decode("utf-8", "replace"), text)
         text = html.unescape(unquote(_ESCAPES.sub(_unescaped, text)))
@@ -102,7 +104,7 @@ def plain(text: str) -> str:
 
 
 def _without(text: str, unwanted: Callable[[str], bool]) -> str:
-    """The text without these characters; each different one is judged once."""
+    """Remove the unwanted characters. Each different character is judged once."""
     return text.translate(dict.fromkeys(ord(c) for c in set(text) if unwanted(c)))
 
 
@@ -120,7 +122,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def find_link(text: str) -> str | None:
-    """What looks like a link, or None."""
+    """Return the first part of the text that looks like a link, or None."""
     for form in dict.fromkeys((text, plain(text))):
         for pattern in _ALL:
             found = pattern.search(form)
@@ -133,7 +135,7 @@ def find_link(text: str) -> str | None:
 
 
 def _host(text: str) -> str | None:
-    """A label, a dot and an end of letters, without a blank; an initial and a name (J.Smith) are none."""
+    """Find a host name: a label, a dot and letters, without a blank. An initial and a name (J.Smith) are not one."""
     for run in _RUN.findall(text):
         labels = run.split(".")
         for label, after in pairwise(labels):

@@ -1,6 +1,6 @@
-"""What is wrong with a command's form, in words that need no Python: the field as a JSON pointer, and what to write.
+"""Explains malformed commands: the field as a JSON pointer, and what to write there.
 
-The forms that texts must have stand here with their sentences. What is said never quotes what was sent.
+The permitted forms of texts are defined here with their sentences. A sentence never quotes the input.
 """
 
 from typing import Any, Final
@@ -11,9 +11,9 @@ from domain.errors import BadInput
 from domain.wording import counted
 
 MOST_FIELDS: Final = 64
-"""Fields of an object in a command; no form has as many."""
+"""The most fields of an object in a command. No form has as many."""
 MOST_ENTRIES: Final = 10_000
-"""Entries of a list in a command."""
+"""The most entries of a list in a command."""
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
 COMMAND_ID: Final = r"^[A-Za-z0-9._:\-]{1,100}$"
 MARKETPLACE: Final = r"^[a-z0-9\-]{1,64}$"
@@ -69,9 +69,9 @@ def check_shape(value: object) -> None:
 
 
 def _first_misshapen(value: object, steps: list[object]) -> str | None:
-    """What is wrong with the first misshapen part, None where there is none; ``steps`` gets the way to it, outward.
+    """Describe the first misshapen part, or return None if there is none.
 
-    Visits each value once.
+    The path to the part is added to ``steps``, innermost step first. Each value is visited once.
     """
     match value:
         case None:
@@ -92,7 +92,7 @@ def _first_misshapen(value: object, steps: list[object]) -> str | None:
 
 
 def _is_misshapen(value: object) -> bool:
-    """Whether ``_first_misshapen`` finds anything: the quick look, because most commands are well shaped."""
+    """Whether ``_first_misshapen`` would find anything. This check is fast, because most commands are well shaped."""
     if not isinstance(value, dict | list | tuple):
         return value is None
     if len(value) > (MOST_FIELDS if isinstance(value, dict) else MOST_ENTRIES):
@@ -106,8 +106,8 @@ def _is_misshapen(value: object) -> bool:
     return False
 
 
-def told(invalid: ValidationError) -> BadInput:
-    """The first error, as a sentence with its JSON pointer."""
+def translate_error(invalid: ValidationError) -> BadInput:
+    """Translate the first validation error into a sentence with its JSON pointer."""
     error = invalid.errors(include_url=False)[0]
     pointer = "".join(f"/{_step(step)}" for step in error["loc"])
     return BadInput(pointer, "form", _sentence(error["type"], error.get("ctx", {}), error["input"], error["msg"]))
@@ -117,13 +117,13 @@ def _step(step: object) -> str:
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
-def _sentence(kind: str, about: dict[str, Any], said: object, otherwise: str) -> str:
+def _sentence(kind: str, about: dict[str, Any], value: object, otherwise: str) -> str:
     match kind:
         case "value_error":
             return otherwise.removeprefix("Value error, ")
         case "string_pattern_mismatch":
             pattern = str(about["pattern"])
-            negative = pattern == AMOUNT and isinstance(said, str) and said.startswith("-")
+            negative = pattern == AMOUNT and isinstance(value, str) and value.startswith("-")
             return "must not be negative" if negative else _FORMS.get(pattern, otherwise)
         case "string_too_short":
             return "must not be empty"

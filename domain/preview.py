@@ -1,5 +1,4 @@
-"""What a command would do now, what that confirms, and who must confirm it (rule ``cancel-is-final``).
-
+"""Previews of commands: the effects, the confirmation string, and who must confirm (rule ``cancel-is-final``).
 There is one preview for HTTP, pages and the command line, so that all of them give the same answer in the same
 situation. ``preview`` reaches the deadlines that are due, decides the command on a copy of the order, and writes
 nothing. The ``confirmation`` of a preview is the hash of what it shows: order, version, command, quantities and money.
@@ -29,9 +28,9 @@ from domain.standing import touched
 PEOPLE: Final = frozenset({"buyer", "seller"})
 """The kinds of actor that confirm; systems and support need no confirmation."""
 ALWAYS: Final = (c.RequestCancel, c.CancelLines, c.ApproveCancel, c.Ship)
-"""The commands that a person confirms whatever they result in. Any other command is confirmed if it cancels units."""
-NOT_KEPT: Final = e.Sealed(bytes(32), "")
-"""Stands for a text in a preview: a preview puts nothing into the vault."""
+"""The commands that a person always confirms. Any other command is confirmed only if it cancels units."""
+NOT_STORED: Final = e.Sealed(bytes(32), "")
+"""The reference for a text in a preview, because a preview stores nothing in the vault."""
 
 
 class Stop(NamedTuple):
@@ -43,18 +42,18 @@ class Stop(NamedTuple):
 
 @dataclass(slots=True)
 class Preview:
-    """What a command would do to an order at a version. Quantities are by line, money is in minor units."""
+    """The effects of a command on an order at a version. Quantities are by line, money is in minor units."""
 
     order: Order
     """The order after the deadlines that are due, before the command."""
     command: str
     outcome: str
-    """granted, offer_alternatives, ask_seller or refused; accepted where the command has no verdict."""
+    """granted, offer_alternatives, ask_seller or refused; accepted if the command has no verdict."""
     verdict: e.Verdict | None
     refused: str | None
     """The rule that refuses the command."""
     confirmed_by: str | None = None
-    """Whose confirmation the command needs: buyer or seller; None where it needs none."""
+    """Whose confirmation the command needs: buyer or seller; None if it needs none."""
     asks: dict[int, int] = field(default_factory=dict)
     cancels: dict[int, int] = field(default_factory=dict)
     ships: dict[int, int] = field(default_factory=dict)
@@ -63,20 +62,20 @@ class Preview:
     """Units for which a return opens."""
     refund: int = 0
     standing: list[str] = field(default_factory=list)
-    """Whose standing it touches (rule ``standing``): seller, buyer. Of a request: once the request is granted."""
+    """Whose standing it affects (rule ``standing``): seller, buyer. For a request: once it is granted."""
     unasked: bool = False
-    """The seller says that the buyer asked, and no request is on record."""
+    """Whether the seller gives the reason ``buyer_asked`` and no request is on record."""
     changes: bool = False
-    """Whether anything would be recorded beside the command itself."""
+    """Whether any event would be recorded."""
 
     @property
     def lines(self) -> dict[int, int]:
-        """What the command is about: what it ships, else cancels, else takes back, else asks for."""
+        """The units that the command is about: those that it ships, else cancels, else returns, else requests."""
         return self.ships or self.cancels or self.returns or self.asks
 
     @property
     def confirmation(self) -> str | None:
-        """The string that confirms exactly this preview; None where a rule refuses the command."""
+        """The string that confirms exactly this preview; None if a rule refuses the command."""
         if self.refused is not None:
             return None
         shown = [
@@ -94,7 +93,7 @@ class Preview:
 
     @property
     def stop(self) -> list[Stop]:
-        """Requests to cancel that wait over what would ship: whoever packs is shown them first."""
+        """The open requests for units that would ship. The person who packs sees them first."""
         found = []
         for request in filter(self.order.awaits, self.order.open_requests()):
             units = {n: self.order.still_open(request, n) for n in request.asked if n in self.ships}
@@ -103,11 +102,11 @@ class Preview:
         return found
 
     def sentence(self) -> str:
-        """What will happen, for the person who is about to do it."""
+        """Describe the effects for the person who is about to confirm them."""
         return " ".join(part for part in (self._does(), self._counts()) if part)
 
     def _counts(self) -> str:
-        """Whose standing it touches, in words."""
+        """Describe whose standing it affects."""
         if self.unasked:
             return "No request of the buyer's is on record: it counts toward the seller's standing; the buyer is asked."
         sides = " and the ".join(f"{side}'s" for side in self.standing)
@@ -119,32 +118,32 @@ class Preview:
             return self.verdict.because if self.verdict is not None else "It would be refused."
         if self.command == "Ship":
             return self._ships()
-        said = []
+        sentences = []
         if self.cancels:
-            said.append(f"Cancels {_units(self.cancels)}; it cannot be undone.")
+            sentences.append(f"Cancels {_units(self.cancels)}; it cannot be undone.")
         if self.returns:
-            said.append(f"A return opens for {_units(self.returns)}.")
-        if self.asks and not said:
+            sentences.append(f"A return opens for {_units(self.returns)}.")
+        if self.asks and not sentences:
             behind = (
                 "the other side decides" if self.outcome != "offer_alternatives" else "something else is offered first"
             )
-            said.append(f"Asks to cancel {_units(self.asks)}; {behind}.")
-        if said:
-            return " ".join(said)
+            sentences.append(f"Asks to cancel {_units(self.asks)}; {behind}.")
+        if sentences:
+            return " ".join(sentences)
         return "Cancels nothing." if self.changes else "Nothing changes: it is so already."
 
     def _ships(self) -> str:
         if not self.ships:
             return "Nothing changes: it is so already."
-        said = f"Ships {_units(self.ships)}."
+        text = f"Ships {_units(self.ships)}."
         for request, _ in self.stop:
             waits = f"request {request.request_id} waits"
             if self.order.awaits(request) == "support":
                 waits = f"a dispute about request {request.request_id} is open"
-            said = f"Stop: the {request.by} asks to cancel, and {waits}. {said}"
+            text = f"Stop: the {request.by} asks to cancel, and {waits}. {text}"
         if self.kills:
-            said += f" {_units(self.kills).capitalize()} will be cancelled now and cannot be re-opened."
-        return said
+            text += f" {_units(self.kills).capitalize()} will be cancelled now and cannot be re-opened."
+        return text
 
 
 def preview(
@@ -155,8 +154,7 @@ def preview(
     now: Instant,
     closed_at: Instant = EARLIEST,
 ) -> Preview:
-    """What the command would do at ``now``, the deadlines that are due reached first. ``BadInput`` as ``decide``.
-
+    """Preview a command at ``now``, after the due deadlines are reached. Raises ``BadInput`` as ``decide`` does.
     ``closed_at``: when an import of the marketplace was last closed. Deadlines that were set and due before it never
     fire live.
     """
@@ -170,7 +168,7 @@ def preview(
 def preview_of(
     order: Order, command: c.Command, decided: Decided, policies: PolicyBook, market: MarketSettings, now: Instant
 ) -> Preview:
-    """The preview of a decision made at ``now``, with what the deadlines that it sets in the past do at once."""
+    """Preview a decision made at ``now``. Deadlines that it sets in the past take effect at once."""
     verdict = decided.verdict
     outcome = "accepted" if verdict is None else verdict.outcome
     found = Preview(order, command.command, outcome, verdict, decided.refused)
@@ -195,7 +193,7 @@ def preview_of(
 
 
 def _always(command: c.Command) -> bool:
-    """Whether a person confirms this command whatever it results in. Declining offers goes on with the request."""
+    """Whether a person always confirms this command. Declining offers counts, because the request then continues."""
     offers_declined = isinstance(command, c.DeclineAlternatives) and command.request_id is not None
     return offers_declined or isinstance(command, ALWAYS)
 
@@ -203,7 +201,7 @@ def _always(command: c.Command) -> bool:
 def _with_due(
     order: Order, policies: PolicyBook, market: MarketSettings, instant: Instant, closed_at: Instant
 ) -> Order:
-    """The order after every deadline that would fire before a command at ``instant`` is decided."""
+    """Return the order after all deadlines that would fire before a command at ``instant``."""
     fire = [deadline for deadline in order.deadlines.values() if not has_lapsed(order, deadline, closed_at)]
     run = DeadlineRun(order, policies, market, fire)
     run.reach_before(instant)
@@ -213,9 +211,9 @@ def _with_due(
 def _with_effects(
     before: Order, decided: Decided, policies: PolicyBook, market: MarketSettings, now: Instant
 ) -> tuple[Order, Sequence[e.Event]]:
-    """State and events after the decision and after the deadlines that it sets and that are past already.
+    """Return state and events after a decision and after the deadlines that it sets in the past.
 
-    A ship-by in the past is one: the late-ship deadline that it sets fires right after the command.
+    For example, a ship-by in the past sets a late-ship deadline that fires right after the command.
     """
     order, events = decided.order, [event for event, _ in decided.events]
     if order.deadlines_set.keys() == before.deadlines_set.keys():
@@ -227,12 +225,12 @@ def _with_effects(
 
 
 def _sealed(command: c.Command) -> c.Command:
-    """A copy of the command whose texts stand for themselves; the command itself can still be sealed for the vault."""
+    """Copy the command with placeholder references for its texts, so that nothing is stored in the vault."""
     texts: dict[str, c.Text] = {}
     for name in command.TEXTS:
         text: c.Text | None = getattr(command, name)
         if text is not None:
-            texts[name] = c.Text(text.content, text.sealed or NOT_KEPT)
+            texts[name] = c.Text(text.content, text.sealed or NOT_STORED)
     return command.model_copy(update=texts) if texts else command
 
 
@@ -265,21 +263,22 @@ def _units(lines: dict[int, int]) -> str:
 
 
 class Confirmation:
-    """Looks at each decision of a command before it is committed, and says why it lacks a confirmation.
+    """Checks each decision of a command before it is committed, and explains a missing confirmation.
 
-    ``said`` is the confirmation that came with the command. ``fresh`` is then the preview to show. ``everybody``: the
-    preview was shown to whoever asks, so support confirms it too, as at the command line.
+    ``given`` is the confirmation that came with the command. After a refusal, ``fresh`` is the preview to show.
+    ``everybody`` is set if the preview was shown to every kind of actor, as at the command line. Then support confirms
+    it too.
     """
 
     def __init__(
         self,
-        said: str | None,
+        given: str | None,
         policies: Callable[[], PolicyBook],
         market: MarketSettings,
         *,
         everybody: bool = False,
     ) -> None:
-        self._said = said
+        self._given = given
         self._policies = policies
         self._market = market
         self._everybody = everybody
@@ -291,10 +290,10 @@ class Confirmation:
         now = decided.order.recorded_at
         found = preview_of(order, command, decided, self._policies(), self._market, now)
         needed = found.confirmed_by is not None or (self._everybody and found.changes)
-        if not needed or (self._said is not None and self._said == found.confirmation):
+        if not needed or (self._given is not None and self._given == found.confirmation):
             return None
         self.fresh = found
-        if self._said is None:
+        if self._given is None:
             final = found.cancels or found.kills or found.ships or found.returns
             return f"{'it cannot be undone: ' if final else ''}look at the preview and send its confirmation along"
         return "the preview that was confirmed has gone stale: look at the fresh one and confirm that"

@@ -228,12 +228,12 @@ def test_a_list_is_refused_by_its_length_or_its_first_wrong_entries(
     """A body of 256 KiB had 320,000 errors, and kept the event loop busy for seconds."""
     counts = []
 
-    def told(invalid: ValidationError) -> BadInput:
+    def counted(invalid: ValidationError) -> BadInput:
         counts.append(invalid.error_count())
         return make(invalid)
 
-    make = malformed.told
-    monkeypatch.setattr(malformed, "told", told)
+    make = malformed.translate_error
+    monkeypatch.setattr(malformed, "translate_error", counted)
     with pytest.raises(BadInput):
         parse_command(_with_list(name, way, [entry] * malformed.MOST_ENTRIES))
     assert all(count < 50 for count in counts)
