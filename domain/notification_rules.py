@@ -1,9 +1,9 @@
-"""Which notification follows from which event (rule ``both-told``): its template and its audience. A pure table.
+"""Maps events to notifications (rule ``both-told``): for each, a template and an audience.
 
-A notice is derived from the log alone, and so is its id: ``told-VERSION-buyer`` is what the buyer is told of the event
-with that version (its number in the order's history, from 1), ``remind-DEADLINE-seller`` reminds the seller of a
-deadline of theirs. ``CustomerNotified`` carries its own id, ``notice-1`` and on. No text stands here: the words of a
-template are a language pack's. Whether a notice goes out, and how, is not the domain's question.
+Notices and their ids are derived from the log alone. ``told-VERSION-buyer`` notifies the buyer of the event with that
+version (its number in the order's history, from 1). ``remind-DEADLINE-seller`` reminds the seller of a deadline.
+``CustomerNotified`` has an id of its own: ``notice-1``, ``notice-2``, and so on. Language packs hold the texts of the
+templates. The domain does not decide whether and how a notice is sent.
 """
 
 import re
@@ -32,7 +32,7 @@ class NotificationRule(NamedTuple):
     audiences: tuple[Audience, ...]
 
 
-# ---- where it depends on what the event says -------------------------------------------------------------------
+# ---- notifications that depend on fields of the event ----------------------------------------------------------
 
 
 def _asked(event: e.CancelRequested) -> NotificationRule:
@@ -41,8 +41,10 @@ def _asked(event: e.CancelRequested) -> NotificationRule:
 
 
 def is_as_asked(event: e.LinesCanceled) -> bool:
-    """Whether the seller says that the buyer asked, with no request on record: it is the seller's own (rule
-    ``standing``), and the buyer is asked."""
+    """Whether the seller canceled with the reason ``buyer_asked`` and no request is on record.
+
+    Such a cancellation counts as the seller's own (rule ``standing``), and the buyer is asked to confirm it.
+    """
     return any(part.cause == "seller" and part.reason == "buyer_asked" for part in event.lines)
 
 
@@ -65,7 +67,7 @@ def _evidence(event: e.EvidenceAdded) -> NotificationRule:
 
 
 def _passed(event: e.DeadlineReached) -> NotificationRule | None:
-    """The notification of the deadline itself. What it cancels or refunds has notifications of its own."""
+    """The notification of the deadline itself. Its cancellations and refunds have notifications of their own."""
     match event.kind:
         case "decide":
             return NotificationRule("decide-passed", BOTH)
@@ -133,7 +135,7 @@ NOTIFICATION_RULES: Final[dict[type, NotificationRule | Callable[[Any], Notifica
 REMINDER: Final = "reminder"
 """The template of every reminder."""
 CONFIRMATIONS: Final = frozenset({"canceled", "canceled-as-asked", "auto-canceled"})
-"""Templates whose notice to the buyer is the confirmation of a cancellation: the proof that it went through."""
+"""Templates whose notice to the buyer confirms a cancellation."""
 _PASSED: Final = ("decide", "alternatives", "acknowledge", "case", "evidence", "appeal")
 _BY_DEPENDING: Final = (
     MESSAGE,
@@ -176,7 +178,7 @@ _NAMED_BY: Final = (
 
 
 def about(event: e.Event) -> str | None:
-    """The id of what an event is about: a request, refund, shipment, return, case, dispute, rebilling or memo."""
+    """Return the id of the request, refund, shipment, return, case, dispute, rebilling or memo of an event."""
     match event:
         case e.LinesCanceled(lines):
             return next((part.request_id for part in lines if part.request_id is not None), None)
@@ -192,8 +194,7 @@ def about(event: e.Event) -> str | None:
 
 
 def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
-    """Return the sides that are reminded before a deadline passes. A request that no longer waits for an answer reminds
-    nobody."""
+    """Return the sides to remind before a deadline passes. For a request that needs no answer any more, nobody."""
     match deadline.kind:
         case "decide" | "alternatives":
             request = order.requests.get(deadline.ref)
@@ -210,7 +211,7 @@ def reminded(order: Order, deadline: e.Deadline) -> tuple[Audience, ...]:
 
 
 REMINDED: Final = ("acknowledge", "alternatives", "appeal", "decide", "evidence")
-"""Kinds of deadline that somebody may be reminded of."""
+"""Kinds of deadline that have reminders."""
 
 
 def reminder_id(deadline_id: str, audience: Audience) -> str:
@@ -218,9 +219,9 @@ def reminder_id(deadline_id: str, audience: Audience) -> str:
     return f"remind-{deadline_id}-{audience}"
 
 
-# ---- what the order's history has --------------------------------------------------------------------------------
+# ---- notices of an order's history -------------------------------------------------------------------------------
 
-_TOLD_ID: Final = re.compile(r"told-([1-9][0-9]{0,8})-(buyer|seller)", re.ASCII)
+_EVENT_NOTICE_ID: Final = re.compile(r"told-([1-9][0-9]{0,8})-(buyer|seller)", re.ASCII)
 _REMINDER_ID: Final = re.compile(rf"remind-({'|'.join(REMINDED)})-([1-9][0-9]{{0,8}})-(buyer|seller)", re.ASCII)
 _BITS: Final[dict[tuple[Audience, ...], int]] = {BUYER: 1, SELLER: 2, BOTH: 3}
 
@@ -235,14 +236,14 @@ MARKS: Final[dict[type, int | Callable[[Any], int]]] = {
     for of, found in NOTIFICATION_RULES.items()
     if of is not e.CustomerNotified
 }
-"""Event class → the two bits that ``apply`` sets in ``Order.told``: 1 the buyer is told, 2 the seller."""
+"""Event class → the two bits that ``apply`` sets in ``Order.told``: 1 if the buyer is notified, 2 for the seller."""
 
 
 def has_notice(order: Order, notice: str) -> bool:
-    """Whether the order's history has a notice of this id."""
+    """Whether a notice with this id follows from the order's history."""
     if notice in order.notices:
         return True
-    if found := _TOLD_ID.fullmatch(notice):
+    if found := _EVENT_NOTICE_ID.fullmatch(notice):
         version, audience = int(found[1]), found[2]
         return version <= order.version and bool(order.told >> (2 * version) & (1 if audience == "buyer" else 2))
     if found := _REMINDER_ID.fullmatch(notice):

@@ -1,7 +1,7 @@
 """Policies: named, versioned documents that list the rules in force and their parameters.
 
-A policy is read from TOML, kept as canonical JSON (RFC 8785), and named on each order by id, version and the SHA-256
-of that JSON. Every key is checked here; whatever is unknown is refused by name.
+A policy is read from TOML and stored as canonical JSON (RFC 8785). Each order refers to it by id, version and the
+SHA-256 of that JSON. Every key is checked here. An unknown key is refused by name.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from domain.rules import RULES
 __all__ = ["Policy", "PolicyBook", "PolicyDocument", "read_policy", "read_policy_toml"]
 
 _NAMED: Final = re.compile(r"([a-z0-9][a-z0-9\-]{0,63})(?:@([1-9][0-9]{0,8}))?", re.ASCII)
-"""The name of a policy, as commands, settings and pages say it."""
+"""The form of a policy's name in commands, settings and pages: ``id`` or ``id@version``."""
 
 _TABLES: Final[Mapping[str, type[Table]]] = {
     rule.id.replace("-", "_"): rule.terms for rule in RULES.values() if rule.terms is not None
 }
 """Field → table of the rule of that name."""
 _OPTIONAL: Final = frozenset(rule.id.replace("-", "_") for rule in RULES.values() if rule.table_is_enough)
-"""Fields of the rules that their table alone puts in force."""
+"""Fields of the rules that are in force as soon as they have a table."""
 
 
 class _Checked(Policy):
@@ -55,12 +55,12 @@ _FIELDS: Final[dict[str, Any]] = {
     **{name: (table | None, None) if name in _OPTIONAL else (table, table()) for name, table in _TABLES.items()},
 }
 PolicyFile: Final[type[Policy]] = create_model("Policy", __base__=_Checked, **_FIELDS)
-"""A policy with a table for every rule that a list may name. A rule's table is read because the rule declares it."""
+"""A policy with a table for every rule that a list may name. The tables come from the rules' declarations."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
-    """A policy as it is published: what it says, its canonical JSON, and the SHA-256 of that."""
+    """A policy as it is published: the parsed policy, its canonical JSON, and the SHA-256 of the JSON."""
 
     policy: Policy
     document: str
@@ -68,12 +68,12 @@ class PolicyDocument:
 
     @property
     def ref(self) -> PolicyRef:
-        """What an order is pinned to."""
+        """The reference that an order is pinned to."""
         return PolicyRef(self.policy.id, self.policy.version, self.sha256)
 
     @property
     def published(self) -> PolicyPublished:
-        """The event that puts it in force."""
+        """The event that publishes it."""
         return PolicyPublished(self.policy.id, self.policy.version, self.sha256, self.document)
 
 
@@ -85,11 +85,11 @@ PLAINLY: Final[Mapping[str, str]] = {
     "string_type": "write a text, in quotes",
     "model_type": "this is a table: write it as [NAME], with its keys below",
 }
-"""What pydantic says of a wrong form → what to do instead."""
+"""pydantic's type of an error → the advice for it."""
 
 
 def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
-    """Check a policy document (as TOML or JSON gave it); ``BadInput`` names the key, rule or value."""
+    """Check a policy document (parsed TOML or JSON). Raises ``BadInput``, which names the key, rule or value."""
     check_shape(document)
     try:
         policy = PolicyFile.model_validate(dict(document))
@@ -114,7 +114,7 @@ def read_policy(document: Mapping[str, Any]) -> PolicyDocument:
 
 
 def read_policy_toml(text: str) -> PolicyDocument:
-    """Read a policy file."""
+    """Read and check the text of a policy file."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as broken:
@@ -128,10 +128,10 @@ class PolicyBook:
 
     documents: Mapping[tuple[str, int], PolicyDocument] = field(default_factory=dict)
     latest: Mapping[str, int] = field(default_factory=dict)
-    """The version published last, by id: "newest" is by the log, never by time."""
+    """Policy id → the version that was published last, by the log's order and not by time."""
 
     def with_published(self, event: PolicyPublished) -> "PolicyBook":
-        """The book after one more publication; a first document of an id@version stays."""
+        """Return the book after one more publication. The first document of an ``id@version`` is never replaced."""
         key = (event.id, event.version)
         if key in self.documents:
             return self
@@ -139,12 +139,12 @@ class PolicyBook:
         return PolicyBook({**self.documents, key: document}, {**self.latest, event.id: event.version})
 
     def newest(self, policy_id: str) -> PolicyDocument | None:
-        """The newest of an id, or None."""
+        """Return the newest document of an id, or None."""
         version = self.latest.get(policy_id)
         return None if version is None else self.documents[policy_id, version]
 
     def named(self, name: str) -> PolicyDocument | None:
-        """By ``id`` (newest) or ``id@version``; None for what is no name of a policy."""
+        """Find a document by ``id`` (the newest) or ``id@version``. Returns None if there is none of this name."""
         found = _NAMED.fullmatch(name)
         if found is None:
             return None
@@ -152,6 +152,6 @@ class PolicyBook:
         return self.newest(policy_id) if version is None else self.documents.get((policy_id, int(version)))
 
     def get(self, ref: PolicyRef) -> PolicyDocument | None:
-        """The very document an order is pinned to, or None while it is not known here."""
+        """Return the document that an order is pinned to, or None while it is not known here."""
         found = self.documents.get((ref.id, ref.version))
         return found if found is not None and found.sha256 == ref.sha256 else None

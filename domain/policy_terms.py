@@ -1,7 +1,7 @@
-"""What a policy says: its tables and keys, with defaults, forms, and a sentence for each value.
+"""The tables and keys of a policy, with defaults, forms, and a sentence for each value.
 
-Rules that a policy's list can name declare their own table beside their function (``domain.rules``). The keys that
-belong to no listed rule are declared here.
+A rule that a policy's list can name declares its table next to its function (``domain.rules``). Keys that belong to no
+such rule are declared here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +21,10 @@ T = TypeVar("T", bound="Table")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a policy key beside its type and default, as an annotation of its field."""
+    """The form and meaning of a policy key, as an annotation of its field. The field has the type and default."""
 
     form: str
-    """What may stand there, for the reference."""
+    """The permitted values, for the reference."""
     means: Callable[[Any], str]
     """The value in a sentence, for ``rescind policy explain``."""
 
@@ -71,7 +71,7 @@ def _length(value: object) -> object:
 
 
 def one_of(known: tuple[str, ...]) -> BeforeValidator:
-    """Refuse a value that is not among ``known``, naming those there are."""
+    """Refuse a value that is not among ``known``. The error lists the known ones."""
 
     def check(value: object) -> object:
         if value not in known:
@@ -200,7 +200,7 @@ class Standing(Table):
 class Policy(Table):
     """A policy in force: its rules in the order in which they are judged, and its parameters.
 
-    ``read_policy`` makes one, with the table of every listed rule; ``terms`` gives a rule its own.
+    ``read_policy`` creates one, with the table of every listed rule. ``terms`` returns the table of a rule.
     """
 
     id: Annotated[
@@ -267,11 +267,11 @@ class Policy(Table):
         return rule in self.rules
 
     def terms(self, of: type[T]) -> T:
-        """The parameters of a rule; KeyError where the rule is off."""
+        """Return the parameters of a rule. Raises KeyError if the rule is off."""
         return cast(T, self._terms[of])
 
     def terms_if_on(self, of: type[T]) -> T | None:
-        """The parameters of a rule that its table puts in force; None where it is off."""
+        """Return the parameters of a rule that is in force by its table; None if it is off."""
         return cast("T | None", self._terms.get(of))
 
     @property

@@ -1,8 +1,8 @@
-"""The amounts of an order to be placed: line values, shares of discount and rounding, total.
+"""Computes the amounts of an order to be placed: line values, shares of discount and rounding, total.
 
 See docs/reference/money.md.
 
-It needs the command alone, so what does not work out is *bad* before anything is asked of the log.
+This needs only the command, so amounts that do not add up are refused before the log is read.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from domain.facts import fact
 from domain.money import exponent, in_words, largest_remainder, minor_units
 
 LARGEST: Final = 2**53
-"""The largest amount an order may have, in minor units: exact in every reader, JavaScript's included."""
+"""The largest amount of an order, in minor units. Every reader can hold it exactly, JavaScript included."""
 
 
 class PromisedListing(Protocol):
-    """What was promised of a line, as the command says it (SHA-256 in hex)."""
+    """The listing of a line in the command. The SHA-256 is in hex."""
 
     @property
     def ref(self) -> str: ...
@@ -27,7 +27,7 @@ class PromisedListing(Protocol):
 
 
 class ToPriceLine(Protocol):
-    """A line as the command says it: amounts are decimal strings."""
+    """A line in the command. Amounts are decimal strings."""
 
     @property
     def line(self) -> int: ...
@@ -48,7 +48,7 @@ class ToPriceLine(Protocol):
 
 
 class ToPrice(Protocol):
-    """What of ``PlaceOrder`` bears on money."""
+    """The fields of ``PlaceOrder`` that amounts depend on."""
 
     @property
     def currency(self) -> str: ...
@@ -62,7 +62,7 @@ class ToPrice(Protocol):
 
 @fact
 class Priced:
-    """Amounts of an order in minor units, and its lines with what each gives back."""
+    """The amounts of an order in minor units, and its lines with their refund values."""
 
     lines: tuple[e.PlacedLine, ...]
     discount: int
@@ -73,7 +73,7 @@ class Priced:
 
 
 def price(ask: ToPrice) -> Priced:
-    """The amounts of an order; ``BadInput`` where they do not work out."""
+    """Compute the amounts of an order. Raises ``BadInput`` if they do not add up."""
     if exponent(ask.currency) is None:
         raise BadInput("/currency", "form", f"{ask.currency} is not a currency of ISO 4217 with minor units")
     discount, rounding = _minor(ask, "discount"), _minor(ask, "rounding")
@@ -100,7 +100,7 @@ def _minor(ask: ToPrice, name: str) -> int:
 
 
 def _placed_lines(ask: ToPrice, discount_of_all: int, rounding: int) -> tuple[e.PlacedLine, ...]:
-    """The lines in the order of their numbers, each with its share of the order's discount less rounding."""
+    """Return the lines in the order of their numbers, each with its share of the order's discount less rounding."""
     ordered = sorted(enumerate(ask.lines), key=lambda pair: pair[1].line)
     amounts = [_amounts(ask, line, i) for i, line in ordered]
     values = [n.quantity * price - discount for (_, n), (price, discount, _) in zip(ordered, amounts, strict=True)]
@@ -133,7 +133,7 @@ def _placed_lines(ask: ToPrice, discount_of_all: int, rounding: int) -> tuple[e.
 
 
 def _amounts(ask: ToPrice, line: ToPriceLine, i: int) -> tuple[int, int, int]:
-    """Unit price, discount and tax of a line in minor units."""
+    """Return unit price, discount and tax of a line in minor units."""
     at = f"/lines/{i}"
     price = minor_units(line.unit_price, ask.currency, f"{at}/unit_price")
     discount = minor_units(line.discount, ask.currency, f"{at}/discount") if line.discount else 0

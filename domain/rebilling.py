@@ -1,21 +1,21 @@
-"""What canceled units had refunded: the basis of billing them again. See docs/reference/money.md, Rebilling.
+"""Computes the refunds of canceled units, in order to bill them again. See docs/reference/money.md, Rebilling.
 
-Units are counted and never listed: a line may have a billion of them.
+Units are counted and never listed, because a line may have a billion of them.
 """
 
 from domain.order import Billed, Order, Run
 
 
 def billed(order: Order, line: int) -> int:
-    """Units of a line that were billed again, confirmed or not."""
+    """Return the number of units of a line that were billed again, confirmed or not."""
     return sum(x.lines.get(line, 0) for x in order.rebills.values())
 
 
 def units_refunded(order: Order, lines: dict[int, int]) -> dict[int, Billed]:
-    """What so many canceled units of these lines had refunded: the oldest first, those billed already left out.
+    """Select canceled units of these lines for a rebilling, oldest first, without those that were already billed.
 
-    All refunds together are f(V) = min(max(0, V − U), paid − O); a unit that lies at [a, b) of V, in the order in which
-    units were credited, had f(b) − f(a).
+    All refunds together are f(V) = min(max(0, V − U), paid − O). Units are credited in an order, so each one covers a
+    range [a, b) of V, and f(b) − f(a) was refunded for it.
     """
     unpaid = max(0, order.terms.total - order.paid)
     skip = {n: billed(order, n) for n in lines}

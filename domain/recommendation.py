@@ -1,6 +1,6 @@
-"""What the record alone recommends: proceed, escalate, abandon and return, or settle or complete.
+"""Recommends a course from the record alone: proceed, escalate, abandon and return, or settle or complete.
 
-Pure, and no decision: it names the facts it rests on and what is at stake, and leaves the choice to people.
+A recommendation decides nothing. It names its facts and the amount at stake, and leaves the choice to people.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from domain.order import Case, Dispute, Order
 from domain.record import Record
 
 ENOUGH: Final = 30
-"""Decided disputes below which a marketplace's own figures say nothing."""
+"""The least number of decided disputes for a marketplace's own figures to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What may be done, what it risks and how long it takes."""
+    """A possible course of action, its risk, and its duration."""
 
     course: str
     risk: str
@@ -33,7 +33,7 @@ SETTLE: Final = Course("settle-or-complete", "None but the deadlines that run me
 
 @dataclass(frozen=True, slots=True)
 class Precedents:
-    """How this marketplace's own disputes ended: how many were decided, how many granted, and the median days."""
+    """Outcomes of a marketplace's own disputes: the number decided, the number granted, and the median days."""
 
     decided: int
     granted: int
@@ -46,14 +46,14 @@ class Precedents:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The course, the facts it rests on, and what is at stake in minor units of the order's currency."""
+    """The course, its facts, and the amount at stake in minor units of the order's currency."""
 
     course: Course
     facts: tuple[str, ...]
     at_stake: int
     arbitration_fee: str | None
     precedents: Precedents | None
-    """None where there were too few to say anything."""
+    """None if there were too few of them."""
 
 
 def recommend_dispute(
@@ -66,7 +66,7 @@ def recommend_dispute(
     fee: str | None = None,
     precedents: Precedents | None = None,
 ) -> Recommendation:
-    """The first course whose facts are on record."""
+    """Recommend the first course for a dispute whose facts are on record."""
     course, facts = _dispute_course(order, record, dispute, checklist, now)
     return _made(order, course, facts, dispute.lines, fee, precedents)
 
@@ -79,7 +79,7 @@ def recommend_case(
     fee: str | None = None,
     precedents: Precedents | None = None,
 ) -> Recommendation:
-    """The same of a case."""
+    """Recommend the first course for a case whose facts are on record."""
     open_gaps = [gap.gap for gap in gaps(checklist) if gap.closable]
     if case.status == "accepted" or case.outcome == "return":
         course, facts = SETTLE, ["the return is agreed or ordered: what remains is to send it back"]
@@ -95,7 +95,7 @@ def recommend_case(
 
 
 def gaps(checklist: tuple[Item, ...]) -> list[Gap]:
-    """Every gap of a checklist, in its order."""
+    """Return every gap of a checklist, in its order."""
     return [gap for item in checklist for gap in item.gaps]
 
 
@@ -107,8 +107,8 @@ def _made(
     fee: str | None,
     precedents: Precedents | None,
 ) -> Recommendation:
-    told = precedents if precedents is not None and precedents.enough else None
-    return Recommendation(course, facts, at_stake(order, lines), fee, told)
+    shown = precedents if precedents is not None and precedents.enough else None
+    return Recommendation(course, facts, at_stake(order, lines), fee, shown)
 
 
 def _dispute_course(
@@ -117,10 +117,10 @@ def _dispute_course(
     if dispute.status in ("granted", "returned"):
         return SETTLE, (f"the dispute was {dispute.status}: what remains is to complete it",)
     request = order.requests.get(dispute.about)
-    asked = [x for x in record if request is not None and _asks(x.event, request.request_id)]
+    requests = [x for x in record if request is not None and _asks(x.event, request.request_id)]
     if request is None and order.ever_shipped:
         return ABANDON, ("it shipped before there was any request: it was asked by message only",)
-    if asked and shipped_before(record, asked[-1]):
+    if requests and shipped_before(record, requests[-1]):
         return ABANDON, (f"it had shipped before request {dispute.about} was made",)
     missed = [gap for gap in gaps(checklist) if gap.gap == "missed-deadline" and gap.stage != "during"]
     if missed:
@@ -141,7 +141,7 @@ def _asks(event: e.Event, request_id: str) -> bool:
 
 
 def at_stake(order: Order, lines: dict[int, int]) -> int:
-    """What these units would still give back: their value, never more than what was paid and not yet given back."""
+    """Return the amount that could still be refunded for these units: their value, at most the unrefunded payment."""
     value = 0
     for number, units in lines.items():
         line = order.lines[number]
