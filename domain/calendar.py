@@ -1,10 +1,10 @@
 """Local days, business days and lengths of time. See docs/reference/deadlines.md, Lengths.
 
-Calendars and zone data change between releases; history may not. So this is called by decisions only, and what comes
-out is stored in the event. Sources: IANA zone data (``zoneinfo``), the ``holidays`` package.
+Calendars and zone data change between releases, but history must not. Therefore only decisions call these functions,
+and their results are stored in events. Sources: IANA zone data (``zoneinfo``), the ``holidays`` package.
 
-Everything here saturates: what would lie behind the last instant that can be written is the last (``LATEST``), what
-would lie before the first is the first. So whatever date a command can say can be judged, the 9999 of "never" too.
+All results saturate: an instant after ``LATEST`` becomes ``LATEST``, one before ``EARLIEST`` becomes ``EARLIEST``.
+Every date that a command can hold can therefore be judged, including the year 9999 for "never".
 """
 
 import re
@@ -20,7 +20,7 @@ from domain.instants import EARLIEST, HOUR, LATEST, MICROSECOND, MINUTE, Instant
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST: Final = 3_660
-"""Units a length may have: ten years of days."""
+"""The most days of a length: ten years."""
 _FIRST: Final = datetime.combine(date.min, time.min)
 _LAST: Final = datetime.combine(date.max, time.max)
 _FORM = re.compile(r"([1-9][0-9]{0,5}) (minutes?|hours?|days?|business days?)", re.ASCII)
@@ -29,7 +29,7 @@ _TOO_LONG = re.compile(r"[1-9][0-9]{6,} (minutes?|hours?|days?|business days?)",
 
 @fact
 class Length:
-    """A length of time: so many minutes, hours, (calendar) days or business days."""
+    """A length of time in minutes, hours, (calendar) days or business days."""
 
     count: int
     unit: str
@@ -39,7 +39,7 @@ class Length:
 
 
 def parse_length(text: str) -> Length:
-    """Read ``N minutes | hours | days | business days``; ValueError says what is wrong."""
+    """Parse ``N minutes | hours | days | business days``. Raises ValueError, which says what is wrong."""
     found = _FORM.fullmatch(text)
     if found is None:
         if _TOO_LONG.fullmatch(text):
@@ -53,7 +53,7 @@ def parse_length(text: str) -> Length:
 
 @lru_cache(maxsize=512)
 def zone(name: str) -> ZoneInfo:
-    """The zone of an IANA name; ValueError for one that is unknown."""
+    """Return the time zone of an IANA name. Raises ValueError for an unknown name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -61,11 +61,11 @@ def zone(name: str) -> ZoneInfo:
 
 
 _OF_THE_MACHINE: Final = re.compile(r"localtime|posixrules|Factory|(?:posix|right)/.*")
-"""Names that a machine's zone files have beside those of the IANA database: another zone, or none, on every machine."""
+"""Names in a machine's zone files that the IANA database does not have. Their meaning depends on the machine."""
 
 
 def zone_to_pin(name: str) -> str:
-    """The name of a zone that means the same on every machine; ValueError for one that does not, or is unknown."""
+    """Check that a zone name is known and means the same on every machine, and return it. Raises ValueError if not."""
     if _OF_THE_MACHINE.fullmatch(name):
         raise ValueError(
             f"{name!r} is another time zone on every machine: name one of the IANA database, like Europe/Berlin"
@@ -76,8 +76,8 @@ def zone_to_pin(name: str) -> str:
 
 @lru_cache(maxsize=128)
 def holiday_calendar(code: str) -> Collection[date]:
-    """A holiday calendar of the ``holidays`` package: a country, a country-part, or an exchange."""
-    import holidays  # late: it takes a tenth of a start, and most calendars name none
+    """Return a calendar of the ``holidays`` package: of a country, a part of a country, or an exchange."""
+    import holidays  # Late, because it takes a tenth of the start time and most calendars do not need it.
 
     country, _, part = code.partition("-")
     try:
@@ -91,8 +91,10 @@ def holiday_calendar(code: str) -> Collection[date]:
 
 
 def after(start: Instant, length: Length, calendar: Calendar) -> Instant:
-    """The instant ``length`` after ``start``; its last microsecond is that instant itself. ``LATEST`` where there is
-    none: behind the year 9999, or in a calendar that has no working day."""
+    """Return the instant ``length`` after ``start``, which is the last instant within the length.
+
+    Returns ``LATEST`` for an instant after the year 9999, or if the calendar has no working day.
+    """
     try:
         return _clamped(_after(start, length, calendar))
     except OverflowError:
@@ -116,7 +118,7 @@ def _clamped(instant: Instant) -> Instant:
 
 
 def local_time(instant: Instant, timezone: str) -> datetime:
-    """The local clock time of an instant, without its zone."""
+    """Return the local clock time of an instant, without its zone."""
     return _local(instant, zone(timezone))
 
 
@@ -128,17 +130,20 @@ def _local(instant: Instant, there: ZoneInfo) -> datetime:
 
 
 def local_date(instant: Instant, timezone: str) -> date:
-    """The local calendar day of an instant."""
+    """Return the local calendar day of an instant."""
     return local_time(instant, timezone).date()
 
 
 def _days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
-    """The same local clock time, ``count`` calendar days later."""
+    """Return the instant with the local clock time of ``start``, ``count`` calendar days later."""
     return instant_of_local(local_time(start, calendar.timezone) + timedelta(days=count), calendar.timezone)
 
 
 def _business_days_after(start: Instant, count: int, calendar: Calendar) -> Instant:
-    """The same local clock time, ``count`` working days later; from a day off it counts from the next one's 00:00."""
+    """Return the instant with the local clock time of ``start``, ``count`` working days later.
+
+    On a day off, counting starts at 00:00 of the next working day.
+    """
     local = local_time(start, calendar.timezone)
     if is_day_off(local.date(), calendar):
         local = datetime.combine(_next_working_day(local.date(), calendar), time())
@@ -166,7 +171,7 @@ def _next_working_day(day: date, calendar: Calendar) -> date:
 
 
 def instant_of_local(local: datetime, timezone: str) -> Instant:
-    """The instant of a local clock time: of an ambiguous one the first, of one in a gap the first instant after it."""
+    """Return the instant of a local clock time: the first of an ambiguous one, or the first instant after a gap."""
     there = zone(timezone)
     instant = from_datetime(local.replace(tzinfo=there))
     if instant != _clamped(instant) or _local(instant, there) == local:
@@ -183,11 +188,11 @@ def instant_of_local(local: datetime, timezone: str) -> Instant:
     return late
 
 
-# ---- business time: the clock of a case, which stands still on days off and while evidence is awaited --------------
+# ---- business time: the time to decide a case, which pauses on days off and while evidence is awaited ----------------
 
 
 def business_time_between(start: Instant, end: Instant, calendar: Calendar) -> int:
-    """Microseconds of working days between two instants."""
+    """Return the microseconds of working days between two instants."""
     total, cursor = 0, start
     while cursor < end:
         day = local_date(cursor, calendar.timezone)
@@ -199,7 +204,7 @@ def business_time_between(start: Instant, end: Instant, calendar: Calendar) -> i
 
 
 def after_business_time(start: Instant, amount: int, calendar: Calendar) -> Instant:
-    """The instant by which ``amount`` microseconds of working days have passed."""
+    """Return the instant after ``amount`` microseconds of working days."""
     cursor = start
     for _ in range(4_000):
         day = local_date(cursor, calendar.timezone)
@@ -215,7 +220,7 @@ def after_business_time(start: Instant, amount: int, calendar: Calendar) -> Inst
 
 
 def _midnight_after(day: date, calendar: Calendar) -> Instant:
-    """When a local day ends."""
+    """Return the instant at which a local day ends."""
     try:
         return instant_of_local(datetime.combine(day + timedelta(days=1), time()), calendar.timezone)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Which deadlines of an order still apply. They are state; ``decide`` computed their instants.
+"""Tells which deadlines of an order still apply. Decisions computed their instants.
 
 See docs/reference/deadlines.md.
 """
@@ -65,8 +65,10 @@ def is_over(order: Order, deadline: Deadline) -> bool:
 
 
 def has_lapsed(order: Order, deadline: Deadline, closed_at: Instant) -> bool:
-    """Whether a deadline was set and due before ``closed_at``, when an import of its marketplace was closed. Such a
-    deadline never fires."""
+    """Whether a deadline was set and due before ``closed_at``, the close of an import of its marketplace.
+
+    Such a deadline never fires.
+    """
     return deadline.due_at < closed_at and order.deadlines_set[deadline.deadline_id] < closed_at
 
 
@@ -76,7 +78,7 @@ def without_lapsed(order: Order, closed_at: Instant) -> Order:
 
 
 def without_overdue(order: Order, now: Instant) -> Order:
-    """The order without deadlines due before ``now``: where those that fire have been reached, the rest never do."""
+    """The order without deadlines due before ``now``. If all that fire were reached, the others never fire."""
     return _without(order, [d for d in order.deadlines.values() if d.due_at < now])
 
 

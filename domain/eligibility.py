@@ -1,6 +1,6 @@
-"""Finds when the answer to a question about an order changes, nothing new happening.
+"""Finds when the answer to a question about an order would change if nothing new happened.
 
-It judges by the rules that decide, on a copy of the order.
+The answer comes from the same rules that decide commands, on a copy of the order.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from domain.verdict import Ruling
 
 
 class Ahead(Protocol):
-    """An order whose deadlines are reached one after the other, nothing else happening."""
+    """An order whose deadlines are reached one after the other, as if nothing else happened."""
 
     order: Order
 

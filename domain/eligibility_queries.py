@@ -1,7 +1,6 @@
 """The five questions of ``order eligibility``: cancel, ship, return, open_case, open_dispute.
 
-Each is judged for all lines and for the order's buyer (ship: its seller), as if a reason were given
-that the policy takes.
+Each is judged for all lines and for the order's buyer (ship: its seller), with a reason that the policy accepts.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +36,7 @@ def eligibility(order: Order, policies: PolicyBook, market: MarketSettings, now:
 
 
 def as_of(order: Order, policies: PolicyBook, market: MarketSettings, now: Instant) -> Order:
-    """Reach the deadlines before ``now`` and return the order after them, nothing else new."""
+    """Reach the deadlines before ``now`` and return the order after them."""
 
     run = DeadlineRun(order, policies, market)
     run.reach_before(now)
@@ -92,7 +91,7 @@ _ASK: dict[str, Callable[[DecisionContext], Ruling]] = {
 
 
 def _points(s: DecisionContext, action: str) -> Iterator[Instant]:
-    """The instants at which a window opens or closes that the answer depends on."""
+    """Yield the instants at which a window opens or closes that the answer depends on."""
     match action:
         case "cancel":
             yield from turning_points(question(s, None, None, by="buyer", own=False))

@@ -1,11 +1,11 @@
-"""Errors that are no refusals: malformed input, and a policy that is not known here."""
+"""Errors that are not refusals: malformed input, and a policy that is not known here."""
 
 
 class BadInput(ValueError):
-    """A command that is malformed, in itself or in the light of its order (outcome *bad*).
+    """A command that is malformed, in itself or for its order (outcome *bad*).
 
-    ``pointer`` is the field as a JSON pointer (``/lines/0/quantity``), ``rule`` the name of what it breaks
-    (``form`` where no rule has a name), ``message`` a sentence that says what to do.
+    ``pointer`` is the field as a JSON pointer (``/lines/0/quantity``). ``rule`` is the broken rule, or ``form`` if it
+    has no name. ``message`` is a sentence that says what to do.
     """
 
     def __init__(self, pointer: str, rule: str, message: str) -> None:

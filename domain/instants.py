@@ -1,7 +1,7 @@
 """Instants: whole microseconds since 1970-01-01T00:00:00Z, and their text form (RFC 3339).
 
-Integers are exact, sort, subtract and travel through Avro (``timestamp-micros``) without conversion. What needs a
-local clock or a calendar is in ``calendar``.
+Integers are exact, can be sorted and subtracted, and are stored in Avro (``timestamp-micros``) without conversion.
+Functions that need a local clock or a calendar are in ``domain.calendar``.
 """
 
 import re
@@ -18,7 +18,7 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
 EARLIEST: Final = -62_135_596_800 * SECOND
-"""0001-01-01T00:00:00Z, the first instant that the text form can say."""
+"""0001-01-01T00:00:00Z, the first instant that the text form can express."""
 LATEST: Final = 253_402_300_800 * SECOND - 1
 """The last microsecond of the year 9999."""
 
@@ -29,7 +29,7 @@ _FORM = re.compile(
 
 
 def parse_instant(text: str) -> Instant:
-    """Read an RFC 3339 time with offset and at most six decimals; ValueError says what is wrong with it."""
+    """Parse an RFC 3339 time with offset and at most six decimals. Raises ValueError, which says what is wrong."""
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError("not an RFC 3339 time with offset and at most 6 decimals, like 2026-03-02T10:00:00Z")
@@ -49,18 +49,18 @@ def parse_instant(text: str) -> Instant:
 
 
 def format_instant(instant: Instant) -> str:
-    """RFC 3339 in UTC with ``Z``; a fraction only where it is not zero."""
+    """Format an instant in RFC 3339, in UTC with ``Z``, with a fraction only if it is not zero."""
     moment = _EPOCH + timedelta(microseconds=instant)
     text = f"{moment.year:04}-{moment.month:02}-{moment.day:02}T{moment.hour:02}:{moment.minute:02}:{moment.second:02}"
     return f"{text}.{moment.microsecond:06}Z" if moment.microsecond else f"{text}Z"
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """The instant of an aware datetime, exact to the microsecond."""
+    """Convert an aware datetime to an instant, exact to the microsecond."""
     gone = moment - _EPOCH
     return (gone.days * 86_400 + gone.seconds) * SECOND + gone.microseconds
 
 
 def to_datetime(instant: Instant) -> datetime:
-    """The aware UTC datetime of an instant."""
+    """Convert an instant to an aware UTC datetime."""
     return _EPOCH + timedelta(microseconds=instant)

@@ -1,4 +1,4 @@
-"""What a marketplace has settled for all its orders: zone, calendar, default policy."""
+"""Settings of a marketplace for all its orders: time zone, calendar, default policy."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from domain.events import Calendar
 
 @dataclass(frozen=True, slots=True)
 class MarketSettings:
-    """Settings of one marketplace; zone and calendar are pinned on each order at placing."""
+    """Settings of one marketplace. Time zone and calendar are pinned on each order when it is placed."""
 
     timezone: str = "UTC"
     weekend: tuple[str, ...] = ("sat", "sun")
@@ -20,7 +20,7 @@ class MarketSettings:
     arbitration_fee: str | None = None
 
     def calendar(self, timezone: str | None) -> Calendar:
-        """The calendar an order is pinned to; ``timezone`` is the order's own, if it names one."""
+        """Return the calendar to pin on an order. ``timezone`` is the order's own, if it names one."""
         return Calendar(timezone or self.timezone, self.weekend, self.holidays, self.holiday_calendar)
 
 

@@ -1,8 +1,8 @@
-"""Money: integer minor units of an ISO 4217 currency, and how one amount is shared exactly.
+"""Money: integer minor units of an ISO 4217 currency, and exact shares of an amount.
 
 See docs/reference/money.md.
 
-Every share sums to the whole, whatever the order in which the parts are asked for (rule ``money-adds-up``).
+The shares always add up to the whole, in whatever order they are computed (rule ``money-adds-up``).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from domain.errors import BadInput
 
 @cache
 def exponent(currency: str) -> int | None:
-    """How many decimals ISO 4217 gives the currency; None for a code that is not a currency in use."""
+    """Return the number of decimals of a currency in ISO 4217; None if the code is not a currency in use."""
     from iso4217 import Currency  # late: most commands name no currency
 
     try:
@@ -26,7 +26,7 @@ def exponent(currency: str) -> int | None:
 
 
 def minor_units(amount: str, currency: str, pointer: str) -> int:
-    """A decimal string as minor units; ``BadInput`` where it has more decimals than the currency."""
+    """Convert a decimal string to minor units. Raises ``BadInput`` if it has more decimals than the currency."""
     decimals = exponent(currency)
     if decimals is None:
         raise BadInput("/currency", "form", f"{currency} is not a currency of ISO 4217 with minor units")
@@ -37,27 +37,29 @@ def minor_units(amount: str, currency: str, pointer: str) -> int:
 
 
 def written(amount: int, currency: str) -> str:
-    """Minor units as commands write them, the other way of ``minor_units``: 1234 of USD is ``12.34``. For a currency
-    that ``exponent`` knows."""
+    """Convert minor units to a decimal string, as in commands: 1234 of USD is ``12.34``.
+
+    This is the inverse of ``minor_units``, for a currency that ``exponent`` knows.
+    """
     places = exponent(currency) or 0
     return f"{Decimal(amount).scaleb(-places):.{places}f}"
 
 
 def in_words(amount: int, currency: str) -> str:
-    """Minor units as a person reads them: 1234 of USD is ``12.34 USD``."""
+    """Format minor units for a person: 1234 of USD is ``12.34 USD``."""
     return f"{written(amount, currency)} {currency}"
 
 
 def share_of_units(amount: int, units: int, first: int) -> int:
-    """What the first ``first`` of ``units`` units carry of ``amount``: k·(t div n) + min(k, t mod n)."""
+    """Return the share of ``amount`` for the first ``first`` of ``units`` units: k·(t div n) + min(k, t mod n)."""
     each, rest = divmod(amount, units)
     return first * each + min(first, rest)
 
 
 def largest_remainder(amount: int, weights: Sequence[int]) -> list[int]:
-    """Share ``amount`` by weight, exactly: largest remainder, ties to the first; a negative one by its absolute value.
+    """Share ``amount`` exactly by weight, by the largest remainder. Ties go to the first part.
 
-    All weights 0: everything to the first.
+    A negative amount is shared by its absolute value. If all weights are 0, the first part gets everything.
     """
     if amount < 0:
         return [-part for part in largest_remainder(-amount, weights)]

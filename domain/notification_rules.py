@@ -43,7 +43,7 @@ def _asked(event: e.CancelRequested) -> NotificationRule:
 def is_as_asked(event: e.LinesCanceled) -> bool:
     """Whether the seller canceled with the reason ``buyer_asked`` and no request is on record.
 
-    Such a cancellation counts as the seller's own (rule ``standing``), and the buyer is asked to confirm it.
+    Such a cancellation counts as the seller's own (rule ``standing``), and the notification asks the buyer about it.
     """
     return any(part.cause == "seller" and part.reason == "buyer_asked" for part in event.lines)
 

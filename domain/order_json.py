@@ -11,7 +11,7 @@ from domain.order import Order, Request
 
 
 def status(order: Order) -> str:
-    """Return the status: the first that fits, in the order of docs/reference/orders.md, Status."""
+    """Return the status: the first that applies, in the order of docs/reference/orders.md, Status."""
     open_units = order.open_units
     shipped = order.shipped_units
     if not open_units and not shipped:
@@ -29,25 +29,25 @@ def status(order: Order) -> str:
 
 def attention(order: Order, at: Instant) -> list[str]:
     """Return what needs attention as of an instant: shipped_after_cancel, case_open, dispute_open, …"""
-    said = []
+    needs = []
     if order.found is not None and order.found.stage not in ("closed", "silent"):
-        said.append("shipped_after_cancel")
+        needs.append("shipped_after_cancel")
     if any(case.status == "open" for case in order.cases.values()):
-        said.append("case_open")
+        needs.append("case_open")
     if any(dispute.status == "open" for dispute in order.disputes.values()):
-        said.append("dispute_open")
+        needs.append("dispute_open")
     if any(back.status == "open" for back in order.returns.values()):
-        said.append("return_open")
+        needs.append("return_open")
     late_to_ship = order.ship_by is not None and order.ship_by < at and order.open_units > 0
     if late_to_ship or any(x.status == "open" and x.due_at is not None and x.due_at < at for x in order.cases.values()):
-        said.append("late")
+        needs.append("late")
     if any(refund.failed for refund in order.refunds.values()):
-        said.append("refund_failed")
-    return said
+        needs.append("refund_failed")
+    return needs
 
 
 def money(order: Order) -> dict[str, int]:
-    """Amounts in minor units: paid = kept + due + refunded + other refunds − rebills confirmed (``money-adds-up``)."""
+    """Return minor units: paid = kept + due + refunded + other refunds − rebills confirmed (``money-adds-up``)."""
     due = order.refunds_instructed - order.refunds_confirmed
     kept = order.paid - due - order.refunds_confirmed - order.other_refunds + order.rebills_confirmed
     return {
@@ -77,7 +77,7 @@ def _request(request: Request) -> dict[str, Any]:
 
 
 def show(order: Order, head: bytes | None, at: Instant, *, unreadable: bool = False) -> dict[str, Any]:
-    """The JSON of ``order show``; ``head`` is the hash of the last commit, ``at`` the instant it is told for."""
+    """Return the JSON of ``order show`` as of the instant ``at``. ``head`` is the hash of the last commit."""
     terms = order.terms
     return {
         "marketplace": order.marketplace,

@@ -1,4 +1,4 @@
-"""The canonical reasons; the crosswalk to other houses' codes is in ``domain.code_schemes``."""
+"""The canonical reasons. ``domain.code_schemes`` maps them to codes of other schemes."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ CANCEL_REASONS: Final = (
     "exchange",
     "other",
 )
-"""Why a cancellation is asked for or done."""
+"""Reasons of cancellation requests and cancellations."""
 
 BUYERS_REASONS: Final = (
     "ordered_by_mistake",
@@ -37,10 +37,10 @@ BUYERS_REASONS: Final = (
     "exchange",
     "other",
 )
-"""What a buyer is offered as a reason. A buyer who gives another one of CANCEL_REASONS is not refused for it."""
+"""The reasons that are offered to a buyer. Other CANCEL_REASONS are accepted from a buyer too."""
 
 SELLERS_REASONS: Final = frozenset({"out_of_stock", "cannot_ship_there", "pricing_error", "shipped_too_late"})
-"""With one of these a cancellation by support counts as the seller's."""
+"""Reasons with which a cancellation by support counts as the seller's."""
 
 RETURN_REASONS: Final = (
     "not_as_described",
@@ -51,7 +51,7 @@ RETURN_REASONS: Final = (
     "changed_mind",
     "other",
 )
-"""Why a case is opened or a return asked for."""
+"""Reasons of cases and returns."""
 
 FAULTS: Final = ("not_as_described", "missing_item", "not_authentic", "wrong_item")
 """The four reasons that open a case (rule ``case-reasons``) and make the platform or seller pay the postage."""

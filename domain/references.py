@@ -1,8 +1,8 @@
-"""The reference of a cancellation: short enough to be read out, derived from the hash of its commit, so that whoever
-has the log can find it and nobody has to keep it.
+"""References of cancellations, short enough to be read aloud.
 
-``C-7F3K-9QXM`` is the first 40 bits of the hash in Crockford's base 32: no I, L, O or U. Two cancellations of one
-marketplace share one by chance once in some hundred thousand million pairs of them; the order is named beside it.
+A reference is derived from the hash of the cancellation's commit, so it can be found in the log and is not stored.
+``C-7F3K-9QXM`` is the first 40 bits of the hash in Crockford's base 32, which has no I, L, O or U. Two cancellations
+have the same reference with a probability of about one in 10^12, so texts name the order next to the reference.
 """
 
 import re
@@ -14,14 +14,14 @@ _READ_AS: Final = str.maketrans("ILO", "110")
 
 
 def reference_of(commit: bytes) -> str:
-    """The reference of the cancellation that stands in the commit with this hash."""
+    """Return the reference of the cancellation in the commit with this hash."""
     bits = int.from_bytes(commit[:5], "big")
     text = "".join(ALPHABET[bits >> shift & 31] for shift in range(35, -1, -5))
     return f"C-{text[:4]}-{text[4:]}"
 
 
 def read_reference(text: str) -> str | None:
-    """A reference as somebody typed it, in its one form; None if it is none: case, dashes and likenesses forgiven."""
+    """Normalize a reference that a person typed; None if it is not one. Ignores case, dashes and look-alike letters."""
     found = _FORM.fullmatch(text.strip().upper())
     if found is None:
         return None

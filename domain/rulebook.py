@@ -1,7 +1,7 @@
 """Every rule id, with its sentence, by section of docs/reference/rules.md. Every refusal names one of these.
 
-Rules that a policy can list are registered in ``domain.rules``. The others hold under every policy, or belong to a key
-of it, and stand here.
+Rules that a policy can list are registered in ``domain.rules``. The others are defined here: they hold under every
+policy, or belong to a key of it.
 """
 
 from typing import Final, NamedTuple

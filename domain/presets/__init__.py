@@ -1,4 +1,4 @@
-"""The policies shipped with the engine, as documents beside this file.
+"""The policies shipped with the engine, as documents in this folder.
 
 Each version of a preset is a file of its own and never changes: ``NAME.toml`` is version 1, ``NAME.2.toml`` version 2.
 """
@@ -27,7 +27,7 @@ def preset(name: str) -> PolicyDocument:
 def presets() -> list[PolicyDocument]:
     """Return every version of every preset: ids in the order of the rule book, versions ascending.
 
-    Raises ValueError where a file's name does not say its document's id and version, which is a defect of the release.
+    Raises ValueError if a file's name does not match its document's id and version, which is a defect of the release.
     """
     found: list[PolicyDocument] = []
     for file in files(__package__).iterdir():
