@@ -1,7 +1,7 @@
-"""Every rule that a policy can list: one small function each, registered with everything that is known of it.
+"""All rules that a policy can list. Each is a small function, registered with its texts and parameters.
 
-A rule looks at a ``RuleInput`` and speaks (a ``Ruling``) or keeps silent (None). A policy lists rules in the order in
-which they are judged; the first that speaks decides (``judge``). See docs/reference/cancellation.md.
+A rule takes a ``RuleInput`` and speaks (returns a ``Ruling``) or keeps silent (returns None). A policy lists rules in
+the order in which they are judged. The first that speaks decides (``judge``). See docs/reference/cancellation.md.
 """
 
 from domain.rules import parcels, requests, windows, consent, automatic  # noqa: I001 - in the order of RULES

@@ -1,4 +1,4 @@
-"""Rules that act by a deadline. Placing an order sets it; ``domain.decisions.deadline_effects`` has what it does."""
+"""Rules that act by a deadline. Placing an order sets it, ``domain.decisions.deadline_effects`` has its effects."""
 
 from typing import Annotated
 

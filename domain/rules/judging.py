@@ -1,4 +1,4 @@
-"""Judges a policy's list of rules: the first that speaks decides."""
+"""Judges a policy's list of rules. The first that speaks decides."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -11,7 +11,7 @@ from domain.verdict import ASK_THE_SELLER, CONTACT, REFUSED, Ruling, granted, re
 
 
 def judge(q: RuleInput) -> Ruling:
-    """Judge the policy's list in its order; the first rule that speaks decides."""
+    """Judge the policy's list in its order. The first rule that speaks decides."""
     ruling = _judge_from(q, _judged(_in_force(q.policy), q.own), 0)
     if ruling.outcome != REFUSED and (wrong := off_the_list(q)) is not None:
         return wrong
@@ -19,7 +19,7 @@ def judge(q: RuleInput) -> Ruling:
 
 
 def _in_force(policy: Policy) -> tuple[str, ...]:
-    """Ids of the rules in force: those that their table puts in force, then the others in the policy's order."""
+    """Return the ids of the rules in force: those that their table puts in force, then the others in listed order."""
     on = tuple(rule.id for rule in _by_table() if rule.terms is not None and policy.terms_if_on(rule.terms) is not None)
     return on + tuple(rule for rule in policy.rules if rule not in on) if on else policy.rules
 
@@ -31,7 +31,7 @@ def _by_table() -> tuple[Rule, ...]:
 
 @lru_cache(1024)
 def _judged(ids: tuple[str, ...], own: bool) -> tuple[Rule, ...]:
-    """Of the rules in force, those to judge for a request, or for the seller's own cancellation."""
+    """Return the rules in force that are judged for a request, or for the seller's own cancellation."""
     rules = [RULES[each] for each in ids]
     return tuple(
         rule for rule in rules if rule.kind is not Kind.AUTOMATIC and not (own and rule.binds is Binds.REQUESTS)
@@ -69,7 +69,7 @@ def _none_allows(q: RuleInput, rules: tuple[Rule, ...]) -> Ruling:
 
 
 def locks(q: RuleInput) -> Ruling | None:
-    """Judge the locks of the policy alone, as of now: for approving, for silence, for going on after alternatives."""
+    """Judge only the policy's locks, as of now: for an approval, for silence, or after declined alternatives."""
     for rule_id in q.policy.rules:
         rule = RULES[rule_id]
         if rule.kind is Kind.LOCK and (ruling := rule.speak(q)) is not None:
@@ -78,6 +78,6 @@ def locks(q: RuleInput) -> Ruling | None:
 
 
 def turning_points(q: RuleInput) -> Iterator[Instant]:
-    """The instants at which the answer of a rule in force changes with time."""
+    """Yield the instants at which the answer of a rule in force changes with time."""
     for rule_id in _in_force(q.policy):
         yield from RULES[rule_id].turning_points(q)

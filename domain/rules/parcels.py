@@ -1,4 +1,4 @@
-"""Rules about what has shipped: parcels that count as lost, locks, and consent after shipment."""
+"""Rules about shipped units: parcels that count as lost, locks, and consent after shipment."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -32,7 +32,7 @@ class StalledTracking(Table):
 
 
 def stalled_since(q: RuleInput, target: LineSelection) -> Instant | None:
-    """From when on a line's parcels count as lost; None while some of it is open, or none of it is under way."""
+    """Return when a line's parcels begin to count as lost; None while units are open or none are under way."""
     terms = q.policy.terms_if_on(StalledTracking)
     if terms is None or target.open or not target.shipped or not target.line.under_way:
         return None
@@ -80,7 +80,7 @@ def stalled_tracking(q: RuleInput, _: StalledTracking) -> Ruling | None:
 
 
 def instead_of_shipped(q: RuleInput) -> tuple[Instead, ...]:
-    """What a buyer can do about units that shipped; a seller sends nothing back."""
+    """Return the options for shipped units. Only a buyer can return them."""
     if q.by == "seller":
         return (CONTACT,)
     if q.policy.returns is not None and q.policy.returns.reasons:
@@ -89,7 +89,7 @@ def instead_of_shipped(q: RuleInput) -> tuple[Instead, ...]:
 
 
 def _until_lost(q: RuleInput) -> tuple[Instead, ...]:
-    """While a parcel shows no movement a lock holds only until it counts as lost (``stalled-tracking``)."""
+    """Return the option to wait until the parcels count as lost, which ends a lock (``stalled-tracking``)."""
     since = [stalled_since(q, target) for target in q.targets]
     known = [when for when in since if when is not None and when < LATEST]
     if q.own or not known or len(known) < len(since) or max(known) <= q.now:

@@ -1,8 +1,8 @@
-"""What a rule is, and the register of all rules that a policy can list.
+"""The type of a rule, and the register of all rules that a policy can list.
 
-Everything that is known of a rule stands in its registration: sentence, kind, whom it binds, parameters, the instants
-at which its answer changes, and its words for buyers and sellers. Pages, ``policy explain``, the reading of policies,
-mails and what-if take it from there.
+The registration of a rule has everything about it: sentence, kind, whom it binds, parameters, the instants at which its
+answer changes, and its texts for buyers and sellers. Pages, ``policy explain``, the reading of policies, mails and
+what-if read it from there.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Ruling | None])
 
 @dataclass(slots=True)
 class LineSelection:
-    """What a question selects of one line: units that are open, and units that shipped."""
+    """The selected units of one line: the open ones and the shipped ones."""
 
     line: Line
     open: int
@@ -34,7 +34,7 @@ class LineSelection:
 
 @dataclass(slots=True)
 class RuleInput:
-    """The question: may these units be canceled, at this instant, for this party?"""
+    """The input of a rule, which asks: can these units be canceled, at this instant, for this party?"""
 
     order: Order
     policy: Policy
@@ -48,9 +48,9 @@ class RuleInput:
     targets: list[LineSelection]
     reason: str | None
     covered: frozenset[int] = frozenset()
-    """Lines whose reason is that of a buyer's open request."""
+    """Lines that need no reason, because the reason of a buyer's open request applies."""
     asked_at: Instant | None = None
-    """When the request was made, where it goes on after alternatives. Windows are judged as of then."""
+    """When the request was submitted, if it continues after alternatives. Windows are judged as of then."""
 
     @property
     def window_at(self) -> Instant:
@@ -59,24 +59,24 @@ class RuleInput:
 
 
 class Kind(Enum):
-    """What part a rule plays. See each member."""
+    """The role of a rule in judging."""
 
     LOCK = "lock"
-    """Refuses. It is judged again when a request is approved, granted by silence, or goes on after alternatives."""
+    """Refuses. It is judged again when a request is approved, granted by silence, or continues after alternatives."""
     WINDOW = "window"
-    """Opens or closes with time. The last window of a list is named where no rule of it allows a request."""
+    """Opens or closes with time. If no rule of a list allows a request, the refusal names its last window."""
     CONDITION = "condition"
     """Depends on the lines, the reason, the parcel or the sale."""
     CONSENT = "consent"
     """Asks the other side."""
     OFFER = "offer"
-    """Offers something else before the ruling of the rules behind it, which it gets as last argument."""
+    """Offers alternatives first. Its last argument is the ruling of the rules after it."""
     AUTOMATIC = "automatic"
     """Acts by a deadline. It is not judged, and has no function."""
 
 
 class Binds(Enum):
-    """Whose cancellations a rule is judged for."""
+    """The cancellations that a rule is judged for."""
 
     EVERYBODY = "everybody"
     """Requests, and the seller's own cancellations."""
@@ -86,51 +86,51 @@ class Binds(Enum):
 
 @dataclass(slots=True)
 class Rule:
-    """A rule that a policy can list, with everything that is known of it.
+    """A rule that a policy can list, with its texts, parameters and functions.
 
-    Its functions get a ``RuleInput`` and, if the rule has terms, the table with the parameters in force.
+    The functions take a ``RuleInput`` and, if the rule has terms, the table with the parameters in force.
     """
 
     id: str
-    """The word for it in policies, refusals, tables and pages. It never changes."""
+    """Its name in policies, refusals, tables and pages. It never changes."""
     sentence: str
     """The rule in a sentence."""
     kind: Kind
     words: Mapping[str, str]
-    """Language → what a buyer or seller is told where the rule refused. A test asks for every language."""
+    """Language → the text for a buyer or seller after a refusal by the rule. A test requires every language."""
     binds: Binds = Binds.EVERYBODY
     terms: type[Table] | None = None
     """Its table in a policy file: the keys with their defaults."""
     key: str | None = None
-    """The policy key outside any table that holds its parameters, where it has no table."""
+    """The policy key that holds its parameters, if it has no table."""
     table_is_enough: bool = False
-    """Its table alone puts it in force. Such a rule is judged before the list, and is off without its table."""
+    """Whether its table alone puts it in force. Such a rule is judged before the list, and is off without its table."""
     allows: bool = False
-    """It can grant a request, or ask the other side."""
+    """Whether it can grant a request or ask the other side."""
     always_speaks: bool = False
-    """It answers every request that reaches it: the rules behind it are never judged."""
+    """Whether it answers every request that reaches it, so that the rules after it are never judged."""
     deadline: str | None = None
-    """Of an automatic rule: the kind of the deadline by which it acts."""
+    """For an automatic rule: the kind of the deadline by which it acts."""
     opens: Callable[..., Instant | None] | None = None
-    """The first instant at which it allows; None where that never comes."""
+    """Returns the first instant at which it allows a request; None if there is none."""
     closes: Callable[..., Instant | None] | None = None
-    """The last instant before its answer changes; None where that never comes."""
+    """Returns the last instant before its answer changes; None if there is none."""
     changes: Callable[..., Iterator[Instant]] | None = None
-    """Further instants at which its answer changes."""
+    """Yields further instants at which its answer changes."""
     function: Callable[..., Ruling | None] | None = field(default=None, repr=False)
     """The rule itself: it speaks (a ``Ruling``) or keeps silent (None)."""
 
     def speak(self, q: RuleInput, *behind: Ruling) -> Ruling | None:
-        """Judge: the rule's ruling, or None. An offer gets the ruling of the rules behind it."""
+        """Return the rule's ruling, or None. An offer takes the ruling of the rules after it."""
         assert self.function is not None
         return self.function(q, *self._terms(q), *behind)
 
     def opens_at(self, q: RuleInput) -> Instant | None:
-        """The first instant at which it allows, if it opens at all."""
+        """Return the first instant at which it allows a request; None if it never opens."""
         return None if self.opens is None else self.opens(q, *self._terms(q))
 
     def turning_points(self, q: RuleInput) -> Iterator[Instant]:
-        """The instants at which its answer changes: for one that closes, a microsecond after its last instant."""
+        """Yield the instants at which its answer changes. For a window that closes, a microsecond after its end."""
         terms = self._terms(q)
         if self.opens is not None and (opens := self.opens(q, *terms)) is not None:
             yield opens
@@ -152,7 +152,7 @@ ACTS_BY: Final[dict[str, str]] = {}
 
 
 def register(rule: Rule) -> Callable[[F], F]:
-    """Register a rule. The decorator that is returned adds its function; an automatic rule has none."""
+    """Register a rule. The returned decorator adds its function. An automatic rule has none."""
     if rule.id in RULES:
         raise ValueError(f"the rule {rule.id} is registered twice")
     RULES[rule.id] = rule

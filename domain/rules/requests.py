@@ -1,4 +1,4 @@
-"""Rules about the request itself: its lines, its reason, and what the store offers before it is carried out."""
+"""Rules about the request itself: its lines, its reason, and the alternatives that the store offers first."""
 
 from typing import Annotated, Literal
 
@@ -45,8 +45,10 @@ def whole_lines_only(q: RuleInput) -> Ruling | None:
 
 
 def _part_of_a_line(q: RuleInput) -> tuple[Instead, ...]:
-    """What leads to a part of a line. Under fill-or-kill a shipping notice for the rest of it does, and to cancel the
-    whole line would lose what can still ship."""
+    """Return the options instead of canceling a part of a line.
+
+    Under fill-or-kill, a shipping notice for the other part cancels the rest, so that nothing else is lost.
+    """
     if not q.policy.fill_or_kill:
         return (WHOLE_LINE,)
     return (WHOLE_LINE, SHIP_LESS) if q.by == "buyer" else (SHIP_THE_REST, WHOLE_LINE)
@@ -65,7 +67,7 @@ def _part_of_a_line(q: RuleInput) -> tuple[Instead, ...]:
     )
 )
 def reason_required(q: RuleInput) -> Ruling | None:
-    """A cancellation carries a reason from the policy's list; for what a buyer asked for, the buyer's."""
+    """A cancellation needs a reason from the policy's list. Requested units have the reason of the buyer's request."""
     if q.reason is not None:
         return off_the_list(q)
     bare = next((t.line.number for t in q.targets if t.line.number not in q.covered), None)
@@ -75,7 +77,7 @@ def reason_required(q: RuleInput) -> Ruling | None:
 
 
 def off_the_list(q: RuleInput) -> Ruling | None:
-    """Refuse a reason that the policy does not list. This holds under every policy, whatever rules it lists."""
+    """Refuse a reason that the policy does not list. This holds under every policy."""
     if q.reason is None or q.reason in q.policy.reasons:
         return None
     known = [each for each in q.policy.reasons if q.by != "buyer" or each in BUYERS_REASONS]
@@ -114,7 +116,7 @@ class AlternativesFirst(Table):
     )
 )
 def alternatives_first(_: RuleInput, terms: AlternativesFirst, behind: Ruling) -> Ruling | None:
-    """Before a request is carried out the store may offer alternatives; only where the rest would grant or ask."""
+    """The store may offer alternatives to a request that the remaining rules would grant or submit to the seller."""
     if behind.outcome == REFUSED:
         return None
     offers = ", ".join(terms.offers)

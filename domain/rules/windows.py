@@ -1,4 +1,4 @@
-"""Rules whose answer depends on time since the purchase, and the sale that is final."""
+"""Rules whose answer depends on the time since the purchase, and the rule for final sales."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -25,7 +25,7 @@ class NotShippedInTime(Table):
 
 
 def late_from(q: RuleInput, terms: NotShippedInTime) -> Instant | None:
-    """From when on it has not shipped in time; None where that never comes."""
+    """Return when an unshipped order becomes late; None if it never does."""
     start = q.order.placed_at if terms.from_ == "purchase" else q.order.ship_by
     opens = LATEST if start is None else after(start, terms.after, q.order.terms.calendar)
     return None if opens >= LATEST else opens
@@ -47,7 +47,7 @@ def late_from(q: RuleInput, terms: NotShippedInTime) -> Instant | None:
     )
 )
 def not_shipped_in_time(q: RuleInput, terms: NotShippedInTime) -> Ruling | None:
-    """Not shipped N days after purchase (or ship-by): from then on the buyer may cancel without asking."""
+    """From N days after the purchase (or ship-by), the buyer may cancel unshipped units without asking."""
     opens = late_from(q, terms)
     if opens is None or q.window_at < opens or not all(t.open and not t.shipped for t in q.targets):
         return None
@@ -110,7 +110,7 @@ class GraceWindow(Table):
 
 
 def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
-    """The last instant of the grace window."""
+    """Return the last instant of the grace window."""
     return after(q.order.placed_at, terms.length, q.order.terms.calendar)
 
 
@@ -130,7 +130,7 @@ def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
     )
 )
 def grace_window(q: RuleInput, terms: GraceWindow) -> Ruling | None:
-    """Bought by accident: free to cancel until the window closes, its last instant included."""
+    """After an accidental purchase, the buyer may cancel until the window closes, its last instant included."""
     closes = grace_closes(q, terms)
     if q.window_at > closes:
         return None
@@ -146,7 +146,7 @@ class RequestWindow(Table):
 
 
 def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
-    """The last instant at which a buyer may ask."""
+    """Return the last instant at which a buyer may request a cancellation."""
     return after(q.order.placed_at, terms.length, q.order.terms.calendar)
 
 
@@ -165,7 +165,7 @@ def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
     )
 )
 def request_window(q: RuleInput, terms: RequestWindow) -> Ruling | None:
-    """A buyer may ask until the window closes; after it, refused."""
+    """A buyer may request a cancellation until the window closes. Later requests are refused."""
     closes = request_closes(q, terms)
     if q.window_at <= closes:
         return None
@@ -205,7 +205,7 @@ class WindowOfTheStore(Table):
 
 
 def store_closes(q: RuleInput, terms: WindowOfTheStore) -> Instant | None:
-    """The last instant of the store's window; None where no time ends it."""
+    """Return the last instant of the store's window; None if it has no time limit."""
     return None if terms.length is None else after(q.order.placed_at, terms.length, q.order.terms.calendar)
 
 
