@@ -113,7 +113,7 @@ def dispute_checklist(
     contacts = _contacts(record, about)
     return (
         _details(order, record),
-        _asked(order, record, dispute, request),
+        _requested(order, record, dispute, request),
         _answered(record, request, now),
         _confirmed(order, record, dispute, request),
         _spoken(contacts),
@@ -164,7 +164,7 @@ def _details(order: Order, record: Record) -> Item:
     )
 
 
-def _asked(order: Order, record: Record, dispute: Dispute, request: Request | None) -> Item:
+def _requested(order: Order, record: Record, dispute: Dispute, request: Request | None) -> Item:
     """The buyer's request, with its time."""
     if request is None:
         message = tuple(

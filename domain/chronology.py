@@ -137,8 +137,8 @@ def _reasons(record: Record) -> Iterator[Reason]:
     for entry in record:
         event, version, by = entry.event, entry.version, entry.actor_kind
         match event:
-            case e.CancelRequested(request_id, asked_by, reason) if reason is not None:
-                yield Reason("request", request_id, asked_by, reason, version)
+            case e.CancelRequested(request_id, requester, reason) if reason is not None:
+                yield Reason("request", request_id, requester, reason, version)
             case e.CaseOpened(case_id, reason):
                 yield Reason("case", case_id, by, reason, version)
             case e.ReturnOpened(return_id, about, reason) if reason is not None and about == return_id:

@@ -1,4 +1,4 @@
-"""Tells which deadlines of an order still apply. Decisions computed their instants.
+"""Finds the deadlines of an order that still apply. Decisions computed their instants.
 
 See docs/reference/deadlines.md.
 """

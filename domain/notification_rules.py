@@ -35,7 +35,7 @@ class NotificationRule(NamedTuple):
 # ---- notifications that depend on fields of the event ----------------------------------------------------------
 
 
-def _asked(event: e.CancelRequested) -> NotificationRule:
+def _requested(event: e.CancelRequested) -> NotificationRule:
     """Notify the other side of a request."""
     return NotificationRule("asked", BUYER if event.by == "seller" else SELLER)
 
@@ -88,7 +88,7 @@ def _passed(event: e.DeadlineReached) -> NotificationRule | None:
 NOTIFICATION_RULES: Final[dict[type, NotificationRule | Callable[[Any], NotificationRule | None]]] = {
     e.OrderPlaced: NotificationRule("placed", BUYER),
     e.MessageSent: _message,
-    e.CancelRequested: _asked,
+    e.CancelRequested: _requested,
     e.AlternativeOffered: NotificationRule("offered", BUYER),
     e.AlternativeTaken: NotificationRule("offer-taken", SELLER),
     e.AlternativesDeclined: NotificationRule("offers-declined", SELLER),

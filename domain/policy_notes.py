@@ -39,11 +39,11 @@ def _order(policy: Policy) -> Iterator[str]:
 
 
 def _values(policy: Policy) -> Iterator[str]:
-    asking: tuple[tuple[str, SellerHasFinalSay | MutualConsent], ...] = (
+    consent_rules: tuple[tuple[str, SellerHasFinalSay | MutualConsent], ...] = (
         ("mutual-consent-after-shipment", policy.terms(MutualConsent)),
         ("seller-has-final-say", policy.terms(SellerHasFinalSay)),
     )
-    for rule, terms in asking:
+    for rule, terms in consent_rules:
         if rule in policy.rules and terms.deadline is None and terms.silence != "stays":
             yield f"{rule}.silence is {terms.silence} and there is no {rule}.deadline: nothing falls due"
     store = policy.terms(WindowOfTheStore)

@@ -62,7 +62,7 @@ def notify_customer(s: DecisionContext, ask: NotifyCustomer) -> Events:
     """Step 1: notify the customer, with carrier and tracking number and without a link."""
     found = s.order.found
     if found is None or found.stage != "found":
-        yield from _nothing_to_tell(s, found)
+        yield from _nothing_to_notify(s, found)
         return
     text = ask.text.content
     link = find_link(text)
@@ -84,7 +84,7 @@ def notify_customer(s: DecisionContext, ask: NotifyCustomer) -> Events:
     yield e.CustomerNotified(notice_id, sealed_text(ask.text), s.deadline("acknowledge", TO_ACKNOWLEDGE, notice_id))
 
 
-def _nothing_to_tell(s: DecisionContext, found: Found | None) -> Events:
+def _nothing_to_notify(s: DecisionContext, found: Found | None) -> Events:
     """Refuse a notification, because nothing was found or the customer was already notified of everything."""
     if found is None:
         because = "There is nothing to tell: nothing cancelled is known to have shipped. It has to be reported first."
@@ -142,12 +142,12 @@ def _nothing_to_answer(s: DecisionContext, found: Found | None) -> Events:
     if found is None:
         return _missing(s, "notify-customer", "The customer has been told of nothing that shipped although cancelled.")
     if found.stage == "found":
-        return _missing(s, "notify-customer", _not_told(found))
+        return _missing(s, "notify-customer", _not_notified(found))
     because = f"There is nothing left to answer: {_answer(found)}."
     return s.no("step-out-of-order", because, fact("notice_id", found.notice_id), instead=(CONTACT,))
 
 
-def _not_told(found: Found) -> str:
+def _not_notified(found: Found) -> str:
     """Name the lines of which the customer was not notified. A new notification covers all of them."""
     if not found.told:
         return "The customer has not been told."
@@ -185,7 +185,7 @@ def _not_acknowledged(s: DecisionContext, found: Found | None, wanted: dict[int,
     if found is None:
         yield from _missing(s, "notify-customer", "The customer has not been told.")
     elif found.stage == "found":
-        yield from _missing(s, "notify-customer", _not_told(found))
+        yield from _missing(s, "notify-customer", _not_notified(found))
     elif found.stage not in ("acknowledged", "closed"):
         yield from s.no(
             "memo-needs-acknowledgment",
