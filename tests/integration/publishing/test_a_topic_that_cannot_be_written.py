@@ -113,7 +113,7 @@ def test_a_topic_of_instructions_that_was_made_anew_goes_on_with_what_the_old_on
         child.ready()
         for partition, record in records[:half]:
             stage.append(partition, record)
-        soon(lambda: seen(stage, "refunds") > 0)
+        soon(lambda: all(stage.seen("refunds").get(number) for number in range(stage.partitions)))
         child.kill()
         with admin(stage.at.servers) as asking:
             asking.create_partitions({name: stage.partitions + 1})
