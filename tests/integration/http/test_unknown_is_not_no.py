@@ -63,7 +63,7 @@ def test_what_may_be_done_under_an_unknown_policy_is_not_known(store: Path) -> N
                 assert "which is not known here yet" in answer.json()["detail"]
             page = http.get("/o/acme/PO-1")
             assert page.status_code == 200
-            assert "The policy of this order has not been read here yet" in page.text
+            assert "This server has not read the order's policy yet" in page.text
             assert "may-cancel" not in page.text
         finally:
             http.app.engine.control.policies.book = book
