@@ -34,7 +34,7 @@ from infra.http.internal_errors import InternalErrors
 from infra.http.listing import Listing
 from infra.http.methods import Heads, allowed
 from infra.http.origins import OwnSite
-from infra.http.reads import Reads
+from infra.http.reads import NotFollowedHere, Reads
 from infra.server.binding import NotFree
 from infra.server.connections import Acceptor, AtOnce, ConnectionLimits, connection_class
 from infra.settings import Settings
@@ -97,6 +97,8 @@ def create(app: App, authenticator: Authenticator | None = None) -> FastAPI:
             answer_within=app.settings.answer_within,
             problem=_respond,
         )
+    else:
+        asgi.add_exception_handler(NotFollowedHere, _not_started)
     asgi.add_middleware(InternalErrors, problem=_respond)
     asgi.add_middleware(OwnSite, problem=_respond)
     asgi.add_middleware(AtOnce, most=app.settings.limit_concurrency, problem=_respond)
@@ -118,6 +120,12 @@ _UNAVAILABLE: Final[Mapping[type[Exception], str]] = {
     DeliveryStoreUnavailable: "book-unavailable",
 }
 """Error of a part of the store that cannot be used now → rule of the response."""
+
+
+async def _not_started(request: Request, _error: Exception) -> Response:
+    """Answer a request that came before the engine's first look at the log: it follows every partition soon."""
+    problem = unavailable("not-caught-up", "This process has not begun to read the log yet. Try again in a moment.")
+    return _respond(request.scope, problem)
 
 
 async def _part_unavailable(request: Request, wrong: Exception) -> Response:

@@ -119,6 +119,16 @@ def test_while_the_log_is_not_yet_read_an_order_is_not_said_to_be_missing(store:
         soon(lambda: codes(http, NOWHERE) == all_of(404, NOWHERE))
 
 
+def test_before_the_first_look_at_the_log_an_order_is_not_said_to_be_missing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(store) as http:
+        monkeypatch.setattr(http.app.engine, "follows", lambda _: False)
+        assert codes(http, ABOUT_THE_ORDER) == all_of(503, ABOUT_THE_ORDER)
+        assert "not-caught-up" in http.get("/v1/acme/orders/PO-1").text
+        assert "not begun to read the log" in http.get("/o/acme/PO-1").text
+
+
 def test_while_views_are_rebuilt_an_empty_list_is_not_given(store: Path, hold_up: Any) -> None:
     for path in store.rglob("views.sqlite*"):
         path.unlink()
