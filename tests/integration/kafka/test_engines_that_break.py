@@ -68,7 +68,9 @@ def test_two_engines_fight_over_the_same_orders_and_one_of_them_sleeps(kafka: Ka
 @pytest.mark.slow
 def test_two_engines_on_one_directory_each_have_local_state_of_their_own(kafka: Kafka, tmp_path: Path) -> None:
     url = kafka.url(partitions=2)
-    first, second = (Child(url, tmp_path / "own", name, 40) for name in "ab")
+    first, second = (
+        Child(url, tmp_path / "own", name, 400) for name in "ab"
+    )  # long enough for both to be there at once
     judge(url, tmp_path / "own", [*first.end(), *second.end()])
     assert {path.name for path in (tmp_path / "own" / "state").iterdir()} == {"0", "1"}
 
