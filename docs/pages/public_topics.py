@@ -86,7 +86,7 @@ def asyncapi() -> str:
         "info": {
             "title": "rescind: public topics",
             "version": metadata.version("rescind"),
-            "description": "What rescind publishes for other services. Readers with isolation level read_committed see "
+            "description": "What The engine publishes for other services. Readers with isolation level read_committed see "
             "each record once and in the log's order.",
             "license": {"name": "Apache-2.0"},
         },
@@ -189,7 +189,7 @@ def _overview() -> list[str]:
         "",
         NOTE.format(source=SOURCE),
         "",
-        "rescind publishes these topics for other services ([how to read them](../how-to/consume-order-events.md)).",
+        "The engine publishes these topics for other services ([how to read them](../how-to/consume-order-events.md)).",
         "Readers with `isolation.level=read_committed` see every record of a topic once, and in the log's order,",
         "because an event and the publishing progress are written in one transaction. Topics are named `PREFIX.KIND`,",
         "have the same partitions as the journal, and retain everything. The exact form is in the",
