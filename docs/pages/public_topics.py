@@ -86,7 +86,7 @@ def asyncapi() -> str:
         "info": {
             "title": "rescind: public topics",
             "version": metadata.version("rescind"),
-            "description": "What The engine publishes for other services. Readers with isolation level read_committed see "
+            "description": "What the engine publishes for other services. Readers with isolation level read_committed see "
             "each record once and in the log's order.",
             "license": {"name": "Apache-2.0"},
         },
