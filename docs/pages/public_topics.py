@@ -86,8 +86,8 @@ def asyncapi() -> str:
         "info": {
             "title": "rescind: public topics",
             "version": metadata.version("rescind"),
-            "description": "What the engine publishes for other services. Readers with isolation level read_committed see "
-            "each record once and in the log's order.",
+            "description": "What the engine publishes for other services. Readers with isolation level read_committed "
+            "see each record once and in the log's order.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": CONTENT_TYPE,

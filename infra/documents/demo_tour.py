@@ -1,4 +1,4 @@
-"""What the first page shows of a demo marketplace: three orders to begin with, picked as the views have them now."""
+"""Picks the three orders that the first page of a demo marketplace links to, from the views as they are now."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +25,7 @@ class DemoTour:
     partly_shipped: str | None
     """A part was shipped, and the rest was canceled."""
     shipped_after_cancel: str | None
-    """It was canceled, and shipped all the same."""
+    """It was canceled but shipped anyway."""
 
 
 def is_demo(book: PolicyBook) -> bool:

@@ -220,7 +220,7 @@ def read_logs(settings: Settings, store: Store, progress: Progress | None) -> It
 
 
 def _control_lacks(settings: Settings, log: Journal, journal: Journal, judged: Judged) -> list[str]:
-    """What the control log, read to its end, has to have for this journal and does not have."""
+    """Return what this journal needs from the control log and the control log lacks. It has been read to its end."""
     control = follow_control(log, "replay")
     if control.partitions is None and any(journal.end(partition) for partition in range(journal.partitions)):
         return ["the control log does not know of the journal, which has records: it lost what it had, or is another's"]

@@ -5,6 +5,7 @@ state, through a connection of its own.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -74,11 +75,11 @@ class PartitionListener(Protocol):
         ...
 
 
-class PartitionRunner(LoopComponent):
-    """Base of what one thread does for all followed partitions. A component, and a listener of the engine.
+class PartitionRunner(LoopComponent, ABC):
+    """Base of what one thread does for all followed partitions: a component.
 
-    A subclass works in ``_work``, and hands over commits in ``admitted``. If partitions come and go, it begins with one
-    in ``_begin`` and ends in ``_end``, both in the runner's thread.
+    A subclass works in ``_work``. If it listens to the engine, it takes commits in ``admitted``. If partitions come and
+    go, it begins with one in ``_begin`` and ends in ``_end``, both in the runner's thread.
     """
 
     PAUSE: ClassVar[float] = 0.25
@@ -122,10 +123,6 @@ class PartitionRunner(LoopComponent):
 
         self.loop.between_steps(end)
 
-    def admitted(self, admitted: Admitted) -> None:
-        """Hand over a commit. In the engine's thread."""
-        raise NotImplementedError
-
     def rejected(self, rejected: Rejected) -> None:
         """Ignore a record that is no part of the history. In the engine's thread."""
 
@@ -133,9 +130,9 @@ class PartitionRunner(LoopComponent):
         """The runner's trouble, and its loop's."""
         return health_of(self.trouble, self.loop)
 
+    @abstractmethod
     def _work(self) -> bool:
         """Do the next piece of work; whether anything moved."""
-        raise NotImplementedError
 
     def _begin(self, source: FollowedPartition) -> None:
         raise NotImplementedError(f"{self.name} follows every partition")
