@@ -18,6 +18,7 @@ from consumers.ports.local_state import LocalState
 from consumers.ports.log_values import Admitted, Rejected, Stop
 from infra.diagnostics.findings import Progress
 from infra.local_state import SqliteLocalState, open_local_state
+from infra.sqlite.file import open_existing
 
 _FLUSHED: Final = 2_000
 """Commits that are written to the rebuilt local state at once."""
@@ -136,7 +137,7 @@ class Rebuilt:
 
 def snapshot(path: Path) -> "closing[sqlite3.Connection]":
     """A local state file as of this moment, unaffected by writers."""
-    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    database = open_existing(path, read_only=True)
     database.execute("BEGIN")
     database.execute("SELECT count(*) FROM progress").fetchone()  # the first read fixes the moment
     return closing(database)

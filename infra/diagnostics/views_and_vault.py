@@ -18,6 +18,7 @@ from infra.diagnostics.findings import Finding
 from infra.local_state import open_local_state
 from infra.local_state.slots import slot_path, state_file
 from infra.settings import Settings, ViewsAt
+from infra.sqlite.file import open_existing
 from projections.tables import SCHEMA_VERSION
 
 _REBUILD: Final = "rebuild them with `rescind replay`"
@@ -54,7 +55,7 @@ def check_views(settings: Settings, directory: Path, journal: Journal) -> Findin
 def _in_a_file(path: Path, directory: Path, journal: Journal) -> Finding:
     if not path.exists():
         return Finding("views", "note", f"there are no views at {path}", _REBUILD)
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+    with closing(open_existing(path, read_only=True)) as database:
         (damage,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if damage != "ok":
             return Finding("views", "wrong", f"{path} is damaged: {damage}", _REBUILD)

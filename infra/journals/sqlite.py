@@ -37,7 +37,7 @@ from consumers.ports.journal import (
 )
 from domain.instants import Instant
 from domain.wording import counted
-from infra.sqlite.file import OpenFile, Wrong, checkpoint, make_private, why, wrong_with
+from infra.sqlite.file import OpenFile, Wrong, checkpoint, make_private, open_existing, why, wrong_with
 
 APPLICATION_ID: Final = 0x52534A31
 """In the file's header: a rescind journal, layout 1."""
@@ -256,7 +256,7 @@ class SqliteJournal:
 
     def _write(self) -> None:
         try:
-            connection = _connect(self.path)
+            connection = open_existing(self.path, timeout=_LOCK_TIMEOUT)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute(_CACHE)
             connection.execute("PRAGMA busy_timeout=0")
@@ -373,10 +373,6 @@ def _closed() -> AppendRefused:
 # ---- the file --------------------------------------------------------------------------------------------------------
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_LOCK_TIMEOUT)
-
-
 def _create(path: Path, partitions: int) -> None:
     """Write the whole file under another name, then link it into place. No process sees a partial file, and the first
     one to link wins."""
@@ -424,7 +420,7 @@ def _open(path: Path, partitions: int | None) -> tuple[sqlite3.Connection, str, 
     """Return the reading connection, and the file's identity and number of partitions."""
     connection: sqlite3.Connection | None = None
     try:
-        connection = _connect(path)
+        connection = open_existing(path, timeout=_LOCK_TIMEOUT)
         wrong = wrong_with(connection, path, APPLICATION_ID)
         if wrong is not None:
             connection.close()

@@ -103,6 +103,16 @@ def make_private(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
+def open_existing(path: Path, *, read_only: bool = False, timeout: float = 5.0) -> sqlite3.Connection:
+    """Connect to a file that must be there; any thread may use the connection. It has no transaction of its own.
+
+    A file that was removed a moment ago is not created anew: an empty one in its place would pass for the data.
+    ``timeout``: seconds to wait for another process's lock. sqlite3.OperationalError without the file.
+    """
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    return sqlite3.connect(uri, timeout, uri=True, isolation_level=None, check_same_thread=False)
+
+
 def checkpoint(connection: sqlite3.Connection) -> None:
     """Copy the WAL into the file and empty it as far as possible, since other processes may be reading. Call it before
     closing the connection, outside a transaction."""

@@ -20,6 +20,7 @@ from consumers.ports.views import Log, ViewsError
 from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.local_state.slots import slots_in, state_file
 from infra.settings import Settings, ViewsAt
+from infra.sqlite.file import open_existing
 from infra.vault.base import DatabaseVault
 
 Marks = dict[int, list[Mark]]
@@ -60,7 +61,7 @@ def rows_of_views(at: ViewsAt, query: str, parameters: tuple[Any, ...]) -> list[
                 with closing(views):
                     return list(views.query(query, parameters))
     elif at.path is not None and at.path.exists():
-        with contextlib.suppress(sqlite3.Error), closing(_read_only(at.path)) as database:
+        with contextlib.suppress(sqlite3.Error), closing(open_existing(at.path, read_only=True)) as database:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute(query, parameters)]
     return []
@@ -102,10 +103,6 @@ def _in_local_state(directory: Path, identity: str, partitions: int) -> Iterator
 def _rows(path: Path, query: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
     if not path.exists():
         return []
-    with contextlib.suppress(sqlite3.Error), closing(_read_only(path)) as database:
+    with contextlib.suppress(sqlite3.Error), closing(open_existing(path, read_only=True)) as database:
         return database.execute(query, parameters).fetchall()
     return []
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -20,6 +20,7 @@ from consumers.ports.journal import Journal, JournalError
 from consumers.ports.vault import VaultUnavailable
 from infra.addresses.files import DELIVERY_STORE_FILE
 from infra.settings import Settings
+from infra.sqlite.file import open_existing
 from infra.vault.base import DatabaseVault
 from infra.vault.opening import key_file, open_vault, vault_exists
 
@@ -222,7 +223,7 @@ def _addresses(directory: Path) -> list[str]:
         return []
     with (
         contextlib.suppress(sqlite3.Error),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
+        closing(open_existing(path, read_only=True)) as database,
     ):
         return [reference for (reference,) in database.execute("SELECT reference FROM contacts")]
     return []

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -29,7 +29,7 @@ from consumers.ports.views import (
     ViewsUnavailable,
 )
 from domain.instants import Instant, format_instant
-from infra.sqlite.file import OpenFile, checkpoint, make_private
+from infra.sqlite.file import OpenFile, checkpoint, make_private, open_existing
 from infra.views import sql
 from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease
 from infra.views.reading import Row
@@ -95,7 +95,7 @@ def _version(path: Path, own: bool) -> int:
         raise ViewsDamaged("found while it was in use")
     application = 0
     with _explained(path, remember=False):
-        db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY)
+        db = open_existing(path, timeout=_BUSY)
         try:
             [application] = db.execute("PRAGMA application_id").fetchone()
             [version] = db.execute("PRAGMA user_version").fetchone()
@@ -312,7 +312,7 @@ class SqliteViews(DatabaseViews):
             try:
                 db = self._readers.pop()
             except IndexError:
-                db = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY, check_same_thread=False)
+                db = open_existing(self.path, timeout=_BUSY)
                 db.execute("PRAGMA query_only = ON")
             try:
                 yield db
@@ -334,15 +334,13 @@ class SqliteViews(DatabaseViews):
     def _remove_abandoned_shadows(self) -> None:
         """Delete shadow files that no process has open."""
         for path in self.path.parent.glob(f"{self.path.name}.side-*"):
-            db = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
-                db.execute("BEGIN EXCLUSIVE")
+                with closing(open_existing(path, timeout=0)) as db:
+                    db.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
-                continue  # another process is filling it
+                continue  # another process is filling it, or has deleted it
             except sqlite3.DatabaseError:
                 pass  # half written
-            finally:
-                db.close()
             path.unlink(missing_ok=True)
 
     def finish(self) -> None:

@@ -1,6 +1,7 @@
 """Files of a store that are removed or replaced under a running engine: nothing is acknowledged that would be lost."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 
 from consumers.ports.notifications import Contact
+from consumers.ports.views import ViewsUnavailable
 from domain.commands import parse_command
 from infra.app import App
+from infra.sqlite.file import open_existing
+from infra.views.sqlite import SqliteViews
 from tests.integration.cli.driving import BUYER, Body, Store, command, placed
 from tests.integration.history.changing import BESIDE, findings, opened
 
@@ -110,6 +114,27 @@ def test_views_that_are_written_to_a_removed_file_stand_still(store: Store, chan
         assert not path.with_name("views.sqlite.damaged").exists()
     if change is remove:
         assert not path.exists(), "nothing was made in its place"
+
+
+def test_a_reader_makes_no_empty_file_in_place_of_the_views(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file may go between the look at it and the opening of a connection."""
+    path = store.journal / "views.sqlite"
+    with opened(store) as app:
+        app.catch_up()
+        assert isinstance(app.views, SqliteViews)
+        monkeypatch.setattr(app.views, "_look_at_file", lambda: None)
+        app.views._readers.clear()
+        remove(path)
+        with pytest.raises(ViewsUnavailable, match="unable to open"):
+            app.views.query("SELECT 1", ())
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_opening_a_file_that_is_gone_makes_none(tmp_path: Path, read_only: bool) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        open_existing(tmp_path / "journal.sqlite", read_only=read_only)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_mail_is_sent_whose_sending_cannot_be_recorded(store: Store) -> None:
