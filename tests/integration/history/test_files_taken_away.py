@@ -116,18 +116,16 @@ def test_views_that_are_written_to_a_removed_file_stand_still(store: Store, chan
         assert not path.exists(), "nothing was made in its place"
 
 
-def test_a_reader_makes_no_empty_file_in_place_of_the_views(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_makes_no_empty_file_in_place_of_the_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file may go between the look at it and the opening of a connection."""
-    path = store.journal / "views.sqlite"
-    with opened(store) as app:
-        app.catch_up()
-        assert isinstance(app.views, SqliteViews)
-        monkeypatch.setattr(app.views, "_look_at_file", lambda: None)
-        app.views._readers.clear()
-        remove(path)
-        with pytest.raises(ViewsUnavailable, match="unable to open"):
-            app.views.query("SELECT 1", ())
-        assert not path.exists()
+    path = tmp_path / "views.sqlite"
+    views = SqliteViews(path)
+    monkeypatch.setattr(views, "_look_at_file", lambda: None)
+    remove(path)
+    with pytest.raises(ViewsUnavailable, match="unable to open"):
+        views.query("SELECT 1", ())
+    assert not path.exists()
+    views.close()
 
 
 @pytest.mark.parametrize("read_only", [True, False])
