@@ -76,7 +76,7 @@ def test_the_page_has_five_steps_of_a_file_each_and_two_commands() -> None:
 
 
 @pytest.mark.slow
-def test_who_follows_every_step_has_a_rule_and_all_its_checks_pass(tmp_path: pathlib.Path) -> None:
+def test_following_every_step_gives_a_rule_whose_checks_all_pass(tmp_path: pathlib.Path) -> None:
     place = copy_of_the_project(tmp_path)
     for block in BLOCKS:
         add(block, place)

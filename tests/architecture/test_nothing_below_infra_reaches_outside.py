@@ -65,11 +65,11 @@ def test_the_outside_may_use_them(path: str) -> None:
         ("X = 1  # TODO: later\n", "FIX002"),
     ],
 )
-def test_what_reads_a_clock_or_hides_an_error_is_found(code: str, rule: str) -> None:
+def test_code_that_reads_a_clock_or_hides_an_error_is_found(code: str, rule: str) -> None:
     assert rule in {found for _, found in said_of(code, "domain/planted.py")}
 
 
-def test_a_future_and_a_given_id_are_values() -> None:
+def test_a_future_and_an_id_passed_in_are_values() -> None:
     imports = "from concurrent.futures import Future\nfrom uuid import UUID, uuid5\n"
     code = f'"""Planted."""\n\n{imports}\nUSED = (Future, UUID, uuid5)\n'
     assert said_of(code, "consumers/planted.py") == set()

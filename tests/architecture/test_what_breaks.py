@@ -12,7 +12,7 @@ ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.split(" | ")[0].removeprefix("| ") for row in ROWS])
-def test_what_breaks_is_broken_by_a_test(row: str) -> None:
+def test_every_row_names_tests_that_exist(row: str) -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
     assert named, "a row names no test"
     for file, name in named:

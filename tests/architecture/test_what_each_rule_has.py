@@ -28,7 +28,7 @@ def test_the_specification_of_a_rule_is_there_and_is_named_as_a_sentence(rule: s
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_every_rule_is_said_in_a_sentence(rule: str) -> None:
+def test_every_rule_is_worded_as_a_sentence(rule: str) -> None:
     text = RULES[rule].sentence
     assert text[0].isupper()
     assert text.endswith(".")
@@ -60,7 +60,7 @@ def test_every_rule_has_a_story_that_happens() -> None:
     assert {tell.__name__ for tell in SHOWN.values()} <= {plot.tell.__name__ for plot in (*CANCELING, *AFTERWARDS)}
 
 
-def test_the_changelog_names_every_rule_that_came_after_the_first_presets() -> None:
+def test_the_changelog_names_every_rule_added_after_the_first_presets() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [rule for rule in LISTED if rule not in in_force(first=True) and f"`{rule}`" not in changelog] == []
 
@@ -86,7 +86,7 @@ def refusals() -> dict[str, str]:
     return found
 
 
-def test_what_a_refusal_says_is_a_sentence_wherever_a_rule_refuses() -> None:
+def test_every_refusal_by_a_rule_has_a_sentence() -> None:
     said = refusals()
     assert len(said) > 50, "the rules that refuse are found"
     assert {rule: text for rule, text in said.items() if not text.endswith((".", "step: )"))} == {}

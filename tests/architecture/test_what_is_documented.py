@@ -154,7 +154,7 @@ def test_the_url_of_a_store_is_quoted_in_every_command() -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_what_these_pages_link_to_is_there(name: str) -> None:
+def test_every_link_of_these_pages_has_a_target(name: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8"))
     assert [link for link in links if not (ROOT / link).exists()] == []
 

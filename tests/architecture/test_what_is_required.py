@@ -62,13 +62,13 @@ def outcome(place: pathlib.Path, required: str, path: str) -> tuple[int, dict[st
     return done.returncode, counts, done.stdout + done.stderr
 
 
-def test_what_is_missing_is_skipped_with_its_reason(tmp_path: pathlib.Path) -> None:
+def test_a_test_whose_requirement_is_missing_is_skipped_with_the_reason(tmp_path: pathlib.Path) -> None:
     code, counts, said = outcome(tmp_path, "", "")
     assert (code, counts) == (0, {"passed": 1, "skipped": 3})
     assert "no chromium on the PATH" in said
 
 
-def test_what_is_missing_and_required_fails(tmp_path: pathlib.Path) -> None:
+def test_a_test_whose_required_dependency_is_missing_fails(tmp_path: pathlib.Path) -> None:
     code, counts, said = outcome(tmp_path, "postgresql,browser", "")
     assert (code, counts) == (1, {"passed": 1, "failed": 1, "error": 2})  # a marker is looked at before the test
     assert "RESCIND_REQUIRE asks for browser: no chromium on the PATH" in said

@@ -32,7 +32,7 @@ def test_at_a_pace_commands_are_sent_when_they_are_due_and_an_order_waits_for_it
     assert 0 < measured.p50 <= measured.p99
 
 
-def test_what_comes_before_at_the_same_pace_is_not_counted(tmp_path: Path) -> None:
+def test_commands_before_the_measurement_are_not_counted(tmp_path: Path) -> None:
     settings = Settings(journal=f"sqlite:///{tmp_path}?partitions=2")
     measured = paced_on(settings, 200.0, 30, before=10)
     assert (measured.commands, measured.kinds) == (30, {"accepted": 30})

@@ -39,7 +39,7 @@ def test_the_same_orders_are_written_by_each_recorder(tmp_path: Path) -> None:
     assert durability(tmp_path / "recorder.sqlite") == "wal, synchronous=FULL"
 
 
-def test_what_was_written_is_replayed_into_as_many_aggregates(tmp_path: Path) -> None:
+def test_a_replay_rebuilds_every_aggregate_that_was_written(tmp_path: Path) -> None:
     write_as_application(tmp_path / "application.sqlite", ORDERS, 2)
     replayed = replay(tmp_path / "application.sqlite")
     assert replayed.aggregates == 20

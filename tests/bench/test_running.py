@@ -14,7 +14,7 @@ from tests.postgresql.server import Server
 @pytest.mark.parametrize(
     ("bench", "figures", "beside"), [("B1", 4, 2), ("B2", 1, 2), ("B3", 1, 1), ("B5", 2, 1), ("B6", 1, 1)]
 )
-def test_each_bench_stands_beside_what_it_is_compared_with(
+def test_each_benchmark_is_printed_next_to_its_baseline(
     tmp_path: pathlib.Path, bench: str, figures: int, beside: int
 ) -> None:
     out = tmp_path / "bench" / "results.json"
@@ -30,7 +30,7 @@ def test_each_bench_stands_beside_what_it_is_compared_with(
 
 
 @pytest.mark.postgresql
-def test_views_are_made_anew_on_both_databases_and_nothing_of_it_stays(
+def test_views_are_rebuilt_on_both_databases_and_leave_nothing_behind(
     tmp_path: pathlib.Path, postgresql_server: Server
 ) -> None:
     store = Store(tmp_path, more={"RESCIND_VIEWS": postgresql_server.url})

@@ -35,7 +35,7 @@ def judge(intent: Intent, *commits: Told) -> None:
     promises(Reading(list(commits), {}), [intent])
 
 
-def test_what_was_promised_and_kept_is_fine() -> None:
+def test_a_run_that_fulfills_every_promise_has_no_findings() -> None:
     judge(asked(("unknown", None, None), ACCEPTED, ACCEPTED), told())
     judge(asked(None, ACCEPTED, lost=True), told())
     judge(asked(("unavailable", "journal-unavailable", None), DENIED))
@@ -59,7 +59,7 @@ def test_what_was_promised_and_kept_is_fine() -> None:
         ("defect", asked(("defect", "KeyError()", None)), []),
     ],
 )
-def test_what_was_promised_and_not_kept_is_told(oracle: str, intent: Intent, commits: list[Told]) -> None:
+def test_a_run_that_breaks_a_promise_is_reported(oracle: str, intent: Intent, commits: list[Told]) -> None:
     with pytest.raises(Broken) as broken:
         judge(intent, *commits)
     assert broken.value.oracle == oracle

@@ -46,7 +46,7 @@ def test_golden_files_are_written_once() -> None:
 
 
 @pytest.mark.parametrize("vector", vectors("commits.1.jsonl"))
-def test_a_stored_commit_is_read_as_it_was_meant_and_written_again_the_same(vector: Any) -> None:
+def test_a_stored_commit_is_decoded_as_written_and_encoded_identically(vector: Any) -> None:
     data = bytes.fromhex(vector["bytes"])
     commit = decode_commit(data)
     assert jsonable(asdict(commit)) == vector["commit"]
@@ -55,7 +55,7 @@ def test_a_stored_commit_is_read_as_it_was_meant_and_written_again_the_same(vect
 
 
 @pytest.mark.parametrize("vector", vectors("records.1.jsonl"))
-def test_a_stored_record_is_read_as_it_was_meant_and_written_again_the_same(vector: Any) -> None:
+def test_a_stored_record_is_decoded_as_written_and_encoded_identically(vector: Any) -> None:
     value = bytes.fromhex(vector["bytes"])
     record = decode_record(value)
     assert jsonable(asdict(record)) == vector["record"]
@@ -82,7 +82,7 @@ def test_a_malformed_record_is_parked_whole_for_the_same_reason(vector: Any) -> 
 
 
 @pytest.mark.parametrize("kept", ["in dictionaries", "in SQLite"])
-def test_a_stored_log_gives_the_same_verdicts_for_ever(tmp_path: Path, kept: str) -> None:
+def test_a_stored_log_has_the_same_admission_results_in_every_release(tmp_path: Path, kept: str) -> None:
     state = open_local_state(tmp_path / "s.sqlite", 2, PARTITIONS).state
     fold = Admission(2, PARTITIONS, MemoryHeads() if kept == "in dictionaries" else state)
     log = lines("log-of-partition-2-of-4.1.jsonl")

@@ -24,7 +24,7 @@ def said(then: Any, now: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_order_of_an_earlier_release_says_what_it_said_then(name: str, tmp_path: Path) -> None:
+def test_every_order_of_an_earlier_release_reads_as_it_did_then(name: str, tmp_path: Path) -> None:
     store = unpack(name, tmp_path)
     as_of, rows = recorded(name)
     instant = parse_instant(as_of)

@@ -25,7 +25,7 @@ def test_both_told_at_most_once_whatever_happens(first: int) -> None:
     assert endings > AT_ONCE, "a notifier that never ends proves nothing"
 
 
-def test_a_notifier_that_sends_what_may_have_gone_out_is_caught() -> None:
+def test_a_notifier_that_resends_an_unsettled_message_is_caught() -> None:
     def once_only() -> None:
         for seed in range(SEEDS):
             world = ToldWorld(seed, sends_unknown=True)

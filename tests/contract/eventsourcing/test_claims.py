@@ -27,7 +27,7 @@ def suites(name: str) -> dict[str, type[TestCase]]:
 
 @pytest.mark.parametrize("name", ["persistence", "application", "projection"])
 @pytest.mark.parametrize("journal", [Memory, Sqlite])
-def test_every_suite_of_the_library_is_claimed_or_said_not_to_be(name: str, journal: type[TestCase]) -> None:
+def test_every_suite_of_the_library_is_claimed_or_listed_as_excluded(name: str, journal: type[TestCase]) -> None:
     ours = importlib.import_module(f"tests.contract.eventsourcing.test_{name}")
     concrete = [each for each in vars(ours).values() if inspect.isclass(each) and issubclass(each, journal)]
     for suite, cases in suites(name).items():

@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", HOW_TO.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def test_somebody_elses_application_runs_on_the_journal_as_the_how_to_says(tmp_path: Path) -> None:
+def test_somebody_elses_application_runs_on_the_journal_as_the_how_to_describes(tmp_path: Path) -> None:
     (tmp_path / "shelves.py").write_text(blocks("python")[0], encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = [sys.executable, "-W", "error", "shelves.py"]

@@ -72,7 +72,7 @@ IDS = st.one_of(
 
 
 @given(IDS, IDS)
-def test_an_id_comes_back_as_what_it_was_and_two_ids_are_never_one_stream(one: UUID | str, other: UUID | str) -> None:
+def test_an_id_is_read_back_unchanged_and_two_ids_never_share_a_stream(one: UUID | str, other: UUID | str) -> None:
     assert originator_of(stream_of(one)) == one
     assert type(originator_of(stream_of(one))) is type(one)
     assert (stream_of(one) == stream_of(other)) == (one == other)
@@ -80,7 +80,7 @@ def test_an_id_comes_back_as_what_it_was_and_two_ids_are_never_one_stream(one: U
     assert not stream_of(one).startswith("$")
 
 
-def test_uuids_and_strings_stand_side_by_side_in_one_application(factory: Factory) -> None:
+def test_uuids_and_strings_can_both_be_ids_in_one_application(factory: Factory) -> None:
     recorder = factory.application_recorder()
     id = uuid4()
     ids: list[UUID | str] = [id, str(id), id.hex, f"uuid:{id.hex}", "$format/2", "tracking:x", "", "日本"]
@@ -130,7 +130,7 @@ def test_versions_can_be_selected_from_either_end(factory: Factory) -> None:
     assert versions(limit=0) == []
 
 
-def test_what_no_commit_can_hold_is_a_data_error(factory: Factory) -> None:
+def test_an_event_that_no_commit_can_hold_is_a_data_error(factory: Factory) -> None:
     recorder = factory.application_recorder()
     for wrong in (
         event("a", -1),
@@ -146,7 +146,7 @@ def test_what_no_commit_can_hold_is_a_data_error(factory: Factory) -> None:
 # ---- several at once ------------------------------------------------------------------------------------------------
 
 
-def test_what_is_saved_together_is_one_commit_with_several_streams_in_the_writers_order(factory: Factory) -> None:
+def test_aggregates_saved_together_are_one_commit_in_the_writers_order(factory: Factory) -> None:
     recorder = factory.application_recorder()
     saved = [event("a", 1), event("b", 1), event("a", 2), event("c", 4), event("b", 2)]
     assert recorder.insert_events(saved) == [1, 2, 3, 4, 5]
@@ -264,14 +264,14 @@ def test_saves_of_the_same_aggregate_are_not_on_their_way_together() -> None:
 
 
 @pytest.mark.parametrize("fate", ["answer-lost", "duplicated"])
-def test_an_append_that_was_applied_is_a_save_that_was_done_whatever_its_answer(fate: Fate) -> None:
+def test_a_save_succeeds_if_its_append_was_applied_whatever_the_answer(fate: Fate) -> None:
     held = Held(lambda number, *_: fate if number == 0 else "ok", auto=True)
     assert held.save(event("a", 1)).result(SECONDS).ordinal == 0
     assert held.save(event("a", 2)).result(SECONDS).position == 1
     held.store.close()
 
 
-def test_a_save_whose_append_was_lost_is_settled_by_a_fence_and_can_be_done_again() -> None:
+def test_a_save_whose_append_was_lost_is_settled_by_a_fence_and_can_be_repeated() -> None:
     held = Held(lambda number, *_: "lost" if number == 0 else "ok", auto=True)
     with pytest.raises(IntegrityError):
         held.save(event("a", 1)).result(SECONDS)
@@ -279,7 +279,7 @@ def test_a_save_whose_append_was_lost_is_settled_by_a_fence_and_can_be_done_agai
     held.store.close()
 
 
-def test_a_journal_that_refuses_says_that_nothing_was_written() -> None:
+def test_a_journal_that_refuses_reports_that_nothing_was_written() -> None:
     held = Held(lambda number, *_: "refused" if number == 0 else "ok", auto=True)
     with pytest.raises(OperationalError, match="not written"):
         held.save(event("a", 1)).result(SECONDS)
@@ -287,7 +287,7 @@ def test_a_journal_that_refuses_says_that_nothing_was_written() -> None:
     held.store.close()
 
 
-def test_a_log_that_lost_what_it_acknowledged_is_read_and_written_no_more() -> None:
+def test_a_log_that_lost_acknowledged_records_is_no_longer_read_or_written() -> None:
     held = Held(auto=True)
     for version in (1, 2):
         held.save(event("a", version)).result(SECONDS)
@@ -368,7 +368,7 @@ def test_applications_of_other_names_have_journals_of_their_own() -> None:
     other.close()
 
 
-def test_what_was_closed_answers_nothing_more_and_says_so(url: str) -> None:
+def test_a_closed_application_refuses_every_call_as_closed(url: str) -> None:
     factory = opened(url)
     recorder = factory.application_recorder()
     factory.close()
@@ -406,7 +406,7 @@ def test_a_subscription_goes_on_when_its_application_is_closed(url: str) -> None
     other.close()
 
 
-def test_what_is_on_disk_is_there_again_and_local_state_is_only_a_cache_of_it(tmp_path: Path) -> None:
+def test_a_restart_reads_the_log_and_local_state_is_only_a_cache(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}"
     ids = []
     with shop(url) as first:
@@ -478,7 +478,7 @@ def alone(directory: Path) -> PartitionStore:
 Two = tuple[JournalApplicationRecorder, JournalApplicationRecorder]
 
 
-def test_what_one_process_saved_every_other_reads_at_once(two: Two) -> None:
+def test_a_save_of_one_process_is_read_by_every_other_at_once(two: Two) -> None:
     one, other = two
     for version in range(1, 20):
         one.insert_events([event("a", version)])
@@ -501,7 +501,7 @@ def test_of_two_processes_that_save_the_same_version_one_wins(two: Two) -> None:
     assert two[0].max_notification_id() == 58
 
 
-def test_a_subscription_hears_of_what_another_process_saves(two: Two) -> None:
+def test_a_subscription_receives_saves_of_another_process(two: Two) -> None:
     one, other = two
     with JournalSubscription(one, gt=0, topics=["second"]) as subscription:
         other.insert_events([event("a", 1, "first"), event("a", 2, "second")])
@@ -512,7 +512,7 @@ def test_a_subscription_hears_of_what_another_process_saves(two: Two) -> None:
 # ---- the log --------------------------------------------------------------------------------------------------------
 
 
-def test_the_log_alone_tells_everything_that_was_saved() -> None:
+def test_the_log_alone_contains_everything_that_was_saved() -> None:
     held = Held(auto=True)
     held.save(event("a", 1, state=b"one"), event("b", 3, state=b"two")).result(SECONDS)
     held.store.close()

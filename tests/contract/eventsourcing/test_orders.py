@@ -165,7 +165,7 @@ def test_notification_ids_are_event_positions_counted_from_one(
 
 
 @pytest.mark.parametrize("where", ["hosted", "beside"])
-def test_a_subscription_hears_what_the_engine_decides(app: App, where: str, request: pytest.FixtureRequest) -> None:
+def test_a_subscription_receives_the_engines_events(app: App, where: str, request: pytest.FixtureRequest) -> None:
     applications: dict[int, RescindApplication] = request.getfixturevalue(where)
     stream = "acme/PO-new"
     application = home(applications, stream)
@@ -181,7 +181,7 @@ def test_a_subscription_hears_what_the_engine_decides(app: App, where: str, requ
     assert folded(app, stream).recorded_at >= happened.occurred_at
 
 
-def test_an_event_that_this_release_cannot_read_is_told_and_not_skipped(app: App) -> None:
+def test_an_event_that_this_release_cannot_read_is_an_error_and_not_skipped(app: App) -> None:
     class Newer(OrderRecorder):
         def stored_event(self, stored: object) -> RecordedEvent:
             event = super().stored_event(stored)  # type: ignore[arg-type]
@@ -218,7 +218,9 @@ def test_the_library_writes_the_very_bytes_that_the_engine_wrote(app: App) -> No
 
 
 @pytest.mark.parametrize("where", ["hosted", "beside"])
-def test_the_engine_goes_on_from_what_the_library_saved(app: App, where: str, request: pytest.FixtureRequest) -> None:
+def test_the_engine_continues_after_events_that_the_library_saved(
+    app: App, where: str, request: pytest.FixtureRequest
+) -> None:
     applications: dict[int, RescindApplication] = request.getfixturevalue(where)
     stream = "acme/PO-both"
     application = home(applications, stream)
@@ -238,7 +240,7 @@ def test_the_engine_goes_on_from_what_the_library_saved(app: App, where: str, re
     assert shipped.order == application.order(stream)
 
 
-def test_what_was_recorded_at_different_times_is_not_one_commit(hosted: dict[int, RescindApplication]) -> None:
+def test_events_recorded_at_different_times_cannot_be_one_commit(hosted: dict[int, RescindApplication]) -> None:
     stream = ORDERS[0]
     application = home(hosted, stream)
     order = application.order(stream)
@@ -250,19 +252,19 @@ def test_what_was_recorded_at_different_times_is_not_one_commit(hosted: dict[int
         application.save(*events)
 
 
-def test_commands_go_to_the_engine_beside_the_application(app: App, hosted: dict[int, RescindApplication]) -> None:
+def test_commands_go_to_the_engine_in_the_same_process(app: App, hosted: dict[int, RescindApplication]) -> None:
     stream = "acme/PO-submitted"
     outcome = home(hosted, stream).submit(parse_command(history(stream)[0])).result(SECONDS)
     assert outcome.kind == "accepted"
     assert outcome.order == home(hosted, stream).order(stream) == folded(app, stream)
 
 
-def test_an_application_beside_no_engine_takes_no_commands(beside: dict[int, RescindApplication]) -> None:
+def test_an_application_without_an_engine_takes_no_commands(beside: dict[int, RescindApplication]) -> None:
     with pytest.raises(ProgrammingError, match="no engine"):
         beside[0].submit(parse_command(history(ORDERS[0])[0]))
 
 
-def test_an_application_whose_engine_has_closed_says_so(app: App, hosted: dict[int, RescindApplication]) -> None:
+def test_an_application_whose_engine_has_closed_reports_it(app: App, hosted: dict[int, RescindApplication]) -> None:
     stream = ORDERS[0]
     application = home(hosted, stream)
     order = application.order(stream)

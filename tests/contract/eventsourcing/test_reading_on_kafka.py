@@ -56,7 +56,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return questions
 
 
-def test_getting_an_aggregate_asks_no_broker(two: list[Application], asked: list[int]) -> None:
+def test_getting_an_aggregate_sends_no_request_to_the_broker(two: list[Application], asked: list[int]) -> None:
     app, _ = two
     shelf = Shelf()
     app.save(shelf)
@@ -72,7 +72,7 @@ def test_getting_an_aggregate_asks_no_broker(two: list[Application], asked: list
     assert asked == [0], "what is not known is looked for at the log's end"
 
 
-def test_what_another_process_has_saved_comes_and_a_save_on_what_is_older_fails(two: list[Application]) -> None:
+def test_saves_of_another_process_arrive_and_a_save_on_an_older_version_fails(two: list[Application]) -> None:
     one, other = two
     shelf = Shelf()
     one.save(shelf)

@@ -53,7 +53,7 @@ def test_stopped_while_it_reads_it_ends_without_an_error() -> None:
     made.close()
 
 
-def test_a_journal_that_fails_under_it_is_told() -> None:
+def test_a_journal_that_fails_is_reported() -> None:
     made = factory()
     subscription, slow = subscribed(made)
     slow.lease.release()  # somebody else took it away

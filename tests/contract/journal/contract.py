@@ -70,9 +70,7 @@ class JournalContract:
             assert (journal.begin(partition), journal.end(partition)) == (0, 0)
             assert journal.read(partition, 0, 10) == []
 
-    def test_what_was_appended_is_read_back_byte_for_byte_with_the_logs_own_time(
-        self, topic: Topic, journal: Journal
-    ) -> None:
+    def test_a_record_is_read_back_byte_for_byte_with_the_logs_own_time(self, topic: Topic, journal: Journal) -> None:
         before = topic.clock()
         first = done(journal.append(1, b"key", b"\x00\xff record"))
         second = done(journal.append(1, b"", b""))
@@ -101,7 +99,7 @@ class JournalContract:
         assert found == values
         assert offset == journal.end(0)
 
-    def test_what_is_ready_is_what_reading_gives_and_all_of_it_gets_ready(self, journal: Journal) -> None:
+    def test_ready_records_are_those_that_a_read_returns_and_all_become_ready(self, journal: Journal) -> None:
         values = [b"%d" % n for n in range(50)]
         found: list[bytes] = []
         offset = 0
@@ -128,7 +126,7 @@ class JournalContract:
             with pytest.raises(LogLost):
                 journal.ready(0, offset, 10)
 
-    def test_a_log_whose_front_was_cut_says_where_it_begins_and_does_not_read_before_it(self, topic: Topic) -> None:
+    def test_a_log_whose_front_was_cut_reports_its_first_offset_and_reads_nothing_before_it(self, topic: Topic) -> None:
         journal = topic.open()
         for value in (b"one", b"two", b"three"):
             done(journal.append(1, b"", value))
@@ -167,7 +165,7 @@ class JournalContract:
         assert not refused.retriable
         assert journal.read(0, at + 1, 1) == []
 
-    def test_every_append_under_way_is_answered_and_stands_in_the_log_once(self, journal: Journal) -> None:
+    def test_every_append_under_way_is_answered_and_is_in_the_log_once(self, journal: Journal) -> None:
         futures = [journal.append(n % 3, b"", b"%d" % n) for n in range(300)]
         assert not wait(futures, SOON).not_done
         for partition in range(3):
@@ -197,7 +195,7 @@ class JournalContract:
         )
         assert sorted(done(future).offset for future in futures) == [record.offset for record in logs[0]]
 
-    def test_who_waits_is_woken_by_an_append_of_this_process_and_of_another(self, topic: Topic) -> None:
+    def test_a_waiting_reader_is_woken_by_an_append_of_this_process_and_of_another(self, topic: Topic) -> None:
         journal, other = topic.open(), topic.open()
         for writer in (journal, other):
             end = journal.end(0)
@@ -210,13 +208,13 @@ class JournalContract:
             assert woken == [True]
             assert journal.wait(0, end, 0)
 
-    def test_all_handles_say_the_same_identity_and_another_topic_says_another(
+    def test_all_handles_report_one_identity_and_another_topic_has_another(
         self, topic: Topic, another_topic: Topic
     ) -> None:
         assert topic.open().identity == topic.open().identity
         assert topic.open().identity != another_topic.open().identity
 
-    def test_a_closed_journal_answers_what_was_under_way_and_refuses_the_rest(self, topic: Topic) -> None:
+    def test_a_closed_journal_answers_appends_under_way_and_refuses_new_ones(self, topic: Topic) -> None:
         journal = topic.open()
         under_way = [journal.append(0, b"", b"%d" % n) for n in range(50)]
         journal.close()

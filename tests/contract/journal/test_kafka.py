@@ -68,13 +68,13 @@ class TestKafkaJournal(JournalContract):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_records_come_back(kafka: Kafka, client: str, seed: int) -> None:
+def test_any_records_are_read_back(kafka: Kafka, client: str, seed: int) -> None:
     chance = random.Random(seed)  # Hypothesis does not like what the clients' threads do with chance meanwhile
     records = [(chance.randrange(3), chance.randbytes(chance.randrange(300))) for _ in range(30)]
     check_that_any_records_come_back(KafkaTopic(kafka, client).open(), records)
 
 
-def test_what_nobody_reads_is_not_fetched_and_is_read_on_later_as_if_it_had_been(
+def test_records_that_nobody_reads_are_not_fetched_and_can_be_read_later(
     topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_IDLE", 0.3)

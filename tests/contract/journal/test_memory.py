@@ -36,7 +36,7 @@ class TestMemoryJournal(JournalContract):
 
 
 @given(some_records)
-def test_any_records_come_back(records: list[tuple[int, bytes]]) -> None:
+def test_any_records_are_read_back(records: list[tuple[int, bytes]]) -> None:
     check_that_any_records_come_back(MemoryTopic().open(), records)
 
 
@@ -78,7 +78,7 @@ def test_a_delayed_append_is_unknown_first_and_in_the_log_later() -> None:
     assert values(journal) == [b"y", b"x"]
 
 
-def test_a_duplicated_append_stands_twice_and_is_told_its_first_place() -> None:
+def test_a_duplicated_append_is_in_the_log_twice_and_answered_with_its_first_offset() -> None:
     _, journal = topic("duplicated")
     assert journal.append(0, b"", b"x").result(0).offset == 0
     assert values(journal) == [b"x", b"x"]
@@ -93,7 +93,7 @@ def test_a_refused_append_is_certainly_not_in_the_log(fate: Fate, retriable: boo
     assert values(journal) == []
 
 
-def test_the_driver_chooses_the_order_in_which_appends_come_to_stand_in_the_log() -> None:
+def test_the_driver_chooses_the_order_of_appends_in_the_log() -> None:
     log, journal = topic(auto=False)
     futures = [journal.append(0, b"", value) for value in (b"a", b"b", b"c")]
     first, second, third = log.flights
@@ -111,7 +111,7 @@ def test_the_driver_chooses_the_order_in_which_appends_come_to_stand_in_the_log(
 
 
 @pytest.mark.parametrize("fate", STEPS)
-def test_a_process_that_crashed_is_told_nothing_and_what_it_sent_may_still_arrive(fate: Fate) -> None:
+def test_a_crashed_process_gets_no_answer_and_its_appends_may_still_arrive(fate: Fate) -> None:
     log, journal = topic(fate, auto=False)
     other = log.journal("q")
     future, others = journal.append(0, b"", b"x"), other.append(0, b"", b"y")
@@ -136,7 +136,7 @@ def test_the_plan_sees_the_appends_number_its_process_and_its_bytes() -> None:
     assert seen == [(0, "p", 0, b"x"), (1, "q", 1, b"y")]
 
 
-def test_a_log_can_lose_its_end_and_can_be_made_anew() -> None:
+def test_a_log_can_lose_its_end_and_can_be_recreated() -> None:
     log, journal = topic()
     for value in (b"a", b"b", b"c"):
         journal.append(0, b"", value)

@@ -64,7 +64,7 @@ class TestSqliteJournal(JournalContract):
 
 @settings(max_examples=examples(20))
 @given(some_records)
-def test_any_records_come_back(records: list[tuple[int, bytes]]) -> None:
+def test_any_records_are_read_back(records: list[tuple[int, bytes]]) -> None:
     with TemporaryDirectory() as folder:
         check_that_any_records_come_back(SqliteTopic(Path(folder) / "journal.sqlite").open(), records)
 
@@ -140,7 +140,7 @@ def test_the_number_of_partitions_is_fixed_when_the_file_is_made(tmp_path: Path)
             open_sqlite_journal(tmp_path / "new.sqlite", partitions)
 
 
-def test_the_most_partitions_that_may_be_asked_for_can_be_used(tmp_path: Path) -> None:
+def test_the_maximum_number_of_partitions_can_be_used(tmp_path: Path) -> None:
     journal = open_sqlite_journal(tmp_path / "j.sqlite", MAX_PARTITIONS)
     done(journal.append(MAX_PARTITIONS - 1, b"", b"x"))
     with sqlite3.connect(journal.path) as connection:
@@ -149,7 +149,7 @@ def test_the_most_partitions_that_may_be_asked_for_can_be_used(tmp_path: Path) -
     journal.close()
 
 
-def test_a_file_that_is_not_there_is_not_made_unless_asked_for(tmp_path: Path) -> None:
+def test_a_missing_file_is_created_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "j.sqlite"
     for ask in (lambda: open_sqlite_journal(path), lambda: open_sqlite_journal(path, 1, create=False)):
         with pytest.raises(JournalUnavailable, match="there is no journal at"):
@@ -182,7 +182,7 @@ def test_processes_that_make_the_same_file_at_once_get_the_same_journal(tmp_path
 # ---- damage ----------------------------------------------------------------------------------------------------------
 
 
-def test_something_that_is_no_sqlite_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+def test_a_file_that_is_not_sqlite_is_reported_as_damaged(tmp_path: Path) -> None:
     for content in (b"", b"not a database, but long enough to have a header of a hundred bytes " * 3):
         path = tmp_path / "j.sqlite"
         path.write_bytes(content)
@@ -199,14 +199,14 @@ def test_another_kind_of_sqlite_file_is_no_journal(tmp_path: Path) -> None:
         open_sqlite_journal(path, 1)
 
 
-def test_a_file_that_was_cut_off_is_said_to_be_damaged(tmp_path: Path) -> None:
+def test_a_truncated_file_is_reported_as_damaged(tmp_path: Path) -> None:
     path = written(tmp_path / "j.sqlite", *(bytes(5000) for _ in range(20)))
     os.truncate(path, path.stat().st_size - 4096)
     with pytest.raises(JournalDamaged, match="it was truncated"):
         open_sqlite_journal(path)
 
 
-def test_a_file_that_was_cut_off_behind_its_wal_is_said_to_be_damaged_too(tmp_path: Path) -> None:
+def test_a_file_truncated_behind_its_wal_is_reported_as_damaged_too(tmp_path: Path) -> None:
     whole = tmp_path / "j.sqlite"
     written(whole, *(bytes(5000) for _ in range(20)))
     journal = open_sqlite_journal(whole)
@@ -240,7 +240,7 @@ def test_a_process_that_has_opened_the_file_twice_loses_nothing_to_one_that_ends
     assert counted() == 2
 
 
-def test_pages_of_rubbish_are_said_to_be_damage_and_not_read_as_an_empty_log(tmp_path: Path) -> None:
+def test_pages_of_rubbish_are_reported_as_damage_and_not_read_as_an_empty_log(tmp_path: Path) -> None:
     whole = written(tmp_path / "j.sqlite", *(os.urandom(3000) for _ in range(50))).read_bytes()
     said = []
     for page in range(1, len(whole) // 4096):
@@ -267,7 +267,7 @@ def test_a_flipped_bit_in_a_record_is_found_by_its_checksum(tmp_path: Path) -> N
     journal.close()
 
 
-def test_a_hole_and_a_lost_beginning_are_told_apart(topic: SqliteTopic) -> None:
+def test_a_hole_and_a_lost_beginning_are_different_errors(topic: SqliteTopic) -> None:
     journal = topic.open()
     for n in range(5):
         done(journal.append(0, b"", b"%d" % n))
@@ -327,7 +327,7 @@ def test_a_stop_leaves_everything_in_the_file_itself(tmp_path: Path) -> None:
         assert [each.value for each in copied.read(0, 0, 99)] == [b"%d" % n for n in range(50)]
 
 
-def test_a_stop_beside_another_process_that_has_the_file_open_does_as_much_and_waits_for_nobody(tmp_path: Path) -> None:
+def test_a_stop_waits_for_no_other_process_that_has_the_file_open(tmp_path: Path) -> None:
     path = tmp_path / "one.sqlite"
     with closing(open_sqlite_journal(path, 1)) as other:
         with closing(open_sqlite_journal(path, 1)) as journal:
@@ -360,7 +360,7 @@ def test_a_file_that_was_replaced_while_in_use_takes_no_more_appends(topic: Sqli
     assert other.end(0) == 0
 
 
-def test_a_closed_journal_says_so_when_it_is_read(topic: SqliteTopic) -> None:
+def test_reading_a_closed_journal_is_an_error(topic: SqliteTopic) -> None:
     journal = topic.open()
     journal.close()
     journal._thread.join(SOON)
@@ -369,7 +369,7 @@ def test_a_closed_journal_says_so_when_it_is_read(topic: SqliteTopic) -> None:
             ask()
 
 
-def test_a_full_disk_refuses_appends_and_they_go_on_when_there_is_room_again(topic: SqliteTopic) -> None:
+def test_a_full_disk_refuses_appends_until_there_is_room_again(topic: SqliteTopic) -> None:
     journal = topic.open()
     done(journal.append(0, b"", b"x"))
     batch: list[Callable[[], None]] = []
@@ -426,7 +426,7 @@ def test_several_processes_write_into_one_file_and_nothing_is_lost(topic: Sqlite
     assert len(values) == 400
 
 
-def test_what_was_answered_before_a_kill_is_there_afterwards(topic: SqliteTopic) -> None:
+def test_an_append_answered_before_a_kill_is_there_afterwards(topic: SqliteTopic) -> None:
     for turn in range(3):
         journal = topic.open()
         start = journal.end(0)

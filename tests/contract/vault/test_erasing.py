@@ -65,7 +65,7 @@ def test_of_several_engines_one_carries_it_out(place: Place) -> None:
         (Seen("another", 6), False),
     ],
 )
-def test_a_key_that_was_made_by_who_knew_of_the_erasure_stays(
+def test_a_key_made_by_a_process_that_knew_of_the_erasure_stays(
     vault: DatabaseVault, seen: Seen | None, stays: bool
 ) -> None:
     text = sealed(vault, "of the same name", seen)
@@ -83,7 +83,7 @@ def test_a_file_s_key_is_made_at_its_place_too(vault: DatabaseVault) -> None:
         vault.read("file-1")
 
 
-def test_who_knows_of_an_erasure_that_is_not_carried_out_yet_uses_the_old_key_no_more(
+def test_a_process_that_knows_of_a_pending_erasure_no_longer_uses_the_old_key(
     place: Place, vault: DatabaseVault
 ) -> None:
     before = sealed(vault, "before", Seen("j", 3))
@@ -129,7 +129,7 @@ def stands(place: Place, key: bytes) -> bool:
     return any(key in file.read_bytes() for file in place.files())
 
 
-def test_a_vault_of_before_learns_to_keep_positions(place: Place) -> None:
+def test_a_vault_of_an_earlier_release_gets_a_table_of_positions(place: Place) -> None:
     with closing(place.open()) as vault:
         text = sealed(vault, "mine")
     for table in ("keys_made", "erasing"):

@@ -16,7 +16,7 @@ from infra.vault.vault_first_journal import VaultFirstJournal
 from tests.contract.vault.conftest import Place
 
 
-def test_a_text_comes_back_by_its_reference_alone(place: Place) -> None:
+def test_a_text_is_read_back_by_its_reference_alone(place: Place) -> None:
     with closing(place.open()) as vault:
         one = vault.seal("acme", "b-7", "Sorry! I took the wrong one. ✓")
         two = vault.seal("acme", "b-7", "Sorry! I took the wrong one. ✓")
@@ -31,14 +31,14 @@ def test_a_text_comes_back_by_its_reference_alone(place: Place) -> None:
         assert vault.counts() == (1, 2)
 
 
-def test_what_is_sealed_when_it_is_closed_is_kept(place: Place) -> None:
+def test_texts_sealed_before_closing_are_stored(place: Place) -> None:
     with closing(place.open()) as vault:
         sealed = vault.seal("acme", "b-7", "text")
     with closing(place.open()) as vault:
         assert vault.open(sealed.reference) == "text"
 
 
-def test_nothing_readable_stands_in_the_files(place: Place, vault: DatabaseVault) -> None:
+def test_the_files_contain_no_readable_text(place: Place, vault: DatabaseVault) -> None:
     vault.seal("acme", "b-7", "a secret that nobody guesses")
     vault.flush()
     assert place.files()
@@ -62,7 +62,7 @@ def test_an_erased_subject_is_gone_for_ever_and_the_others_stay(vault: DatabaseV
         vault.open(gone.reference)
 
 
-def test_the_key_that_was_erased_stands_in_no_file(place: Place, vault: DatabaseVault) -> None:
+def test_an_erased_key_is_in_no_file(place: Place, vault: DatabaseVault) -> None:
     vault.seal("acme", "b-7", "mine")
     vault.seal("acme", "b-8", "yours")
     vault.flush()
@@ -95,7 +95,7 @@ def test_a_text_that_was_moved_to_another_reference_does_not_open(place: Place, 
     assert not vault.proves(two)
 
 
-def test_a_key_that_was_given_to_another_subject_does_not_open(place: Place, vault: DatabaseVault) -> None:
+def test_a_key_of_another_subject_does_not_decrypt_a_text(place: Place, vault: DatabaseVault) -> None:
     one, _ = vault.seal("acme", "b-7", "one"), vault.seal("acme", "b-8", "two")
     vault.flush()
     [(first,), (second,)] = place.rows(f"SELECT wrapped FROM {place.keys}")
@@ -145,7 +145,7 @@ def mends(place: Place) -> None:
     place.rows(f"ALTER TABLE away RENAME TO {place.texts}")
 
 
-def test_where_the_vault_cannot_write_nothing_is_appended_and_what_waits_is_written_first_later(
+def test_nothing_is_appended_while_the_vault_cannot_write_and_waiting_texts_are_written_first(
     place: Place, vault: DatabaseVault
 ) -> None:
     log = MemoryLog(1, lambda: 0).journal()
@@ -233,7 +233,7 @@ def test_two_processes_that_meet_the_same_new_subjects_give_each_one_key(place: 
 PHOTO = bytes(range(256)) * 4
 
 
-def test_a_file_is_kept_once_encrypted_and_comes_back_as_it_was(place: Place) -> None:
+def test_a_file_is_stored_once_encrypted_and_read_back_unchanged(place: Place) -> None:
     reference = file_reference("acme", "PO-1", "e1", bytes(32))
     with closing(place.open()) as vault:
         assert vault.keep("acme", "b-7", reference, PHOTO)
@@ -245,7 +245,7 @@ def test_a_file_is_kept_once_encrypted_and_comes_back_as_it_was(place: Place) ->
         assert vault.read(reference) == PHOTO
 
 
-def test_a_file_as_large_as_may_be_is_kept(vault: DatabaseVault) -> None:
+def test_a_file_of_the_maximum_size_is_stored(vault: DatabaseVault) -> None:
     large = bytes(range(250)) * 7_000
     assert vault.keep("acme", "b-7", "file-1", large)
     assert vault.read("file-1") == large

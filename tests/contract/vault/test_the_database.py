@@ -21,7 +21,7 @@ from tests.postgresql.server import Server
 pytestmark = pytest.mark.postgresql
 
 
-def test_it_may_stand_beside_the_views(postgresql: str) -> None:
+def test_the_vault_may_share_a_database_with_the_views(postgresql: str) -> None:
     at = postgresql_at(postgresql)
     assert not postgresql_vault_exists(at)
     with closing(PostgresqlVault(at, KEY)) as vault:
@@ -33,7 +33,7 @@ def test_it_may_stand_beside_the_views(postgresql: str) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
-def test_what_was_kept_survives_the_server_and_what_waits_is_written_when_it_is_back(
+def test_stored_texts_survive_the_server_and_waiting_texts_are_written_when_it_is_back(
     postgresql_of_its_own: Callable[..., Server], how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "RETRY_AFTER", 0.0)
@@ -55,7 +55,7 @@ def test_what_was_kept_survives_the_server_and_what_waits_is_written_when_it_is_
         assert vault.open(waits.reference) == "waits"
 
 
-def test_a_server_that_does_not_answer_is_not_asked_at_every_turn_of_the_engine(
+def test_a_server_that_does_not_answer_is_not_tried_at_every_turn_of_the_engine(
     postgresql_of_its_own: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = postgresql_of_its_own()
@@ -79,7 +79,7 @@ def test_a_server_that_does_not_answer_is_not_asked_at_every_turn_of_the_engine(
         assert len(asked) == tried
 
 
-def test_who_meets_the_same_new_subjects_goes_through_them_in_one_order(postgresql: str) -> None:
+def test_writers_create_keys_of_the_same_new_subjects_in_one_order(postgresql: str) -> None:
     """Engines that went in opposite orders would each wait for the other."""
     people = [f"b-{n}" for n in range(5)]
     new = "INSERT INTO vault_subjects (marketplace, subject) VALUES ('acme', %s)"
@@ -105,7 +105,7 @@ def test_who_meets_the_same_new_subjects_goes_through_them_in_one_order(postgres
         assert vault.counts() == (5, 5)
 
 
-def test_an_address_where_nobody_answers_is_said_without_its_password() -> None:
+def test_an_unreachable_address_is_reported_without_its_password() -> None:
     with pytest.raises(VaultUnavailable, match=r"me@127\.0\.0\.1:9/vault cannot be opened") as said:
         PostgresqlVault(postgresql_at("postgresql://me:open-sesame@127.0.0.1:9/vault"), KEY)
     assert "open-sesame" not in str(said.value)

@@ -37,7 +37,9 @@ def test_a_key_is_32_bytes_in_base64() -> None:
             key_from_text(wrong)
 
 
-def test_the_key_may_come_by_environment(tmp_path: pathlib.Path, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_may_be_set_in_the_environment(
+    tmp_path: pathlib.Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RESCIND_VAULT_KEY", base64.b64encode(KEY).decode())
     settings = load_settings(journal=f"sqlite:///{tmp_path}/journal", vault=place.setting)
     with closing(open_vault(settings)) as vault:
@@ -78,7 +80,7 @@ def test_only_its_owner_reads_the_file(tmp_path: pathlib.Path) -> None:
         assert {stat.S_IMODE(file.stat().st_mode) for file in place.files()} == {0o600}
 
 
-def test_what_is_no_vault_is_not_opened(tmp_path: pathlib.Path) -> None:
+def test_a_file_that_is_no_vault_is_not_opened(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "vault.sqlite"
     path.write_bytes(b"something else entirely" * 100)
     with pytest.raises(VaultUnavailable, match="cannot be opened"):

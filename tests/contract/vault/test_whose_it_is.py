@@ -65,7 +65,7 @@ def test_a_vault_that_is_gone_stops_the_start_and_nothing_is_made_in_its_place(s
     assert store.show("acme/PO-1")["order_id"] == "PO-1", "asking goes on"
 
 
-def test_another_vault_in_its_place_is_told_from_it(store: Store, place: Place) -> None:
+def test_another_vault_in_its_place_is_recognized(store: Store, place: Place) -> None:
     store.take([placed("PO-1"), SAYS])
     lose(place)
     with lost_for_good(Store(store.place / "other", more=store.more)):
@@ -76,7 +76,7 @@ def test_another_vault_in_its_place_is_told_from_it(store: Store, place: Place) 
     assert (state, "is another one" in said) == ("wrong", True)
 
 
-def test_what_is_lost_for_good_is_said_once_and_the_new_vault_is_kept_from_then_on(store: Store, place: Place) -> None:
+def test_a_lost_vault_is_confirmed_once_and_the_new_vault_is_used_from_then_on(store: Store, place: Place) -> None:
     store.take([placed("PO-1"), SAYS])
     lose(place)
     with lost_for_good(store):
@@ -98,7 +98,7 @@ def test_an_import_without_texts_points_to_nothing(store: Store, place: Place) -
     assert vault_found(store, "--deep", check=0)[0] == "ok"
 
 
-def test_a_text_that_an_older_copy_does_not_have_is_told_by_the_doctor(store: Store, place: Place) -> None:
+def test_the_doctor_reports_a_text_that_an_older_copy_lacks(store: Store, place: Place) -> None:
     store.take([placed("PO-1"), SAYS])
     place.rows(f"DELETE FROM {place.texts}")
     assert store.take([placed("PO-2"), {**SAYS, "order_id": "PO-2"}])["accepted"] == 2, "a copy that is older starts"
@@ -107,7 +107,7 @@ def test_a_text_that_an_older_copy_does_not_have_is_told_by_the_doctor(store: St
     assert (state, "1 text to which" in said, "restore a newer one" in do) == ("wrong", True, True)
 
 
-def test_an_address_that_stood_in_it_is_missed_as_a_text_is(store: Store, place: Place) -> None:
+def test_an_address_missing_from_the_vault_is_reported_like_a_text(store: Store, place: Place) -> None:
     store.take([placed("PO-1")])
     store.rescind("contacts", "set", "acme", "buyer", "b-7", "--address", "bea@example.org")
     lose(place)
@@ -117,7 +117,7 @@ def test_an_address_that_stood_in_it_is_missed_as_a_text_is(store: Store, place:
     assert vault_found(store, check=1)[0] == "wrong"
 
 
-def test_a_key_that_was_made_with_a_vault_says_that_there_was_one(tmp_path: Path) -> None:
+def test_a_key_made_with_a_vault_shows_that_there_was_a_vault(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.take([placed("PO-1")])
     for file in store.journal.glob("vault.sqlite*"):

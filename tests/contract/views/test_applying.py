@@ -56,7 +56,7 @@ def days(views: DatabaseViews) -> dict[str, int]:
     return {row["day"]: row["orders_placed"] for row in views.seller_daily("acme", "s-1", "0000", "9999")}
 
 
-def test_a_position_is_kept_per_log_and_partition(views: DatabaseViews, open_views: Open) -> None:
+def test_a_position_is_stored_per_log_and_partition(views: DatabaseViews, open_views: Open) -> None:
     assert views.position("journal", 0) == START
     views.apply(Batch("journal", 0, START, FIRST))
     views.apply(Batch("journal", 1, START, SECOND))
@@ -87,7 +87,7 @@ def test_a_batch_on_another_position_changes_nothing(views: DatabaseViews, open_
     assert days(views) == {"2026-03-02": 1}
 
 
-def test_sums_are_added_to_what_is_there(views: DatabaseViews) -> None:
+def test_sums_are_added_to_the_stored_values(views: DatabaseViews) -> None:
     views.apply(Batch("journal", 0, START, FIRST, sums("2026-03-02", 1, 4, 0, 0, 0, 4500)))
     views.apply(Batch("journal", 1, START, FIRST, sums("2026-03-02", 1, 0, 1, 0, 0, 500)))
 
@@ -95,7 +95,7 @@ def test_sums_are_added_to_what_is_there(views: DatabaseViews) -> None:
     assert list(row.values()) == ["acme", "s-1", "2026-03-02", "USD", 2, 2, 4, 1, 0, 0, 5000]
 
 
-def test_rows_of_an_owner_that_are_not_put_again_are_gone(views: DatabaseViews) -> None:
+def test_rows_of_an_owner_that_are_not_written_again_are_deleted(views: DatabaseViews) -> None:
     views.apply(Batch("journal", 0, START, FIRST, deadlines("decide-1", "decide-2")))
     views.apply(Batch("journal", 1, START, FIRST, deadlines("decide-1", order_id="PO-2")))
     views.apply(Batch("journal", 0, FIRST, SECOND, deadlines("decide-2", "unpaid-1")))
@@ -173,7 +173,7 @@ def plainly(type: str, cell: Cell) -> object:
 
 
 @pytest.mark.parametrize("limit", [1, 1000])
-def test_what_the_changes_mean_is_what_is_stored(views: DatabaseViews, limit: int) -> None:
+def test_the_stored_rows_are_those_that_the_changes_describe(views: DatabaseViews, limit: int) -> None:
     made, meant = history(), MemoryViews()
     project(made, views, limit)
     project(made, meant, 1000)

@@ -109,7 +109,7 @@ def test_an_order_is_found_by_the_reference_of_its_cancellation(views: DatabaseV
     assert views.order_with_reference("other", first["reference"]) is None
 
 
-def test_an_instant_is_told_in_utc_with_a_fraction_only_where_there_is_one(views: DatabaseViews) -> None:
+def test_an_instant_is_written_in_utc_with_a_fraction_only_if_it_has_one(views: DatabaseViews) -> None:
     put(views, [order_row("A", placed_at=NOON), order_row("B", placed_at=NOON + 500_000)])
     assert [row["placed_at"] for row in views.orders(OrderFilter("acme")).rows] == [
         "2026-03-02T10:00:00.500000Z",
@@ -151,7 +151,7 @@ filters = st.builds(
 
 @settings(max_examples=examples(40))
 @given(some_orders, filters, st.integers(1, 5))
-def test_every_filter_gives_what_reading_all_rows_would_give(
+def test_every_filter_returns_the_matching_rows_of_all_rows(
     emptied: DatabaseViews, orders: list[dict[str, Any]], of: OrderFilter, limit: int
 ) -> None:
     views = emptied
@@ -179,7 +179,7 @@ def test_a_cursor_that_no_page_gave_is_refused(views: DatabaseViews) -> None:
 # ---- what belongs to an order, a seller, a partition -----------------------------------------------------------------
 
 
-def test_an_orders_rows_are_told_in_the_order_in_which_they_came(views: DatabaseViews) -> None:
+def test_an_orders_rows_are_returned_in_the_order_in_which_they_were_written(views: DatabaseViews) -> None:
     made = history()
     project(made, views)
 
@@ -207,7 +207,7 @@ def test_an_orders_rows_are_told_in_the_order_in_which_they_came(views: Database
     assert views.audit_trail("acme", "PO-0", after=3, limit=1) == [trail[3]]
 
 
-def test_a_partitions_events_are_told_from_a_position_on(views: DatabaseViews) -> None:
+def test_a_partitions_events_are_returned_from_a_position_on(views: DatabaseViews) -> None:
     made = history()
     project(made, views)
     for log in made.logs:
@@ -260,7 +260,7 @@ def searched(views: DatabaseViews) -> DatabaseViews:
         ("b-1", []),
     ],
 )
-def test_what_people_have_in_hand_finds_the_order(searched: DatabaseViews, q: str, expected: list[str]) -> None:
+def test_an_order_is_found_by_any_number_that_people_have(searched: DatabaseViews, q: str, expected: list[str]) -> None:
     """Only ASCII letters are alike in both cases."""
     assert [row["order_id"] for row in searched.matching(OrderFilter("acme"), q)] == expected
 
@@ -290,7 +290,7 @@ def test_a_po_number_is_found_in_any_case_and_its_beginnings_are_paged(searched:
             searched.orders_beginning(OrderFilter("acme"), "po-4", cursor)
 
 
-def test_a_number_reference_or_id_that_is_given_whole_is_told_from_what_begins_so(searched: DatabaseViews) -> None:
+def test_a_complete_number_reference_or_id_is_distinguished_from_a_prefix(searched: DatabaseViews) -> None:
     assert [row["order_id"] for row in searched.named(OrderFilter("acme"), "po-47")] == ["D"]
     assert [row["order_id"] for row in searched.named(OrderFilter("acme"), "A-1")] == ["A-1"]
     assert searched.named(OrderFilter("acme", seller="s-2"), "A-1") == []
@@ -307,7 +307,7 @@ def test_a_marketplace_is_there_once_an_order_names_it(searched: DatabaseViews) 
     assert searched.marketplaces(1) == ["acme"]
 
 
-def test_requests_that_wait_are_told_the_most_urgent_first(views: DatabaseViews) -> None:
+def test_waiting_requests_are_returned_most_urgent_first(views: DatabaseViews) -> None:
     project(history(), views)
     waiting = views.waiting_requests("acme", "s-1")
     due = [row["decide_by"] for row in waiting]
@@ -322,7 +322,7 @@ def test_requests_that_wait_are_told_the_most_urgent_first(views: DatabaseViews)
     assert views.waiting_requests_of("acme", []) == []
 
 
-def test_deadlines_are_told_the_earliest_first_and_up_to_an_instant(views: DatabaseViews) -> None:
+def test_deadlines_are_returned_earliest_first_and_up_to_an_instant(views: DatabaseViews) -> None:
     project(history(), views)
     every = views.deadlines()
     due: list[Instant] = [parse_instant(row["due_at"]) for row in every]

@@ -22,7 +22,7 @@ def documented() -> dict[str, list[tuple[str, str, bool, bool]]]:
     return tables
 
 
-def test_the_page_of_tables_is_what_the_database_has(place: Place, views: DatabaseViews) -> None:
+def test_the_page_of_tables_matches_the_database(place: Place, views: DatabaseViews) -> None:
     meant = {
         table: [(name, place.types[type], empty, key) for name, type, empty, key in columns]
         for table, columns in documented().items()

@@ -50,9 +50,7 @@ def test_a_replay_fills_views_that_were_lost(views: DatabaseViews, open_views: O
     assert check(open_views(), parts(made)).clean
 
 
-def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(
-    place: Place, views: DatabaseViews
-) -> None:
+def test_a_replay_repairs_a_changed_row_and_the_check_reports_it(place: Place, views: DatabaseViews) -> None:
     made = history()
     project(made, views)
     assert check(views, parts(made)).clean
@@ -79,7 +77,7 @@ def test_a_replay_repairs_what_somebody_changed_and_the_check_says_what_it_was(
     assert check(views, parts(made)).clean
 
 
-def test_a_check_tells_no_more_than_a_person_reads_but_counts_all(place: Place, views: DatabaseViews) -> None:
+def test_a_check_lists_a_few_differences_and_counts_all(place: Place, views: DatabaseViews) -> None:
     made = History()
     for n in range(MOST_SHOWN + 20):
         made.place(f"PO-{n:04}")
@@ -104,7 +102,7 @@ def test_a_check_compares_as_of_where_the_views_are(views: DatabaseViews) -> Non
     assert report.behind == 2
 
 
-def test_what_is_projected_after_the_snapshot_is_no_difference_and_what_was_wrong_before_is_one(
+def test_rows_projected_after_the_snapshot_are_no_difference_and_rows_wrong_before_it_are(
     place: Place, views: DatabaseViews, open_views: Open
 ) -> None:
     made = history()
@@ -126,7 +124,7 @@ def test_a_check_of_empty_views_is_not_clean_unless_the_log_is_empty_too(views: 
     assert check(views, []).clean
 
 
-def test_a_check_of_views_of_another_log_says_so(views: DatabaseViews) -> None:
+def test_a_check_of_views_of_another_log_reports_it(views: DatabaseViews) -> None:
     project(history(), views)
     other = History(partitions=2)
     for n in range(90):
@@ -160,7 +158,7 @@ def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: DatabaseView
     assert (views.order("acme", "PO-2") or {})["status"] == "canceled"
 
 
-def test_who_reads_during_a_swap_sees_the_old_rows_or_the_new_ones(
+def test_a_reader_during_a_promotion_sees_the_old_rows_or_the_new_ones(
     place: Place, views: DatabaseViews, open_views: Open
 ) -> None:
     made = history()
@@ -192,7 +190,7 @@ def test_a_replay_that_fails_leaves_everything_as_it_was(place: Place, views: Da
     assert place.beside() == []
 
 
-def test_orders_that_cannot_be_told_are_counted_and_parked_in_both(views: DatabaseViews) -> None:
+def test_orders_that_cannot_be_projected_are_counted_and_parked_in_both(views: DatabaseViews) -> None:
     from domain.events import AutoCanceled
 
     made = history()
@@ -217,7 +215,7 @@ def side_when_the_dead_are_gone(place: Place, views: DatabaseViews) -> DatabaseV
         time.sleep(0.05)
 
 
-def test_what_a_killed_replay_left_is_removed_by_the_next_but_not_what_another_is_writing(
+def test_a_replay_removes_leftovers_of_a_killed_replay_but_not_those_of_a_running_one(
     place: Place, views: DatabaseViews
 ) -> None:
     left = subprocess.run(

@@ -81,16 +81,14 @@ def test_a_schema_with_such_a_table_of_somebody_elses_is_left_alone(place: Postg
     place.execute("INSERT INTO refunds VALUES ('still here')")
 
 
-def test_who_only_looks_makes_nothing_anew(
-    views: PostgresqlViews, postgresql: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_rebuilds_nothing(views: PostgresqlViews, postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     with pytest.raises(ViewsError, match="`rescind replay`, or install the release that made them"):
         existing_views(views_at(postgresql))
     assert sum(views.counts("acme").values()) == 12
 
 
-def test_other_tables_beside_ours_are_nobodys_business(place: PostgresqlPlace) -> None:
+def test_other_tables_in_the_database_are_left_alone(place: PostgresqlPlace) -> None:
     place.execute("CREATE TABLE precious (thing text)")
     assert reopened(place.url) is not None
     assert reopened(place.url) is None
@@ -106,7 +104,7 @@ def test_tables_of_a_newer_release_are_left_alone(
     assert sum(views.counts("acme").values()) == 12
 
 
-def test_tables_of_an_earlier_release_are_made_anew(
+def test_tables_of_an_earlier_release_are_rebuilt(
     views: PostgresqlViews, place: PostgresqlPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgresql_tables, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
@@ -150,7 +148,9 @@ def test_a_table_that_somebody_dropped_is_noticed(views: PostgresqlViews, place:
     assert check(views, parts(history())).clean
 
 
-def test_a_replay_leaves_what_people_made_of_the_tables(views: PostgresqlViews, place: PostgresqlPlace) -> None:
+def test_a_replay_leaves_objects_that_people_built_on_the_tables(
+    views: PostgresqlViews, place: PostgresqlPlace
+) -> None:
     place.execute("CREATE VIEW late AS SELECT order_id FROM orders WHERE late_from < now()")
     replay(views, parts(history()))
     [row] = views.query("SELECT count(*) AS late FROM late", ())
@@ -167,7 +167,7 @@ def test_a_sum_is_a_number_as_in_sqlite(views: PostgresqlViews) -> None:
     assert (row["total"], type(row["total"])) == (120_000, int)
 
 
-def test_what_people_join_and_compare_are_instants(views: PostgresqlViews) -> None:
+def test_columns_that_people_join_and_compare_are_instants(views: PostgresqlViews) -> None:
     asked = "SELECT count(*) AS day FROM orders WHERE placed_at >= '2026-03-02 12:00+02' AND placed_at < '2026-03-03Z'"
     assert views.query(asked, ()) == [{"day": 12}]
 
@@ -187,7 +187,7 @@ def test_both_ways_in_give_the_same_rows(postgresql: str, few: int, monkeypatch:
     views.close()
 
 
-def test_what_text_cannot_hold_here_is_refused(views: PostgresqlViews) -> None:
+def test_text_that_postgresql_cannot_hold_is_refused(views: PostgresqlViews) -> None:
     changes = Changes()
     changes.add(SELLER_DAILY, ("acme", "s\0", "2026-03-02", "USD", 2), (1, 0, 0, 0, 0, 0))
     with pytest.raises(RowsRefused):
@@ -196,9 +196,7 @@ def test_what_text_cannot_hold_here_is_refused(views: PostgresqlViews) -> None:
 
 
 @pytest.mark.parametrize("number", [5, 28], ids=["one by one", "by COPY"])
-def test_who_adds_to_the_same_sums_goes_through_them_in_one_order(
-    views: PostgresqlViews, place: PostgresqlPlace, number: int
-) -> None:
+def test_writers_update_the_same_sums_in_one_order(views: PostgresqlViews, place: PostgresqlPlace, number: int) -> None:
     """Projectors of two partitions that went in opposite orders would each wait for the other."""
     days = [f"2026-04-{day:02}" for day in range(1, number + 1)]
 
@@ -229,7 +227,7 @@ def test_who_adds_to_the_same_sums_goes_through_them_in_one_order(
 # ---- others ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_swap_waits_for_who_reads_in_a_transaction_and_says_so_if_that_does_not_end(
+def test_a_promotion_waits_for_a_reading_transaction_and_reports_one_that_does_not_end(
     views: PostgresqlViews, place: PostgresqlPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "PROMOTE_TRIES", 1)
@@ -278,7 +276,7 @@ def test_tables_are_swapped_between_two_batches_and_never_within_one(
 # ---- the server ------------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not_told() -> None:
+def test_a_missing_server_is_unavailable_and_its_password_is_not_shown() -> None:
     with pytest.raises(ViewsUnavailable, match="cannot be used at the moment") as said:
         open_postgresql_views(postgresql_at("postgresql://me:open-sesame@127.0.0.1:9/views"))
     assert "open-sesame" not in str(said.value)

@@ -33,7 +33,7 @@ def test_views_that_are_there_stay(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["header", "middle", "nonsense", "tables"])
-def test_a_damaged_file_is_kept_aside_and_made_anew(path: Path, damage: str) -> None:
+def test_a_damaged_file_is_set_aside_and_rebuilt(path: Path, damage: str) -> None:
     content = bytearray(path.read_bytes())
     match damage:
         case "header":
@@ -103,7 +103,7 @@ def test_a_file_that_somebody_named_by_mistake_is_left_alone(
 
 
 @pytest.mark.parametrize("damage", ["header", "middle", "version", "marked"])
-def test_who_only_reads_makes_nothing_anew_and_leaves_nothing_behind(
+def test_a_reader_rebuilds_nothing_and_leaves_nothing_behind(
     path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = bytearray(path.read_bytes())
@@ -131,7 +131,7 @@ def test_who_only_reads_makes_nothing_anew_and_leaves_nothing_behind(
     assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
 
 
-def test_where_there_are_no_views_who_only_reads_makes_none(tmp_path: Path) -> None:
+def test_a_reader_creates_no_views_where_there_are_none(tmp_path: Path) -> None:
     assert existing_sqlite_views(tmp_path / "nowhere" / "views.sqlite") is None
     assert list(tmp_path.iterdir()) == []
 
@@ -146,7 +146,7 @@ def test_tables_of_a_newer_release_are_left_alone(path: Path, monkeypatch: pytes
     assert path.read_bytes() == before
 
 
-def test_tables_of_an_earlier_release_are_made_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_an_earlier_release_are_rebuilt(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.views.sqlite.SCHEMA_VERSION", SCHEMA_VERSION + 1)
 
     opened = open_sqlite_views(path)
@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_no_damage(tmp_path: Path) -> None:
         open_sqlite_views(tmp_path / "views.sqlite")
 
 
-def test_a_write_waits_for_another_process_and_says_so_if_it_cannot(
+def test_a_write_waits_for_another_process_and_fails_with_a_message_after_the_timeout(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.views.sqlite._BUSY", 0.05)

@@ -81,7 +81,7 @@ by_request: Callable[..., Kept] = lambda until="2027-01-01T00:00:00Z": kept("ask
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_same_story_told_today_has_the_same_events(variant: str) -> None:
+def test_the_same_story_played_today_has_the_same_events(variant: str) -> None:
     assert [type(entry.event).__name__ for entry in kept(variant).record] == told(variant).events()
 
 
@@ -97,7 +97,7 @@ def test_it_folds_to_an_order_that_shipped_was_denied_and_is_to_be_returned(vari
     assert order.refunds_instructed == 0, "the money waits for the parcel"
 
 
-def test_asked_by_message_only_is_said_so_and_weighs_as_much_as_asking_late() -> None:
+def test_asking_by_message_only_is_recorded_and_weighs_as_much_as_asking_late() -> None:
     here = by_message(OPEN)
     assert here.item("request").said == "asked by message only"
     assert here.item("answer").said == "nobody was asked to answer"
@@ -109,7 +109,7 @@ def test_asked_by_message_only_is_said_so_and_weighs_as_much_as_asking_late() ->
     assert here.item("contacts").said == "chat, ticket T-100"
 
 
-def test_asked_by_request_the_sellers_silence_is_stated_and_nothing_is_late() -> None:
+def test_after_a_request_the_sellers_silence_is_stated_and_nothing_is_late() -> None:
     here = by_request(OPEN)
     assert (here.item("request").present, here.item("request").versions) == (True, (4,))
     assert here.item("answer").said == "the seller did not answer in the time that was given"
@@ -117,7 +117,7 @@ def test_asked_by_request_the_sellers_silence_is_stated_and_nothing_is_late() ->
     assert here.item("deadlines").said == "running: evidence evidence-1"
 
 
-def test_by_request_the_record_says_proceed_and_by_message_give_up_and_return_it() -> None:
+def test_a_request_leads_to_proceed_and_a_message_to_give_up_and_return_it() -> None:
     asked, said = by_request(OPEN).advice(), by_message(OPEN).advice()
     assert (asked.course.course, asked.course.takes) == ("proceed", "weeks to months")
     assert asked.facts == ("it was asked in time", "the seller did not answer in the time that was given")
@@ -127,7 +127,7 @@ def test_by_request_the_record_says_proceed_and_by_message_give_up_and_return_it
     assert asked.arbitration_fee == "250.00 USD"
 
 
-def test_once_denied_who_had_asked_in_time_may_escalate_until_the_appeal_lapses() -> None:
+def test_a_denied_buyer_who_asked_in_time_may_escalate_until_the_appeal_lapses() -> None:
     here = by_request(DENIED)
     assert (here.advice().course.course, here.advice().facts[1]) == ("escalate", "the time to appeal is open")
     late = here._replace(now=parse_instant(LAPSED))
@@ -136,7 +136,7 @@ def test_once_denied_who_had_asked_in_time_may_escalate_until_the_appeal_lapses(
     assert by_message(DENIED).advice().course.course == "abandon-and-return"
 
 
-def test_claimed_times_stand_beside_the_logs_and_reasons_beside_each_other_never_merged() -> None:
+def test_claimed_times_and_reasons_are_shown_next_to_the_logs_and_never_merged() -> None:
     for here, flag, logged in ((by_message(), "other-time", 3), (by_request(), "before-the-order", 1)):
         found = chronology(here.record)
         assert [entry.version for entry in found.entries] == list(range(1, len(here.record) + 1)), "the log's order"
@@ -153,7 +153,7 @@ def test_claimed_times_stand_beside_the_logs_and_reasons_beside_each_other_never
     assert not chronology(by_message().record).reasons_differ
 
 
-def test_a_marketplaces_own_figures_are_told_from_thirty_disputes_on() -> None:
+def test_a_marketplaces_own_figures_are_shown_from_thirty_disputes_on() -> None:
     here = by_request(OPEN)
     assert here.advice(Precedents(29, 10, 12)).precedents is None
     enough = here.advice(Precedents(30, 10, 12)).precedents

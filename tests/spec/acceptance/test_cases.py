@@ -231,5 +231,5 @@ def published_differs(step: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
-def test_the_contract_says(case: dict[str, Any]) -> None:
+def test_every_case_of_the_contract_has_its_outcome(case: dict[str, Any]) -> None:
     assert judge(case) == [], f"{case['rule']}: {case['title']}"

@@ -141,11 +141,11 @@ def assert_true(states: Iterable[State], *each: Check) -> int:
     return count
 
 
-def test_every_page_and_refusal_of_every_case_says_what_is_so() -> None:
+def test_every_page_and_refusal_of_every_case_is_true() -> None:
     assert assert_true(of_cases(), order_pages, refusals) > 1_500
 
 
-def test_everything_that_is_said_of_random_orders_is_so() -> None:
+def test_every_statement_about_random_orders_is_true() -> None:
     assert assert_true(of_random_orders(140), order_pages, verdicts, histories) > 500
 
 
@@ -153,31 +153,31 @@ def test_the_cases_go_through_every_preset() -> None:
     assert {state.order.terms.policy.id for state in of_cases()} >= set(PRESETS)
 
 
-def test_every_receipt_and_mail_of_many_cases_says_what_is_so() -> None:
+def test_every_receipt_and_mail_of_many_cases_is_true() -> None:
     assert assert_true(of_cases(every=8), receipts, mails) > 150
 
 
-def test_every_verdict_of_many_cases_says_what_is_so() -> None:
+def test_every_verdict_of_many_cases_is_true() -> None:
     assert assert_true(of_cases(every=12), verdicts) > 100
 
 
-def test_every_page_of_the_demo_says_what_is_so() -> None:
+def test_every_page_of_the_demo_is_true() -> None:
     assert assert_true(of_the_demo(), order_pages) > 500
 
 
 @pytest.mark.slow
-def test_everything_that_is_said_of_every_case_is_so() -> None:
+def test_every_statement_about_every_case_is_true() -> None:
     assert assert_true(of_cases(), order_pages, receipts, mails, verdicts, refusals) > 1_500
 
 
 @pytest.mark.slow
-def test_everything_that_is_said_of_the_demo_is_so() -> None:
+def test_every_statement_about_the_demo_is_true() -> None:
     assert assert_true(of_the_demo(), order_pages, receipts, mails, verdicts, refusals) > 500
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STORES)
-def test_everything_that_is_said_of_an_earlier_releases_store_is_so(name: str, tmp_path: Path) -> None:
+def test_every_statement_about_an_earlier_releases_store_is_true(name: str, tmp_path: Path) -> None:
     states = of_a_golden_store(name, tmp_path)
     assert assert_true(states, order_pages, receipts, mails, verdicts) > 500
 
@@ -203,7 +203,7 @@ def test_every_claim_has_its_sentence(language: str) -> None:
     assert nothing.say(Claim("no-deadline")).endswith(".")
 
 
-def test_the_command_line_says_the_same_of_the_money(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_prints_the_same_amounts(capsys: pytest.CaptureFixture[str]) -> None:
     from domain.order_json import show
 
     seen: Counter[str] = Counter()

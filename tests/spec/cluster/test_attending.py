@@ -161,7 +161,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     made.assignment.close()
 
 
-def test_what_is_wanted_is_followed_first_and_listened_to_then(world: World) -> None:
+def test_an_assigned_partition_is_followed_before_its_listeners_start(world: World) -> None:
     world.assignment.assign(1)
     world.assignment.assign(3)
     assert not world.assignment.settled
@@ -174,7 +174,7 @@ def test_what_is_wanted_is_followed_first_and_listened_to_then(world: World) -> 
         assert world.heard.index("engine +1") < world.heard.index("views +1")
 
 
-def test_what_is_given_up_goes_in_the_opposite_order_and_its_file_is_closed_last(world: World) -> None:
+def test_a_revoked_partition_stops_in_the_opposite_order_and_closes_its_file_last(world: World) -> None:
     world.assignment.assign(1)
     world.assignment.assign(2)
     world.run()
@@ -189,7 +189,7 @@ def test_what_is_given_up_goes_in_the_opposite_order_and_its_file_is_closed_last
     assert world.assignment.settled
 
 
-def test_what_a_rebalance_takes_away_and_gives_back_is_never_let_go(world: World) -> None:
+def test_a_partition_that_a_rebalance_revokes_and_reassigns_is_never_released(world: World) -> None:
     world.assignment.assign(1)
     world.run()
     follower = world.engine.followers[1]
@@ -202,7 +202,7 @@ def test_what_a_rebalance_takes_away_and_gives_back_is_never_let_go(world: World
     assert [each for each in world.heard if "-" in each] == []
 
 
-def test_what_is_given_up_on_its_way_is_listened_to_by_nobody(world: World) -> None:
+def test_a_partition_revoked_while_it_starts_gets_no_listener(world: World) -> None:
     world.assignment.assign(1)
     world.assignment.step(world.now)
     world.assignment.revoke(1)
@@ -215,7 +215,7 @@ def test_what_is_given_up_on_its_way_is_listened_to_by_nobody(world: World) -> N
     assert world.closed == [1]
 
 
-def test_what_is_wanted_again_while_it_goes_comes_back_once_its_file_is_closed(world: World) -> None:
+def test_a_partition_reassigned_while_it_stops_restarts_once_its_file_is_closed(world: World) -> None:
     world.assignment.assign(1)
     world.run()
     world.assignment.revoke(1)
@@ -231,7 +231,7 @@ def test_what_is_wanted_again_while_it_goes_comes_back_once_its_file_is_closed(w
     assert world.assignment.settled
 
 
-def test_local_state_that_cannot_be_opened_is_tried_again_and_keeps_nobody_waiting(world: World) -> None:
+def test_local_state_that_cannot_be_opened_is_tried_again_and_blocks_nobody(world: World) -> None:
     world.unreadable.append(LocalStateUnavailable("the disk is full"))
     world.assignment.assign(1)
     world.assignment.assign(2)
@@ -246,7 +246,7 @@ def test_local_state_that_cannot_be_opened_is_tried_again_and_keeps_nobody_waiti
     assert world.assignment.trouble == {}
 
 
-def test_where_one_listener_cannot_begin_none_of_them_does_and_it_is_tried_again(world: World) -> None:
+def test_if_one_listener_cannot_start_none_does_and_the_start_is_tried_again(world: World) -> None:
     world.publishing.fails.append(JournalUnavailable("no broker answers"))
     world.assignment.assign(1)
     world.run()
@@ -257,7 +257,7 @@ def test_where_one_listener_cannot_begin_none_of_them_does_and_it_is_tried_again
     assert world.assignment.trouble == {}
 
 
-def test_trouble_with_what_is_wanted_no_longer_is_none(world: World) -> None:
+def test_trouble_with_a_revoked_partition_is_cleared(world: World) -> None:
     world.unreadable.append(LocalStateUnavailable("the disk is full"))
     world.assignment.assign(1)
     world.run()
@@ -267,7 +267,7 @@ def test_trouble_with_what_is_wanted_no_longer_is_none(world: World) -> None:
     assert world.assignment.settled
 
 
-def test_a_partition_that_comes_back_has_what_others_decided_meanwhile(tmp_path: Path) -> None:
+def test_a_reassigned_partition_has_the_decisions_that_others_made_since(tmp_path: Path) -> None:
     world = World(tmp_path, real=True)
     other = world.desk.engine()
     order = next(f"acme/PO-{n}" for n in range(100) if other.partition(f"acme/PO-{n}") == 1)

@@ -132,7 +132,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         ("GET", "/static/rescind.css", {}, None),
     ],
 )
-def test_what_only_the_follower_can_answer_is_known_by_path_and_method(
+def test_requests_that_only_the_follower_can_answer_are_known_by_path_and_method(
     method: str, path: str, headers: dict[str, str], order: str | None
 ) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -160,7 +160,7 @@ def test_an_order_that_is_followed_there_is_answered_there_word_for_word() -> No
     assert stage.here == []
 
 
-def test_what_concerns_one_connection_stays_behind_on_both_ways() -> None:
+def test_headers_of_one_connection_are_not_forwarded_either_way() -> None:
     there = {"Connection": "x-own", "X-Own": "1", "Keep-Alive": "5", "Date": "then", "Server": "s", "X-Kept": "yes"}
     stage = Stage(lambda _: httpx.Response(200, headers=there))
     answer = stage.ask("GET", "/v1/acme/orders/PO-1", headers={"Connection": "x-mine", "X-Mine": "1", "TE": "gzip"})
@@ -171,7 +171,7 @@ def test_what_concerns_one_connection_stays_behind_on_both_ways() -> None:
     assert request.headers.get("connection") != "x-mine"
 
 
-def test_a_body_is_passed_on_as_it_comes() -> None:
+def test_a_body_is_forwarded_as_it_arrives() -> None:
     stage = Stage(lambda request: httpx.Response(200, json=request.content.decode()))
 
     async def body() -> AsyncIterator[bytes]:
@@ -182,7 +182,7 @@ def test_a_body_is_passed_on_as_it_comes() -> None:
     assert answer.json() == "first,second"
 
 
-def test_what_was_passed_on_goes_no_further() -> None:
+def test_a_forwarded_request_is_not_forwarded_again() -> None:
     stage = Stage()
     answer = stage.ask("GET", "/v1/acme/orders/PO-1", headers={FORWARDED: "1"})
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
@@ -191,7 +191,7 @@ def test_what_was_passed_on_goes_no_further() -> None:
     assert stage.heard == []
 
 
-def test_where_nobody_is_known_to_follow_it_one_is_asked_to_come_again() -> None:
+def test_a_request_for_a_partition_without_a_known_follower_is_answered_with_retry_later() -> None:
     stage = Stage()
     for places in ({}, {1: OWN}):  # nobody; this process, which does not yet
         stage.places = places
@@ -201,14 +201,14 @@ def test_where_nobody_is_known_to_follow_it_one_is_asked_to_come_again() -> None
     assert stage.heard == []
 
 
-def test_only_who_the_group_names_is_ever_contacted() -> None:
+def test_only_members_that_the_group_names_are_contacted() -> None:
     stage = Stage()
     stage.ask("GET", "/v1/acme/orders/PO-1", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
     assert {request.url.host for request in stage.heard} == {"127.0.0.1"}
     assert {request.url.port for request in stage.heard} == {8002}
 
 
-def test_who_is_away_is_looked_for_anew_and_whoever_has_it_then_answers() -> None:
+def test_an_unreachable_member_is_looked_up_again_and_the_current_one_answers() -> None:
     stage = Stage()
 
     def answer(request: httpx.Request) -> httpx.Response | Exception:
@@ -222,7 +222,7 @@ def test_who_is_away_is_looked_for_anew_and_whoever_has_it_then_answers() -> Non
     assert stage.looked == 2
 
 
-def test_who_follows_it_no_longer_is_not_believed() -> None:
+def test_an_answer_of_a_former_follower_is_not_used() -> None:
     stage = Stage()
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -241,13 +241,13 @@ def test_another_503_of_the_follower_is_its_answer() -> None:
     assert len(stage.heard) == 1
 
 
-def test_who_hangs_is_not_waited_for_and_one_is_asked_to_come_again() -> None:
+def test_a_hanging_member_is_not_waited_for_and_the_answer_is_retry_later() -> None:
     stage = Stage(lambda _: httpx.ReadTimeout("it sleeps"))
     answer = stage.ask("GET", "/v1/acme/orders/PO-1")
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
 
 
-def test_what_was_begun_to_be_told_is_not_told_twice() -> None:
+def test_an_answer_that_has_begun_is_not_sent_twice() -> None:
     def breaks_off(request: httpx.Request) -> Exception:
         return httpx.ReadError("gone")
 
@@ -257,7 +257,7 @@ def test_what_was_begun_to_be_told_is_not_told_twice() -> None:
     assert len(stage.heard) == 1
 
 
-def test_an_order_that_arrives_here_meanwhile_is_answered_here() -> None:
+def test_an_order_whose_partition_moves_here_during_the_request_is_answered_here() -> None:
     stage = Stage()
 
     def answer(request: httpx.Request) -> Exception:

@@ -27,7 +27,7 @@ def test_with_everything_there_it_is_the_advertised_address() -> None:
     assert load_settings(**WHOLE, publish="on", post="topic").share_url is not None
 
 
-def test_who_follows_all_partitions_needs_none_of_it() -> None:
+def test_a_process_that_follows_all_partitions_needs_no_cluster_settings() -> None:
     assert load_settings(journal="memory:").share_url is None
     assert load_settings(**WHOLE | {"follow": "all"}).share_url is None
 
@@ -47,7 +47,7 @@ def test_who_follows_all_partitions_needs_none_of_it() -> None:
         ("post", "outbox"),
     ],
 )
-def test_each_missing_piece_is_named_with_what_it_must_be(key: str, instead: str | None) -> None:
+def test_each_missing_setting_is_named_with_its_form(key: str, instead: str | None) -> None:
     settings = load_settings(**WHOLE | {key: instead})
     with pytest.raises(SettingsError, match=rf"^{key}: .*if follow is share"):
         settings.share_url  # noqa: B018
@@ -63,7 +63,7 @@ def test_no_mail_goes_out_from_one_of_several() -> None:
     "address",
     ["127.0.0.1:8001", "http://127.0.0.1", "http://127.0.0.1:8001/", "ftp://127.0.0.1:21", "http://u:p@127.0.0.1:80"],
 )
-def test_what_is_advertised_is_scheme_host_and_port(address: str) -> None:
+def test_the_advertised_address_is_scheme_host_and_port(address: str) -> None:
     with pytest.raises(SettingsError, match=r"advertise: .*like http://127\.0\.0\.1:8080"):
         load_settings(**WHOLE | {"advertise": address})
 
@@ -75,13 +75,13 @@ def serve(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("key", ["commands", "views", "vault", "advertise"])
-def test_serve_does_not_start_without_it_and_says_so_before_it_asks_any_broker(key: str) -> None:
+def test_serve_without_the_settings_fails_before_it_connects_to_a_broker(key: str) -> None:
     done = serve(**{name: value for name, value in WHOLE.items() if name != key})
     assert done.returncode == 2
     assert re.fullmatch(rf"rescind: {key}: .*if follow is share.*\n", done.stderr), done.stderr
 
 
-def test_a_demo_is_not_seeded_by_who_follows_a_share() -> None:
+def test_a_process_that_follows_a_share_does_not_seed_a_demo() -> None:
     done = serve("--demo", **WHOLE)
     assert done.returncode == 2
     assert "--demo" in done.stderr

@@ -19,7 +19,7 @@ def group(*members: dict[str, Any], state: str = "Stable", error: str | None = N
     return {"group_state": state, "members": list(members), "error": error}
 
 
-def test_each_partition_is_where_its_member_says() -> None:
+def test_each_partition_is_at_the_address_of_its_member() -> None:
     told = places_of(group(member(A, 0, 2), member(B, 1)), "p.commands")
     assert told == {0: A, 2: A, 1: B}
 
@@ -39,7 +39,7 @@ def test_other_topics_of_a_member_are_not_looked_at() -> None:
     assert places_of(group(member(A, 0, topic="p.journal")), "p.commands") == {}
 
 
-def test_a_group_that_shares_out_anew_says_nothing_yet() -> None:
+def test_a_rebalancing_group_has_no_answer_yet() -> None:
     for state in ("PreparingRebalance", "CompletingRebalance"):
         assert places_of(group(member(A, 0), state=state), "p.commands") is None
     assert places_of(group(error="[Error 16] NotCoordinator"), "p.commands") is None
@@ -66,7 +66,7 @@ class Asked:
         return asyncio.run(self.about.of(partition))
 
 
-def test_what_was_said_is_remembered_for_a_while_and_asked_again_then() -> None:
+def test_a_group_description_is_cached_for_a_while_and_then_requested_again() -> None:
     asked = Asked()
     assert asked.of(0) == A
     asked.says = {0: B}
@@ -78,7 +78,7 @@ def test_what_was_said_is_remembered_for_a_while_and_asked_again_then() -> None:
     assert asked.times == 2
 
 
-def test_what_turned_out_wrong_is_asked_again_soon_and_not_at_every_turn() -> None:
+def test_a_wrong_description_is_requested_again_soon_but_not_at_every_turn() -> None:
     asked = Asked()
     asked.of(0)
     asked.says = {0: B}
@@ -90,7 +90,7 @@ def test_what_turned_out_wrong_is_asked_again_soon_and_not_at_every_turn() -> No
     assert asked.of(0) == B
 
 
-def test_while_the_group_says_nothing_what_it_said_before_is_believed() -> None:
+def test_the_last_group_description_is_used_while_there_is_no_newer_one() -> None:
     asked = Asked()
     asked.of(0)
     asked.says = None

@@ -105,14 +105,14 @@ def said(record: PublicRecord) -> dict[str, Any]:
 # ---- commands ------------------------------------------------------------------------------------------------------
 
 
-def test_a_command_in_its_place_is_read_with_what_concerns_its_asking() -> None:
+def test_a_command_in_its_partition_is_read_with_its_headers() -> None:
     asked = read(DELIVER, headers={"rescind-if-match": b"7", "rescind-ask": b"anything"})
     assert asked.command == parse_command(DELIVER)
     assert asked.expected_version == 7
     assert asked.confirm is None
 
 
-def test_a_text_comes_in_clear_or_as_the_vault_gave_it_and_means_the_same_command() -> None:
+def test_a_text_in_clear_and_its_vault_reference_mean_the_same_command() -> None:
     vault = Vault()
     here = parse_command(MESSAGE).seal(vault.seal)
     value = command_value(here)
@@ -129,7 +129,7 @@ def test_a_text_comes_in_clear_or_as_the_vault_gave_it_and_means_the_same_comman
     assert (clear.text.content, clear.text.sealed) == (SECRET, None)
 
 
-def test_every_field_of_a_command_that_is_passed_on_is_there_again() -> None:
+def test_a_forwarded_command_has_every_field() -> None:
     body = MESSAGE | {"about": "r1", "correlation_id": "k", "at": "2026-03-02T10:00:00Z"}
     assert json.loads(command_value(parse_command(body).seal(Vault().seal))) | {"text": SECRET} == body
 
@@ -176,7 +176,7 @@ def test_the_text_of_a_notice_can_be_judged_though_it_was_sealed_elsewhere() -> 
         [SECRET],
     ],
 )
-def test_what_stands_for_a_text_and_is_none_is_refused_by_its_pointer(text: object) -> None:
+def test_an_invalid_text_reference_is_refused_by_its_pointer(text: object) -> None:
     with pytest.raises((NotReadable, BadInput)) as wrong:
         read_command(json.dumps(MESSAGE | {"text": text}).encode())
     assert wrong.value.pointer == "/text"  # type: ignore[attr-defined]
@@ -188,7 +188,7 @@ def test_what_stands_for_a_text_and_is_none_is_refused_by_its_pointer(text: obje
 ELSEWHERE = (HERE + 1) % PARTITIONS
 
 
-def test_a_command_that_came_by_another_partition_is_copied_to_its_own_with_what_concerns_its_asking() -> None:
+def test_a_command_in_another_partition_is_copied_to_its_own_with_its_headers() -> None:
     form = the_form()
     headers = {"rescind-if-match": b"7", "rescind-ask": b"mine", "rescind-confirm": b"required", "theirs": bytes(900)}
     value = json.dumps(DELIVER).encode()
@@ -253,7 +253,7 @@ def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) ->
         (read(DELIVER | {"command": "Explode"}), "form", "there is no command"),
     ],
 )
-def test_what_is_not_in_its_place_is_a_dead_letter_and_has_an_outcome(
+def test_a_misplaced_command_is_a_dead_letter_and_has_an_outcome(
     asked: ReceivedRecord, rule: str, because: str
 ) -> None:
     letter, outcome = letter_and_outcome(asked)
@@ -297,7 +297,7 @@ def test_a_record_that_is_longer_than_commands_may_be_still_gets_its_outcome() -
     assert "longer than" in said(outcome)["detail"]
 
 
-def test_the_letter_of_a_readable_command_without_texts_keeps_its_bytes_and_any_other_says_where_they_are() -> None:
+def test_a_dead_letter_has_the_bytes_of_a_readable_command_without_texts_and_otherwise_their_place() -> None:
     letter, _ = letter_and_outcome(read(DELIVER, b"acme/PO-2"))
     assert (letter.key, json.loads(letter.value)) == (b"acme/PO-2", DELIVER)
     letter, _ = letter_and_outcome(read(MESSAGE, b"acme/PO-2"))
@@ -350,7 +350,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(sorted(MESSAGE)), JSON)
-def test_no_field_of_a_command_raises_whatever_stands_in_it(field: str, what: object) -> None:
+def test_no_value_of_any_command_field_raises(field: str, what: object) -> None:
     asked = read(MESSAGE | {field: what})
     assert asked.command is not None or asked.answer
 
@@ -358,7 +358,7 @@ def test_no_field_of_a_command_raises_whatever_stands_in_it(field: str, what: ob
 # ---- outcomes ------------------------------------------------------------------------------------------------------
 
 
-def test_an_outcome_is_the_answer_of_http_again() -> None:
+def test_an_outcome_equals_the_answer_over_http() -> None:
     form = the_form()
     asked = read(DELIVER, headers={"rescind-ask": b"17"})
     assert asked.command is not None
@@ -379,7 +379,7 @@ def test_an_outcome_is_the_answer_of_http_again() -> None:
         assert json.loads(record.value)["outcome"] == outcome.effective.kind
 
 
-def test_an_outcome_always_fits_and_says_what_is_left_out() -> None:
+def test_an_outcome_always_fits_and_names_what_was_left_out() -> None:
     long = [{"event": "x" * 100}] * 8_000
     response = json_response({"outcome": "accepted", "events": long, "order": {"lines": long}, "verdict": None})
     record = outcome_record("acme/PO-1/c1", "accepted", response, None, "T:0:1")

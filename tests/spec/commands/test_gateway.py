@@ -35,7 +35,7 @@ def test_an_answer_is_written_only_behind_those_before_it() -> None:
     assert [record.key for _, record in batch.records] == [b"0:0", b"0:1"]
 
 
-def test_a_command_that_belongs_to_another_partition_is_written_there_and_never_asked() -> None:
+def test_a_command_of_another_partition_is_written_there_and_not_decided_here() -> None:
     counter = Counter()
     counter.send(0, "A 1 2", "B 1", "A 2 2", "nothing")
     counter.take(0)
@@ -54,7 +54,7 @@ def test_a_command_that_belongs_to_another_partition_is_written_there_and_never_
     assert batch.offsets == {0: 4}
 
 
-def test_a_command_that_cannot_be_made_ready_to_be_passed_on_is_tried_again_and_keeps_its_turn() -> None:
+def test_a_command_that_cannot_be_prepared_for_forwarding_is_tried_again_in_its_turn() -> None:
     counter = Counter()
     counter.form.not_ready = [unavailable("vault-unavailable", "away")]
     counter.send(0, "A 1 2", "A 2 2")
@@ -79,7 +79,7 @@ def test_a_thousand_commands_of_one_order_are_passed_on_at_once() -> None:
     assert [record.value for _, record in batch.records] == [f"A {number}".encode() for number in range(1_000)]
 
 
-def test_a_batch_that_was_not_written_is_given_again() -> None:
+def test_a_batch_that_was_not_written_is_delivered_again() -> None:
     counter = Counter()
     counter.send(0, "A 1")
     counter.take(0)
@@ -109,7 +109,7 @@ def test_a_batch_ends_where_it_is_large_enough() -> None:
     assert batch.offsets == {0: 3}
 
 
-def test_what_cannot_be_decided_now_is_asked_again_until_its_time_is_up_and_then_that_is_its_answer() -> None:
+def test_an_undecidable_command_is_retried_until_its_time_is_up_and_then_answered_with_the_failure() -> None:
     counter = Counter()
     counter.send(0, "A 1", "A 2")
     counter.take(0)
@@ -126,7 +126,7 @@ def test_what_cannot_be_decided_now_is_asked_again_until_its_time_is_up_and_then
     assert [c.command_id for c, _ in counter.engine.asked] == ["2"]
 
 
-def test_what_nobody_here_follows_waits_for_as_long_as_it_takes() -> None:
+def test_a_command_of_an_unfollowed_partition_waits_without_limit() -> None:
     counter = Counter()
     counter.send(0, "A 1")
     counter.take(0)
@@ -143,7 +143,7 @@ def test_what_nobody_here_follows_waits_for_as_long_as_it_takes() -> None:
     assert counter.answers() == [b"accepted"]
 
 
-def test_what_asking_again_does_not_mend_is_answered_at_once() -> None:
+def test_a_failure_that_a_retry_cannot_mend_is_answered_at_once() -> None:
     counter = Counter()
     counter.send(0, "A 1", "B 1")
     counter.take(0)
@@ -154,7 +154,7 @@ def test_what_asking_again_does_not_mend_is_answered_at_once() -> None:
     assert counter.answers() == [b"order-stuck", b"defect"]
 
 
-def test_what_is_not_ready_is_asked_again_or_answered_and_the_next_of_its_order_has_its_turn() -> None:
+def test_a_command_that_is_not_ready_is_retried_or_answered_before_the_next_of_its_order() -> None:
     counter = Counter()
     counter.form.not_ready = [unavailable("vault-unavailable", "away"), Outcome("bad", "no-such-text")]
     counter.send(0, *(f"A {n}" for n in range(2)))
@@ -179,7 +179,7 @@ def test_thousands_of_an_order_that_are_not_ready_are_answered_in_their_order() 
     assert counter.answers() == [f"{n}".encode() for n in range(3_000)]
 
 
-def test_the_answer_to_an_input_that_was_given_up_is_nobodys() -> None:
+def test_the_answer_to_a_revoked_input_is_dropped() -> None:
     counter = Counter()
     counter.send(0, "A 1", "A 2")
     counter.take(0)
@@ -225,7 +225,7 @@ Step = tuple[Literal["take", "answer", "away", "write", "fail", "unknown", "lose
 
 
 @given(SENT, STEPS)
-def test_whatever_happens_each_input_is_answered_once_and_each_order_in_its_order(
+def test_each_input_is_answered_once_and_each_order_in_its_order_whatever_happens(
     sent: list[tuple[int, int]], steps: list[Step]
 ) -> None:
     counter = Counter()
@@ -274,5 +274,5 @@ def test_whatever_happens_each_input_is_answered_once_and_each_order_in_its_orde
     assert all(times <= 1 for times in counter.engine.decided.values())
 
 
-def test_a_command_is_what_it_says() -> None:
+def test_a_command_is_read_as_written() -> None:
     assert command("A", "1").stream == "acme/A"

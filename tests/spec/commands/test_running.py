@@ -111,12 +111,12 @@ def driven() -> Driven:
     return Driven()
 
 
-def test_what_was_open_is_ended_before_the_group_is_asked(driven: Driven) -> None:
+def test_an_open_transaction_is_ended_before_the_group_is_joined(driven: Driven) -> None:
     assert driven.step()[:3] == ["take over", "open", "poll"]
     assert driven.step() == ["poll"]
 
 
-def test_partitions_are_taken_up_before_their_inputs_and_given_up_after(driven: Driven) -> None:
+def test_partitions_are_assigned_before_their_inputs_and_revoked_after(driven: Driven) -> None:
     driven.come((0, 0, "A 1"))
     driven.step()
     assert driven.taken_up == ["+0", "+1"]
@@ -136,7 +136,7 @@ def test_answers_of_a_partition_that_went_are_somebody_elses_to_write(driven: Dr
     assert driven.topics.written == [{1: 1}]
 
 
-def test_nothing_is_written_while_partitions_are_shared_out_anew_and_all_of_it_afterwards(driven: Driven) -> None:
+def test_nothing_is_written_during_a_rebalance_and_all_of_it_afterwards(driven: Driven) -> None:
     driven.come((0, 0, "A 1"))
     driven.step()
     driven.answer()
@@ -168,7 +168,7 @@ def test_a_group_that_has_moved_on_is_no_reason_to_leave_it_however_often(driven
     assert driven.runner.trouble is None
 
 
-def test_a_transaction_that_failed_is_tried_with_another_producer_and_then_with_all_of_it_anew(driven: Driven) -> None:
+def test_a_failed_transaction_is_retried_with_another_producer_and_then_with_a_full_restart(driven: Driven) -> None:
     driven.step()
     for done in (["poll", "write", "take over", "rewind"], ["poll", "write", "close", "let go"]):
         driven.come((0, 0, "A 1"))
@@ -186,7 +186,7 @@ def test_a_transaction_that_failed_is_tried_with_another_producer_and_then_with_
     assert driven.runner.trouble is None
 
 
-def test_who_is_ousted_gives_all_up_says_so_and_does_no_more(
+def test_a_fenced_process_revokes_everything_reports_it_and_stops(
     driven: Driven, capsys: pytest.CaptureFixture[str]
 ) -> None:
     driven.come((0, 0, "A 1"))

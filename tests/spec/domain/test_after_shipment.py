@@ -93,7 +93,7 @@ def test_without_cases_a_line_that_is_not_there_is_still_the_first_answer() -> N
     )
 
 
-def test_asked_twice_for_evidence_the_clock_stands_until_all_of_it_is_given() -> None:
+def test_evidence_requested_twice_pauses_the_clock_until_all_of_it_is_given() -> None:
     story = with_case()
     story.say("RequestEvidence", "2026-03-03T10:00:00Z", about="k1", kinds=["photo"], until="2026-03-10T10:00:00Z")
     story.say("RequestEvidence", "2026-03-03T11:00:00Z", about="k1", kinds=["receipt"], until="2026-03-11T10:00:00Z")
@@ -105,7 +105,7 @@ def test_asked_twice_for_evidence_the_clock_stands_until_all_of_it_is_given() ->
 
 
 @pytest.mark.parametrize("dates", [("2026-03-04", "2026-03-05"), ("2026-03-06", "2026-03-05")])
-def test_asked_twice_for_evidence_the_clock_stands_until_the_date_that_was_said_last(dates: tuple[str, str]) -> None:
+def test_evidence_requested_twice_pauses_the_clock_until_the_last_date_set(dates: tuple[str, str]) -> None:
     story = with_case()
     for number, day in enumerate(dates):
         at = f"2026-03-03T10:0{number}:00Z"
@@ -116,13 +116,13 @@ def test_asked_twice_for_evidence_the_clock_stands_until_the_date_that_was_said_
     assert story.here.cases["k1"].awaited == (), "its date has passed: nothing is awaited any more"
 
 
-def test_support_asks_for_evidence_until_a_time_that_lies_ahead() -> None:
+def test_support_requests_evidence_until_a_time_in_the_future() -> None:
     story = with_case()
     past: dict[str, Any] = {"about": "k1", "kinds": ["photo"], "until": "2026-03-03T10:00:00Z"}
     assert story.say("RequestEvidence", "2026-03-03T10:00:00Z", **past) == "bad:/until"
 
 
-def test_five_files_a_side_and_no_sixth_whatever_the_other_side_gave() -> None:
+def test_each_side_may_attach_five_files_whatever_the_other_side_attached() -> None:
     story = with_case()
     for number in range(5):
         assert photo(story, f"2026-03-02T14:0{number}:00Z", f"b{number}") == "accepted"
@@ -131,7 +131,7 @@ def test_five_files_a_side_and_no_sixth_whatever_the_other_side_gave() -> None:
     assert photo(story, "2026-03-02T14:08:00Z", "d0", by="support") == "accepted"
 
 
-def test_evidence_about_what_never_was_says_so() -> None:
+def test_evidence_about_an_unknown_matter_is_refused_as_unknown() -> None:
     assert photo(with_case(), "2026-03-02T14:00:00Z", "b0", about="k9") == "refused:nothing-to-dispute"
 
 
@@ -192,7 +192,7 @@ def test_supports_note_to_itself_is_internal_and_only_that() -> None:
 # ---- disputes --------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_overtaken_by_a_shipment_may_be_disputed_and_the_engine_cites_the_policy() -> None:
+def test_a_request_overtaken_by_a_shipment_may_be_disputed_and_the_engine_cites_the_policy() -> None:
     text = 'id = "court"\nversion = 1\nrules = ["shipped-lock", "seller-has-final-say"]\n[disputes]\n'
     court = policy(text)
     story = Story("court", documents=(court,)).placed(lines=TWO)

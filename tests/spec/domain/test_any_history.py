@@ -277,7 +277,7 @@ def instructed(story: Story) -> Iterator[list[int]]:
 @pytest.mark.rule("money-adds-up")
 @given(stories)
 @settings(max_examples=examples(400))
-def test_refunds_are_exactly_what_is_due_and_at_most_one_a_commit(told: Any) -> None:
+def test_refunds_equal_the_amounts_due_and_a_commit_has_at_most_one(told: Any) -> None:
     story, _ = tell(*told)
     amounts = list(instructed(story))
     assert all(len(found) <= 1 for found in amounts)

@@ -86,7 +86,7 @@ def test_an_id_in_a_form_that_the_engine_gives_is_bad(form: str) -> None:
     assert bad.value.pointer == "/shipment_id"
 
 
-def test_what_happened_after_it_was_said_is_bad() -> None:
+def test_an_occurrence_after_its_report_is_bad() -> None:
     with pytest.raises(BadInput) as bad:
         parse_command({**COMMON, "command": "Ship", "shipment_id": "s", "occurred_at": "2026-03-02T10:00:00.000001Z"})
     assert bad.value.pointer == "/occurred_at"
@@ -123,7 +123,7 @@ def test_a_field_that_is_null_is_bad_and_left_out_instead(name: str) -> None:
         assert "leave it out" in bad.value.message
 
 
-def test_null_is_bad_wherever_it_stands() -> None:
+def test_null_is_bad_in_every_field() -> None:
     cancel = {**COMMON, "command": "CancelLines", "reason": "out_of_stock"}
     for said, pointer in [
         ({**PLACE, **line(discount=None)}, "/lines/0/discount"),
@@ -168,9 +168,7 @@ def test_null_is_bad_wherever_it_stands() -> None:
         ({"discount": "0.00", "rounding": "-20.05"}, "/rounding", "its share makes line 1"),
     ],
 )
-def test_what_is_wrong_is_said_in_words_that_need_no_python(
-    changes: dict[str, Any], pointer: str, sentence: str
-) -> None:
+def test_errors_are_worded_without_python_terms(changes: dict[str, Any], pointer: str, sentence: str) -> None:
     with pytest.raises(BadInput) as bad:
         parse_command({**PLACE, **changes})
     assert (bad.value.pointer, bad.value.message[: len(sentence)]) == (pointer, sentence)
@@ -186,7 +184,7 @@ def test_what_is_wrong_is_said_in_words_that_need_no_python(
         ([{"line": 1, "units": 2}], "/lines/0/units", "there is no such field"),
     ],
 )
-def test_a_selection_that_is_none_is_told_how_one_is_written(lines: Any, pointer: str, sentence: str) -> None:
+def test_an_invalid_selection_is_answered_with_the_valid_form(lines: Any, pointer: str, sentence: str) -> None:
     with pytest.raises(BadInput) as bad:
         parse_command({**COMMON, "command": "Ship", "shipment_id": "s", "lines": lines})
     assert (bad.value.pointer, bad.value.message) == (pointer, sentence)
@@ -279,6 +277,6 @@ def test_every_form_of_a_text_has_its_sentence() -> None:
         *("a@b", "a@b@1", "@1", "", "big-box\n", "big-box@1\n", "\0"),
     ],
 )
-def test_what_is_no_name_of_a_policy_names_none(name: str) -> None:
+def test_an_invalid_policy_name_names_no_policy(name: str) -> None:
     assert book().named("big-box@1") is not None
     assert book().named(name) is None

@@ -40,7 +40,7 @@ def test_every_code_and_every_canonical_reason_is_mapped_once(house: CodeScheme)
 
 
 @houses
-def test_what_loses_nothing_comes_back_as_what_it_was(house: CodeScheme) -> None:
+def test_a_lossless_code_is_mapped_back_unchanged(house: CodeScheme) -> None:
     for code, step in house.inward.items():
         if step.loses is None:
             assert step.to is not None
@@ -52,7 +52,7 @@ def test_what_loses_nothing_comes_back_as_what_it_was(house: CodeScheme) -> None
 
 
 @houses
-def test_what_does_not_come_back_as_what_it_was_says_what_is_lost(house: CodeScheme) -> None:
+def test_a_lossy_code_lists_what_is_lost(house: CodeScheme) -> None:
     for there, back in ((house.inward, house.outward), (house.outward, house.inward)):
         for name, step in there.items():
             returned = None if step.to is None else back[step.to].to
@@ -60,7 +60,7 @@ def test_what_does_not_come_back_as_what_it_was_says_what_is_lost(house: CodeSch
 
 
 @houses
-def test_a_house_that_says_the_buyer_asked_does_not_say_why(house: CodeScheme) -> None:
+def test_a_scheme_whose_code_names_the_buyer_gives_no_reason(house: CodeScheme) -> None:
     for reason in ("changed_mind", "duplicate_order"):
         assert house.outward[reason].loses
 

@@ -46,7 +46,7 @@ AGREED = ("ApproveCancel", {"request_id": "r1"})
         ("offers", [ASKED], "2026-03-02T17:00:00.000001Z", ("refused", "already-canceled")),
     ],
 )
-def test_what_eligibility_says_of_cancelling_is_what_asking_comes_to(
+def test_eligibility_predicts_the_outcome_of_a_cancellation_request(
     preset: str, said: list[Said], at: str, answer: tuple[str, str]
 ) -> None:
     story = Story(preset, documents=(OFFERS,)).placed(lines=ONE_LEFT)

@@ -41,7 +41,7 @@ def judged(story: Story, at: str) -> list[str | None]:
 
 @pytest.mark.parametrize("length", ["1 minutes", "7 hours", "4 days", "7 business days", "3660 days"])
 @pytest.mark.parametrize("timezone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "America/New_York", "Asia/Tokyo"])
-def test_what_lies_behind_the_last_instant_is_the_last_and_never_earlier_than_its_start(
+def test_an_end_after_the_last_instant_is_the_last_instant_and_never_before_its_start(
     length: str, timezone: str
 ) -> None:
     calendar = Calendar(timezone, ("sat", "sun"), (), "US")
@@ -77,7 +77,7 @@ def test_a_window_of_days_begins_with_time_itself() -> None:
 
 @pytest.mark.parametrize("preset", ["big-box", "everything-store"])
 @pytest.mark.parametrize("market", [MarketSettings(), EAST, WEST])
-def test_what_is_never_to_be_shipped_late_is_never_cancelled_for_it(preset: str, market: MarketSettings) -> None:
+def test_a_line_that_can_never_ship_late_is_never_canceled_for_it(preset: str, market: MarketSettings) -> None:
     story = Story(preset, market=market).placed(ship_by=NEVER)
     (deadline,) = live(story.here)
     assert format_instant(deadline.due_at) == LAST
@@ -112,7 +112,7 @@ def test_evidence_that_is_awaited_for_ever_leaves_the_case_one_to_be_judged() ->
 
 @pytest.mark.parametrize("ship_by", [NEVER, "9999-12-25T00:00:00Z"])
 @pytest.mark.parametrize("market", [MarketSettings(), EAST, WEST])
-def test_not_shipped_in_time_never_comes_for_what_has_all_the_time(ship_by: str, market: MarketSettings) -> None:
+def test_not_shipped_in_time_never_applies_to_a_line_without_a_ship_by(ship_by: str, market: MarketSettings) -> None:
     story = Story("late", documents=(LATE,), market=market).placed(ship_by=ship_by, sale_format="offer")
     cancel = story.may("cancel", MORNING)
     assert (cancel.rule, cancel.next_change_at) == ("accepted-offer-final", None)

@@ -41,7 +41,7 @@ def instead(story: Story) -> list[str]:
     return [each.option for each in story.refusal.instead]
 
 
-def test_a_case_about_what_is_open_leads_to_cancelling_it() -> None:
+def test_a_case_about_open_units_leads_to_canceling_them() -> None:
     story = Story("shop", documents=(SHOP,)).placed()
     assert story.say("OpenCase", "2026-03-02T12:00:00Z", **CASE) == "refused:cancel-is-not-case"
     assert instead(story) == ["cancel"]
@@ -49,7 +49,7 @@ def test_a_case_about_what_is_open_leads_to_cancelling_it() -> None:
     assert story.say("RequestCancel", "2026-03-02T12:00:00Z", **asked) == "accepted"
 
 
-def test_a_case_about_what_is_on_its_way_leads_to_one_after_delivery() -> None:
+def test_a_case_about_units_on_their_way_leads_to_one_after_delivery() -> None:
     story = shipped()
     assert story.say("OpenCase", "2026-03-02T12:00:00Z", **CASE) == "refused:cancel-is-not-case"
     assert instead(story) == ["open_case"]
@@ -58,7 +58,7 @@ def test_a_case_about_what_is_on_its_way_leads_to_one_after_delivery() -> None:
     assert story.say("OpenCase", "2026-03-03T12:00:00Z", **CASE) == "accepted"
 
 
-def test_a_return_of_what_has_not_arrived_leads_to_cancelling_what_is_open_and_to_waiting_for_the_rest() -> None:
+def test_a_return_of_units_not_arrived_leads_to_canceling_open_ones_and_waiting_for_the_rest() -> None:
     back: dict[str, Any] = {"lines": [1], "reason": "does_not_fit"}
     story = Story("shop", documents=(SHOP,)).placed()
     assert story.say("RequestReturn", "2026-03-02T12:00:00Z", **back) == "refused:cancel-is-not-case"
@@ -70,7 +70,7 @@ def test_a_return_of_what_has_not_arrived_leads_to_cancelling_what_is_open_and_t
     assert story.say("RequestReturn", "2026-03-03T12:00:00Z", **back) == "accepted"
 
 
-def test_what_is_no_fault_leads_to_a_return_where_the_store_takes_it_back() -> None:
+def test_a_case_without_a_fault_leads_to_a_return_where_the_store_accepts_one() -> None:
     story = delivered()
     unfit: dict[str, Any] = {**CASE, "reason": "does_not_fit"}
     assert story.say("OpenCase", "2026-03-03T12:00:00Z", **unfit) == "refused:case-reasons"
@@ -83,7 +83,7 @@ def test_what_is_no_fault_leads_to_a_return_where_the_store_takes_it_back() -> N
     assert instead(story) == ["contact"]
 
 
-def test_evidence_for_what_there_is_not_leads_to_what_there_is() -> None:
+def test_evidence_for_an_unknown_matter_leads_to_the_existing_ones() -> None:
     story = delivered()
     photograph: dict[str, Any] = {
         "evidence_id": "e1",
@@ -99,7 +99,7 @@ def test_evidence_for_what_there_is_not_leads_to_what_there_is() -> None:
     assert story.say("AttachEvidence", "2026-03-03T12:00:00Z", by="buyer", about="k1", **photograph) == "accepted"
 
 
-def test_amounts_are_told_in_their_currency() -> None:
+def test_amounts_are_shown_in_their_currency() -> None:
     story = Story("shop", documents=(SHOP,)).placed(paid=False)
     story.say("ConfirmPayment", "2026-03-02T11:00:00Z", amount="20.00")
     assert story.say("ConfirmPayment", "2026-03-02T11:00:00Z", amount="5.01") == "refused:paid-already"
@@ -113,7 +113,7 @@ def test_amounts_are_told_in_their_currency() -> None:
     assert story.refusal.because == "0 JPY of 2500 JPY are paid; 2501 JPY more would be too much."
 
 
-def test_a_later_ship_by_is_about_what_can_still_ship() -> None:
+def test_a_later_ship_by_concerns_units_that_can_still_ship() -> None:
     for answer in ("TakeAlternative", "DeclineAlternatives"):
         story = Story("big-box").placed(ship_by="2026-03-05T00:00:00Z")
         assert story.say("ReviseShipBy", "2026-03-04T10:00:00Z", ship_by="2026-03-08T00:00:00Z") == "accepted"
@@ -130,7 +130,7 @@ def test_a_later_ship_by_is_about_what_can_still_ship() -> None:
     assert (story.refusal.because, instead(story)) == ("No later ship-by is proposed.", ["contact"])
 
 
-def test_where_nothing_is_offered_nothing_is_to_be_said_again() -> None:
+def test_without_an_offer_no_repeated_answer_is_suggested() -> None:
     story = Story("offers", documents=(OFFERS,)).placed()
     assert story.say("RequestCancel", "2026-03-02T12:00:00Z", request_id="r1", reason="other") == "accepted"
     offered = {"request_id": "r1", "kind": "wait"}
@@ -143,7 +143,7 @@ def test_where_nothing_is_offered_nothing_is_to_be_said_again() -> None:
         assert instead(story) == ["wait", "contact"]
 
 
-def test_where_no_money_is_left_no_smaller_amount_is_to_be_said() -> None:
+def test_without_money_left_no_smaller_amount_is_suggested() -> None:
     story = Story("shop", documents=(SHOP,)).placed()
     assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="25.00") == "accepted"
     assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="0.01") == "refused:more-than-paid"
@@ -151,7 +151,7 @@ def test_where_no_money_is_left_no_smaller_amount_is_to_be_said() -> None:
     assert instead(story) == ["check"]
 
 
-def test_support_and_systems_are_not_told_to_contact_the_marketplace() -> None:
+def test_support_and_systems_are_not_advised_to_contact_the_marketplace() -> None:
     story = Story("seller-portal").placed()
     assert story.say("Deliver", "2026-03-02T11:00:00Z") == "refused:nothing-shipped"
     assert [each.text for each in story.refusal.instead] == [
@@ -166,7 +166,7 @@ def test_support_and_systems_are_not_told_to_contact_the_marketplace() -> None:
     assert "contact" in instead(story), "a buyer contacts it"
 
 
-def test_a_seller_is_not_told_to_ask_the_seller() -> None:
+def test_a_seller_is_not_advised_to_ask_the_seller() -> None:
     story = Story("mutual-consent").placed()
     disputed: dict[str, Any] = {"dispute_id": "d1", "about": "r1", "text": "x"}
     assert story.say("OpenDispute", "2026-03-02T11:00:00Z", by="seller", **disputed) == "refused:nothing-to-dispute"
@@ -175,7 +175,7 @@ def test_a_seller_is_not_told_to_ask_the_seller() -> None:
     assert instead(story) == ["ask_seller"]
 
 
-def test_fill_or_kill_whole_lines_only_says_that_a_shipping_notice_keeps_what_can_ship() -> None:
+def test_fill_or_kill_whole_lines_only_advises_a_shipping_notice_for_units_that_can_ship() -> None:
     story = Story("seller-portal").placed(lines=[{"line": 1, "sku": "a", "quantity": 10, "unit_price": "1.00"}])
     part: dict[str, Any] = {"lines": [{"line": 1, "quantity": 7}]}
     own = {**part, "reason": "out_of_stock"}
@@ -224,14 +224,14 @@ def test_a_reason_that_is_none_is_answered_with_a_buyers_reasons_first() -> None
     assert "out_of_stock" in others
 
 
-def test_what_an_order_may_not_is_said_of_its_own_policy() -> None:
+def test_a_prohibition_is_explained_by_the_orders_own_policy() -> None:
     story = Story("general-store").placed()
     opened: dict[str, Any] = {"dispute_id": "d1", "about": "r1", "text": "x"}
     assert story.say("OpenDispute", "2026-03-02T11:00:00Z", **opened) == "refused:disputes-off"
     assert story.refusal.because == "The policy of this order has no disputes."
 
 
-def test_nothing_has_shipped_is_not_said_of_an_order_whose_cancelled_parcel_left() -> None:
+def test_an_order_whose_canceled_parcel_left_is_not_described_as_unshipped() -> None:
     story = Story("seller-portal").placed()
     story.say("CancelLines", "2026-03-02T11:00:00Z", by="seller", reason="out_of_stock")
     story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], carrier="UPS", tracking_number="1Z9")

@@ -139,7 +139,7 @@ def _each(text: str) -> list[str]:
 
 @pytest.mark.rule("notice-has-link")
 @pytest.mark.parametrize("link", _each(LINKS))
-def test_whatever_could_be_turned_into_a_link_is_one(link: str) -> None:
+def test_any_text_that_could_become_a_link_is_a_link(link: str) -> None:
     assert find_link(link) is not None
     assert find_link(f"It left with UPS 1Z999, see {link} for more") is not None or link.startswith("[")
 
@@ -245,5 +245,5 @@ def test_a_long_text_is_looked_at_once() -> None:
     "text",
     ["a  (  dot  )  com", "shop [dot] com", "< / a", "[x] (y)", "[x](y(z)", "local-host:8443", "e\u0301xample.com"],
 )
-def test_what_a_long_text_may_hide_is_still_a_link(text: str) -> None:
+def test_a_link_hidden_in_a_long_text_is_still_a_link(text: str) -> None:
     assert find_link(text) is not None

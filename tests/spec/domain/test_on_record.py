@@ -84,7 +84,7 @@ def test_a_missed_deadline_is_critical_and_a_policy_not_in_force_moderate() -> N
     assert advice(story, "2026-03-18T10:00:00.000001Z").course.course == "abandon-and-return"
 
 
-def test_a_rule_that_every_order_stands_under_is_in_force_without_being_listed() -> None:
+def test_a_rule_of_every_order_is_in_force_without_being_listed() -> None:
     story = disputed()
     story.say("DecideDispute", "2026-03-04T10:00:00Z", dispute_id="d1", outcome="deny", rule="case-evidence")
     assert "policy-not-in-force" not in found(story)
@@ -96,7 +96,7 @@ def test_evidence_without_a_time_proves_no_order_of_events() -> None:
     assert found(story)["no-timestamps"] == ("during", "high", True)
 
 
-def test_the_platforms_confirmation_is_what_it_wrote_to_a_party_and_no_note_to_itself() -> None:
+def test_the_platforms_confirmation_is_a_message_to_a_party_and_not_an_internal_note() -> None:
     story = disputed()
     assert found(story)["no-platform-confirmation"] == ("during", "moderate", True)
     message = {"message_id": "m1", "to": "support", "text": "?", "about": "d1"}
@@ -107,7 +107,7 @@ def test_the_platforms_confirmation_is_what_it_wrote_to_a_party_and_no_note_to_i
     assert "no-platform-confirmation" not in found(story)
 
 
-def test_what_had_shipped_before_it_was_asked_is_to_be_returned() -> None:
+def test_units_shipped_before_the_request_are_to_be_returned() -> None:
     story = Story("mutual-consent").placed(lines=ONE)
     story.say("Ship", "2026-03-02T10:30:00Z", shipment_id="asn-1")
     story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other")
@@ -119,13 +119,13 @@ def test_what_had_shipped_before_it_was_asked_is_to_be_returned() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["grant", "return"])
-def test_what_was_granted_is_to_be_completed(outcome: str) -> None:
+def test_a_granted_request_is_to_be_completed(outcome: str) -> None:
     story = disputed()
     story.say("DecideDispute", "2026-03-04T10:00:00Z", dispute_id="d1", outcome=outcome, rule="seller-has-final-say")
     assert advice(story).course.course == "settle-or-complete"
 
 
-def test_a_denial_that_was_appealed_and_stands_is_final_here_and_may_be_taken_elsewhere() -> None:
+def test_a_denial_upheld_on_appeal_is_final_here_and_may_be_taken_elsewhere() -> None:
     story = disputed()
     deny = {"dispute_id": "d1", "outcome": "deny", "rule": "seller-has-final-say"}
     story.say("DecideDispute", "2026-03-04T10:00:00Z", **deny)
@@ -135,7 +135,7 @@ def test_a_denial_that_was_appealed_and_stands_is_final_here_and_may_be_taken_el
     assert advice(story, "2026-06-01T10:00:00Z").course.course == "escalate"
 
 
-def test_at_stake_is_what_the_units_still_give_back_and_never_more_than_was_paid() -> None:
+def test_at_stake_is_the_amount_still_refundable_and_never_more_than_was_paid() -> None:
     story = disputed()
     assert at_stake(story.here, {1: 3}) == 3500, "all of it, with the shipping"
     assert at_stake(story.here, {1: 2}) == 2000

@@ -10,7 +10,7 @@ LINES = [
 PARCEL = {"carrier": "UPS", "tracking_number": "1Z"}
 
 
-def test_a_delivery_ships_what_was_under_tracking_and_says_which_line_is_complete_by_it() -> None:
+def test_a_delivery_ships_units_under_tracking_and_names_the_lines_it_completes() -> None:
     story = Story("general-store").placed(lines=LINES)
     lines = [{"line": 1, "quantity": 2}, 2]
     assert story.say("StartTracking", "2026-03-02T11:00:00Z", lines=lines, **PARCEL) == "accepted"
@@ -33,7 +33,7 @@ def test_another_parcel_of_a_notice_that_has_arrived_arrives_too_and_nothing_arr
     assert story.events(-1) == []
 
 
-def test_a_scan_of_a_parcel_that_is_known_is_of_what_is_in_it() -> None:
+def test_a_scan_of_a_known_parcel_concerns_the_units_in_it() -> None:
     story = Story("peer-to-peer").placed(lines=LINES)
     story.say("StartTracking", "2026-03-02T11:00:00Z", lines=[2], **PARCEL)
     assert story.say("TrackingMoved", "2026-03-02T12:00:00Z", **PARCEL) == "accepted"

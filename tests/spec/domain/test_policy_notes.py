@@ -23,7 +23,7 @@ def noted(*changes: tuple[str, str], more: str = "") -> list[str]:
     return notes(read_policy_toml(text + more).policy)
 
 
-def test_no_preset_says_anything_without_effect() -> None:
+def test_no_preset_has_a_setting_without_effect() -> None:
     assert {document.policy.id: notes(document.policy) for document in presets()} == {
         document.policy.id: [] for document in presets()
     }
@@ -46,7 +46,7 @@ def test_a_rule_behind_one_that_always_speaks_is_noted(last: str) -> None:
     assert for_sellers.endswith("it is judged for the seller's own cancellations alone")
 
 
-def test_what_is_noted_as_never_judged_decides_nothing() -> None:
+def test_a_setting_noted_as_unused_decides_nothing() -> None:
     asked = {}
     for rules in ('"grace-window", "seller-has-final-say"', '"seller-has-final-say", "grace-window"'):
         shop = policy(f'id = "shop"\nversion = 1\nrules = [{rules}]')

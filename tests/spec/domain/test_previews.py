@@ -42,7 +42,7 @@ def test_a_deadline_that_is_due_and_not_fired_has_canceled_already(by: str, name
     assert after.order.version > before.order.version
 
 
-def test_what_a_due_deadline_canceled_cannot_ship() -> None:
+def test_units_canceled_by_a_due_deadline_cannot_ship() -> None:
     shown = would(late(), "Ship", "2026-03-08T10:00:00Z", "seller", shipment_id="asn-1")
     assert (shown.refused, shown.ships) == ("cancel-is-final", {})
 
@@ -56,13 +56,13 @@ def test_a_deadline_that_was_left_by_an_import_never_fires() -> None:
 # ---- what a command does at once -------------------------------------------------------------------------------------
 
 
-def test_a_ship_by_in_the_past_is_shown_with_what_it_cancels() -> None:
+def test_a_ship_by_in_the_past_is_shown_with_the_units_it_cancels() -> None:
     shown = would(late(), "ReviseShipBy", TUESDAY, "seller", ship_by="2026-02-01T10:00:00Z")
     assert (shown.cancels, shown.refund, shown.standing) == ({1: 1}, 2500, ["seller"])
     assert shown.confirmed_by == "seller"
 
 
-def test_a_ship_by_that_passed_before_it_was_taken_is_shown_with_what_it_cancels() -> None:
+def test_a_ship_by_that_passed_before_it_was_taken_is_shown_with_the_units_it_cancels() -> None:
     """An import was closed on 15 March, so the late-ship deadline of the first ship-by never fires."""
     story = late()
     assert story.say("ReviseShipBy", TUESDAY, ship_by=FRIDAY) == "accepted"
@@ -82,7 +82,7 @@ def test_a_ship_by_that_passed_before_it_was_taken_is_shown_with_what_it_cancels
         ("seller-portal", "DeclineCancel", "seller", {}, "Cancels nothing."),
     ],
 )
-def test_an_answer_to_a_request_says_what_it_does(
+def test_the_preview_of_an_answer_shows_its_effect(
     preset: str, name: str, by: str, fields: dict[str, Any], does: str
 ) -> None:
     story = Story(preset).placed(MONDAY)
@@ -92,7 +92,7 @@ def test_an_answer_to_a_request_says_what_it_does(
     assert (shown.confirmed_by == by) == (does != "Cancels nothing.")
 
 
-def test_declining_offers_where_the_seller_then_decides_says_so() -> None:
+def test_the_preview_of_declining_offers_shows_that_the_seller_then_decides() -> None:
     story = Story("general-store").placed(MONDAY)
     assert story.say("RequestCancel", TUESDAY, request_id="r1", reason="other") == "accepted"
     request = story.here.requests["r1"]
@@ -156,7 +156,7 @@ def lost(before: Order, after: Order) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
-def test_a_preview_is_what_then_happens_and_a_person_confirms_what_cancels(case: dict[str, Any]) -> None:
+def test_a_preview_matches_the_outcome_and_a_person_confirms_cancellations(case: dict[str, Any]) -> None:
     desk = Desk()
     for row in case["commands"]:
         command = None if "raw" in row else command_of(row)

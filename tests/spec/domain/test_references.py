@@ -14,7 +14,7 @@ def test_the_reference_is_the_first_forty_bits_of_the_hash() -> None:
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_what_is_given_out_is_read_back(commit: bytes) -> None:
+def test_an_issued_reference_is_read_back(commit: bytes) -> None:
     reference = reference_of(commit)
     assert read_reference(reference) == reference
     assert read_reference(f" {reference.lower()} ") == reference
@@ -22,10 +22,10 @@ def test_what_is_given_out_is_read_back(commit: bytes) -> None:
     assert set(reference) <= {*ALPHABET, "-"}
 
 
-def test_what_looks_alike_is_read_as_what_was_meant() -> None:
+def test_characters_that_look_alike_are_read_as_the_intended_ones() -> None:
     assert read_reference("c-oil0-zzzz") == "C-0110-ZZZZ"
 
 
-def test_what_is_no_reference_is_none() -> None:
+def test_text_that_is_no_reference_is_not_read_as_one() -> None:
     for text in ("", "C-", "C-7F3K", "C-7F3K-9QX", "D-7F3K-9QX2", "C-7F3K-9QXU", "C-7F3K-9QX22", "PO-1001"):
         assert read_reference(text) is None, text

@@ -25,7 +25,7 @@ silence = "{silence}"
 """
 
 
-def test_approving_what_a_shipment_overtook_in_part_is_partly() -> None:
+def test_approving_a_request_that_a_shipment_overtook_in_part_approves_it_partly() -> None:
     story = Story("big-box").placed(lines=TWO)
     story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other")
     story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="asn-1", lines=[1])
@@ -187,7 +187,7 @@ def test_lengths_are_read_in_all_their_units() -> None:
     ]
 
 
-def test_what_can_still_be_done_is_an_option_so_that_no_reader_takes_it_for_a_verdict_on_that_action() -> None:
+def test_an_action_still_possible_is_an_option_and_not_a_verdict() -> None:
     story = Story("peer-to-peer").placed()
     story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1")
     story.say("Deliver", "2026-03-04T11:00:00Z")
@@ -196,7 +196,7 @@ def test_what_can_still_be_done_is_an_option_so_that_no_reader_takes_it_for_a_ve
     assert not any("action" in instead for verdict in verdicts for instead in verdict["instead"])
 
 
-def test_what_is_in_a_return_by_consent_is_answered_with_that_return() -> None:
+def test_a_request_about_units_in_an_agreed_return_is_answered_with_that_return() -> None:
     story = Story("mutual-consent").placed()
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
     story.say("RequestCancel", "2026-03-04T10:00:00Z", request_id="r1")
@@ -208,7 +208,7 @@ def test_what_is_in_a_return_by_consent_is_answered_with_that_return() -> None:
     )
 
 
-def test_a_line_that_is_all_in_a_return_refuses_the_lines_named_beside_it() -> None:
+def test_a_line_wholly_in_a_return_refuses_the_lines_named_with_it() -> None:
     two = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "25.00"} for n in (1, 2)]
     story = Story("mutual-consent").placed(lines=two)
     story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="s1", lines=[1])
@@ -220,7 +220,7 @@ def test_a_line_that_is_all_in_a_return_refuses_the_lines_named_beside_it() -> N
     assert story.say("RequestCancel", "2026-03-03T11:00:00Z", request_id="r3", reason="other", lines=[2]) == "accepted"
 
 
-def test_what_happened_in_the_future_of_the_engines_own_clock_is_bad() -> None:
+def test_an_occurrence_in_the_future_of_the_engines_clock_is_bad() -> None:
     story = Story().placed()
     command = parse_command(
         {

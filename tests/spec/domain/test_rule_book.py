@@ -76,7 +76,7 @@ def test_an_order_that_is_not_paid_in_time_cancels_itself() -> None:
 
 
 @pytest.mark.rule("late-ship-auto-cancel")
-def test_what_is_not_shipped_in_time_cancels_itself_and_what_shipped_is_untouched() -> None:
+def test_units_not_shipped_in_time_are_canceled_automatically_and_shipped_ones_are_untouched() -> None:
     story = Story("big-box").placed(lines=TWO, ship_by="2026-03-04T10:00:00Z")
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[1])
     story.say("SendMessage", "2026-03-08T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
@@ -92,7 +92,7 @@ def test_a_second_request_over_the_same_line_is_answered_with_the_first_ones_sta
 
 
 @pytest.mark.rule("already-canceled")
-def test_what_is_cancelled_cannot_be_cancelled_again() -> None:
+def test_a_canceled_line_cannot_be_canceled_again() -> None:
     story = Story("peer-to-peer").placed()
     asked(story, "2026-03-02T11:00:00Z")
     assert asked(story, "2026-03-02T12:00:00Z", "r2") == "refused:already-canceled"
@@ -149,7 +149,7 @@ def test_what_is_cancelled_cannot_be_cancelled_again() -> None:
         ),
     ],
 )
-def test_who_asks_for_what_is_cancelled_is_told_by_whom_and_when(
+def test_a_request_for_a_canceled_line_is_answered_with_who_canceled_it_and_when(
     preset: str, commands: list[tuple[str, dict[str, Any]]], by: str, cause: str, sentence: str
 ) -> None:
     lines = [{"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "10.00"}]
@@ -163,7 +163,7 @@ def test_who_asks_for_what_is_cancelled_is_told_by_whom_and_when(
 
 
 @pytest.mark.rule("shipped-lock")
-def test_what_shipped_cannot_be_cancelled_and_the_answer_says_what_has_shipped() -> None:
+def test_shipped_units_cannot_be_canceled_and_the_answer_lists_them() -> None:
     story = Story().placed()
     story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
     assert asked(story, "2026-03-02T13:00:00Z") == "refused:shipped-lock"
@@ -171,7 +171,7 @@ def test_what_shipped_cannot_be_cancelled_and_the_answer_says_what_has_shipped()
 
 
 @pytest.mark.rule("case-reasons")
-def test_a_case_is_only_for_what_is_not_as_promised() -> None:
+def test_a_case_is_only_for_goods_that_are_not_as_promised() -> None:
     story = delivered()
     case: dict[str, Any] = {"case_id": "k1", "lines": [1]}
     assert story.say("OpenCase", "2026-03-04T11:00:00Z", reason="does_not_fit", **case) == "refused:case-reasons"
@@ -194,7 +194,7 @@ def test_before_delivery_a_cancellation_is_the_right_thing_and_after_it_a_case()
 
 
 @pytest.mark.rule("silence-is-not-consent", "platform-pays-return")
-def test_a_seller_who_says_nothing_has_not_accepted_and_nothing_is_decided_by_itself() -> None:
+def test_a_seller_who_does_not_answer_has_not_accepted_and_nothing_is_decided_automatically() -> None:
     story = delivered()
     story.say("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
     story.say("SendMessage", "2026-03-20T10:00:00Z", message_id="m1", to="seller", text="Well?")
@@ -214,7 +214,7 @@ def test_a_seller_may_accept_the_return_before_the_decision() -> None:
 
 
 @pytest.mark.rule("listing-as-sold")
-def test_what_was_promised_of_a_line_is_pinned_on_it() -> None:
+def test_the_description_of_a_line_at_sale_is_pinned_on_it() -> None:
     listing = {"ref": "listing-7", "sha256": "ab" * 32}
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "1.00", "listing": listing}])
     assert story.here.lines[1].listing == e.Listing("listing-7", bytes.fromhex("ab" * 32))
@@ -253,7 +253,7 @@ def test_support_acknowledges_for_a_customer_only_with_the_messages_attached() -
     assert story.say("Acknowledge", "2026-03-03T12:00:00Z", **both) == "refused:evidence-of-acknowledgment"
 
 
-def test_what_was_billed_again_comes_back_with_the_goods_to_the_cent_and_each_unit_once() -> None:
+def test_a_rebilled_amount_is_refunded_with_the_goods_to_the_cent_and_once_per_unit() -> None:
     story = Story("general-store").placed(
         lines=[{"line": 1, "sku": "A-1", "quantity": 3, "unit_price": "3.34", "discount": "0.02"}]
     )

@@ -58,7 +58,7 @@ def test_under_mutual_consent_there_are_so_many_open_or_shipped() -> None:
     ("lock", "said"),
     [('"shipped-lock"', {}), ('"tracking-lock", "shipped-lock"', PARCEL)],
 )
-def test_a_lock_says_from_when_on_the_parcel_counts_as_lost(lock: str, said: dict[str, Any]) -> None:
+def test_a_lock_names_the_time_from_which_the_parcel_counts_as_lost(lock: str, said: dict[str, Any]) -> None:
     story = of(f'{lock}, "seller-has-final-say"', '[stalled-tracking]\nafter = "7 days"')
     story.say("Ship", MORNING, shipment_id="s1", carrier="UPS", tracking_number="1Z9")
     if said:
@@ -112,7 +112,7 @@ def test_a_store_without_returns_is_named_once() -> None:
         ),
     ],
 )
-def test_what_no_rule_allows_is_said_as_the_policy_has_it(
+def test_a_refusal_without_an_allowing_rule_is_worded_as_in_the_policy(
     rules: str, at: str, refused: str, sentence: str, other: list[str]
 ) -> None:
     story = of(rules)
@@ -121,7 +121,7 @@ def test_what_no_rule_allows_is_said_as_the_policy_has_it(
         assert (story.refusal.because, instead(story)) == (sentence, other)
 
 
-def test_a_voided_notice_is_told_from_one_that_never_was() -> None:
+def test_a_voided_notice_is_distinguished_from_one_that_never_existed() -> None:
     story = Story("big-box").placed(lines=TEN)
     story.say("Ship", MORNING, shipment_id="s1")
     assert story.say("VoidShipment", MORNING, shipment_id="s1", note="not packed") == "accepted"
@@ -132,7 +132,7 @@ def test_a_voided_notice_is_told_from_one_that_never_was() -> None:
         assert story.refusal.because == "There is no shipment s9."
 
 
-def test_a_notice_that_was_no_mistake_is_told_with_what_became_of_it() -> None:
+def test_a_notice_that_was_no_mistake_is_answered_with_its_result() -> None:
     void: dict[str, Any] = {"shipment_id": "s1", "note": "not packed"}
     story = Story("big-box").placed(lines=TEN)
     story.say("Ship", MORNING, shipment_id="s1", **PARCEL)
@@ -172,7 +172,7 @@ def test_one_is_and_several_are(ordered: int, shipped: int, sentence: str) -> No
     assert story.last.verdict.because == sentence
 
 
-def test_one_that_was_cancelled_is_told_as_one() -> None:
+def test_a_canceled_notice_is_answered_as_canceled() -> None:
     lines = [{"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "1.00"}]
     for preset, sentence in (
         ("big-box", "1 of line 1 is cancelled, and a cancellation cannot be undone."),

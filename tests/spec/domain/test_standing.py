@@ -43,20 +43,20 @@ def told(story: Story, first: int) -> list[str]:
     return list(touched(story.here, [event for event, _ in events]))
 
 
-def test_a_seller_who_says_the_buyer_asked_with_no_request_on_record_answers_for_it() -> None:
+def test_a_buyer_request_that_only_the_seller_claims_counts_for_the_seller() -> None:
     story = Story().placed()
     assert story.say("CancelLines", "2026-03-02T11:00:00Z", reason="buyer_asked") == "accepted"
     assert told(story, -1) == ["seller"]
 
 
-def test_what_the_buyer_asked_for_touches_the_buyers_standing_whoever_carries_it_out() -> None:
+def test_a_cancellation_the_buyer_requested_counts_for_the_buyer_whoever_carries_it_out() -> None:
     story = Story().placed()
     story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
     story.say("CancelLines", "2026-03-02T12:00:00Z")
     assert told(story, -1) == ["buyer"]
 
 
-def test_what_a_seller_proposed_and_the_buyer_approved_touches_neither() -> None:
+def test_a_cancellation_proposed_by_the_seller_and_approved_by_the_buyer_counts_for_neither() -> None:
     story = Story("mutual-consent").placed()
     story.say("RequestCancel", "2026-03-02T11:00:00Z", by="seller", request_id="r1", reason="out_of_stock")
     assert story.say("ApproveCancel", "2026-03-02T12:00:00Z", by="buyer", request_id="r1") == "accepted"
@@ -72,7 +72,7 @@ def test_a_second_cancellation_of_a_line_touches_nobody_any_more() -> None:
     assert told(story, -1) == []
 
 
-def test_what_kills_the_rest_of_a_line_touches_the_seller() -> None:
+def test_killing_the_rest_of_a_line_counts_for_the_seller() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 4, "unit_price": "1.00"}])
     story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
     assert told(story, -1) == ["seller"]
@@ -102,7 +102,7 @@ days = st.lists(
 
 
 @given(days, st.integers(1, 14))
-def test_a_rate_is_what_stands_against_over_what_was_placed_in_the_window(given: list[Day], length: int) -> None:
+def test_a_rate_is_the_lines_that_count_over_the_lines_placed_in_the_window(given: list[Day], length: int) -> None:
     within = window(THURSDAY, Length(length, "days"), UTC)
     inside = [day for day in given if 0 <= (THURSDAY - day.day).days < length]
     found = rate(given, within)
@@ -110,7 +110,7 @@ def test_a_rate_is_what_stands_against_over_what_was_placed_in_the_window(given:
     assert found == (None if not placed else Fraction(sum(day.against for day in inside), placed))
 
 
-def test_a_limit_is_kept_below_it_and_broken_at_it() -> None:
+def test_a_rate_below_its_limit_passes_and_at_its_limit_fails() -> None:
     most = limit(Standing())
     assert most == Fraction(1, 40)
     assert keeps(Fraction(24, 1000), most)

@@ -39,7 +39,7 @@ class Subject:
         return [type(event).__name__ for event, _ in decided.events]
 
 
-def test_a_subject_is_erased_each_time_it_is_asked_for_since_texts_may_have_come_in_between() -> None:
+def test_a_subject_is_erased_on_every_request_because_new_texts_may_have_arrived() -> None:
     subject = Subject()
     assert subject.say("EraseSubject") == ["SubjectErased"]
     assert subject.say("EraseSubject") == ["SubjectErased"]

@@ -42,12 +42,12 @@ def told_of(story: Story) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_of_every_event_it_is_said_whether_anybody_is_told() -> None:
+def test_every_event_states_whether_anybody_is_notified() -> None:
     assert {of.__name__ for of in NOTIFICATION_RULES} | SILENT_NEWS == {of.__name__ for of in e.Event.__args__}
     assert not {of.__name__ for of in NOTIFICATION_RULES} & SILENT_NEWS
 
 
-def test_a_message_is_told_to_whom_it_is_for_and_one_to_support_to_nobody() -> None:
+def test_a_message_notifies_its_addressee_and_one_to_support_notifies_nobody() -> None:
     text = e.Sealed(bytes(32), "x")
     assert notification_rule(e.MessageSent("m1", "buyer", None, text)) == NotificationRule("message", BUYER)
     assert notification_rule(e.MessageSent("m1", "seller", "k1", text)) == NotificationRule("message", SELLER)
@@ -55,7 +55,7 @@ def test_a_message_is_told_to_whom_it_is_for_and_one_to_support_to_nobody() -> N
 
 
 @pytest.mark.rule("both-told")
-def test_every_cancellation_is_told_to_both() -> None:
+def test_every_cancellation_notifies_both_sides() -> None:
     for cause in ("request", "seller", "support", "late_ship", "unpaid", "dispute"):
         for reason in (None, "buyer_asked", "out_of_stock"):
             found = notification_rule(e.LinesCanceled((e.CanceledLine(1, 1, cause, reason, None),), None))
@@ -63,7 +63,7 @@ def test_every_cancellation_is_told_to_both() -> None:
     assert NOTIFICATION_RULES[e.AutoCanceled] == NotificationRule("auto-canceled", BOTH)
 
 
-def test_standing_a_seller_who_says_that_the_buyer_asked_with_no_request_on_record_has_the_buyer_asked() -> None:
+def test_standing_a_buyer_request_that_only_the_seller_claims_is_checked_with_the_buyer() -> None:
     story = Story("seller-portal").placed()
     story.say("CancelLines", "2026-03-02T11:00:00Z", reason="buyer_asked")
     assert [said for said in told_of(story) if said[0] == "LinesCanceled"] == [
@@ -72,7 +72,7 @@ def test_standing_a_seller_who_says_that_the_buyer_asked_with_no_request_on_reco
     ]
 
 
-def test_standing_nobody_is_asked_where_the_buyer_did_ask_or_the_seller_says_otherwise() -> None:
+def test_standing_nobody_is_asked_if_the_buyer_did_ask_or_the_seller_gives_another_reason() -> None:
     story = Story("seller-portal").placed()
     story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
     story.say("CancelLines", "2026-03-02T12:00:00Z", reason="buyer_asked")
@@ -87,7 +87,7 @@ def test_standing_nobody_is_asked_where_the_buyer_did_ask_or_the_seller_says_oth
         assert "canceled" in {template for _, template, _ in told_of(each)}
 
 
-def test_a_cancelled_order_has_told_the_buyer_of_placing_and_both_of_the_rest() -> None:
+def test_a_canceled_order_notified_the_buyer_of_placing_and_both_sides_of_the_rest() -> None:
     story = Story("peer-to-peer").placed()
     story.say("RequestCancel", "2026-03-02T10:30:00Z", request_id="r1", reason="ordered_by_mistake")
     assert told_of(story) == [
@@ -99,7 +99,7 @@ def test_a_cancelled_order_has_told_the_buyer_of_placing_and_both_of_the_rest() 
     ]
 
 
-def test_a_proposal_of_the_seller_is_told_to_the_buyer() -> None:
+def test_a_proposal_of_the_seller_notifies_the_buyer() -> None:
     story = Story("mutual-consent").placed()
     story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1")
     story.say("RequestCancel", "2026-03-02T12:00:00Z", by="seller", request_id="r1", reason="other")
@@ -121,7 +121,7 @@ def test_exactly_the_notices_of_its_history_can_be_confirmed() -> None:
         assert said == "refused:no-such-notice", stranger
 
 
-def test_a_notice_of_what_was_confirmed_and_not_told_does_not_come_about() -> None:
+def test_a_confirmation_without_a_notification_sends_no_notice() -> None:
     story = Story("peer-to-peer").placed()
     story.say("ConfirmNotice", "2026-03-02T11:00:00Z", by="system", notice_id="told-1-buyer")
     assert not has_notice(story.here, "told-3-buyer"), "the report itself is nobody's news"
@@ -147,7 +147,7 @@ def test_a_reminder_can_be_confirmed_once_its_deadline_was_set() -> None:
     assert not has_notice(story.here, "remind-unpaid-1-seller")
 
 
-def test_who_is_asked_is_reminded() -> None:
+def test_a_person_who_has_to_answer_is_reminded() -> None:
     story = Story("mutual-consent").placed()
     story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other")
     [deadline] = story.here.deadlines.values()

@@ -54,13 +54,13 @@ def delivered(preset: str) -> Story:
 # ---- cancelled but shipped -----------------------------------------------------------------------------------------
 
 
-def test_what_was_not_found_has_to_be_reported_before_anybody_is_told() -> None:
+def test_missing_units_have_to_be_reported_before_anybody_is_notified() -> None:
     story = canceled()
     assert "has to be reported first" in refused(story, "NotifyCustomer", day(2, 12), text="UPS 1Z999")
     assert instead(story) == ["report_shipped"]
 
 
-def test_a_second_notice_about_the_same_says_that_they_were_told() -> None:
+def test_a_second_notice_about_the_same_units_is_answered_as_already_notified() -> None:
     story = told_of_line_1()
     because = "The customer has been told of line 1 already, and has not answered yet."
     assert refused(story, "NotifyCustomer", day(2, 14), text="UPS 1Z999") == because
@@ -69,7 +69,7 @@ def test_a_second_notice_about_the_same_says_that_they_were_told() -> None:
     assert refused(story, "NotifyCustomer", day(3, 11), text="UPS 1Z999") == because
 
 
-def test_an_answer_to_part_of_what_was_found_says_which_part_they_were_not_told_of() -> None:
+def test_an_answer_to_part_of_the_units_names_the_part_without_a_notice() -> None:
     story = told_of_line_1()
     story.say("ReportShippedAfterCancel", day(3), lines=[2], **FEDEX)
     because = refused(story, "Acknowledge", day(3, 11), **BOTH)
@@ -77,7 +77,7 @@ def test_an_answer_to_part_of_what_was_found_says_which_part_they_were_not_told_
     assert "notify-customer" in because
 
 
-def test_a_second_answer_says_how_the_first_one_went() -> None:
+def test_a_second_answer_is_refused_with_the_result_of_the_first() -> None:
     story = told_of_line_1()
     story.say("Acknowledge", day(3), **BOTH)
     assert refused(story, "Acknowledge", day(3, 11), **BOTH) == "There is nothing left to answer: both were accepted."
@@ -87,7 +87,7 @@ def test_a_second_answer_says_how_the_first_one_went() -> None:
     assert "the time to answer is over" in refused(told_of_line_1(), "Acknowledge", day(17), **BOTH)
 
 
-def test_what_was_billed_again_is_not_said_to_lack_the_acknowledgment() -> None:
+def test_a_rebilled_line_is_not_described_as_unacknowledged() -> None:
     story = told_of_line_1()
     story.say("Acknowledge", day(3), **BOTH)
     because = refused(story, "Rebill", day(3, 11), lines=[{"line": 1, "quantity": 2}])
@@ -112,7 +112,7 @@ def test_where_the_steps_are_off_nothing_leads_to_them() -> None:
 # ---- disputes, requests --------------------------------------------------------------------------------------------
 
 
-def test_an_appeal_of_what_is_not_decided_and_of_what_is_final_says_so() -> None:
+def test_an_appeal_of_an_undecided_or_final_matter_is_refused_as_such() -> None:
     story = Story("mutual-consent").placed(lines=TWO)
     story.say("RequestCancel", day(2, 11), request_id="r1", reason="other")
     story.say("DeclineCancel", day(2, 12), request_id="r1")
@@ -137,14 +137,14 @@ def test_a_closed_request_leads_to_a_dispute_only_where_there_is_one_to_be_had()
         assert said == ("accepted" if option == "dispute" else "refused:nothing-to-dispute")
 
 
-def test_more_than_there_is_of_what_shipped_is_not_called_open() -> None:
+def test_more_than_the_shipped_units_is_not_called_open() -> None:
     story = delivered("mutual-consent")
     asked: dict[str, Any] = {"request_id": "r1", "reason": "other", "lines": [{"line": 1, "quantity": 2}]}
     assert story.say("RequestCancel", day(4), **asked) == "refused:more-than-open"
     assert story.refusal.because == "1 of line 1 is open or shipped, not 2."
 
 
-def test_what_both_may_agree_to_after_delivery_is_said_to_be_so_while_it_is_on_its_way() -> None:
+def test_a_refusal_in_transit_mentions_what_both_sides_may_agree_to_after_delivery() -> None:
     story = Story("peer-to-peer").placed(lines=TWO)
     story.say("Ship", day(2, 14), shipment_id="asn-1", **UPS)
     assert story.say("RequestCancel", day(2, 15), request_id="r1", reason="other") == "accepted"
@@ -168,7 +168,7 @@ def test_a_cancelled_line_has_nothing_to_send_back_and_nothing_to_cancel() -> No
     assert instead(story) == ["contact"]
 
 
-def test_what_was_billed_again_comes_back_once_it_is_paid_and_once() -> None:
+def test_a_rebilled_amount_is_refunded_once_paid_and_only_once() -> None:
     story = told_of_line_1()
     back: dict[str, Any] = {"lines": [1], "reason": "changed_mind"}
     story.say("Acknowledge", day(3), **BOTH)
@@ -179,7 +179,7 @@ def test_what_was_billed_again_comes_back_once_it_is_paid_and_once() -> None:
     assert "came back, or is in a return" in refused(story, "RequestReturn", day(3, 15), **back)
 
 
-def test_a_second_receipt_says_that_it_was_received() -> None:
+def test_a_second_receipt_is_answered_as_already_received() -> None:
     story = delivered("general-store")
     story.say("RequestReturn", day(4), lines=[1], reason="changed_mind")
     story.say("ReturnReceived", day(5), about="return-1")

@@ -24,7 +24,7 @@ def test_grace_window_is_open_at_its_last_instant() -> None:
 
 
 @pytest.mark.rule("seller-has-final-say")
-def test_grace_window_is_closed_a_microsecond_later_and_the_seller_is_asked() -> None:
+def test_grace_window_is_closed_a_microsecond_later_and_the_seller_decides() -> None:
     story = Story("peer-to-peer").placed()
     assert story.say("RequestCancel", "2026-03-02T13:00:00.000001Z", request_id="r1") == "accepted"
     assert (story.line(), story.refunds, story.request()) == ((1, 0, 0), [], "open")
@@ -140,14 +140,14 @@ def test_tax_included_of_three_rates_is_40_00_and_6_50() -> None:
     assert story.refunds == [4650]
 
 
-def test_rounding_comes_back_with_the_rest() -> None:
+def test_rounding_is_refunded_with_the_rest() -> None:
     line = {"line": 1, "sku": "A", "quantity": 1, "unit_price": "113.63", "tax": "11.36"}
     story = Story().placed(lines=[line], rounding="0.01", total="125.00")
     story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
     assert story.refunds == [12500]
 
 
-def test_what_was_refunded_elsewhere_is_not_refunded_again() -> None:
+def test_an_amount_refunded_elsewhere_is_not_refunded_again() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "12.72"}])
     story.say("RecordOtherRefund", "2026-03-02T10:30:00Z", amount="5.00")
     story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
@@ -236,7 +236,7 @@ def test_a_case_opened_friday_15_00_is_due_two_business_days_later(holidays: tup
 
 
 @pytest.mark.rule("case-evidence")
-def test_photographs_asked_for_monday_and_given_tuesday_move_the_due_time_by_that_day() -> None:
+def test_photographs_requested_on_monday_and_given_on_tuesday_move_the_due_time_by_that_day() -> None:
     story = Story("peer-to-peer").placed()
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
     story.say("Deliver", "2026-03-05T15:00:00Z")
@@ -275,14 +275,14 @@ def test_a_clock_time_in_a_gap_is_the_first_instant_after_it() -> None:
         ("ten days", "is not a length"),
     ],
 )
-def test_a_length_that_is_none_is_told_by_what_is_wrong_with_it(text: str, says: str) -> None:
+def test_an_invalid_length_is_reported_with_its_error(text: str, says: str) -> None:
     from domain.calendar import parse_length
 
     with pytest.raises(ValueError, match=says):
         parse_length(text)
 
 
-def test_a_billion_units_are_billed_again_without_counting_to_a_billion() -> None:
+def test_a_billion_units_are_rebilled_without_counting_to_a_billion() -> None:
     line = {"line": 1, "sku": "A-1", "quantity": 1_000_000_000, "unit_price": "0.01", "tax": "0.07"}
     story = Story().placed(lines=[line])
     found: dict[str, Any] = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}

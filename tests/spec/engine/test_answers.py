@@ -58,7 +58,7 @@ def test_the_answer_of_an_append_alone_answers_nobody() -> None:
     assert not future.done()
 
 
-def test_who_asks_again_hears_the_first_answer_with_the_order_as_it_was() -> None:
+def test_a_repeated_command_gets_the_first_answer_with_the_order_as_it_was() -> None:
     desk = Desk()
     engine = desk.engine()
     first = desk.ask(engine, place())
@@ -71,7 +71,7 @@ def test_who_asks_again_hears_the_first_answer_with_the_order_as_it_was() -> Non
     assert len(desk.commits()) == 2
 
 
-def test_a_refusal_is_heard_again_after_a_restart_that_lost_everything() -> None:
+def test_a_refusal_is_repeated_after_a_restart_that_lost_everything() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -101,7 +101,7 @@ def test_another_body_under_the_same_command_id_is_bad() -> None:
     assert len(desk.commits()) == 1
 
 
-def test_a_retry_may_say_another_time_and_another_text() -> None:
+def test_a_retry_may_have_another_time_and_another_text() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -130,7 +130,7 @@ def test_a_command_that_changes_nothing_leaves_its_empty_commit() -> None:
         (ship("x", 1) | {"actor": BUYER}, "not-yours"),
     ],
 )
-def test_what_is_not_yours_leaves_nothing_behind(asked: dict[str, Any], rule: str) -> None:
+def test_a_command_on_somebody_elses_order_leaves_nothing_behind(asked: dict[str, Any], rule: str) -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -148,7 +148,7 @@ def test_a_stranger_does_not_hear_the_answer_of_somebody_elses_command() -> None
     assert (outcome.kind, outcome.rule) == ("refused", "not-yours")
 
 
-def test_no_such_order_is_said_only_after_the_log_was_read_to_its_end() -> None:
+def test_no_such_order_is_answered_only_after_the_log_was_read_to_its_end() -> None:
     desk = Desk()
     one, other = desk.engine(), desk.engine()
     desk.send(one, place())
@@ -172,7 +172,7 @@ def test_if_match_compares_the_number_of_events() -> None:
     assert desk.ask(engine, ship("s1", 10), expected_version=2).kind == "duplicate"
 
 
-def test_what_is_malformed_in_the_light_of_the_order_is_bad_and_leaves_nothing() -> None:
+def test_a_command_that_does_not_fit_the_order_is_bad_and_leaves_nothing() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place(currency="JPY", lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "10"}]))
@@ -191,7 +191,7 @@ def test_a_refused_command_is_recorded_with_its_verdict() -> None:
     assert outcome.verdict is not None and outcome.message == outcome.verdict.because
 
 
-def test_a_refused_request_is_told_with_the_refusals_verdict() -> None:
+def test_a_refused_request_is_answered_with_the_refusals_verdict() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -203,7 +203,7 @@ def test_a_refused_request_is_told_with_the_refusals_verdict() -> None:
 
 
 @pytest.mark.rule("cancel-is-final")
-def test_a_confirmation_is_asked_for_before_the_commit_and_uses_up_nothing() -> None:
+def test_a_confirmation_is_required_before_the_commit_and_uses_up_nothing() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -236,7 +236,7 @@ def test_a_text_goes_to_the_vault_before_the_commit() -> None:
     assert b"my address" not in desk.log.records[0][-1].value
 
 
-def test_the_commit_says_who_when_and_in_which_larger_work() -> None:
+def test_the_commit_records_who_when_and_in_which_larger_work() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place(correlation_id="batch-7"))
@@ -262,7 +262,7 @@ def test_recorded_at_never_goes_back_on_an_order() -> None:
     assert outcome.commit_position is not None and outcome.commit_position.recorded_at == MORNING
 
 
-def test_a_defect_reaches_who_asked_and_the_others_go_on() -> None:
+def test_a_defect_is_answered_to_its_command_and_others_continue() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -276,7 +276,7 @@ def test_a_defect_reaches_who_asked_and_the_others_go_on() -> None:
     assert fine.result(0).kind == "accepted"
 
 
-def test_questions_are_asked_in_the_engines_own_turn() -> None:
+def test_queries_run_in_the_engines_own_turn() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -301,7 +301,7 @@ def test_an_order_can_be_read_as_of_an_instant() -> None:
     assert now.order == folded(engine).order
 
 
-def test_too_many_waiting_commands_are_told_so_at_once() -> None:
+def test_a_command_beyond_the_waiting_limit_is_refused_at_once() -> None:
     desk = Desk()
     engine = desk.engine(limits=EngineLimits(poll=0, waiting=2))
     asked = [desk.send(engine, place(f"p{n}", f"acme/PO-{n}")) for n in range(3)]
@@ -343,7 +343,7 @@ def test_closing_ends_every_errand() -> None:
     assert never_begun.cancelled()
 
 
-def test_what_was_unknown_at_closing_is_found_again_by_its_command_id() -> None:
+def test_an_outcome_unknown_at_closing_is_found_by_its_command_id() -> None:
     desk = Desk(auto=False)
     engine = desk.engine()
     sent = desk.send(engine, place())
@@ -357,7 +357,7 @@ def test_what_was_unknown_at_closing_is_found_again_by_its_command_id() -> None:
     assert len(desk.commits()) == 1
 
 
-def test_what_was_refused_by_the_journal_can_be_sent_again() -> None:
+def test_a_command_that_the_journal_refused_can_be_sent_again() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.fates = ["refused"]
@@ -394,7 +394,7 @@ def test_a_commit_that_arrives_late_behind_its_fence_never_happened() -> None:
     assert isinstance(engine.orders, OrderCache)
 
 
-def test_an_engine_that_has_nothing_to_do_says_how_long_it_may_sleep() -> None:
+def test_an_idle_engine_returns_how_long_it_may_sleep() -> None:
     desk = Desk()
     engine = desk.engine(limits=EngineLimits(poll=20_000, schedule=10**12))
     desk.run()

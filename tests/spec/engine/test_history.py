@@ -39,7 +39,7 @@ def test_history_is_recorded_at_its_own_time_by_the_import() -> None:
     assert desk.commits()[1].writer == "import-live"
 
 
-def test_a_command_of_an_import_must_say_when() -> None:
+def test_a_command_of_an_import_must_have_a_time() -> None:
     desk = Desk()
     engine = desk.engine(IMPORT)
     outcome = desk.ask(engine, place())
@@ -157,7 +157,7 @@ def test_two_inputs_keep_it_open_until_both_are_closed() -> None:
     assert desk.ask(live, place()).rule == "import-open"
 
 
-def test_what_was_due_before_the_closing_never_fires_live() -> None:
+def test_a_deadline_due_before_the_closing_never_fires_live() -> None:
     desk = Desk(policy="auction-house")
     importer = desk.engine(IMPORT)
     open_import(desk, importer)
@@ -177,7 +177,7 @@ def test_what_was_due_before_the_closing_never_fires_live() -> None:
     assert not _reached(desk)
 
 
-def test_what_falls_due_after_the_closing_fires_live() -> None:
+def test_a_deadline_due_after_the_closing_fires_live() -> None:
     desk = Desk(policy="auction-house")
     importer, live = desk.engine(IMPORT), desk.engine()
     open_import(desk, importer)
@@ -231,7 +231,7 @@ def _reached(desk: Desk) -> list[str]:
     return [event.deadline_id for event in events if isinstance(event, DeadlineReached)]
 
 
-def test_what_was_set_after_the_closing_fires_live_though_it_was_due_before() -> None:
+def test_a_deadline_set_after_the_closing_fires_live_though_it_was_due_before() -> None:
     desk = Desk(policy="big-box")
     importer, live = desk.engine(IMPORT), desk.engine()
     open_import(desk, importer)
@@ -245,7 +245,7 @@ def test_what_was_set_after_the_closing_fires_live_though_it_was_due_before() ->
     assert _reached(desk) == ["late-ship-2"]
 
 
-def test_what_never_fires_changes_no_answer_of_a_live_decision() -> None:
+def test_a_deadline_that_never_fires_changes_no_live_decision() -> None:
     desk = Desk(policy="big-box")
     importer, live = desk.engine(IMPORT), desk.engine()
     open_import(desk, importer)

@@ -44,7 +44,7 @@ def order_in(engine: Engine, partition: int, number: int = 0) -> str:
     return found[number]
 
 
-def test_what_is_not_followed_is_said_to_be_and_taken_up_it_is_decided() -> None:
+def test_a_command_of_an_unfollowed_partition_is_refused_and_decided_once_it_is_assigned() -> None:
     desk = Desk(PARTITIONS)
     engine = sharing(desk, 0)
     order = order_in(engine, 1)
@@ -75,7 +75,7 @@ def test_a_partition_is_followed_to_its_end_before_its_commands_are_answered() -
     assert asked.result(0).effective.commit_position is not None
 
 
-def test_what_was_on_its_way_when_a_partition_was_given_up_is_answered() -> None:
+def test_an_append_under_way_when_its_partition_is_revoked_is_answered() -> None:
     desk = Desk(PARTITIONS, auto=False)
     engine = desk.engine()
     order, other = order_in(engine, 1), order_in(engine, 2)
@@ -102,7 +102,7 @@ def test_what_was_on_its_way_when_a_partition_was_given_up_is_answered() -> None
     assert again.result(0).kind == "duplicate"
 
 
-def test_a_partition_that_comes_back_is_followed_from_where_it_was_left() -> None:
+def test_a_reassigned_partition_is_followed_from_where_it_was_left() -> None:
     desk = Desk(PARTITIONS)
     engine = desk.engine()
     order = order_in(engine, 1)
@@ -157,7 +157,7 @@ def test_two_that_follow_the_same_partition_harm_nobody() -> None:
         assert folded(engine, order).head == folded(first, order).head
 
 
-def test_a_partition_that_lost_what_was_acknowledged_is_stopped_when_it_is_taken_up() -> None:
+def test_a_partition_that_lost_acknowledged_records_is_stopped_when_it_is_assigned() -> None:
     desk = Desk(PARTITIONS)
     engine = desk.engine()
     order = order_in(engine, 1)
@@ -194,7 +194,7 @@ def test_a_log_that_cannot_be_read_leaves_nothing_taken_up() -> None:
     assign(desk, engine, 1)
 
 
-def test_an_engine_that_closes_says_so_to_who_waits_for_a_partition() -> None:
+def test_a_closing_engine_answers_commands_that_wait_for_a_partition() -> None:
     desk = Desk(PARTITIONS)
     desk.ask(desk.engine(), place(order=order_in(desk.engines[0], 1)))
     engine = sharing(desk, 0)
@@ -277,7 +277,7 @@ def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: in
 # ---- bounded answers ---------------------------------------------------------------------------------------------
 
 
-def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_comes_back() -> None:
+def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_returns() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())

@@ -37,7 +37,7 @@ def test_an_order_is_pinned_to_the_newest_policy_by_the_log() -> None:
     assert placed.policy == shop(2).ref
 
 
-def test_a_version_is_published_once_and_its_content_stands() -> None:
+def test_a_version_is_published_once_and_its_content_never_changes() -> None:
     desk = Desk()
     desk.engine()
     assert publish(desk, shop()).kind == "accepted"
@@ -59,7 +59,7 @@ def test_of_two_processes_that_publish_at_once_one_wins() -> None:
     assert answers[1].result(0).rule == "policy-exists"
 
 
-def test_no_such_policy_is_said_only_after_the_control_log_was_read_to_its_end() -> None:
+def test_no_such_policy_is_answered_only_after_the_control_log_was_read_to_its_end() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.publish(shop())
@@ -103,7 +103,7 @@ def test_an_order_pinned_to_a_policy_that_nobody_published_is_not_decided() -> N
     assert desk.ask(engine, ship("s1", 10)).kind == "accepted"
 
 
-def test_a_policy_that_this_release_cannot_read_keeps_its_place() -> None:
+def test_a_policy_that_this_release_cannot_read_still_occupies_its_version() -> None:
     desk = Desk()
     engine = desk.engine()
     newer = PolicyPublished("future", 1, b"\x07" * 32, '{"id":"future","rules":["telepathy"],"version":1}')
@@ -118,7 +118,7 @@ def test_a_policy_that_this_release_cannot_read_keeps_its_place() -> None:
     assert publish(desk, mine).rule == "policy-exists"
 
 
-def test_the_control_log_says_how_many_partitions_there_are_once() -> None:
+def test_the_control_log_records_the_number_of_partitions_once() -> None:
     desk = Desk(partitions=3)
     control = desk.control()
     assert control.partitions == 3

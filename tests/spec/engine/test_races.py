@@ -31,7 +31,7 @@ def test_many_orders_are_on_their_way_in_one_record() -> None:
     assert len(desk.log.records[0]) == 1
 
 
-def test_no_more_are_on_their_way_than_the_limit_says() -> None:
+def test_no_more_appends_than_the_limit_are_under_way() -> None:
     desk = Desk(auto=False)
     engine = desk.engine(limits=EngineLimits(poll=0, in_flight=10))
     for number in range(25):
@@ -96,7 +96,7 @@ def _kinds(commit: Commit) -> list[str]:
     return [type(event).__name__ for event in written(commit)]
 
 
-def test_who_keeps_losing_gives_up_and_has_written_nothing() -> None:
+def test_a_command_that_loses_every_race_gives_up_and_writes_nothing() -> None:
     desk = Desk()
     engine, rival = desk.engine(limits=EngineLimits(poll=0, schedule=10**12, tries=3)), desk.engine()
     desk.ask(engine, place())
@@ -142,7 +142,7 @@ def test_between_two_tries_a_pause_lets_others_get_on() -> None:
     assert future.result(0).kind == "accepted"
 
 
-def test_a_pause_ends_although_the_clock_was_put_back() -> None:
+def test_a_pause_ends_although_the_clock_was_set_back() -> None:
     desk = Desk()
     engine, rival = desk.engine(backoff=lambda attempt: 1000), desk.engine()
     desk.ask(engine, place())
@@ -174,7 +174,7 @@ def test_a_zombies_commit_is_superseded_and_harmless() -> None:
     assert folded(zombie).order == folded(other).order
 
 
-def test_orders_fall_out_of_the_cache_and_come_back_the_same() -> None:
+def test_orders_evicted_from_the_cache_are_loaded_unchanged() -> None:
     desk = Desk()
     engine = desk.engine(limits=EngineLimits(poll=0, orders=3))
     for number in range(8):
@@ -186,7 +186,7 @@ def test_orders_fall_out_of_the_cache_and_come_back_the_same() -> None:
         assert folded(engine, f"acme/PO-{number}").order == outcome.order
 
 
-def test_an_order_loaded_ahead_of_what_was_told_is_not_folded_twice() -> None:
+def test_an_order_loaded_ahead_of_the_notified_commits_is_not_folded_twice() -> None:
     desk = Desk()
     writer, reader = desk.engine(), desk.engine(limits=EngineLimits(poll=0, batch=500))
     desk.ask(writer, place())

@@ -78,7 +78,7 @@ def test_a_tick_is_written_only_where_the_deadline_lies_between_clock_and_log() 
     assert len([commit for commit in desk.commits() if commit.streams[0].stream == "$tick"]) == 1
 
 
-def test_a_clock_that_is_ahead_does_not_fire_what_the_log_has_not_reached() -> None:
+def test_a_clock_ahead_of_the_log_does_not_fire_deadlines_early() -> None:
     desk = Desk(policy="auction-house")
     asked(desk)
     (engine,) = desk.engines
@@ -89,7 +89,7 @@ def test_a_clock_that_is_ahead_does_not_fire_what_the_log_has_not_reached() -> N
     assert deadlines(desk) == []
 
 
-def test_a_clock_that_is_behind_does_not_fire_what_it_has_not_reached() -> None:
+def test_a_clock_behind_the_log_does_not_fire_deadlines_early() -> None:
     desk = Desk(policy="auction-house")
     asked(desk)
     (engine,) = desk.engines
@@ -99,7 +99,7 @@ def test_a_clock_that_is_behind_does_not_fire_what_it_has_not_reached() -> None:
     assert deadlines(desk) == []
 
 
-def test_the_scheduler_fires_what_nobody_touches_once_for_all_processes() -> None:
+def test_the_scheduler_fires_an_untouched_deadline_once_for_all_processes() -> None:
     desk = Desk(policy="auction-house")
     one, other = desk.engine(), desk.engine()
     desk.ask(one, place(paid=False))

@@ -50,7 +50,7 @@ def test_an_event_that_fits_no_history_makes_its_order_stuck() -> None:
     assert desk.ask(desk.engine(), ship("s1", 1)).rule == "order-stuck"
 
 
-def test_a_journal_that_cannot_be_read_is_told_and_gets_over_it() -> None:
+def test_an_unreadable_journal_is_reported_and_recovers() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
@@ -75,7 +75,7 @@ def test_a_journal_that_cannot_be_read_is_told_and_gets_over_it() -> None:
     assert engine.caught_up
 
 
-def test_a_log_that_lost_what_it_acknowledged_stops_the_partition() -> None:
+def test_a_log_that_lost_acknowledged_records_stops_the_partition() -> None:
     desk = Desk(auto=False)
     engine = desk.engine()
     asked = desk.send(engine, place())
@@ -100,7 +100,7 @@ def test_a_log_that_lost_what_it_acknowledged_stops_the_partition() -> None:
     assert order is not None and order.lines[1].open == 10
 
 
-def test_a_partition_whose_log_was_made_anew_does_not_start_and_the_others_do() -> None:
+def test_a_partition_whose_log_was_recreated_does_not_start_and_the_others_do() -> None:
     desk = Desk(partitions=2)
     engine = desk.engine()
     streams = [f"acme/PO-{number}" for number in range(6)]
@@ -153,7 +153,7 @@ def test_local_state_that_is_damaged_stops_the_partition() -> None:
     assert (future.result(0).kind, future.result(0).rule) == ("unknown", "partition-stopped")
 
 
-def test_a_partition_that_somebody_else_follows_is_told_so() -> None:
+def test_a_partition_that_somebody_else_follows_is_reported() -> None:
     desk = Desk(partitions=2)
     first = desk.engine()
     states = {0: first.followers[0].state}
@@ -174,7 +174,7 @@ def test_a_body_that_is_larger_than_a_record_is_bad() -> None:
     assert desk.ask(engine, place()).kind == "accepted"
 
 
-def test_a_control_log_that_cannot_be_read_is_told_and_gets_over_it() -> None:
+def test_an_unreadable_control_log_is_reported_and_recovers() -> None:
     desk = Desk()
     engine = desk.engine()
     journal = engine.control.journal

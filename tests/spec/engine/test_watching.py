@@ -72,7 +72,7 @@ def after(watch: HealthWatch, time: Time, seconds: float) -> dict[str, Any]:
     return watch.trouble
 
 
-def test_what_cannot_be_written_is_told_at_once_and_once_and_so_is_its_end() -> None:
+def test_a_write_failure_is_reported_at_once_and_once_and_so_is_its_end() -> None:
     engine = Failing()
     watch, said, time = watching(engine)
     assert after(watch, time, 1) == {}
@@ -87,7 +87,7 @@ def test_what_cannot_be_written_is_told_at_once_and_once_and_so_is_its_end() -> 
     assert watch.lasts("writing") == 0
 
 
-def test_what_comes_and_goes_within_a_moment_is_one_trouble() -> None:
+def test_a_failure_that_recurs_within_a_moment_is_one_trouble() -> None:
     engine = Failing()
     watch, said, time = watching(engine)
     for _ in range(20):
@@ -99,7 +99,7 @@ def test_what_comes_and_goes_within_a_moment_is_one_trouble() -> None:
     assert said == ["rescind: the log is not followed: state: full\n"]
 
 
-def test_an_import_that_nobody_is_at_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_an_abandoned_import_is_reported_with_its_remedy(tmp_path: Path) -> None:
     engine = Failing(imports=Open({("acme", bytes(32))}))
     watch, said, time = watching(engine, tmp_path)
     with held(tmp_path):
@@ -123,7 +123,7 @@ def beside(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
     return watch.trouble
 
 
-def test_each_piece_of_a_part_is_said_when_its_trouble_begins_and_when_it_ends() -> None:
+def test_each_piece_of_a_component_is_reported_when_its_trouble_begins_and_ends() -> None:
     pieces: dict[str, str] = {}
     watch, said, time = watching(Failing(), None, [Part("publishing", pieces), Part("views")])
     assert beside(watch, time, 1) == {}
@@ -149,7 +149,7 @@ def test_each_piece_of_a_part_is_said_when_its_trouble_begins_and_when_it_ends()
     assert said[2:] == ["rescind: publishing goes on (partition 0)\n"]
 
 
-def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
+def test_a_loop_that_hangs_or_has_ended_is_a_trouble(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("infra.runtime.loop.HANGS", 0.05)
@@ -176,13 +176,13 @@ def test_a_loop_that_does_not_come_back_is_a_trouble_and_so_is_one_that_ended(
     assert "has ended by a defect" in capsys.readouterr().err
 
 
-def test_nothing_is_said_of_parts_that_are_being_closed() -> None:
+def test_closing_components_are_not_reported() -> None:
     watch, said, time = watching(Failing(), None, [Part("views", {"": "closed"})])
     watch.stop()
     assert (beside(watch, time, 1), said) == ({}, [])
 
 
-def test_two_imports_hold_the_store_beside_each_other(tmp_path: Path) -> None:
+def test_two_imports_can_hold_the_store_at_once(tmp_path: Path) -> None:
     with held(tmp_path):
         with held(tmp_path):
             assert is_held(tmp_path)

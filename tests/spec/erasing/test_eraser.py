@@ -106,7 +106,7 @@ def test_an_admitted_erasure_is_carried_out_at_its_place(log: Log) -> None:
     assert eraser.done(0) == 2
 
 
-def test_a_hold_that_stands_before_it_keeps_the_key_whatever_was_recorded(log: Log) -> None:
+def test_an_earlier_hold_preserves_the_key_whatever_was_recorded(log: Log) -> None:
     write(log, LegalHoldPlaced("b-7", "h1"))
     write(log, LegalHoldPlaced("b-7", "h2"))
     write(log, LegalHoldReleased("b-7", "h1"))
@@ -133,7 +133,7 @@ def test_events_of_one_commit_count_in_their_order(log: Log) -> None:
     assert [erasure.ordinal for erasure in vault.destroyed] == [1]
 
 
-def test_a_hold_that_this_release_cannot_read_stands(log: Log) -> None:
+def test_a_hold_that_this_release_cannot_read_is_in_force(log: Log) -> None:
     placed = EventEntry(0, "LegalHoldPlaced", 999, 0, b"?")
     log.append([(STREAM, [placed])], 0)
     write(log, SubjectErased("b-7"))
@@ -152,9 +152,7 @@ def test_a_hold_that_this_release_cannot_read_stands(log: Log) -> None:
         (STREAM, LegalHoldReleased("b-7", "h1")),
     ],
 )
-def test_an_event_that_stands_elsewhere_or_says_something_else_erases_nobody(
-    log: Log, stream: str, event: Event
-) -> None:
+def test_an_event_of_another_stream_or_content_erases_nobody(log: Log, stream: str, event: Event) -> None:
     write(log, event, stream=stream)
     vault = Vault()
     runs(log, vault)
@@ -166,7 +164,7 @@ def test_the_stream_names_the_subject() -> None:
     assert [subject_of(s) for s in ("acme/PO-1", "acme/subject/", "$x/subject/b", "acme/subjects/b")] == [None] * 4
 
 
-def test_it_is_carried_out_once_whoever_reads_and_however_often(log: Log) -> None:
+def test_an_erasure_is_carried_out_once_however_many_readers_there_are(log: Log) -> None:
     write(log, SubjectErased("b-7"))
     vault = Vault()
     one, other = Eraser("j", {0: Partition(log)}, vault), Eraser("j", {0: Partition(log)}, vault)
@@ -179,7 +177,7 @@ def test_it_is_carried_out_once_whoever_reads_and_however_often(log: Log) -> Non
     assert len(vault.destroyed) == 2, "positions are of one journal"
 
 
-def test_killed_behind_the_erasure_the_next_process_scrubs_and_erases_nothing_again(log: Log) -> None:
+def test_after_a_kill_behind_the_erasure_the_next_process_scrubs_and_does_not_erase_again(log: Log) -> None:
     write(log, SubjectErased("b-7"))
     vault = Vault()
     vault.fails = ["killed behind"]
@@ -216,7 +214,7 @@ def test_local_state_that_is_behind_the_vault_erases_nothing_again() -> None:
     assert vault.destroyed == [Erasure("acme", "b-8", 2)]
 
 
-def test_what_was_handed_over_is_not_read_again(log: Log) -> None:
+def test_commits_handed_over_are_not_read_again(log: Log) -> None:
     source, vault = Partition(log), Vault()
     eraser = Eraser("j", {0: source}, vault)
     for subject in ("b-1", "b-2"):

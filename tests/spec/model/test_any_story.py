@@ -263,7 +263,7 @@ def add(to: dict[int, int], lines: tuple[e.LineQuantity, ...]) -> None:
 
 @pytest.mark.random
 @pytest.mark.parametrize("search", range(max(1, min(examples(ORDINARY), MOST) // STORIES)))
-def test_any_story_comes_to_what_the_contract_says(search: int) -> None:
+def test_any_story_has_the_outcomes_of_the_contract(search: int) -> None:
     """Where the examples are the same every time, each search but the first begins elsewhere, by its number."""
     machine = type(AnyStory.__name__, (AnyStory,), {})
     if search and settings.default is not None and settings.default.derandomize:
@@ -272,12 +272,12 @@ def test_any_story_comes_to_what_the_contract_says(search: int) -> None:
     run_state_machine_as_test(machine, settings=settings(max_examples=stories, stateful_step_count=25))
 
 
-def test_every_kind_of_command_is_said_by_a_rule_of_the_machine() -> None:
+def test_every_kind_of_command_is_sent_by_a_rule_of_the_machine() -> None:
     rules = {found.function.__name__.title().replace("_", "") for found in AnyStory().rules}
     assert set(COMMANDS) <= rules
 
 
-def test_every_kind_of_command_is_accepted_in_a_chapter_and_may_be_said_after_some() -> None:
+def test_every_kind_of_command_is_accepted_in_a_chapter_and_may_follow_some() -> None:
     accepted, likely = {"PlaceOrder"}, {"PlaceOrder"}
     for policy, said in CHAPTERS:
         rows = [{"line": n, "sku": "A", "quantity": 2, "unit_price": "10.00"} for n in (1, 2)]

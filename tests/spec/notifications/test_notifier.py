@@ -12,7 +12,7 @@ from tests.spec.notifications.telling import Desk, Killed
 NOON = "2026-03-02T12:00:00Z"
 
 
-def test_both_told_what_one_commit_tells_one_side_is_one_message() -> None:
+def test_both_told_one_commit_sends_one_message_to_each_side() -> None:
     desk = Desk()
     desk.canceled()
     desk.run(NOON)
@@ -25,7 +25,7 @@ def test_both_told_what_one_commit_tells_one_side_is_one_message() -> None:
     assert set(desk.states().values()) == {"handed"}
 
 
-def test_on_placing_the_buyer_is_told_until_when_how_and_under_which_policy_it_can_be_cancelled() -> None:
+def test_on_placing_the_buyer_learns_until_when_how_and_under_which_policy_to_cancel() -> None:
     desk = Desk()
     desk.history.place(policy="peer-to-peer", timezone="Europe/Berlin")
     desk.run(NOON)
@@ -34,7 +34,7 @@ def test_on_placing_the_buyer_is_told_until_when_how_and_under_which_policy_it_c
     assert "Policy peer-to-peer 1, rule grace-window" in mail.text and "choose Cancel" in mail.text
 
 
-def test_nothing_is_sent_twice_however_often_it_is_looked_at_and_started_anew() -> None:
+def test_nothing_is_sent_twice_however_often_the_notifier_runs_and_restarts() -> None:
     desk = Desk()
     desk.canceled()
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_a_process_that_ends_between_intent_and_answer_leaves_it_unknown_and_sen
 
 
 @pytest.mark.parametrize("moment", ["killed before", "killed behind"])
-def test_a_carrier_that_knows_what_it_took_settles_it(moment: str) -> None:
+def test_a_carrier_that_knows_which_messages_it_accepted_settles_them(moment: str) -> None:
     desk = Desk(knows=True)
     desk.canceled()
     desk.carrier.fails = [moment]
@@ -78,7 +78,7 @@ def test_a_carrier_that_knows_what_it_took_settles_it(moment: str) -> None:
     assert len({mail.message_id for mail in desk.carrier.taken}) == len(desk.carrier.taken) == 3
 
 
-def test_a_carrier_that_is_away_is_asked_again_later_and_one_that_refuses_is_not() -> None:
+def test_an_unavailable_carrier_is_tried_again_later_and_one_that_refuses_is_not() -> None:
     desk = Desk()
     desk.canceled()
     desk.carrier.fails = ["away", "refuses"]
@@ -91,7 +91,7 @@ def test_a_carrier_that_is_away_is_asked_again_later_and_one_that_refuses_is_not
     assert desk.notifier.trouble is None and len(desk.carrier.taken) == 2
 
 
-def test_who_has_no_address_is_not_told_and_that_is_on_the_record() -> None:
+def test_a_person_without_an_address_is_not_notified_and_that_is_on_the_record() -> None:
     desk = Desk()
     desk.people.without = {"b-1"}
     desk.canceled()
@@ -112,7 +112,7 @@ def test_import_is_history_and_goes_out_to_nobody(monkeypatch: pytest.MonkeyPatc
     assert desk.carrier.taken == [] and desk.states() == {}
 
 
-def test_what_is_too_old_when_it_is_first_looked_at_waits_for_people() -> None:
+def test_a_notification_too_old_when_first_seen_waits_for_people() -> None:
     desk = Desk()
     desk.canceled()
     desk.run("2026-04-02T12:00:00Z")
@@ -172,7 +172,7 @@ def test_a_short_time_is_not_reminded_of_in_its_first_half() -> None:
     assert desk.states()["remind-alternatives-1-buyer"] == "handed"
 
 
-def test_what_was_settled_is_not_reminded_of() -> None:
+def test_a_settled_matter_gets_no_reminder() -> None:
     desk = Desk()
     desk.history.place(policy="mutual-consent")
     desk.history.say("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")

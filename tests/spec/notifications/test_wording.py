@@ -30,7 +30,7 @@ def test_every_pack_has_the_keys_of_every_other(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_pack_has_every_template_reason_and_rule_that_is_told_and_no_other(language: str) -> None:
+def test_a_pack_has_every_template_reason_and_rule_that_is_sent_and_no_other(language: str) -> None:
     words = pack(language).words
     assert set(words["notification"]) == TEMPLATES
     assert set(words["reason"]) == {*CANCEL_REASONS, *RETURN_REASONS}
@@ -40,7 +40,7 @@ def test_a_pack_has_every_template_reason_and_rule_that_is_told_and_no_other(lan
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_sentence_uses_only_what_there_is_and_all_languages_use_the_same(language: str) -> None:
+def test_a_sentence_uses_only_existing_values_and_all_languages_use_the_same(language: str) -> None:
     def used(words: dict[str, Any]) -> set[str]:
         source = " ".join([words["subject"], *words["paragraphs"]])
         return meta.find_undeclared_variables(Environment(autoescape=False).parse(source))
@@ -66,7 +66,7 @@ def test_times_and_money_are_written_as_the_language_does() -> None:
     assert pack("de").money(1234, "JPY") == "1.234 JPY"
 
 
-def test_who_speaks_german_is_told_in_german() -> None:
+def test_a_german_speaker_is_notified_in_german() -> None:
     desk = Desk()
     desk.people.languages = {"b-1": "de"}
     desk.canceled(timezone="Europe/Berlin")
@@ -90,7 +90,7 @@ def said_by_the_seller(language: str, *lines: int) -> Desk:
     return desk
 
 
-def test_standing_the_buyer_is_asked_and_the_seller_told_where_no_request_is_on_record() -> None:
+def test_standing_without_a_request_on_record_the_buyer_is_asked_and_the_seller_notified() -> None:
     *_, buyers, sellers = said_by_the_seller("en").carrier.taken
     assert (buyers.to, sellers.to) == ("b-1@example.org", "s-1@example.org")
     assert buyers.subject.startswith("Order PO-1: canceled, did you ask for this? Reference C-")
@@ -104,7 +104,7 @@ def test_standing_the_buyer_is_asked_and_the_seller_told_where_no_request_is_on_
     assert "/o/acme/PO-1/receipt?lang=de" in buyers.text, "and so does its receipt"
 
 
-def test_standing_who_asked_for_a_part_is_asked_about_the_rest() -> None:
+def test_standing_a_buyer_who_requested_a_part_is_asked_about_the_rest() -> None:
     for part in (1, 2):
         *_, buyers, _ = said_by_the_seller("en", part).carrier.taken
         assert (
@@ -140,7 +140,7 @@ def notified(text: str) -> Desk:
     return desk
 
 
-def test_notice_has_link_what_a_customer_is_told_has_no_link_of_any_kind() -> None:
+def test_notice_has_link_a_message_to_a_customer_has_no_link_of_any_kind() -> None:
     mail = notified("UPS 1Z9 is on its way.\nYou would be billed again.").carrier.taken[-1]
     assert "UPS 1Z9 is on its way." in mail.text and mail.subject.startswith(
         "Order PO example com: canceled but shipped"
@@ -154,7 +154,7 @@ def test_notice_has_link_a_text_with_one_does_not_go_out() -> None:
     assert not any("example.org for" in mail.text for mail in desk.carrier.taken)
 
 
-def test_a_text_that_was_erased_is_told_to_nobody() -> None:
+def test_an_erased_text_is_sent_to_nobody() -> None:
     desk = notified("UPS 1Z9")
     assert desk.states()["notice-1"] == "handed"
     letter = desk.book.message_of("acme/PO.x", "notice-1")
@@ -166,7 +166,7 @@ def test_a_text_that_was_erased_is_told_to_nobody() -> None:
     assert desk.states()["notice-1"] == "failed"
 
 
-def test_every_template_can_be_said_of_every_history() -> None:
+def test_every_template_can_be_rendered_for_every_history() -> None:
     """Twelve histories with something of everything, in both languages: nothing fails."""
     from tests.contract.views.filled import history as filled
 
@@ -239,7 +239,7 @@ def test_a_part_that_ships_or_is_cancelled_is_no_whole_order() -> None:
         ("everything-store", "until", "nothing at all"),
     ],
 )
-def test_until_when_it_can_be_cancelled_is_said_as_it_is(policy: str, here: str, not_here: str) -> None:
+def test_the_end_of_the_cancellation_window_is_rendered_exactly(policy: str, here: str, not_here: str) -> None:
     desk = Desk()
     desk.history.place(policy=policy)
     desk.run(NOON)
@@ -278,7 +278,7 @@ def written(to: str, by: str, about: str | None = None, language: str = "en") ->
     return desk
 
 
-def test_both_told_a_message_notifies_whom_it_is_for_without_its_text() -> None:
+def test_both_told_a_message_notifies_its_addressee_without_its_text() -> None:
     [mail] = written("buyer", "seller").carrier.taken
     assert mail.to == "b-1@example.org" and mail.subject == "Order PO-1: a message from the seller"
     assert "The seller has sent you a message. Read it on the order's page." in mail.text

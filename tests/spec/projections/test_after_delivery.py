@@ -29,7 +29,7 @@ def say(history: History, command: str, at: str, actor: str, **fields: Any) -> N
     assert decided.refused is None, decided.refused
 
 
-def test_a_case_stands_open_until_its_decision_and_its_return_comes_back_with_its_condition() -> None:
+def test_a_case_is_open_until_its_decision_and_its_return_arrives_with_its_condition() -> None:
     history = delivered()
     say(history, "OpenCase", "2026-03-04T12:00:00Z", "buyer", case_id="case-a", reason="wrong_item", lines=[1])
     case = viewed(history).row(CASES)
@@ -62,7 +62,7 @@ def test_a_case_stands_open_until_its_decision_and_its_return_comes_back_with_it
     assert (back["carrier"], back["tracking_number"], back["ended_at"]) == ("DHL", "9", at("2026-03-09T09:00:00Z"))
 
 
-def test_while_more_evidence_is_awaited_a_case_has_no_due_instant_and_says_what_it_waits_for() -> None:
+def test_while_more_evidence_is_awaited_a_case_has_no_due_instant_and_names_that_evidence() -> None:
     history = delivered()
     say(history, "OpenCase", "2026-03-04T12:00:00Z", "buyer", case_id="case-a", reason="wrong_item", lines=[1])
     asked = {"about": "case-a", "kinds": ["photo", "receipt"], "until": "2026-03-09T12:00:00Z"}
@@ -124,7 +124,7 @@ def test_a_dispute_shows_its_ticket_its_decision_and_until_when_it_can_be_appeal
     assert (dispute["status"], dispute["appealed"], dispute["decisions"]) == ("open", 1, 1)
 
 
-def test_a_dispute_that_came_too_late_is_shown_dismissed_with_its_rule() -> None:
+def test_a_late_dispute_is_shown_dismissed_with_its_rule() -> None:
     history = declined()
     late = history.say("OpenDispute", at="2026-06-30T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
     assert late.refused == "too-late"

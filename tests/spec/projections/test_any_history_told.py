@@ -59,7 +59,7 @@ def written(stories: list[Story], log: Log) -> None:
 
 @settings(max_examples=examples(60))
 @given(several, st.integers(1, 7))
-def test_the_tables_are_the_same_in_whatever_batches_and_whatever_was_at_hand(told: list[Any], limit: int) -> None:
+def test_the_tables_do_not_depend_on_batches_or_cached_orders(told: list[Any], limit: int) -> None:
     log = Log()
     written([tell(*each)[0] for each in told], log)
     whole, cut = MemoryViews(), MemoryViews()
@@ -77,7 +77,7 @@ def test_the_tables_are_the_same_in_whatever_batches_and_whatever_was_at_hand(to
 
 @settings(max_examples=examples(80))
 @given(several)
-def test_the_tables_say_what_the_orders_say(told: list[Any]) -> None:
+def test_the_tables_agree_with_the_orders(told: list[Any]) -> None:
     log, views = Log(), MemoryViews()
     stories = [tell(*each)[0] for each in told]
     written(stories, log)

@@ -65,7 +65,7 @@ def test_of_two_projectors_one_applies_a_part_of_the_log() -> None:
     assert views.row(SELLER_DAILY)["orders_placed"] == 3
 
 
-def test_a_write_that_failed_is_done_again_as_if_it_had_not_been_tried() -> None:
+def test_a_failed_write_is_repeated_as_if_it_had_not_been_tried() -> None:
     history, views = three_orders(), Unreliable()
     one = projector(history.log, views)
     assert one.advance(4) == 4
@@ -126,7 +126,7 @@ class Counting:
         return self._log.state.commits(first, behind)
 
 
-def test_what_was_handed_over_too_early_or_too_late_does_no_harm() -> None:
+def test_commits_handed_over_too_early_or_too_late_do_no_harm() -> None:
     history, views = three_orders(), MemoryViews()
     commits = list(history.log.state.commits())
     one = projector(history.log, views)
@@ -185,7 +185,7 @@ def test_an_event_that_this_release_does_not_know_parks_its_order_and_no_other()
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_an_event_that_fits_no_history_parks_its_order_with_what_came_before_it_told(limit: int) -> None:
+def test_an_event_that_fits_no_history_parks_its_order_with_the_rows_before_it(limit: int) -> None:
     history, views = History(), MemoryViews()
     history.place()
     history.log.write("acme/PO-1", AutoCanceled(7, 1, "asn-1"))  # there is no line 7
@@ -306,7 +306,7 @@ def test_an_empty_commit_moves_the_position_and_nothing_else() -> None:
     assert views.position("journal", 0) == Position(2, 2, admitted.hash, 0)
 
 
-def test_the_control_log_gives_the_policies_and_leaves_the_audit_trail_to_the_journal() -> None:
+def test_the_control_log_yields_the_policies_and_leaves_the_audit_trail_to_the_journal() -> None:
     log, views = control_log(), MemoryViews()
     one = Projector("control", 0, log.state, views)
     while one.advance(3):

@@ -82,7 +82,7 @@ def test_a_request_that_the_shipment_answered_waits_for_nobody() -> None:
     assert story.here.awaits(story.here.requests["r1"]) is None
 
 
-def test_a_request_about_what_has_shipped_waits_for_the_other_side() -> None:
+def test_a_request_about_shipped_units_waits_for_the_other_side() -> None:
     story = Story("mutual-consent").placed(MONDAY)
     assert story.say("Ship", TUESDAY, shipment_id="asn-1") == "accepted"
     assert story.say("RequestCancel", FRIDAY, request_id="r1", reason="other") == "accepted"
@@ -99,7 +99,7 @@ def test_while_something_else_is_offered_it_is_the_buyers_turn() -> None:
     assert (queued(story.here), queued(story.here, "buyer")) == (set(), {"r1"})
 
 
-def test_a_dispute_takes_a_request_from_the_queue_and_its_decision_does_not_bring_it_back() -> None:
+def test_a_dispute_removes_a_request_from_the_queue_and_its_decision_does_not_restore_it() -> None:
     story = asked("mutual-consent")
     story.reach_until(parse_instant("2026-03-20T10:00:00Z"))
     assert story.say("OpenDispute", "2026-03-20T10:00:00Z", by="buyer", dispute_id="d1", about="r1") == "accepted"

@@ -91,7 +91,7 @@ def test_a_refusal_leaves_no_trace_but_the_audit_trail_and_the_version() -> None
     assert {n for n, a, b in zip(ORDERS.names, old, new, strict=True) if a != b} == {"version"}
 
 
-def test_a_request_shows_until_when_it_is_to_be_decided_and_then_what_became_of_it() -> None:
+def test_a_request_shows_its_due_time_and_then_its_outcome() -> None:
     history = History()
     history.place(policy="peer-to-peer", sale_format="offer")
     history.say(
@@ -122,7 +122,7 @@ def test_a_request_shows_until_when_it_is_to_be_decided_and_then_what_became_of_
     assert views.row(ORDERS, order_id="PO-2")["next_deadline_at"] is None
 
 
-def test_late_is_told_from_its_instant_on_and_no_earlier() -> None:
+def test_late_is_shown_from_its_instant_on_and_no_earlier() -> None:
     history = History()
     history.place(ship_by="2026-03-05T00:00:00Z")
     row = viewed(history).row(ORDERS)
@@ -151,7 +151,7 @@ def test_a_refund_that_failed_wants_attention_until_it_is_confirmed() -> None:
     assert (views.row(ORDERS)["attention"], views.row(ORDERS)["refunded_minor"]) == ("", 10000)
 
 
-def test_a_message_is_told_without_its_text() -> None:
+def test_a_message_is_shown_without_its_text() -> None:
     history = History()
     history.place()
     history.say("SendMessage", actor="buyer", message_id="m1", to="seller", text="Where is it?")
@@ -198,7 +198,7 @@ def test_a_request_shows_when_it_was_decided_and_a_later_dispute_leaves_that() -
     assert (request["status"], request["decided_at"]) == ("approved", at("2026-03-03T10:00:00Z"))
 
 
-def test_a_request_that_is_answered_at_once_is_decided_when_it_is_asked_and_a_withdrawn_one_never() -> None:
+def test_a_request_answered_at_once_is_decided_when_made_and_a_withdrawn_one_never() -> None:
     history = History()
     asked = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
     history.place("granted", policy="everything-store")
@@ -229,7 +229,7 @@ def test_a_refund_shows_when_it_was_confirmed() -> None:
     assert (refund["status"], refund["confirmed_at"]) == ("confirmed", at("2026-03-05T10:00:00Z"))
 
 
-def test_a_shipment_keeps_the_ship_by_of_its_day_and_shows_when_it_was_delivered() -> None:
+def test_a_shipment_preserves_its_ship_by_and_shows_when_it_was_delivered() -> None:
     history = History()
     lines = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "5.00"} for n in (1, 2)]
     history.place(policy="general-store", ship_by="2026-03-04T00:00:00Z", lines=lines)
@@ -245,7 +245,7 @@ def test_a_shipment_keeps_the_ship_by_of_its_day_and_shows_when_it_was_delivered
     assert shipment["delivered_at"] == at("2026-03-06T10:00:00Z")
 
 
-def test_a_cancellation_shows_what_its_units_cost() -> None:
+def test_a_cancellation_shows_the_price_of_its_units() -> None:
     history = History()
     lines = [
         {"line": 1, "sku": "A", "quantity": 3, "unit_price": "3.34", "discount": "0.02", "tax": "0.70"},
@@ -261,7 +261,7 @@ def test_a_cancellation_shows_what_its_units_cost() -> None:
     assert {(r["currency"], r["currency_exponent"], r["day"]) for r in rows} == {("EUR", 2, "2026-03-02")}
 
 
-def test_every_amount_stands_beside_its_currency_and_its_decimals() -> None:
+def test_every_amount_has_its_currency_and_decimals() -> None:
     for table in TABLES:
         minors = [column for column in table.columns if column.type == "minor"]
         assert not minors or {"currency", "currency_exponent"} <= set(table.names), table.name

@@ -62,7 +62,7 @@ def test_a_report_is_a_row_of_its_own() -> None:
     assert steps == [("told", "seller"), ("failed", "seller"), ("delivered", "seller")]
 
 
-def test_an_import_is_history_and_tells_nobody_but_what_a_seller_told_stands() -> None:
+def test_an_import_notifies_nobody_and_preserves_what_a_seller_reported() -> None:
     history = History()
     history.place()
     history.say("CancelLines", at="2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")

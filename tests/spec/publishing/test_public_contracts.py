@@ -37,7 +37,7 @@ def test_every_contract_has_an_id_and_no_two_share_one() -> None:
     assert all(contract_of(PinnedIds().id_of(contract)) == contract for contract in EVERY)
 
 
-def test_what_was_released_keeps_its_id_and_its_text() -> None:
+def test_a_released_schema_keeps_its_id_and_its_text() -> None:
     now = {str(c): [pinned()[c], hashlib.sha256(schema_text(c).encode()).hexdigest()] for c in EVERY}
     assert {name: now[name] for name in RELEASED} == RELEASED
     assert set(now) == set(RELEASED), "a new contract is released: add its line"
@@ -54,7 +54,7 @@ def test_every_version_of_a_public_event_reads_every_other(name: str) -> None:
     assert breaks({v: schema_of(event_contract(name, v)) for v in range(1, EVENT_VERSIONS[name] + 1)}) == []
 
 
-def test_an_id_of_nobody_is_said_to_be_none() -> None:
+def test_an_unknown_schema_id_is_reported_as_unknown() -> None:
     with pytest.raises(LookupError):
         PinnedIds().id_of(event_contract("Teleported", 1))
     with pytest.raises(LookupError):

@@ -63,7 +63,7 @@ def test_every_event_of_an_order_is_one_record_in_order(partly_shipped: History)
         assert unframe(record.value)[1].endswith(entry.body)
 
 
-def test_headers_say_what_and_where_it_is(partly_shipped: History) -> None:
+def test_headers_state_the_kind_and_the_position(partly_shipped: History) -> None:
     records = [record for record in told(partly_shipped) if record.kind == "order-events"]
     commit = partly_shipped.log.state.commit_at(1)
     assert commit is not None
@@ -133,11 +133,11 @@ def moves(history: History) -> list[tuple[str, int, int, str | None]]:
 
 
 @pytest.mark.rule("restock-once")
-def test_restock_once_what_fill_or_kill_cancels_goes_back_to_stock(partly_shipped: History) -> None:
+def test_restock_once_units_canceled_by_fill_or_kill_are_restocked(partly_shipped: History) -> None:
     assert moves(partly_shipped) == [("canceled", 1, 7, None)]
 
 
-def test_restock_once_what_the_seller_cancels_goes_back_to_stock() -> None:
+def test_restock_once_units_canceled_by_the_seller_are_restocked() -> None:
     history = History()
     lines = [{"line": n, "sku": f"A-{n}", "quantity": n, "unit_price": "10.00"} for n in (1, 2)]
     history.place(lines=lines)
@@ -146,7 +146,7 @@ def test_restock_once_what_the_seller_cancels_goes_back_to_stock() -> None:
 
 
 @pytest.mark.parametrize("condition", ["sellable", "damaged", None])
-def test_restock_once_a_return_goes_back_on_receipt_with_its_condition(condition: str | None) -> None:
+def test_restock_once_a_return_is_restocked_on_receipt_with_its_condition(condition: str | None) -> None:
     history = History()
     history.place(policy="general-store")
     history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
@@ -186,7 +186,7 @@ def shipped_all_the_same(partly_shipped: History) -> History:
     return history
 
 
-def test_restock_once_what_was_cancelled_and_shipped_is_taken_back(shipped_all_the_same: History) -> None:
+def test_restock_once_units_canceled_and_shipped_anyway_are_taken_out_again(shipped_all_the_same: History) -> None:
     assert moves(shipped_all_the_same) == [("canceled", 1, 7, None), ("taken_back", 1, 2, None)]
 
 
@@ -202,7 +202,7 @@ def test_a_rebilling_and_its_memo_are_one_instruction_each(shipped_all_the_same:
     )
 
 
-def test_an_import_is_history_its_events_go_out_and_nobody_is_told_to_act(shipped_all_the_same: History) -> None:
+def test_an_import_is_history_its_events_are_published_and_nobody_is_instructed(shipped_all_the_same: History) -> None:
     as_it_was, as_history = told(shipped_all_the_same), told(shipped_all_the_same, writer="import")
     assert {record.kind for record in as_history} == {"order-events"}
     assert all(event["history"] for event in on("order-events", as_history))
@@ -281,6 +281,6 @@ def test_a_confirmation_is_instructed_with_its_reference_and_no_text(partly_ship
     assert [each["amount"] for each in said if each["template"] == "refund-due"] == [7000]
 
 
-def test_import_is_history_and_nobody_is_told_of_it(partly_shipped: History) -> None:
+def test_import_is_history_and_nobody_is_notified_of_it(partly_shipped: History) -> None:
     assert on("notifications", told(partly_shipped, writer="import")) == []
     assert on("notifications", told(partly_shipped, writer="import-live")) != []

@@ -79,7 +79,7 @@ def test_a_journal_record_and_its_progress_are_in_one_transaction() -> None:
     assert (progress[-1].offset, progress[-1].position) == (log.journal().end(0), process.state.next_position)
 
 
-def test_commits_that_are_handed_over_are_not_missed_nor_said_twice() -> None:
+def test_commits_that_are_handed_over_are_published_exactly_once() -> None:
     log, cluster, history = new_log(), Cluster(), a_day(6)
     process = enabled(log, cluster)
     copies = [encode_record("test", [each.data]) for each in history.log.state.commits()]
@@ -92,7 +92,7 @@ def test_commits_that_are_handed_over_are_not_missed_nor_said_twice() -> None:
 
 
 @pytest.mark.parametrize("fate", ["refused", "dies-before-progress", "dies-before-commit", "answer-lost"])
-def test_whatever_became_of_a_transaction_the_next_one_goes_on_from_there(fate: Fate) -> None:
+def test_a_transaction_continues_after_the_last_one_whatever_its_outcome(fate: Fate) -> None:
     log, cluster, history = new_log(), Cluster(), a_day(6)
     fates = iter(["ok", fate, "ok", fate, fate])
     process = enabled(log, cluster, lambda: next(fates, "ok"))
@@ -147,7 +147,7 @@ def test_two_publishers_that_die_and_fence_each_other_at_random(seed: int) -> No
     assert {process.publisher.state for process in processes} <= {"publishing", "standing by"}
 
 
-def test_who_is_fenced_stands_by_until_nobody_publishes() -> None:
+def test_a_fenced_publisher_is_idle_until_nobody_publishes() -> None:
     log, cluster, history = new_log(), Cluster(), a_day()
     old = enabled(log, cluster)
     new = Process(log, cluster)
@@ -187,7 +187,7 @@ def test_events_begin_at_the_journals_start_and_instructions_where_they_were_ena
     assert cluster.read("refunds")
 
 
-def test_what_was_accepted_before_the_first_batch_is_instructed_also_after_a_crash() -> None:
+def test_decisions_before_the_first_batch_are_instructed_also_after_a_crash() -> None:
     log, cluster, history = new_log(), Cluster(), a_day()
     enabled(log, cluster)
     copy(history.log, log)
@@ -255,7 +255,7 @@ def left_out(log: MemoryLog, cluster: Cluster, history: History, kind: str) -> s
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITTEN if kind not in (DEAD_LETTERS, "rebills", "credit-memos")])
-def test_an_emptied_topic_is_left_out_and_asks_and_the_others_go_on(kind: str) -> None:
+def test_an_emptied_topic_is_left_out_until_confirmed_and_the_others_continue(kind: str) -> None:
     log, cluster, history = published()
     cluster.topics[kind].records.clear()
     said = left_out(log, cluster, history, kind)
@@ -268,7 +268,7 @@ def test_a_topic_that_lost_its_last_record_is_left_out() -> None:
     assert "ends at offset" in left_out(log, cluster, history, EVENTS)
 
 
-def test_a_topic_made_anew_is_left_out_also_with_as_many_records() -> None:
+def test_a_recreated_topic_is_left_out_also_with_as_many_records() -> None:
     log, cluster, history = published()
     cluster.topics[EVENTS].id = "order-events-1"
     assert "deleted and created again" in left_out(log, cluster, history, EVENTS)
@@ -288,7 +288,7 @@ def test_a_topic_that_is_emptied_while_it_publishes_is_left_out_before_anything_
     assert len(cluster.read("refunds")) == 5
 
 
-def test_progress_that_is_gone_stops_it_rather_than_begin_anew() -> None:
+def test_lost_progress_stops_the_publisher_instead_of_restarting_it() -> None:
     log, cluster, _ = published()
     cluster.topics[PUBLISHED].records.clear()
     assert "nothing says how far" in stopped(log, cluster)
@@ -323,7 +323,7 @@ def test_another_history_of_the_same_length_stops_it() -> None:
     assert "not the one that was published" in stopped(log, cluster)
 
 
-def test_answered_again_an_emptied_topic_of_events_is_filled_from_the_journal_and_no_other_is_touched() -> None:
+def test_a_confirmed_emptied_topic_is_refilled_from_the_journal_and_no_other_is_touched() -> None:
     log, cluster, history = published()
     cluster.topics[EVENTS] = replace(cluster.topics[EVENTS], id="order-events-1", records=[])
     process = Process(log, cluster)
@@ -346,7 +346,7 @@ def test_answered_onwards_the_gap_stays_and_publishing_goes_on() -> None:
     assert {r.value for r in new}.isdisjoint({r.value for r in expected(history, "refunds")})
 
 
-def test_instructions_are_never_said_again() -> None:
+def test_instructions_are_never_published_again() -> None:
     log, cluster, _ = published()
     cluster.topics["refunds"].records.clear()
     with pytest.raises(PublishingStopped, match="are not published twice"):
@@ -452,7 +452,7 @@ def test_the_other_topics_do_not_wait_while_one_catches_up() -> None:
     same(cluster, read_back(log))
 
 
-def test_a_process_that_comes_while_a_topic_is_left_out_goes_on_where_each_topic_is() -> None:
+def test_a_process_started_while_a_topic_is_left_out_continues_from_the_end_of_each_topic() -> None:
     log, cluster, history = new_log(), Cluster(), a_day(8)
     process = enabled(log, cluster)
     cluster.refuses.add("refunds")
@@ -470,7 +470,7 @@ def test_a_process_that_comes_while_a_topic_is_left_out_goes_on_where_each_topic
     same(cluster, history)
 
 
-def test_who_stands_by_leaves_the_publisher_alone_that_only_waits_for_a_topic() -> None:
+def test_an_idle_process_does_not_displace_a_publisher_that_waits_for_a_topic() -> None:
     log, cluster, history = new_log(), Cluster(), a_day()
     old, new = enabled(log, cluster), Process(log, cluster)
     cluster.sick["refunds"] = MISSING
@@ -563,7 +563,7 @@ def test_an_order_that_is_parked_while_a_topic_is_left_out_goes_out_on_all_of_th
     assert len(letters(cluster)) == 1
 
 
-def test_a_release_that_cannot_read_what_a_late_topic_lacks_leaves_that_topic_to_one_that_can(
+def test_a_release_that_cannot_read_the_missing_records_of_a_topic_leaves_it_to_one_that_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log, cluster, history = new_log(), Cluster(), a_day()
@@ -605,7 +605,7 @@ def letters(cluster: Cluster) -> list[tuple[bytes, bytes]]:
     return [(dict(r.headers)["rescind-letter"], r.value) for r in cluster.read(DEAD_LETTERS)]
 
 
-def test_what_is_malformed_is_a_letter_with_its_bytes_once() -> None:
+def test_a_malformed_record_is_one_dead_letter_with_its_bytes() -> None:
     log, cluster, history = new_log(), Cluster(), a_day()
     process = enabled(log, cluster)
     append(log, b"rubbish", encode_record("test", [b"also rubbish"]))
@@ -684,7 +684,7 @@ def test_an_order_that_cannot_be_published_is_parked_with_a_letter_and_goes_out_
     assert len([r for r in cluster.read(EVENTS) if r.key == b"acme/PO-1"]) == 8
 
 
-def test_what_the_views_could_not_tell_is_a_letter_once_until_it_is_told() -> None:
+def test_an_unprojectable_event_is_one_dead_letter_until_it_is_projected() -> None:
     log, cluster = new_log(), Cluster()
     id, stream = unprojected_id("journal", 0, "acme/PO-1"), "acme/PO-1"
     letter = DeadLetter(id, "views", "no such line", stream.encode(), b"commit", "journal", 0, 4, 0, stream, 4)

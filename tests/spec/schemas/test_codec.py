@@ -36,9 +36,7 @@ def fastavro_bytes(name: str, fields: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize(("name", "version"), NAMES)
 @settings(max_examples=examples(30))
 @given(data=st.data())
-def test_an_event_has_the_bytes_that_fastavro_gives_it_and_comes_back_from_them(
-    name: str, version: int, data: st.DataObject
-) -> None:
+def test_an_event_is_encoded_and_decoded_as_fastavro_does(name: str, version: int, data: st.DataObject) -> None:
     fields = data.draw(values(name, version))
     event = built(name, fields)
     body = fastavro_bytes(name, fields)
@@ -93,7 +91,7 @@ PAID = encode_event(e.PaymentReceived(1999))[2]
         ("", 1, PAID),
     ],
 )
-def test_what_is_no_event_of_this_release_is_undecodable_whatever_is_wrong(
+def test_bytes_that_are_no_event_of_this_release_are_undecodable_whatever_is_wrong(
     name: str, version: int, body: bytes
 ) -> None:
     for _ in range(2):  # the same again when it has been met before
@@ -104,7 +102,7 @@ def test_what_is_no_event_of_this_release_is_undecodable_whatever_is_wrong(
 
 
 @pytest.mark.parametrize("instant", [EARLIEST - 1, LATEST + 1])
-def test_an_instant_that_no_text_can_say_is_neither_written_nor_read(instant: int) -> None:
+def test_an_instant_that_no_text_can_express_is_neither_written_nor_read(instant: int) -> None:
     with pytest.raises(Malformed):
         encode_event(e.ShipByRevised(instant, False, ()))
     body = fastavro_bytes("ShipByRevised", {"ship_by": instant, "proposed": False, "deadlines": []})
@@ -213,12 +211,12 @@ def test_the_current_version_passes_no_upcaster() -> None:
 
 
 @pytest.mark.parametrize("grams", [-1, 0], ids=["refused by the upcaster", "not foreseen by the upcaster"])
-def test_what_an_upcaster_cannot_read_is_malformed(grams: int) -> None:
+def test_a_record_that_an_upcaster_cannot_read_is_malformed(grams: int) -> None:
     with pytest.raises(Malformed, match="version 3"):
         reads(2)(wrote(2, {"parcel": "p-1", "grams": grams}))
 
 
-def test_what_an_upcaster_makes_must_fit_the_current_contract() -> None:
+def test_the_result_of_an_upcaster_must_fit_the_current_contract() -> None:
     steps = {("ParcelWeighed", 2): lambda fields: {**fields, "scale": 7, "by": None}}
     with pytest.raises(Malformed):
         reads(2, steps)(wrote(2, {"parcel": "p-1", "grams": 1}))

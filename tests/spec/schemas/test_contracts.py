@@ -93,12 +93,12 @@ def test_instants_are_instants_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize(("of", "name", "schema"), STORED, ids=IDS)
-def test_every_record_and_field_says_what_it_means(of: type, name: str, schema: dict[str, Any]) -> None:
+def test_every_record_and_field_is_documented(of: type, name: str, schema: dict[str, Any]) -> None:
     silent = [at for at, text in sentences(schema).items() if not text.strip()]
     assert silent == []
 
 
-def test_a_shared_record_is_the_same_wherever_it_stands() -> None:
+def test_a_shared_record_is_the_same_in_every_schema() -> None:
     seen: dict[str, Any] = {}
     for _, name, schema in STORED:
         within = {part["name"]: part for part in named_types(schema)}

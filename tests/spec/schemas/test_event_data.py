@@ -72,7 +72,7 @@ def test_an_event_names_its_fields_as_the_contract_does() -> None:
     }
 
 
-def test_what_an_order_was_placed_with_is_all_there() -> None:
+def test_every_detail_of_a_placed_order_is_there() -> None:
     placed = e.OrderPlaced(
         po_number="PO-1",
         checkout_id=None,

@@ -12,7 +12,7 @@ def test_a_framed_body_is_a_zero_byte_the_id_in_four_bytes_and_the_body() -> Non
 
 
 @given(st.integers(0, 2**32 - 1), st.binary())
-def test_what_was_framed_comes_back(schema_id: int, body: bytes) -> None:
+def test_framed_bytes_are_read_back(schema_id: int, body: bytes) -> None:
     framed = frame(schema_id, body)
     assert unframe(framed) == (schema_id, body)
     assert len(framed) == HEAD_BYTES + len(body)

@@ -205,7 +205,7 @@ def test_a_tree_that_changed_an_old_leaf_is_consistent_by_no_proof_of_the_honest
     st.lists(st.sampled_from([bytes(32), b"\x01" * 32, b"short"]), max_size=6),
     st.sampled_from([bytes(32), b""]),
 )
-def test_verifying_answers_whatever_it_is_given(first: int, size: int, path: list[bytes], root: bytes) -> None:
+def test_verifying_answers_on_any_input(first: int, size: int, path: list[bytes], root: bytes) -> None:
     assert verify_inclusion(bytes(32), first, size, path, root) in (True, False)
     assert verify_consistency(first, size, root, root, path) in (True, False)
 
@@ -220,7 +220,7 @@ def test_nothing_before_is_consistent_with_anything_and_only_with_the_empty_root
 
 
 @given(contents, st.lists(st.binary(max_size=8), max_size=9))
-def test_a_kept_tree_goes_on_where_it_was(before: list[bytes], after: list[bytes]) -> None:
+def test_a_stored_tree_continues_where_it_was(before: list[bytes], after: list[bytes]) -> None:
     tree = Tree()
     for content in before:
         tree.append(content)
@@ -236,7 +236,7 @@ def test_peaks_that_do_not_make_the_size_are_refused(size: int, peaks: list[byte
         Tree.restored(size, peaks)
 
 
-def test_asking_for_what_never_was_is_an_index_error() -> None:
+def test_a_position_that_never_existed_is_an_index_error() -> None:
     kept = archive([b"a", b"b"])
     for ask in (
         lambda: kept.root(3),

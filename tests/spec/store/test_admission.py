@@ -280,7 +280,7 @@ def test_a_fence_makes_the_unknown_commit_impossible_and_leaves_the_event_number
     assert kinds(verdicts) == ["admitted", "admitted", "superseded", "admitted"]
 
 
-def test_what_a_commit_raises_and_what_it_adds_to_the_sequence_can_be_asked() -> None:
+def test_the_versions_and_sequence_numbers_that_a_commit_adds_can_be_queried() -> None:
     assert raised_format(commit(part("$format/12"))) == 12
     assert raised_format(commit(part("s"))) == 0
     several = commit(part("s", entries=events("A")), part("t", entries=events("B", first=1), kind="unique"))

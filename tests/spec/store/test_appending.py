@@ -31,7 +31,7 @@ def appending(connect: Callable[[], Sender], watch: Callable[[], None]) -> Itera
 
 
 @pytest.mark.parametrize("where", ["connecting", "looking"])
-def test_a_defect_while_it_connects_or_looks_is_said_and_tried_again(
+def test_a_defect_while_connecting_or_checking_is_reported_and_the_step_tried_again(
     where: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     turns = iter([True, True])

@@ -65,7 +65,7 @@ def edited(**changes: Any) -> bytes:
 
 
 @given(valid_commits())
-def test_a_commit_has_the_bytes_that_its_schema_says(made: Commit) -> None:
+def test_a_commit_is_encoded_as_its_schema_defines(made: Commit) -> None:
     data = encode_commit(made)
     assert data == by_fastavro(COMMIT, asdict(made))
     assert fastavro.schemaless_reader(io.BytesIO(data), COMMIT, None) == listed(asdict(made))
@@ -134,7 +134,7 @@ SHA = bytes(range(32))
         ),
     ],
 )
-def test_what_the_format_does_not_allow_is_neither_written_nor_read(changes: dict[str, Any], reason: str) -> None:
+def test_a_value_that_the_format_forbids_is_neither_written_nor_read(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(Malformed) as wrong:
         decode_commit(edited(**changes))
     assert wrong.value.reason == reason
@@ -193,7 +193,7 @@ def test_the_id_of_a_commit_is_a_uuid_version_5_that_follows_from_stream_command
     st.lists(st.binary(max_size=50), min_size=1, max_size=5),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
 )
-def test_a_record_has_the_bytes_that_its_schema_says(commits: list[bytes], writer: str) -> None:
+def test_a_record_is_encoded_as_its_schema_defines(commits: list[bytes], writer: str) -> None:
     value = encode_record(writer, commits)
     assert value == by_fastavro(RECORD, {"format": 1, "writer": writer, "commits": commits})
     assert decode_record(value).commits == tuple(commits)

@@ -215,7 +215,7 @@ def said_by(heads: Heads, log: list[JournalRecord]) -> list[tuple[Any, ...]]:
 
 @settings(max_examples=examples(150))
 @given(logs())
-def test_every_reader_gives_the_same_verdicts(log: list[JournalRecord]) -> None:
+def test_every_reader_gives_the_same_admission_results(log: list[JournalRecord]) -> None:
     naive = Naive()
     expected = [verdict for each in log for verdict in naive.take(each.value)]
     assert said_by(MemoryHeads(), log) == expected
@@ -229,7 +229,9 @@ def test_every_reader_gives_the_same_verdicts(log: list[JournalRecord]) -> None:
 
 @settings(max_examples=examples(50))
 @given(logs(), st.data())
-def test_a_reader_that_stops_and_goes_on_gives_the_same_verdicts(log: list[JournalRecord], data: st.DataObject) -> None:
+def test_a_reader_that_stops_and_continues_gives_the_same_admission_results(
+    log: list[JournalRecord], data: st.DataObject
+) -> None:
     expected = said_by(MemoryHeads(), log)
     cut = data.draw(st.integers(0, len(log)))
     with TemporaryDirectory() as folder:

@@ -50,7 +50,7 @@ def write(log: MemoryLog, *commits: bytes | Commit) -> None:
     log.journal().append(0, b"", record(*commits).value).result(0)
 
 
-def test_commits_are_told_in_log_order_after_local_state_has_the_whole_batch(log: MemoryLog) -> None:
+def test_listeners_get_commits_in_log_order_after_local_state_has_the_whole_batch(log: MemoryLog) -> None:
     chain = Chain("s")
     first = chain.next("A", command="c1")
     write(log, first, first)
@@ -94,7 +94,7 @@ def test_the_follower_answers_for_its_local_state(log: MemoryLog) -> None:
     assert at.hash == head.hash
 
 
-def test_an_error_of_local_state_loses_nothing_and_the_next_advance_does_it_again(
+def test_an_error_of_local_state_loses_nothing_and_the_next_advance_repeats_it(
     log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(log, Chain("s").next("A"))
@@ -113,7 +113,7 @@ def test_an_error_of_local_state_loses_nothing_and_the_next_advance_does_it_agai
     assert listening.told == [("admitted", 0, 0, 1)]
 
 
-def test_what_could_not_be_written_is_read_again_and_not_told_again(log: MemoryLog, tmp_path: Path) -> None:
+def test_commits_that_could_not_be_stored_are_read_again_and_not_notified_again(log: MemoryLog, tmp_path: Path) -> None:
     chain = Chain("s")
     path = tmp_path / "s.sqlite"
     with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
@@ -133,7 +133,7 @@ def test_what_could_not_be_written_is_read_again_and_not_told_again(log: MemoryL
         assert state.stored_ordinal == 2
 
 
-def test_without_a_listener_local_state_is_kept_all_the_same(log: MemoryLog) -> None:
+def test_without_a_listener_local_state_is_still_updated(log: MemoryLog) -> None:
     write(log, Chain("s").next("A"))
     follower = Follower(log.journal(), 0, memory_local_state(0, 1))
     assert follower.advance() == 1
@@ -167,7 +167,7 @@ def test_local_state_that_fits_the_log_goes_on(log: MemoryLog, read_to_the_end: 
     assert listening.told == [("admitted", 2, 0, 3)]
 
 
-def test_a_log_that_ends_before_what_was_read_is_lost(log: MemoryLog, read_to_the_end: LocalState) -> None:
+def test_a_log_that_ends_before_the_position_read_is_lost(log: MemoryLog, read_to_the_end: LocalState) -> None:
     log.truncate(0, 1)
     follower, _ = followed(log, read_to_the_end)
     with pytest.raises(LogLost, match="ends at offset 1, local state has read up to 2") as stop:
@@ -263,7 +263,7 @@ def test_a_release_that_reads_the_newer_format_goes_on_in_the_middle_of_the_reco
     assert open_local_state(tmp_path / "s.sqlite", 0, 1).state.format == 2
 
 
-def test_local_state_of_an_embedded_journal_that_was_made_anew_stops(tmp_path: Path) -> None:
+def test_local_state_of_a_recreated_embedded_journal_stops(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     state = open_local_state(tmp_path / "s.sqlite", 0, 1).state
     journal = open_sqlite_journal(path, 1)
@@ -288,7 +288,7 @@ def hashes(state: LocalState) -> list[bytes]:
     return [admitted.hash for admitted in state.commits()]
 
 
-def test_a_log_that_has_what_others_have_goes_on(log: MemoryLog) -> None:
+def test_a_log_with_the_commits_that_others_have_continues(log: MemoryLog) -> None:
     chain = Chain("s")
     write(log, chain.next("A"), chain.next("B"))
     write(log, chain.next("C"))
@@ -314,7 +314,7 @@ def test_a_log_that_has_what_others_have_goes_on(log: MemoryLog) -> None:
     ],
 )
 @pytest.mark.parametrize("with_state", [False, True])
-def test_a_log_that_lacks_what_others_have_stops_and_tells_nobody(
+def test_a_log_without_the_commits_that_others_have_stops_and_notifies_nobody(
     log: MemoryLog, mark: Mark, says: str, with_state: bool
 ) -> None:
     chain = Chain("s")
@@ -358,7 +358,7 @@ def test_where_only_engines_append_a_commit_behind_one_that_is_not_there_stops(l
         alone.advance()
 
 
-def test_where_only_engines_append_who_lost_a_race_is_no_sign_of_a_change(log: MemoryLog) -> None:
+def test_a_lost_race_is_no_sign_of_a_changed_log_where_only_engines_append(log: MemoryLog) -> None:
     chain, other = Chain("s"), Chain("s")
     write(log, chain.next("A"))
     other.next("A")
@@ -405,7 +405,7 @@ def test_a_log_whose_front_was_cut_stops_the_partition_while_it_is_followed_and_
     assert len(listening.told) == 3
 
 
-def test_of_a_log_that_is_cut_and_another_one_it_is_said_that_it_is_another(log: MemoryLog) -> None:
+def test_a_log_that_is_both_cut_and_another_is_reported_as_another(log: MemoryLog) -> None:
     write(log, Chain("s").next("A"))
     write(log, Chain("t").next("A"))
     follower, _ = followed(log)

@@ -53,7 +53,7 @@ def ordinals(commits: Iterator[Admitted]) -> list[int]:
     st.integers(1, COMMITS),
     st.lists(st.integers(0, COMMITS), min_size=1, max_size=5).map(sorted),
 )
-def test_each_commit_comes_once_in_order_and_only_what_is_not_at_hand_is_read(
+def test_each_commit_is_returned_once_in_order_and_only_unbuffered_ones_are_read(
     given_over: list[int], most: int, stops: list[int]
 ) -> None:
     handed, source = HandoffBuffer(most), Kept()
@@ -67,7 +67,7 @@ def test_each_commit_comes_once_in_order_and_only_what_is_not_at_hand_is_read(
     assert source.read == [ordinal for ordinal in found if ordinal not in given_over[:most]]
 
 
-def test_the_commit_at_which_a_reader_stopped_is_had_again_without_reading() -> None:
+def test_the_commit_at_which_a_reader_stopped_is_returned_again_without_reading() -> None:
     handed, source = HandoffBuffer(), Kept()
     for admitted in LOG[:4]:
         handed.add(admitted)
@@ -79,7 +79,7 @@ def test_the_commit_at_which_a_reader_stopped_is_had_again_without_reading() -> 
     assert source.read == [0, 1], "what it went past was let go"
 
 
-def test_what_was_handed_over_before_the_reader_began_is_forgotten() -> None:
+def test_commits_handed_over_before_the_reader_began_are_dropped() -> None:
     handed, source = HandoffBuffer(capacity=2), Kept()
     handed.add(LOG[0])
     handed.add(LOG[1])

@@ -71,7 +71,7 @@ def test_it_starts_empty(state: LocalState) -> None:
     assert state.rejections() == {"duplicate": 0, "superseded": 0, "malformed": 0}
 
 
-def test_every_commit_comes_back_as_it_was_admitted(state: LocalState) -> None:
+def test_every_commit_is_read_back_as_admitted(state: LocalState) -> None:
     one, two = Chain("s"), Chain("t")
     found = fill(state, [one.next("A", command="c1"), two.next("A", "B")], [one.next("B"), one.next()])
     assert list(state.commits()) == found
@@ -146,7 +146,7 @@ def test_chain_streams_are_listed_in_the_order_in_which_they_appeared(state: Loc
     assert state.streams(after="b") == []
 
 
-def test_what_is_admitted_and_not_flushed_is_seen_by_admission_and_dropped_by_a_rollback(state: LocalState) -> None:
+def test_unflushed_admissions_are_seen_by_admission_and_dropped_by_a_rollback(state: LocalState) -> None:
     chain = Chain("s")
     (first,) = fill(state, [chain.next("A", command="c1")])
     state.write()
@@ -197,7 +197,7 @@ def test_command_ids_are_found_on_streams_of_any_length(state: LocalState) -> No
     assert state.ordinal_of_command("long", "later") == 5 * PACKED + 2
 
 
-def test_deadlines_are_replaced_stream_by_stream_and_given_earliest_first(state: LocalState) -> None:
+def test_deadlines_are_replaced_stream_by_stream_and_returned_earliest_first(state: LocalState) -> None:
     fill(state, [Chain(name).next("A") for name in "abc"])
     state.set_due("b", [("decide-1", 30), ("reminder-1", 10)])
     state.set_due("a", [("unpaid-1", 30)])
@@ -230,7 +230,7 @@ def test_deadlines_belong_to_a_stream_that_is_there(state: LocalState) -> None:
     assert state.due_before(NOON, 9) == []
 
 
-def test_the_earliest_deadlines_of_several_partitions_come_first() -> None:
+def test_the_earliest_deadlines_of_several_partitions_are_returned_first() -> None:
     states = [memory_local_state(partition, 2) for partition in range(2)]
     for state, name, due in zip(states, ("$a", "$b"), (7, 5), strict=True):
         fill(state, [Chain(name).next("A")])
@@ -240,7 +240,7 @@ def test_the_earliest_deadlines_of_several_partitions_come_first() -> None:
     assert all_due([], 10, 10) == []
 
 
-def test_what_is_malformed_is_parked_and_the_rest_counted(state: LocalState) -> None:
+def test_a_malformed_record_is_parked_and_the_rest_counted(state: LocalState) -> None:
     chain = Chain("s")
     first = chain.next("A")
     fill(state, [first, first], [b"rubbish", chain.next("B"), b"more"])
@@ -302,7 +302,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     assert state.last == Place(found[-1].offset, found[-1].index, found[-1].hash)
 
 
-def test_the_first_time_and_a_lost_file_are_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_first_start_and_a_lost_file_are_reported_as_missing(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "s.sqlite"
     assert rebuilt(path) == "missing"
     filled(path)
@@ -313,7 +313,7 @@ def test_the_first_time_and_a_lost_file_are_said_to_be_missing(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish" * 1000])
-def test_a_file_that_cannot_be_read_is_made_anew_and_said_so(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_file_is_rebuilt_and_reported(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "s.sqlite"
     path.write_bytes(content)
     again = opened(path)
@@ -323,14 +323,14 @@ def test_a_file_that_cannot_be_read_is_made_anew_and_said_so(tmp_path: Path, con
     assert rebuilt(path) is None
 
 
-def test_a_file_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+def test_a_truncated_file_is_rebuilt(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     filled(path)
     os.truncate(path, path.stat().st_size - 4096)
     assert rebuilt(path) == "was cut off"
 
 
-def test_who_looks_while_its_owner_writes_finds_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_finds_a_complete_file_while_its_owner_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.sqlite"
     filled(path)
     owner = opened(path).state
@@ -360,7 +360,7 @@ def test_who_looks_while_its_owner_writes_finds_it_whole(tmp_path: Path, monkeyp
     found.state.close()
 
 
-def test_a_file_of_another_layout_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_of_another_layout_is_rebuilt(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     filled(path)
     for change in ("ALTER TABLE commits ADD COLUMN more", "PRAGMA application_id=1"):
@@ -370,7 +370,7 @@ def test_a_file_of_another_layout_is_made_anew(tmp_path: Path) -> None:
         assert rebuilt(path) is None
 
 
-def test_a_file_whose_parts_do_not_fit_each_other_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_whose_parts_do_not_fit_each_other_is_rebuilt(tmp_path: Path) -> None:
     for change in (
         "DELETE FROM commits WHERE ordinal = 2",
         "UPDATE progress SET next_ordinal = 2",
@@ -384,7 +384,7 @@ def test_a_file_whose_parts_do_not_fit_each_other_is_made_anew(tmp_path: Path) -
         discard(path)
 
 
-def test_damage_that_is_found_while_in_use_is_an_error_and_the_next_start_makes_it_anew(tmp_path: Path) -> None:
+def test_damage_found_in_use_is_an_error_and_the_next_start_rebuilds_the_file(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     filled(path)
     whole = bytearray(path.read_bytes())
@@ -430,7 +430,7 @@ def test_a_commit_that_is_missing_in_the_middle_is_damage(tmp_path: Path) -> Non
     assert rebuilt(path) == "was found damaged while it was in use"
 
 
-def test_a_transaction_that_fails_leaves_nothing_behind_and_the_same_batch_can_be_judged_again(tmp_path: Path) -> None:
+def test_a_failed_transaction_leaves_nothing_behind_and_its_batch_can_be_admitted_again(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     state = opened(path).state
     chain = Chain("s")
@@ -451,7 +451,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind_and_the_same_batch_can_b
     assert state.ordinal_of_command("s", "c") == 1
 
 
-def test_a_reader_beside_the_owner_sees_what_was_flushed_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_second_reader_sees_flushed_rows_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     state = opened(path).state
     chain = Chain("s")
@@ -470,7 +470,7 @@ def test_a_reader_beside_the_owner_sees_what_was_flushed_and_writes_nothing(tmp_
     assert (tmp_path / "bad.sqlite").read_bytes() == b"bad"
 
 
-def test_batches_that_wait_are_written_together_and_a_reader_beside_sees_them_then(tmp_path: Path) -> None:
+def test_waiting_batches_are_written_together_and_a_second_reader_sees_them_then(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     chain = Chain("s")
     with closing(open_local_state(path, 0, 1, grouped=4).state) as state:
@@ -491,7 +491,7 @@ def test_batches_that_wait_are_written_together_and_a_reader_beside_sees_them_th
         assert state.stored_ordinal == 7
 
 
-def test_what_waits_when_the_process_ends_is_read_from_the_log_again(tmp_path: Path) -> None:
+def test_batches_waiting_when_the_process_ends_are_read_from_the_log_again(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     chain = Chain("s")
     with closing(open_local_state(path, 0, 1, grouped=100).state) as state:
@@ -526,7 +526,7 @@ def test_deadlines_of_commits_that_could_not_be_written_are_written_with_these_l
         assert state.due_before(NOON + 1, 10) == [Due(NOON, "s", "unpaid-1")]
 
 
-def test_streams_that_are_not_in_memory_any_more_come_back_from_the_file(tmp_path: Path) -> None:
+def test_streams_no_longer_in_memory_are_read_from_the_file(tmp_path: Path) -> None:
     state = open_local_state(tmp_path / "s.sqlite", 0, 1, streams_in_memory=2).state
     chains = [Chain(f"s{n}") for n in range(10)]
     for turn in range(4):
@@ -564,7 +564,7 @@ def test_names_and_ids_are_found_before_and_after_they_are_swept_to_the_file(
     assert 0 < swept < len(made)
 
 
-def test_values_whose_compact_hashes_are_equal_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_with_equal_compact_hashes_are_distinguished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "key_of_text", len)
     monkeypatch.setattr(module, "key_of_id", lambda id: 5)
     for reopen in (False, True):
@@ -611,5 +611,5 @@ def test_an_index_finds_every_number_however_its_buckets_are_swept(entries: list
         assert all(n < swept for key, _ in entries for n in fresh.find(key))
 
 
-def test_the_window_of_an_index_is_what_one_sweep_may_leave_in_memory() -> None:
+def test_the_window_of_an_index_is_the_number_of_entries_one_sweep_may_leave_in_memory() -> None:
     assert WINDOW == 256 * 128

@@ -45,7 +45,7 @@ def test_two_numbers_under_one_key_are_both_found(connection: Connection) -> Non
     assert sorted(index.find(5)) == [1, 2]
 
 
-def test_a_filter_that_is_full_is_made_anew_and_one_of_another_writers_table_is_given_up(
+def test_a_full_filter_is_rebuilt_and_one_of_another_writers_table_is_dropped(
     connection: Connection,
 ) -> None:
     index = SweptIndex(connection, "keys")

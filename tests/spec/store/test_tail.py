@@ -73,7 +73,7 @@ def test_a_window_that_is_made_while_the_reader_waits_is_read_from_the_next_turn
     assert capsys.readouterr().err == ""
 
 
-def test_a_defect_while_it_reads_is_said_and_it_begins_anew(
+def test_a_defect_while_reading_is_reported_and_the_reader_restarts(
     tails: list[Tail], capsys: pytest.CaptureFixture[str]
 ) -> None:
     turns = iter([True])

@@ -165,7 +165,7 @@ def test_bytes_are_read_if_and_only_if_they_are_canonical(data: st.DataObject) -
         ({"type": "fixed", "name": "F", "size": 3}, b"ab", "it does not end where it should"),
     ],
 )
-def test_what_is_wrong_with_bytes_is_said(schema: Any, data: bytes, reason: str) -> None:
+def test_an_error_in_bytes_is_described(schema: Any, data: bytes, reason: str) -> None:
     with pytest.raises(Malformed) as wrong:
         compile_schema(schema).decode(data)
     assert wrong.value.reason == reason
@@ -182,7 +182,7 @@ def test_what_is_wrong_with_bytes_is_said(schema: Any, data: bytes, reason: str)
         ({"type": "fixed", "name": "F", "size": 3}, b"ab", "it has not 3 bytes"),
     ],
 )
-def test_what_is_wrong_with_a_value_is_said(schema: Any, value: Any, reason: str) -> None:
+def test_an_error_in_a_value_is_described(schema: Any, value: Any, reason: str) -> None:
     with pytest.raises(Malformed) as wrong:
         compile_schema(schema).encode(value)
     assert wrong.value.reason == reason

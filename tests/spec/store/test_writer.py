@@ -84,7 +84,7 @@ def history(process: Process) -> list[bytes]:
     return [admitted.data for admitted in process.states[0].commits()]
 
 
-def test_what_was_admitted_is_settled_with_its_place_and_not_before_it_was_read_back() -> None:
+def test_an_admitted_commit_is_settled_with_its_position_only_after_it_was_read_back() -> None:
     process = Process(log_of())
     data = process.propose(Chain("s").next("A", command="c1"))
     assert process.writer.in_flight == 1
@@ -100,7 +100,7 @@ def test_what_was_admitted_is_settled_with_its_place_and_not_before_it_was_read_
     assert process.step() is False
 
 
-def test_an_own_commit_is_not_decoded_again_when_it_comes_back() -> None:
+def test_an_own_commit_is_not_decoded_again_when_it_is_read_back() -> None:
     process = Process(log_of())
     made = commit(part("s", entries=events("A")))
     data = encode_commit(made)
@@ -150,7 +150,7 @@ def test_records_are_bounded_by_commits_and_by_bytes_but_any_commit_travels() ->
     assert all(len(flight.record) <= 2000 for flight in log.flights[:3])
 
 
-def test_what_cannot_be_a_commit_or_does_not_fit_the_journal_is_not_sent() -> None:
+def test_an_invalid_or_oversized_commit_is_not_sent() -> None:
     process = Process(log_of())
     for data in (b"rubbish", b""):
         with pytest.raises(Malformed):
@@ -187,7 +187,7 @@ def test_there_is_room_until_as_many_are_in_flight_as_allowed() -> None:
     assert process.writer.has_room
 
 
-def test_who_loses_a_race_is_told_superseded_and_who_repeats_is_given_the_first() -> None:
+def test_a_lost_race_is_answered_superseded_and_a_repeat_gets_the_first_answer() -> None:
     log = log_of()
     one, two = Process(log, "one"), Process(log, "two")
     start = Chain("s")
@@ -209,7 +209,7 @@ def test_who_loses_a_race_is_told_superseded_and_who_repeats_is_given_the_first(
     assert two.one(loser).admitted is None
 
 
-def test_a_commit_that_the_log_finds_malformed_is_told_so() -> None:
+def test_a_commit_that_admission_finds_malformed_is_answered_malformed() -> None:
     process = Process(log_of(partitions=2))
     stray = next(f"s{n}" for n in range(9) if partition_of(f"s{n}", 2) == 1)
     data = process.propose(Chain(stray).next("A"), 0)
@@ -219,7 +219,7 @@ def test_a_commit_that_the_log_finds_malformed_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(("fate", "retriable"), [("refused", True), ("refused-for-good", False)])
-def test_a_refused_append_is_told_at_once_and_nothing_is_sent_again(fate: Fate, retriable: bool) -> None:
+def test_a_refused_append_is_answered_at_once_and_not_sent_again(fate: Fate, retriable: bool) -> None:
     process = Process(log_of(fate))
     data = process.propose(Chain("s").next("A"))
     process.run()
@@ -322,7 +322,7 @@ def test_a_fence_that_was_lost_leaves_its_commit_open_until_another_one_is_read(
     assert history(process) == [data]
 
 
-def test_only_what_is_unknown_is_fenced_and_each_by_its_own() -> None:
+def test_only_unknown_appends_are_fenced_and_each_by_its_own_fence() -> None:
     process = Process(log_of("lost"))
     chains = [Chain(f"s{n}") for n in range(3)]
     lost = [process.propose(chain.next("A")) for chain in chains]
@@ -353,7 +353,7 @@ def test_a_commit_without_a_chain_stream_is_sent_again_and_admitted_once() -> No
         assert len(log.records[0]) >= copies
 
 
-def test_a_closed_writer_says_unknown_of_what_is_open_and_takes_nothing_more() -> None:
+def test_a_closed_writer_answers_unknown_for_open_appends_and_takes_no_more() -> None:
     process = Process(log_of("lost"))
     sent, waiting = process.propose(Chain("s").next("A")), Chain("t").next("A")
     process.step()
@@ -383,7 +383,7 @@ def test_a_settled_call_may_propose_the_next_commit() -> None:
     assert told == ["admitted"] * 3
 
 
-def test_who_drives_the_writer_is_woken_when_an_append_was_answered() -> None:
+def test_the_writers_caller_is_woken_when_an_append_is_answered() -> None:
     log = log_of(auto=False)
     woken: list[bool] = []
     writer = Writer(log.journal(), "p", lambda: bytes(16), lambda p, o: None, wake=lambda: woken.append(True))
@@ -410,7 +410,7 @@ FATES: list[Fate] = ["ok", "lost", "answer-lost", "duplicated", "delayed", "refu
 
 @settings(max_examples=examples(150))
 @given(st.lists(st.sampled_from(FATES), max_size=25), st.data())
-def test_whatever_happens_each_commit_is_settled_once_as_the_log_has_it(fates: list[Fate], data: st.DataObject) -> None:
+def test_each_commit_is_settled_once_as_in_the_log_whatever_happens(fates: list[Fate], data: st.DataObject) -> None:
     """Two processes on three streams; appends with any fate, applied, answered and read in any order."""
     log = log_of(*fates, auto=False)
     processes = [Process(log, name) for name in ("one", "two")]

@@ -66,7 +66,7 @@ def test_a_rest_that_fill_or_kill_canceled_ships_where_nothing_is_killed() -> No
     assert (life.refunds, life.statuses) == ((6000, 0), ("shipped", "shipped"))
 
 
-def test_and_the_other_way_round_the_second_notice_comes_too_late() -> None:
+def test_and_the_other_way_round_the_second_notice_is_too_late() -> None:
     story = Story("big-box").placed(lines=TEN)
     story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 4}])
     story.say("Ship", "2026-03-04T10:00:00Z", shipment_id="s2", lines=[{"line": 1, "quantity": 6}])
@@ -78,7 +78,7 @@ def test_and_the_other_way_round_the_second_notice_comes_too_late() -> None:
     assert (units(life), life.refunds) == (((0, 10, 0), (0, 4, 6)), (0, 6000))
 
 
-def test_what_the_other_policy_grants_at_once_can_no_longer_ship() -> None:
+def test_units_that_the_other_policy_cancels_at_once_can_no_longer_ship() -> None:
     story = Story().placed(lines=TWO, shipping="5.00")
     story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
     story.say("DeclineCancel", "2026-03-02T12:00:00Z", request_id="r1")
@@ -112,7 +112,7 @@ def test_a_notice_that_names_its_lines_is_refused_for_one_that_was_canceled() ->
     assert told(asked(story, "peer-to-peer"))[-1] == ("Ship", "accepted", None, "refused", "cancel-is-final")
 
 
-def test_the_other_policys_deadlines_are_reached_before_what_came_after_them() -> None:
+def test_the_other_policys_deadlines_are_reached_before_later_commands() -> None:
     story = Story().placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
     story.say("Ship", "2026-03-09T00:00:00.000001Z", shipment_id="s1")
     life = asked(story, "big-box")
@@ -123,7 +123,7 @@ def test_the_other_policys_deadlines_are_reached_before_what_came_after_them() -
     assert life.refunds == (0, 10000)
 
 
-def test_what_ships_at_the_last_instant_is_in_time_under_both() -> None:
+def test_a_shipment_at_the_last_instant_is_in_time_under_both() -> None:
     story = Story().placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
     story.say("Ship", "2026-03-09T00:00:00Z", shipment_id="s1")
     assert told(asked(story, "big-box")) == []
@@ -176,7 +176,7 @@ def test_both_lives_end_at_the_same_instant_also_where_the_record_ends_earlier()
     assert (told(life), life.canceled) == ([], (10, 10)), "the recorded deadline is due as well, though nobody came"
 
 
-def test_a_stranger_to_the_other_policy_is_told_so() -> None:
+def test_a_command_unknown_to_the_other_policy_is_reported() -> None:
     story = Story("mutual-consent").placed(lines=TEN)
     ask = {"request_id": "r1", "reason": "out_of_stock"}
     assert story.say("RequestCancel", "2026-03-02T11:00:00Z", by="seller", **ask) == "accepted"
@@ -192,7 +192,7 @@ def test_an_order_that_was_never_placed_has_no_other_life() -> None:
     assert question.live("acme/PO-1", story.commits[1:]) is None
 
 
-def test_what_the_record_does_not_hold_is_counted_not_guessed() -> None:
+def test_facts_missing_from_the_record_are_counted_not_guessed() -> None:
     story = Story().placed(lines=TEN)
     assert story.say("OpenCase", "2026-03-03T10:00:00Z", case_id="k1", reason="wrong_item", lines=[1]).startswith("ref")
     life = asked(story, "peer-to-peer")
@@ -227,7 +227,7 @@ def lines_of(story: Story) -> Any:
     return picks if picks is None else [(pick.line, pick.quantity) for pick in picks]
 
 
-def test_whether_a_selection_named_its_lines_is_told_by_the_fingerprint() -> None:
+def test_the_fingerprint_shows_whether_a_selection_named_its_lines() -> None:
     for lines, picks in (
         (None, None),
         ([1, 2], [(1, None), (2, None)]),
@@ -254,7 +254,7 @@ def test_deadlines_are_no_stimuli() -> None:
 
 @settings(max_examples=examples(150))
 @given(stories)
-def test_under_its_own_policy_every_order_comes_to_what_is_recorded(told_story: Any) -> None:
+def test_under_its_own_policy_every_order_ends_as_recorded(told_story: Any) -> None:
     preset, order, sayings = told_story
     story, now = tell(preset, order, sayings)
     document = LOST if preset == "lost-parcels" else story.policies.named(preset)
