@@ -27,7 +27,7 @@ class Part:
 
     name: str
     commands: Sequence[Sequence[str]]
-    says: str
+    pattern: str
     environment: dict[str, str]
 
 
@@ -37,12 +37,12 @@ class Found:
 
     part: Part
     good: bool
-    said: str
+    summary: str
     minutes: float
 
     def __str__(self) -> str:
         state = "ok" if self.good else "FAILED"
-        return f"{self.part.name}: {state} ({self.said or 'nothing said'}, {self.minutes:.0f} min)"
+        return f"{self.part.name}: {state} ({self.summary or 'nothing said'}, {self.minutes:.0f} min)"
 
 
 def parts(seeds: int, minutes: float, factor: int, first: int, chaos: int) -> list[Part]:
@@ -78,15 +78,15 @@ def run(part: Part) -> Found:
         )
         for command in part.commands
     ]
-    said: list[str] = []
+    matching: list[str] = []
 
     def read(process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
                 print(line, end="", flush=True)
-                if re.search(part.says, line):
-                    said.append(line.strip(" =\n"))
+                if re.search(part.pattern, line):
+                    matching.append(line.strip(" =\n"))
 
     readers = [threading.Thread(target=read, args=(process,)) for process in running]
     for reader in readers:
@@ -94,7 +94,7 @@ def run(part: Part) -> Found:
     for reader in readers:
         reader.join()
     codes = [process.wait() for process in running]
-    return Found(part, not any(codes), "; ".join(said), (time.monotonic() - began) / 60)
+    return Found(part, not any(codes), "; ".join(matching), (time.monotonic() - began) / 60)
 
 
 def night(wanted: Sequence[Part]) -> int:

@@ -47,15 +47,15 @@ def test_a_planted_import_breaks_its_contract(contract: str, module: str, line: 
     place = copy_of_the_project(tmp_path)
     (place / module).write_text(f'"""Planted."""\n\n{line}\n', encoding="utf-8")
 
-    said = lint_imports(place, contract)
+    result = lint_imports(place, contract)
 
-    assert said.returncode == 1, said.stdout + said.stderr
-    assert f"{contracts()[contract]} BROKEN" in " ".join(said.stdout.split())
-    assert module.removesuffix(".py").replace("/", ".") in said.stdout
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert f"{contracts()[contract]} BROKEN" in " ".join(result.stdout.split())
+    assert module.removesuffix(".py").replace("/", ".") in result.stdout
 
 
 def test_the_project_itself_passes_every_import_contract(tmp_path: pathlib.Path) -> None:
     place = copy_of_the_project(tmp_path)
     for contract in contracts():
-        said = lint_imports(place, contract)
-        assert said.returncode == 0, said.stdout + said.stderr
+        result = lint_imports(place, contract)
+        assert result.returncode == 0, result.stdout + result.stderr

@@ -23,7 +23,7 @@ def use_of(name: str) -> str:
     return f"from {module} import {attribute}" if attribute[:1].isupper() or module == "uuid" else f"import {name}"
 
 
-def said_of(code: str, path: str) -> set[tuple[int, str]]:
+def findings(code: str, path: str) -> set[tuple[int, str]]:
     """The (line, rule) pairs that ruff finds in this code, as if it stood in that file."""
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "json", "--stdin-filename", path, "-"],
@@ -41,13 +41,13 @@ def said_of(code: str, path: str) -> set[tuple[int, str]]:
 @pytest.mark.parametrize("package", BELOW_INFRA)
 def test_every_banned_name_is_found_below_infra(package: str) -> None:
     lines = [use_of(name) for name in BANNED]
-    found = said_of("\n".join(lines) + "\n", f"{package}/planted.py")
+    found = findings("\n".join(lines) + "\n", f"{package}/planted.py")
     assert [line for n, line in enumerate(lines, 1) if (n, "TID251") not in found] == []
 
 
 @pytest.mark.parametrize("path", ["infra/planted.py", "tests/spec/planted.py"])
 def test_the_outside_may_use_them(path: str) -> None:
-    found = said_of("\n".join(map(use_of, BANNED)) + "\n", path)
+    found = findings("\n".join(map(use_of, BANNED)) + "\n", path)
     assert {n for n, rule in found if rule == "TID251"} == set()
 
 
@@ -66,10 +66,10 @@ def test_the_outside_may_use_them(path: str) -> None:
     ],
 )
 def test_code_that_reads_a_clock_or_hides_an_error_is_found(code: str, rule: str) -> None:
-    assert rule in {found for _, found in said_of(code, "domain/planted.py")}
+    assert rule in {found for _, found in findings(code, "domain/planted.py")}
 
 
 def test_a_future_and_an_id_passed_in_are_values() -> None:
     imports = "from concurrent.futures import Future\nfrom uuid import UUID, uuid5\n"
     code = f'"""Planted."""\n\n{imports}\nUSED = (Future, UUID, uuid5)\n'
-    assert said_of(code, "consumers/planted.py") == set()
+    assert findings(code, "consumers/planted.py") == set()

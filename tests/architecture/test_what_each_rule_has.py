@@ -57,7 +57,7 @@ def test_every_rule_of_a_list_is_in_force_in_a_policy_that_is_shipped() -> None:
 
 def test_every_rule_has_a_story_that_happens() -> None:
     assert set(SHOWN) == RULE_IDS
-    assert {tell.__name__ for tell in SHOWN.values()} <= {plot.tell.__name__ for plot in (*CANCELING, *AFTERWARDS)}
+    assert {play.__name__ for play in SHOWN.values()} <= {plot.tell.__name__ for plot in (*CANCELING, *AFTERWARDS)}
 
 
 def test_the_changelog_names_every_rule_added_after_the_first_presets() -> None:
@@ -77,17 +77,17 @@ def refusals() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[0], ast.Constant)):
                 continue
-            said_by = node.args[1]
-            parts = said_by.values if isinstance(said_by, ast.JoinedStr) else [said_by]
+            argument = node.args[1]
+            parts = argument.values if isinstance(argument, ast.JoinedStr) else [argument]
             texts = [part.value for part in parts if isinstance(part, ast.Constant)]
-            said = "".join(text for text in texts if isinstance(text, str))
-            if node.args[0].value in RULES and said:
-                found[str(node.args[0].value)] = said
+            wording = "".join(text for text in texts if isinstance(text, str))
+            if node.args[0].value in RULES and wording:
+                found[str(node.args[0].value)] = wording
     return found
 
 
 def test_every_refusal_by_a_rule_has_a_sentence() -> None:
-    said = refusals()
-    assert len(said) > 50, "the rules that refuse are found"
-    assert {rule: text for rule, text in said.items() if not text.endswith((".", "step: )"))} == {}
-    assert {rule: text for rule, text in said.items() if len(text.split()) < 3} == {}
+    wording = refusals()
+    assert len(wording) > 50, "the rules that refuse are found"
+    assert {rule: text for rule, text in wording.items() if not text.endswith((".", "step: )"))} == {}
+    assert {rule: text for rule, text in wording.items() if len(text.split()) < 3} == {}

@@ -25,8 +25,8 @@ REFERENCE = ROOT / "docs" / "reference"
 
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_generated_page_is_current(name: str) -> None:
-    kept = (REFERENCE / name).read_text(encoding="utf-8")
-    assert PAGES[name]() == kept, f"docs/reference/{name} is not what the code says; run: make docs"
+    committed = (REFERENCE / name).read_text(encoding="utf-8")
+    assert PAGES[name]() == committed, f"docs/reference/{name} is not what the code says; run: make docs"
 
 
 PLACED: dict[str, Any] = {
@@ -41,7 +41,7 @@ PLACED: dict[str, Any] = {
     "currency": "USD",
     "lines": [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}],
 }
-ASKED: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     **{k: PLACED[k] for k in ("marketplace", "order_id", "at")},
     "command": "RequestCancel",
     "command_id": "c2",
@@ -54,22 +54,22 @@ ASKED: dict[str, Any] = {
 # what is changed in a good command (None: taken away), and whether it is good afterwards
 CHANGES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     (PLACED, {}, True),
-    (ASKED, {}, True),
-    (ASKED, {"lines": None}, True),
-    (ASKED, {"at": None}, True),
-    (ASKED, {"at": 1772445600}, False),
-    (ASKED, {"lines": []}, False),
-    (ASKED, {"lines": ["1"]}, False),
-    (ASKED, {"lines": [0]}, False),
-    (ASKED, {"lines": [{"line": 1, "quantity": 0}]}, False),
-    (ASKED, {"reason": "because"}, False),
-    (ASKED, {"request_id": None}, False),
-    (ASKED, {"text": 5}, False),
-    (ASKED, {"colour": "red"}, False),
-    (ASKED, {"command": "CancelOrder"}, False),
-    (ASKED, {"command": None}, False),
-    (ASKED, {"command_id": "a b"}, False),
-    (ASKED, {"actor": {"kind": "courier", "id": "x"}}, False),
+    (REQUEST, {}, True),
+    (REQUEST, {"lines": None}, True),
+    (REQUEST, {"at": None}, True),
+    (REQUEST, {"at": 1772445600}, False),
+    (REQUEST, {"lines": []}, False),
+    (REQUEST, {"lines": ["1"]}, False),
+    (REQUEST, {"lines": [0]}, False),
+    (REQUEST, {"lines": [{"line": 1, "quantity": 0}]}, False),
+    (REQUEST, {"reason": "because"}, False),
+    (REQUEST, {"request_id": None}, False),
+    (REQUEST, {"text": 5}, False),
+    (REQUEST, {"colour": "red"}, False),
+    (REQUEST, {"command": "CancelOrder"}, False),
+    (REQUEST, {"command": None}, False),
+    (REQUEST, {"command_id": "a b"}, False),
+    (REQUEST, {"actor": {"kind": "courier", "id": "x"}}, False),
     (PLACED, {"marketplace": "Acme"}, False),
     (PLACED, {"currency": "usd"}, False),
     (PLACED, {"paid": "yes"}, False),

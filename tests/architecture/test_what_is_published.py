@@ -41,9 +41,9 @@ def test_the_wheel_holds_every_file_of_the_packages_and_works_by_itself(tmp_path
         archive.extractall(tmp_path / "site")
         metadata = archive.read(next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))).decode()
 
-    kept = tracked(*PACKAGES)
-    assert {name.rpartition(".")[2] for name in kept} >= {"py", "avsc", "toml"}
-    assert kept - inside == set()
+    tracked_files = tracked(*PACKAGES)
+    assert {name.rpartition(".")[2] for name in tracked_files} >= {"py", "avsc", "toml"}
+    assert tracked_files - inside == set()
     assert {name.split("/")[0] for name in inside} == set(PACKAGES)
     assert "Classifier: Private :: Do Not Upload" in metadata
 

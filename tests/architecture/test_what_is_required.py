@@ -63,27 +63,27 @@ def outcome(place: pathlib.Path, required: str, path: str) -> tuple[int, dict[st
 
 
 def test_a_test_whose_requirement_is_missing_is_skipped_with_the_reason(tmp_path: pathlib.Path) -> None:
-    code, counts, said = outcome(tmp_path, "", "")
+    code, counts, output = outcome(tmp_path, "", "")
     assert (code, counts) == (0, {"passed": 1, "skipped": 3})
-    assert "no chromium on the PATH" in said
+    assert "no chromium on the PATH" in output
 
 
 def test_a_test_whose_required_dependency_is_missing_fails(tmp_path: pathlib.Path) -> None:
-    code, counts, said = outcome(tmp_path, "postgresql,browser", "")
+    code, counts, output = outcome(tmp_path, "postgresql,browser", "")
     assert (code, counts) == (1, {"passed": 1, "failed": 1, "error": 2})  # a marker is looked at before the test
-    assert "RESCIND_REQUIRE asks for browser: no chromium on the PATH" in said
+    assert "RESCIND_REQUIRE asks for browser: no chromium on the PATH" in output
 
 
 def test_a_marked_test_may_not_skip_itself_either(tmp_path: pathlib.Path) -> None:
     (tmp_path / "chromium").write_text("#!/bin/sh\n", encoding="utf-8")
     (tmp_path / "chromium").chmod(0o755)
-    code, counts, said = outcome(tmp_path, "browser", str(tmp_path))
+    code, counts, output = outcome(tmp_path, "browser", str(tmp_path))
     assert (code, counts) == (1, {"passed": 3, "failed": 1})
-    assert "this was skipped: Skipped: no display" in said
+    assert "this was skipped: Skipped: no display" in output
 
 
 @pytest.mark.parametrize("names", ["chromium", "browser,kafak"])
 def test_a_misspelt_name_stops_the_run(names: str, tmp_path: pathlib.Path) -> None:
-    code, _, said = outcome(tmp_path, names, "")
+    code, _, output = outcome(tmp_path, names, "")
     assert code == pytest.ExitCode.USAGE_ERROR
-    assert "RESCIND_REQUIRE names" in said
+    assert "RESCIND_REQUIRE names" in output

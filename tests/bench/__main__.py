@@ -119,10 +119,10 @@ def _print(figures: "list[Figure]") -> None:
         rows.append((figure.bench, figure.measure, f"{figure.value:,.0f} {figure.unit}", ""))
         rows += [
             ("", f"  beside {name}", f"{other:,.0f} {figure.unit}", f"{figure.ratios[name]:.2f}")
-            for name, other in figure.beside.items()
+            for name, other in figure.baselines.items()
         ]
-        told = ", ".join(f"{k} {v:,.1f}" if isinstance(v, float) else f"{k} {v}" for k, v in figure.also.items())
-        rows.append(("", f"  {told}", "", ""))
+        details = ", ".join(f"{k} {v:,.1f}" if isinstance(v, float) else f"{k} {v}" for k, v in figure.also.items())
+        rows.append(("", f"  {details}", "", ""))
     console().print(table(["", "measure", "value", "ratio"], rows, right=["value", "ratio"]))
 
 

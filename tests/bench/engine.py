@@ -73,11 +73,11 @@ def life(number: int) -> list[Command]:
     parties = {"buyer_id": buyer["id"], "seller_id": seller["id"], "policy": POLICY}
     placing = {**parties, "currency": "USD", "shipping": "4.90", "lines": lines}
     system = {"kind": "system", "id": "checkout"}
-    asking = {"request_id": "r1", "reason": "changed_mind", "lines": [2]}
+    request = {"request_id": "r1", "reason": "changed_mind", "lines": [2]}
     shipping = {"shipment_id": "asn-1", "carrier": "UPS", "tracking_number": f"1Z{number:010}", "lines": [1]}
     bodies: list[dict[str, Any]] = [
         {"command": "PlaceOrder", "command_id": "place", **common, "actor": system, **placing},
-        {"command": "RequestCancel", "command_id": "ask", **common, "actor": buyer, **asking},
+        {"command": "RequestCancel", "command_id": "ask", **common, "actor": buyer, **request},
         {"command": "ApproveCancel", "command_id": "grant", **common, "actor": seller, "request_id": "r1"},
         {"command": "Ship", "command_id": "ship", **common, "actor": seller, **shipping},
     ]

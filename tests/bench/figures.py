@@ -11,14 +11,14 @@ class Figure:
     measure: str
     value: float
     unit: str
-    beside: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, float] = field(default_factory=dict)
     also: dict[str, float | str] = field(default_factory=dict)
     """Latencies, memory, how durable: what else is to be known of it."""
 
     @property
     def ratios(self) -> dict[str, float]:
         """Ours divided by each that stands beside it."""
-        return {name: self.value / other for name, other in self.beside.items() if other}
+        return {name: self.value / other for name, other in self.baselines.items() if other}
 
     def json(self) -> dict[str, object]:
         """As ``bench/results.json`` has it."""
@@ -27,7 +27,7 @@ class Figure:
             "measure": self.measure,
             "value": _short(self.value),
             "unit": self.unit,
-            "beside": {name: _short(value) for name, value in self.beside.items()},
+            "beside": {name: _short(value) for name, value in self.baselines.items()},
             "ratio": {name: round(value, 2) for name, value in self.ratios.items()},
             "also": {k: _short(v) if isinstance(v, float) else v for k, v in self.also.items()},
         }

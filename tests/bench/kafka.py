@@ -277,11 +277,11 @@ def raw(
                 under_way[record.partition].append((record.commits, due, sent))
                 flying += record.commits
                 sender.send(record.partition, record.key, record.value, done)
-            came = reader.poll(wait, 10_000)
+            batches = reader.poll(wait, 10_000)
             now = perf_counter()
             if failed or now - heard > TIMEOUT:
                 raise RuntimeError(f"the floor cannot be measured: {failed[:1] or 'nothing comes'}")
-            for partition, arrived in came.items():
+            for partition, arrived in batches.items():
                 heard = now
                 for _ in arrived:
                     commits, at_, last = under_way[partition].popleft()

@@ -157,7 +157,7 @@ class Purchase(Aggregate):
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
-        self.said: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
 
     @staticmethod
     def create_id(stream: str) -> UUID:
@@ -165,7 +165,7 @@ class Purchase(Aggregate):
 
     @event("Noted")
     def note(self, name: str, document: str) -> None:
-        self.said[name] = self.said.get(name, 0) + len(document)
+        self.sizes[name] = self.sizes.get(name, 0) + len(document)
 
 
 class Purchases(Application[UUID]):

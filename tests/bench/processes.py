@@ -68,14 +68,14 @@ def by_processes(count: int, commands: int, journal: str, place: Path) -> float:
         started.append((child, child.stdin, child.stdout))
         if child.stdout.readline() != "ready\n":  # the first one makes the journal
             raise RuntimeError("a process of the bench did not start; what it said stands above")
-    for _, asked, _ in started:
-        asked.write("go\n")
-        asked.flush()
+    for _, to_child, _ in started:
+        to_child.write("go\n")
+        to_child.flush()
     seconds: list[float] = []
-    for child, asked, told in started:
-        found = json.loads(told.readline())
-        asked.close()
-        told.close()
+    for child, to_child, from_child in started:
+        found = json.loads(from_child.readline())
+        to_child.close()
+        from_child.close()
         if child.wait() or found["kinds"] != {"accepted": each}:
             raise RuntimeError(f"not every command was accepted: {found}")
         seconds.append(found["seconds"])

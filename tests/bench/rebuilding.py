@@ -37,12 +37,12 @@ def measure(scale: float, settings: Settings) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="rescind-bench-") as place:
         folder = Path(place)
         acknowledged(folder / "journal", 512, max(200, int(COMMANDS * scale)))
-        kept = Settings(journal=f"sqlite:///{folder}/journal")
-        with closing(open_reader(kept)) as reader:
+        opened = Settings(journal=f"sqlite:///{folder}/journal")
+        with closing(open_reader(opened)) as reader:
             control = open_control(reader.store, "bench", create=False)
             parts = [Part("control", 0, control.follower.state)]
             parts += [Part("journal", number, each.state) for number, each in sorted(reader.followers.items())]
-            batches = told(parts)
+            batches = recorded_statements(parts)
             yield _on_sqlite(folder, parts, batches)
             if settings.views_at.postgresql is not None:
                 from tests.bench import rebuilding_postgresql
@@ -51,7 +51,7 @@ def measure(scale: float, settings: Settings) -> Iterator[Figure]:
             control.journal.close()
 
 
-class Telling:
+class RecordingViews:
     """Views that keep what they are told, and nothing else."""
 
     def __init__(self) -> None:
@@ -72,9 +72,9 @@ class Telling:
         self.batches.clear()
 
 
-def told(parts: Sequence[Part]) -> list[Statements]:
+def recorded_statements(parts: Sequence[Part]) -> list[Statements]:
     """What a rebuild writes: per transaction the statements, and the rows for each."""
-    views = Telling()
+    views = RecordingViews()
     for part in parts:
         projector = Projector(part.log, part.partition, part.source, views, capacity=CAPACITY)
         while projector.advance(BATCH):
@@ -82,13 +82,13 @@ def told(parts: Sequence[Part]) -> list[Statements]:
     return [list(sql.statements(batch.changes)) for batch in views.batches]
 
 
-def figure(on: str, seconds: float, events: int, beside: dict[str, float], rows: int, durability: str) -> Figure:
+def figure(on: str, seconds: float, events: int, baselines: dict[str, float], rows: int, durability: str) -> Figure:
     return Figure(
         "B3",
         f"every view made anew on {on}",
         events / seconds,
         "events/s",
-        {name: events / took for name, took in beside.items()},
+        {name: events / took for name, took in baselines.items()},
         {"events": float(events), "rows": float(rows), "durability": durability},
     )
 
@@ -106,8 +106,8 @@ def rebuilt(at: ViewsAt, parts: Sequence[Part]) -> tuple[float, int, int]:
 def _on_sqlite(folder: Path, parts: Sequence[Part], batches: Sequence[Statements]) -> Figure:
     seconds, events, rows = rebuilt(ViewsAt(folder / "views.sqlite"), parts)
     alone = sqlite_alone(folder / "alone.sqlite", batches)
-    said = f"new file without caution, sqlite {sqlite3.sqlite_version}"
-    return figure("SQLite", seconds, events, {"executemany of the same statements": alone}, rows, said)
+    mode = f"new file without caution, sqlite {sqlite3.sqlite_version}"
+    return figure("SQLite", seconds, events, {"executemany of the same statements": alone}, rows, mode)
 
 
 def sqlite_alone(path: Path, batches: Sequence[Statements]) -> float:

@@ -26,7 +26,7 @@ def measure(server: PostgresqlAt, parts: Sequence[Part], batches: Sequence[State
         db.execute(f"CREATE SCHEMA {schema}".encode())
         try:
             seconds, events, rows = rebuilt(ViewsAt(None, at), parts)
-            beside = {
+            baselines = {
                 "executemany of the same statements": postgresql_alone(at, schema, batches),
                 "COPY of the final rows": copied(at, schema),
             }
@@ -34,8 +34,8 @@ def measure(server: PostgresqlAt, parts: Sequence[Part], batches: Sequence[State
         finally:
             for name in (*tables.generations(db, schema), schema):
                 db.execute(f'DROP SCHEMA "{name}" CASCADE'.encode())
-    said = f"filled unlogged, then logged; server {version}, fsync {fsync}"
-    return figure("PostgreSQL", seconds, events, beside, rows, said)
+    mode = f"filled unlogged, then logged; server {version}, fsync {fsync}"
+    return figure("PostgreSQL", seconds, events, baselines, rows, mode)
 
 
 def postgresql_alone(at: PostgresqlAt, schema: str, batches: Sequence[Statements]) -> float:

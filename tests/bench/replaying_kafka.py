@@ -28,7 +28,7 @@ def measure(scale: float, settings: Settings, at: KafkaAt) -> Iterator[Figure]:
             here = {"journal": f"{run}?partitions={partitions}", "directory": place}
             acknowledged_on(settings.model_copy(update=here), 512, max(200, int(20_000 * scale)))
         began = perf_counter()
-        kept = [record for records in portions(settings, run, partitions) for record in records]
+        loaded = [record for records in portions(settings, run, partitions) for record in records]
         reading = perf_counter() - began
         folding = Folding(partitions)
         began = perf_counter()
@@ -37,7 +37,7 @@ def measure(scale: float, settings: Settings, at: KafkaAt) -> Iterator[Figure]:
         seconds = perf_counter() - began
         again = Folding(partitions)
         began = perf_counter()
-        again.take(kept)
+        again.take(loaded)
         memory = perf_counter() - began
     finally:
         delete(settings, run)
@@ -48,7 +48,7 @@ def measure(scale: float, settings: Settings, at: KafkaAt) -> Iterator[Figure]:
         events / seconds,
         "events/s",
         {"reading alone": events / reading, "the same from memory": events / memory},
-        {"events": float(events), "records": float(len(kept)), "partitions": str(partitions)},
+        {"events": float(events), "records": float(len(loaded)), "partitions": str(partitions)},
     )
 
 

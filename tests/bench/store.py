@@ -281,13 +281,13 @@ def growth(folder: Path, steps: Sequence[int] = (10_000, 100_000, 1_000_000)) ->
         for _ in range(24):
             orders = Orders()
             some = [f"acme/PO-{number:07d}" for number in chance.sample(range(there), min(128, there))]
-            beside = open_local_state(folder / "state.sqlite", 0, 1, read_only=True).state
+            second_reader = open_local_state(folder / "state.sqlite", 0, 1, read_only=True).state
             for stream in some:
-                head = beside.head(stream)
+                head = second_reader.head(stream)
                 if head is None:
                     raise RuntimeError(f"{stream} is not there")
                 orders.heads[stream] = (head.hash, head.count)
-            beside.close()
+            second_reader.close()
             old += len(some)
             old_spent += put([orders.next(stream)[0] for stream in some])
         found.append(Growth(step, spent / (3 * (step - first)) * 1e6, old_spent / old * 1e6))

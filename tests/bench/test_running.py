@@ -12,10 +12,10 @@ from tests.postgresql.server import Server
 
 
 @pytest.mark.parametrize(
-    ("bench", "figures", "beside"), [("B1", 4, 2), ("B2", 1, 2), ("B3", 1, 1), ("B5", 2, 1), ("B6", 1, 1)]
+    ("bench", "figures", "baselines"), [("B1", 4, 2), ("B2", 1, 2), ("B3", 1, 1), ("B5", 2, 1), ("B6", 1, 1)]
 )
 def test_each_benchmark_is_printed_next_to_its_baseline(
-    tmp_path: pathlib.Path, bench: str, figures: int, beside: int
+    tmp_path: pathlib.Path, bench: str, figures: int, baselines: int
 ) -> None:
     out = tmp_path / "bench" / "results.json"
     done = measure(Store(tmp_path), bench, "--scale", "0.004", "--out", out, "--json")
@@ -26,7 +26,7 @@ def test_each_benchmark_is_printed_next_to_its_baseline(
     assert [figure["bench"] for figure in results["figures"]] == [bench] * figures
     last = results["figures"][-1]
     assert last["value"] > 0
-    assert len(last["beside"]) == len(last["ratio"]) == beside
+    assert len(last["beside"]) == len(last["ratio"]) == baselines
 
 
 @pytest.mark.postgresql

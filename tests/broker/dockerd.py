@@ -63,12 +63,12 @@ class Dockerd:
         until = time.monotonic() + TIMEOUT
         while not _answers(self.host):
             if self._process.poll() is not None:
-                raise NoDocker(f"dockerd ended with {self._process.returncode}: {self.said()}")
+                raise NoDocker(f"dockerd ended with {self._process.returncode}: {self.output()}")
             if time.monotonic() > until:
-                raise NoDocker(f"dockerd did not answer in {TIMEOUT:.0f} seconds: {self.said()}")
+                raise NoDocker(f"dockerd did not answer in {TIMEOUT:.0f} seconds: {self.output()}")
             time.sleep(0.05)
 
-    def said(self) -> str:
+    def output(self) -> str:
         """The last of what it has logged."""
         return " | ".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-4:])
 

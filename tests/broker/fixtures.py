@@ -23,7 +23,7 @@ SECOND_GROUP = "kafka-2"
 """The other half of these tests, with a broker of its own: so they take half as long where there are two workers."""
 
 
-PATIENT = {"broker.session.timeout.ms": "9000", "broker.heartbeat.interval.ms": "2000"}
+SLOW_TIMEOUTS = {"broker.session.timeout.ms": "9000", "broker.heartbeat.interval.ms": "2000"}
 """Kafka's own defaults: nobody restarts this one, and a busy machine must not make it look dead."""
 
 
@@ -38,7 +38,7 @@ class Started(Protocol):
     def close(self) -> None: ...
 
 
-class Given:
+class ExistingBroker:
     """A broker that is there already."""
 
     def __init__(self, servers: str) -> None:
@@ -51,8 +51,8 @@ class Given:
 def start() -> Started:
     """A broker as this machine can have one."""
     if servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        return Given(servers)
-    return containers.start_if_possible() or LocalCluster(1, PATIENT)
+        return ExistingBroker(servers)
+    return containers.start_if_possible() or LocalCluster(1, SLOW_TIMEOUTS)
 
 
 class Kafka:

@@ -96,8 +96,8 @@ def _build(name: str) -> None:
 
 def copy_libraries(root: pathlib.Path) -> None:
     """The loader and the libraries that the runtime wants, where it looks for them."""
-    said = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
-    for line in said.splitlines():
+    output = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    for line in output.splitlines():
         found, _, path = line.strip().partition(" => ")
         if (found.split(".so")[0] in LIBRARIES and "x86-64" in found) or found.startswith("ld-linux"):
             source = pathlib.Path(path)

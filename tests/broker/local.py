@@ -114,16 +114,16 @@ class Node:
         until = time.monotonic() + timeout
         while True:
             if not self.running:
-                raise RuntimeError(f"broker {self.number} ended:\n{self.said()}")
+                raise RuntimeError(f"broker {self.number} ended:\n{self.output()}")
             try:
                 socket.create_connection(("127.0.0.1", self.port), 0.5).close()
                 return
             except OSError:
                 if time.monotonic() > until:
-                    raise RuntimeError(f"broker {self.number} does not listen:\n{self.said()}") from None
+                    raise RuntimeError(f"broker {self.number} does not listen:\n{self.output()}") from None
                 time.sleep(0.02)
 
-    def said(self) -> str:
+    def output(self) -> str:
         """The last of what it has logged."""
         return (self.folder / "broker.log").read_text(encoding="utf-8", errors="replace")[-3000:]
 

@@ -33,15 +33,15 @@ def make_topic(servers: str, name: str, partitions: int, replicas: int = 1, **se
     """``settings``: with underscores where Kafka has dots."""
     more = {key.replace("_", "."): value for key, value in settings.items()}
     made: dict[str, Any] = {"num_partitions": partitions, "replication_factor": replicas}
-    with admin(servers) as asking:
-        asking.create_topics({name: made | {"configs": wanted_settings(replicas) | more}}, timeout_ms=30_000)
-        asking.wait_for_topics([name], timeout_ms=30_000)
+    with admin(servers) as client:
+        client.create_topics({name: made | {"configs": wanted_settings(replicas) | more}}, timeout_ms=30_000)
+        client.wait_for_topics([name], timeout_ms=30_000)
 
 
 def cut_front(servers: str, topic: str, partition: int, begin: int) -> None:
     """Delete the records before this offset, as `kafka-delete-records` does."""
-    with admin(servers) as asking:
-        asking.delete_records({TopicPartition(topic, partition): begin}, timeout_ms=30_000)
+    with admin(servers) as client:
+        client.delete_records({TopicPartition(topic, partition): begin}, timeout_ms=30_000)
 
 
 def open_journal(

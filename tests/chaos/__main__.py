@@ -20,8 +20,8 @@ def main() -> int:
     seed = random.randrange(1_000_000) if asked.seed is None else asked.seed
     print(f"seed {seed}, {asked.minutes:g} minutes", flush=True)
     try:
-        say = lambda line: None if asked.quiet else print(line, flush=True)  # noqa: E731
-        report = chaos(asked.minutes, seed, say, share=asked.share)
+        note = lambda line: None if asked.quiet else print(line, flush=True)  # noqa: E731
+        report = chaos(asked.minutes, seed, note, share=asked.share)
     except Broken as broken:
         print(f"BROKEN {broken}")
         return 1

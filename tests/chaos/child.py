@@ -28,36 +28,38 @@ from infra.settings import load_settings
 
 TIMEOUT = 90.0
 """Seconds that brokers may be away when an engine starts."""
-ASKED_AT_ONCE = 24
+MAX_FORWARDED = 24
 DEFECT = 70
 """What it ends with when the engine's loop has a defect."""
 
-_say = threading.Lock()
+_output = threading.Lock()
 
 
-def say(line: list[Any]) -> None:
-    with _say:
+def emit(line: list[Any]) -> None:
+    with _output:
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
 
-def told(number: int, future: Future[Outcome]) -> None:
+def report(number: int, future: Future[Outcome]) -> None:
     """The answer as it is given to whoever asked: for a duplicate the first one."""
     error = future.exception()
     if error is not None:
-        say([number, "defect", repr(error), None])
+        emit([number, "defect", repr(error), None])
         return
     outcome = future.result().effective
     at = outcome.commit_position
-    say([number, outcome.kind, outcome.rule, None if at is None else [at.partition, at.ordinal, at.hash.hex()]])
+    emit([number, outcome.kind, outcome.rule, None if at is None else [at.partition, at.ordinal, at.hash.hex()]])
 
 
-def decided(app: App, asking: ThreadPoolExecutor, number: int, command: Command, future: Future[Outcome]) -> None:
+def answer_or_forward(
+    app: App, forwarding: ThreadPoolExecutor, number: int, command: Command, future: Future[Outcome]
+) -> None:
     """The engine has answered; where another process follows the order, that one is asked."""
     if app.cluster is not None and future.exception() is None and future.result().rule == "not-followed":
-        asking.submit(elsewhere, app, number, command)
+        forwarding.submit(elsewhere, app, number, command)
     else:
-        told(number, future)
+        report(number, future)
 
 
 def elsewhere(app: App, number: int, command: Command) -> None:
@@ -70,18 +72,18 @@ def elsewhere(app: App, number: int, command: Command) -> None:
         future = app.cluster.remote_commands.submit(command, None, False)
         value, headers = future.result(app.settings.answer_within)
     except NotSubmitted as wrong:
-        say([number, "unavailable", wrong.rule, None])
+        emit([number, "unavailable", wrong.rule, None])
         return
     except (MaybeSubmitted, Late):
-        say([number, "unknown", "outcome-unknown", None])
+        emit([number, "unknown", "outcome-unknown", None])
         return
     except Exception as defect:  # noqa: BLE001 - an oracle speaks
-        say([number, "defect", repr(defect), None])
+        emit([number, "defect", repr(defect), None])
         return
     body = json.loads(value)
     rule = None if body.get("status") == 404 else body.get("rule")  # unknown, or not theirs: nobody is told which
     at = read_token(headers.get("rescind-position", b"").decode())
-    say([number, body["outcome"], rule, next((list(place) for place in at.items()), None)])
+    emit([number, body["outcome"], rule, next((list(place) for place in at.items()), None)])
 
 
 def opened(config: str, journal: str, directory: str) -> App:
@@ -99,16 +101,16 @@ def opened(config: str, journal: str, directory: str) -> App:
 
 def main(config: str, journal: str, directory: str) -> None:
     faulthandler.register(signal.SIGUSR1)  # where every thread stands, for whoever asks a child that says nothing
-    with opened(config, journal, directory) as app, ThreadPoolExecutor(ASKED_AT_ONCE) as asking:
-        say(["ready"])
+    with opened(config, journal, directory) as app, ThreadPoolExecutor(MAX_FORWARDED) as forwarding:
+        emit(["ready"])
         for line in sys.stdin:
             number, body = json.loads(line)
             try:
                 command = parse_command(body)
             except BadInput as wrong:
-                say([number, "bad", wrong.rule, None])
+                emit([number, "bad", wrong.rule, None])
                 continue
-            app.engine.submit(command).add_done_callback(partial(decided, app, asking, number, command))
+            app.engine.submit(command).add_done_callback(partial(answer_or_forward, app, forwarding, number, command))
 
 
 if __name__ == "__main__":

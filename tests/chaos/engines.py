@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-Said = tuple["Engine", int, list[Any] | None]
+OutputLine = tuple["Engine", int, list[Any] | None]
 """Who said it, in which life, and the line; None: that life is over."""
 
 
@@ -24,7 +24,7 @@ class Engine:
         name: str,
         arguments: list[str],
         environment: Mapping[str, str],
-        said: queue.Queue[Said],
+        lines: queue.Queue[OutputLine],
         lives: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """``lives``: what is different of the environment in the next life."""
@@ -35,7 +35,7 @@ class Engine:
         """Whether this life is meant to be over."""
         self._arguments = arguments
         self._environment = {**os.environ, **environment}
-        self._said = said
+        self._lines = lines
         self._lives = lives
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -59,8 +59,8 @@ class Engine:
         assert process.stdout is not None
         for line in process.stdout:
             if line.endswith("]\n"):  # a line that a kill cut off was not said
-                self._said.put((self, life, json.loads(line)))
-        self._said.put((self, life, None))
+                self._lines.put((self, life, json.loads(line)))
+        self._lines.put((self, life, None))
 
     def send(self, line: list[Any]) -> None:
         """Ask something. What a dead process does not take is lost with it."""

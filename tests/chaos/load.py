@@ -80,10 +80,10 @@ class Load:
         self._engines = engines
         self._in_flight = in_flight
         self._rate = rate
-        self._again: deque[Intent] = deque()
+        self._unsettled: deque[Intent] = deque()
         self._moment = 0
         self._allowance = 0.0
-        self._stepped = self._told = monotonic()
+        self._stepped = self._last_definite = monotonic()
 
     def step(self) -> None:
         """Ask as much as there is room for."""
@@ -96,13 +96,13 @@ class Load:
 
     def settle(self) -> bool:
         """Ask again for what has no answer yet, and nothing else; whether everything has one."""
-        while self._again and (ready := self._ready()):
-            self._ask(self._rng.choice(ready), self._again.popleft())
-        return not self._again and not self.open
+        while self._unsettled and (ready := self._ready()):
+            self._send(self._rng.choice(ready), self._unsettled.popleft())
+        return not self._unsettled and not self.open
 
-    def ask_all_again(self, most: int) -> None:
+    def retry_all(self, most: int) -> None:
         """Have up to so many earlier commands asked once more, at any engine, by ``settle``."""
-        self._again.extend(self._rng.sample(self.intents, min(most, len(self.intents))))
+        self._unsettled.extend(self._rng.sample(self.intents, min(most, len(self.intents))))
 
     def _ready(self) -> list[Engine]:
         busy = Counter(engine.name for engine, _, _ in self.open.values())
@@ -112,18 +112,18 @@ class Load:
         rng = self._rng
         engine = rng.choice(ready)
         chance = rng.random()
-        if self._again and chance < 0.5:
-            self._ask(engine, self._again.popleft())
+        if self._unsettled and chance < 0.5:
+            self._send(engine, self._unsettled.popleft())
         elif self.intents and chance > 0.85:
             intent = rng.choice(self.intents[-200:])
-            self._ask(engine, intent, self._traffic.twisted(intent.body) if rng.random() < 0.1 else intent.body)
+            self._send(engine, intent, self._traffic.twisted(intent.body) if rng.random() < 0.1 else intent.body)
         else:
             intent = Intent(self._traffic.next(time_ns() // 1000))
             self.intents.append(intent)
             for each in ready if rng.random() < 0.1 else [engine]:  # at both at once: they race
-                self._ask(each, intent)
+                self._send(each, intent)
 
-    def _ask(self, engine: Engine, intent: Intent, body: Body | None = None) -> None:
+    def _send(self, engine: Engine, intent: Intent, body: Body | None = None) -> None:
         body = intent.body if body is None else body
         try:
             fingerprint = parse_command(dict(body)).fingerprint
@@ -135,31 +135,33 @@ class Load:
         self.open[self._moment] = engine, engine.life, attempt
         engine.send([self._moment, body])
 
-    def heard(self, number: int, kind: str, rule: str | None, standing: list[Any] | None) -> None:
+    def heard(self, number: int, kind: str, rule: str | None, commit_position: list[Any] | None) -> None:
         """An engine has answered."""
         _, _, attempt = self.open.pop(number)
         self._moment += 1
         attempt.heard = self._moment
-        if standing is not None and len(standing) == 2:
+        if commit_position is not None and len(commit_position) == 2:
             self.passed_on += 1
-            standing = [standing[0], AT_ITS_POSITION, str(standing[1])]
-        attempt.answer = kind, rule, None if standing is None else (standing[0], standing[1], standing[2])
+            commit_position = [commit_position[0], AT_ITS_POSITION, str(commit_position[1])]
+        place = None if commit_position is None else (commit_position[0], commit_position[1], commit_position[2])
+        attempt.answer = kind, rule, place
         self.kinds[kind] += 1
         now = monotonic()
         self.latencies.append(now - attempt.began)
         if kind in UNSETTLED:
-            self._again.append(attempt.intent)
+            self._unsettled.append(attempt.intent)
             return
-        self.silence = max(self.silence, now - self._told)
-        self._told = now
+        self.silence = max(self.silence, now - self._last_definite)
+        self._last_definite = now
         if kind == "accepted":
             self._traffic.heard(attempt.body)
 
     def owed(self) -> str:
         """What has no answer yet, in a sentence: how much, and the oldest."""
         waits = [f"{engine.name} owes {attempt.intent.key}" for engine, _, attempt in self.open.values()]
-        again = [f"{intent.key} was told {intent.attempts[-1].answer}" for intent in self._again]
-        return f"{len(waits)} answers are owed, {len(again)} are asked for again; {'; '.join([*waits[:3], *again[:3]])}"
+        unsettled = [f"{intent.key} was told {intent.attempts[-1].answer}" for intent in self._unsettled]
+        oldest = "; ".join([*waits[:3], *unsettled[:3]])
+        return f"{len(waits)} answers are owed, {len(unsettled)} are requested again; {oldest}"
 
     def gone(self, engine: Engine, life: int) -> None:
         """A life of an engine is over, and with it every answer that it owed."""
@@ -168,4 +170,4 @@ class Load:
             attempt = self.open.pop(number)[2]
             attempt.lost = True
             self.lost += 1
-            self._again.append(attempt.intent)
+            self._unsettled.append(attempt.intent)

@@ -12,7 +12,7 @@ from infra.journals.memory import MemoryLog
 from infra.kafka.quiet_import import KafkaConsumer, TopicPartition
 from tests.chaos.load import AT_ITS_POSITION, UNSETTLED, Attempt, Intent
 from tests.simulation.oracles import WROTE_NOTHING, Broken, deadlines, quantities_and_money
-from tests.simulation.reader import Reading, Told, read
+from tests.simulation.reader import AdmittedCommit, Reading, read
 
 
 def check(servers: str, topic: str, partitions: int, intents: list[Intent]) -> Reading:
@@ -54,37 +54,38 @@ def log(servers: str, topic: str, partitions: int) -> MemoryLog:
 def find(reading: Reading, intents: list[Intent]) -> None:
     """The commits that answers name by the position of their last event only: that of the command, which must end at
     this position."""
-    by_command = {(told.stream, told.commit["command_id"]): told for told in reading.admitted}
+    by_command = {(admitted.stream, admitted.commit["command_id"]): admitted for admitted in reading.admitted}
     ends = dict(_ends(reading))
     for intent in intents:
         for attempt in intent.attempts:
-            kind, rule, standing = attempt.answer or ("", None, None)
-            if standing is None or standing[1] != AT_ITS_POSITION:
+            kind, rule, commit_position = attempt.answer or ("", None, None)
+            if commit_position is None or commit_position[1] != AT_ITS_POSITION:
                 continue
-            partition, _, position = standing
-            told = by_command.get(intent.key)
-            if told is None or (told.partition, ends[told.partition, told.ordinal]) != (partition, int(position)):
+            partition, _, position = commit_position
+            admitted = by_command.get(intent.key)
+            named = partition, int(position)
+            if admitted is None or (admitted.partition, ends[admitted.partition, admitted.ordinal]) != named:
                 raise Broken("lost", f"{intent.key} was acknowledged at {partition}:{position}, where it is not")
-            attempt.answer = kind, rule, (told.partition, told.ordinal, told.hash.hex())
+            attempt.answer = kind, rule, (admitted.partition, admitted.ordinal, admitted.hash.hex())
 
 
 def _ends(reading: Reading) -> Iterator[tuple[tuple[int, int], int]]:
     """Partition and ordinal → position of the last event that was there then."""
     counted: dict[int, int] = defaultdict(int)
-    for told in reading.admitted:
-        counted[told.partition] += sum(
-            len(part["events"]) for part in told.commit["streams"] if part["kind"] == "chain"
+    for admitted in reading.admitted:
+        counted[admitted.partition] += sum(
+            len(part["events"]) for part in admitted.commit["streams"] if part["kind"] == "chain"
         )
-        yield (told.partition, told.ordinal), counted[told.partition] - 1
+        yield (admitted.partition, admitted.ordinal), counted[admitted.partition] - 1
 
 
 def promises(reading: Reading, intents: list[Intent]) -> None:
     """Every command was answered; what an answer names stands in the log, once; everybody heard the same."""
-    at = {(told.partition, told.ordinal): told for told in reading.admitted}
-    by_command: dict[tuple[str, str], list[Told]] = defaultdict(list)
-    for told in reading.admitted:
-        if told.commit["command_id"] is not None:
-            by_command[told.stream, told.commit["command_id"]].append(told)
+    at = {(admitted.partition, admitted.ordinal): admitted for admitted in reading.admitted}
+    by_command: dict[tuple[str, str], list[AdmittedCommit]] = defaultdict(list)
+    for admitted in reading.admitted:
+        if admitted.commit["command_id"] is not None:
+            by_command[admitted.stream, admitted.commit["command_id"]].append(admitted)
     for command, found in by_command.items():
         if len(found) > 1:
             raise Broken("once", f"{command} stands in the log {len(found)} times")
@@ -97,30 +98,31 @@ def promises(reading: Reading, intents: list[Intent]) -> None:
         for attempt in intent.attempts:
             if attempt.answer is None and not attempt.lost:
                 raise Broken("answered", f"{intent.key} waits for {attempt.engine}, which is alive")
-            _stands(attempt, at)
+            _check_named_commit(attempt, at)
             _knew(attempt, known)
         _one_answer(intent)
-        _nothing_where_nothing_was_said(intent, by_command.get(intent.key, []))
+        _check_unwritten(intent, by_command.get(intent.key, []))
     for stream, command_id in by_command.keys() - asked:
         if not command_id.startswith("deadline:"):
             raise Broken("once", f"{stream} has a command that nobody asked for: {command_id}")
 
 
-def _stands(attempt: Attempt, at: dict[tuple[int, int], Told]) -> None:
+def _check_named_commit(attempt: Attempt, at: dict[tuple[int, int], AdmittedCommit]) -> None:
     if attempt.answer is None:
         return
-    key, (kind, rule, standing) = attempt.intent.key, attempt.answer
+    key, (kind, rule, commit_position) = attempt.intent.key, attempt.answer
     if kind == "defect":
         raise Broken("defect", f"{key}: {rule}")
-    if standing is None:
+    if commit_position is None:
         if kind == "accepted":
             raise Broken("lost", f"{key} was accepted, and no commit says so")
         return
-    partition, ordinal, hash_ = standing
-    told = at.get((partition, ordinal))
-    if told is None or told.hash.hex() != hash_:
-        raise Broken("lost", f"{key} was acknowledged with a commit that is not in the log: {standing}")
-    if (told.stream, told.commit["command_id"]) != key or told.commit["command_fingerprint"] != attempt.fingerprint:
+    partition, ordinal, hash_ = commit_position
+    admitted = at.get((partition, ordinal))
+    if admitted is None or admitted.hash.hex() != hash_:
+        raise Broken("lost", f"{key} was acknowledged with a commit that is not in the log: {commit_position}")
+    found = admitted.stream, admitted.commit["command_id"]
+    if found != key or admitted.commit["command_fingerprint"] != attempt.fingerprint:
         raise Broken("lost", f"{key} was acknowledged with the commit of something else")
 
 
@@ -148,8 +150,8 @@ def _one_answer(intent: Intent) -> None:
     answered = [attempt for attempt in intent.attempts if attempt.answer is not None]
     for attempt in sorted(answered, key=lambda attempt: attempt.heard):
         assert attempt.answer is not None
-        kind, _, standing = attempt.answer
-        if standing is None:
+        kind, _, commit_position = attempt.answer
+        if commit_position is None:
             later = first is not None and attempt.asked > first.heard and attempt.fingerprint == first.fingerprint
             if later and kind not in UNSETTLED:
                 raise Broken("same answer", f"{intent.key} was answered already, and then {attempt.answer}")
@@ -159,7 +161,7 @@ def _one_answer(intent: Intent) -> None:
             raise Broken("same answer", f"{intent.key}: {first.answer}, and then {attempt.answer}")
 
 
-def _nothing_where_nothing_was_said(intent: Intent, found: list[Told]) -> None:
+def _check_unwritten(intent: Intent, found: list[AdmittedCommit]) -> None:
     """A command that every answer called unwritten is not in the log."""
     unwritten = all(
         attempt.answer is not None

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from tests.broker.local import LocalCluster
-from tests.chaos.engines import Engine, Said
+from tests.chaos.engines import Engine, OutputLine
 from tests.chaos.load import Load
 from tests.chaos.oracles import check
 from tests.postgresql.server import Server
@@ -35,7 +35,7 @@ ANSWER_WITHIN = 15
 """Seconds, where what is not followed is asked of others."""
 SHARES = 0.7
 """How many lives follow a share, where some do."""
-ASKED_AGAIN = 2_000
+RETRIED = 2_000
 
 
 @dataclass(slots=True)
@@ -61,12 +61,12 @@ class Report:
     passed_on: int
 
     def __str__(self) -> str:
-        told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.kinds.items(), key=lambda each: -each[1]))
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.kinds.items(), key=lambda each: -each[1]))
         return (
             f"{self.seconds:.0f} s of load; kill -9: {self.engines_killed} engines, {self.brokers_killed} brokers\n"
             f"{self.intents:,} commands, asked {self.attempts:,} times; {self.lost:,} answers died with their process, "
             f"{self.passed_on:,} came from another process than the one that was asked\n"
-            f"answers: {told}\n"
+            f"answers: {counts}\n"
             f"p50 {self.p50 * 1000:.0f} ms, p99 {self.p99 * 1000:.0f} ms, longest {self.longest:.1f} s; longest "
             f"without any definite answer {self.silence:.1f} s; all settled {self.heal:.1f} s after the last kill\n"
             f"log: {self.commits:,} commits, {self.events:,} events, {self.orders:,} orders; rejected "
@@ -77,12 +77,12 @@ class Report:
 class Breaker:
     """Kills something every few seconds: an engine, or a broker when all three are whole."""
 
-    def __init__(self, rng: Random, cluster: LocalCluster, engines: list[Engine], say: Callable[[str], None]) -> None:
+    def __init__(self, rng: Random, cluster: LocalCluster, engines: list[Engine], note: Callable[[str], None]) -> None:
         self.killed: Counter[str] = Counter()
         self._rng = rng
         self._cluster = cluster
         self._engines = engines
-        self._say = say
+        self._note = note
         self._next = time.monotonic() + 3
         self._down: tuple[int, float] | None = None
         self._healing: threading.Thread | None = None
@@ -104,13 +104,13 @@ class Breaker:
         ready = [engine for engine in self._engines if engine.ready]
         if self.whole and (not ready or self._rng.random() < 0.4):
             number = self._rng.randrange(1, 4)
-            self._say(f"kill -9 of broker {number}")
+            self._note(f"kill -9 of broker {number}")
             self._cluster.node(number).kill()
             self._down = number, now + self._rng.uniform(0.2, 4)
             self.killed["broker"] += 1
         elif ready:
             engine = self._rng.choice(ready)
-            self._say(f"kill -9 of engine {engine.name}")
+            self._note(f"kill -9 of engine {engine.name}")
             engine.kill()
             self.killed["engine"] += 1
 
@@ -129,7 +129,7 @@ class Breaker:
             self._failed.append(error)
 
 
-def chaos(minutes: float, seed: int, say: Callable[[str], None] = lambda line: None, *, share: bool = False) -> Report:
+def chaos(minutes: float, seed: int, note: Callable[[str], None] = lambda line: None, *, share: bool = False) -> Report:
     """Run it. Broken where an oracle speaks. ``share``: in each of its lives an engine follows all partitions or the
     share that the group gives it, by chance."""
     with ExitStack() as closing:
@@ -140,18 +140,18 @@ def chaos(minutes: float, seed: int, say: Callable[[str], None] = lambda line: N
             database = Server()
             closing.callback(database.close)
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="rescind-chaos-")))
-        return _Run(cluster, folder, seed, say, database).run(minutes * 60)
+        return _Run(cluster, folder, seed, note, database).run(minutes * 60)
 
 
 class _Run:
     def __init__(
-        self, cluster: LocalCluster, folder: Path, seed: int, say: Callable[[str], None], database: Server | None
+        self, cluster: LocalCluster, folder: Path, seed: int, note: Callable[[str], None], database: Server | None
     ) -> None:
         rng = Random(seed)
         self._began = time.monotonic()
         self._cluster = cluster
-        self._say = lambda what: say(f"{time.monotonic() - self._began:7.1f} s  {what}")
-        self._said: queue.Queue[Said] = queue.Queue()
+        self._note = lambda what: note(f"{time.monotonic() - self._began:7.1f} s  {what}")
+        self._lines: queue.Queue[OutputLine] = queue.Queue()
         config = folder / "rescind.toml"
         config.write_text(_markets(), encoding="utf-8")
         environment = {
@@ -173,10 +173,10 @@ class _Run:
 
         url = f"kafka://{cluster.servers}/chaos?partitions={PARTITIONS}"
         self._engines = [
-            Engine(name, [str(config), url, str(folder / name)], environment, self._said, lives) for name in ("a", "b")
+            Engine(name, [str(config), url, str(folder / name)], environment, self._lines, lives) for name in ("a", "b")
         ]
         self._load = Load(rng, self._engines, IN_FLIGHT, RATE)
-        self._breaker = Breaker(rng, cluster, self._engines, self._say)
+        self._breaker = Breaker(rng, cluster, self._engines, self._note)
 
     def run(self, seconds: float) -> Report:
         try:
@@ -191,7 +191,7 @@ class _Run:
             ended = time.monotonic()
             self._until(self._healed, "everything to heal, and every command to be answered")
             heal = time.monotonic() - ended
-            self._load.ask_all_again(ASKED_AGAIN)
+            self._load.retry_all(RETRIED)
             self._until(self._load.settle, "the first answers once more")
             for engine in self._engines:
                 engine.finish()
@@ -220,7 +220,7 @@ class _Run:
         wait = 0.005
         while time.monotonic() < until:
             try:
-                engine, life, line = self._said.get(timeout=wait)
+                engine, life, line = self._lines.get(timeout=wait)
             except queue.Empty:
                 return
             wait = 0.0001
@@ -258,8 +258,8 @@ class _Run:
             load.silence,
             heal,
             len(reading.admitted),
-            sum(len(told.commit["streams"][0]["events"]) for told in reading.admitted),
-            len({told.stream for told in reading.admitted if not told.stream.startswith("$")}),
+            sum(len(admitted.commit["streams"][0]["events"]) for admitted in reading.admitted),
+            len({admitted.stream for admitted in reading.admitted if not admitted.stream.startswith("$")}),
             reading.rejected,
             load.passed_on,
         )

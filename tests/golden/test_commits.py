@@ -81,16 +81,16 @@ def test_a_malformed_record_is_parked_whole_for_the_same_reason(vector: Any) -> 
     assert (verdict.kind, verdict.index, verdict.reason) == ("malformed", WHOLE_RECORD, vector["reason"])
 
 
-@pytest.mark.parametrize("kept", ["in dictionaries", "in SQLite"])
-def test_a_stored_log_has_the_same_admission_results_in_every_release(tmp_path: Path, kept: str) -> None:
+@pytest.mark.parametrize("heads", ["in dictionaries", "in SQLite"])
+def test_a_stored_log_has_the_same_admission_results_in_every_release(tmp_path: Path, heads: str) -> None:
     state = open_local_state(tmp_path / "s.sqlite", 2, PARTITIONS).state
-    fold = Admission(2, PARTITIONS, MemoryHeads() if kept == "in dictionaries" else state)
+    fold = Admission(2, PARTITIONS, MemoryHeads() if heads == "in dictionaries" else state)
     log = lines("log-of-partition-2-of-4.1.jsonl")
-    said = [
+    results = [
         [verdict(found) for found in fold.take(JournalRecord(2, line["offset"], 0, bytes.fromhex(line["bytes"])))]
         for line in log
     ]
-    assert said == [line["verdicts"] for line in log]
+    assert results == [line["verdicts"] for line in log]
     kinds = {found["is"] for line in log for found in line["verdicts"]}
     assert kinds == {"admitted", "duplicate", "superseded", "malformed", "stop"}
     state.close()

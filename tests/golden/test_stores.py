@@ -14,12 +14,12 @@ from tests.golden.stores import NAMES, recorded, unpack
 from tests.golden.writing_stores import CASES
 
 
-def said(then: Any, now: Any) -> Any:
+def known_part(then: Any, now: Any) -> Any:
     """``now`` without the keys that ``then`` did not have: a later release may say more, never otherwise."""
     if isinstance(then, dict) and isinstance(now, dict):
-        return {key: said(value, now.get(key)) for key, value in then.items()}
+        return {key: known_part(value, now.get(key)) for key, value in then.items()}
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        return [said(*pair) for pair in zip(then, now, strict=True)]
+        return [known_part(*pair) for pair in zip(then, now, strict=True)]
     return now
 
 
@@ -34,8 +34,8 @@ def test_every_order_of_an_earlier_release_reads_as_it_did_then(name: str, tmp_p
         for row in rows:
             folded = reader.as_of(row["order"], instant)
             assert folded.order is not None
-            assert said(row["show"], show(folded.order, folded.head, instant)) == row["show"], row["order"]
-            assert said(row["history"], list(reader.history(row["order"]))) == row["history"], row["order"]
+            assert known_part(row["show"], show(folded.order, folded.head, instant)) == row["show"], row["order"]
+            assert known_part(row["history"], list(reader.history(row["order"]))) == row["history"], row["order"]
 
 
 @pytest.mark.parametrize("name", NAMES)

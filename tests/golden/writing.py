@@ -16,7 +16,7 @@ from tests.spec.schemas.strategies import built
 EVENTS = Path(__file__).parent / "events"
 
 NOON = parse_instant("2026-03-02T12:00:00.000001Z")
-SAID: dict[str, Any] = {
+VALUES: dict[str, Any] = {
     "because": "The window of 3 hours closed at 13:00 – “the seller decides”.",
     "buyer_id": "b-7",
     "by": "buyer",
@@ -51,17 +51,17 @@ def example(schema: Any, field: str, full: bool, known: dict[str, Any], turn: in
     if isinstance(schema, list):
         return example(schema[1], field, full, known, turn) if full else None
     if schema == "string":
-        return f"{SAID.get(field, field)}{f'-{turn}' if turn else ''}"
+        return f"{VALUES.get(field, field)}{f'-{turn}' if turn else ''}"
     if schema == "boolean":
         return full
     if schema == "long":
-        return int(SAID.get(field, 1)) + turn
+        return int(VALUES.get(field, 1)) + turn
     if schema["type"] == "array":
         return [example(schema["items"], field, full, known, turn) for turn in range(2)] if full else []
     if schema["type"] == "fixed":
         return bytes(range(turn, turn + schema["size"]))
     if schema["type"] == "long":
-        return SAID.get(field, NOON) + turn
+        return VALUES.get(field, NOON) + turn
     return {part["name"]: example(part["type"], part["name"], full, known, turn) for part in schema["fields"]}
 
 

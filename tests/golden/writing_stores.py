@@ -116,10 +116,10 @@ class Shop:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.loads(answer.read() or "null")
         except urllib.error.HTTPError as refused:
-            said = json.loads(refused.read())
+            answer = json.loads(refused.read())
             if refused.code != 409:
-                raise SystemExit(f"{path}: {refused.code} {said}") from refused
-            return said
+                raise SystemExit(f"{path}: {refused.code} {answer}") from refused
+            return answer
 
     def confirmed(self, path: str, preview: str, body: dict[str, Any]) -> Any:
         """A write that people confirm: preview first."""
@@ -218,8 +218,8 @@ def orders(store: Path, instant: Instant) -> Iterator[dict[str, Any]]:
                 folded = reader.as_of(stream, instant)
                 if folded.order is None or not folded.order.exists:
                     continue
-                told = show(folded.order, folded.head, instant)
-                yield {"order": stream, "partition": partition, "show": told, "history": list(reader.history(stream))}
+                shown = show(folded.order, folded.head, instant)
+                yield {"order": stream, "partition": partition, "show": shown, "history": list(reader.history(stream))}
 
 
 def main() -> None:
@@ -239,10 +239,10 @@ def main() -> None:
         shop = Shop(store)
         live(shop)
         shop.stop()
-        kept = Path(temporary) / name
-        shutil.copytree(store, kept)
+        copy = Path(temporary) / name
+        shutil.copytree(store, copy)
         with tarfile.open(target, "w:xz") as archive:
-            archive.add(kept, arcname=name)
+            archive.add(copy, arcname=name)
         with lzma.open(STORES / f"{name}.orders.jsonl.xz", "wt", encoding="utf-8") as out:
             instant = clock()
             out.write(json.dumps({"as_of": format_instant(instant)}) + "\n")

@@ -54,7 +54,7 @@ def case(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
             return t._body(plan, "DecideCase", "support", case_id="case-a", outcome=outcome, rule="case-reasons")
 
 
-def ask_for_evidence(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+def request_evidence(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
     until = format_instant(now + t.rng.randrange(HOUR, 3 * DAY))
     kinds = t.rng.choice((["photo"], ["photo", "receipt"]))
     return t._body(plan, "RequestEvidence", "support", about=_about(t, plan), kinds=kinds, until=until)
@@ -68,7 +68,7 @@ def evidence(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
     return t._body(plan, "AttachEvidence", rng.choice(("buyer", "seller", "support")), **fields, **file)
 
 
-def goods_back(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
+def receive_return(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
     """Returns: asked for, on their way, received."""
     rng = t.rng
     match rng.randrange(3):
@@ -137,7 +137,7 @@ def _named(t: "Traffic", plan: "Plan") -> "Body":
     return t._lines(plan) or {"lines": [plan.lines[0][0]]}
 
 
-def say(command: str, who: str, **fields: Any) -> "Maker":
+def make(command: str, who: str, **fields: Any) -> "Maker":
     """What makes this very command."""
     return lambda t, plan, now: t._body(plan, command, who, **fields)
 
@@ -149,57 +149,57 @@ def whole(command: str, who: str, **fields: Any) -> "Maker":
 
 _GONE: Final = (
     whole("Ship", "seller", shipment_id="asn-s", carrier="A", tracking_number="Ts"),
-    say("Deliver", "system"),
+    make("Deliver", "system"),
 )
 _FILE: Final = {"evidence_id": "e-s", "kind": "photo", "sha256": "ab" * 32, "media_type": "image/png", "size": 9}
 _DISPUTED: Final = (
     whole("RequestCancel", "buyer", request_id="r-s", reason="other"),
-    say("DeclineCancel", "seller", request_id="r-s"),
-    say("OpenDispute", "buyer", dispute_id="d-s", about="r-s"),
-    say("AttachEvidence", "seller", about="d-s", **_FILE),
-    say("EscalateDispute", "buyer", dispute_id="d-s", ticket="T-1"),
-    say("DecideDispute", "support", dispute_id="d-s", outcome="deny", rule="shipped-lock"),
-    say("AppealDispute", "buyer", dispute_id="d-s"),
-    say("DecideDispute", "support", dispute_id="d-s", outcome="grant", rule="seller-has-final-say"),
-    say("ReturnReceived", "seller", about="return-1"),
+    make("DeclineCancel", "seller", request_id="r-s"),
+    make("OpenDispute", "buyer", dispute_id="d-s", about="r-s"),
+    make("AttachEvidence", "seller", about="d-s", **_FILE),
+    make("EscalateDispute", "buyer", dispute_id="d-s", ticket="T-1"),
+    make("DecideDispute", "support", dispute_id="d-s", outcome="deny", rule="shipped-lock"),
+    make("AppealDispute", "buyer", dispute_id="d-s"),
+    make("DecideDispute", "support", dispute_id="d-s", outcome="grant", rule="seller-has-final-say"),
+    make("ReturnReceived", "seller", about="return-1"),
 )
 _CASE: Final = (
     *_GONE,
     whole("OpenCase", "buyer", case_id="case-s", reason="wrong_item"),
-    say("RequestEvidence", "support", about="case-s", kinds=["photo"], until="2030-01-01T00:00:00Z"),
-    say("AttachEvidence", "buyer", about="case-s", **_FILE),
-    say("DecideCase", "support", case_id="case-s", outcome="return", rule="case-reasons"),
-    say("StartReturn", "system", about="case-s"),
-    say("ReturnReceived", "seller", about="case-s"),
+    make("RequestEvidence", "support", about="case-s", kinds=["photo"], until="2030-01-01T00:00:00Z"),
+    make("AttachEvidence", "buyer", about="case-s", **_FILE),
+    make("DecideCase", "support", case_id="case-s", outcome="return", rule="case-reasons"),
+    make("StartReturn", "system", about="case-s"),
+    make("ReturnReceived", "seller", about="case-s"),
 )
 _RETURN: Final = (
     *_GONE,
     whole("RequestReturn", "buyer", reason="changed_mind"),
-    say("StartReturn", "system", about="return-1"),
-    say("ReturnReceived", "seller", about="return-1"),
-    say("ConfirmRefund", "system", refund_id="refund-1"),
+    make("StartReturn", "system", about="return-1"),
+    make("ReturnReceived", "seller", about="return-1"),
+    make("ConfirmRefund", "system", refund_id="refund-1"),
 )
-_BILLED_AGAIN: Final = (
+_REBILLED: Final = (
     whole("CancelLines", "seller", reason="out_of_stock"),
     whole("ReportShippedAfterCancel", "seller", carrier="UPS", tracking_number="1Z9"),
-    say("NotifyCustomer", "seller", text="It left with UPS, number 1Z9. You would be billed again."),
-    say("Acknowledge", "buyer", accepts_item=True, accepts_rebilling=True),
-    say("Rebill", "system"),
-    say("FailRebill", "system", rebill_id="rebill-1"),
-    say("ConfirmRebill", "system", rebill_id="rebill-1"),
-    say("IssueCreditMemo", "support", memo_id="memo-s", rebill_id="rebill-1"),
+    make("NotifyCustomer", "seller", text="It left with UPS, number 1Z9. You would be billed again."),
+    make("Acknowledge", "buyer", accepts_item=True, accepts_rebilling=True),
+    make("Rebill", "system"),
+    make("FailRebill", "system", rebill_id="rebill-1"),
+    make("ConfirmRebill", "system", rebill_id="rebill-1"),
+    make("IssueCreditMemo", "support", memo_id="memo-s", rebill_id="rebill-1"),
     whole("RequestReturn", "buyer", reason="changed_mind"),
-    say("ReturnReceived", "seller", about="return-1"),
+    make("ReturnReceived", "seller", about="return-1"),
 )
-_DECLINED: Final = (*_BILLED_AGAIN[:3], say("Acknowledge", "buyer", accepts_item=False, accepts_rebilling=False))
+_DECLINED: Final = (*_REBILLED[:3], make("Acknowledge", "buyer", accepts_item=False, accepts_rebilling=False))
 
 SCRIPTS: Final[dict[str, tuple[tuple["Maker", ...], ...]]] = {
-    "portal": (_BILLED_AGAIN, _DECLINED),
+    "portal": (_REBILLED, _DECLINED),
     "peers": (_CASE,),
     "consent": (_CASE, _DISPUTED, (*_GONE, *_DISPUTED), _RETURN),
-    "store": (_RETURN, _BILLED_AGAIN),
+    "store": (_RETURN, _REBILLED),
     "auction": (_RETURN,),
-    "bigbox": (_RETURN, _BILLED_AGAIN),
+    "bigbox": (_RETURN, _REBILLED),
     "every": (_RETURN, _DECLINED),
 }
 """What is gone through step by step on some orders, between whatever else befalls them, by marketplace."""
@@ -209,9 +209,9 @@ WEIGHED: Final[dict[Maker, float]] = {
     void: 0.5,
     late_scan: 0.8,
     case: 2.5,
-    ask_for_evidence: 0.7,
+    request_evidence: 0.7,
     evidence: 1.2,
-    goods_back: 1.5,
+    receive_return: 1.5,
     dispute: 2.5,
     shipped_after_cancel: 4,
     contact: 0.4,

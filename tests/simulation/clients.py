@@ -90,7 +90,7 @@ class Clients:
         try:
             command = parse_command(dict(body))
         except BadInput as wrong:
-            self.world.say(f"nobody is asked {intent.key}: {wrong}")
+            self.world.trace_line(f"nobody is asked {intent.key}: {wrong}")
             return
         version = self.world.rng.randrange(6) if self.world.faults and self.world.rng.random() < 0.03 else None
         future = process.engine.submit(command, expected_version=version)
@@ -102,7 +102,7 @@ class Clients:
         intent.attempts.append(attempt)
         self.open.append(attempt)
         future.add_done_callback(lambda _: self._heard.append(attempt))
-        self.world.say(f"{process.name} is asked {name}")
+        self.world.trace_line(f"{process.name} is asked {name}")
 
     def publish(self, process: Process, document: PolicyDocument) -> None:
         assert process.engine is not None
@@ -130,16 +130,16 @@ class Clients:
             attempt.answered = self._moment
             if outcome.effective.kind == "accepted":
                 self.world.traffic.heard(attempt.body)
-            standing = (
+            commit_position = (
                 "" if outcome.effective.commit_position is None else outcome.effective.commit_position.hash.hex()[:8]
             )
             counts = self.world.counts
             counts[outcome.kind] = counts.get(outcome.kind, 0) + 1
-            self.world.say(
-                f"{attempt.process} answers {attempt.name}: {outcome.kind} {outcome.effective.rule} {standing}"
+            self.world.trace_line(
+                f"{attempt.process} answers {attempt.name}: {outcome.kind} {outcome.effective.rule} {commit_position}"
             )
 
-    def ask_again(self) -> None:
+    def retry_unsettled(self) -> None:
         """After healing: everything once more, to whoever comes along."""
         for intent in self.intents:
             self.send(self.world.rng.choice(self.world.processes), intent, intent.body)

@@ -74,9 +74,9 @@ class Import:
         while not self._life():
             pass
         return {
-            told.stream: [each.hash for each in read_back.of(told.stream)]
-            for read_back in [read(self.log)]
-            for told in read_back.admitted
+            admitted.stream: [each.hash for each in reading.of(admitted.stream)]
+            for reading in [read(self.log)]
+            for admitted in reading.admitted
         }
 
     def _new_id(self) -> bytes:

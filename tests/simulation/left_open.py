@@ -35,7 +35,7 @@ class LeftOpen(World):
         opening = self.rng.choice(self.processes)
         assert opening.engine is not None
         opened = opening.engine.open_import(self.market, SOURCE)
-        self.come_to_rest()
+        self.settle()
         assert opened.result().kind == "accepted", opened.result()
         self.opened_at = self.time
         opening.crash(self.rng.choice(("kept", "torn", "lost")))
@@ -53,7 +53,7 @@ class LeftOpen(World):
         closing = self.rng.choice(self.processes)
         assert closing.engine is not None
         closed = closing.engine.close_import(self.market, SOURCE, None)
-        self.come_to_rest()
+        self.settle()
         assert closed.result().kind == "accepted", closed.result()
         closing.crash("lost")
         closing.start()
@@ -65,7 +65,7 @@ class LeftOpen(World):
         until = self.time + long
         while self.time < until:
             self.time += DAY
-            self.come_to_rest()
+            self.settle()
 
     def _ask(self) -> None:
         """Somebody asks something of every order there is: the imported marketplace's is turned away."""
@@ -74,7 +74,7 @@ class LeftOpen(World):
             asked = Intent(body)
             self.clients.intents.append(asked)
             self.clients.send(self.rng.choice([p for p in self.processes if p.engine is not None]), asked, body)
-            self.come_to_rest()
+            self.settle()
             for attempt in asked.attempts:
                 mine = attempt.command.marketplace == self.market
                 assert attempt.outcome is not None
@@ -88,27 +88,27 @@ class LeftOpen(World):
     def _fired(self, *, mine: bool) -> int:
         """Commits since the opening that reach a deadline, of the imported marketplace or of the others."""
         found = 0
-        for told in read(self.log).admitted:
-            if told.appended_at < self.opened_at or told.stream.startswith(f"{self.market}/") is not mine:
+        for admitted in read(self.log).admitted:
+            if admitted.appended_at < self.opened_at or admitted.stream.startswith(f"{self.market}/") is not mine:
                 continue
-            found += any(isinstance(event, e.DeadlineReached) for event in decoded(told))
+            found += any(isinstance(event, e.DeadlineReached) for event in decoded(admitted))
         return found
 
     def _due(self) -> int:
         """Deadlines of the imported marketplace that apply and are past."""
         reading = read(self.log)
-        streams = {told.stream for told in reading.admitted if told.stream.startswith(f"{self.market}/")}
+        streams = {admitted.stream for admitted in reading.admitted if admitted.stream.startswith(f"{self.market}/")}
         orders = [fold(reading, stream).order for stream in sorted(streams)]
         return sum(each.due_at < self.time for order in orders if order is not None for each in live(order))
 
     def _never_late(self) -> None:
         """What was due before the closing never fires live."""
         closed: dict[int, Instant] = {}
-        for told in read(self.log).admitted:
-            for event in decoded(told):
+        for admitted in read(self.log).admitted:
+            for event in decoded(admitted):
                 if isinstance(event, e.ImportClosed):
-                    closed[told.partition] = told.commit["recorded_at"]
-                if not isinstance(event, e.DeadlineReached) or not told.stream.startswith(f"{self.market}/"):
+                    closed[admitted.partition] = admitted.commit["recorded_at"]
+                if not isinstance(event, e.DeadlineReached) or not admitted.stream.startswith(f"{self.market}/"):
                     continue
-                if event.due_at < closed.get(told.partition, 0):
-                    raise Broken("import", f"{told.stream} {event.deadline_id} was due before the import closed")
+                if event.due_at < closed.get(admitted.partition, 0):
+                    raise Broken("import", f"{admitted.stream} {event.deadline_id} was due before the import closed")

@@ -51,7 +51,7 @@ class Account:
         self.rebilled_back = 0
         """What had been billed again for units that came back all the same."""
         self.returns: dict[str, dict[int, int]] = {}
-        self.given_back: set[str] = set()
+        self.refunded_returns: set[str] = set()
         self.of_canceled: dict[str, bool] = {}
         """Returns of cancelled units that had shipped: no refund of theirs; whether they were billed again."""
         self.highest = 0
@@ -90,12 +90,12 @@ class Account:
                 if event.refund == "none":
                     self.of_canceled[event.return_id] = event.reason is not None
                 if event.refund == "at_once":
-                    self._give_back(event.return_id)
+                    self._refund_return(event.return_id)
             case e.ReturnAccepted(refund_now=True, return_id=return_id):
                 if return_id not in self.of_canceled:  # what was billed again is due back when it has come back
-                    self._give_back(return_id)
+                    self._refund_return(return_id)
             case e.ReturnReceived(return_id=return_id):
-                self._give_back(return_id)
+                self._refund_return(return_id)
             case e.RefundDue(amount=amount):
                 self.instructed += amount
             case _:
@@ -123,16 +123,18 @@ class Account:
         """What the next units of a line that are billed again had refunded: their part of all refunds."""
         first = self.billed.get(line, 0)
         self.billed[line] = first + quantity
-        return [self._given(to) - self._given(start) for start, to in self.had[line][first : first + quantity]]
+        return [
+            self._refundable(to) - self._refundable(start) for start, to in self.had[line][first : first + quantity]
+        ]
 
-    def _given(self, value: int) -> int:
+    def _refundable(self, value: int) -> int:
         """What all refunds come to where V is this, rebillings aside."""
         return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
 
-    def _give_back(self, return_id: str) -> None:
-        if return_id in self.given_back:
+    def _refund_return(self, return_id: str) -> None:
+        if return_id in self.refunded_returns:
             return
-        self.given_back.add(return_id)
+        self.refunded_returns.add(return_id)
         if self.of_canceled.get(return_id):
             self._rebilled_back(return_id)
         elif return_id not in self.of_canceled:
@@ -164,7 +166,7 @@ class Account:
         value = self.credited_value
         if not self.notices and all(self.canceled[line] == units for line, units in self.ordered.items()):
             value += self.placed.shipping + (0 if self.placed.tax_included else self.placed.shipping_tax)
-        return self._given(value) + self.rebilled_back
+        return self._refundable(value) + self.rebilled_back
 
     @property
     def total(self) -> int:

@@ -10,7 +10,7 @@ from domain.order import Order, Stamp, fresh
 from schemas.codec import decode_event
 from tests.simulation.clients import Attempt
 from tests.simulation.money import Account
-from tests.simulation.reader import Reading, Told, read
+from tests.simulation.reader import AdmittedCommit, Reading, read
 from tests.simulation.world import World
 
 WROTE_NOTHING = ("bad", "version-conflict", "unavailable")
@@ -40,41 +40,43 @@ def check(world: World) -> Reading:
 
 
 def acknowledged(world: World, reading: Reading) -> None:
-    at = {(told.partition, told.ordinal): told for told in reading.admitted}
-    first = {told.stream: told for told in reversed(reading.admitted) if told.commit["streams"][0]["events"]}
+    at = {(admitted.partition, admitted.ordinal): admitted for admitted in reading.admitted}
+    first = {
+        admitted.stream: admitted for admitted in reversed(reading.admitted) if admitted.commit["streams"][0]["events"]
+    }
     published = _published(world)
-    by_command: dict[tuple[str, str], list[Told]] = defaultdict(list)
-    for told in reading.admitted:
-        if told.commit["command_id"] is not None:
-            by_command[told.stream, told.commit["command_id"]].append(told)
+    by_command: dict[tuple[str, str], list[AdmittedCommit]] = defaultdict(list)
+    for admitted in reading.admitted:
+        if admitted.commit["command_id"] is not None:
+            by_command[admitted.stream, admitted.commit["command_id"]].append(admitted)
     for command, found in by_command.items():
         if len(found) > 1:
             raise Broken("O1", f"{command} stands in the log {len(found)} times")
     for intent in world.clients.intents:
         answers = [attempt for attempt in intent.attempts if attempt.outcome is not None]
         for attempt in answers:
-            _stands(attempt, at)
+            _check_named_commit(attempt, at)
             _was_not_there(attempt, first.get(attempt.command.stream), published)
         _one_answer(intent.key, answers)
-        _nothing_where_nothing_was_said(intent.attempts, by_command.get(intent.key, []))
+        _check_unwritten(intent.attempts, by_command.get(intent.key, []))
 
 
-def _stands(attempt: Attempt, at: dict[tuple[int, int], Told]) -> None:
+def _check_named_commit(attempt: Attempt, at: dict[tuple[int, int], AdmittedCommit]) -> None:
     """The commit that an answer names is in the log, and it is this command's."""
     assert attempt.outcome is not None
-    standing = attempt.outcome.effective.commit_position
-    if standing is None:
+    commit_position = attempt.outcome.effective.commit_position
+    if commit_position is None:
         return
-    told = at.get((standing.partition, standing.ordinal))
-    if told is None or told.hash != standing.hash:
-        raise Broken("O1", f"{attempt.name} was acknowledged with a commit that is not in the log: {standing}")
-    if told.stream != attempt.command.stream or told.commit["command_id"] != attempt.command.command_id:
+    admitted = at.get((commit_position.partition, commit_position.ordinal))
+    if admitted is None or admitted.hash != commit_position.hash:
+        raise Broken("O1", f"{attempt.name} was acknowledged with a commit that is not in the log: {commit_position}")
+    if admitted.stream != attempt.command.stream or admitted.commit["command_id"] != attempt.command.command_id:
         raise Broken("O1", f"{attempt.name} was acknowledged with somebody else's commit")
-    if told.commit["command_fingerprint"] != attempt.command.fingerprint:
+    if admitted.commit["command_fingerprint"] != attempt.command.fingerprint:
         raise Broken("O1", f"{attempt.name} was acknowledged with the commit of another body")
 
 
-def _was_not_there(attempt: Attempt, first: Told | None, published: dict[str, int]) -> None:
+def _was_not_there(attempt: Attempt, first: AdmittedCommit | None, published: dict[str, int]) -> None:
     """What an answer without a commit denies was not in the log when it was asked."""
     assert attempt.outcome is not None
     if attempt.outcome.commit_position is not None:
@@ -90,10 +92,10 @@ def _was_not_there(attempt: Attempt, first: Told | None, published: dict[str, in
 def _published(world: World) -> dict[str, int]:
     """Where in the control log each policy was first published, by id."""
     found: dict[str, int] = {}
-    for told in read(world.control_log).admitted:
-        for event in decoded(told):
+    for admitted in read(world.control_log).admitted:
+        for event in decoded(admitted):
             if isinstance(event, e.PolicyPublished):
-                found.setdefault(event.id, told.offset)
+                found.setdefault(event.id, admitted.offset)
     return found
 
 
@@ -104,23 +106,23 @@ def _one_answer(key: tuple[str, str], answers: list[Attempt]) -> None:
     known = 0
     for attempt in sorted(answers, key=lambda attempt: attempt.answered):
         assert attempt.outcome is not None
-        told = attempt.outcome.effective
-        if told.commit_position is None:
+        answer = attempt.outcome.effective
+        if answer.commit_position is None:
             kind, rule = attempt.outcome.kind, attempt.outcome.rule
-            asked_again = attempt.asked > known and attempt.command.fingerprint == fingerprint
-            if first is not None and asked_again and kind not in ("unavailable", "unknown"):
+            repeated = attempt.asked > known and attempt.command.fingerprint == fingerprint
+            if first is not None and repeated and kind not in ("unavailable", "unknown"):
                 raise Broken("O1", f"{key} was answered already, and then {kind} {rule}")
         elif first is None:
-            first, fingerprint, known = told, attempt.command.fingerprint, attempt.answered
-        elif told != first:
-            raise Broken("O1", f"{key} was answered twice, differently: {first} and {told}")
+            first, fingerprint, known = answer, attempt.command.fingerprint, attempt.answered
+        elif answer != first:
+            raise Broken("O1", f"{key} was answered twice, differently: {first} and {answer}")
         elif attempt.command.fingerprint != fingerprint:
             raise Broken("O1", f"{key} answered two bodies with one commit")
 
 
-def _nothing_where_nothing_was_said(attempts: list[Attempt], found: list[Told]) -> None:
+def _check_unwritten(attempts: list[Attempt], found: list[AdmittedCommit]) -> None:
     """A command that every answer called unwritten is not in the log."""
-    said_unwritten = all(
+    all_unwritten = all(
         attempt.outcome is not None
         and (
             attempt.outcome.kind in WROTE_NOTHING
@@ -128,7 +130,7 @@ def _nothing_where_nothing_was_said(attempts: list[Attempt], found: list[Told]) 
         )
         for attempt in attempts
     )
-    if found and said_unwritten:
+    if found and all_unwritten:
         raise Broken("O1", f"{attempts[0].name} stands in the log, but everybody was told that nothing was written")
 
 
@@ -145,15 +147,15 @@ def no_defects(world: World) -> None:
 def quantities_and_money(reading: Reading) -> None:
     accounts: dict[str, Account] = {}
     recorded: dict[str, int] = {}
-    for told in reading.admitted:
-        stream = told.stream
+    for admitted in reading.admitted:
+        stream = admitted.stream
         if stream.startswith("$"):
             continue
-        if told.commit["recorded_at"] < recorded.get(stream, 0):
+        if admitted.commit["recorded_at"] < recorded.get(stream, 0):
             raise Broken("O2", f"{stream} was recorded before it was recorded last")
-        recorded[stream] = told.commit["recorded_at"]
+        recorded[stream] = admitted.commit["recorded_at"]
         account = accounts.setdefault(stream, Account())
-        events = decoded(told)
+        events = decoded(admitted)
         for event in events:
             account.take(event)
         for line, ordered in account.ordered.items():
@@ -174,14 +176,14 @@ def quantities_and_money(reading: Reading) -> None:
 
 def deadlines(reading: Reading) -> None:
     fired: set[tuple[str, str]] = set()
-    for told in reading.admitted:
-        for event in decoded(told):
+    for admitted in reading.admitted:
+        for event in decoded(admitted):
             if isinstance(event, e.DeadlineReached):
-                if (told.stream, event.deadline_id) in fired:
-                    raise Broken("O5", f"{told.stream} {event.deadline_id} fired twice")
-                fired.add((told.stream, event.deadline_id))
-                if not event.due_at < min(told.commit["recorded_at"], told.appended_at):
-                    raise Broken("O5", f"{told.stream} {event.deadline_id} fired early")
+                if (admitted.stream, event.deadline_id) in fired:
+                    raise Broken("O5", f"{admitted.stream} {event.deadline_id} fired twice")
+                fired.add((admitted.stream, event.deadline_id))
+                if not event.due_at < min(admitted.commit["recorded_at"], admitted.appended_at):
+                    raise Broken("O5", f"{admitted.stream} {event.deadline_id} fired early")
 
 
 # ---- O6: everybody's state is the fold of the log --------------------------------------------------------------------
@@ -189,7 +191,9 @@ def deadlines(reading: Reading) -> None:
 
 def same_everywhere(world: World, reading: Reading) -> None:
     folds = {
-        stream: fold(reading, stream) for stream in {told.stream for told in reading.admitted} if "$" not in stream
+        stream: fold(reading, stream)
+        for stream in {admitted.stream for admitted in reading.admitted}
+        if "$" not in stream
     }
     for process in world.processes:
         assert process.engine is not None
@@ -207,8 +211,8 @@ def _same(found: CachedOrder, expected: CachedOrder) -> bool:
         and found.head == expected.head
         and found.count == expected.count
         and found.recorded_at == expected.recorded_at
-        and {name: told.fingerprint for name, told in found.answered.items()}
-        == {name: told.fingerprint for name, told in expected.answered.items()}
+        and {name: answer.fingerprint for name, answer in found.answered.items()}
+        == {name: answer.fingerprint for name, answer in expected.answered.items()}
     )
 
 
@@ -218,18 +222,18 @@ def fold(reading: Reading, stream: str) -> CachedOrder:
 
     found = CachedOrder(stream)
     order: Order | None = None
-    for told in reading.of(stream):
-        commit = told.commit
+    for admitted in reading.of(stream):
+        commit = admitted.commit
         actor = commit["actor"] or {"kind": "system", "id": "engine"}
         stamp = Stamp(commit["recorded_at"], actor["kind"], actor["id"], commit["command_fingerprint"])
-        for event, entry in zip(decoded(told), commit["streams"][0]["events"], strict=True):
+        for event, entry in zip(decoded(admitted), commit["streams"][0]["events"], strict=True):
             order = order or fresh(*stream.split("/", 1))
             apply(order, event, entry["occurred_at"], stamp)
             found.count += 1
-        found.head = told.hash
+        found.head = admitted.hash
         found.recorded_at = max(found.recorded_at, commit["recorded_at"])
         if commit["command_id"] is not None:
-            found.answered[commit["command_id"]] = AnsweredCommand(told.ordinal, commit["command_fingerprint"])
+            found.answered[commit["command_id"]] = AnsweredCommand(admitted.ordinal, commit["command_fingerprint"])
     found.order = order
     return found
 
@@ -239,8 +243,8 @@ def fold(reading: Reading, stream: str) -> CachedOrder:
 
 def policies(world: World) -> None:
     published: dict[tuple[str, int], bytes] = {}
-    for told in read(world.control_log).admitted:
-        for event in decoded(told):
+    for admitted in read(world.control_log).admitted:
+        for event in decoded(admitted):
             if isinstance(event, e.PolicyPublished) and (event.id, event.version) in published:
                 raise Broken("O1", f"{event.id}@{event.version} was published twice")
             if isinstance(event, e.PolicyPublished):
@@ -252,7 +256,7 @@ def policies(world: World) -> None:
                 raise Broken("O1", f"{key} was acknowledged, the control log has another one")
 
 
-def decoded(told: Told) -> list[e.Event]:
+def decoded(admitted: AdmittedCommit) -> list[e.Event]:
     """A commit's events."""
-    entries = told.commit["streams"][0]["events"]
+    entries = admitted.commit["streams"][0]["events"]
     return [decode_event(entry["name"], entry["schema_version"], entry["body"]) for entry in entries]

@@ -43,7 +43,7 @@ class Process:
         self.number = number
         self.offset = 0
         """How far its clock is ahead of the true time."""
-        self.standing_still = False
+        self.paused = False
         self.lives = 0
         self.limits = replace(LIMITS, orders=world.rng.choice((2, 50, 50)))
         """With two orders at hand, they keep falling out of the cache."""
@@ -63,13 +63,13 @@ class Process:
     @property
     def runs(self) -> bool:
         """Whether it takes steps at the moment."""
-        return self.engine is not None and not self.standing_still
+        return self.engine is not None and not self.paused
 
     def start(self) -> None:
         """Come up, on whatever local state is left."""
         world = self.world
         self.lives += 1
-        self.standing_still = False
+        self.paused = False
         journal, control_journal = world.log.journal(self.name), world.control_log.journal(self.name)
         self._journals = [journal, control_journal]
         control = ControlLog(control_journal, memory_local_state(0, 1), self.name, world.new_id)

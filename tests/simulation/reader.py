@@ -36,7 +36,7 @@ RECORD = _schema("record")
 
 
 @dataclass(slots=True)
-class Told:
+class AdmittedCommit:
     """An admitted commit: where it stands, its hash, when it was appended, and what fastavro read."""
 
     partition: int
@@ -56,12 +56,12 @@ class Told:
 class Reading:
     """What a log comes to: admitted commits in order, and how many were rejected."""
 
-    admitted: list[Told]
+    admitted: list[AdmittedCommit]
     rejected: dict[str, int]
 
-    def of(self, stream: str) -> list[Told]:
+    def of(self, stream: str) -> list[AdmittedCommit]:
         """The commits of a stream, in order."""
-        return [told for told in self.admitted if told.stream == stream]
+        return [commit for commit in self.admitted if commit.stream == stream]
 
 
 def read(log: MemoryLog) -> Reading:
@@ -89,6 +89,8 @@ def read(log: MemoryLog) -> Reading:
                 ids.add(commit["commit_id"])
                 if commit["command_id"] is not None:
                     commands.add(command)
-                found.admitted.append(Told(partition, record.offset, ordinal, hash_, record.appended_at, commit))
+                found.admitted.append(
+                    AdmittedCommit(partition, record.offset, ordinal, hash_, record.appended_at, commit)
+                )
                 ordinal += 1
     return found

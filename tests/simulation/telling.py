@@ -36,7 +36,7 @@ class Carrier:
 
     name = "carrier"
 
-    def __init__(self, world: "ToldWorld") -> None:
+    def __init__(self, world: "NotifiedWorld") -> None:
         self._world = world
         self.knows = world.chance.random() < 0.5
         self.taken: list[Mail] = []
@@ -62,23 +62,23 @@ class Carrier:
 class Cut:
     """The book, in a process that may end before or behind any word to it."""
 
-    def __init__(self, world: "ToldWorld", book: SqliteDeliveryStore) -> None:
+    def __init__(self, world: "NotifiedWorld", book: SqliteDeliveryStore) -> None:
         self._world = world
         self._book = book
 
     def __getattr__(self, name: str) -> Any:
         word = getattr(self._book, name)
 
-        def said(*given: Any, **named: Any) -> Any:
+        def call(*positional: Any, **named: Any) -> Any:
             how = self._world.chance.random() if self._world.faults else 1.0
             if how < 0.01:
                 raise Ended
-            answer = word(*given, **named)
+            answer = word(*positional, **named)
             if how < 0.02:
                 raise Ended
             return answer
 
-        return said
+        return call
 
 
 class Everybody:
@@ -91,7 +91,7 @@ class Everybody:
         return None if (marketplace, audience) == (self._without, "seller") else Contact(f"{audience}@example.org")
 
 
-class Beside:
+class EngineState:
     """A partition as one engine has it at the moment; nothing where its local state is lost."""
 
     def __init__(self, world: World, number: int, partition: int) -> None:
@@ -121,7 +121,7 @@ class Beside:
         return self._state.due_before(instant, limit)
 
 
-class ToldWorld(World):
+class NotifiedWorld(World):
     """The world, and somebody in it who tells. ``sends_unknown``: a planted bug."""
 
     def __init__(self, seed: int, *, sends_unknown: bool = False) -> None:
@@ -135,22 +135,22 @@ class ToldWorld(World):
 
     def run(self, steps: int = 900) -> None:
         self.faults = True
-        actions, weights = [*_ACTIONS, ToldWorld.tell], [*_ACTIONS.values(), 8.0]
+        actions, weights = [*_ACTIONS, NotifiedWorld.notify], [*_ACTIONS.values(), 8.0]
         for action in self.rng.choices(actions, weights, k=steps):
             self.steps += 1
             action(self)
             self.clients.listen()
         self.faults = False
         self.heal()
-        self.clients.ask_again()
-        self.come_to_rest()
+        self.clients.retry_unsettled()
+        self.settle()
         self.notifier = None
         for _ in range(400):
-            if not self.tell():
+            if not self.notify():
                 self.time += MINUTE
-        assert self.tell() is False, "the notifier does not come to rest"
+        assert self.notify() is False, "the notifier does not come to rest"
 
-    def tell(self) -> bool:
+    def notify(self) -> bool:
         """A step of the notifier, which begins anew where it has ended."""
         try:
             if self.notifier is None:
@@ -166,13 +166,13 @@ class ToldWorld(World):
 
     def _begin(self) -> Notifier:
         number = self.chance.randrange(len(self.processes))
-        sources = {partition: Beside(self, number, partition) for partition in range(self.partitions)}
+        sources = {partition: EngineState(self, number, partition) for partition in range(self.partitions)}
         composer = PackComposer(Facts(policies, MARKETS.__getitem__, lambda reference: "UPS has it"))
         cut: Any = Cut(self, self.book)
         return Notifier(sources, cut, self.carrier, Everybody(self.markets[0]), composer, policies)
 
 
-def told(world: ToldWorld) -> Counter[str]:
+def check_notifications(world: NotifiedWorld) -> Counter[str]:
     """O4 over everything that was taken, and whether everybody was told; how many notices are in which state."""
     for message_id, times in Counter(mail.message_id for mail in world.carrier.taken).items():
         if times > 1:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation.oracles import Broken, check
-from tests.simulation.telling import ToldWorld, told
+from tests.simulation.telling import NotifiedWorld, check_notifications
 
 SEEDS = 60
 AT_ONCE = 20
@@ -16,10 +16,10 @@ def test_both_told_at_most_once_whatever_happens(first: int) -> None:
     states: Counter[str] = Counter()
     endings = 0
     for seed in range(first, first + AT_ONCE):
-        world = ToldWorld(seed)
+        world = NotifiedWorld(seed)
         world.run()
         check(world)
-        states += told(world)
+        states += check_notifications(world)
         endings += world.endings
     assert {"handed", "unknown", "failed", "no-address"} <= states.keys()
     assert endings > AT_ONCE, "a notifier that never ends proves nothing"
@@ -28,9 +28,9 @@ def test_both_told_at_most_once_whatever_happens(first: int) -> None:
 def test_a_notifier_that_resends_an_unsettled_message_is_caught() -> None:
     def once_only() -> None:
         for seed in range(SEEDS):
-            world = ToldWorld(seed, sends_unknown=True)
+            world = NotifiedWorld(seed, sends_unknown=True)
             world.run()
-            told(world)
+            check_notifications(world)
 
     with pytest.raises(Broken, match=r"O4: the message .* went out 2 times"):
         once_only()

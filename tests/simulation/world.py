@@ -92,12 +92,12 @@ class World:
 
     def _fate(self, number: int, by: str, partition: int, record: bytes) -> Fate:
         fate: Fate = self.rng.choices(_FATES, _FATE_WEIGHTS)[0] if self.faults else "ok"
-        self.say(f"append {number} by {by} to {partition}: {fate} {sha256(record).hexdigest()[:8]}")
+        self.trace_line(f"append {number} by {by} to {partition}: {fate} {sha256(record).hexdigest()[:8]}")
         return fate
 
     # ---- the trace ---------------------------------------------------------------------------------------------------
 
-    def say(self, what: str) -> None:
+    def trace_line(self, what: str) -> None:
         """One more line of the trace."""
         line = f"{self.time - START} {what}\n"
         self._trace.update(line.encode())
@@ -120,24 +120,24 @@ class World:
             self.clients.listen()
         self.faults = False
         self.heal()
-        self.clients.ask_again()
-        self.come_to_rest()
+        self.clients.retry_unsettled()
+        self.settle()
 
     def heal(self) -> None:
         """Everybody is there again, clocks are right, appends arrive; one process has lost all it knew."""
-        self.say("heal")
+        self.trace_line("heal")
         for process in self.processes:
             process.offset = 0
-            process.standing_still = False
+            process.paused = False
             if process.engine is None:
                 process.start()
         unlucky = self.rng.choice(self.processes)
         unlucky.crash("lost")
         self.clients.lost(unlucky)
         unlucky.start()
-        self.come_to_rest()
+        self.settle()
 
-    def come_to_rest(self) -> None:
+    def settle(self) -> None:
         """Until every future is resolved and nothing moves; at most 60 seconds of the world's time."""
         until = self.time + 60 * SECOND
         quiet = 0
@@ -199,7 +199,7 @@ class World:
         ]
         if flights:
             log, flight = self.rng.choice(flights)
-            self.say(f"append {flight.number} by {flight.by}: {log.step(flight)}")
+            self.trace_line(f"append {flight.number} by {flight.by}: {log.step(flight)}")
 
     def _moment(self) -> None:
         self.time += self.rng.choice((1, 100, 1000, 20_000, 300_000))
@@ -207,14 +207,14 @@ class World:
     def _while(self) -> None:
         """Time passes, deadlines too."""
         self.time += self.rng.choice((MINUTE, HOUR, 5 * HOUR, DAY, 3 * DAY))
-        self.say("later")
+        self.trace_line("later")
 
     def _crash(self) -> None:
         process = self.rng.choice(self.processes)
         if process.engine is None:
             return
         left = self.rng.choice(("kept", "kept", "torn", "lost"))
-        self.say(f"{process.name} crashes, local state {left}")
+        self.trace_line(f"{process.name} crashes, local state {left}")
         process.crash(left)
         self.clients.lost(process)
         for flight in [flight for flight in self.log.flights if flight.by == process.name]:
@@ -225,26 +225,26 @@ class World:
         for process in self.processes:
             if process.engine is None:
                 process.start()
-                self.say(f"{process.name} starts")
+                self.trace_line(f"{process.name} starts")
                 return
 
-    def _stand_still(self) -> None:
+    def _pause(self) -> None:
         process = self.running()
         if process is not None:
-            process.standing_still = True
-            self.say(f"{process.name} stands still")
+            process.paused = True
+            self.trace_line(f"{process.name} stands still")
 
     def _wake(self) -> None:
         for process in self.processes:
-            if process.standing_still:
-                process.standing_still = False
-                self.say(f"{process.name} goes on")
+            if process.paused:
+                process.paused = False
+                self.trace_line(f"{process.name} goes on")
                 return
 
     def _clock(self) -> None:
         process = self.rng.choice(self.processes)
         process.offset = self.rng.choice((0, 0, self.rng.randrange(-SECOND, SECOND), 3 * SECOND, -HOUR, 2 * DAY))
-        self.say(f"{process.name} clock {process.offset}")
+        self.trace_line(f"{process.name} clock {process.offset}")
 
     def _policy(self) -> None:
         process = self.running()
@@ -279,7 +279,7 @@ _ACTIONS: dict[Callable[[World], None], float] = {
     World._while: 1.2,
     World._crash: 0.7,
     World._start: 3,
-    World._stand_still: 0.7,
+    World._pause: 0.7,
     World._wake: 1.5,
     World._clock: 0.4,
     World._policy: 0.3,

@@ -150,8 +150,8 @@ def test_aggregates_saved_together_are_one_commit_in_the_writers_order(factory: 
     recorder = factory.application_recorder()
     saved = [event("a", 1), event("b", 1), event("a", 2), event("c", 4), event("b", 2)]
     assert recorder.insert_events(saved) == [1, 2, 3, 4, 5]
-    told = recorder.select_notifications(None, 10)
-    assert [(each.originator_id, each.originator_version, each.id) for each in told] == [
+    notifications = recorder.select_notifications(None, 10)
+    assert [(each.originator_id, each.originator_version, each.id) for each in notifications] == [
         (each.originator_id, each.originator_version, id) for id, each in enumerate(saved, 1)
     ]
     commits = factory.lease.store.read(lambda state: list(state.commits()))
@@ -348,8 +348,8 @@ def test_applications_of_one_name_share_a_journal_until_the_last_is_closed() -> 
     one.close()
     assert saved.id in other.repository
     other.close()
-    with shop(url) as anew:
-        assert saved.id not in anew.repository
+    with shop(url) as second:
+        assert saved.id not in second.repository
 
 
 def test_a_directory_is_one_journal_however_it_is_spelt(tmp_path: Path) -> None:
@@ -379,9 +379,9 @@ def test_a_closed_application_refuses_every_call_as_closed(url: str) -> None:
 
 
 def test_an_application_is_collected_in_the_middle_of_anything_without_waiting_for_a_lock(url: str) -> None:
-    keeper = shop(url)
+    holder = shop(url)
     collected = [shop(url)]
-    store = keeper.factory.lease.store  # type: ignore[attr-defined]
+    store = holder.factory.lease.store  # type: ignore[attr-defined]
 
     def collect_under_every_lock() -> None:
         with opening._lock, store._lock:
@@ -392,9 +392,9 @@ def test_an_application_is_collected_in_the_middle_of_anything_without_waiting_f
     thread.start()
     thread.join(SECONDS)
     assert not thread.is_alive()
-    keeper.save(Aggregate())
-    assert keeper.recorder.max_notification_id() == 1
-    keeper.close()
+    holder.save(Aggregate())
+    assert holder.recorder.max_notification_id() == 1
+    holder.close()
 
 
 def test_a_subscription_goes_on_when_its_application_is_closed(url: str) -> None:

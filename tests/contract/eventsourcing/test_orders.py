@@ -92,7 +92,7 @@ def hosted(app: App) -> Iterator[dict[int, RescindApplication]]:
 
 
 @pytest.fixture
-def beside(app: App, tmp_path: Path) -> Iterator[dict[int, RescindApplication]]:
+def separate(app: App, tmp_path: Path) -> Iterator[dict[int, RescindApplication]]:
     """Applications that follow the log by themselves, as in a process without an engine."""
     env = {"JOURNAL_URL": f"sqlite:///{tmp_path}"}
     applications = {partition: application_of(partition)(env) for partition in range(PARTITIONS)}
@@ -123,7 +123,7 @@ def commits(app: App, partition: int) -> list[Admitted]:
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", ["hosted", "beside"])
+@pytest.mark.parametrize("where", ["hosted", "separate"])
 def test_an_order_loaded_by_the_library_is_the_order_that_the_engine_folds(
     app: App, where: str, request: pytest.FixtureRequest
 ) -> None:
@@ -144,27 +144,27 @@ def test_every_earlier_version_of_an_order_can_be_loaded(app: App, hosted: dict[
         home(hosted, "acme/nobody").order("acme/nobody")
 
 
-@pytest.mark.parametrize("where", ["hosted", "beside"])
+@pytest.mark.parametrize("where", ["hosted", "separate"])
 def test_notification_ids_are_event_positions_counted_from_one(
     app: App, where: str, request: pytest.FixtureRequest
 ) -> None:
     applications: dict[int, RescindApplication] = request.getfixturevalue(where)
     for partition, application in applications.items():
-        told = application.recorder.select_notifications(None, 1000)
+        notifications = application.recorder.select_notifications(None, 1000)
         written = [
             (admitted.position + place + 1, part.stream, entry.name, entry.body)
             for admitted in commits(app, partition)
             for part in admitted.commit.streams
             for place, entry in enumerate(part.events)
         ]
-        assert [(each.id, each.originator_id, each.topic, each.state) for each in told] == written
-        assert [each.id for each in told] == list(range(1, len(told) + 1))
-        assert application.recorder.max_notification_id() == len(told)
+        assert [(each.id, each.originator_id, each.topic, each.state) for each in notifications] == written
+        assert [each.id for each in notifications] == list(range(1, len(notifications) + 1))
+        assert application.recorder.max_notification_id() == len(notifications)
         section = application.notification_log["1,10"]
         assert [each.id for each in section.items] == list(range(1, 11))
 
 
-@pytest.mark.parametrize("where", ["hosted", "beside"])
+@pytest.mark.parametrize("where", ["hosted", "separate"])
 def test_a_subscription_receives_the_engines_events(app: App, where: str, request: pytest.FixtureRequest) -> None:
     applications: dict[int, RescindApplication] = request.getfixturevalue(where)
     stream = "acme/PO-new"
@@ -217,7 +217,7 @@ def test_the_library_writes_the_very_bytes_that_the_engine_wrote(app: App) -> No
         store.close()
 
 
-@pytest.mark.parametrize("where", ["hosted", "beside"])
+@pytest.mark.parametrize("where", ["hosted", "separate"])
 def test_the_engine_continues_after_events_that_the_library_saved(
     app: App, where: str, request: pytest.FixtureRequest
 ) -> None:
@@ -259,9 +259,9 @@ def test_commands_go_to_the_engine_in_the_same_process(app: App, hosted: dict[in
     assert outcome.order == home(hosted, stream).order(stream) == folded(app, stream)
 
 
-def test_an_application_without_an_engine_takes_no_commands(beside: dict[int, RescindApplication]) -> None:
+def test_an_application_without_an_engine_takes_no_commands(separate: dict[int, RescindApplication]) -> None:
     with pytest.raises(ProgrammingError, match="no engine"):
-        beside[0].submit(parse_command(history(ORDERS[0])[0]))
+        separate[0].submit(parse_command(history(ORDERS[0])[0]))
 
 
 def test_an_application_whose_engine_has_closed_reports_it(app: App, hosted: dict[int, RescindApplication]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumers.ports.journal import RECORD_LIMIT, Appended, AppendRefused, Journal, JournalRecord, LogLost
 
-SOON = 30.0
+TIMEOUT = 30.0
 """Seconds by which what must come has come; nothing waits so long unless something is wrong."""
 
 
@@ -32,7 +32,7 @@ class Topic(Protocol):
 
 
 def done(future: Future[Appended]) -> Appended:
-    return future.result(SOON)
+    return future.result(TIMEOUT)
 
 
 def everything(journal: Journal, partition: int) -> list[JournalRecord]:
@@ -46,7 +46,7 @@ def everything(journal: Journal, partition: int) -> list[JournalRecord]:
 some_records = st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=300)), max_size=12)
 
 
-def check_that_any_records_come_back(journal: Journal, records: list[tuple[int, bytes]]) -> None:
+def check_that_any_records_are_read_back(journal: Journal, records: list[tuple[int, bytes]]) -> None:
     """In the order of their offsets, each in its partition. (Hypothesis wants a test of its own for each adapter.)"""
     for partition, value in records:
         done(journal.append(partition, b"key", value))
@@ -105,7 +105,7 @@ class JournalContract:
         offset = 0
         for number, value in enumerate(values):
             done(journal.append(0, b"", value))
-            until = time.monotonic() + SOON
+            until = time.monotonic() + TIMEOUT
             while len(found) <= number:  # it is written; when it comes is the adapter's affair
                 assert time.monotonic() < until, "it was written, and never got ready"
                 if records := journal.ready(0, offset, 10):
@@ -132,7 +132,7 @@ class JournalContract:
             done(journal.append(1, b"", value))
         assert journal.begin(1) == 0
         topic.cut_front(1, 2)
-        until = time.monotonic() + SOON
+        until = time.monotonic() + TIMEOUT
         while journal.begin(1) == 0:  # who has the log open looks from time to time
             assert time.monotonic() < until, "it was never noticed"
             time.sleep(0.01)
@@ -160,18 +160,18 @@ class JournalContract:
         assert limit >= RECORD_LIMIT
         at = done(journal.append(0, b"", b"x" * limit)).offset
         assert len(journal.read(0, at, 1)[0].value) == limit
-        refused = journal.append(0, b"", b"x" * (limit + 1)).exception(SOON)
+        refused = journal.append(0, b"", b"x" * (limit + 1)).exception(TIMEOUT)
         assert isinstance(refused, AppendRefused)
         assert not refused.retriable
         assert journal.read(0, at + 1, 1) == []
 
     def test_every_append_under_way_is_answered_and_is_in_the_log_once(self, journal: Journal) -> None:
         futures = [journal.append(n % 3, b"", b"%d" % n) for n in range(300)]
-        assert not wait(futures, SOON).not_done
+        assert not wait(futures, TIMEOUT).not_done
         for partition in range(3):
             records = {r.offset: r.value for r in everything(journal, partition)}
-            told = {done(futures[n]).offset: b"%d" % n for n in range(partition, 300, 3)}
-            assert records == told
+            appended = {done(futures[n]).offset: b"%d" % n for n in range(partition, 300, 3)}
+            assert records == appended
 
     def test_several_writers_append_to_one_log_and_all_readers_see_the_same(self, topic: Topic) -> None:
         handles = [topic.open() for _ in range(3)]
@@ -187,7 +187,7 @@ class JournalContract:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(SOON)
+            thread.join(TIMEOUT)
         logs = [everything(handle, 0) for handle in handles]
         assert logs[0] == logs[1] == logs[2]
         assert sorted(record.value for record in logs[0]) == sorted(
@@ -201,10 +201,10 @@ class JournalContract:
             end = journal.end(0)
             assert not journal.wait(0, end, 0)
             woken: list[bool] = []
-            waiting = threading.Thread(target=lambda end=end, woken=woken: woken.append(journal.wait(0, end, SOON)))
+            waiting = threading.Thread(target=lambda end=end, woken=woken: woken.append(journal.wait(0, end, TIMEOUT)))
             waiting.start()
             done(writer.append(0, b"", b"x"))
-            waiting.join(SOON)
+            waiting.join(TIMEOUT)
             assert woken == [True]
             assert journal.wait(0, end, 0)
 
@@ -219,7 +219,7 @@ class JournalContract:
         under_way = [journal.append(0, b"", b"%d" % n) for n in range(50)]
         journal.close()
         journal.close()
-        late = journal.append(0, b"", b"late").exception(SOON)
+        late = journal.append(0, b"", b"late").exception(TIMEOUT)
         assert isinstance(late, AppendRefused)
         assert not late.retriable
         assert [done(future).offset for future in under_way] == list(range(50))

@@ -11,7 +11,7 @@ from infra.kafka import reading
 from infra.kafka.journal import KafkaJournal
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import CLIENTS, cut_front, new_topic, open_journal
-from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back
+from tests.contract.journal.contract import JournalContract, check_that_any_records_are_read_back
 from tests.integration.kafka.waiting import soon
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
@@ -71,7 +71,7 @@ class TestKafkaJournal(JournalContract):
 def test_any_records_are_read_back(kafka: Kafka, client: str, seed: int) -> None:
     chance = random.Random(seed)  # Hypothesis does not like what the clients' threads do with chance meanwhile
     records = [(chance.randrange(3), chance.randbytes(chance.randrange(300))) for _ in range(30)]
-    check_that_any_records_come_back(KafkaTopic(kafka, client).open(), records)
+    check_that_any_records_are_read_back(KafkaTopic(kafka, client).open(), records)
 
 
 def test_records_that_nobody_reads_are_not_fetched_and_can_be_read_later(
@@ -84,7 +84,7 @@ def test_records_that_nobody_reads_are_not_fetched_and_can_be_read_later(
         for value in values:
             writer.append(partition, b"", value).result(30)
 
-    def came(partition: int, offset: int) -> list[bytes]:
+    def read_values(partition: int, offset: int) -> list[bytes]:
         assert reader.end(partition) > offset
         return [record.value for record in reader.read(partition, offset, 100)]
 
@@ -96,19 +96,19 @@ def test_records_that_nobody_reads_are_not_fetched_and_can_be_read_later(
 
     wrote(0, b"a0")
     wrote(1, b"b0")
-    assert (came(0, 0), came(1, 0)) == ([b"a0"], [b"b0"])
+    assert (read_values(0, 0), read_values(1, 0)) == ([b"a0"], [b"b0"])
     soon(lambda: followed(1))
     wrote(0, b"a1", b"a2")
     wrote(1, b"b1")
-    assert came(1, 1) == [b"b1"]
-    assert came(0, 1) == [b"a1", b"a2"]
+    assert read_values(1, 1) == [b"b1"]
+    assert read_values(0, 1) == [b"a1", b"a2"]
     wrote(0, b"a3")
     assert reader.wait(0, 3, 30)
-    assert came(0, 3) == [b"a3"]
+    assert read_values(0, 3) == [b"a3"]
     assert set(reader._tail.windows) >= {0}  # type: ignore[union-attr]
     soon(followed)
     wrote(0, b"a4")
-    assert came(0, 4) == [b"a4"]
+    assert read_values(0, 4) == [b"a4"]
     wrote(0, b"a5")
     soon(lambda: [record.value for record in reader.ready(0, 5, 10)] == [b"a5"])
     soon(lambda: followed(0))

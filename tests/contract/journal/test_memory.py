@@ -8,7 +8,7 @@ from hypothesis import given
 
 from consumers.ports.journal import Appended, AppendRefused, AppendUnknown, LogLost
 from infra.journals.memory import STEPS, Fate, MemoryJournal, MemoryLog
-from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back, some_records
+from tests.contract.journal.contract import JournalContract, check_that_any_records_are_read_back, some_records
 
 
 class MemoryTopic:
@@ -37,7 +37,7 @@ class TestMemoryJournal(JournalContract):
 
 @given(some_records)
 def test_any_records_are_read_back(records: list[tuple[int, bytes]]) -> None:
-    check_that_any_records_come_back(MemoryTopic().open(), records)
+    check_that_any_records_are_read_back(MemoryTopic().open(), records)
 
 
 def topic(*fates: Fate, auto: bool = True) -> tuple[MemoryLog, MemoryJournal]:

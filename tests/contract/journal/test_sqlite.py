@@ -28,7 +28,13 @@ from consumers.ports.journal import (
     LogLost,
 )
 from infra.journals.sqlite import MAX_PARTITIONS, SqliteJournal, open_sqlite_journal
-from tests.contract.journal.contract import SOON, JournalContract, check_that_any_records_come_back, done, some_records
+from tests.contract.journal.contract import (
+    TIMEOUT,
+    JournalContract,
+    check_that_any_records_are_read_back,
+    done,
+    some_records,
+)
 from tests.effort import examples
 
 
@@ -66,7 +72,7 @@ class TestSqliteJournal(JournalContract):
 @given(some_records)
 def test_any_records_are_read_back(records: list[tuple[int, bytes]]) -> None:
     with TemporaryDirectory() as folder:
-        check_that_any_records_come_back(SqliteTopic(Path(folder) / "journal.sqlite").open(), records)
+        check_that_any_records_are_read_back(SqliteTopic(Path(folder) / "journal.sqlite").open(), records)
 
 
 def written(path: Path, *values: bytes) -> Path:
@@ -75,7 +81,7 @@ def written(path: Path, *values: bytes) -> Path:
     for value in values:
         done(journal.append(0, b"", value))
     journal.close()
-    journal._thread.join(SOON)
+    journal._thread.join(TIMEOUT)
     return path
 
 
@@ -164,7 +170,7 @@ def test_processes_that_make_the_same_file_at_once_get_the_same_journal(tmp_path
     start = threading.Barrier(8)
 
     def make() -> None:
-        start.wait(SOON)
+        start.wait(TIMEOUT)
         journal = open_sqlite_journal(tmp_path / "j.sqlite", 2)
         found.append(journal.identity)
         journal.close()
@@ -173,7 +179,7 @@ def test_processes_that_make_the_same_file_at_once_get_the_same_journal(tmp_path
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(SOON)
+        thread.join(TIMEOUT)
     assert len(found) == 8
     assert len(set(found)) == 1
     assert [path.name for path in tmp_path.iterdir() if path.name.count(".") > 1] == []
@@ -242,7 +248,7 @@ def test_a_process_that_has_opened_the_file_twice_loses_nothing_to_one_that_ends
 
 def test_pages_of_rubbish_are_reported_as_damage_and_not_read_as_an_empty_log(tmp_path: Path) -> None:
     whole = written(tmp_path / "j.sqlite", *(os.urandom(3000) for _ in range(50))).read_bytes()
-    said = []
+    errors = []
     for page in range(1, len(whole) // 4096):
         path = tmp_path / f"{page}.sqlite"
         path.write_bytes(whole[: page * 4096] + b"\xa5" * 4096 + whole[(page + 1) * 4096 :])
@@ -251,8 +257,8 @@ def test_pages_of_rubbish_are_reported_as_damage_and_not_read_as_an_empty_log(tm
             assert len(journal.read(0, 0, 100)) == 50, "some records are missing and no error said so"
             journal.close()
         except (JournalDamaged, LogLost) as error:
-            said.append(error)
-    assert len(said) >= len(whole) // 4096 - 2
+            errors.append(error)
+    assert len(errors) >= len(whole) // 4096 - 2
 
 
 def test_a_flipped_bit_in_a_record_is_found_by_its_checksum(tmp_path: Path) -> None:
@@ -345,7 +351,7 @@ def test_a_file_that_was_replaced_while_in_use_takes_no_more_appends(topic: Sqli
     journal = topic.open()
     done(journal.append(0, b"", b"x"))
     topic.path.rename(topic.path.with_name("away.sqlite"))
-    gone = journal.append(0, b"", b"y").exception(SOON)
+    gone = journal.append(0, b"", b"y").exception(TIMEOUT)
     assert isinstance(gone, AppendRefused)
     with pytest.raises(JournalDamaged, match=r"its one\.sqlite-wal exists"):
         topic.open()
@@ -353,7 +359,7 @@ def test_a_file_that_was_replaced_while_in_use_takes_no_more_appends(topic: Sqli
         topic.path.with_name(f"one.sqlite{suffix}").rename(topic.path.with_name(f"away.sqlite{suffix}"))
     other = topic.open()
     assert other.identity != journal.identity
-    replaced = journal.append(0, b"", b"y").exception(SOON)
+    replaced = journal.append(0, b"", b"y").exception(TIMEOUT)
     assert isinstance(replaced, AppendRefused)
     assert not replaced.retriable
     assert "moved or replaced" in str(replaced)
@@ -363,7 +369,7 @@ def test_a_file_that_was_replaced_while_in_use_takes_no_more_appends(topic: Sqli
 def test_reading_a_closed_journal_is_an_error(topic: SqliteTopic) -> None:
     journal = topic.open()
     journal.close()
-    journal._thread.join(SOON)
+    journal._thread.join(TIMEOUT)
     for ask in (lambda: journal.read(0, 0, 1), lambda: journal.end(0), lambda: journal.wait(0, 0, 0)):
         with pytest.raises(JournalUnavailable, match="was closed"):
             ask()
@@ -386,7 +392,7 @@ def test_a_full_disk_refuses_appends_until_there_is_room_again(topic: SqliteTopi
             connection.execute("PRAGMA max_page_count=1000000")
 
     journal._insert = full  # type: ignore[method-assign,assignment]
-    refused = journal.append(0, b"", bytes(500_000)).exception(SOON)
+    refused = journal.append(0, b"", bytes(500_000)).exception(TIMEOUT)
     assert isinstance(refused, AppendRefused)
     assert refused.retriable
     assert "full" in str(refused)
@@ -437,7 +443,7 @@ def test_an_append_answered_before_a_kill_is_there_afterwards(topic: SqliteTopic
             answered = int(line)
             if answered == 50 * (turn + 1):
                 running.send_signal(signal.SIGKILL)
-        running.wait(SOON)
+        running.wait(TIMEOUT)
         running.stdout.close()
         values = [record.value.decode() for record in journal.read(0, start, 100_000)]
         assert values == [f"turn{turn}-{n}" for n in range(len(values))]

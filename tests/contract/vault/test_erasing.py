@@ -115,17 +115,17 @@ def test_cut_off_before_the_key_is_out_of_every_file_the_next_process_sees_to_it
         sealed(vault, "mine", Seen("j", 1))
         vault.seal("acme", "b-8", "yours")
         vault.flush()
-        [wrapped] = [key for (key,) in place.rows(f"SELECT wrapped FROM {place.keys}") if stands(place, key)][:1]
+        [wrapped] = [key for (key,) in place.rows(f"SELECT wrapped FROM {place.keys}") if contains(place, key)][:1]
         cut(vault)
         with closing(place.open()) as other:
             other.scrub()
         left = [key for (key,) in place.rows(f"SELECT wrapped FROM {place.keys} WHERE wrapped IS NOT NULL")]
         assert wrapped not in left
-        assert not stands(place, wrapped)
-        assert all(stands(place, key) for key in left)
+        assert not contains(place, wrapped)
+        assert all(contains(place, key) for key in left)
 
 
-def stands(place: Place, key: bytes) -> bool:
+def contains(place: Place, key: bytes) -> bool:
     return any(key in file.read_bytes() for file in place.files())
 
 

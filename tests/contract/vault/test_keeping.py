@@ -9,7 +9,7 @@ import pytest
 from consumers.ports.journal import Appended, AppendRefused
 from consumers.ports.vault import VaultUnavailable, file_reference
 from infra.journals.memory import MemoryLog
-from infra.vault import base as kept
+from infra.vault import base as vault_base
 from infra.vault.base import DatabaseVault, TextGone
 from infra.vault.keys import VaultKeyWrong
 from infra.vault.vault_first_journal import VaultFirstJournal
@@ -182,7 +182,7 @@ def until_it_takes(journal: VaultFirstJournal, references: str) -> None:
 def test_while_it_cannot_be_written_to_only_so_many_texts_are_taken(
     place: Place, vault: DatabaseVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "WAITING", 3)
+    monkeypatch.setattr(vault_base, "WAITING", 3)
     breaks(place)
     for _ in range(3):
         vault.seal("acme", "b-7", "text")

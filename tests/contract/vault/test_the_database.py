@@ -106,6 +106,6 @@ def test_writers_create_keys_of_the_same_new_subjects_in_one_order(postgresql: s
 
 
 def test_an_unreachable_address_is_reported_without_its_password() -> None:
-    with pytest.raises(VaultUnavailable, match=r"me@127\.0\.0\.1:9/vault cannot be opened") as said:
+    with pytest.raises(VaultUnavailable, match=r"me@127\.0\.0\.1:9/vault cannot be opened") as error:
         PostgresqlVault(postgresql_at("postgresql://me:open-sesame@127.0.0.1:9/vault"), KEY)
-    assert "open-sesame" not in str(said.value)
+    assert "open-sesame" not in str(error.value)

@@ -15,49 +15,49 @@ def history() -> History:
         policy = "mutual-consent" if n == 11 else "peer-to-peer" if n % 3 else "seller-portal"
         made.place(f"PO-{n}", policy=policy, ship_by="2026-03-09T00:00:00Z")
     for n in range(0, 12, 2):
-        made.say("Ship", f"PO-{n}", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
+        made.send("Ship", f"PO-{n}", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
     for n in range(1, 12, 2):
         asked = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
-        made.say("RequestCancel", f"PO-{n}", at=f"2026-03-02T1{n % 4 + 3}:00:00Z", **asked)
-    made.say("SendMessage", "PO-1", "2026-03-02T20:00:00Z", actor="buyer", message_id="m1", to="seller", text="Hello?")
-    _billed_again(made, "PO-6")
+        made.send("RequestCancel", f"PO-{n}", at=f"2026-03-02T1{n % 4 + 3}:00:00Z", **asked)
+    made.send("SendMessage", "PO-1", "2026-03-02T20:00:00Z", actor="buyer", message_id="m1", to="seller", text="Hello?")
+    _rebilled(made, "PO-6")
     _with_a_case(made, "PO-10")
     _in_dispute(made, "PO-11")
     return made
 
 
-def _billed_again(made: History, order_id: str) -> None:
+def _rebilled(made: History, order_id: str) -> None:
     parcel = {"carrier": "UPS", "tracking_number": "1Z9"}
     found = {"actor": "seller", "lines": [1], **parcel}
-    made.say("ReportShippedAfterCancel", order_id, "2026-03-03T10:00:00Z", **found)
-    told = "It shipped although it was cancelled, with UPS 1Z9. You would be billed again."
-    made.say("NotifyCustomer", order_id, "2026-03-03T11:00:00Z", actor="seller", text=told)
+    made.send("ReportShippedAfterCancel", order_id, "2026-03-03T10:00:00Z", **found)
+    text = "It shipped although it was cancelled, with UPS 1Z9. You would be billed again."
+    made.send("NotifyCustomer", order_id, "2026-03-03T11:00:00Z", actor="seller", text=text)
     answer = {"actor": "buyer", "accepts_item": True, "accepts_rebilling": True}
-    made.say("Acknowledge", order_id, "2026-03-03T12:00:00Z", **answer)
-    made.say("Rebill", order_id, "2026-03-03T13:00:00Z", actor="support")
-    made.say("ConfirmRebill", order_id, "2026-03-03T14:00:00Z", rebill_id="rebill-1")
+    made.send("Acknowledge", order_id, "2026-03-03T12:00:00Z", **answer)
+    made.send("Rebill", order_id, "2026-03-03T13:00:00Z", actor="support")
+    made.send("ConfirmRebill", order_id, "2026-03-03T14:00:00Z", rebill_id="rebill-1")
     memo = {"actor": "support", "memo_id": "memo-a", "rebill_id": "rebill-1"}
-    assert made.say("IssueCreditMemo", order_id, "2026-03-03T15:00:00Z", **memo).refused is None
+    assert made.send("IssueCreditMemo", order_id, "2026-03-03T15:00:00Z", **memo).refused is None
 
 
 PHOTO: Final = {"kind": "photo", "sha256": "ab" * 32, "media_type": "image/png", "size": 9, "origin": "own_photo"}
 
 
 def _with_a_case(made: History, order_id: str) -> None:
-    made.say("Deliver", order_id, "2026-03-04T10:00:00Z")
+    made.send("Deliver", order_id, "2026-03-04T10:00:00Z")
     case = {"actor": "buyer", "case_id": "case-a", "reason": "wrong_item", "lines": [1]}
-    made.say("OpenCase", order_id, "2026-03-04T12:00:00Z", **case)
-    made.say(
+    made.send("OpenCase", order_id, "2026-03-04T12:00:00Z", **case)
+    made.send(
         "AttachEvidence", order_id, "2026-03-04T12:30:00Z", actor="buyer", evidence_id="e1", about="case-a", **PHOTO
     )
     decided = {"actor": "support", "case_id": "case-a", "outcome": "return", "rule": "case-reasons"}
-    assert made.say("DecideCase", order_id, "2026-03-05T10:00:00Z", **decided).refused is None
+    assert made.send("DecideCase", order_id, "2026-03-05T10:00:00Z", **decided).refused is None
 
 
 def _in_dispute(made: History, order_id: str) -> None:
-    made.say("DeclineCancel", order_id, "2026-03-03T10:00:00Z", actor="seller", request_id="r1")
+    made.send("DeclineCancel", order_id, "2026-03-03T10:00:00Z", actor="seller", request_id="r1")
     dispute = {"actor": "buyer", "dispute_id": "d1", "about": "r1"}
-    assert made.say("OpenDispute", order_id, "2026-03-04T10:00:00Z", **dispute).refused is None
+    assert made.send("OpenDispute", order_id, "2026-03-04T10:00:00Z", **dispute).refused is None
 
 
 def parts(made: History) -> list[Part]:

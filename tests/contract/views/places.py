@@ -27,7 +27,7 @@ class Place(Protocol):
         """What nobody should do: write into the live tables."""
         ...
 
-    def beside(self) -> list[str]:
+    def side_tables(self) -> list[str]:
         """What a replay left behind."""
         ...
 
@@ -71,7 +71,7 @@ class SqlitePlace:
     def watched(self) -> DatabaseViews:
         return opened(self)
 
-    def beside(self) -> list[str]:
+    def side_tables(self) -> list[str]:
         return [path.name for path in self.path.parent.iterdir() if ".side-" in path.name]
 
     def described(self) -> Described:
@@ -112,7 +112,7 @@ class PostgresqlPlace:
         rather_not = "%20".join(f"-cenable_{way}%3Doff" for way in ("seqscan", "bitmapscan", "sort"))
         return open_views(views_at(f"{self.url}%20{rather_not}")).views
 
-    def beside(self) -> list[str]:
+    def side_tables(self) -> list[str]:
         with psycopg.connect(self.url) as db:
             schema = postgresql_tables.schema_of(db)
             live = postgresql_tables.live(db, schema)

@@ -20,9 +20,9 @@ def long_history() -> History:
     made = History()
     for n in range(60):
         made.place(f"PO-{n}")
-        made.say("Ship", f"PO-{n}", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
-        made.say("ConfirmRefund", f"PO-{n}", refund_id="refund-1")
-        made.say("SendMessage", f"PO-{n // 2}", actor="buyer", message_id=f"m{n}", to="seller", text="Well?")
+        made.send("Ship", f"PO-{n}", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
+        made.send("ConfirmRefund", f"PO-{n}", refund_id="refund-1")
+        made.send("SendMessage", f"PO-{n // 2}", actor="buyer", message_id=f"m{n}", to="seller", text="Well?")
     return made
 
 

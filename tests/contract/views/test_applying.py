@@ -137,7 +137,7 @@ def test_the_highest_line_number_goes_into_every_table(views: DatabaseViews) -> 
     made, last = History(partitions=2), 2**63 - 1
     lines = [{"line": n, "sku": "A", "quantity": 2, "unit_price": "5.00"} for n in (1, last)]
     made.place(lines=lines)
-    made.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": last, "quantity": 1}])
+    made.send("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": last, "quantity": 1}])
 
     project(made, views)
 
@@ -157,8 +157,8 @@ def test_a_zero_character_in_an_events_text_parks_nothing(views: DatabaseViews) 
 
     views.apply(Batch("journal", 0, START, FIRST, changes))
 
-    told = [json.loads(row["data"])["text"].replace("\ufffd", "\0") for row in views.events(0, 0)]
-    assert told == ["a\0b", r"a\u0000b", "a\\\0b"]
+    texts = [json.loads(row["data"])["text"].replace("\ufffd", "\0") for row in views.events(0, 0)]
+    assert texts == ["a\0b", r"a\u0000b", "a\\\0b"]
 
 
 def types(table: Table) -> list[str]:

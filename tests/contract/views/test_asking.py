@@ -211,9 +211,9 @@ def test_a_partitions_events_are_returned_from_a_position_on(views: DatabaseView
     made = history()
     project(made, views)
     for log in made.logs:
-        told = views.events(log.partition, 0)
-        assert [row["position"] for row in told] == list(range(log.state.next_position))
-        assert views.events(log.partition, 5, 2) == told[5:7]
+        rows_read = views.events(log.partition, 0)
+        assert [row["position"] for row in rows_read] == list(range(log.state.next_position))
+        assert views.events(log.partition, 5, 2) == rows_read[5:7]
         assert views.positions()[log.partition] == log.state.next_position
 
 

@@ -39,7 +39,7 @@ def test_a_replay_gives_the_very_same_tables(place: Place, views: DatabaseViews)
     assert report.events == sum(log.state.next_position for log in made.logs) == report.rows["audit_trail"]
     assert report.commits == sum(part.source.next_ordinal for part in parts(made))
     assert seen[-1] == (report.commits, report.commits)
-    assert place.beside() == []
+    assert place.side_tables() == []
 
 
 def test_a_replay_fills_views_that_were_lost(views: DatabaseViews, open_views: Open) -> None:
@@ -94,7 +94,7 @@ def test_a_check_compares_as_of_where_the_views_are(views: DatabaseViews) -> Non
     made = history()
     project(made, views)
     made.place("PO-99")
-    made.say("CancelLines", "PO-99", actor="seller", reason="out_of_stock")
+    made.send("CancelLines", "PO-99", actor="seller", reason="out_of_stock")
 
     report = check(views, parts(made))
 
@@ -110,7 +110,7 @@ def test_rows_projected_after_the_snapshot_are_no_difference_and_rows_wrong_befo
     place.execute("UPDATE orders SET paid_minor = 1 WHERE order_id = 'PO-4'")
     with open_views().snapshot() as live:
         made.place("PO-99")
-        made.say("CancelLines", "PO-4", actor="seller", reason="out_of_stock")
+        made.send("CancelLines", "PO-4", actor="seller", reason="out_of_stock")
         project(made, views)
         report = compare(views, live, parts(made))
     assert (report.another_log, report.behind) == (None, 2)
@@ -148,7 +148,7 @@ def test_a_projector_at_work_goes_on_from_the_swapped_tables(views: DatabaseView
     made.place("PO-2")
     replay(open_views(), parts(made))
     assert views.order("acme", "PO-2") is not None, "who reads sees the new tables at once"
-    made.say("CancelLines", "PO-2", actor="seller", reason="out_of_stock")
+    made.send("CancelLines", "PO-2", actor="seller", reason="out_of_stock")
 
     assert serving.position == position, "it does not know yet"
     with pytest.raises(PositionMoved):
@@ -172,7 +172,7 @@ def test_a_reader_during_a_promotion_sees_the_old_rows_or_the_new_ones(
         assert statuses == {"spoilt"}
     assert "spoilt" not in other.counts("acme")
     replay(views, parts(made))
-    assert place.beside() == [], "what was still read has gone by the next time"
+    assert place.side_tables() == [], "what was still read has gone by the next time"
 
 
 def test_a_replay_that_fails_leaves_everything_as_it_was(place: Place, views: DatabaseViews) -> None:
@@ -187,7 +187,7 @@ def test_a_replay_that_fails_leaves_everything_as_it_was(place: Place, views: Da
         replay(views, parts(made), stop)
 
     assert everything(views) == before
-    assert place.beside() == []
+    assert place.side_tables() == []
 
 
 def test_orders_that_cannot_be_projected_are_counted_and_parked_in_both(views: DatabaseViews) -> None:
@@ -208,10 +208,10 @@ def side_when_the_dead_are_gone(place: Place, views: DatabaseViews) -> DatabaseV
     until = time.monotonic() + 30
     while True:
         shadow = views.shadow()
-        if len(place.beside()) == 1:
+        if len(place.side_tables()) == 1:
             return shadow
         shadow.discard()
-        assert time.monotonic() < until, place.beside()
+        assert time.monotonic() < until, place.side_tables()
         time.sleep(0.05)
 
 
@@ -225,11 +225,11 @@ def test_a_replay_removes_leftovers_of_a_killed_replay_but_not_those_of_a_runnin
         check=False,
     )
     assert left.returncode == -signal.SIGKILL
-    assert len(place.beside()) == 1
+    assert len(place.side_tables()) == 1
     at_work = side_when_the_dead_are_gone(place, views)
-    [writing] = place.beside()
+    [writing] = place.side_tables()
     replay(views, parts(history()))
 
-    assert place.beside() == [writing]
+    assert place.side_tables() == [writing]
     at_work.discard()
-    assert place.beside() == []
+    assert place.side_tables() == []

@@ -22,7 +22,7 @@ def start(place: Place) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def said(process: "subprocess.Popen[str]") -> int:
+def position_of(process: "subprocess.Popen[str]") -> int:
     assert process.stdout is not None
     return int(process.stdout.readline())
 
@@ -30,7 +30,7 @@ def said(process: "subprocess.Popen[str]") -> int:
 @pytest.mark.parametrize("position", [6, 100])
 def test_a_projecting_process_that_is_killed_leaves_rows_and_position_in_step(place: Place, position: int) -> None:
     process = start(place)
-    while said(process) < position:
+    while position_of(process) < position:
         pass
     process.kill()
     process.communicate()

@@ -77,7 +77,7 @@ def test_a_schema_with_such_a_table_of_somebody_elses_is_left_alone(place: Postg
     place.execute("CREATE TABLE refunds (precious text)")
     with pytest.raises(ViewsError, match="a table refunds that is not rescind's: name another database"):
         open_postgresql_views(postgresql_at(place.url))
-    assert place.beside() == []
+    assert place.side_tables() == []
     place.execute("INSERT INTO refunds VALUES ('still here')")
 
 
@@ -110,7 +110,7 @@ def test_tables_of_an_earlier_release_are_rebuilt(
     monkeypatch.setattr(postgresql_tables, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     assert f"version {SCHEMA_VERSION}" in str(reopened(place.url))
     assert views.counts("acme") == {}
-    assert place.beside() == []
+    assert place.side_tables() == []
     assert reopened(place.url) is None
 
 
@@ -236,7 +236,7 @@ def test_a_promotion_waits_for_a_reading_transaction_and_reports_one_that_does_n
         with pytest.raises(ViewsUnavailable, match="transaction that does not end"):
             replay(views, parts(history()))
         assert sum(views.counts("acme").values()) == 12, "who reads is not kept waiting"
-        assert place.beside() == []
+        assert place.side_tables() == []
     assert replay(views, parts(history())).promoted
 
 

@@ -19,7 +19,7 @@ from domain.recommendation import Precedents, Recommendation, recommend_dispute
 from domain.record import Entry
 from schemas.codec import decode_event
 from schemas.commit import ZERO_HASH, decode_commit
-from tests.golden.stories.writing import STREAM, VARIANTS, told
+from tests.golden.stories.writing import STREAM, VARIANTS, written_story
 from tests.spec.domain.story import book
 
 FOLDER = Path(__file__).parent
@@ -27,7 +27,7 @@ OPEN, DENIED, LAPSED = "2026-03-07T09:00:00Z", "2026-03-10T17:00:00Z", "2026-03-
 POLICIES = book()
 
 
-class Kept(NamedTuple):
+class StoredStory(NamedTuple):
     """A story as it is stored, up to an instant."""
 
     order: Order
@@ -55,7 +55,7 @@ class Kept(NamedTuple):
         )
 
 
-def kept(variant: str, until: str = "2027-01-01T00:00:00Z") -> Kept:
+def stored(variant: str, until: str = "2027-01-01T00:00:00Z") -> StoredStory:
     """Fold what is stored, as every reader of a journal does."""
     order, record, parent = fresh("acme", "PO-1"), [], ZERO_HASH
     for line in (FOLDER / f"{variant}.1.jsonl").read_text(encoding="utf-8").splitlines():
@@ -73,21 +73,21 @@ def kept(variant: str, until: str = "2027-01-01T00:00:00Z") -> Kept:
             who = commit.actor
             record.append(Entry(order.version, event, entry.occurred_at, commit.recorded_at, who.kind, who.id))
         parent = sha256(content).digest()
-    return Kept(order, record, parent, min(parse_instant(until), parse_instant("2026-03-13T00:00:00Z")))
+    return StoredStory(order, record, parent, min(parse_instant(until), parse_instant("2026-03-13T00:00:00Z")))
 
 
-by_message: Callable[..., Kept] = lambda until="2027-01-01T00:00:00Z": kept("asked-by-message", until)  # noqa: E731
-by_request: Callable[..., Kept] = lambda until="2027-01-01T00:00:00Z": kept("asked-by-request", until)  # noqa: E731
+by_message: Callable[..., StoredStory] = lambda until="2027-01-01T00:00:00Z": stored("asked-by-message", until)  # noqa: E731
+by_request: Callable[..., StoredStory] = lambda until="2027-01-01T00:00:00Z": stored("asked-by-request", until)  # noqa: E731
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_same_story_played_today_has_the_same_events(variant: str) -> None:
-    assert [type(entry.event).__name__ for entry in kept(variant).record] == told(variant).events()
+    assert [type(entry.event).__name__ for entry in stored(variant).record] == written_story(variant).events()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_it_folds_to_an_order_that_shipped_was_denied_and_is_to_be_returned(variant: str) -> None:
-    order = kept(variant).order
+    order = stored(variant).order
     shown = show(order, None, order.recorded_at)
     assert (shown["status"], shown["refunds"]) == ("delivered", [])
     assert [(line["open"], line["shipped"], line["canceled"]) for line in shown["lines"]] == [(0, 1, 0)]

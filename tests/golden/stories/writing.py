@@ -17,18 +17,18 @@ STREAM: Final = "acme/PO-1"
 VARIANTS: Final = ("asked-by-message", "asked-by-request")
 
 
-def told(variant: str) -> Story:
+def written_story(variant: str) -> Story:
     """The buyer asks within minutes, the seller is silent for days, it is marked shipped, the dispute is denied because
     it shipped before any agreement, the buyer is sent to returns."""
     listing = {"ref": "listing-77", "sha256": "ab" * 32}
     line = {"line": 1, "sku": "A-1", "title": "Lamp", "quantity": 1, "unit_price": "80.00", "listing": listing}
     story = Story("mutual-consent").placed(lines=[line], shipping="10.00")
-    say(story, "SendMessage", "2026-03-02T10:04:00Z", message_id="m1", to="seller", text="Please cancel, a mistake!")
+    send(story, "SendMessage", "2026-03-02T10:04:00Z", message_id="m1", to="seller", text="Please cancel, a mistake!")
     about = "m1"
     if variant == "asked-by-request":
         about = "r1"
-        say(story, "RequestCancel", "2026-03-02T10:06:00Z", request_id="r1", reason="ordered_by_mistake")
-    say(
+        send(story, "RequestCancel", "2026-03-02T10:06:00Z", request_id="r1", reason="ordered_by_mistake")
+    send(
         story,
         "RecordContact",
         "2026-03-04T09:00:00Z",
@@ -38,7 +38,7 @@ def told(variant: str) -> Story:
         ticket="T-100",
         about=about,
     )
-    say(
+    send(
         story,
         "Ship",
         "2026-03-06T15:00:00Z",
@@ -47,8 +47,8 @@ def told(variant: str) -> Story:
         tracking_number="1Z999",
         occurred_at="2026-03-06T12:00:00Z",
     )
-    say(story, "OpenDispute", "2026-03-07T08:00:00Z", dispute_id="d1", about=about, text="I asked in time.")
-    say(
+    send(story, "OpenDispute", "2026-03-07T08:00:00Z", dispute_id="d1", about=about, text="I asked in time.")
+    send(
         story,
         "AttachEvidence",
         "2026-03-07T08:30:00Z",
@@ -63,8 +63,8 @@ def told(variant: str) -> Story:
         source="the app",
         claimed_at="2026-03-02T09:50:00Z" if variant == "asked-by-request" else "2026-03-02T10:14:00Z",
     )
-    say(story, "EscalateDispute", "2026-03-08T08:00:00Z", by="buyer", dispute_id="d1", ticket="T-200")
-    say(
+    send(story, "EscalateDispute", "2026-03-08T08:00:00Z", by="buyer", dispute_id="d1", ticket="T-200")
+    send(
         story,
         "DecideDispute",
         "2026-03-10T16:00:00Z",
@@ -73,14 +73,14 @@ def told(variant: str) -> Story:
         rule="mutual-consent-after-shipment",
         note="It shipped before any agreement.",
     )
-    say(story, "Deliver", "2026-03-11T10:00:00Z")
-    say(story, "RequestReturn", "2026-03-12T10:00:00Z", reason="changed_mind", lines=[1])
+    send(story, "Deliver", "2026-03-11T10:00:00Z")
+    send(story, "RequestReturn", "2026-03-12T10:00:00Z", reason="changed_mind", lines=[1])
     return story
 
 
-def say(story: Story, name: str, at: str, **fields: Any) -> None:
-    came_to = story.say(name, at, **fields)
-    assert came_to == "accepted", f"{name}: {came_to}"
+def send(story: Story, name: str, at: str, **fields: Any) -> None:
+    outcome = story.send(name, at, **fields)
+    assert outcome == "accepted", f"{name}: {outcome}"
 
 
 def commits(story: Story) -> list[bytes]:
@@ -112,7 +112,9 @@ def main() -> None:
     for variant in VARIANTS:
         path = FOLDER / f"{variant}.1.jsonl"
         if not path.exists():
-            path.write_text("".join(f'"{commit.hex()}"\n' for commit in commits(told(variant))), encoding="utf-8")
+            path.write_text(
+                "".join(f'"{commit.hex()}"\n' for commit in commits(written_story(variant))), encoding="utf-8"
+            )
 
 
 if __name__ == "__main__":

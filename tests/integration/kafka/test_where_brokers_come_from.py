@@ -13,7 +13,7 @@ from infra.app import AppOptions, open_app
 from infra.kafka.admin import Topics
 from infra.settings import load_settings
 from tests.broker import containers
-from tests.broker.fixtures import Given, Started, start
+from tests.broker.fixtures import ExistingBroker, Started, start
 from tests.broker.local import LocalCluster
 from tests.integration.kafka.orders import Answer, check, commands
 from tests.integration.kafka.waiting import SOON
@@ -58,7 +58,7 @@ def test_servers_that_are_given_come_first_and_are_left_as_they_are(
     somebodys = cluster(1)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", somebodys.servers)
     with closing(start()) as broker:
-        assert isinstance(broker, Given)
+        assert isinstance(broker, ExistingBroker)
         worked(broker, tmp_path)
     assert somebodys.node(1).running
     somebodys.wait()

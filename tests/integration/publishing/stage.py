@@ -43,10 +43,10 @@ def a_history(partitions: int, orders: int) -> History:
         name = f"PO-{number}"
         history.place(name)
         if number % 3:
-            history.say("Ship", name, "2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+            history.send("Ship", name, "2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
         else:
-            history.say("CancelLines", name, "2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
-        history.say("ConfirmRefund", name, "2026-03-02T12:00:00Z", refund_id="refund-1")
+            history.send("CancelLines", name, "2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
+        history.send("ConfirmRefund", name, "2026-03-02T12:00:00Z", refund_id="refund-1")
     return history
 
 

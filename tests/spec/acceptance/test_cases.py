@@ -67,7 +67,7 @@ class Desk:
         self.commits: dict[str, list[tuple[Instant, Order, list[str]]]] = {}
         self.answered: dict[tuple[str, str], bytes] = {}
 
-    def say(self, row: Mapping[str, Any]) -> str:
+    def send(self, row: Mapping[str, Any]) -> str:
         """What a command comes to: ``accepted``, ``refused:RULE``, ``duplicate`` or ``bad:WHY``."""
         try:
             command = parse_command(row)
@@ -77,9 +77,9 @@ class Desk:
             no = authorise(self.orders.get(stream), command)
             if no is not None:
                 return f"refused:{no}"
-            told = self.answered.get((stream, command.command_id))
-            if told is not None:
-                return "duplicate" if told == command.fingerprint else "bad:command-id-reused"
+            known = self.answered.get((stream, command.command_id))
+            if known is not None:
+                return "duplicate" if known == command.fingerprint else "bad:command-id-reused"
             if self.commits.get(stream, [(now,)])[-1][0] > now:
                 return "bad:goes-back-in-time"
             command.seal(seal)
@@ -127,19 +127,23 @@ def differs(want: Any, have: Any, path: str = "") -> list[str]:
     if isinstance(want, dict):
         if not isinstance(have, dict):
             return [f"{path}: expected {want}, actual {have}"]
-        said: list[str] = []
+        differences: list[str] = []
         for key, part in want.items():
             if key == "attention":
-                said += [f"attention: expected {x}, actual {have.get(key)}" for x in part if x not in have["attention"]]
+                differences += [
+                    f"attention: expected {x}, actual {have.get(key)}" for x in part if x not in have["attention"]
+                ]
             elif key == "attention_lacks":
-                said += [f"attention: {x} is there, expected not" for x in part if x in have["attention"]]
+                differences += [f"attention: {x} is there, expected not" for x in part if x in have["attention"]]
             elif key != "order_id":
-                said += differs(part, have.get(key), f"{path}.{key}")
-        return said
+                differences += differs(part, have.get(key), f"{path}.{key}")
+        return differences
     if isinstance(want, list) and all(isinstance(x, dict) for x in want):
         rows = have if isinstance(have, list) else []
-        said = [f"{path}: expected {len(want)}, actual {rows}"] if path == ".refunds" and len(want) != len(rows) else []
-        return said + [x for row in want for x in _row_differs(row, rows, path)]
+        differences = (
+            [f"{path}: expected {len(want)}, actual {rows}"] if path == ".refunds" and len(want) != len(rows) else []
+        )
+        return differences + [x for row in want for x in _row_differs(row, rows, path)]
     return [] if want == have else [f"{path}: expected {want!r}, actual {have!r}"]
 
 
@@ -155,19 +159,19 @@ def events_differ(expect: dict[str, Any], commits: list[tuple[Instant, Order, li
     """Names, order, counts and company of a history's events."""
     groups = [Counter(names) for _, _, names in commits]
     names = [name for _, _, here in commits for name in here]
-    said = [
+    differences = [
         f"expected {want} in one commit, actual {[n for _, _, n in commits]}"
         for want in expect.get("together", ())
         if all(Counter(want) - group for group in groups)
     ]
     for event, instant in expect.get("recorded", {}).items():
         first = next((format_instant(at) for at, _, here in commits if event in here), None)
-        said += [] if first == instant else [f"expected first {event} recorded at {instant}, actual {first}"]
+        differences += [] if first == instant else [f"expected first {event} recorded at {instant}, actual {first}"]
     rest = iter(names)
     if not all(any(name == other for other in rest) for name in expect.get("events", ())):
-        said.append(f"expected in this order {expect['events']}, actual {names}")
+        differences.append(f"expected in this order {expect['events']}, actual {names}")
     have = Counter(names)
-    return said + [
+    return differences + [
         f"expected {n} {name}, actual {have[name]}"
         for name, n in expect.get("event_counts", {}).items()
         if have[name] != n
@@ -176,7 +180,7 @@ def events_differ(expect: dict[str, Any], commits: list[tuple[Instant, Order, li
 
 def eligibility_differs(asked: Iterable[dict[str, Any]], desk: Desk, stream: str, here: MarketSettings) -> list[str]:
     """Verdicts as of an instant."""
-    said: list[str] = []
+    differences: list[str] = []
     for want in asked:
         instant = parse_instant(want["as_of"])
         for verdict in eligibility(desk.as_of(stream, instant), POLICIES, here, instant):
@@ -189,36 +193,38 @@ def eligibility_differs(asked: Iterable[dict[str, Any]], desk: Desk, stream: str
                     "next_change_at": turns,
                 }
                 part = {key: want[key] for key in have if key in want}
-                said += [f"{want['action']} as of {want['as_of']}: {x}" for x in differs(part, have)]
-    return said
+                differences += [f"{want['action']} as of {want['as_of']}: {x}" for x in differs(part, have)]
+    return differences
 
 
-def told(order: Order | None) -> dict[str, Any]:
+def shown(order: Order | None) -> dict[str, Any]:
     """What ``order show`` prints, without a head."""
     return {} if order is None else show(order, None, order.recorded_at)
 
 
 def judge(case: dict[str, Any]) -> list[str]:
     """Where a case comes out otherwise than it says."""
-    desk, expect, said = Desk(), case["expect"], list[str]()
+    desk, expect, differences = Desk(), case["expect"], list[str]()
     for number, (row, want) in enumerate(zip(case["commands"], expect["results"], strict=True), 1):
         if "raw" not in row:
-            got = desk.say(row)
+            got = desk.send(row)
             if not fits(want, got):
-                said.append(f"command {number} {row['command']} at {row.get('at')}: expected {want}, actual {got}")
+                differences.append(
+                    f"command {number} {row['command']} at {row.get('at')}: expected {want}, actual {got}"
+                )
     place = case["commands"][0].get("marketplace", "cases") if case["commands"] else "cases"
     stream, here = f"{place}/{case['id']}", market(place)
     for name, want in (expect.get("orders") or ({case["id"]: expect["order"]} if "order" in expect else {})).items():
-        said += [f"{name}{x}" for x in differs(want, told(desk.orders.get(f"{place}/{name}")))]
+        differences += [f"{name}{x}" for x in differs(want, shown(desk.orders.get(f"{place}/{name}")))]
     if {"events", "event_counts", "together", "recorded"} & expect.keys():
-        said += events_differ(expect, desk.commits.get(stream, []))
-    said += eligibility_differs(expect.get("eligibility", ()), desk, stream, here)
+        differences += events_differ(expect, desk.commits.get(stream, []))
+    differences += eligibility_differs(expect.get("eligibility", ()), desk, stream, here)
     for step in expect.get("publish", ()):
-        said += published_differs(step)
+        differences += published_differs(step)
     for until in sorted(expect.get("until", ()), key=lambda x: parse_instant(x["t"])):
         desk.reach_until(stream, parse_instant(until["t"]), here)
-        said += [f"--until {until['t']}: {x}" for x in differs(until["order"], told(desk.orders[stream]))]
-    return said
+        differences += [f"--until {until['t']}: {x}" for x in differs(until["order"], shown(desk.orders[stream]))]
+    return differences
 
 
 def published_differs(step: dict[str, Any]) -> list[str]:

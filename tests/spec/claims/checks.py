@@ -181,8 +181,8 @@ def _under_way(text: str, order: Order, now: Instant) -> Iterator[str]:
         if len(re.findall(rf"A {word} is open", text)) != len(still):
             yield f"{len(still)} open {word}s"
     zone = order.terms.calendar.timezone
-    coming = {moment(d.due_at, zone) for d in live(order) if d.kind == "case" and d.due_at >= now}
-    if not set(re.findall(r"The decision is due by (.+?) \(", text)) <= coming:
+    due_times = {moment(d.due_at, zone) for d in live(order) if d.kind == "case" and d.due_at >= now}
+    if not set(re.findall(r"The decision is due by (.+?) \(", text)) <= due_times:
         yield "a case is decided by another time"
     paused = [x for x in order.cases.values() if x.status == "open" and x.remaining is not None]
     if text.count("The decision deadline is paused") != len(paused):
@@ -191,14 +191,14 @@ def _under_way(text: str, order: Order, now: Instant) -> Iterator[str]:
 
 def about_stopping(stop: list[dict[str, object]], order: Order) -> Iterator[str]:
     """Whoever packs is stopped by requests over open units that somebody has to act on, and by no other."""
-    said = {each["id"]: each["other"] for each in stop}
+    stated = {each["id"]: each["other"] for each in stop}
     want = {
         x.request_id: order.awaits(x)
         for x in order.requests.values()
         if order.awaits(x) is not None and any(order.still_open(x, n) for n in x.asked)
     }
-    if said != want:
-        yield f"stops for {said}, not {want}"
+    if stated != want:
+        yield f"stops for {stated}, not {want}"
 
 
 def about_what_is_absent(text: str, order: Order) -> Iterator[str]:
@@ -234,15 +234,15 @@ def about_a_verdict(because: str, order: Order) -> Iterator[str]:
         yield because
     if found := re.match(r"Request (\S+) is open already(.*)", because):
         request = order.requests[found[1]]
-        said = {
+        stated = {
             " and the buyer has to choose among the offers.": "buyer",
             " and waits for an answer.": order.awaits(request),
             " and a dispute about it is open.": "support",
             ", and nobody has to answer it.": None,
         }[found[2]]
-        if request.status != "open" or order.awaits(request) != said or ("waits" in because and said == "support"):
+        if request.status != "open" or order.awaits(request) != stated or ("waits" in because and stated == "support"):
             yield because
-        if "answer." in because and (request.offers or said is None):
+        if "answer." in because and (request.offers or stated is None):
             yield because
     if because == "Nothing has shipped." and any(x.shipped or x.found_shipped for x in lines.values()):
         yield because
@@ -318,15 +318,15 @@ def about_a_receipt(sentence: str, refunds: list[str], order: Order) -> Iterator
         yield sentence
     part = f"{canceled:,}" if 0 < canceled < ordered else None
     yield from _exactly(sentence, rf"{NUMBER} of [\d,]+ units? of order", part)
-    for said in refunds:
-        if said == "This cancellation does not lead to a refund.":
+    for stated in refunds:
+        if stated == "This cancellation does not lead to a refund.":
             continue
-        found = re.fullmatch(MONEY + r" (.+) \((refund-\d+), .+\)\.", said)
+        found = re.fullmatch(MONEY + r" (.+) \((refund-\d+), .+\)\.", stated)
         if found is None:
-            yield f"what is this: {said!r}"
+            yield f"what is this: {stated!r}"
             continue
         x = order.refunds[found[3]]
         state = "paid" if x.status == "confirmed" else "failed" if x.failed else "due"
         want = {"paid": "were refunded", "failed": "could not be refunded", "due": "will be refunded"}[state]
         if found[1] != _amount(order, x.amount) or want not in found[2]:
-            yield f"{said!r}, and the refund is {state}"
+            yield f"{stated!r}, and the refund is {state}"

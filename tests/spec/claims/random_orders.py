@@ -29,7 +29,7 @@ class _RandomOrder:
         self._policy = policy
         self._order_id = order_id
         self._now: Instant = START + random.randint(0, 30) * DAY + random.randint(0, 600) * MINUTE
-        self._said = 0
+        self._count = 0
         self._lines = {n: random.randint(1, 4) for n in range(1, random.randint(1, 3) + 1)}
         self._ids: dict[str, list[str]] = {kind: [] for kind in ("r", "s", "c", "d")}
 
@@ -42,10 +42,10 @@ class _RandomOrder:
             yield steps[self._random.choice(names)]()
 
     def _row(self, command: str, actor: Row, **fields: Any) -> Row:
-        self._said += 1
+        self._count += 1
         return {
             "command": command,
-            "command_id": f"{self._order_id}.{self._said}",
+            "command_id": f"{self._order_id}.{self._count}",
             "marketplace": "acme",
             "order_id": self._order_id,
             "at": format_instant(self._now),
@@ -66,7 +66,7 @@ class _RandomOrder:
         return self._row("PlaceOrder", SYSTEM, **parties, paid=random.random() > 0.2, lines=lines, **more)
 
     def _new(self, kind: str) -> str:
-        self._ids[kind].append(f"{kind}{self._said}")
+        self._ids[kind].append(f"{kind}{self._count}")
         return self._ids[kind][-1]
 
     def _known(self, *kinds: str) -> str:
@@ -121,7 +121,9 @@ class _RandomOrder:
                 kinds=["photo"],
                 until=format_instant(self._now + 3 * DAY),
             ),
-            "photo": lambda: row("AttachEvidence", BUYER, evidence_id=f"e{self._said}", about=known("c", "d"), **photo),
+            "photo": lambda: row(
+                "AttachEvidence", BUYER, evidence_id=f"e{self._count}", about=known("c", "d"), **photo
+            ),
             "take_back": lambda: row("AcceptReturn", SELLER, about=back()),
             "decide": lambda: row(
                 "DecideCase",

@@ -54,20 +54,20 @@ class Recorder(Desk):
         self._actor = "system"
         self._histories: dict[str, tuple[dict[str, Any], ...]] = {}
 
-    def say(self, row: Mapping[str, Any]) -> str:
+    def send(self, row: Mapping[str, Any]) -> str:
         actor = row.get("actor")
         self._actor = str(actor.get("kind")) if isinstance(actor, dict) else "system"
-        return super().say(row)
+        return super().send(row)
 
     def reach_until(self, stream: str, now: Instant, here: MarketSettings) -> None:
-        said, self._actor = self._actor, "engine"
+        before_actor, self._actor = self._actor, "engine"
         super().reach_until(stream, now, here)
-        self._actor = said
+        self._actor = before_actor
 
     def _keep(self, stream: str, decided: Decided, at: Instant) -> None:
         super()._keep(stream, decided, at)
         before = self._histories.get(stream, ())
-        rows = told(stream, len(before), at, self._actor, [event for event, _ in decided.events])
+        rows = history_rows(stream, len(before), at, self._actor, [event for event, _ in decided.events])
         history = self._histories[stream] = (*before, *rows)
         events = tuple(event for event, _ in decided.events)
         here = market(stream.partition("/")[0])
@@ -75,7 +75,7 @@ class Recorder(Desk):
             self.states.append(State(f"{stream}@{len(history)}", decided.order, at, events, self._actor, history, here))
 
 
-def told(stream: str, version: int, at: Instant, actor: str, events: list[e.Event]) -> list[dict[str, Any]]:
+def history_rows(stream: str, version: int, at: Instant, actor: str, events: list[e.Event]) -> list[dict[str, Any]]:
     """A commit's events as ``order history`` has them."""
     commit = hashlib.sha256(f"{stream} {version}".encode()).hexdigest()
     return [
@@ -105,7 +105,7 @@ def _of_case(number: int) -> list[State]:
     desk = Recorder()
     for row in case["commands"]:
         if "raw" not in row:
-            desk.say(row)
+            desk.send(row)
     for until in case["expect"].get("until", ()):
         for stream in list(desk.orders):
             desk.reach_until(stream, parse_instant(until["t"]), market(stream.partition("/")[0]))
@@ -116,7 +116,7 @@ def of_the_demo() -> Iterator[State]:
     """Of every story of the demo."""
     desk = Recorder()
     for row in seeding.commands(parse_instant(NOW)):
-        desk.say(row)
+        desk.send(row)
     yield from desk.states
 
 
@@ -125,7 +125,7 @@ def of_random_orders(count: int, seed: int = 1) -> list[State]:
     """Of so many orders with random histories."""
     desk = Recorder()
     for row in random_orders(seed, count):
-        desk.say(row)
+        desk.send(row)
     return desk.states
 
 

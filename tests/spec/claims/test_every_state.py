@@ -213,9 +213,9 @@ def test_the_command_line_prints_the_same_amounts(capsys: pytest.CaptureFixture[
         if not due or (seen["due"] > 20 and not any(refund.failed for refund in due)):
             continue
         print_order(order, show(order, None, state.at), state.at, state.at, None)
-        said = " ".join(capsys.readouterr().out.split())  # lines break where the terminal ends
+        output = " ".join(capsys.readouterr().out.split())  # lines break where the terminal ends
         failed = any(refund.failed for refund in due)
-        assert ("failed refund, still due" in said) is failed, state.name
-        assert ("refund on its way" in said) is any(not refund.failed for refund in due), state.name
+        assert ("failed refund, still due" in output) is failed, state.name
+        assert ("refund on its way" in output) is any(not refund.failed for refund in due), state.name
         seen["failed" if failed else "due"] += 1
     assert seen["due"] > 10 and seen["failed"] > 0

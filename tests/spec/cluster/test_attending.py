@@ -47,11 +47,11 @@ class MadeUp:
     def __init__(self, heard: list[str]) -> None:
         self.followers: dict[int, Any] = {}
         self._heard = heard
-        self._coming: dict[int, Future[None]] = {}
+        self._starting: dict[int, Future[None]] = {}
         self._todo: list[Callable[[], None]] = []
 
     def follows(self, partition: int) -> bool:
-        return partition in self.followers and partition not in self._coming
+        return partition in self.followers and partition not in self._starting
 
     def assign(self, partition: int, state: LocalState) -> Future[None]:
         future: Future[None] = Future()
@@ -59,11 +59,11 @@ class MadeUp:
 
         def begin() -> None:
             self.followers[partition] = Follower(Desk(PARTITIONS).log.journal("made up"), partition, state)
-            self._coming[partition] = future
+            self._starting[partition] = future
             self._todo.append(arrive)
 
         def arrive() -> None:
-            if self._coming.pop(partition, None) is not None:
+            if self._starting.pop(partition, None) is not None:
                 self._heard.append(f"engine +{partition}")
                 future.set_result(None)
 
@@ -75,9 +75,9 @@ class MadeUp:
         future.set_running_or_notify_cancel()
 
         def end() -> None:
-            coming = self._coming.pop(partition, None)
-            if coming is not None:
-                coming.set_exception(Interrupted("it was given up again"))
+            starting = self._starting.pop(partition, None)
+            if starting is not None:
+                starting.set_exception(Interrupted("it was given up again"))
             del self.followers[partition]
             self._heard.append(f"engine -{partition}")
             future.set_result(None)
@@ -168,8 +168,8 @@ def test_an_assigned_partition_is_followed_before_its_listeners_start(world: Wor
     world.run()
     assert world.assignment.settled
     assert set(world.engine.followers) == world.listened == {1, 3}
-    told = [each for each in world.heard if each.endswith("1") and not each.startswith("engine")]
-    assert told == ["views +1", "publishing +1"]
+    started = [each for each in world.heard if each.endswith("1") and not each.startswith("engine")]
+    assert started == ["views +1", "publishing +1"]
     if not world.real:
         assert world.heard.index("engine +1") < world.heard.index("views +1")
 

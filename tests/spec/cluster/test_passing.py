@@ -81,7 +81,7 @@ class Stage:
         return httpx.Response(answer.status_code, headers=answer.headers, stream=Stream(answer.content))
 
     def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
-        async def asking() -> httpx.Response:
+        async def request() -> httpx.Response:
             def problem(scope: Scope, wrong: Problem) -> Response:
                 return wrong.response()
 
@@ -92,7 +92,7 @@ class Stage:
             await made.aclose()
             return answer
 
-        return asyncio.run(asking())
+        return asyncio.run(request())
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ def group(*members: dict[str, Any], state: str = "Stable", error: str | None = N
 
 
 def test_each_partition_is_at_the_address_of_its_member() -> None:
-    told = places_of(group(member(A, 0, 2), member(B, 1)), "p.commands")
-    assert told == {0: A, 2: A, 1: B}
+    places = places_of(group(member(A, 0, 2), member(B, 1)), "p.commands")
+    assert places == {0: A, 2: A, 1: B}
 
 
 @pytest.mark.parametrize(
@@ -51,51 +51,51 @@ def test_a_group_without_members_follows_nothing() -> None:
     assert places_of(group(state="Empty"), "p.commands") == {}
 
 
-class Asked:
+class FakeGroup:
     def __init__(self) -> None:
         self.now = 50.0
         self.times = 0
-        self.says: Places | None = {0: A}
-        self.about = Membership(self._ask, lambda: self.now)
+        self.answer: Places | None = {0: A}
+        self.about = Membership(self._describe, lambda: self.now)
 
-    def _ask(self) -> Places | None:
+    def _describe(self) -> Places | None:
         self.times += 1
-        return self.says
+        return self.answer
 
     def of(self, partition: int) -> str | None:
         return asyncio.run(self.about.of(partition))
 
 
 def test_a_group_description_is_cached_for_a_while_and_then_requested_again() -> None:
-    asked = Asked()
-    assert asked.of(0) == A
-    asked.says = {0: B}
-    asked.now += MAX_AGE / 2
-    assert (asked.of(0), asked.of(1)) == (A, None)
-    assert asked.times == 1
-    asked.now += MAX_AGE
-    assert asked.of(0) == B
-    assert asked.times == 2
+    fake = FakeGroup()
+    assert fake.of(0) == A
+    fake.answer = {0: B}
+    fake.now += MAX_AGE / 2
+    assert (fake.of(0), fake.of(1)) == (A, None)
+    assert fake.times == 1
+    fake.now += MAX_AGE
+    assert fake.of(0) == B
+    assert fake.times == 2
 
 
 def test_a_wrong_description_is_requested_again_soon_but_not_at_every_turn() -> None:
-    asked = Asked()
-    asked.of(0)
-    asked.says = {0: B}
+    fake = FakeGroup()
+    fake.of(0)
+    fake.answer = {0: B}
     for _ in range(100):
-        asked.about.doubt()
-        assert asked.of(0) == A
-    assert asked.times == 1
-    asked.now += RETRY_AFTER
-    assert asked.of(0) == B
+        fake.about.doubt()
+        assert fake.of(0) == A
+    assert fake.times == 1
+    fake.now += RETRY_AFTER
+    assert fake.of(0) == B
 
 
 def test_the_last_group_description_is_used_while_there_is_no_newer_one() -> None:
-    asked = Asked()
-    asked.of(0)
-    asked.says = None
-    asked.now += MAX_AGE
-    assert asked.of(0) == A
-    asked.now += RETRY_AFTER
-    asked.says = {}
-    assert asked.of(0) is None
+    fake = FakeGroup()
+    fake.of(0)
+    fake.answer = None
+    fake.now += MAX_AGE
+    assert fake.of(0) == A
+    fake.now += RETRY_AFTER
+    fake.answer = {}
+    assert fake.of(0) is None

@@ -115,14 +115,14 @@ class Counter:
         while self.gateway.step(self.now):
             pass
 
-    def write(self, batch: Batch | None = None, *, told: bool = True) -> None:
+    def write(self, batch: Batch | None = None, *, confirmed: bool = True) -> None:
         """The batch stands in the topics; ``told`` False: and its writer never learns of it."""
         batch = batch or self.gateway.batch()
         if batch is None:
             return
         self.outcomes += [(record.key.decode(), record.value) for _, record in batch.records]
         self.committed.update(batch.offsets)
-        if told:
+        if confirmed:
             self.gateway.written(batch)
 
     def answers(self) -> list[bytes]:

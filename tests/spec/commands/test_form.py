@@ -51,14 +51,14 @@ class Vault:
     """Texts by their reference."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         self.away = False
 
-    def seal(self, *said: str) -> Sealed:
+    def seal(self, *parts: str) -> Sealed:
         if self.away:
             raise VaultUnavailable("the vault is away")
-        reference, text = f"text-{len(self.kept)}", said[-1]
-        self.kept[reference] = text
+        reference, text = f"text-{len(self.texts)}", parts[-1]
+        self.texts[reference] = text
         return Sealed(hashlib.sha256(text.encode()).digest(), reference)
 
     def flush(self) -> None:
@@ -67,11 +67,11 @@ class Vault:
     def proves(self, sealed: Sealed) -> bool:
         if self.away:
             raise VaultUnavailable("the vault is away")
-        text = self.kept.get(sealed.reference)
+        text = self.texts.get(sealed.reference)
         return text is not None and hashlib.sha256(text.encode()).digest() == sealed.commitment
 
     def open(self, reference: str) -> str:
-        return self.kept[reference]
+        return self.texts[reference]
 
 
 VAULT = Vault()
@@ -98,7 +98,7 @@ def letter_and_outcome(asked: ReceivedRecord) -> tuple[PublicRecord, PublicRecor
     return letter, more[0] if more else None
 
 
-def said(record: PublicRecord) -> dict[str, Any]:
+def outcome_fields(record: PublicRecord) -> dict[str, Any]:
     return json.loads(record.value) | {name: value.decode() for name, value in record.headers}
 
 
@@ -202,10 +202,10 @@ def test_a_command_in_another_partition_is_copied_to_its_own_with_its_headers() 
     there = form.read(InputRecord(HERE, 3, copy.key, copy.value, dict(copy.headers)))
     assert (there.belongs_to, there.command, there.expected_version) == (None, asked.command, 7)
     (outcome,) = form.outcome_records(there, Outcome("accepted"))
-    told = dict(outcome.headers)
-    assert told["rescind-input"] == f"T:{ELSEWHERE}:17".encode()
-    assert told["rescind-passed-on"] == f"T:{HERE}:3".encode()
-    assert told["rescind-ask"] == b"mine"
+    fields = dict(outcome.headers)
+    assert fields["rescind-input"] == f"T:{ELSEWHERE}:17".encode()
+    assert fields["rescind-passed-on"] == f"T:{HERE}:3".encode()
+    assert fields["rescind-ask"] == b"mine"
 
 
 def test_no_copy_has_a_text_in_clear_and_it_means_the_same_command() -> None:
@@ -233,9 +233,9 @@ def test_no_copy_has_a_text_in_clear_and_it_means_the_same_command() -> None:
 def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) -> None:
     asked = read(DELIVER, headers={"rescind-input": claimed})
     (outcome,) = the_form().outcome_records(asked, Outcome("accepted"))
-    told = dict(outcome.headers)
-    assert told["rescind-input"] == f"T:{HERE}:17".encode()
-    assert "rescind-passed-on" not in told
+    fields = dict(outcome.headers)
+    assert fields["rescind-input"] == f"T:{HERE}:17".encode()
+    assert "rescind-passed-on" not in fields
 
 
 # ---- what is no command, or not in its place -----------------------------------------------------------------------
@@ -258,11 +258,11 @@ def test_a_misplaced_command_is_a_dead_letter_and_has_an_outcome(
 ) -> None:
     letter, outcome = letter_and_outcome(asked)
     assert outcome is not None
-    told = said(outcome)
-    assert (told["outcome"], told["rule"], told["status"], told["rescind-status"]) == ("bad", rule, 422, "422")
-    assert because in told["detail"]
+    fields = outcome_fields(outcome)
+    assert (fields["outcome"], fields["rule"], fields["status"], fields["rescind-status"]) == ("bad", rule, 422, "422")
+    assert because in fields["detail"]
     assert outcome.key == b"acme/PO-1/c1"
-    assert told["rescind-input"] == f"T:{asked.record.partition}:17"
+    assert fields["rescind-input"] == f"T:{asked.record.partition}:17"
     headers = {name: value.decode() for name, value in letter.headers}
     assert headers["rescind-origin"] == "commands"
     assert headers["rescind-letter"] == f"commands:{asked.record.partition}:17"
@@ -294,7 +294,7 @@ def test_where_it_cannot_be_made_out_whose_it_is_there_is_only_the_letter(value:
 def test_a_record_that_is_longer_than_commands_may_be_still_gets_its_outcome() -> None:
     _, outcome = letter_and_outcome(read(DELIVER | {"correlation_id": "x" * 900_000}))
     assert outcome is not None
-    assert "longer than" in said(outcome)["detail"]
+    assert "longer than" in outcome_fields(outcome)["detail"]
 
 
 def test_a_dead_letter_has_the_bytes_of_a_readable_command_without_texts_and_otherwise_their_place() -> None:
@@ -383,21 +383,21 @@ def test_an_outcome_always_fits_and_names_what_was_left_out() -> None:
     long = [{"event": "x" * 100}] * 8_000
     response = json_response({"outcome": "accepted", "events": long, "order": {"lines": long}, "verdict": None})
     record = outcome_record("acme/PO-1/c1", "accepted", response, None, "T:0:1")
-    told = json.loads(record.value)
+    fields = json.loads(record.value)
     assert len(record.value) <= OUTCOME_BYTES
-    assert (told["outcome"], told["order"], len(told["events"]), told["left_out"]) == (
+    assert (fields["outcome"], fields["order"], len(fields["events"]), fields["left_out"]) == (
         "accepted",
         None,
         8_000,
         ["order"],
     )
     response = json_response({"outcome": "accepted", "events": 2 * long, "order": {"lines": long}, "verdict": None})
-    told = json.loads(outcome_record("acme/PO-1/c1", "accepted", response, None, "T:0:1").value)
-    assert (told["order"], told["events"], told["left_out"]) == (None, None, ["order", "events"])
+    fields = json.loads(outcome_record("acme/PO-1/c1", "accepted", response, None, "T:0:1").value)
+    assert (fields["order"], fields["events"], fields["left_out"]) == (None, None, ["order", "events"])
     refusal = Problem(409, "shipped-lock", "it left", inputs={"lines": 2 * long}).response()
     record = outcome_record("acme/PO-1/c1", "refused", refusal, None, "T:0:1")
     assert json.loads(record.value)["left_out"] == ["inputs"]
     assert dict(record.headers)["content-type"] == MEDIA_TYPE.encode()
     refusal = Problem(409, "shipped-lock", "it left " * 300_000, because="it left " * 300_000).response()
-    told = json.loads(outcome_record("acme/PO-1/c1", "refused", refusal, None, "T:0:1").value)
-    assert (told["outcome"], told["status"], told["left_out"]) == ("refused", 409, ["detail", "because"])
+    fields = json.loads(outcome_record("acme/PO-1/c1", "refused", refusal, None, "T:0:1").value)
+    assert (fields["outcome"], fields["status"], fields["left_out"]) == ("refused", 409, ["detail", "because"])

@@ -246,7 +246,7 @@ def test_each_input_is_answered_once_and_each_order_in_its_order_whatever_happen
             case "fail":  # certainly not written: all inputs come again
                 counter.lose(*everything)
             case "unknown":  # written, but nobody here knows
-                counter.write(told=False)
+                counter.write(confirmed=False)
                 counter.lose(*everything)
             case "lose":
                 counter.lose(partition)

@@ -20,7 +20,7 @@ class FakeTopics:
 
     def __init__(self) -> None:
         self.log: list[str] = []
-        self.coming: list[InputRecord] = []
+        self.waiting: list[InputRecord] = []
         self.moving: list[tuple[str, frozenset[int]]] = []
         self.fails: list[Exception] = []
         self.membership: Any = "g1"
@@ -38,8 +38,8 @@ class FakeTopics:
 
     def poll(self, timeout: float, limit: int) -> list[InputRecord]:
         self.log.append("poll")
-        came, self.coming = self.coming[:limit], self.coming[limit:]
-        return came
+        polled, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return polled
 
     def moves(self) -> list[tuple[str, frozenset[int]]]:
         moves, self.moving = self.moving, []
@@ -89,8 +89,8 @@ class Driven:
     def revoke(self, partition: int) -> None:
         self.taken_up.append(f"-{partition}")
 
-    def come(self, *inputs: tuple[int, int, str]) -> None:
-        self.topics.coming += [
+    def arrive(self, *inputs: tuple[int, int, str]) -> None:
+        self.topics.waiting += [
             InputRecord(partition, offset, b"", value.encode(), {}) for partition, offset, value in inputs
         ]
 
@@ -117,7 +117,7 @@ def test_an_open_transaction_is_ended_before_the_group_is_joined(driven: Driven)
 
 
 def test_partitions_are_assigned_before_their_inputs_and_revoked_after(driven: Driven) -> None:
-    driven.come((0, 0, "A 1"))
+    driven.arrive((0, 0, "A 1"))
     driven.step()
     assert driven.taken_up == ["+0", "+1"]
     driven.topics.assigned = frozenset({1})
@@ -128,7 +128,7 @@ def test_partitions_are_assigned_before_their_inputs_and_revoked_after(driven: D
 
 
 def test_answers_of_a_partition_that_went_are_somebody_elses_to_write(driven: Driven) -> None:
-    driven.come((0, 0, "A 1"), (1, 0, "B 1"))
+    driven.arrive((0, 0, "A 1"), (1, 0, "B 1"))
     driven.step()
     driven.topics.moving = [("went", frozenset({0}))]
     driven.answer()
@@ -137,7 +137,7 @@ def test_answers_of_a_partition_that_went_are_somebody_elses_to_write(driven: Dr
 
 
 def test_nothing_is_written_during_a_rebalance_and_all_of_it_afterwards(driven: Driven) -> None:
-    driven.come((0, 0, "A 1"))
+    driven.arrive((0, 0, "A 1"))
     driven.step()
     driven.answer()
     driven.topics.settled = False
@@ -149,7 +149,7 @@ def test_nothing_is_written_during_a_rebalance_and_all_of_it_afterwards(driven: 
 
 
 def test_without_room_nothing_is_polled_unless_the_group_waits_for_it(driven: Driven) -> None:
-    driven.come(*((0, number, f"A {number}") for number in range(2_000)))
+    driven.arrive(*((0, number, f"A {number}") for number in range(2_000)))
     while driven.runner._gateway.room:
         driven.step()
     assert driven.step() == []
@@ -160,7 +160,7 @@ def test_without_room_nothing_is_polled_unless_the_group_waits_for_it(driven: Dr
 def test_a_group_that_has_moved_on_is_no_reason_to_leave_it_however_often(driven: Driven) -> None:
     driven.step()
     for number in range(3):
-        driven.come((0, number, f"A {number}"))
+        driven.arrive((0, number, f"A {number}"))
         driven.topics.fails = [GroupMovedOn("another generation")]
         driven.step()
         driven.answer()
@@ -171,13 +171,13 @@ def test_a_group_that_has_moved_on_is_no_reason_to_leave_it_however_often(driven
 def test_a_failed_transaction_is_retried_with_another_producer_and_then_with_a_full_restart(driven: Driven) -> None:
     driven.step()
     for done in (["poll", "write", "take over", "rewind"], ["poll", "write", "close", "let go"]):
-        driven.come((0, 0, "A 1"))
+        driven.arrive((0, 0, "A 1"))
         driven.topics.fails = [CommandsUnavailable("the brokers do not answer")]
         driven.step()
         driven.answer()
         assert driven.step() == done
         assert driven.runner.trouble == "the brokers do not answer"
-    driven.come((0, 0, "A 1"))
+    driven.arrive((0, 0, "A 1"))
     assert driven.step()[:2] == ["take over", "open"]
     driven.answer()
     driven.step()
@@ -189,7 +189,7 @@ def test_a_failed_transaction_is_retried_with_another_producer_and_then_with_a_f
 def test_a_fenced_process_revokes_everything_reports_it_and_stops(
     driven: Driven, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    driven.come((0, 0, "A 1"))
+    driven.arrive((0, 0, "A 1"))
     driven.step()
     driven.answer()
     driven.topics.fails = [MemberFenced("another process has this name")]

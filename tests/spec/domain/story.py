@@ -95,10 +95,10 @@ class Story:
         """Given an order of these lines (default: one unit at 25.00)."""
         fields.setdefault("lines", [{"line": 1, "sku": "A-1", "quantity": 1, "unit_price": "25.00"}])
         body = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": self.preset, **fields}
-        assert self.say("PlaceOrder", at, **body) == "accepted"
+        assert self.send("PlaceOrder", at, **body) == "accepted"
         return self
 
-    def say(self, name: str, at: str, *, by: str | None = None, **fields: Any) -> str:
+    def send(self, name: str, at: str, *, by: str | None = None, **fields: Any) -> str:
         """When somebody says this at that instant: what it comes to."""
         self.count += 1
         kind, who = WHO[by or SPEAKS.get(name, "seller")]
@@ -206,9 +206,9 @@ def check(order: Order) -> None:
         assert line.credited <= line.ordered, line
     if not order.exists:
         return
-    said = money(order)
-    back = said["refund_due_minor"] + said["refunded_minor"] + order.other_refunds
-    assert said["paid_minor"] == said["kept_minor"] - order.rebills_confirmed + back
+    totals = money(order)
+    refunds = totals["refund_due_minor"] + totals["refunded_minor"] + order.other_refunds
+    assert totals["paid_minor"] == totals["kept_minor"] - order.rebills_confirmed + refunds
     assert order.refunds_instructed == sum(refund.amount for refund in order.refunds.values())
     assert order.refunds_instructed >= order.refundable, "something that is due back was not instructed"
     assert 0 <= order.refunds_instructed <= order.paid + order.rebill_back

@@ -23,19 +23,19 @@ TWO = [
 def delivered(preset: str = "peer-to-peer") -> Story:
     """Two lines, delivered on Monday 2 March 2026, 12:00."""
     story = Story(preset).placed("2026-03-02T10:00:00Z", lines=TWO)
-    assert story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1") == "accepted"
-    assert story.say("Deliver", "2026-03-02T12:00:00Z") == "accepted"
+    assert story.send("Ship", "2026-03-02T11:00:00Z", shipment_id="asn-1") == "accepted"
+    assert story.send("Deliver", "2026-03-02T12:00:00Z") == "accepted"
     return story
 
 
 def with_case(preset: str = "peer-to-peer") -> Story:
     story = delivered(preset)
-    assert story.say("OpenCase", "2026-03-02T13:00:00Z", case_id="k1", reason="wrong_item", lines=[1]) == "accepted"
+    assert story.send("OpenCase", "2026-03-02T13:00:00Z", case_id="k1", reason="wrong_item", lines=[1]) == "accepted"
     return story
 
 
 def photo(story: Story, at: str, evidence_id: str, kind: str = "photo", by: str = "buyer", about: str = "k1") -> str:
-    return story.say(
+    return story.send(
         "AttachEvidence", at, by=by, evidence_id=evidence_id, about=about, kind=kind,
         sha256="0" * 64, media_type="image/png", size=1,
     )  # fmt: skip
@@ -50,27 +50,27 @@ def deadlines(story: Story, kind: str) -> list[str]:
 
 def test_each_step_left_out_is_refused_and_the_answer_names_the_missing_one() -> None:
     story = Story("seller-portal").placed(lines=TWO)
-    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    story.send("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
     parcel = {"carrier": "UPS", "tracking_number": "1Z999"}
-    assert story.say("NotifyCustomer", "2026-03-02T12:00:00Z", text="UPS 1Z999") == "refused:step-out-of-order"
-    story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], **parcel)
+    assert story.send("NotifyCustomer", "2026-03-02T12:00:00Z", text="UPS 1Z999") == "refused:step-out-of-order"
+    story.send("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], **parcel)
     both: dict[str, Any] = {"accepts_item": True, "accepts_rebilling": True}
-    assert story.say("Acknowledge", "2026-03-02T13:00:00Z", **both) == "refused:step-out-of-order"
+    assert story.send("Acknowledge", "2026-03-02T13:00:00Z", **both) == "refused:step-out-of-order"
     assert _missing(story) == "notify-customer"
-    assert story.say("Rebill", "2026-03-02T13:00:00Z") == "refused:step-out-of-order"
+    assert story.send("Rebill", "2026-03-02T13:00:00Z") == "refused:step-out-of-order"
     assert _missing(story) == "notify-customer"
-    story.say("NotifyCustomer", "2026-03-02T14:00:00Z", text="It left with UPS, number 1Z999.")
-    assert story.say("Rebill", "2026-03-02T15:00:00Z") == "refused:memo-needs-acknowledgment"
+    story.send("NotifyCustomer", "2026-03-02T14:00:00Z", text="It left with UPS, number 1Z999.")
+    assert story.send("Rebill", "2026-03-02T15:00:00Z") == "refused:memo-needs-acknowledgment"
     assert _missing(story) == "acknowledge-both"
     memo = {"memo_id": "m1", "rebill_id": "rebill-1"}
-    assert story.say("IssueCreditMemo", "2026-03-02T15:00:00Z", **memo) == "refused:memo-needs-acknowledgment"
-    story.say("Acknowledge", "2026-03-02T16:00:00Z", **both)
-    assert story.say("IssueCreditMemo", "2026-03-02T17:00:00Z", **memo) == "refused:step-out-of-order"
+    assert story.send("IssueCreditMemo", "2026-03-02T15:00:00Z", **memo) == "refused:memo-needs-acknowledgment"
+    story.send("Acknowledge", "2026-03-02T16:00:00Z", **both)
+    assert story.send("IssueCreditMemo", "2026-03-02T17:00:00Z", **memo) == "refused:step-out-of-order"
     assert _missing(story) == "rebill"
-    story.say("Rebill", "2026-03-02T18:00:00Z")
-    assert story.say("IssueCreditMemo", "2026-03-02T19:00:00Z", **memo) == "refused:step-out-of-order"
-    story.say("ConfirmRebill", "2026-03-02T20:00:00Z", rebill_id="rebill-1")
-    assert story.say("IssueCreditMemo", "2026-03-02T21:00:00Z", **memo) == "accepted"
+    story.send("Rebill", "2026-03-02T18:00:00Z")
+    assert story.send("IssueCreditMemo", "2026-03-02T19:00:00Z", **memo) == "refused:step-out-of-order"
+    story.send("ConfirmRebill", "2026-03-02T20:00:00Z", rebill_id="rebill-1")
+    assert story.send("IssueCreditMemo", "2026-03-02T21:00:00Z", **memo) == "accepted"
     assert (story.line(1), story.here.lines[1].rebilled) == ((0, 0, 1), 1), "the quantity stays canceled"
 
 
@@ -85,18 +85,18 @@ def _missing(story: Story) -> str:
 
 def test_without_cases_a_line_that_is_not_there_is_still_the_first_answer() -> None:
     story = delivered("general-store")
-    assert story.say("OpenCase", "2026-03-02T13:00:00Z", case_id="k1", reason="wrong_item", lines=[9]) == (
+    assert story.send("OpenCase", "2026-03-02T13:00:00Z", case_id="k1", reason="wrong_item", lines=[9]) == (
         "refused:no-such-line"
     )
-    assert story.say("OpenCase", "2026-03-02T13:00:00Z", case_id="k1", reason="wrong_item", lines=[1]) == (
+    assert story.send("OpenCase", "2026-03-02T13:00:00Z", case_id="k1", reason="wrong_item", lines=[1]) == (
         "refused:cases-off"
     )
 
 
 def test_evidence_requested_twice_pauses_the_clock_until_all_of_it_is_given() -> None:
     story = with_case()
-    story.say("RequestEvidence", "2026-03-03T10:00:00Z", about="k1", kinds=["photo"], until="2026-03-10T10:00:00Z")
-    story.say("RequestEvidence", "2026-03-03T11:00:00Z", about="k1", kinds=["receipt"], until="2026-03-11T10:00:00Z")
+    story.send("RequestEvidence", "2026-03-03T10:00:00Z", about="k1", kinds=["photo"], until="2026-03-10T10:00:00Z")
+    story.send("RequestEvidence", "2026-03-03T11:00:00Z", about="k1", kinds=["receipt"], until="2026-03-11T10:00:00Z")
     assert photo(story, "2026-03-04T10:00:00Z", "e1", "receipt") == "accepted"
     assert deadlines(story, "case") == [], "the photograph is still awaited"
     assert photo(story, "2026-03-05T10:00:00Z", "e2") == "accepted"
@@ -109,7 +109,7 @@ def test_evidence_requested_twice_pauses_the_clock_until_the_last_date_set(dates
     story = with_case()
     for number, day in enumerate(dates):
         at = f"2026-03-03T10:0{number}:00Z"
-        story.say("RequestEvidence", at, about="k1", kinds=["photo"], until=f"{day}T10:00:00Z")
+        story.send("RequestEvidence", at, about="k1", kinds=["photo"], until=f"{day}T10:00:00Z")
     assert deadlines(story, "evidence") == ["2026-03-05T10:00:00Z"]
     story.reach_until(story.here.recorded_at + 49 * 3_600_000_000)
     assert deadlines(story, "case") == ["2026-03-06T13:00:00Z"]
@@ -119,7 +119,7 @@ def test_evidence_requested_twice_pauses_the_clock_until_the_last_date_set(dates
 def test_support_requests_evidence_until_a_time_in_the_future() -> None:
     story = with_case()
     past: dict[str, Any] = {"about": "k1", "kinds": ["photo"], "until": "2026-03-03T10:00:00Z"}
-    assert story.say("RequestEvidence", "2026-03-03T10:00:00Z", **past) == "bad:/until"
+    assert story.send("RequestEvidence", "2026-03-03T10:00:00Z", **past) == "bad:/until"
 
 
 def test_each_side_may_attach_five_files_whatever_the_other_side_attached() -> None:
@@ -139,27 +139,27 @@ def test_evidence_about_an_unknown_matter_is_refused_as_unknown() -> None:
 def test_while_a_case_is_open_over_units_only_the_others_can_be_returned(end: str) -> None:
     story = with_case("mutual-consent")
     back: dict[str, Any] = {"reason": "changed_mind", "lines": [1]}
-    assert story.say("RequestReturn", "2026-03-02T14:00:00Z", by="buyer", **back) == "refused:one-open-request"
-    assert story.say("RequestReturn", "2026-03-02T14:00:00Z", by="buyer", **{**back, "lines": [2]}) == "accepted"
+    assert story.send("RequestReturn", "2026-03-02T14:00:00Z", by="buyer", **back) == "refused:one-open-request"
+    assert story.send("RequestReturn", "2026-03-02T14:00:00Z", by="buyer", **{**back, "lines": [2]}) == "accepted"
     if end == "DecideCase":
-        story.say(end, "2026-03-03T10:00:00Z", case_id="k1", outcome="return", rule="case-reasons")
+        story.send(end, "2026-03-03T10:00:00Z", case_id="k1", outcome="return", rule="case-reasons")
     else:
-        story.say(end, "2026-03-03T10:00:00Z", about="k1")
+        story.send(end, "2026-03-03T10:00:00Z", about="k1")
     assert [x.lines for x in story.here.returns.values()] == [{2: 2}, {1: 1}]
 
 
 def test_a_claimed_fault_is_denied_by_the_rule_whose_reason_it_is() -> None:
     story = with_case()
     decide = {"case_id": "k1", "outcome": "deny", "rule": "case-reasons", "note": "It says: too small."}
-    assert story.say("DecideCase", "2026-03-03T10:00:00Z", **decide) == "accepted"
+    assert story.send("DecideCase", "2026-03-03T10:00:00Z", **decide) == "accepted"
     assert (story.here.cases["k1"].outcome, story.here.returns) == ("deny", {})
 
 
 def test_an_approved_case_is_returned_at_the_platforms_cost_and_refunded_on_receipt() -> None:
     story = with_case()
-    story.say("DecideCase", "2026-03-03T10:00:00Z", case_id="k1", outcome="return", rule="case-reasons")
+    story.send("DecideCase", "2026-03-03T10:00:00Z", case_id="k1", outcome="return", rule="case-reasons")
     assert (story.here.returns["return-1"].postage, story.refunds) == ("platform", [])
-    story.say("ReturnReceived", "2026-03-06T10:00:00Z", by="seller", about="k1", condition="damaged")
+    story.send("ReturnReceived", "2026-03-06T10:00:00Z", by="seller", about="k1", condition="damaged")
     assert story.refunds == [2000]
 
 
@@ -176,7 +176,7 @@ def test_supports_note_to_itself_is_internal_and_only_that() -> None:
     story = with_case()
     for number, (by, to) in enumerate((("support", "support"), ("seller", "support"), ("support", "buyer"))):
         at = f"2026-03-02T15:0{number}:00Z"
-        assert story.say("SendMessage", at, by=by, message_id=f"m{number}", to=to, text="?", about="k1") == "accepted"
+        assert story.send("SendMessage", at, by=by, message_id=f"m{number}", to=to, text="?", about="k1") == "accepted"
     record = [
         Entry(0, event, at, stamp.recorded_at, stamp.actor_kind, stamp.actor_id)
         for events, stamp in story.commits
@@ -196,11 +196,13 @@ def test_a_request_overtaken_by_a_shipment_may_be_disputed_and_the_engine_cites_
     text = 'id = "court"\nversion = 1\nrules = ["shipped-lock", "seller-has-final-say"]\n[disputes]\n'
     court = policy(text)
     story = Story("court", documents=(court,)).placed(lines=TWO)
-    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", lines=[1])
-    assert story.say("OpenDispute", "2026-03-02T11:30:00Z", dispute_id="d1", about="r1") == "refused:nothing-to-dispute"
-    story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="asn-1", lines=[1])
+    story.send("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", lines=[1])
+    assert (
+        story.send("OpenDispute", "2026-03-02T11:30:00Z", dispute_id="d1", about="r1") == "refused:nothing-to-dispute"
+    )
+    story.send("Ship", "2026-03-02T12:00:00Z", shipment_id="asn-1", lines=[1])
     assert story.request() == "shipped"
-    assert story.say("OpenDispute", "2026-03-02T13:00:00Z", dispute_id="d1", about="r1") == "accepted"
+    assert story.send("OpenDispute", "2026-03-02T13:00:00Z", dispute_id="d1", about="r1") == "accepted"
     opened = story.commits[-1][0][0][0]
     assert opened.policy == court.ref  # type: ignore[union-attr]
 
@@ -212,8 +214,8 @@ def rows() -> list[tuple[str, list[str]]]:
     """Sentence and specs of every row of after_shipment.md."""
     text = (HERE / "after_shipment.md").read_text(encoding="utf-8")
     found = [re.fullmatch(r"\| (.+?) \| (.+) \|", line) for line in text.splitlines()]
-    told = [(row[1], re.findall(r"`([\w.-]+)`", row[2])) for row in found if row is not None]
-    return [(sentence, specs) for sentence, specs in told if sentence not in ("sentence", "---")]
+    rows = [(row[1], re.findall(r"`([\w.-]+)`", row[2])) for row in found if row is not None]
+    return [(sentence, specs) for sentence, specs in rows if sentence not in ("sentence", "---")]
 
 
 def test_every_spec_that_a_sentence_names_is_there() -> None:

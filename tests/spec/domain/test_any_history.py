@@ -52,7 +52,7 @@ parcel = {"carrier": "UPS", "tracking_number": "1Z9"}
 NOTICE = "It was canceled but shipped with UPS, tracking number 1Z9. You will be billed again."
 
 
-def told(
+def command(
     name: str, by: str | None = None, /, **fields: Any
 ) -> st.SearchStrategy[tuple[str, str | None, dict[str, Any]]]:
     """A command with some of its fields drawn; None leaves a field out."""
@@ -60,62 +60,62 @@ def told(
     return st.fixed_dictionaries(drawn).map(lambda f: (name, by, {k: v for k, v in f.items() if v is not None}))
 
 
-given_id = {kind: number.map(f"{kind}{{}}".format) for kind in ("r", "s", "m", "k", "d", "x", "e")}
+drawn_id = {kind: number.map(f"{kind}{{}}".format) for kind in ("r", "s", "m", "k", "d", "x", "e")}
 SAYINGS = st.one_of(
-    told("RequestCancel", request_id=given_id["r"], lines=picks, reason=reason),
-    told("RequestCancel", "seller", request_id=given_id["r"], lines=picks, reason="other"),
-    told("CancelLines", lines=picks, reason=reason),
-    told("CancelLines", "support", lines=picks, reason="other", rule="shipped-lock"),
-    told("ApproveCancel", request_id=given_id["r"], refund_now=st.booleans()),
-    told("ApproveCancel", "buyer", request_id=given_id["r"]),
-    told("DeclineCancel", request_id=given_id["r"]),
-    told("WithdrawCancel", request_id=given_id["r"]),
-    told("TakeAlternative", request_id=st.none() | given_id["r"], kind=st.sampled_from(["wait", "credit"])),
-    told("DeclineAlternatives", request_id=st.none() | given_id["r"]),
-    told("StartFulfilment", lines=picks),
-    told("StartTracking", lines=picks, **parcel),
-    told("TrackingMoved", shipment_id=st.none() | given_id["s"], **parcel),
-    told("Ship", shipment_id=given_id["s"], lines=picks),
-    told("Ship", shipment_id=given_id["s"], lines=picks, **parcel),
-    told("VoidShipment", shipment_id=given_id["s"], note="a mistake"),
-    told("ReviseShipBy", ship_by=st.sampled_from(["2026-03-26T10:00:00Z", "2026-04-02T10:00:00Z"])),
-    told("Deliver", shipment_id=st.none() | given_id["s"] | st.just("return-1")),
-    told("ConfirmPayment", amount=st.sampled_from(["1.00", "10.00", "33.33", "77.00"])),
-    told("RecordOtherRefund", amount=st.sampled_from(["0.50", "10.00"])),
-    told("ConfirmRefund", refund_id=number.map("refund-{}".format)),
-    told("FailRefund", refund_id=number.map("refund-{}".format)),
-    told("ReportShippedAfterCancel", lines=picks.filter(bool), **parcel),
-    told("NotifyCustomer", text=NOTICE),
-    told("Acknowledge", accepts_item=True, accepts_rebilling=st.booleans()),
-    told("Rebill", lines=picks),
-    told("ConfirmRebill", rebill_id=number.map("rebill-{}".format)),
-    told("IssueCreditMemo", memo_id=given_id["m"], rebill_id=number.map("rebill-{}".format)),
-    told("OpenCase", case_id=given_id["k"], reason="wrong_item", lines=picks.filter(bool)),
-    told("DecideCase", case_id=given_id["k"], outcome=st.sampled_from(["return", "deny"]), rule="case-reasons"),
-    told("AcceptReturn", about=given_id["k"], refund_now=st.booleans()),
-    told("RequestReturn", lines=picks.filter(bool), reason="wrong_item"),
-    told("StartReturn", about=number.map("return-{}".format)),
-    told("ReturnReceived", about=number.map("return-{}".format), condition="sellable"),
-    told("OpenDispute", dispute_id=given_id["d"], about=given_id["r"]),
-    told(
+    command("RequestCancel", request_id=drawn_id["r"], lines=picks, reason=reason),
+    command("RequestCancel", "seller", request_id=drawn_id["r"], lines=picks, reason="other"),
+    command("CancelLines", lines=picks, reason=reason),
+    command("CancelLines", "support", lines=picks, reason="other", rule="shipped-lock"),
+    command("ApproveCancel", request_id=drawn_id["r"], refund_now=st.booleans()),
+    command("ApproveCancel", "buyer", request_id=drawn_id["r"]),
+    command("DeclineCancel", request_id=drawn_id["r"]),
+    command("WithdrawCancel", request_id=drawn_id["r"]),
+    command("TakeAlternative", request_id=st.none() | drawn_id["r"], kind=st.sampled_from(["wait", "credit"])),
+    command("DeclineAlternatives", request_id=st.none() | drawn_id["r"]),
+    command("StartFulfilment", lines=picks),
+    command("StartTracking", lines=picks, **parcel),
+    command("TrackingMoved", shipment_id=st.none() | drawn_id["s"], **parcel),
+    command("Ship", shipment_id=drawn_id["s"], lines=picks),
+    command("Ship", shipment_id=drawn_id["s"], lines=picks, **parcel),
+    command("VoidShipment", shipment_id=drawn_id["s"], note="a mistake"),
+    command("ReviseShipBy", ship_by=st.sampled_from(["2026-03-26T10:00:00Z", "2026-04-02T10:00:00Z"])),
+    command("Deliver", shipment_id=st.none() | drawn_id["s"] | st.just("return-1")),
+    command("ConfirmPayment", amount=st.sampled_from(["1.00", "10.00", "33.33", "77.00"])),
+    command("RecordOtherRefund", amount=st.sampled_from(["0.50", "10.00"])),
+    command("ConfirmRefund", refund_id=number.map("refund-{}".format)),
+    command("FailRefund", refund_id=number.map("refund-{}".format)),
+    command("ReportShippedAfterCancel", lines=picks.filter(bool), **parcel),
+    command("NotifyCustomer", text=NOTICE),
+    command("Acknowledge", accepts_item=True, accepts_rebilling=st.booleans()),
+    command("Rebill", lines=picks),
+    command("ConfirmRebill", rebill_id=number.map("rebill-{}".format)),
+    command("IssueCreditMemo", memo_id=drawn_id["m"], rebill_id=number.map("rebill-{}".format)),
+    command("OpenCase", case_id=drawn_id["k"], reason="wrong_item", lines=picks.filter(bool)),
+    command("DecideCase", case_id=drawn_id["k"], outcome=st.sampled_from(["return", "deny"]), rule="case-reasons"),
+    command("AcceptReturn", about=drawn_id["k"], refund_now=st.booleans()),
+    command("RequestReturn", lines=picks.filter(bool), reason="wrong_item"),
+    command("StartReturn", about=number.map("return-{}".format)),
+    command("ReturnReceived", about=number.map("return-{}".format), condition="sellable"),
+    command("OpenDispute", dispute_id=drawn_id["d"], about=drawn_id["r"]),
+    command(
         "DecideDispute",
-        dispute_id=given_id["d"],
+        dispute_id=drawn_id["d"],
         outcome=st.sampled_from(["grant", "deny", "return"]),
         rule="shipped-lock",
     ),
-    told("AppealDispute", dispute_id=given_id["d"]),
-    told(
+    command("AppealDispute", dispute_id=drawn_id["d"]),
+    command(
         "AttachEvidence",
         "buyer",
-        evidence_id=given_id["e"],
-        about=given_id["k"],
+        evidence_id=drawn_id["e"],
+        about=drawn_id["k"],
         kind="photo",
         sha256="ab" * 32,
         media_type="image/png",
         size=9,
     ),
-    told("RequestEvidence", about=given_id["k"], kinds=["photo"], until="2026-04-20T10:00:00Z"),
-    told("SendMessage", message_id=given_id["x"], to="seller", text="Hello?"),
+    command("RequestEvidence", about=drawn_id["k"], kinds=["photo"], until="2026-04-20T10:00:00Z"),
+    command("SendMessage", message_id=drawn_id["x"], to="seller", text="Hello?"),
 )
 later = st.sampled_from([1, MINUTE, HOUR, 3 * HOUR, 20 * HOUR, DAY, 3 * DAY, 8 * DAY])
 order_line = st.builds(
@@ -148,16 +148,16 @@ orders = st.fixed_dictionaries(
         "timezone": st.sampled_from([None, "Europe/Berlin"]),
     }
 ).map(lambda f: {k: v for k, v in f.items() if v is not None})
-Saying = tuple[str, str | None, dict[str, Any]]
-SHIPPED: Saying = ("Ship", None, {"shipment_id": "s9"})
-DELIVERED: Saying = ("Deliver", None, {})
-CANCELED: Saying = ("CancelLines", None, {"reason": "out_of_stock"})
-FOUND: Saying = ("ReportShippedAfterCancel", None, {"lines": [1], **parcel})
-TOLD: Saying = ("NotifyCustomer", None, {"text": NOTICE})
-ACCEPTED: Saying = ("Acknowledge", None, {"accepts_item": True, "accepts_rebilling": True})
-BILLED: Saying = ("Rebill", None, {})
-CONFIRMED: Saying = ("ConfirmRebill", None, {"rebill_id": "rebill-1"})
-PROLOGUES: list[list[Saying]] = [
+Step = tuple[str, str | None, dict[str, Any]]
+SHIPPED: Step = ("Ship", None, {"shipment_id": "s9"})
+DELIVERED: Step = ("Deliver", None, {})
+CANCELED: Step = ("CancelLines", None, {"reason": "out_of_stock"})
+FOUND: Step = ("ReportShippedAfterCancel", None, {"lines": [1], **parcel})
+NOTIFIED: Step = ("NotifyCustomer", None, {"text": NOTICE})
+ACCEPTED: Step = ("Acknowledge", None, {"accepts_item": True, "accepts_rebilling": True})
+BILLED: Step = ("Rebill", None, {})
+CONFIRMED: Step = ("ConfirmRebill", None, {"rebill_id": "rebill-1"})
+PROLOGUES: list[list[Step]] = [
     [],
     [SHIPPED],
     [SHIPPED, DELIVERED],
@@ -169,30 +169,30 @@ PROLOGUES: list[list[Saying]] = [
         ("DeclineCancel", None, {"request_id": "r1"}),
     ],
     [CANCELED, FOUND],
-    [CANCELED, FOUND, TOLD],
-    [CANCELED, FOUND, TOLD, ACCEPTED],
-    [CANCELED, FOUND, TOLD, ACCEPTED, BILLED, CONFIRMED],
+    [CANCELED, FOUND, NOTIFIED],
+    [CANCELED, FOUND, NOTIFIED, ACCEPTED],
+    [CANCELED, FOUND, NOTIFIED, ACCEPTED, BILLED, CONFIRMED],
 ]
 """Where a story begins: so that what comes late in an order's life is told often enough to be tested."""
 stories = st.tuples(
     st.sampled_from([*NAMES, "lost-parcels"]),
     orders,
     st.builds(
-        lambda before, after: [*((MINUTE, saying) for saying in before), *after],
+        lambda before, after: [*((MINUTE, step) for step in before), *after],
         st.sampled_from(PROLOGUES),
         st.lists(st.tuples(later, SAYINGS), max_size=12),
     ),
 )
 
 
-def tell(preset: str, order: dict[str, Any], sayings: list[tuple[int, Any]]) -> tuple[Story, int]:
+def play(preset: str, order: dict[str, Any], steps: list[tuple[int, Any]]) -> tuple[Story, int]:
     """Tell a story; the instant of its last saying."""
     story = Story(preset, documents=(LOST,)).placed(format_instant(START), **order)
     now = START
-    for wait, (name, by, fields) in sayings:
+    for wait, (name, by, fields) in steps:
         now += wait
-        said = story.say(name, format_instant(now), by=by, **fields)
-        assert said.split(":")[0] in ("accepted", "refused", "bad"), said
+        outcome = story.send(name, format_instant(now), by=by, **fields)
+        assert outcome.split(":")[0] in ("accepted", "refused", "bad"), outcome
     return story, now
 
 
@@ -277,8 +277,8 @@ def instructed(story: Story) -> Iterator[list[int]]:
 @pytest.mark.rule("money-adds-up")
 @given(stories)
 @settings(max_examples=examples(400))
-def test_refunds_equal_the_amounts_due_and_a_commit_has_at_most_one(told: Any) -> None:
-    story, _ = tell(*told)
+def test_refunds_equal_the_amounts_due_and_a_commit_has_at_most_one(drawn: Any) -> None:
+    story, _ = play(*drawn)
     amounts = list(instructed(story))
     assert all(len(found) <= 1 for found in amounts)
     if story.here.rebill_back == 0:
@@ -288,9 +288,9 @@ def test_refunds_equal_the_amounts_due_and_a_commit_has_at_most_one(told: Any) -
 @given(stories, st.sampled_from(ACTIONS), st.lists(st.floats(0, 1, exclude_max=True), max_size=4))
 @settings(max_examples=examples(300))
 def test_between_now_and_next_change_at_no_answer_changes_and_at_it_one_does(
-    told: Any, action: str, where: list[float]
+    drawn: Any, action: str, where: list[float]
 ) -> None:
-    story, now = tell(*told)
+    story, now = play(*drawn)
     verdict = story.may(action, format_instant(now))
     answer = verdict.outcome, verdict.rule
     until = verdict.next_change_at
@@ -309,17 +309,17 @@ def test_between_now_and_next_change_at_no_answer_changes_and_at_it_one_does(
 
 @given(stories)
 @settings(max_examples=examples(150))
-def test_the_same_story_has_the_same_events(told: Any) -> None:
-    first, _ = tell(*told)
-    second, _ = tell(*told)
+def test_the_same_story_has_the_same_events(drawn: Any) -> None:
+    first, _ = play(*drawn)
+    second, _ = play(*drawn)
     assert first.commits == second.commits
 
 
 @pytest.mark.rule("memo-needs-acknowledgment")
 @given(stories)
 @settings(max_examples=examples(200))
-def test_no_memo_without_acknowledgment_and_nothing_rebilled_that_was_not_refunded(told: Any) -> None:
-    story, _ = tell(*told)
+def test_no_memo_without_acknowledgment_and_nothing_rebilled_that_was_not_refunded(drawn: Any) -> None:
+    story, _ = play(*drawn)
     names = story.events()
     if "CreditMemoIssued" in names:
         before = names[: names.index("CreditMemoIssued")]

@@ -125,7 +125,7 @@ def test_a_field_that_is_null_is_bad_and_left_out_instead(name: str) -> None:
 
 def test_null_is_bad_in_every_field() -> None:
     cancel = {**COMMON, "command": "CancelLines", "reason": "out_of_stock"}
-    for said, pointer in [
+    for body, pointer in [
         ({**PLACE, **line(discount=None)}, "/lines/0/discount"),
         ({**PLACE, **line(listing={"ref": None, "sha256": "ab" * 32})}, "/lines/0/listing/ref"),
         ({**cancel, "lines": [1, {"line": 2, "quantity": None}]}, "/lines/1/quantity"),
@@ -133,7 +133,7 @@ def test_null_is_bad_in_every_field() -> None:
         ({**cancel, "actor": {"kind": "seller", "id": None}}, "/actor/id"),
     ]:
         with pytest.raises(BadInput) as bad:
-            parse_command(said)
+            parse_command(body)
         assert bad.value.pointer == pointer
 
 
@@ -212,10 +212,10 @@ LISTS = sorted({(name, way) for name, model in COMMANDS.items() for way in _list
 
 
 def _with_list(name: str, way: tuple[str, ...], entries: list[Any]) -> dict[str, Any]:
-    said: Any = entries
+    body: Any = entries
     for step in reversed(way):
-        said = {step: said}
-    return {**COMMON, "command": name, **said}
+        body = {step: body}
+    return {**COMMON, "command": name, **body}
 
 
 @pytest.mark.parametrize(("name", "way"), LISTS)
@@ -245,19 +245,19 @@ def test_a_list_is_refused_by_its_length_or_its_first_wrong_entries(
 @pytest.mark.parametrize("way", [(), ("actor",), ("lines", 0), ("replaces",)])
 def test_an_object_with_thousands_of_fields_is_refused_by_their_number(way: tuple[str | int, ...]) -> None:
     crowded = {f"f{n}": n for n in range(20_000)}
-    said: Any = {**PLACE, **crowded}
+    body: Any = {**PLACE, **crowded}
     if way:
-        said = {**PLACE, way[0]: [crowded] if len(way) == 2 else crowded}
+        body = {**PLACE, way[0]: [crowded] if len(way) == 2 else crowded}
     with pytest.raises(BadInput) as bad:
-        parse_command(said)
+        parse_command(body)
     assert bad.value.pointer == "".join(f"/{step}" for step in way)
     assert bad.value.message == "must have at most 64 fields"
 
 
 def test_a_policy_is_refused_by_its_first_wrong_entries() -> None:
-    for said in ({"rules": ["x"] * 20_000}, {f"f{n}": n for n in range(20_000)}):
+    for body in ({"rules": ["x"] * 20_000}, {f"f{n}": n for n in range(20_000)}):
         with pytest.raises(BadInput) as bad:
-            read_policy({"id": "p", "version": 1, "rules": ["grace-window"], **said})
+            read_policy({"id": "p", "version": 1, "rules": ["grace-window"], **body})
         assert "must have at most" in bad.value.message
 
 

@@ -29,14 +29,14 @@ after-ship-by = "4 days"
 MARKET = MarketSettings()
 
 
-def asked_for_each_line(lines: int) -> tuple[Story, Instant]:
+def requested_for_each_line(lines: int) -> tuple[Story, Instant]:
     """An order with a request to cancel for each line, all asked at the same instant; the story and that instant."""
     numbers = range(10_001, 10_001 + lines)
     placed = [{"line": n, "sku": "A", "quantity": 5, "unit_price": "1.00"} for n in numbers]
     story = Story("offers", documents=(OFFERS,)).placed(lines=placed, ship_by="2026-03-03T10:00:00Z")
     for n in numbers:
         asked: dict[str, Any] = {"request_id": f"r{n}", "reason": "changed_mind", "lines": [n]}
-        assert story.say("RequestCancel", "2026-03-02T13:30:00Z", **asked) == "accepted"
+        assert story.send("RequestCancel", "2026-03-02T13:30:00Z", **asked) == "accepted"
     return story, parse_instant("2026-03-02T13:30:00Z")
 
 
@@ -47,7 +47,7 @@ def tracked_by_as_many_parcels(lines: int) -> tuple[Story, Instant]:
     story = Story("offers", documents=(OFFERS,)).placed(lines=placed, ship_by="2026-03-03T10:00:00Z")
     for n in numbers:
         parcel: dict[str, Any] = {"carrier": "UPS", "tracking_number": f"T{n}", "lines": [n]}
-        assert story.say("StartTracking", "2026-03-02T11:00:00Z", **parcel) == "accepted"
+        assert story.send("StartTracking", "2026-03-02T11:00:00Z", **parcel) == "accepted"
     return story, parse_instant("2026-03-02T11:00:00Z")
 
 
@@ -64,7 +64,7 @@ def _later(order: Order, now: Instant) -> object:
 
 
 @pytest.mark.parametrize("ask", [_eligibility, _ship, _later])
-@pytest.mark.parametrize("make", [asked_for_each_line, tracked_by_as_many_parcels])
+@pytest.mark.parametrize("make", [requested_for_each_line, tracked_by_as_many_parcels])
 def test_a_question_about_twice_the_lines_takes_twice_the_steps(
     make: Callable[[int], tuple[Story, Instant]], ask: Callable[[Order, Instant], object]
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_question_about_twice_the_lines_takes_twice_the_steps(
 
 def test_as_of_reaches_every_deadline_that_is_due() -> None:
     """It had stopped after 100, and said that the other requests still wait."""
-    story, now = asked_for_each_line(150)
+    story, now = requested_for_each_line(150)
     for later in (now + 1 * DAY, now + 30 * DAY):
         order = as_of(story.here, book(OFFERS), MARKET, later)
         assert not any(order.open_requests())
@@ -90,7 +90,7 @@ def test_as_of_reaches_every_deadline_that_is_due() -> None:
 
 def test_the_next_change_of_many_requests_is_a_microsecond_after_the_last_instant() -> None:
     """It had been a microsecond later for every hundred deadlines."""
-    story, now = asked_for_each_line(150)
+    story, now = requested_for_each_line(150)
     cancel = next(each for each in _verdicts(story, now) if each.action == "cancel")
     assert cancel.rule == "one-open-request"
     assert cancel.next_change_at is not None

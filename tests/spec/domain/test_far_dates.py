@@ -90,23 +90,23 @@ def test_a_line_that_can_never_ship_late_is_never_canceled_for_it(preset: str, m
 @pytest.mark.parametrize("market", [MarketSettings(), EAST, WEST])
 def test_a_ship_by_that_is_put_off_for_ever_is_taken_like_any_other(market: MarketSettings) -> None:
     story = Story("everything-store", market=market).placed(ship_by="2026-03-05T00:00:00Z")
-    assert story.say("ReviseShipBy", MORNING, ship_by="9999-12-25T00:00:00Z") == "accepted"
-    assert story.say("TakeAlternative", MORNING, kind="wait") == "accepted"
-    assert story.say("ReviseShipBy", MORNING, ship_by=NEVER) == "accepted"
-    assert story.say("TakeAlternative", MORNING, kind="wait") == "accepted"
+    assert story.send("ReviseShipBy", MORNING, ship_by="9999-12-25T00:00:00Z") == "accepted"
+    assert story.send("TakeAlternative", MORNING, kind="wait") == "accepted"
+    assert story.send("ReviseShipBy", MORNING, ship_by=NEVER) == "accepted"
+    assert story.send("TakeAlternative", MORNING, kind="wait") == "accepted"
     assert [format_instant(d.due_at) for d in live(story.here)] == [LAST]
     judged(story, MORNING)
 
 
 def test_evidence_that_is_awaited_for_ever_leaves_the_case_one_to_be_judged() -> None:
     story = Story("late", documents=(LATE,), market=EAST).placed()
-    story.say("Ship", MORNING, shipment_id="s1")
-    story.say("Deliver", MORNING, shipment_id="s1")
-    assert story.say("OpenCase", MORNING, case_id="k1", reason="wrong_item", lines=[1]) == "accepted"
+    story.send("Ship", MORNING, shipment_id="s1")
+    story.send("Deliver", MORNING, shipment_id="s1")
+    assert story.send("OpenCase", MORNING, case_id="k1", reason="wrong_item", lines=[1]) == "accepted"
     asked: dict[str, Any] = {"about": "k1", "kinds": ["photo"]}
-    assert story.say("RequestEvidence", MORNING, **asked, until=NEVER) == "accepted"
+    assert story.send("RequestEvidence", MORNING, **asked, until=NEVER) == "accepted"
     judged(story, MORNING)
-    assert story.say("RequestEvidence", MORNING, **asked, until=LAST) == "accepted"
+    assert story.send("RequestEvidence", MORNING, **asked, until=LAST) == "accepted"
     judged(story, MORNING)
 
 
@@ -118,7 +118,7 @@ def test_not_shipped_in_time_never_applies_to_a_line_without_a_ship_by(ship_by: 
     assert (cancel.rule, cancel.next_change_at) == ("accepted-offer-final", None)
     assert [each.option for each in cancel.instead] == ["contact"]
     assert story.may("cancel", LAST).rule == "accepted-offer-final"
-    assert story.say("RequestCancel", MORNING, request_id="r1", reason="other") == "refused:accepted-offer-final"
+    assert story.send("RequestCancel", MORNING, request_id="r1", reason="other") == "refused:accepted-offer-final"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_not_shipped_in_time_never_applies_to_a_line_without_a_ship_by(ship_by: 
 def test_an_order_of_the_first_or_the_last_second_is_judged(preset: str, market: MarketSettings, at: str) -> None:
     story = Story(preset, market=market).placed(at, ship_by=at, paid=False)
     judged(story, at)
-    assert story.say("RequestCancel", at, request_id="r1", reason="other") in ("accepted", "refused:reason-required")
+    assert story.send("RequestCancel", at, request_id="r1", reason="other") in ("accepted", "refused:reason-required")
     judged(story, at)
     judged(story, LAST)
 

@@ -51,7 +51,7 @@ def test_a_setting_noted_as_unused_decides_nothing() -> None:
     for rules in ('"grace-window", "seller-has-final-say"', '"seller-has-final-say", "grace-window"'):
         shop = policy(f'id = "shop"\nversion = 1\nrules = [{rules}]')
         story = Story("shop", documents=(shop,)).placed()
-        story.say("RequestCancel", "2026-03-02T10:01:00Z", request_id="r1", reason="other")
+        story.send("RequestCancel", "2026-03-02T10:01:00Z", request_id="r1", reason="other")
         asked[story.request()] = [note for note in notes(shop.policy) if "never judged" in note]
     assert asked == {
         "approved": [],

@@ -65,7 +65,7 @@ def test_a_ship_by_in_the_past_is_shown_with_the_units_it_cancels() -> None:
 def test_a_ship_by_that_passed_before_it_was_taken_is_shown_with_the_units_it_cancels() -> None:
     """An import was closed on 15 March, so the late-ship deadline of the first ship-by never fires."""
     story = late()
-    assert story.say("ReviseShipBy", TUESDAY, ship_by=FRIDAY) == "accepted"
+    assert story.send("ReviseShipBy", TUESDAY, ship_by=FRIDAY) == "accepted"
     early = would(story, "TakeAlternative", TUESDAY, "buyer", kind="wait")
     assert (early.cancels, early.confirmed_by) == ({}, None)
     closed_at = parse_instant("2026-03-15T00:00:00Z")
@@ -86,7 +86,7 @@ def test_the_preview_of_an_answer_shows_its_effect(
     preset: str, name: str, by: str, fields: dict[str, Any], does: str
 ) -> None:
     story = Story(preset).placed(MONDAY)
-    assert story.say("RequestCancel", TUESDAY, request_id="r1", reason="other") == "accepted"
+    assert story.send("RequestCancel", TUESDAY, request_id="r1", reason="other") == "accepted"
     shown = would(story, name, TUESDAY, by, request_id="r1", **fields)
     assert shown.sentence().startswith(does)
     assert (shown.confirmed_by == by) == (does != "Cancels nothing.")
@@ -94,7 +94,7 @@ def test_the_preview_of_an_answer_shows_its_effect(
 
 def test_the_preview_of_declining_offers_shows_that_the_seller_then_decides() -> None:
     story = Story("general-store").placed(MONDAY)
-    assert story.say("RequestCancel", TUESDAY, request_id="r1", reason="other") == "accepted"
+    assert story.send("RequestCancel", TUESDAY, request_id="r1", reason="other") == "accepted"
     request = story.here.requests["r1"]
     assert request.behind is not None
     object.__setattr__(request.behind, "outcome", "ask_seller")
@@ -105,7 +105,7 @@ def test_the_preview_of_declining_offers_shows_that_the_seller_then_decides() ->
 
 def test_declining_a_later_ship_by_ends_nothing_and_needs_no_confirmation() -> None:
     story = late()
-    assert story.say("ReviseShipBy", TUESDAY, ship_by=FRIDAY) == "accepted"
+    assert story.send("ReviseShipBy", TUESDAY, ship_by=FRIDAY) == "accepted"
     shown = would(story, "DeclineAlternatives", TUESDAY, "buyer")
     assert (shown.cancels, shown.confirmed_by, shown.sentence()) == ({}, None, "Cancels nothing.")
 
@@ -164,11 +164,11 @@ def test_a_preview_matches_the_outcome_and_a_person_confirms_cancellations(case:
             continue
         now = command.at
         shown = looked_ahead(desk, command, now)
-        said = desk.say(row)
+        outcome = desk.send(row)
         if shown is None:
             continue
         after = desk.orders[command.stream]
-        assert said == ("accepted" if shown.refused is None else f"refused:{shown.refused}"), (row, shown)
+        assert outcome == ("accepted" if shown.refused is None else f"refused:{shown.refused}"), (row, shown)
         if shown.refused is not None:
             assert (shown.confirmation, shown.confirmed_by) == (None, None)
             continue
@@ -199,7 +199,7 @@ def test_the_cases_cancel_by_every_command_that_can() -> None:
             if command is None or command.at is None:
                 continue
             shown = looked_ahead(desk, command, command.at)
-            desk.say(row)
+            desk.send(row)
             if shown is not None and (shown.cancels or shown.kills) and command.actor.kind in ("buyer", "seller"):
                 seen.add(command.command)
     assert {"RequestCancel", "CancelLines", "ApproveCancel", "Ship", "DeclineAlternatives"} <= seen

@@ -13,20 +13,20 @@ TWO = [{"line": n, "sku": f"A-{n}", "quantity": 2, "unit_price": "10.00"} for n 
 
 
 def asked(story: Story, at: str, request: str = "r1", **fields: Any) -> str:
-    return story.say("RequestCancel", at, request_id=request, **{"reason": "changed_mind", **fields})
+    return story.send("RequestCancel", at, request_id=request, **{"reason": "changed_mind", **fields})
 
 
 def delivered(policy: str = "peer-to-peer") -> Story:
     story = Story(policy).placed()
-    story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
-    story.say("Deliver", "2026-03-04T10:00:00Z")
+    story.send("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
+    story.send("Deliver", "2026-03-04T10:00:00Z")
     return story
 
 
 @pytest.mark.rule("window-of-the-store")
 def test_a_store_lets_its_buyers_cancel_for_a_day_but_not_once_it_has_begun_to_pick() -> None:
     story = Story("general-store").placed()
-    story.say("StartFulfilment", "2026-03-02T11:00:00Z", stage="picking")
+    story.send("StartFulfilment", "2026-03-02T11:00:00Z", stage="picking")
     assert asked(story, "2026-03-02T12:00:00Z") == "refused:window-of-the-store"
     assert story.refusal.because == "Line 1 is already in the shipping process."
     late = Story("general-store").placed()
@@ -54,7 +54,7 @@ def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
 @pytest.mark.rule("reason-required")
 def test_a_cancellation_without_a_reason_is_refused_by_name_of_the_line() -> None:
     story = Story().placed()
-    assert story.say("CancelLines", "2026-03-02T11:00:00Z") == "refused:reason-required"
+    assert story.send("CancelLines", "2026-03-02T11:00:00Z") == "refused:reason-required"
     assert story.refusal.because == "Line 1 needs a reason to be cancelled."
 
 
@@ -63,14 +63,14 @@ def test_before_a_request_is_carried_out_the_store_offers_something_else() -> No
     story = Story("general-store").placed()
     assert asked(story, "2026-03-02T11:00:00Z") == "accepted"
     assert "AlternativeOffered" in story.events()
-    assert story.say("TakeAlternative", "2026-03-02T12:00:00Z", request_id="r1", kind="credit") == "accepted"
+    assert story.send("TakeAlternative", "2026-03-02T12:00:00Z", request_id="r1", kind="credit") == "accepted"
     assert story.here.requests["r1"].status == "withdrawn"
 
 
 @pytest.mark.rule("unpaid-auto-cancel")
 def test_an_order_that_is_not_paid_in_time_cancels_itself() -> None:
     story = Story("auction-house").placed(paid=False)
-    story.say("SendMessage", "2026-03-06T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
+    story.send("SendMessage", "2026-03-06T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
     assert story.here.open_units == 0
     assert story.here.refunds == {}
 
@@ -78,8 +78,8 @@ def test_an_order_that_is_not_paid_in_time_cancels_itself() -> None:
 @pytest.mark.rule("late-ship-auto-cancel")
 def test_units_not_shipped_in_time_are_canceled_automatically_and_shipped_ones_are_untouched() -> None:
     story = Story("big-box").placed(lines=TWO, ship_by="2026-03-04T10:00:00Z")
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[1])
-    story.say("SendMessage", "2026-03-08T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[1])
+    story.send("SendMessage", "2026-03-08T10:00:00.000001Z", message_id="m1", to="seller", text="Well?")
     assert [(x.shipped, x.canceled) for x in story.here.lines.values()] == [(2, 0), (0, 2)]
 
 
@@ -99,9 +99,9 @@ def test_a_canceled_line_cannot_be_canceled_again() -> None:
     assert story.refusal.because == (
         "Line 1 is cancelled already: as the buyer asked by request r1, at 2026-03-02T11:00:00Z."
     )
-    said = {each.name: each.value for each in story.refusal.inputs}
-    assert (said["canceled_by"], said["cause"], said["request_id"]) == ("buyer", "request", "r1")
-    assert said["canceled_at"] == "2026-03-02T11:00:00Z"
+    inputs = {each.name: each.value for each in story.refusal.inputs}
+    assert (inputs["canceled_by"], inputs["cause"], inputs["request_id"]) == ("buyer", "request", "r1")
+    assert inputs["canceled_at"] == "2026-03-02T11:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,17 @@ def test_a_request_for_a_canceled_line_is_answered_with_who_canceled_it_and_when
     lines = [{"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "10.00"}]
     story = Story(preset).placed(lines=lines, paid=preset != "auction-house", ship_by="2026-03-03T10:00:00Z")
     for name, fields in commands:
-        assert story.say(name, "2026-03-02T11:00:00Z", **fields) == "accepted"
+        assert story.send(name, "2026-03-02T11:00:00Z", **fields) == "accepted"
     assert asked(story, "2026-03-20T12:00:00Z", "r9") == "refused:already-canceled"
-    said = {each.name: each.value for each in story.refusal.inputs}
-    assert (said["canceled_by"], said["cause"]) == (by, cause)
-    assert story.refusal.because == f"Line 1 is cancelled already: {sentence}, at {said['canceled_at']}."
+    inputs = {each.name: each.value for each in story.refusal.inputs}
+    assert (inputs["canceled_by"], inputs["cause"]) == (by, cause)
+    assert story.refusal.because == f"Line 1 is cancelled already: {sentence}, at {inputs['canceled_at']}."
 
 
 @pytest.mark.rule("shipped-lock")
 def test_shipped_units_cannot_be_canceled_and_the_answer_lists_them() -> None:
     story = Story().placed()
-    story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
+    story.send("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
     assert asked(story, "2026-03-02T13:00:00Z") == "refused:shipped-lock"
     assert story.refusal.because == "The order has shipped, so it can no longer be cancelled."
 
@@ -174,42 +174,42 @@ def test_shipped_units_cannot_be_canceled_and_the_answer_lists_them() -> None:
 def test_a_case_is_only_for_goods_that_are_not_as_promised() -> None:
     story = delivered()
     case: dict[str, Any] = {"case_id": "k1", "lines": [1]}
-    assert story.say("OpenCase", "2026-03-04T11:00:00Z", reason="does_not_fit", **case) == "refused:case-reasons"
+    assert story.send("OpenCase", "2026-03-04T11:00:00Z", reason="does_not_fit", **case) == "refused:case-reasons"
     assert story.refusal.because.startswith("does_not_fit does not open a case")
 
 
 @pytest.mark.rule("case-window")
 def test_a_case_is_opened_within_its_days_of_delivery_and_no_later() -> None:
     case: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
-    assert delivered().say("OpenCase", "2026-03-07T10:00:00Z", **case) == "accepted"
-    assert delivered().say("OpenCase", "2026-03-07T10:00:00.000001Z", **case) == "refused:case-window"
+    assert delivered().send("OpenCase", "2026-03-07T10:00:00Z", **case) == "accepted"
+    assert delivered().send("OpenCase", "2026-03-07T10:00:00.000001Z", **case) == "refused:case-window"
 
 
 @pytest.mark.rule("case-is-not-cancel", "cancel-is-not-case")
 def test_before_delivery_a_cancellation_is_the_right_thing_and_after_it_a_case() -> None:
     story = Story("peer-to-peer").placed()
     case: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
-    assert story.say("OpenCase", "2026-03-02T11:00:00Z", **case) == "refused:cancel-is-not-case"
+    assert story.send("OpenCase", "2026-03-02T11:00:00Z", **case) == "refused:cancel-is-not-case"
     assert asked(delivered("auction-house"), "2026-03-04T11:00:00Z") == "refused:case-is-not-cancel"
 
 
 @pytest.mark.rule("silence-is-not-consent", "platform-pays-return")
 def test_a_seller_who_does_not_answer_has_not_accepted_and_nothing_is_decided_automatically() -> None:
     story = delivered()
-    story.say("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
-    story.say("SendMessage", "2026-03-20T10:00:00Z", message_id="m1", to="seller", text="Well?")
+    story.send("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
+    story.send("SendMessage", "2026-03-20T10:00:00Z", message_id="m1", to="seller", text="Well?")
     assert story.here.cases["k1"].status == "open"
     assert story.here.returns == {}
     late: dict[str, Any] = {"case_id": "k1", "outcome": "return", "rule": "silence-is-not-consent"}
-    assert story.say("DecideCase", "2026-03-20T11:00:00Z", **late) == "accepted"
+    assert story.send("DecideCase", "2026-03-20T11:00:00Z", **late) == "accepted"
     assert story.here.returns["return-1"].postage == "platform"
 
 
 @pytest.mark.rule("seller-may-accept")
 def test_a_seller_may_accept_the_return_before_the_decision() -> None:
     story = delivered()
-    story.say("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
-    assert story.say("AcceptReturn", "2026-03-04T12:00:00Z", about="k1") == "accepted"
+    story.send("OpenCase", "2026-03-04T11:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
+    assert story.send("AcceptReturn", "2026-03-04T12:00:00Z", about="k1") == "accepted"
     assert story.here.cases["k1"].status == "accepted"
 
 
@@ -223,34 +223,34 @@ def test_the_description_of_a_line_at_sale_is_pinned_on_it() -> None:
 @pytest.mark.rule("store-return")
 def test_a_return_is_for_the_stores_reasons_and_days() -> None:
     back: dict[str, Any] = {"lines": [1], "reason": "changed_mind"}
-    assert delivered("general-store").say("RequestReturn", "2026-04-03T10:00:00Z", **back) == "accepted"
+    assert delivered("general-store").send("RequestReturn", "2026-04-03T10:00:00Z", **back) == "accepted"
     late = delivered("general-store")
-    assert late.say("RequestReturn", "2026-04-03T10:00:00.000001Z", **back) == "refused:store-return"
+    assert late.send("RequestReturn", "2026-04-03T10:00:00.000001Z", **back) == "refused:store-return"
     assert late.refusal.because == "The time for a return is over."
 
 
 def found() -> Story:
     story = Story().placed()
-    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="pricing_error")
-    assert story.say("ReportShippedAfterCancel", "2026-03-03T10:00:00Z", lines=[1], **PARCEL) == "accepted"
+    story.send("CancelLines", "2026-03-02T11:00:00Z", reason="pricing_error")
+    assert story.send("ReportShippedAfterCancel", "2026-03-03T10:00:00Z", lines=[1], **PARCEL) == "accepted"
     return story
 
 
 @pytest.mark.rule("notice-lacks-tracking")
 def test_a_notice_without_carrier_and_number_or_with_a_link_is_not_sent() -> None:
     story = found()
-    bare = story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped. You would be billed again.")
+    bare = story.send("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped. You would be billed again.")
     assert bare == "refused:notice-lacks-tracking"
     linked = "It shipped with UPS 1Z9, see https://ups.example/1Z9. You would be billed again."
-    assert story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text=linked) == "refused:notice-has-link"
+    assert story.send("NotifyCustomer", "2026-03-03T11:00:00Z", text=linked) == "refused:notice-has-link"
 
 
 @pytest.mark.rule("evidence-of-acknowledgment")
 def test_support_acknowledges_for_a_customer_only_with_the_messages_attached() -> None:
     story = found()
-    story.say("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped with UPS 1Z9. You would be billed again.")
+    story.send("NotifyCustomer", "2026-03-03T11:00:00Z", text="It shipped with UPS 1Z9. You would be billed again.")
     both: dict[str, Any] = {"by": "support", "accepts_item": True, "accepts_rebilling": True}
-    assert story.say("Acknowledge", "2026-03-03T12:00:00Z", **both) == "refused:evidence-of-acknowledgment"
+    assert story.send("Acknowledge", "2026-03-03T12:00:00Z", **both) == "refused:evidence-of-acknowledgment"
 
 
 def test_a_rebilled_amount_is_refunded_with_the_goods_to_the_cent_and_once_per_unit() -> None:
@@ -260,13 +260,13 @@ def test_a_rebilled_amount_is_refunded_with_the_goods_to_the_cent_and_once_per_u
     parcel = {"carrier": "UPS", "tracking_number": "1Z"}
     one = [{"line": 1, "quantity": 1}]
     day = "2026-03-02T{:02}:00:00Z"
-    assert story.say("CancelLines", day.format(11), reason="out_of_stock") == "accepted"
-    assert story.say("ReportShippedAfterCancel", day.format(12), lines=[1], **parcel) == "accepted"
-    assert story.say("NotifyCustomer", day.format(13), text="It left with UPS, number 1Z.") == "accepted"
-    assert story.say("Acknowledge", day.format(14), accepts_item=True, accepts_rebilling=True) == "accepted"
-    assert story.say("Rebill", day.format(15)) == "accepted"
-    assert story.say("ConfirmRebill", day.format(16), rebill_id="rebill-1") == "accepted"
+    assert story.send("CancelLines", day.format(11), reason="out_of_stock") == "accepted"
+    assert story.send("ReportShippedAfterCancel", day.format(12), lines=[1], **parcel) == "accepted"
+    assert story.send("NotifyCustomer", day.format(13), text="It left with UPS, number 1Z.") == "accepted"
+    assert story.send("Acknowledge", day.format(14), accepts_item=True, accepts_rebilling=True) == "accepted"
+    assert story.send("Rebill", day.format(15)) == "accepted"
+    assert story.send("ConfirmRebill", day.format(16), rebill_id="rebill-1") == "accepted"
     for number in (1, 2, 3):
-        assert story.say("RequestReturn", day.format(16 + number), reason="changed_mind", lines=one) == "accepted"
-        assert story.say("ReturnReceived", day.format(16 + number), about=f"return-{number}") == "accepted"
+        assert story.send("RequestReturn", day.format(16 + number), reason="changed_mind", lines=one) == "accepted"
+        assert story.send("ReturnReceived", day.format(16 + number), about=f"return-{number}") == "accepted"
     assert story.refunds == [1000, 334, 333, 333]

@@ -37,7 +37,7 @@ def test_each_cause_counts_for_its_side_and_unpaid_for_nobody(cause: str, reason
     assert count_of(cause, reason) == count
 
 
-def told(story: Story, first: int) -> list[str]:
+def counted_sides(story: Story, first: int) -> list[str]:
     """Whose standing the commit number ``first`` touched."""
     events, _ = story.commits[first]
     return list(touched(story.here, [event for event, _ in events]))
@@ -45,37 +45,37 @@ def told(story: Story, first: int) -> list[str]:
 
 def test_a_buyer_request_that_only_the_seller_claims_counts_for_the_seller() -> None:
     story = Story().placed()
-    assert story.say("CancelLines", "2026-03-02T11:00:00Z", reason="buyer_asked") == "accepted"
-    assert told(story, -1) == ["seller"]
+    assert story.send("CancelLines", "2026-03-02T11:00:00Z", reason="buyer_asked") == "accepted"
+    assert counted_sides(story, -1) == ["seller"]
 
 
 def test_a_cancellation_the_buyer_requested_counts_for_the_buyer_whoever_carries_it_out() -> None:
     story = Story().placed()
-    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
-    story.say("CancelLines", "2026-03-02T12:00:00Z")
-    assert told(story, -1) == ["buyer"]
+    story.send("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
+    story.send("CancelLines", "2026-03-02T12:00:00Z")
+    assert counted_sides(story, -1) == ["buyer"]
 
 
 def test_a_cancellation_proposed_by_the_seller_and_approved_by_the_buyer_counts_for_neither() -> None:
     story = Story("mutual-consent").placed()
-    story.say("RequestCancel", "2026-03-02T11:00:00Z", by="seller", request_id="r1", reason="out_of_stock")
-    assert story.say("ApproveCancel", "2026-03-02T12:00:00Z", by="buyer", request_id="r1") == "accepted"
-    assert told(story, -1) == []
+    story.send("RequestCancel", "2026-03-02T11:00:00Z", by="seller", request_id="r1", reason="out_of_stock")
+    assert story.send("ApproveCancel", "2026-03-02T12:00:00Z", by="buyer", request_id="r1") == "accepted"
+    assert counted_sides(story, -1) == []
 
 
 def test_a_second_cancellation_of_a_line_touches_nobody_any_more() -> None:
     story = Story("big-box").placed(lines=[{"line": 1, "sku": "A", "quantity": 4, "unit_price": "1.00"}])
     part = [{"line": 1, "quantity": 1}]
-    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind", lines=part)
-    story.say("ApproveCancel", "2026-03-02T12:00:00Z", request_id="r1")
-    assert story.say("CancelLines", "2026-03-02T13:00:00Z", reason="out_of_stock") == "accepted"
-    assert told(story, -1) == []
+    story.send("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind", lines=part)
+    story.send("ApproveCancel", "2026-03-02T12:00:00Z", request_id="r1")
+    assert story.send("CancelLines", "2026-03-02T13:00:00Z", reason="out_of_stock") == "accepted"
+    assert counted_sides(story, -1) == []
 
 
 def test_killing_the_rest_of_a_line_counts_for_the_seller() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 4, "unit_price": "1.00"}])
-    story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
-    assert told(story, -1) == ["seller"]
+    story.send("Ship", "2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
+    assert counted_sides(story, -1) == ["seller"]
 
 
 @pytest.mark.parametrize(

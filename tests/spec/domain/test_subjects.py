@@ -18,7 +18,7 @@ class Subject:
         self.order: Order | None = None
         self.count = 0
 
-    def say(self, name: str, **fields: Any) -> list[str]:
+    def send(self, name: str, **fields: Any) -> list[str]:
         """The events that it comes to."""
         self.count += 1
         actor = {"kind": "support", "id": "desk"}
@@ -41,9 +41,9 @@ class Subject:
 
 def test_a_subject_is_erased_on_every_request_because_new_texts_may_have_arrived() -> None:
     subject = Subject()
-    assert subject.say("EraseSubject") == ["SubjectErased"]
-    assert subject.say("EraseSubject") == ["SubjectErased"]
-    assert subject.say("PlaceLegalHold", hold_id="h1") == ["LegalHoldPlaced"]
-    assert subject.say("EraseSubject") == ["CommandRefused"]
-    assert subject.say("ReleaseLegalHold", hold_id="h1") == ["LegalHoldReleased"]
-    assert subject.say("EraseSubject") == ["SubjectErased"]
+    assert subject.send("EraseSubject") == ["SubjectErased"]
+    assert subject.send("EraseSubject") == ["SubjectErased"]
+    assert subject.send("PlaceLegalHold", hold_id="h1") == ["LegalHoldPlaced"]
+    assert subject.send("EraseSubject") == ["CommandRefused"]
+    assert subject.send("ReleaseLegalHold", hold_id="h1") == ["LegalHoldReleased"]
+    assert subject.send("EraseSubject") == ["SubjectErased"]

@@ -19,22 +19,22 @@ GRACE_ONLY = policy('id = "grace-only"\nversion = 1\nrules = ["grace-window"]\n'
 @pytest.mark.rule("grace-window")
 def test_grace_window_is_open_at_its_last_instant() -> None:
     story = Story("peer-to-peer").placed()
-    assert story.say("RequestCancel", "2026-03-02T13:00:00Z", request_id="r1") == "accepted"
+    assert story.send("RequestCancel", "2026-03-02T13:00:00Z", request_id="r1") == "accepted"
     assert (story.line(), story.refunds, story.request()) == ((0, 0, 1), [2500], "approved")
 
 
 @pytest.mark.rule("seller-has-final-say")
 def test_grace_window_is_closed_a_microsecond_later_and_the_seller_decides() -> None:
     story = Story("peer-to-peer").placed()
-    assert story.say("RequestCancel", "2026-03-02T13:00:00.000001Z", request_id="r1") == "accepted"
+    assert story.send("RequestCancel", "2026-03-02T13:00:00.000001Z", request_id="r1") == "accepted"
     assert (story.line(), story.refunds, story.request()) == ((1, 0, 0), [], "open")
     assert story.here.requests["r1"].rule == "seller-has-final-say"
 
 
 def test_grace_window_at_the_end_of_a_list_refuses_once_it_is_closed() -> None:
     story = Story("grace-only", documents=(GRACE_ONLY,)).placed()
-    said = story.say("RequestCancel", "2026-03-02T13:00:00.000001Z", request_id="r1")
-    assert (said, story.request()) == ("refused:grace-window", "refused")
+    outcome = story.send("RequestCancel", "2026-03-02T13:00:00.000001Z", request_id="r1")
+    assert (outcome, story.request()) == ("refused:grace-window", "refused")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_grace_window_at_the_end_of_a_list_refuses_once_it_is_closed() -> None:
 def test_grace_window_counts_elapsed_hours_across_a_clock_change(placed: str, last: str, late: str) -> None:
     for at, then in ((last, "approved"), (late, "open")):
         story = Story("peer-to-peer").placed(placed, timezone="Europe/Berlin")
-        story.say("RequestCancel", at, request_id="r1")
+        story.send("RequestCancel", at, request_id="r1")
         assert story.request() == then
 
 
@@ -57,30 +57,30 @@ def test_grace_window_counts_elapsed_hours_across_a_clock_change(placed: str, la
 @pytest.mark.rule("accepted-offer-final")
 def test_accepted_offer_is_final_a_minute_after_purchase() -> None:
     story = Story("peer-to-peer").placed(sale_format="offer")
-    assert story.say("RequestCancel", "2026-03-02T10:01:00Z", request_id="r1") == "refused:accepted-offer-final"
+    assert story.send("RequestCancel", "2026-03-02T10:01:00Z", request_id="r1") == "refused:accepted-offer-final"
 
 
 def test_accepted_offer_still_unshipped_on_the_8th_day_is_granted() -> None:
     story = Story("peer-to-peer").placed(sale_format="offer")
-    assert story.say("RequestCancel", "2026-03-09T10:00:00Z", request_id="r1") == "accepted"
+    assert story.send("RequestCancel", "2026-03-09T10:00:00Z", request_id="r1") == "accepted"
     assert story.line() == (0, 0, 1)
 
 
 @pytest.mark.rule("not-shipped-in-time")
 def test_not_shipped_in_time_begins_with_the_8th_day_at_the_purchases_own_clock_time() -> None:
     before = Story("peer-to-peer").placed()
-    assert before.say("RequestCancel", "2026-03-09T09:59:59Z", request_id="r1") == "accepted"
+    assert before.send("RequestCancel", "2026-03-09T09:59:59Z", request_id="r1") == "accepted"
     assert before.request() == "open"
     then = Story("peer-to-peer").placed()
-    assert then.say("RequestCancel", "2026-03-09T10:00:00Z", request_id="r1") == "accepted"
+    assert then.send("RequestCancel", "2026-03-09T10:00:00Z", request_id="r1") == "accepted"
     assert then.here.requests["r1"].rule == "not-shipped-in-time"
 
 
 @pytest.mark.rule("tracking-lock")
 def test_tracking_a_minute_before_the_8th_day_locks() -> None:
     story = Story("peer-to-peer").placed()
-    story.say("StartTracking", "2026-03-09T09:59:00Z", carrier="UPS", tracking_number="1Z")
-    assert story.say("RequestCancel", "2026-03-09T10:00:00Z", request_id="r1") == "refused:tracking-lock"
+    story.send("StartTracking", "2026-03-09T09:59:00Z", carrier="UPS", tracking_number="1Z")
+    assert story.send("RequestCancel", "2026-03-09T10:00:00Z", request_id="r1") == "refused:tracking-lock"
 
 
 # ---- fill-or-kill, auto-canceled-is-final ---------------------------------------------------------
@@ -90,7 +90,8 @@ def test_tracking_a_minute_before_the_8th_day_locks() -> None:
 def test_fill_or_kill_ships_3_of_10_and_cancels_7_in_the_same_commit() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 10, "unit_price": "10.00"}])
     assert (
-        story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}]) == "accepted"
+        story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
+        == "accepted"
     )
     assert (story.line(), story.here.lines[1].auto_canceled, story.refunds) == ((0, 3, 7), 7, [7000])
     assert story.events(-1) == ["LinePartiallyShipped", "AutoCanceled", "RefundDue"]
@@ -99,9 +100,9 @@ def test_fill_or_kill_ships_3_of_10_and_cancels_7_in_the_same_commit() -> None:
 @pytest.mark.rule("auto-canceled-is-final")
 def test_auto_canceled_is_final_for_a_second_notice_and_offers_a_new_order() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 10, "unit_price": "10.00"}])
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
-    said = story.say("Ship", "2026-03-04T10:00:00Z", shipment_id="asn-2", lines=[{"line": 1, "quantity": 1}])
-    assert said == "refused:auto-canceled-is-final"
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
+    outcome = story.send("Ship", "2026-03-04T10:00:00Z", shipment_id="asn-2", lines=[{"line": 1, "quantity": 1}])
+    assert outcome == "refused:auto-canceled-is-final"
     assert story.last is not None and story.last.verdict is not None
     assert "new_order" in [instead.option for instead in story.last.verdict.instead]
 
@@ -116,7 +117,7 @@ FOUR = [{"line": n, "sku": "A", "quantity": 1, "unit_price": "10.00", "tax": "0.
 def test_any_split_of_the_lines_sums_to_everything_paid(order: list[int]) -> None:
     story = Story().placed(lines=FOUR, discount="3.99", shipping="10.00", shipping_tax="1.50")
     for hour, line in enumerate(order):
-        story.say("CancelLines", f"2026-03-02T{11 + hour}:00:00Z", lines=[line], reason="out_of_stock")
+        story.send("CancelLines", f"2026-03-02T{11 + hour}:00:00Z", lines=[line], reason="out_of_stock")
     assert sum(story.refunds) == story.here.paid == 4000 + 360 - 399 + 1150
 
 
@@ -124,7 +125,9 @@ def test_a_line_of_three_for_ten_is_3_34_and_3_33_and_3_33() -> None:
     line = {"line": 1, "sku": "A", "quantity": 3, "unit_price": "4.00", "discount": "2.00"}
     story = Story("big-box").placed(lines=[line])
     for hour in (11, 12, 13):
-        story.say("CancelLines", f"2026-03-02T{hour}:00:00Z", lines=[{"line": 1, "quantity": 1}], reason="out_of_stock")
+        story.send(
+            "CancelLines", f"2026-03-02T{hour}:00:00Z", lines=[{"line": 1, "quantity": 1}], reason="out_of_stock"
+        )
     assert story.refunds == [334, 333, 333]
 
 
@@ -136,21 +139,21 @@ def test_tax_included_of_three_rates_is_40_00_and_6_50() -> None:
     story = Story().placed(lines=lines, shipping="11.50", shipping_tax="1.50", tax_included=True, total="46.50")
     taxes = sum(line.tax for line in story.here.terms.lines) + story.here.terms.shipping_tax
     assert (story.here.terms.total - taxes, taxes) == (4000, 650)
-    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    story.send("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
     assert story.refunds == [4650]
 
 
 def test_rounding_is_refunded_with_the_rest() -> None:
     line = {"line": 1, "sku": "A", "quantity": 1, "unit_price": "113.63", "tax": "11.36"}
     story = Story().placed(lines=[line], rounding="0.01", total="125.00")
-    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    story.send("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
     assert story.refunds == [12500]
 
 
 def test_an_amount_refunded_elsewhere_is_not_refunded_again() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "12.72"}])
-    story.say("RecordOtherRefund", "2026-03-02T10:30:00Z", amount="5.00")
-    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    story.send("RecordOtherRefund", "2026-03-02T10:30:00Z", amount="5.00")
+    story.send("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
     assert (story.refunds, story.shown["money"]["kept_minor"]) == ([772], 0)
 
 
@@ -160,20 +163,20 @@ def test_an_amount_refunded_elsewhere_is_not_refunded_again() -> None:
 @pytest.mark.rule("mutual-consent-after-shipment")
 def test_a_willing_seller_after_shipment_gets_the_parcel_back_and_refunds_once_on_receipt() -> None:
     story = Story("mutual-consent").placed()
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
-    story.say("RequestCancel", "2026-03-04T10:00:00Z", request_id="r1")
-    assert story.say("ApproveCancel", "2026-03-05T10:00:00Z", request_id="r1") == "accepted"
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
+    story.send("RequestCancel", "2026-03-04T10:00:00Z", request_id="r1")
+    assert story.send("ApproveCancel", "2026-03-05T10:00:00Z", request_id="r1") == "accepted"
     assert (story.line(), story.refunds, [*story.here.returns]) == ((0, 1, 0), [], ["return-1"])
-    assert story.say("ReturnReceived", "2026-03-10T10:00:00Z", about="return-1", condition="sellable") == "accepted"
+    assert story.send("ReturnReceived", "2026-03-10T10:00:00Z", about="return-1", condition="sellable") == "accepted"
     assert (story.line(), story.here.lines[1].returned, story.refunds) == ((0, 1, 0), 1, [2500])
-    assert story.say("ReturnReceived", "2026-03-11T10:00:00Z", about="return-1") == "refused:step-out-of-order"
+    assert story.send("ReturnReceived", "2026-03-11T10:00:00Z", about="return-1") == "refused:step-out-of-order"
 
 
 def test_an_unwilling_seller_after_shipment_changes_nothing() -> None:
     story = Story("mutual-consent").placed()
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
-    story.say("RequestCancel", "2026-03-04T10:00:00Z", request_id="r1")
-    assert story.say("DeclineCancel", "2026-03-05T10:00:00Z", request_id="r1") == "accepted"
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
+    story.send("RequestCancel", "2026-03-04T10:00:00Z", request_id="r1")
+    assert story.send("DeclineCancel", "2026-03-05T10:00:00Z", request_id="r1") == "accepted"
     assert (story.line(), story.refunds, story.here.returns, story.request()) == ((0, 1, 0), [], {}, "declined")
 
 
@@ -201,23 +204,23 @@ STEPS: list[tuple[str, dict[str, Any]]] = [
 )
 def test_each_step_of_rebilling_left_out_refuses_the_next(left_out: int, refused: str) -> None:
     story = Story().placed()
-    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    story.send("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
     found: dict[str, Any] = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}
-    story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
+    story.send("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
     for hour, (name, fields) in enumerate(STEPS[:left_out]):
-        assert story.say(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
+        assert story.send(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
     name, fields = STEPS[left_out + 1]
-    assert story.say(name, "2026-03-03T10:00:00Z", **fields) == f"refused:{refused}"
+    assert story.send(name, "2026-03-03T10:00:00Z", **fields) == f"refused:{refused}"
 
 
 @pytest.mark.rule("rebill")
 def test_all_steps_of_rebilling_end_in_a_memo_of_what_was_refunded() -> None:
     story = Story().placed()
-    story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+    story.send("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
     found: dict[str, Any] = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "lines": [1]}
-    story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
+    story.send("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
     for hour, (name, fields) in enumerate(STEPS):
-        assert story.say(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
+        assert story.send(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
     assert story.here.rebills["rebill-1"].amount == 2500 and story.here.rebills["rebill-1"].memo_id == "m1"
     assert story.shown["money"]["kept_minor"] == 2500
 
@@ -229,19 +232,19 @@ def test_all_steps_of_rebilling_end_in_a_memo_of_what_was_refunded() -> None:
 @pytest.mark.parametrize(("holidays", "due"), [((), "2026-03-10T15:00:00Z"), (("2026-03-09",), "2026-03-11T15:00:00Z")])
 def test_a_case_opened_friday_15_00_is_due_two_business_days_later(holidays: tuple[str, ...], due: str) -> None:
     story = Story("peer-to-peer", market=MarketSettings(holidays=holidays)).placed()
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
-    story.say("Deliver", "2026-03-05T10:00:00Z")
-    story.say("OpenCase", "2026-03-06T15:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
+    story.send("Deliver", "2026-03-05T10:00:00Z")
+    story.send("OpenCase", "2026-03-06T15:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
     assert [format_instant(d.due_at) for d in story.here.deadlines.values() if d.kind == "case"] == [due]
 
 
 @pytest.mark.rule("case-evidence")
 def test_photographs_requested_on_monday_and_given_on_tuesday_move_the_due_time_by_that_day() -> None:
     story = Story("peer-to-peer").placed()
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
-    story.say("Deliver", "2026-03-05T15:00:00Z")
-    story.say("OpenCase", "2026-03-06T15:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
-    story.say("RequestEvidence", "2026-03-09T10:00:00Z", about="k1", kinds=["photo"], until="2026-03-12T10:00:00Z")
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="asn-1")
+    story.send("Deliver", "2026-03-05T15:00:00Z")
+    story.send("OpenCase", "2026-03-06T15:00:00Z", case_id="k1", reason="wrong_item", lines=[1])
+    story.send("RequestEvidence", "2026-03-09T10:00:00Z", about="k1", kinds=["photo"], until="2026-03-12T10:00:00Z")
     assert not [d for d in story.shown["deadlines"] if d["kind"] == "case"]
     photo: dict[str, Any] = {
         "evidence_id": "e1",
@@ -251,7 +254,7 @@ def test_photographs_requested_on_monday_and_given_on_tuesday_move_the_due_time_
         "media_type": "image/png",
         "size": 9,
     }
-    story.say("AttachEvidence", "2026-03-10T10:00:00Z", by="buyer", **photo)
+    story.send("AttachEvidence", "2026-03-10T10:00:00Z", by="buyer", **photo)
     assert [d["due_at"] for d in story.shown["deadlines"] if d["kind"] == "case"] == ["2026-03-11T15:00:00Z"]
 
 
@@ -289,10 +292,10 @@ def test_a_billion_units_are_rebilled_without_counting_to_a_billion() -> None:
     with counting() as counter:
 
         def follow() -> None:
-            story.say("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
-            story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
+            story.send("CancelLines", "2026-03-02T11:00:00Z", reason="out_of_stock")
+            story.send("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", **found)
             for hour, (name, fields) in enumerate(STEPS):
-                assert story.say(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
+                assert story.send(name, f"2026-03-02T{13 + hour}:00:00Z", **fields) == "accepted"
 
         steps = counter.of(follow)
     assert story.here.rebills["rebill-1"].amount == 1_000_000_007

@@ -36,14 +36,14 @@ class Vault:
     """Stores texts, unless it is locked."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[str, str, str]] = []
+        self.sealed: list[tuple[str, str, str]] = []
         self.locked = False
 
     def seal(self, marketplace: str, subject: str, text: str) -> Sealed:
         if self.locked:
             raise VaultUnavailable("the vault is locked")
-        self.kept.append((marketplace, subject, text))
-        return Sealed(len(self.kept).to_bytes(32, "big"), f"v{len(self.kept)}")
+        self.sealed.append((marketplace, subject, text))
+        return Sealed(len(self.sealed).to_bytes(32, "big"), f"v{len(self.sealed)}")
 
 
 class Desk:

@@ -109,7 +109,7 @@ def test_a_retry_may_have_another_time_and_another_text() -> None:
     first = desk.ask(engine, ask)
     again = desk.ask(engine, {**ask, "at": "2026-03-02T11:00:00Z", "text": "hello!"})
     assert again.original == first
-    assert len(desk.vault.kept) == 1
+    assert len(desk.vault.sealed) == 1
 
 
 def test_a_command_that_changes_nothing_leaves_its_empty_commit() -> None:
@@ -232,7 +232,7 @@ def test_a_text_goes_to_the_vault_before_the_commit() -> None:
     assert len(desk.commits()) == 1
     desk.vault.locked = False
     assert desk.ask(engine, ask).kind == "accepted"
-    assert desk.vault.kept == [("acme", "b-1", "my address is …")]
+    assert desk.vault.sealed == [("acme", "b-1", "my address is …")]
     assert b"my address" not in desk.log.records[0][-1].value
 
 

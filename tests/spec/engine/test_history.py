@@ -126,8 +126,8 @@ def test_an_import_opens_in_every_partition_and_closes_there() -> None:
     assert engine.imports.inputs() == {("acme", FILE)}
     assert close_import(desk, engine).kind == "accepted"
     assert engine.imports.inputs("acme") == set()
-    told = [type(event) for commit in desk.commits() for event in written(commit)]
-    assert told.count(ImportOpened) == told.count(ImportClosed) == 3
+    recorded = [type(event) for commit in desk.commits() for event in written(commit)]
+    assert recorded.count(ImportOpened) == recorded.count(ImportClosed) == 3
 
 
 def test_live_writes_wait_while_an_import_is_open_and_only_in_that_marketplace() -> None:

@@ -222,7 +222,7 @@ def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: in
         for order in orders
         if chance.random() < 0.5
     }
-    told: dict[Any, list[Outcome]] = {key: [] for key in wanted}
+    answers_by_key: dict[Any, list[Outcome]] = {key: [] for key in wanted}
     flying: list[tuple[Any, Future[Outcome]]] = []
     for _ in range(400):
         which = chance.randrange(2)
@@ -249,17 +249,17 @@ def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: in
             engine.step(desk.clock)
     for key, future in flying:
         assert future.done(), "a future was never answered"
-        told[key].append(future.result(0))
+        answers_by_key[key].append(future.result(0))
     for key in wanted:
         future = desk.send(engines[0], wanted[key])
         while not future.done():
             desk.log.settle()
             engines[0].step(desk.clock)
-        told[key].append(future.result(0))
+        answers_by_key[key].append(future.result(0))
     for _ in range(20):
         desk.log.settle()
         desk.run()
-    for key, answers in told.items():
+    for key, answers in answers_by_key.items():
         hashes = {each.effective.commit_position.hash for each in answers if each.effective.commit_position is not None}
         assert len(hashes) <= 1, (key, answers)
         kinds = {each.kind for each in answers if each.effective.commit_position is None}
@@ -281,11 +281,11 @@ def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_return
     desk = Desk()
     engine = desk.engine()
     desk.ask(engine, place())
-    journal, released, stands = desk.journals[0], threading.Event(), threading.Event()
+    journal, released, appended = desk.journals[0], threading.Event(), threading.Event()
     read = journal.read
 
     def blocks(partition: int, offset: int, limit: int) -> list[JournalRecord]:
-        stands.set()
+        appended.set()
         released.wait(60)
         return read(partition, offset, limit)
 
@@ -293,7 +293,7 @@ def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_return
     begun = desk.send(engine, ship("s1", 10))
     loop = threading.Thread(target=desk.run, args=(engine,))
     loop.start()
-    assert stands.wait(60)
+    assert appended.wait(60)
     waiting = desk.send(engine, ship("s2", 1))
     for _ in range(MAX_AGE):
         engine.age()

@@ -74,48 +74,48 @@ def after(watch: HealthWatch, time: Time, seconds: float) -> dict[str, Any]:
 
 def test_a_write_failure_is_reported_at_once_and_once_and_so_is_its_end() -> None:
     engine = Failing()
-    watch, said, time = watching(engine)
+    watch, output, time = watching(engine)
     assert after(watch, time, 1) == {}
     engine.unwritable = "j: database or disk is full"
     assert after(watch, time, 5) == {"writing": "j: database or disk is full"}
     assert 4.8 <= watch.lasts("writing") <= 5.0
-    assert said == ["rescind: nothing can be written: j: database or disk is full\n"]
+    assert output == ["rescind: nothing can be written: j: database or disk is full\n"]
     engine.unwritable = None
     assert after(watch, time, OVER / 2) != {}
     assert after(watch, time, OVER) == {}
-    assert said[1:] == ["rescind: what is to be written is taken again\n"]
+    assert output[1:] == ["rescind: what is to be written is taken again\n"]
     assert watch.lasts("writing") == 0
 
 
 def test_a_failure_that_recurs_within_a_moment_is_one_trouble() -> None:
     engine = Failing()
-    watch, said, time = watching(engine)
+    watch, output, time = watching(engine)
     for _ in range(20):
         engine.trouble = {0: "state: full"}
         after(watch, time, 0.1)
         engine.trouble = {}
         after(watch, time, 0.3)
     assert watch.trouble == {"following": "state: full"}
-    assert said == ["rescind: the log is not followed: state: full\n"]
+    assert output == ["rescind: the log is not followed: state: full\n"]
 
 
 def test_an_abandoned_import_is_reported_with_its_remedy(tmp_path: Path) -> None:
     engine = Failing(imports=Open({("acme", bytes(32))}))
-    watch, said, time = watching(engine, tmp_path)
+    watch, output, time = watching(engine, tmp_path)
     with held(tmp_path):
         assert is_held(tmp_path)
         assert after(watch, time, 10) == {}, "it is under way"
     assert not is_held(tmp_path)
     assert after(watch, time, OVER / 2) == {}, "whoever was at it may have closed it just now"
-    told = after(watch, time, OVER)["imports"]
-    assert "an import into acme is open" in told
-    assert "run the same import again, or close it with `rescind import --finish`" in told
+    trouble = after(watch, time, OVER)["imports"]
+    assert "an import into acme is open" in trouble
+    assert "run the same import again, or close it with `rescind import --finish`" in trouble
     engine.imports.found.clear()
     assert after(watch, time, 2 * OVER) == {}
-    assert len(said) == 2
+    assert len(output) == 2
 
 
-def beside(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
+def trouble_after(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
     """Run the watch over the parts every tenth of a second for so long."""
     for _ in range(round(seconds * 10)):
         time.now += 0.1
@@ -125,28 +125,28 @@ def beside(watch: HealthWatch, time: Time, seconds: float) -> dict[str, str]:
 
 def test_each_piece_of_a_component_is_reported_when_its_trouble_begins_and_ends() -> None:
     pieces: dict[str, str] = {}
-    watch, said, time = watching(Failing(), None, [Part("publishing", pieces), Part("views")])
-    assert beside(watch, time, 1) == {}
+    watch, output, time = watching(Failing(), None, [Part("publishing", pieces), Part("views")])
+    assert trouble_after(watch, time, 1) == {}
     pieces["partition 0"] = "no broker answers"
-    beside(watch, time, 1)
+    trouble_after(watch, time, 1)
     pieces["refunds, partition 1"] = "there is no topic"
-    assert beside(watch, time, 3) == {
+    assert trouble_after(watch, time, 3) == {
         "publishing": "partition 0: no broker answers; refunds, partition 1: there is no topic"
     }
     assert 3.8 <= watch.since["publishing"] <= 4.2
-    assert said == [
+    assert output == [
         "rescind: publishing has stopped (partition 0): no broker answers\n",
         "rescind: publishing has stopped (refunds, partition 1): there is no topic\n",
     ]
     for pieces["partition 0"] in ("a broker answers after 12 ms", "a broker answers after 15 ms", "no broker answers"):
-        beside(watch, time, 1)
-    assert said[2:] == ["rescind: publishing has stopped (partition 0): a broker answers after 12 ms\n"], (
+        trouble_after(watch, time, 1)
+    assert output[2:] == ["rescind: publishing has stopped (partition 0): a broker answers after 12 ms\n"], (
         "each cause once"
     )
-    del said[2:], pieces["partition 0"]
+    del output[2:], pieces["partition 0"]
     assert "partition 0" not in watch.trouble["publishing"], "what is over is over at once"
-    beside(watch, time, 2 * OVER)
-    assert said[2:] == ["rescind: publishing goes on (partition 0)\n"]
+    trouble_after(watch, time, 2 * OVER)
+    assert output[2:] == ["rescind: publishing goes on (partition 0)\n"]
 
 
 def test_a_loop_that_hangs_or_has_ended_is_a_trouble(
@@ -163,11 +163,11 @@ def test_a_loop_that_hangs_or_has_ended_is_a_trouble(
 
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     loop = Loop("views", step, lambda: 0.01)
-    watch, said, _ = watching(Failing(), None, [Part("views", loop=loop)])
+    watch, output, _ = watching(Failing(), None, [Part("views", loop=loop)])
     loop.start()
     soon(lambda: "has not come back" in watch.trouble.get("views", ""))
     watch.look_at_components()
-    assert said[0].startswith("rescind: the views do not follow (its loop): a step that began ")
+    assert output[0].startswith("rescind: the views do not follow (its loop): a step that began ")
     go_on.set()
     soon(lambda: watch.trouble == {})
     breaks.set()
@@ -177,9 +177,9 @@ def test_a_loop_that_hangs_or_has_ended_is_a_trouble(
 
 
 def test_closing_components_are_not_reported() -> None:
-    watch, said, time = watching(Failing(), None, [Part("views", {"": "closed"})])
+    watch, output, time = watching(Failing(), None, [Part("views", {"": "closed"})])
     watch.stop()
-    assert (beside(watch, time, 1), said) == ({}, [])
+    assert (trouble_after(watch, time, 1), output) == ({}, [])
 
 
 def test_two_imports_can_hold_the_store_at_once(tmp_path: Path) -> None:

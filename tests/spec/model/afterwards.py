@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.spec.model.judging import Picks, named
 from tests.spec.model.ledger import Bad, No
 from tests.spec.model.rebilling import Rebilling
-from tests.spec.model.records import Back, Units
+from tests.spec.model.records import Return, Units
 from tests.spec.model.terms import Terms
 
 
@@ -63,20 +63,20 @@ class Afterwards(Rebilling):
     # ---- cases ---------------------------------------------------------------------------------------------------
 
     def open_case(self, by: str, at: int, case_id: str, reason: str, lines: Picks = None, text: str = "") -> None:
-        said = named(self, lines)
+        picked = named(self, lines)
         if not self.terms.has("cases"):
             raise No("cases-off")
-        if reason not in self.terms.says("cases", "reasons"):
+        if reason not in self.terms.setting("cases", "reasons"):
             raise No("case-reasons")
-        self._delivered([x for x, _ in said])
-        asked = any(x in self.left(request)[1] for x, _ in said for _, request in self.waiting())
-        if asked or self._disputed({x for x, _ in said}):
+        self._delivered([x for x, _ in picked])
+        asked = any(x in self.left(request)[1] for x, _ in picked for _, request in self.waiting())
+        if asked or self._disputed({x for x, _ in picked}):
             raise No("one-open-request")
-        if any(self._in_case(x) and self._free(x) < min(count or 1, self.lines[x].arrived or 1) for x, count in said):
+        if any(self._in_case(x) and self._free(x) < min(count or 1, self.lines[x].arrived or 1) for x, count in picked):
             raise No("one-open-request")
-        self._in_time([x for x, _ in said], self.terms.says("cases", "days"), at, "case-window")
-        self._with_the_buyer(said, {x: self.lines[x].arrived for x, _ in said})
-        units = {x: count or self._free(x) for x, count in said}
+        self._in_time([x for x, _ in picked], self.terms.setting("cases", "days"), at, "case-window")
+        self._with_the_buyer(picked, {x: self.lines[x].arrived for x, _ in picked})
+        units = {x: count or self._free(x) for x, count in picked}
         self.cases[case_id] = Case(units, self.terms.after(at, "2 business days"))
         self.set("case", self.terms.after(at, "2 business days"), case_id)
 
@@ -95,9 +95,9 @@ class Afterwards(Rebilling):
             if delivered_at is not None and at > self.terms.after(delivered_at, f"{days} days"):
                 raise No(rule)
 
-    def _with_the_buyer(self, said: list[tuple[int, int | None]], can: Units) -> None:
+    def _with_the_buyer(self, picked: list[tuple[int, int | None]], can: Units) -> None:
         """In a return already (answered with it), or more than is there."""
-        for x, count in said:
+        for x, count in picked:
             if not can[x]:
                 raise No("one-open-request" if self.lines[x].returning else "more-than-open")
             if (count or 0) > can[x]:
@@ -113,9 +113,9 @@ class Afterwards(Rebilling):
         case = self._open(case_id)
         case.status = "decided"
         if outcome == "return":
-            self._send_back(case, case_id)
+            self._start_return(case, case_id)
 
-    def _send_back(self, case: Case, case_id: str, now: bool = False) -> bool:
+    def _start_return(self, case: Case, case_id: str, now: bool = False) -> bool:
         """What of a case no return covers yet is to come back."""
         lines = {x: min(count, self.lines[x].arrived) for x, count in case.lines.items()}
         lines = {x: count for x, count in lines.items() if count}
@@ -125,13 +125,13 @@ class Afterwards(Rebilling):
 
     def accept_return(self, by: str, at: int, about: str, refund_now: bool = False) -> None:
         case = self.cases.get(about)
-        if case is not None and case.status == "open" and self._send_back(case, about, refund_now):
+        if case is not None and case.status == "open" and self._start_return(case, about, refund_now):
             case.status = "accepted"
             return
         back = self._return(about)
         if back is not None and (case is None or (refund_now and not back.refunded)):
             if refund_now:
-                self.give_back(back)
+                self.refund_return(back)
             return
         request = self.requests.get(about)
         if request is None or request.status != "open" or not self.left(request)[1]:
@@ -195,9 +195,9 @@ class Afterwards(Rebilling):
     def request_return(self, by: str, at: int, reason: str, lines: Picks = None, text: str = "") -> None:
         if not self.terms.has("returns"):
             raise No("store-return", *(["no-such-line"] if any(x not in self.lines for x in _numbers(lines)) else []))
-        said, no = named(self, lines), set[str]()
-        can = {x: self._returnable(x) for x, _ in said}
-        for x, count in said:
+        picked, no = named(self, lines), set[str]()
+        can = {x: self._returnable(x) for x, _ in picked}
+        for x, count in picked:
             line = self.lines[x]
             in_case = self._in_case(x)
             if not (line.arrived or self.with_customer(x) or (line.delivered and line.delivered >= line.shipped)):
@@ -206,15 +206,15 @@ class Afterwards(Rebilling):
                 no.add("one-open-request" if in_case or line.returning else "more-than-open")
                 if not in_case and can[x]:
                     no.add("more-than-open")
-        if reason not in self.terms.says("returns", "reasons"):
+        if reason not in self.terms.setting("returns", "reasons"):
             no.add("store-return")
         try:
-            self._in_time([x for x, _ in said], self.terms.says("returns", "days"), at, "store-return")
+            self._in_time([x for x, _ in picked], self.terms.setting("returns", "days"), at, "store-return")
         except No as late:
             no |= late.rules
         if no:
             raise No(*no)
-        wanted = {x: count or can[x] for x, count in said}
+        wanted = {x: count or can[x] for x, count in picked}
         plain = {x: min(units, can[x] - self.with_customer(x)) for x, units in wanted.items()}
         for kind, units in (("shipped", plain), ("rebilled", {x: n - plain[x] for x, n in wanted.items()})):
             if any(units.values()):
@@ -224,7 +224,7 @@ class Afterwards(Rebilling):
         """With the buyer, in no return and under no open case; or billed again."""
         return self._free(number) + self.with_customer(number)
 
-    def _return(self, about: str) -> Back | None:
+    def _return(self, about: str) -> Return | None:
         """The open return of an id, or about a case or request."""
         if about in self.returns:
             back = self.returns[about]
@@ -252,7 +252,7 @@ class Afterwards(Rebilling):
         self._arrived(self.returns[return_id])
         self.returns[return_id].status = "closed"
 
-    def _arrived(self, back: Back) -> None:
+    def _arrived(self, back: Return) -> None:
         for x, count in back.lines.items():
             line = self.lines[x]
             if back.kind == "shipped":
@@ -262,7 +262,7 @@ class Afterwards(Rebilling):
             self.came_back(back.lines)
         elif back.kind == "declined" and self.astray is not None and self.astray.stage == "declined":
             self.astray.stage = "closed"
-        self.give_back(back)
+        self.refund_return(back)
 
 
 def _numbers(lines: Picks) -> list[int]:

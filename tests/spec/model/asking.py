@@ -13,16 +13,16 @@ from tests.spec.model.judging import (
     meant,
     more_than_open,
     nothing_left,
-    nothing_to_ask,
+    nothing_to_request,
     of_request,
     off_the_list,
     own,
 )
 from tests.spec.model.ledger import Bad, Ledger, No
-from tests.spec.model.records import Asked, Units
+from tests.spec.model.records import Request, Units
 
 
-class Asking(Ledger):
+class Requests(Ledger):
     """Requests."""
 
     def busy(self, lines: set[int]) -> bool:
@@ -36,15 +36,15 @@ class Asking(Ledger):
         try:
             it, outcome, rule = self._judged(side, at, lines, reason)
         except No:
-            self.requests[request_id] = Asked(side, {}, reason, "refused")
+            self.requests[request_id] = Request(side, {}, reason, "refused")
             raise
         wanted = {x.line: x.open + x.shipped for x in it.parts}
-        request = self.requests[request_id] = Asked(side, wanted, reason, rule=rule)
+        request = self.requests[request_id] = Request(side, wanted, reason, rule=rule)
         request.here = {x.line: x.open for x in it.parts}
         if outcome == "offer":
-            request.offers = tuple(self.terms.says("alternatives-first", "offers"))
+            request.offers = tuple(self.terms.setting("alternatives-first", "offers"))
             request.behind = behind(self, it)
-            length = self.terms.says("alternatives-first", "deadline")
+            length = self.terms.setting("alternatives-first", "deadline")
             self.set("alternatives", self.terms.after(at, length), request_id)
         elif outcome == "ask":
             self._wait(request_id, rule, at)
@@ -72,14 +72,14 @@ class Asking(Ledger):
             raise No(rule)
         if off_the_list(self, reason):
             raise No("reason-required")
-        nothing_to_ask(self, it, rule)
+        nothing_to_request(self, it, rule)
         return it, outcome, rule
 
     def _wait(self, request_id: str, rule: str, at: int) -> None:
         """The other side is asked; it has so long."""
         request = self.requests[request_id]
         request.rule, request.decide_by = rule, None
-        length = self.terms.says(rule, "deadline")
+        length = self.terms.setting(rule, "deadline")
         if length is not None:
             request.decide_by = self.terms.after(at, length)
             self.set("decide", request.decide_by, request_id)
@@ -100,7 +100,7 @@ class Asking(Ledger):
 
     # ---- answering -----------------------------------------------------------------------------------------------
 
-    def _asked(self, request_id: str) -> Asked:
+    def _open_request(self, request_id: str) -> Request:
         if request_id not in self.requests:
             raise No("no-such-request")
         if self.requests[request_id].status != "open":
@@ -110,9 +110,9 @@ class Asking(Ledger):
     def approve_cancel(
         self, by: str, at: int, request_id: str, refund_now: bool = False, rule: str | None = None, note: str = ""
     ) -> None:
-        self.approve(self._asked(request_id), request_id, at, refund_now)
+        self.approve(self._open_request(request_id), request_id, at, refund_now)
 
-    def approve(self, request: Asked, request_id: str, at: int, refund_now: bool = False) -> None:
+    def approve(self, request: Request, request_id: str, at: int, refund_now: bool = False) -> None:
         """Locks judged at that moment over what is still open of it; under mutual consent what shipped comes back.
 
         A lock that came down closes the request; of a parcel that both still talk about it refuses the approval alone.
@@ -136,15 +136,15 @@ class Asking(Ledger):
     def decline_cancel(
         self, by: str, at: int, request_id: str, refund_now: bool = False, rule: str | None = None, note: str = ""
     ) -> None:
-        self._asked(request_id).status = "declined"
+        self._open_request(request_id).status = "declined"
 
     def withdraw_cancel(self, by: str, at: int, request_id: str) -> None:
-        self._asked(request_id).status = "withdrawn"
+        self._open_request(request_id).status = "withdrawn"
 
     def silent(self, request_id: str, at: int) -> None:
         """Nobody decided in time."""
         request = self.requests[request_id]
-        silence = self.terms.says(request.rule, "silence", "stays")
+        silence = self.terms.setting(request.rule, "silence", "stays")
         if silence == "cancels" or (silence == "cancels-if-unpaid" and self.unpaid):
             self.approve(request, request_id, at)
         elif silence != "stays":
@@ -159,7 +159,7 @@ class Asking(Ledger):
             self.ship_by, self.proposed = self.proposed, None
             self.late_ship()
             return
-        request = self._asked(request_id)
+        request = self._open_request(request_id)
         if request.offers and kind is None:
             raise Bad("which of them")
         if kind not in request.offers:
@@ -172,7 +172,7 @@ class Asking(Ledger):
                 raise No("nothing-offered")
             self.proposed = None
             return
-        if not self._asked(request_id).offers:
+        if not self._open_request(request_id).offers:
             raise No("nothing-offered")
         self.carry_on(request_id, at)
 

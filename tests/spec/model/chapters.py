@@ -8,11 +8,11 @@ from typing import Any, Final
 from domain.instants import DAY, HOUR, MINUTE
 from tests.spec.model.drawing import HASH, NOTICE
 
-Said = tuple[Any, str, dict[str, Any]]
+Step = tuple[Any, str, dict[str, Any]]
 """How long after what was said before, which command, with what."""
 
 
-def at_once(name: str, **fields: Any) -> Said:
+def at_once(name: str, **fields: Any) -> Step:
     """A minute later."""
     return MINUTE, name, fields
 
@@ -20,8 +20,8 @@ def at_once(name: str, **fields: Any) -> Said:
 PARCEL: Final = {"carrier": "UPS", "tracking_number": "1Z1"}
 SHIPPED: Final = at_once("Ship", shipment_id="s1", **PARCEL)
 PARTLY: Final = at_once("Ship", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
-DELIVERED: Final[Said] = (DAY, "Deliver", {})
-ASKED: Final = at_once("RequestCancel", request_id="r1", reason="other")
+DELIVERED: Final[Step] = (DAY, "Deliver", {})
+REQUESTED: Final = at_once("RequestCancel", request_id="r1", reason="other")
 CANCELED: Final = at_once("CancelLines", reason="out_of_stock")
 FILE: Final = {"kind": "photo", "sha256": HASH, "media_type": "image/png", "size": 9}
 ASTRAY: Final = [
@@ -45,7 +45,7 @@ CASE: Final = [
     at_once("ReturnReceived", about="k1"),
 ]
 DISPUTE: Final = [
-    ASKED,
+    REQUESTED,
     at_once("DeclineCancel", request_id="r1"),
     at_once("OpenDispute", dispute_id="d1", about="r1"),
     at_once("EscalateDispute", dispute_id="d1", ticket="T-1"),
@@ -53,7 +53,7 @@ DISPUTE: Final = [
     at_once("AppealDispute", dispute_id="d1"),
     at_once("DecideDispute", dispute_id="d1", outcome="grant", rule="seller-has-final-say"),
 ]
-CHAPTERS: Final[list[tuple[str, list[Said]]]] = [
+CHAPTERS: Final[list[tuple[str, list[Step]]]] = [
     ("seller-portal", []),
     (
         "seller-portal",
@@ -74,7 +74,7 @@ CHAPTERS: Final[list[tuple[str, list[Said]]]] = [
     (
         "general-store",
         [
-            ASKED,
+            REQUESTED,
             at_once("TakeAlternative", request_id="r1", kind="wait"),
             at_once("RequestCancel", request_id="r2", reason="other"),
             at_once("DeclineAlternatives", request_id="r2"),
@@ -86,11 +86,11 @@ CHAPTERS: Final[list[tuple[str, list[Said]]]] = [
     ("general-store", [SHIPPED, DELIVERED, at_once("RequestReturn", reason="changed_mind", lines=[1])]),
     (
         "mutual-consent",
-        [SHIPPED, ASKED, at_once("AcceptReturn", about="r1"), (HOUR, "Deliver", {"shipment_id": "return-1"})],
+        [SHIPPED, REQUESTED, at_once("AcceptReturn", about="r1"), (HOUR, "Deliver", {"shipment_id": "return-1"})],
     ),
-    ("mutual-consent", [ASKED, at_once("WithdrawCancel", request_id="r1")]),
+    ("mutual-consent", [REQUESTED, at_once("WithdrawCancel", request_id="r1")]),
     ("peer-to-peer", [at_once("RecordOtherRefund", amount="0.50"), (8 * DAY, "RequestCancel", {"request_id": "r1"})]),
-    ("seller-portal", [ASKED, at_once("ApproveCancel", request_id="r1")]),
+    ("seller-portal", [REQUESTED, at_once("ApproveCancel", request_id="r1")]),
     ("peer-to-peer", [(4 * HOUR, "RequestCancel", {"request_id": "r1"}), at_once("ApproveCancel", request_id="r1")]),
     ("lost-parcels", [SHIPPED, (8 * DAY, "RequestCancel", {"request_id": "r1", "reason": "other"})]),
     (
@@ -124,7 +124,7 @@ CHAPTERS: Final[list[tuple[str, list[Said]]]] = [
     (
         "mutual-consent",
         [
-            ASKED,
+            REQUESTED,
             at_once("DeclineCancel", request_id="r1"),
             *CASE[:3],
             at_once("OpenDispute", dispute_id="d1", about="r1"),
@@ -136,6 +136,6 @@ CHAPTERS: Final[list[tuple[str, list[Said]]]] = [
     ),
     ("everything-store", [PARTLY]),
     ("mutual-consent", [PARTLY, (DAY, "RequestCancel", {"request_id": "r1", "reason": "other", "lines": [1]})]),
-    ("open-court", [ASKED, PARTLY]),
-    ("everything-store", [ASKED, (3 * DAY, "Ship", {"shipment_id": "s1", "lines": [{"line": 1, "quantity": 1}]})]),
+    ("open-court", [REQUESTED, PARTLY]),
+    ("everything-store", [REQUESTED, (3 * DAY, "Ship", {"shipment_id": "s1", "lines": [{"line": 1, "quantity": 1}]})]),
 ]

@@ -19,11 +19,11 @@ class Disputing(Afterwards):
         others = any(name != about and lines.keys() & x.asked.keys() for name, x in self.waiting())
         if others or self.busy(set(lines)):
             no.add("one-open-request")
-        if at > self.terms.after(self.placed_at, self.terms.says("disputes", "request")):
+        if at > self.terms.after(self.placed_at, self.terms.setting("disputes", "request")):
             no.add("too-late")
         if no:
             raise No(*no)
-        until = self.terms.after(at, self.terms.says("disputes", "evidence"))
+        until = self.terms.after(at, self.terms.setting("disputes", "evidence"))
         self.disputes[dispute_id] = Dispute(about, dict(lines), until)
         self.set("evidence", until, dispute_id)
 
@@ -53,7 +53,7 @@ class Disputing(Afterwards):
         dispute = self._dispute(dispute_id)
         dispute.status, dispute.appeal_until = outcome, None
         if not dispute.appealed:
-            dispute.appeal_until = self.terms.after(at, self.terms.says("disputes", "appeal"))
+            dispute.appeal_until = self.terms.after(at, self.terms.setting("disputes", "appeal"))
             self.set("appeal", dispute.appeal_until, dispute_id)
         request = self.requests.get(dispute.about)
         here, gone = self._all() if request is None else self.left(request)

@@ -49,8 +49,8 @@ def of_request(here: Units, gone: Units) -> list[Part]:
 
 def nothing_left(ledger: Ledger, lines: Picks) -> None:
     """Steps 2 and 3 of how a cancellation is judged: delivered, or canceled already."""
-    mutual, said = ledger.terms.mutual, named(ledger, lines)
-    gone = [ledger.lines[number] for number, _ in said if not ledger.lines[number].open]
+    mutual, picked = ledger.terms.mutual, named(ledger, lines)
+    gone = [ledger.lines[number] for number, _ in picked if not ledger.lines[number].open]
     if lines is None and not ledger.open_units:
         if not mutual and ledger.all_delivered:
             raise No("case-is-not-cancel")
@@ -93,7 +93,7 @@ def shipped_away(ledger: Ledger, parts: list[Part], absent: bool) -> bool:
 
 def stalled(ledger: Ledger, parts: list[Part], at: int) -> bool:
     """Everything in this has left, and the carrier has shown no movement of any of it for long enough."""
-    length = ledger.terms.says("stalled-tracking", "after")
+    length = ledger.terms.setting("stalled-tracking", "after")
     for part in parts:
         seen = [
             x.seen for x in ledger.notices.values() if part.line in x.lines and x.status in ("announced", "tracking")
@@ -133,19 +133,19 @@ def judge(ledger: Ledger, it: Matter, rules: list[str] | None = None) -> tuple[s
             case "mutual-consent-after-shipment" if any(x.shipped for x in it.parts):
                 return "ask", rule
             case "not-shipped-in-time" if all(x.open and not x.shipped for x in it.parts):
-                start = placed if terms.says(rule, "from") == "purchase" else ledger.ship_by
-                if start is not None and at >= terms.after(start, terms.says(rule, "after")):
+                start = placed if terms.setting(rule, "from") == "purchase" else ledger.ship_by
+                if start is not None and at >= terms.after(start, terms.setting(rule, "after")):
                     return "granted", rule
-            case "accepted-offer-final" if ledger.format in terms.says(rule, "formats"):
+            case "accepted-offer-final" if ledger.format in terms.setting(rule, "formats"):
                 return "refused", rule
-            case "grace-window" if at <= terms.after(placed, terms.says(rule, "length")):
+            case "grace-window" if at <= terms.after(placed, terms.setting(rule, "length")):
                 return "granted", rule
-            case "request-window" if at > terms.after(placed, terms.says(rule, "length")):
+            case "request-window" if at > terms.after(placed, terms.setting(rule, "length")):
                 return "refused", rule
             case "window-of-the-store":
-                length = terms.says(rule, "length")
+                length = terms.setting(rule, "length")
                 late = length is not None and at > terms.after(placed, length)
-                begun = terms.says(rule, "stage") and any(ledger.lines[x.line].started for x in it.parts)
+                begun = terms.setting(rule, "stage") and any(ledger.lines[x.line].started for x in it.parts)
                 return ("refused" if late or begun else "granted"), rule
             case "alternatives-first" if it.by != "seller":
                 rest = judge(ledger, it, rules[place + 1 :])
@@ -173,7 +173,7 @@ def off_the_list(ledger: Ledger, reason: str | None) -> bool:
     return reason is not None and reason not in ledger.terms.doc.get("reasons", [reason])
 
 
-def nothing_to_ask(ledger: Ledger, it: Matter, rule: str) -> None:
+def nothing_to_request(ledger: Ledger, it: Matter, rule: str) -> None:
     """Where a rule would grant or ask: a line of which nothing can be meant refuses the whole."""
     units = [x.open + x.shipped for x in it.parts]
     if (not all(units) or not units) if ledger.terms.mutual else not any(units):
@@ -205,4 +205,4 @@ def own(ledger: Ledger, it: Matter, covered: set[int]) -> None:
                 pass
     if off_the_list(ledger, it.reason):
         raise No("reason-required")
-    nothing_to_ask(ledger, it, "seller-has-final-say")
+    nothing_to_request(ledger, it, "seller-has-final-say")

@@ -8,7 +8,7 @@ It is told what was accepted and says what must now be true. Nothing of the doma
 from typing import Any
 
 from tests.simulation.money import shares
-from tests.spec.model.records import Asked, Back, Due, Line, Notice, Parcel, Units
+from tests.spec.model.records import Due, Line, Notice, Parcel, Request, Return, Units
 from tests.spec.model.terms import FAULTS, Terms
 
 
@@ -54,16 +54,16 @@ class Ledger:
         """Units counted in V, oldest first: of which line, and whether by a cancellation."""
         self.refunds: dict[str, list[Any]] = {}
         """refund id → amount, status, failed"""
-        self.requests: dict[str, Asked] = {}
+        self.requests: dict[str, Request] = {}
         self.notices: dict[str, Notice] = {}
         self.parcels: list[Parcel] = []
-        self.returns: dict[str, Back] = {}
+        self.returns: dict[str, Return] = {}
         self.dues: list[Due] = []
         self.counted: dict[str, int] = {}
         self.ship_by: int | None = order.get("ship_by")
         self.proposed: int | None = None
         if terms.has("unpaid-auto-cancel") and not order.get("paid", True):
-            by_then = terms.after(at, terms.says("unpaid-auto-cancel", "after"))
+            by_then = terms.after(at, terms.setting("unpaid-auto-cancel", "after"))
             self.set("unpaid", order.get("pay_by") or by_then, self.order_id)
         self.late_ship()
 
@@ -78,7 +78,7 @@ class Ledger:
     def late_ship(self) -> None:
         """What is not shipped by then cancels itself."""
         if self.terms.has("late-ship-auto-cancel") and self.ship_by is not None:
-            length = self.terms.says("late-ship-auto-cancel", "after-ship-by")
+            length = self.terms.setting("late-ship-auto-cancel", "after-ship-by")
             self.set("late-ship", self.terms.after(self.ship_by, length), self.order_id)
 
     # ---- sums ----------------------------------------------------------------------------------------------------
@@ -120,17 +120,17 @@ class Ledger:
 
     # ---- requests ------------------------------------------------------------------------------------------------
 
-    def waiting(self) -> list[tuple[str, Asked]]:
+    def waiting(self) -> list[tuple[str, Request]]:
         """The open requests."""
         return [(name, request) for name, request in self.requests.items() if request.status == "open"]
 
-    def left(self, request: Asked) -> tuple[Units, Units]:
+    def left(self, request: Request) -> tuple[Units, Units]:
         """What of a request is still open, and what of it shipped and may come back. Nobody's units ship first."""
         here = {x: min(request.rest(x), self.lines[x].open) for x in request.asked}
         gone = {x: min(request.rest(x) - here[x], self.lines[x].free) for x in request.asked}
         return {x: n for x, n in here.items() if n}, {x: n for x, n in gone.items() if n > 0}
 
-    def cancel(self, number: int, count: int, at: int, request: Asked | None = None, killed: bool = False) -> None:
+    def cancel(self, number: int, count: int, at: int, request: Request | None = None, killed: bool = False) -> None:
         """Open units become cancelled, those that an open request asks for first."""
         line = self.lines[number]
         line.open -= count
@@ -183,20 +183,20 @@ class Ledger:
 
     def postage(self, reason: str | None) -> str:
         """Who pays where the platform does not: as the policy says, else the buyer unless the goods are at fault."""
-        said = str(self.terms.says("returns", "postage"))
-        return said if said != "None" else "seller" if reason in FAULTS else "buyer"
+        postage = str(self.terms.setting("returns", "postage"))
+        return postage if postage != "None" else "seller" if reason in FAULTS else "buyer"
 
     def open_return(self, lines: Units, about: str | None, pays: str, kind: str = "shipped", now: bool = False) -> None:
         """Units are to come back."""
         name = f"return-{len(self.returns) + 1}"
-        back = self.returns[name] = Back(dict(lines), about or name, pays, kind)
+        back = self.returns[name] = Return(dict(lines), about or name, pays, kind)
         if kind == "shipped":
             for number, count in lines.items():
                 self.lines[number].returning += count
         if now:
-            self.give_back(back)
+            self.refund_return(back)
 
-    def give_back(self, back: Back) -> None:
+    def refund_return(self, back: Return) -> None:
         """Refund a return of shipped units, once."""
         if back.kind == "shipped" and not back.refunded:
             back.refunded = True

@@ -57,7 +57,7 @@ class Model(Disputing):
         self.taken: dict[str, Any] = {}
         """Ids that were taken, with what they were taken for."""
 
-    def say(self, name: str, by: str, at: int, fields: dict[str, Any], content: Any) -> None:
+    def send(self, name: str, by: str, at: int, fields: dict[str, Any], content: Any) -> None:
         """Judge and carry out; ``No`` if refused. Whatever came of it, what follows from it follows."""
         claim = CLAIMS.get(name)
         if claim is not None and fields[claim] in self.taken:
@@ -128,7 +128,7 @@ class Model(Disputing):
                 return any(x.open and not self.tracked(n) for n, x in self.lines.items())
             case "acknowledge":
                 here = self.astray
-                return here is not None and here.notice == due.ref and (here.stage == "notified" or bool(here.told))
+                return here is not None and here.notice == due.ref and (here.stage == "notified" or bool(here.notified))
             case "case":
                 return self.cases[due.ref].status == "open"
             case "evidence":
@@ -146,17 +146,17 @@ class Model(Disputing):
         """Instants at which a window of the policy closes or opens."""
         terms, found = self.terms, []
         for table, key in (("grace-window", "length"), ("request-window", "length"), ("window-of-the-store", "length")):
-            if terms.says(table, key) is not None:
-                found.append(terms.after(self.placed_at, terms.says(table, key)))
-        late = self.placed_at if terms.says("not-shipped-in-time", "from") == "purchase" else self.ship_by
+            if terms.setting(table, key) is not None:
+                found.append(terms.after(self.placed_at, terms.setting(table, key)))
+        late = self.placed_at if terms.setting("not-shipped-in-time", "from") == "purchase" else self.ship_by
         if late is not None:
-            found.append(terms.after(late, terms.says("not-shipped-in-time", "after")))
+            found.append(terms.after(late, terms.setting("not-shipped-in-time", "after")))
         if terms.has("disputes"):
-            found.append(terms.after(self.placed_at, terms.says("disputes", "request")))
-        days = [f"{terms.says(table, 'days')} days" for table in ("cases", "returns") if terms.has(table)]
+            found.append(terms.after(self.placed_at, terms.setting("disputes", "request")))
+        days = [f"{terms.setting(table, 'days')} days" for table in ("cases", "returns") if terms.has(table)]
         arrived = [line.delivered_at for line in self.lines.values() if line.delivered_at is not None]
         found += [terms.after(at, length) for at in arrived for length in days]
-        stalled = terms.says("stalled-tracking", "after")
+        stalled = terms.setting("stalled-tracking", "after")
         seen = [x.seen for x in self.notices.values()] + [x.seen for x in self.parcels]
         return found + [terms.after(at, stalled) - 1 for at in seen]
 
@@ -218,16 +218,16 @@ class World:
             return {"duplicate"}
         if name == "RequestCancel" and by == "seller" and self.order is not None and not self.order.terms.mutual:
             return {"refused:not-yours"}
-        said = {"accepted"}
+        outcomes = {"accepted"}
         try:
-            self._say(name, by, at, body, content)
+            self._send(name, by, at, body, content)
         except No as no:
-            said = {f"refused:{rule}" for rule in no.rules}
+            outcomes = {f"refused:{rule}" for rule in no.rules}
         except Bad:
             return {"bad"}
         self.answered[stream, body["command_id"]] = content
         self.last[stream] = at
-        return said
+        return outcomes
 
     def _malformed(self, body: dict[str, Any], at: int) -> bool:
         late = "occurred_at" in body and instant(body["occurred_at"]) > at
@@ -265,7 +265,7 @@ class World:
             names.append(waiting[0].name)
         return names
 
-    def _say(self, name: str, by: str, at: int, body: dict[str, Any], content: Any) -> None:
+    def _send(self, name: str, by: str, at: int, body: dict[str, Any], content: Any) -> None:
         fields: dict[str, Any] = {}
         fields |= {
             key: instant(value) if key in INSTANTS else value for key, value in body.items() if key not in COMMON
@@ -280,7 +280,7 @@ class World:
             self._subject(name, fields["subject"], fields.get("hold_id", ""), content)
         else:
             assert self.order is not None
-            self.order.say(name, by, at, fields, content)
+            self.order.send(name, by, at, fields, content)
 
     def _subject(self, name: str, subject: str, hold: str, content: Any) -> None:
         holds = self.holds.setdefault(subject, set())

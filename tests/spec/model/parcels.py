@@ -4,13 +4,13 @@ Where the contract leaves room: a quantity whose picking began may have shipped 
 nothing of how much is open, but never of more than was ordered.
 """
 
-from tests.spec.model.asking import Asking
+from tests.spec.model.asking import Requests
 from tests.spec.model.judging import Picks, named
 from tests.spec.model.ledger import No
 from tests.spec.model.records import Line, Notice, Parcel, Units
 
 
-class Parcels(Asking):
+class Parcels(Requests):
     """Parcels on their way out."""
 
     def found(self, lines: Units, carrier: str, number: str) -> None:
@@ -20,13 +20,13 @@ class Parcels(Asking):
     def start_fulfilment(
         self, by: str, at: int, lines: Picks = None, stage: str = "picking", occurred_at: int | None = None
     ) -> None:
-        said = named(self, lines)
-        if any((count or 0) > self.lines[x].ordered - self.lines[x].canceled > 0 for x, count in said):
+        picked = named(self, lines)
+        if any((count or 0) > self.lines[x].ordered - self.lines[x].canceled > 0 for x, count in picked):
             raise No("more-than-open")
         gone = [x for x in self.lines if not self.lines[x].open and not self.lines[x].shipped]
-        if len(gone) == len(self.lines) or any(x in gone for x, _ in said):
+        if len(gone) == len(self.lines) or any(x in gone for x, _ in picked):
             raise No("canceled-altogether")
-        for number in [x for x, _ in said] or self.lines:
+        for number in [x for x, _ in picked] or self.lines:
             self.lines[number].started |= number not in gone
 
     # ---- tracking ------------------------------------------------------------------------------------------------
@@ -41,10 +41,10 @@ class Parcels(Asking):
         lines: Picks = None,
         occurred_at: int | None = None,
     ) -> None:
-        said, seen = named(self, lines), at if occurred_at is None else occurred_at
+        picked, seen = named(self, lines), at if occurred_at is None else occurred_at
         if shipment_id in self.returns:
             return
-        if any((count or 0) > self.lines[x].ordered for x, count in said):
+        if any((count or 0) > self.lines[x].ordered for x, count in picked):
             raise No("more-than-open")
         canceled = self._canceled_in(lines, shipment_id)
         gone = self._gone_before(canceled, seen) if self.terms.rebills else {}
@@ -63,15 +63,15 @@ class Parcels(Asking):
     def _canceled_in(self, lines: Picks, shipment_id: str | None) -> Units:
         """Cancelled units that a scan is about: it names their line or shipment, or there is nothing else."""
         notice = self.notices.get(shipment_id or "")
-        said: list[tuple[int, int | None]] = []
+        picked: list[tuple[int, int | None]] = []
         if lines is not None:
-            said = named(self, lines)
+            picked = named(self, lines)
         elif notice is not None and notice.status == "void":
-            said = list(notice.lines.items())
+            picked = list(notice.lines.items())
         elif not self.open_units and not self.shipped_units:
-            said = [(x, None) for x in self.lines]
+            picked = [(x, None) for x in self.lines]
         units = {}
-        for number, count in said:
+        for number, count in picked:
             line = self.lines[number]
             left = line.canceled - line.found
             if not line.open and not line.shipped and left:
@@ -87,8 +87,8 @@ class Parcels(Asking):
     def _inside(self, lines: Picks, carrier: str, number: str, shipment_id: str | None) -> Units:
         """What a parcel holds: what is said, else what its notice or an earlier scan said, else all that is open."""
         if lines is not None:
-            said = {x: count or self.lines[x].open or self.lines[x].shipped for x, count in named(self, lines)}
-            return {x: n for x, n in said.items() if n}
+            picked = {x: count or self.lines[x].open or self.lines[x].shipped for x, count in named(self, lines)}
+            return {x: n for x, n in picked.items() if n}
         for notice in self._announced(carrier, number, shipment_id):
             return dict(notice.lines)
         for parcel in self.parcels:
@@ -131,13 +131,13 @@ class Parcels(Asking):
         occurred_at: int | None = None,
     ) -> None:
         seen = at if occurred_at is None else occurred_at
-        said = named(self, lines) or [(x, None) for x, line in self.lines.items() if line.open]
-        short = [self.lines[x] for x, count in said if not self.lines[x].open or (count or 0) > self.lines[x].open]
+        picked = named(self, lines) or [(x, None) for x, line in self.lines.items() if line.open]
+        short = [self.lines[x] for x, count in picked if not self.lines[x].open or (count or 0) > self.lines[x].open]
         if short:
             raise No(*map(self._why_not_open, short))
-        if not said:
+        if not picked:
             raise No(*map(self._why_not_open, self.lines.values()))
-        for number, count in said:
+        for number, count in picked:
             self._ship(shipment_id, number, count or self.lines[number].open, carrier, tracking_number, seen)
             if self.terms.fill_or_kill and self.lines[number].open:
                 self.cancel(number, self.lines[number].open, at, killed=True)

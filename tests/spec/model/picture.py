@@ -48,7 +48,7 @@ def of_model(model: Model, at: int) -> dict[str, Any]:
 def _attention(model: Model, at: int) -> set[str]:
     late = model.ship_by is not None and model.ship_by < at and model.open_units > 0
     late |= any(x.status == "open" and x.due is not None and x.due < at for x in model.cases.values())
-    said = {
+    states = {
         "shipped_after_cancel": model.astray is not None and model.astray.stage not in ("closed", "silent"),
         "case_open": any(x.status == "open" for x in model.cases.values()),
         "dispute_open": any(x.status == "open" for x in model.disputes.values()),
@@ -56,7 +56,7 @@ def _attention(model: Model, at: int) -> set[str]:
         "late": late,
         "refund_failed": any(failed for _, _, failed in model.refunds.values()),
     }
-    return {name for name, holds in said.items() if holds}
+    return {name for name, holds in states.items() if holds}
 
 
 def of_order(order: Order) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def of_order(order: Order) -> dict[str, Any]:
         "returns": {name: (x.status, x.about, x.lines, x.postage) for name, x in order.returns.items()},
         "cases": {name: (x.status, x.lines) for name, x in order.cases.items()},
         "disputes": {
-            name: next((said for said, status in decided.items() if status == x.status), x.status)
+            name: next((states for states, status in decided.items() if status == x.status), x.status)
             for name, x in order.disputes.items()
         },
         "rebills": {name: (x.amount, x.status, x.memo_id) for name, x in order.rebills.items()},

@@ -17,7 +17,7 @@ class Found:
     """Carriers and numbers that a notice has to name."""
     stage: str = "found"
     notice: str = ""
-    told: Units = field(default_factory=dict)
+    notified: Units = field(default_factory=dict)
     """What the running notice told of, where more was found since."""
 
 
@@ -57,7 +57,7 @@ class Rebilling(Parcels):
             self.astray = Found(dict(lines), [carrier, number])
             return
         if here.stage == "notified":
-            here.stage, here.told, here.unhandled = "found", dict(here.lines), []
+            here.stage, here.notified, here.unhandled = "found", dict(here.lines), []
         here.lines = {x: here.lines.get(x, 0) + lines.get(x, 0) for x in {**here.lines, **lines}}
         here.unhandled += [carrier, number]
 
@@ -81,7 +81,7 @@ class Rebilling(Parcels):
         if any(word not in text for word in self.astray.unhandled):
             raise No("notice-lacks-tracking")
         self.notices_sent += 1
-        self.astray.stage, self.astray.notice, self.astray.told = "notified", f"notice-{self.notices_sent}", {}
+        self.astray.stage, self.astray.notice, self.astray.notified = "notified", f"notice-{self.notices_sent}", {}
         self.set("acknowledge", self.terms.after(at, "14 days"), self.astray.notice)
 
     def acknowledge(
@@ -105,8 +105,8 @@ class Rebilling(Parcels):
 
     def rebill(self, by: str, at: int, lines: Picks = None) -> None:
         left = {x: line.accepted - self.billed(x) for x, line in self.lines.items()}
-        said = dict(named(self, lines)) if lines else {x: None for x, units in left.items() if units}
-        wanted = {x: left[x] if count is None else count for x, count in said.items()}
+        picked = dict(named(self, lines)) if lines else {x: None for x, units in left.items() if units}
+        wanted = {x: left[x] if count is None else count for x, count in picked.items()}
         if not wanted or any(not 0 < units <= left[x] for x, units in wanted.items()):
             stage = "" if self.astray is None else self.astray.stage
             raise No(
@@ -166,9 +166,9 @@ class Rebilling(Parcels):
         if self.astray.stage == "notified":
             self.astray.stage = "silent"
             return
-        for x, count in self.astray.told.items():
+        for x, count in self.astray.notified.items():
             self.astray.lines[x] -= count
-        self.astray.lines, self.astray.told = {x: n for x, n in self.astray.lines.items() if n}, {}
+        self.astray.lines, self.astray.notified = {x: n for x, n in self.astray.lines.items() if n}, {}
 
     # ---- what comes back of it -----------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass
-class Asked:
+class Request:
     """A cancellation request: what it asked for, and what of that was cancelled while it was open or by it."""
 
     by: str
@@ -105,7 +105,7 @@ class Parcel:
 
 
 @dataclass
-class Back:
+class Return:
     """A return. ``kind``: shipped units, or cancelled ones: rebilled, or never billed again (declined)."""
 
     lines: Units

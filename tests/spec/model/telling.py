@@ -35,25 +35,25 @@ class Differs(AssertionError):
     """The domain and the model do not agree."""
 
 
-class Told(Desk):
+class DomainSide(Desk):
     """The domain's side: a desk that also keeps what happened."""
 
     def __init__(self) -> None:
         super().__init__()
         self.events: list[tuple[e.Event, ...]] = []
         self.written: list[Written] = []
-        self._saying = ""
+        self._command_id = ""
 
-    def say(self, row: Mapping[str, Any]) -> str:
-        self._saying = row["command_id"]
-        return super().say(row)
+    def send(self, row: Mapping[str, Any]) -> str:
+        self._command_id = row["command_id"]
+        return super().send(row)
 
     def _keep(self, stream: str, decided: Decided, at: Instant) -> None:
         super()._keep(stream, decided, at)
         if stream == STREAM:
             self.events.append(tuple(event for event, _ in decided.events))
             reached = next((x.deadline_id for x in self.events[-1] if isinstance(x, e.DeadlineReached)), None)
-            name = self._saying if reached is None else f"deadline:{reached}"
+            name = self._command_id if reached is None else f"deadline:{reached}"
             self.written.append((name, decided.events, at))
 
     @property
@@ -61,20 +61,20 @@ class Told(Desk):
         return self.orders[STREAM]
 
 
-class Telling:
+class Comparison:
     """One story, told twice."""
 
     def __init__(self, policy: str, order: dict[str, Any]) -> None:
         self.policy = policy
-        self.told, self.world = Told(), World(TEXTS[policy])
+        self.domain, self.world = DomainSide(), World(TEXTS[policy])
         self.now, self.count = START, 0
         self.log: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.outcomes: Counter[tuple[str, str]] = Counter()
         placed = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": policy, **order}
-        self.say("PlaceOrder", None, 0, placed)
+        self.send("PlaceOrder", None, 0, placed)
 
-    def say(self, name: str, by: str | None, wait: Any, fields: dict[str, Any], order_id: str = "PO-1") -> str:
+    def send(self, name: str, by: str | None, wait: Any, fields: dict[str, Any], order_id: str = "PO-1") -> str:
         """Somebody says this, so much later; what it came to."""
         return self.hear(self.body(name, by, wait, fields, order_id))
 
@@ -98,20 +98,20 @@ class Telling:
         """The very same bytes to both."""
         self.bodies.append(body)
         allowed = self.world.hear(dict(body))
-        said = self.told.say(body)
-        said = "bad" if said.startswith("bad:") else said
-        self.log.append(f"{body} → {said}")
-        self.outcomes[body["command"], said.partition(":")[0]] += 1
-        if said not in allowed:
-            raise Differs(f"{body['command']}: the contract says {sorted(allowed)}, the domain {said}\n{self}")
+        outcome = self.domain.send(body)
+        outcome = "bad" if outcome.startswith("bad:") else outcome
+        self.log.append(f"{body} → {outcome}")
+        self.outcomes[body["command"], outcome.partition(":")[0]] += 1
+        if outcome not in allowed:
+            raise Differs(f"{body['command']}: the contract says {sorted(allowed)}, the domain {outcome}\n{self}")
         self.compare()
-        return said
+        return outcome
 
     def compare(self) -> None:
         """The same picture twice."""
         if self.world.order is None:
             return
-        want, have = of_model(self.world.order, self.told.order.recorded_at), of_order(self.told.order)
+        want, have = of_model(self.world.order, self.domain.order.recorded_at), of_order(self.domain.order)
         wrong = [
             f"{key}: the contract says {want[key]}, the domain {have[key]}" for key in want if want[key] != have[key]
         ]
@@ -132,10 +132,10 @@ class Telling:
 
     # ---- what is asked of the domain alone -----------------------------------------------------------------------
 
-    def asking_and_doing(self) -> tuple[tuple[str, str], tuple[str, str]]:
+    def predicted_and_done(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """What eligibility says of cancelling everything now, and what asking for it now comes to."""
-        order = as_of(self.told.order, POLICIES, HERE, self.now)
-        says = may("cancel", order, POLICIES, HERE, self.now)
+        order = as_of(self.domain.order, POLICIES, HERE, self.now)
+        predicted = may("cancel", order, POLICIES, HERE, self.now)
         reason = POLICIES.named(self.policy)
         assert reason is not None
         ask = {
@@ -150,4 +150,4 @@ class Telling:
         }
         done = decide(order, parse_command(ask), POLICIES, HERE, self.now)
         assert done.verdict is not None
-        return (says.outcome, says.rule), (done.verdict.outcome, done.verdict.rule)
+        return (predicted.outcome, predicted.rule), (done.verdict.outcome, done.verdict.rule)

@@ -52,7 +52,7 @@ class Terms:
         """Whether an automatic rule, cases, disputes or returns are on: the table is there, or the rule is listed."""
         return table in self.doc or table in self.rules
 
-    def says(self, table: str, key: str, default: Any = None) -> Any:
+    def setting(self, table: str, key: str, default: Any = None) -> Any:
         """A parameter, else its default."""
         return self.doc.get(table, {}).get(key, DEFAULTS.get(table, {}).get(key, default))
 

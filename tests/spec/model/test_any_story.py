@@ -27,11 +27,11 @@ from domain.decide import decide
 from domain.instants import format_instant
 from tests.effort import examples
 from tests.spec.acceptance.test_cases import POLICIES, seal
-from tests.spec.model.chapters import CHAPTERS, Said
+from tests.spec.model.chapters import CHAPTERS, Step
 from tests.spec.model.drawing import FIELDS, orders, speakers, waits
 from tests.spec.model.likely import EVERY, LIKELY
 from tests.spec.model.racing import Log
-from tests.spec.model.telling import HERE, STREAM, TEXTS, Telling
+from tests.spec.model.telling import HERE, STREAM, TEXTS, Comparison
 
 RACERS = (
     "Ship",
@@ -48,15 +48,15 @@ where = st.integers(0, 9)
 """Which of those that were said so far, the last one first."""
 
 
-def says(kind: str) -> Any:
+def command_rule(kind: str) -> Any:
     """A rule of the machine: somebody says a command of this kind."""
 
-    def say(self: "AnyStory", by: str | None, wait: Any, fields: dict[str, Any]) -> None:
+    def send(self: "AnyStory", by: str | None, wait: Any, fields: dict[str, Any]) -> None:
         self.step(kind, by, wait, fields)
 
-    say.__name__ = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
-    said = rule(by=speakers, wait=waits, fields=FIELDS[kind])(say)
-    return precondition(lambda self: self.may_say(kind))(said)
+    send.__name__ = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    command = rule(by=speakers, wait=waits, fields=FIELDS[kind])(send)
+    return precondition(lambda self: self.may_send(kind))(command)
 
 
 ORDINARY = 1_000
@@ -70,7 +70,7 @@ MOST = 10_000
 class AnyStory(RuleBasedStateMachine):
     """One order's story, and what is said of it."""
 
-    story: Telling
+    story: Comparison
 
     @initialize(
         chapter=st.sampled_from(CHAPTERS),
@@ -78,72 +78,72 @@ class AnyStory(RuleBasedStateMachine):
         order=orders,
         stop=st.integers(0, 2),
     )
-    def begins(self, chapter: tuple[str, list[Said]], policy: str | None, order: dict[str, Any], stop: int) -> None:
+    def begins(self, chapter: tuple[str, list[Step]], policy: str | None, order: dict[str, Any], stop: int) -> None:
         """An order is placed under a policy, and the story begins as a chapter does, or as most of one."""
         self.steps = 0
-        self.story = Telling(policy or chapter[0], order)
+        self.story = Comparison(policy or chapter[0], order)
         for wait, kind, fields in chapter[1][: len(chapter[1]) - stop]:
-            self.story.say(kind, None, wait, fields)
+            self.story.send(kind, None, wait, fields)
 
-    def may_say(self, kind: str) -> bool:
+    def may_send(self, kind: str) -> bool:
         """Mostly what has something to talk about."""
         order = self.story.world.order
         return self.steps % EVERY == 0 or order is None or bool(LIKELY.get(kind, bool)(order))
 
     def step(self, kind: str, by: str | None, wait: Any, fields: dict[str, Any]) -> None:
         self.steps += 1
-        self.story.say(kind, by, wait, fields)
+        self.story.send(kind, by, wait, fields)
 
-    confirm_payment = says("ConfirmPayment")
-    record_other_refund = says("RecordOtherRefund")
-    send_message = says("SendMessage")
-    record_contact = says("RecordContact")
-    request_cancel = says("RequestCancel")
-    cancel_lines = says("CancelLines")
-    approve_cancel = says("ApproveCancel")
-    decline_cancel = says("DeclineCancel")
-    withdraw_cancel = says("WithdrawCancel")
-    take_alternative = says("TakeAlternative")
-    decline_alternatives = says("DeclineAlternatives")
-    start_fulfilment = says("StartFulfilment")
-    start_tracking = says("StartTracking")
-    tracking_moved = says("TrackingMoved")
-    ship = says("Ship")
-    void_shipment = says("VoidShipment")
-    revise_ship_by = says("ReviseShipBy")
-    deliver = says("Deliver")
-    confirm_refund = says("ConfirmRefund")
-    fail_refund = says("FailRefund")
-    confirm_notice = says("ConfirmNotice")
-    fail_notice = says("FailNotice")
-    report_shipped_after_cancel = says("ReportShippedAfterCancel")
-    notify_customer = says("NotifyCustomer")
-    acknowledge = says("Acknowledge")
-    attach_evidence = says("AttachEvidence")
-    rebill = says("Rebill")
-    confirm_rebill = says("ConfirmRebill")
-    fail_rebill = says("FailRebill")
-    issue_credit_memo = says("IssueCreditMemo")
-    open_case = says("OpenCase")
-    request_evidence = says("RequestEvidence")
-    accept_return = says("AcceptReturn")
-    decide_case = says("DecideCase")
-    request_return = says("RequestReturn")
-    start_return = says("StartReturn")
-    return_received = says("ReturnReceived")
-    open_dispute = says("OpenDispute")
-    escalate_dispute = says("EscalateDispute")
-    decide_dispute = says("DecideDispute")
-    appeal_dispute = says("AppealDispute")
-    reach_deadline = says("ReachDeadline")
-    erase_subject = says("EraseSubject")
-    place_legal_hold = says("PlaceLegalHold")
-    release_legal_hold = says("ReleaseLegalHold")
+    confirm_payment = command_rule("ConfirmPayment")
+    record_other_refund = command_rule("RecordOtherRefund")
+    send_message = command_rule("SendMessage")
+    record_contact = command_rule("RecordContact")
+    request_cancel = command_rule("RequestCancel")
+    cancel_lines = command_rule("CancelLines")
+    approve_cancel = command_rule("ApproveCancel")
+    decline_cancel = command_rule("DeclineCancel")
+    withdraw_cancel = command_rule("WithdrawCancel")
+    take_alternative = command_rule("TakeAlternative")
+    decline_alternatives = command_rule("DeclineAlternatives")
+    start_fulfilment = command_rule("StartFulfilment")
+    start_tracking = command_rule("StartTracking")
+    tracking_moved = command_rule("TrackingMoved")
+    ship = command_rule("Ship")
+    void_shipment = command_rule("VoidShipment")
+    revise_ship_by = command_rule("ReviseShipBy")
+    deliver = command_rule("Deliver")
+    confirm_refund = command_rule("ConfirmRefund")
+    fail_refund = command_rule("FailRefund")
+    confirm_notice = command_rule("ConfirmNotice")
+    fail_notice = command_rule("FailNotice")
+    report_shipped_after_cancel = command_rule("ReportShippedAfterCancel")
+    notify_customer = command_rule("NotifyCustomer")
+    acknowledge = command_rule("Acknowledge")
+    attach_evidence = command_rule("AttachEvidence")
+    rebill = command_rule("Rebill")
+    confirm_rebill = command_rule("ConfirmRebill")
+    fail_rebill = command_rule("FailRebill")
+    issue_credit_memo = command_rule("IssueCreditMemo")
+    open_case = command_rule("OpenCase")
+    request_evidence = command_rule("RequestEvidence")
+    accept_return = command_rule("AcceptReturn")
+    decide_case = command_rule("DecideCase")
+    request_return = command_rule("RequestReturn")
+    start_return = command_rule("StartReturn")
+    return_received = command_rule("ReturnReceived")
+    open_dispute = command_rule("OpenDispute")
+    escalate_dispute = command_rule("EscalateDispute")
+    decide_dispute = command_rule("DecideDispute")
+    appeal_dispute = command_rule("AppealDispute")
+    reach_deadline = command_rule("ReachDeadline")
+    erase_subject = command_rule("EraseSubject")
+    place_legal_hold = command_rule("PlaceLegalHold")
+    release_legal_hold = command_rule("ReleaseLegalHold")
 
     # ---- slightly wrong ------------------------------------------------------------------------------------------
 
     @rule(other=st.sampled_from([{}, {"sale_format": "auction"}, {"note": "unknown"}]), by=speakers)
-    @precondition(lambda self: self.may_say("PlaceOrder"))
+    @precondition(lambda self: self.may_send("PlaceOrder"))
     def place_order(self, other: dict[str, Any], by: str | None) -> None:
         """The order is placed once more, as it was or with other content."""
         first = {k: v for k, v in self.story.bodies[0].items() if k not in ("command", "command_id", "at", "actor")}
@@ -151,7 +151,7 @@ class AnyStory(RuleBasedStateMachine):
             self.step("PlaceOrder", by, 0, {**first, **other})
 
     @rule(which=where, changed=st.booleans())
-    def is_said_again(self, which: int, changed: bool) -> None:
+    def is_sent_again(self, which: int, changed: bool) -> None:
         """A command comes a second time under its id, as it was, or with other content."""
         self.steps += 1
         body = self.story.bodies[-1 - which % len(self.story.bodies)]
@@ -163,7 +163,7 @@ class AnyStory(RuleBasedStateMachine):
     def goes_back_in_time(self, kind: str, data: st.DataObject) -> None:
         """It is said of a time before the last."""
         self.steps += 1
-        self.story.say(kind, None, -1, data.draw(FIELDS[kind]))
+        self.story.send(kind, None, -1, data.draw(FIELDS[kind]))
         self.story.now += 1
 
     @rule(
@@ -171,22 +171,22 @@ class AnyStory(RuleBasedStateMachine):
         data=st.data(),
     )
     @precondition(lambda self: self.steps % EVERY == 0)
-    def is_said_of_another_order(self, kind: str, data: st.DataObject) -> None:
+    def is_sent_to_another_order(self, kind: str, data: st.DataObject) -> None:
         self.steps += 1
-        self.story.say(kind, None, 0, data.draw(FIELDS[kind]), order_id="PO-404")
+        self.story.send(kind, None, 0, data.draw(FIELDS[kind]), order_id="PO-404")
 
     @rule(kind=st.sampled_from(RACERS), data=st.data(), behind=st.integers(1, 4))
     def is_decided_by_somebody_who_is_behind(self, kind: str, data: st.DataObject, behind: int) -> None:
         """Its parent is not the head: it never happened. It is decided again on what is, and said as that."""
-        told, fields = self.story.told, data.draw(FIELDS[kind])
-        history = told.written
+        domain, fields = self.story.domain, data.draw(FIELDS[kind])
+        history = domain.written
         if len(history) <= behind or ("rule" not in fields and kind == "DecideDispute"):
             return
-        before = told.commits[STREAM][-1 - behind][1]
-        kept = deepcopy(before)
+        before = domain.commits[STREAM][-1 - behind][1]
+        copy = deepcopy(before)
         body = self.story.body(kind, None, 0, {k: v for k, v in fields.items() if k != "ago"})
         decided = decide(before, parse_command(body).seal(seal), POLICIES, HERE, self.story.now)
-        assert before == kept, "deciding changed what it was decided on"
+        assert before == copy, "deciding changed what it was decided on"
         if not decided.answer:
             log = Log(STREAM, history)
             written = (body["command_id"], decided.events, max(self.story.now, before.recorded_at))
@@ -198,13 +198,13 @@ class AnyStory(RuleBasedStateMachine):
     # ---- what holds of every story -------------------------------------------------------------------------------
 
     @invariant()
-    def asking_comes_to_what_eligibility_says(self) -> None:
-        said, done = self.story.asking_and_doing()
-        assert said == done, str(self.story)
+    def a_request_has_the_outcome_that_eligibility_predicts(self) -> None:
+        predicted, done = self.story.predicted_and_done()
+        assert predicted == done, str(self.story)
 
     @invariant()
     def quantities_and_money_add_up(self) -> None:
-        order = self.story.told.order
+        order = self.story.domain.order
         for line in order.lines.values():
             assert line.open + line.shipped + line.canceled == line.ordered, (
                 "a unit is shipped and cancelled, or neither"
@@ -216,9 +216,9 @@ class AnyStory(RuleBasedStateMachine):
         assert order.rebill_back <= order.rebills_confirmed, "more is due back of a rebilling than was billed"
 
     @invariant()
-    def a_commit_has_at_most_one_refund_and_says_nothing_of_no_units(self) -> None:
+    def a_commit_has_at_most_one_refund_and_names_no_empty_quantity(self) -> None:
         """Of the last commit: those before it were looked at."""
-        events = self.story.told.events[-1]
+        events = self.story.domain.events[-1]
         assert sum(isinstance(event, e.RefundDue) for event in events) <= 1
         if not any(isinstance(event, e.CancelRefused | e.ShipmentRefused) for event in events):
             for event in events:
@@ -228,17 +228,17 @@ class AnyStory(RuleBasedStateMachine):
     def no_step_of_cancelled_but_shipped_is_skipped(self) -> None:
         """Found, told, both accepted, billed, confirmed, paid: of a line never more than at the step before."""
         steps: dict[str, dict[int, int]] = {step: {} for step in ("found", "accepted", "billed")}
-        told, bills, confirmed, paid = 0, dict[str, int](), set[str](), set[str]()
-        for event in (event for events in self.story.told.events for event in events):
+        notified, bills, confirmed, paid = 0, dict[str, int](), set[str](), set[str]()
+        for event in (event for events in self.story.domain.events for event in events):
             match event:
                 case e.ShippedAfterCancelFound():
                     add(steps["found"], event.lines)
                 case e.CustomerNotified():
                     assert steps["found"], "told of nothing"
-                    told += 1
+                    notified += 1
                 case e.RebillAccepted():
-                    assert told, "accepted without being told"
-                    told = 0
+                    assert notified, "accepted without being told"
+                    notified = 0
                     add(steps["accepted"], event.lines)
                 case e.RebillDue():
                     add(steps["billed"], event.lines)
@@ -279,11 +279,11 @@ def test_every_kind_of_command_is_sent_by_a_rule_of_the_machine() -> None:
 
 def test_every_kind_of_command_is_accepted_in_a_chapter_and_may_follow_some() -> None:
     accepted, likely = {"PlaceOrder"}, {"PlaceOrder"}
-    for policy, said in CHAPTERS:
+    for policy, steps in CHAPTERS:
         rows = [{"line": n, "sku": "A", "quantity": 2, "unit_price": "10.00"} for n in (1, 2)]
-        story = Telling(policy, {"lines": rows, "paid": policy != "general-store"})
-        for wait, kind, fields in said:
-            story.say(kind, None, wait, fields)
+        story = Comparison(policy, {"lines": rows, "paid": policy != "general-store"})
+        for wait, kind, fields in steps:
+            story.send(kind, None, wait, fields)
             assert story.world.order is not None
             likely |= {name for name, holds in LIKELY.items() if holds(story.world.order)}
         accepted |= {kind for kind, outcome in story.outcomes if outcome == "accepted"}

@@ -132,4 +132,4 @@ class Desk:
     def canceled(self, **fields: Any) -> None:
         """An order of ten, three shipped and seven killed."""
         self.history.place(**fields)
-        self.history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+        self.history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])

@@ -141,7 +141,7 @@ def test_a_confirmation_that_was_delivered_or_seen_is_not_followed_up(report: st
     if report == "seen":
         desk.book.see("acme/PO-1", "buyer", parse_instant("2026-03-02T13:00:00Z"))
     else:
-        desk.history.say(report, at="2026-03-02T13:00:00Z", notice_id="told-4-buyer")
+        desk.history.send(report, at="2026-03-02T13:00:00Z", notice_id="told-4-buyer")
     desk.run("2026-03-05T12:00:00Z")
     assert len(desk.carrier.taken) == 3
     notice = desk.book.find("acme/PO-1", "told-4-buyer")
@@ -151,21 +151,21 @@ def test_a_confirmation_that_was_delivered_or_seen_is_not_followed_up(report: st
 def test_a_deadline_of_theirs_is_reminded_of_once_before_it_passes() -> None:
     desk = Desk()
     desk.history.place(policy="mutual-consent")
-    desk.history.say("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
+    desk.history.send("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
     desk.run(NOON)
-    told = len(desk.carrier.taken)
+    sent_before = len(desk.carrier.taken)
     desk.run("2026-03-04T10:59:00Z")
-    assert len(desk.carrier.taken) == told
+    assert len(desk.carrier.taken) == sent_before
     for at in ("2026-03-04T11:00:30Z", "2026-03-04T12:00:00Z", "2026-03-05T10:00:00Z"):
         desk.run(at)
-    assert desk.subjects()[told:] == [("s-1", "Order PO-1: reminder, due 5 March 2026, 11:00 (UTC)")]
+    assert desk.subjects()[sent_before:] == [("s-1", "Order PO-1: reminder, due 5 March 2026, 11:00 (UTC)")]
     assert desk.states()["remind-decide-1-seller"] == "handed"
 
 
 def test_a_short_time_is_not_reminded_of_in_its_first_half() -> None:
     desk = Desk()
     desk.history.place(policy="general-store")
-    desk.history.say("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
+    desk.history.send("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
     desk.run(NOON)
     assert not [notice for notice in desk.states() if notice.startswith("remind")]
     desk.run("2026-03-02T23:00:30Z")
@@ -175,8 +175,8 @@ def test_a_short_time_is_not_reminded_of_in_its_first_half() -> None:
 def test_a_settled_matter_gets_no_reminder() -> None:
     desk = Desk()
     desk.history.place(policy="mutual-consent")
-    desk.history.say("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
-    desk.history.say("WithdrawCancel", at="2026-03-03T11:00:00Z", actor="buyer", request_id="r1")
+    desk.history.send("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
+    desk.history.send("WithdrawCancel", at="2026-03-03T11:00:00Z", actor="buyer", request_id="r1")
     desk.run("2026-03-05T10:00:00Z")
     assert not [notice for notice in desk.states() if notice.startswith("remind")]
 
@@ -192,8 +192,8 @@ def test_where_the_topics_reader_sends_nothing_is_handed_over_here() -> None:
 def test_the_policys_own_time_to_confirm_goes_before_the_setting() -> None:
     from domain.policy import read_policy_toml
 
-    said = 'id = "x"\nversion = 1\nrules = ["seller-has-final-say"]\n[both-told]\nconfirmed-within = "3 hours"\n'
-    assert str(read_policy_toml(said).policy.both_told.confirmed_within) == "3 hours"
+    text = 'id = "x"\nversion = 1\nrules = ["seller-has-final-say"]\n[both-told]\nconfirmed-within = "3 hours"\n'
+    assert str(read_policy_toml(text).policy.both_told.confirmed_within) == "3 hours"
     desk = Desk(limits=NotifierLimits(too_old=40 * DAY))
     desk.canceled()
     desk.run(NOON)
@@ -205,13 +205,13 @@ def test_the_policys_own_time_to_confirm_goes_before_the_setting() -> None:
 def test_a_reminder_that_waited_until_there_was_nothing_to_remind_of_is_moot() -> None:
     desk = Desk()
     desk.history.place(policy="mutual-consent")
-    desk.history.say("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
+    desk.history.send("RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", reason="other")
     desk.run(NOON)
-    told = len(desk.carrier.taken)
+    sent_before = len(desk.carrier.taken)
     desk.carrier.fails = ["away"]
     desk.run("2026-03-04T11:30:00Z")
     assert desk.states()["remind-decide-1-seller"] == "waiting"
-    desk.history.say("WithdrawCancel", at="2026-03-04T11:30:30Z", actor="buyer", request_id="r1")
+    desk.history.send("WithdrawCancel", at="2026-03-04T11:30:30Z", actor="buyer", request_id="r1")
     desk.run("2026-03-04T12:00:00Z")
     assert desk.states()["remind-decide-1-seller"] == "moot"
-    assert not any("until" in mail.subject for mail in desk.carrier.taken[told:])
+    assert not any("until" in mail.subject for mail in desk.carrier.taken[sent_before:])

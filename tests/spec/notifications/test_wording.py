@@ -76,22 +76,22 @@ def test_a_german_speaker_is_notified_in_german() -> None:
     assert mail.subject.startswith("Bestellung PO-1: der Rest ist storniert, Vorgang C-")
 
 
-def said_by_the_seller(language: str, *lines: int) -> Desk:
+def canceled_by_the_seller(language: str, *lines: int) -> Desk:
     """Two lines; the buyer asked for these, and the seller cancels both and says that the buyer asked."""
     desk = Desk()
     desk.people.languages = {"b-1": language, "s-1": language}
     goods = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "10.00"} for n in (1, 2)]
     desk.history.place(lines=goods)
     if lines:
-        asks: dict[str, Any] = {"request_id": "r1", "reason": "changed_mind", "lines": list(lines)}
-        desk.history.say("RequestCancel", at="2026-03-02T10:10:00Z", actor="buyer", **asks)
-    desk.history.say("CancelLines", at="2026-03-02T10:20:00Z", actor="seller", reason="buyer_asked")
+        request: dict[str, Any] = {"request_id": "r1", "reason": "changed_mind", "lines": list(lines)}
+        desk.history.send("RequestCancel", at="2026-03-02T10:10:00Z", actor="buyer", **request)
+    desk.history.send("CancelLines", at="2026-03-02T10:20:00Z", actor="seller", reason="buyer_asked")
     desk.run(NOON)
     return desk
 
 
 def test_standing_without_a_request_on_record_the_buyer_is_asked_and_the_seller_notified() -> None:
-    *_, buyers, sellers = said_by_the_seller("en").carrier.taken
+    *_, buyers, sellers = canceled_by_the_seller("en").carrier.taken
     assert (buyers.to, sellers.to) == ("b-1@example.org", "s-1@example.org")
     assert buyers.subject.startswith("Order PO-1: canceled, did you ask for this? Reference C-")
     assert "The seller says that you asked to cancel it. We have no request from you on record" in buyers.text
@@ -99,19 +99,19 @@ def test_standing_without_a_request_on_record_the_buyer_is_asked_and_the_seller_
     assert "/receipt" in buyers.text, "it is the confirmation all the same"
     assert sellers.subject.startswith("Order PO-1: canceled, reference C-")
     assert "this counts as your own cancellation. We have asked the buyer about it." in sellers.text
-    *_, buyers, _ = said_by_the_seller("de").carrier.taken
+    *_, buyers, _ = canceled_by_the_seller("de").carrier.taken
     assert "haben Sie darum gebeten? Vorgang C-" in buyers.subject
     assert "/o/acme/PO-1/receipt?lang=de" in buyers.text, "and so does its receipt"
 
 
 def test_standing_a_buyer_who_requested_a_part_is_asked_about_the_rest() -> None:
     for part in (1, 2):
-        *_, buyers, _ = said_by_the_seller("en", part).carrier.taken
+        *_, buyers, _ = canceled_by_the_seller("en", part).carrier.taken
         assert (
             "This carries out request r1. The seller says that you asked to cancel the rest. We have no other request"
             in buyers.text
         )
-    *_, buyers, _ = said_by_the_seller("en", 1, 2).carrier.taken
+    *_, buyers, _ = canceled_by_the_seller("en", 1, 2).carrier.taken
     assert "The seller says" not in buyers.text and "This carries out request r1." in buyers.text
 
 
@@ -130,11 +130,11 @@ def test_a_title_and_a_name_bring_no_markup_along() -> None:
 def notified(text: str) -> Desk:
     desk = Desk(texts={"text-4": text})
     desk.history.place(po_number="PO.example.com")
-    desk.history.say("CancelLines", at="2026-03-02T10:10:00Z", actor="seller", reason="out_of_stock")
+    desk.history.send("CancelLines", at="2026-03-02T10:10:00Z", actor="seller", reason="out_of_stock")
     parcel: dict[str, Any] = {"lines": [1], "carrier": "UPS", "tracking_number": "1Z9"}
-    desk.history.say("ReportShippedAfterCancel", at="2026-03-02T10:20:00Z", actor="seller", **parcel)
-    said = "UPS 1Z9 is on its way although it was cancelled; it would be billed again."
-    desk.history.say("NotifyCustomer", at="2026-03-02T10:30:00Z", actor="seller", text=said)
+    desk.history.send("ReportShippedAfterCancel", at="2026-03-02T10:20:00Z", actor="seller", **parcel)
+    text = "UPS 1Z9 is on its way although it was cancelled; it would be billed again."
+    desk.history.send("NotifyCustomer", at="2026-03-02T10:30:00Z", actor="seller", text=text)
     desk.people.names = {"b-1": "www.example.org"}
     desk.run(NOON)
     return desk
@@ -198,7 +198,7 @@ def test_a_parcel_of_several_lines_is_one_sentence_with_all_its_lines(language: 
     goods = [{"line": n, "sku": f"A-{n}", "title": f"Lamp {n}", "quantity": 2, "unit_price": "1.00"} for n in (1, 2, 3)]
     desk.history.place(lines=goods)
     parcel: dict[str, Any] = {"shipment_id": "s1", "carrier": "UPS", "tracking_number": "1Z9"}
-    desk.history.say("Ship", at="2026-03-02T11:00:00Z", **parcel)
+    desk.history.send("Ship", at="2026-03-02T11:00:00Z", **parcel)
     desk.run(NOON)
     mail = desk.carrier.taken[-1]
     assert mail.text.count(sentence) == 1 and mail.html.count(sentence) == 1
@@ -210,14 +210,14 @@ def test_a_part_that_ships_or_is_cancelled_is_no_whole_order() -> None:
     desk = Desk()
     goods = [{"line": n, "sku": f"A-{n}", "title": f"Lamp {n}", "quantity": 1, "unit_price": "1.00"} for n in (1, 2, 3)]
     desk.history.place(lines=goods)
-    desk.history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[1])
-    desk.history.say("CancelLines", at="2026-03-02T11:10:00Z", actor="seller", reason="out_of_stock", lines=[2])
-    desk.history.say("Deliver", at="2026-03-02T11:20:00Z", shipment_id="s1")
-    desk.history.say("Ship", at="2026-03-02T11:30:00Z", shipment_id="s2", lines=[3])
-    desk.history.say("VoidShipment", at="2026-03-02T11:40:00Z", actor="support", shipment_id="s2", note="not packed")
+    desk.history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[1])
+    desk.history.send("CancelLines", at="2026-03-02T11:10:00Z", actor="seller", reason="out_of_stock", lines=[2])
+    desk.history.send("Deliver", at="2026-03-02T11:20:00Z", shipment_id="s1")
+    desk.history.send("Ship", at="2026-03-02T11:30:00Z", shipment_id="s2", lines=[3])
+    desk.history.send("VoidShipment", at="2026-03-02T11:40:00Z", actor="support", shipment_id="s2", note="not packed")
     desk.run(NOON)
-    said = [subject for to, subject in desk.subjects() if to == "b-1"]
-    assert [subject.partition(",")[0] for subject in said[1:]] == [
+    subjects = [subject for to, subject in desk.subjects() if to == "b-1"]
+    assert [subject.partition(",")[0] for subject in subjects[1:]] == [
         "Order PO-1: partly shipped",
         "Order PO-1: partly canceled",
         "Order PO-1: partly delivered",
@@ -264,16 +264,16 @@ def written(to: str, by: str, about: str | None = None, language: str = "en") ->
     desk = Desk()
     desk.people.languages = {"b-1": language, "s-1": language}
     desk.history.place(policy="mutual-consent")
-    desk.history.say("RequestCancel", at="2026-03-02T10:10:00Z", actor="buyer", request_id="r1", reason="other")
-    desk.history.say("DeclineCancel", at="2026-03-02T10:20:00Z", actor="seller", request_id="r1")
+    desk.history.send("RequestCancel", at="2026-03-02T10:10:00Z", actor="buyer", request_id="r1", reason="other")
+    desk.history.send("DeclineCancel", at="2026-03-02T10:20:00Z", actor="seller", request_id="r1")
     disputed: dict[str, Any] = {"dispute_id": "d1", "about": "r1", "text": "why"}
-    desk.history.say("OpenDispute", at="2026-03-02T10:30:00Z", actor="buyer", **disputed)
+    desk.history.send("OpenDispute", at="2026-03-02T10:30:00Z", actor="buyer", **disputed)
     desk.run(NOON)
     desk.carrier.taken.clear()
     sent: dict[str, Any] = {"message_id": "m1", "to": to, "text": "The secret text.", "about": about}
     if about is None:
         del sent["about"]
-    assert desk.history.say("SendMessage", at="2026-03-02T12:10:00Z", actor=by, **sent).refused is None
+    assert desk.history.send("SendMessage", at="2026-03-02T12:10:00Z", actor=by, **sent).refused is None
     desk.run("2026-03-02T12:20:00Z")
     return desk
 

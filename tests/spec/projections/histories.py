@@ -113,21 +113,21 @@ class History:
         self.orders: dict[str, Order] = {}
         self._book = book()
         self._last = 0
-        self._said = 0
+        self._count = 0
 
     def log_of(self, order_id: str) -> Log:
         return self.logs[partition_of(f"{MARKET}/{order_id}", len(self.logs))]
 
-    def say(self, command: str, order_id: str = "PO-1", at: str | None = None, **fields: Any) -> Decided:
+    def send(self, command: str, order_id: str = "PO-1", at: str | None = None, **fields: Any) -> Decided:
         """Decide a command and commit what it comes to. ``actor`` is KIND or KIND/ID."""
-        self._said += 1
+        self._count += 1
         kind, _, name = fields.pop("actor", "system/test").partition("/")
         own = {"buyer": "b-1", "seller": "s-1"}
         at = at or MONDAY
         parsed = parse_command(
             {
                 "command": command,
-                "command_id": fields.pop("command_id", f"c{self._said}"),
+                "command_id": fields.pop("command_id", f"c{self._count}"),
                 "marketplace": MARKET,
                 "order_id": order_id,
                 "at": at,
@@ -135,7 +135,7 @@ class History:
                 **fields,
             }
         )
-        parsed.seal(lambda field, text: Sealed(bytes([len(text) % 256]) * 32, f"{field}-{self._said}"))
+        parsed.seal(lambda field, text: Sealed(bytes([len(text) % 256]) * 32, f"{field}-{self._count}"))
         now = parse_instant(at)
         self.reach(order_id, now)
         decided = decide(self.orders.get(order_id), parsed, self._book, self.market, now)
@@ -147,7 +147,7 @@ class History:
         """Place an order: one line of 10 units at 10.00 under seller-portal, unless told otherwise."""
         lines = fields.pop("lines", [{"line": 1, "sku": "A-1", "title": "Lamp", "quantity": 10, "unit_price": "10.00"}])
         given = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", **fields}
-        decided = self.say("PlaceOrder", order_id, at, lines=lines, **given)
+        decided = self.send("PlaceOrder", order_id, at, lines=lines, **given)
         assert decided.refused is None, decided
         return decided
 

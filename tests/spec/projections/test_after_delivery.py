@@ -19,19 +19,19 @@ def at(text: str) -> int:
 def delivered(policy: str = "peer-to-peer") -> History:
     history = History()
     history.place(policy=policy)
-    history.say("Ship", actor="seller", shipment_id="asn-1")
-    history.say("Deliver", at="2026-03-04T10:00:00Z")
+    history.send("Ship", actor="seller", shipment_id="asn-1")
+    history.send("Deliver", at="2026-03-04T10:00:00Z")
     return history
 
 
-def say(history: History, command: str, at: str, actor: str, **fields: Any) -> None:
-    decided = history.say(command, at=at, actor=actor, **fields)
+def send(history: History, command: str, at: str, actor: str, **fields: Any) -> None:
+    decided = history.send(command, at=at, actor=actor, **fields)
     assert decided.refused is None, decided.refused
 
 
 def test_a_case_is_open_until_its_decision_and_its_return_arrives_with_its_condition() -> None:
     history = delivered()
-    say(history, "OpenCase", "2026-03-04T12:00:00Z", "buyer", case_id="case-a", reason="wrong_item", lines=[1])
+    send(history, "OpenCase", "2026-03-04T12:00:00Z", "buyer", case_id="case-a", reason="wrong_item", lines=[1])
     case = viewed(history).row(CASES)
     assert (case["status"], case["due_at"], case["outcome"], case["awaits"]) == (
         "open",
@@ -41,7 +41,7 @@ def test_a_case_is_open_until_its_decision_and_its_return_arrives_with_its_condi
     )
 
     decided = {"case_id": "case-a", "outcome": "return", "rule": "case-reasons"}
-    say(history, "DecideCase", "2026-03-05T09:00:00Z", "support", **decided)
+    send(history, "DecideCase", "2026-03-05T09:00:00Z", "support", **decided)
     views = viewed(history)
     case = views.row(CASES)
     assert (case["status"], case["outcome"], case["rule"]) == ("decided", "return", "case-reasons")
@@ -55,8 +55,8 @@ def test_a_case_is_open_until_its_decision_and_its_return_arrives_with_its_condi
     )
     assert (back["accepted"], back["refunded"], back["opened_at"]) == (1, 0, at("2026-03-05T09:00:00Z"))
 
-    say(history, "StartReturn", "2026-03-06T09:00:00Z", "seller", about="case-a", carrier="DHL", tracking_number="9")
-    say(history, "ReturnReceived", "2026-03-09T09:00:00Z", "seller", about="return-1", condition="damaged")
+    send(history, "StartReturn", "2026-03-06T09:00:00Z", "seller", about="case-a", carrier="DHL", tracking_number="9")
+    send(history, "ReturnReceived", "2026-03-09T09:00:00Z", "seller", about="return-1", condition="damaged")
     back = viewed(history).row(RETURNS)
     assert (back["status"], back["condition"], back["refunded"]) == ("received", "damaged", 1)
     assert (back["carrier"], back["tracking_number"], back["ended_at"]) == ("DHL", "9", at("2026-03-09T09:00:00Z"))
@@ -64,20 +64,20 @@ def test_a_case_is_open_until_its_decision_and_its_return_arrives_with_its_condi
 
 def test_while_more_evidence_is_awaited_a_case_has_no_due_instant_and_names_that_evidence() -> None:
     history = delivered()
-    say(history, "OpenCase", "2026-03-04T12:00:00Z", "buyer", case_id="case-a", reason="wrong_item", lines=[1])
+    send(history, "OpenCase", "2026-03-04T12:00:00Z", "buyer", case_id="case-a", reason="wrong_item", lines=[1])
     asked = {"about": "case-a", "kinds": ["photo", "receipt"], "until": "2026-03-09T12:00:00Z"}
-    say(history, "RequestEvidence", "2026-03-04T13:00:00Z", "support", **asked)
+    send(history, "RequestEvidence", "2026-03-04T13:00:00Z", "support", **asked)
     case = viewed(history).row(CASES)
     assert (case["due_at"], case["awaits"]) == (None, "photo,receipt")
 
-    say(history, "AttachEvidence", "2026-03-05T13:00:00Z", "buyer", evidence_id="e1", about="case-a", **PHOTO)
+    send(history, "AttachEvidence", "2026-03-05T13:00:00Z", "buyer", evidence_id="e1", about="case-a", **PHOTO)
     views = viewed(history)
     assert views.row(CASES)["awaits"] == "receipt"
     piece = views.row(EVIDENCE)
     assert (piece["side"], piece["kind"], piece["sha256"], piece["size"]) == ("buyer", "photo", "ab" * 32, 9)
     assert piece["attached_at"] == at("2026-03-05T13:00:00Z")
 
-    say(history, "SendMessage", "2026-03-12T12:00:00Z", "buyer", message_id="m1", to="seller", text="Well?")
+    send(history, "SendMessage", "2026-03-12T12:00:00Z", "buyer", message_id="m1", to="seller", text="Well?")
     case = viewed(history).row(CASES)
     assert case["awaits"] == "", "its date has passed: the case is decided on what is there"
     assert case["due_at"] is not None
@@ -86,9 +86,9 @@ def test_while_more_evidence_is_awaited_a_case_has_no_due_instant_and_names_that
 @pytest.mark.rule("return-not-confirmed")
 def test_a_return_that_nobody_confirms_is_closed_and_refunded() -> None:
     history = delivered("general-store")
-    say(history, "RequestReturn", "2026-03-05T12:00:00Z", "buyer", reason="changed_mind", lines=[1])
-    say(history, "Deliver", "2026-03-07T12:00:00Z", "system", shipment_id="return-1")
-    say(history, "SendMessage", "2026-03-20T12:00:00Z", "buyer", message_id="m1", to="seller", text="Well?")
+    send(history, "RequestReturn", "2026-03-05T12:00:00Z", "buyer", reason="changed_mind", lines=[1])
+    send(history, "Deliver", "2026-03-07T12:00:00Z", "system", shipment_id="return-1")
+    send(history, "SendMessage", "2026-03-20T12:00:00Z", "buyer", message_id="m1", to="seller", text="Well?")
 
     back = viewed(history).row(RETURNS)
 
@@ -100,33 +100,33 @@ def test_a_return_that_nobody_confirms_is_closed_and_refunded() -> None:
 def declined() -> History:
     history = History()
     history.place(policy="mutual-consent")
-    say(history, "RequestCancel", "2026-03-02T11:00:00Z", "buyer", request_id="r1", reason="changed_mind")
-    say(history, "DeclineCancel", "2026-03-03T10:00:00Z", "seller", request_id="r1")
+    send(history, "RequestCancel", "2026-03-02T11:00:00Z", "buyer", request_id="r1", reason="changed_mind")
+    send(history, "DeclineCancel", "2026-03-03T10:00:00Z", "seller", request_id="r1")
     return history
 
 
 def test_a_dispute_shows_its_ticket_its_decision_and_until_when_it_can_be_appealed() -> None:
     history = declined()
-    say(history, "OpenDispute", "2026-03-04T10:00:00Z", "buyer", dispute_id="d1", about="r1")
+    send(history, "OpenDispute", "2026-03-04T10:00:00Z", "buyer", dispute_id="d1", about="r1")
     dispute = viewed(history).row(DISPUTES)
     assert (dispute["status"], dispute["opened_by"], dispute["about"]) == ("open", "buyer", "r1")
     assert dispute["evidence_until"] == at("2026-03-14T10:00:00Z")
 
-    say(history, "EscalateDispute", "2026-03-05T10:00:00Z", "buyer", dispute_id="d1", ticket="T-1")
+    send(history, "EscalateDispute", "2026-03-05T10:00:00Z", "buyer", dispute_id="d1", ticket="T-1")
     denied = {"dispute_id": "d1", "outcome": "deny", "rule": "seller-has-final-say"}
-    say(history, "DecideDispute", "2026-03-06T10:00:00Z", "support", **denied)
+    send(history, "DecideDispute", "2026-03-06T10:00:00Z", "support", **denied)
     dispute = viewed(history).row(DISPUTES)
     assert (dispute["status"], dispute["ticket"], dispute["rule"]) == ("denied", "T-1", "seller-has-final-say")
     assert (dispute["appeal_until"], dispute["appealed"]) == (at("2026-03-20T10:00:00Z"), 0)
 
-    say(history, "AppealDispute", "2026-03-10T10:00:00Z", "buyer", dispute_id="d1")
+    send(history, "AppealDispute", "2026-03-10T10:00:00Z", "buyer", dispute_id="d1")
     dispute = viewed(history).row(DISPUTES)
     assert (dispute["status"], dispute["appealed"], dispute["decisions"]) == ("open", 1, 1)
 
 
 def test_a_late_dispute_is_shown_dismissed_with_its_rule() -> None:
     history = declined()
-    late = history.say("OpenDispute", at="2026-06-30T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
+    late = history.send("OpenDispute", at="2026-06-30T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
     assert late.refused == "too-late"
 
     dispute = viewed(history).row(DISPUTES)
@@ -139,21 +139,21 @@ def test_a_late_dispute_is_shown_dismissed_with_its_rule() -> None:
 def test_a_rebilling_is_due_until_it_is_confirmed_and_names_its_memo() -> None:
     history = History()
     history.place()
-    say(history, "CancelLines", "2026-03-02T11:00:00Z", "seller", reason="out_of_stock")
+    send(history, "CancelLines", "2026-03-02T11:00:00Z", "seller", reason="out_of_stock")
     parcel = {"carrier": "UPS", "tracking_number": "1Z9"}
-    say(history, "ReportShippedAfterCancel", "2026-03-03T10:00:00Z", "seller", lines=[1], **parcel)
+    send(history, "ReportShippedAfterCancel", "2026-03-03T10:00:00Z", "seller", lines=[1], **parcel)
     text = "It shipped although it was cancelled, with UPS 1Z9. You would be billed again."
-    say(history, "NotifyCustomer", "2026-03-03T11:00:00Z", "seller", text=text)
+    send(history, "NotifyCustomer", "2026-03-03T11:00:00Z", "seller", text=text)
     both = {"accepts_item": True, "accepts_rebilling": True}
-    say(history, "Acknowledge", "2026-03-03T12:00:00Z", "buyer", **both)
-    say(history, "Rebill", "2026-03-03T13:00:00Z", "support")
-    say(history, "FailRebill", "2026-03-03T14:00:00Z", "system", rebill_id="rebill-1")
+    send(history, "Acknowledge", "2026-03-03T12:00:00Z", "buyer", **both)
+    send(history, "Rebill", "2026-03-03T13:00:00Z", "support")
+    send(history, "FailRebill", "2026-03-03T14:00:00Z", "system", rebill_id="rebill-1")
     rebill = viewed(history).row(REBILLS)
     assert (rebill["status"], rebill["failed"], rebill["amount_minor"]) == ("due", 1, 10000)
     assert (rebill["due_at"], rebill["confirmed_at"], rebill["memo_id"]) == (at("2026-03-03T13:00:00Z"), None, None)
 
-    say(history, "ConfirmRebill", "2026-03-03T15:00:00Z", "system", rebill_id="rebill-1")
-    say(history, "IssueCreditMemo", "2026-03-03T16:00:00Z", "support", memo_id="memo-a", rebill_id="rebill-1")
+    send(history, "ConfirmRebill", "2026-03-03T15:00:00Z", "system", rebill_id="rebill-1")
+    send(history, "IssueCreditMemo", "2026-03-03T16:00:00Z", "support", memo_id="memo-a", rebill_id="rebill-1")
     views = viewed(history)
     rebill, memo = views.row(REBILLS), views.row(CREDIT_MEMOS)
     assert (rebill["status"], rebill["failed"], rebill["memo_id"]) == ("confirmed", 0, "memo-a")

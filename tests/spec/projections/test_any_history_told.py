@@ -38,7 +38,7 @@ from projections.tables import (
 )
 from tests.effort import examples
 from tests.spec.domain.story import Story
-from tests.spec.domain.test_any_history import stories, tell
+from tests.spec.domain.test_any_history import play, stories
 from tests.spec.projections.histories import Log
 from tests.spec.projections.memory_views import MemoryViews
 
@@ -59,9 +59,9 @@ def written(stories: list[Story], log: Log) -> None:
 
 @settings(max_examples=examples(60))
 @given(several, st.integers(1, 7))
-def test_the_tables_do_not_depend_on_batches_or_cached_orders(told: list[Any], limit: int) -> None:
+def test_the_tables_do_not_depend_on_batches_or_cached_orders(drawn: list[Any], limit: int) -> None:
     log = Log()
-    written([tell(*each)[0] for each in told], log)
+    written([play(*each)[0] for each in drawn], log)
     whole, cut = MemoryViews(), MemoryViews()
 
     one = Projector("journal", 0, log.state, whole)
@@ -77,9 +77,9 @@ def test_the_tables_do_not_depend_on_batches_or_cached_orders(told: list[Any], l
 
 @settings(max_examples=examples(80))
 @given(several)
-def test_the_tables_agree_with_the_orders(told: list[Any]) -> None:
+def test_the_tables_agree_with_the_orders(drawn: list[Any]) -> None:
     log, views = Log(), MemoryViews()
-    stories = [tell(*each)[0] for each in told]
+    stories = [play(*each)[0] for each in drawn]
     written(stories, log)
     Projector("journal", 0, log.state, views).advance()
 
@@ -104,9 +104,9 @@ def test_the_tables_agree_with_the_orders(told: list[Any]) -> None:
 
 @settings(max_examples=examples(60))
 @given(several, st.integers(0, 40), st.integers(1, 30))
-def test_a_sellers_rate_by_the_table_is_the_rate_by_a_fold_of_the_log(told: list[Any], last: int, length: int) -> None:
+def test_a_sellers_rate_by_the_table_is_the_rate_by_a_fold_of_the_log(drawn: list[Any], last: int, length: int) -> None:
     log, views = Log(), MemoryViews()
-    stories = [tell(*each)[0] for each in told]
+    stories = [play(*each)[0] for each in drawn]
     written(stories, log)
     Projector("journal", 0, log.state, views).advance()
     within = window(date(2026, 3, 25) + timedelta(days=last), Length(length, "days"), stories[0].here.terms.calendar)
@@ -151,18 +151,18 @@ def agrees(views: MemoryViews, order_id: str, story: Story) -> None:
     assert row["next_deadline_at"] == min(deadlines.values(), default=None)
     shown = story.shown
     for table, name, id in ((REQUESTS, "requests", "request_id"), (SHIPMENTS, "shipments", "shipment_id")):
-        told = [(r[id], r["status"], json.loads(str(r["lines"]))) for r in views.rows(table, order_id=order_id)]
-        assert sorted(told) == sorted((r[id], r["status"], r["lines"]) for r in shown[name])
+        viewed = [(r[id], r["status"], json.loads(str(r["lines"]))) for r in views.rows(table, order_id=order_id)]
+        assert sorted(viewed) == sorted((r[id], r["status"], r["lines"]) for r in shown[name])
     refunds = [(r["refund_id"], r["amount_minor"], r["status"]) for r in views.rows(REFUNDS, order_id=order_id)]
     assert refunds == [(r["refund_id"], r["amount_minor"], r["status"]) for r in shown["refunds"]]
-    for other, id, kept in (
+    for other, id, states in (
         (RETURNS, "return_id", order.returns),
         (CASES, "case_id", order.cases),
         (DISPUTES, "dispute_id", {**order.dismissed, **order.disputes}),
         (REBILLS, "rebill_id", order.rebills),
     ):
         rows = {str(r[id]): r["status"] for r in views.rows(other, order_id=order_id)}
-        assert rows == {name: each.status for name, each in kept.items()}
+        assert rows == {name: each.status for name, each in states.items()}
     assert {r["evidence_id"] for r in views.rows(EVIDENCE, order_id=order_id)} == order.evidence.keys()
     operators_agree(views, order_id, story)
     memos = {r["memo_id"] for r in views.rows(CREDIT_MEMOS, order_id=order_id)}
@@ -248,7 +248,7 @@ def buyers_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
     for story in stories:
         counted: set[int] = set()
         zone = story.here.terms.calendar.timezone
-        asked_by: dict[str, str] = {}
+        requested_by: dict[str, str] = {}
         for events, stamp in story.commits:
             day = local_date(stamp.recorded_at, zone).isoformat()
             for event, _ in events:
@@ -256,12 +256,14 @@ def buyers_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
                     found[day, "orders_placed"] += 1
                     found[day, "lines_placed"] += len(event.lines)
                 elif isinstance(event, e.CancelRequested):
-                    asked_by[event.request_id] = event.by
+                    requested_by[event.request_id] = event.by
                 elif isinstance(event, e.AutoCanceled):
                     counted.add(event.line)
                 elif isinstance(event, e.LinesCanceled):
                     for part in event.lines:
-                        asked = part.cause in ("request", "dispute") and asked_by.get(part.request_id or "") != "seller"
+                        asked = (
+                            part.cause in ("request", "dispute") and requested_by.get(part.request_id or "") != "seller"
+                        )
                         if part.line not in counted and asked:
                             found[day, "lines_canceled_by_buyer"] += 1
                         counted.add(part.line)
@@ -281,7 +283,7 @@ def column_of(cause: str, reason: str | None) -> str | None:
 
 def test_the_recount_is_no_tautology() -> None:
     story = Story().placed(lines=[{"line": 1, "sku": "A", "quantity": 2, "unit_price": "1.00"}])
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 1}])
     assert days_recounted([story]) == {
         ("2026-03-02", "orders_placed"): 1,
         ("2026-03-02", "lines_placed"): 1,

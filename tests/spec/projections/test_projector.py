@@ -29,10 +29,10 @@ def three_orders() -> History:
     history = History()
     for order_id in ("PO-1", "PO-2", "PO-3"):
         history.place(order_id)
-    history.say("RequestCancel", "PO-2", actor="buyer", request_id="r1", reason="changed_mind")
-    history.say("Ship", "PO-1", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
-    history.say("ApproveCancel", "PO-2", actor="seller", request_id="r1")
-    history.say("Ship", "PO-1", actor="seller", shipment_id="asn-2", lines=[{"line": 1, "quantity": 3}])
+    history.send("RequestCancel", "PO-2", actor="buyer", request_id="r1", reason="changed_mind")
+    history.send("Ship", "PO-1", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
+    history.send("ApproveCancel", "PO-2", actor="seller", request_id="r1")
+    history.send("Ship", "PO-1", actor="seller", shipment_id="asn-2", lines=[{"line": 1, "quantity": 3}])
     return history
 
 
@@ -75,7 +75,7 @@ def test_a_failed_write_is_repeated_as_if_it_had_not_been_tried() -> None:
     views.down = False
     assert one.advance() == 3
 
-    assert views.tables == told(history).tables
+    assert views.tables == projected(history).tables
 
 
 class Unreliable(MemoryViews):
@@ -87,7 +87,7 @@ class Unreliable(MemoryViews):
         super().apply(batch)
 
 
-def told(history: History) -> MemoryViews:
+def projected(history: History) -> MemoryViews:
     views = MemoryViews()
     while projector(history.log, views).advance():
         pass
@@ -105,7 +105,7 @@ def test_commits_that_are_handed_over_are_not_read_again() -> None:
     assert source.read == 0
     assert one.advance() == 5
     assert source.read == 1, "what did not fit is read from the source"
-    assert views.tables == told(history).tables
+    assert views.tables == projected(history).tables
 
 
 class Counting:
@@ -134,11 +134,11 @@ def test_commits_handed_over_too_early_or_too_late_do_no_harm() -> None:
         one.admitted(admitted)
     while one.advance(2):
         pass
-    assert views.tables == told(history).tables
+    assert views.tables == projected(history).tables
 
 
 def test_views_of_another_log_are_not_touched() -> None:
-    views = told(three_orders())
+    views = projected(three_orders())
     before = {name: dict(rows) for name, rows in views.tables.items()}
     other = History()
     for n in range(9):
@@ -152,7 +152,7 @@ def test_views_of_another_log_are_not_touched() -> None:
 
 def test_views_that_are_ahead_of_the_source_wait_for_it() -> None:
     history = three_orders()
-    views = told(history)
+    views = projected(history)
     behind = Log()
 
     one = projector(behind, views)
@@ -223,21 +223,21 @@ def test_a_parked_order_stays_parked_after_a_restart_and_is_freed_by_a_retry_tha
     history = three_orders()
     log = history.log
     views = MemoryViews(refuses="asn-2")
-    history.say("SendMessage", "PO-1", actor="buyer", message_id="m1", to="seller", text="Hello?")
+    history.send("SendMessage", "PO-1", actor="buyer", message_id="m1", to="seller", text="Hello?")
     one = projector(log, views)
     while one.advance(2):
         pass
     assert views.row(DEAD_LETTERS)["stream"] == "acme/PO-1"
 
     restarted = projector(log, views)
-    history.say("SendMessage", "PO-1", actor="buyer", message_id="m2", to="seller", text="Hello?")
+    history.send("SendMessage", "PO-1", actor="buyer", message_id="m2", to="seller", text="Hello?")
     assert restarted.advance() == 1
     assert "asn-2" in str(restarted.retry("acme/PO-1"))
     assert len(views.rows(DEAD_LETTERS)) == 1
 
     views.refuses = None
     assert restarted.retry("acme/PO-1") is None
-    assert views.tables == told(history).tables
+    assert views.tables == projected(history).tables
     with pytest.raises(LookupError):
         restarted.retry("acme/PO-1")
 
@@ -250,12 +250,12 @@ def test_a_projector_elsewhere_learns_that_an_order_was_freed() -> None:
     views.refuses = None
     assert projector(history.log, views).retry("acme/PO-1") is None
 
-    history.say("SendMessage", "PO-1", actor="buyer", message_id="m1", to="seller", text="Hello?")
+    history.send("SendMessage", "PO-1", actor="buyer", message_id="m1", to="seller", text="Hello?")
     with pytest.raises(PositionMoved):
         serving.advance()
     assert serving.advance() == 1
 
-    assert views.tables == told(history).tables
+    assert views.tables == projected(history).tables
 
 
 # ---- streams that are no orders' -----------------------------------------------------------------------------------
@@ -268,8 +268,8 @@ def test_the_audit_trail_has_the_events_of_every_stream() -> None:
 
     projector(log, views).advance()
 
-    told = [(r["marketplace"], r["order_id"], r["event"], r["actor_kind"]) for r in views.rows(AUDIT_TRAIL)]
-    assert told == [(None, None, "ImportOpened", "system"), ("acme", None, "SubjectErased", "support")]
+    projected = [(r["marketplace"], r["order_id"], r["event"], r["actor_kind"]) for r in views.rows(AUDIT_TRAIL)]
+    assert projected == [(None, None, "ImportOpened", "system"), ("acme", None, "SubjectErased", "support")]
     assert views.rows(ORDERS) == []
 
 

@@ -33,10 +33,10 @@ def placed(**fields: Any) -> History:
 
 def test_each_line_counts_once_under_its_cause() -> None:
     history = placed()
-    history.say("RequestCancel", actor="buyer", request_id="r1", lines=[1], reason="changed_mind")
-    history.say("ApproveCancel", actor="seller", request_id="r1")
-    history.say("CancelLines", actor="seller", lines=[2], reason="out_of_stock")
-    history.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 3, "quantity": 2}])
+    history.send("RequestCancel", actor="buyer", request_id="r1", lines=[1], reason="changed_mind")
+    history.send("ApproveCancel", actor="seller", request_id="r1")
+    history.send("CancelLines", actor="seller", lines=[2], reason="out_of_stock")
+    history.send("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 3, "quantity": 2}])
 
     assert causes(history) == [(1, "request", 5), (2, "seller", 5), (3, "fill_or_kill", 3)]
     assert days(history) == {
@@ -54,24 +54,24 @@ def test_each_line_counts_once_under_its_cause() -> None:
 def test_a_line_counts_under_the_cause_that_first_cancelled_any_of_it() -> None:
     history = placed(policy="big-box", ship_by="2026-03-03T00:00:00Z")
     asked = [{"line": 1, "quantity": 1}]
-    history.say("RequestCancel", actor="buyer", request_id="r1", lines=asked, reason="changed_mind")
-    history.say("ApproveCancel", actor="seller", request_id="r1")
-    history.say("CancelLines", at="2026-03-03T12:00:00Z", actor="seller", lines=[1], reason="out_of_stock")
-    history.say("Ship", at="2026-03-04T12:00:00Z", actor="seller", shipment_id="asn-1", lines=[2])
-    history.say("ConfirmRefund", at="2026-03-10T12:00:00Z", refund_id="refund-1")
+    history.send("RequestCancel", actor="buyer", request_id="r1", lines=asked, reason="changed_mind")
+    history.send("ApproveCancel", actor="seller", request_id="r1")
+    history.send("CancelLines", at="2026-03-03T12:00:00Z", actor="seller", lines=[1], reason="out_of_stock")
+    history.send("Ship", at="2026-03-04T12:00:00Z", actor="seller", shipment_id="asn-1", lines=[2])
+    history.send("ConfirmRefund", at="2026-03-10T12:00:00Z", refund_id="refund-1")
 
     assert causes(history) == [(1, "request", 1), (1, "seller", 4), (3, "late_ship", 5), (4, "late_ship", 5)]
-    told = days(history)
-    assert told["2026-03-02"]["lines_canceled_by_request"] == 1
-    assert "lines_canceled_by_seller" not in told["2026-03-03"]
-    assert told["2026-03-07"] == {"lines_auto_canceled": 2, "refund_minor": 5000}
+    totals = days(history)
+    assert totals["2026-03-02"]["lines_canceled_by_request"] == 1
+    assert "lines_canceled_by_seller" not in totals["2026-03-03"]
+    assert totals["2026-03-07"] == {"lines_auto_canceled": 2, "refund_minor": 5000}
 
 
 def test_one_cancellation_for_two_causes_counts_the_line_once() -> None:
     history = placed(policy="big-box")
     asked = [{"line": 1, "quantity": 2}]
-    history.say("RequestCancel", actor="buyer", request_id="r1", lines=asked, reason="changed_mind")
-    history.say("CancelLines", actor="seller", lines=[1], reason="out_of_stock")
+    history.send("RequestCancel", actor="buyer", request_id="r1", lines=asked, reason="changed_mind")
+    history.send("CancelLines", actor="seller", lines=[1], reason="out_of_stock")
 
     assert causes(history) == [(1, "request", 2), (1, "seller", 3)]
     assert days(history)["2026-03-02"]["lines_canceled_by_request"] == 1
@@ -80,8 +80,8 @@ def test_one_cancellation_for_two_causes_counts_the_line_once() -> None:
 
 def test_supports_cancellation_counts_as_the_sellers_only_for_a_sellers_reason() -> None:
     history = placed()
-    history.say("CancelLines", actor="support", lines=[1], reason="pricing_error", rule="standing")
-    history.say("CancelLines", actor="support", lines=[2], reason="suspected_fraud", rule="standing")
+    history.send("CancelLines", actor="support", lines=[1], reason="pricing_error", rule="standing")
+    history.send("CancelLines", actor="support", lines=[2], reason="suspected_fraud", rule="standing")
 
     assert causes(history) == [(1, "support", 5), (2, "support", 5)]
     assert days(history)["2026-03-02"] == {
@@ -94,7 +94,7 @@ def test_supports_cancellation_counts_as_the_sellers_only_for_a_sellers_reason()
 
 def test_unpaid_counts_for_nobody() -> None:
     history = placed(policy="auction-house", paid=False)
-    history.say("SendMessage", at="2026-03-20T10:00:00Z", actor="buyer", message_id="m1", to="seller", text="Well?")
+    history.send("SendMessage", at="2026-03-20T10:00:00Z", actor="buyer", message_id="m1", to="seller", text="Well?")
 
     assert {cause for _, cause, _ in causes(history)} == {"unpaid"}
     assert days(history) == {"2026-03-02": {"orders_placed": 1, "lines_placed": 4}}
@@ -102,12 +102,12 @@ def test_unpaid_counts_for_nobody() -> None:
 
 def test_a_granted_dispute_counts_as_by_request() -> None:
     history = placed(policy="mutual-consent")
-    history.say("RequestCancel", actor="buyer", request_id="r1", lines=[1], reason="changed_mind")
-    history.say("DeclineCancel", at="2026-03-03T10:00:00Z", actor="seller", request_id="r1")
-    history.say("OpenDispute", at="2026-03-04T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
-    history.say("EscalateDispute", at="2026-03-04T11:00:00Z", actor="buyer", dispute_id="d1", ticket="T-1")
+    history.send("RequestCancel", actor="buyer", request_id="r1", lines=[1], reason="changed_mind")
+    history.send("DeclineCancel", at="2026-03-03T10:00:00Z", actor="seller", request_id="r1")
+    history.send("OpenDispute", at="2026-03-04T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
+    history.send("EscalateDispute", at="2026-03-04T11:00:00Z", actor="buyer", dispute_id="d1", ticket="T-1")
     granted = {"dispute_id": "d1", "outcome": "grant", "rule": "seller-has-final-say"}
-    decided = history.say("DecideDispute", at="2026-03-05T10:00:00Z", actor="support", **granted)
+    decided = history.send("DecideDispute", at="2026-03-05T10:00:00Z", actor="support", **granted)
     assert decided.refused is None
 
     assert causes(history) == [(1, "dispute", 5)]
@@ -117,14 +117,14 @@ def test_a_granted_dispute_counts_as_by_request() -> None:
 def test_the_day_is_the_local_one_in_the_orders_zone_by_recorded_time() -> None:
     history = placed(at="2026-03-02T02:30:00Z", timezone="America/Sao_Paulo")  # 23:30 the day before
     shipped: dict[str, Any] = {"actor": "seller", "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 2}]}
-    history.say("Ship", at="2026-03-03T02:59:59.999999Z", occurred_at="2026-03-02T12:00:00Z", **shipped)
-    history.say("CancelLines", at="2026-03-03T03:00:00Z", actor="seller", lines=[2], reason="out_of_stock")
+    history.send("Ship", at="2026-03-03T02:59:59.999999Z", occurred_at="2026-03-02T12:00:00Z", **shipped)
+    history.send("CancelLines", at="2026-03-03T03:00:00Z", actor="seller", lines=[2], reason="out_of_stock")
 
-    told = days(history)
+    totals = days(history)
 
-    assert told["2026-03-01"] == {"orders_placed": 1, "lines_placed": 4}
-    assert told["2026-03-02"] == {"lines_auto_canceled": 1, "refund_minor": 1500}
-    assert told["2026-03-03"] == {"lines_canceled_by_seller": 1, "refund_minor": 2500}
+    assert totals["2026-03-01"] == {"orders_placed": 1, "lines_placed": 4}
+    assert totals["2026-03-02"] == {"lines_auto_canceled": 1, "refund_minor": 1500}
+    assert totals["2026-03-03"] == {"lines_canceled_by_seller": 1, "refund_minor": 2500}
 
 
 def test_at_the_ends_of_the_calendar_the_day_is_that_of_utc() -> None:
@@ -139,16 +139,16 @@ def test_a_sellers_day_has_a_row_for_each_currency_and_counts_no_order_twice() -
     history.place("dollars", lines=LINES)
     yen = [{"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "1500"}]
     history.place("yen", lines=yen, currency="JPY")
-    history.say("CancelLines", "dollars", actor="seller", lines=[1], reason="out_of_stock")
-    history.say("Ship", "yen", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+    history.send("CancelLines", "dollars", actor="seller", lines=[1], reason="out_of_stock")
+    history.send("Ship", "yen", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
 
     rows = viewed(history).rows(SELLER_DAILY)
 
-    told = {
+    totals = {
         row["currency"]: (row["currency_exponent"], row["orders_placed"], row["lines_placed"], row["refund_minor"])
         for row in rows
     }
-    assert told == {"USD": (2, 1, 4, 2500), "JPY": (0, 1, 1, 1500)}
+    assert totals == {"USD": (2, 1, 4, 2500), "JPY": (0, 1, 1, 1500)}
     assert {row["day"] for row in rows} == {"2026-03-02"}
 
 
@@ -159,7 +159,7 @@ def test_the_work_for_a_cancellation_of_many_lines_grows_with_their_number_only(
         lines = [{"line": n + 1, "sku": "A", "quantity": 2, "unit_price": "1.00"} for n in range(number)]
         history.place(lines=lines)
         half = [{"line": n + 1, "quantity": 1} for n in range(number)]
-        history.say("Ship", actor="seller", shipment_id="asn-1", lines=half)
+        history.send("Ship", actor="seller", shipment_id="asn-1", lines=half)
         projector = Projector("journal", 0, history.log.state, MemoryViews())
         projector.advance(1)
         executed = 0

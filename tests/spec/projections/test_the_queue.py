@@ -55,7 +55,7 @@ def test_a_request_is_in_the_queue_if_and_only_if_the_seller_has_to_act(case: di
     for row in case["commands"]:
         if "raw" in row:
             continue
-        desk.say(row)
+        desk.send(row)
         for order in desk.orders.values():
             if order.exists:
                 expected = {r.request_id for r in order.requests.values() if is_the_sellers_turn(order, r)}
@@ -64,7 +64,7 @@ def test_a_request_is_in_the_queue_if_and_only_if_the_seller_has_to_act(case: di
 
 def asked(preset: str, **fields: Any) -> Story:
     story = Story(preset).placed(MONDAY)
-    assert story.say("RequestCancel", TUESDAY, request_id="r1", reason="other", **fields) == "accepted"
+    assert story.send("RequestCancel", TUESDAY, request_id="r1", reason="other", **fields) == "accepted"
     return story
 
 
@@ -77,15 +77,15 @@ def test_a_request_waits_for_the_seller_also_when_it_is_overdue() -> None:
 
 def test_a_request_that_the_shipment_answered_waits_for_nobody() -> None:
     story = asked("mutual-consent")
-    assert story.say("Ship", FRIDAY, shipment_id="asn-1") == "accepted"
+    assert story.send("Ship", FRIDAY, shipment_id="asn-1") == "accepted"
     assert story.request() == "open", "under mutual consent it can still be agreed to"
     assert story.here.awaits(story.here.requests["r1"]) is None
 
 
 def test_a_request_about_shipped_units_waits_for_the_other_side() -> None:
     story = Story("mutual-consent").placed(MONDAY)
-    assert story.say("Ship", TUESDAY, shipment_id="asn-1") == "accepted"
-    assert story.say("RequestCancel", FRIDAY, request_id="r1", reason="other") == "accepted"
+    assert story.send("Ship", TUESDAY, shipment_id="asn-1") == "accepted"
+    assert story.send("RequestCancel", FRIDAY, request_id="r1", reason="other") == "accepted"
     assert queued(story.here) == {"r1"}
 
 
@@ -102,11 +102,11 @@ def test_while_something_else_is_offered_it_is_the_buyers_turn() -> None:
 def test_a_dispute_removes_a_request_from_the_queue_and_its_decision_does_not_restore_it() -> None:
     story = asked("mutual-consent")
     story.reach_until(parse_instant("2026-03-20T10:00:00Z"))
-    assert story.say("OpenDispute", "2026-03-20T10:00:00Z", by="buyer", dispute_id="d1", about="r1") == "accepted"
+    assert story.send("OpenDispute", "2026-03-20T10:00:00Z", by="buyer", dispute_id="d1", about="r1") == "accepted"
     assert (queued(story.here), queued(story.here, "support")) == (set(), {"r1"})
     decided = {"dispute_id": "d1", "outcome": "deny", "rule": "seller-has-final-say"}
-    assert story.say("DecideDispute", "2026-03-21T10:00:00Z", by="support", **decided) == "accepted"
+    assert story.send("DecideDispute", "2026-03-21T10:00:00Z", by="support", **decided) == "accepted"
     assert story.request() == "open"
     assert (queued(story.here), queued(story.here, "support")) == (set(), set())
-    assert story.say("AppealDispute", "2026-03-22T10:00:00Z", dispute_id="d1") == "accepted"
+    assert story.send("AppealDispute", "2026-03-22T10:00:00Z", dispute_id="d1") == "accepted"
     assert queued(story.here, "support") == {"r1"}

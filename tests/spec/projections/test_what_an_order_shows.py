@@ -41,7 +41,7 @@ def at(text: str) -> int:
 def test_a_notice_of_3_of_10_shows_3_shipped_7_canceled_and_the_refund_for_7() -> None:
     history = History()
     history.place(po_number="4711", checkout_id="K-9", shipping="11.50")
-    history.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}], carrier="UPS")
+    history.send("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}], carrier="UPS")
 
     views = viewed(history)
 
@@ -77,7 +77,7 @@ def test_a_refusal_leaves_no_trace_but_the_audit_trail_and_the_version() -> None
     history = History()
     history.place()
     before = viewed(history).tables
-    refused = history.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 11}])
+    refused = history.send("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 11}])
     assert refused.refused == "ships-more-than-open"
 
     after = viewed(history).tables
@@ -94,14 +94,14 @@ def test_a_refusal_leaves_no_trace_but_the_audit_trail_and_the_version() -> None
 def test_a_request_shows_its_due_time_and_then_its_outcome() -> None:
     history = History()
     history.place(policy="peer-to-peer", sale_format="offer")
-    history.say(
+    history.send(
         "RequestCancel", at="2026-03-02T11:00:00Z", actor="buyer", request_id="r1", lines=[1], reason="changed_mind"
     )
     assert viewed(history).row(REQUESTS)["status"] == "refused"
     assert viewed(history).row(ORDERS)["status"] == "open"
 
     history.place("PO-2", policy="everything-store", at="2026-03-02T10:00:00Z")
-    history.say(
+    history.send(
         "RequestCancel", "PO-2", at="2026-03-02T12:00:00Z", actor="buyer", request_id="r1", reason="changed_mind"
     )
     views = viewed(history)
@@ -114,7 +114,7 @@ def test_a_request_shows_its_due_time_and_then_its_outcome() -> None:
     assert views.row(ORDERS, order_id="PO-2")["next_deadline_at"] == at("2026-03-04T12:00:00Z")
     assert [row["kind"] for row in views.rows(DEADLINES, order_id="PO-2")] == ["decide"]
 
-    history.say("ApproveCancel", "PO-2", at="2026-03-02T13:00:00Z", actor="seller", request_id="r1")
+    history.send("ApproveCancel", "PO-2", at="2026-03-02T13:00:00Z", actor="seller", request_id="r1")
     views = viewed(history)
     assert views.row(REQUESTS, order_id="PO-2")["status"] == "approved"
     assert views.row(ORDERS, order_id="PO-2")["status"] == "canceled"
@@ -129,23 +129,23 @@ def test_late_is_shown_from_its_instant_on_and_no_earlier() -> None:
     assert row["late_from"] == at("2026-03-05T00:00:00Z")
 
     order = history.orders["PO-1"]
-    told = {**row, "late_from": format_instant(at("2026-03-05T00:00:00Z"))}
+    shown = {**row, "late_from": format_instant(at("2026-03-05T00:00:00Z"))}
     for instant in (at("2026-03-05T00:00:00Z"), at("2026-03-05T00:00:00Z") + 1, at(MONDAY) + 400 * DAY):
-        assert attention_of(told, instant) == attention(order, instant)
+        assert attention_of(shown, instant) == attention(order, instant)
 
-    history.say("Ship", at="2026-03-06T00:00:00Z", actor="seller", shipment_id="asn-1")
+    history.send("Ship", at="2026-03-06T00:00:00Z", actor="seller", shipment_id="asn-1")
     assert viewed(history).row(ORDERS)["late_from"] is None
 
 
 def test_a_refund_that_failed_wants_attention_until_it_is_confirmed() -> None:
     history = History()
     history.place()
-    history.say("CancelLines", actor="seller", reason="out_of_stock")
-    history.say("FailRefund", refund_id="refund-1")
+    history.send("CancelLines", actor="seller", reason="out_of_stock")
+    history.send("FailRefund", refund_id="refund-1")
     views = viewed(history)
     assert (views.row(REFUNDS)["failed"], views.row(ORDERS)["attention"]) == (1, "refund_failed")
 
-    history.say("ConfirmRefund", refund_id="refund-1")
+    history.send("ConfirmRefund", refund_id="refund-1")
     views = viewed(history)
     assert (views.row(REFUNDS)["status"], views.row(REFUNDS)["failed"]) == ("confirmed", 0)
     assert (views.row(ORDERS)["attention"], views.row(ORDERS)["refunded_minor"]) == ("", 10000)
@@ -154,7 +154,7 @@ def test_a_refund_that_failed_wants_attention_until_it_is_confirmed() -> None:
 def test_a_message_is_shown_without_its_text() -> None:
     history = History()
     history.place()
-    history.say("SendMessage", actor="buyer", message_id="m1", to="seller", text="Where is it?")
+    history.send("SendMessage", actor="buyer", message_id="m1", to="seller", text="Where is it?")
 
     message = viewed(history).row(MESSAGES)
 
@@ -164,7 +164,7 @@ def test_a_message_is_shown_without_its_text() -> None:
 
 def test_an_order_of_which_nothing_is_known_but_refusals_has_no_row() -> None:
     history = History()
-    assert history.say("Ship", actor="seller", shipment_id="asn-1").answer
+    assert history.send("Ship", actor="seller", shipment_id="asn-1").answer
 
     views = viewed(history)
 
@@ -185,13 +185,13 @@ def test_a_request_shows_when_it_was_decided_and_a_later_dispute_leaves_that() -
     history = History()
     history.place(policy="mutual-consent")
     asked = {"actor": "buyer", "reason": "changed_mind"}
-    history.say("RequestCancel", at="2026-03-02T11:00:00Z", request_id="r1", lines=[1], **asked)
+    history.send("RequestCancel", at="2026-03-02T11:00:00Z", request_id="r1", lines=[1], **asked)
     assert viewed(history).row(REQUESTS)["decided_at"] is None
-    history.say("DeclineCancel", at="2026-03-03T10:00:00Z", actor="seller", request_id="r1")
-    history.say("OpenDispute", at="2026-03-04T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
-    history.say("EscalateDispute", at="2026-03-04T11:00:00Z", actor="buyer", dispute_id="d1", ticket="T-1")
+    history.send("DeclineCancel", at="2026-03-03T10:00:00Z", actor="seller", request_id="r1")
+    history.send("OpenDispute", at="2026-03-04T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
+    history.send("EscalateDispute", at="2026-03-04T11:00:00Z", actor="buyer", dispute_id="d1", ticket="T-1")
     granted = {"dispute_id": "d1", "outcome": "grant", "rule": "seller-has-final-say"}
-    history.say("DecideDispute", at="2026-03-05T10:00:00Z", actor="support", **granted)
+    history.send("DecideDispute", at="2026-03-05T10:00:00Z", actor="support", **granted)
 
     request = viewed(history).row(REQUESTS)
 
@@ -202,16 +202,16 @@ def test_a_request_answered_at_once_is_decided_when_made_and_a_withdrawn_one_nev
     history = History()
     asked = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
     history.place("granted", policy="everything-store")
-    history.say("RequestCancel", "granted", at="2026-03-02T10:10:00Z", **asked)
+    history.send("RequestCancel", "granted", at="2026-03-02T10:10:00Z", **asked)
     history.place("refused", policy="peer-to-peer", sale_format="offer")
-    history.say("RequestCancel", "refused", at="2026-03-02T11:00:00Z", **asked)
+    history.send("RequestCancel", "refused", at="2026-03-02T11:00:00Z", **asked)
     history.place("withdrawn", policy="everything-store")
-    history.say("RequestCancel", "withdrawn", at="2026-03-02T12:00:00Z", **asked)
-    history.say("WithdrawCancel", "withdrawn", at="2026-03-02T13:00:00Z", actor="buyer", request_id="r1")
+    history.send("RequestCancel", "withdrawn", at="2026-03-02T12:00:00Z", **asked)
+    history.send("WithdrawCancel", "withdrawn", at="2026-03-02T13:00:00Z", actor="buyer", request_id="r1")
 
-    told = {row["order_id"]: (row["status"], row["decided_at"]) for row in viewed(history).rows(REQUESTS)}
+    shown = {row["order_id"]: (row["status"], row["decided_at"]) for row in viewed(history).rows(REQUESTS)}
 
-    assert told == {
+    assert shown == {
         "granted": ("approved", at("2026-03-02T10:10:00Z")),
         "refused": ("refused", at("2026-03-02T11:00:00Z")),
         "withdrawn": ("withdrawn", None),
@@ -221,8 +221,8 @@ def test_a_request_answered_at_once_is_decided_when_made_and_a_withdrawn_one_nev
 def test_a_refund_shows_when_it_was_confirmed() -> None:
     history = History()
     history.place()
-    history.say("CancelLines", actor="seller", reason="out_of_stock")
-    history.say("ConfirmRefund", at="2026-03-05T10:00:00Z", refund_id="refund-1")
+    history.send("CancelLines", actor="seller", reason="out_of_stock")
+    history.send("ConfirmRefund", at="2026-03-05T10:00:00Z", refund_id="refund-1")
 
     refund = viewed(history).row(REFUNDS)
 
@@ -233,10 +233,10 @@ def test_a_shipment_preserves_its_ship_by_and_shows_when_it_was_delivered() -> N
     history = History()
     lines = [{"line": n, "sku": f"A-{n}", "quantity": 1, "unit_price": "5.00"} for n in (1, 2)]
     history.place(policy="general-store", ship_by="2026-03-04T00:00:00Z", lines=lines)
-    history.say("Ship", at="2026-03-05T10:00:00Z", actor="seller", shipment_id="asn-1", lines=[1])
-    history.say("ReviseShipBy", at="2026-03-05T11:00:00Z", actor="seller", ship_by="2026-03-09T00:00:00Z")
-    history.say("TakeAlternative", at="2026-03-05T12:00:00Z", actor="buyer")
-    history.say("Deliver", at="2026-03-07T10:00:00Z", occurred_at="2026-03-06T10:00:00Z")
+    history.send("Ship", at="2026-03-05T10:00:00Z", actor="seller", shipment_id="asn-1", lines=[1])
+    history.send("ReviseShipBy", at="2026-03-05T11:00:00Z", actor="seller", ship_by="2026-03-09T00:00:00Z")
+    history.send("TakeAlternative", at="2026-03-05T12:00:00Z", actor="buyer")
+    history.send("Deliver", at="2026-03-07T10:00:00Z", occurred_at="2026-03-06T10:00:00Z")
 
     shipment = viewed(history).row(SHIPMENTS)
 
@@ -252,8 +252,8 @@ def test_a_cancellation_shows_the_price_of_its_units() -> None:
         {"line": 2, "sku": "B", "quantity": 2, "unit_price": "5.00"},
     ]
     history.place(lines=lines, shipping="4.00", currency="EUR")
-    history.say("CancelLines", actor="seller", reason="out_of_stock", lines=[2])
-    history.say("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
+    history.send("CancelLines", actor="seller", reason="out_of_stock", lines=[2])
+    history.send("Ship", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 1}])
 
     rows = viewed(history).rows(CANCELLATIONS)
 
@@ -272,5 +272,5 @@ def test_every_amount_has_its_currency_and_decimals() -> None:
     views = viewed(history)
 
     for table in (ORDERS, ORDER_LINES):
-        told = {row["order_id"]: (row["currency"], row["currency_exponent"]) for row in views.rows(table)}
-        assert told == {"yen": ("JPY", 0), "dinar": ("KWD", 3)}
+        shown = {row["order_id"]: (row["currency"], row["currency_exponent"]) for row in views.rows(table)}
+        assert shown == {"yen": ("JPY", 0), "dinar": ("KWD", 3)}

@@ -38,7 +38,7 @@ def rows(history: History, source: Any = None) -> list[dict[str, Any]]:
 def killed() -> History:
     history = History()
     history.place()
-    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+    history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
     return history
 
 
@@ -46,18 +46,18 @@ def test_both_told_a_cancellation_is_a_row_for_the_buyer_and_one_for_the_seller_
     history = killed()
     commit = history.log.state.commit_at(1)
     assert commit is not None
-    said = [row for row in rows(history) if row["template"] == "auto-canceled"]
-    assert [(row["audience"], row["recipient_id"], row["notice_id"], row["step"]) for row in said] == [
+    notifications = [row for row in rows(history) if row["template"] == "auto-canceled"]
+    assert [(row["audience"], row["recipient_id"], row["notice_id"], row["step"]) for row in notifications] == [
         ("buyer", "b-1", "told-4-buyer", "told"),
         ("seller", "s-1", "told-4-seller", "told"),
     ]
-    assert {row["reference"] for row in said} == {reference_of(commit.hash)}
+    assert {row["reference"] for row in notifications} == {reference_of(commit.hash)}
 
 
 def test_a_report_is_a_row_of_its_own() -> None:
     history = killed()
-    history.say("FailNotice", at="2026-03-02T12:00:00Z", notice_id="told-4-seller")
-    history.say("ConfirmNotice", at="2026-03-02T13:00:00Z", notice_id="told-4-seller")
+    history.send("FailNotice", at="2026-03-02T12:00:00Z", notice_id="told-4-seller")
+    history.send("ConfirmNotice", at="2026-03-02T13:00:00Z", notice_id="told-4-seller")
     steps = [(row["step"], row["audience"]) for row in rows(history) if row["notice_id"] == "told-4-seller"]
     assert steps == [("told", "seller"), ("failed", "seller"), ("delivered", "seller")]
 
@@ -65,11 +65,11 @@ def test_a_report_is_a_row_of_its_own() -> None:
 def test_an_import_notifies_nobody_and_preserves_what_a_seller_reported() -> None:
     history = History()
     history.place()
-    history.say("CancelLines", at="2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
+    history.send("CancelLines", at="2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
     found: dict[str, Any] = {"actor": "seller", "lines": [1], "carrier": "UPS", "tracking_number": "1Z9"}
-    history.say("ReportShippedAfterCancel", at="2026-03-02T12:00:00Z", **found)
-    told = "UPS 1Z9 is on its way although it was cancelled; it would be billed again."
-    history.say("NotifyCustomer", at="2026-03-02T13:00:00Z", actor="seller", text=told)
+    history.send("ReportShippedAfterCancel", at="2026-03-02T12:00:00Z", **found)
+    text = "UPS 1Z9 is on its way although it was cancelled; it would be billed again."
+    history.send("NotifyCustomer", at="2026-03-02T13:00:00Z", actor="seller", text=text)
     assert len(rows(history)) > 1
     assert [row["notice_id"] for row in rows(history, Imported(history))] == ["notice-1"]
 

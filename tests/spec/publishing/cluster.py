@@ -208,8 +208,8 @@ def a_day(orders: int = 3) -> History:
     for number in range(1, orders + 1):
         name = f"PO-{number}"
         history.place(name)
-        history.say("Ship", name, "2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
-        history.say("ConfirmRefund", name, "2026-03-02T12:00:00Z", refund_id="refund-1")
+        history.send("Ship", name, "2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+        history.send("ConfirmRefund", name, "2026-03-02T12:00:00Z", refund_id="refund-1")
     history.place("PO-X")
-    history.say("CancelLines", "PO-X", "2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
+    history.send("CancelLines", "PO-X", "2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
     return history

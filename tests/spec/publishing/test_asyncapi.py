@@ -99,8 +99,8 @@ def test_every_header_of_a_dead_letter_is_documented_and_each_that_is_documented
     bare = DeadLetter("journal:0:17", "journal", "odd", b"k", b"v", "rescind.journal", 0, None, None, None, None)
     for letter in (full, bare):
         agrees(letter.record, "DeadLetter")
-        said = dict(letter.record.headers)["content-type"].decode()
-        assert said == DOCUMENT["components"]["messages"]["DeadLetter"]["contentType"]
+        stated = dict(letter.record.headers)["content-type"].decode()
+        assert stated == DOCUMENT["components"]["messages"]["DeadLetter"]["contentType"]
     assert {name for name, _ in full.record.headers} == document_of("DeadLetter")[0]
     assert {name for name, _ in bare.record.headers} == document_of("DeadLetter")[1]
 
@@ -122,7 +122,7 @@ def test_every_header_of_a_command_and_of_its_outcome_is_documented() -> None:
     records = [record for outcome in outcomes for record in form.outcome_records(there, outcome)]
     for record in records:
         agrees(record, "Outcome")
-    said = {name for record in records for name, _ in record.headers}
-    assert document_of("Outcome")[0] - said <= {"etag", "location", "rescind-position"}, (
+    stated = {name for record in records for name, _ in record.headers}
+    assert document_of("Outcome")[0] - stated <= {"etag", "location", "rescind-position"}, (
         "those that name an order's state"
     )

@@ -19,7 +19,7 @@ from schemas.public.ids import PinnedIds, contract_of
 from tests.spec.projections.histories import History
 
 
-def told(history: History, **changes: Any) -> list[PublicRecord]:
+def public_records(history: History, **changes: Any) -> list[PublicRecord]:
     """Everything that a history says, as if its commits had these things changed."""
     publisher = Publisher(0, history.log.state, PinnedIds())
     records = []
@@ -48,12 +48,12 @@ def on(kind: str, records: list[PublicRecord]) -> list[Any]:
 def partly_shipped() -> History:
     history = History()
     history.place()
-    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+    history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
     return history
 
 
 def test_every_event_of_an_order_is_one_record_in_order(partly_shipped: History) -> None:
-    records = [record for record in told(partly_shipped) if record.kind == "order-events"]
+    records = [record for record in public_records(partly_shipped) if record.kind == "order-events"]
     log = partly_shipped.log.state
     stored = [entry for admitted in log.commits() for part in admitted.commit.streams for entry in part.events]
     assert [dict(r.headers)["ce_type"].decode() for r in records] == [f"rescind.order.{e.name}" for e in stored]
@@ -64,7 +64,7 @@ def test_every_event_of_an_order_is_one_record_in_order(partly_shipped: History)
 
 
 def test_headers_state_the_kind_and_the_position(partly_shipped: History) -> None:
-    records = [record for record in told(partly_shipped) if record.kind == "order-events"]
+    records = [record for record in public_records(partly_shipped) if record.kind == "order-events"]
     commit = partly_shipped.log.state.commit_at(1)
     assert commit is not None
     first = next(r for r in records if dict(r.headers)["rescind-ordinal"] == b"1")
@@ -86,22 +86,22 @@ def test_headers_state_the_kind_and_the_position(partly_shipped: History) -> Non
 
 def test_positions_have_holes_where_events_are_not_published(partly_shipped: History) -> None:
     partly_shipped.log.write("acme/subject/b-1", SubjectErased("b-1"))
-    partly_shipped.say("ConfirmRefund", at="2026-03-04T10:00:00Z", refund_id="refund-1")
-    records = [record for record in told(partly_shipped) if record.kind == "order-events"]
+    partly_shipped.send("ConfirmRefund", at="2026-03-04T10:00:00Z", refund_id="refund-1")
+    records = [record for record in public_records(partly_shipped) if record.kind == "order-events"]
     positions = [int(dict(record.headers)["rescind-position"].partition(b":")[2]) for record in records]
     assert positions == [0, 1, 2, 3, 4, 6]
     assert [read(record)["version"] for record in records] == [1, 2, 3, 4, 5, 6]
 
 
 def test_ids_follow_from_the_log_alone(partly_shipped: History) -> None:
-    once, again = told(partly_shipped), told(partly_shipped)
+    once, again = public_records(partly_shipped), public_records(partly_shipped)
     assert once == again
     ids = [dict(record.headers)["ce_id"] for record in once]
     assert len(set(ids)) == len(ids)
 
 
 def test_a_refund_that_is_due_is_one_instruction_with_all_that_paying_needs(partly_shipped: History) -> None:
-    [refund] = on("refunds", told(partly_shipped))
+    [refund] = on("refunds", public_records(partly_shipped))
     assert refund.pop("issued_at")
     assert refund == {
         "instruction_id": "acme/PO-1/refund-1",
@@ -119,15 +119,15 @@ def test_a_refund_that_is_due_is_one_instruction_with_all_that_paying_needs(part
 
 
 def test_a_refund_that_failed_is_instructed_once_only(partly_shipped: History) -> None:
-    partly_shipped.say("FailRefund", at="2026-03-03T10:00:00Z", refund_id="refund-1")
-    partly_shipped.say("ConfirmRefund", at="2026-03-04T10:00:00Z", refund_id="refund-1")
-    assert len(on("refunds", told(partly_shipped))) == 1
+    partly_shipped.send("FailRefund", at="2026-03-03T10:00:00Z", refund_id="refund-1")
+    partly_shipped.send("ConfirmRefund", at="2026-03-04T10:00:00Z", refund_id="refund-1")
+    assert len(on("refunds", public_records(partly_shipped))) == 1
 
 
 def moves(history: History) -> list[tuple[str, int, int, str | None]]:
     return [
         (move["movement"], units["line"], units["quantity"], move["condition"])
-        for move in on("restock", told(history))
+        for move in on("restock", public_records(history))
         for units in move["lines"]
     ]
 
@@ -141,7 +141,7 @@ def test_restock_once_units_canceled_by_the_seller_are_restocked() -> None:
     history = History()
     lines = [{"line": n, "sku": f"A-{n}", "quantity": n, "unit_price": "10.00"} for n in (1, 2)]
     history.place(lines=lines)
-    history.say("CancelLines", at="2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
+    history.send("CancelLines", at="2026-03-02T11:00:00Z", actor="seller", reason="out_of_stock")
     assert moves(history) == [("canceled", 1, 1, None), ("canceled", 2, 2, None)]
 
 
@@ -149,23 +149,23 @@ def test_restock_once_units_canceled_by_the_seller_are_restocked() -> None:
 def test_restock_once_a_return_is_restocked_on_receipt_with_its_condition(condition: str | None) -> None:
     history = History()
     history.place(policy="general-store")
-    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
-    history.say("Deliver", at="2026-03-03T11:00:00Z")
+    history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
+    history.send("Deliver", at="2026-03-03T11:00:00Z")
     asked = [{"line": 1, "quantity": 4}]
-    history.say("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=asked)
+    history.send("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=asked)
     assert moves(history) == []
     more: Any = {} if condition is None else {"condition": condition}
-    history.say("ReturnReceived", at="2026-03-05T11:00:00Z", about="return-1", **more)
+    history.send("ReturnReceived", at="2026-03-05T11:00:00Z", about="return-1", **more)
     assert moves(history) == [("returned", 1, 4, condition)]
 
 
 def test_restock_once_a_return_that_nobody_confirmed_moves_nothing() -> None:
     history = History()
     history.place(policy="general-store")
-    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
-    history.say("Deliver", at="2026-03-03T11:00:00Z")
-    history.say("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=[1])
-    history.say("Deliver", at="2026-03-05T11:00:00Z", shipment_id="return-1")
+    history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
+    history.send("Deliver", at="2026-03-03T11:00:00Z")
+    history.send("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=[1])
+    history.send("Deliver", at="2026-03-05T11:00:00Z", shipment_id="return-1")
     history.reach("PO-1", history.orders["PO-1"].recorded_at + 30 * 86_400_000_000)
     names = [entry.name for a in history.log.state.commits() for p in a.commit.streams for entry in p.events]
     assert "ReturnReceived" in names
@@ -176,13 +176,13 @@ def test_restock_once_a_return_that_nobody_confirmed_moves_nothing() -> None:
 def shipped_all_the_same(partly_shipped: History) -> History:
     history = partly_shipped
     parcel: Any = {"carrier": "UPS", "tracking_number": "1Z", "lines": [{"line": 1, "quantity": 2}]}
-    history.say("ReportShippedAfterCancel", at="2026-03-03T10:00:00Z", actor="seller", **parcel)
-    history.say("NotifyCustomer", at="2026-03-03T11:00:00Z", actor="seller", text="It is on its way with UPS, 1Z.")
+    history.send("ReportShippedAfterCancel", at="2026-03-03T10:00:00Z", actor="seller", **parcel)
+    history.send("NotifyCustomer", at="2026-03-03T11:00:00Z", actor="seller", text="It is on its way with UPS, 1Z.")
     at = "2026-03-03T12:00:00Z"
-    history.say("Acknowledge", at=at, actor="buyer", accepts_item=True, accepts_rebilling=True)
-    history.say("Rebill", at="2026-03-03T13:00:00Z")
-    history.say("ConfirmRebill", at="2026-03-03T14:00:00Z", rebill_id="rebill-1")
-    history.say("IssueCreditMemo", at="2026-03-03T15:00:00Z", memo_id="m-1", rebill_id="rebill-1")
+    history.send("Acknowledge", at=at, actor="buyer", accepts_item=True, accepts_rebilling=True)
+    history.send("Rebill", at="2026-03-03T13:00:00Z")
+    history.send("ConfirmRebill", at="2026-03-03T14:00:00Z", rebill_id="rebill-1")
+    history.send("IssueCreditMemo", at="2026-03-03T15:00:00Z", memo_id="m-1", rebill_id="rebill-1")
     return history
 
 
@@ -191,8 +191,8 @@ def test_restock_once_units_canceled_and_shipped_anyway_are_taken_out_again(ship
 
 
 def test_a_rebilling_and_its_memo_are_one_instruction_each(shipped_all_the_same: History) -> None:
-    [rebill] = on("rebills", told(shipped_all_the_same))
-    [memo] = on("credit-memos", told(shipped_all_the_same))
+    [rebill] = on("rebills", public_records(shipped_all_the_same))
+    [memo] = on("credit-memos", public_records(shipped_all_the_same))
     assert (rebill["instruction_id"], rebill["amount"], rebill["currency"]) == ("acme/PO-1/rebill-1", 2000, "USD")
     assert rebill["lines"] == [{"line": 1, "sku": "A-1", "quantity": 2}]
     assert (memo["instruction_id"], memo["rebill_id"], memo["amount"]) == (
@@ -203,20 +203,20 @@ def test_a_rebilling_and_its_memo_are_one_instruction_each(shipped_all_the_same:
 
 
 def test_an_import_is_history_its_events_are_published_and_nobody_is_instructed(shipped_all_the_same: History) -> None:
-    as_it_was, as_history = told(shipped_all_the_same), told(shipped_all_the_same, writer="import")
+    as_it_was, as_history = public_records(shipped_all_the_same), public_records(shipped_all_the_same, writer="import")
     assert {record.kind for record in as_history} == {"order-events"}
     assert all(event["history"] for event in on("order-events", as_history))
     events = [record for record in as_it_was if record.kind == "order-events"]
     assert [r.headers for r in as_history] == [r.headers for r in events]
-    assert told(shipped_all_the_same, writer="import-live")[0].headers == events[0].headers
-    assert {r.kind for r in told(shipped_all_the_same, writer="import-live")} == {r.kind for r in as_it_was}
+    assert public_records(shipped_all_the_same, writer="import-live")[0].headers == events[0].headers
+    assert {r.kind for r in public_records(shipped_all_the_same, writer="import-live")} == {r.kind for r in as_it_was}
 
 
 def test_control_streams_and_subjects_are_nobodys_orders(partly_shipped: History) -> None:
-    before = len(told(partly_shipped))
+    before = len(public_records(partly_shipped))
     partly_shipped.log.write("$import/acme/00", ImportOpened("acme", bytes(32)))
     partly_shipped.log.write("acme/subject/b-1", SubjectErased("b-1"))
-    assert len(told(partly_shipped)) == before
+    assert len(public_records(partly_shipped)) == before
 
 
 def test_an_event_that_nobody_can_read_parks_its_order_and_no_other(partly_shipped: History) -> None:
@@ -239,23 +239,23 @@ def test_an_event_that_nobody_can_read_parks_its_order_and_no_other(partly_shipp
 
 
 def test_both_told_every_notice_is_one_instruction_with_an_id_that_can_be_confirmed(partly_shipped: History) -> None:
-    said = on("notifications", told(partly_shipped))
-    assert [(each["notice_id"], each["template"], each["recipient_id"]) for each in said] == [
+    notices = on("notifications", public_records(partly_shipped))
+    assert [(each["notice_id"], each["template"], each["recipient_id"]) for each in notices] == [
         ("told-1-buyer", "placed", "b-1"),
         ("told-3-buyer", "shipped", "b-1"),
         ("told-4-buyer", "auto-canceled", "b-1"),
         ("told-4-seller", "auto-canceled", "s-1"),
         ("told-5-buyer", "refund-due", "b-1"),
     ]
-    for each in said:
-        partly_shipped.say("ConfirmNotice", at="2026-03-02T12:00:00Z", notice_id=each["notice_id"])
+    for each in notices:
+        partly_shipped.send("ConfirmNotice", at="2026-03-02T12:00:00Z", notice_id=each["notice_id"])
         last = list(partly_shipped.log.state.commits())[-1]
         assert [entry.name for entry in last.commit.streams[0].events] == ["ConfirmationDelivered"]
 
 
 def test_a_confirmation_is_instructed_with_its_reference_and_no_text(partly_shipped: History) -> None:
-    said = on("notifications", told(partly_shipped))
-    confirmation = next(each for each in said if each["notice_id"] == "told-4-buyer")
+    notices = on("notifications", public_records(partly_shipped))
+    confirmation = next(each for each in notices if each["notice_id"] == "told-4-buyer")
     commit = partly_shipped.log.state.commit_at(1)
     assert commit is not None
     assert confirmation.pop("issued_at")
@@ -278,9 +278,9 @@ def test_a_confirmation_is_instructed_with_its_reference_and_no_text(partly_ship
         "amount": None,
         "currency": "USD",
     }
-    assert [each["amount"] for each in said if each["template"] == "refund-due"] == [7000]
+    assert [each["amount"] for each in notices if each["template"] == "refund-due"] == [7000]
 
 
 def test_import_is_history_and_nobody_is_notified_of_it(partly_shipped: History) -> None:
-    assert on("notifications", told(partly_shipped, writer="import")) == []
-    assert on("notifications", told(partly_shipped, writer="import-live")) != []
+    assert on("notifications", public_records(partly_shipped, writer="import")) == []
+    assert on("notifications", public_records(partly_shipped, writer="import-live")) != []

@@ -258,8 +258,8 @@ def left_out(log: MemoryLog, cluster: Cluster, history: History, kind: str) -> s
 def test_an_emptied_topic_is_left_out_until_confirmed_and_the_others_continue(kind: str) -> None:
     log, cluster, history = published()
     cluster.topics[kind].records.clear()
-    said = left_out(log, cluster, history, kind)
-    assert kind in said and "rescind topics answer" in said
+    reason = left_out(log, cluster, history, kind)
+    assert kind in reason and "rescind topics answer" in reason
 
 
 def test_a_topic_that_lost_its_last_record_is_left_out() -> None:

@@ -21,7 +21,7 @@ from tests.broker import jars
 from tests.golden.writing import EVENTS as GOLDEN
 from tests.needs import require
 from tests.spec.projections.histories import History
-from tests.spec.publishing.test_public_records import read, told
+from tests.spec.publishing.test_public_records import public_records, read
 from tests.spec.schemas.drafting import ORDER, TYPES, type_files
 
 JAVA = Path(__file__).parents[2] / "java"
@@ -46,16 +46,16 @@ def one_of_every_kind() -> list[PublicRecord]:
     """What the publisher writes of an order that has an instruction of every kind."""
     history = History()
     history.place()
-    history.say("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
+    history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
     parcel: Any = {"carrier": "UPS", "tracking_number": "1Z", "lines": [{"line": 1, "quantity": 2}]}
-    history.say("ReportShippedAfterCancel", at="2026-03-03T10:00:00Z", actor="seller", **parcel)
-    history.say("NotifyCustomer", at="2026-03-03T11:00:00Z", actor="seller", text="It is on its way with UPS, 1Z.")
+    history.send("ReportShippedAfterCancel", at="2026-03-03T10:00:00Z", actor="seller", **parcel)
+    history.send("NotifyCustomer", at="2026-03-03T11:00:00Z", actor="seller", text="It is on its way with UPS, 1Z.")
     at = "2026-03-03T12:00:00Z"
-    history.say("Acknowledge", at=at, actor="buyer", accepts_item=True, accepts_rebilling=True)
-    history.say("Rebill", at="2026-03-03T13:00:00Z")
-    history.say("ConfirmRebill", at="2026-03-03T14:00:00Z", rebill_id="rebill-1")
-    history.say("IssueCreditMemo", at="2026-03-03T15:00:00Z", memo_id="m-1", rebill_id="rebill-1")
-    return told(history)
+    history.send("Acknowledge", at=at, actor="buyer", accepts_item=True, accepts_rebilling=True)
+    history.send("Rebill", at="2026-03-03T13:00:00Z")
+    history.send("ConfirmRebill", at="2026-03-03T14:00:00Z", rebill_id="rebill-1")
+    history.send("IssueCreditMemo", at="2026-03-03T15:00:00Z", memo_id="m-1", rebill_id="rebill-1")
+    return public_records(history)
 
 
 def every_event() -> list[tuple[str, bytes]]:

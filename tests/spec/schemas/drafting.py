@@ -53,37 +53,37 @@ def shapes(source: str) -> dict[str, tuple[str, list[tuple[str, str]]]]:
 SHAPES = shapes(inspect.getsource(events))
 
 
-def draft(of: str, name: str, said: dict[str, str]) -> dict[str, Any]:
+def draft(of: str, name: str, sentences_of: dict[str, str]) -> dict[str, Any]:
     """The schema of the event class called ``of``, stored as ``name``.
 
     What a record says is its class's docstring; ``said`` has the sentences of fields: ``Record.field`` → text.
     """
-    return _record(of, name, said, set(), NAMESPACE)
+    return _record(of, name, sentences_of, set(), NAMESPACE)
 
 
-def _record(of: str, name: str, said: dict[str, str], seen: set[str], namespace: str | None) -> dict[str, Any]:
+def _record(of: str, name: str, sentences_of: dict[str, str], seen: set[str], namespace: str | None) -> dict[str, Any]:
     doc, fields = SHAPES[of]
     schema: dict[str, Any] = {"type": "record", "name": name}
     if namespace is not None:
         schema["namespace"] = namespace
     schema["doc"] = " ".join(doc.split()).replace("``", "`")
-    schema["fields"] = [_field(name, field, annotation, said, seen) for field, annotation in fields]
+    schema["fields"] = [_field(name, field, annotation, sentences_of, seen) for field, annotation in fields]
     return schema
 
 
-def _field(record: str, field: str, annotation: str, said: dict[str, str], seen: set[str]) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": field, "type": _type(annotation, said, seen)}
+def _field(record: str, field: str, annotation: str, sentences_of: dict[str, str], seen: set[str]) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": field, "type": _type(annotation, sentences_of, seen)}
     if annotation.endswith(" | None"):
         made["default"] = None
-    made["doc"] = said.get(f"{record}.{field}", "")
+    made["doc"] = sentences_of.get(f"{record}.{field}", "")
     return made
 
 
-def _type(annotation: str, said: dict[str, str], seen: set[str]) -> Any:
+def _type(annotation: str, sentences_of: dict[str, str], seen: set[str]) -> Any:
     if annotation.endswith(" | None"):
-        return ["null", _type(annotation.removesuffix(" | None"), said, seen)]
+        return ["null", _type(annotation.removesuffix(" | None"), sentences_of, seen)]
     if annotation.startswith("tuple["):
-        return {"type": "array", "items": _type(annotation[len("tuple[") : -len(", ...]")], said, seen)}
+        return {"type": "array", "items": _type(annotation[len("tuple[") : -len(", ...]")], sentences_of, seen)}
     if annotation in type_of:
         return type_of[annotation]
     if annotation == "Instant":
@@ -94,25 +94,25 @@ def _type(annotation: str, said: dict[str, str], seen: set[str]) -> Any:
     seen.add(name)
     if name == "Sha256":
         return {"type": "fixed", "name": "Sha256", "size": 32, "doc": "A SHA-256, or an HMAC with it: 32 bytes."}
-    return _record(name, name, said, seen, None)
+    return _record(name, name, sentences_of, seen, None)
 
 
 def sentences(schema: Any) -> dict[str, str]:
     """Every ``doc`` of a schema, by ``Record``, ``Fixed`` or ``Record.field``."""
-    said: dict[str, str] = {}
+    sentences_of: dict[str, str] = {}
     if isinstance(schema, list):
         for branch in schema:
-            said.update(sentences(branch))
+            sentences_of.update(sentences(branch))
     elif isinstance(schema, dict):
         if "name" in schema:
-            said[schema["name"]] = schema.get("doc", "")
+            sentences_of[schema["name"]] = schema.get("doc", "")
         for field in schema.get("fields", ()):
-            said.update(sentences(field["type"]))
-            said[f"{schema['name']}.{field['name']}"] = field.get("doc", "")
+            sentences_of.update(sentences(field["type"]))
+            sentences_of[f"{schema['name']}.{field['name']}"] = field.get("doc", "")
         for below in ("items", "type"):
             if isinstance(schema.get(below), dict | list):
-                said.update(sentences(schema[below]))
-    return said
+                sentences_of.update(sentences(schema[below]))
+    return sentences_of
 
 
 def without_sentences(schema: Any) -> Any:
@@ -195,13 +195,13 @@ def released() -> dict[str, str]:
 def main(arguments: list[str]) -> None:
     """Write what is not released, and with ``--release`` note it as released."""
     noted = released()
-    said: dict[str, str] = {}
+    sentences_of: dict[str, str] = {}
     for path in sorted(FOLDER.glob("*.avsc")):
-        said.update({key: text for key, text in sentences(json.loads(path.read_text("utf-8"))).items() if text})
+        sentences_of.update({key: text for key, text in sentences(json.loads(path.read_text("utf-8"))).items() if text})
     for of, name, version in CURRENT:
         path = path_of(name, version)
         if f"{name}.{version}" not in noted:
-            path.write_text(text_of(draft(of.__name__, name, said)), "utf-8")
+            path.write_text(text_of(draft(of.__name__, name, sentences_of)), "utf-8")
         if "--release" in arguments:
             noted.setdefault(f"{name}.{version}", fingerprint(json.loads(path.read_text("utf-8"))))
     if "--release" in arguments:

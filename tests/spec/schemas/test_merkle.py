@@ -139,12 +139,12 @@ def test_the_known_vectors_have_their_consistency_proofs(old: int, size: int) ->
 
 @given(contents)
 def test_both_trees_grow_to_the_root_of_the_recursion(leaves: list[bytes]) -> None:
-    tree, kept = Tree(), Archive()
+    tree, stored = Tree(), Archive()
     for size, content in enumerate(leaves, 1):
         tree.append(content)
-        kept.append(content)
-        assert tree.size == kept.size == size
-        assert tree.root() == kept.root(size) == naive_root(leaves[:size])
+        stored.append(content)
+        assert tree.size == stored.size == size
+        assert tree.root() == stored.root(size) == naive_root(leaves[:size])
 
 
 @given(contents.filter(bool), st.data())
@@ -237,16 +237,16 @@ def test_peaks_that_do_not_make_the_size_are_refused(size: int, peaks: list[byte
 
 
 def test_a_position_that_never_existed_is_an_index_error() -> None:
-    kept = archive([b"a", b"b"])
+    stored = archive([b"a", b"b"])
     for ask in (
-        lambda: kept.root(3),
-        lambda: kept.root(-1),
-        lambda: kept.inclusion_proof(2, 2),
-        lambda: kept.inclusion_proof(0, 3),
-        lambda: kept.inclusion_proof(-1, 2),
-        lambda: kept.consistency_proof(2, 1),
-        lambda: kept.consistency_proof(-1, 1),
-        lambda: kept.consistency_proof(1, 3),
+        lambda: stored.root(3),
+        lambda: stored.root(-1),
+        lambda: stored.inclusion_proof(2, 2),
+        lambda: stored.inclusion_proof(0, 3),
+        lambda: stored.inclusion_proof(-1, 2),
+        lambda: stored.consistency_proof(2, 1),
+        lambda: stored.consistency_proof(-1, 1),
+        lambda: stored.consistency_proof(1, 3),
     ):
         with pytest.raises(IndexError):
             ask()

@@ -10,7 +10,7 @@ from infra.addresses.kafka import Timings
 from infra.kafka.appending import Appending
 from infra.kafka.client import Sender
 
-SOON = 30.0
+TIMEOUT = 30.0
 
 
 class Answering:
@@ -25,7 +25,7 @@ class Answering:
 
 @contextmanager
 def appending(connect: Callable[[], Sender], watch: Callable[[], None]) -> Iterator[Appending]:
-    made = Appending("t", connect, watch, lambda *_: None, lambda: None, Timings(check_topic=0.01, hold=SOON))
+    made = Appending("t", connect, watch, lambda *_: None, lambda: None, Timings(check_topic=0.01, hold=TIMEOUT))
     yield made
     made.close()
 
@@ -45,5 +45,5 @@ def test_a_defect_while_connecting_or_checking_is_reported_and_the_step_tried_ag
         return Answering()
 
     with appending(connect, lambda: fails("looking")) as made:
-        assert made.append(0, b"", b"x").result(SOON) == Appended(7, 1)
+        assert made.append(0, b"", b"x").result(TIMEOUT) == Appended(7, 1)
     assert "an internal error while connecting to t, which is retried: LookupError" in capsys.readouterr().err

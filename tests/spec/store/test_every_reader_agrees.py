@@ -198,19 +198,19 @@ def logs(draw: st.DrawFn) -> list[JournalRecord]:
     return found
 
 
-def said_by(heads: Heads, log: list[JournalRecord]) -> list[tuple[Any, ...]]:
+def results_of(heads: Heads, log: list[JournalRecord]) -> list[tuple[Any, ...]]:
     fold = Admission(0, PARTITIONS, heads)
-    said: list[tuple[Any, ...]] = []
+    results: list[tuple[Any, ...]] = []
     for each in log:
         for verdict in fold.take(each):
             if isinstance(verdict, Admitted):
-                said.append(("admitted", verdict.ordinal, verdict.position))
+                results.append(("admitted", verdict.ordinal, verdict.position))
             else:
                 assert isinstance(verdict, Rejected)  # no format but 1 is drawn
-                said.append((verdict.kind,))
+                results.append((verdict.kind,))
         if hasattr(heads, "flush"):
             heads.flush(each.offset + 1)
-    return said
+    return results
 
 
 @settings(max_examples=examples(150))
@@ -218,12 +218,12 @@ def said_by(heads: Heads, log: list[JournalRecord]) -> list[tuple[Any, ...]]:
 def test_every_reader_gives_the_same_admission_results(log: list[JournalRecord]) -> None:
     naive = Naive()
     expected = [verdict for each in log for verdict in naive.take(each.value)]
-    assert said_by(MemoryHeads(), log) == expected
-    assert said_by(memory_local_state(0, PARTITIONS), log) == expected
+    assert results_of(MemoryHeads(), log) == expected
+    assert results_of(memory_local_state(0, PARTITIONS), log) == expected
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.sqlite"
         state: LocalState = open_local_state(path, 0, PARTITIONS, streams_in_memory=1).state
-        assert said_by(state, log) == expected
+        assert results_of(state, log) == expected
         state.close()
 
 
@@ -232,12 +232,12 @@ def test_every_reader_gives_the_same_admission_results(log: list[JournalRecord])
 def test_a_reader_that_stops_and_continues_gives_the_same_admission_results(
     log: list[JournalRecord], data: st.DataObject
 ) -> None:
-    expected = said_by(MemoryHeads(), log)
+    expected = results_of(MemoryHeads(), log)
     cut = data.draw(st.integers(0, len(log)))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.sqlite"
         state = open_local_state(path, 0, PARTITIONS).state
-        said = said_by(state, log[:cut])
+        results = results_of(state, log[:cut])
         for each in log[cut : cut + 1]:  # what is judged and not flushed is forgotten
             Admission(0, PARTITIONS, state).take(each)
         if data.draw(st.booleans()):
@@ -245,7 +245,7 @@ def test_a_reader_that_stops_and_continues_gives_the_same_admission_results(
             state = open_local_state(path, 0, PARTITIONS).state
         else:
             state.rollback()
-        assert said + said_by(state, log[cut:]) == expected
+        assert results + results_of(state, log[cut:]) == expected
         assert state.next_offset == len(log)
         state.close()
 

@@ -23,16 +23,16 @@ class Listening:
     """Records its notifications, and how far local state was then."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, int, int, int]] = []
+        self.notified: list[tuple[str, int, int, int]] = []
         self.state: LocalState | None = None
 
     def admitted(self, admitted: Admitted) -> None:
         assert self.state is not None
-        self.told.append(("admitted", admitted.offset, admitted.index, self.state.next_offset))
+        self.notified.append(("admitted", admitted.offset, admitted.index, self.state.next_offset))
 
     def rejected(self, rejected: Rejected) -> None:
         assert self.state is not None
-        self.told.append((rejected.kind, rejected.offset, rejected.index, self.state.next_offset))
+        self.notified.append((rejected.kind, rejected.offset, rejected.index, self.state.next_offset))
 
 
 def followed(log: MemoryLog, state: LocalState | None = None) -> tuple[Follower, Listening]:
@@ -59,7 +59,7 @@ def test_listeners_get_commits_in_log_order_after_local_state_has_the_whole_batc
     follower.start()
     assert follower.behind == 2
     assert follower.advance() == 2
-    assert listening.told == [
+    assert listening.notified == [
         ("admitted", 0, 0, 2),
         ("duplicate", 0, 1, 2),
         ("malformed", 1, 0, 2),
@@ -108,9 +108,9 @@ def test_an_error_of_local_state_loses_nothing_and_the_next_advance_repeats_it(
         patch.setattr(state, "flush", full)
         with pytest.raises(OSError, match="disk full"):
             follower.advance()
-    assert (listening.told, follower.next_ordinal, follower.stopped) == ([], 0, None)
+    assert (listening.notified, follower.next_ordinal, follower.stopped) == ([], 0, None)
     assert follower.advance() == 1
-    assert listening.told == [("admitted", 0, 0, 1)]
+    assert listening.notified == [("admitted", 0, 0, 1)]
 
 
 def test_commits_that_could_not_be_stored_are_read_again_and_not_notified_again(log: MemoryLog, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_commits_that_could_not_be_stored_are_read_again_and_not_notified_again(
             other.execute("ROLLBACK")
         write(log, chain.next("B"))
         assert follower.advance() == 2, "the one that was lost, and the new one"
-        assert listening.told == [("admitted", 0, 0, 1), ("admitted", 1, 0, 2)]
+        assert listening.notified == [("admitted", 0, 0, 1), ("admitted", 1, 0, 2)]
         state.write()
         assert state.stored_ordinal == 2
 
@@ -164,7 +164,7 @@ def test_local_state_that_fits_the_log_goes_on(log: MemoryLog, read_to_the_end: 
     follower, listening = followed(log, read_to_the_end)
     follower.start()
     assert follower.advance() == 1
-    assert listening.told == [("admitted", 2, 0, 3)]
+    assert listening.notified == [("admitted", 2, 0, 3)]
 
 
 def test_a_log_that_ends_before_the_position_read_is_lost(log: MemoryLog, read_to_the_end: LocalState) -> None:
@@ -237,7 +237,7 @@ def test_a_newer_format_stops_the_partition_where_it_begins_and_a_restart_stops_
             with pytest.raises(FormatTooNew, match="install a release that reads format 7") as stop:
                 follower.advance()
         assert (stop.value.stop.offset, stop.value.stop.index) == (1, at)
-        assert len(listening.told) == (1 + at if turn == 0 else 0)
+        assert len(listening.notified) == (1 + at if turn == 0 else 0)
         assert (state.next_offset, state.next_index, state.next_ordinal) == (1, at, 1 + at)
         state.close()
 
@@ -257,7 +257,7 @@ def test_a_release_that_reads_the_newer_format_goes_on_in_the_middle_of_the_reco
     follower, listening = followed(log, state)
     follower.start()
     assert follower.advance() == 1
-    assert [told[:3] for told in listening.told] == [("admitted", 0, 1), ("admitted", 0, 2)]
+    assert [entry[:3] for entry in listening.notified] == [("admitted", 0, 1), ("admitted", 0, 2)]
     assert state.format == 2
     state.close()
     assert open_local_state(tmp_path / "s.sqlite", 0, 1).state.format == 2
@@ -274,10 +274,10 @@ def test_local_state_of_a_recreated_embedded_journal_stops(tmp_path: Path) -> No
     journal.close()
     for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"):
         (tmp_path / name).unlink(missing_ok=True)
-    anew = open_sqlite_journal(path, 1)
+    recreated = open_sqlite_journal(path, 1)
     with pytest.raises(LogChanged, match="the log was replaced by another one"):
-        Follower(anew, 0, state).start()
-    anew.close()
+        Follower(recreated, 0, state).start()
+    recreated.close()
     state.close()
 
 
@@ -301,7 +301,7 @@ def test_a_log_with_the_commits_that_others_have_continues(log: MemoryLog) -> No
     assert follower.expecting
     assert follower.advance() == 1
     assert not follower.expecting
-    assert len(listening.told) == 3
+    assert len(listening.notified) == 3
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_a_log_without_the_commits_that_others_have_stops_and_notifies_nobody(
     with pytest.raises((LogLost, LogChanged), match=says):
         go()
     assert follower.stopped is not None
-    assert listening.told == []
+    assert listening.notified == []
     with pytest.raises((LogLost, LogChanged), match=says):
         follower.advance()
 
@@ -402,7 +402,7 @@ def test_a_log_whose_front_was_cut_stops_the_partition_while_it_is_followed_and_
     restored = Follower(log.journal(), 0, follower.state)
     restored.start()
     assert restored.advance() == 0
-    assert len(listening.told) == 3
+    assert len(listening.notified) == 3
 
 
 def test_a_log_that_is_both_cut_and_another_is_reported_as_another(log: MemoryLog) -> None:

@@ -22,7 +22,7 @@ def a_log() -> list[Admitted]:
 LOG = a_log()
 
 
-class Kept:
+class StoredCommits:
     """A source that records which commits were read from it."""
 
     def __init__(self) -> None:
@@ -54,21 +54,21 @@ def ordinals(commits: Iterator[Admitted]) -> list[int]:
     st.lists(st.integers(0, COMMITS), min_size=1, max_size=5).map(sorted),
 )
 def test_each_commit_is_returned_once_in_order_and_only_unbuffered_ones_are_read(
-    given_over: list[int], most: int, stops: list[int]
+    handed_over: list[int], most: int, stops: list[int]
 ) -> None:
-    handed, source = HandoffBuffer(most), Kept()
-    for ordinal in given_over:
+    handed, source = HandoffBuffer(most), StoredCommits()
+    for ordinal in handed_over:
         handed.add(LOG[ordinal])
     first, found = 0, []
     for behind in stops:
         found += ordinals(handed.commits(first, behind, source))
         first = max(first, behind)
     assert found == list(range(stops[-1]))
-    assert source.read == [ordinal for ordinal in found if ordinal not in given_over[:most]]
+    assert source.read == [ordinal for ordinal in found if ordinal not in handed_over[:most]]
 
 
 def test_the_commit_at_which_a_reader_stopped_is_returned_again_without_reading() -> None:
-    handed, source = HandoffBuffer(), Kept()
+    handed, source = HandoffBuffer(), StoredCommits()
     for admitted in LOG[:4]:
         handed.add(admitted)
     batch = handed.commits(0, 4, source)
@@ -80,7 +80,7 @@ def test_the_commit_at_which_a_reader_stopped_is_returned_again_without_reading(
 
 
 def test_commits_handed_over_before_the_reader_began_are_dropped() -> None:
-    handed, source = HandoffBuffer(capacity=2), Kept()
+    handed, source = HandoffBuffer(capacity=2), StoredCommits()
     handed.add(LOG[0])
     handed.add(LOG[1])
     assert ordinals(handed.commits(2, 3, source)) == [2]

@@ -20,18 +20,18 @@ def connection() -> Connection:
 
 def test_with_a_filter_it_finds_exactly_what_it_found_without(connection: Connection) -> None:
     chance = random.Random(7)
-    index, told = SweptIndex(connection, "keys"), {}
+    index, expected = SweptIndex(connection, "keys"), {}
     for number in range(9_000):
         key = chance.getrandbits(KEY_BITS)
-        told[key] = number
+        expected[key] = number
         index.add(key, number)
         if number % 500 == 499:
             index.sweep(number - 499, number + 1)
-        wanted = chance.choice(list(told)) if number % 50 == 0 else key
-        assert index.find(wanted) == [told[wanted]]
+        wanted = chance.choice(list(expected)) if number % 50 == 0 else key
+        assert index.find(wanted) == [expected[wanted]]
     assert index._filter is not None
-    assert all(index.find(key) == [number] for key, number in told.items())
-    strangers = {chance.getrandbits(KEY_BITS) for _ in range(2_000)} - told.keys()
+    assert all(index.find(key) == [number] for key, number in expected.items())
+    strangers = {chance.getrandbits(KEY_BITS) for _ in range(2_000)} - expected.keys()
     assert not any(index.find(key) for key in strangers)
 
 

@@ -7,15 +7,15 @@ import pytest
 from consumers.ports.journal import JournalRecord
 from infra.kafka.reading import Tail
 
-SOON = 30.0
+TIMEOUT = 30.0
 
 
 class Reading:
     """A reader that knows only what it was told to follow, and does something while it waits for the brokers."""
 
-    def __init__(self, meanwhile: Callable[[], None]) -> None:
+    def __init__(self, while_waiting: Callable[[], None]) -> None:
         self.at: dict[int, int] = {}
-        self._meanwhile = meanwhile
+        self._while_waiting = while_waiting
 
     def follow(self, offsets: Mapping[int, int]) -> None:
         self.at = {partition: offset + 7 for partition, offset in offsets.items()}  # behind what holds no record
@@ -24,7 +24,7 @@ class Reading:
         self.at[partition] = offset + 7 if partition in self.at else self.at[partition]
 
     def poll(self, timeout: float, limit: int) -> dict[int, list[JournalRecord]]:
-        self._meanwhile()
+        self._while_waiting()
         return {}
 
     def read_at(self, partition: int, offset: int, limit: int, timeout: float) -> tuple[list[JournalRecord], int]:
@@ -54,7 +54,7 @@ def tails() -> Iterator[list[Tail]]:
 def goes_on_to(tail: Tail, partition: int, end: int) -> bool:
     with tail.changed:
         tail.want(partition, end)
-        return tail.changed.wait_for(lambda: tail.windows[partition].next >= end, SOON)
+        return tail.changed.wait_for(lambda: tail.windows[partition].next >= end, TIMEOUT)
 
 
 def test_a_window_that_is_made_while_the_reader_waits_is_read_from_the_next_turn_on(
@@ -78,10 +78,10 @@ def test_a_defect_while_reading_is_reported_and_the_reader_restarts(
 ) -> None:
     turns = iter([True])
 
-    def meanwhile() -> None:
+    def while_waiting() -> None:
         if next(turns, False):
             raise LookupError("not assigned")
 
-    tails.append(Tail("t", lambda: Reading(meanwhile), {0: 10}, lambda: None))
+    tails.append(Tail("t", lambda: Reading(while_waiting), {0: 10}, lambda: None))
     assert goes_on_to(tails[0], 0, 17)
     assert "an internal error while reading t" in capsys.readouterr().err

@@ -371,16 +371,16 @@ def test_a_settled_call_may_propose_the_next_commit() -> None:
     process = Process(log_of())
     chain = Chain("s")
     then = [chain.next("A"), chain.next("B"), chain.next("C")]
-    told: list[str] = []
+    kinds: list[str] = []
 
     def go(settled: Settled) -> None:
-        told.append(settled.kind)
+        kinds.append(settled.kind)
         if then:
             process.writer.propose(0, b"", then.pop(0), go)
 
     process.writer.propose(0, b"", then.pop(0), go)
     process.run()
-    assert told == ["admitted"] * 3
+    assert kinds == ["admitted"] * 3
 
 
 def test_the_writers_caller_is_woken_when_an_append_is_answered() -> None:

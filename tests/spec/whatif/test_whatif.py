@@ -12,7 +12,7 @@ from domain.policy import PolicyDocument
 from domain.whatif import Life, OtherPolicy
 from tests.effort import examples
 from tests.spec.domain.story import Story
-from tests.spec.domain.test_any_history import LOST, stories, tell
+from tests.spec.domain.test_any_history import LOST, play, stories
 
 TEN = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
 TWO = [
@@ -22,21 +22,21 @@ TWO = [
 LATER = "2026-06-01T00:00:00Z"
 
 
-def asked(story: Story, policy: str, end: str | Instant = LATER) -> Life:
+def life_under(story: Story, policy: str, end: str | Instant = LATER) -> Life:
     """The story's order under the other policy; both lives end at ``end``."""
     document = story.policies.named(policy)
     assert document is not None
-    return ask(story, document, end)
+    return life_under_document(story, document, end)
 
 
-def ask(story: Story, document: PolicyDocument, end: str | Instant = LATER) -> Life:
+def life_under_document(story: Story, document: PolicyDocument, end: str | Instant = LATER) -> Life:
     question = OtherPolicy(document, story.policies, story.market)
     life = question.live("acme/PO-1", story.commits)
     assert life is not None
     return question.end(life, parse_instant(end) if isinstance(end, str) else end)
 
 
-def told(life: Life) -> list[tuple[str, str, str | None, str, str | None]]:
+def differences(life: Life) -> list[tuple[str, str, str | None, str, str | None]]:
     """Every flip: (what, outcome and rule before, outcome and rule after)."""
     return [(flip.what, *flip.before, *flip.after) for flip in life.flips]
 
@@ -52,13 +52,15 @@ def units(life: Life, line: int = 1) -> tuple[tuple[int, int, int], tuple[int, i
 
 def test_a_rest_that_fill_or_kill_canceled_ships_where_nothing_is_killed() -> None:
     story = Story().placed(lines=TEN)
-    assert story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 4}]) == "accepted"
     assert (
-        story.say("Ship", "2026-03-04T10:00:00Z", shipment_id="s2", lines=[{"line": 1, "quantity": 6}])
+        story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 4}]) == "accepted"
+    )
+    assert (
+        story.send("Ship", "2026-03-04T10:00:00Z", shipment_id="s2", lines=[{"line": 1, "quantity": 6}])
         == "refused:auto-canceled-is-final"
     )
-    life = asked(story, "big-box")
-    assert told(life) == [
+    life = life_under(story, "big-box")
+    assert differences(life) == [
         ("Ship", "shipped_rest_canceled", "fill-or-kill", "accepted", None),
         ("Ship", "refused", "auto-canceled-is-final", "accepted", None),
     ]
@@ -68,10 +70,10 @@ def test_a_rest_that_fill_or_kill_canceled_ships_where_nothing_is_killed() -> No
 
 def test_and_the_other_way_round_the_second_notice_is_too_late() -> None:
     story = Story("big-box").placed(lines=TEN)
-    story.say("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 4}])
-    story.say("Ship", "2026-03-04T10:00:00Z", shipment_id="s2", lines=[{"line": 1, "quantity": 6}])
-    life = asked(story, "seller-portal")
-    assert told(life) == [
+    story.send("Ship", "2026-03-03T10:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 4}])
+    story.send("Ship", "2026-03-04T10:00:00Z", shipment_id="s2", lines=[{"line": 1, "quantity": 6}])
+    life = life_under(story, "seller-portal")
+    assert differences(life) == [
         ("Ship", "accepted", None, "shipped_rest_canceled", "fill-or-kill"),
         ("Ship", "accepted", None, "refused", "auto-canceled-is-final"),
     ]
@@ -80,12 +82,12 @@ def test_and_the_other_way_round_the_second_notice_is_too_late() -> None:
 
 def test_units_that_the_other_policy_cancels_at_once_can_no_longer_ship() -> None:
     story = Story().placed(lines=TWO, shipping="5.00")
-    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
-    story.say("DeclineCancel", "2026-03-02T12:00:00Z", request_id="r1")
-    story.say("Ship", "2026-03-02T13:00:00Z", shipment_id="s1")
-    story.say("Deliver", "2026-03-05T13:00:00Z")
-    life = asked(story, "peer-to-peer")
-    assert told(life) == [
+    story.send("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="changed_mind")
+    story.send("DeclineCancel", "2026-03-02T12:00:00Z", request_id="r1")
+    story.send("Ship", "2026-03-02T13:00:00Z", shipment_id="s1")
+    story.send("Deliver", "2026-03-05T13:00:00Z")
+    life = life_under(story, "peer-to-peer")
+    assert differences(life) == [
         ("RequestCancel", "asked", "seller-has-final-say", "granted", "grace-window"),
         ("DeclineCancel", "accepted", None, "moot", "request-closed"),
         ("Ship", "accepted", None, "refused", "cancel-is-final"),
@@ -96,27 +98,33 @@ def test_units_that_the_other_policy_cancels_at_once_can_no_longer_ship() -> Non
 
 def test_a_notice_of_everything_open_ships_what_the_other_policy_left_open() -> None:
     story = Story().placed(lines=TWO)
-    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", lines=[2])
-    story.say("DeclineCancel", "2026-03-02T12:00:00Z", request_id="r1")
-    story.say("Ship", "2026-03-02T13:00:00Z", shipment_id="s1")
-    life = asked(story, "peer-to-peer")
+    story.send("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", lines=[2])
+    story.send("DeclineCancel", "2026-03-02T12:00:00Z", request_id="r1")
+    story.send("Ship", "2026-03-02T13:00:00Z", shipment_id="s1")
+    life = life_under(story, "peer-to-peer")
     assert [flip.what for flip in life.flips] == ["RequestCancel", "DeclineCancel"]
     assert (units(life, 1), units(life, 2)) == (((0, 2, 0), (0, 2, 0)), ((0, 1, 0), (0, 0, 1)))
 
 
 def test_a_notice_that_names_its_lines_is_refused_for_one_that_was_canceled() -> None:
     story = Story().placed(lines=TWO)
-    story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", lines=[2])
-    story.say("DeclineCancel", "2026-03-02T12:00:00Z", request_id="r1")
-    story.say("Ship", "2026-03-02T13:00:00Z", shipment_id="s1", lines=[1, 2])
-    assert told(asked(story, "peer-to-peer"))[-1] == ("Ship", "accepted", None, "refused", "cancel-is-final")
+    story.send("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", lines=[2])
+    story.send("DeclineCancel", "2026-03-02T12:00:00Z", request_id="r1")
+    story.send("Ship", "2026-03-02T13:00:00Z", shipment_id="s1", lines=[1, 2])
+    assert differences(life_under(story, "peer-to-peer"))[-1] == (
+        "Ship",
+        "accepted",
+        None,
+        "refused",
+        "cancel-is-final",
+    )
 
 
 def test_the_other_policys_deadlines_are_reached_before_later_commands() -> None:
     story = Story().placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
-    story.say("Ship", "2026-03-09T00:00:00.000001Z", shipment_id="s1")
-    life = asked(story, "big-box")
-    assert told(life) == [
+    story.send("Ship", "2026-03-09T00:00:00.000001Z", shipment_id="s1")
+    life = life_under(story, "big-box")
+    assert differences(life) == [
         ("deadline:late-ship", "nothing", None, "canceled", "late-ship-auto-cancel"),
         ("Ship", "accepted", None, "refused", "cancel-is-final"),
     ]
@@ -125,21 +133,21 @@ def test_the_other_policys_deadlines_are_reached_before_later_commands() -> None
 
 def test_a_shipment_at_the_last_instant_is_in_time_under_both() -> None:
     story = Story().placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
-    story.say("Ship", "2026-03-09T00:00:00Z", shipment_id="s1")
-    assert told(asked(story, "big-box")) == []
+    story.send("Ship", "2026-03-09T00:00:00Z", shipment_id="s1")
+    assert differences(life_under(story, "big-box")) == []
 
 
 def test_deadlines_after_the_end_are_not_reached() -> None:
     story = Story().placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
-    assert told(asked(story, "big-box", "2026-03-09T00:00:00Z")) == []
-    assert len(told(asked(story, "big-box", "2026-03-09T00:00:00.000001Z"))) == 1
+    assert differences(life_under(story, "big-box", "2026-03-09T00:00:00Z")) == []
+    assert len(differences(life_under(story, "big-box", "2026-03-09T00:00:00.000001Z"))) == 1
 
 
 def test_deadlines_of_the_recorded_policy_are_no_facts_under_another() -> None:
     story = Story("big-box").placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
-    assert story.say("Ship", "2026-03-10T00:00:00Z", shipment_id="s1") == "refused:cancel-is-final"
-    life = asked(story, "seller-portal")
-    assert told(life) == [
+    assert story.send("Ship", "2026-03-10T00:00:00Z", shipment_id="s1") == "refused:cancel-is-final"
+    life = life_under(story, "seller-portal")
+    assert differences(life) == [
         ("deadline:late-ship", "canceled", "late-ship-auto-cancel", "nothing", None),
         ("Ship", "refused", "cancel-is-final", "accepted", None),
     ]
@@ -148,39 +156,41 @@ def test_deadlines_of_the_recorded_policy_are_no_facts_under_another() -> None:
 
 def test_silence_counts_by_the_other_policy() -> None:
     story = Story("auction-house").placed(lines=TEN, paid=False)
-    story.say("RequestCancel", "2026-03-02T10:30:00Z", request_id="r1", reason="changed_mind")
-    life = asked(story, "seller-portal")
-    assert told(life) == [("deadline:decide", "canceled", "seller-has-final-say", "nothing", None)]
+    story.send("RequestCancel", "2026-03-02T10:30:00Z", request_id="r1", reason="changed_mind")
+    life = life_under(story, "seller-portal")
+    assert differences(life) == [("deadline:decide", "canceled", "seller-has-final-say", "nothing", None)]
     assert (life.undecided, life.statuses) == (1, ("canceled", "cancel_requested"))
 
 
 def test_a_request_that_was_refused_waits_for_an_answer_that_nobody_gave() -> None:
     story = Story("auction-house").placed(lines=TEN)
-    assert story.say("RequestCancel", "2026-03-02T12:00:00Z", request_id="r1") == "refused:request-window"
-    life = asked(story, "big-box")
-    assert told(life) == [("RequestCancel", "refused", "request-window", "refused", "reason-required")]
-    life = asked(story, "mutual-consent", "2026-03-03T00:00:00Z")
-    assert told(life) == [("RequestCancel", "refused", "request-window", "asked", "seller-has-final-say")]
+    assert story.send("RequestCancel", "2026-03-02T12:00:00Z", request_id="r1") == "refused:request-window"
+    life = life_under(story, "big-box")
+    assert differences(life) == [("RequestCancel", "refused", "request-window", "refused", "reason-required")]
+    life = life_under(story, "mutual-consent", "2026-03-03T00:00:00Z")
+    assert differences(life) == [("RequestCancel", "refused", "request-window", "asked", "seller-has-final-say")]
     assert life.undecided == 1
 
 
 def test_a_payment_after_a_cancellation_is_refunded() -> None:
     story = Story().placed(lines=TEN, paid=False, ship_by="2026-03-05T00:00:00Z")
-    story.say("ConfirmPayment", "2026-03-12T00:00:00Z", amount="100.00")
-    assert asked(story, "big-box").refunds == (0, 10000)
+    story.send("ConfirmPayment", "2026-03-12T00:00:00Z", amount="100.00")
+    assert life_under(story, "big-box").refunds == (0, 10000)
 
 
 def test_both_lives_end_at_the_same_instant_also_where_the_record_ends_earlier() -> None:
     story = Story("big-box").placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
-    life = asked(story, "big-box")
-    assert (told(life), life.canceled) == ([], (10, 10)), "the recorded deadline is due as well, though nobody came"
+    life = life_under(story, "big-box")
+    assert (differences(life), life.canceled) == ([], (10, 10)), (
+        "the recorded deadline is due as well, though nobody came"
+    )
 
 
 def test_a_command_unknown_to_the_other_policy_is_reported() -> None:
     story = Story("mutual-consent").placed(lines=TEN)
-    ask = {"request_id": "r1", "reason": "out_of_stock"}
-    assert story.say("RequestCancel", "2026-03-02T11:00:00Z", by="seller", **ask) == "accepted"
-    assert told(asked(story, "big-box")) == [
+    life_under_document = {"request_id": "r1", "reason": "out_of_stock"}
+    assert story.send("RequestCancel", "2026-03-02T11:00:00Z", by="seller", **life_under_document) == "accepted"
+    assert differences(life_under(story, "big-box")) == [
         ("RequestCancel", "asked", "seller-has-final-say", "refused", "not-yours"),
     ]
 
@@ -194,23 +204,25 @@ def test_an_order_that_was_never_placed_has_no_other_life() -> None:
 
 def test_facts_missing_from_the_record_are_counted_not_guessed() -> None:
     story = Story().placed(lines=TEN)
-    assert story.say("OpenCase", "2026-03-03T10:00:00Z", case_id="k1", reason="wrong_item", lines=[1]).startswith("ref")
-    life = asked(story, "peer-to-peer")
-    assert (dict(life.lost), told(life), life.stimuli) == ({"OpenCase": 1}, [], 1)
+    assert story.send("OpenCase", "2026-03-03T10:00:00Z", case_id="k1", reason="wrong_item", lines=[1]).startswith(
+        "ref"
+    )
+    life = life_under(story, "peer-to-peer")
+    assert (dict(life.lost), differences(life), life.stimuli) == ({"OpenCase": 1}, [], 1)
 
 
 def test_a_sellers_refused_cancellation_is_known_by_its_fingerprint() -> None:
     story = Story().placed(lines=TWO)
-    assert story.say("CancelLines", "2026-03-03T10:00:00Z", lines=[2]) == "refused:reason-required"
-    life = asked(story, "auction-house")
-    assert told(life) == [("CancelLines", "refused", "reason-required", "granted", "seller-has-final-say")]
+    assert story.send("CancelLines", "2026-03-03T10:00:00Z", lines=[2]) == "refused:reason-required"
+    life = life_under(story, "auction-house")
+    assert differences(life) == [("CancelLines", "refused", "reason-required", "granted", "seller-has-final-say")]
     assert life.refunds == (0, 700)
 
 
 # ---- what was said ---------------------------------------------------------------------------------------------------
 
 
-def said_again(story: Story) -> list[Command | NotReconstructible | None]:
+def reconstructed(story: Story) -> list[Command | NotReconstructible | None]:
     """The commands told from each commit."""
     question = OtherPolicy(story.policies.named("big-box") or LOST, story.policies, story.market)
     found = []
@@ -221,7 +233,7 @@ def said_again(story: Story) -> list[Command | NotReconstructible | None]:
 
 
 def lines_of(story: Story) -> Any:
-    last = said_again(story)[-1]
+    last = reconstructed(story)[-1]
     assert not isinstance(last, NotReconstructible)
     picks = getattr(last, "lines", None)
     return picks if picks is None else [(pick.line, pick.quantity) for pick in picks]
@@ -236,17 +248,17 @@ def test_the_fingerprint_shows_whether_a_selection_named_its_lines() -> None:
     ):
         story = Story().placed(lines=TWO)
         selection: Any = {} if lines is None else {"lines": lines}
-        story.say("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", **selection)
+        story.send("RequestCancel", "2026-03-02T11:00:00Z", request_id="r1", reason="other", **selection)
         assert lines_of(story) == picks
         story = Story().placed(lines=TWO)
-        story.say("Ship", "2026-03-02T11:00:00Z", shipment_id="s1", occurred_at="2026-03-02T10:30:00Z", **selection)
+        story.send("Ship", "2026-03-02T11:00:00Z", shipment_id="s1", occurred_at="2026-03-02T10:30:00Z", **selection)
         assert lines_of(story) == picks
 
 
 def test_deadlines_are_no_stimuli() -> None:
     story = Story("big-box").placed(lines=TEN, ship_by="2026-03-05T00:00:00Z")
     story.reach_until(parse_instant(LATER))
-    assert said_again(story)[1:] == [None]
+    assert reconstructed(story)[1:] == [None]
 
 
 # ---- whatever happened -----------------------------------------------------------------------------------------------
@@ -254,13 +266,13 @@ def test_deadlines_are_no_stimuli() -> None:
 
 @settings(max_examples=examples(150))
 @given(stories)
-def test_under_its_own_policy_every_order_ends_as_recorded(told_story: Any) -> None:
-    preset, order, sayings = told_story
-    story, now = tell(preset, order, sayings)
+def test_under_its_own_policy_every_order_ends_as_recorded(played_story: Any) -> None:
+    preset, order, steps = played_story
+    story, now = play(preset, order, steps)
     document = LOST if preset == "lost-parcels" else story.policies.named(preset)
     assert document is not None
-    life = ask(story, document, now)
-    assert told(life) == []
+    life = life_under_document(story, document, now)
+    assert differences(life) == []
     before, after = (show(x, None, now) for x in (life.before, life.after))
     differing = {key for key in before if before[key] != after[key]} - {"version"}
     assert differing == set(), "what is lost was refused, and changed nothing"
@@ -268,9 +280,9 @@ def test_under_its_own_policy_every_order_ends_as_recorded(told_story: Any) -> N
 
 @settings(max_examples=examples(100))
 @given(stories)
-def test_under_any_other_policy_units_and_money_add_up(told_story: Any) -> None:
-    story, now = tell(*told_story)
-    life = ask(story, LOST, now)
+def test_under_any_other_policy_units_and_money_add_up(played_story: Any) -> None:
+    story, now = play(*played_story)
+    life = life_under_document(story, LOST, now)
     for order in (life.before, life.after):
         for line in order.lines.values():
             assert line.ordered == line.open + line.shipped + line.canceled
