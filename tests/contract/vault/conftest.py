@@ -1,4 +1,4 @@
-"""The databases that a vault can live in: every test of test_keeping.py runs on each."""
+"""The databases that a vault can live in: every test of test_storing.py runs on each."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -4,10 +4,10 @@ Where the contract leaves room: a quantity whose picking began may have shipped 
 nothing of how much is open, but never of more than was ordered.
 """
 
-from tests.spec.model.asking import Requests
 from tests.spec.model.judging import Picks, named
 from tests.spec.model.ledger import No
 from tests.spec.model.records import Line, Notice, Parcel, Units
+from tests.spec.model.requests import Requests
 
 
 class Parcels(Requests):

@@ -28,10 +28,10 @@ from domain.instants import format_instant
 from tests.effort import examples
 from tests.spec.acceptance.test_cases import POLICIES, seal
 from tests.spec.model.chapters import CHAPTERS, Step
+from tests.spec.model.comparison import HERE, STREAM, TEXTS, Comparison
 from tests.spec.model.drawing import FIELDS, orders, speakers, waits
 from tests.spec.model.likely import EVERY, LIKELY
 from tests.spec.model.racing import Log
-from tests.spec.model.telling import HERE, STREAM, TEXTS, Comparison
 
 RACERS = (
     "Ship",

@@ -7,7 +7,7 @@ import pytest
 from consumers.notifying.notifier import NotifierLimits
 from consumers.ports.notifications import Message
 from domain.instants import DAY, parse_instant
-from tests.spec.notifications.telling import Desk, Killed
+from tests.spec.notifications.desk import Desk, Killed
 
 NOON = "2026-03-02T12:00:00Z"
 

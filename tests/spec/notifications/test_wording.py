@@ -11,7 +11,7 @@ from domain.reasons import CANCEL_REASONS, RETURN_REASONS
 from domain.rulebook import RULES
 from infra.documents.packs import LANGUAGES, pack
 from infra.notifications.mail.facts import NAMES
-from tests.spec.notifications.telling import Desk
+from tests.spec.notifications.desk import Desk
 
 NOON = "2026-03-02T12:00:00Z"
 FRAME = {"name", "contact"}

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from tests.simulation.notifying import NotifiedWorld, check_notifications
 from tests.simulation.oracles import Broken, check
-from tests.simulation.telling import NotifiedWorld, check_notifications
 
 SEEDS = 60
 AT_ONCE = 20
