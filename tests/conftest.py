@@ -1,4 +1,4 @@
-"""The suite's own rules: what a marked test needs, and how Hypothesis searches. The helpers stand in tests/needs.py."""
+"""The suite's own rules: what a marked test needs, and how Hypothesis searches. The helpers are in tests/needs.py."""
 
 import os
 import pathlib

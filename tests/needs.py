@@ -1,4 +1,4 @@
-"""What some tests need from the machine, and how one says that it is missing.
+"""Requirements of some tests on the machine, and the skip or failure if one is missing.
 
 A test that carries one of the markers below is skipped, with the reason, where the part is absent. RESCIND_REQUIRE, a
 comma-separated list of the same names, turns every such skip into a failure: CI sets it, so that nothing is left out

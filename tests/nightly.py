@@ -1,8 +1,8 @@
-"""What takes too long for CI: ``make test-nightly``. Each part runs even if the one before it failed.
+"""Run the tests that take too long for CI: ``make test-nightly``. Each part runs even if the one before it failed.
 
 A night is 20,000 seeds of the simulation, ten minutes of chaos where every engine follows all partitions, ten minutes
 where engines share them, and fifty times the random examples. The seeds of the simulation and of the chaos are new
-every night, and every failure prints how to see it again. The last line says what was run and what was found.
+every night, and every failure prints how to see it again. The last line reports the parts and their results.
 """
 
 import argparse
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of a part."""
+    """The result of a part."""
 
     part: Part
     good: bool
@@ -42,7 +42,7 @@ class Found:
 
     def __str__(self) -> str:
         state = "ok" if self.good else "FAILED"
-        return f"{self.part.name}: {state} ({self.summary or 'nothing said'}, {self.minutes:.0f} min)"
+        return f"{self.part.name}: {state} ({self.summary or 'no summary'}, {self.minutes:.0f} min)"
 
 
 def parts(seeds: int, minutes: float, factor: int, first: int, chaos: int) -> list[Part]:
@@ -70,7 +70,7 @@ def parts(seeds: int, minutes: float, factor: int, first: int, chaos: int) -> li
 
 
 def run(part: Part) -> Found:
-    """Run a part, print its output as it comes, and keep the lines that say what was run."""
+    """Run a part, print its output as it comes, and collect the lines that summarize it."""
     began = time.monotonic()
     running = [
         subprocess.Popen(

@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 OURS = tuple(f"{ROOT / room}/" for room in ("domain", "schemas", "projections", "consumers", "infra"))
 MORE = 2.3
-"""What doubles its input may take so many times the steps: n log n does, n² does not."""
+"""The factor that doubled input may add to the steps: n log n stays below it, n² does not."""
 
 Steps = Counter[CodeType]
 
@@ -49,7 +49,7 @@ class Counting:
 
 @contextmanager
 def counting() -> Iterator[Counting]:
-    """A counter of this thread and of those that start meanwhile."""
+    """A counter of this thread and of those started while it counts."""
     counter = Counting()
     before, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(counter.trace)

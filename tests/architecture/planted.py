@@ -21,7 +21,7 @@ def copy_of_the_project(place: pathlib.Path) -> pathlib.Path:
 
 
 def lint_imports(place: pathlib.Path, contract: str) -> subprocess.CompletedProcess[str]:
-    """What import-linter says of one contract there."""
+    """Run import-linter with one contract on that tree."""
     command = "import sys; from importlinter.cli import lint_imports_command; lint_imports_command()"
     return subprocess.run(
         [sys.executable, "-B", "-c", command, "--contract", contract, "--no-cache"],

@@ -24,7 +24,7 @@ def use_of(name: str) -> str:
 
 
 def findings(code: str, path: str) -> set[tuple[int, str]]:
-    """The (line, rule) pairs that ruff finds in this code, as if it stood in that file."""
+    """The (line, rule) pairs that ruff finds in this code, as if it were in that file."""
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "json", "--stdin-filename", path, "-"],
         cwd=ROOT,

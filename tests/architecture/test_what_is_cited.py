@@ -1,4 +1,4 @@
-"""What files cite is in the repository: pages and their sections exist, and no document outside of it is named."""
+"""Every citation resolves in the repository: pages and their sections exist, and no outside document is named."""
 
 import pathlib
 import re
@@ -15,7 +15,7 @@ PAGE = re.compile(r"\bdocs/[\w./-]+\.md(?:, (?=[A-Z]))?")
 
 
 def texts() -> dict[str, str]:
-    """File → its text, of every file that git keeps and that is text."""
+    """File → its text, of every tracked file that is text."""
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=60)
     found = {}
     for name in done.stdout.decode("utf-8").split("\0"):

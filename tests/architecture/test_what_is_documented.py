@@ -1,4 +1,4 @@
-"""What of docs/reference follows from the code is current; the schema of commands says what the parser does."""
+"""Generated pages of docs/reference are current, and the schema of commands agrees with the parser."""
 
 import copy
 import json
@@ -26,7 +26,7 @@ REFERENCE = ROOT / "docs" / "reference"
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_generated_page_is_current(name: str) -> None:
     committed = (REFERENCE / name).read_text(encoding="utf-8")
-    assert PAGES[name]() == committed, f"docs/reference/{name} is not what the code says; run: make docs"
+    assert PAGES[name]() == committed, f"docs/reference/{name} does not match the code; run: make docs"
 
 
 PLACED: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What leaves the house: the wheel with all of its data, files that name no machine, dependencies that may be used."""
+"""Checks of everything published: a complete wheel, files that name no machine, permitted dependencies."""
 
 import ast
 import importlib.metadata
@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def tracked(*paths: str) -> set[str]:
-    """The files below these paths that git keeps and that are there."""
+    """List the tracked files below these paths that exist."""
     done = subprocess.run(
         ["git", "ls-files", "-z", "--", *paths], cwd=ROOT, capture_output=True, check=True, timeout=60
     )

@@ -33,7 +33,7 @@ def test_plain(): ...
 def outcome(place: pathlib.Path, required: str, path: str) -> tuple[int, dict[str, int], str]:
     """The exit code, the counts and the whole output of a small suite of its own."""
     (place / "tests").mkdir(exist_ok=True)
-    for module in (ROOT / "tests").glob("*.py"):  # conftest.py and what it stands on
+    for module in (ROOT / "tests").glob("*.py"):  # conftest.py and its helpers
         shutil.copy(module, place / "tests")
     for part in ("broker", "postgresql"):
         shutil.copytree(ROOT / "tests" / part, place / "tests" / part, dirs_exist_ok=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BENCHES = {
     "B1": "acknowledged commands a second on the embedded journal",
     "B2": "replay and verify, events a second and core, from Kafka too where --journal names one",
-    "B3": "every view made anew, on SQLite, and on PostgreSQL where --views names one",
+    "B3": "every view rebuilt, on SQLite, and on PostgreSQL where --views names one",
     "B5": "cost of a command as history grows, and memory",
     "B6": "two processes against one, on Kafka too where --journal names one",
     "K1": "B1 on Kafka, where --journal names one (docs/how-to/measure.md)",
@@ -118,7 +118,7 @@ def _print(figures: "list[Figure]") -> None:
     for figure in figures:
         rows.append((figure.bench, figure.measure, f"{figure.value:,.0f} {figure.unit}", ""))
         rows += [
-            ("", f"  beside {name}", f"{other:,.0f} {figure.unit}", f"{figure.ratios[name]:.2f}")
+            ("", f"  baseline: {name}", f"{other:,.0f} {figure.unit}", f"{figure.ratios[name]:.2f}")
             for name, other in figure.baselines.items()
         ]
         details = ", ".join(f"{k} {v:,.1f}" if isinstance(v, float) else f"{k} {v}" for k, v in figure.also.items())

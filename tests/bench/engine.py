@@ -39,7 +39,7 @@ POLICY: Final = "seller-portal"
 
 @dataclass(slots=True)
 class Measured:
-    """What a run came to. Latencies in microseconds, from submit to outcome; ``cpu`` is seconds of all threads."""
+    """The result of a run. Latencies in microseconds, from submit to outcome; ``cpu`` is seconds of all threads."""
 
     in_flight: int
     commands: int
@@ -134,15 +134,17 @@ def acknowledged(directory: Path, in_flight: int, commands: int, *, partitions: 
 
 
 def acknowledged_on(settings: Settings, in_flight: int, commands: int, first: int = 0) -> Measured:
-    """The same on the journal of these settings, which is made if need be."""
+    """Measure acknowledged commands on the journal of these settings, which is created if it is missing."""
     with open_app(prepared(settings, in_flight), AppOptions(views=False)) as app:
         return measure_in(app.engine, in_flight, commands, first)
 
 
 def paced_on(settings: Settings, rate: float, commands: int, before: int = 0) -> Measured:
-    """The same in an open loop, on the journal of these settings: ``rate`` commands a second, sent when they are due,
-    whoever waits for what. A latency is from when its command was due, so that a late sender hides nothing. ``before``
-    so many come others that are not counted, while connections are made and compilers at work."""
+    """Measure acknowledged commands in an open loop: ``rate`` commands a second, each sent when it is due.
+
+    A latency counts from when its command was due, so that a late sender hides nothing. The first ``before`` commands
+    are not counted, because connections are made and code is compiled during them.
+    """
     with open_app(prepared(settings, before + commands), AppOptions(views=False)) as app:
         return _paced(app.engine, rate, commands, before)
 
@@ -195,7 +197,7 @@ def prepared(settings: Settings, in_flight: int) -> Settings:
 
 
 def overhead(in_flight: int, commands: int) -> Measured:
-    """The same on a journal and local state in memory, the loop in this thread."""
+    """Measure acknowledged commands on a journal and local state in memory, with the loop in this thread."""
     ids = count()
 
     def new_id() -> bytes:

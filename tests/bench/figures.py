@@ -1,11 +1,11 @@
-"""What a bench says: a figure, what it was measured beside in the same run, and the ratio between the two."""
+"""The figures of a benchmark: a value, the baselines measured in the same run, and its ratio to each of them."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class Figure:
-    """One measured value. ``beside``: name → value in the same unit; the ratio says how many times as much ours is."""
+    """One measured value. ``baselines``: name → value in the same unit. The ratio is our value divided by it."""
 
     bench: str
     measure: str
@@ -17,7 +17,7 @@ class Figure:
 
     @property
     def ratios(self) -> dict[str, float]:
-        """Ours divided by each that stands beside it."""
+        """Our value divided by each baseline."""
         return {name: self.value / other for name, other in self.baselines.items() if other}
 
     def json(self) -> dict[str, object]:

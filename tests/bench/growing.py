@@ -37,7 +37,7 @@ A_RECORD: Final = 256
 
 
 def measure(scale: float, *, full: bool = False) -> Iterator[Figure]:
-    """10 k and 100 k orders; ``full`` 1 M too. The first size is what the others stand beside."""
+    """10 k and 100 k orders; ``full`` 1 M too. The first size is the baseline of the others."""
     first: float | None = None
     for size in (*SIZES, *((MANY,) if full else ())):
         orders = max(10, int(size * scale))

@@ -1,9 +1,9 @@
-"""K1, which is B1 on Kafka: acknowledged commands a second on a cluster that is there, beside the floor in one run.
+"""K1, which is B1 on Kafka: acknowledged commands a second on an existing cluster, with the floor in one run.
 
 The floor are the very records that our run wrote, sent again and read again by the same client with the same settings,
-with as many commits on their way, and nothing else done: nothing decided, hashed, admitted or kept. Once they are sent
-as they are, once with each commit in a record of its own, as they would be without group commit. The bench starts no
-broker; it makes topics of its own beside the prefix it is given, and deletes them.
+with as many commits on their way, and nothing decided, hashed, admitted or stored. They are sent once as they are, and
+once with each commit in a record of its own, as they would be without group commit. The benchmark starts no broker. It
+makes topics of its own next to the prefix it is given, and deletes them.
 """
 
 import tempfile
@@ -38,7 +38,7 @@ WARM: Final = 5_000
 """As many come before them, uncounted, unless a shorter run is asked for."""
 CLIENTS: Final = ("kafka-python", "librdkafka")
 TIMEOUT: Final = 60.0
-"""Seconds in which something must come of the floor."""
+"""Seconds within which the floor must make progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Floor:
-    """What the client alone came to. Seconds from sending a record to having read it."""
+    """The result of the client alone. Seconds from sending a record to having read it."""
 
     commits_per_second: float
     p99: float
@@ -71,14 +71,14 @@ def measure(scale: float, settings: Settings) -> Iterator[Figure]:
         for in_flight in IN_FLIGHT:
             commands = max(64, int((500 if in_flight == 1 else 4_000 if in_flight == 16 else 16_000) * scale))
             with _topics_of_a_run(settings, at) as run:
-                yield _beside(settings, run, client, partitions, in_flight, commands)
+                yield _with_floor(settings, run, client, partitions, in_flight, commands)
         with _topics_of_a_run(settings, at) as run:
             yield _at_a_pace(settings, run, client, partitions, max(64, int(20_000 * scale)))
 
 
 @contextmanager
 def _topics_of_a_run(settings: Settings, at: KafkaAt) -> Iterator[KafkaAt]:
-    """A place of its own beside the prefix, whose topics are deleted at the end."""
+    """A prefix of its own next to the given one, whose topics are deleted at the end."""
     run = replace(at, prefix=f"{at.prefix}.k1.{uuid.uuid4().hex[:8]}")
     try:
         yield run
@@ -89,7 +89,7 @@ def _topics_of_a_run(settings: Settings, at: KafkaAt) -> Iterator[KafkaAt]:
 def _ours(
     settings: Settings, at: KafkaAt, client: str, partitions: int, run: Callable[[Settings], Measured]
 ) -> tuple[Measured, list[Sent]]:
-    """What the engine comes to there, and the records that it wrote."""
+    """Measure the engine there, and return the result with the records that it wrote."""
     with tempfile.TemporaryDirectory(prefix="rescind-bench-") as place:
         here = {"journal": f"{at}?partitions={partitions}", "directory": str(Path(place)), "kafka_client": client}
         ours = _patiently(lambda: run(settings.model_copy(update=here)))
@@ -99,7 +99,7 @@ def _ours(
 
 
 def _at_a_pace(settings: Settings, at: KafkaAt, client: str, partitions: int, commands: int) -> Figure:
-    """What an answer takes at ``PACE`` commands a second, beside the same records at the same pace."""
+    """Latency of answers at ``PACE`` commands a second, and of the same records alone at the same pace."""
     before = min(WARM, commands)
     ours, records = _ours(settings, at, client, partitions, lambda here: paced_on(here, PACE, commands, before))
     same = KafkaAt(at.servers, f"{at.prefix}.same")
@@ -121,7 +121,7 @@ def _at_a_pace(settings: Settings, at: KafkaAt, client: str, partitions: int, co
     )
 
 
-def _beside(settings: Settings, at: KafkaAt, client: str, partitions: int, in_flight: int, commands: int) -> Figure:
+def _with_floor(settings: Settings, at: KafkaAt, client: str, partitions: int, in_flight: int, commands: int) -> Figure:
     ours, records = _ours(settings, at, client, partitions, lambda here: acknowledged_on(here, in_flight, commands))
     floor = raw(settings, client, KafkaAt(at.servers, f"{at.prefix}.same"), partitions, records, in_flight)
     alone = [one for record in records for one in single(record)]
@@ -160,7 +160,7 @@ def _durability(settings: Settings, at: KafkaAt) -> str:
 
 
 def through_the_library(settings: Settings, records: list[Sent], in_flight: int) -> dict[str, Written]:
-    """The same orders by the eventsourcing library, on SQLite, and on PostgreSQL where ``--views`` names a server."""
+    """Measure the eventsourcing library, on SQLite, and on PostgreSQL where ``--views`` names a server."""
     orders = library.orders_of(
         decode_commit(each) for record in records for each in decode_record(record.value).commits
     )
@@ -192,7 +192,7 @@ def _patiently(run: Callable[[], Measured]) -> Measured:
 
 
 def records_of(client: Client, partitions: int) -> list[Sent]:
-    """All that stands in a topic."""
+    """Every record of a topic."""
     reader = client.reader(partitions, 0.1)
     try:
         ends = reader.ends(TIMEOUT)

@@ -1,4 +1,4 @@
-"""The same orders through the `eventsourcing` library's own SQLite recorder, to stand beside ours in B1 and B2.
+"""Baseline of B1 and B2: the same orders through the `eventsourcing` library's own SQLite recorder.
 
 Two shapes, both with the library as it comes. ``write`` gives its recorder the very events that our journal has (same
 bodies, same commits), so only storing is measured: one transaction each, one writer at a time, no group commit.
@@ -44,7 +44,7 @@ class Save(NamedTuple):
 
 @dataclass(slots=True)
 class Written:
-    """What writing took. Latencies are of single saves, in microseconds."""
+    """The times of writing. Latencies are of single saves, in microseconds."""
 
     commits: int
     events: int
@@ -61,7 +61,7 @@ class Written:
 
 @dataclass(slots=True)
 class Replayed:
-    """What reading everything back took."""
+    """The time of reading everything back."""
 
     events: int
     aggregates: int
@@ -95,7 +95,7 @@ def write(path: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Writt
 
 
 def write_on_journal(directory: Path, orders: Sequence[Sequence[Save]], in_flight: int) -> Written:
-    """The same through the library's recorder on our journal: what an application gains that changes its module."""
+    """Write through the library's recorder on our journal: the gain of an application that changes its module."""
     factory = Factory({"JOURNAL_URL": f"sqlite:///{directory}", "JOURNAL_TOPIC": "orders"})
     try:
         return measured(orders, in_flight, through(factory.application_recorder()), "wal, synchronous=FULL")

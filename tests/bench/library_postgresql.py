@@ -1,4 +1,4 @@
-"""The same orders through the `eventsourcing` library's own PostgreSQL recorder, to stand beside ours on Kafka (K1).
+"""Baseline of K1 on Kafka: the same orders through the `eventsourcing` library's own PostgreSQL recorder.
 
 As in ``tests.bench.library``: by its recorder alone, and as an application of it does. Its recorder locks the table for
 each transaction, so that notification ids have no holes: one writes at a time, whatever number of connections.
@@ -42,7 +42,7 @@ def place(server: PostgresqlAt) -> Iterator[dict[str, str]]:
 
 
 def durability(server: PostgresqlAt) -> str:
-    """What a commit on this server survives."""
+    """Describe which failures a commit on this server survives."""
     with psycopg.connect(server.url, autocommit=True) as db:
         settings = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
         found = [db.execute("SELECT current_setting(%s)", (name,)).fetchone() for name in settings]

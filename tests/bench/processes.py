@@ -67,7 +67,7 @@ def by_processes(count: int, commands: int, journal: str, place: Path) -> float:
         assert child.stdin is not None and child.stdout is not None
         started.append((child, child.stdin, child.stdout))
         if child.stdout.readline() != "ready\n":  # the first one makes the journal
-            raise RuntimeError("a process of the bench did not start; what it said stands above")
+            raise RuntimeError("a process of the bench did not start; see its output above")
     for _, to_child, _ in started:
         to_child.write("go\n")
         to_child.flush()
@@ -83,7 +83,7 @@ def by_processes(count: int, commands: int, journal: str, place: Path) -> float:
 
 
 def main(journal: str, directory: str, commands: str, first: str) -> None:
-    """One process: says that it is ready, waits for a word, works, and says what it came to."""
+    """Run one process: print that it is ready, wait for a line, work, and print the result."""
     settings = prepared(load_settings(journal=journal, directory=directory), IN_FLIGHT)
     with open_app(settings, AppOptions(views=False)) as app:
         print("ready", flush=True)

@@ -1,7 +1,7 @@
-"""B3: every view made anew from a journal, events a second, on SQLite and, where one is named, on PostgreSQL.
+"""B3: every view rebuilt from a journal, events a second, on SQLite and, where one is named, on PostgreSQL.
 
-Measured is the whole of ``rescind replay``: read the commits, decode, fold, project, write, index, swap. Beside it
-stands the database alone, on the very rows of that run: the same statements by ``executemany`` in as large
+Measured is the whole of ``rescind replay``: read the commits, decode, fold, project, write, index, swap. The
+baseline is the database alone, on the very rows of that run: the same statements by ``executemany`` in as large
 transactions, and on PostgreSQL also COPY of the final rows, the quickest way in that there is. All of them go into new
 tables without a log, and end with the same indexes. PostgreSQL's server is somebody else's, with the durability that
 its settings say.
@@ -52,7 +52,7 @@ def measure(scale: float, settings: Settings) -> Iterator[Figure]:
 
 
 class RecordingViews:
-    """Views that keep what they are told, and nothing else."""
+    """Views that record the batches applied to them, and nothing else."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
@@ -73,7 +73,7 @@ class RecordingViews:
 
 
 def recorded_statements(parts: Sequence[Part]) -> list[Statements]:
-    """What a rebuild writes: per transaction the statements, and the rows for each."""
+    """List the statements of a rebuild by transaction, with the rows for each."""
     views = RecordingViews()
     for part in parts:
         projector = Projector(part.log, part.partition, part.source, views, capacity=CAPACITY)
@@ -85,7 +85,7 @@ def recorded_statements(parts: Sequence[Part]) -> list[Statements]:
 def figure(on: str, seconds: float, events: int, baselines: dict[str, float], rows: int, durability: str) -> Figure:
     return Figure(
         "B3",
-        f"every view made anew on {on}",
+        f"every view rebuilt on {on}",
         events / seconds,
         "events/s",
         {name: events / took for name, took in baselines.items()},

@@ -52,7 +52,7 @@ def postgresql_alone(at: PostgresqlAt, schema: str, batches: Sequence[Statements
 
 
 def copied(at: PostgresqlAt, schema: str) -> float:
-    """Seconds that it takes to COPY what the views there have come to."""
+    """Seconds that it takes to COPY the final rows of the views there."""
     with closing(open_postgresql_views(at).views) as views, views.snapshot() as snapshot:
         final: dict[Table, list[Row]] = {t: [row for rows in snapshot.rows(t) for row in rows] for t in tables.EVERY}
     with connection(at) as db:

@@ -87,7 +87,7 @@ def fold_everything(log: Sequence[JournalRecord]) -> tuple[int, float]:
 
 
 def fastavro_alone(log: Sequence[JournalRecord]) -> tuple[int, float]:
-    """The same bytes through the general decoder and the hash, and nothing done with them."""
+    """Pass the same bytes through the general decoder and the hash, and do nothing with them."""
     import fastavro
 
     schema = cast(Any, fastavro.parse_schema(json.loads(files("schemas").joinpath("journal/commit.avsc").read_text())))

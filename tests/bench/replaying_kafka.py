@@ -1,6 +1,6 @@
 """B2 from Kafka: a topic is read from its first record to its end, every commit decoded, hashed and admitted, every
-event decoded and every order folded, in one thread; beside it the same client that only reads, and the same work on
-records that are in memory already. Wall time, since the brokers and the client's own threads have a part in it.
+event decoded and every order folded, in one thread. The baselines are the same client that only reads, and the same
+work on records that are in memory already. Wall time, since the brokers and the client's own threads have a part in it.
 """
 
 import tempfile
@@ -53,7 +53,7 @@ def measure(scale: float, settings: Settings, at: KafkaAt) -> Iterator[Figure]:
 
 
 def portions(settings: Settings, at: KafkaAt, partitions: int) -> Iterator[list[JournalRecord]]:
-    """All that stands in the topic, as the client brings it; each partition in its order."""
+    """Every record of the topic as the client returns it; each partition in its order."""
     client = client_of(settings, settings.kafka_client, at.journal)
     reader = client.reader(partitions, 0.1)
     try:

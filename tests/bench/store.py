@@ -3,7 +3,7 @@
 ``codec`` times one typical commit; ``appends`` drives the whole path through an embedded journal (propose, group
 commit, flush to the disk, read back, admit, local state, settle); ``replay`` reads a log (record, hash, decode, admit)
 and adds nothing to it; ``growth`` watches the cost of a commit in local state as history grows. Commits are of one
-event with a body of 180 bytes, some 350 bytes in all. What only computes is timed by the thread's CPU time, so that a
+event with a body of 180 bytes, some 350 bytes in all. Computation is timed by the thread's CPU time, so that a
 busy machine does not change it. ``python -m tests.bench.store`` prints everything.
 """
 
@@ -90,7 +90,7 @@ class Growth:
 
 
 class Orders:
-    """Streams and where they stand; makes their next commits."""
+    """Streams with their heads; makes their next commits."""
 
     def __init__(self) -> None:
         self.heads: dict[str, tuple[bytes, int]] = {}
@@ -120,7 +120,7 @@ class Orders:
 
 
 def codec(times: int = 50_000) -> CodecCost:
-    """What writing, reading and hashing one typical commit cost. Instants differ from commit to commit."""
+    """The cost of writing, reading and hashing one typical commit. Instants differ from commit to commit."""
     orders = Orders()
     made = [orders.next(f"acme/PO-{n}") for n in range(times)]
 
@@ -252,8 +252,8 @@ def replay(orders: int = 40_000) -> ReplayRate:
 def growth(folder: Path, steps: Sequence[int] = (10_000, 100_000, 1_000_000)) -> list[Growth]:
     """Three commits an order, 128 orders at a time; at each step also commits on 3,000 old orders picked at random.
 
-    Heads are looked up beside it, so nothing but the local state grows. CPU time of this thread, since a disk that
-    others use says more about them.
+    Heads are looked up by a second reader, so only the local state grows. CPU time of this thread, because a shared
+    disk would measure its other users.
     """
     state = open_local_state(folder / "state.sqlite", 0, 1).state
     fold = Admission(0, 1, state)

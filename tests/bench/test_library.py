@@ -1,4 +1,4 @@
-"""What stands beside our figures writes and reads what it says."""
+"""The baselines of our figures write and read as much as they report."""
 
 from pathlib import Path
 

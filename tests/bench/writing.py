@@ -1,4 +1,4 @@
-"""B1 on the embedded journal: acknowledged commands a second, beside the library's own SQLite recorder.
+"""B1 on the embedded journal: acknowledged commands a second, with the library's own SQLite recorder as baseline.
 
 The very commits that our run wrote are written again through the library: by its recorder alone (storing only), and as
 an application of it does (load, trigger, save). Both sides flush to the disk before they say done.

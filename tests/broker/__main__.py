@@ -14,12 +14,12 @@ MEASURING = ("-Xmx512m", "-Xms512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.broker", description=__doc__)
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     jars.prepare()
     jars.JVM = MEASURING
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    cluster = LocalCluster(asked.brokers)
+    cluster = LocalCluster(arguments.brokers)
     try:
         print(cluster.servers, flush=True)
         signal.sigwait(signals)

@@ -1,7 +1,7 @@
 """A broker in a container, through testcontainers, when a Docker engine answers and has the image.
 
 RESCIND_KAFKA_IMAGE names the image; by default it is the one that ``build_image`` makes from Maven's jars, since a test
-machine need not reach a hub. Where one can be reached, ``apache/kafka:4.1.0`` takes the same variables.
+machine need not reach a hub. If one can be reached, ``apache/kafka:4.1.0`` takes the same variables.
 """
 
 import os

@@ -1,10 +1,10 @@
 """A Docker engine of one's own, with the broker's image in it, while a command runs: ``python -m tests.broker.dockerd
-COMMAND…``. It needs root and Debian's ``docker.io``, ``busybox-static``; no hub is asked for anything.
+COMMAND…``. It needs root and Debian's ``docker.io``, ``busybox-static``; no hub is contacted.
 
 It touches nothing else on the machine: data, socket and pid file lie in a folder of its own, no packet filter is set
 and no forwarding switched on, since its proxy carries what few bytes a broker's port has. It ends by its pid, and the
-bridge that it made goes with it. Where it cannot run, the command runs all the same, and RESCIND_NO_DOCKER tells its
-tests why.
+bridge that it made goes with it. If it cannot run, the command still runs, and RESCIND_NO_DOCKER gives its tests
+the reason.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """The broker that a test run shares, and clusters of a test's own.
 
-Where the shared one comes from, in this order: KAFKA_BOOTSTRAP_SERVERS; a container, when a Docker engine answers and
-has the image; a local process. It is started for the first test that asks, and lives as long as the run. Topics are
+The shared one is the first of these: KAFKA_BOOTSTRAP_SERVERS; a container, when a Docker engine answers and
+has the image; a local process. It is started for the first test that needs it, and lives as long as the run. Topics are
 each test's own, so nothing is cleaned up between them. Tests that kill, freeze or cut a broker start their own.
 """
 
@@ -39,7 +39,7 @@ class Started(Protocol):
 
 
 class ExistingBroker:
-    """A broker that is there already."""
+    """A broker that runs already."""
 
     def __init__(self, servers: str) -> None:
         self.servers = servers
@@ -69,8 +69,8 @@ class Kafka:
 
     def url(self, prefix: str | None = None, partitions: int | None = None) -> str:
         """A journal URL on this broker, by default with a prefix of its own."""
-        asked = "" if partitions is None else f"?partitions={partitions}"
-        return f"kafka://{self.servers}/{prefix or self.prefix()}{asked}"
+        options = "" if partitions is None else f"?partitions={partitions}"
+        return f"kafka://{self.servers}/{prefix or self.prefix()}{options}"
 
 
 @pytest.fixture(scope="session")

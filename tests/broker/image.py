@@ -61,7 +61,7 @@ def build(name: str = IMAGE) -> None:
     try:
         _build(name)
     except subprocess.CalledProcessError as error:
-        raise NotBuilt(f"{error.cmd[0]} ended with {error.returncode}; what it said stands above") from error
+        raise NotBuilt(f"{error.cmd[0]} ended with {error.returncode}; see its output above") from error
     except DockerException as error:
         raise NotBuilt(f"the Docker engine does not build it: {error}") from error
 

@@ -1,6 +1,6 @@
-"""The broker's jars, fetched once by Maven and kept in a cache folder that is named by the hash of ``pom.xml``.
+"""The broker's jars, fetched once by Maven and stored in a cache folder that is named by the hash of ``pom.xml``.
 
-Beside them stands a class-data archive, which halves the broker's start. RESCIND_CACHE names another cache folder than
+The folder also has a class-data archive, which halves the broker's start. RESCIND_CACHE names another cache folder than
 ``.cache`` in the project.
 """
 
@@ -84,7 +84,7 @@ def _fetch(home: pathlib.Path, pom: pathlib.Path) -> None:
 
 
 def _archive(home: pathlib.Path) -> None:
-    """Run a broker once, end it politely, and keep which classes it had loaded."""
+    """Run a broker once, end it politely, and record which classes it had loaded."""
     from tests.broker.local import Node, free_port
 
     draft = home / "classes.draft"

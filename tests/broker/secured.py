@@ -1,4 +1,4 @@
-"""A broker that wants to know who asks: SCRAM over TLS, client certificates, and ACLs. With a door for the tests.
+"""A broker that authenticates its clients: SCRAM over TLS, client certificates, and ACLs. With a door for the tests.
 
 Its listeners are SASL_SSL (users with passwords), SSL (client certificates) and PLAINTEXT, where everybody may do
 everything: tests make topics, users and ACLs there, and only there.
@@ -90,7 +90,7 @@ class SecuredBroker:
         )
         self.admin: Any = KafkaAdminClient(bootstrap_servers=self._cluster.servers, reconnect_backoff_max_ms=200)
         self.open_servers = self._cluster.servers
-        """Where everybody may do everything."""
+        """Access for everybody to everything."""
         self.sasl_servers, self.ssl_servers = f"{where}:{self.sasl_port}", f"{where}:{self.ssl_port}"
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class SecuredBroker:
         return Security("SASL_SSL", "SCRAM-SHA-256", name, PASSWORD, self.ca_file)
 
     def bearer(self, name: str) -> Security:
-        """Whoever has a certificate of this name: the principal is ``User:CN=NAME``."""
+        """Access with a certificate of this name. The principal is ``User:CN=NAME``."""
         chain, key = self.authority.signed(name)
         certificate = _written(self.folder / f"{name}.pem", chain)
         return Security("SSL", ca_file=self.ca_file, certificate_file=certificate,

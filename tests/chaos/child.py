@@ -1,10 +1,10 @@
 """One engine in a process of its own: commands come in as lines, each outcome goes out as a line, in any order.
 
-In: ``[NUMBER, BODY]``. Out: ``["ready"]``, then ``[NUMBER, KIND, RULE, STANDING]`` for each command, where STANDING is
-null or ``[PARTITION, ORDINAL, HASH]``. When nothing more comes in, it ends.
+In: ``[NUMBER, BODY]``. Out: ``["ready"]``, then ``[NUMBER, KIND, RULE, COMMIT]`` for each command, where COMMIT is null
+or ``[PARTITION, ORDINAL, HASH]``. When nothing more comes in, it ends.
 
-Where the settings have it follow a share, what it does not follow is asked of whoever does, through the topics; then
-STANDING is null or ``[PARTITION, POSITION]``, of the last event.
+If the settings have it follow a share, it sends commands of other partitions to their followers, through the topics;
+then COMMIT is null or ``[PARTITION, POSITION]``, of the last event.
 """
 
 import faulthandler
@@ -30,7 +30,7 @@ TIMEOUT = 90.0
 """Seconds that brokers may be away when an engine starts."""
 MAX_FORWARDED = 24
 DEFECT = 70
-"""What it ends with when the engine's loop has a defect."""
+"""The exit code when the engine's loop has a defect."""
 
 _output = threading.Lock()
 
@@ -42,7 +42,7 @@ def emit(line: list[Any]) -> None:
 
 
 def report(number: int, future: Future[Outcome]) -> None:
-    """The answer as it is given to whoever asked: for a duplicate the first one."""
+    """Emit the answer as the client gets it: for a duplicate the first one."""
     error = future.exception()
     if error is not None:
         emit([number, "defect", repr(error), None])
@@ -55,7 +55,7 @@ def report(number: int, future: Future[Outcome]) -> None:
 def answer_or_forward(
     app: App, forwarding: ThreadPoolExecutor, number: int, command: Command, future: Future[Outcome]
 ) -> None:
-    """The engine has answered; where another process follows the order, that one is asked."""
+    """Report the engine's answer, or forward the command if another process follows the order."""
     if app.cluster is not None and future.exception() is None and future.result().rule == "not-followed":
         forwarding.submit(elsewhere, app, number, command)
     else:
@@ -63,7 +63,7 @@ def answer_or_forward(
 
 
 def elsewhere(app: App, number: int, command: Command) -> None:
-    """As ``infra.http.writes`` asks."""
+    """Send the command to the follower, as ``infra.http.writes`` does."""
     from infra.api.session_tokens import read_token
     from infra.cluster.remote_commands import MaybeSubmitted, NotSubmitted
 
@@ -81,7 +81,9 @@ def elsewhere(app: App, number: int, command: Command) -> None:
         emit([number, "defect", repr(defect), None])
         return
     body = json.loads(value)
-    rule = None if body.get("status") == 404 else body.get("rule")  # unknown, or not theirs: nobody is told which
+    rule = (
+        None if body.get("status") == 404 else body.get("rule")
+    )  # unknown, or not theirs: the answer does not tell which
     at = read_token(headers.get("rescind-position", b"").decode())
     emit([number, body["outcome"], rule, next((list(place) for place in at.items()), None)])
 
@@ -100,7 +102,7 @@ def opened(config: str, journal: str, directory: str) -> App:
 
 
 def main(config: str, journal: str, directory: str) -> None:
-    faulthandler.register(signal.SIGUSR1)  # where every thread stands, for whoever asks a child that says nothing
+    faulthandler.register(signal.SIGUSR1)  # prints every thread's stack, to debug a silent child
     with opened(config, journal, directory) as app, ThreadPoolExecutor(MAX_FORWARDED) as forwarding:
         emit(["ready"])
         for line in sys.stdin:

@@ -13,11 +13,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 OutputLine = tuple["Engine", int, list[Any] | None]
-"""Who said it, in which life, and the line; None: that life is over."""
+"""The engine, its life, and a line of its output; None: that life is over."""
 
 
 class Engine:
-    """One engine; ``life`` counts its starts. What it says comes to the queue, from a thread."""
+    """One engine; ``life`` counts its starts. A thread puts its output on the queue."""
 
     def __init__(
         self,
@@ -58,12 +58,12 @@ class Engine:
     def _read(self, process: subprocess.Popen[str], life: int) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.endswith("]\n"):  # a line that a kill cut off was not said
+            if line.endswith("]\n"):  # a line that a kill cut off does not count
                 self._lines.put((self, life, json.loads(line)))
         self._lines.put((self, life, None))
 
     def send(self, line: list[Any]) -> None:
-        """Ask something. What a dead process does not take is lost with it."""
+        """Send a command. A command that a dead process does not take is lost with it."""
         assert self._process is not None and self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(line) + "\n")
@@ -71,7 +71,7 @@ class Engine:
             self.ready = False
 
     def kill(self) -> None:
-        """kill -9. Its end is said when all that it had said was read."""
+        """Kill with -9. Its end is reported once all of its output was read."""
         assert self._process is not None
         self.ready, self.ending = False, True
         self._process.send_signal(signal.SIGKILL)
@@ -94,7 +94,7 @@ class Engine:
         self._process.stdin.close()
 
     def destroy(self) -> None:
-        """Whatever state it is in: away with it."""
+        """Kill it in whatever state it is."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
             self._process.wait(60)

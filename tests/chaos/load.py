@@ -16,19 +16,19 @@ from tests.chaos.engines import Engine
 from tests.simulation.traffic import MARKETS, Body, Traffic
 
 UNSETTLED = ("unknown", "unavailable")
-"""Answers after which one asks again with the same command id."""
+"""Answers after which the client sends the same command id again."""
 ORDERS = 40
 """Orders that are alive at the same time: both engines work on each."""
 
 Answer = tuple[str, str | None, tuple[int, int, str] | None]
-"""Kind, rule, and partition, ordinal and hash of the commit that says so."""
+"""Kind, rule, and partition, ordinal and hash of the commit that records it."""
 AT_ITS_POSITION = -1
-"""In the place of an ordinal: who answered came to know only the position of the commit's last event."""
+"""Instead of an ordinal: the answering process knew only the position of the commit's last event."""
 
 
 @dataclass(eq=False, slots=True)
 class Attempt:
-    """One asking of one life of an engine. ``asked`` and ``heard`` are moments: numbers that only grow."""
+    """One request to one life of an engine. ``asked`` and ``heard`` are moments: numbers that only grow."""
 
     intent: "Intent"
     body: Body
@@ -55,7 +55,7 @@ class Intent:
 
     @property
     def settled(self) -> bool:
-        """Whether its first body has an answer that nobody need ask for again."""
+        """Whether its first body has a definite answer."""
         return any(
             attempt.answer is not None and attempt.answer[0] not in UNSETTLED and attempt.body is self.body
             for attempt in self.attempts
@@ -63,7 +63,7 @@ class Intent:
 
 
 class Load:
-    """Asks ``engines``, at most ``in_flight`` at a time each and ``rate`` a second all together."""
+    """Sends commands to ``engines``, at most ``in_flight`` at a time each and ``rate`` a second all together."""
 
     def __init__(self, rng: Random, engines: Sequence[Engine], in_flight: int, rate: float) -> None:
         self.intents: list[Intent] = []
@@ -71,10 +71,10 @@ class Load:
         self.kinds: Counter[str] = Counter()
         self.lost = 0
         self.passed_on = 0
-        """Answers of another process than the one that was asked, with a commit."""
+        """Answers with a commit from another process than the one that got the command."""
         self.latencies: list[float] = []
         self.silence = 0.0
-        """The longest that nobody was told anything definite, in seconds."""
+        """The longest time without a definite answer, in seconds."""
         self._rng = rng
         self._traffic = Traffic(rng, sorted(MARKETS), ORDERS)
         self._engines = engines
@@ -86,7 +86,7 @@ class Load:
         self._stepped = self._last_definite = monotonic()
 
     def step(self) -> None:
-        """Ask as much as there is room for."""
+        """Send as many commands as there is room for."""
         now = monotonic()
         self._allowance = min(self._allowance + (now - self._stepped) * self._rate, 2.0 * self._in_flight)
         self._stepped = now
@@ -95,13 +95,13 @@ class Load:
             self._act(ready)
 
     def settle(self) -> bool:
-        """Ask again for what has no answer yet, and nothing else; whether everything has one."""
+        """Send only commands without an answer again. Return whether everything is answered."""
         while self._unsettled and (ready := self._ready()):
             self._send(self._rng.choice(ready), self._unsettled.popleft())
         return not self._unsettled and not self.open
 
     def retry_all(self, most: int) -> None:
-        """Have up to so many earlier commands asked once more, at any engine, by ``settle``."""
+        """Queue up to ``most`` earlier commands, so that ``settle`` sends them once more, to any engine."""
         self._unsettled.extend(self._rng.sample(self.intents, min(most, len(self.intents))))
 
     def _ready(self) -> list[Engine]:
@@ -157,9 +157,9 @@ class Load:
             self._traffic.heard(attempt.body)
 
     def owed(self) -> str:
-        """What has no answer yet, in a sentence: how much, and the oldest."""
+        """Describe the commands without an answer in a sentence: their number, and the oldest."""
         waits = [f"{engine.name} owes {attempt.intent.key}" for engine, _, attempt in self.open.values()]
-        unsettled = [f"{intent.key} was told {intent.attempts[-1].answer}" for intent in self._unsettled]
+        unsettled = [f"{intent.key} was answered {intent.attempts[-1].answer}" for intent in self._unsettled]
         oldest = "; ".join([*waits[:3], *unsettled[:3]])
         return f"{len(waits)} answers are owed, {len(unsettled)} are requested again; {oldest}"
 

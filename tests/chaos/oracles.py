@@ -1,7 +1,7 @@
-"""What must be true of the log afterwards, read by the simulation's second reader: nothing of the engine is in it.
+"""Checks of the log after a run, read by the simulation's second reader, which shares nothing with the engine.
 
-Quantities, money and deadlines are judged by the simulation's own oracles; here is what was promised to those who
-asked. Each check raises ``Broken``.
+Quantities, money and deadlines are judged by the simulation's own oracles; the checks here judge the
+answers to clients. Each check raises ``Broken``.
 """
 
 from collections import defaultdict
@@ -80,7 +80,7 @@ def _ends(reading: Reading) -> Iterator[tuple[tuple[int, int], int]]:
 
 
 def promises(reading: Reading, intents: list[Intent]) -> None:
-    """Every command was answered; what an answer names stands in the log, once; everybody heard the same."""
+    """Every command was answered, a named commit is in the log once, and all answers to a command are equal."""
     at = {(admitted.partition, admitted.ordinal): admitted for admitted in reading.admitted}
     by_command: dict[tuple[str, str], list[AdmittedCommit]] = defaultdict(list)
     for admitted in reading.admitted:
@@ -88,11 +88,11 @@ def promises(reading: Reading, intents: list[Intent]) -> None:
             by_command[admitted.stream, admitted.commit["command_id"]].append(admitted)
     for command, found in by_command.items():
         if len(found) > 1:
-            raise Broken("once", f"{command} stands in the log {len(found)} times")
+            raise Broken("once", f"{command} is in the log {len(found)} times")
     known = _known_orders(intents)
-    asked = set()
+    sent = set()
     for intent in intents:
-        asked.add(intent.key)
+        sent.add(intent.key)
         if not intent.settled:
             raise Broken("answered", f"{intent.key} was never answered")
         for attempt in intent.attempts:
@@ -102,9 +102,9 @@ def promises(reading: Reading, intents: list[Intent]) -> None:
             _knew(attempt, known)
         _one_answer(intent)
         _check_unwritten(intent, by_command.get(intent.key, []))
-    for stream, command_id in by_command.keys() - asked:
+    for stream, command_id in by_command.keys() - sent:
         if not command_id.startswith("deadline:"):
-            raise Broken("once", f"{stream} has a command that nobody asked for: {command_id}")
+            raise Broken("once", f"{stream} has a command that nobody sent: {command_id}")
 
 
 def _check_named_commit(attempt: Attempt, at: dict[tuple[int, int], AdmittedCommit]) -> None:
@@ -115,7 +115,7 @@ def _check_named_commit(attempt: Attempt, at: dict[tuple[int, int], AdmittedComm
         raise Broken("defect", f"{key}: {rule}")
     if commit_position is None:
         if kind == "accepted":
-            raise Broken("lost", f"{key} was accepted, and no commit says so")
+            raise Broken("lost", f"{key} was accepted without a commit")
         return
     partition, ordinal, hash_ = commit_position
     admitted = at.get((partition, ordinal))
@@ -127,7 +127,7 @@ def _check_named_commit(attempt: Attempt, at: dict[tuple[int, int], AdmittedComm
 
 
 def _known_orders(intents: list[Intent]) -> dict[str, int]:
-    """When somebody first heard that an order stands."""
+    """When somebody was first answered that an order exists."""
     known: dict[str, int] = {}
     for intent in intents:
         for attempt in intent.attempts:
@@ -138,14 +138,14 @@ def _known_orders(intents: list[Intent]) -> dict[str, int]:
 
 
 def _knew(attempt: Attempt, known: dict[str, int]) -> None:
-    """Nobody is told that there is no such order after somebody was told that there is."""
+    """Nobody is answered that there is no such order after somebody was answered that there is."""
     denied = attempt.answer is not None and attempt.answer[1] == "no-such-order"
     if denied and known.get(attempt.intent.key[0], attempt.asked) < attempt.asked:
-        raise Broken("lost", f"{attempt.intent.key} was told that there is no such order, but there was")
+        raise Broken("lost", f"{attempt.intent.key} was answered that there is no such order, but there was")
 
 
 def _one_answer(intent: Intent) -> None:
-    """Whoever asks again hears the first answer."""
+    """A repeated command gets the first answer."""
     first: Attempt | None = None
     answered = [attempt for attempt in intent.attempts if attempt.answer is not None]
     for attempt in sorted(answered, key=lambda attempt: attempt.heard):
@@ -169,4 +169,4 @@ def _check_unwritten(intent: Intent, found: list[AdmittedCommit]) -> None:
         for attempt in intent.attempts
     )
     if found and unwritten:
-        raise Broken("unwritten", f"{intent.key} stands in the log, but everybody was told that nothing was written")
+        raise Broken("unwritten", f"{intent.key} is in the log, but every answer was that nothing was written")

@@ -40,7 +40,7 @@ RETRIED = 2_000
 
 @dataclass(slots=True)
 class Report:
-    """What a run came to."""
+    """The result of a run."""
 
     seconds: float
     engines_killed: int
@@ -64,8 +64,8 @@ class Report:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.kinds.items(), key=lambda each: -each[1]))
         return (
             f"{self.seconds:.0f} s of load; kill -9: {self.engines_killed} engines, {self.brokers_killed} brokers\n"
-            f"{self.intents:,} commands, asked {self.attempts:,} times; {self.lost:,} answers died with their process, "
-            f"{self.passed_on:,} came from another process than the one that was asked\n"
+            f"{self.intents:,} commands, sent {self.attempts:,} times; {self.lost:,} answers died with their process, "
+            f"{self.passed_on:,} came from another process than the one that got the command\n"
             f"answers: {counts}\n"
             f"p50 {self.p50 * 1000:.0f} ms, p99 {self.p99 * 1000:.0f} ms, longest {self.longest:.1f} s; longest "
             f"without any definite answer {self.silence:.1f} s; all settled {self.heal:.1f} s after the last kill\n"
@@ -215,7 +215,7 @@ class _Run:
             self._listen()
 
     def _listen(self) -> None:
-        """Take what was said, for a moment."""
+        """Take the engines' output, for a moment."""
         until = time.monotonic() + 0.05
         wait = 0.005
         while time.monotonic() < until:

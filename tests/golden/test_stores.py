@@ -1,4 +1,4 @@
-"""Stores of earlier releases open, and their orders and histories say what they said then."""
+"""Stores of earlier releases open, and their orders and histories read as they did then."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tests.golden.writing_stores import CASES
 
 
 def known_part(then: Any, now: Any) -> Any:
-    """``now`` without the keys that ``then`` did not have: a later release may say more, never otherwise."""
+    """``now`` without the keys that ``then`` did not have: a later release may add keys, never change values."""
     if isinstance(then, dict) and isinstance(now, dict):
         return {key: known_part(value, now.get(key)) for key, value in then.items()}
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):

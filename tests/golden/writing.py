@@ -42,7 +42,7 @@ VALUES: dict[str, Any] = {
     "unit_price": 99_999_999,
     "weekend": "sun",
 }
-"""What some fields say in the examples; the others say their own name, 1, noon, true."""
+"""The values of some fields in the examples; the others have their own name, 1, noon or true."""
 
 
 def example(schema: Any, field: str, full: bool, known: dict[str, Any], turn: int = 0) -> Any:

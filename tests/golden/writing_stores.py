@@ -2,8 +2,8 @@
 
 The store is made by the release's own command line and HTTP server, in processes of their own. History is imported,
 then orders of every preset are written live, with texts, files, addresses and mails. The server is stopped cleanly.
-Beside the archive stands ``NAME.orders.jsonl.xz``: the instant on its first line, and what `order show` and
-`order history` say of every order as of that instant. Later releases open a copy and must say the same.
+Next to the archive is ``NAME.orders.jsonl.xz``: the instant on its first line, and the output of `order show` and
+`order history` for every order as of that instant. Later releases open a copy and must print the same.
 """
 
 import argparse
@@ -166,8 +166,8 @@ def live(shop: Shop) -> None:
                 f"{here}/messages", {"actor": who, "message_id": "m1", "to": "seller", "text": f"Hello from {order}."}
             )
             if number in (1, 2):
-                ask = {"actor": who, "request_id": "r1", "reason": "ordered_by_mistake"}
-                shop.confirmed(f"{here}/cancellations", f"{here}/cancellations/preview", ask)
+                request_body = {"actor": who, "request_id": "r1", "reason": "ordered_by_mistake"}
+                shop.confirmed(f"{here}/cancellations", f"{here}/cancellations/preview", request_body)
                 shop.post(
                     f"{here}/evidence",
                     {
@@ -208,7 +208,7 @@ def live(shop: Shop) -> None:
 
 
 def orders(store: Path, instant: Instant) -> Iterator[dict[str, Any]]:
-    """Every order of the store in log order: as `order show` tells it as of an instant, and its history."""
+    """Every order of the store in log order: as `order show` prints it as of an instant, and its history."""
     settings = load_settings(journal=f"sqlite:///{store}")
     with open_reader(settings) as reader:
         for partition, follower in sorted(reader.followers.items()):

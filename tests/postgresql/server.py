@@ -64,15 +64,15 @@ class Server:
             self._process = subprocess.Popen(
                 [*_DIE_WITH_PARENT, *command], stdout=subprocess.DEVNULL, stderr=log, **self._as_user()
             )
-        asking = self._command("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
+        probe = self._command("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
         until = time.monotonic() + TIMEOUT
-        while subprocess.run(asking, check=False, cwd=self._folder).returncode:
+        while subprocess.run(probe, check=False, cwd=self._folder).returncode:
             assert self._process.poll() is None and time.monotonic() < until, self.log
             time.sleep(0.05)
 
     @property
     def log(self) -> str:
-        """What it said."""
+        """The server's log."""
         return (self._folder / "log").read_text(encoding="utf-8", errors="replace")
 
     @property

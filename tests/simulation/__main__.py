@@ -14,15 +14,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs=2, metavar=("FIRST", "BEHIND"), help="stops at the first broken one")
     parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
     parser.add_argument("--plant", choices=sorted(PLANTS), default="nothing", help="a bug to put in first")
-    asked = parser.parse_args()
-    seeds = range(*asked.seeds) if asked.seeds else [asked.seed or 0]
+    arguments = parser.parse_args()
+    seeds = range(*arguments.seeds) if arguments.seeds else [arguments.seed or 0]
     began = time.perf_counter()
     for seed in seeds:
-        ran = run(seed, asked.plant, in_words=asked.trace)
+        ran = run(seed, arguments.plant, in_words=arguments.trace)
         sys.stdout.writelines(ran.lines or ())
         if ran.broken is not None:
             print(f"seed {seed}: {ran.broken}")
-            print(again(seed, asked.plant))
+            print(again(seed, arguments.plant))
             if len(seeds) == 1:
                 raise ran.broken
             return 1

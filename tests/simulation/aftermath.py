@@ -133,17 +133,17 @@ def notice(t: "Traffic", plan: "Plan", now: Instant) -> "Body":
 
 
 def _named(t: "Traffic", plan: "Plan") -> "Body":
-    """Lines, always said."""
+    """The ``lines`` field, never left out."""
     return t._lines(plan) or {"lines": [plan.lines[0][0]]}
 
 
 def make(command: str, who: str, **fields: Any) -> "Maker":
-    """What makes this very command."""
+    """A maker of exactly this command."""
     return lambda t, plan, now: t._body(plan, command, who, **fields)
 
 
 def whole(command: str, who: str, **fields: Any) -> "Maker":
-    """The same of the order's first line, whole."""
+    """A maker of this command on the whole first line of the order."""
     return lambda t, plan, now: t._body(plan, command, who, lines=[plan.lines[0][0]], **fields)
 
 
@@ -202,7 +202,7 @@ SCRIPTS: Final[dict[str, tuple[tuple["Maker", ...], ...]]] = {
     "bigbox": (_RETURN, _REBILLED),
     "every": (_RETURN, _DECLINED),
 }
-"""What is gone through step by step on some orders, between whatever else befalls them, by marketplace."""
+"""Scripts that some orders follow step by step, between other events, by marketplace."""
 
 WEIGHED: Final[dict[Maker, float]] = {
     fulfilment: 0.7,
@@ -217,4 +217,4 @@ WEIGHED: Final[dict[Maker, float]] = {
     contact: 0.4,
     notice: 0.8,
 }
-"""What is said, and how often beside the everyday traffic."""
+"""Makers of commands, and their weights within the everyday traffic."""

@@ -36,7 +36,7 @@ class Attempt:
     answered: int = 0
     outcome: Outcome | None = None
     defect: BaseException | None = None
-    """What the engine raised instead of answering."""
+    """The error that the engine raised instead of answering."""
     lost: bool = False
 
 
@@ -90,7 +90,7 @@ class Clients:
         try:
             command = parse_command(dict(body))
         except BadInput as wrong:
-            self.world.trace_line(f"nobody is asked {intent.key}: {wrong}")
+            self.world.trace_line(f"{intent.key} is not sent: {wrong}")
             return
         version = self.world.rng.randrange(6) if self.world.faults and self.world.rng.random() < 0.03 else None
         future = process.engine.submit(command, expected_version=version)
@@ -102,7 +102,7 @@ class Clients:
         intent.attempts.append(attempt)
         self.open.append(attempt)
         future.add_done_callback(lambda _: self._heard.append(attempt))
-        self.world.trace_line(f"{process.name} is asked {name}")
+        self.world.trace_line(f"{process.name} gets {name}")
 
     def publish(self, process: Process, document: PolicyDocument) -> None:
         assert process.engine is not None

@@ -1,4 +1,4 @@
-"""An import under simulation: it dies anywhere, is run again from its first line, and comes to the same bytes."""
+"""An import under simulation: it dies anywhere, is run again from its first line, and writes the same bytes."""
 
 from concurrent.futures import Future
 from hashlib import sha256
@@ -91,7 +91,7 @@ class Import:
         return control
 
     def _life(self) -> bool:
-        """One run of the file, from its first line; whether it came to its end."""
+        """One run of the file, from its first line; return whether it reached its end."""
         self.lives += 1
         journal = self.log.journal(f"import-{self.lives}")
         ports = EngineDependencies(MARKETS.__getitem__, _Vault(), self._new_id, lambda attempt: 0)

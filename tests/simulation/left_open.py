@@ -1,6 +1,6 @@
-"""Imports left open: nothing live happens to their marketplace meanwhile, and what was due then never fires.
+"""Imports left open: nothing live happens to their marketplace, and a deadline due in that time never fires.
 
-A world that has come to rest after all its faults. An import of one marketplace is opened, by an engine that then dies;
+A world that has settled after all its faults. An import of one marketplace is opened, by an engine that then dies;
 time passes; the engines die and come back; the import is closed; time passes again.
 """
 
@@ -28,7 +28,7 @@ class LeftOpen(World):
         self.spared = 0
         """Deadlines that were due while it was open."""
         self.fired = 0
-        """Deadlines of others that fired meanwhile."""
+        """Number of deadlines of other marketplaces that fired while it was open."""
 
     def run(self, steps: int = 900) -> None:
         super().run(steps)
@@ -38,7 +38,7 @@ class LeftOpen(World):
         self.settle()
         assert opened.result().kind == "accepted", opened.result()
         self.opened_at = self.time
-        opening.crash(self.rng.choice(("kept", "torn", "lost")))
+        opening.crash(self.rng.choice(("intact", "torn", "lost")))
         self._pass(6 * DAY)
         self._ask()
         opening.start()
@@ -68,14 +68,14 @@ class LeftOpen(World):
             self.settle()
 
     def _ask(self) -> None:
-        """Somebody asks something of every order there is: the imported marketplace's is turned away."""
+        """Send a command to every order. Those of the imported marketplace are refused."""
         for intent in [each for each in self.clients.intents if each.body["command"] == "SendMessage"]:
             body = {**intent.body, "command_id": f"late-{intent.body['command_id']}", "message_id": "m-late"}
-            asked = Intent(body)
-            self.clients.intents.append(asked)
-            self.clients.send(self.rng.choice([p for p in self.processes if p.engine is not None]), asked, body)
+            intent = Intent(body)
+            self.clients.intents.append(intent)
+            self.clients.send(self.rng.choice([p for p in self.processes if p.engine is not None]), intent, body)
             self.settle()
-            for attempt in asked.attempts:
+            for attempt in intent.attempts:
                 mine = attempt.command.marketplace == self.market
                 assert attempt.outcome is not None
                 rule = attempt.outcome.rule
@@ -102,7 +102,7 @@ class LeftOpen(World):
         return sum(each.due_at < self.time for order in orders if order is not None for each in live(order))
 
     def _never_late(self) -> None:
-        """What was due before the closing never fires live."""
+        """A deadline that was due before the closing never fires live."""
         closed: dict[int, Instant] = {}
         for admitted in read(self.log).admitted:
             for event in decoded(admitted):

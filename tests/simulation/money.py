@@ -22,12 +22,12 @@ def shares(amount: int, weights: list[int]) -> list[int]:
 
 
 def of_units(amount: int, units: int, first: int) -> int:
-    """What the first k of n units carry."""
+    """The part of a sum that the first k of n units carry."""
     return first * (amount // units) + min(first, amount % units)
 
 
 class Account:
-    """What an order's events say about its money and its quantities."""
+    """Money and quantities of an order, from its events."""
 
     def __init__(self) -> None:
         self.placed: e.OrderPlaced | None = None
@@ -41,19 +41,19 @@ class Account:
         self.ordered: dict[int, int] = {}
         self.goods: dict[int, tuple[int, int]] = {}
         self.notices: set[str | None] = set()
-        """Shipping notices that stand: a voided one never shipped."""
+        """Shipping notices in force: a voided one never shipped."""
         self.had: dict[int, list[tuple[int, int]]] = {}
         """Of each line the cancelled units, oldest first: where each lies in V, from and to."""
         self.rebills: dict[str, dict[int, list[int]]] = {}
-        """Of each rebilling what it bills for each unit of each line, those that came back taken off."""
+        """Rebilling → line → amount billed for each unit, without returned units."""
         self.billed: dict[int, int] = {}
         self.rebilled: set[str] = set()
         self.rebilled_back = 0
-        """What had been billed again for units that came back all the same."""
+        """The rebilled amount of units that were returned anyway."""
         self.returns: dict[str, dict[int, int]] = {}
         self.refunded_returns: set[str] = set()
         self.of_canceled: dict[str, bool] = {}
-        """Returns of cancelled units that had shipped: no refund of theirs; whether they were billed again."""
+        """Returns of cancelled units that had shipped: no refund of theirs; whether they were rebilled."""
         self.highest = 0
 
     def take(self, event: e.Event) -> None:
@@ -120,7 +120,7 @@ class Account:
             self.had.setdefault(line, []).append((before, self.credited_value))
 
     def _bill(self, line: int, quantity: int) -> list[int]:
-        """What the next units of a line that are billed again had refunded: their part of all refunds."""
+        """The refunds of the line's next units to be rebilled: their part of all refunds."""
         first = self.billed.get(line, 0)
         self.billed[line] = first + quantity
         return [
@@ -128,7 +128,7 @@ class Account:
         ]
 
     def _refundable(self, value: int) -> int:
-        """What all refunds come to where V is this, rebillings aside."""
+        """The sum of all refunds for this V, without rebillings."""
         return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
 
     def _refund_return(self, return_id: str) -> None:
@@ -142,7 +142,7 @@ class Account:
                 self.credited[line] += quantity
 
     def _rebilled_back(self, return_id: str) -> None:
-        """What these units had of the rebillings that were confirmed: the earlier ones first, each unit once."""
+        """The part of the confirmed rebillings that these units have: the earlier ones first, each unit once."""
         for line, quantity in self.returns[return_id].items():
             units = [x for name, x in self.rebills.items() if name in self.rebilled]
             for each in [of[line] for of in units if line in of]:
@@ -160,7 +160,7 @@ class Account:
 
     @property
     def due(self) -> int:
-        """min(max(0, V − U), paid − O), and what was billed again and is due back beside it."""
+        """min(max(0, V − U), paid − O), plus the rebilled amount that is due back."""
         if self.placed is None:
             return 0
         value = self.credited_value
@@ -170,7 +170,7 @@ class Account:
 
     @property
     def total(self) -> int:
-        """What the order costs, from its own lines."""
+        """The price of the order, from its own lines."""
         assert self.placed is not None
         order = self.placed
         found = sum(line.quantity * line.unit_price - line.discount for line in order.lines)

@@ -1,8 +1,9 @@
 """Oracle O4: at most one message per (order, template, sequence), whatever happens.
 
-A world with a notifier beside the engines: it reads the local state of some engine, which is torn and lost as ever; it
-ends anywhere, also between any two words to its book; its carrier is away, refuses, breaks off, and takes messages that
-nobody hears were taken. The book alone is durable. What befalls the notifier is drawn from a seed of its own.
+A world with engines and a notifier. The notifier reads the local state of some engine, which may be torn or lost. It
+ends anywhere, also between any two calls of its delivery store. Its carrier is away, refuses, breaks off, and takes
+messages without confirming them. The delivery store alone is durable. The notifier's faults are drawn from their own
+seed.
 """
 
 from collections import Counter
@@ -60,7 +61,7 @@ class Carrier:
 
 
 class Cut:
-    """The book, in a process that may end before or behind any word to it."""
+    """The delivery store, in a process that may end before or after any call of it."""
 
     def __init__(self, world: "NotifiedWorld", book: SqliteDeliveryStore) -> None:
         self._world = world
@@ -122,7 +123,7 @@ class EngineState:
 
 
 class NotifiedWorld(World):
-    """The world, and somebody in it who tells. ``sends_unknown``: a planted bug."""
+    """A world with a notifier. ``sends_unknown``: a planted bug."""
 
     def __init__(self, seed: int, *, sends_unknown: bool = False) -> None:
         super().__init__(seed)
@@ -148,10 +149,10 @@ class NotifiedWorld(World):
         for _ in range(400):
             if not self.notify():
                 self.time += MINUTE
-        assert self.notify() is False, "the notifier does not come to rest"
+        assert self.notify() is False, "the notifier does not become idle"
 
     def notify(self) -> bool:
-        """A step of the notifier, which begins anew where it has ended."""
+        """Run a step of the notifier, and start it first if it has ended."""
         try:
             if self.notifier is None:
                 self.notifier = self._begin()
@@ -173,7 +174,7 @@ class NotifiedWorld(World):
 
 
 def check_notifications(world: NotifiedWorld) -> Counter[str]:
-    """O4 over everything that was taken, and whether everybody was told; how many notices are in which state."""
+    """Check O4 over all messages taken, and that everybody was notified. Return the number of notices by state."""
     for message_id, times in Counter(mail.message_id for mail in world.carrier.taken).items():
         if times > 1:
             raise Broken("O4", f"the message {message_id} went out {times} times")

@@ -1,4 +1,4 @@
-"""What must hold after every run, whatever happened in it. Each check raises ``Broken`` with its name."""
+"""Checks that hold after every run, whatever happened in it. Each check raises ``Broken`` with its name."""
 
 from collections import defaultdict
 
@@ -51,7 +51,7 @@ def acknowledged(world: World, reading: Reading) -> None:
             by_command[admitted.stream, admitted.commit["command_id"]].append(admitted)
     for command, found in by_command.items():
         if len(found) > 1:
-            raise Broken("O1", f"{command} stands in the log {len(found)} times")
+            raise Broken("O1", f"{command} is in the log {len(found)} times")
     for intent in world.clients.intents:
         answers = [attempt for attempt in intent.attempts if attempt.outcome is not None]
         for attempt in answers:
@@ -77,20 +77,20 @@ def _check_named_commit(attempt: Attempt, at: dict[tuple[int, int], AdmittedComm
 
 
 def _was_not_there(attempt: Attempt, first: AdmittedCommit | None, published: dict[str, int]) -> None:
-    """What an answer without a commit denies was not in the log when it was asked."""
+    """An order or policy that an answer denies was not in the log when the command was sent."""
     assert attempt.outcome is not None
     if attempt.outcome.commit_position is not None:
         return
     if attempt.outcome.rule == "no-such-order" and first is not None and first.offset < attempt.end:
-        raise Broken("O1", f"{attempt.name} was told that there is no such order, but there was")
+        raise Broken("O1", f"{attempt.name} was answered that there is no such order, but there was")
     if attempt.outcome.rule == "no-such-policy":
         name = attempt.body["policy"].partition("@")[0]
         if published.get(name, attempt.control_end) < attempt.control_end:
-            raise Broken("O1", f"{attempt.name} was told that there is no policy {name}, but there was")
+            raise Broken("O1", f"{attempt.name} was answered that there is no policy {name}, but there was")
 
 
 def _published(world: World) -> dict[str, int]:
-    """Where in the control log each policy was first published, by id."""
+    """Map each policy id to the offset in the control log where it was first published."""
     found: dict[str, int] = {}
     for admitted in read(world.control_log).admitted:
         for event in decoded(admitted):
@@ -100,7 +100,7 @@ def _published(world: World) -> dict[str, int]:
 
 
 def _one_answer(key: tuple[str, str], answers: list[Attempt]) -> None:
-    """Whoever asks again hears the first answer: the whole of it."""
+    """A repeated command gets the complete first answer."""
     first: Outcome | None = None
     fingerprint = b""
     known = 0
@@ -131,7 +131,7 @@ def _check_unwritten(attempts: list[Attempt], found: list[AdmittedCommit]) -> No
         for attempt in attempts
     )
     if found and all_unwritten:
-        raise Broken("O1", f"{attempts[0].name} stands in the log, but everybody was told that nothing was written")
+        raise Broken("O1", f"{attempts[0].name} is in the log, but every answer was that nothing was written")
 
 
 def no_defects(world: World) -> None:

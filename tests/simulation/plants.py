@@ -53,7 +53,7 @@ class _CarelessAdmission(Admission):
 
 
 def careless(*given: Any, **named: Any) -> Engine:
-    """Skips the parent check: what lost a race is admitted all the same."""
+    """Skips the parent check: a commit that lost a race is still admitted."""
     engine = Engine(*given, **named)
     for follower in engine.followers.values():
         follower._admission.__class__ = _CarelessAdmission
@@ -109,4 +109,4 @@ PLANTS: dict[str, Callable[..., Engine]] = {
     "impatient": impatient,
     "early": early,
 }
-"""What may be planted, by name."""
+"""The bugs that may be planted, by name."""

@@ -1,4 +1,4 @@
-"""One engine process of the simulated world: it lives, stands still, dies, and comes back with what is left of it."""
+"""One engine process of the simulated world: it runs, pauses, dies, and restarts with what is left of it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,7 +46,7 @@ class Process:
         self.paused = False
         self.lives = 0
         self.limits = replace(LIMITS, orders=world.rng.choice((2, 50, 50)))
-        """With two orders at hand, they keep falling out of the cache."""
+        """A cache of two orders, so that orders are evicted all the time."""
         self._build = build
         self.states: dict[int, LocalState] = {}
         self.engine: Engine | None = None
@@ -84,7 +84,7 @@ class Process:
         self.engine.start()
 
     def crash(self, left: str) -> None:
-        """The process ends here and now. ``left``: its local state is kept, torn (an older snapshot), or lost."""
+        """The process ends here and now. ``left``: its local state is intact, torn (an older snapshot), or lost."""
         self.engine = None
         for journal in self._journals:
             journal.crash()

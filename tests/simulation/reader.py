@@ -37,7 +37,7 @@ RECORD = _schema("record")
 
 @dataclass(slots=True)
 class AdmittedCommit:
-    """An admitted commit: where it stands, its hash, when it was appended, and what fastavro read."""
+    """An admitted commit: its position, its hash, when it was appended, and what fastavro read."""
 
     partition: int
     offset: int
@@ -54,7 +54,7 @@ class AdmittedCommit:
 
 @dataclass(slots=True)
 class Reading:
-    """What a log comes to: admitted commits in order, and how many were rejected."""
+    """The result of reading a log: admitted commits in order, and the number of rejected ones."""
 
     admitted: list[AdmittedCommit]
     rejected: dict[str, int]

@@ -1,4 +1,4 @@
-"""One run of a seed, from the first step to the last oracle, and what came of it."""
+"""One run of a seed, from the first step to the last oracle, and its result."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from tests.simulation.world import World
 
 @dataclass(slots=True)
 class Ran:
-    """What a run came to. ``trace`` is the hash of everything that happened, ``broken`` the oracle that spoke."""
+    """The result of a run. ``trace`` is the hash of everything that happened, ``broken`` the oracle that failed."""
 
     trace: str
     commits: int
@@ -23,7 +23,7 @@ class Ran:
 
 
 def run(seed: int, plant: str = "nothing", *, in_words: bool = False) -> Ran:
-    """Run the world of a seed and hold it against the oracles. ``in_words`` keeps the trace to read."""
+    """Run the world of a seed and hold it against the oracles. ``in_words`` stores the trace as text."""
     world = World(seed, PLANTS[plant])
     world.lines = [] if in_words else None
     try:

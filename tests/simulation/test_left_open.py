@@ -24,7 +24,7 @@ def test_nothing_live_happens_while_an_import_is_open_and_nothing_of_then_happen
         fired += world.fired
     assert turned_away, "nobody asked for anything while it was open"
     assert spared, "nothing was due while it was open"
-    assert fired, "no other marketplace went on meanwhile"
+    assert fired, "no other marketplace continued"
 
 
 class _Blind(Imports):

@@ -1,4 +1,4 @@
-"""Whatever happens to the engines, the oracles hold; 250 seeds, the same ones every time."""
+"""The oracles hold whatever happens to the engines; 250 seeds, the same ones every time."""
 
 import os
 import subprocess
@@ -38,14 +38,14 @@ def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
 
 def test_the_same_seed_gives_the_same_trace_in_another_process() -> None:
     here = run(77)
-    asked = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "tests.simulation", "--seed", "77"],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "PYTHONHASHSEED": "4242"},
     )
-    assert f"seed 77: {here}" in asked.stdout
+    assert f"seed 77: {here}" in process.stdout
 
 
 def test_another_seed_gives_another_trace() -> None:

@@ -24,7 +24,7 @@ REASONS = ("changed_mind", "ordered_by_mistake", "found_cheaper", "out_of_stock"
 
 @dataclass(slots=True)
 class Plan:
-    """What the traffic knows of an order that it made up."""
+    """The traffic's knowledge of an order that it made up."""
 
     marketplace: str
     order_id: str
@@ -35,12 +35,12 @@ class Plan:
     """How many commands it gets before another order takes its place."""
     placings: int = 0
     placed: bool = False
-    """Whether somebody heard that it stands."""
+    """Whether somebody was answered that it exists."""
     requests: list[str] = field(default_factory=list)
     shipments: list[str] = field(default_factory=list)
     messages: int = 0
     script: list[Maker] = field(default_factory=list)
-    """What it goes through, step by step, between whatever else befalls it."""
+    """Its script, followed step by step between other events."""
 
 
 class Traffic:

@@ -1,6 +1,6 @@
 """The simulated world: true time, two logs, processes, clients and faults; every choice is drawn from the seed.
 
-``run`` lets people and faults loose for a while, then heals everything and lets the engines come to rest. The trace is
+``run`` lets people and faults loose for a while, then heals everything and lets the engines settle. The trace is
 what happened, step by step; the same seed gives the same trace on every machine.
 """
 
@@ -111,7 +111,7 @@ class World:
     # ---- running -----------------------------------------------------------------------------------------------------
 
     def run(self, steps: int = 900) -> None:
-        """Let it happen: ``steps`` random steps with faults, then healing until everything has come to rest."""
+        """Run ``steps`` random steps with faults, then heal until everything has settled."""
         self.faults = True
         actions, weights = list(_ACTIONS), list(_ACTIONS.values())
         for action in self.rng.choices(actions, weights, k=steps):
@@ -213,7 +213,7 @@ class World:
         process = self.rng.choice(self.processes)
         if process.engine is None:
             return
-        left = self.rng.choice(("kept", "kept", "torn", "lost"))
+        left = self.rng.choice(("intact", "intact", "torn", "lost"))
         self.trace_line(f"{process.name} crashes, local state {left}")
         process.crash(left)
         self.clients.lost(process)
@@ -232,7 +232,7 @@ class World:
         process = self.running()
         if process is not None:
             process.paused = True
-            self.trace_line(f"{process.name} stands still")
+            self.trace_line(f"{process.name} pauses")
 
     def _wake(self) -> None:
         for process in self.processes:

@@ -24,7 +24,7 @@ class OnAJournal(TestCase, metaclass=ABCMeta):
         """A new journal."""
 
     def environment(self) -> dict[str, str]:
-        """Where this test's journal is, and until it is over also in the process's environment."""
+        """The journal URL of this test, set in the process's environment until the test is over."""
         env = {"PERSISTENCE_MODULE": MODULE, "JOURNAL_URL": self.journal_url()}
         for key, value in env.items():
             self.addCleanup(_restore, key, os.environ.get(key))

@@ -1,4 +1,4 @@
-"""The how-to is run as it stands there."""
+"""The how-to runs exactly as documented."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the library's suites do not ask of a persistence module, and ours promises."""
+"""Promises of our persistence module that the library's suites do not test."""
 
 import gc
 import threading
@@ -373,9 +373,9 @@ def test_a_closed_application_refuses_every_call_as_closed(url: str) -> None:
     recorder = factory.application_recorder()
     factory.close()
     factory.close()
-    for ask in (recorder.max_notification_id, lambda: recorder.insert_events([event("a", 1)]), recorder.subscribe):
+    for call in (recorder.max_notification_id, lambda: recorder.insert_events([event("a", 1)]), recorder.subscribe):
         with pytest.raises(OperationalError, match="closed"):
-            ask()
+            call()
 
 
 def test_an_application_is_collected_in_the_middle_of_anything_without_waiting_for_a_lock(url: str) -> None:

@@ -77,7 +77,7 @@ def test_every_suite_that_is_run_on_a_file_is_run_on_a_broker_too() -> None:
         name.removesuffix("OnKafka") for name, each in globals().items() if name.endswith("OnKafka") and is_case(each)
     }
     there = suites("OnSqlite", persistence, application, projection)
-    assert there - here == {"TestAggregateRecorderOfStrings", "TestProcessRecorderOfStrings"}  # said by two others
+    assert there - here == {"TestAggregateRecorderOfStrings", "TestProcessRecorderOfStrings"}  # covered by two others
     assert here <= there
 
 

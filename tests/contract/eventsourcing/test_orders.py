@@ -106,7 +106,7 @@ def home(applications: dict[int, RescindApplication], stream: str) -> RescindApp
 
 
 def folded(app: App, stream: str) -> Order:
-    """The order as the engine has it, folded from the log anew."""
+    """The order as the engine has it, folded from the log again."""
     order = app.ask(lambda engine: engine.orders.load(partition_of(stream, PARTITIONS), stream).order)
     assert order is not None
     return order
@@ -306,7 +306,7 @@ class Refunds(Projection[RefundsView]):
 
 
 class Ledger(Aggregate):
-    """What one seller's orders gave back."""
+    """Sums the refunds of one seller's orders."""
 
     def __init__(self, seller: str) -> None:
         self.seller = seller
@@ -349,7 +349,7 @@ def refunds_of(application: RescindApplication) -> list[int]:
 
 @pytest.fixture
 def views() -> dict[str, str]:
-    """Where projections keep what is theirs."""
+    """The storage of the projections."""
     return {"PERSISTENCE_MODULE": "infra.eventsourcing_journal", "JOURNAL_URL": f"memory:{uuid4()}"}
 
 

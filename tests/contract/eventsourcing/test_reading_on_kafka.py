@@ -1,4 +1,4 @@
-"""What reading aggregates costs on a broker, and what it sees of others' saves."""
+"""The cost of reading aggregates on a broker, and which saves of others they show."""
 
 import threading
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def two(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every question of the test's own thread where a partition ends."""
     questions: list[int] = []
     end, mine = KafkaJournal.end, threading.get_ident()
@@ -56,20 +56,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return questions
 
 
-def test_getting_an_aggregate_sends_no_request_to_the_broker(two: list[Application], asked: list[int]) -> None:
+def test_getting_an_aggregate_sends_no_request_to_the_broker(two: list[Application], requests: list[int]) -> None:
     app, _ = two
     shelf = Shelf()
     app.save(shelf)
     assert app.repository.get(shelf.id).books == []
-    asked.clear()
+    requests.clear()
     for number in range(50):
         shelf.put_up(f"volume {number}")
         app.save(shelf)
         assert len(app.repository.get(shelf.id).books) == number + 1
-    assert asked == []
+    assert requests == []
     with pytest.raises(AggregateNotFoundError):
         app.repository.get(uuid4())
-    assert asked == [0], "what is not known is looked for at the log's end"
+    assert requests == [0], "what is not known is looked for at the log's end"
 
 
 def test_saves_of_another_process_arrive_and_a_save_on_an_older_version_fails(two: list[Application]) -> None:

@@ -1,5 +1,8 @@
-"""What every journal adapter must do (``consumers.ports.journal``). An adapter's test module subclasses JournalContract
-and has a fixture ``topic``: how to make such a topic, and how another process comes to the same one."""
+"""The contract of every journal adapter (``consumers.ports.journal``).
+
+An adapter's test module subclasses JournalContract and has a fixture ``topic``: how to make such a topic, and how
+another process opens the same one.
+"""
 
 import threading
 import time

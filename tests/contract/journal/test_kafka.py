@@ -69,7 +69,7 @@ class TestKafkaJournal(JournalContract):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_records_are_read_back(kafka: Kafka, client: str, seed: int) -> None:
-    chance = random.Random(seed)  # Hypothesis does not like what the clients' threads do with chance meanwhile
+    chance = random.Random(seed)  # Hypothesis rejects the random numbers that the clients' threads draw
     records = [(chance.randrange(3), chance.randbytes(chance.randrange(300))) for _ in range(30)]
     check_that_any_records_are_read_back(KafkaTopic(kafka, client).open(), records)
 

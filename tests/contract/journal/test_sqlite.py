@@ -157,9 +157,9 @@ def test_the_maximum_number_of_partitions_can_be_used(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_created_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "j.sqlite"
-    for ask in (lambda: open_sqlite_journal(path), lambda: open_sqlite_journal(path, 1, create=False)):
+    for opening in (lambda: open_sqlite_journal(path), lambda: open_sqlite_journal(path, 1, create=False)):
         with pytest.raises(JournalUnavailable, match="there is no journal at"):
-            ask()
+            opening()
     assert not path.exists()
     open_sqlite_journal(path, 1).close()
     assert path.exists()
@@ -254,7 +254,7 @@ def test_pages_of_rubbish_are_reported_as_damage_and_not_read_as_an_empty_log(tm
         path.write_bytes(whole[: page * 4096] + b"\xa5" * 4096 + whole[(page + 1) * 4096 :])
         try:
             journal = open_sqlite_journal(path)
-            assert len(journal.read(0, 0, 100)) == 50, "some records are missing and no error said so"
+            assert len(journal.read(0, 0, 100)) == 50, "some records are missing without an error"
             journal.close()
         except (JournalDamaged, LogLost) as error:
             errors.append(error)
@@ -370,9 +370,9 @@ def test_reading_a_closed_journal_is_an_error(topic: SqliteTopic) -> None:
     journal = topic.open()
     journal.close()
     journal._thread.join(TIMEOUT)
-    for ask in (lambda: journal.read(0, 0, 1), lambda: journal.end(0), lambda: journal.wait(0, 0, 0)):
+    for opening in (lambda: journal.read(0, 0, 1), lambda: journal.end(0), lambda: journal.wait(0, 0, 0)):
         with pytest.raises(JournalUnavailable, match="was closed"):
-            ask()
+            opening()
 
 
 def test_a_full_disk_refuses_appends_until_there_is_room_again(topic: SqliteTopic) -> None:

@@ -20,7 +20,7 @@ KEY = bytes(range(32))
 
 
 class Place(Protocol):
-    """Where one vault is, as tests look at it from outside."""
+    """The place of one vault, as tests see it from outside."""
 
     setting: str
     keys: str
@@ -33,7 +33,7 @@ class Place(Protocol):
         ...
 
     def rows(self, statement: str, *parameters: Any) -> list[Any]:
-        """What another connection sees, or does."""
+        """Run a statement on another connection."""
         ...
 
     def files(self) -> list[Path]:
@@ -78,8 +78,8 @@ class PostgresqlPlace:
         """The tables on the disk. The log that PostgreSQL writes before them is not ours to clean."""
         with psycopg.connect(self.server.url, autocommit=True) as database:
             database.execute("CHECKPOINT")
-            asked = "SELECT oid FROM pg_database WHERE datname = current_database()"
-            [(number,)] = database.execute(asked).fetchall()
+            query = "SELECT oid FROM pg_database WHERE datname = current_database()"
+            [(number,)] = database.execute(query).fetchall()
         return [file for file in (self.server.data / "base" / str(number)).iterdir() if file.is_file()]
 
 

@@ -23,7 +23,7 @@ def test_a_text_is_read_back_by_its_reference_alone(place: Place) -> None:
         assert vault.open(one.reference) == "Sorry! I took the wrong one. ✓", "before it is written, too"
         vault.flush()
     assert len(one.commitment) == 32
-    assert one != two, "who knows one commitment cannot tell that the other is of the same text"
+    assert one != two, "one commitment does not reveal that another is of the same text"
     with closing(place.open()) as vault:
         assert vault.open(one.reference) == "Sorry! I took the wrong one. ✓"
         assert vault.proves(one)
@@ -240,7 +240,7 @@ def test_a_file_is_stored_once_encrypted_and_read_back_unchanged(place: Place) -
         for file in place.files():
             assert PHOTO[:64] not in file.read_bytes()
         with closing(place.open()) as other:
-            assert other.read(reference) == PHOTO, "durable as soon as it is kept, nothing has to be flushed"
+            assert other.read(reference) == PHOTO, "durable as soon as it is stored, without a flush"
             assert not other.keep("acme", "b-7", reference, b"something else")
         assert vault.read(reference) == PHOTO
 
@@ -265,13 +265,13 @@ def test_a_file_has_another_place_for_every_order_evidence_and_content() -> None
 def test_a_file_that_was_dropped_or_whose_subject_was_erased_is_gone_and_its_place_is_free(
     vault: DatabaseVault,
 ) -> None:
-    text = vault.seal("acme", "b-7", "said before")
+    text = vault.seal("acme", "b-7", "written before")
     vault.keep("acme", "b-7", "file-1", PHOTO)
     vault.drop("file-1")
     with pytest.raises(TextGone):
         vault.read("file-1")
     vault.flush()
-    assert vault.open(text.reference) == "said before"
+    assert vault.open(text.reference) == "written before"
     vault.keep("acme", "b-7", "file-2", PHOTO)
     vault.erase("acme", "b-7")
     with pytest.raises(TextGone, match="erased"):

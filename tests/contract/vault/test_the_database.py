@@ -1,4 +1,4 @@
-"""A vault in PostgreSQL: servers that go away, and what stands beside it."""
+"""A vault in PostgreSQL: servers that go away, and other tables in its database."""
 
 import signal
 from collections.abc import Callable
@@ -45,9 +45,9 @@ def test_stored_texts_survive_the_server_and_waiting_texts_are_written_when_it_i
         vault.keep("acme", "b-7", "file-1", b"content")
         server.stop(how)
         waits = vault.seal("acme", "b-7", "waits")
-        for asked in (vault.flush, lambda: vault.open(before.reference), lambda: vault.keep("acme", "b", "f", b"")):
+        for call in (vault.flush, lambda: vault.open(before.reference), lambda: vault.keep("acme", "b", "f", b"")):
             with pytest.raises(VaultUnavailable):
-                asked()
+                call()
         server.start()
         vault.flush()
         assert (vault.open(before.reference), vault.read("file-1")) == ("before", b"content")
@@ -59,24 +59,24 @@ def test_a_server_that_does_not_answer_is_not_tried_at_every_turn_of_the_engine(
     postgresql_of_its_own: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = postgresql_of_its_own()
-    asked: list[str] = []
+    call: list[str] = []
     with closing(PostgresqlVault(postgresql_at(server.url), KEY)) as vault:
         vault.seal("acme", "b-7", "text")
         server.stop()
 
         def counted(at: PostgresqlAt) -> Db:
-            asked.append(str(at))
+            call.append(str(at))
             return connecting.connect(at)
 
         monkeypatch.setattr(adapter, "connect", counted)
         monkeypatch.setattr(adapter, "RETRY_AFTER", 3600.0)
         with pytest.raises(VaultUnavailable):
             vault.flush()
-        tried = len(asked)
+        tried = len(call)
         for _ in range(100):
             with pytest.raises(VaultUnavailable, match="a moment ago"):
                 vault.flush()
-        assert len(asked) == tried
+        assert len(call) == tried
 
 
 def test_writers_create_keys_of_the_same_new_subjects_in_one_order(postgresql: str) -> None:

@@ -18,12 +18,12 @@ MESSAGE = command("SendMessage", "PO-1", AT, BUYER, "says", message_id="m1", to=
 
 @pytest.fixture
 def store(tmp_path: Path, place: Place) -> Store:
-    """A store whose vault is there, and whose key is beside its journal."""
+    """A store with a vault, and with its key next to its journal."""
     return Store(tmp_path, more={"RESCIND_VAULT": place.setting})
 
 
 def lose(place: Place) -> None:
-    """The vault is no more; its key is."""
+    """Delete the vault and leave its key."""
     if isinstance(place, SqlitePlace):
         for file in place.path.parent.glob(f"{place.path.name}*"):
             file.unlink()
@@ -39,7 +39,7 @@ def vault_exists(place: Place) -> bool:
 
 @contextmanager
 def lost_for_good(store: Store) -> Iterator[None]:
-    """A server that is told so, while it runs."""
+    """A running server that was started with the confirmation that texts are lost."""
     with (
         patch.dict("os.environ", store.environment, clear=True),
         open_app(load_settings(), AppOptions(texts_lost=True)),
@@ -62,7 +62,7 @@ def test_a_vault_that_is_gone_stops_the_start_and_nothing_is_made_in_its_place(s
         assert not vault_exists(place)
     state, message, do = vault_found(store, check=1)
     assert (state, "refer to 1 text" in message, "restore it" in do) == ("wrong", True, True)
-    assert store.show("acme/PO-1")["order_id"] == "PO-1", "asking goes on"
+    assert store.show("acme/PO-1")["order_id"] == "PO-1", "orders can still be read"
 
 
 def test_another_vault_in_its_place_is_recognized(store: Store, place: Place) -> None:

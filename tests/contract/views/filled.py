@@ -17,8 +17,8 @@ def history() -> History:
     for n in range(0, 12, 2):
         made.send("Ship", f"PO-{n}", actor="seller", shipment_id="asn-1", lines=[{"line": 1, "quantity": 3}])
     for n in range(1, 12, 2):
-        asked = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
-        made.send("RequestCancel", f"PO-{n}", at=f"2026-03-02T1{n % 4 + 3}:00:00Z", **asked)
+        request = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
+        made.send("RequestCancel", f"PO-{n}", at=f"2026-03-02T1{n % 4 + 3}:00:00Z", **request)
     made.send("SendMessage", "PO-1", "2026-03-02T20:00:00Z", actor="buyer", message_id="m1", to="seller", text="Hello?")
     _rebilled(made, "PO-6")
     _with_a_case(made, "PO-10")

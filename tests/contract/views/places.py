@@ -17,24 +17,24 @@ Described = dict[str, list[tuple[str, str, bool, bool]]]
 
 
 class Place(Protocol):
-    """Where one set of views is."""
+    """The place of one set of views."""
 
     url: str
     types: ClassVar[dict[str, str]]
     """The types that docs/tables.md names, and those of this database."""
 
     def execute(self, statement: str) -> None:
-        """What nobody should do: write into the live tables."""
+        """Write into the live tables, which nobody should do."""
         ...
 
     def side_tables(self) -> list[str]:
-        """What a replay left behind."""
+        """List the tables that a replay left behind."""
         ...
 
     def described(self) -> Described: ...
 
     explain: str
-    """What is put before a question, to hear how it would be answered; and the words of those answers."""
+    """The prefix that asks the database for a query's plan, and the words of such plans."""
     goes_over_all: str
     sorts: str
 
@@ -107,8 +107,7 @@ class PostgresqlPlace:
             db.execute(statement.encode())
 
     def watched(self) -> DatabaseViews:
-        """The tables are nearly empty: its planner is told that it may go over all of one only where nothing else is
-        left."""
+        """Open views whose planner avoids scans of a whole table, although the tables are nearly empty."""
         rather_not = "%20".join(f"-cenable_{way}%3Doff" for way in ("seqscan", "bitmapscan", "sort"))
         return open_views(views_at(f"{self.url}%20{rather_not}")).views
 
@@ -119,7 +118,7 @@ class PostgresqlPlace:
             return [n for n in postgresql_tables.generations(db, schema) if live is None or n != live.generation]
 
     def described(self) -> Described:
-        """The names and types as people see them; keys and what may be empty as they stand behind."""
+        """Names and types of the views that people see; keys and nullability of the tables behind them."""
         with psycopg.connect(self.url) as db:
             schema = postgresql_tables.schema_of(db)
             live = postgresql_tables.live(db, schema)

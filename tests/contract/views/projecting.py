@@ -1,7 +1,7 @@
 """A process that projects: the history of ``filled`` many times over, into the views of this URL.
 
-It says each position as soon as it is written; ``python -m tests.contract.views.projecting URL``. With ``side`` behind
-the URL it makes tables beside the live ones, and is killed before it can take them away.
+It prints each position as soon as it is written: ``python -m tests.contract.views.projecting URL``. With ``side`` after
+the URL it makes shadow tables, and is killed before it can delete them.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What pages and the command line ask: found by index, paged by key, the same on every database."""
+"""Queries of pages and the command line: found by index, paged by key, the same on every database."""
 
 from typing import Any
 
@@ -393,7 +393,7 @@ OF_OPERATORS = {
     "cancellations of some days": "cancellations_by_marketplace_day",
     "shipments of a seller": "shipments_by_marketplace_seller_id_occurred_at",
 }
-"""What is asked by hand, and the index that is there for it."""
+"""The queries of people, and the index for each."""
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -401,13 +401,13 @@ def test_every_question_of_a_page_finds_its_rows_by_an_index(
     place: Place, question: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     views = place.watched()
-    ask, plans = views.query, []
+    run, plans = views.query, []
 
     def explained(statement: str, parameters: Any) -> list[Any]:
         plans.append(
-            "; ".join(str(cell) for row in ask(f"{place.explain} {statement}", parameters) for cell in row.values())
+            "; ".join(str(cell) for row in run(f"{place.explain} {statement}", parameters) for cell in row.values())
         )
-        return ask(statement, parameters)
+        return run(statement, parameters)
 
     monkeypatch.setattr(views, "query", explained)
     try:

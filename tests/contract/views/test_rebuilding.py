@@ -1,4 +1,4 @@
-"""Replay: every view made anew beside the live ones, swapped without anybody noticing, or compared row by row."""
+"""Replay: every view rebuilt in shadow tables, promoted without anybody noticing, or compared row by row."""
 
 import signal
 import subprocess
@@ -204,7 +204,7 @@ def test_orders_that_cannot_be_projected_are_counted_and_parked_in_both(views: D
 
 
 def side_when_the_dead_are_gone(place: Place, views: DatabaseViews) -> DatabaseViews:
-    """A side, and nothing else beside. A server notices a moment later that a client of its was killed."""
+    """Wait for exactly one shadow copy. A server notices a moment later that its client was killed."""
     until = time.monotonic() + 30
     while True:
         shadow = views.shadow()

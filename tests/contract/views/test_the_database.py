@@ -53,7 +53,7 @@ def views(postgresql: str) -> Iterator[PostgresqlViews]:
 
 
 def reopened(url: str) -> str | None:
-    """Why they were made anew."""
+    """Open the views and return why they were rebuilt."""
     opened = open_postgresql_views(postgresql_at(url))
     opened.views.close()
     return opened.rebuilt
@@ -158,8 +158,8 @@ def test_a_replay_leaves_objects_that_people_built_on_the_tables(
 
 
 def test_the_tables_explain_themselves(views: PostgresqlViews) -> None:
-    asked = "SELECT col_description('orders'::regclass, 1) AS first, obj_description('orders'::regclass) AS all"
-    assert views.query(asked, ()) == [{"first": ORDERS.columns[0].doc, "all": ORDERS.doc}]
+    query = "SELECT col_description('orders'::regclass, 1) AS first, obj_description('orders'::regclass) AS all"
+    assert views.query(query, ()) == [{"first": ORDERS.columns[0].doc, "all": ORDERS.doc}]
 
 
 def test_a_sum_is_a_number_as_in_sqlite(views: PostgresqlViews) -> None:
@@ -168,8 +168,8 @@ def test_a_sum_is_a_number_as_in_sqlite(views: PostgresqlViews) -> None:
 
 
 def test_columns_that_people_join_and_compare_are_instants(views: PostgresqlViews) -> None:
-    asked = "SELECT count(*) AS day FROM orders WHERE placed_at >= '2026-03-02 12:00+02' AND placed_at < '2026-03-03Z'"
-    assert views.query(asked, ()) == [{"day": 12}]
+    query = "SELECT count(*) AS day FROM orders WHERE placed_at >= '2026-03-02 12:00+02' AND placed_at < '2026-03-03Z'"
+    assert views.query(query, ()) == [{"day": 12}]
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_a_promotion_waits_for_a_reading_transaction_and_reports_one_that_does_n
         reads.execute("SELECT count(*) FROM orders")
         with pytest.raises(ViewsUnavailable, match="transaction that does not end"):
             replay(views, parts(history()))
-        assert sum(views.counts("acme").values()) == 12, "who reads is not kept waiting"
+        assert sum(views.counts("acme").values()) == 12, "a reader does not wait"
         assert place.side_tables() == []
     assert replay(views, parts(history())).promoted
 
@@ -253,8 +253,8 @@ def test_tables_are_swapped_between_two_batches_and_never_within_one(
     with closing(open_postgresql_views(postgresql_at(place.url)).views) as other, ThreadPoolExecutor(1) as thread:
         swapping: list[Future[ReplayReport]] = []
 
-        def meanwhile(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
-            """The position is written, the rows are not yet: now somebody makes everything anew."""
+        def rebuilt_in_between(changes: Changes) -> Iterator[tuple[bytes, Sequence[Sequence[Any]]]]:
+            """Rebuild everything after the position is written and before the rows are."""
             if not swapping:
                 swapping.append(thread.submit(replay, other, [part]))
                 waiting = "SELECT FROM pg_locks WHERE NOT granted"
@@ -263,7 +263,7 @@ def test_tables_are_swapped_between_two_batches_and_never_within_one(
                         assert not swapping[0].done(), "swapped in the middle of a batch"
             return owners(changes)
 
-        monkeypatch.setattr(views, "_owners", meanwhile)
+        monkeypatch.setattr(views, "_owners", rebuilt_in_between)
         assert projector.advance(10) == 10
         assert swapping[0].result().promoted
         with pytest.raises(PositionMoved):
@@ -277,10 +277,10 @@ def test_tables_are_swapped_between_two_batches_and_never_within_one(
 
 
 def test_a_missing_server_is_unavailable_and_its_password_is_not_shown() -> None:
-    with pytest.raises(ViewsUnavailable, match="cannot be used at the moment") as said:
+    with pytest.raises(ViewsUnavailable, match="cannot be used at the moment") as error:
         open_postgresql_views(postgresql_at("postgresql://me:open-sesame@127.0.0.1:9/views"))
-    assert "open-sesame" not in str(said.value)
-    assert "me@127.0.0.1:9/views" in str(said.value)
+    assert "open-sesame" not in str(error.value)
+    assert "me@127.0.0.1:9/views" in str(error.value)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
@@ -305,7 +305,7 @@ def test_after_the_server_was_away_the_same_views_go_on(
     while moved:
         try:
             moved = projector.advance(50)
-        except PositionMoved:  # a crash took away what was not on the disk: it is told again
+        except PositionMoved:  # a crash took away what was not on the disk: it is projected again
             continue
     report = check(views, [part])
     assert report.clean

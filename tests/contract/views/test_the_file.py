@@ -1,4 +1,4 @@
-"""The file of SQLite views: made when it is missing, made anew when it is damaged, left alone when it is not ours."""
+"""The file of SQLite views: created when missing, rebuilt when damaged, left alone when it is not ours."""
 
 import sqlite3
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_a_damaged_file_is_set_aside_and_rebuilt(path: Path, damage: str) -> Non
 
     opened = open_sqlite_views(path, own=damage == "nonsense")
     try:
-        if opened.rebuilt is None:  # what is wrong shows only when it is used: the next start makes it anew
+        if opened.rebuilt is None:  # the damage shows only in use: the next start rebuilds the file
             with pytest.raises(ViewsDamaged):
                 opened.views.counts("acme")
             opened.views.close()
@@ -119,14 +119,14 @@ def test_a_reader_rebuilds_nothing_and_leaves_nothing_behind(
     path.write_bytes(content)
     before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
 
-    def ask() -> None:
+    def query() -> None:
         views = existing_sqlite_views(path)
         assert views is not None
         with closing(views):
             views.counts("acme")
 
     with pytest.raises(ViewsOfAnotherRelease if damage == "version" else ViewsDamaged, match="rescind replay"):
-        ask()
+        query()
 
     assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
 

@@ -1,4 +1,4 @@
-"""What was once stored stays readable: the bytes of every version of every event, and what they say."""
+"""Stored events stay readable: the bytes of every version of every event, and their meaning."""
 
 import io
 import json

@@ -18,7 +18,7 @@ def unpack(name: str, into: Path) -> Path:
 
 
 def recorded(name: str) -> tuple[str, list[dict[str, Any]]]:
-    """The instant, and what the release that wrote the store said of each of its orders as of it."""
+    """The instant, and each order as the release that wrote the store showed it as of that instant."""
     with lzma.open(STORES / f"{name}.orders.jsonl.xz", "rt", encoding="utf-8") as lines:
         head, *rows = (json.loads(line) for line in lines)
     return head["as_of"], rows

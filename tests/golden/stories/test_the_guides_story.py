@@ -1,5 +1,5 @@
 """The guide's own story, stored once as bytes, in both variants: it folds to the same order for ever,
-and says the same of what is missing, what disagrees, and what to do."""
+and has the same gaps, contradictions and advice."""
 
 import json
 from collections.abc import Callable
@@ -118,13 +118,13 @@ def test_after_a_request_the_sellers_silence_is_stated_and_nothing_is_late() -> 
 
 
 def test_a_request_leads_to_proceed_and_a_message_to_give_up_and_return_it() -> None:
-    asked, said = by_request(OPEN).advice(), by_message(OPEN).advice()
-    assert (asked.course.course, asked.course.takes) == ("proceed", "weeks to months")
-    assert asked.facts == ("it was asked in time", "the seller did not answer in the time that was given")
-    assert said.course.course == "abandon-and-return"
-    assert said.facts == ("it shipped before there was any request: it was asked by message only",)
-    assert asked.at_stake == said.at_stake == 8000, "it shipped: the shipping of 10.00 is not at stake"
-    assert asked.arbitration_fee == "250.00 USD"
+    requested, messaged = by_request(OPEN).advice(), by_message(OPEN).advice()
+    assert (requested.course.course, requested.course.takes) == ("proceed", "weeks to months")
+    assert requested.facts == ("it was asked in time", "the seller did not answer in the time that was given")
+    assert messaged.course.course == "abandon-and-return"
+    assert messaged.facts == ("it shipped before there was any request: it was asked by message only",)
+    assert requested.at_stake == messaged.at_stake == 8000, "it shipped: the shipping of 10.00 is not at stake"
+    assert requested.arbitration_fee == "250.00 USD"
 
 
 def test_a_denied_buyer_who_asked_in_time_may_escalate_until_the_appeal_lapses() -> None:
@@ -144,12 +144,12 @@ def test_claimed_times_and_reasons_are_shown_next_to_the_logs_and_never_merged()
         attached = next(x for x in here.record if x.version == claim.version)
         assert (type(attached.event).__name__, claim.logged_version) == ("EvidenceAdded", logged)
         assert found.flags(claim.version) == [flag]
-    asked = chronology(by_request().record)
-    assert [(said.where, said.by, said.reason) for said in asked.reasons] == [
+    requested = chronology(by_request().record)
+    assert [(each.where, each.by, each.reason) for each in requested.reasons] == [
         ("request", "buyer", "ordered_by_mistake"),
         ("return", "buyer", "changed_mind"),
     ]
-    assert asked.reasons_differ
+    assert requested.reasons_differ
     assert not chronology(by_message().record).reasons_differ
 
 

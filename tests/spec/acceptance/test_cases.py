@@ -1,8 +1,8 @@
-"""The contract as cases: commands in, outcomes and what the order says afterwards. The form is that of the rule cases.
+"""The contract as cases: commands in, outcomes and the order afterwards. The form is that of the rule cases.
 
 ``cases.jsonl`` holds one case a line; ``policies/`` are published first, ``settings.toml`` names the marketplaces.
-Everything runs in memory: commands are parsed, authorised, answered from their id, deadlines are reached, and what was
-decided is told by ``show``. Columns of views and raw lines are left to the command line (the same file fits there too).
+Everything runs in memory: commands are parsed, authorised, answered from their id, deadlines are reached, and the
+result is shown by ``show``. Columns of views and raw lines are tested at the command line, with the same file.
 """
 
 import json
@@ -53,7 +53,7 @@ def market(name: str) -> MarketSettings:
 
 
 def seal(field: str, text: str) -> Sealed:
-    """A vault that keeps nothing."""
+    """A vault that stores nothing."""
     return Sealed(bytes(32), f"{field}:{len(text)}")
 
 
@@ -68,7 +68,7 @@ class Desk:
         self.answered: dict[tuple[str, str], bytes] = {}
 
     def send(self, row: Mapping[str, Any]) -> str:
-        """What a command comes to: ``accepted``, ``refused:RULE``, ``duplicate`` or ``bad:WHY``."""
+        """Send a command. Returns ``accepted``, ``refused:RULE``, ``duplicate`` or ``bad:WHY``."""
         try:
             command = parse_command(row)
             if command.at is None:
@@ -89,7 +89,7 @@ class Desk:
             return f"bad:{bad}"
         if decided.answer:
             return "duplicate" if decided.refused is None else f"refused:{decided.refused}"
-        self._keep(stream, decided, now)
+        self._record(stream, decided, now)
         self.answered[stream, command.command_id] = command.fingerprint
         return "accepted" if decided.refused is None else f"refused:{decided.refused}"
 
@@ -97,9 +97,9 @@ class Desk:
         """Reach every deadline of a stream before an instant."""
         while (order := self.orders.get(stream)) is not None and order.exists and (waiting := due(order, now)):
             at = max(waiting[0].due_at, order.recorded_at)
-            self._keep(stream, reach(order, waiting[0], self.policies, here, at), at)
+            self._record(stream, reach(order, waiting[0], self.policies, here, at), at)
 
-    def _keep(self, stream: str, decided: Decided, at: Instant) -> None:
+    def _record(self, stream: str, decided: Decided, at: Instant) -> None:
         self.orders[stream] = decided.order
         names = [type(event).__name__ for event, _ in decided.events]
         self.commits.setdefault(stream, []).append((at, decided.order, names))
@@ -178,10 +178,10 @@ def events_differ(expect: dict[str, Any], commits: list[tuple[Instant, Order, li
     ]
 
 
-def eligibility_differs(asked: Iterable[dict[str, Any]], desk: Desk, stream: str, here: MarketSettings) -> list[str]:
+def eligibility_differs(queries: Iterable[dict[str, Any]], desk: Desk, stream: str, here: MarketSettings) -> list[str]:
     """Verdicts as of an instant."""
     differences: list[str] = []
-    for want in asked:
+    for want in queries:
         instant = parse_instant(want["as_of"])
         for verdict in eligibility(desk.as_of(stream, instant), POLICIES, here, instant):
             if verdict.action == want["action"]:
@@ -203,7 +203,7 @@ def shown(order: Order | None) -> dict[str, Any]:
 
 
 def judge(case: dict[str, Any]) -> list[str]:
-    """Where a case comes out otherwise than it says."""
+    """List the differences between a case's results and its expectations."""
     desk, expect, differences = Desk(), case["expect"], list[str]()
     for number, (row, want) in enumerate(zip(case["commands"], expect["results"], strict=True), 1):
         if "raw" not in row:

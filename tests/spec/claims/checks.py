@@ -1,4 +1,4 @@
-"""What sentences claim, compared with the order: regular expressions over English text, and sums over the order.
+"""Compares the claims of sentences with the order: regular expressions over English text, and sums over the order.
 
 Nothing here uses what makes the sentences; each check says again, from the order alone, when its sentence is true.
 """
@@ -50,7 +50,7 @@ def _number(text: str) -> int:
 
 
 def _exactly(text: str, pattern: str, want: str | None) -> Iterator[str]:
-    """The pattern stands in the text once with this group, or not at all where ``want`` is None."""
+    """Check that the pattern is in the text once with this group, or not at all if ``want`` is None."""
     found = re.findall(pattern, text)
     if found != ([] if want is None else [want]):
         yield f"{pattern!r}: {found} instead of {want!r}"
@@ -190,7 +190,7 @@ def _under_way(text: str, order: Order, now: Instant) -> Iterator[str]:
 
 
 def about_stopping(stop: list[dict[str, object]], order: Order) -> Iterator[str]:
-    """Whoever packs is stopped by requests over open units that somebody has to act on, and by no other."""
+    """Packing is stopped by requests over open units that somebody has to act on, and by no other."""
     stated = {each["id"]: each["other"] for each in stop}
     want = {
         x.request_id: order.awaits(x)
@@ -202,7 +202,7 @@ def about_stopping(stop: list[dict[str, object]], order: Order) -> Iterator[str]
 
 
 def about_what_is_absent(text: str, order: Order) -> Iterator[str]:
-    """What the page says where it has no table of shipments and deadlines."""
+    """Check the page's sentences where it has no table of shipments and deadlines."""
     gone = order.shipped_units or order.parcels or any(line.found_shipped for line in order.lines.values())
     if "Nothing has shipped." in text and (gone or order.shipments):
         yield "nothing has shipped"
@@ -213,7 +213,7 @@ def about_what_is_absent(text: str, order: Order) -> Iterator[str]:
 
 
 def about_a_verdict(because: str, order: Order) -> Iterator[str]:
-    """What a yes or no says of the order."""
+    """Check what a yes or no claims of the order."""
     lines = order.lines
     canceled = any(line.canceled for line in lines.values())
     if "marketplace" in because:
@@ -265,7 +265,7 @@ def about_ways_out(verdicts: list[e.Verdict], order: Order) -> Iterator[str]:
 
 
 def about_a_mail(subject: str, text: str, order: Order, events: tuple[e.Event, ...]) -> Iterator[str]:
-    """What a mail claims as of its commit."""
+    """Check the claims of a mail as of its commit."""
     lines = order.lines.values()
     whole = {
         "canceled": all(x.canceled == x.ordered for x in lines),
@@ -311,7 +311,7 @@ def about_a_mail(subject: str, text: str, order: Order, events: tuple[e.Event, .
 
 
 def about_a_receipt(sentence: str, refunds: list[str], order: Order) -> Iterator[str]:
-    """What a receipt claims: how much is canceled, and what becomes of the money."""
+    """Check the claims of a receipt: the canceled quantity, and the refunds."""
     lines = order.lines.values()
     ordered, canceled = sum(x.ordered for x in lines), sum(x.canceled for x in lines)
     if ("is not canceled, in whole or in part" in sentence) != (canceled == 0):

@@ -44,7 +44,7 @@ class State:
 
 
 class Recorder(Desk):
-    """A desk that keeps every commit with its events."""
+    """A desk that records every commit with its events."""
 
     policies = BOOK
 
@@ -60,12 +60,12 @@ class Recorder(Desk):
         return super().send(row)
 
     def reach_until(self, stream: str, now: Instant, here: MarketSettings) -> None:
-        before_actor, self._actor = self._actor, "engine"
+        previous, self._actor = self._actor, "engine"
         super().reach_until(stream, now, here)
-        self._actor = before_actor
+        self._actor = previous
 
-    def _keep(self, stream: str, decided: Decided, at: Instant) -> None:
-        super()._keep(stream, decided, at)
+    def _record(self, stream: str, decided: Decided, at: Instant) -> None:
+        super()._record(stream, decided, at)
         before = self._histories.get(stream, ())
         rows = history_rows(stream, len(before), at, self._actor, [event for event, _ in decided.events])
         history = self._histories[stream] = (*before, *rows)

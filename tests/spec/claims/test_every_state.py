@@ -1,4 +1,4 @@
-"""What pages, receipts, mails and the command line say of an order is true in every state that orders go through."""
+"""Pages, receipts, mails and the command line are true of an order in every state that orders go through."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -93,7 +93,7 @@ def mails(state: State) -> Iterator[str]:
 
 
 def verdicts(state: State) -> Iterator[str]:
-    """What may be done with it."""
+    """The actions that the page offers."""
     now = as_of(state.order, BOOK, state.market, state.at)  # what is due has been reached when it is asked
     found = eligibility(state.order, BOOK, state.market, state.at)
     yield from checks.about_ways_out(found, now)
@@ -103,16 +103,16 @@ def verdicts(state: State) -> Iterator[str]:
 
 
 def refusals(state: State) -> Iterator[str]:
-    """What a command was refused with, and the way out that was offered."""
+    """Check the refusals of a state's commands, and the alternatives offered."""
     for event in state.events:
         if isinstance(event, e.CommandRefused | e.ShipmentRefused):
             options = [each.option for each in event.verdict.instead]
             if state.actor in ("system", "support") and "contact" in options:
-                yield f"{state.actor} is told to contact the marketplace: {event.verdict.because}"
+                yield f"{state.actor} is advised to contact the marketplace: {event.verdict.because}"
             if not options:
                 yield f"no way out of {event.verdict.because!r}"
             if state.actor == "seller" and "ask_seller" in options:
-                yield f"the seller is told to ask the seller: {event.verdict.because}"
+                yield f"the seller is advised to ask the seller: {event.verdict.because}"
 
 
 def histories(state: State) -> Iterator[str]:
@@ -188,7 +188,7 @@ def test_every_claim_is_made_of_some_state() -> None:
         for now in (state.at, state.at + LATER):
             made.update(claim.id for claim in (*claims(state.order, now), *absences(state.order)))
     assert set(made) <= set(IDS)
-    assert not set(IDS) - set(made), "no case goes through a state of which this is said"
+    assert not set(IDS) - set(made), "no case goes through a state with this claim"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,5 +1,5 @@
-"""Requests about orders that another process follows: which are passed on, how, to whom, and what is said when nobody
-is there. The network is made up; ``tests/integration/cluster`` has a real one."""
+"""Requests about orders that another process follows: which are forwarded, how, to whom, and the answer if nobody is
+there. The network is made up; ``tests/integration/cluster`` has a real one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +34,7 @@ class Engine:
 
 
 class Stream(httpx.AsyncByteStream):
-    """What has not been read yet."""
+    """The bytes not read yet."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -58,11 +58,11 @@ class Stage:
         self._answer = answer or (lambda request: httpx.Response(200, json={"from": "there"}))
 
     def _membership(self) -> Membership:
-        def ask() -> dict[int, str]:
+        def send() -> dict[int, str]:
             self.looked += 1
             return dict(self.places)
 
-        return Membership(ask)
+        return Membership(send)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.raises:
@@ -80,7 +80,7 @@ class Stage:
         assert isinstance(answer, httpx.Response)
         return httpx.Response(answer.status_code, headers=answer.headers, stream=Stream(answer.content))
 
-    def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
+    def send(self, method: str, path: str, **how: Any) -> httpx.Response:
         async def request() -> httpx.Response:
             def problem(scope: Scope, wrong: Problem) -> Response:
                 return wrong.response()
@@ -141,14 +141,14 @@ def test_requests_that_only_the_follower_can_answer_are_known_by_path_and_method
 
 def test_an_order_that_is_followed_here_is_answered_here() -> None:
     stage = Stage()
-    assert stage.ask("GET", "/v1/acme/orders/PO-0").text == "here"
+    assert stage.send("GET", "/v1/acme/orders/PO-0").text == "here"
     assert stage.heard == []
     assert stage.looked == 0
 
 
 def test_an_order_that_is_followed_there_is_answered_there_word_for_word() -> None:
     stage = Stage(lambda _: httpx.Response(203, content=b"\x00raw", headers={"etag": '"7"', "age": "6"}))
-    answer = stage.ask(
+    answer = stage.send(
         "GET", "/v1/acme/orders/PO-1?as_of=2026-03-02T10:00:00%2B01:00", headers={"Rescind-Position": "1:4"}
     )
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (203, b"\x00raw", '"7"')
@@ -163,7 +163,7 @@ def test_an_order_that_is_followed_there_is_answered_there_word_for_word() -> No
 def test_headers_of_one_connection_are_not_forwarded_either_way() -> None:
     there = {"Connection": "x-own", "X-Own": "1", "Keep-Alive": "5", "Date": "then", "Server": "s", "X-Kept": "yes"}
     stage = Stage(lambda _: httpx.Response(200, headers=there))
-    answer = stage.ask("GET", "/v1/acme/orders/PO-1", headers={"Connection": "x-mine", "X-Mine": "1", "TE": "gzip"})
+    answer = stage.send("GET", "/v1/acme/orders/PO-1", headers={"Connection": "x-mine", "X-Mine": "1", "TE": "gzip"})
     assert not {"x-own", "keep-alive", "date", "server"} & answer.headers.keys()
     assert answer.headers["x-kept"] == "yes"
     (request,) = stage.heard
@@ -178,13 +178,13 @@ def test_a_body_is_forwarded_as_it_arrives() -> None:
         yield b"first,"
         yield b"second"
 
-    answer = stage.ask("POST", "/v1/acme/orders/PO-1/cancellations/preview", content=body())
+    answer = stage.send("POST", "/v1/acme/orders/PO-1/cancellations/preview", content=body())
     assert answer.json() == "first,second"
 
 
 def test_a_forwarded_request_is_not_forwarded_again() -> None:
     stage = Stage()
-    answer = stage.ask("GET", "/v1/acme/orders/PO-1", headers={FORWARDED: "1"})
+    answer = stage.send("GET", "/v1/acme/orders/PO-1", headers={FORWARDED: "1"})
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
     assert answer.headers[NOT_HERE] == "1"
     assert int(answer.headers["retry-after"]) >= 1
@@ -195,7 +195,7 @@ def test_a_request_for_a_partition_without_a_known_follower_is_answered_with_ret
     stage = Stage()
     for places in ({}, {1: OWN}):  # nobody; this process, which does not yet
         stage.places = places
-        answer = stage.ask("GET", "/v1/acme/orders/PO-1")
+        answer = stage.send("GET", "/v1/acme/orders/PO-1")
         assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
         assert int(answer.headers["retry-after"]) >= 1
     assert stage.heard == []
@@ -203,7 +203,7 @@ def test_a_request_for_a_partition_without_a_known_follower_is_answered_with_ret
 
 def test_only_members_that_the_group_names_are_contacted() -> None:
     stage = Stage()
-    stage.ask("GET", "/v1/acme/orders/PO-1", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
+    stage.send("GET", "/v1/acme/orders/PO-1", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
     assert {request.url.host for request in stage.heard} == {"127.0.0.1"}
     assert {request.url.port for request in stage.heard} == {8002}
 
@@ -218,7 +218,7 @@ def test_an_unreachable_member_is_looked_up_again_and_the_current_one_answers() 
         return httpx.Response(200, json={"from": str(request.url.port)})
 
     stage._answer = answer
-    assert stage.ask("GET", "/v1/acme/orders/PO-1").json() == {"from": "8003"}
+    assert stage.send("GET", "/v1/acme/orders/PO-1").json() == {"from": "8003"}
     assert stage.looked == 2
 
 
@@ -232,18 +232,18 @@ def test_an_answer_of_a_former_follower_is_not_used() -> None:
         return httpx.Response(200, json={})
 
     stage._answer = answer
-    assert stage.ask("GET", "/v1/acme/orders/PO-1").status_code == 200
+    assert stage.send("GET", "/v1/acme/orders/PO-1").status_code == 200
 
 
 def test_another_503_of_the_follower_is_its_answer() -> None:
     stage = Stage(lambda _: httpx.Response(503, json={"rule": "busy"}))
-    assert stage.ask("GET", "/v1/acme/orders/PO-1").json() == {"rule": "busy"}
+    assert stage.send("GET", "/v1/acme/orders/PO-1").json() == {"rule": "busy"}
     assert len(stage.heard) == 1
 
 
 def test_a_hanging_member_is_not_waited_for_and_the_answer_is_retry_later() -> None:
     stage = Stage(lambda _: httpx.ReadTimeout("it sleeps"))
-    answer = stage.ask("GET", "/v1/acme/orders/PO-1")
+    answer = stage.send("GET", "/v1/acme/orders/PO-1")
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
 
 
@@ -252,7 +252,7 @@ def test_an_answer_that_has_begun_is_not_sent_twice() -> None:
         return httpx.ReadError("gone")
 
     stage = Stage(breaks_off)
-    answer = stage.ask("POST", "/v1/acme/orders/PO-1/cancellations/preview", content=b"{}")
+    answer = stage.send("POST", "/v1/acme/orders/PO-1/cancellations/preview", content=b"{}")
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")
     assert len(stage.heard) == 1
 
@@ -265,7 +265,7 @@ def test_an_order_whose_partition_moves_here_during_the_request_is_answered_here
         return httpx.ConnectError("refused")
 
     stage._answer = answer
-    assert stage.ask("GET", "/v1/acme/orders/PO-1").text == "here"
+    assert stage.send("GET", "/v1/acme/orders/PO-1").text == "here"
 
 
 def test_an_order_that_leaves_while_it_is_read_is_passed_on() -> None:
@@ -273,7 +273,7 @@ def test_an_order_that_leaves_while_it_is_read_is_passed_on() -> None:
     stage.places[0] = OTHER
     stage.engine.own = {0}
     stage.raises.append(NotFollowedHere(1))
-    assert stage.ask("GET", "/v1/acme/sellers/s-3/dashboard").json() == {"from": "there"}
+    assert stage.send("GET", "/v1/acme/sellers/s-3/dashboard").json() == {"from": "there"}
     stage.raises.append(NotFollowedHere(1))
-    answer = stage.ask("POST", "/v1/acme/orders/PO-0/cancellations", content=b"{}")
+    answer = stage.send("POST", "/v1/acme/orders/PO-0/cancellations", content=b"{}")
     assert (answer.status_code, answer.json()["rule"]) == (503, "not-followed")

@@ -1,5 +1,5 @@
-"""Partitions that come to a process and go from it, with all that listens to them; on a made-up engine and on the real
-one, in files and in memory."""
+"""Partitions assigned to a process and revoked from it, with their listeners; on a fake engine and on the real one, in
+files and in memory."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -77,7 +77,7 @@ class MadeUp:
         def end() -> None:
             starting = self._starting.pop(partition, None)
             if starting is not None:
-                starting.set_exception(Interrupted("it was given up again"))
+                starting.set_exception(Interrupted("it was revoked again"))
             del self.followers[partition]
             self._heard.append(f"engine -{partition}")
             future.set_result(None)
@@ -131,7 +131,7 @@ class World:
         return open_local_state(self._directory / f"{partition}.sqlite", partition, PARTITIONS, read_only=True).state
 
     def run(self) -> None:
-        """Until nothing moves, also after what the engine did meanwhile."""
+        """Step until nothing moves, also after the engine's own steps."""
         quiet = 0
         for _ in range(50):
             quiet = 0 if self.assignment.step(self.now) else quiet + 1
@@ -141,7 +141,7 @@ class World:
                 self.engine.run()
             if quiet == 3:
                 return
-        raise AssertionError("it does not come to rest")
+        raise AssertionError("it does not settle")
 
     def later(self, seconds: float) -> None:
         self.now += seconds
@@ -149,7 +149,7 @@ class World:
 
     @property
     def listened(self) -> set[int]:
-        """What both listeners have."""
+        """The partitions of both listeners."""
         assert self.views.has.keys() == self.publishing.has.keys()
         return set(self.views.has)
 
@@ -277,10 +277,10 @@ def test_a_reassigned_partition_has_the_decisions_that_others_made_since(tmp_pat
     world.later(0)
     world.later(LINGER)
     assert world.closed == [1]
-    assert world.desk.ask(other, place(order=order)).kind == "accepted"
+    assert world.desk.answer(other, place(order=order)).kind == "accepted"
     world.assignment.assign(1)
     world.run()
-    assert world.desk.ask(world.engine, place(order=order)).kind == "duplicate"
+    assert world.desk.answer(world.engine, place(order=order)).kind == "duplicate"
     assert world.views.has[1].next_ordinal == 1
     world.assignment.close()
 

@@ -1,4 +1,4 @@
-"""What may be read here: orders of partitions that are followed to where the log ended when they were taken up."""
+"""Orders that may be read here: those of partitions followed to the log's end at the time of their assignment."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_an_order_is_read_here_from_when_its_partition_has_arrived_until_it_goes
     desk = Desk(PARTITIONS)
     writer = desk.engine()
     order = next(f"acme/PO-{n}" for n in range(100) if writer.partition(f"acme/PO-{n}") == 1)
-    desk.ask(writer, place(order=order))
+    desk.answer(writer, place(order=order))
     engine = desk.engine()
     for partition in range(PARTITIONS):
         engine.revoke(partition)

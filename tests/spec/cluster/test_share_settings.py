@@ -1,4 +1,4 @@
-"""What must be set where a share is followed: each missing piece is one sentence that names its key."""
+"""Settings required to follow a share: each missing one is one sentence that names its key."""
 
 import os
 import re

@@ -28,7 +28,7 @@ class PlainForm:
 
     def __init__(self) -> None:
         self.not_ready: list[Outcome] = []
-        """Said of the next commands before they are decided."""
+        """Answers to the next commands before they are decided."""
 
     def read(self, given: InputRecord) -> ReceivedRecord:
         words = (given.value or b"").decode().split()
@@ -36,15 +36,15 @@ class PlainForm:
             return ReceivedRecord(given, answer=(self._record(given, b"letter"),))
         return ReceivedRecord(given, command(*words[:2]), belongs_to=int(words[2]) if words[2:] else None)
 
-    def ready(self, asked: ReceivedRecord) -> Outcome | None:
+    def ready(self, command: ReceivedRecord) -> Outcome | None:
         return self.not_ready.pop(0) if self.not_ready else None
 
-    def outcome_records(self, asked: ReceivedRecord, outcome: Outcome) -> Sequence[PublicRecord]:
-        return (self._record(asked.record, (outcome.rule or outcome.kind).encode()),)
+    def outcome_records(self, command: ReceivedRecord, outcome: Outcome) -> Sequence[PublicRecord]:
+        return (self._record(command.record, (outcome.rule or outcome.kind).encode()),)
 
-    def forwarded(self, asked: ReceivedRecord) -> PublicRecord:
-        assert asked.command is not None
-        return PublicRecord(COMMANDS, b"", f"{asked.command.order_id} {asked.command.command_id}".encode(), ())
+    def forwarded(self, command: ReceivedRecord) -> PublicRecord:
+        assert command.command is not None
+        return PublicRecord(COMMANDS, b"", f"{command.command.order_id} {command.command.command_id}".encode(), ())
 
     @staticmethod
     def _record(given: InputRecord, value: bytes) -> PublicRecord:
@@ -52,10 +52,10 @@ class PlainForm:
 
 
 class Hands:
-    """An engine that answers when it is told to. What it accepted it remembers, as the log does."""
+    """An engine that answers on request. It remembers the commands it accepted, as the log does."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Command, Future[Outcome]]] = []
+        self.pending: list[tuple[Command, Future[Outcome]]] = []
         self.decided: dict[tuple[str, str], int] = defaultdict(int)
         self.order: dict[str, list[str]] = defaultdict(list)
         """Of each order the commands in the order in which they were decided."""
@@ -64,12 +64,12 @@ class Hands:
         self, command: Command, *, expected_version: int | None = None, confirm: Confirm | None = None
     ) -> Future[Outcome]:
         future: Future[Outcome] = Future()
-        self.asked.append((command, future))
+        self.pending.append((command, future))
         return future
 
     def answer(self, at: int = 0, outcome: Outcome | None = None) -> None:
         """The open question at this place gets its answer: the recorded one if there is one."""
-        command, future = self.asked.pop(at)
+        command, future = self.pending.pop(at)
         name = (command.stream, command.command_id)
         if outcome is None and not self.decided[name]:
             self.decided[name] = 1
@@ -81,7 +81,7 @@ class Hands:
 
 @dataclass
 class Counter:
-    """The topics: what was sent, how far it is answered, and what stands in the outcomes."""
+    """The topics: what was sent, how far it is answered, and the outcomes."""
 
     form: PlainForm = field(default_factory=PlainForm)
     engine: Hands = field(default_factory=Hands)
@@ -116,7 +116,7 @@ class Counter:
             pass
 
     def write(self, batch: Batch | None = None, *, confirmed: bool = True) -> None:
-        """The batch stands in the topics; ``told`` False: and its writer never learns of it."""
+        """Write the batch to the topics. ``confirmed`` False: its writer never learns of it."""
         batch = batch or self.gateway.batch()
         if batch is None:
             return

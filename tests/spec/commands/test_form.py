@@ -1,4 +1,4 @@
-"""Commands and outcomes as they stand on topics: what is read, what is refused, and what is never written anywhere."""
+"""Commands and outcomes on topics: what is read, what is refused, and what is never written anywhere."""
 
 import hashlib
 import json
@@ -90,9 +90,9 @@ def read(
     return the_form().read(InputRecord(partition, 17, key, value, headers or {}))
 
 
-def letter_and_outcome(asked: ReceivedRecord) -> tuple[PublicRecord, PublicRecord | None]:
-    assert asked.command is None
-    letter, *more = asked.answer
+def letter_and_outcome(command: ReceivedRecord) -> tuple[PublicRecord, PublicRecord | None]:
+    assert command.command is None
+    letter, *more = command.answer
     assert letter.kind == DEAD_LETTERS
     assert all(record.kind == OUTCOMES for record in more)
     return letter, more[0] if more else None
@@ -106,10 +106,10 @@ def outcome_fields(record: PublicRecord) -> dict[str, Any]:
 
 
 def test_a_command_in_its_partition_is_read_with_its_headers() -> None:
-    asked = read(DELIVER, headers={"rescind-if-match": b"7", "rescind-ask": b"anything"})
-    assert asked.command == parse_command(DELIVER)
-    assert asked.expected_version == 7
-    assert asked.confirm is None
+    command = read(DELIVER, headers={"rescind-if-match": b"7", "rescind-ask": b"anything"})
+    assert command.command == parse_command(DELIVER)
+    assert command.expected_version == 7
+    assert command.confirm is None
 
 
 def test_a_text_in_clear_and_its_vault_reference_mean_the_same_command() -> None:
@@ -182,7 +182,7 @@ def test_an_invalid_text_reference_is_refused_by_its_pointer(text: object) -> No
     assert wrong.value.pointer == "/text"  # type: ignore[attr-defined]
 
 
-# ---- a command that came by another partition than its order's ------------------------------------------------------
+# ---- a command in another partition than its order's ----------------------------------------------------------------
 
 
 ELSEWHERE = (HERE + 1) % PARTITIONS
@@ -192,15 +192,15 @@ def test_a_command_in_another_partition_is_copied_to_its_own_with_its_headers() 
     form = the_form()
     headers = {"rescind-if-match": b"7", "rescind-ask": b"mine", "rescind-confirm": b"required", "theirs": bytes(900)}
     value = json.dumps(DELIVER).encode()
-    asked = form.read(InputRecord(ELSEWHERE, 17, KEY, value, headers))
-    assert asked.belongs_to == HERE
-    assert form.ready(asked) is None
-    copy = form.forwarded(asked)
+    command = form.read(InputRecord(ELSEWHERE, 17, KEY, value, headers))
+    assert command.belongs_to == HERE
+    assert form.ready(command) is None
+    copy = form.forwarded(command)
     assert (copy.kind, copy.key, json.loads(copy.value)) == (COMMANDS, KEY, DELIVER)
     del headers["theirs"]
     assert dict(copy.headers) == headers | {"rescind-input": f"T:{ELSEWHERE}:17".encode()}
     there = form.read(InputRecord(HERE, 3, copy.key, copy.value, dict(copy.headers)))
-    assert (there.belongs_to, there.command, there.expected_version) == (None, asked.command, 7)
+    assert (there.belongs_to, there.command, there.expected_version) == (None, command.command, 7)
     (outcome,) = form.outcome_records(there, Outcome("accepted"))
     fields = dict(outcome.headers)
     assert fields["rescind-input"] == f"T:{ELSEWHERE}:17".encode()
@@ -211,28 +211,28 @@ def test_a_command_in_another_partition_is_copied_to_its_own_with_its_headers() 
 def test_no_copy_has_a_text_in_clear_and_it_means_the_same_command() -> None:
     vault = Vault()
     form = the_form(vault)
-    asked = form.read(InputRecord(ELSEWHERE, 17, KEY, json.dumps(MESSAGE).encode(), {}))
+    command = form.read(InputRecord(ELSEWHERE, 17, KEY, json.dumps(MESSAGE).encode(), {}))
     vault.away = True
-    outcome = form.ready(asked)
+    outcome = form.ready(command)
     assert outcome is not None
     assert (outcome.kind, outcome.rule) == ("unavailable", "vault-unavailable")
     vault.away = False
-    assert form.ready(asked) is None
-    copy = form.forwarded(asked)
+    assert form.ready(command) is None
+    copy = form.forwarded(command)
     assert b"Winter" not in copy.value
     there = form.read(InputRecord(HERE, 3, copy.key, copy.value, dict(copy.headers)))
     assert form.ready(there) is None
-    assert isinstance(there.command, SendMessage) and asked.command is not None
+    assert isinstance(there.command, SendMessage) and command.command is not None
     assert there.command.text.content == SECRET
-    assert there.command.fingerprint == asked.command.fingerprint
+    assert there.command.fingerprint == command.command.fingerprint
 
 
 @pytest.mark.parametrize(
     "claimed", [b"T:%d:3" % HERE, b"T:9:3", b"OTHER:0:3", b"T:0:x", b"\xff", b"", b"T:0:" + b"9" * 5_000]
 )
 def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) -> None:
-    asked = read(DELIVER, headers={"rescind-input": claimed})
-    (outcome,) = the_form().outcome_records(asked, Outcome("accepted"))
+    command = read(DELIVER, headers={"rescind-input": claimed})
+    (outcome,) = the_form().outcome_records(command, Outcome("accepted"))
     fields = dict(outcome.headers)
     assert fields["rescind-input"] == f"T:{HERE}:17".encode()
     assert "rescind-passed-on" not in fields
@@ -242,7 +242,7 @@ def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) ->
 
 
 @pytest.mark.parametrize(
-    ("asked", "rule", "because"),
+    ("command", "rule", "because"),
     [
         (read(DELIVER, b"acme/PO-2"), "wrong-key", "the key of a command is its order"),
         (read(DELIVER, b""), "wrong-key", "the key of a command is its order"),
@@ -254,18 +254,18 @@ def test_a_record_that_cannot_be_a_copy_is_answered_as_itself(claimed: bytes) ->
     ],
 )
 def test_a_misplaced_command_is_a_dead_letter_and_has_an_outcome(
-    asked: ReceivedRecord, rule: str, because: str
+    command: ReceivedRecord, rule: str, because: str
 ) -> None:
-    letter, outcome = letter_and_outcome(asked)
+    letter, outcome = letter_and_outcome(command)
     assert outcome is not None
     fields = outcome_fields(outcome)
     assert (fields["outcome"], fields["rule"], fields["status"], fields["rescind-status"]) == ("bad", rule, 422, "422")
     assert because in fields["detail"]
     assert outcome.key == b"acme/PO-1/c1"
-    assert fields["rescind-input"] == f"T:{asked.record.partition}:17"
+    assert fields["rescind-input"] == f"T:{command.record.partition}:17"
     headers = {name: value.decode() for name, value in letter.headers}
     assert headers["rescind-origin"] == "commands"
-    assert headers["rescind-letter"] == f"commands:{asked.record.partition}:17"
+    assert headers["rescind-letter"] == f"commands:{command.record.partition}:17"
     assert because in headers["rescind-error"]
 
 
@@ -330,9 +330,9 @@ UNREADABLE = [
 @pytest.mark.parametrize("value", UNREADABLE)
 @pytest.mark.parametrize("key", [KEY, SECRET.encode()])
 def test_nothing_of_a_text_is_in_a_letter_or_an_outcome(value: bytes, key: bytes) -> None:
-    asked = read(value, key)
-    assert asked.command is None
-    for record in asked.answer:
+    command = read(value, key)
+    assert command.command is None
+    for record in command.answer:
         for part in (record.key, record.value, *(value for _, value in record.headers)):
             assert b"Winter" not in part, record
 
@@ -351,8 +351,8 @@ JSON = st.recursive(
 
 @given(st.sampled_from(sorted(MESSAGE)), JSON)
 def test_no_value_of_any_command_field_raises(field: str, what: object) -> None:
-    asked = read(MESSAGE | {field: what})
-    assert asked.command is not None or asked.answer
+    command = read(MESSAGE | {field: what})
+    assert command.command is not None or command.answer
 
 
 # ---- outcomes ------------------------------------------------------------------------------------------------------
@@ -360,8 +360,8 @@ def test_no_value_of_any_command_field_raises(field: str, what: object) -> None:
 
 def test_an_outcome_equals_the_answer_over_http() -> None:
     form = the_form()
-    asked = read(DELIVER, headers={"rescind-ask": b"17"})
-    assert asked.command is not None
+    command = read(DELIVER, headers={"rescind-ask": b"17"})
+    assert command.command is not None
     for outcome in (
         Outcome("accepted"),
         refused("no-such-order"),
@@ -370,9 +370,9 @@ def test_an_outcome_equals_the_answer_over_http() -> None:
         Outcome("bad", "form", "no", "/lines"),
         Outcome("duplicate", original=refused("shipped-lock", message="it left")),
     ):
-        (record,) = form.outcome_records(asked, outcome)
+        (record,) = form.outcome_records(command, outcome)
         headers = dict(record.headers)
-        wanted, got = of_write(outcome, asked.command), response_of(record.value, headers)
+        wanted, got = of_write(outcome, command.command), response_of(record.value, headers)
         assert (got.status_code, got.body, got.media_type) == (wanted.status_code, wanted.body, wanted.media_type)
         assert got.headers == wanted.headers
         assert headers["rescind-ask"] == b"17"

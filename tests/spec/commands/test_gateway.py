@@ -14,10 +14,10 @@ def test_commands_of_one_order_are_decided_one_after_the_other_and_those_of_othe
     counter = Counter()
     counter.send(0, "A 1", "A 2", "B 1")
     counter.take(0)
-    assert [(c.order_id, c.command_id) for c, _ in counter.engine.asked] == [("A", "1"), ("B", "1")]
+    assert [(c.order_id, c.command_id) for c, _ in counter.engine.pending] == [("A", "1"), ("B", "1")]
     counter.engine.answer()
     counter.step()
-    assert [(c.order_id, c.command_id) for c, _ in counter.engine.asked] == [("B", "1"), ("A", "2")]
+    assert [(c.order_id, c.command_id) for c, _ in counter.engine.pending] == [("B", "1"), ("A", "2")]
 
 
 def test_an_answer_is_written_only_behind_those_before_it() -> None:
@@ -40,7 +40,7 @@ def test_a_command_of_another_partition_is_written_there_and_not_decided_here() 
     counter.send(0, "A 1 2", "B 1", "A 2 2", "nothing")
     counter.take(0)
     counter.step()
-    assert [(c.order_id, c.command_id) for c, _ in counter.engine.asked] == [("B", "1")]
+    assert [(c.order_id, c.command_id) for c, _ in counter.engine.pending] == [("B", "1")]
     counter.engine.answer()
     counter.step()
     batch = counter.gateway.batch()
@@ -115,7 +115,7 @@ def test_an_undecidable_command_is_retried_until_its_time_is_up_and_then_answere
     counter.take(0)
     counter.engine.answer(0, NOT_NOW)
     counter.step()
-    assert counter.engine.asked == []
+    assert counter.engine.pending == []
     counter.now += PAUSE
     counter.step()
     counter.engine.answer(0, NOT_NOW)
@@ -123,7 +123,7 @@ def test_an_undecidable_command_is_retried_until_its_time_is_up_and_then_answere
     counter.step()
     counter.write()
     assert counter.answers() == [b"journal-unavailable"]
-    assert [c.command_id for c, _ in counter.engine.asked] == ["2"]
+    assert [c.command_id for c, _ in counter.engine.pending] == ["2"]
 
 
 def test_a_command_of_an_unfollowed_partition_waits_without_limit() -> None:
@@ -148,7 +148,7 @@ def test_a_failure_that_a_retry_cannot_mend_is_answered_at_once() -> None:
     counter.send(0, "A 1", "B 1")
     counter.take(0)
     counter.engine.answer(0, unavailable("order-stuck", "a newer release wrote it"))
-    counter.engine.asked.pop()[1].set_exception(RuntimeError("a defect"))
+    counter.engine.pending.pop()[1].set_exception(RuntimeError("a defect"))
     counter.step()
     counter.write()
     assert counter.answers() == [b"order-stuck", b"defect"]
@@ -160,10 +160,10 @@ def test_a_command_that_is_not_ready_is_retried_or_answered_before_the_next_of_i
     counter.send(0, *(f"A {n}" for n in range(2)))
     counter.take(0)
     counter.step()
-    assert counter.engine.asked == []
+    assert counter.engine.pending == []
     counter.now += PAUSE
     counter.step()
-    assert [c.command_id for c, _ in counter.engine.asked] == ["1"]
+    assert [c.command_id for c, _ in counter.engine.pending] == ["1"]
     counter.write()
     assert counter.answers() == [b"no-such-text"]
 
@@ -187,7 +187,7 @@ def test_the_answer_to_a_revoked_input_is_dropped() -> None:
     counter.engine.answer()
     counter.step()
     assert counter.gateway.batch() is None
-    assert counter.engine.asked == []
+    assert counter.engine.pending == []
     counter.take(0)
     counter.engine.answer()
     counter.step()
@@ -237,10 +237,10 @@ def test_each_input_is_answered_once_and_each_order_in_its_order_whatever_happen
         match what:
             case "take":
                 counter.take(partition, many)
-            case "answer" if counter.engine.asked:
-                counter.engine.answer(many % len(counter.engine.asked))
-            case "away" if counter.engine.asked:
-                counter.engine.answer(many % len(counter.engine.asked), NOT_NOW)
+            case "answer" if counter.engine.pending:
+                counter.engine.answer(many % len(counter.engine.pending))
+            case "away" if counter.engine.pending:
+                counter.engine.answer(many % len(counter.engine.pending), NOT_NOW)
             case "write":
                 counter.write(counter.gateway.batch(many + 1))
             case "fail":  # certainly not written: all inputs come again
@@ -256,10 +256,10 @@ def test_each_input_is_answered_once_and_each_order_in_its_order_whatever_happen
         counter.now += PAUSE
     while any(counter.committed[p] < len(counter.sent[p]) for p in everything):
         wanted += 1
-        assert wanted < 10_000, "it does not come to an end"
+        assert wanted < 10_000, "it does not end"
         for partition in everything:
             counter.take(partition)
-        while counter.engine.asked:
+        while counter.engine.pending:
             counter.engine.answer()
         counter.now += PAUSE
         counter.step()

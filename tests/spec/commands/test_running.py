@@ -1,4 +1,4 @@
-"""Who drives the gateway: what is polled, written and given up, and in which order, as the group and the brokers go."""
+"""The gateway's runner: what it polls, writes and revokes, and in which order, as the group and the brokers change."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -95,14 +95,14 @@ class Driven:
         ]
 
     def step(self) -> list[str]:
-        """What was done meanwhile."""
+        """Run a step and return the calls it made."""
         self.topics.log.clear()
         self.runner._again_at = 0
         self.runner._step()
         return list(self.topics.log)
 
     def answer(self) -> None:
-        while self.engine.asked:
+        while self.engine.pending:
             self.engine.answer()
 
 

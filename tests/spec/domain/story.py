@@ -1,8 +1,8 @@
-"""Given, when, then: an order told command by command, without journal or clock.
+"""Given, when, then: an order played command by command, without journal or clock.
 
-``Story`` keeps one order. ``say`` gives a command (deadlines that are due are reached first, as the engine does) and
-returns what it came to: ``accepted``, ``refused:RULE`` or ``bad``. After every command the invariants are checked:
-quantities and money add up, and folding the events anew gives the very state that was decided.
+``Story`` has one order. ``send`` decides a command (deadlines that are due are reached first, as the engine does) and
+returns its outcome: ``accepted``, ``refused:RULE`` or ``bad``. After every command the invariants are checked:
+quantities and money add up, and folding the events again gives the state that was decided.
 """
 
 from typing import Any
@@ -67,12 +67,12 @@ def policy(text: str) -> PolicyDocument:
 
 
 def seal(field: str, text: str) -> Sealed:
-    """A vault that keeps nothing."""
+    """A vault that stores nothing."""
     return Sealed(bytes(32), f"{field}:{len(text)}")
 
 
 class Story:
-    """One order, told command by command."""
+    """One order, played command by command."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Story:
         return self
 
     def send(self, name: str, at: str, *, by: str | None = None, **fields: Any) -> str:
-        """When somebody says this at that instant: what it comes to."""
+        """When somebody sends this command at that instant. Returns its outcome."""
         self.count += 1
         kind, who = WHO[by or SPEAKS.get(name, "seller")]
         body = {
@@ -122,7 +122,7 @@ class Story:
         except BadInput as bad:
             return f"bad:{bad.pointer}"
         if not decided.answer:
-            self._keep(decided, Stamp(now, kind, who, command.fingerprint))
+            self._record(decided, Stamp(now, kind, who, command.fingerprint))
         if decided.refused is not None:
             return f"refused:{decided.refused}"
         return "nothing" if decided.answer else "accepted"
@@ -132,14 +132,14 @@ class Story:
         while self.order is not None and self.order.exists and (waiting := due(self.order, now)):
             at = max(waiting[0].due_at, self.order.recorded_at)
             decided = reach(self.order, waiting[0], self.policies, self.market, at)
-            self._keep(decided, Stamp(at, "system", "engine", None))
+            self._record(decided, Stamp(at, "system", "engine", None))
 
-    def _keep(self, decided: Decided, stamp: Stamp) -> None:
+    def _record(self, decided: Decided, stamp: Stamp) -> None:
         self.last = decided
         self.order = decided.order
         self.commits.append((decided.events, stamp))
         check(self.order)
-        assert self.replayed() == self.order, "folding the events anew gives another state"
+        assert self.replayed() == self.order, "folding the events again gives another state"
 
     def replayed(self) -> Order:
         """The order folded from its events."""
@@ -198,7 +198,7 @@ class Story:
 
 
 def check(order: Order) -> None:
-    """What holds of every order at every version."""
+    """Invariants of every order at every version."""
     for line in order.lines.values():
         assert line.ordered == line.open + line.shipped + line.canceled, line
         assert min(line.open, line.shipped, line.canceled, line.returning, line.came_back) >= 0, line

@@ -1,5 +1,7 @@
-"""What docs/reference/after-shipment.md says and no acceptance case shows. Which spec proves which sentence:
-``after_shipment.md`` beside this file, whose every name is looked up here."""
+"""Sentences of docs/reference/after-shipment.md that no acceptance case shows.
+
+``after_shipment.md`` in this folder lists the specs of each sentence. Every name in it is looked up here.
+"""
 
 import json
 import re

@@ -1,6 +1,6 @@
-"""Whatever is said in whatever order: quantities and money add up, nothing is refunded twice, answers change on time.
+"""Any commands in any order: quantities and money add up, nothing is refunded twice, answers change on time.
 
-Hypothesis tells random stories to every preset. The money is compared with a second computation that shares no code
+Hypothesis plays random stories under every preset. The money is compared with a second computation that shares no code
 with the domain: it goes through the events, unit by unit.
 """
 
@@ -61,7 +61,7 @@ def command(
 
 
 drawn_id = {kind: number.map(f"{kind}{{}}".format) for kind in ("r", "s", "m", "k", "d", "x", "e")}
-SAYINGS = st.one_of(
+COMMANDS = st.one_of(
     command("RequestCancel", request_id=drawn_id["r"], lines=picks, reason=reason),
     command("RequestCancel", "seller", request_id=drawn_id["r"], lines=picks, reason="other"),
     command("CancelLines", lines=picks, reason=reason),
@@ -173,20 +173,20 @@ PROLOGUES: list[list[Step]] = [
     [CANCELED, FOUND, NOTIFIED, ACCEPTED],
     [CANCELED, FOUND, NOTIFIED, ACCEPTED, BILLED, CONFIRMED],
 ]
-"""Where a story begins: so that what comes late in an order's life is told often enough to be tested."""
+"""Beginnings of stories, so that late stages of an order's life occur often enough to be tested."""
 stories = st.tuples(
     st.sampled_from([*NAMES, "lost-parcels"]),
     orders,
     st.builds(
         lambda before, after: [*((MINUTE, step) for step in before), *after],
         st.sampled_from(PROLOGUES),
-        st.lists(st.tuples(later, SAYINGS), max_size=12),
+        st.lists(st.tuples(later, COMMANDS), max_size=12),
     ),
 )
 
 
 def play(preset: str, order: dict[str, Any], steps: list[tuple[int, Any]]) -> tuple[Story, int]:
-    """Tell a story; the instant of its last saying."""
+    """Play a story. Returns it with the instant of its last command."""
     story = Story(preset, documents=(LOST,)).placed(format_instant(START), **order)
     now = START
     for wait, (name, by, fields) in steps:
@@ -208,7 +208,7 @@ def units(amount: int, count: int) -> list[int]:
 
 
 def refunds_expected(story: Story) -> list[int]:
-    """What each commit should have instructed, from the events alone."""
+    """The refunds that each commit should have instructed, from the events alone."""
     terms = next(ev for events, _ in story.commits for ev, _ in events if isinstance(ev, e.OrderPlaced))
     goods = {x.line: units(x.goods, x.quantity) for x in terms.lines}
     tax = {x.line: units(x.refundable_tax, x.quantity) for x in terms.lines}

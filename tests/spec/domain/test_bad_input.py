@@ -1,4 +1,4 @@
-"""What is bad by itself is bad before anybody looks at the order: on a second import it is bad again."""
+"""Bad input is bad before anybody looks at the order: on a second import it is bad again."""
 
 import json
 import re
@@ -223,7 +223,7 @@ def _with_list(name: str, way: tuple[str, ...], entries: list[Any]) -> dict[str,
 def test_a_list_is_refused_by_its_length_or_its_first_wrong_entries(
     monkeypatch: pytest.MonkeyPatch, name: str, way: tuple[str, ...], entry: object
 ) -> None:
-    """A body of 256 KiB had 320,000 errors, and kept the event loop busy for seconds."""
+    """A body of 256 KiB had 320,000 errors, and blocked the event loop for seconds."""
     counts = []
 
     def counted(invalid: ValidationError) -> BadInput:
@@ -262,7 +262,7 @@ def test_a_policy_is_refused_by_its_first_wrong_entries() -> None:
 
 
 def test_every_form_of_a_text_has_its_sentence() -> None:
-    """No pattern is ever shown to anybody: each one that a field has is told in words."""
+    """No pattern is ever shown to anybody: each one of a field is described in words."""
     patterns = set(re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', json.dumps(definitions()[1])))
     assert len(patterns) >= 10
     for pattern in patterns:

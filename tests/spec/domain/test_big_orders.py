@@ -35,8 +35,8 @@ def requested_for_each_line(lines: int) -> tuple[Story, Instant]:
     placed = [{"line": n, "sku": "A", "quantity": 5, "unit_price": "1.00"} for n in numbers]
     story = Story("offers", documents=(OFFERS,)).placed(lines=placed, ship_by="2026-03-03T10:00:00Z")
     for n in numbers:
-        asked: dict[str, Any] = {"request_id": f"r{n}", "reason": "changed_mind", "lines": [n]}
-        assert story.send("RequestCancel", "2026-03-02T13:30:00Z", **asked) == "accepted"
+        request: dict[str, Any] = {"request_id": f"r{n}", "reason": "changed_mind", "lines": [n]}
+        assert story.send("RequestCancel", "2026-03-02T13:30:00Z", **request) == "accepted"
     return story, parse_instant("2026-03-02T13:30:00Z")
 
 
@@ -63,10 +63,10 @@ def _later(order: Order, now: Instant) -> object:
     return as_of(order, book(OFFERS), MARKET, now + 30 * DAY)
 
 
-@pytest.mark.parametrize("ask", [_eligibility, _ship, _later])
+@pytest.mark.parametrize("query", [_eligibility, _ship, _later])
 @pytest.mark.parametrize("make", [requested_for_each_line, tracked_by_as_many_parcels])
 def test_a_question_about_twice_the_lines_takes_twice_the_steps(
-    make: Callable[[int], tuple[Story, Instant]], ask: Callable[[Order, Instant], object]
+    make: Callable[[int], tuple[Story, Instant]], query: Callable[[Order, Instant], object]
 ) -> None:
     """It copied the order up to 10,000 times."""
     size = 100
@@ -74,12 +74,12 @@ def test_a_question_about_twice_the_lines_takes_twice_the_steps(
     for lines in (size, 2 * size):
         story, now = make(lines)
         with counting() as counter:
-            steps.append(counter.of(lambda order=story.here, now=now: ask(order, now)))  # type: ignore[misc]
+            steps.append(counter.of(lambda order=story.here, now=now: query(order, now)))  # type: ignore[misc]
     assert not too_many(steps[0], steps[1], size)
 
 
 def test_as_of_reaches_every_deadline_that_is_due() -> None:
-    """It had stopped after 100, and said that the other requests still wait."""
+    """A limit of 100 requests would leave the others waiting."""
     story, now = requested_for_each_line(150)
     for later in (now + 1 * DAY, now + 30 * DAY):
         order = as_of(story.here, book(OFFERS), MARKET, later)

@@ -1,4 +1,4 @@
-"""The crosswalk of reasons: every code of the five lists is mapped, both ways, and what is lost is said."""
+"""The crosswalk of reasons: every code of the five lists is mapped, both ways, and losses are listed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What eligibility says of cancelling is what asking then comes to: the same outcome by the same rule."""
+"""Eligibility predicts the outcome of a cancellation request: the same outcome by the same rule."""
 
 from typing import Any
 
@@ -52,8 +52,8 @@ def test_eligibility_predicts_the_outcome_of_a_cancellation_request(
     story = Story(preset, documents=(OFFERS,)).placed(lines=ONE_LEFT)
     for name, fields in steps:
         assert story.send(name, MORNING, **fields) == "accepted"
-    says = story.may("cancel", at)
-    assert (says.outcome, says.rule) == answer
+    predicted = story.may("cancel", at)
+    assert (predicted.outcome, predicted.rule) == answer
     story.send("RequestCancel", at, request_id="r9", reason="other")
     assert story.last is not None and story.last.verdict is not None
     assert (story.last.verdict.outcome, story.last.verdict.rule) == answer

@@ -1,4 +1,4 @@
-"""Dates at the ends of time: a "never" of the year 9999 can be said of anything, and the order can still be judged."""
+"""Dates at the ends of time: any date can be a "never" in the year 9999, and the order can still be judged."""
 
 from typing import Any
 from zoneinfo import available_timezones
@@ -103,10 +103,10 @@ def test_evidence_that_is_awaited_for_ever_leaves_the_case_one_to_be_judged() ->
     story.send("Ship", MORNING, shipment_id="s1")
     story.send("Deliver", MORNING, shipment_id="s1")
     assert story.send("OpenCase", MORNING, case_id="k1", reason="wrong_item", lines=[1]) == "accepted"
-    asked: dict[str, Any] = {"about": "k1", "kinds": ["photo"]}
-    assert story.send("RequestEvidence", MORNING, **asked, until=NEVER) == "accepted"
+    evidence: dict[str, Any] = {"about": "k1", "kinds": ["photo"]}
+    assert story.send("RequestEvidence", MORNING, **evidence, until=NEVER) == "accepted"
     judged(story, MORNING)
-    assert story.send("RequestEvidence", MORNING, **asked, until=LAST) == "accepted"
+    assert story.send("RequestEvidence", MORNING, **evidence, until=LAST) == "accepted"
     judged(story, MORNING)
 
 

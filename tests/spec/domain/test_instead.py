@@ -1,4 +1,4 @@
-"""What a refusal says can be done instead does work, and its sentence is one that a person reads."""
+"""The alternatives that a refusal offers are accepted, and its sentence is readable."""
 
 from typing import Any
 

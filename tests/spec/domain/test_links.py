@@ -127,7 +127,7 @@ L'hem enviat amb col·laboració de l'oficina, número 1Z999.
 
 
 def _each(text: str) -> list[str]:
-    """The examples; one that stands on two lines is told by its first having no end."""
+    """The examples. An example on two lines is recognized by the missing end of its first line."""
     found: list[str] = []
     for line in text.split("\n"):
         if found and found[-1] in ("pay.", "pay.="):
@@ -231,7 +231,7 @@ LOOKED_AT_SLOWLY = (
 
 
 def test_a_long_text_is_looked_at_once() -> None:
-    """In a process of its own: what looks again and again comes to no end, and nothing could break it off."""
+    """Run in a process of its own, because endless backtracking could not be interrupted."""
     look = (
         "import sys; from domain.links import find_link; [find_link(text[:20_000]) for text in eval(sys.stdin.read())]"
     )

@@ -1,4 +1,4 @@
-"""Who is told what (rule ``both-told``), and which ids of notices an order's history has."""
+"""Who is notified of what (rule ``both-told``), and the ids of the notices in an order's history."""
 
 import pytest
 
@@ -27,7 +27,7 @@ SILENT_NEWS = {
     "ShipmentRefused", "RebillAccepted", "CommandRefused", "ConfirmationDelivered", "NoticeFailed", "SubjectErased",
     "LegalHoldPlaced", "LegalHoldReleased", "JournalCreated", "PolicyPublished", "ImportOpened", "ImportClosed",
 }  # fmt: skip
-"""Events of which nobody is told: whoever gave the command has its answer, or it is nobody's news."""
+"""Events that notify nobody: the sender of the command has its answer, or nobody needs the news."""
 
 
 def notifications_of(story: Story) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""What a policy says without effect is noted, and what has an effect is not."""
+"""Settings of a policy without an effect are noted, and those with an effect are not."""
 
 import pytest
 
@@ -47,13 +47,13 @@ def test_a_rule_behind_one_that_always_speaks_is_noted(last: str) -> None:
 
 
 def test_a_setting_noted_as_unused_decides_nothing() -> None:
-    asked = {}
+    noted_by = {}
     for rules in ('"grace-window", "seller-has-final-say"', '"seller-has-final-say", "grace-window"'):
         shop = policy(f'id = "shop"\nversion = 1\nrules = [{rules}]')
         story = Story("shop", documents=(shop,)).placed()
         story.send("RequestCancel", "2026-03-02T10:01:00Z", request_id="r1", reason="other")
-        asked[story.request()] = [note for note in notes(shop.policy) if "never judged" in note]
-    assert asked == {
+        noted_by[story.request()] = [note for note in notes(shop.policy) if "never judged" in note]
+    assert noted_by == {
         "approved": [],
         "open": ["grace-window is listed behind seller-has-final-say, which always speaks: it is never judged"],
     }

@@ -150,7 +150,7 @@ def looked_ahead(desk: Desk, command: Command, now: Instant) -> Preview | None:
 
 
 def lost(before: Order, after: Order) -> dict[int, int]:
-    """Units that were canceled meanwhile, by line."""
+    """Units that were canceled since, by line."""
     units = {n: line.canceled - before.lines[n].canceled for n, line in after.lines.items()}
     return {n: quantity for n, quantity in units.items() if quantity}
 
@@ -190,7 +190,7 @@ def test_a_preview_matches_the_outcome_and_a_person_confirms_cancellations(case:
 
 
 def test_the_cases_cancel_by_every_command_that_can() -> None:
-    """What a person can cancel by is what takes a confirmation; the cases show most of it."""
+    """Every command by which a person can cancel takes a confirmation; the cases show most of them."""
     seen: set[str] = set()
     for case in CASES:
         desk = Desk()

@@ -1,4 +1,4 @@
-"""The sentence of a refusal is true of the order it is said of, and leads to nothing that would be refused as well."""
+"""The sentence of a refusal is true of its order, and suggests nothing that would be refused as well."""
 
 from typing import Any
 
@@ -139,8 +139,8 @@ def test_a_closed_request_leads_to_a_dispute_only_where_there_is_one_to_be_had()
 
 def test_more_than_the_shipped_units_is_not_called_open() -> None:
     story = delivered("mutual-consent")
-    asked: dict[str, Any] = {"request_id": "r1", "reason": "other", "lines": [{"line": 1, "quantity": 2}]}
-    assert story.send("RequestCancel", day(4), **asked) == "refused:more-than-open"
+    request: dict[str, Any] = {"request_id": "r1", "reason": "other", "lines": [{"line": 1, "quantity": 2}]}
+    assert story.send("RequestCancel", day(4), **request) == "refused:more-than-open"
     assert story.refusal.because == "1 of line 1 is open or shipped, not 2."
 
 

@@ -1,4 +1,4 @@
-"""Asking, answering, withdrawing, and what else closes a request."""
+"""Making, answering and withdrawing a request, and what else closes it."""
 
 import pytest
 

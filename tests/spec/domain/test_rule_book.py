@@ -12,7 +12,7 @@ PARCEL = {"carrier": "UPS", "tracking_number": "1Z9"}
 TWO = [{"line": n, "sku": f"A-{n}", "quantity": 2, "unit_price": "10.00"} for n in (1, 2)]
 
 
-def asked(story: Story, at: str, request: str = "r1", **fields: Any) -> str:
+def requested(story: Story, at: str, request: str = "r1", **fields: Any) -> str:
     return story.send("RequestCancel", at, request_id=request, **{"reason": "changed_mind", **fields})
 
 
@@ -27,28 +27,28 @@ def delivered(policy: str = "peer-to-peer") -> Story:
 def test_a_store_lets_its_buyers_cancel_for_a_day_but_not_once_it_has_begun_to_pick() -> None:
     story = Story("general-store").placed()
     story.send("StartFulfilment", "2026-03-02T11:00:00Z", stage="picking")
-    assert asked(story, "2026-03-02T12:00:00Z") == "refused:window-of-the-store"
+    assert requested(story, "2026-03-02T12:00:00Z") == "refused:window-of-the-store"
     assert story.refusal.because == "Line 1 is already in the shipping process."
     late = Story("general-store").placed()
-    assert asked(late, "2026-03-03T10:00:00.000001Z") == "refused:window-of-the-store"
+    assert requested(late, "2026-03-03T10:00:00.000001Z") == "refused:window-of-the-store"
 
 
 @pytest.mark.rule("request-window")
 def test_a_buyer_may_ask_within_the_hour_and_no_later() -> None:
     story = Story("auction-house").placed()
-    assert asked(story, "2026-03-02T11:00:00.000001Z") == "refused:request-window"
+    assert requested(story, "2026-03-02T11:00:00.000001Z") == "refused:request-window"
     assert story.refusal.because == "The time in which a cancellation can be asked for is over."
-    assert asked(story, "2026-03-02T11:00:00.000002Z", "r2") == "refused:request-window"
-    assert asked(Story("auction-house").placed(), "2026-03-02T11:00:00Z") == "accepted"
+    assert requested(story, "2026-03-02T11:00:00.000002Z", "r2") == "refused:request-window"
+    assert requested(Story("auction-house").placed(), "2026-03-02T11:00:00Z") == "accepted"
 
 
 @pytest.mark.rule("whole-lines-only")
 def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
     story = Story().placed(lines=TWO)
     part = [{"line": 1, "quantity": 1}]
-    assert asked(story, "2026-03-02T11:00:00Z", lines=part) == "refused:whole-lines-only"
+    assert requested(story, "2026-03-02T11:00:00Z", lines=part) == "refused:whole-lines-only"
     assert story.refusal.because == "Line 1 can be cancelled whole (2), not 1 of it."
-    assert asked(story, "2026-03-02T11:00:00Z", "r2", lines=[1]) == "accepted"
+    assert requested(story, "2026-03-02T11:00:00Z", "r2", lines=[1]) == "accepted"
 
 
 @pytest.mark.rule("reason-required")
@@ -61,7 +61,7 @@ def test_a_cancellation_without_a_reason_is_refused_by_name_of_the_line() -> Non
 @pytest.mark.rule("alternatives-first")
 def test_before_a_request_is_carried_out_the_store_offers_something_else() -> None:
     story = Story("general-store").placed()
-    assert asked(story, "2026-03-02T11:00:00Z") == "accepted"
+    assert requested(story, "2026-03-02T11:00:00Z") == "accepted"
     assert "AlternativeOffered" in story.events()
     assert story.send("TakeAlternative", "2026-03-02T12:00:00Z", request_id="r1", kind="credit") == "accepted"
     assert story.here.requests["r1"].status == "withdrawn"
@@ -86,16 +86,16 @@ def test_units_not_shipped_in_time_are_canceled_automatically_and_shipped_ones_a
 @pytest.mark.rule("one-open-request")
 def test_a_second_request_over_the_same_line_is_answered_with_the_first_ones_state() -> None:
     story = Story().placed()
-    asked(story, "2026-03-02T11:00:00Z")
-    assert asked(story, "2026-03-02T12:00:00Z", "r2") == "refused:one-open-request"
+    requested(story, "2026-03-02T11:00:00Z")
+    assert requested(story, "2026-03-02T12:00:00Z", "r2") == "refused:one-open-request"
     assert story.refusal.because == "Request r1 is open already and waits for an answer."
 
 
 @pytest.mark.rule("already-canceled")
 def test_a_canceled_line_cannot_be_canceled_again() -> None:
     story = Story("peer-to-peer").placed()
-    asked(story, "2026-03-02T11:00:00Z")
-    assert asked(story, "2026-03-02T12:00:00Z", "r2") == "refused:already-canceled"
+    requested(story, "2026-03-02T11:00:00Z")
+    assert requested(story, "2026-03-02T12:00:00Z", "r2") == "refused:already-canceled"
     assert story.refusal.because == (
         "Line 1 is cancelled already: as the buyer asked by request r1, at 2026-03-02T11:00:00Z."
     )
@@ -156,7 +156,7 @@ def test_a_request_for_a_canceled_line_is_answered_with_who_canceled_it_and_when
     story = Story(preset).placed(lines=lines, paid=preset != "auction-house", ship_by="2026-03-03T10:00:00Z")
     for name, fields in commands:
         assert story.send(name, "2026-03-02T11:00:00Z", **fields) == "accepted"
-    assert asked(story, "2026-03-20T12:00:00Z", "r9") == "refused:already-canceled"
+    assert requested(story, "2026-03-20T12:00:00Z", "r9") == "refused:already-canceled"
     inputs = {each.name: each.value for each in story.refusal.inputs}
     assert (inputs["canceled_by"], inputs["cause"]) == (by, cause)
     assert story.refusal.because == f"Line 1 is cancelled already: {sentence}, at {inputs['canceled_at']}."
@@ -166,7 +166,7 @@ def test_a_request_for_a_canceled_line_is_answered_with_who_canceled_it_and_when
 def test_shipped_units_cannot_be_canceled_and_the_answer_lists_them() -> None:
     story = Story().placed()
     story.send("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
-    assert asked(story, "2026-03-02T13:00:00Z") == "refused:shipped-lock"
+    assert requested(story, "2026-03-02T13:00:00Z") == "refused:shipped-lock"
     assert story.refusal.because == "The order has shipped, so it can no longer be cancelled."
 
 
@@ -190,7 +190,7 @@ def test_before_delivery_a_cancellation_is_the_right_thing_and_after_it_a_case()
     story = Story("peer-to-peer").placed()
     case: dict[str, Any] = {"case_id": "k1", "reason": "wrong_item", "lines": [1]}
     assert story.send("OpenCase", "2026-03-02T11:00:00Z", **case) == "refused:cancel-is-not-case"
-    assert asked(delivered("auction-house"), "2026-03-04T11:00:00Z") == "refused:case-is-not-cancel"
+    assert requested(delivered("auction-house"), "2026-03-04T11:00:00Z") == "refused:case-is-not-cancel"
 
 
 @pytest.mark.rule("silence-is-not-consent", "platform-pays-return")

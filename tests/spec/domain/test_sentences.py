@@ -1,4 +1,4 @@
-"""What a refusal says is true of the order, of whoever reads it and of the policy; and what it advises can be done."""
+"""A refusal's sentence is true of the order, the reader and the policy, and its advice can be followed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Rule standing: what counts against whom, over which days, and when a limit is kept."""
+"""Rule standing: what counts against whom, over which days, and when a rate is below its limit."""
 
 from datetime import date
 from fractions import Fraction

@@ -12,14 +12,14 @@ from tests.spec.domain.story import book
 
 
 class Subject:
-    """What support says about one person's data."""
+    """The commands of support about one person's data."""
 
     def __init__(self) -> None:
         self.order: Order | None = None
         self.count = 0
 
     def send(self, name: str, **fields: Any) -> list[str]:
-        """The events that it comes to."""
+        """Send a command. Returns the names of its events."""
         self.count += 1
         actor = {"kind": "support", "id": "desk"}
         body = {

@@ -269,7 +269,7 @@ def test_a_clock_time_in_a_gap_is_the_first_instant_after_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("100000 days", "longer than 3660 days"),
         ("9999999 days", "longer than any length may be"),
@@ -278,10 +278,10 @@ def test_a_clock_time_in_a_gap_is_the_first_instant_after_it() -> None:
         ("ten days", "is not a length"),
     ],
 )
-def test_an_invalid_length_is_reported_with_its_error(text: str, says: str) -> None:
+def test_an_invalid_length_is_reported_with_its_error(text: str, message: str) -> None:
     from domain.calendar import parse_length
 
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         parse_length(text)
 
 

@@ -105,9 +105,9 @@ class Desk:
             moved = [engine.step(self.clock if now is None else now) for engine in engines or self.engines]
             if not any(moved):
                 return
-        raise AssertionError("it does not come to rest")
+        raise AssertionError("it does not settle")
 
-    def ask(self, engine: Engine, body: dict[str, Any], now: Instant | None = None, **how: Any) -> Outcome:
+    def answer(self, engine: Engine, body: dict[str, Any], now: Instant | None = None, **how: Any) -> Outcome:
         """Submit a command, step this engine alone, and return the outcome."""
         future = engine.submit(parse_command(body), **how)
         self.run(engine, now=now)

@@ -1,4 +1,4 @@
-"""When and how the engine answers: by read-back, once, and the same again to whoever asks again."""
+"""When and how the engine answers: after read-back, once, and the same to a repeated command."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def test_a_command_is_acknowledged_only_after_it_was_read_back() -> None:
     future = desk.send(engine, place())
     desk.run()
     assert not future.done()
-    desk.log.step(desk.log.flights[0])  # it stands in the log, but nobody has been told
+    desk.log.step(desk.log.flights[0])  # it is in the log, but nobody has been answered
     assert not future.done()
     engine.follow(0, desk.clock)
     outcome = future.result(0)
@@ -61,9 +61,9 @@ def test_the_answer_of_an_append_alone_answers_nobody() -> None:
 def test_a_repeated_command_gets_the_first_answer_with_the_order_as_it_was() -> None:
     desk = Desk()
     engine = desk.engine()
-    first = desk.ask(engine, place())
-    desk.ask(engine, ship("s1", 3))
-    again = desk.ask(engine, place())
+    first = desk.answer(engine, place())
+    desk.answer(engine, ship("s1", 3))
+    again = desk.answer(engine, place())
     assert again.kind == "duplicate"
     assert again.original == first
     assert again.effective == first
@@ -74,12 +74,12 @@ def test_a_repeated_command_gets_the_first_answer_with_the_order_as_it_was() -> 
 def test_a_refusal_is_repeated_after_a_restart_that_lost_everything() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    desk.ask(engine, ship("s1", 3))
-    first = desk.ask(engine, ship("s2", 1))
+    desk.answer(engine, place())
+    desk.answer(engine, ship("s1", 3))
+    first = desk.answer(engine, ship("s2", 1))
     assert (first.kind, first.rule) == ("refused", "auto-canceled-is-final")
     fresh = desk.engine()
-    again = desk.ask(fresh, ship("s2", 1))
+    again = desk.answer(fresh, ship("s2", 1))
     assert again.kind == "duplicate"
     assert again.original == first
 
@@ -87,16 +87,16 @@ def test_a_refusal_is_repeated_after_a_restart_that_lost_everything() -> None:
 def test_a_duplicate_can_be_had_without_the_first_outcome() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    again = desk.ask(engine, place(), rebuild=False)
+    desk.answer(engine, place())
+    again = desk.answer(engine, place(), rebuild=False)
     assert (again.kind, again.original) == ("duplicate", None)
 
 
 def test_another_body_under_the_same_command_id_is_bad() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    outcome = desk.ask(engine, place(quantity=9))
+    desk.answer(engine, place())
+    outcome = desk.answer(engine, place(quantity=9))
     assert (outcome.kind, outcome.rule, outcome.pointer) == ("bad", "command-id-reused", "/command_id")
     assert len(desk.commits()) == 1
 
@@ -104,10 +104,10 @@ def test_another_body_under_the_same_command_id_is_bad() -> None:
 def test_a_retry_may_have_another_time_and_another_text() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     ask = body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="hello")
-    first = desk.ask(engine, ask)
-    again = desk.ask(engine, {**ask, "at": "2026-03-02T11:00:00Z", "text": "hello!"})
+    first = desk.answer(engine, ask)
+    again = desk.answer(engine, {**ask, "at": "2026-03-02T11:00:00Z", "text": "hello!"})
     assert again.original == first
     assert len(desk.vault.sealed) == 1
 
@@ -115,26 +115,26 @@ def test_a_retry_may_have_another_time_and_another_text() -> None:
 def test_a_command_that_changes_nothing_leaves_its_empty_commit() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    outcome = desk.ask(engine, place("again"))
+    desk.answer(engine, place())
+    outcome = desk.answer(engine, place("again"))
     assert (outcome.kind, names(outcome)) == ("accepted", [])
     assert outcome.commit_position is not None and outcome.commit_position.version == 2
-    assert desk.ask(engine, place("again")).original == outcome
+    assert desk.answer(engine, place("again")).original == outcome
 
 
 @pytest.mark.parametrize(
-    ("asked", "rule"),
+    ("command", "rule"),
     [
         (ship("x", 1, order="acme/PO-9"), "no-such-order"),
         (ship("x", 1) | {"actor": {"kind": "seller", "id": "s-2"}}, "not-yours"),
         (ship("x", 1) | {"actor": BUYER}, "not-yours"),
     ],
 )
-def test_a_command_on_somebody_elses_order_leaves_nothing_behind(asked: dict[str, Any], rule: str) -> None:
+def test_a_command_on_somebody_elses_order_leaves_nothing_behind(command: dict[str, Any], rule: str) -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    outcome = desk.ask(engine, asked)
+    desk.answer(engine, place())
+    outcome = desk.answer(engine, command)
     assert (outcome.kind, outcome.rule, outcome.commit_position, outcome.order) == ("refused", rule, None, None)
     assert len(desk.commits()) == 1
 
@@ -142,9 +142,9 @@ def test_a_command_on_somebody_elses_order_leaves_nothing_behind(asked: dict[str
 def test_a_stranger_does_not_hear_the_answer_of_somebody_elses_command() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    desk.ask(engine, ship("s1", 10))
-    outcome = desk.ask(engine, ship("s1", 10) | {"actor": {"kind": "seller", "id": "s-2"}})
+    desk.answer(engine, place())
+    desk.answer(engine, ship("s1", 10))
+    outcome = desk.answer(engine, ship("s1", 10) | {"actor": {"kind": "seller", "id": "s-2"}})
     assert (outcome.kind, outcome.rule) == ("refused", "not-yours")
 
 
@@ -164,19 +164,19 @@ def test_no_such_order_is_answered_only_after_the_log_was_read_to_its_end() -> N
 def test_if_match_compares_the_number_of_events() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    conflict = desk.ask(engine, ship("s1", 10), expected_version=1)
+    desk.answer(engine, place())
+    conflict = desk.answer(engine, ship("s1", 10), expected_version=1)
     assert (conflict.kind, conflict.commit_position) == ("version-conflict", None)
     assert conflict.order is not None and conflict.order.version == 2
-    assert desk.ask(engine, ship("s1", 10), expected_version=2).kind == "accepted"
-    assert desk.ask(engine, ship("s1", 10), expected_version=2).kind == "duplicate"
+    assert desk.answer(engine, ship("s1", 10), expected_version=2).kind == "accepted"
+    assert desk.answer(engine, ship("s1", 10), expected_version=2).kind == "duplicate"
 
 
 def test_a_command_that_does_not_fit_the_order_is_bad_and_leaves_nothing() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place(currency="JPY", lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "10"}]))
-    outcome = desk.ask(engine, body("ConfirmPayment", "p", SYSTEM, amount="1.50"))
+    desk.answer(engine, place(currency="JPY", lines=[{"line": 1, "sku": "A", "quantity": 1, "unit_price": "10"}]))
+    outcome = desk.answer(engine, body("ConfirmPayment", "p", SYSTEM, amount="1.50"))
     assert (outcome.kind, outcome.pointer) == ("bad", "/amount")
     assert len(desk.commits()) == 1
 
@@ -184,8 +184,8 @@ def test_a_command_that_does_not_fit_the_order_is_bad_and_leaves_nothing() -> No
 def test_a_refused_command_is_recorded_with_its_verdict() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    outcome = desk.ask(engine, body("ApproveCancel", "a", SELLER, request_id="r9"))
+    desk.answer(engine, place())
+    outcome = desk.answer(engine, body("ApproveCancel", "a", SELLER, request_id="r9"))
     assert (outcome.kind, outcome.rule) == ("refused", "no-such-request")
     assert isinstance(outcome.events[0][0], CommandRefused)
     assert outcome.verdict is not None and outcome.message == outcome.verdict.because
@@ -194,9 +194,9 @@ def test_a_refused_command_is_recorded_with_its_verdict() -> None:
 def test_a_refused_request_is_answered_with_the_refusals_verdict() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    desk.ask(engine, ship("s1", 10))
-    outcome = desk.ask(engine, body("RequestCancel", "r", BUYER, request_id="r1", reason="other"))
+    desk.answer(engine, place())
+    desk.answer(engine, ship("s1", 10))
+    outcome = desk.answer(engine, body("RequestCancel", "r", BUYER, request_id="r1", reason="other"))
     refusal = outcome.events[1][0]
     assert isinstance(refusal, CancelRefused)
     assert (outcome.kind, outcome.rule, outcome.verdict) == ("refused", "shipped-lock", refusal.verdict)
@@ -206,9 +206,9 @@ def test_a_refused_request_is_answered_with_the_refusals_verdict() -> None:
 def test_a_confirmation_is_required_before_the_commit_and_uses_up_nothing() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    asked = ship("s1", 3)
-    stale = desk.ask(engine, asked, confirm=lambda order, command, decided: "look again")
+    desk.answer(engine, place())
+    command = ship("s1", 3)
+    stale = desk.answer(engine, command, confirm=lambda order, command, decided: "look again")
     assert (stale.kind, stale.rule, stale.message, stale.commit_position) == (
         "refused",
         "cancel-is-final",
@@ -216,22 +216,22 @@ def test_a_confirmation_is_required_before_the_commit_and_uses_up_nothing() -> N
         None,
     )
     assert len(desk.commits()) == 1
-    assert desk.ask(engine, asked, confirm=lambda order, command, decided: None).kind == "accepted"
-    refused = desk.ask(engine, ship("s2", 3), confirm=lambda order, command, decided: "never asked")
+    assert desk.answer(engine, command, confirm=lambda order, command, decided: None).kind == "accepted"
+    refused = desk.answer(engine, ship("s2", 3), confirm=lambda order, command, decided: "never asked")
     assert refused.rule == "auto-canceled-is-final"
 
 
 def test_a_text_goes_to_the_vault_before_the_commit() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     ask = body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="my address is …")
     desk.vault.locked = True
-    outcome = desk.ask(engine, ask)
+    outcome = desk.answer(engine, ask)
     assert (outcome.kind, outcome.rule) == ("unavailable", "vault-unavailable")
     assert len(desk.commits()) == 1
     desk.vault.locked = False
-    assert desk.ask(engine, ask).kind == "accepted"
+    assert desk.answer(engine, ask).kind == "accepted"
     assert desk.vault.sealed == [("acme", "b-1", "my address is …")]
     assert b"my address" not in desk.log.records[0][-1].value
 
@@ -239,7 +239,7 @@ def test_a_text_goes_to_the_vault_before_the_commit() -> None:
 def test_the_commit_records_who_when_and_in_which_larger_work() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place(correlation_id="batch-7"))
+    desk.answer(engine, place(correlation_id="batch-7"))
     (commit,) = desk.commits()
     assert commit.actor is not None and (commit.actor.kind, commit.actor.id) == ("system", "checkout")
     assert (commit.correlation_id, commit.causation_id, commit.writer) == ("batch-7", None, "engine")
@@ -250,22 +250,22 @@ def test_the_commit_records_who_when_and_in_which_larger_work() -> None:
 def test_live_the_clients_at_does_not_decide() -> None:
     desk = Desk()
     engine = desk.engine()
-    outcome = desk.ask(engine, place(at="2020-01-01T00:00:00Z"))
+    outcome = desk.answer(engine, place(at="2020-01-01T00:00:00Z"))
     assert outcome.commit_position is not None and outcome.commit_position.recorded_at == MORNING
 
 
 def test_recorded_at_never_goes_back_on_an_order() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    outcome = desk.ask(engine, ship("s1", 10), now=MORNING - 3_000_000)
+    desk.answer(engine, place())
+    outcome = desk.answer(engine, ship("s1", 10), now=MORNING - 3_000_000)
     assert outcome.commit_position is not None and outcome.commit_position.recorded_at == MORNING
 
 
 def test_a_defect_is_answered_to_its_command_and_others_continue() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     defect = desk.send(engine, place(order="broken/PO-1"))
     waits = desk.send(engine, ship("s1", 1, order="broken/PO-1"))
     fine = desk.send(engine, ship("s1", 10))
@@ -279,11 +279,11 @@ def test_a_defect_is_answered_to_its_command_and_others_continue() -> None:
 def test_queries_run_in_the_engines_own_turn() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    asked = engine.call(lambda it: folded(it).count)
-    assert not asked.done()
+    desk.answer(engine, place())
+    command = engine.call(lambda it: folded(it).count)
+    assert not command.done()
     desk.run()
-    assert asked.result(0) == 2
+    assert command.result(0) == 2
     broken = engine.call(lambda it: it.orders.original_outcome(0, "acme/PO-1", 99))
     desk.run()
     assert isinstance(broken.exception(0), LookupError)
@@ -292,9 +292,9 @@ def test_queries_run_in_the_engines_own_turn() -> None:
 def test_an_order_can_be_read_as_of_an_instant() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     desk.clock += 60_000_000
-    desk.ask(engine, ship("s1", 3))
+    desk.answer(engine, ship("s1", 3))
     then = engine.orders.as_of(0, "acme/PO-1", MORNING)
     assert then.order is not None and then.order.lines[1].open == 10
     now = engine.orders.as_of(0, "acme/PO-1", desk.clock)
@@ -304,10 +304,10 @@ def test_an_order_can_be_read_as_of_an_instant() -> None:
 def test_a_command_beyond_the_waiting_limit_is_refused_at_once() -> None:
     desk = Desk()
     engine = desk.engine(limits=EngineLimits(poll=0, waiting=2))
-    asked = [desk.send(engine, place(f"p{n}", f"acme/PO-{n}")) for n in range(3)]
-    assert asked[2].result(0).rule == "busy"
+    command = [desk.send(engine, place(f"p{n}", f"acme/PO-{n}")) for n in range(3)]
+    assert command[2].result(0).rule == "busy"
     desk.run()
-    assert [future.result(0).kind for future in asked] == ["accepted", "accepted", "unavailable"]
+    assert [future.result(0).kind for future in command] == ["accepted", "accepted", "unavailable"]
 
 
 def test_closing_answers_everything_that_is_open() -> None:
@@ -353,7 +353,7 @@ def test_an_outcome_unknown_at_closing_is_found_by_its_command_id() -> None:
     desk.log.settle()
     desk.log.auto = True
     after = desk.engine()
-    assert desk.ask(after, place()).kind == "duplicate"
+    assert desk.answer(after, place()).kind == "duplicate"
     assert len(desk.commits()) == 1
 
 
@@ -361,9 +361,9 @@ def test_a_command_that_the_journal_refused_can_be_sent_again() -> None:
     desk = Desk()
     engine = desk.engine()
     desk.fates = ["refused"]
-    refused = desk.ask(engine, place())
+    refused = desk.answer(engine, place())
     assert (refused.kind, refused.rule) == ("unavailable", "journal-unavailable")
-    assert desk.ask(engine, place()).kind == "accepted"
+    assert desk.answer(engine, place()).kind == "accepted"
     assert len(written(desk.commits()[0])) == 2
 
 
@@ -371,9 +371,9 @@ def test_an_answer_that_was_lost_is_settled_and_nothing_is_written_twice() -> No
     desk = Desk()
     engine = desk.engine()
     desk.fates = ["answer-lost"]
-    assert desk.ask(engine, place()).kind == "accepted"
+    assert desk.answer(engine, place()).kind == "accepted"
     desk.fates = ["lost"]
-    assert desk.ask(engine, ship("s1", 3)).kind == "accepted"
+    assert desk.answer(engine, ship("s1", 3)).kind == "accepted"
     shipped = [commit for commit in desk.commits() if commit.command_id == "s1"]
     assert len(shipped) == 1
     fences = [commit for commit in desk.commits() if commit.command_id is None]
@@ -383,9 +383,9 @@ def test_an_answer_that_was_lost_is_settled_and_nothing_is_written_twice() -> No
 def test_a_commit_that_arrives_late_behind_its_fence_never_happened() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     desk.fates = ["delayed"]
-    outcome = desk.ask(engine, ship("s1", 3))
+    outcome = desk.answer(engine, ship("s1", 3))
     assert outcome.kind == "accepted"
     desk.log.settle()
     desk.run()

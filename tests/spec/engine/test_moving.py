@@ -48,10 +48,10 @@ def test_a_command_of_an_unfollowed_partition_is_refused_and_decided_once_it_is_
     desk = Desk(PARTITIONS)
     engine = sharing(desk, 0)
     order = order_in(engine, 1)
-    outcome = desk.ask(engine, place(order=order))
+    outcome = desk.answer(engine, place(order=order))
     assert (outcome.kind, outcome.rule) == ("unavailable", "not-followed")
     assign(desk, engine, 1)
-    assert desk.ask(engine, place(order=order)).kind == "accepted"
+    assert desk.answer(engine, place(order=order)).kind == "accepted"
     assert set(engine.followers) == {0, 1}
 
 
@@ -59,20 +59,20 @@ def test_a_partition_is_followed_to_its_end_before_its_commands_are_answered() -
     desk = Desk(PARTITIONS)
     writer = desk.engine()
     order = order_in(writer, 1)
-    desk.ask(writer, place(order=order))
-    desk.ask(writer, ship("s1", 4, order=order))
+    desk.answer(writer, place(order=order))
+    desk.answer(writer, ship("s1", 4, order=order))
     engine = sharing(desk, 0)
     taken = engine.assign(1, memory_local_state(1, PARTITIONS))
-    asked = desk.send(engine, ship("s1", 4, order=order))
+    sent = desk.send(engine, ship("s1", 4, order=order))
     engine.take(desk.clock)
     engine.work(desk.clock)
-    assert not taken.done() and not asked.done()
+    assert not taken.done() and not sent.done()
     assert not engine.caught_up
     desk.run(engine)
     assert taken.result(0) is None
     assert engine.caught_up
-    assert asked.result(0).kind == "duplicate"
-    assert asked.result(0).effective.commit_position is not None
+    assert sent.result(0).kind == "duplicate"
+    assert sent.result(0).effective.commit_position is not None
 
 
 def test_an_append_under_way_when_its_partition_is_revoked_is_answered() -> None:
@@ -107,12 +107,12 @@ def test_a_reassigned_partition_is_followed_from_where_it_was_left() -> None:
     engine = desk.engine()
     order = order_in(engine, 1)
     state = engine.followers[1].state
-    desk.ask(engine, place(order=order))
+    desk.answer(engine, place(order=order))
     engine.revoke(1)
     desk.run(engine)
     assert engine.orders.peek(order) is None
     other = desk.engine()
-    desk.ask(other, ship("s1", 3, order=order))
+    desk.answer(other, ship("s1", 3, order=order))
     before = state.next_offset
     assign(desk, engine, 1, state)
     assert state.next_offset > before > 0
@@ -124,7 +124,7 @@ def test_deadlines_of_a_partition_that_was_taken_up_fire() -> None:
     desk = Desk(PARTITIONS, policy="peer-to-peer")
     first = desk.engine()
     order = order_in(first, 1)
-    desk.ask(first, place(order=order, policy="auction-house", paid=False))
+    desk.answer(first, place(order=order, policy="auction-house", paid=False))
     first.revoke(1)
     desk.run(first)
     engine = sharing(desk, 0)
@@ -147,10 +147,10 @@ def test_two_that_follow_the_same_partition_harm_nobody() -> None:
     first, second = desk.engine(), sharing(desk, 0)
     assign(desk, second, 1)
     order = order_in(first, 1)
-    desk.ask(first, place(order=order))
-    asked = [desk.send(engine, ship("s", 10, order=order)) for engine in (first, second)]
+    desk.answer(first, place(order=order))
+    sent = [desk.send(engine, ship("s", 10, order=order)) for engine in (first, second)]
     desk.run()
-    assert sorted(each.result(0).kind for each in asked) == ["accepted", "duplicate"]
+    assert sorted(each.result(0).kind for each in sent) == ["accepted", "duplicate"]
     for engine in (first, second):
         current = folded(engine, order).order
         assert current is not None and current.lines[1].shipped == 10
@@ -161,18 +161,18 @@ def test_a_partition_that_lost_acknowledged_records_is_stopped_when_it_is_assign
     desk = Desk(PARTITIONS)
     engine = desk.engine()
     order = order_in(engine, 1)
-    desk.ask(engine, place(order=order))
+    desk.answer(engine, place(order=order))
     state = engine.followers[1].state
     engine.revoke(1)
     desk.run(engine)
     desk.log.truncate(1, 0)
     assign(desk, engine, 1, state)
     assert list(engine.stopped) == [1]
-    assert desk.ask(engine, place("again", order=order)).rule == "partition-stopped"
+    assert desk.answer(engine, place("again", order=order)).rule == "partition-stopped"
     engine.revoke(1)
     desk.run(engine)
     assert not engine.stopped and engine.trouble == {}
-    assert desk.ask(engine, place("again", order=order)).rule == "not-followed"
+    assert desk.answer(engine, place("again", order=order)).rule == "not-followed"
 
 
 def test_a_log_that_cannot_be_read_leaves_nothing_taken_up() -> None:
@@ -196,7 +196,7 @@ def test_a_log_that_cannot_be_read_leaves_nothing_taken_up() -> None:
 
 def test_a_closing_engine_answers_commands_that_wait_for_a_partition() -> None:
     desk = Desk(PARTITIONS)
-    desk.ask(desk.engine(), place(order=order_in(desk.engines[0], 1)))
+    desk.answer(desk.engine(), place(order=order_in(desk.engines[0], 1)))
     engine = sharing(desk, 0)
     taken = engine.assign(1, memory_local_state(1, PARTITIONS))
     waits = desk.send(engine, place("p2", order=order_in(engine, 1, 1)))
@@ -208,8 +208,8 @@ def test_a_closing_engine_answers_commands_that_wait_for_a_partition() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: int) -> None:
-    """Two engines hand partitions to and fro, now and then both or neither follow one, while every command is asked of
-    both until it has an answer that stands."""
+    """Two engines hand partitions to and fro, now and then both or neither follow one, while every command is sent to
+    both until it has a final answer."""
     chance = random.Random(seed)
     desk = Desk(PARTITIONS, auto=False)
     engines = [desk.engine(), desk.engine()]
@@ -280,7 +280,7 @@ def test_nothing_is_lost_or_done_twice_while_partitions_move_under_load(seed: in
 def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_returns() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     journal, released, appended = desk.journals[0], threading.Event(), threading.Event()
     read = journal.read
 
@@ -304,13 +304,13 @@ def test_every_command_is_answered_in_time_though_a_read_of_the_log_never_return
         assert "ask again with the same command id" in future.result(0).message
     released.set()
     loop.join(60)
-    assert desk.ask(engine, ship("s1", 10)).kind == "duplicate"
-    assert desk.ask(engine, ship("s2", 1)).kind == "refused"
+    assert desk.answer(engine, ship("s1", 10)).kind == "duplicate"
+    assert desk.answer(engine, ship("s2", 1)).kind == "refused"
 
 
 def test_a_command_that_is_answered_in_time_does_not_grow_old() -> None:
     desk = Desk()
     engine = desk.engine()
     for number in range(MAX_AGE * 2):
-        assert desk.ask(engine, place(f"p{number}", order=f"acme/PO-{number}")).kind == "accepted"
+        assert desk.answer(engine, place(f"p{number}", order=f"acme/PO-{number}")).kind == "accepted"
         engine.age()

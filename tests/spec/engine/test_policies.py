@@ -31,7 +31,7 @@ def test_an_order_is_pinned_to_the_newest_policy_by_the_log() -> None:
     engine = desk.engine()
     assert publish(desk, shop(7)).kind == "accepted"
     assert publish(desk, shop(2)).kind == "accepted"
-    outcome = desk.ask(engine, place())
+    outcome = desk.answer(engine, place())
     placed = outcome.events[0][0]
     assert isinstance(placed, OrderPlaced)
     assert placed.policy == shop(2).ref
@@ -69,16 +69,16 @@ def test_no_such_policy_is_answered_only_after_the_control_log_was_read_to_its_e
     assert not future.done()
     desk.run()
     assert future.result(0).kind == "accepted"
-    unknown = desk.ask(engine, place("p2", "acme/PO-2", policy="nowhere"))
+    unknown = desk.answer(engine, place("p2", "acme/PO-2", policy="nowhere"))
     assert (unknown.kind, unknown.rule, unknown.commit_position) == ("refused", "no-such-policy", None)
-    assert desk.ask(engine, ship("s", 1, order="acme/PO-2")).rule == "no-such-order"
+    assert desk.answer(engine, ship("s", 1, order="acme/PO-2")).rule == "no-such-order"
 
 
 def test_an_order_whose_pinned_policy_is_not_known_yet_waits_for_it() -> None:
     desk = Desk()
     one, other = desk.engine(), desk.engine()
     publish(desk, shop())
-    desk.ask(one, place(policy="corner-shop"))
+    desk.answer(one, place(policy="corner-shop"))
     other.follow(0, desk.clock)
     assert other.control.book.newest("corner-shop") is None
     future = desk.send(other, ship("s1", 10))
@@ -92,15 +92,15 @@ def test_an_order_whose_pinned_policy_is_not_known_yet_waits_for_it() -> None:
 def test_an_order_pinned_to_a_policy_that_nobody_published_is_not_decided() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     elsewhere = Desk()
     publishing = elsewhere.engine()
     publish(elsewhere, shop())
-    elsewhere.ask(publishing, place(policy="corner-shop", order="acme/PO-2"))
+    elsewhere.answer(publishing, place(policy="corner-shop", order="acme/PO-2"))
     desk.log.records[0].append(elsewhere.log.records[0][0]._replace(offset=1))
-    outcome = desk.ask(engine, ship("s1", 10, order="acme/PO-2"))
+    outcome = desk.answer(engine, ship("s1", 10, order="acme/PO-2"))
     assert (outcome.kind, outcome.rule) == ("unavailable", "policy-unknown")
-    assert desk.ask(engine, ship("s1", 10)).kind == "accepted"
+    assert desk.answer(engine, ship("s1", 10)).kind == "accepted"
 
 
 def test_a_policy_that_this_release_cannot_read_still_occupies_its_version() -> None:
@@ -113,7 +113,7 @@ def test_a_policy_that_this_release_cannot_read_still_occupies_its_version() -> 
     desk.control_log.journal("newer").append(0, b"", encode_record("newer", [encode_commit(commit)]))
     desk.run()
     assert ("future", 1) in engine.control.policies.unreadable
-    assert desk.ask(engine, place(policy="future")).rule == "no-such-policy"
+    assert desk.answer(engine, place(policy="future")).rule == "no-such-policy"
     mine = read_policy_toml('id = "future"\nversion = 1\nrules = ["shipped-lock"]\n')
     assert publish(desk, mine).rule == "policy-exists"
 

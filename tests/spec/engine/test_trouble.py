@@ -1,4 +1,4 @@
-"""What the engine does when the log, an event or local state is not as it should be."""
+"""The engine's behavior when the log, an event or local state is not as it should be."""
 
 import sqlite3
 from contextlib import closing
@@ -26,34 +26,34 @@ def newer_event(desk: Desk, name: str = "TimeTravelled", data: bytes = b"\x02") 
 def test_an_event_that_cannot_be_read_makes_its_order_stuck_and_no_other() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
-    desk.ask(engine, place(order="acme/PO-2"))
+    desk.answer(engine, place())
+    desk.answer(engine, place(order="acme/PO-2"))
     newer_event(desk)
     desk.run()
-    unreadable = desk.ask(engine, ship("s1", 1))
+    unreadable = desk.answer(engine, ship("s1", 1))
     assert (unreadable.kind, unreadable.rule) == ("unavailable", "order-stuck")
     assert "TimeTravelled" in unreadable.message
     order = folded(engine).order
     assert order is not None and order.lines[1].open == 10
-    assert desk.ask(engine, ship("s1", 10, order="acme/PO-2")).kind == "accepted"
-    assert desk.ask(desk.engine(), ship("s1", 1)).rule == "order-stuck"
+    assert desk.answer(engine, ship("s1", 10, order="acme/PO-2")).kind == "accepted"
+    assert desk.answer(desk.engine(), ship("s1", 1)).rule == "order-stuck"
 
 
 def test_an_event_that_fits_no_history_makes_its_order_stuck() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     newer_event(desk, "RefundConfirmed", b"\x10refund-9")
     desk.run()
-    assert desk.ask(engine, ship("s1", 1)).rule == "order-stuck"
+    assert desk.answer(engine, ship("s1", 1)).rule == "order-stuck"
     assert "RefundConfirmed does not fit" in (folded(engine).unreadable or "")
-    assert desk.ask(desk.engine(), ship("s1", 1)).rule == "order-stuck"
+    assert desk.answer(desk.engine(), ship("s1", 1)).rule == "order-stuck"
 
 
 def test_an_unreadable_journal_is_reported_and_recovers() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     journal = desk.journals[0]
     read, end = journal.read, journal.end
 
@@ -78,11 +78,11 @@ def test_an_unreadable_journal_is_reported_and_recovers() -> None:
 def test_a_log_that_lost_acknowledged_records_stops_the_partition() -> None:
     desk = Desk(auto=False)
     engine = desk.engine()
-    asked = desk.send(engine, place())
+    sent = desk.send(engine, place())
     desk.run()
     desk.log.settle()
     desk.run()
-    assert asked.result(0).kind == "accepted"
+    assert sent.result(0).kind == "accepted"
     sent = desk.send(engine, ship("s1", 10))
     behind = desk.send(engine, ship("s2", 10))
     opening = engine.open_import("acme", bytes(32))
@@ -92,7 +92,7 @@ def test_a_log_that_lost_acknowledged_records_stops_the_partition() -> None:
     assert (sent.result(0).kind, sent.result(0).rule) == ("unknown", "partition-stopped")
     assert (behind.result(0).kind, behind.result(0).rule) == ("unavailable", "partition-stopped")
     assert isinstance(opening.exception(0), Interrupted)
-    later = desk.ask(engine, ship("s3", 10))
+    later = desk.answer(engine, ship("s3", 10))
     assert (later.kind, later.rule) == ("unavailable", "partition-stopped")
     assert "offset" in later.message
     assert list(engine.stopped) == [0]
@@ -105,13 +105,13 @@ def test_a_partition_whose_log_was_recreated_does_not_start_and_the_others_do() 
     engine = desk.engine()
     streams = [f"acme/PO-{number}" for number in range(6)]
     for stream in streams:
-        desk.ask(engine, place(order=stream))
+        desk.answer(engine, place(order=stream))
     states = {partition: follower.state for partition, follower in engine.followers.items()}
     del desk.log.records[0][-1:]
     again = desk.engine(states=states)
     assert list(again.stopped) == [0]
     for stream in streams:
-        outcome = desk.ask(again, ship("s1", 10, order=stream))
+        outcome = desk.answer(again, ship("s1", 10, order=stream))
         expected = "partition-stopped" if again.partition(stream) == 0 else None
         assert outcome.rule == expected
 
@@ -141,11 +141,11 @@ def test_local_state_that_cannot_be_written_now_is_tried_again() -> None:
 def test_local_state_that_is_damaged_stops_the_partition() -> None:
     desk = Desk()
     engine = desk.engine()
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     state = engine.followers[0].state
 
     def broken(next_offset: int, next_index: int = 0) -> None:
-        raise LocalStateDamaged("pages are missing; restart, and it is made anew")
+        raise LocalStateDamaged("pages are missing; restart, and it is rebuilt")
 
     state.flush = broken  # type: ignore[method-assign]
     future = desk.send(engine, ship("s1", 10))
@@ -159,7 +159,7 @@ def test_a_partition_that_somebody_else_follows_is_reported() -> None:
     states = {0: first.followers[0].state}
     engine = desk.engine(states=states)
     others = next(f"acme/PO-{number}" for number in range(99) if engine.partition(f"acme/PO-{number}") == 1)
-    outcome = desk.ask(engine, place(order=others))
+    outcome = desk.answer(engine, place(order=others))
     assert (outcome.kind, outcome.rule) == ("unavailable", "not-followed")
 
 
@@ -169,9 +169,9 @@ def test_a_body_that_is_larger_than_a_record_is_bad() -> None:
     lines = [
         {"line": n + 1, "sku": "S" * 200, "title": "T" * 1000, "quantity": 1, "unit_price": "1.00"} for n in range(1000)
     ]
-    outcome = desk.ask(engine, place(lines=lines))
+    outcome = desk.answer(engine, place(lines=lines))
     assert (outcome.kind, outcome.rule) == ("bad", "too-large")
-    assert desk.ask(engine, place()).kind == "accepted"
+    assert desk.answer(engine, place()).kind == "accepted"
 
 
 def test_an_unreadable_control_log_is_reported_and_recovers() -> None:
@@ -204,9 +204,9 @@ def test_listeners_hear_every_commit_after_the_engine_has_taken_it_in() -> None:
             heard.append(("rejected", folded(engine).count))
 
     engine._listeners = (Listener(),)
-    desk.ask(engine, place())
+    desk.answer(engine, place())
     desk.fates = ["duplicated"]
-    desk.ask(engine, body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="?"))
+    desk.answer(engine, body("SendMessage", "m", BUYER, message_id="m1", to="seller", text="?"))
     assert heard == [("admitted", 2), ("admitted", 3), ("rejected", 3)]
     assert EngineLimits() != LIMITS
 
@@ -232,7 +232,7 @@ def test_listeners_hear_of_a_commit_once_local_state_has_it_in_its_file(tmp_path
         engine = desk.engine(states={0: state})
         hearing = Hearing(state)
         engine.add_listener(hearing)
-        assert desk.ask(engine, place()).kind == "accepted"
+        assert desk.answer(engine, place()).kind == "accepted"
         assert hearing.heard == [(0, 1)]
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -248,4 +248,4 @@ def test_listeners_hear_of_a_commit_once_local_state_has_it_in_its_file(tmp_path
         desk.run(engine)
         assert hearing.heard == [(0, 1), (1, 2)]
         assert not engine.trouble
-        assert desk.ask(engine, ship("c2", 10)).kind == "duplicate"
+        assert desk.answer(engine, ship("c2", 10)).kind == "duplicate"

@@ -113,7 +113,7 @@ def test_an_earlier_hold_preserves_the_key_whatever_was_recorded(log: Log) -> No
     write(log, SubjectErased("b-7"))
     vault = Vault()
     runs(log, vault)
-    assert vault.destroyed == [], "appended by somebody whom no rule of the domain kept from it"
+    assert vault.destroyed == [], "appended by somebody whom no rule of the domain prevented"
     write(log, LegalHoldReleased("b-7", "h2"))
     runs(log, vault)
     assert vault.destroyed == [], "what was refused stays refused: it is asked for again"

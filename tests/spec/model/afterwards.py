@@ -1,7 +1,7 @@
 """Cases, returns, disputes, evidence: docs/reference/after-shipment.md over the ledger.
 
-Where the contract orders its checks they are in that order; where it does not (a return, a dispute that cannot be for
-several reasons), whichever of them holds is allowed.
+If the contract orders its checks, they are in that order. If it does not (a return, a dispute that fails for several
+reasons), any reason that holds is allowed.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from tests.spec.model.terms import Terms
 
 @dataclass
 class Case:
-    """A case after delivery. ``rest``: business time left while its clock stands still; then nothing is ``due``."""
+    """A case after delivery. ``rest``: business time left while its clock is paused; then nothing is ``due``."""
 
     lines: Units
     due: int | None
@@ -37,7 +37,7 @@ class Dispute:
 
 
 class Afterwards(Rebilling):
-    """What comes after a shipment."""
+    """Cases and returns after a shipment."""
 
     def __init__(self, terms: Terms, order: dict[str, object], at: int) -> None:
         super().__init__(terms, order, at)
@@ -81,7 +81,7 @@ class Afterwards(Rebilling):
         self.set("case", self.terms.after(at, "2 business days"), case_id)
 
     def _delivered(self, lines: list[int]) -> None:
-        """Before delivery: locked while it is tracked, else a cancellation is the right thing to ask for."""
+        """Before delivery: locked while it is tracked, else the answer points to a cancellation."""
         if rules := [self._early(x) for x in lines if not self.lines[x].delivered]:
             raise No(*rules)
 
@@ -116,7 +116,7 @@ class Afterwards(Rebilling):
             self._start_return(case, case_id)
 
     def _start_return(self, case: Case, case_id: str, now: bool = False) -> bool:
-        """What of a case no return covers yet is to come back."""
+        """Open a return of the case's units that no return covers yet."""
         lines = {x: min(count, self.lines[x].arrived) for x, count in case.lines.items()}
         lines = {x: count for x, count in lines.items() if count}
         if lines:
@@ -248,7 +248,7 @@ class Afterwards(Rebilling):
         back.status = "received"
 
     def not_confirmed(self, return_id: str) -> None:
-        """Shown delivered to the seller, and nothing said: refunded."""
+        """Refund a return that was delivered to the seller without an answer."""
         self._arrived(self.returns[return_id])
         self.returns[return_id].status = "closed"
 

@@ -1,6 +1,6 @@
-"""How stories begin: what comes late in an order's life is told often enough to be tested only if some start there.
+"""Beginnings of stories. Some start late in an order's life, so that its late stages are tested often enough.
 
-Told one after another, each under the policy that stands with it, the chapters have every kind of command accepted.
+Played one after another, each under its policy, the chapters have every kind of command accepted.
 """
 
 from typing import Any, Final
@@ -9,7 +9,7 @@ from domain.instants import DAY, HOUR, MINUTE
 from tests.spec.model.drawing import HASH, NOTICE
 
 Step = tuple[Any, str, dict[str, Any]]
-"""How long after what was said before, which command, with what."""
+"""The wait since the previous command, the command, and its fields."""
 
 
 def at_once(name: str, **fields: Any) -> Step:

@@ -1,4 +1,4 @@
-"""The same command told to the domain and to the model, and what they make of it compared."""
+"""Sends the same command to the domain and to the model, and compares their results."""
 
 import pathlib
 from collections import Counter
@@ -23,7 +23,7 @@ TEXTS: Final = {name: (ROOT / f"domain/presets/{name}.toml").read_text(encoding=
     path.stem: path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "tests/spec/acceptance/policies").glob("[!_]*.toml"))
 }
-"""Every policy that stories are told under."""
+"""Every policy that stories are played under."""
 START: Final = parse_instant("2026-03-25T10:00:00Z")
 """A clock change in Europe lies four days ahead."""
 WHO: Final = {"buyer": "b-1", "seller": "s-1", "support": "desk", "system": "shop"}
@@ -36,7 +36,7 @@ class Differs(AssertionError):
 
 
 class DomainSide(Desk):
-    """The domain's side: a desk that also keeps what happened."""
+    """The domain's side: a desk that also records the events."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class DomainSide(Desk):
         self._command_id = row["command_id"]
         return super().send(row)
 
-    def _keep(self, stream: str, decided: Decided, at: Instant) -> None:
-        super()._keep(stream, decided, at)
+    def _record(self, stream: str, decided: Decided, at: Instant) -> None:
+        super()._record(stream, decided, at)
         if stream == STREAM:
             self.events.append(tuple(event for event, _ in decided.events))
             reached = next((x.deadline_id for x in self.events[-1] if isinstance(x, e.DeadlineReached)), None)
@@ -62,7 +62,7 @@ class DomainSide(Desk):
 
 
 class Comparison:
-    """One story, told twice."""
+    """One story, played in the domain and in the model."""
 
     def __init__(self, policy: str, order: dict[str, Any]) -> None:
         self.policy = policy
@@ -75,7 +75,7 @@ class Comparison:
         self.send("PlaceOrder", None, 0, placed)
 
     def send(self, name: str, by: str | None, wait: Any, fields: dict[str, Any], order_id: str = "PO-1") -> str:
-        """Somebody says this, so much later; what it came to."""
+        """Send this command so much later. Returns its outcome."""
         return self.hear(self.body(name, by, wait, fields, order_id))
 
     def body(
@@ -95,7 +95,7 @@ class Comparison:
         return body
 
     def hear(self, body: dict[str, Any]) -> str:
-        """The very same bytes to both."""
+        """Send the same body to both, and return the domain's outcome."""
         self.bodies.append(body)
         allowed = self.world.hear(dict(body))
         outcome = self.domain.send(body)
@@ -103,17 +103,21 @@ class Comparison:
         self.log.append(f"{body} → {outcome}")
         self.outcomes[body["command"], outcome.partition(":")[0]] += 1
         if outcome not in allowed:
-            raise Differs(f"{body['command']}: the contract says {sorted(allowed)}, the domain {outcome}\n{self}")
+            raise Differs(
+                f"{body['command']}: the contract allows {sorted(allowed)}, the domain answered {outcome}\n{self}"
+            )
         self.compare()
         return outcome
 
     def compare(self) -> None:
-        """The same picture twice."""
+        """Fail if the domain and the model show different orders."""
         if self.world.order is None:
             return
         want, have = of_model(self.world.order, self.domain.order.recorded_at), of_order(self.domain.order)
         wrong = [
-            f"{key}: the contract says {want[key]}, the domain {have[key]}" for key in want if want[key] != have[key]
+            f"{key}: the contract requires {want[key]}, the domain has {have[key]}"
+            for key in want
+            if want[key] != have[key]
         ]
         if wrong:
             raise Differs("\n".join([*wrong, str(self)]))
@@ -130,24 +134,24 @@ class Comparison:
         points = [x.at for x in order.live()] if wait.endswith("due") else order.turns()
         return min((x for x in points if x >= self.now), default=self.now + HOUR) + wait.startswith("past")
 
-    # ---- what is asked of the domain alone -----------------------------------------------------------------------
+    # ---- eligibility, of the domain alone ------------------------------------------------------------------------
 
     def predicted_and_done(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        """What eligibility says of cancelling everything now, and what asking for it now comes to."""
+        """Eligibility's prediction for canceling everything now, and the outcome of such a request now."""
         order = as_of(self.domain.order, POLICIES, HERE, self.now)
         predicted = may("cancel", order, POLICIES, HERE, self.now)
         reason = POLICIES.named(self.policy)
         assert reason is not None
-        ask = {
+        request = {
             "command": "RequestCancel",
-            "command_id": "asking",
+            "command_id": "eligibility",
             "marketplace": "acme",
             "order_id": "PO-1",
             "at": format_instant(self.now),
             "actor": {"kind": "buyer", "id": "b-1"},
-            "request_id": "asking",
+            "request_id": "eligibility",
             "reason": reason.policy.reasons[0],
         }
-        done = decide(order, parse_command(ask), POLICIES, HERE, self.now)
+        done = decide(order, parse_command(request), POLICIES, HERE, self.now)
         assert done.verdict is not None
         return (predicted.outcome, predicted.rule), (done.verdict.outcome, done.verdict.rule)

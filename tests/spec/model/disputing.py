@@ -49,7 +49,7 @@ class Disputing(Afterwards):
         self._dispute(dispute_id)
 
     def decide_dispute(self, by: str, at: int, dispute_id: str, outcome: str, rule: str = "", note: str = "") -> None:
-        """Granting cancels what is open, locks don't bind; what shipped comes back. The second decision is final."""
+        """Granting cancels what is open, locks don't bind; shipped units are returned. The second decision is final."""
         dispute = self._dispute(dispute_id)
         dispute.status, dispute.appeal_until = outcome, None
         if not dispute.appealed:

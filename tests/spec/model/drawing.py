@@ -1,4 +1,4 @@
-"""What can be said: of every kind of command its fields, drawn small, so that what is named often is there, or not."""
+"""Strategies for the fields of every kind of command, drawn from few values, so that references often exist."""
 
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ refunds, returns, rebills = (one(*(f"{kind}-{n}" for n in (1, 2, 3))) for kind i
 request = refs["r"]
 reasons = one("other", "changed_mind", "out_of_stock", None)
 ago = one(None, None, 1, HOUR, 2 * DAY, -1)
-"""How long before it is said it happened (microseconds); -1: not yet, which is malformed."""
+"""Age of an occurrence when it is reported, in microseconds; -1: in the future, which is malformed."""
 about = st.one_of(request, refs["k"], refs["d"], returns, refs["x"], st.just("rebill"))
 rule = one("shipped-lock", "shipped-lock", "shipped-lock", None)
 parcel = fields(carrier=CARRIER, tracking_number=numbers, shipment_id=st.none() | refs["s"], lines=every, ago=ago)
@@ -125,9 +125,9 @@ USUALLY: Final = {
         "ConfirmRebill", "FailRebill", "ReachDeadline",
     ), "system"),
 }  # fmt: skip
-"""Who mostly says it; else the seller."""
+"""The usual sender of each command; else the seller."""
 speakers = st.sampled_from([None] * 9 + ["buyer", "seller", "support", "system", "stranger"])
-"""None: who usually says it, and may."""
+"""None: the usual sender, who is permitted."""
 
 waits = st.sampled_from(
     [
@@ -148,7 +148,7 @@ waits = st.sampled_from(
         "past turn",
     ]
 )
-"""How long after what was said before; or until the next deadline or the end of the next window, or just past it."""
+"""The time since the previous command; or until the next deadline or window's end, or just past it."""
 
 line = st.fixed_dictionaries(
     {

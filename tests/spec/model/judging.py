@@ -12,7 +12,7 @@ ADVICE = ("grace-window", "not-shipped-in-time", "request-window", "window-of-th
 
 @dataclass
 class Part:
-    """What a selection means of one line: open units, and shipped ones."""
+    """The units that a selection means of one line: open ones, and shipped ones."""
 
     line: int
     open: int
@@ -20,7 +20,7 @@ class Part:
 
 
 def named(ledger: Ledger, lines: Picks) -> list[tuple[int, int | None]]:
-    """Line numbers with the quantity that was said of each; every line must be there."""
+    """Line numbers with the quantity stated for each; every line must exist."""
     found = [(x, None) if isinstance(x, int) else (x["line"], x.get("quantity")) for x in lines or ()]
     if any(number not in ledger.lines for number, _ in found):
         raise No("no-such-line")
@@ -43,7 +43,7 @@ def meant(ledger: Ledger, lines: Picks) -> list[Part]:
 
 
 def of_request(here: Units, gone: Units) -> list[Part]:
-    """The same, of what is left of a request."""
+    """The units meant by what is left of a request."""
     return [Part(x, here.get(x, 0), gone.get(x, 0)) for x in {**here, **gone}]
 
 
@@ -108,7 +108,7 @@ def stalled(ledger: Ledger, parts: list[Part], at: int) -> bool:
 
 @dataclass
 class Matter:
-    """What is asked of the policy: which units, when, by whom, why; as of when windows are judged."""
+    """The question to the policy: which units, when, by whom, why; as of when windows are judged."""
 
     parts: list[Part]
     at: int
@@ -118,7 +118,7 @@ class Matter:
 
 
 def judge(ledger: Ledger, it: Matter, rules: list[str] | None = None) -> tuple[str, str]:
-    """The policy's own list: an outcome (``granted``, ``ask``, ``offer``, ``refused``) and the rule that spoke."""
+    """The policy's own list: an outcome (``granted``, ``ask``, ``offer``, ``refused``) and the rule that decided."""
     terms, at, placed = ledger.terms, it.at, ledger.placed_at
     if rules is None:
         rules = [x for x in terms.rules if x != "stalled-tracking"]
@@ -163,7 +163,7 @@ def judge(ledger: Ledger, it: Matter, rules: list[str] | None = None) -> tuple[s
 
 
 def behind(ledger: Ledger, it: Matter) -> tuple[str, str]:
-    """The verdict that alternatives stand before."""
+    """The verdict that alternatives postpone."""
     rules = ledger.terms.rules
     return judge(ledger, it, rules[rules.index("alternatives-first") + 1 :])
 
@@ -174,7 +174,7 @@ def off_the_list(ledger: Ledger, reason: str | None) -> bool:
 
 
 def nothing_to_request(ledger: Ledger, it: Matter, rule: str) -> None:
-    """Where a rule would grant or ask: a line of which nothing can be meant refuses the whole."""
+    """Refuse the whole if a rule would grant or ask, and one line has no unit that can be meant."""
     units = [x.open + x.shipped for x in it.parts]
     if (not all(units) or not units) if ledger.terms.mutual else not any(units):
         gone = [x.line for x in it.parts if not x.open + x.shipped] or list(ledger.lines)

@@ -2,7 +2,7 @@
 
 Written from docs/reference/money.md and deadlines.md alone.
 
-It is told what was accepted and says what must now be true. Nothing of the domain is imported here.
+It is given what was accepted and computes the required state. Nothing of the domain is imported here.
 """
 
 from typing import Any
@@ -70,13 +70,13 @@ class Ledger:
     # ---- deadlines -----------------------------------------------------------------------------------------------
 
     def set(self, kind: str, at: int, ref: str) -> None:
-        """A deadline under the next number of its kind, in the place of an earlier one about the same."""
+        """Set a deadline under the next number of its kind, instead of an earlier one about the same matter."""
         self.dues = [due for due in self.dues if (due.kind, due.ref) != (kind, ref)]
         self.counted[kind] = self.counted.get(kind, 0) + 1
         self.dues.append(Due(kind, self.counted[kind], at, ref))
 
     def late_ship(self) -> None:
-        """What is not shipped by then cancels itself."""
+        """Set the deadline at which unshipped units are canceled automatically."""
         if self.terms.has("late-ship-auto-cancel") and self.ship_by is not None:
             length = self.terms.setting("late-ship-auto-cancel", "after-ship-by")
             self.set("late-ship", self.terms.after(self.ship_by, length), self.order_id)
@@ -93,7 +93,7 @@ class Ledger:
 
     @property
     def value(self) -> int:
-        """V: cancelled, come back or given back, shipping included once due."""
+        """V: the value of units canceled, returned or refunded, with shipping once due."""
         shipped = any(notice.status != "void" for notice in self.notices.values())
         everything = all(x.canceled == x.ordered for x in self.lines.values()) and not shipped
         return sum(x.worth(x.credited) for x in self.lines.values()) + (self.shipping if everything else 0)
@@ -103,7 +103,7 @@ class Ledger:
         return self.paid < self.total - self.value
 
     def refunded(self, value: int) -> int:
-        """What all refunds come to where so much is due back, rebillings aside."""
+        """The sum of all refunds if so much is due back, without rebillings."""
         return max(0, min(max(0, value - max(0, self.total - self.paid)), self.paid - self.other))
 
     def settle(self) -> None:
@@ -114,7 +114,7 @@ class Ledger:
             self.instructed = due
 
     def credit(self, number: int, count: int, canceled_at: int | None) -> None:
-        """Count units in V; None: they came back."""
+        """Count units in V. None: they were returned."""
         self.lines[number].credited += count
         self.credits += [(number, canceled_at)] * count
 
@@ -125,13 +125,13 @@ class Ledger:
         return [(name, request) for name, request in self.requests.items() if request.status == "open"]
 
     def left(self, request: Request) -> tuple[Units, Units]:
-        """What of a request is still open, and what of it shipped and may come back. Nobody's units ship first."""
+        """Units of a request that are open, and shipped ones that may be returned. Unrequested units ship first."""
         here = {x: min(request.rest(x), self.lines[x].open) for x in request.asked}
         gone = {x: min(request.rest(x) - here[x], self.lines[x].free) for x in request.asked}
         return {x: n for x, n in here.items() if n}, {x: n for x, n in gone.items() if n > 0}
 
     def cancel(self, number: int, count: int, at: int, request: Request | None = None, killed: bool = False) -> None:
-        """Open units become cancelled, those that an open request asks for first."""
+        """Cancel open units, requested ones first."""
         line = self.lines[number]
         line.open -= count
         if killed:
@@ -144,7 +144,7 @@ class Ledger:
                 each.got[number] = min(each.asked[number], each.got.get(number, 0) + count)
 
     def close_answered(self) -> None:
-        """Whatever leaves nothing of a request open closes it; under mutual consent what shipped stays asked."""
+        """Close requests without open units. Under mutual consent shipped units stay requested."""
         for _, request in self.waiting():
             here, gone = self.left(request)
             if not here and not (self.terms.mutual and gone):
@@ -166,7 +166,7 @@ class Ledger:
 
     @property
     def status(self) -> str:
-        """As ``order show`` tells it, the first that fits."""
+        """The status as in ``order show``: the first that fits."""
         if not self.open_units and not self.shipped_units:
             return "canceled"
         if self.waiting():
@@ -182,12 +182,12 @@ class Ledger:
     # ---- returns -------------------------------------------------------------------------------------------------
 
     def postage(self, reason: str | None) -> str:
-        """Who pays where the platform does not: as the policy says, else the buyer unless the goods are at fault."""
+        """The side that pays if the platform does not: the policy's, else the buyer unless the goods are at fault."""
         postage = str(self.terms.setting("returns", "postage"))
         return postage if postage != "None" else "seller" if reason in FAULTS else "buyer"
 
     def open_return(self, lines: Units, about: str | None, pays: str, kind: str = "shipped", now: bool = False) -> None:
-        """Units are to come back."""
+        """Open a return of these units."""
         name = f"return-{len(self.returns) + 1}"
         back = self.returns[name] = Return(dict(lines), about or name, pays, kind)
         if kind == "shipped":

@@ -1,4 +1,4 @@
-"""When a command has something to talk about: most of a story is made of such, so that it comes to something."""
+"""Conditions under which a command probably applies. Most steps of a story meet them, so that it makes progress."""
 
 from collections.abc import Callable
 from typing import Final
@@ -70,5 +70,5 @@ LIKELY: Final[dict[str, Likely]] = {
     "AppealDispute": lambda order: order.disputes,
     **dict.fromkeys(("EraseSubject", "PlaceLegalHold", "ReleaseLegalHold", "ReachDeadline"), lambda order: False),
 }
-"""By kind; the others always have. At every fourth step anything may be said."""
+"""By kind; other kinds always apply. At every fourth step any command may be sent."""
 EVERY: Final = 4

@@ -1,7 +1,7 @@
-"""What any command of any kind must result in (docs/reference/decisions.md), and what is true afterwards.
+"""The outcome that each command must have (docs/reference/decisions.md), and the order afterwards.
 
-``World.hear`` takes a command as JSON and gives the outcomes that the contract allows, mostly one; the model then is
-what the order must be. Nothing of the domain is imported in this folder's model, only told about.
+``World.hear`` takes a command as JSON and returns the outcomes that the contract allows, mostly one. The model then is
+the required state of the order. It imports nothing of the domain.
 """
 
 import re
@@ -58,7 +58,7 @@ class Model(Disputing):
         """Ids that were taken, with what they were taken for."""
 
     def send(self, name: str, by: str, at: int, fields: dict[str, Any], content: Any) -> None:
-        """Judge and carry out; ``No`` if refused. Whatever came of it, what follows from it follows."""
+        """Judge the command and carry it out; ``No`` if refused. Consequences follow in either case."""
         claim = CLAIMS.get(name)
         if claim is not None and fields[claim] in self.taken:
             if self.taken[fields[claim]] != content:
@@ -108,7 +108,7 @@ class Model(Disputing):
         """It is taken down, and changes nothing."""
 
     def confirm_notice(self, by: str, at: int, notice_id: str) -> None:
-        """Of notices only the customer's (``notice-N``) and the first of all, of the placing, are asked about here."""
+        """Only the customer's notices (``notice-N``) and the first of all, of the placing, are confirmed here."""
         if notice_id != "told-1-buyer" and notice_id not in {f"notice-{n + 1}" for n in range(self.notices_sent)}:
             raise No("no-such-notice")
 
@@ -188,7 +188,7 @@ class Model(Disputing):
 
 
 class World:
-    """An order, the subjects beside it, and what was answered already."""
+    """An order, the subjects, and the commands answered already."""
 
     def __init__(self, policy: str) -> None:
         self.policy = policy
@@ -200,7 +200,7 @@ class World:
         self.held: dict[tuple[str, str], Any] = {}
 
     def hear(self, body: dict[str, Any]) -> set[str]:
-        """What this must come to, in the order of the checks."""
+        """The outcomes that this command may have, in the order of the checks."""
         name, by, at = body["command"], body["actor"]["kind"], instant(body["at"])
         stream = f"subject/{body['subject']}" if name in SUBJECTS else body["order_id"]
         content = {key: value for key, value in body.items() if key not in NOT_CONTENT}

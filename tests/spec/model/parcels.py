@@ -1,7 +1,7 @@
 """Fulfilment, tracking, shipping notices, delivery: docs/reference/cancellation.md over the ledger.
 
-Where the contract leaves room: a quantity whose picking began may have shipped since (``StartFulfilment``); a scan says
-nothing of how much is open, but never of more than was ordered.
+The contract leaves room in two places: a quantity whose picking began may have shipped since (``StartFulfilment``); a
+scan may exceed the open quantity, but never the ordered one.
 """
 
 from tests.spec.model.judging import Picks, named
@@ -85,7 +85,7 @@ class Parcels(Requests):
         return {x: count for x, count in left.items() if count > 0}
 
     def _inside(self, lines: Picks, carrier: str, number: str, shipment_id: str | None) -> Units:
-        """What a parcel holds: what is said, else what its notice or an earlier scan said, else all that is open."""
+        """The units in a parcel: as stated, else as in its notice or an earlier scan, else all open units."""
         if lines is not None:
             picked = {x: count or self.lines[x].open or self.lines[x].shipped for x, count in named(self, lines)}
             return {x: n for x, n in picked.items() if n}
@@ -98,10 +98,10 @@ class Parcels(Requests):
         return here or {x: line.shipped for x, line in self.lines.items() if line.shipped > line.delivered}
 
     def _announced(self, carrier: str, number: str, shipment_id: str | None) -> list[Notice]:
-        standing = {x: notice for x, notice in self.notices.items() if notice.status != "void"}
+        in_force = {x: notice for x, notice in self.notices.items() if notice.status != "void"}
         if shipment_id is not None:
-            return [standing[shipment_id]] if shipment_id in standing else []
-        return [x for x in standing.values() if (x.carrier, x.number) == (carrier, number)]
+            return [in_force[shipment_id]] if shipment_id in in_force else []
+        return [x for x in in_force.values() if (x.carrier, x.number) == (carrier, number)]
 
     def _track(self, carrier: str, number: str, shipment_id: str | None, lines: Units, seen: int) -> None:
         notices = self._announced(carrier, number, shipment_id)

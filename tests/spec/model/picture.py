@@ -1,4 +1,4 @@
-"""The same picture of an order twice: as the model has it, and as the domain shows it. Differences are mistakes."""
+"""Two comparable pictures of an order, of the model and of the domain. Differences are mistakes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.spec.model.model import Model
 
 
 def of_model(model: Model, at: int) -> dict[str, Any]:
-    """What must be true."""
+    """The required state, from the model."""
     due = sum(amount for amount, status, _ in model.refunds.values() if status == "due")
     confirmed = sum(amount for amount, status, _ in model.refunds.values() if status == "confirmed")
     rebilled = sum(bill.amount for bill in model.bills.values() if bill.status == "confirmed")
@@ -60,7 +60,7 @@ def _attention(model: Model, at: int) -> set[str]:
 
 
 def of_order(order: Order) -> dict[str, Any]:
-    """What ``order show`` tells, and of what it leaves out the order itself."""
+    """The domain's state: the output of ``order show``, completed from the order itself."""
     shown = show(order, None, order.recorded_at)
     waiting = {name: None if x.decide_by is None else x.decide_by for name, x in order.requests.items()}
     decided = {"grant": "granted", "deny": "denied", "return": "returned"}

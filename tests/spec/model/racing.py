@@ -1,4 +1,4 @@
-"""The log of one order's commits, as every reader admits it: what becomes of a commit that was decided on what was."""
+"""The log of one order's commits, as every reader admits it: and the fate of a commit decided on an older head."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Written = tuple[str, tuple[tuple[Event, Instant], ...], Instant]
 
 
 class Log:
-    """One partition, with the order's commits in it. ``heads[n]``: where the stream stood after n of them."""
+    """One partition, with the order's commits in it. ``heads[n]``: the stream's head after n of them."""
 
     def __init__(self, stream: str, history: Sequence[Written]) -> None:
         self.stream = stream

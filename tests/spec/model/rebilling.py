@@ -1,4 +1,4 @@
-"""Canceled but shipped: five steps, over the ledger. What was acknowledged is remembered by line."""
+"""Canceled but shipped: five steps, over the ledger. Acknowledged units are recorded by line."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from tests.spec.model.records import Units
 
 @dataclass
 class Found:
-    """A parcel that left although it was cancelled, and how far it has come."""
+    """A parcel that shipped although it was canceled, and its stage."""
 
     lines: Units
     unhandled: list[str]
@@ -18,7 +18,7 @@ class Found:
     stage: str = "found"
     notice: str = ""
     notified: Units = field(default_factory=dict)
-    """What the running notice told of, where more was found since."""
+    """Units of the current notice, if more were found since."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Bill:
     status: str = "due"
     memo: str | None = None
     back: Units = field(default_factory=dict)
-    """Units of it that came back."""
+    """Units of it that were returned."""
 
     @property
     def amount(self) -> int:
@@ -49,7 +49,7 @@ class Rebilling(Parcels):
         """Evidence: what it is about."""
 
     def found(self, lines: Units, carrier: str, number: str) -> None:
-        """What was found before the customer has answered is one matter with this; the notice has to say all of it."""
+        """Units found before the customer has answered join this matter, and the notice has to name all of them."""
         for x, count in lines.items():
             self.lines[x].found += count
         here = self.astray
@@ -73,7 +73,7 @@ class Rebilling(Parcels):
         self.found(units, carrier, tracking_number)
 
     def notify_customer(self, by: str, at: int, text: str) -> None:
-        """Texts here have a link where they say so, and lack the number where they are too short to hold it."""
+        """Notify the customer. A text with ``https://`` has a link; one without the words due lacks the number."""
         if self.astray is None or self.astray.stage != "found":
             raise No("step-out-of-order")
         if "https://" in text:
@@ -115,7 +115,7 @@ class Rebilling(Parcels):
         self.bills[f"rebill-{len(self.bills) + 1}"] = Bill(self._had_refunded(wanted))
 
     def _had_refunded(self, wanted: Units) -> dict[int, list[int]]:
-        """What cancelled units had refunded, oldest first: each unit's place in V tells its part of all refunds."""
+        """The refunds of canceled units, oldest first: each unit's place in V gives its part of all refunds."""
         skip = {x: self.billed(x) for x in wanted}
         units: dict[int, list[int]] = {x: [] for x in wanted}
         value, place = 0, dict.fromkeys(self.lines, 0)
@@ -161,7 +161,7 @@ class Rebilling(Parcels):
             self.astray.stage = "closed"
 
     def silence(self) -> None:
-        """Not billed, no memo, closed as not acknowledged: what they were told of, and not what was found since."""
+        """Close the notified units as not acknowledged, without bill and memo; units found since stay."""
         assert self.astray is not None
         if self.astray.stage == "notified":
             self.astray.stage = "silent"
@@ -173,12 +173,12 @@ class Rebilling(Parcels):
     # ---- what comes back of it -----------------------------------------------------------------------------------
 
     def with_customer(self, number: int) -> int:
-        """Rebilled units that are in no return and did not come back."""
+        """Rebilled units that are in no return and were not returned."""
         back = sum(x.lines.get(number, 0) for x in self.returns.values() if x.kind == "rebilled")
         return max(0, self.lines[number].rebilled - back)
 
     def came_back(self, lines: Units) -> None:
-        """What was billed again for units that come back is due back, the units billed first first."""
+        """Refund the rebilled amount of returned units, the units billed first first."""
         for number, count in lines.items():
             for bill in self.bills.values():
                 units, gone = bill.units.get(number, []), bill.back.get(number, 0)

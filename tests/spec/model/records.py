@@ -1,4 +1,4 @@
-"""What an order consists of, as the model has it: lines, requests, parcels, returns, deadlines. No rule is here."""
+"""The parts of an order in the model: lines, requests, parcels, returns, deadlines. No rule is here."""
 
 from dataclasses import dataclass, field
 
@@ -28,11 +28,11 @@ class Line:
     back: int = 0
     returned: int = 0
     lost: int = 0
-    """Shipped units that never arrived and are in a return, or came back."""
+    """Shipped units that never arrived and are in a return, or were returned."""
     found: int = 0
-    """Cancelled units that left all the same."""
+    """Canceled units that shipped anyway."""
     accepted: int = 0
-    """Of these, units that the customer keeps and pays for again."""
+    """Of these, units that the customer accepts and pays for again."""
     rebilled: int = 0
 
     @property
@@ -41,7 +41,7 @@ class Line:
 
     @property
     def free(self) -> int:
-        """Shipped units that are in no return and did not come back."""
+        """Shipped units that are in no return and were not returned."""
         return self.shipped - self.returning - self.back
 
     @property
@@ -55,13 +55,13 @@ class Line:
         return max(0, min(self.shipped - self.delivered - self.lost, self.free))
 
     def worth(self, units: int) -> int:
-        """What the first so many refunded units carry."""
+        """The part of a sum that the first ``count`` refunded units carry."""
         return of_units(self.goods, self.ordered, units) + of_units(self.tax, self.ordered, units)
 
 
 @dataclass
 class Request:
-    """A cancellation request: what it asked for, and what of that was cancelled while it was open or by it."""
+    """A cancellation request: the units requested, and those canceled while it was open or by it."""
 
     by: str
     asked: Units
@@ -71,10 +71,10 @@ class Request:
     decide_by: int | None = None
     offers: tuple[str, ...] = ()
     behind: tuple[str, str] = ("", "")
-    """What alternatives stand in for: outcome and rule, as of the asking."""
+    """The outcome and rule that alternatives replaced, as of the request."""
     got: Units = field(default_factory=dict)
     here: Units = field(default_factory=dict)
-    """Units of it that were open when it was asked: those may be overtaken by a shipment."""
+    """Units of it that were open at the request: those may be overtaken by a shipment."""
 
     def rest(self, number: int) -> int:
         return self.asked[number] - self.got.get(number, 0)
@@ -94,7 +94,7 @@ class Notice:
 
 @dataclass
 class Parcel:
-    """What the carrier tracks and no notice has announced."""
+    """A parcel that the carrier tracks and no notice has announced."""
 
     carrier: str
     number: str
@@ -111,7 +111,7 @@ class Return:
     lines: Units
     about: str
     pays: str
-    """Who pays the postage."""
+    """The side that pays the postage."""
     kind: str = "shipped"
     status: str = "open"
     refunded: bool = False

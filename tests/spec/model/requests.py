@@ -60,7 +60,7 @@ class Requests(Ledger):
             request.status = "approved"
 
     def _judged(self, side: str, at: int, lines: Picks, reason: str | None) -> tuple[Matter, str, str]:
-        """What is true of every order first, in its order; then the policy."""
+        """Judge the checks of every order first, in their order, then the policy."""
         nothing_left(self, lines)
         more_than_open(self, lines)
         it = Matter(meant(self, lines), at, side, reason, lines is None)
@@ -76,7 +76,7 @@ class Requests(Ledger):
         return it, outcome, rule
 
     def _wait(self, request_id: str, rule: str, at: int) -> None:
-        """The other side is asked; it has so long."""
+        """Wait for the other side's answer until its deadline."""
         request = self.requests[request_id]
         request.rule, request.decide_by = rule, None
         length = self.terms.setting(rule, "deadline")
@@ -113,9 +113,9 @@ class Requests(Ledger):
         self.approve(self._open_request(request_id), request_id, at, refund_now)
 
     def approve(self, request: Request, request_id: str, at: int, refund_now: bool = False) -> None:
-        """Locks judged at that moment over what is still open of it; under mutual consent what shipped comes back.
+        """Locks judged at that moment over what is still open of it; under mutual consent shipped units are returned.
 
-        A lock that came down closes the request; of a parcel that both still talk about it refuses the approval alone.
+        A lock in force closes the request; of a parcel that both still talk about it refuses the approval alone.
         """
         here, gone = self.left(request)
         if not self.terms.mutual:
@@ -177,7 +177,7 @@ class Requests(Ledger):
         self.carry_on(request_id, at)
 
     def carry_on(self, request_id: str, at: int) -> None:
-        """Declined or silent: windows as of the asking, locks as of now."""
+        """Declined or silent: windows as of the request, locks as of now."""
         request = self.requests[request_id]
         request.offers = ()
         outcome, rule = request.behind
@@ -188,6 +188,6 @@ class Requests(Ledger):
         if outcome == "ask":
             self._wait(request_id, rule, at)
             return
-        request.rule = rule  # also of what shipped meanwhile and, under mutual consent, stays asked
+        request.rule = rule  # also for units shipped since, which stay requested under mutual consent
         for number, count in here.items():
             self.cancel(number, count, at, request)

@@ -1,4 +1,4 @@
-"""What a policy document says, read a second time and by nothing of the domain: parameters, defaults, dates.
+"""The settings of a policy document, read a second time without the domain: parameters, defaults, dates.
 
 Written from docs/reference/policy.md. A TOML file is the contract: the presets are read from theirs.
 Instants are UTC microseconds. The calendars of these stories have Saturdays and Sundays off, and no holidays.
@@ -27,7 +27,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "cases": {"days": 3, "reasons": FAULTS},
     "returns": {"days": 30, "reasons": RETURN_REASONS},
 }
-"""What a missing parameter means."""
+"""The defaults of missing parameters."""
 
 
 def moment(micros: int) -> datetime:

@@ -1,8 +1,8 @@
-"""Any story, of all commands by anybody at any time, told to the domain and to a small model: they agree at every step.
+"""Any story, of all commands by anybody at any time: the domain and a small model agree at every step.
 
-The model is written from docs/reference and imports nothing of the domain's decisions. What must hold of any
-story is said once more here in its own words: quantities and money, the steps of what was cancelled but shipped, and
-that asking comes to what eligibility said of it.
+The model is written from docs/reference and imports nothing of the domain's decisions. The invariants of any
+story are stated here a second time: quantities and money, the steps of canceled but shipped, and that eligibility
+predicts the outcome of a request.
 """
 
 import re
@@ -43,13 +43,13 @@ RACERS = (
     "Acknowledge",
     "Rebill",
 )
-"""What two people may say at once of the same order."""
+"""Commands that two people may send at once about the same order."""
 where = st.integers(0, 9)
-"""Which of those that were said so far, the last one first."""
+"""Index into the commands sent so far, the last one first."""
 
 
 def command_rule(kind: str) -> Any:
-    """A rule of the machine: somebody says a command of this kind."""
+    """A rule of the machine: somebody sends a command of this kind."""
 
     def send(self: "AnyStory", by: str | None, wait: Any, fields: dict[str, Any]) -> None:
         self.step(kind, by, wait, fields)
@@ -62,13 +62,13 @@ def command_rule(kind: str) -> Any:
 ORDINARY = 1_000
 """Stories of `make test`."""
 STORIES = 2_000
-"""Of one search, which keeps all of them in memory."""
+"""Stories of one search, which holds all of them in memory."""
 MOST = 10_000
-"""Of all searches, also where `make test-long` asks for more."""
+"""Maximum of all searches, also if `make test-long` requests more."""
 
 
 class AnyStory(RuleBasedStateMachine):
-    """One order's story, and what is said of it."""
+    """One order's story, and the checks of it."""
 
     story: Comparison
 
@@ -86,7 +86,7 @@ class AnyStory(RuleBasedStateMachine):
             self.story.send(kind, None, wait, fields)
 
     def may_send(self, kind: str) -> bool:
-        """Mostly what has something to talk about."""
+        """Whether a command of this kind probably applies."""
         order = self.story.world.order
         return self.steps % EVERY == 0 or order is None or bool(LIKELY.get(kind, bool)(order))
 
@@ -161,7 +161,7 @@ class AnyStory(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(["Ship", "CancelLines", "EraseSubject"]), data=st.data())
     @precondition(lambda self: self.steps % EVERY == 0)
     def goes_back_in_time(self, kind: str, data: st.DataObject) -> None:
-        """It is said of a time before the last."""
+        """A command has a time before the last one."""
         self.steps += 1
         self.story.send(kind, None, -1, data.draw(FIELDS[kind]))
         self.story.now += 1
@@ -177,7 +177,7 @@ class AnyStory(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(RACERS), data=st.data(), behind=st.integers(1, 4))
     def is_decided_by_somebody_who_is_behind(self, kind: str, data: st.DataObject, behind: int) -> None:
-        """Its parent is not the head: it never happened. It is decided again on what is, and said as that."""
+        """Its parent is not the head, so it is superseded. It is decided again on the current order and sent."""
         domain, fields = self.story.domain, data.draw(FIELDS[kind])
         history = domain.written
         if len(history) <= behind or ("rule" not in fields and kind == "DecideDispute"):
@@ -226,7 +226,7 @@ class AnyStory(RuleBasedStateMachine):
 
     @invariant()
     def no_step_of_cancelled_but_shipped_is_skipped(self) -> None:
-        """Found, told, both accepted, billed, confirmed, paid: of a line never more than at the step before."""
+        """Found, notified, both accepted, billed, confirmed, paid: of a line never more than at the step before."""
         steps: dict[str, dict[int, int]] = {step: {} for step in ("found", "accepted", "billed")}
         notified, bills, confirmed, paid = 0, dict[str, int](), set[str](), set[str]()
         for event in (event for events in self.story.domain.events for event in events):
@@ -234,10 +234,10 @@ class AnyStory(RuleBasedStateMachine):
                 case e.ShippedAfterCancelFound():
                     add(steps["found"], event.lines)
                 case e.CustomerNotified():
-                    assert steps["found"], "told of nothing"
+                    assert steps["found"], "notified of nothing"
                     notified += 1
                 case e.RebillAccepted():
-                    assert notified, "accepted without being told"
+                    assert notified, "accepted without being notified"
                     notified = 0
                     add(steps["accepted"], event.lines)
                 case e.RebillDue():
@@ -264,7 +264,7 @@ def add(to: dict[int, int], lines: tuple[e.LineQuantity, ...]) -> None:
 @pytest.mark.random
 @pytest.mark.parametrize("search", range(max(1, min(examples(ORDINARY), MOST) // STORIES)))
 def test_any_story_has_the_outcomes_of_the_contract(search: int) -> None:
-    """Where the examples are the same every time, each search but the first begins elsewhere, by its number."""
+    """If examples are derandomized, each search but the first begins elsewhere, by its number."""
     machine = type(AnyStory.__name__, (AnyStory,), {})
     if search and settings.default is not None and settings.default.derandomize:
         seed(search)(machine)

@@ -93,7 +93,7 @@ class Partition:
 
 
 class Desk:
-    """History, carrier, people, book, and a notifier that can be ended and started anew."""
+    """History, carrier, people, book, and a notifier that can be ended and restarted."""
 
     def __init__(
         self, *, knows: bool = False, limits: NotifierLimits | None = None, texts: dict[str, str] | None = None

@@ -1,4 +1,4 @@
-"""Both are told (rule ``both-told``): at most one message a letter and sequence, whatever breaks."""
+"""Both sides are notified (rule ``both-told``): at most one message a template and sequence, whatever breaks."""
 
 import re
 

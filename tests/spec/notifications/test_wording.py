@@ -1,4 +1,4 @@
-"""Language packs are complete and alike; what is said comes from the order; nothing brings markup or links along."""
+"""Language packs are complete and alike; every statement comes from the order; no field carries markup or links."""
 
 import re
 from typing import Any
@@ -96,7 +96,7 @@ def test_standing_without_a_request_on_record_the_buyer_is_asked_and_the_seller_
     assert buyers.subject.startswith("Order PO-1: canceled, did you ask for this? Reference C-")
     assert "The seller says that you asked to cancel it. We have no request from you on record" in buyers.text
     assert "contact acme and give the reference" in buyers.text
-    assert "/receipt" in buyers.text, "it is the confirmation all the same"
+    assert "/receipt" in buyers.text, "it is still the confirmation"
     assert sellers.subject.startswith("Order PO-1: canceled, reference C-")
     assert "this counts as your own cancellation. We have asked the buyer about it." in sellers.text
     *_, buyers, _ = canceled_by_the_seller("de").carrier.taken

@@ -1,6 +1,6 @@
 """Histories for tests of views: commands are decided one after another and admitted into local state in memory.
 
-No engine, no journal: the log's end is the last command that was said.
+No engine, no journal: the log's end is the last command sent.
 """
 
 from collections.abc import Sequence
@@ -105,7 +105,7 @@ def book() -> PolicyBook:
 
 
 class History:
-    """A marketplace in which commands are said; deadlines before a command's instant are reached first."""
+    """A marketplace that decides commands; deadlines before a command's instant are reached first."""
 
     def __init__(self, partitions: int = 1, market: MarketSettings | None = None) -> None:
         self.logs = [Log(partition, partitions) for partition in range(partitions)]
@@ -119,7 +119,7 @@ class History:
         return self.logs[partition_of(f"{MARKET}/{order_id}", len(self.logs))]
 
     def send(self, command: str, order_id: str = "PO-1", at: str | None = None, **fields: Any) -> Decided:
-        """Decide a command and commit what it comes to. ``actor`` is KIND or KIND/ID."""
+        """Decide a command and commit its events. ``actor`` is KIND or KIND/ID."""
         self._count += 1
         kind, _, name = fields.pop("actor", "system/test").partition("/")
         own = {"buyer": "b-1", "seller": "s-1"}
@@ -144,7 +144,7 @@ class History:
         return decided
 
     def place(self, order_id: str = "PO-1", at: str | None = None, **fields: Any) -> Decided:
-        """Place an order: one line of 10 units at 10.00 under seller-portal, unless told otherwise."""
+        """Place an order: one line of 10 units at 10.00 under seller-portal, unless ``fields`` differ."""
         lines = fields.pop("lines", [{"line": 1, "sku": "A-1", "title": "Lamp", "quantity": 10, "unit_price": "10.00"}])
         given = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", **fields}
         decided = self.send("PlaceOrder", order_id, at, lines=lines, **given)

@@ -1,4 +1,4 @@
-"""returns, cases, disputes, evidence, rebills and credit_memos: a row each, as it stands."""
+"""returns, cases, disputes, evidence, rebills and credit_memos: a row each, with its current state."""
 
 from typing import Any
 
@@ -65,8 +65,8 @@ def test_a_case_is_open_until_its_decision_and_its_return_arrives_with_its_condi
 def test_while_more_evidence_is_awaited_a_case_has_no_due_instant_and_names_that_evidence() -> None:
     history = delivered()
     send(history, "OpenCase", "2026-03-04T12:00:00Z", "buyer", case_id="case-a", reason="wrong_item", lines=[1])
-    asked = {"about": "case-a", "kinds": ["photo", "receipt"], "until": "2026-03-09T12:00:00Z"}
-    send(history, "RequestEvidence", "2026-03-04T13:00:00Z", "support", **asked)
+    evidence = {"about": "case-a", "kinds": ["photo", "receipt"], "until": "2026-03-09T12:00:00Z"}
+    send(history, "RequestEvidence", "2026-03-04T13:00:00Z", "support", **evidence)
     case = viewed(history).row(CASES)
     assert (case["due_at"], case["awaits"]) == (None, "photo,receipt")
 

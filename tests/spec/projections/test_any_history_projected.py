@@ -1,4 +1,4 @@
-"""Whatever happens, and however the log is cut into batches, the tables say the same, and what the orders say."""
+"""Whatever happens, and however the log is cut into batches, the tables are the same and agree with the orders."""
 
 import json
 from collections import Counter
@@ -261,10 +261,10 @@ def buyers_recounted(stories: list[Story]) -> Counter[tuple[str, str]]:
                     counted.add(event.line)
                 elif isinstance(event, e.LinesCanceled):
                     for part in event.lines:
-                        asked = (
+                        requested = (
                             part.cause in ("request", "dispute") and requested_by.get(part.request_id or "") != "seller"
                         )
-                        if part.line not in counted and asked:
+                        if part.line not in counted and requested:
                             found[day, "lines_canceled_by_buyer"] += 1
                         counted.add(part.line)
     return +found

@@ -1,4 +1,4 @@
-"""The table of what buyers and sellers are told (rule ``both-told``), and the reference of a cancellation."""
+"""The table of notifications to buyers and sellers (rule ``both-told``), and the reference of a cancellation."""
 
 from dataclasses import replace
 from typing import Any

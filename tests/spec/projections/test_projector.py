@@ -161,7 +161,7 @@ def test_views_that_are_ahead_of_the_source_wait_for_it() -> None:
     assert one.ahead == 7
 
 
-# ---- what cannot be told -------------------------------------------------------------------------------------------
+# ---- unprojectable events ------------------------------------------------------------------------------------------
 
 
 def test_an_event_that_this_release_does_not_know_parks_its_order_and_no_other() -> None:

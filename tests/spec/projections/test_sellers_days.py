@@ -53,8 +53,8 @@ def test_each_line_counts_once_under_its_cause() -> None:
 
 def test_a_line_counts_under_the_cause_that_first_cancelled_any_of_it() -> None:
     history = placed(policy="big-box", ship_by="2026-03-03T00:00:00Z")
-    asked = [{"line": 1, "quantity": 1}]
-    history.send("RequestCancel", actor="buyer", request_id="r1", lines=asked, reason="changed_mind")
+    requested = [{"line": 1, "quantity": 1}]
+    history.send("RequestCancel", actor="buyer", request_id="r1", lines=requested, reason="changed_mind")
     history.send("ApproveCancel", actor="seller", request_id="r1")
     history.send("CancelLines", at="2026-03-03T12:00:00Z", actor="seller", lines=[1], reason="out_of_stock")
     history.send("Ship", at="2026-03-04T12:00:00Z", actor="seller", shipment_id="asn-1", lines=[2])
@@ -69,8 +69,8 @@ def test_a_line_counts_under_the_cause_that_first_cancelled_any_of_it() -> None:
 
 def test_one_cancellation_for_two_causes_counts_the_line_once() -> None:
     history = placed(policy="big-box")
-    asked = [{"line": 1, "quantity": 2}]
-    history.send("RequestCancel", actor="buyer", request_id="r1", lines=asked, reason="changed_mind")
+    requested = [{"line": 1, "quantity": 2}]
+    history.send("RequestCancel", actor="buyer", request_id="r1", lines=requested, reason="changed_mind")
     history.send("CancelLines", actor="seller", lines=[1], reason="out_of_stock")
 
     assert causes(history) == [(1, "request", 2), (1, "seller", 3)]

@@ -1,4 +1,4 @@
-"""What waits for the seller: a request is in the queue if and only if it is open and the seller has to act on it."""
+"""The seller's queue: a request is in the queue if and only if it is open and the seller has to act on it."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def accepts(order: Order, name: str, by: str, **fields: Any) -> bool:
 
 
 def is_the_sellers_turn(order: Order, request: Request) -> bool:
-    """What the queue should say, from what the domain accepts and what the order shows."""
+    """The expected queue, from what the domain accepts and what the order shows."""
     name = request.request_id
     if not accepts(order, "DeclineCancel", "seller", request_id=name):
         return False  # closed, or the seller's own
@@ -62,21 +62,21 @@ def test_a_request_is_in_the_queue_if_and_only_if_the_seller_has_to_act(case: di
                 assert queued(order) == expected, row
 
 
-def asked(preset: str, **fields: Any) -> Story:
+def requested(preset: str, **fields: Any) -> Story:
     story = Story(preset).placed(MONDAY)
     assert story.send("RequestCancel", TUESDAY, request_id="r1", reason="other", **fields) == "accepted"
     return story
 
 
 def test_a_request_waits_for_the_seller_also_when_it_is_overdue() -> None:
-    story = asked("mutual-consent")
+    story = requested("mutual-consent")
     assert queued(story.here) == {"r1"}
     story.reach_until(parse_instant("2026-03-20T10:00:00Z"))
     assert (story.request(), queued(story.here)) == ("open", {"r1"})
 
 
 def test_a_request_that_the_shipment_answered_waits_for_nobody() -> None:
-    story = asked("mutual-consent")
+    story = requested("mutual-consent")
     assert story.send("Ship", FRIDAY, shipment_id="asn-1") == "accepted"
     assert story.request() == "open", "under mutual consent it can still be agreed to"
     assert story.here.awaits(story.here.requests["r1"]) is None
@@ -90,17 +90,17 @@ def test_a_request_about_shipped_units_waits_for_the_other_side() -> None:
 
 
 def test_a_proposal_of_the_sellers_waits_for_the_buyer() -> None:
-    story = asked("mutual-consent", by="seller")
+    story = requested("mutual-consent", by="seller")
     assert (queued(story.here), queued(story.here, "buyer")) == (set(), {"r1"})
 
 
 def test_while_something_else_is_offered_it_is_the_buyers_turn() -> None:
-    story = asked("general-store")
+    story = requested("general-store")
     assert (queued(story.here), queued(story.here, "buyer")) == (set(), {"r1"})
 
 
 def test_a_dispute_removes_a_request_from_the_queue_and_its_decision_does_not_restore_it() -> None:
-    story = asked("mutual-consent")
+    story = requested("mutual-consent")
     story.reach_until(parse_instant("2026-03-20T10:00:00Z"))
     assert story.send("OpenDispute", "2026-03-20T10:00:00Z", by="buyer", dispute_id="d1", about="r1") == "accepted"
     assert (queued(story.here), queued(story.here, "support")) == (set(), {"r1"})

@@ -1,4 +1,4 @@
-"""The tables of an order's state: one row an order, line, request, refund, shipment and deadline, as it stands."""
+"""The tables of an order's state: current rows of orders, lines, requests, refunds, shipments and deadlines."""
 
 import json
 
@@ -184,8 +184,8 @@ def _nothing():
 def test_a_request_shows_when_it_was_decided_and_a_later_dispute_leaves_that() -> None:
     history = History()
     history.place(policy="mutual-consent")
-    asked = {"actor": "buyer", "reason": "changed_mind"}
-    history.send("RequestCancel", at="2026-03-02T11:00:00Z", request_id="r1", lines=[1], **asked)
+    fields = {"actor": "buyer", "reason": "changed_mind"}
+    history.send("RequestCancel", at="2026-03-02T11:00:00Z", request_id="r1", lines=[1], **fields)
     assert viewed(history).row(REQUESTS)["decided_at"] is None
     history.send("DeclineCancel", at="2026-03-03T10:00:00Z", actor="seller", request_id="r1")
     history.send("OpenDispute", at="2026-03-04T10:00:00Z", actor="buyer", dispute_id="d1", about="r1")
@@ -200,13 +200,13 @@ def test_a_request_shows_when_it_was_decided_and_a_later_dispute_leaves_that() -
 
 def test_a_request_answered_at_once_is_decided_when_made_and_a_withdrawn_one_never() -> None:
     history = History()
-    asked = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
+    fields = {"actor": "buyer", "request_id": "r1", "reason": "changed_mind"}
     history.place("granted", policy="everything-store")
-    history.send("RequestCancel", "granted", at="2026-03-02T10:10:00Z", **asked)
+    history.send("RequestCancel", "granted", at="2026-03-02T10:10:00Z", **fields)
     history.place("refused", policy="peer-to-peer", sale_format="offer")
-    history.send("RequestCancel", "refused", at="2026-03-02T11:00:00Z", **asked)
+    history.send("RequestCancel", "refused", at="2026-03-02T11:00:00Z", **fields)
     history.place("withdrawn", policy="everything-store")
-    history.send("RequestCancel", "withdrawn", at="2026-03-02T12:00:00Z", **asked)
+    history.send("RequestCancel", "withdrawn", at="2026-03-02T12:00:00Z", **fields)
     history.send("WithdrawCancel", "withdrawn", at="2026-03-02T13:00:00Z", actor="buyer", request_id="r1")
 
     shown = {row["order_id"]: (row["status"], row["decided_at"]) for row in viewed(history).rows(REQUESTS)}

@@ -59,7 +59,7 @@ class Cluster:
         """Topics that take no records, which only a writer notices."""
 
     def read(self, kind: str) -> list[PublicRecord]:
-        """What a read_committed reader sees."""
+        """The records that a read_committed reader sees."""
         return self.topics[kind].committed
 
     def end(self, transaction: Transaction, touched: list[Topic], state: Literal["committed", "aborted"]) -> None:
@@ -182,7 +182,7 @@ class Process:
             now += 1
             if not self.publisher.step(now):
                 return now
-        raise AssertionError("it never comes to an end")
+        raise AssertionError("it never ends")
 
 
 def new_log(partitions: int = 1) -> MemoryLog:

@@ -108,9 +108,9 @@ def test_every_header_of_a_dead_letter_is_documented_and_each_that_is_documented
 def test_every_header_of_a_command_and_of_its_outcome_is_documented() -> None:
     form = the_form()
     headers = {"rescind-ask": b"mine", "rescind-if-match": b"1", "rescind-confirm": b"required"}
-    asked = form.read(InputRecord(ELSEWHERE, 17, KEY, json.dumps(DELIVER).encode(), headers))
-    assert form.ready(asked) is None
-    copy = form.forwarded(asked)
+    command = form.read(InputRecord(ELSEWHERE, 17, KEY, json.dumps(DELIVER).encode(), headers))
+    assert form.ready(command) is None
+    copy = form.forwarded(command)
     agrees(copy, "Command")
     assert {name for name, _ in copy.headers} == document_of("Command")[0]
     there = form.read(InputRecord(HERE, 3, copy.key, copy.value, dict(copy.headers)))

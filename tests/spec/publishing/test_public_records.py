@@ -1,4 +1,4 @@
-"""What other services are told of a commit."""
+"""The public records of a commit, for other services."""
 
 import io
 from dataclasses import replace
@@ -151,8 +151,8 @@ def test_restock_once_a_return_is_restocked_on_receipt_with_its_condition(condit
     history.place(policy="general-store")
     history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1")
     history.send("Deliver", at="2026-03-03T11:00:00Z")
-    asked = [{"line": 1, "quantity": 4}]
-    history.send("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=asked)
+    returned = [{"line": 1, "quantity": 4}]
+    history.send("RequestReturn", at="2026-03-04T11:00:00Z", actor="buyer", reason="changed_mind", lines=returned)
     assert moves(history) == []
     more: Any = {} if condition is None else {"condition": condition}
     history.send("ReturnReceived", at="2026-03-05T11:00:00Z", about="return-1", **more)

@@ -43,7 +43,7 @@ def test_no_file_defines_two_types_and_each_names_only_those_before_it() -> None
 
 
 def one_of_every_kind() -> list[PublicRecord]:
-    """What the publisher writes of an order that has an instruction of every kind."""
+    """The public records of an order that has an instruction of every kind."""
     history = History()
     history.place()
     history.send("Ship", at="2026-03-02T11:00:00Z", shipment_id="s1", lines=[{"line": 1, "quantity": 3}])

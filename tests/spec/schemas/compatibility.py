@@ -15,7 +15,7 @@ Schema = Any
 
 
 def breaks(versions: dict[int, Schema]) -> list[str]:
-    """What stands against FULL_TRANSITIVE between these versions of one schema (as JSON values); empty if nothing."""
+    """List the violations of FULL_TRANSITIVE between these versions of one schema (as JSON values)."""
     found = []
     for older, newer in combinations(sorted(versions), 2):
         for reader, writer in ((older, newer), (newer, older)):

@@ -56,7 +56,7 @@ SHAPES = shapes(inspect.getsource(events))
 def draft(of: str, name: str, sentences_of: dict[str, str]) -> dict[str, Any]:
     """The schema of the event class called ``of``, stored as ``name``.
 
-    What a record says is its class's docstring; ``said`` has the sentences of fields: ``Record.field`` → text.
+    A record's doc is its class's docstring; ``sentences_of`` has those of fields: ``Record.field`` → text.
     """
     return _record(of, name, sentences_of, set(), NAMESPACE)
 
@@ -131,7 +131,7 @@ def fingerprint(schema: Any) -> str:
 
 
 def path_of(name: str, version: int) -> Path:
-    """Where a version of an event's schema stands."""
+    """The file of a version of an event's schema."""
     return FOLDER / f"{name}.{version}.avsc"
 
 

@@ -47,7 +47,7 @@ def test_the_contract_is_the_dataclass_field_by_field(of: type, name: str, schem
 
 @pytest.mark.parametrize(("of", "name", "schema"), STORED, ids=IDS)
 def test_the_contract_is_the_class_as_python_sees_it(of: type, name: str, schema: dict[str, Any]) -> None:
-    """The same once more without the drafting tool: evaluated annotations against the schema."""
+    """Compare evaluated annotations with the schema, without the drafting tool."""
     assert schema["name"] == name
     assert schema["namespace"] == "rescind.events"
     _same(of, schema, {})
@@ -109,7 +109,7 @@ def test_a_shared_record_is_the_same_in_every_schema() -> None:
 
 
 def _whole(schema: Any, within: dict[str, Any]) -> Any:
-    """A definition with the names of others inside it replaced by what they stand for."""
+    """A definition with the names of others inside it replaced by their definitions."""
     if isinstance(schema, str):
         return _whole(within[schema], within) if schema in within else schema
     if isinstance(schema, list):

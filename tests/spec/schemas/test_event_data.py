@@ -60,8 +60,8 @@ def test_a_verdict_is_allowed_only_when_it_is_granted() -> None:
 
 def test_an_event_names_its_fields_as_the_contract_does() -> None:
     decide = e.Deadline("decide-1", "decide", NOON, "r1")
-    asked = e.CancelRequested("r1", "buyer", None, (e.LineQuantity(1, 3),), e.Sealed(HASH, "v/1"), VERDICT, (decide,))
-    assert event_data(asked) == {
+    event = e.CancelRequested("r1", "buyer", None, (e.LineQuantity(1, 3),), e.Sealed(HASH, "v/1"), VERDICT, (decide,))
+    assert event_data(event) == {
         "request_id": "r1",
         "by": "buyer",
         "reason": None,

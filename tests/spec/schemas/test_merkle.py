@@ -238,7 +238,7 @@ def test_peaks_that_do_not_make_the_size_are_refused(size: int, peaks: list[byte
 
 def test_a_position_that_never_existed_is_an_index_error() -> None:
     stored = archive([b"a", b"b"])
-    for ask in (
+    for query in (
         lambda: stored.root(3),
         lambda: stored.root(-1),
         lambda: stored.inclusion_proof(2, 2),
@@ -249,7 +249,7 @@ def test_a_position_that_never_existed_is_an_index_error() -> None:
         lambda: stored.consistency_proof(1, 3),
     ):
         with pytest.raises(IndexError):
-            ask()
+            query()
 
 
 def test_a_leaf_is_never_a_node() -> None:

@@ -171,7 +171,7 @@ def plausible_commits(draw: st.DrawFn, heads: MemoryHeads, seen: list[bytes]) ->
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[JournalRecord]:
-    """Records that one partition might come to have."""
+    """Records that one partition might have."""
     heads = MemoryHeads()
     guide = Admission(0, PARTITIONS, heads)
     found: list[JournalRecord] = []

@@ -305,7 +305,7 @@ def test_a_log_with_the_commits_that_others_have_continues(log: MemoryLog) -> No
 
 
 @pytest.mark.parametrize(
-    ("mark", "says"),
+    ("mark", "message"),
     [
         (Mark("the list", 5), "the list has 5 commits, the log has 2: 3 that were acknowledged are missing"),
         (Mark("the list", 3), "the list has 3 commits, the log has 2: 1 that was acknowledged is missing"),
@@ -315,7 +315,7 @@ def test_a_log_with_the_commits_that_others_have_continues(log: MemoryLog) -> No
 )
 @pytest.mark.parametrize("with_state", [False, True])
 def test_a_log_without_the_commits_that_others_have_stops_and_notifies_nobody(
-    log: MemoryLog, mark: Mark, says: str, with_state: bool
+    log: MemoryLog, mark: Mark, message: str, with_state: bool
 ) -> None:
     chain = Chain("s")
     write(log, chain.next("A"), chain.next("B"))
@@ -328,11 +328,11 @@ def test_a_log_without_the_commits_that_others_have_stops_and_notifies_nobody(
         follower.start([mark])
         follower.advance()
 
-    with pytest.raises((LogLost, LogChanged), match=says):
+    with pytest.raises((LogLost, LogChanged), match=message):
         go()
     assert follower.stopped is not None
     assert listening.notified == []
-    with pytest.raises((LogLost, LogChanged), match=says):
+    with pytest.raises((LogLost, LogChanged), match=message):
         follower.advance()
 
 

@@ -1,4 +1,4 @@
-"""An index of random keys finds what was added, whether it waits, is written, or a filter stands before the table."""
+"""An index of random keys finds what was added, whether it waits, is written, or has a filter before the table."""
 
 import random
 

@@ -11,7 +11,7 @@ TIMEOUT = 30.0
 
 
 class Reading:
-    """A reader that knows only what it was told to follow, and does something while it waits for the brokers."""
+    """A reader that knows only the partitions it has to follow, and does something while it waits for the brokers."""
 
     def __init__(self, while_waiting: Callable[[], None]) -> None:
         self.at: dict[int, int] = {}

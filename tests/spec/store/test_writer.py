@@ -440,7 +440,7 @@ def test_each_commit_is_settled_once_as_in_the_log_whatever_happens(fates: list[
     for _ in range(data.draw(st.integers(1, 60))):
         data.draw(st.sampled_from(actions))()
         now += FIRST_PAUSE // 3
-    for _ in range(200):  # the trouble is over: everything comes to rest
+    for _ in range(200):  # the trouble is over: everything settles
         log.plan = None
         log.settle()
         now += LONGEST_PAUSE

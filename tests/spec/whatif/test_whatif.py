@@ -1,4 +1,4 @@
-"""What would have been, counted by hand: one order a story, asked about under another policy."""
+"""Orders under another policy, with differences counted by hand: one order a story."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def units(life: Life, line: int = 1) -> tuple[tuple[int, int, int], tuple[int, i
     return (before.open, before.shipped, before.canceled), (after.open, after.shipped, after.canceled)
 
 
-# ---- what it comes to ------------------------------------------------------------------------------------------------
+# ---- the differences -------------------------------------------------------------------------------------------------
 
 
 def test_a_rest_that_fill_or_kill_canceled_ships_where_nothing_is_killed() -> None:
@@ -219,11 +219,11 @@ def test_a_sellers_refused_cancellation_is_known_by_its_fingerprint() -> None:
     assert life.refunds == (0, 700)
 
 
-# ---- what was said ---------------------------------------------------------------------------------------------------
+# ---- reconstructed commands ------------------------------------------------------------------------------------------
 
 
 def reconstructed(story: Story) -> list[Command | NotReconstructible | None]:
-    """The commands told from each commit."""
+    """The commands reconstructed from each commit."""
     question = OtherPolicy(story.policies.named("big-box") or LOST, story.policies, story.market)
     found = []
     for number, (events, stamp) in enumerate(story.commits):
