@@ -96,15 +96,15 @@ def instant(name: str, doc: str, *, empty: bool = False, fixed: bool = False) ->
 
 
 MARKETPLACE: Final = text("marketplace", "The marketplace.", fixed=True)
-ORDER_ID: Final = text("order_id", "The order, unique within its marketplace.", fixed=True)
-SELLER_ID: Final = text("seller_id", "The order's seller.", fixed=True)
-CURRENCY: Final = text("currency", "ISO 4217 code.", fixed=True)
+ORDER_ID: Final = text("order_id", "The order's id, unique within its marketplace.", fixed=True)
+SELLER_ID: Final = text("seller_id", "The id of the order's seller.", fixed=True)
+CURRENCY: Final = text("currency", "ISO 4217 code of the currency.", fixed=True)
 CURRENCY_EXPONENT: Final = Column(
     "currency_exponent",
     "integer",
-    "How many decimals the currency has in ISO 4217: an amount is its minor units ÷ 10 to this power; empty for a code "
-    "that ISO 4217 gives none.",
+    "Number of decimals of the currency in ISO 4217. An amount is its minor units divided by 10 to this "
+    "power. Empty if ISO 4217 has none for this code.",
     empty=True,
     fixed=True,
 )
-PARTITION: Final = Column("partition", "integer", "The journal's partition that the order lives in.", fixed=True)
+PARTITION: Final = Column("partition", "integer", "The journal's partition that has the order.", fixed=True)
