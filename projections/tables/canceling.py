@@ -86,7 +86,7 @@ CANCELLATIONS: Final = Table(
         ),
         text("reason", "A code of the canonical reasons.", empty=True),
         text("request_id", "The request that the cancellation carries out.", empty=True),
-        text("shipment_id", "The shipment notice with which fill-or-kill canceled the units.", empty=True),
+        text("shipment_id", "The shipping notice with which fill-or-kill canceled the units.", empty=True),
         text("reference", "The reference in the buyer's confirmation, like C-7F3K-9QXM."),
         instant("canceled_at", "When it was recorded."),
         Column("day", "day", "The local day of canceled_at, as in seller_daily."),

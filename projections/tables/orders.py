@@ -124,11 +124,11 @@ SHIPMENTS: Final = Table(
     "shipments",
     "state",
     3,
-    "One row for each shipment notice that was accepted.",
+    "One row for each shipping notice that was accepted.",
     (
         MARKETPLACE,
         ORDER_ID,
-        text("shipment_id", "The shipment notice's id.", fixed=True),
+        text("shipment_id", "The shipping notice's id.", fixed=True),
         SELLER_ID,
         text("carrier", "The carrier's name.", empty=True),
         text("tracking_number", "The carrier's tracking number.", empty=True),
