@@ -99,7 +99,7 @@ EBAY: Final = _scheme(
         Step(
             "OUT_OF_STOCK_OR_CANNOT_FULFILL",
             "out_of_stock",
-            "that it may be in stock and not be fulfilled all the same",
+            "that it may be in stock although it cannot be fulfilled",
         ),
         Step("PRICE_TOO_HIGH", "price_too_high"),
         Step("WONT_ARRIVE_IN_TIME", "arrives_too_late"),
@@ -156,7 +156,7 @@ WALMART: Final = _scheme(
         Step("buyer_asked", "CUSTOMER_REQUESTED_SELLER_TO_CANCEL"),
         Step("shipped_too_late", None, "no code says that the seller was late"),
         Step("exchange", "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", "that something else is sent for it"),
-        Step("other", None, "no code stands for another reason"),
+        Step("other", None, "no code means another reason"),
     ),
 )
 
@@ -167,10 +167,10 @@ AMAZON: Final = _scheme(
         "NoInventory": "It is out of stock.",
         "ShippingAddressUndeliverable": "The address cannot be delivered to.",
         "CustomerExchange": "The customer gets something else for it.",
-        "BuyerCanceled": "The buyer cancelled.",
+        "BuyerCanceled": "The buyer canceled.",
         "GeneralAdjustment": "An amount is adjusted, for whatever reason.",
         "CarrierCreditDecision": "The carrier decided to give credit.",
-        "RiskAssessmentInformationNotValid": "What the buyer said did not hold in the risk assessment.",
+        "RiskAssessmentInformationNotValid": "The buyer's statements did not hold in the risk assessment.",
         "CarrierCoverageFailure": "The carrier does not go there.",
         "CustomerReturn": "The customer sent it back.",
         "MerchandiseNotReceived": "It never arrived.",
@@ -182,7 +182,7 @@ AMAZON: Final = _scheme(
         Step("BuyerCanceled", "buyer_asked"),
         Step("GeneralAdjustment", "other", "that an amount is adjusted"),
         Step("CarrierCreditDecision", "other", "that the carrier gives credit"),
-        Step("RiskAssessmentInformationNotValid", "suspected_fraud", "that what the buyer said did not hold"),
+        Step("RiskAssessmentInformationNotValid", "suspected_fraud", "that the buyer's statements did not hold"),
         Step("CarrierCoverageFailure", "cannot_ship_there", "that another carrier might"),
         Step("CustomerReturn", "other", "that it was delivered and came back: that is a return, not a cancellation"),
         Step("MerchandiseNotReceived", "arrives_too_late", "that it never arrived"),
@@ -205,7 +205,7 @@ SHOPIFY: Final = _scheme(
     "shopify",
     "Shopify",
     {
-        "CUSTOMER": "The customer wanted it cancelled.",
+        "CUSTOMER": "The customer wanted it canceled.",
         "DECLINED": "The payment was declined.",
         "FRAUD": "Fraud is suspected.",
         "INVENTORY": "It is out of stock.",
@@ -251,9 +251,9 @@ X12: Final = _scheme(
     (
         Step("IA", None, "it cancels nothing: the line is accepted"),
         Step("IB", None, "it cancels nothing: the line comes later"),
-        Step("ID", "other", "that the line was deleted; why is not said"),
-        Step("IQ", "other", "that the rest of the line is accepted; why is not said"),
-        Step("IR", "other", "that the seller rejects the line; why is not said"),
+        Step("ID", "other", "that the line was deleted, but no reason is given"),
+        Step("IQ", "other", "that the rest of the line is accepted, but no reason is given"),
+        Step("IR", "other", "that the seller rejects the line, but no reason is given"),
         Step("BP", None, "it cancels nothing: the balance comes later"),
     ),
     (
@@ -266,12 +266,12 @@ X12: Final = _scheme(
     ),
 )
 
-HOUSES: Final = MappingProxyType({house.id: house for house in (EBAY, WALMART, AMAZON, SHOPIFY, X12)})
+CODE_SCHEMES: Final = MappingProxyType({scheme.id: scheme for scheme in (EBAY, WALMART, AMAZON, SHOPIFY, X12)})
 """Scheme id → scheme."""
 
 
-def lossless(house: CodeScheme, reason: str) -> bool:
+def lossless(scheme: CodeScheme, reason: str) -> bool:
     """Whether a canonical reason stays the same when it is mapped to a code and back."""
-    out = house.outward[reason]
-    back = None if out.to is None else house.inward[out.to]
+    out = scheme.outward[reason]
+    back = None if out.to is None else scheme.inward[out.to]
     return out.loses is None and back is not None and back.loses is None and back.to == reason

@@ -310,7 +310,7 @@ def _taken(s: DecisionContext, command: c.Command, claimed: str, content: bytes 
     """Answer a command whose id exists: with the same content it changes nothing, with other content it is refused."""
     if content == command.fingerprint:
         return
-    because = f"{claimed} stands already, with other content: choose another id."
+    because = f"{claimed} already exists with different content. Choose another id."
     if isinstance(command, c.Ship):
         ruling = refused("shipment-exists", because, fact("shipment_id", claimed))
         named = {p.line: p.quantity or 0 for p in command.lines or ()}

@@ -36,7 +36,7 @@ def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> N
     order.version = version = order.version + 1
     marks = MARKS.get(kind)
     if marks is not None:
-        order.told |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
+        order.notified_bits |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
 
 
 def _credit(order: Order, line: Line, units: int, canceled_at: Instant | None) -> None:
@@ -376,10 +376,10 @@ def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: In
     if found is None or found.stage not in ("found", "notified"):
         order.found = Found(lines, unhandled)
         return
-    notified = found.lines if found.stage == "notified" else found.told
+    notified = found.lines if found.stage == "notified" else found.notified
     lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
     unhandled = tuple(dict.fromkeys((*found.unhandled, *unhandled)))
-    order.found = Found(lines, unhandled, found.notice_id, told=notified)
+    order.found = Found(lines, unhandled, found.notice_id, notified=notified)
 
 
 def _rebill_accepted(order: Order, event: e.RebillAccepted, at: Instant, stamp: Stamp) -> None:
@@ -392,7 +392,7 @@ def _customer_notified(order: Order, event: e.CustomerNotified, at: Instant, sta
     order.notices[event.notice_id] = "sent"
     if order.found is not None:
         order.found.notice_id = event.notice_id
-        order.found.stage, order.found.unhandled, order.found.told = "notified", (), {}
+        order.found.stage, order.found.unhandled, order.found.notified = "notified", (), {}
     _set_deadlines(order, event.deadlines)
 
 
@@ -606,10 +606,10 @@ def _not_acknowledged(found: Found) -> None:
     """Close the units of the notice that the customer did not answer. Units found later go through their own steps."""
     if found.stage == "notified":
         found.stage = "silent"
-    elif found.told:
-        left = {n: quantity - found.told.get(n, 0) for n, quantity in found.lines.items()}
+    elif found.notified:
+        left = {n: quantity - found.notified.get(n, 0) for n, quantity in found.lines.items()}
         found.lines = {n: quantity for n, quantity in left.items() if quantity}
-        found.notice_id, found.told = None, {}
+        found.notice_id, found.notified = None, {}
 
 
 def _deadline_reached(order: Order, event: e.DeadlineReached, at: Instant, stamp: Stamp) -> None:

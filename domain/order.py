@@ -262,7 +262,7 @@ class Found:
     notice_id: str | None = None
     stage: str = "found"
     """found, notified, acknowledged, declined, silent, rebilled, closed"""
-    told: dict[int, int] = field(default_factory=dict)
+    notified: dict[int, int] = field(default_factory=dict)
     """The part of ``lines`` that ``notice_id`` was about, if more was found since. Its deadline to answer runs on."""
 
 
@@ -373,7 +373,7 @@ class Order:
     notices: dict[str, str] = field(default_factory=dict)
     """notice id → sent, delivered or failed. Notices that ``domain.notification_rules`` derives are listed once their
     delivery or failure was reported."""
-    told: int = 0
+    notified_bits: int = 0
     """Two bits for each version, from bit 2·version on: 1 if the buyer is notified of that event, 2 for the seller
     (``domain.notification_rules``)."""
     cases: dict[str, Case] = field(default_factory=dict)

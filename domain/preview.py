@@ -142,7 +142,7 @@ class Preview:
                 waits = f"a dispute about request {request.request_id} is open"
             text = f"Stop: the {request.by} asks to cancel, and {waits}. {text}"
         if self.kills:
-            text += f" {_units(self.kills).capitalize()} will be cancelled now and cannot be re-opened."
+            text += f" {_units(self.kills).capitalize()} will be canceled now and cannot be re-opened."
         return text
 
 

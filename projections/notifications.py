@@ -1,4 +1,4 @@
-"""What buyers and sellers are told (rule ``both-told``), and what was reported of it: one row each."""
+"""Projects notifications of buyers and sellers (rule ``both-told``) and the reports of their delivery."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from projections.tables import NOTIFICATIONS
 
 
 def notifications(view: CommitView) -> Iterator[Fact]:
-    """The rows of a commit. An import is history and tells nobody; what a seller told a customer stands, though."""
+    """Yield a commit's rows. Imported history notifies nobody, except by a seller's own text (``CustomerNotified``)."""
     for version, at in enumerate(view.events, view.version):
         event = at.event
         if isinstance(event, ConfirmationDelivered | NoticeFailed):
@@ -27,7 +27,7 @@ def notifications(view: CommitView) -> Iterator[Fact]:
 
 
 def _audience_of(notice: str) -> Audience:
-    """Whom a notice of this id told; a customer was told by ``notice-1`` and the like."""
+    """Return the notified side of a notification id. Ids like ``notice-1`` belong to the buyer."""
     return next((audience for audience in AUDIENCES if notice.endswith(f"-{audience}")), "buyer")
 
 

@@ -160,14 +160,14 @@ def _canceled_before(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruli
         if line.auto_canceled:
             return refused(
                 "auto-canceled-is-final",
-                f"{of_line(line.auto_canceled, line.number, 'cancelled by fill or kill')}, and that is final.",
+                f"{of_line(line.auto_canceled, line.number, 'canceled by fill or kill')}, and that is final.",
                 fact("line", line.number),
                 when,
                 instead=(NEW_ORDER,),
             )
         return refused(
             "already-canceled",
-            f"Line {line.number} is cancelled already: {_by_whom(s, line)}, at "
+            f"Line {line.number} is canceled already: {_by_whom(s, line)}, at "
             f"{format_instant(line.canceled_at or order.recorded_at)}.",
             fact("line", line.number),
             fact("canceled", line.canceled),

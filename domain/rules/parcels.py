@@ -118,7 +118,7 @@ def shipped_lock(q: RuleInput) -> Ruling | None:
         what = f"What is left of {what[0].lower()}{what[1:]}"
     return refused(
         "shipped-lock",
-        f"{what} has shipped, so it can no longer be cancelled.",
+        f"{what} has shipped, so it can no longer be canceled.",
         fact("line", gone.number),
         fact("shipped", gone.shipped),
         fact("open", gone.open),
@@ -142,7 +142,7 @@ def tracking_lock(q: RuleInput) -> Ruling | None:
         if on_its_way and q.order.under_tracking(line.number):
             return refused(
                 "tracking-lock",
-                f"The carrier is already tracking line {line.number}, so it can no longer be cancelled.",
+                f"The carrier is already tracking line {line.number}, so it can no longer be canceled.",
                 fact("line", line.number),
                 fact("under_tracking", True),
                 instead=(*_until_lost(q), *instead_of_shipped(q)),

@@ -134,7 +134,9 @@ def grace_window(q: RuleInput, terms: GraceWindow) -> Ruling | None:
     closes = grace_closes(q, terms)
     if q.window_at > closes:
         return None
-    return granted("grace-window", "Bought by accident: it can be cancelled without asking.", instant("until", closes))
+    return granted(
+        "grace-window", "Bought by accident, so it can be canceled without asking.", instant("until", closes)
+    )
 
 
 class RequestWindow(Table):

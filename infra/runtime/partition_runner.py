@@ -62,7 +62,7 @@ class FollowedPartition:
 
 
 class PartitionListener(Protocol):
-    """Works through the partitions that come to a process and leave it."""
+    """Works through partitions that are assigned to a process and revoked from it."""
 
     def assign(self, follower: Follower, state: LocalState) -> None:
         """Begin with a partition. ``state`` is a connection for the listener alone, which closes it; if this raises,
@@ -98,7 +98,7 @@ class PartitionRunner(LoopComponent, ABC):
         loop.on_broken = on_defect
         super().__init__(loop)
         self.trouble: str | None = None
-        """Why the work stands still; None while it goes on."""
+        """Why the work has stopped. None while it goes on."""
         self._sources = dict(sources)
         self._not_before = 0.0
 

@@ -106,7 +106,7 @@ def make_private(path: Path) -> None:
 def open_existing(path: Path, *, read_only: bool = False, timeout: float = 5.0) -> sqlite3.Connection:
     """Connect to a file that must be there; any thread may use the connection. It has no transaction of its own.
 
-    A file that was removed a moment ago is not created anew: an empty one in its place would pass for the data.
+    A file that was removed a moment ago is not created again, because an empty file would pass for the data.
     ``timeout``: seconds to wait for another process's lock. sqlite3.OperationalError without the file.
     """
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"

@@ -1,4 +1,4 @@
-"""Tables of what was said and what happened: messages, every event, policies."""
+"""The tables messages, audit_trail and policies."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Tables of an order as it stands: itself, its lines, its parcels, what falls due."""
+"""The tables of an order's current state: orders, order_lines, shipments and deadlines."""
 
 from typing import Final
 

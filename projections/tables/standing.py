@@ -1,4 +1,4 @@
-"""Tables of who cancels how much, by local day."""
+"""The tables of placed and canceled lines by local day: seller_daily and buyer_standing."""
 
 from typing import Final
 

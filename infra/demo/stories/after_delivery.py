@@ -129,7 +129,7 @@ def taken_back_at_once(s: Story, chance: Random) -> None:
 
 
 @shows_rule("silence-is-not-consent")
-def says_nothing(s: Story, chance: Random) -> None:
+def seller_stays_silent(s: Story, chance: Random) -> None:
     """silence-is-not-consent: the seller has not answered, which accepts nothing; it is decided on what is there."""
     _arrived(s)
     _case(s, hours(62))
@@ -161,7 +161,7 @@ def back_and_not_confirmed(s: Story, chance: Random) -> None:
 
 
 @shows_rule("case-is-not-cancel")
-def cancelled_too_late(s: Story, chance: Random) -> None:
+def canceled_too_late(s: Story, chance: Random) -> None:
     """case-is-not-cancel: it has arrived, so it is sent back; the buyer changed their mind and pays the postage."""
     _arrived(s)
     asked = hours(chance.uniform(66, 80))

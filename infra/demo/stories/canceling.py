@@ -131,7 +131,7 @@ def waiting(s: Story, chance: Random) -> None:
 
 
 @shows_rule("one-open-request")
-def asked_twice(s: Story, chance: Random) -> None:
+def requested_twice(s: Story, chance: Random) -> None:
     """one-open-request: the second request is answered with the first one's state."""
     one(s, 2, good=1)
     s.ask(hours(4), "wrong_address")
@@ -165,7 +165,7 @@ def some_units(s: Story, chance: Random) -> None:
 
 
 @shows_rule("already-canceled")
-def canceled_and_asked(s: Story, chance: Random) -> None:
+def requested_after_cancellation(s: Story, chance: Random) -> None:
     """already-canceled: canceled units cannot be canceled again."""
     one(s)
     s.ask(minutes(12), "ordered_by_mistake")

@@ -147,7 +147,7 @@ def test_where_no_money_is_left_no_smaller_amount_is_to_be_said() -> None:
     story = Story("shop", documents=(SHOP,)).placed()
     assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="25.00") == "accepted"
     assert story.say("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="0.01") == "refused:more-than-paid"
-    assert story.refusal.because == "Of what was paid, nothing is left to be given back; 0.01 USD would be more."
+    assert story.refusal.because == "Everything that was paid is already refunded; 0.01 USD would be more."
     assert instead(story) == ["check"]
 
 
@@ -236,7 +236,7 @@ def test_nothing_has_shipped_is_not_said_of_an_order_whose_cancelled_parcel_left
     story.say("CancelLines", "2026-03-02T11:00:00Z", by="seller", reason="out_of_stock")
     story.say("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], carrier="UPS", tracking_number="1Z9")
     assert story.say("Deliver", "2026-03-03T12:00:00Z") == "refused:nothing-shipped"
-    assert story.refusal.because.startswith("What has left was cancelled before")
+    assert story.refusal.because.startswith("The units that left were canceled before")
 
 
 def test_one_open_request_with_offers_waits_for_the_buyer_to_choose() -> None:

@@ -47,7 +47,7 @@ def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
     story = Story().placed(lines=TWO)
     part = [{"line": 1, "quantity": 1}]
     assert asked(story, "2026-03-02T11:00:00Z", lines=part) == "refused:whole-lines-only"
-    assert story.refusal.because == "Line 1 can be cancelled whole (2), not 1 of it."
+    assert story.refusal.because == "Line 1 can be canceled whole (2), not 1 of it."
     assert asked(story, "2026-03-02T11:00:00Z", "r2", lines=[1]) == "accepted"
 
 
@@ -55,7 +55,7 @@ def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
 def test_a_cancellation_without_a_reason_is_refused_by_name_of_the_line() -> None:
     story = Story().placed()
     assert story.say("CancelLines", "2026-03-02T11:00:00Z") == "refused:reason-required"
-    assert story.refusal.because == "Line 1 needs a reason to be cancelled."
+    assert story.refusal.because == "Line 1 needs a reason to be canceled."
 
 
 @pytest.mark.rule("alternatives-first")
@@ -97,7 +97,7 @@ def test_what_is_cancelled_cannot_be_cancelled_again() -> None:
     asked(story, "2026-03-02T11:00:00Z")
     assert asked(story, "2026-03-02T12:00:00Z", "r2") == "refused:already-canceled"
     assert story.refusal.because == (
-        "Line 1 is cancelled already: as the buyer asked by request r1, at 2026-03-02T11:00:00Z."
+        "Line 1 is canceled already: as the buyer asked by request r1, at 2026-03-02T11:00:00Z."
     )
     said = {each.name: each.value for each in story.refusal.inputs}
     assert (said["canceled_by"], said["cause"], said["request_id"]) == ("buyer", "request", "r1")
@@ -159,7 +159,7 @@ def test_who_asks_for_what_is_cancelled_is_told_by_whom_and_when(
     assert asked(story, "2026-03-20T12:00:00Z", "r9") == "refused:already-canceled"
     said = {each.name: each.value for each in story.refusal.inputs}
     assert (said["canceled_by"], said["cause"]) == (by, cause)
-    assert story.refusal.because == f"Line 1 is cancelled already: {sentence}, at {said['canceled_at']}."
+    assert story.refusal.because == f"Line 1 is canceled already: {sentence}, at {said['canceled_at']}."
 
 
 @pytest.mark.rule("shipped-lock")
@@ -167,7 +167,7 @@ def test_what_shipped_cannot_be_cancelled_and_the_answer_says_what_has_shipped()
     story = Story().placed()
     story.say("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
     assert asked(story, "2026-03-02T13:00:00Z") == "refused:shipped-lock"
-    assert story.refusal.because == "The order has shipped, so it can no longer be cancelled."
+    assert story.refusal.because == "The order has shipped, so it can no longer be canceled."
 
 
 @pytest.mark.rule("case-reasons")

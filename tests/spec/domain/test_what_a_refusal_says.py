@@ -56,16 +56,16 @@ def delivered(preset: str) -> Story:
 
 def test_what_was_not_found_has_to_be_reported_before_anybody_is_told() -> None:
     story = canceled()
-    assert "has to be reported first" in refused(story, "NotifyCustomer", day(2, 12), text="UPS 1Z999")
+    assert "Report them before" in refused(story, "NotifyCustomer", day(2, 12), text="UPS 1Z999")
     assert instead(story) == ["report_shipped"]
 
 
 def test_a_second_notice_about_the_same_says_that_they_were_told() -> None:
     story = told_of_line_1()
-    because = "The customer has been told of line 1 already, and has not answered yet."
+    because = "The customer was already notified of line 1, and has not answered yet."
     assert refused(story, "NotifyCustomer", day(2, 14), text="UPS 1Z999") == because
     story.say("Acknowledge", day(3), **BOTH)
-    because = "The customer has been told of all that was found: both were accepted."
+    because = "The customer was notified of everything that was found: both were accepted."
     assert refused(story, "NotifyCustomer", day(3, 11), text="UPS 1Z999") == because
 
 
@@ -73,7 +73,7 @@ def test_an_answer_to_part_of_what_was_found_says_which_part_they_were_not_told_
     story = told_of_line_1()
     story.say("ReportShippedAfterCancel", day(3), lines=[2], **FEDEX)
     because = refused(story, "Acknowledge", day(3, 11), **BOTH)
-    assert because.startswith("The customer has been told of line 1, and not yet of line 2, which was found since.")
+    assert because.startswith("The customer was notified of line 1, but not yet of line 2, which was found later.")
     assert "notify-customer" in because
 
 
@@ -162,7 +162,7 @@ def test_what_both_may_agree_to_after_delivery_is_said_to_be_so_while_it_is_on_i
 
 def test_a_cancelled_line_has_nothing_to_send_back_and_nothing_to_cancel() -> None:
     story = canceled("mutual-consent")
-    because = "Line 1 is cancelled: nothing of it was delivered."
+    because = "Line 1 is canceled: nothing of it was delivered."
     assert refused(story, "RequestReturn", day(3), lines=[1], reason="changed_mind") == because
     assert refused(story, "OpenCase", day(3), case_id="k1", reason="wrong_item", lines=[1]) == because
     assert instead(story) == ["contact"]
@@ -176,7 +176,7 @@ def test_what_was_billed_again_comes_back_once_it_is_paid_and_once() -> None:
     assert "is not confirmed" in refused(story, "RequestReturn", day(3, 12), **back)
     story.say("ConfirmRebill", day(3, 13), rebill_id="rebill-1")
     assert story.say("RequestReturn", day(3, 14), **back) == "accepted"
-    assert "came back, or is in a return" in refused(story, "RequestReturn", day(3, 15), **back)
+    assert "came back or are in a return" in refused(story, "RequestReturn", day(3, 15), **back)
 
 
 def test_a_second_receipt_says_that_it_was_received() -> None:

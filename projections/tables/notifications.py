@@ -1,4 +1,4 @@
-"""The table of what buyers and sellers are told. How a notice went out is not here: the log does not know it."""
+"""The table notifications. It does not show whether a notification was sent, because the log does not have that."""
 
 from typing import Final
 
