@@ -19,7 +19,7 @@ from consumers.ports.views import PositionMoved, ViewsDamaged, ViewsError, Views
 from consumers.projection.projector import Projector, ViewsOfAnotherLog
 from infra.local_state import memory_local_state
 from infra.local_state.followed import open_followed
-from infra.runtime.partition_runner import FollowedPartition, PartitionRunner
+from infra.runtime.partition_runner import AssignablePartitionRunner, FollowedPartition
 from infra.settings import Settings, ViewsAt
 from infra.store.recorded_positions import in_views
 from infra.views.base import DatabaseViews
@@ -48,13 +48,13 @@ class _ControlFollower:
     def rejected(self, rejected: Rejected) -> None: ...
 
 
-class ViewsRunner(PartitionRunner):
+class ViewsRunner(AssignablePartitionRunner):
     """The views of a running engine (``views``), and the thread that keeps them up to date."""
 
     name = "views"
     PAUSE = 0.05
     RETRY = 0.25
-    ERRORS = (*PartitionRunner.ERRORS, ViewsUnavailable, JournalError)
+    ERRORS = (*AssignablePartitionRunner.ERRORS, ViewsUnavailable, JournalError)
 
     def __init__(
         self,
