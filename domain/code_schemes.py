@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from domain.reasons import ONLY_BUYERS_REASONS
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -57,20 +59,6 @@ def _scheme(
 
 WHY: Final = "why the buyer asked"
 """The meaning that is lost when a code says only that the buyer asked."""
-
-
-_BUYERS: Final = (
-    "ordered_by_mistake",
-    "changed_mind",
-    "found_cheaper",
-    "price_too_high",
-    "wrong_address",
-    "wrong_shipping_method",
-    "wrong_payment_method",
-    "arrives_too_late",
-    "duplicate_order",
-)
-"""Reasons that only a buyer has."""
 
 EBAY: Final = _scheme(
     "ebay",
@@ -147,7 +135,7 @@ WALMART: Final = _scheme(
         Step("SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE", "cannot_ship_there"),
     ),
     (
-        *(Step(reason, "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", WHY) for reason in _BUYERS),
+        *(Step(reason, "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", WHY) for reason in ONLY_BUYERS_REASONS),
         Step("out_of_stock", "SELLER_CANCEL_OUT_OF_STOCK"),
         Step("cannot_ship_there", "SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE"),
         Step("pricing_error", "SELLER_CANCEL_PRICING_ERROR"),
@@ -188,7 +176,7 @@ AMAZON: Final = _scheme(
         Step("MerchandiseNotReceived", "arrives_too_late", "that it never arrived"),
     ),
     (
-        *(Step(reason, "BuyerCanceled", WHY) for reason in _BUYERS),
+        *(Step(reason, "BuyerCanceled", WHY) for reason in ONLY_BUYERS_REASONS),
         Step("out_of_stock", "NoInventory"),
         Step("cannot_ship_there", "ShippingAddressUndeliverable"),
         Step("pricing_error", "GeneralAdjustment", "that the price was wrong"),
@@ -221,7 +209,7 @@ SHOPIFY: Final = _scheme(
         Step("OTHER", "other"),
     ),
     (
-        *(Step(reason, "CUSTOMER", WHY) for reason in _BUYERS),
+        *(Step(reason, "CUSTOMER", WHY) for reason in ONLY_BUYERS_REASONS),
         Step("out_of_stock", "INVENTORY"),
         Step("cannot_ship_there", "OTHER", "that nothing ships there"),
         Step("pricing_error", "STAFF", "that the mistake was the price"),
@@ -257,7 +245,7 @@ X12: Final = _scheme(
         Step("BP", None, "it cancels nothing: the balance comes later"),
     ),
     (
-        *(Step(reason, *_DELETED) for reason in (*_BUYERS, "buyer_asked", "exchange", "unpaid")),
+        *(Step(reason, *_DELETED) for reason in (*ONLY_BUYERS_REASONS, "buyer_asked", "exchange", "unpaid")),
         *(
             Step(reason, *_REJECTED)
             for reason in ("out_of_stock", "cannot_ship_there", "pricing_error", "suspected_fraud", "shipped_too_late")

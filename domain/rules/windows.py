@@ -101,17 +101,24 @@ def accepted_offer_final(q: RuleInput, terms: AcceptedOfferFinal) -> Ruling | No
     )
 
 
-class GraceWindow(Table):
+_UNTIL: Final = Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
+
+
+class _AfterPlacing(Table):
+    """Parameters of a window that begins when the order is placed."""
+
+    length: Annotated[LengthField, _UNTIL]
+
+
+def window_closes(q: RuleInput, terms: _AfterPlacing) -> Instant:
+    """Return the last instant of a window that begins when the order is placed."""
+    return after(q.order.placed_at, terms.length, q.order.terms.calendar)
+
+
+class GraceWindow(_AfterPlacing):
     """Parameters of ``grace-window``."""
 
-    length: Annotated[
-        LengthField, Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
-    ] = Length(3, "hours")
-
-
-def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
-    """Return the last instant of the grace window."""
-    return after(q.order.placed_at, terms.length, q.order.terms.calendar)
+    length: Annotated[LengthField, _UNTIL] = Length(3, "hours")
 
 
 @register(
@@ -126,12 +133,12 @@ def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
         binds=Binds.REQUESTS,
         terms=GraceWindow,
         allows=True,
-        closes=grace_closes,
+        closes=window_closes,
     )
 )
 def grace_window(q: RuleInput, terms: GraceWindow) -> Ruling | None:
     """After an accidental purchase, the buyer may cancel until the window closes, its last instant included."""
-    closes = grace_closes(q, terms)
+    closes = window_closes(q, terms)
     if q.window_at > closes:
         return None
     return granted(
@@ -139,17 +146,10 @@ def grace_window(q: RuleInput, terms: GraceWindow) -> Ruling | None:
     )
 
 
-class RequestWindow(Table):
+class RequestWindow(_AfterPlacing):
     """Parameters of ``request-window``."""
 
-    length: Annotated[
-        LengthField, Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
-    ] = Length(60, "minutes")
-
-
-def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
-    """Return the last instant at which a buyer may request a cancellation."""
-    return after(q.order.placed_at, terms.length, q.order.terms.calendar)
+    length: Annotated[LengthField, _UNTIL] = Length(60, "minutes")
 
 
 @register(
@@ -163,12 +163,12 @@ def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
         },
         binds=Binds.REQUESTS,
         terms=RequestWindow,
-        closes=request_closes,
+        closes=window_closes,
     )
 )
 def request_window(q: RuleInput, terms: RequestWindow) -> Ruling | None:
     """A buyer may request a cancellation until the window closes. Later requests are refused."""
-    closes = request_closes(q, terms)
+    closes = window_closes(q, terms)
     if q.window_at <= closes:
         return None
     return refused(

@@ -44,7 +44,7 @@ bad."""
 @click.option("--report", metavar="FILE", help="Write a JSON line for every refused and bad command.")
 @as_json
 @stored
-def import_(
+def import_(  # an argument for each option of the command
     settings: "Settings",
     file: str | None,
     form: str,
