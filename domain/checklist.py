@@ -55,7 +55,7 @@ ASKED_LATE: Final = Gap(
     "asked-late",
     "before",
     "high",
-    "It had shipped before it was asked: what shipped can be returned, not canceled.",
+    "It had shipped before the request, and shipped units can be returned, not canceled.",
     "Ask for a return after delivery, or propose to undo it by common consent.",
     False,
 )

@@ -102,9 +102,9 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         request_id=event.request_id,
         by=event.by,
         reason=event.reason,
-        asked=requested,
+        requested=requested,
         status="approved" if event.verdict.outcome == "granted" else "open",
-        asked_at=stamp.recorded_at,
+        requested_at=stamp.recorded_at,
         decide_by=decide_by,
         rule=event.verdict.rule,
         here={n: order.lines[n].open for n in requested if n in order.lines},
@@ -147,13 +147,13 @@ def _cancel_refused(order: Order, event: e.CancelRefused, at: Instant, stamp: St
     request.status = "refused"
     request.rule = event.verdict.rule
     request.decided_at = stamp.recorded_at
-    if request.asked_at == stamp.recorded_at and order.ids.get(event.request_id) == stamp.fingerprint:
+    if request.requested_at == stamp.recorded_at and order.ids.get(event.request_id) == stamp.fingerprint:
         order.ids.pop(event.request_id, None)
 
 
 def _cancel_approved(order: Order, event: e.CancelApproved, at: Instant, stamp: Stamp) -> None:
     request = order.requests[event.request_id]
-    whole = all(order.got(request, n) + order.still_open(request, n) >= units for n, units in request.asked.items())
+    whole = all(order.got(request, n) + order.still_open(request, n) >= units for n, units in request.requested.items())
     request.status = "approved" if whole else "partly"
     request.rule = event.rule or request.rule
     request.decided_at = stamp.recorded_at
@@ -190,7 +190,7 @@ def _count_for_requests(order: Order, line: int, quantity: int, request_id: str 
     """Count canceled units of a line for its open requests, and for the request that the cancellation carries out."""
     for id in order.requests_of_line.get(line, ()):
         request = order.requests[id]
-        requested = request.asked.get(line)
+        requested = request.requested.get(line)
         if requested is not None and (request.status == "open" or request.request_id == request_id):
             request.canceled[line] = min(requested, request.canceled.get(line, 0) + quantity)
 
@@ -562,7 +562,7 @@ def _dispute_opened(order: Order, event: e.DisputeOpened, at: Instant, stamp: St
 def _lines_of_dispute(order: Order, about: str) -> dict[int, int]:
     """The units that a dispute is about: the request's quantities, or all units if it is about a message."""
     request = order.requests.get(about)
-    return dict(request.asked) if request is not None else {n: x.ordered for n, x in order.lines.items()}
+    return dict(request.requested) if request is not None else {n: x.ordered for n, x in order.lines.items()}
 
 
 def _dispute_escalated(order: Order, event: e.DisputeEscalated, at: Instant, stamp: Stamp) -> None:

@@ -40,7 +40,7 @@ def _requested(event: e.CancelRequested) -> NotificationRule:
     return NotificationRule("asked", BUYER if event.by == "seller" else SELLER)
 
 
-def is_as_asked(event: e.LinesCanceled) -> bool:
+def is_without_request(event: e.LinesCanceled) -> bool:
     """Whether the seller canceled with the reason ``buyer_asked`` and no request is on record.
 
     Such a cancellation counts as the seller's own (rule ``standing``), and the notification asks the buyer about it.
@@ -49,7 +49,7 @@ def is_as_asked(event: e.LinesCanceled) -> bool:
 
 
 def _canceled(event: e.LinesCanceled) -> NotificationRule:
-    return NotificationRule("canceled-as-asked" if is_as_asked(event) else "canceled", BOTH)
+    return NotificationRule("canceled-as-asked" if is_without_request(event) else "canceled", BOTH)
 
 
 def _message(event: e.MessageSent) -> NotificationRule | None:

@@ -69,9 +69,9 @@ def _request(request: Request) -> dict[str, Any]:
         "request_id": request.request_id,
         "by": request.by,
         "reason": request.reason,
-        "lines": _quantities(request.asked),
+        "lines": _quantities(request.requested),
         "status": request.status,
-        "asked_at": format_instant(request.asked_at),
+        "asked_at": format_instant(request.requested_at),
         "decide_by": None if request.decide_by is None else format_instant(request.decide_by),
         "rule": request.rule,
     }

@@ -33,12 +33,12 @@ _OTHERS: Final[dict[str, RuleText]] = {
         1, "A notice for part of a line's open quantity ships that part and cancels the rest at once.", "fill-or-kill"
     ),
     "auto-canceled-is-final": RuleText(1, "A quantity canceled by fill-or-kill is never re-opened.", "fill-or-kill"),
-    "one-open-request": RuleText(1, "One open request, dispute or case over the same quantity at a time."),
-    "shipment-answers": RuleText(1, "A shipping notice answers the open request for what it ships."),
-    "already-canceled": RuleText(1, "What is canceled cannot be canceled again."),
+    "one-open-request": RuleText(1, "Only one request, dispute or case over the same quantity can be open at a time."),
+    "shipment-answers": RuleText(1, "A shipping notice answers the open request for the units that it ships."),
+    "already-canceled": RuleText(1, "Canceled units cannot be canceled again."),
     # What a cancellation does
     "both-told": RuleText(2, "Buyer and seller are both notified.", "both-told"),
-    "full-refund": RuleText(2, "What was paid for the canceled quantity is refunded in full."),
+    "full-refund": RuleText(2, "The payment for the canceled quantity is refunded in full."),
     "money-adds-up": RuleText(2, "Paid = left with the seller's side + refunded + in flight, at every version."),
     "restock-once": RuleText(2, "Canceled quantities go back to stock once; returned ones once, on receipt."),
     "standing": RuleText(2, "Cancellations count toward seller and buyer standing.", "standing"),
@@ -52,7 +52,9 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "evidence-of-acknowledgment": RuleText(
         3, "Support may acknowledge for the customer only with the exchange of messages.", "cancelled-but-shipped"
     ),
-    "rebill": RuleText(3, "The customer is billed again for exactly what had been refunded.", "cancelled-but-shipped"),
+    "rebill": RuleText(
+        3, "The customer is billed again for exactly the amount that was refunded.", "cancelled-but-shipped"
+    ),
     "credit-memo": RuleText(
         3, "Once the rebilling is confirmed the seller is paid by a credit memo of its amount.", "cancelled-but-shipped"
     ),
@@ -61,19 +63,19 @@ _OTHERS: Final[dict[str, RuleText]] = {
     ),
     # Cases and returns after delivery
     "case-reasons": RuleText(
-        4, "A case is about what is not as described, missing, not authentic, or the wrong item.", "cases"
+        4, "A case is about an item that is not as described, missing, not authentic, or the wrong item.", "cases"
     ),
     "case-is-not-cancel": RuleText(
-        4, "After delivery a case or a return is the right thing to ask for, not a cancellation."
+        4, "After delivery, a buyer can request a case or a return, but not a cancellation."
     ),
     "cancel-is-not-case": RuleText(
-        4, "Before delivery a cancellation is the right thing to ask for, not a case or return."
+        4, "Before delivery, a buyer can request a cancellation, but not a case or a return."
     ),
     "case-evidence": RuleText(
         4, "Both sides submit evidence, and the decision deadline is paused while more is awaited.", "cases"
     ),
     "case-thread": RuleText(4, "One thread per case, read by buyer, seller and platform.", "cases"),
-    "listing-as-sold": RuleText(4, "A line may pin what was promised."),
+    "listing-as-sold": RuleText(4, "The listing as sold can be pinned on a line."),
     "seller-may-accept": RuleText(4, "The seller may accept the return at any time before the decision.", "cases"),
     "silence-is-not-consent": RuleText(4, "A seller who says nothing has not accepted.", "cases"),
     "case-decision-time": RuleText(4, "The platform decides within business days of its calendar.", "cases"),
@@ -83,7 +85,7 @@ _OTHERS: Final[dict[str, RuleText]] = {
     ),
     "case-window": RuleText(4, "A case must be opened within days of delivery.", "cases"),
     "store-return": RuleText(
-        4, "What shipped may be returned after delivery under the policy's return terms.", "returns"
+        4, "Shipped items may be returned after delivery under the policy's return terms.", "returns"
     ),
     # Checks of every command
     "no-such-order": RuleText(0, "There is no such order."),
@@ -99,7 +101,7 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "shipment-exists": RuleText(0, "The shipment exists, with other content."),
     "id-exists": RuleText(0, "The id is taken, for other content."),
     "memo-exists": RuleText(0, "The rebilling has its credit memo."),
-    "more-than-open": RuleText(0, "More was asked for than is open."),
+    "more-than-open": RuleText(0, "More units were requested than are open."),
     "ships-more-than-open": RuleText(0, "The notice names more than is open."),
     "request-closed": RuleText(0, "The request is closed."),
     "refund-closed": RuleText(0, "The refund is confirmed."),
@@ -118,7 +120,7 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "more-than-paid": RuleText(0, "More than was paid would be refunded."),
     "step-out-of-order": RuleText(0, "An earlier step is missing."),
     "evidence-closed": RuleText(0, "Evidence is no longer taken."),
-    "evidence-limits": RuleText(0, "Too many files, or too large."),
+    "evidence-limits": RuleText(0, "There are too many files, or they are too large."),
     "too-late": RuleText(0, "The time for it is over."),
     "legal-hold": RuleText(0, "A legal hold is in force."),
 }

@@ -54,7 +54,7 @@ def _each_stalled_since(q: RuleInput, _: StalledTracking) -> Iterator[Instant]:
 @register(
     Rule(
         "stalled-tracking",
-        "Marked shipped and no movement for too long: a request is granted again.",
+        "If a shipped parcel has not moved for too long, a request is granted again.",
         Kind.CONDITION,
         {"en": "The parcel has not moved for too long.", "de": "Die Sendung hat sich zu lange nicht bewegt."},
         binds=Binds.REQUESTS,
@@ -100,13 +100,13 @@ def _until_lost(q: RuleInput) -> tuple[Instead, ...]:
 @register(
     Rule(
         "shipped-lock",
-        "Nothing that has shipped can be canceled.",
+        "Shipped units cannot be canceled.",
         Kind.LOCK,
         {"en": "It has already shipped.", "de": "Sie ist bereits versandt."},
     )
 )
 def shipped_lock(q: RuleInput) -> Ruling | None:
-    """Nothing that has shipped can be canceled."""
+    """Shipped units cannot be canceled."""
     if q.named:
         gone = next((t.line for t in q.targets if t.line.open == 0 and t.line.shipped), None)
     else:

@@ -34,7 +34,7 @@ def late_from(q: RuleInput, terms: NotShippedInTime) -> Instant | None:
 @register(
     Rule(
         "not-shipped-in-time",
-        "Not shipped in time: the buyer may cancel without asking.",
+        "If an order is not shipped in time, the buyer may cancel it without approval.",
         Kind.WINDOW,
         {
             "en": "It is not late enough yet to cancel it without approval.",
@@ -47,7 +47,7 @@ def late_from(q: RuleInput, terms: NotShippedInTime) -> Instant | None:
     )
 )
 def not_shipped_in_time(q: RuleInput, terms: NotShippedInTime) -> Ruling | None:
-    """From N days after the purchase (or ship-by), the buyer may cancel unshipped units without asking."""
+    """From N days after the purchase (or ship-by), the buyer may cancel unshipped units without approval."""
     opens = late_from(q, terms)
     if opens is None or q.window_at < opens or not all(t.open and not t.shipped for t in q.targets):
         return None
@@ -76,7 +76,7 @@ class AcceptedOfferFinal(Table):
 @register(
     Rule(
         "accepted-offer-final",
-        "An order that came from an accepted offer has no grace window: the sale is final.",
+        "An order that came from an accepted offer has no grace window, because the sale is final.",
         Kind.CONDITION,
         {
             "en": "It came from an accepted offer, and such a sale is final.",
@@ -124,7 +124,7 @@ class GraceWindow(_AfterPlacing):
 @register(
     Rule(
         "grace-window",
-        "A buyer who bought by accident may cancel without asking until the window closes.",
+        "A buyer who bought by accident may cancel without approval until the window closes.",
         Kind.WINDOW,
         {
             "en": "The time to cancel it without approval is over.",
@@ -142,7 +142,7 @@ def grace_window(q: RuleInput, terms: GraceWindow) -> Ruling | None:
     if q.window_at > closes:
         return None
     return granted(
-        "grace-window", "Bought by accident, so it can be canceled without asking.", instant("until", closes)
+        "grace-window", "Bought by accident, so it can be canceled without approval.", instant("until", closes)
     )
 
 
@@ -155,7 +155,7 @@ class RequestWindow(_AfterPlacing):
 @register(
     Rule(
         "request-window",
-        "A buyer may ask until the window closes; after it, refused.",
+        "A buyer may request a cancellation until the window closes. Later requests are refused.",
         Kind.WINDOW,
         {
             "en": "The time to ask for a cancellation is over.",
@@ -173,7 +173,7 @@ def request_window(q: RuleInput, terms: RequestWindow) -> Ruling | None:
         return None
     return refused(
         "request-window",
-        "The time in which a cancellation can be asked for is over.",
+        "The time to request a cancellation is over.",
         instant("until", closes),
         instead=instead_of_shipped(q),
     )
@@ -256,4 +256,4 @@ def _store_instead(q: RuleInput) -> tuple[Instead, ...]:
 
 
 def _begun(line: Line, q: RuleInput) -> bool:
-    return line.fulfilment_at is not None and (q.asked_at is None or line.fulfilment_at <= q.asked_at)
+    return line.fulfilment_at is not None and (q.requested_at is None or line.fulfilment_at <= q.requested_at)

@@ -121,7 +121,7 @@ class OrderPage:
             }
             for request in self.order.open_requests()
             if (awaits := self.order.awaits(request)) is not None
-            and (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
+            and (waiting := {n: q for n in request.requested if (q := self.order.still_open(request, n))})
         ]
 
     @property
@@ -192,9 +192,9 @@ class OrderPage:
             "id": request.request_id,
             "by": request.by,
             "reason": words.reason(request.reason),
-            "what": self._writer.what(request.asked),
+            "what": self._writer.what(request.requested),
             "status": words.REQUEST[request.status],
-            "asked": self.when(request.asked_at),
+            "requested": self.when(request.requested_at),
             "until": None if until is None else self.when(until),
             "left": time_left(until, self.now) if until is not None and self.order.awaits(request) in SIDES else None,
             "rule": request.rule,

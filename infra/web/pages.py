@@ -20,7 +20,7 @@ from starlette.routing import Route, Router
 from domain.instants import Instant, parse_instant
 from domain.rulebook import RULES, SECTIONS
 from infra.api.problems import Problem, not_found
-from infra.api.request_parts import asked, segment
+from infra.api.request_parts import segment, with_known_query
 from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import read_token
 from infra.app import App
@@ -244,7 +244,9 @@ def router(app: App, authenticator: Authenticator, reads: Reads, listing: Listin
         ("/rules", pages.rules, ()),
         ("/policies/{policy_id}/{version}", pages.policy, ()),
     ):
-        routes.add_api_route(path, asked(handler, keys, others=True), methods=["GET"], response_class=Response)
+        routes.add_api_route(
+            path, with_known_query(handler, keys, others=True), methods=["GET"], response_class=Response
+        )
     return routes
 
 

@@ -112,7 +112,7 @@ def one_thread_for_three(s: Story, chance: Random) -> None:
 
 @shows_rule("listing-as-sold")
 def as_it_was_listed(s: Story, chance: Random) -> None:
-    """listing-as-sold: what was promised is pinned, so the case has it beside the photograph."""
+    """listing-as-sold: the listing is pinned on the order, so the case has it next to the photograph."""
     _arrived(s, listed=True)
     _case(s, hours(chance.uniform(62, 66)), "wrong_item", text="It says mint, and the edge is torn.")
     s.attach(hours(67), "buyer", "case-a", "photo-1", "photo", origin="own_photo")

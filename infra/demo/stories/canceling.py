@@ -156,7 +156,7 @@ def part_of_a_line(s: Story, chance: Random) -> None:
 
 
 def some_units(s: Story, chance: Random) -> None:
-    """Where quantities may be canceled: two of six, and the rest ships."""
+    """A policy that allows quantities: two of six are canceled, and the rest ships."""
     one(s, 6)
     s.ask(hours(3), "duplicate_order", lines=[{"line": 1, "quantity": 2}])
     s.say(hours(8), "seller", "ApproveCancel", request_id="r1")

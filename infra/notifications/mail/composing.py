@@ -104,14 +104,14 @@ def _section(words: Pack, notice: Notification, given: Mapping[str, Any]) -> dic
     """Return the paragraphs of one notification without the empty ones; lines of goods are a list of their own."""
     paragraphs = [_text(source, given) for source in words.notifications[notice.template]["paragraphs"]]
     lines = [] if notice.template == REMINDER else [_clean(line) for line in given["lines"]]
-    return {"said": [paragraph for paragraph in paragraphs if paragraph], "lines": lines}
+    return {"paragraphs": [paragraph for paragraph in paragraphs if paragraph], "lines": lines}
 
 
 def _merged(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Merge sections with the same paragraphs into one with all their goods."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for section in sections:
-        first = found.setdefault(tuple(section["said"]), section)
+        first = found.setdefault(tuple(section["paragraphs"]), section)
         if first is not section:
             first["lines"] = [*first["lines"], *section["lines"]]
     return list(found.values())

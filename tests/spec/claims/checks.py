@@ -195,7 +195,7 @@ def about_stopping(stop: list[dict[str, object]], order: Order) -> Iterator[str]
     want = {
         x.request_id: order.awaits(x)
         for x in order.requests.values()
-        if order.awaits(x) is not None and any(order.still_open(x, n) for n in x.asked)
+        if order.awaits(x) is not None and any(order.still_open(x, n) for n in x.requested)
     }
     if said != want:
         yield f"stops for {said}, not {want}"

@@ -37,7 +37,7 @@ def test_a_store_lets_its_buyers_cancel_for_a_day_but_not_once_it_has_begun_to_p
 def test_a_buyer_may_ask_within_the_hour_and_no_later() -> None:
     story = Story("auction-house").placed()
     assert asked(story, "2026-03-02T11:00:00.000001Z") == "refused:request-window"
-    assert story.refusal.because == "The time in which a cancellation can be asked for is over."
+    assert story.refusal.because == "The time to request a cancellation is over."
     assert asked(story, "2026-03-02T11:00:00.000002Z", "r2") == "refused:request-window"
     assert asked(Story("auction-house").placed(), "2026-03-02T11:00:00Z") == "accepted"
 
