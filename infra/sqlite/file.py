@@ -56,8 +56,8 @@ def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) 
 class OpenFile:
     """A database file that SQLite has open here, and its WAL: shows when one of them was taken away or replaced.
 
-    SQLite goes on with the file that it has opened, whatever its path names by now. What it writes is gone when the
-    process ends. A file that was overwritten in place is still the same file, and is not noticed.
+    SQLite continues with the file that it has opened, even if the path now names another one. Its writes to it are
+    lost when the process ends. A file that was overwritten in place is still the same file, and is not noticed.
     """
 
     def __init__(self, path: Path) -> None:

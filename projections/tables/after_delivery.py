@@ -22,7 +22,7 @@ RETURNS: Final = Table(
         ),
         text("reason", "A code of the canonical reasons.", empty=True, fixed=True),
         Column("lines", "json", 'The units that may be sent back: [{"line", "quantity"}, …].', fixed=True),
-        text("postage", "Who pays the postage: buyer, seller or platform.", fixed=True),
+        text("postage", "The side that pays the postage: buyer, seller or platform.", fixed=True),
         text(
             "refund",
             "When the money is refunded: on_receipt, at_once or none. It is none for canceled units, which were "

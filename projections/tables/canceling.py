@@ -44,7 +44,7 @@ REQUESTS: Final = Table(
         ),
         text(
             "awaits",
-            "Who has to act on the request: seller; buyer, also while an alternative is offered; support, while a "
+            "The side that has to act: seller; buyer, also while an alternative is offered; support, while a "
             "dispute about it is open. Empty if nobody has to act, because the request is closed, a dispute decided "
             "it, or all its units have shipped.",
             empty=True,
@@ -81,7 +81,7 @@ CANCELLATIONS: Final = Table(
         CURRENCY_EXPONENT,
         minor(
             "amount_minor",
-            "What these units cost, which is their share of the line's goods and of the tax on top. No row includes "
+            "The cost of these units, which is their share of the line's goods and of the tax on top. No row includes "
             "shipping. The table refunds has what the buyer gets back.",
         ),
         text("reason", "A code of the canonical reasons.", empty=True),

@@ -66,7 +66,7 @@ ORDERS: Final = Table(
             empty=True,
         ),
         instant("next_deadline_at", "The earliest due_at of the order's rows in the table deadlines.", empty=True),
-        minor("total_minor", "What the whole order costs. This amount never changes.", fixed=True),
+        minor("total_minor", "The cost of the whole order. This amount never changes.", fixed=True),
         minor("paid_minor", "Total of the payments received."),
         minor("refund_due_minor", "Total of the refunds that are instructed and not yet confirmed."),
         minor("refunded_minor", "Total of the refunds that are confirmed."),
