@@ -144,7 +144,7 @@ def test_while_views_are_rebuilt_an_empty_list_is_not_given(store: Path, hold_up
         assert codes(http, NOWHERE) == all_of(404, NOWHERE)
 
 
-def test_of_views_that_stop_for_good_what_is_there_is_stale_and_what_is_not_is_unknown(store: Path) -> None:
+def test_of_views_that_stand_still_what_is_there_is_stale_and_what_is_not_is_unknown(store: Path) -> None:
     with served(store) as http:
         soon(lambda: is_complete(http))
         assert http.app.views is not None
