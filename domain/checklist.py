@@ -48,14 +48,14 @@ BY_MESSAGE: Final = Gap(
     "before",
     "high",
     "A message is never itself a request: nobody was bound to answer it by a deadline.",
-    "Ask to cancel with the button beside the message, while anything is open.",
+    "Ask to cancel with the button next to the message, while anything is open.",
     True,
 )
 ASKED_LATE: Final = Gap(
     "asked-late",
     "before",
     "high",
-    "It had shipped before it was asked: what shipped can be returned, not cancelled.",
+    "It had shipped before the request, and shipped units can be returned, not canceled.",
     "Ask for a return after delivery, or propose to undo it by common consent.",
     False,
 )
@@ -72,7 +72,7 @@ OTHER_POLICY: Final = Gap(
     "during",
     "moderate",
     "A rule was cited that the policy of this order does not list: the citation carries no weight.",
-    "Cite the policy that is pinned on the order; its text and hash stand here.",
+    "Cite the policy that is pinned on the order; its text and hash are given here.",
     True,
 )
 NO_CONFIRMATION: Final = Gap(
@@ -87,7 +87,7 @@ NO_PACKET: Final = Gap(
     "packet-not-prepared",
     "after",
     "high",
-    "Beside the request itself nothing is on record: who decides next sees one side's word.",
+    "Only the request itself is on record, so the next person to decide has one side's word.",
     "Attach messages, photographs, receipts and tickets while evidence is taken.",
     True,
 )
@@ -306,7 +306,7 @@ def _packet(order: Order, dispute: Dispute, given: list[Entry], contacts: list[E
     text = (
         f"{counted(len(given), 'piece')} of evidence, {counted(len(contacts), 'contact')}"
         if found
-        else "nothing beside the request itself"
+        else "nothing but the request itself"
     )
     return Item("packet", bool(found), text, found, gaps)
 

@@ -117,7 +117,7 @@ def _request(order: Order, request: Request, now: Instant) -> Claim:
     values: dict[str, Any] = {
         "by": request.by,
         "other": awaits or "",
-        "lines": dict(request.asked),
+        "lines": dict(request.requested),
         "reason": request.reason,
         "offers": request.offers,
         "until": until,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from domain.reasons import ONLY_BUYERS_REASONS
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -58,20 +60,6 @@ def _scheme(
 WHY: Final = "why the buyer asked"
 """The meaning that is lost when a code says only that the buyer asked."""
 
-
-_BUYERS: Final = (
-    "ordered_by_mistake",
-    "changed_mind",
-    "found_cheaper",
-    "price_too_high",
-    "wrong_address",
-    "wrong_shipping_method",
-    "wrong_payment_method",
-    "arrives_too_late",
-    "duplicate_order",
-)
-"""Reasons that only a buyer has."""
-
 EBAY: Final = _scheme(
     "ebay",
     "eBay",
@@ -99,7 +87,7 @@ EBAY: Final = _scheme(
         Step(
             "OUT_OF_STOCK_OR_CANNOT_FULFILL",
             "out_of_stock",
-            "that it may be in stock and not be fulfilled all the same",
+            "that it may be in stock although it cannot be fulfilled",
         ),
         Step("PRICE_TOO_HIGH", "price_too_high"),
         Step("WONT_ARRIVE_IN_TIME", "arrives_too_late"),
@@ -147,7 +135,7 @@ WALMART: Final = _scheme(
         Step("SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE", "cannot_ship_there"),
     ),
     (
-        *(Step(reason, "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", WHY) for reason in _BUYERS),
+        *(Step(reason, "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", WHY) for reason in ONLY_BUYERS_REASONS),
         Step("out_of_stock", "SELLER_CANCEL_OUT_OF_STOCK"),
         Step("cannot_ship_there", "SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE"),
         Step("pricing_error", "SELLER_CANCEL_PRICING_ERROR"),
@@ -156,7 +144,7 @@ WALMART: Final = _scheme(
         Step("buyer_asked", "CUSTOMER_REQUESTED_SELLER_TO_CANCEL"),
         Step("shipped_too_late", None, "no code says that the seller was late"),
         Step("exchange", "CUSTOMER_REQUESTED_SELLER_TO_CANCEL", "that something else is sent for it"),
-        Step("other", None, "no code stands for another reason"),
+        Step("other", None, "no code means another reason"),
     ),
 )
 
@@ -167,10 +155,10 @@ AMAZON: Final = _scheme(
         "NoInventory": "It is out of stock.",
         "ShippingAddressUndeliverable": "The address cannot be delivered to.",
         "CustomerExchange": "The customer gets something else for it.",
-        "BuyerCanceled": "The buyer cancelled.",
+        "BuyerCanceled": "The buyer canceled.",
         "GeneralAdjustment": "An amount is adjusted, for whatever reason.",
         "CarrierCreditDecision": "The carrier decided to give credit.",
-        "RiskAssessmentInformationNotValid": "What the buyer said did not hold in the risk assessment.",
+        "RiskAssessmentInformationNotValid": "The buyer's statements did not hold in the risk assessment.",
         "CarrierCoverageFailure": "The carrier does not go there.",
         "CustomerReturn": "The customer sent it back.",
         "MerchandiseNotReceived": "It never arrived.",
@@ -182,13 +170,13 @@ AMAZON: Final = _scheme(
         Step("BuyerCanceled", "buyer_asked"),
         Step("GeneralAdjustment", "other", "that an amount is adjusted"),
         Step("CarrierCreditDecision", "other", "that the carrier gives credit"),
-        Step("RiskAssessmentInformationNotValid", "suspected_fraud", "that what the buyer said did not hold"),
+        Step("RiskAssessmentInformationNotValid", "suspected_fraud", "that the buyer's statements did not hold"),
         Step("CarrierCoverageFailure", "cannot_ship_there", "that another carrier might"),
         Step("CustomerReturn", "other", "that it was delivered and came back: that is a return, not a cancellation"),
         Step("MerchandiseNotReceived", "arrives_too_late", "that it never arrived"),
     ),
     (
-        *(Step(reason, "BuyerCanceled", WHY) for reason in _BUYERS),
+        *(Step(reason, "BuyerCanceled", WHY) for reason in ONLY_BUYERS_REASONS),
         Step("out_of_stock", "NoInventory"),
         Step("cannot_ship_there", "ShippingAddressUndeliverable"),
         Step("pricing_error", "GeneralAdjustment", "that the price was wrong"),
@@ -205,7 +193,7 @@ SHOPIFY: Final = _scheme(
     "shopify",
     "Shopify",
     {
-        "CUSTOMER": "The customer wanted it cancelled.",
+        "CUSTOMER": "The customer wanted it canceled.",
         "DECLINED": "The payment was declined.",
         "FRAUD": "Fraud is suspected.",
         "INVENTORY": "It is out of stock.",
@@ -221,7 +209,7 @@ SHOPIFY: Final = _scheme(
         Step("OTHER", "other"),
     ),
     (
-        *(Step(reason, "CUSTOMER", WHY) for reason in _BUYERS),
+        *(Step(reason, "CUSTOMER", WHY) for reason in ONLY_BUYERS_REASONS),
         Step("out_of_stock", "INVENTORY"),
         Step("cannot_ship_there", "OTHER", "that nothing ships there"),
         Step("pricing_error", "STAFF", "that the mistake was the price"),
@@ -251,13 +239,13 @@ X12: Final = _scheme(
     (
         Step("IA", None, "it cancels nothing: the line is accepted"),
         Step("IB", None, "it cancels nothing: the line comes later"),
-        Step("ID", "other", "that the line was deleted; why is not said"),
-        Step("IQ", "other", "that the rest of the line is accepted; why is not said"),
-        Step("IR", "other", "that the seller rejects the line; why is not said"),
+        Step("ID", "other", "that the line was deleted, but no reason is given"),
+        Step("IQ", "other", "that the rest of the line is accepted, but no reason is given"),
+        Step("IR", "other", "that the seller rejects the line, but no reason is given"),
         Step("BP", None, "it cancels nothing: the balance comes later"),
     ),
     (
-        *(Step(reason, *_DELETED) for reason in (*_BUYERS, "buyer_asked", "exchange", "unpaid")),
+        *(Step(reason, *_DELETED) for reason in (*ONLY_BUYERS_REASONS, "buyer_asked", "exchange", "unpaid")),
         *(
             Step(reason, *_REJECTED)
             for reason in ("out_of_stock", "cannot_ship_there", "pricing_error", "suspected_fraud", "shipped_too_late")
@@ -266,12 +254,12 @@ X12: Final = _scheme(
     ),
 )
 
-HOUSES: Final = MappingProxyType({house.id: house for house in (EBAY, WALMART, AMAZON, SHOPIFY, X12)})
+CODE_SCHEMES: Final = MappingProxyType({scheme.id: scheme for scheme in (EBAY, WALMART, AMAZON, SHOPIFY, X12)})
 """Scheme id → scheme."""
 
 
-def lossless(house: CodeScheme, reason: str) -> bool:
+def lossless(scheme: CodeScheme, reason: str) -> bool:
     """Whether a canonical reason stays the same when it is mapped to a code and back."""
-    out = house.outward[reason]
-    back = None if out.to is None else house.inward[out.to]
+    out = scheme.outward[reason]
+    back = None if out.to is None else scheme.inward[out.to]
     return out.loses is None and back is not None and back.loses is None and back.to == reason

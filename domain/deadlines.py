@@ -38,7 +38,7 @@ def applies(order: Order, deadline: Deadline) -> bool:
             found = order.found
             if found is None or found.notice_id != deadline.ref:
                 return False
-            return found.stage == "notified" or bool(found.told)
+            return found.stage == "notified" or bool(found.notified)
         case "case":
             case = order.cases.get(deadline.ref)
             return case is not None and case.status == "open" and case.remaining is None

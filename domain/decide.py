@@ -310,7 +310,7 @@ def _taken(s: DecisionContext, command: c.Command, claimed: str, content: bytes 
     """Answer a command whose id exists: with the same content it changes nothing, with other content it is refused."""
     if content == command.fingerprint:
         return
-    because = f"{claimed} stands already, with other content: choose another id."
+    because = f"{claimed} already exists with different content. Choose another id."
     if isinstance(command, c.Ship):
         ruling = refused("shipment-exists", because, fact("shipment_id", claimed))
         named = {p.line: p.quantity or 0 for p in command.lines or ()}
@@ -350,12 +350,12 @@ def _settle(order: Order, credits: int, mutual: bool, requests: Iterable[Request
     means all requests of the order.
     """
     for request in list(order.open_requests() if requests is None else requests):
-        if request.status != "open" or any(order.still_open(request, line) for line in request.asked):
+        if request.status != "open" or any(order.still_open(request, line) for line in request.requested):
             continue
-        got = {line: order.got(request, line) for line in request.asked}
-        if mutual and any(order.asked_and_shipped(request, line) for line in request.asked):
+        got = {line: order.got(request, line) for line in request.requested}
+        if mutual and any(order.requested_and_shipped(request, line) for line in request.requested):
             continue
-        if all(got[line] >= units for line, units in request.asked.items()):
+        if all(got[line] >= units for line, units in request.requested.items()):
             yield e.CancelApproved(request.request_id, "canceled", None, False, None)
         else:
             status = "partly" if any(got.values()) else "shipped"

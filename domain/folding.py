@@ -36,7 +36,7 @@ def apply(order: Order, event: e.Event, occurred_at: Instant, stamp: Stamp) -> N
     order.version = version = order.version + 1
     marks = MARKS.get(kind)
     if marks is not None:
-        order.told |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
+        order.notified_bits |= (marks if marks.__class__ is int else marks(event)) << (2 * version)  # type: ignore[operator]
 
 
 def _credit(order: Order, line: Line, units: int, canceled_at: Instant | None) -> None:
@@ -102,9 +102,9 @@ def _cancel_requested(order: Order, event: e.CancelRequested, at: Instant, stamp
         request_id=event.request_id,
         by=event.by,
         reason=event.reason,
-        asked=requested,
+        requested=requested,
         status="approved" if event.verdict.outcome == "granted" else "open",
-        asked_at=stamp.recorded_at,
+        requested_at=stamp.recorded_at,
         decide_by=decide_by,
         rule=event.verdict.rule,
         here={n: order.lines[n].open for n in requested if n in order.lines},
@@ -147,13 +147,13 @@ def _cancel_refused(order: Order, event: e.CancelRefused, at: Instant, stamp: St
     request.status = "refused"
     request.rule = event.verdict.rule
     request.decided_at = stamp.recorded_at
-    if request.asked_at == stamp.recorded_at and order.ids.get(event.request_id) == stamp.fingerprint:
+    if request.requested_at == stamp.recorded_at and order.ids.get(event.request_id) == stamp.fingerprint:
         order.ids.pop(event.request_id, None)
 
 
 def _cancel_approved(order: Order, event: e.CancelApproved, at: Instant, stamp: Stamp) -> None:
     request = order.requests[event.request_id]
-    whole = all(order.got(request, n) + order.still_open(request, n) >= units for n, units in request.asked.items())
+    whole = all(order.got(request, n) + order.still_open(request, n) >= units for n, units in request.requested.items())
     request.status = "approved" if whole else "partly"
     request.rule = event.rule or request.rule
     request.decided_at = stamp.recorded_at
@@ -190,7 +190,7 @@ def _count_for_requests(order: Order, line: int, quantity: int, request_id: str 
     """Count canceled units of a line for its open requests, and for the request that the cancellation carries out."""
     for id in order.requests_of_line.get(line, ()):
         request = order.requests[id]
-        requested = request.asked.get(line)
+        requested = request.requested.get(line)
         if requested is not None and (request.status == "open" or request.request_id == request_id):
             request.canceled[line] = min(requested, request.canceled.get(line, 0) + quantity)
 
@@ -376,10 +376,10 @@ def _shipped_after_cancel(order: Order, event: e.ShippedAfterCancelFound, at: In
     if found is None or found.stage not in ("found", "notified"):
         order.found = Found(lines, unhandled)
         return
-    notified = found.lines if found.stage == "notified" else found.told
+    notified = found.lines if found.stage == "notified" else found.notified
     lines = {n: found.lines.get(n, 0) + lines.get(n, 0) for n in (*found.lines, *lines)}
     unhandled = tuple(dict.fromkeys((*found.unhandled, *unhandled)))
-    order.found = Found(lines, unhandled, found.notice_id, told=notified)
+    order.found = Found(lines, unhandled, found.notice_id, notified=notified)
 
 
 def _rebill_accepted(order: Order, event: e.RebillAccepted, at: Instant, stamp: Stamp) -> None:
@@ -392,7 +392,7 @@ def _customer_notified(order: Order, event: e.CustomerNotified, at: Instant, sta
     order.notices[event.notice_id] = "sent"
     if order.found is not None:
         order.found.notice_id = event.notice_id
-        order.found.stage, order.found.unhandled, order.found.told = "notified", (), {}
+        order.found.stage, order.found.unhandled, order.found.notified = "notified", (), {}
     _set_deadlines(order, event.deadlines)
 
 
@@ -562,7 +562,7 @@ def _dispute_opened(order: Order, event: e.DisputeOpened, at: Instant, stamp: St
 def _lines_of_dispute(order: Order, about: str) -> dict[int, int]:
     """The units that a dispute is about: the request's quantities, or all units if it is about a message."""
     request = order.requests.get(about)
-    return dict(request.asked) if request is not None else {n: x.ordered for n, x in order.lines.items()}
+    return dict(request.requested) if request is not None else {n: x.ordered for n, x in order.lines.items()}
 
 
 def _dispute_escalated(order: Order, event: e.DisputeEscalated, at: Instant, stamp: Stamp) -> None:
@@ -606,10 +606,10 @@ def _not_acknowledged(found: Found) -> None:
     """Close the units of the notice that the customer did not answer. Units found later go through their own steps."""
     if found.stage == "notified":
         found.stage = "silent"
-    elif found.told:
-        left = {n: quantity - found.told.get(n, 0) for n, quantity in found.lines.items()}
+    elif found.notified:
+        left = {n: quantity - found.notified.get(n, 0) for n, quantity in found.lines.items()}
         found.lines = {n: quantity for n, quantity in left.items() if quantity}
-        found.notice_id, found.told = None, {}
+        found.notice_id, found.notified = None, {}
 
 
 def _deadline_reached(order: Order, event: e.DeadlineReached, at: Instant, stamp: Stamp) -> None:

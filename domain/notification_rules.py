@@ -40,7 +40,7 @@ def _requested(event: e.CancelRequested) -> NotificationRule:
     return NotificationRule("asked", BUYER if event.by == "seller" else SELLER)
 
 
-def is_as_asked(event: e.LinesCanceled) -> bool:
+def is_without_request(event: e.LinesCanceled) -> bool:
     """Whether the seller canceled with the reason ``buyer_asked`` and no request is on record.
 
     Such a cancellation counts as the seller's own (rule ``standing``), and the notification asks the buyer about it.
@@ -49,7 +49,7 @@ def is_as_asked(event: e.LinesCanceled) -> bool:
 
 
 def _canceled(event: e.LinesCanceled) -> NotificationRule:
-    return NotificationRule("canceled-as-asked" if is_as_asked(event) else "canceled", BOTH)
+    return NotificationRule("canceled-as-asked" if is_without_request(event) else "canceled", BOTH)
 
 
 def _message(event: e.MessageSent) -> NotificationRule | None:
@@ -236,7 +236,7 @@ MARKS: Final[dict[type, int | Callable[[Any], int]]] = {
     for of, found in NOTIFICATION_RULES.items()
     if of is not e.CustomerNotified
 }
-"""Event class → the two bits that ``apply`` sets in ``Order.told``: 1 if the buyer is notified, 2 for the seller."""
+"""Event class → the bits that ``apply`` sets in ``Order.notified_bits``: 1 for the buyer, 2 for the seller."""
 
 
 def has_notice(order: Order, notice: str) -> bool:
@@ -245,7 +245,9 @@ def has_notice(order: Order, notice: str) -> bool:
         return True
     if found := _EVENT_NOTICE_ID.fullmatch(notice):
         version, audience = int(found[1]), found[2]
-        return version <= order.version and bool(order.told >> (2 * version) & (1 if audience == "buyer" else 2))
+        return version <= order.version and bool(
+            order.notified_bits >> (2 * version) & (1 if audience == "buyer" else 2)
+        )
     if found := _REMINDER_ID.fullmatch(notice):
         return int(found[2]) <= order.counters.get(f"{found[1]} deadline", 0)
     return False

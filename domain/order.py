@@ -115,9 +115,9 @@ class Request:
     request_id: str
     by: str
     reason: str | None
-    asked: dict[int, int]
+    requested: dict[int, int]
     status: str
-    asked_at: Instant
+    requested_at: Instant
     decide_by: Instant | None
     rule: str
     offers: tuple[str, ...] = ()
@@ -262,7 +262,7 @@ class Found:
     notice_id: str | None = None
     stage: str = "found"
     """found, notified, acknowledged, declined, silent, rebilled, closed"""
-    told: dict[int, int] = field(default_factory=dict)
+    notified: dict[int, int] = field(default_factory=dict)
     """The part of ``lines`` that ``notice_id`` was about, if more was found since. Its deadline to answer runs on."""
 
 
@@ -373,7 +373,7 @@ class Order:
     notices: dict[str, str] = field(default_factory=dict)
     """notice id → sent, delivered or failed. Notices that ``domain.notification_rules`` derives are listed once their
     delivery or failure was reported."""
-    told: int = 0
+    notified_bits: int = 0
     """Two bits for each version, from bit 2·version on: 1 if the buyer is notified of that event, 2 for the seller
     (``domain.notification_rules``)."""
     cases: dict[str, Case] = field(default_factory=dict)
@@ -495,12 +495,12 @@ class Order:
 
     def still_open(self, request: Request, line: int) -> int:
         """Units of a request that are still open."""
-        return min(request.asked[line] - self.got(request, line), self.lines[line].open)
+        return min(request.requested[line] - self.got(request, line), self.lines[line].open)
 
     def overtaken(self, request: Request) -> bool:
         """Whether units of a request shipped after it was submitted."""
         return any(
-            min(request.asked[n], was_open) > self.got(request, n) + self.still_open(request, n)
+            min(request.requested[n], was_open) > self.got(request, n) + self.still_open(request, n)
             for n, was_open in request.here.items()
         )
 
@@ -516,7 +516,7 @@ class Order:
         disputes = [dispute for dispute in self.disputes.values() if dispute.about == request.request_id]
         if disputes:
             return "support" if any(dispute.status == "open" for dispute in disputes) else None
-        if not any(self.still_open(request, n) or self._covers_shipped_units(request, n) for n in request.asked):
+        if not any(self.still_open(request, n) or self._covers_shipped_units(request, n) for n in request.requested):
             return None
         if request.offers:
             return "buyer"
@@ -524,15 +524,15 @@ class Order:
 
     def _covers_shipped_units(self, request: Request, line: int) -> bool:
         """Whether a request covers units that had shipped before it, and some of them can still come back."""
-        return request.asked[line] > request.here.get(line, 0) and self.asked_and_shipped(request, line) > 0
+        return request.requested[line] > request.here.get(line, 0) and self.requested_and_shipped(request, line) > 0
 
-    def asked_and_shipped(self, request: Request, line: int) -> int:
+    def requested_and_shipped(self, request: Request, line: int) -> int:
         """Units of a request that shipped and are neither back nor in a return."""
         here = self.lines[line]
         rest = (
-            request.asked[line]
+            request.requested[line]
             - self.got(request, line)
-            - min(request.asked[line] - self.got(request, line), here.open)
+            - min(request.requested[line] - self.got(request, line), here.open)
         )
         return max(0, min(rest, here.with_buyer_or_under_way))
 

@@ -47,15 +47,16 @@ def attention(order: Order, at: Instant) -> list[str]:
 
 
 def money(order: Order) -> dict[str, int]:
-    """Return minor units: paid = kept + due + refunded + other refunds − rebills confirmed (``money-adds-up``)."""
+    """Return minor units. Paid = left with the seller + due + refunded + other refunds − rebills confirmed (rule
+    ``money-adds-up``)."""
     due = order.refunds_instructed - order.refunds_confirmed
-    kept = order.paid - due - order.refunds_confirmed - order.other_refunds + order.rebills_confirmed
+    left = order.paid - due - order.refunds_confirmed - order.other_refunds + order.rebills_confirmed
     return {
         "total_minor": order.terms.total,
         "paid_minor": order.paid,
         "refund_due_minor": due,
         "refunded_minor": order.refunds_confirmed,
-        "kept_minor": kept,
+        "kept_minor": left,
     }
 
 
@@ -68,9 +69,9 @@ def _request(request: Request) -> dict[str, Any]:
         "request_id": request.request_id,
         "by": request.by,
         "reason": request.reason,
-        "lines": _quantities(request.asked),
+        "lines": _quantities(request.requested),
         "status": request.status,
-        "asked_at": format_instant(request.asked_at),
+        "asked_at": format_instant(request.requested_at),
         "decide_by": None if request.decide_by is None else format_instant(request.decide_by),
         "rule": request.rule,
     }

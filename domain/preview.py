@@ -20,7 +20,7 @@ from domain.decide import DeadlineRun, Decided, decide
 from domain.eligibility_queries import may
 from domain.instants import EARLIEST, Instant
 from domain.marketplace_settings import MarketSettings
-from domain.notification_rules import is_as_asked
+from domain.notification_rules import is_without_request
 from domain.order import Order, Request
 from domain.policy import PolicyBook
 from domain.standing import touched
@@ -63,7 +63,7 @@ class Preview:
     refund: int = 0
     standing: list[str] = field(default_factory=list)
     """Whose standing it affects (rule ``standing``): seller, buyer. For a request: once it is granted."""
-    unasked: bool = False
+    without_request: bool = False
     """Whether the seller gives the reason ``buyer_asked`` and no request is on record."""
     changes: bool = False
     """Whether any event would be recorded."""
@@ -96,7 +96,7 @@ class Preview:
         """The open requests for units that would ship. The person who packs sees them first."""
         found = []
         for request in filter(self.order.awaits, self.order.open_requests()):
-            units = {n: self.order.still_open(request, n) for n in request.asked if n in self.ships}
+            units = {n: self.order.still_open(request, n) for n in request.requested if n in self.ships}
             if waiting := {n: quantity for n, quantity in units.items() if quantity}:
                 found.append(Stop(request, waiting))
         return found
@@ -107,7 +107,7 @@ class Preview:
 
     def _counts(self) -> str:
         """Describe whose standing it affects."""
-        if self.unasked:
+        if self.without_request:
             return "No request of the buyer's is on record: it counts toward the seller's standing; the buyer is asked."
         sides = " and the ".join(f"{side}'s" for side in self.standing)
         when = "" if self.cancels or self.kills else "If it is carried out, it "
@@ -142,7 +142,7 @@ class Preview:
                 waits = f"a dispute about request {request.request_id} is open"
             text = f"Stop: the {request.by} asks to cancel, and {waits}. {text}"
         if self.kills:
-            text += f" {_units(self.kills).capitalize()} will be cancelled now and cannot be re-opened."
+            text += f" {_units(self.kills).capitalize()} will be canceled now and cannot be re-opened."
         return text
 
 
@@ -180,11 +180,11 @@ def preview_of(
         _count(found, event)
     if isinstance(command, c.DeclineAlternatives) and command.request_id is not None and not found.cancels:
         request = after.requests[command.request_id]
-        found.asks = {n: units for n in request.asked if (units := after.still_open(request, n))}
+        found.asks = {n: units for n in request.requested if (units := after.still_open(request, n))}
     found.standing = list(touched(after, events))
     if found.asks and not found.cancels and command.actor.kind == "buyer":
         found.standing = ["buyer"]
-    found.unasked = any(is_as_asked(event) for event in events if isinstance(event, e.LinesCanceled))
+    found.without_request = any(is_without_request(event) for event in events if isinstance(event, e.LinesCanceled))
     if events and command.actor.kind in PEOPLE and (_always(command) or found.cancels or found.kills):
         found.confirmed_by = command.actor.kind
     if verdict is None and isinstance(command, c.Ship):

@@ -88,7 +88,7 @@ def price(ask: ToPrice) -> Priced:
         raise BadInput(
             "/total",
             "form",
-            f"is {ask.total}, but lines, discounts, taxes, shipping and rounding come to "
+            f"is {ask.total}, but lines, discounts, taxes, shipping and rounding add up to "
             f"{in_words(total, ask.currency)}",
         )
     return Priced(lines, discount, shipping, shipping_tax, rounding, total)

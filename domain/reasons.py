@@ -2,7 +2,7 @@
 
 from typing import Final
 
-CANCEL_REASONS: Final = (
+ONLY_BUYERS_REASONS: Final = (
     "ordered_by_mistake",
     "changed_mind",
     "found_cheaper",
@@ -12,6 +12,11 @@ CANCEL_REASONS: Final = (
     "wrong_payment_method",
     "arrives_too_late",
     "duplicate_order",
+)
+"""Reasons that only a buyer has."""
+
+CANCEL_REASONS: Final = (
+    *ONLY_BUYERS_REASONS,
     "out_of_stock",
     "cannot_ship_there",
     "pricing_error",
@@ -24,19 +29,7 @@ CANCEL_REASONS: Final = (
 )
 """Reasons of cancellation requests and cancellations."""
 
-BUYERS_REASONS: Final = (
-    "ordered_by_mistake",
-    "changed_mind",
-    "found_cheaper",
-    "price_too_high",
-    "wrong_address",
-    "wrong_shipping_method",
-    "wrong_payment_method",
-    "arrives_too_late",
-    "duplicate_order",
-    "exchange",
-    "other",
-)
+BUYERS_REASONS: Final = (*ONLY_BUYERS_REASONS, "exchange", "other")
 """The reasons that are offered to a buyer. Other CANCEL_REASONS are accepted from a buyer too."""
 
 SELLERS_REASONS: Final = frozenset({"out_of_stock", "cannot_ship_there", "pricing_error", "shipped_too_late"})

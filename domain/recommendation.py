@@ -28,7 +28,7 @@ class Course:
 PROCEED: Final = Course("proceed", "Loss, if the evidence is weak.", "weeks to months")
 ESCALATE: Final = Course("escalate", "Cost and delay.", "several months or more")
 ABANDON: Final = Course("abandon-and-return", "The return may be refused.", "weeks")
-SETTLE: Final = Course("settle-or-complete", "None but the deadlines that run meanwhile.", "days")
+SETTLE: Final = Course("settle-or-complete", "Only the deadlines that run in the meantime.", "days")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,32 +19,31 @@ class RuleText(NamedTuple):
 
 
 SECTIONS: Final = {
-    1: "Who may cancel what, and when",
+    1: "Who can cancel what, and when",
     2: "What a cancellation does",
     3: "Canceled but shipped",
     4: "Cases and returns after delivery",
-    5: "Disputes and evidence",
-    0: "Answers to a command that the order contradicts",
+    0: "Checks of every command",
 }
 
 _OTHERS: Final[dict[str, RuleText]] = {
-    # Who may cancel what, and when
+    # Who can cancel what, and when
     "cancel-is-final": RuleText(1, "A cancellation cannot be undone."),
     "fill-or-kill": RuleText(
         1, "A notice for part of a line's open quantity ships that part and cancels the rest at once.", "fill-or-kill"
     ),
     "auto-canceled-is-final": RuleText(1, "A quantity canceled by fill-or-kill is never re-opened.", "fill-or-kill"),
-    "one-open-request": RuleText(1, "One open request, dispute or case over the same quantity at a time."),
-    "shipment-answers": RuleText(1, "A shipping notice answers the open request for what it ships."),
-    "already-canceled": RuleText(1, "What is canceled cannot be canceled again."),
+    "one-open-request": RuleText(1, "Only one request, dispute or case over the same quantity can be open at a time."),
+    "shipment-answers": RuleText(1, "A shipping notice answers the open request for the units that it ships."),
+    "already-canceled": RuleText(1, "Canceled units cannot be canceled again."),
     # What a cancellation does
-    "both-told": RuleText(2, "Buyer and seller are both told.", "both-told"),
-    "full-refund": RuleText(2, "What was paid for the canceled quantity is refunded in full."),
-    "money-adds-up": RuleText(2, "Paid = kept by the seller's side + refunded + in flight, at every version."),
+    "both-told": RuleText(2, "Buyer and seller are both notified.", "both-told"),
+    "full-refund": RuleText(2, "The payment for the canceled quantity is refunded in full."),
+    "money-adds-up": RuleText(2, "Paid = left with the seller's side + refunded + in flight, at every version."),
     "restock-once": RuleText(2, "Canceled quantities go back to stock once; returned ones once, on receipt."),
     "standing": RuleText(2, "Cancellations count toward seller and buyer standing.", "standing"),
     # Canceled but shipped
-    "notify-customer": RuleText(3, "The customer is told that it shipped although canceled.", "cancelled-but-shipped"),
+    "notify-customer": RuleText(3, "The customer is notified that canceled units shipped.", "cancelled-but-shipped"),
     "notice-lacks-tracking": RuleText(3, "The message carries carrier and tracking number.", "cancelled-but-shipped"),
     "notice-has-link": RuleText(3, "The message carries no link of any kind.", "cancelled-but-shipped"),
     "acknowledge-both": RuleText(
@@ -53,7 +52,9 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "evidence-of-acknowledgment": RuleText(
         3, "Support may acknowledge for the customer only with the exchange of messages.", "cancelled-but-shipped"
     ),
-    "rebill": RuleText(3, "The customer is billed again for exactly what had been refunded.", "cancelled-but-shipped"),
+    "rebill": RuleText(
+        3, "The customer is billed again for exactly the amount that was refunded.", "cancelled-but-shipped"
+    ),
     "credit-memo": RuleText(
         3, "Once the rebilling is confirmed the seller is paid by a credit memo of its amount.", "cancelled-but-shipped"
     ),
@@ -62,27 +63,31 @@ _OTHERS: Final[dict[str, RuleText]] = {
     ),
     # Cases and returns after delivery
     "case-reasons": RuleText(
-        4, "A case is about what is not as described, missing, not authentic, or the wrong item.", "cases"
+        4, "A case is about an item that is not as described, missing, not authentic, or the wrong item.", "cases"
     ),
     "case-is-not-cancel": RuleText(
-        4, "After delivery a case or a return is the right thing to ask for, not a cancellation."
+        4, "After delivery, a buyer can request a case or a return, but not a cancellation."
     ),
     "cancel-is-not-case": RuleText(
-        4, "Before delivery a cancellation is the right thing to ask for, not a case or return."
+        4, "Before delivery, a buyer can request a cancellation, but not a case or a return."
     ),
-    "case-evidence": RuleText(4, "Both sides submit evidence; the clock stands still while more is awaited.", "cases"),
+    "case-evidence": RuleText(
+        4, "Both sides submit evidence, and the decision deadline is paused while more is awaited.", "cases"
+    ),
     "case-thread": RuleText(4, "One thread per case, read by buyer, seller and platform.", "cases"),
-    "listing-as-sold": RuleText(4, "A line may pin what was promised."),
+    "listing-as-sold": RuleText(4, "The listing as sold can be pinned on a line."),
     "seller-may-accept": RuleText(4, "The seller may accept the return at any time before the decision.", "cases"),
     "silence-is-not-consent": RuleText(4, "A seller who says nothing has not accepted.", "cases"),
     "case-decision-time": RuleText(4, "The platform decides within business days of its calendar.", "cases"),
     "platform-pays-return": RuleText(4, "On an approved case the platform pays return shipping.", "cases"),
-    "return-not-confirmed": RuleText(4, "Shown delivered to the seller and nothing said: refunded.", "returns"),
+    "return-not-confirmed": RuleText(
+        4, "A return that reached the seller is refunded if the seller does not confirm it.", "returns"
+    ),
     "case-window": RuleText(4, "A case must be opened within days of delivery.", "cases"),
     "store-return": RuleText(
-        4, "What shipped may be returned after delivery under the policy's return terms.", "returns"
+        4, "Shipped items may be returned after delivery under the policy's return terms.", "returns"
     ),
-    # Answers to a command that the order contradicts
+    # Checks of every command
     "no-such-order": RuleText(0, "There is no such order."),
     "not-yours": RuleText(0, "The order, or the command, is not this actor's."),
     "no-such-line": RuleText(0, "The order has no such line."),
@@ -96,7 +101,7 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "shipment-exists": RuleText(0, "The shipment exists, with other content."),
     "id-exists": RuleText(0, "The id is taken, for other content."),
     "memo-exists": RuleText(0, "The rebilling has its credit memo."),
-    "more-than-open": RuleText(0, "More was asked for than is open."),
+    "more-than-open": RuleText(0, "More units were requested than are open."),
     "ships-more-than-open": RuleText(0, "The notice names more than is open."),
     "request-closed": RuleText(0, "The request is closed."),
     "refund-closed": RuleText(0, "The refund is confirmed."),
@@ -112,12 +117,12 @@ _OTHERS: Final[dict[str, RuleText]] = {
     "nothing-to-dispute": RuleText(0, "There is nothing to dispute."),
     "canceled-altogether": RuleText(0, "Everything is canceled."),
     "paid-already": RuleText(0, "More than the total would be paid."),
-    "more-than-paid": RuleText(0, "More than was paid would be given back."),
+    "more-than-paid": RuleText(0, "More than was paid would be refunded."),
     "step-out-of-order": RuleText(0, "An earlier step is missing."),
     "evidence-closed": RuleText(0, "Evidence is no longer taken."),
-    "evidence-limits": RuleText(0, "Too many files, or too large."),
+    "evidence-limits": RuleText(0, "There are too many files, or they are too large."),
     "too-late": RuleText(0, "The time for it is over."),
-    "legal-hold": RuleText(0, "A legal hold stands."),
+    "legal-hold": RuleText(0, "A legal hold is in force."),
 }
 
 RULES: Final[dict[str, RuleText]] = {

@@ -78,7 +78,7 @@ def count_of(cause: str, reason: str | None) -> Count | None:
             return None
 
 
-def asked_by_buyer(order: Order, cause: str, request_id: str | None) -> bool:
+def requested_by_buyer(order: Order, cause: str, request_id: str | None) -> bool:
     """Whether a line was canceled at its buyer's request. Under mutual consent, a seller may have requested it."""
     if cause not in ("request", "dispute"):
         return False
@@ -92,7 +92,7 @@ def touched(after: Order, events: Sequence[Event]) -> list[Side]:
     for each in first_canceled(after, events):
         if count_of(each.cause, each.reason) in ("by_seller", "automatic"):
             found.add("seller")
-        elif asked_by_buyer(after, each.cause, each.request_id):
+        elif requested_by_buyer(after, each.cause, each.request_id):
             found.add("buyer")
     return sorted(found, reverse=True)
 

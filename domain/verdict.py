@@ -93,15 +93,13 @@ OPEN_CASE: Final = Instead("open_case", "Open a case if it is not what was promi
 DISPUTE: Final = Instead("dispute", "Open a dispute.", None)
 PROPOSE: Final = Instead("propose", "Propose to cancel by common consent (RequestCancel).", None)
 NEW_ORDER: Final = Instead("new_order", "Have a new order placed for the quantity, linked to this one.", None)
-REPORT_SHIPPED: Final = Instead(
-    "report_shipped", "If it left all the same, report it (ReportShippedAfterCancel).", None
-)
+REPORT_SHIPPED: Final = Instead("report_shipped", "If it shipped anyway, report it (ReportShippedAfterCancel).", None)
 INVESTIGATE: Final = Instead("check", "Compare it with the order's history; a person has to look into it.", None)
 WAIT_FOR_ANSWER: Final = Instead("wait", "Wait for the answer to what is open already.", None)
 WAIT_FOR_DECISION: Final = Instead("wait", "Wait for the decision about what is open already.", None)
 CHOOSE: Final = Instead("choose", "Choose among the offers, or decline them.", None)
 WAIT_FOR_BILL: Final = Instead("wait", "Wait until what is billed again is confirmed.", None)
-SUBMIT_AGAIN: Final = Instead("again", "Say it again for what there is, under an id of its own.", None)
+SUBMIT_AGAIN: Final = Instead("again", "Submit it again for the units that there are, under a new id.", None)
 FIRST: Final = Instead("step", "Take the missing step first.", None)
 
 _OTHERWISE: Final = {

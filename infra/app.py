@@ -28,7 +28,7 @@ from consumers.ports.vault import VaultUnavailable
 from domain.instants import MINUTE, SECOND, Instant
 from domain.marketplace_settings import MarketSettings
 from domain.wording import counted
-from infra.erasing.running import open_erasing
+from infra.erasing.runner import open_erasing
 from infra.journals.memory import MemoryLog
 from infra.journals.sqlite import SqliteJournal
 from infra.local_state import Slot, claim_slot, open_local_state
@@ -56,10 +56,10 @@ from infra.vault.vault_first_journal import VaultFirstJournal
 
 if TYPE_CHECKING:
     from infra.cluster.cluster import ClusterMember
-    from infra.command_topic.running import CommandTopicRunner
-    from infra.notifications.running import NotificationsRunner
-    from infra.projection.running import ViewsRunner
-    from infra.publishing.running import PublishingRunner
+    from infra.command_topic.runner import CommandTopicRunner
+    from infra.notifications.runner import NotificationsRunner
+    from infra.projection.runner import ViewsRunner
+    from infra.publishing.runner import PublishingRunner
     from infra.views.reading import Row
 
 T = TypeVar("T")
@@ -109,14 +109,14 @@ class App:
     command_topic: "CommandTopicRunner | None" = None
     """The gateway that takes commands from a topic."""
     cluster: "ClusterMember | None" = None
-    """The partitions that are here, and who has the others; None if this process follows all of them."""
+    """The partitions of this process, and which process has the others. None if this process follows all of them."""
 
     def __init__(self, settings: Settings, options: AppOptions, on_defect: Callable[[], None]) -> None:
         """Open everything, and start it. If that fails, nothing stays open. See ``open_app``."""
         self.settings = settings
         self._options = options
         self._share_url = settings.share_url if options.publish else None
-        """Where other processes reach this one; None if it follows every partition."""
+        """URL at which other processes reach this one. None if it follows every partition."""
         self._on_defect = on_defect
         self._components = Components()
         self._wake_engine: Callable[[], None] = lambda: None
@@ -287,7 +287,7 @@ class App:
     def _add_publishing(self) -> None:
         if self.settings.public_topics_at is None:
             return
-        from infra.publishing.running import PublishingOptions, open_publishing
+        from infra.publishing.runner import PublishingOptions, open_publishing
 
         def dead_letters() -> "list[Row] | None":
             return None if self.views is None else self.views.views.dead_letters()
@@ -309,7 +309,7 @@ class App:
     def _add_notifications(self) -> None:
         if self.settings.post_at == "off" or self._share_url is not None:
             return
-        from infra.notifications.running import open_notifications
+        from infra.notifications.runner import open_notifications
 
         self.notifications = self._components.add(
             open_notifications(
@@ -325,7 +325,7 @@ class App:
         self.engine.add_listener(self.notifications)
 
     def _add_views(self) -> None:
-        from infra.projection.running import open_views_runner
+        from infra.projection.runner import open_views_runner
 
         self.views = self._components.add(
             open_views_runner(
@@ -366,7 +366,7 @@ class App:
         self.cluster = ClusterMember(self._share_url, assignment, Membership(self._group), self._remote_commands)
 
     def _add_command_topic(self) -> None:
-        from infra.command_topic.running import open_command_topic
+        from infra.command_topic.runner import open_command_topic
 
         self.command_topic = self._components.add(
             open_command_topic(
@@ -389,7 +389,7 @@ class App:
 
     @property
     def directory(self) -> Path | None:
-        """Where this process keeps its files; None for a journal in memory."""
+        """The directory of this process's files. None for a journal in memory."""
         return self.settings.journal_at.directory
 
     @property

@@ -204,7 +204,7 @@ class Marketplace(BaseModel):
         None, description="The policy of orders that name none: `id` or `id@version`. Default: `peer-to-peer`."
     )
     contact: str | None = Field(None, description="How people reach the marketplace, as shown to them.")
-    arbitration_fee: str | None = Field(None, description="What arbitration costs, as shown to people.")
+    arbitration_fee: str | None = Field(None, description="The cost of arbitration, as shown to people.")
 
     @field_validator("timezone")
     @classmethod

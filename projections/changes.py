@@ -51,7 +51,7 @@ class CommitView:
 
 @dataclass(slots=True)
 class Fact:
-    """A new row of a ``facts`` table."""
+    """Add a new row of a ``facts`` table."""
 
     table: Table
     row: Row
@@ -67,7 +67,7 @@ class Sum:
 
     @classmethod
     def of(cls, table: Table, row: Row) -> "Sum":
-        """The amounts of a whole row."""
+        """Take the amounts from a whole row."""
         lead = table.lead
         return cls(table, row[:lead], row[lead:])  # type: ignore[arg-type]
 
@@ -85,7 +85,7 @@ class Changes:
     owners: dict[Table, list[Key]] = field(default_factory=dict)
 
     def take(self, changes: Iterable[Change]) -> None:
-        """Gather what one commit changed."""
+        """Collect the changes of one commit."""
         for change in changes:
             if change.__class__ is Fact:
                 self.fact(change.table, change.row)
@@ -94,24 +94,24 @@ class Changes:
                 self.add(change.table, change.key, change.amounts)
 
     def fact(self, table: Table, row: Row) -> None:
-        """A new row of a ``facts`` table."""
-        kept = self.facts.get(table)
-        if kept is None:
-            kept = self.facts[table] = []
-        kept.append(row)
+        """Add a new row of a ``facts`` table."""
+        rows = self.facts.get(table)
+        if rows is None:
+            rows = self.facts[table] = []
+        rows.append(row)
 
     def add(self, table: Table, key: Key, amounts: Sequence[int]) -> None:
         """Add to a row of a ``sums`` table."""
         sums = self.sums.setdefault(table, {})
-        kept = sums.get(key)
-        if kept is None:
+        total = sums.get(key)
+        if total is None:
             sums[key] = list(amounts)
         else:
             for place, amount in enumerate(amounts):
-                kept[place] += amount
+                total[place] += amount
 
     def put(self, table: Table, rows: Iterable[Row], owner: Key) -> None:
-        """All rows that ``owner`` (an order) has in a ``state`` table; at most once an owner."""
+        """Set all rows that ``owner`` (an order) has in a ``state`` table. Called at most once for each owner."""
         self.rows.setdefault(table, []).extend(rows)
         if table.owner is not None:
             self.owners.setdefault(table, []).append(owner)

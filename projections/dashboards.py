@@ -7,7 +7,7 @@ from domain.calendar import local_date
 from domain.events import OrderPlaced, RefundDue
 from domain.instants import Instant
 from domain.money import exponent
-from domain.standing import asked_by_buyer, count_of, first_canceled
+from domain.standing import count_of, first_canceled, requested_by_buyer
 from projections.changes import CommitView, EventView, Sum
 from projections.tables import BUYER_STANDING, SELLER_DAILY
 
@@ -33,7 +33,7 @@ def canceled(view: CommitView) -> Iterator[Sum]:
         count = count_of(each.cause, each.reason)
         if count is not None:
             yield _sum(view, **{count: 1})
-        if asked_by_buyer(order, each.cause, each.request_id):
+        if requested_by_buyer(order, each.cause, each.request_id):
             yield _of_buyer(view, canceled=1)
 
 

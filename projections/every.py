@@ -25,15 +25,15 @@ OF_ORDERS: Final = MappingProxyType[type, tuple[Projection, ...]](
 """Event class of orders → the functions that project it, besides the audit trail."""
 
 OF_CONTROL: Final = MappingProxyType[type, tuple[Projection, ...]]({e.PolicyPublished: (policy_published,)})
-"""The same for the events of the control log, which the audit trail leaves out."""
+"""Event class of the control log → the functions that project it. The audit trail has none of these events."""
 
 
 CANCELING: Final = (e.LinesCanceled, e.AutoCanceled)
-"""Events whose rows are made of a whole commit, since they depend on what it cancels altogether."""
+"""Events whose rows depend on everything that their commit cancels."""
 
 
 def journal_changes(view: CommitView) -> Iterator[Change]:
-    """What a commit of the journal changes beside the rows of its order's state (``projections.orders``)."""
+    """Yield the row changes of a journal commit, except those of its order's state (``projections.orders``)."""
     yield from audit_trail(view)
     if view.order is not None:
         yield from _each(OF_ORDERS, view)
@@ -44,7 +44,7 @@ def journal_changes(view: CommitView) -> Iterator[Change]:
 
 
 def control_changes(view: CommitView) -> Iterator[Change]:
-    """What a commit of the control log changes."""
+    """Yield the row changes of a commit of the control log."""
     yield from _each(OF_CONTROL, view)
 
 

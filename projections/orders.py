@@ -1,4 +1,4 @@
-"""The tables that show an order as it stands: rows from its state, with one status logic (``domain.order_json``)."""
+"""The rows of an order's current state. ``domain.order_json`` decides its status."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,8 +14,8 @@ from projections.tables import DEADLINES, ORDER_LINES, ORDERS, REBILLS, REFUNDS,
 
 
 def state_rows(order: Order, partition: int, *, unreadable: bool = False) -> Iterator[tuple[Table, list[Row]]]:
-    """Every row that an order has in the tables of its state; none before it is placed. ``unreadable``: it goes on in
-    the log, but this release cannot follow."""
+    """Yield all rows of an order's state, and none before it is placed. ``unreadable``: the log has later events of it,
+    which this release cannot read."""
     if order.placed is None:
         return
     deadlines = deadline_rows(order)
@@ -35,7 +35,7 @@ def state_rows(order: Order, partition: int, *, unreadable: bool = False) -> Ite
 
 
 def order_row(order: Order, partition: int, deadlines: list[Row], unreadable: bool) -> Row:
-    """The row of table orders; ``deadlines`` are its rows of that table."""
+    """Return the row of the table orders. ``deadlines`` are the order's rows of the table deadlines."""
     terms = order.terms
     amounts = money(order)
     opened = shipped = canceled = 0
@@ -43,9 +43,9 @@ def order_row(order: Order, partition: int, deadlines: list[Row], unreadable: bo
         opened += line.open
         shipped += line.shipped
         canceled += line.canceled
-    said = attention(order, EARLIEST)
+    reasons = attention(order, EARLIEST)
     if unreadable:
-        said.append("stuck")
+        reasons.append("stuck")
     return ORDERS.row(
         marketplace=order.marketplace,
         order_id=order.order_id,
@@ -57,7 +57,7 @@ def order_row(order: Order, partition: int, deadlines: list[Row], unreadable: bo
         currency_exponent=exponent(terms.currency),
         sale_format=terms.sale_format,
         status=status(order),
-        attention=",".join(said),
+        attention=",".join(reasons),
         version=order.version,
         policy_id=terms.policy.id,
         policy_version=terms.policy.version,
@@ -125,9 +125,9 @@ def request_rows(order: Order) -> list[Row]:
             seller_id=seller,
             asked_by=request.by,
             reason=request.reason,
-            lines=quantities(request.asked),
+            lines=quantities(request.requested),
             status=request.status,
-            asked_at=request.asked_at,
+            asked_at=request.requested_at,
             decide_by=request.decide_by,
             rule=request.rule,
             decided_at=request.decided_at,

@@ -86,8 +86,8 @@ class CommandSubmitter(Protocol):
 
 
 class Batch(NamedTuple):
-    """What is written in one transaction: records with their partitions, and by partition the offset of the first input
-    that is not answered then."""
+    """The content of one transaction: records with their partitions, and the offset of the first unanswered input of
+    each partition."""
 
     records: Sequence[tuple[int, PublicRecord]]
     offsets: Mapping[int, int]

@@ -88,7 +88,7 @@ class Engine:
         """Partitions that are followed no longer: the log lost or changed what was acknowledged, or local state is
         damaged (a restart rebuilds it), or an embedded journal is."""
         self._began: dict[int, int] = {}
-        """Where the log of each partition ended when the engine started."""
+        """The log's end of each partition when the engine started."""
 
         self._writer = Writer(
             journal,

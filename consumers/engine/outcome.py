@@ -28,7 +28,7 @@ Kind = Literal["accepted", "refused", "duplicate", "bad", "version-conflict", "u
 
 @dataclass(slots=True)
 class CommitPosition:
-    """Where the commit that answers a command is in the log. The session token and the proof are made from it.
+    """The place in the log of the commit that answers a command. The session token and the proof are made from it.
 
     ``position`` is the dense position of its first event (or of the next event, if it has none). ``version`` is the
     order's number of events after it. ``hash`` is the commit's own, which is the order's head after it.

@@ -43,9 +43,9 @@ class PendingCommand:
     attempts: int = field(default=0, init=False)
     """Number of lost races."""
     end: int | None = field(default=None, init=False)
-    """Where the partition's log ended when the command arrived. Set by the read barrier when it is needed."""
+    """The end of the partition's log when the command arrived. Set by the read barrier when it is needed."""
     control_end: int | None = field(default=None, init=False)
-    """Where the control log ended. Set by the read barrier when it is needed."""
+    """The end of the control log then. Set by the read barrier when it is needed."""
     ticked: bool = field(default=False, init=False)
     """Whether a tick was appended for the current decision."""
     probed: bool = field(default=False, init=False)

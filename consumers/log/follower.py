@@ -85,7 +85,7 @@ class Follower:
         self._admission = Admission(partition, journal.partitions, state, known)
         self._marks: list[Mark] = []
         self._end_then = 0
-        """Where the log ended when the marks were set."""
+        """The log's end when the marks were set."""
         self.head = state.head
         self.commits_of = state.commits_of
         self.commit_at = state.commit_at

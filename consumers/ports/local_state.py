@@ -32,7 +32,7 @@ class Due(NamedTuple):
 
 @dataclass(slots=True)
 class Place:
-    """Where the last admitted commit is in the log, and its hash."""
+    """The place in the log of the last admitted commit, and its hash."""
 
     offset: int
     index: int
@@ -48,7 +48,7 @@ class Version(NamedTuple):
 
 @dataclass(slots=True)
 class Parked:
-    """Where a malformed commit or record is in the log, and why it is malformed."""
+    """The place in the log of a malformed commit or record, and why it is malformed."""
 
     offset: int
     index: int

@@ -5,7 +5,7 @@ So no record is omitted and none is published twice. It has no thread, no clock 
 
 ``step`` publishes a batch of whole journal records. Before the first batch, and after every error, the publisher takes
 over: it fences the other publisher of this partition, whose open transaction is aborted, and then reads the progress. A
-fenced publisher stands by. It takes over again when there is something to publish and no other publisher advances.
+fenced publisher waits. It takes over again when there is something to publish and no other publisher advances.
 
 Each topic has its own offset in the progress (``KindAt.offset``). A topic that cannot be written is left out of the
 transactions: its offset stays, and the other topics continue. Once it can be written again, it catches up in

@@ -29,7 +29,7 @@ OUTCOME_HEADERS: list[tuple[str, str, str]] = [
     ("retry-after", "1", "Seconds to wait before sending the command again."),
 ]
 ASYNCHRONOUS = (
-    (COMMANDS, "bulk and asynchronous writers", "Commands, one a record, each decided once.", "Command"),
+    (COMMANDS, "bulk and asynchronous writers", "Commands. Each record has one, which is decided once.", "Command"),
     (OUTCOMES, "senders of commands", "The outcome of each command, once.", "Outcome"),
 )
 """Topics of commands, which exist with the setting ``commands``: kind, readers or writers, records, and the message's

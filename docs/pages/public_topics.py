@@ -47,7 +47,7 @@ HEADERS: list[tuple[str, str, str]] = [
 ]
 LETTER_HEADERS: list[tuple[str, str, str]] = [
     ("rescind-letter", "journal:0:17", "The permanent id of this dead letter."),
-    ("rescind-error", "an order is stuck", "What went wrong."),
+    ("rescind-error", "an order is stuck", "The error."),
     (
         "rescind-origin",
         "journal",

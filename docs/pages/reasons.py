@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 
 from docs.pages.text import NOTE, cell
-from domain.code_schemes import HOUSES, CodeScheme, Step
+from domain.code_schemes import CODE_SCHEMES, CodeScheme, Step
 from domain.reasons import BUYERS_REASONS, CANCEL_REASONS, FAULTS, RETURN_REASONS, SELLERS_REASONS
 from infra.documents.words import REASON
 
@@ -14,18 +14,18 @@ below.
 """
 CROSSWALK = """## The crosswalk
 
-Import files with the codes of another company with `rescind import FILE --reasons HOUSE`. The `reason` of
+Import files with the codes of another company with `rescind import FILE --reasons SCHEME`. The `reason` of
 `RequestCancel` and `CancelLines` may then be a code of that company as well as a canonical reason, and is recorded as
 the canonical reason. The totals (`--json`: `translated`) list the codes that were used, their reasons and what was
 lost. Without `--reasons` nothing is translated: a code is then not on the list, and the line is bad.
 
-`rescind reasons export HOUSE` writes requests and cancellations as CSV (`--json`: JSON Lines), a row for each line
+`rescind reasons export SCHEME` writes requests and cancellations as CSV (`--json`: JSON Lines), a row for each line
 of a request or cancellation, in log order: `at`, `marketplace`, `order_id`, `po_number`, `what` (asked, canceled),
 `request_id`, `cause` (as in the table `cancellations`), `line`, `quantity`, `reason`, and then the company's `code`
 with what it `loses`. `code` is empty if the company has no code for the reason, or if units were canceled without a
 reason (fill-or-kill).
 
-`rescind reasons map HOUSE [REASON|CODE]` shows the mappings of this page, in both directions. *Loses* is the
+`rescind reasons map SCHEME [REASON|CODE]` shows the mappings of this page, in both directions. *Loses* is the
 information that a mapping drops. A mapping that loses nothing is exact, and maps back to what it was.
 """
 
@@ -46,19 +46,19 @@ def reasons_page() -> str:
     lines += ["", "## Cases and returns", "", "| reason | meaning | opens a case by default |", "|---|---|---|"]
     lines += [f"| `{name}` | {REASON[name]} | {'yes' if name in FAULTS else ''} |" for name in RETURN_REASONS]
     lines += ["", CROSSWALK]
-    for house in HOUSES.values():
-        lines += section(house)
+    for scheme in CODE_SCHEMES.values():
+        lines += section(scheme)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def section(house: CodeScheme) -> list[str]:
+def section(scheme: CodeScheme) -> list[str]:
     inward = [
-        f"| `{step.of}` | {cell(house.codes[step.of])} | {_to(step)} | {cell(step.loses or '')} |"
-        for step in house.inward.values()
+        f"| `{step.of}` | {cell(scheme.codes[step.of])} | {_to(step)} | {cell(step.loses or '')} |"
+        for step in scheme.inward.values()
     ]
-    outward = [f"| `{step.of}` | {_to(step)} | {cell(step.loses or '')} |" for step in house.outward.values()]
+    outward = [f"| `{step.of}` | {_to(step)} | {cell(step.loses or '')} |" for step in scheme.outward.values()]
     return [
-        f"### {house.name} (`{house.id}`)",
+        f"### {scheme.name} (`{scheme.id}`)",
         "",
         *_table(("code", "meaning", "reason", "loses"), inward),
         *_table(("reason", "code", "loses"), outward),

@@ -39,8 +39,6 @@ def rule_page() -> str:
     shown_by = specifications()
     for section, title in SECTIONS.items():
         rules = {rule: text for rule, text in RULES.items() if text.section == section}
-        if not rules:
-            continue
         if section == 0:
             rows = [f"| `{rule}` | {cell(text.sentence)} |" for rule, text in rules.items()]
             lines += [f"## {title}", "", "| id | rule |", "|---|---|", *rows, ""]

@@ -36,7 +36,7 @@ sqlite3 views.sqlite "SELECT day, sum(lines_placed) AS placed,
 | instant | `TEXT` | `timestamptz` | In SQLite UTC text like `2026-03-02T10:00:00Z`. |
 | day | `TEXT` | `text` | Like `2026-03-02`. |
 | 0 or 1 | `INTEGER` | `bigint` | |
-| JSON | `TEXT` | `jsonb` | In PostgreSQL U+FFFD stands for a zero character. |
+| JSON | `TEXT` | `jsonb` | In PostgreSQL U+FFFD replaces a zero character. |
 
 In SQLite an instant has a fraction only if it is not zero. Compare and sort by `rtrim(placed_at, 'Z')`, which the
 indexes use too. Columns that may be empty say so, and the columns of a table's key are in bold. Later releases may add

@@ -160,14 +160,14 @@ def _canceled_before(s: DecisionContext, lines: tuple[Pick, ...] | None) -> Ruli
         if line.auto_canceled:
             return refused(
                 "auto-canceled-is-final",
-                f"{of_line(line.auto_canceled, line.number, 'cancelled by fill or kill')}, and that is final.",
+                f"{of_line(line.auto_canceled, line.number, 'canceled by fill or kill')}, and that is final.",
                 fact("line", line.number),
                 when,
                 instead=(NEW_ORDER,),
             )
         return refused(
             "already-canceled",
-            f"Line {line.number} is cancelled already: {_by_whom(s, line)}, at "
+            f"Line {line.number} is canceled already: {_by_whom(s, line)}, at "
             f"{format_instant(line.canceled_at or order.recorded_at)}.",
             fact("line", line.number),
             fact("canceled", line.canceled),
@@ -220,7 +220,7 @@ def _open_before(s: DecisionContext, q: RuleInput) -> Ruling | None:
     """Refuse by ``one-open-request`` if an open request, case or dispute is about the same line."""
     lines = {target.line.number for target in q.targets}
     for request in s.order.open_requests():
-        if lines & request.asked.keys():
+        if lines & request.requested.keys():
             until = () if request.decide_by is None else (instant("decide_by", request.decide_by),)
             because, instead = _open_already(s, request)
             return refused(
@@ -384,13 +384,13 @@ def carry_out(s: DecisionContext, request: Request, approved: e.CancelApproved) 
 
 def open_part(s: DecisionContext, request: Request) -> dict[int, int]:
     """Units of a request that are still open, by line."""
-    parts = {line: s.order.still_open(request, line) for line in request.asked}
+    parts = {line: s.order.still_open(request, line) for line in request.requested}
     return {line: units for line, units in parts.items() if units}
 
 
 def shipped_part(s: DecisionContext, request: Request) -> dict[int, int]:
     """Units of a request that shipped and are neither back nor in a return, by line."""
-    parts = {line: s.order.asked_and_shipped(request, line) for line in request.asked}
+    parts = {line: s.order.requested_and_shipped(request, line) for line in request.requested}
     return {line: units for line, units in parts.items() if units}
 
 
@@ -545,6 +545,6 @@ def _requested_of(s: DecisionContext, q: RuleInput) -> dict[int, tuple[int, Requ
     for request in s.order.open_requests():
         for target in q.targets:
             number = target.line.number
-            if request.by == "buyer" and number in request.asked:
+            if request.by == "buyer" and number in request.requested:
                 found[number] = (min(target.open, s.order.still_open(request, number)), request)
     return found

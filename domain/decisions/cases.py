@@ -136,9 +136,9 @@ def _in_cases(s: DecisionContext, lines: tuple[Pick, ...] | None, named: list[Li
 def _in_request(s: DecisionContext, lines: set[int]) -> Ruling | None:
     """Refuse if, under mutual consent, an open request covers shipped units of these lines."""
     for request in s.order.open_requests():
-        shared = lines & request.asked.keys()
-        in_its_order = request.asked if len(shared) > 1 else shared
-        first = next((n for n in in_its_order if n in shared and s.order.asked_and_shipped(request, n)), None)
+        shared = lines & request.requested.keys()
+        in_its_order = request.requested if len(shared) > 1 else shared
+        first = next((n for n in in_its_order if n in shared and s.order.requested_and_shipped(request, n)), None)
         if first is not None:
             return request_is_open(request, first)
     return None

@@ -42,7 +42,7 @@ def _judge_matter(s: DecisionContext, about: str, within: Length) -> Ruling:
                 fact("status", dispute.status),
             )
     for request in s.order.open_requests():
-        shared = next((n for n in request.asked if n in lines), None)
+        shared = next((n for n in request.requested if n in lines), None)
         if request.request_id != about and shared is not None:
             return request_is_open(request, shared)
     for case in s.order.cases.values():
@@ -67,7 +67,7 @@ def _disputable(s: DecisionContext, about: str) -> bool:
 
 def _lines(s: DecisionContext, about: str) -> dict[int, int]:
     request = s.order.requests.get(about)
-    return request.asked if request is not None else {n: x.ordered for n, x in s.order.lines.items()}
+    return request.requested if request is not None else {n: x.ordered for n, x in s.order.lines.items()}
 
 
 def open_dispute(s: DecisionContext, ask: OpenDispute) -> Events:
@@ -132,7 +132,7 @@ def _parts(s: DecisionContext, dispute: Dispute) -> tuple[dict[int, int], dict[i
     order = s.order
     request = order.requests.get(dispute.about)
     if request is not None:
-        here = {n: order.still_open(request, n) for n in request.asked}
+        here = {n: order.still_open(request, n) for n in request.requested}
         gone = shipped_part(s, request)
     else:
         here = {n: x.open for n, x in order.lines.items()}

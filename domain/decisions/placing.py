@@ -20,7 +20,9 @@ def place_order(s: DecisionContext, ask: PlaceOrder) -> Events:
 def order_exists(s: DecisionContext, ask: PlaceOrder) -> Events:
     """Decide a second placing of an order. The same content changes nothing, other content is refused."""
     if s.order.placed_fingerprint != ask.fingerprint:
-        yield from s.no("order-exists", f"Order {ask.order_id} stands already, with other content.", ref=ask.order_id)
+        yield from s.no(
+            "order-exists", f"Order {ask.order_id} already exists with different content.", ref=ask.order_id
+        )
 
 
 def order_placed(s: DecisionContext, ask: PlaceOrder) -> e.OrderPlaced:
@@ -89,7 +91,7 @@ def record_other_refund(s: DecisionContext, ask: RecordOtherRefund) -> Events:
     if amount > left:
         rest = f"Of what was paid, {in_words(left, currency)} are not refunded yet"
         if left <= 0:
-            rest = "Of what was paid, nothing is left to be given back"
+            rest = "Everything that was paid is already refunded"
         yield from s.no(
             "more-than-paid",
             f"{rest}; {in_words(amount, currency)} would be more.",

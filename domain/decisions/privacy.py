@@ -10,7 +10,7 @@ def erase_subject(s: DecisionContext, ask: EraseSubject) -> Events:
     """Erase a subject's key, unless a hold is in force. Repeated erasures count, because new texts may have arrived."""
     if s.order.holds:
         hold = next(iter(s.order.holds))
-        yield from s.no("legal-hold", f"Legal hold {hold} stands: release it first.", fact("hold_id", hold))
+        yield from s.no("legal-hold", f"Legal hold {hold} is in force. Release it first.", fact("hold_id", hold))
     else:
         yield e.SubjectErased(ask.subject)
 

@@ -126,7 +126,7 @@ def _before_delivery(s: DecisionContext, lines: list[Line]) -> Ruling | None:
             return canceled_and_not_here(s, line)
         return refused(
             "cancel-is-not-case",
-            f"Line {line.number} has not been delivered: before that it is cancelled, not returned.",
+            f"Line {line.number} has not been delivered: before that it can be canceled, not returned.",
             fact("line", line.number),
             instead=(cancel_or(s, line, RETURN_AFTER_DELIVERY),),
         )
@@ -142,17 +142,15 @@ def the_case_over(s: DecisionContext, line: Line) -> Ruling:
 def canceled_and_not_here(s: DecisionContext, line: Line) -> Ruling:
     """Refuse, because the whole line is canceled and nothing of it was delivered as ordered."""
     waits = any(x.status == "due" and x.lines.get(line.number) for x in s.order.rebills.values())
-    because, instead = f"Line {line.number} is cancelled: nothing of it was delivered.", CONTACT
+    because, instead = f"Line {line.number} is canceled: nothing of it was delivered.", CONTACT
     if waits:
-        because = (
-            f"Line {line.number} is cancelled and left all the same; what is billed again for it is not confirmed."
-        )
+        because = f"Line {line.number} is canceled but shipped anyway, and its rebilling is not confirmed yet."
         instead = WAIT_FOR_BILL
     elif rebilled_here(s, line):
-        because = f"Line {line.number} is cancelled and was billed again: it can be sent back, and no case be opened."
+        because = f"Line {line.number} is canceled and was billed again. It can be returned, but no case can be opened."
         instead = RETURN_AFTER_DELIVERY if s.policy.returns is not None else CONTACT
     elif line.rebilled:
-        because = f"Line {line.number} is cancelled, and what left all the same came back, or is in a return."
+        because = f"Line {line.number} is canceled, and the units that shipped anyway came back or are in a return."
     return refused("cancel-is-not-case", because, fact("line", line.number), instead=(instead,))
 
 

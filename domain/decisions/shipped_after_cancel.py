@@ -38,13 +38,13 @@ def report_shipped_after_cancel(s: DecisionContext, ask: ReportShippedAfterCance
         wanted = left if pick.quantity is None else pick.quantity
         if not s.policy.cancelled_but_shipped:
             yield from s.no(
-                "nothing-canceled", "The policy of this order has no steps for what was cancelled but shipped."
+                "nothing-canceled", "The policy of this order has no steps for canceled units that shipped."
             )
             return
         if not left or wanted > left:
             yield from s.no(
                 "nothing-canceled",
-                f"{left or 'None'} of line {pick.line} can be reported: cancelled, and not yet known to have shipped.",
+                f"{left or 'None'} of line {pick.line} can be reported as canceled but shipped.",
                 fact("line", pick.line),
                 fact("canceled", line.canceled),
                 fact("reported", line.found_shipped),
@@ -87,12 +87,12 @@ def notify_customer(s: DecisionContext, ask: NotifyCustomer) -> Events:
 def _nothing_to_notify(s: DecisionContext, found: Found | None) -> Events:
     """Refuse a notification, because nothing was found or the customer was already notified of everything."""
     if found is None:
-        because = "There is nothing to tell: nothing cancelled is known to have shipped. It has to be reported first."
+        because = "No canceled units are known to have shipped. Report them before you notify the customer."
         return s.no("step-out-of-order", because, instead=(REPORT_SHIPPED,))
     if found.stage == "notified":
-        because = f"The customer has been told of {_lines(found.lines)} already, and has not answered yet."
+        because = f"The customer was already notified of {_lines(found.lines)}, and has not answered yet."
         return s.no("step-out-of-order", because, fact("notice_id", found.notice_id), instead=(WAIT_FOR_ANSWER,))
-    because = f"The customer has been told of all that was found: {_answer(found)}."
+    because = f"The customer was notified of everything that was found: {_answer(found)}."
     return s.no("step-out-of-order", because, fact("notice_id", found.notice_id), instead=(REPORT_SHIPPED, CONTACT))
 
 
@@ -140,7 +140,7 @@ def acknowledge(s: DecisionContext, ask: Acknowledge) -> Events:
 def _nothing_to_answer(s: DecisionContext, found: Found | None) -> Events:
     """Refuse an answer, because the customer was not notified of all units or the matter is over."""
     if found is None:
-        return _missing(s, "notify-customer", "The customer has been told of nothing that shipped although cancelled.")
+        return _missing(s, "notify-customer", "The customer was not notified of canceled units that shipped.")
     if found.stage == "found":
         return _missing(s, "notify-customer", _not_notified(found))
     because = f"There is nothing left to answer: {_answer(found)}."
@@ -149,10 +149,12 @@ def _nothing_to_answer(s: DecisionContext, found: Found | None) -> Events:
 
 def _not_notified(found: Found) -> str:
     """Name the lines of which the customer was not notified. A new notification covers all of them."""
-    if not found.told:
-        return "The customer has not been told."
-    since = {n: quantity for n, quantity in found.lines.items() if quantity > found.told.get(n, 0)}
-    return f"The customer has been told of {_lines(found.told)}, and not yet of {_lines(since)}, which was found since."
+    if not found.notified:
+        return "The customer was not notified."
+    since = {n: quantity for n, quantity in found.lines.items() if quantity > found.notified.get(n, 0)}
+    return (
+        f"The customer was notified of {_lines(found.notified)}, but not yet of {_lines(since)}, which was found later."
+    )
 
 
 def _evidenced(s: DecisionContext, ids: tuple[str, ...]) -> bool:
@@ -183,7 +185,7 @@ def _not_acknowledged(s: DecisionContext, found: Found | None, wanted: dict[int,
     """Refuse a rebilling of units that were not accepted or were already billed again. Names the missing step."""
     too_many = next((n for n, units in wanted.items() if not 0 < units <= left[n]), None)
     if found is None:
-        yield from _missing(s, "notify-customer", "The customer has not been told.")
+        yield from _missing(s, "notify-customer", "The customer was not notified.")
     elif found.stage == "found":
         yield from _missing(s, "notify-customer", _not_notified(found))
     elif found.stage not in ("acknowledged", "closed"):

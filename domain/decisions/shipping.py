@@ -27,7 +27,7 @@ def _altogether(s: DecisionContext, *lines: int) -> Events:
     """Refuse the whole command, because the named lines or the whole order are canceled."""
     what = " and ".join(f"line {number}" for number in lines) or "it"
     inputs = tuple(fact("line", number) for number in lines)
-    return s.no("canceled-altogether", f"Everything of {what} is cancelled.", *inputs, instead=_for_canceled(s))
+    return s.no("canceled-altogether", f"Everything of {what} is canceled.", *inputs, instead=_for_canceled(s))
 
 
 def _for_canceled(s: DecisionContext) -> tuple[e.Instead, ...]:
@@ -198,7 +198,7 @@ def _not_open(s: DecisionContext, line: Line) -> Ruling:
     if line.auto_canceled:
         return refused(
             "auto-canceled-is-final",
-            f"{of_line(line.auto_canceled, line.number, 'cancelled')}, by fill or kill when a part of it shipped. "
+            f"{of_line(line.auto_canceled, line.number, 'canceled')}, by fill or kill when a part of it shipped. "
             "That is final.",
             *inputs,
             instead=_for_canceled(s),
@@ -206,7 +206,7 @@ def _not_open(s: DecisionContext, line: Line) -> Ruling:
     if line.canceled:
         return refused(
             "cancel-is-final",
-            f"{of_line(line.canceled, line.number, 'cancelled')}, and a cancellation cannot be undone.",
+            f"{of_line(line.canceled, line.number, 'canceled')}, and a cancellation cannot be undone.",
             *inputs,
             instead=_for_canceled(s),
         )
@@ -269,7 +269,7 @@ def _no_shipment(shipment: Shipment | None, shipment_id: str) -> str:
 def _nothing_shipped(s: DecisionContext) -> str:
     """Say why there is nothing to deliver: nothing left, or only canceled units did."""
     if s.order.parcels or any(line.found_shipped for line in s.order.lines.values()):
-        return "What has left was cancelled before: there is no shipment of the order that could be delivered."
+        return "The units that left were canceled before, so the order has no shipment that could be delivered."
     return "Nothing has shipped."
 
 

@@ -22,7 +22,7 @@ class UnpaidAutoCancel(Table):
 register(
     Rule(
         "unpaid-auto-cancel",
-        "An order not paid for in time is canceled by itself.",
+        "An order that is not paid for in time is canceled automatically.",
         Kind.AUTOMATIC,
         {"en": "It was not paid in time.", "de": "Sie wurde nicht rechtzeitig bezahlt."},
         terms=UnpaidAutoCancel,
@@ -43,7 +43,7 @@ class LateShipAutoCancel(Table):
 register(
     Rule(
         "late-ship-auto-cancel",
-        "Open lines not shipped by a deadline are canceled by themselves.",
+        "Open lines that are not shipped by a deadline are canceled automatically.",
         Kind.AUTOMATIC,
         {"en": "It was not shipped in time.", "de": "Sie wurde nicht rechtzeitig versandt."},
         terms=LateShipAutoCancel,

@@ -41,7 +41,7 @@ def _judged(ids: tuple[str, ...], own: bool) -> tuple[Rule, ...]:
 def _judge_from(q: RuleInput, rules: tuple[Rule, ...], start: int) -> Ruling:
     for i in range(start, len(rules)):
         if rules[i].kind is Kind.OFFER:
-            if q.asked_at is not None or q.by == "seller":
+            if q.requested_at is not None or q.by == "seller":
                 continue
             ruling = rules[i].speak(q, _judge_from(q, rules, i + 1))
         else:

@@ -54,7 +54,7 @@ def _each_stalled_since(q: RuleInput, _: StalledTracking) -> Iterator[Instant]:
 @register(
     Rule(
         "stalled-tracking",
-        "Marked shipped and no movement for too long: a request is granted again.",
+        "If a shipped parcel has not moved for too long, a request is granted again.",
         Kind.CONDITION,
         {"en": "The parcel has not moved for too long.", "de": "Die Sendung hat sich zu lange nicht bewegt."},
         binds=Binds.REQUESTS,
@@ -100,13 +100,13 @@ def _until_lost(q: RuleInput) -> tuple[Instead, ...]:
 @register(
     Rule(
         "shipped-lock",
-        "Nothing that has shipped can be canceled.",
+        "Shipped units cannot be canceled.",
         Kind.LOCK,
         {"en": "It has already shipped.", "de": "Sie ist bereits versandt."},
     )
 )
 def shipped_lock(q: RuleInput) -> Ruling | None:
-    """Nothing that has shipped can be canceled."""
+    """Shipped units cannot be canceled."""
     if q.named:
         gone = next((t.line for t in q.targets if t.line.open == 0 and t.line.shipped), None)
     else:
@@ -118,7 +118,7 @@ def shipped_lock(q: RuleInput) -> Ruling | None:
         what = f"What is left of {what[0].lower()}{what[1:]}"
     return refused(
         "shipped-lock",
-        f"{what} has shipped, so it can no longer be cancelled.",
+        f"{what} has shipped, so it can no longer be canceled.",
         fact("line", gone.number),
         fact("shipped", gone.shipped),
         fact("open", gone.open),
@@ -142,7 +142,7 @@ def tracking_lock(q: RuleInput) -> Ruling | None:
         if on_its_way and q.order.under_tracking(line.number):
             return refused(
                 "tracking-lock",
-                f"The carrier is already tracking line {line.number}, so it can no longer be cancelled.",
+                f"The carrier is already tracking line {line.number}, so it can no longer be canceled.",
                 fact("line", line.number),
                 fact("under_tracking", True),
                 instead=(*_until_lost(q), *instead_of_shipped(q)),

@@ -49,13 +49,13 @@ class RuleInput:
     reason: str | None
     covered: frozenset[int] = frozenset()
     """Lines that need no reason, because the reason of a buyer's open request applies."""
-    asked_at: Instant | None = None
+    requested_at: Instant | None = None
     """When the request was submitted, if it continues after alternatives. Windows are judged as of then."""
 
     @property
     def window_at(self) -> Instant:
         """The instant by which windows are judged."""
-        return self.now if self.asked_at is None else self.asked_at
+        return self.now if self.requested_at is None else self.requested_at
 
 
 class Kind(Enum):

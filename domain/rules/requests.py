@@ -35,7 +35,7 @@ def whole_lines_only(q: RuleInput) -> Ruling | None:
         if target.open and target.open < target.line.open:
             return refused(
                 "whole-lines-only",
-                f"Line {target.line.number} can be cancelled whole ({target.line.open}), not {target.open} of it.",
+                f"Line {target.line.number} can be canceled whole ({target.line.open}), not {target.open} of it.",
                 fact("line", target.line.number),
                 fact("asked", target.open),
                 fact("open", target.line.open),
@@ -73,7 +73,7 @@ def reason_required(q: RuleInput) -> Ruling | None:
     bare = next((t.line.number for t in q.targets if t.line.number not in q.covered), None)
     if bare is None:
         return None
-    return refused("reason-required", f"Line {bare} needs a reason to be cancelled.", fact("line", bare))
+    return refused("reason-required", f"Line {bare} needs a reason to be canceled.", fact("line", bare))
 
 
 def off_the_list(q: RuleInput) -> Ruling | None:
@@ -123,7 +123,7 @@ def alternatives_first(_: RuleInput, terms: AlternativesFirst, behind: Ruling) -
     return Ruling(
         OFFER_ALTERNATIVES,
         "alternatives-first",
-        f"Before it is cancelled the store offers: {offers}.",
+        f"Before it is canceled the store offers: {offers}.",
         (fact("offers", offers), *behind.inputs),
         (),
         behind,

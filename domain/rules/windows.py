@@ -34,7 +34,7 @@ def late_from(q: RuleInput, terms: NotShippedInTime) -> Instant | None:
 @register(
     Rule(
         "not-shipped-in-time",
-        "Not shipped in time: the buyer may cancel without asking.",
+        "If an order is not shipped in time, the buyer may cancel it without approval.",
         Kind.WINDOW,
         {
             "en": "It is not late enough yet to cancel it without approval.",
@@ -47,7 +47,7 @@ def late_from(q: RuleInput, terms: NotShippedInTime) -> Instant | None:
     )
 )
 def not_shipped_in_time(q: RuleInput, terms: NotShippedInTime) -> Ruling | None:
-    """From N days after the purchase (or ship-by), the buyer may cancel unshipped units without asking."""
+    """From N days after the purchase (or ship-by), the buyer may cancel unshipped units without approval."""
     opens = late_from(q, terms)
     if opens is None or q.window_at < opens or not all(t.open and not t.shipped for t in q.targets):
         return None
@@ -76,7 +76,7 @@ class AcceptedOfferFinal(Table):
 @register(
     Rule(
         "accepted-offer-final",
-        "An order that came from an accepted offer has no grace window: the sale is final.",
+        "An order that came from an accepted offer has no grace window, because the sale is final.",
         Kind.CONDITION,
         {
             "en": "It came from an accepted offer, and such a sale is final.",
@@ -101,23 +101,30 @@ def accepted_offer_final(q: RuleInput, terms: AcceptedOfferFinal) -> Ruling | No
     )
 
 
-class GraceWindow(Table):
+_UNTIL: Final = Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
+
+
+class _AfterPlacing(Table):
+    """Parameters of a window that begins when the order is placed."""
+
+    length: Annotated[LengthField, _UNTIL]
+
+
+def window_closes(q: RuleInput, terms: _AfterPlacing) -> Instant:
+    """Return the last instant of a window that begins when the order is placed."""
+    return after(q.order.placed_at, terms.length, q.order.terms.calendar)
+
+
+class GraceWindow(_AfterPlacing):
     """Parameters of ``grace-window``."""
 
-    length: Annotated[
-        LengthField, Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
-    ] = Length(3, "hours")
-
-
-def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
-    """Return the last instant of the grace window."""
-    return after(q.order.placed_at, terms.length, q.order.terms.calendar)
+    length: Annotated[LengthField, _UNTIL] = Length(3, "hours")
 
 
 @register(
     Rule(
         "grace-window",
-        "A buyer who bought by accident may cancel without asking until the window closes.",
+        "A buyer who bought by accident may cancel without approval until the window closes.",
         Kind.WINDOW,
         {
             "en": "The time to cancel it without approval is over.",
@@ -126,34 +133,29 @@ def grace_closes(q: RuleInput, terms: GraceWindow) -> Instant:
         binds=Binds.REQUESTS,
         terms=GraceWindow,
         allows=True,
-        closes=grace_closes,
+        closes=window_closes,
     )
 )
 def grace_window(q: RuleInput, terms: GraceWindow) -> Ruling | None:
     """After an accidental purchase, the buyer may cancel until the window closes, its last instant included."""
-    closes = grace_closes(q, terms)
+    closes = window_closes(q, terms)
     if q.window_at > closes:
         return None
-    return granted("grace-window", "Bought by accident: it can be cancelled without asking.", instant("until", closes))
+    return granted(
+        "grace-window", "Bought by accident, so it can be canceled without approval.", instant("until", closes)
+    )
 
 
-class RequestWindow(Table):
+class RequestWindow(_AfterPlacing):
     """Parameters of ``request-window``."""
 
-    length: Annotated[
-        LengthField, Key("length", lambda v: f"Applies until {v} after the order was placed, inclusive.")
-    ] = Length(60, "minutes")
-
-
-def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
-    """Return the last instant at which a buyer may request a cancellation."""
-    return after(q.order.placed_at, terms.length, q.order.terms.calendar)
+    length: Annotated[LengthField, _UNTIL] = Length(60, "minutes")
 
 
 @register(
     Rule(
         "request-window",
-        "A buyer may ask until the window closes; after it, refused.",
+        "A buyer may request a cancellation until the window closes. Later requests are refused.",
         Kind.WINDOW,
         {
             "en": "The time to ask for a cancellation is over.",
@@ -161,17 +163,17 @@ def request_closes(q: RuleInput, terms: RequestWindow) -> Instant:
         },
         binds=Binds.REQUESTS,
         terms=RequestWindow,
-        closes=request_closes,
+        closes=window_closes,
     )
 )
 def request_window(q: RuleInput, terms: RequestWindow) -> Ruling | None:
     """A buyer may request a cancellation until the window closes. Later requests are refused."""
-    closes = request_closes(q, terms)
+    closes = window_closes(q, terms)
     if q.window_at <= closes:
         return None
     return refused(
         "request-window",
-        "The time in which a cancellation can be asked for is over.",
+        "The time to request a cancellation is over.",
         instant("until", closes),
         instead=instead_of_shipped(q),
     )
@@ -254,4 +256,4 @@ def _store_instead(q: RuleInput) -> tuple[Instead, ...]:
 
 
 def _begun(line: Line, q: RuleInput) -> bool:
-    return line.fulfilment_at is not None and (q.asked_at is None or line.fulfilment_at <= q.asked_at)
+    return line.fulfilment_at is not None and (q.requested_at is None or line.fulfilment_at <= q.requested_at)

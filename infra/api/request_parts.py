@@ -40,7 +40,7 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def asked(handler: Handler, keys: Collection[str], *, others: bool = False) -> Handler:
+def with_known_query(handler: Handler, keys: Collection[str], *, others: bool = False) -> Handler:
     """Wrap a handler: restore slashes in ids, and answer 400 for an unknown or repeated query key.
 
     ``others``: ignore unknown keys.

@@ -13,7 +13,7 @@ from infra.cli.exits import EXIT_NO, Unavailable, UsageError
 from infra.cli.files import NotWritten, Written, check_output
 from infra.cli.options import INSTANT, as_json, stored
 from infra.cli.printing import console, echo, plain, print_json, say, table
-from infra.cli.reasons import HOUSE
+from infra.cli.reasons import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ bad."""
 @click.argument("file", required=False)
 @click.option("--format", "form", type=click.Choice(["commands", "olist"]), default="commands", show_default=True)
 @click.option("--policy", help="Policy of the orders (--format olist). [default: seller-portal]")
-@click.option("--reasons", "house", type=HOUSE, help="Translate reasons that are codes of this company.")
+@click.option("--reasons", "scheme", type=SCHEME, help="Translate reasons that are codes of this company.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad line; commands are then decided one by one.")
 @click.option("--until", type=INSTANT, help="Afterwards apply every deadline before this instant.")
 @click.option("--finish", is_flag=True, help="Close interrupted imports that will not be run again. Takes no FILE.")
@@ -44,12 +44,12 @@ bad."""
 @click.option("--report", metavar="FILE", help="Write a JSON line for every refused and bad command.")
 @as_json
 @stored
-def import_(
+def import_(  # an argument for each option of the command
     settings: "Settings",
     file: str | None,
     form: str,
     policy: str | None,
-    house: str | None,
+    scheme: str | None,
     strict: bool,
     until: Instant | None,
     finish: bool,
@@ -65,14 +65,14 @@ def import_(
         raise UsageError("name one input: a FILE, - for standard input, or --finish to close interrupted imports")
     if policy is not None and form != "olist":
         raise UsageError("--policy needs --format olist. In a commands file every order can name its own policy.")
-    if house is not None and form == "olist":
+    if scheme is not None and form == "olist":
         raise UsageError("--reasons needs a commands file. The Olist data set has no codes.")
     if report is not None:
         check_output("--report", report, reads=() if file is None else (file,), settings=settings)
     with ExitStack() as stack:
         bar = stack.enter_context(_Bar())
         bar.show(f"reading {file}" if file is not None else "opening the store")
-        source = None if file is None else stack.enter_context(closing(_opened(file, form, policy, house)))
+        source = None if file is None else stack.enter_context(closing(_opened(file, form, policy, scheme)))
         to_report = None if report is None else stack.enter_context(Written("--report", report))
         bar.show("opening the store")
         stack.enter_context(held(settings.journal_at.directory))
@@ -86,19 +86,19 @@ def import_(
         return _run(app, source, ImportOptions(strict, until, to_report, bar.of(source.size)), file or "", bar, as_json)
 
 
-def _opened(file: str, form: str, policy: str | None, house: str | None) -> "Input":
+def _opened(file: str, form: str, policy: str | None, scheme: str | None) -> "Input":
     if form == "olist":
         from infra.importing.olist import open_olist
 
         return open_olist(file, policy)
     from infra.importing.commands_file import open_commands
 
-    if house is None:
+    if scheme is None:
         return open_commands(file)
-    from domain.code_schemes import HOUSES
+    from domain.code_schemes import CODE_SCHEMES
     from infra.importing.reasons import Translator
 
-    return open_commands(file, Translator(HOUSES[house]))
+    return open_commands(file, Translator(CODE_SCHEMES[scheme]))
 
 
 def _run(app: "App", source: "Input", options: "ImportOptions", name: str, bar: "_Bar", as_json: bool) -> int:

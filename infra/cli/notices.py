@@ -83,17 +83,17 @@ def show(settings: "Settings", order: str, notice_id: str, language: str, as_jso
     try:
         with open_reader(settings) as reader:
             with opened_contacts(settings) as contacts:
-                letter = message_of(contacts.store, reader, stream, notice_id)
-                first = letter.first
+                message = message_of(contacts.store, reader, stream, notice_id)
+                first = message.first
                 contact = contacts.contact(stream.partition("/")[0], first.audience, first.recipient_id)
-            mail = rendered(settings, reader, letter, contact or Contact("nobody@localhost", None, language), clock())
+            mail = rendered(settings, reader, message, contact or Contact("nobody@localhost", None, language), clock())
     except (NoSuchNotice, CannotCompose) as wrong:
         raise CommandRefused(str(wrong)) from None
     if as_json:
         parts = {"subject": mail.subject, "text": mail.text, "html": mail.html, "language": mail.language}
-        print_json({"notices": [notification_json(each) for each in letter.notifications], **parts})
+        print_json({"notices": [notification_json(each) for each in message.notifications], **parts})
         return
-    echo(f"{letter.first.state}, to {letter.first.audience} {letter.first.recipient_id}\n\n{mail.subject}\n")
+    echo(f"{message.first.state}, to {message.first.audience} {message.first.recipient_id}\n\n{mail.subject}\n")
     echo(mail.text)
 
 

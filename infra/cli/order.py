@@ -168,7 +168,7 @@ def _on_record(settings: "Settings", order: str, matter_id: str, kind: str, as_j
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 @stored
-def cancel(
+def cancel(  # an argument for each option of the command
     settings: "Settings",
     order: str | None,
     po: str | None,
@@ -182,7 +182,7 @@ def cancel(
     as_json: bool,
 ) -> int:
     """Cancel an order or lines of it; a buyer requests it (RequestCancel), others do it (CancelLines)."""
-    from infra.cli.order_cancel import run_cancel
+    from infra.cli.order_cancel import CancelOptions, run_cancel
     from infra.store.reader import open_reader
 
     reader = open_reader(settings)
@@ -191,19 +191,8 @@ def cancel(
     except BaseException:
         reader.close()
         raise
-    return run_cancel(
-        settings,
-        stream,
-        reader,
-        actor=actor,
-        lines=lines,
-        reason=reason,
-        rule=rule,
-        request_id=request_id,
-        command_id=command_id,
-        yes=yes,
-        as_json=as_json,
-    )
+    given = CancelOptions(actor, lines, reason, rule, request_id, command_id, yes, as_json)
+    return run_cancel(settings, stream, reader, given)
 
 
 def _chosen(reader: "Reader", order: str | None, po: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -20,21 +21,22 @@ if TYPE_CHECKING:
 _PICK: Final = re.compile(r"([0-9]{1,18})(?::([0-9]{1,18}))?", re.ASCII)
 
 
-def run_cancel(
-    settings: "Settings",
-    stream: str,
-    reader: "Reader",
-    *,
-    actor: str,
-    lines: tuple[str, ...],
-    reason: str | None,
-    rule: str | None,
-    request_id: str | None,
-    command_id: str | None,
-    yes: bool,
-    as_json: bool,
-) -> int:
-    """Show what the cancellation does, ask, and carry it out. Returns the exit code; closes ``reader`` first."""
+@dataclass(frozen=True, slots=True)
+class CancelOptions:
+    """The options of `rescind order cancel`, as given."""
+
+    actor: str
+    lines: tuple[str, ...]
+    reason: str | None
+    rule: str | None
+    request_id: str | None
+    command_id: str | None
+    yes: bool
+    as_json: bool
+
+
+def run_cancel(settings: "Settings", stream: str, reader: "Reader", given: CancelOptions) -> int:
+    """Show a preview of the cancellation, ask, and carry it out. Returns the exit code. Closes ``reader`` first."""
     from domain.preview import Confirmation
     from infra.app import AppOptions, open_app
     from infra.cli.order import nowhere
@@ -44,14 +46,14 @@ def run_cancel(
         folded = reader.folded(stream)
         if folded.order is None or not folded.order.exists:
             raise nowhere(reader, stream)
-        command = _command(folded, actor, lines, reason, rule, request_id, command_id)
+        command = _command(folded, given)
         again = command.command_id in folded.answered
         shown = None if again else previewed(reader, folded, command, clock())
     finally:
         reader.close()
     if shown is not None and shown.refused is None:
         _print_preview(stream, shown)
-        if not yes and command_id is None:
+        if not given.yes and given.command_id is None:
             final = "a cancellation cannot be undone" if shown.cancels else "the request will wait for an answer"
             if not sys.stdin.isatty():
                 raise UsageError(f"{final}. Add --yes to carry it out without being asked.")
@@ -65,46 +67,38 @@ def run_cancel(
         outcome = app.engine.submit(command, confirm=confirm).result(settings.answer_within)
         if app.views is not None:
             app.views.catch_up(settings.answer_within)
-    return _answer(outcome, command, as_json)
+    return _answer(outcome, command, given.as_json)
 
 
-def _command(
-    folded: "CachedOrder",
-    actor: str,
-    lines: tuple[str, ...],
-    reason: str | None,
-    rule: str | None,
-    request_id: str | None,
-    command_id: str | None,
-) -> "Command":
+def _command(folded: "CachedOrder", given: CancelOptions) -> "Command":
     from domain.commands import parse_command
     from infra.store.opening import new_id
 
     order = folded.order
     assert order is not None
-    kind, _, name = actor.partition(":")
+    kind, _, name = given.actor.partition(":")
     own = {"buyer": order.terms.buyer_id, "seller": order.terms.seller_id}
     if kind not in ("buyer", "seller", "support"):
-        raise UsageError(f"--as {actor}: write buyer, seller or support:YOUR-ID")
+        raise UsageError(f"--as {given.actor}: write buyer, seller or support:YOUR-ID")
     if not name and kind not in own:
         raise UsageError("--as support needs your id: --as support:YOUR-ID")
-    if rule is not None and kind != "support":
+    if given.rule is not None and kind != "support":
         raise UsageError(f"--rule needs --as support:YOUR-ID. A {kind} cannot choose the rule.")
-    if request_id is not None and kind != "buyer":
+    if given.request_id is not None and kind != "buyer":
         raise UsageError(f"--request-id needs --as buyer. A {kind} cancels without a request.")
     fresh = new_id().hex()[:12]
     body: dict[str, Any] = {
         "command": "RequestCancel" if kind == "buyer" else "CancelLines",
-        "command_id": command_id or f"cli-{fresh}",
+        "command_id": given.command_id or f"cli-{fresh}",
         "marketplace": order.marketplace,
         "order_id": order.order_id,
         "actor": {"kind": kind, "id": name or own[kind]},
     }
     if kind == "buyer":
-        body["request_id"] = request_id or (f"request-{command_id}" if command_id else f"request-{fresh}")
-    if lines:
-        body["lines"] = [_pick(line) for line in lines]
-    body |= {key: value for key, value in (("reason", reason), ("rule", rule)) if value is not None}
+        body["request_id"] = given.request_id or f"request-{given.command_id or fresh}"
+    if given.lines:
+        body["lines"] = [_pick(line) for line in given.lines]
+    body |= {key: value for key, value in (("reason", given.reason), ("rule", given.rule)) if value is not None}
     return parse_command(body)
 
 

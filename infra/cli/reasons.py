@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra.documents.export import Coded
     from infra.settings import Settings
 
-HOUSE: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
+SCHEME: Final = click.Choice(["ebay", "walmart", "amazon", "shopify", "x12"])
 """Ids of the code schemes of ``domain.code_schemes``, which is imported only when needed; a test compares them."""
 
 
@@ -29,15 +29,15 @@ def reasons() -> None:
 
 
 @reasons.command("list")
-@click.option("--house", type=HOUSE, help="List this company's codes instead of the canonical reasons.")
+@click.option("--house", "scheme", type=SCHEME, help="List this company's codes instead of the canonical reasons.")
 @as_json
-def list_(house: str | None, as_json: bool) -> None:
+def list_(scheme: str | None, as_json: bool) -> None:
     """List every canonical reason, or every code of a company, with its meaning."""
-    from domain.code_schemes import HOUSES
+    from domain.code_schemes import CODE_SCHEMES
     from infra.documents.words import REASON
 
-    listed = {name: REASON[name] for name in CANCEL_REASONS} if house is None else dict(HOUSES[house].codes)
-    key = "reason" if house is None else "code"
+    listed = {name: REASON[name] for name in CANCEL_REASONS} if scheme is None else dict(CODE_SCHEMES[scheme].codes)
+    key = "reason" if scheme is None else "code"
     if as_json:
         print_json([{key: name, "says": says} for name, says in listed.items()])
         return
@@ -45,17 +45,17 @@ def list_(house: str | None, as_json: bool) -> None:
 
 
 @reasons.command("map")
-@click.argument("house", type=HOUSE)
+@click.argument("scheme", type=SCHEME)
 @click.argument("name", required=False, metavar="[REASON|CODE]")
 @as_json
-def map_(house: str, name: str | None, as_json: bool) -> None:
+def map_(scheme: str, name: str | None, as_json: bool) -> None:
     """Map a company's CODE to a canonical REASON or a REASON to a CODE; without either, list both directions.
 
     A mapping that loses meaning says what is lost. Exit 1 if there is no counterpart.
     """
-    from domain.code_schemes import HOUSES
+    from domain.code_schemes import CODE_SCHEMES
 
-    found = HOUSES[house]
+    found = CODE_SCHEMES[scheme]
     if name is None:
         _print_all(found, as_json)
         return
@@ -63,7 +63,7 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
     if step is None:
         raise UsageError(
             f"{name!r} is neither a canonical reason nor a code of {found.name}. See `rescind reasons list` and "
-            f"`rescind reasons list --house {house}`."
+            f"`rescind reasons list --house {scheme}`."
         )
     if as_json:
         print_json(step_json(step))
@@ -74,18 +74,18 @@ def map_(house: str, name: str | None, as_json: bool) -> None:
 
 
 @reasons.command()
-@click.argument("house", type=HOUSE)
+@click.argument("scheme", type=SCHEME)
 @click.option("--since", type=INSTANT, help="Only what was recorded at this instant or later.")
 @click.option("--until", type=INSTANT, help="Only what was recorded before this instant.")
 @as_json
 @stored
-def export(settings: "Settings", house: str, since: Instant | None, until: Instant | None, as_json: bool) -> None:
+def export(settings: "Settings", scheme: str, since: Instant | None, until: Instant | None, as_json: bool) -> None:
     """Export every requested or canceled line with the company's code for its reason, as CSV (--json: JSON Lines).
 
     The column `loses` has what the code does not express; a reason without counterpart has no code. A summary goes to
     standard error.
     """
-    from domain.code_schemes import HOUSES
+    from domain.code_schemes import CODE_SCHEMES
     from infra.documents.export import UnreadableEvent, coded
     from infra.store.reader import open_reader
 
@@ -94,7 +94,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
 
     def rows() -> "Iterable[Coded]":
         nonlocal count, losing, codeless
-        for row in coded(reader, HOUSES[house], since, until):
+        for row in coded(reader, CODE_SCHEMES[scheme], since, until):
             count += 1
             codeless += row.code is None
             losing += row.code is not None and row.loses is not None
@@ -108,7 +108,7 @@ def export(settings: "Settings", house: str, since: Instant | None, until: Insta
                 f"{wrong}. The export is incomplete; repeat it with the release that wrote the event."
             ) from None
     say(
-        f"{counted(count, 'line')} in the codes of {HOUSES[house].name}: {losing:,} "
+        f"{counted(count, 'line')} in the codes of {CODE_SCHEMES[scheme].name}: {losing:,} "
         f"{'loses' if losing == 1 else 'lose'} meaning, "
         f"{codeless:,} {'has' if codeless == 1 else 'have'} no code"
     )
@@ -134,11 +134,11 @@ def step_json(step: "Step") -> dict[str, Any]:
     return {"of": step.of, "to": step.to, "loses": step.loses}
 
 
-def _print_all(house: "CodeScheme", as_json: bool) -> None:
-    inward, outward = house.inward.values(), house.outward.values()
+def _print_all(scheme: "CodeScheme", as_json: bool) -> None:
+    inward, outward = scheme.inward.values(), scheme.outward.values()
     if as_json:
         print_json(
-            {"house": house.id, "inward": [step_json(s) for s in inward], "outward": [step_json(s) for s in outward]}
+            {"house": scheme.id, "inward": [step_json(s) for s in inward], "outward": [step_json(s) for s in outward]}
         )
         return
     out = console()

@@ -53,7 +53,7 @@ def _print(dashboard: dict[str, Any]) -> None:
     if dashboard["limit"] is None:
         limit = f"{dashboard['policy']['id']}@{dashboard['policy']['version']} sets no limit"
     else:
-        state = "kept" if dashboard["within_limit"] else "[bold]exceeded[/]"
+        state = "met" if dashboard["within_limit"] else "[bold]exceeded[/]"
         limit = f"the limit of {percent(dashboard['limit'])} is {state}"
     out.print(f"rate {rate}; {limit}\n")
     out.print(table(["in the window", "lines"], rows(counts), right=["lines"]))

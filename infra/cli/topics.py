@@ -136,7 +136,7 @@ def _topics(settings: "Settings") -> Iterator[list["Topics"]]:
         yield several
 
 
-def _partitions(settings: "Settings", there: dict[str, int | None], asked: int | None) -> int:
+def _partitions(settings: "Settings", there: dict[str, int | None], wanted: int | None) -> int:
     """Return the number of partitions that the journal has or gets. ``there``: the topics of a journal on Kafka."""
     from infra.kafka.admin import PARTITIONS
 
@@ -145,4 +145,4 @@ def _partitions(settings: "Settings", there: dict[str, int | None], asked: int |
         from infra.publishing.operator_answers import partitions_of
 
         return partitions_of(settings)
-    return there.get(at.journal) or asked or settings.journal_at.partitions or PARTITIONS
+    return there.get(at.journal) or wanted or settings.journal_at.partitions or PARTITIONS

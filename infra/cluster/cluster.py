@@ -19,7 +19,7 @@ class ClusterMember:
     """A process that follows a share, as HTTP needs it."""
 
     url: str
-    """Where the other processes reach this one."""
+    """URL at which the other processes reach this one."""
     assignment: PartitionAssignment
     """The partitions that are followed here."""
     membership: Membership

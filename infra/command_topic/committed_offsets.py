@@ -54,7 +54,7 @@ def last_answered(
             until = time.monotonic() + timeout.ask
             while consumer.position(place) < end:
                 if time.monotonic() > until:
-                    raise CommandsUnavailable(f"{at.outcomes} does not come to its end")
+                    raise CommandsUnavailable(f"{at.outcomes} cannot be read to its end")
                 for record in consumer.poll(timeout_ms=200).get(place, ()):
                     answers = _answers(record, topic_id, partition)
                     found = found if answers is None else answers
@@ -107,7 +107,7 @@ def _records(
         until = time.monotonic() + timeout.ask
         while consumer.position(place) < ends[place]:
             if time.monotonic() > until:
-                raise CommandsUnavailable(f"{place.topic} does not come to its end")
+                raise CommandsUnavailable(f"{place.topic} cannot be read to its end")
             for record in consumer.poll(timeout_ms=200).get(place, ()):
                 until = time.monotonic() + timeout.ask
                 yield record

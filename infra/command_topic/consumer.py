@@ -82,7 +82,7 @@ class CommandConsumer:
         self._idle_since = 0.0
         """Since when it has no partitions, or last asked for a new assignment."""
         self._introduced = False
-        """Whether it has told the group its partitions since it was opened."""
+        """Whether it has sent its partitions to the group since it was opened."""
         self._member_id: str | None = None
         """The group's id for this member at the last poll."""
         self._looked_at = 0.0
@@ -204,7 +204,7 @@ class CommandConsumer:
             raise self._unavailable(error) from error
 
     def behind(self, unanswered: Mapping[int, int]) -> int:
-        """Return about how many records of its partitions are not answered, without asking the brokers."""
+        """Return about how many records of its partitions are not answered, without a request to the brokers."""
         consumer, behind = self._consumer, 0
         for place in () if consumer is None else consumer.assignment():
             try:

@@ -36,7 +36,7 @@ def read_letters(at: KafkaAt, security: Security) -> Iterator[DeadLetter]:
                 if records:
                     until = time.monotonic() + timeout.ask
                 elif time.monotonic() > until:
-                    raise TimeoutError(f"{name} does not come to its end")
+                    raise TimeoutError(f"{name} cannot be read to its end")
                 for letter in map(_letter, records):
                     if letter is not None and letter.id not in seen:
                         seen.add(letter.id)

@@ -33,7 +33,7 @@ INPUT: Final = "rescind-input"
 """On an outcome, the input that it answers: ``TOPIC_ID:PARTITION:OFFSET``. On a command, the input that it is a copy
 of."""
 PASSED_ON: Final = "rescind-passed-on"
-"""On an outcome, the place of the copy that was decided, if the input came to another partition than its order's."""
+"""On an outcome, the place of the copy that was decided, if the input was in another partition than its order's."""
 MOST_ASK: Final = 1_000
 """The most bytes of ``rescind-ask``."""
 OUTCOME_BYTES: Final = 1_000_000

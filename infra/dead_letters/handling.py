@@ -212,7 +212,7 @@ class Letters:
 
     def _publish_again(self, letter: DeadLetter) -> str | None:
         from infra.publishing.public_log import KafkaPublicLog
-        from infra.publishing.running import schema_ids
+        from infra.publishing.runner import schema_ids
 
         at = self._settings.public_topics_at
         assert at is not None and letter.stream is not None

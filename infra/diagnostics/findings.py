@@ -29,5 +29,5 @@ class Finding:
 def of_topic(compared: "Compared") -> Finding:
     """The finding about a topic that was compared with what it must be."""
     state: State = "wrong" if compared.state == "wrong" else "note"
-    said = f"{compared.what} is {compared.found}, but must be {compared.wanted}"
-    return Finding(compared.topic, state, said, compared.do)
+    text = f"{compared.what} is {compared.found}, but must be {compared.wanted}"
+    return Finding(compared.topic, state, text, compared.do)

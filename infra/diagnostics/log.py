@@ -95,8 +95,8 @@ def check_control_log(
         yield Finding("control log", "wrong", str(missing), _do_control(missing))
         return
     if control.partitions is None and has_history:
-        said = "it does not know of the journal, which has records: it was replaced by another one, or lost its own"
-        yield Finding("control log", "wrong", said, _LOST_CONTROL)
+        text = "it does not know of the journal, which has records: it was replaced by another one, or lost its own"
+        yield Finding("control log", "wrong", text, _LOST_CONTROL)
         return
     if control.partitions is None:
         message = "it does not have the journal's number of partitions yet"

@@ -110,8 +110,8 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
 
 
 def _of_journal(settings: Settings, store: Store) -> tuple[ControlNote | None, bool]:
-    """What the vault has noted of the control log beside the journal, and whether the journal has records, as far as
-    both can be read."""
+    """Return the vault's note of the journal's control log, and whether the journal has records. (None, False) if they
+    cannot be read."""
     with suppress(JournalError), closing(store.journal(None)) as journal, _vault(settings) as vault:
         has_history = any(journal.end(partition) for partition in range(journal.partitions))
         return control_noted(vault, journal.identity), has_history

@@ -212,7 +212,7 @@ def check_notifications(settings: Settings) -> Finding:
 
     try:
         if not has_delivery_store(settings):
-            return Finding("notices", "ok", "nobody was told of anything yet")
+            return Finding("notices", "ok", "nobody has been notified of anything yet")
         mark = handover_mark(settings)  # before the store, whose count grows first
         with opened_delivery_store(settings) as book:
             counts, overdue, bounced = book.counts(), book.overdue(clock()), book.bounced()

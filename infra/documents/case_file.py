@@ -30,7 +30,7 @@ ReadText = Callable[[e.Sealed], str | None]
 
 @dataclass(frozen=True, slots=True)
 class CaseFileContext:
-    """What a document depends on besides the order: its reader, the time, and the marketplace's settings."""
+    """The inputs of a case file besides the order: its reader, the time, and the marketplace's settings."""
 
     viewer: str | None
     """``buyer``, ``seller``, or None for those who may read everything."""

@@ -13,7 +13,7 @@ Time = Callable[[Instant], str]
 
 
 MOST_ITEMS: Final = 4
-"""Items that a sentence names at most; "9 other items" stands for the rest."""
+"""Items that a sentence names at most; "9 other items" replaces the rest."""
 LONGEST_TITLE: Final = 80
 """Characters of a title in a sentence; a longer one is cut."""
 

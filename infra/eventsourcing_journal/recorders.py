@@ -280,7 +280,7 @@ class JournalSubscription(ListenNotifySubscription[JournalApplicationRecorder]):
         self._recorder.lease.release()
 
     def _pull(self) -> None:
-        """Read new notifications. Being stopped meanwhile is not an error."""
+        """Read new notifications. It is no error to be stopped during that."""
         try:
             super()._pull()
         except OperationalError:

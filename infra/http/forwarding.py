@@ -135,18 +135,18 @@ class Forwarding:
         was_forwarded = FORWARDED in Headers(scope=scope)
         now = asyncio.get_running_loop().time
         until = now() + TIMEOUT
-        asked = _ForwardedRequest(scope, receive, send)
-        while not asked.is_read:
+        incoming = _ForwardedRequest(scope, receive, send)
+        while not incoming.is_read:
             if self._engine.follows(partition):
                 try:
-                    await self._app(scope, asked.receive, send)
+                    await self._app(scope, incoming.receive, send)
                     return
                 except NotFollowedHere:
                     continue
             if was_forwarded:
                 break
             url = await self._membership.of(partition)
-            if url is not None and url != self._own and await self._forward(url, asked):
+            if url is not None and url != self._own and await self._forward(url, incoming):
                 return
             if now() >= until:
                 break
@@ -162,12 +162,12 @@ class Forwarding:
         problem.headers[NOT_HERE] = str(partition)
         await self._problem(scope, problem)(scope, receive, send)
 
-    async def _forward(self, url: str, asked: "_ForwardedRequest") -> bool:
+    async def _forward(self, url: str, incoming: "_ForwardedRequest") -> bool:
         """Forward the request to a process; True if that process answered it."""
         request = self._connections.build_request(
-            asked.method, url + asked.target, headers=asked.headers, content=asked.content
+            incoming.method, url + incoming.target, headers=incoming.headers, content=incoming.content
         )
-        request.extensions["timeout"] = self._timeout(asked.method).as_dict()
+        request.extensions["timeout"] = self._timeout(incoming.method).as_dict()
         try:
             answer = await self._connections.send(request, stream=True)
         except httpx.TransportError:
@@ -175,7 +175,7 @@ class Forwarding:
         try:
             if answer.status_code == 503 and NOT_HERE in answer.headers:
                 return False
-            await asked.give(answer)
+            await incoming.give(answer)
             return True
         finally:
             await answer.aclose()

@@ -29,11 +29,11 @@ def router(app: App) -> APIRouter:
             return unavailable(
                 "engine-ended", "The engine stopped because of an internal error. Start the process again."
             ).response()
-        asked = app.engine.call(lambda engine: (engine.caught_up, dict(engine.trouble)))
-        if asked.cancelled():
+        answer = app.engine.call(lambda engine: (engine.caught_up, dict(engine.trouble)))
+        if answer.cancelled():
             return unavailable("closing", "The server is shutting down.").response()
         try:
-            caught_up, trouble = await asyncio.wait_for(asyncio.wrap_future(asked), 2.0)
+            caught_up, trouble = await asyncio.wait_for(asyncio.wrap_future(answer), 2.0)
         except TimeoutError:
             return unavailable("busy", "The engine did not answer in time.").response()
         except JournalError as away:
@@ -56,10 +56,10 @@ def router(app: App) -> APIRouter:
         since = {name: format_instant(now - int(lasts.get(name, 0.0) * SECOND)) for name in troubled}
         return json_response({"status": "ready", "trouble": troubled, "since": since})
 
-    for path, asked, summary in (("/healthz", healthz, "Alive"), ("/readyz", readyz, "Caught up with the log")):
+    for path, handler, summary in (("/healthz", healthz, "Alive"), ("/readyz", readyz, "Caught up with the log")):
         routes.add_api_route(
             path,
-            asked,
+            handler,
             methods=["GET"],
             summary=summary,
             operation_id=openapi.operation_id("get", path),

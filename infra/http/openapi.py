@@ -51,6 +51,19 @@ MINOR: Final = {"type": "integer", "description": "Minor units of the order's cu
 STRING: Final = {"type": "string"}
 INTEGER: Final = {"type": "integer"}
 
+_ORDER_KEYS: Final[dict[str, Schema]] = {
+    "order_id": STRING,
+    "po_number": STRING,
+    "checkout_id": _or_null(STRING),
+    "seller_id": STRING,
+    "buyer_id": STRING,
+    "currency": STRING,
+    "status": STRING,
+    "attention": _list(STRING),
+    "version": INTEGER,
+}
+"""Keys that an order has in a list, and alone."""
+
 COMPONENTS: Final[dict[str, Schema]] = {
     "PolicyRef": _object("A policy document.", {"id": STRING, "version": INTEGER, "sha256": STRING}),
     "LineQuantity": _object("Units of a line.", {"line": INTEGER, "quantity": INTEGER}),
@@ -104,15 +117,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "An order and its current state.",
         {
             "marketplace": STRING,
-            "order_id": STRING,
-            "po_number": STRING,
-            "checkout_id": _or_null(STRING),
-            "seller_id": STRING,
-            "buyer_id": STRING,
-            "currency": STRING,
-            "status": STRING,
-            "attention": _list(STRING),
-            "version": INTEGER,
+            **_ORDER_KEYS,
             "policy": _ref("PolicyRef"),
             "placed_at": INSTANT,
             "lines": _list({"type": "object"}),
@@ -130,15 +135,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "OrderSummary": _object(
         "An order in a list.",
         {
-            "order_id": STRING,
-            "po_number": STRING,
-            "checkout_id": _or_null(STRING),
-            "seller_id": STRING,
-            "buyer_id": STRING,
-            "currency": STRING,
-            "status": STRING,
-            "attention": _list(STRING),
-            "version": INTEGER,
+            **_ORDER_KEYS,
             "placed_at": INSTANT,
             "ship_by": _or_null(INSTANT),
             "total_minor": MINOR,

@@ -74,14 +74,14 @@ class Receipts:
         order, wanted = seen.order, request.path_params["notice_id"]
         stream = f"{order.marketplace}/{order.order_id}"
         try:
-            letter = await asyncio.to_thread(notifications.store.message_of, stream, wanted)
-            if letter is None:
-                letter = await self._reads.ask(lambda engine: _derived(engine, stream, wanted))
-            if letter is None:
+            message = await asyncio.to_thread(notifications.store.message_of, stream, wanted)
+            if message is None:
+                message = await self._reads.ask(lambda engine: _derived(engine, stream, wanted))
+            if message is None:
                 self._reads.check_absent(order)
-            if letter is None or (principal.is_bound and letter.first.audience != principal.kind):
+            if message is None or (principal.is_bound and message.first.audience != principal.kind):
                 raise not_found("The order has no such notification.", "no-such-notice")
-            fresh = await asyncio.to_thread(send_again, notifications.store, letter, key)
+            fresh = await asyncio.to_thread(send_again, notifications.store, message, key)
             after = await asyncio.to_thread(notifications.store.find, stream, wanted)
         except DeliveryStoreUnavailable as wrong:
             raise unavailable("book-unavailable", str(wrong)) from None

@@ -14,7 +14,7 @@ from infra.api.answers import STALE, etag, json_response
 from infra.api.forms import CommandForm
 from infra.api.paths import EVIDENCE, PATHS, PREVIEWS, SUBJECTS
 from infra.api.problems import malformed, not_found
-from infra.api.request_parts import Handler, asked
+from infra.api.request_parts import Handler, with_known_query
 from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import read_token
 from infra.app import App
@@ -207,7 +207,7 @@ def _writes(routes: APIRouter, handlers: Handlers) -> None:
     def post(path: str, handler: Handler, form: CommandForm, *, preview: bool = False, below: bool = True) -> None:
         routes.add_api_route(
             path,
-            asked(handler, ()),
+            with_known_query(handler, ()),
             methods=["POST"],
             summary=form.summary,
             operation_id=openapi.operation_id("post", path),
@@ -233,7 +233,7 @@ def _reads(routes: APIRouter, handlers: Handlers) -> None:
     def get(path: str, handler: Handler, summary: str, extra: dict[str, Any]) -> None:
         routes.add_api_route(
             path,
-            asked(handler, openapi.query_keys(extra)),
+            with_known_query(handler, openapi.query_keys(extra)),
             methods=["GET"],
             summary=summary,
             operation_id=openapi.operation_id("get", path),
@@ -254,7 +254,7 @@ def _reads(routes: APIRouter, handlers: Handlers) -> None:
     path = ORDER + "/notices/{notice_id}/send"
     routes.add_api_route(
         path,
-        asked(handlers.send_notice, ()),
+        with_known_query(handlers.send_notice, ()),
         methods=["POST"],
         summary="Send a notification again, once per Idempotency-Key",
         operation_id=openapi.operation_id("post", path),
@@ -293,7 +293,7 @@ def _contacts(routes: APIRouter, desk: ContactDesk) -> None:
             extra, answers = openapi.contact(method)
             routes.add_api_route(
                 PREFIX + path,
-                asked(partial(desk.take, side=side), ()),
+                with_known_query(partial(desk.take, side=side), ()),
                 methods=[method],
                 summary=summary,
                 operation_id=openapi.operation_id(method.lower(), path),

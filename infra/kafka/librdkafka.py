@@ -82,8 +82,8 @@ class LibrdkafkaClient:
 
     def describe(self, timeout: float) -> Topic | None:
         try:
-            asked = self._admin.describe_topics(TopicCollection([self.topic]), request_timeout=timeout)
-            found = _answer(asked[self.topic], timeout)
+            pending = self._admin.describe_topics(TopicCollection([self.topic]), request_timeout=timeout)
+            found = _answer(pending[self.topic], timeout)
         except KafkaException as error:
             if _code(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
@@ -98,8 +98,8 @@ class LibrdkafkaClient:
     def _largest_batch(self, timeout: float) -> int:
         resource = ConfigResource(ResourceType.TOPIC, self.topic)
         try:
-            asked = self._admin.describe_configs([resource], request_timeout=timeout)
-            return int(_answer(asked[resource], timeout)["max.message.bytes"].value)
+            pending = self._admin.describe_configs([resource], request_timeout=timeout)
+            return int(_answer(pending[resource], timeout)["max.message.bytes"].value)
         except KafkaException as error:
             if _code(error) == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 return _DEFAULT_LARGEST
@@ -323,10 +323,10 @@ class LibrdkafkaReader:
         if self._admin is None:
             self._admin = AdminClient(dict(self._connection))
         wanted = {TopicPartition(self._topic, partition): which for partition in range(self._count)}
-        asked = self._admin.list_offsets(
+        pending = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
         )
-        found = {of.partition: _answer(each, timeout).offset for of, each in asked.items()}
+        found = {of.partition: _answer(each, timeout).offset for of, each in pending.items()}
         if min(found.values()) < 0:  # a negative offset means that a broker did not answer in time
             raise JournalUnavailable("the brokers do not report where the log begins or ends")
         return found
@@ -335,10 +335,10 @@ class LibrdkafkaReader:
         self._consumer.close()
 
 
-def _answer(asked: "PendingAnswer[V]", timeout: float) -> V:
+def _answer(pending: "PendingAnswer[V]", timeout: float) -> V:
     """Wait for an answer of the admin client. It has its own time limit, and this one is the last resort."""
     try:
-        return asked.result(timeout + 1.0)
+        return pending.result(timeout + 1.0)
     except TimeoutError as error:
         raise JournalUnavailable("the brokers do not answer") from error
 

@@ -207,9 +207,9 @@ def _codes(each: object) -> Iterator[int]:
     number = getattr(each, "errno", None)
     if isinstance(number, int) and not isinstance(each, OSError):
         yield number
-    asked = getattr(each, "code", None)
-    if callable(asked):
-        yield asked()
+    code = getattr(each, "code", None)
+    if callable(code):
+        yield code()
     if isinstance(each, str):
         yield from map(int, _NUMBER.findall(each))
 

@@ -4,7 +4,9 @@ It stores the bytes of each commit and a few numbers, and decodes a commit again
 what was not flushed, as the end of a process does for a file.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from consumers.log.admission import MemoryHeads, in_sequence
@@ -124,16 +126,9 @@ class MemoryLocalState(MemoryHeads):
         yield from reversed(found)
 
     def ordinal_at(self, position: int) -> int:
-        low, high = -1, len(self._stored)
         if position >= self.next_position:
-            return high
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._stored[middle].position <= position:
-                low = middle
-            else:
-                high = middle
-        return max(low, 0)
+            return len(self._stored)
+        return max(bisect_right(self._stored, position, key=attrgetter("position")) - 1, 0)
 
     def versions(
         self,

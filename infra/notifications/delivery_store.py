@@ -95,7 +95,7 @@ class SqliteDeliveryStore:
             [(known,)] = db.execute("SELECT value FROM about WHERE name = 'journal'").fetchall()
             if known != identity:
                 raise AnotherJournals(
-                    f"{self.path} was kept for journal {known}, this one is {identity}: bring that journal back. If "
+                    f"{self.path} belongs to journal {known}, this one is {identity}: bring that journal back. If "
                     "this one is meant, name another directory for it. Delete neither before you know which is right"
                 )
             rows = db.execute("SELECT substr(name, 6), value FROM about WHERE name GLOB 'lost *'").fetchall()
@@ -145,17 +145,17 @@ class SqliteDeliveryStore:
             "not_before <= ? ORDER BY not_before, told_at, stream, version LIMIT ?)",
             (now, 8 * limit),
         )
-        return [letter for key in rows[:limit] if (letter := self._letter(key, "waiting")) is not None]
+        return [message for key in rows[:limit] if (message := self._message(key, "waiting")) is not None]
 
     def interrupted(self) -> list[Message]:
         rows = self._all("SELECT DISTINCT stream, letter FROM notices WHERE state = 'handing'", ())
-        return [letter for key in rows if (letter := self._letter(key, "handing")) is not None]
+        return [message for key in rows if (message := self._message(key, "handing")) is not None]
 
-    def intend(self, letter: Message, message_id: str, carrier: str) -> None:
+    def intend(self, message: Message, message_id: str, carrier: str) -> None:
         with self._transaction() as db:
             self._change(
                 db,
-                letter,
+                message,
                 "state = 'handing', message_id = ?, carrier = ?, attempts = attempts + 1, error = NULL",
                 (message_id, carrier),
             )
@@ -169,7 +169,7 @@ class SqliteDeliveryStore:
         try:
             HandoverMark(self._identity, int(messages), clock(), positions).write(self.path.parent)
         except OSError as wrong:
-            self.settle(letter, "waiting")
+            self.settle(message, "waiting")
             raise DeliveryStoreUnavailable(f"{self.path.with_name(LOCK_FILE)} cannot be written: {wrong}") from wrong
 
     @property
@@ -205,7 +205,7 @@ class SqliteDeliveryStore:
 
     def settle(
         self,
-        letter: Message,
+        message: Message,
         state: State,
         *,
         at: Instant | None = None,
@@ -216,7 +216,7 @@ class SqliteDeliveryStore:
         with self._transaction() as db:
             self._change(
                 db,
-                letter,
+                message,
                 "state = ?, handed_at = coalesce(?, handed_at), error = ?, not_before = ?, "
                 "follow_up_at = coalesce(?, follow_up_at)",
                 (state, at, error, not_before, follow_up_at),
@@ -229,20 +229,20 @@ class SqliteDeliveryStore:
             "ORDER BY follow_up_at LIMIT ?",
             (now, 8 * limit),
         )
-        found = [letter for key in rows if (letter := self._letter(key, "handed")) is not None]
-        return [letter for letter in found if not _is_confirmed(letter)][:limit]
+        found = [message for key in rows if (message := self._message(key, "handed")) is not None]
+        return [message for message in found if not _is_confirmed(message)][:limit]
 
-    def again(self, letter: Message, *, key: str | None = None) -> bool:
+    def again(self, message: Message, *, key: str | None = None) -> bool:
         with self._transaction() as db:
             if key is not None:
-                inserted = db.execute("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (*letter.key, key))
+                inserted = db.execute("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (*message.key, key))
                 if inserted.rowcount == 0:
                     return False
             db.execute(
                 "UPDATE notices SET state = 'waiting', attempts = 0, not_before = 0, error = NULL, "
                 "sequence = CASE WHEN message_id IS NULL THEN sequence ELSE sequence + 1 END, message_id = NULL "
                 "WHERE stream = ? AND letter = ? AND state NOT IN ('waiting', 'handing')",
-                letter.key,
+                message.key,
             )
         return True
 
@@ -279,7 +279,7 @@ class SqliteDeliveryStore:
     def message_of(self, stream: str, notice_id: str) -> Message | None:
         """Return the message that has this notification, whatever its state."""
         notice = self.find(stream, notice_id)
-        return None if notice is None else self._letter((stream, notice.letter), None)
+        return None if notice is None else self._message((stream, notice.letter), None)
 
     def see(self, stream: str, audience: str, at: Instant) -> None:
         """Record that one side has seen the notifications of an order; only the first time is recorded."""
@@ -321,18 +321,18 @@ class SqliteDeliveryStore:
 
     # ---- inside -------------------------------------------------------------------------------------------------
 
-    def _letter(self, key: tuple[Any, ...], state: str | None) -> Message | None:
+    def _message(self, key: tuple[Any, ...], state: str | None) -> Message | None:
         where = "WHERE stream = ? AND letter = ?" + ("" if state is None else " AND state = ?")
         given = key if state is None else (*key, state)
         found = self._notices(f"{where} ORDER BY version, notice_id", given)
         return Message(found) if found else None
 
     @staticmethod
-    def _change(db: sqlite3.Connection, letter: Message, what: str, given: tuple[Any, ...]) -> None:
-        ids = [notice.notice_id for notice in letter.notifications]
+    def _change(db: sqlite3.Connection, message: Message, what: str, given: tuple[Any, ...]) -> None:
+        ids = [notice.notice_id for notice in message.notifications]
         db.executemany(
             f"UPDATE notices SET {what} WHERE stream = ? AND notice_id = ?",
-            [(*given, letter.first.stream, id) for id in ids],
+            [(*given, message.first.stream, id) for id in ids],
         )
 
     def _notices(self, rest: str, given: Sequence[Any]) -> list[Notification]:
@@ -372,6 +372,6 @@ class SqliteDeliveryStore:
             raise DeliveryStoreUnavailable(f"{place} cannot be used now: {cause}") from wrong
 
 
-def _is_confirmed(letter: Message) -> bool:
+def _is_confirmed(message: Message) -> bool:
     """Whether delivery is reported of one notification of the message, which holds for all of them."""
-    return any(notice.delivered_at is not None or notice.seen_at is not None for notice in letter.notifications)
+    return any(notice.delivered_at is not None or notice.seen_at is not None for notice in message.notifications)

@@ -1,7 +1,7 @@
-"""How many messages were handed over, recorded beside the notification store: shows when the store is an older copy.
+"""The number of messages that were handed over, recorded next to the delivery store. It reveals an older copy of it.
 
-The mark stands in the notifier's lock file. The store counts each message before it is handed over, and the mark is
-written between the two. So a store that has counted less than the mark is older than the mark. What it does not know
+The mark is in the notifier's lock file. The store counts each message before it is handed over, and the mark is
+written between the two. So a store with a lower count than the mark is an older copy. Messages that it does not know
 may have been sent.
 """
 

@@ -22,7 +22,7 @@ from infra.notifications.delivery_store import BRING_BACK, SqliteDeliveryStore
 from infra.notifications.handover_mark import HandoverMark
 from infra.notifications.mail.composing import PackComposer
 from infra.notifications.mail.facts import World
-from infra.notifications.running import delivery_store_is_gone, open_delivery_store
+from infra.notifications.runner import delivery_store_is_gone, open_delivery_store
 from infra.settings import Settings
 from infra.store.reader import Reader, existing_store
 from infra.vault.ownership import open_vault_of
@@ -64,7 +64,7 @@ def has_delivery_store(settings: Settings) -> bool:
 
 
 def handover_mark(settings: Settings) -> HandoverMark | None:
-    """Return the mark beside the delivery store: how many messages were handed over."""
+    """Return the mark next to the delivery store, which has the number of messages that were handed over."""
     store = existing_store(settings)
     with closing(store.journal(settings.journal_at.partitions)) as journal:
         return HandoverMark.read(store.directory, journal.identity)
@@ -81,27 +81,27 @@ def message_of(deliveries: SqliteDeliveryStore, reader: Reader, stream: str, not
     return Message(notices)
 
 
-def send_again(deliveries: SqliteDeliveryStore, letter: Message, key: str | None = None) -> bool:
+def send_again(deliveries: SqliteDeliveryStore, message: Message, key: str | None = None) -> bool:
     """Let the notifier send a message (again). Returns False if ``key`` did that before."""
-    first = letter.first
+    first = message.first
     if deliveries.find(first.stream, first.notice_id) is None:
-        deliveries.take(first.partition, deliveries.position(first.partition), letter.notifications)
-    return deliveries.again(letter, key=key)
+        deliveries.take(first.partition, deliveries.position(first.partition), message.notifications)
+    return deliveries.again(message, key=key)
 
 
-def rendered(settings: Settings, reader: Reader, letter: Message, contact: Contact, now: Instant) -> Mail:
+def rendered(settings: Settings, reader: Reader, message: Message, contact: Contact, now: Instant) -> Mail:
     """Compose the message, as it was or would be sent. CannotCompose."""
-    source = reader.followers[letter.first.partition].state
+    source = reader.followers[message.first.partition].state
     try:
-        subject: Subject | None = subject_of(source, letter, now)
+        subject: Subject | None = subject_of(source, message, now)
     except LookupError as wrong:
         raise CannotCompose(str(wrong)) from None
     if subject is None:
-        commits = list(source.commits_of(letter.first.stream))
-        subject = Subject(order_after(letter.first.stream, commits), commits[-1].hash)
+        commits = list(source.commits_of(message.first.stream))
+        subject = Subject(order_after(message.first.stream, commits), commits[-1].hash)
     with closing(open_vault_of(settings, reader.journal, reader.store.directory)) as vault:
         world = World(lambda: reader.book, settings.market, vault.open)
-        return PackComposer(world, settings.public_url).compose(letter, subject, contact, "shown@rescind", now)
+        return PackComposer(world, settings.public_url).compose(message, subject, contact, "shown@rescind", now)
 
 
 def notification_json(notice: Notification) -> dict[str, Any]:

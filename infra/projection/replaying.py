@@ -71,7 +71,7 @@ def run_replay(settings: Settings, *, check: bool, progress: Progress | None = N
     """
     at = settings.views_at
     if not at.persistent:
-        raise NoJournal("memory: views live and end with their process: name kept ones with --views sqlite:///FILE")
+        raise NoJournal("memory: views end with their process. Name persistent views with --views sqlite:///FILE")
     store = existing_store(settings)
     return _check(settings, store, progress) if check else _rebuild(settings, store, progress)
 
@@ -154,7 +154,7 @@ class Judged:
     notes: list[str] = field(default_factory=list)
     """Append times that go back, and records of others in a shared log."""
     local_state: list[str] = field(default_factory=list)
-    """Where local state differs, and the log is right."""
+    """Differences of local state from a log that is right."""
     pinned: dict[tuple[str, int, bytes], Pinned] = field(default_factory=dict)
     """The policies that orders are pinned to, each with the first of these orders, by id, version and hash."""
     confirmed: dict[int, int] = field(default_factory=dict)
@@ -307,13 +307,12 @@ def _describe(orphan: Orphan, name: str) -> str:
     )
 
 
-# ---- local state, compared with the log
-# --------------------------------------------------------------------------------------
+# ---- local state, compared with the log ---------------------------------------------------------------------------
 
 
 def _slots(directory: Path, journal: Journal, partition: int, judged: Judged) -> "Iterator[SlotState]":
-    """Open the local state of the partition in every slot. This comes before asking for the log's end, so that the log
-    is at least as far."""
+    """Open the local state of the partition in every slot. This comes before the log's end is read, so that the log is
+    at least as far."""
     number = 0
     while (slot := slot_path(directory, number)).is_dir():
         try:

@@ -161,7 +161,7 @@ def _last_values(
         left = {place for place in places if ends[place]}
         while left := {place for place in left if consumer.position(place) < ends[place]}:
             if time.monotonic() > until:
-                raise PublicLogUnavailable("the progress topics of this cluster do not come to their ends")
+                raise PublicLogUnavailable("the progress topics of this cluster cannot be read to their ends")
             for place, records in consumer.poll(timeout_ms=200).items():
                 for record in records:
                     if record.key == str(place.partition).encode() and record.value:

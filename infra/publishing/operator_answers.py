@@ -13,7 +13,7 @@ from infra.local_state import memory_local_state
 from infra.publishing.earlier_prefixes import ended
 from infra.publishing.public_log import KafkaPublicLog
 from infra.publishing.reading import PublishingTimeouts
-from infra.publishing.running import schema_ids
+from infra.publishing.runner import schema_ids
 from infra.settings import Settings, SettingsError
 from infra.store.reader import existing_store
 

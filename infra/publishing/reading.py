@@ -76,7 +76,7 @@ class ProgressReader:
             left = {place for place in self._places if ends[place]}
             while left := {place for place in left if consumer.position(place) < ends[place]}:
                 if time.monotonic() > until:
-                    raise PublicLogUnavailable(f"{self._name} does not come to its end")
+                    raise PublicLogUnavailable(f"{self._name} cannot be read to its end")
                 for place, records in consumer.poll(timeout_ms=200).items():
                     state = self._found[place.partition]
                     for record in records:

@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 from infra.runtime.loop import Loop
 
 Health = Mapping[str, str]
-"""What does not work in a component: a text for each piece of it (a partition, a topic), under ``""`` one for all of
-it. Empty while everything works."""
+"""The troubles of a component. The key is the piece of it that does not work (a partition, a topic), or ``""`` for the
+whole component. The value is the reason. Empty while everything works."""
 
 
 class Component(Protocol):
@@ -28,7 +28,7 @@ class Component(Protocol):
         ...
 
     def health(self) -> Health:
-        """What does not work now. From any thread."""
+        """Return the troubles of this part. From any thread."""
         ...
 
 

@@ -83,7 +83,7 @@ class HealthWatch:
 
     @property
     def trouble(self) -> dict[str, str]:
-        """What does not work now, and why. From any thread."""
+        """The parts that do not work now, each with the reason. From any thread."""
         found = {name: each.text for name, each in list(self._engine_troubles.items()) if each.causes}
         for component in self._components:
             health = component.health()
@@ -154,7 +154,7 @@ class HealthWatch:
             if now - found.since >= begins_after and (cause := _NUMBERS.sub("", why)) not in found.causes:
                 found.causes.add(cause)
                 component, _, piece = name.partition(", ")
-                begins = _BEGINS.get(component, f"{component} stands still")
+                begins = _BEGINS.get(component, f"{component} has stopped")
                 self._report(f"rescind: {begins}{f' ({piece})' if piece else ''}: {why}\n")
         elif found is not None and (not found.causes or now - found.seen >= OVER):
             del troubles[name]

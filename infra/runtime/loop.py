@@ -87,9 +87,9 @@ class Loop:
     def stop(self, until: float | None = None) -> bool:
         """End after the step under way; whether it has ended.
 
-        ``until``: how long to wait, by the monotonic clock; by default ``TIMEOUT`` from now. A step that has not come
-        back by then is abandoned, with a line on standard error. What it uses must not be closed; it stays open until
-        the process ends, as if the process had been killed.
+        ``until``: how long to wait, by the monotonic clock; by default ``TIMEOUT`` from now. A step that has not
+        returned by then is abandoned, with a line on standard error. Its resources must not be closed. They
+        stay open until the process ends, as if the process had been killed.
         """
         self.end()
         if not self._thread.is_alive() or threading.current_thread() is self._thread:

@@ -1,7 +1,7 @@
 """Threads that work through the partitions that this process follows: erasing, views, notifications, publishing.
 
-The engine's thread hands over each commit that it admits (``admitted``). A runner reads what it missed from local
-state, through a connection of its own.
+The engine's thread hands over each commit that it admits (``admitted``). A runner reads the commits that it missed from
+local state, through a connection of its own.
 """
 
 import time
@@ -62,7 +62,7 @@ class FollowedPartition:
 
 
 class PartitionListener(Protocol):
-    """Works through the partitions that come to a process and leave it."""
+    """Works through partitions that are assigned to a process and revoked from it."""
 
     def assign(self, follower: Follower, state: LocalState) -> None:
         """Begin with a partition. ``state`` is a connection for the listener alone, which closes it; if this raises,
@@ -76,10 +76,9 @@ class PartitionListener(Protocol):
 
 
 class PartitionRunner(LoopComponent, ABC):
-    """Base of what one thread does for all followed partitions: a component.
+    """Base of a component with one thread, which works through partitions.
 
-    A subclass works in ``_work``. If it listens to the engine, it takes commits in ``admitted``. If partitions come and
-    go, it begins with one in ``_begin`` and ends in ``_end``, both in the runner's thread.
+    A subclass works in ``_work``. If it listens to the engine, it takes commits in ``admitted``.
     """
 
     PAUSE: ClassVar[float] = 0.25
@@ -92,36 +91,15 @@ class PartitionRunner(LoopComponent, ABC):
     def __init__(
         self, thread: str, sources: Mapping[int, FollowedPartition], on_defect: Callable[[], None] = lambda: None
     ) -> None:
-        """``sources``: the partitions to begin with, whose connections are closed by ``stop``. ``on_defect`` is called
-        when the thread ends by a defect."""
+        """``sources``: the partitions, whose connections are closed by ``stop``. ``on_defect`` is called if a defect
+        ends the thread."""
         loop = Loop(thread, self._step, lambda: self.PAUSE)
         loop.on_broken = on_defect
         super().__init__(loop)
         self.trouble: str | None = None
-        """Why the work stands still; None while it goes on."""
+        """Why the work has stopped. None while it goes on."""
         self._sources = dict(sources)
         self._not_before = 0.0
-
-    def assign(self, follower: Follower, state: LocalState) -> None:
-        """Begin with a partition (``PartitionListener``). From any thread."""
-        source = FollowedPartition(state, follower)
-
-        def begin() -> None:
-            self._begin(source)
-            self._sources[follower.partition] = source
-
-        self.loop.between_steps(begin)
-
-    def revoke(self, partition: int) -> None:
-        """End with a partition (``PartitionListener``). From any thread."""
-
-        def end() -> None:
-            self._end(partition)
-            source = self._sources.pop(partition, None)
-            if source is not None:
-                source.close()
-
-        self.loop.between_steps(end)
 
     def rejected(self, rejected: Rejected) -> None:
         """Ignore a record that is no part of the history. In the engine's thread."""
@@ -133,12 +111,6 @@ class PartitionRunner(LoopComponent, ABC):
     @abstractmethod
     def _work(self) -> bool:
         """Do the next piece of work; whether anything moved."""
-
-    def _begin(self, source: FollowedPartition) -> None:
-        raise NotImplementedError(f"{self.name} follows every partition")
-
-    def _end(self, partition: int) -> None:
-        raise NotImplementedError(f"{self.name} follows every partition")
 
     def _step(self) -> bool:
         if time.monotonic() < self._not_before:
@@ -153,3 +125,39 @@ class PartitionRunner(LoopComponent, ABC):
     def _close(self) -> None:
         for source in self._sources.values():
             source.close()
+
+
+class AssignablePartitionRunner(PartitionRunner):
+    """Base of a runner whose partitions are assigned and revoked while it runs (``PartitionListener``).
+
+    A subclass begins with a partition in ``_begin`` and ends with it in ``_end``, both in the runner's thread.
+    """
+
+    def assign(self, follower: Follower, state: LocalState) -> None:
+        """Begin with a partition. From any thread."""
+        source = FollowedPartition(state, follower)
+
+        def begin() -> None:
+            self._begin(source)
+            self._sources[follower.partition] = source
+
+        self.loop.between_steps(begin)
+
+    def revoke(self, partition: int) -> None:
+        """End with a partition. From any thread."""
+
+        def end() -> None:
+            self._end(partition)
+            source = self._sources.pop(partition, None)
+            if source is not None:
+                source.close()
+
+        self.loop.between_steps(end)
+
+    @abstractmethod
+    def _begin(self, source: FollowedPartition) -> None:
+        """Begin with a partition."""
+
+    @abstractmethod
+    def _end(self, partition: int) -> None:
+        """End with a partition."""

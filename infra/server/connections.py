@@ -158,7 +158,7 @@ class _Connection(H11Protocol):
         under_way = cycle is not None and not cycle.response_complete
         if not self.transport.is_closing() and not (under_way and cycle.response_started):
             self.transport.write(answer_bytes(problem))
-        if under_way:  # tells the reader of the body that no more will come
+        if under_way:  # ends the reading of the body: no more will come
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.close()

@@ -56,8 +56,8 @@ def wrong_with(connection: sqlite3.Connection, path: Path, application_id: int) 
 class OpenFile:
     """A database file that SQLite has open here, and its WAL: shows when one of them was taken away or replaced.
 
-    SQLite goes on with the file that it has opened, whatever its path names by now. What it writes is gone when the
-    process ends. A file that was overwritten in place is still the same file, and is not noticed.
+    SQLite continues with the file that it has opened, even if the path now names another one. Its writes to it are
+    lost when the process ends. A file that was overwritten in place is still the same file, and is not noticed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,7 +106,7 @@ def make_private(path: Path) -> None:
 def open_existing(path: Path, *, read_only: bool = False, timeout: float = 5.0) -> sqlite3.Connection:
     """Connect to a file that must be there; any thread may use the connection. It has no transaction of its own.
 
-    A file that was removed a moment ago is not created anew: an empty one in its place would pass for the data.
+    A file that was removed a moment ago is not created again, because an empty file would pass for the data.
     ``timeout``: seconds to wait for another process's lock. sqlite3.OperationalError without the file.
     """
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"

@@ -1,4 +1,4 @@
-"""What the append times of the newest records say of the clock, or of a change."""
+"""Checks the append times of the newest records, which show a wrong clock or a changed journal."""
 
 from typing import Final
 
@@ -10,8 +10,10 @@ NEWEST: Final = 500
 
 
 def odd_times(journal: Journal, now: Instant, tolerance: int) -> dict[str, str]:
-    """What is odd about the newest records of a journal, by partition. ``tolerance``: microseconds by which clocks may
-    differ. Of records that cannot be read nothing is said here."""
+    """Return by partition what is odd about the append times of a journal's newest records.
+
+    ``tolerance``: microseconds by which clocks may differ. Partitions that cannot be read are left out.
+    """
     found = {}
     for partition in range(journal.partitions):
         newest: Instant | None = None

@@ -1,7 +1,7 @@
-"""What the vault has noted of the control log beside its journal: which log it is, and how far it went.
+"""The vault's note of the control log, which identifies the log and records its length.
 
-The vault's note of the journal says whose texts it has (docs/adr/0016). This one is beside it, since the control log
-has no local state on disk. It is written when an engine starts and when it ends.
+The vault also notes the journal to which its texts belong (docs/adr/0016). The control log has a note because it has no
+local state on disk. The note is written when an engine starts and when it ends.
 """
 
 from contextlib import suppress
@@ -17,7 +17,7 @@ _WHAT: Final = "the vault, which has noted the control log,"
 
 
 def control_noted(vault: DatabaseVault | None, journal: str) -> ControlNote | None:
-    """The note for the journal with this identity; None where there is none, or the vault is away."""
+    """Return the note for the journal with this identity. None if there is none, or the vault cannot be reached."""
     with suppress(VaultUnavailable):
         return None if vault is None or not vault.opened else vault.control(journal)
     return None
@@ -30,8 +30,8 @@ def unlike_noted(control: ControlLog, noted: ControlNote | None) -> JournalError
     identity, commits, last = noted
     if identity != control.journal.identity:
         return LogChanged(
-            f"control log: this is log {control.journal.identity}, the vault has noted log {identity} beside this "
-            "journal: the control log was replaced by another one. Bring the old one back. Delete neither before you "
+            f"control log: this is log {control.journal.identity}, the vault has noted log {identity} for this "
+            "journal. The control log was replaced by another one. Bring the old one back. Delete neither before you "
             "know which is right"
         )
     state = control.follower.state

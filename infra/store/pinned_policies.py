@@ -40,8 +40,8 @@ def pinned_in_commits(commits: Iterable[Admitted]) -> Iterator[Pinned]:
 
 
 def unpublished(control: ControlLog, pinned: Iterable[Pinned]) -> JournalError | None:
-    """The error for a control log, read to its end, that lacks a policy which an order is pinned to (LogLost), or has
-    another text of one (LogChanged). What reading the control log raises."""
+    """Return the error for a control log, read to its end, that lacks a policy pinned on an order (LogLost) or has a
+    different text of it (LogChanged). Reading the control log may raise JournalError."""
     differing = [each for each in pinned if not _is_published(control, each[1])]
     if differing:  # another engine may have published since the control log was read
         while control.follow():

@@ -68,7 +68,7 @@ def rows_of_views(at: ViewsAt, query: str, parameters: tuple[Any, ...]) -> list[
 
 
 def marks_of_control(settings: Settings) -> list[Mark]:
-    """How far everything that stands beside the control log has followed it."""
+    """Return how far the views have followed the control log."""
     return [mark for _, mark in in_views(settings.views_at, "control")]
 
 

@@ -236,7 +236,7 @@ class DatabaseVault(ABC):
         self._note(ownership_note(journal), json.dumps(dict(lost)).encode())
 
     def control(self, journal: str) -> ControlNote | None:
-        """What is noted of the control log of a journal."""
+        """Return the note of the control log of a journal."""
         noted = self._noted(f"control {journal}")
         return None if noted is None else ControlNote(*json.loads(noted))
 

@@ -121,8 +121,8 @@ def count_references(
 
 
 def count_newest_references(vault: DatabaseVault, journal: Journal, lost: Mapping[int, int]) -> ReferenceCounts:
-    """Count the references of the newest records of each partition, and those that the vault lacks: cheap enough for a
-    start. ``lost`` as for ``count_references``. VaultUnavailable, JournalError."""
+    """Count the references of the newest records of each partition, and those that the vault lacks. This is fast
+    enough for a start. ``lost`` as for ``count_references``. VaultUnavailable, JournalError."""
     texts = missing = 0
     for partition in range(journal.partitions):
         first = max(journal.end(partition) - NEWEST, journal.begin(partition), lost.get(partition, 0))
@@ -133,8 +133,8 @@ def count_newest_references(vault: DatabaseVault, journal: Journal, lost: Mappin
 
 
 def lacking(settings: Settings, vault: DatabaseVault, journal: Journal) -> str | None:
-    """What an open vault of this journal lacks, as far as the newest records refer to it, and the remedy; None if it
-    has everything, or is not open."""
+    """Return in words which texts of the newest records an open vault lacks, and the remedy. None if it has all of
+    them, or is not open."""
     if not vault.opened:
         return None
     with contextlib.suppress(VaultUnavailable, JournalError):  # the follower reports what is wrong with the journal
@@ -202,7 +202,7 @@ def _has_history(journal: Journal) -> bool:
 
 
 def _references(journal: Journal, partition: int, first: int) -> Iterator[list[str]]:
-    """The references in a partition's records, in groups, without duplicates within a group."""
+    """Yield the references in a partition's records, in groups without duplicates."""
     offset, end = first, journal.end(partition)
     while offset < end:
         records = journal.read(partition, offset, _PAGE)
@@ -217,7 +217,7 @@ def _references(journal: Journal, partition: int, first: int) -> Iterator[list[s
 
 
 def _addresses(directory: Path) -> list[str]:
-    """The references in the delivery store. A store that cannot be read is reported when it is opened."""
+    """Return the references in the delivery store. A store that cannot be read is reported when it is opened."""
     path = directory / DELIVERY_STORE_FILE
     if not path.exists():
         return []

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
-from consumers.ports.views import Views, ViewsError
+from consumers.ports.views import START, Batch, Log, Position, ProjectionDeadLetter, Views, ViewsError
 from infra.views.reading import Reading
 from projections.tables import SCHEMA_VERSION, Row, Table
 
@@ -29,6 +29,17 @@ class ViewsSnapshot(Protocol):
 
 class DatabaseViews(Reading, Views):
     """Views in a database. Several processes may have them open."""
+
+    def position(self, log: Log, partition: int) -> Position:
+        rows = self.query("SELECT * FROM positions WHERE log = ? AND partition = ?", (log, partition))
+        if not rows:
+            return START
+        row = rows[0]
+        return Position(row["next_ordinal"], row["next_position"], bytes.fromhex(row["last_commit"]), row["letters"])
+
+    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
+        rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
+        return [ProjectionDeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
 
     @abstractmethod
     def shadow(self) -> Self:
@@ -50,6 +61,14 @@ class DatabaseViews(Reading, Views):
     @abstractmethod
     def close(self) -> None:
         """Answer the running queries, then close."""
+
+
+def dead_letter_rows(batch: Batch) -> list[Row]:
+    """Return the rows of the table dead_letters for the streams that a batch parks."""
+    return [
+        (batch.log, batch.partition, letter.stream, letter.ordinal, letter.position, letter.event, letter.error)
+        for letter in batch.parked
+    ]
 
 
 class ViewsOfAnotherRelease(ViewsError):

@@ -17,10 +17,7 @@ import psycopg
 from consumers.ports.views import (
     START,
     Batch,
-    Log,
-    Position,
     PositionMoved,
-    ProjectionDeadLetter,
     ViewsDamaged,
     ViewsUnavailable,
 )
@@ -29,7 +26,7 @@ from infra.addresses.postgresql import PostgresqlAt
 from infra.postgresql.connecting import Db, Pool, connect
 from infra.views import postgresql_tables as tables
 from infra.views import sql
-from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease
+from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease, dead_letter_rows
 from infra.views.postgresql_dialect import PostgresqlSnapshot, cells, connection, explained, placed
 from infra.views.reading import Row
 from projections.changes import Changes
@@ -118,22 +115,8 @@ class PostgresqlViews(DatabaseViews):
 
     # ---- the port ----------------------------------------------------------------------------------------------------
 
-    def position(self, log: Log, partition: int) -> Position:
-        rows = self.query("SELECT * FROM positions WHERE log = ? AND partition = ?", (log, partition))
-        if not rows:
-            return START
-        row = rows[0]
-        return Position(row["next_ordinal"], row["next_position"], bytes.fromhex(row["last_commit"]), row["letters"])
-
-    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
-        rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
-        return [ProjectionDeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
-
     def apply(self, batch: Batch) -> None:
-        letters: list[TableRow] = [
-            (batch.log, batch.partition, letter.stream, letter.ordinal, letter.position, letter.event, letter.error)
-            for letter in batch.parked
-        ]
+        letters = dead_letter_rows(batch)
         changes = batch.changes
         with self._transaction() as db:
             self._move(db, batch)

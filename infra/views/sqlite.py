@@ -19,10 +19,7 @@ from typing import Final
 from consumers.ports.views import (
     START,
     Batch,
-    Log,
-    Position,
     PositionMoved,
-    ProjectionDeadLetter,
     RowsRefused,
     ViewsDamaged,
     ViewsError,
@@ -31,7 +28,7 @@ from consumers.ports.views import (
 from domain.instants import Instant, format_instant
 from infra.sqlite.file import OpenFile, checkpoint, make_private, open_existing
 from infra.views import sql
-from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease
+from infra.views.base import DatabaseViews, Opened, ViewsOfAnotherRelease, dead_letter_rows
 from infra.views.reading import Row
 from projections.tables import BOOKKEEPING, DEAD_LETTERS, POSITIONS, SCHEMA_VERSION, TABLES, Cell, Table
 from projections.tables import Row as TableRow
@@ -215,22 +212,8 @@ class SqliteViews(DatabaseViews):
 
     # ---- the port ----------------------------------------------------------------------------------------------------
 
-    def position(self, log: Log, partition: int) -> Position:
-        rows = self.query("SELECT * FROM positions WHERE log = ? AND partition = ?", (log, partition))
-        if not rows:
-            return START
-        row = rows[0]
-        return Position(row["next_ordinal"], row["next_position"], bytes.fromhex(row["last_commit"]), row["letters"])
-
-    def parked(self, log: Log, partition: int) -> list[ProjectionDeadLetter]:
-        rows = self.query("SELECT * FROM dead_letters WHERE log = ? AND partition = ?", (log, partition))
-        return [ProjectionDeadLetter(r["stream"], r["ordinal"], r["position"], r["event"], r["error"]) for r in rows]
-
     def apply(self, batch: Batch) -> None:
-        letters: list[TableRow] = [
-            (batch.log, batch.partition, letter.stream, letter.ordinal, letter.position, letter.event, letter.error)
-            for letter in batch.parked
-        ]
+        letters = dead_letter_rows(batch)
         with self._transaction() as db:
             self._move(db, batch)
             for statement, rows in sql.statements(batch.changes):

@@ -74,7 +74,7 @@ class CaseFilePage:
 
     @property
     def sentence(self) -> str:
-        """What it is about and what is due next, in a few sentences."""
+        """The subject of the case or dispute, and what is due next, in a few sentences."""
         document = self.document
         if self.kind == "dispute":
             about = "cancellation request" if document["request"] else "message"

@@ -120,7 +120,7 @@ class ListPage:
 
     @property
     def sentence(self) -> str:
-        """What there is to do, in a sentence."""
+        """The cancellation requests that need an answer, in a sentence."""
         waiting = self._found.waiting
         total = sum(self._found.counts.values())
         if not total:
@@ -187,7 +187,7 @@ class ListPage:
         }
 
     def _waits(self, row: Row) -> list[tuple[str, str]]:
-        """What needs somebody's attention: text and signal ("" for none)."""
+        """Return the reasons why somebody should look at the order, each as text and signal ("" for none)."""
         found = []
         request: Mapping[str, Any] | None = self._waiting.get(row["order_id"])
         if request is not None:

@@ -53,7 +53,7 @@ SIDES: Final = ("buyer", "seller")
 
 @dataclass(frozen=True, slots=True)
 class MarketTerms:
-    """What the page needs from the marketplace's settings and the order's policy."""
+    """The marketplace's settings and the order's policy, as far as the page needs them."""
 
     contact: str | None = None
     """How to reach the marketplace."""
@@ -100,7 +100,7 @@ class OrderPage:
 
     @property
     def absent(self) -> str:
-        """What to say where there is neither a shipment nor a deadline to list."""
+        """The sentences that say that there are no shipments or deadlines."""
         return " ".join(self._writer.all(absences(self.order)))
 
     @property
@@ -121,7 +121,7 @@ class OrderPage:
             }
             for request in self.order.open_requests()
             if (awaits := self.order.awaits(request)) is not None
-            and (waiting := {n: q for n in request.asked if (q := self.order.still_open(request, n))})
+            and (waiting := {n: q for n in request.requested if (q := self.order.still_open(request, n))})
         ]
 
     @property
@@ -155,7 +155,7 @@ class OrderPage:
 
     @property
     def money_rows(self) -> list[tuple[str, int, bool]]:
-        """Rows of the money table: name, signed amount, whether to show it. The amounts add up to ``kept``."""
+        """Rows of the money table: name, signed amount, whether to show it. They add up to ``left_with_seller``."""
         amounts = money(self.order)
         rows = [
             ("Paid by the buyer", amounts["paid_minor"], True),
@@ -167,7 +167,7 @@ class OrderPage:
         return [row for row in rows if row[2]]
 
     @property
-    def kept(self) -> int:
+    def left_with_seller(self) -> int:
         return money(self.order)["kept_minor"]
 
     @property
@@ -192,9 +192,9 @@ class OrderPage:
             "id": request.request_id,
             "by": request.by,
             "reason": words.reason(request.reason),
-            "what": self._writer.what(request.asked),
+            "what": self._writer.what(request.requested),
             "status": words.REQUEST[request.status],
-            "asked": self.when(request.asked_at),
+            "requested": self.when(request.requested_at),
             "until": None if until is None else self.when(until),
             "left": time_left(until, self.now) if until is not None and self.order.awaits(request) in SIDES else None,
             "rule": request.rule,
@@ -251,7 +251,7 @@ class OrderPage:
         }
 
     def _instead(self, each: Instead) -> str:
-        """What can be done instead; for contacting the marketplace also how, and which order to name."""
+        """Write an option that remains. To contact the marketplace, it says also how, and which order to name."""
         if each.option != "contact" or self._market.contact is None:
             return each.text
         return (

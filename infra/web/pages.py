@@ -1,8 +1,8 @@
 """The routes of the pages and their rendering. Pages only read; each page's values are made in its own module.
 
-``/`` leads to a marketplace's orders, or shows what to try in a demo. ``/o/MARKETPLACE`` lists the orders,
-``/`` leads to a marketplace's orders, or shows what to try in a demo. ``/o/MARKETPLACE`` lists the orders,
-and ``/policies/ID/VERSION`` explain rules and policies.
+``/`` redirects to a marketplace's orders, or shows what to try in a demo. ``/o/MARKETPLACE`` lists the orders, and the
+pages below it show one order, its receipt, and its disputes and cases. ``/rules`` and ``/policies/ID/VERSION`` explain
+rules and policies.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
 
 from domain.instants import Instant, parse_instant
-from domain.rulebook import RULES
+from domain.rulebook import RULES, SECTIONS
 from infra.api.problems import Problem, not_found
-from infra.api.request_parts import asked, segment
+from infra.api.request_parts import segment, with_known_query
 from infra.api.session_tokens import HEADER as POSITION
 from infra.api.session_tokens import read_token
 from infra.app import App
@@ -39,13 +39,6 @@ from infra.web.list_page import ListPage, search
 from infra.web.order_page import MarketTerms, OrderPage
 from infra.web.receipt_page import OrderNotifications, ReceiptPage
 
-SECTIONS: Final = {
-    1: "Who can cancel what, and when",
-    2: "What a cancellation does",
-    3: "Canceled but shipped",
-    4: "Cases and returns after delivery",
-    0: "Checks of every command",
-}
 STATIC: Final = {"rescind.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
@@ -251,7 +244,9 @@ def router(app: App, authenticator: Authenticator, reads: Reads, listing: Listin
         ("/rules", pages.rules, ()),
         ("/policies/{policy_id}/{version}", pages.policy, ()),
     ):
-        routes.add_api_route(path, asked(handler, keys, others=True), methods=["GET"], response_class=Response)
+        routes.add_api_route(
+            path, with_known_query(handler, keys, others=True), methods=["GET"], response_class=Response
+        )
     return routes
 
 

@@ -65,13 +65,13 @@ class ReceiptPage:
         )
 
     def when(self, text: str) -> When:
-        """Write an instant with year and zone, because receipts are kept for years."""
+        """Write an instant with year and zone, because people store receipts for years."""
         instant = parse_instant(text)
         exact = f"{clock(instant, self.zone)} {self.zone} ({format_instant(instant)})"
         return When(self._pack.moment(instant, self.zone), exact, format_instant(instant))
 
     def refund(self, refund: Mapping[str, Any] | None) -> str:
-        """What a cancellation refunds."""
+        """Write the refund of a cancellation."""
         if refund is None:
             return self.words["no-refund"]
         return self._pack.say(

@@ -1,4 +1,4 @@
-"""What a table and a column are, and the columns that many tables share. No table is declared here."""
+"""The classes of tables and columns, and the columns that many tables share. No table is declared here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Kind = Literal["state", "sums", "facts"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``empty``: it may be null. ``fixed``: a row's first value stays, an update need not write it."""
+    """A column. ``empty``: it may be null. ``fixed``: a row's first value never changes, so an update may omit it."""
 
     name: str
     type: Type
@@ -25,10 +25,10 @@ class Column:
 class Table:
     """A table; the first ``key`` columns identify a row.
 
-    ``state``: a row is put whole, the last one counts; with ``owner`` (so many key columns) all rows of an owner are
-    put at once and those not among them go. ``sums``: behind the key and what is fixed with it come integers that are
-    added up. ``facts``: a row is written once. ``indexes`` are what the queries of pages and operators need beside the
-    key; ``lower(column)`` in one of them is the column's text with ASCII letters in lower case.
+    ``state``: a row is written whole and replaces the earlier one. With ``owner`` (a number of key columns), all rows
+    of an owner are written at once, and its other rows are deleted. ``sums``: the key and the fixed columns are
+    followed by integers that are added up. ``facts``: a row is written once. ``indexes`` are those that queries need
+    in addition to the key. ``lower(column)`` is the column's text with ASCII letters in lower case.
 
     ``row`` builds a row from its cells by name: ``ORDERS.row(marketplace="acme", …)``. A cell that is missing, or that
     the table has no column for, is a TypeError.
@@ -43,7 +43,7 @@ class Table:
     owner: int | None = None
     row: Callable[..., Row] = field(init=False, repr=False)
     lead: int = field(init=False)
-    """Number of columns before the first that is added up: the key, and what is fixed with it."""
+    """Number of columns before the first that is added up, which are the key and the fixed columns."""
 
     def __post_init__(self) -> None:
         scope: dict[str, Any] = {}
@@ -60,17 +60,17 @@ class Table:
 
 
 def folded(column: str) -> str:
-    """The part of an index by which a column is found without regard to the case of ASCII letters."""
+    """Return the part of an index that finds a column without regard to the case of ASCII letters."""
     return f"lower({column})"
 
 
 def column_of(part: str) -> str:
-    """The column of a part of an index."""
+    """Return the column of a part of an index."""
     return part.removeprefix("lower(").removesuffix(")")
 
 
 def index_name(table: Table, index: tuple[str, ...]) -> str:
-    """The name of an index: what it is of, and what it is by."""
+    """Return the name of an index, from its table and its columns."""
     parts = (column_of(part) if column_of(part) == part else f"lower_{column_of(part)}" for part in index)
     return f"{table.name}_by_{'_'.join(parts)}"
 
@@ -96,15 +96,15 @@ def instant(name: str, doc: str, *, empty: bool = False, fixed: bool = False) ->
 
 
 MARKETPLACE: Final = text("marketplace", "The marketplace.", fixed=True)
-ORDER_ID: Final = text("order_id", "The order, unique within its marketplace.", fixed=True)
-SELLER_ID: Final = text("seller_id", "The order's seller.", fixed=True)
-CURRENCY: Final = text("currency", "ISO 4217 code.", fixed=True)
+ORDER_ID: Final = text("order_id", "The order's id, unique within its marketplace.", fixed=True)
+SELLER_ID: Final = text("seller_id", "The id of the order's seller.", fixed=True)
+CURRENCY: Final = text("currency", "ISO 4217 code of the currency.", fixed=True)
 CURRENCY_EXPONENT: Final = Column(
     "currency_exponent",
     "integer",
-    "How many decimals the currency has in ISO 4217: an amount is its minor units ÷ 10 to this power; empty for a code "
-    "that ISO 4217 gives none.",
+    "Number of decimals of the currency in ISO 4217. An amount is its minor units divided by 10 to this "
+    "power. Empty if ISO 4217 has none for this code.",
     empty=True,
     fixed=True,
 )
-PARTITION: Final = Column("partition", "integer", "The journal's partition that the order lives in.", fixed=True)
+PARTITION: Final = Column("partition", "integer", "The journal's partition that has the order.", fixed=True)

@@ -1,4 +1,4 @@
-"""Tables of who cancels how much, by local day."""
+"""The tables of placed and canceled lines by local day: seller_daily and buyer_standing."""
 
 from typing import Final
 
@@ -18,11 +18,12 @@ SELLER_DAILY: Final = Table(
     "seller_daily",
     "sums",
     4,
-    "The seller's dashboard in numbers, by local day (the zone pinned on the order, by recorded time) and the orders' "
-    "currency. An order counts in the row of its own currency only, so the sum over currencies counts nothing twice; "
-    "amounts of several currencies cannot be added. A line that is "
-    "cancelled counts once, on the day and under the cause that first cancelled any of it; unpaid counts for nobody. "
-    "The seller's rate is (by seller + auto-cancelled) ÷ lines placed.",
+    "The numbers of the seller's dashboard, by local day and currency. The local day is the day of the "
+    "recorded time in the time zone pinned on the order. An order counts only in the row of its own "
+    "currency, so a sum over currencies counts nothing twice. Amounts of several currencies cannot be added. "
+    "A canceled line counts once, on the day and under the cause of its first cancellation. A line canceled "
+    "because it was not paid counts in none of the causes. The seller's rate is (canceled by seller + "
+    "auto-canceled) ÷ lines placed.",
     (
         MARKETPLACE,
         SELLER_ID,
@@ -30,15 +31,15 @@ SELLER_DAILY: Final = Table(
         CURRENCY,
         CURRENCY_EXPONENT,
         number("orders_placed", "Orders placed."),
-        number("lines_placed", "Lines of these."),
-        number("lines_canceled_by_request", "Cancelled first by a request or a granted dispute."),
+        number("lines_placed", "Lines of these orders."),
+        number("lines_canceled_by_request", "Lines canceled first by a request or a granted dispute."),
         number(
             "lines_canceled_by_seller",
-            "Cancelled first by the seller, or by support for a seller's reason (out_of_stock, cannot_ship_there, "
-            "pricing_error, shipped_too_late).",
+            "Lines canceled first by the seller, or by support for a seller's reason (out_of_stock, "
+            "cannot_ship_there, pricing_error, shipped_too_late).",
         ),
-        number("lines_auto_canceled", "Cancelled first by fill-or-kill or because they shipped too late."),
-        minor("refund_minor", "Refunds instructed that day, of this currency."),
+        number("lines_auto_canceled", "Lines canceled first by fill-or-kill, or because they shipped too late."),
+        minor("refund_minor", "Total of the refunds instructed on that day, in this currency."),
     ),
 )
 
@@ -46,17 +47,15 @@ BUYER_STANDING: Final = Table(
     "buyer_standing",
     "sums",
     3,
-    "What each buyer bought and had cancelled, by local day as in seller_daily; a line counts once, on the day that "
-    "first cancelled any of it, and only if the buyer asked for that. The buyer's rate is lines cancelled ÷ lines "
-    "placed.",
+    "The lines that each buyer bought and canceled, by local day as in seller_daily. A canceled line counts "
+    "once, on the day of its first cancellation, and only if the buyer requested that cancellation. The "
+    "buyer's rate is lines canceled ÷ lines placed.",
     (
         MARKETPLACE,
-        text("buyer_id", "The buyer.", fixed=True),
+        text("buyer_id", "The buyer's id.", fixed=True),
         Column("day", "day", "The local day, like 2026-03-02."),
         number("orders_placed", "Orders placed."),
-        number("lines_placed", "Lines of these."),
-        number(
-            "lines_canceled_by_buyer", "Cancelled first by a request of the buyer's, or by a dispute that was granted."
-        ),
+        number("lines_placed", "Lines of these orders."),
+        number("lines_canceled_by_buyer", "Lines canceled first by a request of the buyer, or by a granted dispute."),
     ),
 )

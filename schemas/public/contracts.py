@@ -87,7 +87,7 @@ def schema_of(contract: Contract) -> dict[str, Any]:
         return _file(f"{name}.{contract.version}")
     event = event_schema(name, contract.version)
     frame = frame_schema()
-    data = {"name": "data", "type": event, "doc": "What happened."}
+    data = {"name": "data", "type": event, "doc": "The event's own fields."}
     return {**frame, "name": name, "doc": event.get("doc", ""), "fields": [*frame["fields"], data]}
 
 

@@ -19,7 +19,7 @@ OUTCOMES: Final = "outcomes"
 class PublicTopic:
     """A topic of this kind: who reads it, what its records are, and the names of their contracts.
 
-    ``contracts`` is empty where a record has no contract of its own (dead letters keep the bytes that they were).
+    ``contracts`` is empty where a record has no contract of its own (dead letters have the original bytes).
     """
 
     kind: str
@@ -29,28 +29,40 @@ class PublicTopic:
 
 
 TOPICS: Final = (
-    PublicTopic(EVENTS, "downstream services", "Every event of every order, one a record."),
+    PublicTopic(EVENTS, "downstream services", "All events of all orders. Each record has one event."),
     PublicTopic(
-        REFUNDS, "the payment service", "Instructions to give money back, one each, ever.", ("RefundInstruction",)
+        REFUNDS, "the payment service", "Instructions to refund money. Each is written once.", ("RefundInstruction",)
     ),
     PublicTopic(
-        REBILLS, "the payment service", "Instructions to bill a customer again, one each, ever.", ("RebillInstruction",)
+        REBILLS,
+        "the payment service",
+        "Instructions to bill a customer again. Each is written once.",
+        ("RebillInstruction",),
     ),
     PublicTopic(
-        CREDIT_MEMOS, "accounts", "Instructions to pay a seller, one each, ever.", ("CreditMemoInstruction",)
+        CREDIT_MEMOS,
+        "accounts",
+        "Instructions to pay a seller. Each is written once.",
+        ("CreditMemoInstruction",),
     ),
     PublicTopic(
-        RESTOCK, "the warehouse", "Instructions to move units into or out of stock, one each, ever.",
+        RESTOCK,
+        "the warehouse",
+        "Instructions to move units into or out of stock. Each is written once.",
         ("RestockInstruction",),
     ),
     PublicTopic(
-        NOTIFICATIONS, "mail", "Instructions to tell a buyer or a seller something, one each, ever.",
+        NOTIFICATIONS,
+        "mail",
+        "Instructions to notify a buyer or a seller. Each is written once.",
         ("NotificationInstruction",),
     ),
     PublicTopic(
-        DEAD_LETTERS, "operators", "What could not be read, told or published: original bytes, the error in headers."
+        DEAD_LETTERS,
+        "operators",
+        "Records that could not be read, projected or published, as their original bytes. Headers have the error.",
     ),
-)  # fmt: skip
+)
 """All topics that other services may read, apart from the journal itself."""
 
 INSTRUCTIONS: Final = (REFUNDS, REBILLS, CREDIT_MEMOS, RESTOCK, NOTIFICATIONS)

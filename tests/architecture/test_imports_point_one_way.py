@@ -22,7 +22,7 @@ VIOLATIONS = [
     ("rooms", "infra/http/planted.py", "import infra.web.pages"),
     ("rooms", "infra/command_topic/planted.py", "import infra.http.routes"),
     ("rooms", "infra/vault/planted.py", "import infra.store.opening"),
-    ("rooms", "infra/publishing/planted.py", "import infra.notifications.running"),
+    ("rooms", "infra/publishing/planted.py", "import infra.notifications.runner"),
     ("rooms", "infra/kafka/planted.py", "import infra.journals.sqlite"),
     ("no-outside", "consumers/planted.py", "import sqlite3"),
     ("no-outside", "schemas/planted.py", "import kafka"),

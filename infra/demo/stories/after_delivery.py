@@ -112,7 +112,7 @@ def one_thread_for_three(s: Story, chance: Random) -> None:
 
 @shows_rule("listing-as-sold")
 def as_it_was_listed(s: Story, chance: Random) -> None:
-    """listing-as-sold: what was promised is pinned, so the case has it beside the photograph."""
+    """listing-as-sold: the listing is pinned on the order, so the case has it next to the photograph."""
     _arrived(s, listed=True)
     _case(s, hours(chance.uniform(62, 66)), "wrong_item", text="It says mint, and the edge is torn.")
     s.attach(hours(67), "buyer", "case-a", "photo-1", "photo", origin="own_photo")
@@ -129,7 +129,7 @@ def taken_back_at_once(s: Story, chance: Random) -> None:
 
 
 @shows_rule("silence-is-not-consent")
-def says_nothing(s: Story, chance: Random) -> None:
+def seller_stays_silent(s: Story, chance: Random) -> None:
     """silence-is-not-consent: the seller has not answered, which accepts nothing; it is decided on what is there."""
     _arrived(s)
     _case(s, hours(62))
@@ -161,7 +161,7 @@ def back_and_not_confirmed(s: Story, chance: Random) -> None:
 
 
 @shows_rule("case-is-not-cancel")
-def cancelled_too_late(s: Story, chance: Random) -> None:
+def canceled_too_late(s: Story, chance: Random) -> None:
     """case-is-not-cancel: it has arrived, so it is sent back; the buyer changed their mind and pays the postage."""
     _arrived(s)
     asked = hours(chance.uniform(66, 80))

@@ -131,7 +131,7 @@ def waiting(s: Story, chance: Random) -> None:
 
 
 @shows_rule("one-open-request")
-def asked_twice(s: Story, chance: Random) -> None:
+def requested_twice(s: Story, chance: Random) -> None:
     """one-open-request: the second request is answered with the first one's state."""
     one(s, 2, good=1)
     s.ask(hours(4), "wrong_address")
@@ -156,7 +156,7 @@ def part_of_a_line(s: Story, chance: Random) -> None:
 
 
 def some_units(s: Story, chance: Random) -> None:
-    """Where quantities may be canceled: two of six, and the rest ships."""
+    """A policy that allows quantities: two of six are canceled, and the rest ships."""
     one(s, 6)
     s.ask(hours(3), "duplicate_order", lines=[{"line": 1, "quantity": 2}])
     s.say(hours(8), "seller", "ApproveCancel", request_id="r1")
@@ -165,7 +165,7 @@ def some_units(s: Story, chance: Random) -> None:
 
 
 @shows_rule("already-canceled")
-def canceled_and_asked(s: Story, chance: Random) -> None:
+def requested_after_cancellation(s: Story, chance: Random) -> None:
     """already-canceled: canceled units cannot be canceled again."""
     one(s)
     s.ask(minutes(12), "ordered_by_mistake")

@@ -27,7 +27,7 @@ def _declined(s: Story, chance: Random) -> None:
 
 
 @shows("asked by message only", "gaps on the checklist")
-def asked_by_message(s: Story, chance: Random) -> None:
+def requested_by_message(s: Story, chance: Random) -> None:
     """The guide's story, by message only: no request on record, three days of silence, shipped, disputed, denied."""
     one(s)
     asks = "I ordered this by mistake, please cancel it."
@@ -41,7 +41,7 @@ def asked_by_message(s: Story, chance: Random) -> None:
 
 
 @shows("policy as it was", "nobody answered", "denied")
-def asked_by_request(s: Story, chance: Random) -> None:
+def requested_in_time(s: Story, chance: Random) -> None:
     """The guide's story, by request: three days of silence, shipped, disputed, denied, sent to returns."""
     one(s)
     s.ask(minutes(chance.uniform(4, 15)), "ordered_by_mistake")

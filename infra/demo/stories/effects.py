@@ -7,7 +7,7 @@ from infra.demo.story import Story, hours, minutes
 
 
 @shows_rule("both-told")
-def told_at_the_second_try(s: Story, chance: Random) -> None:
+def delivered_at_the_second_try(s: Story, chance: Random) -> None:
     """both-told: the buyer's mailbox was full; the confirmation is sent again and arrives, and the seller's did."""
     one(s, good=1)
     s.say(minutes(1), "system", "ConfirmNotice", notice_id="told-1-buyer")
@@ -45,7 +45,7 @@ def back_in_stock(s: Story, chance: Random) -> None:
 
 
 @shows_rule("standing")
-def says_the_buyer_asked(s: Story, chance: Random) -> None:
+def canceled_as_the_buyer_asked(s: Story, chance: Random) -> None:
     """standing: "the buyer asked", with no request on record, counts as the seller's own; and the buyer is asked."""
     one(s, 2, good=1)
     s.say(hours(chance.uniform(5, 9)), "seller", "CancelLines", lines=[1], reason="buyer_asked")

@@ -47,7 +47,7 @@ def late(s: Story, chance: Random) -> None:
     s.place((chance.choice(s.shop.goods), 1), ship_by=2)
 
 
-def talked_about(s: Story, chance: Random) -> None:
+def messages_and_calls(s: Story, chance: Random) -> None:
     """A message and a call: neither is a request."""
     one(s)
     s.say(hours(2), "buyer", "SendMessage", message_id="m1", to="seller", text="Can you still change the colour?")

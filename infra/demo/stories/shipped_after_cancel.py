@@ -6,7 +6,7 @@ from infra.demo.stories.plot import one, shows, shows_rule
 from infra.demo.story import Story, days, hours
 
 
-def left_all_the_same(s: Story, chance: Random) -> None:
+def shipped_after_cancellation(s: Story, chance: Random) -> None:
     """Canceled but shipped: the parcel left although the line was canceled; the customer is notified and accepts."""
     one(s, 2)
     s.say(hours(5), "seller", "CancelLines", lines=[1], reason="pricing_error")
@@ -92,7 +92,7 @@ def never_answers(s: Story, chance: Random) -> None:
 
 
 @shows_rule("evidence-of-acknowledgment")
-def said_on_the_phone(s: Story, chance: Random) -> None:
+def acknowledged_by_phone(s: Story, chance: Random) -> None:
     """evidence-of-acknowledgment: support says yes for the customer only once the customer's message is attached."""
     parcel = _left(s)
     _tell(s, hours(22), parcel)

@@ -17,7 +17,7 @@ def on_its_way(s: Story, chance: Random) -> None:
 
 
 @shows_rule("shipped-lock")
-def shipped_and_asked(s: Story, chance: Random) -> None:
+def requested_after_shipment(s: Story, chance: Random) -> None:
     """shipped-lock: shipped units can no longer be canceled."""
     one(s, 2)
     s.ship(hours(chance.uniform(4, 9)))

@@ -41,7 +41,7 @@ def fit_for_header(text: str, what: str) -> str:
         raise PostRefused(f"{what} has {len(text)} characters, {LONGEST} are the most")
     for sign in text:
         if unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") or sign in _TURNS:
-            raise PostRefused(f"{what} has the sign U+{ord(sign):04X}, which may not stand in a header")
+            raise PostRefused(f"{what} has the sign U+{ord(sign):04X}, which is not allowed in a header")
     return text
 
 

@@ -35,10 +35,10 @@ class PackComposer:
         self._world = world
         self._public_url = public_url
 
-    def compose(self, letter: Message, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
+    def compose(self, message: Message, subject: Subject, contact: Contact, message_id: str, now: Instant) -> Mail:
         """Compose the mail; CannotCompose if no notification has a sentence."""
         words = pack(contact.language)
-        events: list[tuple[Notification, Event | None]] = [*subject.events] or [(letter.first, None)]
+        events: list[tuple[Notification, Event | None]] = [*subject.events] or [(message.first, None)]
         entries = [(notice, facts(notice, event, subject, words, self._world)) for notice, event in events]
         lead, given = _lead(entries)
         bare = lead.template == WITHOUT_LINKS
@@ -47,7 +47,7 @@ class PackComposer:
         template = words.notifications[lead.template]
         title = _line(template["subject"], given)
         sections = _merged([_section(words, notice, values) for notice, values in entries])
-        frame = self._frame(words, letter, lead, given, subject, contact, bare=bare)
+        frame = self._frame(words, message, lead, given, subject, contact, bare=bare)
         text = _layout("message.txt").render(subject=title, sections=sections, **frame)
         html = _layout("message.html").render(subject=title, sections=sections, **frame)
         if bare and (link := find_link(text) or find_link(title)) is not None:
@@ -58,7 +58,7 @@ class PackComposer:
     def _frame(
         self,
         words: Pack,
-        letter: Message,
+        message: Message,
         lead: Notification,
         given: Mapping[str, Any],
         subject: Subject,
@@ -72,7 +72,7 @@ class PackComposer:
         reached = self._world.market(order.marketplace).contact or ""
         values = {**given, "name": "" if bare else _clean(contact.name or ""), "contact": _clean(reached)}
         foot = []
-        if letter.first.sequence > 1:
+        if message.first.sequence > 1:
             foot.append(_line(frame["again"], values))
         if not bare:
             foot += [_line(frame["order"], values), _line(frame["policy"], values)]
@@ -104,14 +104,14 @@ def _section(words: Pack, notice: Notification, given: Mapping[str, Any]) -> dic
     """Return the paragraphs of one notification without the empty ones; lines of goods are a list of their own."""
     paragraphs = [_text(source, given) for source in words.notifications[notice.template]["paragraphs"]]
     lines = [] if notice.template == REMINDER else [_clean(line) for line in given["lines"]]
-    return {"said": [paragraph for paragraph in paragraphs if paragraph], "lines": lines}
+    return {"paragraphs": [paragraph for paragraph in paragraphs if paragraph], "lines": lines}
 
 
 def _merged(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Merge sections with the same paragraphs into one with all their goods."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for section in sections:
-        first = found.setdefault(tuple(section["said"]), section)
+        first = found.setdefault(tuple(section["paragraphs"]), section)
         if first is not section:
             first["lines"] = [*first["lines"], *section["lines"]]
     return list(found.values())

@@ -1,6 +1,6 @@
 """The outbox: a directory that takes messages as ``.eml`` files, whole or not at all. An embedded engine uses it.
 
-A file is named by its message's id. So a message is never written twice, and after a crash its file tells whether it
+A file is named by its message's id. So a message is never written twice, and after a crash its file shows whether it
 was written. The program that sends the files moves or removes them.
 """
 

@@ -23,7 +23,7 @@ LOADED = (
     "infra.cli.order",
     "infra.cli.policy",
     "infra.importing.pipeline",
-    "infra.projection.running",
+    "infra.projection.runner",
 )
 CLIENT = """
 import array, json, os, socket, sys

@@ -91,8 +91,8 @@ def test_doctor_says_whose_keys_are_still_there(store: Store, monkeypatch: pytes
     store.take(history(store))
     assert found()[0] == "ok"
     with monkeypatch.context() as patched:
-        patched.setattr("infra.erasing.running.ErasingRunner.start", lambda *_: None)
-        patched.setattr("infra.erasing.running.ErasingRunner.catch_up", lambda *_: True)
+        patched.setattr("infra.erasing.runner.ErasingRunner.start", lambda *_: None)
+        patched.setattr("infra.erasing.runner.ErasingRunner.catch_up", lambda *_: True)
         store.take([erases("x1", "2026-03-03T10:00:00Z")])
     assert found() == ("note", "1 person was erased, but their keys may still exist")
     store.take([placed("PO-2")])
@@ -101,6 +101,6 @@ def test_doctor_says_whose_keys_are_still_there(store: Store, monkeypatch: pytes
 
 
 def test_an_import_whose_vault_stays_away_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.erasing.running.ErasingRunner.catch_up", lambda *_: False)
+    monkeypatch.setattr("infra.erasing.runner.ErasingRunner.catch_up", lambda *_: False)
     done = store.rescind("import", store.file(history(store)), check=3)
     assert "some erased keys may still exist" in done.err

@@ -5,8 +5,8 @@ import io
 
 import pytest
 
-from domain.code_schemes import HOUSES
-from infra.cli.reasons import HOUSE
+from domain.code_schemes import CODE_SCHEMES
+from infra.cli.reasons import SCHEME
 from tests.integration.cli.driving import SELLER, Store, asks, command, placed, ships
 
 AT = "2026-03-02T11:00:00Z"
@@ -18,7 +18,7 @@ def cancels(order: str, reason: str) -> dict[str, object]:
 
 
 def test_the_command_line_knows_every_house() -> None:
-    assert set(HOUSE.choices) == set(HOUSES)
+    assert set(SCHEME.choices) == set(CODE_SCHEMES)
 
 
 def test_codes_of_a_house_are_recorded_as_canonical_reasons_and_what_was_lost_is_said(store: Store) -> None:
@@ -32,7 +32,7 @@ def test_codes_of_a_house_are_recorded_as_canonical_reasons_and_what_was_lost_is
     said = store.take(rows, "--reasons", "ebay", check=1)
     assert (said["accepted"], said["bad"]) == (7, 1)
     assert "not a code of eBay" in said["bad_lines"][0]["error"]
-    lost = HOUSES["ebay"].inward["OUT_OF_STOCK_OR_CANNOT_FULFILL"].loses
+    lost = CODE_SCHEMES["ebay"].inward["OUT_OF_STOCK_OR_CANNOT_FULFILL"].loses
     assert said["translated"] == [
         {"code": "ORDER_MISTAKE", "reason": "ordered_by_mistake", "loses": None, "count": 1},
         {"code": "OUT_OF_STOCK_OR_CANNOT_FULFILL", "reason": "out_of_stock", "loses": lost, "count": 1},
@@ -94,7 +94,7 @@ def test_what_was_asked_and_cancelled_goes_out_in_another_houses_codes_and_what_
     )
     done = store.rescind("reasons", "export", "walmart", "--json")
     asked, mistaken, carried = sorted(done.lines, key=lambda each: (each["at"], each["order_id"]))
-    lost = HOUSES["walmart"].outward["changed_mind"]
+    lost = CODE_SCHEMES["walmart"].outward["changed_mind"]
     assert asked == {
         "at": AT,
         "marketplace": "acme",
@@ -122,7 +122,7 @@ def test_what_was_asked_and_cancelled_goes_out_in_another_houses_codes_and_what_
 
 
 def test_what_is_exported_comes_in_again_as_what_it_was_but_for_what_the_codes_lose(store: Store) -> None:
-    ebay = HOUSES["ebay"]
+    ebay = CODE_SCHEMES["ebay"]
     reasons = [reason for reason, step in ebay.outward.items() if step.loses is None]
     assert len(reasons) > 5
     store.take([row for n, reason in enumerate(reasons) for row in (placed(f"PO-{n}"), cancels(f"PO-{n}", reason))])

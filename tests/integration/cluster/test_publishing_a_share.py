@@ -9,7 +9,7 @@ from infra.addresses.kafka import Security, kafka_at
 from infra.app import AppOptions, open_app
 from infra.local_state import open_local_state
 from infra.local_state.slots import state_file
-from infra.publishing.running import PublishingOptions, open_publishing
+from infra.publishing.runner import PublishingOptions, open_publishing
 from infra.publishing.topics import PublicTopics
 from infra.settings import load_settings
 from tests.broker.fixtures import GROUP, Kafka

@@ -124,7 +124,7 @@ def test_an_instruction_of_an_unknown_schema_is_kept_and_carried_out_once_it_is_
     database, refunds = str(tmp_path / "refunds.sqlite"), REFUNDS.replace('"payments"', '"payments later"')
     older = older_document(tmp_path, "RefundInstruction.1")
     assert said(refunds, shop, tmp_path, database, document=older) == []
-    assert capfd.readouterr().err.count("kept for later: schema 1 is not in") == 2
+    assert capfd.readouterr().err.count("stored for later: schema 1 is not in") == 2
     assert sorted(said(refunds, shop, tmp_path, database)) == [
         "PO-1: refund-1, 7000 USD minor units",
         "PO-2: refund-1, 7000 USD minor units",

@@ -40,7 +40,7 @@ def test_a_preview_of_a_notice_says_what_it_will_kill(http: Http) -> None:
     assert said["refund_minor"] == 7000
     assert said["verdict"]["allowed"] is True
     assert said["sentence"] == (
-        "Ships 3 of line 1. 7 of line 1 will be cancelled now and cannot be re-opened. "
+        "Ships 3 of line 1. 7 of line 1 will be canceled now and cannot be re-opened. "
         "It counts toward the seller's standing."
     )
 

@@ -100,7 +100,7 @@ def test_an_erasure_that_was_admitted_while_nobody_erased_is_carried_out_at_the_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: bool
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("infra.erasing.running.ErasingRunner.start", lambda *_: None)
+        patched.setattr("infra.erasing.runner.ErasingRunner.start", lambda *_: None)
         with engine(tmp_path) as http:
             text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
             said(http.app, "EraseSubject", "x1")
@@ -147,7 +147,7 @@ def test_who_writes_under_the_same_name_right_after_it_keeps_the_text_whatever_i
 
 def test_it_waits_for_nobody_where_the_eraser_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("infra.erasing.running.ErasingRunner.start", lambda *_: None)
+        patched.setattr("infra.erasing.runner.ErasingRunner.start", lambda *_: None)
         with engine(tmp_path) as http:
             order = http.place(policy="peer-to-peer")
             old = writes(http, order, "old", "m1")
@@ -185,7 +185,7 @@ def test_cut_off_between_erasing_and_scrubbing_the_next_start_goes_on_there(
 def test_a_vault_that_is_away_is_tried_again_and_the_trouble_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.erasing.running.ErasingRunner.RETRY", 0.01)
+    monkeypatch.setattr("infra.erasing.runner.ErasingRunner.RETRY", 0.01)
     with engine(tmp_path) as http:
         text = writes(http, http.place(policy="peer-to-peer"), "mine", "m1")
         database = tmp_path / "journal" / "vault.sqlite"

@@ -148,7 +148,7 @@ def test_of_views_that_stand_still_what_is_there_is_stale_and_what_is_not_is_unk
     with served(store) as http:
         soon(lambda: is_complete(http))
         assert http.app.views is not None
-        http.app.views._stand_still("they were built from another history")
+        http.app.views._stop_for_good("they were built from another history")
         listed = http.get("/v1/acme/orders")
         assert (listed.status_code, listed.json()["stale"], listed.headers["Rescind-Stale"]) == (200, True, "true")
         assert http.get("/v1/acme/sellers/s-3/dashboard").json()["stale"] is True

@@ -124,7 +124,7 @@ def test_names_that_something_else_has_are_told_when_the_database_is_back_and_th
     with started(tmp_path, views=server.url) as http:
         place(http, "PO-1")
         server.start()
-        soon(lambda: "rescind: the views stand still" in capsys.readouterr().err)
+        soon(lambda: "rescind: the views have stopped" in capsys.readouterr().err)
         assert "orders" in trouble(http)["views"]
         place(http, "PO-2")
         assert http.app.broken is None

@@ -12,7 +12,7 @@ from infra.local_state import open_local_state
 from infra.local_state.followed import open_followed
 from infra.local_state.slots import state_file
 from infra.publishing.reading import PublishingTimeouts
-from infra.publishing.running import PublishingOptions, PublishingRunner
+from infra.publishing.runner import PublishingOptions, PublishingRunner
 from schemas.public.ids import PinnedIds
 
 SMALL = PublisherLimits(records=60, retry=100_000, look=300_000, take_over=1_500_000, lazily=200_000, heal=300_000)

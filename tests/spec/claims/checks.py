@@ -195,7 +195,7 @@ def about_stopping(stop: list[dict[str, object]], order: Order) -> Iterator[str]
     want = {
         x.request_id: order.awaits(x)
         for x in order.requests.values()
-        if order.awaits(x) is not None and any(order.still_open(x, n) for n in x.asked)
+        if order.awaits(x) is not None and any(order.still_open(x, n) for n in x.requested)
     }
     if stated != want:
         yield f"stops for {stated}, not {want}"
@@ -230,7 +230,7 @@ def about_a_verdict(because: str, order: Order) -> Iterator[str]:
         yield because
     if because.startswith("It has been delivered") and not order.all_shipped_is_delivered:
         yield because
-    if (found := re.match(r"Line (\d+) is cancelled already", because)) and not lines[int(found[1])].canceled:
+    if (found := re.match(r"Line (\d+) is canceled already", because)) and not lines[int(found[1])].canceled:
         yield because
     if found := re.match(r"Request (\S+) is open already(.*)", because):
         request = order.requests[found[1]]

@@ -10,7 +10,7 @@ from consumers.ports.public_log import PublicRecord
 from infra.command_topic.committed_offsets import CommandsUnavailable, GroupMovedOn
 from infra.command_topic.consumer import CommandConsumer, MemberFenced
 from infra.command_topic.producer import OutcomeProducer
-from infra.command_topic.running import CommandTopicRunner
+from infra.command_topic.runner import CommandTopicRunner
 from infra.command_topic.translation import CommandForm
 from tests.spec.commands.counter import Hands, PlainForm
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.code_schemes import HOUSES, CodeScheme, lossless
+from domain.code_schemes import CODE_SCHEMES, CodeScheme, lossless
 from domain.reasons import CANCEL_REASONS
 
 LISTS = {
@@ -24,47 +24,47 @@ LISTS = {
     "x12": "IA IB ID IQ IR BP",
 }
 """The published code lists, word for word."""
-houses = pytest.mark.parametrize("house", HOUSES.values(), ids=list(HOUSES))
+schemes = pytest.mark.parametrize("scheme", CODE_SCHEMES.values(), ids=list(CODE_SCHEMES))
 
 
 def test_the_five_houses_have_the_codes_of_the_rule_book_and_no_others() -> None:
-    assert {id: " ".join(house.codes) for id, house in HOUSES.items()} == LISTS
+    assert {id: " ".join(scheme.codes) for id, scheme in CODE_SCHEMES.items()} == LISTS
 
 
-@houses
-def test_every_code_and_every_canonical_reason_is_mapped_once(house: CodeScheme) -> None:
-    assert list(house.inward) == list(house.codes)
-    assert sorted(house.outward) == sorted(CANCEL_REASONS)
-    assert {step.to for step in house.inward.values()} <= {*CANCEL_REASONS, None}
-    assert {step.to for step in house.outward.values()} <= {*house.codes, None}
+@schemes
+def test_every_code_and_every_canonical_reason_is_mapped_once(scheme: CodeScheme) -> None:
+    assert list(scheme.inward) == list(scheme.codes)
+    assert sorted(scheme.outward) == sorted(CANCEL_REASONS)
+    assert {step.to for step in scheme.inward.values()} <= {*CANCEL_REASONS, None}
+    assert {step.to for step in scheme.outward.values()} <= {*scheme.codes, None}
 
 
-@houses
-def test_a_lossless_code_is_mapped_back_unchanged(house: CodeScheme) -> None:
-    for code, step in house.inward.items():
+@schemes
+def test_a_lossless_code_is_mapped_back_unchanged(scheme: CodeScheme) -> None:
+    for code, step in scheme.inward.items():
         if step.loses is None:
             assert step.to is not None
-            back = house.outward[step.to]
+            back = scheme.outward[step.to]
             assert (back.to, back.loses) == (code, None), f"{code} → {step.to} → {back.to}, lost {back.loses}"
-    for reason, step in house.outward.items():
+    for reason, step in scheme.outward.items():
         if step.loses is None:
-            assert lossless(house, reason), reason
+            assert lossless(scheme, reason), reason
 
 
-@houses
-def test_a_lossy_code_lists_what_is_lost(house: CodeScheme) -> None:
-    for there, back in ((house.inward, house.outward), (house.outward, house.inward)):
+@schemes
+def test_a_lossy_code_lists_what_is_lost(scheme: CodeScheme) -> None:
+    for there, back in ((scheme.inward, scheme.outward), (scheme.outward, scheme.inward)):
         for name, step in there.items():
             returned = None if step.to is None else back[step.to].to
             assert returned == name or step.loses, name
 
 
-@houses
-def test_a_scheme_whose_code_names_the_buyer_gives_no_reason(house: CodeScheme) -> None:
+@schemes
+def test_a_scheme_whose_code_names_the_buyer_gives_no_reason(scheme: CodeScheme) -> None:
     for reason in ("changed_mind", "duplicate_order"):
-        assert house.outward[reason].loses
+        assert scheme.outward[reason].loses
 
 
 def test_a_code_that_cancels_nothing_has_no_canonical_reason() -> None:
-    assert [code for code, step in HOUSES["x12"].inward.items() if step.to is None] == ["IA", "IB", "BP"]
-    assert all(step.to for id, house in HOUSES.items() if id != "x12" for step in house.inward.values())
+    assert [code for code, step in CODE_SCHEMES["x12"].inward.items() if step.to is None] == ["IA", "IB", "BP"]
+    assert all(step.to for id, scheme in CODE_SCHEMES.items() if id != "x12" for step in scheme.inward.values())

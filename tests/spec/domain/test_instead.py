@@ -149,7 +149,7 @@ def test_without_money_left_no_smaller_amount_is_suggested() -> None:
     story = Story("shop", documents=(SHOP,)).placed()
     assert story.send("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="25.00") == "accepted"
     assert story.send("RecordOtherRefund", "2026-03-02T11:00:00Z", amount="0.01") == "refused:more-than-paid"
-    assert story.refusal.because == "Of what was paid, nothing is left to be given back; 0.01 USD would be more."
+    assert story.refusal.because == "Everything that was paid is already refunded; 0.01 USD would be more."
     assert instead(story) == ["check"]
 
 
@@ -238,7 +238,7 @@ def test_an_order_whose_canceled_parcel_left_is_not_described_as_unshipped() -> 
     story.send("CancelLines", "2026-03-02T11:00:00Z", by="seller", reason="out_of_stock")
     story.send("ReportShippedAfterCancel", "2026-03-02T12:00:00Z", lines=[1], carrier="UPS", tracking_number="1Z9")
     assert story.send("Deliver", "2026-03-03T12:00:00Z") == "refused:nothing-shipped"
-    assert story.refusal.because.startswith("What has left was cancelled before")
+    assert story.refusal.because.startswith("The units that left were canceled before")
 
 
 def test_one_open_request_with_offers_waits_for_the_buyer_to_choose() -> None:

@@ -38,7 +38,7 @@ def test_a_deadline_that_is_due_and_not_fired_has_canceled_already(by: str, name
     after = would(late(), name, "2026-03-07T10:00:00.000001Z", by, reason="other", **fields)
     assert (before.refused, after.refused) == (None, "already-canceled")
     assert after.confirmation is None
-    assert "cancelled already" in after.sentence()
+    assert "canceled already" in after.sentence()
     assert after.order.version > before.order.version
 
 

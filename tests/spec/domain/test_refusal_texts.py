@@ -56,16 +56,16 @@ def delivered(preset: str) -> Story:
 
 def test_missing_units_have_to_be_reported_before_anybody_is_notified() -> None:
     story = canceled()
-    assert "has to be reported first" in refused(story, "NotifyCustomer", day(2, 12), text="UPS 1Z999")
+    assert "Report them before" in refused(story, "NotifyCustomer", day(2, 12), text="UPS 1Z999")
     assert instead(story) == ["report_shipped"]
 
 
 def test_a_second_notice_about_the_same_units_is_answered_as_already_notified() -> None:
     story = notified_of_line_1()
-    because = "The customer has been told of line 1 already, and has not answered yet."
+    because = "The customer was already notified of line 1, and has not answered yet."
     assert refused(story, "NotifyCustomer", day(2, 14), text="UPS 1Z999") == because
     story.send("Acknowledge", day(3), **BOTH)
-    because = "The customer has been told of all that was found: both were accepted."
+    because = "The customer was notified of everything that was found: both were accepted."
     assert refused(story, "NotifyCustomer", day(3, 11), text="UPS 1Z999") == because
 
 
@@ -73,7 +73,7 @@ def test_an_answer_to_part_of_the_units_names_the_part_without_a_notice() -> Non
     story = notified_of_line_1()
     story.send("ReportShippedAfterCancel", day(3), lines=[2], **FEDEX)
     because = refused(story, "Acknowledge", day(3, 11), **BOTH)
-    assert because.startswith("The customer has been told of line 1, and not yet of line 2, which was found since.")
+    assert because.startswith("The customer was notified of line 1, but not yet of line 2, which was found later.")
     assert "notify-customer" in because
 
 
@@ -162,7 +162,7 @@ def test_a_refusal_in_transit_mentions_what_both_sides_may_agree_to_after_delive
 
 def test_a_cancelled_line_has_nothing_to_send_back_and_nothing_to_cancel() -> None:
     story = canceled("mutual-consent")
-    because = "Line 1 is cancelled: nothing of it was delivered."
+    because = "Line 1 is canceled: nothing of it was delivered."
     assert refused(story, "RequestReturn", day(3), lines=[1], reason="changed_mind") == because
     assert refused(story, "OpenCase", day(3), case_id="k1", reason="wrong_item", lines=[1]) == because
     assert instead(story) == ["contact"]
@@ -176,7 +176,7 @@ def test_a_rebilled_amount_is_refunded_once_paid_and_only_once() -> None:
     assert "is not confirmed" in refused(story, "RequestReturn", day(3, 12), **back)
     story.send("ConfirmRebill", day(3, 13), rebill_id="rebill-1")
     assert story.send("RequestReturn", day(3, 14), **back) == "accepted"
-    assert "came back, or is in a return" in refused(story, "RequestReturn", day(3, 15), **back)
+    assert "came back or are in a return" in refused(story, "RequestReturn", day(3, 15), **back)
 
 
 def test_a_second_receipt_is_answered_as_already_received() -> None:

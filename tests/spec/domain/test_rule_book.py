@@ -37,9 +37,9 @@ def test_a_store_lets_its_buyers_cancel_for_a_day_but_not_once_it_has_begun_to_p
 def test_a_buyer_may_ask_within_the_hour_and_no_later() -> None:
     story = Story("auction-house").placed()
     assert requested(story, "2026-03-02T11:00:00.000001Z") == "refused:request-window"
-    assert story.refusal.because == "The time in which a cancellation can be asked for is over."
+    assert story.refusal.because == "The time to request a cancellation is over."
     assert requested(story, "2026-03-02T11:00:00.000002Z", "r2") == "refused:request-window"
-    assert requested(Story("auction-house").placed(), "2026-03-02T11:00:00Z") == "accepted"
+    assert requested(Story("auction-scheme").placed(), "2026-03-02T11:00:00Z") == "accepted"
 
 
 @pytest.mark.rule("whole-lines-only")
@@ -47,7 +47,7 @@ def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
     story = Story().placed(lines=TWO)
     part = [{"line": 1, "quantity": 1}]
     assert requested(story, "2026-03-02T11:00:00Z", lines=part) == "refused:whole-lines-only"
-    assert story.refusal.because == "Line 1 can be cancelled whole (2), not 1 of it."
+    assert story.refusal.because == "Line 1 can be canceled whole (2), not 1 of it."
     assert requested(story, "2026-03-02T11:00:00Z", "r2", lines=[1]) == "accepted"
 
 
@@ -55,7 +55,7 @@ def test_a_line_can_be_cancelled_whole_and_not_in_part() -> None:
 def test_a_cancellation_without_a_reason_is_refused_by_name_of_the_line() -> None:
     story = Story().placed()
     assert story.send("CancelLines", "2026-03-02T11:00:00Z") == "refused:reason-required"
-    assert story.refusal.because == "Line 1 needs a reason to be cancelled."
+    assert story.refusal.because == "Line 1 needs a reason to be canceled."
 
 
 @pytest.mark.rule("alternatives-first")
@@ -97,7 +97,7 @@ def test_a_canceled_line_cannot_be_canceled_again() -> None:
     requested(story, "2026-03-02T11:00:00Z")
     assert requested(story, "2026-03-02T12:00:00Z", "r2") == "refused:already-canceled"
     assert story.refusal.because == (
-        "Line 1 is cancelled already: as the buyer asked by request r1, at 2026-03-02T11:00:00Z."
+        "Line 1 is canceled already: as the buyer asked by request r1, at 2026-03-02T11:00:00Z."
     )
     inputs = {each.name: each.value for each in story.refusal.inputs}
     assert (inputs["canceled_by"], inputs["cause"], inputs["request_id"]) == ("buyer", "request", "r1")
@@ -157,9 +157,9 @@ def test_a_request_for_a_canceled_line_is_answered_with_who_canceled_it_and_when
     for name, fields in commands:
         assert story.send(name, "2026-03-02T11:00:00Z", **fields) == "accepted"
     assert requested(story, "2026-03-20T12:00:00Z", "r9") == "refused:already-canceled"
-    inputs = {each.name: each.value for each in story.refusal.inputs}
-    assert (inputs["canceled_by"], inputs["cause"]) == (by, cause)
-    assert story.refusal.because == f"Line 1 is cancelled already: {sentence}, at {inputs['canceled_at']}."
+    said = {each.name: each.value for each in story.refusal.inputs}
+    assert (said["canceled_by"], said["cause"]) == (by, cause)
+    assert story.refusal.because == f"Line 1 is canceled already: {sentence}, at {said['canceled_at']}."
 
 
 @pytest.mark.rule("shipped-lock")
@@ -167,7 +167,7 @@ def test_shipped_units_cannot_be_canceled_and_the_answer_lists_them() -> None:
     story = Story().placed()
     story.send("Ship", "2026-03-02T12:00:00Z", shipment_id="s1")
     assert requested(story, "2026-03-02T13:00:00Z") == "refused:shipped-lock"
-    assert story.refusal.because == "The order has shipped, so it can no longer be cancelled."
+    assert story.refusal.because == "The order has shipped, so it can no longer be canceled."
 
 
 @pytest.mark.rule("case-reasons")

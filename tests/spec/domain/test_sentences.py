@@ -175,8 +175,8 @@ def test_one_is_and_several_are(ordered: int, shipped: int, sentence: str) -> No
 def test_a_canceled_notice_is_answered_as_canceled() -> None:
     lines = [{"line": 1, "sku": "A-1", "quantity": 2, "unit_price": "1.00"}]
     for preset, sentence in (
-        ("big-box", "1 of line 1 is cancelled, and a cancellation cannot be undone."),
-        ("seller-portal", "1 of line 1 is cancelled, by fill or kill when a part of it shipped. That is final."),
+        ("big-box", "1 of line 1 is canceled, and a cancellation cannot be undone."),
+        ("seller-portal", "1 of line 1 is canceled, by fill or kill when a part of it shipped. That is final."),
     ):
         story = Story(preset).placed(lines=lines)
         one = [{"line": 1, "quantity": 1}]

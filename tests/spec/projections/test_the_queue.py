@@ -44,7 +44,7 @@ def is_the_sellers_turn(order: Order, request: Request) -> bool:
         return False  # something else is offered: the buyer chooses
     if any(dispute.about == name for dispute in order.disputes.values()):
         return False  # the platform decides it, or has
-    if any(order.still_open(request, number) for number in request.asked):
+    if any(order.still_open(request, number) for number in request.requested):
         return True
     return not order.overtaken(request)  # asked of a parcel, not overtaken by one
 

@@ -19,7 +19,7 @@ from consumers.ports.views import PositionMoved, ViewsDamaged, ViewsError, Views
 from consumers.projection.projector import Projector, ViewsOfAnotherLog
 from infra.local_state import memory_local_state
 from infra.local_state.followed import open_followed
-from infra.runtime.partition_runner import FollowedPartition, PartitionRunner
+from infra.runtime.partition_runner import AssignablePartitionRunner, FollowedPartition
 from infra.settings import Settings, ViewsAt
 from infra.store.recorded_positions import in_views
 from infra.views.base import DatabaseViews
@@ -48,13 +48,13 @@ class _ControlFollower:
     def rejected(self, rejected: Rejected) -> None: ...
 
 
-class ViewsRunner(PartitionRunner):
+class ViewsRunner(AssignablePartitionRunner):
     """The views of a running engine (``views``), and the thread that keeps them up to date."""
 
     name = "views"
     PAUSE = 0.05
     RETRY = 0.25
-    ERRORS = (*PartitionRunner.ERRORS, ViewsUnavailable, JournalError)
+    ERRORS = (*AssignablePartitionRunner.ERRORS, ViewsUnavailable, JournalError)
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class ViewsRunner(PartitionRunner):
         self._ordinals: dict[int, int] = {}
         self._positions: dict[int, int] = {}
         self._stopped = False
-        """Whether the views stand still for good, or the runner is being stopped."""
+        """Whether the views have stopped for good, or the runner is being stopped."""
         self._gathering_since = time.monotonic()
         self._waiting = 0
         self._idle = False
@@ -130,7 +130,7 @@ class ViewsRunner(PartitionRunner):
     def catch_up(self, timeout: float | None = None) -> bool:
         """Wait until the views have everything that the engine has followed so far; whether they do.
 
-        Without a ``timeout``: until then, or until the views stand still for good.
+        Without a ``timeout``, it waits until then, or until the views have stopped for good.
         """
         wanted = {partition: follower.next_ordinal for partition, follower in dict(self._engine.followers).items()}
         control = self._engine.control.follower.next_ordinal
@@ -172,13 +172,13 @@ class ViewsRunner(PartitionRunner):
         except ViewsUnavailable:
             raise
         except ViewsOfAnotherLog as wrong:
-            self._stand_still(
+            self._stop_for_good(
                 f"{wrong}: they are another journal's, or this one was changed; `rescind doctor` says more"
             )
         except ViewsDamaged as wrong:
-            self._stand_still(f"{wrong}; rebuild them with `rescind replay`")
+            self._stop_for_good(f"{wrong}; rebuild them with `rescind replay`")
         except ViewsError as wrong:  # opened late: not views, or of a newer release
-            self._stand_still(str(wrong))
+            self._stop_for_good(str(wrong))
         else:
             if moved:
                 self._idle = False
@@ -201,9 +201,9 @@ class ViewsRunner(PartitionRunner):
         unknown = any(self._engine.unknown(partition) is not None for partition in self._projectors)
         return unknown or any(projector.behind for projector in self._projectors.values())
 
-    def _stand_still(self, why: str) -> None:
+    def _stop_for_good(self, why: str) -> None:
         self.trouble = why
-        sys.stderr.write(f"rescind: the views stand still: {why}\n")
+        sys.stderr.write(f"rescind: the views have stopped: {why}\n")
         self._stopped = True
         self._notify()
 

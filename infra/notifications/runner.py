@@ -1,6 +1,6 @@
 """Notifications in a running engine: one thread. Of the processes on one directory, one notifies at a time.
 
-A process without the lock stands by, and takes over when the lock is free.
+A process without the lock waits, and takes over when the lock is free.
 """
 
 import fcntl
@@ -66,7 +66,7 @@ class NotificationsRunner(PartitionRunner):
 
     @property
     def behind(self) -> int:
-        """Number of commits that were followed and not looked at; 0 in a process that stands by."""
+        """Number of commits that were followed but not read yet. 0 in a process without the lock."""
         notifier = self._notifier
         return 0 if notifier is None else notifier.behind
 

@@ -1,6 +1,6 @@
 """Publishing in a running engine: one thread for each followed partition.
 
-Several processes may publish. One of them publishes a partition, and the others stand by.
+Several processes may publish. One of them publishes a partition, and the others wait.
 """
 
 import sys
@@ -144,8 +144,11 @@ class PublishingRunner:
         )
 
     def enable(self) -> None:
-        """Begin every kind of record in every partition, whoever follows it. What is recorded from now on goes out,
-        also if this process ends before it publishes anything. PublicLogUnavailable, PublishingStopped."""
+        """Begin to publish every kind of record in every partition, whichever process follows it.
+
+        Commits that are recorded from now on are published, even if this process ends before it publishes anything.
+        PublicLogUnavailable, PublishingStopped.
+        """
         for _ in range(_TURNS):
             waiting = [partition for partition, begun in self._begun().items() if not begun]
             for partition in waiting:

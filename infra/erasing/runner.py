@@ -10,18 +10,18 @@ from consumers.erasing.eraser import Eraser
 from consumers.ports.log_values import Admitted
 from consumers.ports.vault import VaultUnavailable
 from infra.local_state.followed import open_followed
-from infra.runtime.partition_runner import FollowedPartition, PartitionRunner
+from infra.runtime.partition_runner import AssignablePartitionRunner, FollowedPartition
 from infra.vault.base import DatabaseVault
 
 TIMEOUT: Final = 60.0
 """Seconds without progress after which waiting for erasures ends."""
 
 
-class ErasingRunner(PartitionRunner):
+class ErasingRunner(AssignablePartitionRunner):
     """The eraser of a process, and its thread. Several processes may erase in one vault."""
 
     name = "erasing"
-    ERRORS = (*PartitionRunner.ERRORS, VaultUnavailable)
+    ERRORS = (*AssignablePartitionRunner.ERRORS, VaultUnavailable)
 
     def __init__(
         self,
