@@ -12,7 +12,7 @@ from infra.kafka.journal import KafkaJournal
 from tests.broker.fixtures import SECOND_GROUP, Kafka
 from tests.broker.topics import CLIENTS, cut_front, new_topic, open_journal
 from tests.contract.journal.contract import JournalContract, check_that_any_records_come_back
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group(SECOND_GROUP)]
 
@@ -97,7 +97,7 @@ def test_what_nobody_reads_is_not_fetched_and_is_read_on_later_as_if_it_had_been
     wrote(0, b"a0")
     wrote(1, b"b0")
     assert (came(0, 0), came(1, 0)) == ([b"a0"], [b"b0"])
-    soon(lambda: followed(1))
+    wait_until(lambda: followed(1))
     wrote(0, b"a1", b"a2")
     wrote(1, b"b1")
     assert came(1, 1) == [b"b1"]
@@ -106,9 +106,9 @@ def test_what_nobody_reads_is_not_fetched_and_is_read_on_later_as_if_it_had_been
     assert reader.wait(0, 3, 30)
     assert came(0, 3) == [b"a3"]
     assert set(reader._tail.windows) >= {0}  # type: ignore[union-attr]
-    soon(followed)
+    wait_until(followed)
     wrote(0, b"a4")
     assert came(0, 4) == [b"a4"]
     wrote(0, b"a5")
-    soon(lambda: [record.value for record in reader.ready(0, 5, 10)] == [b"a5"])
-    soon(lambda: followed(0))
+    wait_until(lambda: [record.value for record in reader.ready(0, 5, 10)] == [b"a5"])
+    wait_until(lambda: followed(0))

@@ -85,10 +85,10 @@ def _answer(call: socket.socket) -> int:
     """Run one call in a child of this process, and tell the caller its exit code."""
     size, rights, _, _ = call.recvmsg(4, socket.CMSG_SPACE(12))
     outlets = array.array("i", rights[0][2])
-    said = b""
-    while len(said) < int.from_bytes(size, "big"):
-        said += call.recv(65_536)
-    arguments, environment, folder = json.loads(said)
+    request = b""
+    while len(request) < int.from_bytes(size, "big"):
+        request += call.recv(65_536)
+    arguments, environment, folder = json.loads(request)
     child = os.fork()
     if child == 0:
         call.close()

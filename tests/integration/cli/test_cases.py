@@ -68,11 +68,11 @@ def run(
         check=False,
         env=environment,
     )
-    said = done.stdout + done.stderr
-    if said.startswith("import: "):
-        pytest.fail(f"the import itself failed: {said[-4000:]}", pytrace=False)
-    assert re.search(rf"^rules: \d+ of {len(lines)} cases fit$", said, re.MULTILINE), said[-4000:]
-    return done.returncode, set(re.findall(r"^DIFF (\S+) ", said, re.MULTILINE)), said
+    output = done.stdout + done.stderr
+    if output.startswith("import: "):
+        pytest.fail(f"the import itself failed: {output[-4000:]}", pytrace=False)
+    assert re.search(rf"^rules: \d+ of {len(lines)} cases fit$", output, re.MULTILINE), output[-4000:]
+    return done.returncode, set(re.findall(r"^DIFF (\S+) ", output, re.MULTILINE)), output
 
 
 def test_the_list_of_those_that_wait_names_cases_once(cases: dict[str, str]) -> None:
@@ -84,12 +84,12 @@ def test_the_list_of_those_that_wait_names_cases_once(cases: dict[str, str]) -> 
 def test_every_case_fits_but_those_that_wait(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
     lines = [line for case, line in cases.items() if case not in waiting()]
     with serving() as rescind:
-        code, differ, said = run(lines, tmp_path, "--twice", rescind=rescind)
-    assert (code, differ) == (0, set()), said[-12000:]
+        code, differ, output = run(lines, tmp_path, "--twice", rescind=rescind)
+    assert (code, differ) == (0, set()), output[-12000:]
 
 
-def test_what_waits_does_not_fit_yet(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
+def test_waiting_cases_do_not_fit_yet(cases: dict[str, str], tmp_path: pathlib.Path) -> None:
     listed = [case for case in waiting() if case in cases]
     if listed:
-        _, differ, said = run([cases[case] for case in listed], tmp_path, "--each")
-        assert sorted(set(listed) - differ) == [], f"these fit now; take them out of {WAITING.name}\n{said[-4000:]}"
+        _, differ, output = run([cases[case] for case in listed], tmp_path, "--each")
+        assert sorted(set(listed) - differ) == [], f"these fit now; take them out of {WAITING.name}\n{output[-4000:]}"

@@ -72,9 +72,9 @@ def test_an_operators_policy_under_a_presets_name_stays_the_newest(
     found = [*presets(), next_version(NAMES[0]), next_version(NAMES[1])]
     monkeypatch.setattr(domain.presets, "presets", lambda: found)
     assert started(settings) == before
-    said = capsys.readouterr().err.splitlines()
-    assert f"preset {NAMES[0]}@2 of this release is not published, because it would replace" in said[0]
-    assert f"preset {NAMES[1]}@2 of this release is not published, because another policy has that name" in said[1]
+    messages = capsys.readouterr().err.splitlines()
+    assert f"preset {NAMES[0]}@2 of this release is not published, because it would replace" in messages[0]
+    assert f"preset {NAMES[1]}@2 of this release is not published, because another policy has that name" in messages[1]
 
 
 def test_a_presets_file_is_named_by_its_id_and_version() -> None:

@@ -99,5 +99,5 @@ def test_every_command_that_a_message_names_is_one() -> None:
     ],
 )
 def test_a_command_that_cannot_be_run_is_found(command: str, why: str | None) -> None:
-    said = wrong_with(command)
-    assert said == why if why is None else said is not None and why in said
+    message = wrong_with(command)
+    assert message == why if why is None else message is not None and why in message

@@ -8,7 +8,7 @@ import pytest
 from tests.broker.fixtures import Kafka
 from tests.integration.cluster.elsewhere import Elsewhere
 from tests.integration.cluster.serving import Together, together
-from tests.integration.http.asking import Http
+from tests.integration.http.client import Http
 from tests.postgresql.fixtures import new_schema
 from tests.postgresql.server import Server
 

@@ -14,8 +14,8 @@ from infra.api.session_tokens import HEADER, read_token, write_token
 from infra.http.forwarding import NOT_HERE
 from schemas.partitioning import partition_of
 from tests.integration.cluster.serving import PARTITIONS, Serving
-from tests.integration.http.asking import HERE, Http
-from tests.integration.kafka.waiting import SOON, soon
+from tests.integration.http.client import HERE, Http
+from tests.integration.kafka.waiting import TIMEOUT, wait_until
 
 ORDER = re.compile(r"/(?:v1/([^/]+)/orders|[od]/([^/]+))/([^/?]+).*")
 PLACING = re.compile(r"/v1/([^/]+)/orders")
@@ -52,7 +52,7 @@ class Router(httpx.AsyncBaseTransport):
         there = httpx.URL(url)
         request.url = request.url.copy_with(port=there.port)  # the header Host says where it was meant to go
         once = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))  # tests have several loops
-        until = time.monotonic() + SOON
+        until = time.monotonic() + TIMEOUT
         answer = await once.handle_async_request(request)
         while NOT_HERE in answer.headers and time.monotonic() < until:  # the machine is busy: ask again, as is said
             await answer.aclose()
@@ -85,5 +85,5 @@ class Elsewhere(Http):
         self.app: Any = SimpleNamespace(views=views)
 
     def _catch_up(self, timeout: float) -> bool:
-        soon(lambda: "rescind-stale" not in self.get("/v1/acme/orders").headers, timeout)
+        wait_until(lambda: "rescind-stale" not in self.get("/v1/acme/orders").headers, timeout)
         return True

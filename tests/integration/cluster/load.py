@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tests.integration.cluster.serving import Serving
-from tests.integration.http.asking import SUPPORT, SYSTEM, placing
+from tests.integration.http.client import SUPPORT, SYSTEM, placing
 
 LONGEST = 120.0
 """Seconds in which each command must have its answer, whatever is killed meanwhile."""
@@ -47,7 +47,7 @@ class Load:
     def __init__(self, alive: Callable[[], list[Serving]], clients: int = 3) -> None:
         self.answers: dict[tuple[str, str], httpx.Response] = {}
         """By order and key, the first answer that stands."""
-        self.asked = 0
+        self.requested = 0
         self.turned_away = 0
         self.slowest = 0.0
         self._alive = alive
@@ -91,7 +91,7 @@ class Load:
             assert time.monotonic() - began < LONGEST, f"nobody answered {order} {key}"
             where = rng.choice(self._alive()).url
             url = f"{where}/v1/load/orders" + (f"/{order}{path}" if path else "")
-            self.asked += 1
+            self.requested += 1
             try:
                 answer = client.post(url, json=body, headers={"Idempotency-Key": key})
             except httpx.TransportError:
@@ -113,12 +113,12 @@ def check(load: Load, serving: list[Serving]) -> None:
         assert answer.status_code == wanted[key], (order, key, answer.text)
     for order in load.orders:
         path = f"/v1/load/orders/{order}"
-        told = [each.get(f"{path}/history") for each in serving]
-        assert all(each.content == told[0].content for each in told)
-        assert [event["event"] for event in told[0].json()] == EVENTS, order
+        histories = [each.get(f"{path}/history") for each in serving]
+        assert all(each.content == histories[0].content for each in histories)
+        assert [event["event"] for event in histories[0].json()] == EVENTS, order
     for order, key in rng.sample(sorted(load.answers), min(60, len(load.answers))):
         path, body = next((path, body) for name, path, body in steps(order) if name == key)
-        again = rng.choice(serving).post(f"/v1/load/orders{f'/{order}{path}' if path else ''}", body, key)
+        repeated = rng.choice(serving).post(f"/v1/load/orders{f'/{order}{path}' if path else ''}", body, key)
         first = load.answers[order, key]
-        assert (again.status_code, again.content) == (first.status_code, first.content)
-        assert again.headers["rescind-replayed"] == "true"
+        assert (repeated.status_code, repeated.content) == (first.status_code, first.content)
+        assert repeated.headers["rescind-replayed"] == "true"

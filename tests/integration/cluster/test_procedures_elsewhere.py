@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.cluster.serving import ROOT, Together
-from tests.integration.http.asking import Http, placing
+from tests.integration.http.client import Http, placing
 from tests.integration.http.test_procedures import STEPS, WALKS, Walk
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group("share")]
@@ -36,8 +36,8 @@ def shop(pair: Together, http: Http, tmp_path_factory: pytest.TempPathFactory) -
     body = {"command": "PlaceOrder", "command_id": "c1", "marketplace": "acme", "at": at, **old}
     folder = tmp_path_factory.mktemp("import")
     (folder / "old.jsonl").write_text(json.dumps(body) + "\n", encoding="utf-8")
-    told = rescind(pair, folder / "own", "import", str(folder / "old.jsonl"))
-    assert (told["read"], told["accepted"]) == (1, 1)
+    report = rescind(pair, folder / "own", "import", str(folder / "old.jsonl"))
+    assert (report["read"], report["accepted"]) == (1, 1)
     return http
 
 

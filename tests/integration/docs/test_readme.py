@@ -72,8 +72,8 @@ def test_a_command_prints_what_the_readme_shows(printed: tuple[list[str], Path],
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = plain("\n".join(shown()[command]))
-    said = plain(done.stdout)
+    output = plain(done.stdout)
     if lines[-1] == "...":  # the README shows its beginning only
         lines.pop()
-        said = said[: len(lines)]
-    assert said == lines, f"the README shows an older answer; this is the answer of today:\n{done.stdout}"
+        output = output[: len(lines)]
+    assert output == lines, f"the README shows an older answer; this is the answer of today:\n{done.stdout}"

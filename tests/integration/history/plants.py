@@ -28,7 +28,7 @@ from domain.presets import preset
 from infra.notifications.delivery_store import AnotherJournals
 from schemas.commit import Commit, EventEntry, decode_commit, encode_commit
 from schemas.record import Record, decode_record, encode_record
-from tests.integration.cli.driving import BUYER, Store, asks, command, placed, ships
+from tests.integration.cli.driving import BUYER, Store, command, placed, requests_cancel, ships
 from tests.integration.history.changing import change, opened, settle
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "explanation" / "changed-histories.md"
@@ -55,15 +55,15 @@ def small_store(place: Path) -> Store:
     orders = [f"PO-{number}" for number in range(ORDERS)]
     with opened(store) as app:
         assert app.engine.publish(HOUSE).result(30).kind == "accepted"
-        for make in (placed, lambda order: asks(order, ""), lambda order: ships(order, "", 1)):
+        for make in (placed, lambda order: requests_cancel(order, ""), lambda order: ships(order, "", 1)):
             for order in orders:
                 body = {**make(order), "at": None}
                 if order == orders[-1] and make is placed:
                     body["policy"] = HOUSE.policy.id
                 del body["at"]
                 assert app.engine.submit(parse_command(body)).result(30).kind in ("accepted", "refused")
-        said = {"message_id": "m1", "to": "seller", "text": "Please leave it with the neighbor."}
-        body = command("SendMessage", orders[0], "", BUYER, "says", **said)
+        text = {"message_id": "m1", "to": "seller", "text": "Please leave it with the neighbor."}
+        body = command("SendMessage", orders[0], "", BUYER, "says", **text)
         del body["at"]
         assert app.engine.submit(parse_command(body)).result(30).kind == "accepted"
         assert app.views is not None
@@ -379,7 +379,7 @@ def by_running(store: Store, plant: Callable[[], None]) -> bool:
         plant()
         kinds = []
         for number in range(ORDERS):
-            body: dict[str, Any] = {**asks(f"PO-{number}", "", "again")}
+            body: dict[str, Any] = {**requests_cancel(f"PO-{number}", "", "again")}
             del body["at"]
             kinds.append(app.engine.submit(parse_command(body)).result(60).kind)
         return (
@@ -399,7 +399,7 @@ def by_replay_check(store: Store) -> bool:
     return checked.code != 0 or bool(checked.json["notes"])
 
 
-def what_notices(base: Store, plant: Callable[[Store, int], None], place: Path, *, without: bool) -> list[str]:
+def noticed_by(base: Store, plant: Callable[[Store, int], None], place: Path, *, without: bool) -> list[str]:
     """The cells of a row. ``without`` local state, as after a restore."""
     made = 0
 
@@ -443,7 +443,7 @@ def table(base: Store, place: Path) -> str:
     """The table as the page has it."""
     found = ["| what is changed | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for number, (title, plant, without) in enumerate(rows()):
-        cells = what_notices(base, plant, place / str(number), without=without)
+        cells = noticed_by(base, plant, place / str(number), without=without)
         found.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(found) + "\n"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from tests.integration.http.asking import Http
+from tests.integration.http.client import Http
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PAGE_QUERIES = {

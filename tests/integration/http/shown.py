@@ -7,7 +7,7 @@ from typing import Any
 from domain.instants import format_instant
 from domain.standing import count_of
 from infra.web.order_page import rules_of
-from tests.integration.http.asking import Http
+from tests.integration.http.client import Http
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Seen:
 Claim = Callable[[Seen], bool]
 
 
-def _both_told(seen: Seen) -> bool:
+def _both_notified(seen: Seen) -> bool:
     """The confirmation went astray and arrived, and the seller has theirs."""
     version = next(each["version"] for each in seen.events if each["event"] == "LinesCanceled")
     buyers = [each["event"] for each in seen.events if each["data"].get("notice_id") == f"told-{version}-buyer"]
@@ -97,10 +97,10 @@ def _standing(seen: Seen) -> bool:
 
 def _case_evidence(seen: Seen) -> bool:
     """The clock stood still with time left, and ran on when the photograph came."""
-    [asked] = seen.all("EvidenceRequested")
-    given = seen.all("EvidenceAdded", kind="photo", origin="own_photo", side="buyer")
-    goes_on = any(each["kind"] == "case" for one in given for each in one["deadlines"])
-    return asked["remaining"] > 0 and goes_on and seen.has("EvidenceRequested", "EvidenceAdded", "CaseDecided")
+    [requested] = seen.all("EvidenceRequested")
+    photos = seen.all("EvidenceAdded", kind="photo", origin="own_photo", side="buyer")
+    goes_on = any(each["kind"] == "case" for one in photos for each in one["deadlines"])
+    return requested["remaining"] > 0 and goes_on and seen.has("EvidenceRequested", "EvidenceAdded", "CaseDecided")
 
 
 def _case_thread(seen: Seen) -> bool:
@@ -118,7 +118,7 @@ def _listing_as_sold(seen: Seen) -> bool:
 
 CLAIMS: dict[str, Claim] = {
     "alternatives-first": lambda seen: seen.speaks("alternatives-first") and seen.has("AlternativeTaken"),
-    "both-told": _both_told,
+    "both-told": _both_notified,
     "full-refund": _full_refund,
     "money-adds-up": _money_adds_up,
     "restock-once": _restock_once,

@@ -6,7 +6,7 @@ from typing import Any
 from domain.instants import DAY, format_instant, parse_instant
 from infra.runtime.clock import clock
 from tests.integration.cli.driving import Store, placed
-from tests.integration.http.asking import Http, notice, served
+from tests.integration.http.client import Http, notice, served
 
 LATE = "2026-03-20T00:00:00Z"
 
@@ -16,15 +16,15 @@ def answers(verdicts: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
 
 
 def eligibility(http: Http, order: str, as_of: str | None = None) -> dict[str, tuple[str, str]]:
-    asked = f"{order}/eligibility" + ("" if as_of is None else f"?as_of={as_of}")
-    return answers(http.get(asked).json())
+    path = f"{order}/eligibility" + ("" if as_of is None else f"?as_of={as_of}")
+    return answers(http.get(path).json())
 
 
-def test_all_that_is_told_as_of_now_agrees_with_what_happens_when_one_tries(tmp_path: Path) -> None:
+def test_every_answer_as_of_now_agrees_with_what_happens_on_a_try(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    soon = format_instant(clock() + 30 * DAY)
+    wait_until = format_instant(clock() + 30 * DAY)
     old = placed("L-1", policy="big-box", ship_by="2026-03-05T00:00:00Z")
-    young = placed("L-2", policy="big-box", ship_by=soon)
+    young = placed("L-2", policy="big-box", ship_by=wait_until)
     assert store.rescind("import", store.file([old, young]), "--json").json["accepted"] == 2
     listed = store.rescind("deadlines", "list", "--json").lines
     assert [(each["order_id"], each["fires"]) for each in listed] == [("L-1", False), ("L-2", True)]

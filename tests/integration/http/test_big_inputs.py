@@ -24,7 +24,7 @@ from infra.api.strict_json import NotJson, read_json
 from infra.command_topic.translation import CommandForm
 from infra.http.uploads import UnsupportedFile, media_type_of
 from infra.importing.commands_file import read_line
-from tests.integration.http.asking import SYSTEM, Http, placing, served
+from tests.integration.http.client import SYSTEM, Http, placing, served
 from tests.integration.http.files import png
 from tests.integration.http.routes import routes
 from tests.integration.http.test_evidence import give
@@ -73,7 +73,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Counting
         yield counter, http
 
 
-def check(counter: Counting, act: Callable[[int], object], size: int, what: object) -> None:
+def check(counter: Counting, act: Callable[[int], object], size: int, label: object) -> None:
     """That it takes at most MORE times the steps, and the comparisons, for twice the size."""
     found = []
     for each in (size, 2 * size):
@@ -81,8 +81,8 @@ def check(counter: Counting, act: Callable[[int], object], size: int, what: obje
         steps = counter.of(lambda each=each: act(each))  # type: ignore[misc]
         found.append((steps, Name.compared))
     (once, compared), (twice, compared_twice) = found
-    assert not too_many(once, twice, size), what
-    assert compared_twice <= MORE * compared + 16 * size, (what, compared, compared_twice)
+    assert not too_many(once, twice, size), label
+    assert compared_twice <= MORE * compared + 16 * size, (label, compared, compared_twice)
 
 
 def key(number: int) -> str:
@@ -168,8 +168,8 @@ def test_a_command_on_its_topic(counted: tuple[Counting, Http], body: Callable[[
     own = '{"command":"Ship","command_id":"c1","marketplace":"acme","order_id":"PO-1",'
 
     def read(size: int) -> None:
-        said = own + body(size).removeprefix("{")
-        form.read(InputRecord(0, 0, b"acme/PO-1", said.encode(), {}))
+        content = own + body(size).removeprefix("{")
+        form.read(InputRecord(0, 0, b"acme/PO-1", content.encode(), {}))
 
     check(counted[0], read, LARGEST // 2, body.__name__)
 

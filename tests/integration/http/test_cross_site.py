@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.integration.http.asking import HERE, SYSTEM, Http
+from tests.integration.http.client import HERE, SYSTEM, Http
 
 FORM = "multipart/form-data; boundary=x"
 FILE = b'--x\r\nContent-Disposition: form-data; name="about"\r\n\r\nk1\r\n--x--\r\n'
@@ -34,7 +34,7 @@ OWN = [
 
 
 @pytest.mark.parametrize("headers", CROSS)
-def test_another_sites_page_writes_nothing_whatever_the_body_is(http: Http, headers: list[tuple[str, str]]) -> None:
+def test_another_sites_page_writes_nothing_with_any_body(http: Http, headers: list[tuple[str, str]]) -> None:
     order = http.place()
     for below, kind, body in (
         ("/cancellations", "application/json", CANCEL),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.http.asking import served
+from tests.integration.http.client import served
 
 pytestmark = pytest.mark.postgresql
 

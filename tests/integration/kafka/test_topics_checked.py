@@ -13,7 +13,7 @@ from tests.broker.local import LocalCluster
 from tests.broker.topics import make_topic
 from tests.integration.cli.driving import Store
 from tests.integration.kafka.test_brokers_that_break import Make
-from tests.integration.kafka.waiting import soon
+from tests.integration.kafka.waiting import wait_until
 
 WRONG = {
     "cleanup.policy": "compact",
@@ -80,7 +80,7 @@ def test_every_setting_that_is_wrong_is_found_alone_with_its_cure(kafka: Kafka, 
 
 @pytest.mark.kafka
 @pytest.mark.xdist_group(SECOND_GROUP)
-def test_the_command_that_cures_a_setting_does_so_as_it_stands_there(kafka: Kafka, tmp_path: Path) -> None:
+def test_the_suggested_command_for_a_setting_works_as_printed(kafka: Kafka, tmp_path: Path) -> None:
     prefix = kafka.prefix()
     store = pointed_at(tmp_path, kafka.servers, prefix)
     make_topic(kafka.servers, f"{prefix}.control", 1)
@@ -89,7 +89,7 @@ def test_the_command_that_cures_a_setting_does_so_as_it_stands_there(kafka: Kafk
     name, *arguments = shlex.split(finding["do"])
     assert name == "kafka-configs"  # the program that this name starts
     subprocess.run(jars.java("kafka.admin.ConfigCommand", *arguments), check=True, capture_output=True, timeout=120)
-    soon(lambda: store.rescind("topics", "check", check=None).code == 0)
+    wait_until(lambda: store.rescind("topics", "check", check=None).code == 0)
 
 
 @pytest.mark.kafka
@@ -121,7 +121,7 @@ def test_a_number_of_partitions_that_is_not_the_journals_is_found(
 @pytest.mark.kafka
 @pytest.mark.xdist_group(SECOND_GROUP)
 @pytest.mark.parametrize("missing", ["control", "journal"])
-def test_a_topic_that_is_missing_is_found_and_the_other_is_checked_all_the_same(
+def test_a_missing_topic_is_found_and_the_other_topics_are_still_checked(
     kafka: Kafka, tmp_path: Path, missing: str
 ) -> None:
     prefix = kafka.prefix()
@@ -159,13 +159,13 @@ def test_replicas_that_are_too_few_or_not_waited_for_or_not_in_step_are_found(cl
     three: LocalCluster = cluster(3)
     well = pointed_at(tmp_path, three.servers, "well")
     well.rescind("topics", "create")
-    soon(lambda: differs(well, None) == {})  # a new replica takes a moment to be in step
+    wait_until(lambda: differs(well, None) == {})  # a new replica takes a moment to be in step
     well.rescind("topics", "check")
 
     store = pointed_at(tmp_path, three.servers, "t")
     make_topic(three.servers, "t.control", 1, replicas=2)
     make_topic(three.servers, "t.journal", 2, replicas=3, min_insync_replicas="1")
-    soon(lambda: differs(store, None).keys() == {("control", "replicas"), ("journal", "min.insync.replicas")})
+    wait_until(lambda: differs(store, None).keys() == {("control", "replicas"), ("journal", "min.insync.replicas")})
     found = differs(store)
     assert found["control", "replicas"]["state"] == "note"
     assert found["control", "replicas"]["do"] == "spread it over 3 brokers"
@@ -178,6 +178,6 @@ def test_replicas_that_are_too_few_or_not_waited_for_or_not_in_step_are_found(cl
         done = well.rescind("topics", "check", "--json", check=None)
         return {} if done.code == 3 else found_in(done.json)  # for a moment it is still the one that is asked
 
-    soon(lambda: behind().get(("journal", "in sync"), {}).get("found") == "partitions 0, 1 have fewer")
+    wait_until(lambda: behind().get(("journal", "in sync"), {}).get("found") == "partitions 0, 1 have fewer")
     finding = differs(well, code=0)["journal", "in sync"]
     assert (finding["state"], finding["do"]) == ("note", "check whether a broker is down")

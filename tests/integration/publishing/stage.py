@@ -28,7 +28,7 @@ TIMEOUT = 60.0
 ROOT = Path(__file__).parents[3]
 
 
-def soon(true: Callable[[], bool], timeout: float = TIMEOUT) -> None:
+def wait_until(true: Callable[[], bool], timeout: float = TIMEOUT) -> None:
     """Wait until it is so."""
     until = time.monotonic() + timeout
     while not true():
@@ -163,7 +163,7 @@ class Stage:
         def there() -> bool:
             return sum(map(len, self.seen(EVENTS).values())) >= wanted
 
-        soon(there, timeout)
+        wait_until(there, timeout)
         for kind in (EVENTS, *INSTRUCTIONS):
             seen = self.seen(kind)
             for partition in range(self.partitions):
