@@ -21,7 +21,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Done:
-    """What a call came to."""
+    """The exit code and the output of one call."""
 
     code: int
     out: str
@@ -71,7 +71,7 @@ class Store:
     ) -> Done:
         """Run one command to its end; ``check`` is the exit code that is expected (None: any).
 
-        In this process, through the very door that the console script calls, unless a process of its own is asked for.
+        It runs in this process, through the entry point of the console script, unless ``own_process`` is set.
         """
         run = _in_own_process if own_process else _in_this_process
         found = run([str(a) for a in arguments], self, input.encode() if isinstance(input, str) else input)
@@ -81,7 +81,7 @@ class Store:
         return found
 
     def begin(self, *arguments: object, stdin: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        """Start one command and leave it running; whoever starts it ends it."""
+        """Start one command and leave it running; the caller ends it."""
         return subprocess.Popen(
             [RESCIND, *map(str, arguments)],
             env=self.environment,
@@ -92,7 +92,7 @@ class Store:
         )
 
     def file(self, rows: Iterable[Body | str], name: str = "commands.jsonl") -> pathlib.Path:
-        """A commands file with these rows; a string stands in it as it is."""
+        """A commands file with these rows; a string is written as it is."""
         path = self.place / name
         path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows), encoding="utf-8")
         return path
@@ -117,7 +117,8 @@ class Store:
         return {k: v for k, v in statistics.items() if k != "bytes"}
 
     def everything(self) -> dict[str, Any]:
-        """What the store says of itself, whoever wrote it and when: each order's commits, and how many rows there."""
+        """The content of the store without writer and times: each order's commits, and the number of rows of each
+        table."""
         commits = [
             {k: v for k, v in commit.items() if k not in ("offset", "appended_at", "ordinal", "position")}
             for commit in self.rescind("journal", "tail", "-n", 10_000_000, "--json").lines
@@ -159,7 +160,7 @@ def _in_this_process(arguments: list[str], store: Store, input: bytes) -> Done:
 
 
 def ended(process: "subprocess.Popen[bytes]", number: int | None = None, timeout: float = 60) -> Done:
-    """Send a signal (None: none), wait for the end, and say what it came to."""
+    """Send a signal (None: none), wait for the end, and return exit code and output."""
     if number is not None:
         process.send_signal(number)
     out, err = process.communicate(timeout=timeout)

@@ -1,7 +1,7 @@
 """The acceptance cases, run through the command line as anybody would run them.
 
-They are not part of this repository: they are looked for in ../shared/cases, or in $RESCIND_SHARED/cases. A case that
-waits for a rule that is not built yet stands in waiting_cases.txt, and must really fail: once it fits it has to leave.
+They are not part of this repository: they are looked for in ../shared/cases, or in $RESCIND_SHARED/cases. A case whose
+rule is not built yet is listed in waiting_cases.txt and must really fail. Once it fits, it is removed from the list.
 """
 
 import json
@@ -21,13 +21,13 @@ CASES = (SHARED if SHARED.is_absolute() else ROOT / SHARED).resolve() / "cases"
 RESCIND = pathlib.Path(sys.executable).with_name("rescind")
 WAITING = pathlib.Path(__file__).with_name("waiting_cases.txt")
 
-# All of this folder's work is done by processes of its own; one worker runs it, and the other goes on with the rest.
+# All of this folder's work is done by processes of its own; one worker runs it, and the other runs the rest.
 pytestmark = pytest.mark.xdist_group("cases")
 
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, str]:
-    """Every case by its id, as the line that it stands on."""
+    """Every case by its id, as its line of the file."""
     path = CASES / "cases.jsonl"
     missing = [str(p) for p in (CASES / "run.py", path) if not p.is_file()]
     if missing:
@@ -52,8 +52,8 @@ def run(
     directory: pathlib.Path | None = None,
     rescind: str = str(RESCIND),
 ) -> tuple[int, set[str], str]:
-    """Run these cases: exit code, ids of those that differ, everything that was said. ``directory``: where processes
-    keep what is their own, beside a journal that is named. ``rescind``: the command to call."""
+    """Run these cases: exit code, ids of those that differ, and all output. ``directory``: where processes store their
+    own files if the journal is elsewhere. ``rescind``: the command to call."""
     chosen = place / "cases.jsonl"
     chosen.write_text("\n".join(lines) + "\n", encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}

@@ -1,4 +1,4 @@
-"""`rescind doctor`: finds what is broken, says what to do, and what it says helps."""
+"""`rescind doctor`: finds what is broken, and its advice repairs it."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ def findings(store: Store, *options: str, check: int = 0) -> dict[str, tuple[str
 
 
 def files(store: Store) -> dict[pathlib.Path, bytes]:
-    """Every file's content, with what SQLite keeps beside its files moved into them."""
+    """Every file's content, after SQLite's write-ahead logs were merged into their files."""
     for path in store.place.rglob("*.sqlite"):
         with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -31,7 +31,7 @@ def files(store: Store) -> dict[pathlib.Path, bytes]:
 
 
 def settle(path: pathlib.Path) -> None:
-    """Move what SQLite keeps beside a file into it."""
+    """Merge SQLite's write-ahead log into its file."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for suffix in ("-wal", "-shm"):
@@ -203,7 +203,7 @@ def test_a_vault_without_its_key_is_reported_and_stops_writes(filled_store: Stor
     assert findings(filled_store, check=1)["vault"][0] == "wrong"
     err = filled_store.rescind("import", filled_store.place / "commands.jsonl", check=3).err
     assert "restore the file" in err
-    assert filled_store.show("acme/PO-000001")["order_id"] == "PO-000001", "asking goes on"
+    assert filled_store.show("acme/PO-000001")["order_id"] == "PO-000001", "reads still work"
 
 
 def test_a_key_file_that_others_can_read_is_reported(filled_store: Store) -> None:

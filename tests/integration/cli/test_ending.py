@@ -1,4 +1,4 @@
-"""A signal that ends a command: it is never lost, whatever it comes into, and the exit code is its own."""
+"""A signal that ends a command is never lost, at any moment, and sets the exit code."""
 
 import pathlib
 import subprocess
@@ -72,7 +72,7 @@ print("loaded whole")
 
 
 def begun(body: str, place: pathlib.Path) -> "subprocess.Popen[bytes]":
-    """The door with this command behind it, which has come to where it waits."""
+    """The entry point with this command, once it has reached the point where it waits."""
     process = subprocess.Popen(
         [sys.executable, "-c", DOOR.format(body=body)],
         env={"PYTHONPATH": str(place)},

@@ -1,4 +1,4 @@
-"""An import that erases has done so when it exits; doctor says whose keys are still there."""
+"""An import that erases has done so when it exits; the doctor names whose keys are still there."""
 
 import sqlite3
 from contextlib import closing

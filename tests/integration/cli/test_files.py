@@ -62,7 +62,7 @@ def test_a_whatif_does_not_overwrite_the_files_that_it_reads(store: Store) -> No
     store.take(lives(0, 4))
     policy = store.place / "p.toml"
     policy.write_text("a policy, if you like", encoding="utf-8")
-    resume_file = store.place / "x.kept"
+    resume_file = store.place / "x.resume"
     before = policy.read_bytes()
 
     for options in (("--csv", policy), ("--resume", policy), ("--csv", resume_file, "--resume", resume_file)):

@@ -1,4 +1,4 @@
-"""`rescind import`: what each line comes to, and what the second time changes."""
+"""`rescind import`: the result of each line, and what a second import changes."""
 
 import itertools
 import json

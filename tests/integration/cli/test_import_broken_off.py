@@ -1,4 +1,4 @@
-"""An import that is killed, or interrupted, and run again, ends where an undisturbed one ends."""
+"""An import that is killed or interrupted and run again has the result of an undisturbed one."""
 
 import pathlib
 import sqlite3
@@ -82,7 +82,7 @@ def test_ctrl_c_prints_how_to_continue_and_the_same_command_continues(store: Sto
         True,
     )
     refused = store.rescind("order", "cancel", "acme/PO-000001", "--reason", "out_of_stock", "--yes", check=3)
-    assert "history is being imported into acme" in refused.err, "nothing live is decided meanwhile"
+    assert "history is being imported into acme" in refused.err, "nothing live is decided during an import"
     assert "run it again, or close it with `rescind import --finish`" in refused.err
 
     repeated = store.rescind("import", file, "--json").json
@@ -119,7 +119,7 @@ def test_an_import_that_will_not_be_run_again_is_finished(store: Store) -> None:
 
 
 class _JustInTime(Future[Outcome]):
-    """An answer that comes in the moment in which whoever waits for it gives up for this time."""
+    """An answer that arrives at the moment when the caller's wait times out."""
 
     def result(self, timeout: float | None = None) -> Outcome:
         if not self.done():

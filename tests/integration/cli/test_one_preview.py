@@ -1,4 +1,5 @@
-"""HTTP and the command line show the same preview in the same situation, and what the preview says is what happens."""
+"""HTTP and the command line show the same preview in the same situation, and the command does what the preview
+shows."""
 
 import time
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 def attempts(buyer: str, seller: str, request: str | None = None) -> Commands:
-    """What a buyer and a seller may try with an order and its request, each with the path of its preview."""
+    """The attempts of a buyer and a seller on an order and its request, each with the path of its preview."""
     them, us = {"kind": "buyer", "id": buyer}, {"kind": "seller", "id": seller}
     of_request: Commands = [
         (f"cancellations/{request}/approve", {"command": "ApproveCancel", "actor": us, "request_id": request}),

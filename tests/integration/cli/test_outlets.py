@@ -1,4 +1,4 @@
-"""An answer that cannot be told: a sentence and exit 3 where there is no room for it, 141 where the reader has gone."""
+"""An answer that cannot be written: a sentence and exit 3 without room for it, 141 if the reader has gone."""
 
 import os
 import select
@@ -35,7 +35,7 @@ def filled_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def written_to(store: Store, arguments: tuple[object, ...], out: IO[bytes] | int, redirected: str = "") -> Done:
-    """A command of its own process whose standard output is ``out``; ``redirected`` as a shell says it."""
+    """A command of its own process whose standard output is ``out``; ``redirected`` in the syntax of a shell."""
     done = subprocess.run(
         ["sh", "-c", f'exec "$0" "$@" {redirected}', RESCIND, *map(str, arguments)],
         env=store.environment,
@@ -130,7 +130,7 @@ def test_a_running_server_writes_its_messages_at_once(
             assert server.stdout is not None
             assert server.stdout.readline().startswith(b"rescind: listening on http://127.0.0.1:")
             if server.stderr is not None:
-                assert select.select([server.stderr], [], [], 60)[0], "nothing is said before the end"
+                assert select.select([server.stderr], [], [], 60)[0], "no output before the end"
                 output = os.read(server.stderr.fileno(), 4096)
             else:
                 output = (tmp_path / "stderr").read_bytes()
@@ -152,7 +152,7 @@ def test_unbuffered_output_without_a_line_end_appears_at_once(number: str) -> No
     stream = process.stdout if number == "1" else process.stderr
     assert stream is not None
     try:
-        assert select.select([stream], [], [], 60)[0], "nothing is said before the end"
+        assert select.select([stream], [], [], 60)[0], "no output before the end"
         assert os.read(stream.fileno(), 100) == b"half a l"
     finally:
         process.communicate(timeout=60)

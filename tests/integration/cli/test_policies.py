@@ -1,4 +1,4 @@
-"""`rescind policy`: what is in force, what it says, and how another one comes into force."""
+"""`rescind policy`: what is in force, its content, and how another one comes into force."""
 
 import json
 import pathlib

@@ -16,7 +16,7 @@ PACKAGE = Path(domain.presets.__file__).parent
 
 
 def next_version(name: str) -> PolicyDocument:
-    """What a later release may bring."""
+    """The next version of a preset, as a later release may ship it."""
     newest = [each for each in presets() if each.policy.id == name][-1].policy.version
     text = (PACKAGE / f"{name}.toml").read_text(encoding="utf-8")
     return read_policy_toml(text.replace("version = 1", f"version = {newest + 1}"))

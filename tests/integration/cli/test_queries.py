@@ -1,4 +1,4 @@
-"""Asking: order show, history, eligibility, deadlines, journal; as of now and as of then."""
+"""Queries: order show, history, eligibility, deadlines, journal; as of now and as of an instant."""
 
 import json
 import re
@@ -169,7 +169,7 @@ def test_without_a_journal_the_page_explains_how_to_create_one(store: Store) -> 
         err = store.rescind(*arguments, check=3).err
         assert "there is no journal in" in err
         assert "rescind import" in err
-    assert not store.journal.exists(), "asking makes nothing"
+    assert not store.journal.exists(), "a query creates nothing"
 
 
 def test_cancelling_from_the_command_line_is_a_command_like_any_other(store: Store) -> None:

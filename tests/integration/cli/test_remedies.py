@@ -1,4 +1,4 @@
-"""Every command that a message names can be run as it stands there."""
+"""Every command that a message names can be run as printed."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from infra.cli.commands import cli
 
 ROOT = Path(__file__).parents[3]
 ROOMS = ("domain", "schemas", "projections", "consumers", "infra")
-"""What is shipped."""
+"""The shipped code."""
 NAMED = re.compile(r"`(rescind [^`]*)`", re.DOTALL)
 FILLED = "FILLED-IN"
 """Stands for what a message fills in."""
@@ -30,7 +30,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 
 def named() -> list[tuple[str, str]]:
-    """Every command in a text of the shipped code: where, and what it says."""
+    """Every command in a text of the shipped code, with its place and its words."""
     found = set()
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):

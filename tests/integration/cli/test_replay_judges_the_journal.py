@@ -52,12 +52,12 @@ def in_a_commit(rows: Rows, which: int) -> Rows:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that somebody did to the journal, and what is said of it where local state is there."""
+    """A change that was made to the journal, and the message about it if local state is there."""
 
     make: Callable[[Rows], Rows]
     message: str
     found_alone: bool = True
-    """Whether the journal's own bytes, or the views, say so where no local state is there."""
+    """Whether the journal's own bytes, or the views, show it without local state."""
 
 
 def without(rows: Rows, which: int) -> Rows:

@@ -63,7 +63,7 @@ def test_an_argument_that_is_not_utf_8_is_a_mistake_in_usage(store: Store) -> No
     tried = 0
     for way, command in _leaves(cli):
         if way == ("reasons", "map"):
-            continue  # says that it knows no such reason
+            continue  # reports that it knows no such reason
         for arguments in _with_broken(command):
             done = store.rescind(*way, *arguments, check=2)
             assert "acme/\\xff is not UTF-8" in done.err, (way, arguments, done.err)
@@ -72,7 +72,7 @@ def test_an_argument_that_is_not_utf_8_is_a_mistake_in_usage(store: Store) -> No
 
 
 def in_a_terminal(store: Store, *arguments: str) -> str:
-    """What the command prints to a terminal, standard error included."""
+    """The command's output on a terminal, standard error included."""
     terminal, side = pty.openpty()
     environment = {**store.environment, "TERM": "xterm-256color"}
     done = subprocess.Popen(

@@ -1,7 +1,8 @@
-"""`rescind whatif`: through the console script's door, on small histories, and on the Olist folder by a second count.
+"""`rescind whatif`: through the console script's entry point, on small histories, and on the Olist folder by a second
+count.
 
 The second count shares no code with the engine but the CSV files: it goes through the rows, seller's order by seller's
-order, and says which were late under ``big-box`` and what money that moves.
+order, and lists which were late under ``big-box`` and the money that moves.
 """
 
 import csv
@@ -32,7 +33,7 @@ length = "5 hours"
 
 
 def two_orders(store: Store) -> None:
-    """One order asked about after four hours and granted, one shipped in part."""
+    """One order with a request after four hours that was granted, one shipped in part."""
     store.take(
         [
             placed("PO-1"),
@@ -187,11 +188,12 @@ def utc(local: datetime) -> float:
 
 
 def counted() -> dict[str, Any]:
-    """What big-box would have changed, from the CSV alone.
+    """The changes that big-box would have made, counted from the CSV alone.
 
-    A seller's order is cancelled four days (same local clock time) after its latest shipping limit if by then it has
-    neither gone to the carrier nor been cancelled; refunded is what was paid, once it is. What went to the carrier
-    later is a scan, a notice and, where it arrived, a delivery too late. The last instant of the record is the end.
+    A seller's order is canceled four days (same local clock time) after its latest shipping limit if by then it has
+    neither gone to the carrier nor been canceled; its payment is refunded once it was paid. An order that went to the
+    carrier later counts a scan, a notice and, if it arrived, a delivery too late. The last instant of the record is the
+    end.
     """
     items: dict[str, dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for row in sorted(rows_of("olist_order_items_dataset.csv"), key=lambda x: int(x["order_item_id"])):

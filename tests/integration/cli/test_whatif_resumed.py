@@ -1,4 +1,4 @@
-"""A what-if that ends anywhere goes on where it was, and comes to the very same."""
+"""A what-if that is interrupted anywhere continues where it was, and has the same result."""
 
 import random
 import sqlite3
@@ -22,7 +22,7 @@ ORDERS = 60
 
 @pytest.fixture
 def filled_store(store: Store) -> Store:
-    """Three partitions with orders of which many come to something else under big-box."""
+    """Three partitions with orders of which many end differently under big-box."""
     store.partitions = 3
     rows = []
     for number in range(ORDERS):
@@ -43,8 +43,8 @@ def undisturbed(store: Store) -> tuple[Any, str]:
 
 
 def resumed(store: Store) -> tuple[Any, str]:
-    """The same of one that goes on from what is kept."""
-    options = ("--resume", store.place / "kept", "--csv", store.place / "resumed.csv", "--json")
+    """The JSON and the CSV of a run that continues from the resume file."""
+    options = ("--resume", store.place / "saved", "--csv", store.place / "resumed.csv", "--json")
     report = store.rescind("whatif", "--policy", "big-box@1", *options).json
     return report, (store.place / "resumed.csv").read_text(encoding="utf-8")
 
@@ -75,20 +75,20 @@ def test_a_run_that_is_interrupted_repeatedly_has_the_same_result(
         broken_off = 0
         while broken_off < 6:
             done = filled_store.rescind(
-                "whatif", "--policy", "big-box@1", "--resume", filled_store.place / "kept", check=None
+                "whatif", "--policy", "big-box@1", "--resume", filled_store.place / "saved", check=None
             )
             if done.code != 130:
                 assert done.code == 0
                 break
-            assert f"--resume {filled_store.place / 'kept'} continues from here" in done.err
+            assert f"--resume {filled_store.place / 'saved'} continues from here" in done.err
             broken_off += 1
     assert resumed(filled_store) == whole
-    assert resumed(filled_store) == whole, "what is finished is told again"
+    assert resumed(filled_store) == whole, "a finished run is shown again"
 
 
 def test_killed_while_it_runs_it_goes_on(filled_store: Store) -> None:
     whole = undisturbed(filled_store)
-    path = filled_store.place / "kept"
+    path = filled_store.place / "saved"
     running = filled_store.begin("whatif", "--policy", "big-box@1", "--resume", path)
     until = time.monotonic() + 60
     while running.poll() is None and not begun(path):
@@ -99,7 +99,7 @@ def test_killed_while_it_runs_it_goes_on(filled_store: Store) -> None:
 
 
 def begun(path: Path) -> bool:
-    """Whether something is kept there."""
+    """Whether something is saved in the file."""
     if not path.exists():
         return False
     with closing(sqlite3.connect(path, timeout=10)) as look:
@@ -124,7 +124,7 @@ def test_commits_after_the_start_of_a_run_are_not_part_of_it(
             keep(self, *arguments)
 
         patch.setattr(ResumeFile, "keep", twice)
-        filled_store.rescind("whatif", "--policy", "big-box@1", "--resume", filled_store.place / "kept", check=130)
+        filled_store.rescind("whatif", "--policy", "big-box@1", "--resume", filled_store.place / "saved", check=130)
     filled_store.take([placed("PO-new", "2026-06-01T10:00:00Z"), ships("PO-059", "2026-06-01T10:00:00Z", 1, "asn-9")])
     assert resumed(filled_store) == whole
 
@@ -163,7 +163,7 @@ SINCE, UNTIL = "2026-03-02T10:00:00Z", "2026-03-04T00:00:00Z"
 def test_another_question_does_not_resume_the_run_and_is_answered_with_what_the_run_was_about(
     filled_store: Store, question: tuple[str, ...], then: tuple[str, ...], message: str
 ) -> None:
-    path = filled_store.place / "kept"
+    path = filled_store.place / "saved"
     whole = filled_store.rescind("whatif", "--policy", *question, "--resume", path, "--json").out
     err = filled_store.rescind("whatif", "--policy", *then, "--resume", path, check=2).err
     assert err == f"rescind: {path} has a run {message}. Repeat the same command, or name another file.\n"
@@ -175,14 +175,14 @@ def test_another_question_does_not_resume_the_run_and_is_answered_with_what_the_
 def test_the_same_name_with_other_content_is_another_policy(filled_store: Store) -> None:
     shop = filled_store.place / "shop.toml"
     shop.write_text('id = "shop"\nversion = 1\nrules = ["shipped-lock"]\n', encoding="utf-8")
-    filled_store.rescind("whatif", "--policy", shop, "--resume", filled_store.place / "kept")
+    filled_store.rescind("whatif", "--policy", shop, "--resume", filled_store.place / "saved")
     shop.write_text('id = "shop"\nversion = 1\nrules = ["shipped-lock", "grace-window"]\n', encoding="utf-8")
-    err = filled_store.rescind("whatif", "--policy", shop, "--resume", filled_store.place / "kept", check=2).err
+    err = filled_store.rescind("whatif", "--policy", shop, "--resume", filled_store.place / "saved", check=2).err
     assert "has a run about the policy shop@1 with different content. Repeat the same" in err
 
 
 def test_another_journal_at_the_same_address_is_another_journal(filled_store: Store) -> None:
-    path = filled_store.place / "kept"
+    path = filled_store.place / "saved"
     filled_store.rescind("whatif", "--policy", "big-box@1", "--resume", path)
     filled_store.journal.rename(filled_store.place / "put aside")
     filled_store.views.unlink()
@@ -207,7 +207,7 @@ def test_a_file_of_another_kind_is_not_changed(filled_store: Store) -> None:
 
 
 def test_a_second_run_on_the_same_file_is_refused(filled_store: Store) -> None:
-    path = filled_store.place / "kept"
+    path = filled_store.place / "saved"
     with hold(path) as message:
         assert message == "begun"
         err = filled_store.rescind("whatif", "--policy", "big-box@1", "--resume", path, check=3).err
@@ -219,11 +219,11 @@ def test_a_second_run_on_the_same_file_is_refused(filled_store: Store) -> None:
 
 @contextmanager
 def hold(path: Path) -> Iterator[str]:
-    """Another process that has begun a run in this file; yields what it says. At the end it is killed, and what it had
-    begun, which is another question, is taken away."""
+    """Another process that has begun a run in this file; yields its output. At the end it is killed, and the run that
+    it had begun, which is of another question, is removed."""
     program = (
         "import sys; from pathlib import Path; from infra.cli.whatif_resume import ResumeFile, WhatIfQuestion\n"
-        "kept = ResumeFile(Path(sys.argv[1]), WhatIfQuestion('p@1', '', None, None, '', ''), {0: 1})\n"
+        "saved = ResumeFile(Path(sys.argv[1]), WhatIfQuestion('p@1', '', None, None, '', ''), {0: 1})\n"
         "print('begun', flush=True); sys.stdin.read()"
     )
     running = subprocess.Popen(
@@ -251,12 +251,12 @@ def broken_off_after(pages: int, store: Store, monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr(ResumeFile, "keep", so_many)
-        store.rescind("whatif", "--policy", "big-box@1", "--resume", store.place / "kept", check=130)
-    return store.place / "kept"
+        store.rescind("whatif", "--policy", "big-box@1", "--resume", store.place / "saved", check=130)
+    return store.place / "saved"
 
 
 def looked_at(path: Path) -> int:
-    """Commits that are kept as looked at."""
+    """The number of commits that are saved as read."""
     with closing(sqlite3.connect(path)) as look:
         (seen,) = look.execute("SELECT sum(seen) FROM partitions").fetchone()
     return int(seen)
@@ -344,7 +344,7 @@ def test_the_bar_never_falls_back(filled_store: Store, monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "PAGE", 5)
     shown: list[tuple[int, int]] = []
     monkeypatch.setattr(module, "_bar", lambda stack: lambda done, total: shown.append((done, total)))
-    options = ("--resume", filled_store.place / "kept") if with_file else ()
+    options = ("--resume", filled_store.place / "saved") if with_file else ()
     filled_store.rescind("whatif", "--policy", "big-box@1", *options)
     assert len(shown) > filled_store.partitions
     assert [done for done, _ in shown] == sorted(done for done, _ in shown)

@@ -26,7 +26,7 @@ def pair(kafka: Kafka, postgresql_server: Server, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def http(pair: Together) -> Iterator[Http]:
-    """Asks whoever does not follow what it is about."""
+    """A client whose requests go to a process that does not follow their order."""
     places = pair.places()
     assert set(places.values()) == {each.url for each in pair.all}, "each of the two follows a part"
     client = Elsewhere(pair.all, places)

@@ -14,7 +14,7 @@ from tests.integration.cluster.serving import Serving
 from tests.integration.http.client import SUPPORT, SYSTEM, placing
 
 LONGEST = 120.0
-"""Seconds in which each command must have its answer, whatever is killed meanwhile."""
+"""Seconds in which each command must have its answer, whichever process is killed."""
 QUANTITY = 5
 
 Step = tuple[str, str, dict[str, Any]]
@@ -22,7 +22,7 @@ Step = tuple[str, str, dict[str, Any]]
 
 
 def steps(order: str) -> list[Step]:
-    """What happens to each order: placed, two of five shipped and three cancelled by it, once more refused."""
+    """The commands of each order: placed, two of five shipped and three canceled by that, then refused once."""
     notice = {"actor": SYSTEM, "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 2}]}
     cancel = {"actor": SUPPORT, "reason": "out_of_stock", "rule": "seller-has-final-say", "lines": [1]}
     text = {"actor": SYSTEM, "message_id": "m1", "to": "buyer", "text": f"What becomes of {order}?"}
@@ -38,7 +38,7 @@ EVENTS = [
     "OrderPlaced", "PaymentReceived", "MessageSent", "LinePartiallyShipped", "AutoCanceled", "RefundDue",
     "CommandRefused",
 ]  # fmt: skip
-"""What the history of each order has, in this order, once."""
+"""The events in the history of each order, in this order, once."""
 
 
 class Load:
@@ -46,7 +46,7 @@ class Load:
 
     def __init__(self, alive: Callable[[], list[Serving]], clients: int = 3) -> None:
         self.answers: dict[tuple[str, str], httpx.Response] = {}
-        """By order and key, the first answer that stands."""
+        """By order and key, the first final answer."""
         self.requested = 0
         self.turned_away = 0
         self.slowest = 0.0
@@ -85,7 +85,7 @@ class Load:
     def _answer(
         self, client: httpx.Client, rng: random.Random, order: str, key: str, path: str, body: Any
     ) -> httpx.Response:
-        """Ask this one and that one, until there is an answer that stands."""
+        """Send a command to any process, until there is a final answer."""
         began = time.monotonic()
         while True:
             assert time.monotonic() - began < LONGEST, f"nobody answered {order} {key}"
@@ -106,7 +106,7 @@ class Load:
 
 
 def check(load: Load, serving: list[Serving]) -> None:
-    """Nothing acknowledged is lost, nothing happened twice, and whoever asks again anywhere hears the same."""
+    """Nothing acknowledged is lost, nothing happened twice, and a retry at any process gets the same answer."""
     rng = random.Random(1)
     wanted = {"place": 201, "say": 200, "ship": 200, "cancel": 409}
     for (order, key), answer in load.answers.items():

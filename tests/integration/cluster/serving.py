@@ -73,7 +73,7 @@ class Serving:
         self.process.send_signal(signal.SIGCONT)
 
     def leave(self) -> None:
-        """It is asked to end, and does."""
+        """Send SIGTERM, and wait until it ends."""
         self.process.terminate()
         assert self.process.wait(60) == 0
 
@@ -83,7 +83,7 @@ class Serving:
             self.process.kill()
             self.process.wait(30)
 
-    # ---- asking ------------------------------------------------------------------------------------------------------
+    # ---- requests ----------------------------------------------------------------------------------------------------
 
     def post(self, path: str, body: Any, key: str, **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -124,7 +124,7 @@ class Together:
         return kafka_at(self.journal.removeprefix("kafka://"))
 
     def places(self) -> Places:
-        """Which process follows which partition, as the group says, once all of them have somebody."""
+        """The process that follows each partition according to the group, once every partition is followed."""
         group = Group(self.at, Security())
         found: list[Places] = []
 

@@ -39,7 +39,7 @@ def two(kafka: Kafka, postgresql_server: Server, tmp_path: Path) -> Iterator[Tog
 
 @contextmanager
 def watched(together: Together) -> Iterator[None]:
-    """The views never go back meanwhile."""
+    """Fails if the views go back."""
     watch = Watch(together)
     try:
         yield
@@ -93,7 +93,7 @@ def as_the_log_has_them(together: Together, orders: int, folder: Path) -> None:
 
 
 def published_once(together: Together, events: int) -> None:
-    """Every event of the log is on the public topic, once and in its order, whoever published it."""
+    """Every event of the log is on the public topic, once and in its order, whichever process published it."""
     topic = f"{together.at.prefix}.order-events"
     wait_until(lambda: sum(map(len, read_topic(together.at.servers, topic).values())) >= events, 120)
     for partition, records in read_topic(together.at.servers, topic).items():
@@ -133,7 +133,7 @@ def test_a_process_is_killed_and_rejoins_and_a_third_one_joins_and_leaves_under_
         left = time.monotonic()
         third.leave()
         two.shared_out(first, second)
-        print(f"all partitions are followed again {time.monotonic() - left:.1f} s after one was told to end")
+        print(f"all partitions are followed again {time.monotonic() - left:.1f} s after one was terminated")
         load.stop()
     print(f"{len(load.orders)} orders, asked {load.requested} times, slowest {load.slowest:.1f} s")
     check(load, [first, second])
@@ -156,7 +156,7 @@ def test_a_frozen_process_that_wakes_up_does_no_harm_with_its_old_state(two: Tog
     notice = {"actor": SYSTEM, "shipment_id": "asn-1", "lines": [{"line": 1, "quantity": 3}]}
 
     def late_to(order: str) -> httpx.Response:
-        """By a connection of its own: the server closes one that was idle for so long."""
+        """Through a connection of its own: the server closes one that was idle for so long."""
         url = f"{sleeper.url}/v1/acme/orders/{order}/cancellations"
         return httpx.post(url, json=cancel, headers={"Idempotency-Key": "late"}, timeout=120, trust_env=False)
 

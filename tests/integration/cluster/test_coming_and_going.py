@@ -1,5 +1,5 @@
-"""A running engine whose partitions come and go under load: what is asked is answered or said to be elsewhere, views
-and erasures miss nothing, and no reader meets a file that was closed under it."""
+"""A running engine whose partitions are assigned and revoked under load: requests are answered or redirected, views and
+erasures miss nothing, and no reader finds its file closed."""
 
 import random
 import threading
@@ -48,7 +48,7 @@ def assignment(app: App, settings: Settings) -> PartitionAssignment:
 
 
 def submit(app: App, body: dict[str, Any]) -> str:
-    """Ask until there is an answer that stands; what it is."""
+    """Submit a command until there is a final answer, and return its kind."""
     until = time.monotonic() + 60
     while True:
         outcome = app.engine.submit(parse_command(dict(body))).result(60)

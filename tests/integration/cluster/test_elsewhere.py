@@ -1,5 +1,5 @@
-"""Whoever does not follow an order gives the same answers about it: the tests of the HTTP API, as they are, asked of
-such a process."""
+"""A process that does not follow an order gives the same answers about it: the tests of the HTTP API run unchanged
+against such a process."""
 
 import inspect
 import re
@@ -34,13 +34,13 @@ MODULES = (
     test_procedure_paths, test_subjects, test_ids_in_paths, test_methods, test_cross_site,
 )  # fmt: skip
 INSIDE = re.compile(r"http\.app\b|served\(|Tokened|tmp_path|Store\(|monkeypatch|\"0:\"")
-"""What looks into the one process that it asks, makes another, or knows of one partition only."""
+"""Matches tests that look into the process, start another one, or know of one partition only."""
 QUICK = "test_the_list_shows_overdue_requests_at_the_top"
 """Looks at an order before a scheduler does, which cancels it."""
 
 
 def _of(module: Any) -> dict[str, Any]:
-    """The tests of a module that only ask, and the fixtures that these need."""
+    """The tests of a module that only send requests, and the fixtures that these need."""
     found = {}
     for name, value in vars(module).items():
         if getattr(value, "__module__", None) != module.__name__ or name == "http":
@@ -60,7 +60,7 @@ for _module in MODULES:
     globals().update(_of(_module))
 
 
-# ---- what those tests do not ask ------------------------------------------------------------------------------------
+# ---- further requests ------------------------------------------------------------------------------------------------
 
 
 def test_a_dashboard_is_answered_wherever_the_sellers_newest_order_is_followed(http: Http, pair: Together) -> None:

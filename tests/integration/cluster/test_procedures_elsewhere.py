@@ -1,5 +1,5 @@
-"""The five procedures, walked row by row past whoever follows the order; and the command line on the same settings,
-which needs no share: it follows all partitions by itself."""
+"""The five procedures, row by row, through a process that does not follow the order; and the command line on the same
+settings, which needs no share because it follows all partitions by itself."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.xdist_group
 
 
 def rescind(pair: Together, directory: Path, *arguments: str) -> Any:
-    """What a command prints as JSON, on the settings of the pair."""
+    """The JSON output of a command, on the settings of the pair."""
     command = [str(Path(sys.executable).with_name("rescind")), *arguments, "--json"]
     environment = {**os.environ, **pair.environment, "RESCIND_DIRECTORY": str(directory)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Publishers of a process that follows no partition yet, and of partitions that come to it and go."""
+"""Publishers of a process that follows no partition yet, and of partitions that are assigned and revoked."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Commands that are asked of another process: what stands on the topic, whose answer is whose, and what is said when
-there is none. Who follows the orders is made up here; a real one is in the other files."""
+"""Commands that are sent to another process: the records on the topic, the owner of each answer, and the result without
+an answer. The process that follows the orders is simulated here; the other files have a real one."""
 
 import json
 from collections.abc import Iterator
@@ -51,14 +51,14 @@ class Stage:
         self._producer.close()
 
     def commands(self) -> list[Any]:
-        """What stands on the topic, by time."""
+        """The records of the commands topic, by time."""
         found = [record for records in read_topic(self.at.servers, self.at.commands).values() for record in records]
         return sorted(found, key=lambda record: record.timestamp)
 
-    def answer(self, ask: bytes | None, partition: int, **body: Any) -> None:
+    def answer(self, ask_id: bytes | None, partition: int, **body: Any) -> None:
         """As the process that follows a partition does."""
         headers = [(STATUS, b"200"), ("content-type", b"application/json"), ("etag", b'"7"')]
-        headers += [] if ask is None else [(ASK, ask)]
+        headers += [] if ask_id is None else [(ASK, ask_id)]
         value = json.dumps({"outcome": "accepted", **body}).encode()
         self._producer.send(self.at.outcomes, value, b"key", headers, partition).get(30)
 

@@ -1,4 +1,5 @@
-"""Engines that take commands from a topic of a real broker, here or in processes of their own; who writes and reads."""
+"""Engines that process commands from a topic of a real broker, here or in processes of their own; a producer and a
+reader."""
 
 import json
 import subprocess
@@ -45,7 +46,7 @@ def placed(order_id: str, command_id: str = "place", **fields: Any) -> Body:
 
 
 class Child(Killable):
-    """An engine in a process of its own, which takes commands until it is killed."""
+    """An engine in a process of its own, which processes commands until it is killed."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -115,7 +116,7 @@ class Stage:
         self.children.append(child)
         return child
 
-    # ---- who writes --------------------------------------------------------------------------------------------------
+    # ---- the producer ------------------------------------------------------------------------------------------------
 
     @property
     def producer(self) -> Any:
@@ -142,7 +143,7 @@ class Stage:
         )  # fmt: skip
         return partition, future.get(TIMEOUT).offset
 
-    # ---- who reads ---------------------------------------------------------------------------------------------------
+    # ---- the reader --------------------------------------------------------------------------------------------------
 
     def seen(self, topic: str, *, committed: bool = True) -> list[Any]:
         """Every record of a topic, of one partition after the other."""
@@ -150,7 +151,7 @@ class Stage:
         return [record for records in found.values() for record in records]
 
     def outcomes(self) -> dict[str, list[dict[str, Any]]]:
-        """What a read_committed reader sees: key → the outcomes, with their headers under ``headers``."""
+        """The outcomes by key, for a read_committed reader, with their headers under ``headers``."""
         found: dict[str, list[dict[str, Any]]] = {}
         for record in self.seen("outcomes"):
             headers = {name: value.decode() for name, value in record.headers}

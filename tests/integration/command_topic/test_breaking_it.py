@@ -1,7 +1,7 @@
-"""Engines that take commands are killed, frozen, stopped and joined by others: each input has exactly one outcome.
+"""Engines that process commands are killed, frozen, stopped and joined by others: each input has exactly one outcome.
 
-The judge is a read_committed reader of the topics alone: every input that was sent is answered once, of each order in
-the order of its inputs, and no event stands in two answers.
+A read_committed reader of the topics alone decides: every input that was sent is answered once, of each order in the
+order of its inputs, and no event is in two answers.
 """
 
 import random
@@ -28,7 +28,7 @@ def stage(kafka: Kafka, tmp_path: Path) -> Iterator[Stage]:
 
 
 class Writer:
-    """Sends commands of several orders, one after the other, until it is told to stop."""
+    """Sends commands of several orders, one after the other, until it is stopped."""
 
     def __init__(self, stage: Stage, pause: float = 0.015) -> None:
         self._stage = stage
@@ -59,7 +59,7 @@ class Writer:
                 partition = self._stage.send(
                     command_document("Ship", order, f"odd-{number}", shipment_id="", lines=one)
                 )
-            elif chance.random() < 0.05:  # said before: the first answer again
+            elif chance.random() < 0.05:  # sent before: the first answer is repeated
                 partition = self._stage.send(command_document("Ship", order, "twice", shipment_id="twice", lines=one))
             else:
                 partition = self._stage.send(
@@ -161,7 +161,7 @@ def test_three_engines_that_are_killed_and_frozen_in_turn_answer_each_input_once
             name = chance.choice(sorted(children))
             if chance.random() < 0.5:
                 children[name].kill()
-                threading.Event().wait(chance.uniform(0.0, 14.0))  # its session ends meanwhile, or not
+                threading.Event().wait(chance.uniform(0.0, 14.0))  # its session may end in this time
                 children[name] = stage.child(name)
             else:
                 children[name].freeze()

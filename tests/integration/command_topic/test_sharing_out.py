@@ -1,4 +1,4 @@
-"""Members of the group, polled by hand: every partition is somebody's in the end, whatever happens in between."""
+"""Members of the group, polled by hand: every partition is assigned in the end, whatever happens in between."""
 
 import threading
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Members:
         self.all: dict[str, CommandConsumer] = {}
 
     def join(self, name: str) -> CommandConsumer:
-        """A member, or the same one anew, as after a restart."""
+        """A new member, or a member of this name that has restarted."""
         before = self.all.get(name)
         if before is not None:
             before.close()
@@ -63,7 +63,7 @@ def test_a_member_that_restarts_during_a_move_leaves_no_partition_unassigned(mem
     request_rejoin = coordinator.request_rejoin
     coordinator.request_rejoin = lambda: (
         None if one._moves[1:] else request_rejoin()
-    )  # it goes before it asks for the second half
+    )  # it leaves before it requests the second half
     members.join("two")
 
     def let_go() -> bool:
@@ -129,7 +129,7 @@ def test_a_member_that_receives_nothing_although_there_are_records_reports_it_an
     monkeypatch.setattr("infra.command_topic.consumer._LOOK", 0.5)
     one = members.join("one")
     wait_until(members.share_all)
-    one._consumer.pause(*one._consumer.assignment())  # stands for a client that has forgotten to read
+    one._consumer.pause(*one._consumer.assignment())  # simulates a client that has forgotten to read
     members.stage.send(placed("PO-1"))
     with pytest.raises(CommandsUnavailable, match="has more, and nothing comes"):
         wait_until(lambda: bool(one.poll(0.1, 10)))
@@ -164,7 +164,7 @@ def test_a_member_that_cannot_rejoin_reports_it(members: Members) -> None:
     one = members.join("one")
     wait_until(members.share_all)
     wait_until(lambda: bool(one.poll(0.1, 1) or one.settled))
-    one._consumer._coordinator.state = MemberState.REBALANCING  # as it was seen: and nothing goes on
+    one._consumer._coordinator.state = MemberState.REBALANCING  # as observed: the member is stuck
     with pytest.raises(CommandsUnavailable, match="lost its way"):
         one.poll(0, 1)
 

@@ -1,4 +1,4 @@
-"""What the command line makes, compares and finds of commands by a topic."""
+"""The command line creates and compares the topics of commands, and the doctor examines them."""
 
 import json
 from pathlib import Path

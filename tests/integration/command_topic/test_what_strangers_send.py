@@ -1,4 +1,4 @@
-"""Anything may be sent to the topic: it stops nobody, and no text comes to stand where it does not belong."""
+"""Any bytes may be sent to the topic: they stop nobody, and no text appears where it does not belong."""
 
 import json
 import time

@@ -5,7 +5,7 @@ from typing import Any, Final
 Body = dict[str, Any]
 
 NOW: Final = "2026-03-16T10:00:00Z"
-"""The instant as of which the page asks."""
+"""The instant as of which the page shows its answers."""
 BUYER, SELLER, SUPPORT = "buyer", "seller", "support"
 
 
@@ -52,7 +52,7 @@ def commands() -> list[Body]:
     _money(story)
     _shipments(story)
     _disputes(story)
-    _billed_again(story)
+    _rebilled(story)
     return sorted(story.commands, key=lambda command: command["at"])
 
 
@@ -121,7 +121,7 @@ def _disputes(story: Story) -> None:
         story.add("DecideDispute", order_id, "05 10:00", SUPPORT, **decided)
 
 
-def _billed_again(story: Story) -> None:
+def _rebilled(story: Story) -> None:
     text = "It was canceled and left by UPS {} all the same. You would be billed again."
     steps: list[tuple[str, str, str, Body]] = [
         ("Acknowledge", "11 12:00", BUYER, {"accepts_item": True, "accepts_rebilling": True}),

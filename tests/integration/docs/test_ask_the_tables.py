@@ -1,7 +1,7 @@
-"""docs/how-to/ask-the-tables.md: every query runs on both databases and gives what the orders' histories say.
+"""docs/how-to/ask-the-tables.md: every query runs on both databases and returns what the orders' histories have.
 
-The store is one that an earlier release left, with a history of operators' matters imported on top of it: so the tables
-are rebuilt by this release first.
+The store is one that an earlier release left, with a history of operators' matters imported on top of it. The tables
+are therefore rebuilt by this release first.
 """
 
 import json
@@ -77,13 +77,13 @@ QUESTIONS: Final = questions()
 
 @dataclass
 class Places:
-    """The same tables in both databases, and the log to compare them with."""
+    """Equal tables in both databases, and the log to compare them with."""
 
     store: Store
     postgresql: str | None
     reader: Reader
 
-    def ask(self, database: str, query: str) -> tuple[list[str], list[Row]]:
+    def run_query(self, database: str, query: str) -> tuple[list[str], list[Row]]:
         """The query's columns and rows, as of NOW; cells as Python has them, instants as text."""
         if database == "SQLite":
             with closing(sqlite3.connect(f"file:{self.store.views}?mode=ro", uri=True)) as db:
@@ -154,7 +154,7 @@ class Story:
         return local_date(parse_instant(event["recorded_at"]), self.terms["calendar"]["timezone"]).isoformat()
 
     def canceled(self) -> Iterator[tuple[Event, dict[str, Any], int]]:
-        """Each cancellation, what it says, and what its units cost by the shares of docs/reference/money.md."""
+        """Each cancellation with its data, and the cost of its units by the shares of docs/reference/money.md."""
         credited: Counter[int] = Counter()
         lines = {line["line"]: line for line in self.terms["lines"]}
         returns: dict[str, Event] = {}
@@ -193,7 +193,7 @@ class Story:
                     pass
 
     def requests(self) -> dict[str, dict[str, Any]]:
-        """Request id → by whom, why, since when, until when, what became of it and when, as last asked."""
+        """Request id → actor, reason, times, decision and its time, as of the last request."""
         found: dict[str, dict[str, Any]] = {}
         for event in self.events:
             data, at = event["data"], event["recorded_at"]
@@ -224,7 +224,7 @@ class Story:
 
     def waits(self, id: str, request: dict[str, Any]) -> bool:
         """Whether the buyer or the seller still has to answer: no dispute is about it, and not all of it has shipped
-        since it was asked."""
+        since the request."""
         if request["status"] != "open" or any(each["data"]["about"] == id for each in self.all("DisputeOpened")):
             return False
         still, then = self._open_units(), self._open_units(request["asked_at"])
@@ -245,7 +245,7 @@ def _same_dispute(opened: Event, decided: Event) -> bool:
 
 
 def _unit(amount: int, units: int, number: int) -> int:
-    """What the unit of this number, from 0, carries of an amount."""
+    """The share of an amount for the unit of this number, from 0."""
     each, rest = divmod(amount, units)
     return each + (number < rest)
 
@@ -468,10 +468,10 @@ def test_a_query_returns_what_the_histories_have_and_the_page_shows(places: Plac
     found = 0
     for marketplace in MARKETPLACES:
         query = question.queries[database].replace("'acme'", f"'{marketplace}'")
-        _, rows = places.ask(database, query)
+        _, rows = places.run_query(database, query)
         assert rows == plainly(answer(stories(places.reader, marketplace))), marketplace
         found += len(rows)
-    names, rows = places.ask(database, question.queries[database])
+    names, rows = places.run_query(database, question.queries[database])
     assert (question.names, question.answer) == (names, shown(rows))
     assert found > len(rows) > 0 or number == 9, "the earlier release's store has something of it, too"
 
@@ -501,6 +501,6 @@ def test_json_is_read_by_the_same_operators_in_both_databases(places: Places, da
     query = "SELECT count(*) FROM requests WHERE lines -> 0 ->> 'quantity' = '1' OR CAST(lines AS text) = '[]'"
     if database == "SQLite":
         query = query.replace("= '1'", "= 1")
-    [[number]] = places.ask(database, query)[1]
-    rows = [json.loads(row[0]) for row in places.ask("SQLite", "SELECT lines FROM requests")[1]]
+    [[number]] = places.run_query(database, query)[1]
+    rows = [json.loads(row[0]) for row in places.run_query("SQLite", "SELECT lines FROM requests")[1]]
     assert number == sum(not lines or lines[0]["quantity"] == 1 for lines in rows) > 0

@@ -1,4 +1,4 @@
-"""The consumers of the how-to are run as they stand there, against what an engine has published."""
+"""The consumers of the how-to are run unchanged, against the records that an engine has published."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def opened_shop(kafka: Kafka, place: pathlib.Path) -> Shop:
 
 
 def printed(program: str, shop: Shop, place: pathlib.Path, *more: str, document: pathlib.Path = DOCUMENT) -> list[str]:
-    """What a program of the page prints, one that is run anywhere."""
+    """The output of a program of the page, run in any folder."""
     words = [sys.executable, "-W", "ignore", "-c", program, shop.servers, shop.prefix, str(document), *more, "--once"]
     done = subprocess.run(
         words,

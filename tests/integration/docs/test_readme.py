@@ -1,4 +1,4 @@
-"""The README's first minute is as it says: what `make run` and the commands print, but for dates, paths and hashes."""
+"""The README's first minute is true: the output of `make run` and of the commands, except dates, paths and hashes."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def plain(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str], Path]]:
-    """What `make run` prints once everything is installed, and the folder of its store, which it serves meanwhile."""
+    """The output of `make run` once everything is installed, and the folder of the store that it serves."""
     data = tmp_path_factory.mktemp("first") / "var"
     command = [sys.executable, str(ROOT / "deploy/make_run.py"), str(data), "127.0.0.1", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:

@@ -1,4 +1,4 @@
-"""The tutorial is followed word for word: its commands are run, and what it says of their output is there."""
+"""The tutorial is followed word for word: its commands are run, and their output is as the page shows."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each command of the page printed, run one after another in a folder of its own."""
+    """The output of each command of the page, run one after another in a folder of its own."""
     place = tmp_path_factory.mktemp("tutorial")
     (place / "var").mkdir()
     (lines,) = (text for kind, text in BLOCKS if kind == "json")

@@ -1,4 +1,4 @@
-"""The ten minutes of "write your own policy" are walked word for word, and what the page says of them is so."""
+"""The ten minutes of "write your own policy" are followed word for word, and the page describes the results."""
 
 import json
 import os
@@ -19,7 +19,7 @@ COMMANDS = [line for kind, text in BLOCKS if not kind for line in text.splitline
 
 
 def rescind(place: pathlib.Path, command: str) -> "subprocess.CompletedProcess[str]":
-    """One command of the page, as it stands there."""
+    """Run one command of the page, unchanged."""
     own = {k: v for k, v in os.environ.items() if not k.startswith("RESCIND_")}
     environment = {**own, "RESCIND_JOURNAL": f"sqlite:///{place}/shop/journal", "COLUMNS": "200"}
     words = command.replace(".venv/bin", SCRIPTS).split()
@@ -45,7 +45,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def outputs(place: pathlib.Path) -> dict[str, str]:
-    """What each command of the page printed, run one after another."""
+    """The output of each command of the page, run one after another."""
     found = {}
     for command in COMMANDS:
         done = rescind(place, command)

@@ -31,7 +31,7 @@ def opened(store: Store, *, texts_lost: bool = False) -> Iterator[App]:
 
 
 def settle(path: Path) -> None:
-    """Move what SQLite keeps beside a file into it. What stays beside it is empty, and an engine's that has it open."""
+    """Merge SQLite's write-ahead log into its file. The log may remain, empty, if an engine has the file open."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

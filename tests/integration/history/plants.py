@@ -83,7 +83,7 @@ def copied(store: Store, place: Path) -> Store:
 def rewrite(
     store: Store, offset: int, by: Callable[[bytes], bytes], *, file: str = "journal", fits: bool = True
 ) -> None:
-    """Change a record's bytes; ``fits``: the checksum, too, as who means it would."""
+    """Change a record's bytes; ``fits``: its checksum too, as an attacker would."""
 
     def write(log: Database) -> None:
         (value,) = log.execute("SELECT value FROM partition_0 WHERE offset = ?", (offset,)).fetchone()
@@ -139,7 +139,7 @@ def other_price(store: Store, offset: int) -> None:
 
 
 def policy_offset(store: Store, policy: str = "seller-portal") -> int:
-    """Where a policy stands in the control log."""
+    """The place of a policy in the control log."""
     with closing(sqlite3.connect(store.journal / "control.sqlite")) as log:
         rows = log.execute("SELECT offset, value FROM partition_0 ORDER BY offset").fetchall()
     return next(int(offset) for offset, value in rows if f"$policy/{policy}".encode() in value)
@@ -185,7 +185,7 @@ def control_emptied(store: Store, offset: int) -> None:
 
 
 def views_removed(by: Callable[[Store, int], None]) -> Callable[[Store, int], None]:
-    """The same without views, which record how far they have followed the control log."""
+    """The change, and the views removed, which record how far they have followed the control log."""
 
     def both(store: Store, offset: int) -> None:
         by(store, offset)
@@ -349,14 +349,14 @@ PLANTS: Final[dict[str, Callable[[Store, int], None]]] = {
     "the control log's file removed": file_removed("control.sqlite"),
     "the vault's file removed": file_removed("vault.sqlite"),
 }
-"""What is changed; where a record is, it is the placing of an order on which others stand."""
+"""Each change by its title. A change of one record is of the placing of an order that has later records."""
 
 
 # ---- noticing --------------------------------------------------------------------------------------------------------
 
 
 def by_start(store: Store, *, recent: int, whole: int) -> bool:
-    """Whether the engine does not start, or follows nothing, or says what does not work."""
+    """Whether the engine does not start, follows nothing, or reports what does not work."""
     with patch.object(infra.app, "RECENT", recent), patch.object(infra.app, "WHOLE", whole):
         try:
             with opened(store) as app:
@@ -373,7 +373,7 @@ def _read_order(stream: str, engine: Engine) -> None:
 
 
 def by_running(store: Store, plant: Callable[[], None]) -> bool:
-    """Whether a running engine turns away what is asked of it after the change."""
+    """Whether a running engine refuses requests after the change."""
     with opened(store) as app:
         app.catch_up()
         plant()

@@ -1,4 +1,4 @@
-"""What notices a history that was changed: every cell of docs/explanation/changed-histories.md is tried."""
+"""Checks that notice a changed history: every cell of docs/explanation/changed-histories.md is tried."""
 
 from pathlib import Path
 

@@ -26,7 +26,7 @@ def test_unchanged_texts_and_files_match_the_commitments_of_their_events(tmp_pat
 
 
 def rewritten(store: Store) -> Callable[[sqlite3.Connection], None]:
-    """Seal other contents under the right keys, as who has the vault's key can."""
+    """Seal other contents under the right keys, as the owner of the vault's key can."""
     keys = Keys(key_from_file(store.journal / "vault.key", create=False))
 
     def write(vault: sqlite3.Connection) -> None:
@@ -37,7 +37,7 @@ def rewritten(store: Store) -> Callable[[sqlite3.Connection], None]:
         rows = vault.execute(sql).fetchall()
         assert len(rows) == 2
         for reference, wrapped, marketplace, subject in rows:
-            sealed = keys.seal(wrapped, marketplace, subject, reference, secrets.token_bytes(32) + b"never said")
+            sealed = keys.seal(wrapped, marketplace, subject, reference, secrets.token_bytes(32) + b"never written")
             vault.execute("UPDATE texts SET sealed = ? WHERE reference = ?", (sealed, reference))
 
     return write

@@ -1,4 +1,4 @@
-"""Every route that a stranger can ask: those of the OpenAPI document, and the pages, which are not in it."""
+"""Every route that a stranger can request: those of the OpenAPI document, and the pages, which are not in it."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,5 +1,5 @@
-"""An embedded store on a disk that fills up: what cannot be done is told and says why, reads go on, and so does all of
-it once there is room, without a restart."""
+"""An embedded store on a disk that fills up: refused writes have the reason, reads continue, and everything works again
+once there is room, without a restart."""
 
 import shutil
 import subprocess
@@ -31,7 +31,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int = 0) -> Path:
-    """Until no more than ``leave`` bytes are left; whoever deletes the file makes room."""
+    """Fill the disk until ``leave`` bytes are left; deleting the file makes room."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         file.write(bytes(shutil.disk_usage(disk).free - leave))

@@ -19,7 +19,7 @@ TIMEOUT = 60
 
 
 class Held:
-    """Stands in the way of a function: who calls it waits until it is let go."""
+    """Replaces a function: its caller waits until it is released."""
 
     def __init__(self, whole: Callable[..., Any]) -> None:
         self._whole = whole

@@ -1,4 +1,4 @@
-"""History was imported and its deadlines were left: they never fire, so nothing that is told as of now assumes it."""
+"""An imported history whose deadlines passed during the import: they never fire, so no answer as of now assumes it."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def test_every_answer_as_of_now_agrees_with_what_happens_on_a_try(tmp_path: Path
         assert by_command_line["ship"] == ("granted", by_command_line["ship"][1])
         page = http.get("/o/acme/L-1").text
         assert "already canceled" not in page
-        assert eligibility(http, order, LATE) == then, "history is told as it would have gone on"
+        assert eligibility(http, order, LATE) == then, "a later instant assumes that the deadline fired"
         assert then["cancel"] == ("refused", "already-canceled")
         assert http.get(f"{order}?as_of={LATE}").json()["status"] == "canceled"
         changes = [each["next_change_at"] for each in http.get(f"{order}/eligibility").json()]

@@ -1,4 +1,4 @@
-"""An engine beside an import that nobody is at any more: readiness says so and what to do, and when it is over."""
+"""An engine with an import that no process continues: readiness reports it with what to do, and when it is over."""
 
 from pathlib import Path
 

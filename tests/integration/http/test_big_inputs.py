@@ -1,4 +1,4 @@
-"""What doubles its input doubles the work at most, at every entry for strangers, with right and with wrong input.
+"""Twice the input takes at most twice the work, at every entry for strangers, with right and with wrong input.
 
 Bodies, queries, headers, forms, files, topics, imports and policies. Lines of our code that run are counted, and how
 often a name is compared, which C does too.
@@ -74,7 +74,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Counting
 
 
 def check(counter: Counting, act: Callable[[int], object], size: int, label: object) -> None:
-    """That it takes at most MORE times the steps, and the comparisons, for twice the size."""
+    """Check that twice the size takes at most MORE times the steps and the comparisons."""
     found = []
     for each in (size, 2 * size):
         Name.compared = 0
@@ -260,7 +260,7 @@ def test_a_command_is_read_once(counted: tuple[Counting, Http]) -> None:
 
 
 def test_a_file_of_digits_is_looked_at_once() -> None:
-    """In a process of its own: what looks again and again comes to no end, and nothing could break it off."""
+    """In a process of its own, because a quadratic search would not end and could not be interrupted."""
     content = "b'%PDF-1.4\\n' + b'1' * 1_500_000 + b'\\nstartxref\\n9\\n%%EOF'"
     look = f"from infra.http.uploads import media_type_of; media_type_of({content})"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, timeout=120, check=False)

@@ -1,5 +1,5 @@
-"""What doubles an order's lines doubles the work at most: each step of an order's life is taken at two sizes, and the
-lines of code that run are counted, in every thread. Seconds are not."""
+"""Twice the lines of an order take at most twice the work: each step of an order's life is taken at two sizes, and the
+executed lines of code are counted, in every thread. Seconds are not measured."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,7 +134,7 @@ def disputed(life: Life) -> None:
 
 
 def rebilled(life: Life) -> None:
-    """Everything is canceled and leaves all the same; it is billed again, and comes back."""
+    """Everything is canceled but ships anyway; it is billed again, and returned."""
     both = {"accepts_item": True, "accepts_rebilling": True}
     life.post("cancellations", SUPPORT, reason="out_of_stock", rule="seller-has-final-say")
     life.post("shipped-after-cancel", SELLER, lines=list(life.numbers), carrier="UPS", tracking_number="1Z999")

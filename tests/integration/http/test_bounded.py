@@ -1,4 +1,4 @@
-"""Every command gets an answer in time, also when the engine's loop stands still."""
+"""Every command gets an answer in time, even if the engine's loop is blocked."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The seam where users and tokens plug in: a doorkeeper names the caller, and everything else asks the caller."""
+"""The interface where users and tokens plug in: an authenticator names the principal, and everything else uses the
+principal."""
 
 import asyncio
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Tokens:
 
 
 class Tokened(Http):
-    """The same app, behind that doorkeeper."""
+    """A client of the same app behind the token authenticator."""
 
     def __init__(self, http: Http) -> None:
         self.app = http.app

@@ -17,7 +17,7 @@ def preview(http: Http, order: str, kind: str, body: dict[str, Any]) -> dict[str
 
 
 def fresh_preview(answer: httpx.Response) -> dict[str, Any]:
-    """The fresh preview of an answer that asks for a confirmation."""
+    """The fresh preview of an answer that requires a confirmation."""
     assert (answer.status_code, answer.json()["rule"]) == (409, "cancel-is-final")
     found: dict[str, Any] = answer.json()["preview"]
     return found
@@ -168,7 +168,7 @@ def test_systems_and_support_need_none(http: Http) -> None:
 
 
 def requested_order(http: Http, policy: str, **fields: Any) -> str:
-    """An order whose buyer asks to cancel it, by request r1."""
+    """An order with the buyer's request to cancel it, r1."""
     order = http.place(policy=policy, **fields)
     body = {"actor": SYSTEM, "request_id": "r1", "reason": "other"}
     assert http.post(f"{order}/cancellations", body, "asked").status_code == 200

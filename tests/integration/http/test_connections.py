@@ -31,7 +31,7 @@ def connect(address: str) -> socket.socket:
 
 
 def to_the_end(connection: socket.socket) -> bytes:
-    """What comes until the server closes the connection."""
+    """The bytes that are received until the server closes the connection."""
     found = b""
     with contextlib.suppress(ConnectionResetError):
         while chunk := connection.recv(65_536):
@@ -40,7 +40,7 @@ def to_the_end(connection: socket.socket) -> bytes:
 
 
 def spoken(address: str, *parts: bytes) -> bytes:
-    """What the server says to these bytes until it closes the connection."""
+    """The server's answer to these bytes, until it closes the connection."""
     with connect(address) as connection:
         for part in parts:
             connection.sendall(part)
@@ -235,7 +235,7 @@ def test_a_broken_chunk_ends_the_connection_and_is_no_defect(
 
 @contextlib.contextmanager
 def process(directory: Path, *arguments: str, files: int | None = None, **settings: str) -> Iterator[tuple[str, Path]]:
-    """`rescind serve` of its own, with so many file descriptors; its address, and what it says on standard error."""
+    """`rescind serve` of its own, with so many file descriptors; its address, and the file of its standard error."""
     stderr = directory / "stderr"
     limit = "" if files is None else f"ulimit -n {files} && "
     environment = os.environ | {"RESCIND_JOURNAL": f"sqlite:///{directory}/journal", "RESCIND_POST": "off"} | settings

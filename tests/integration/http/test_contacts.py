@@ -1,4 +1,4 @@
-"""Where buyers and sellers are reached, over HTTP: by themselves, support and systems; erased with the person."""
+"""The contacts of buyers and sellers over HTTP: set by themselves, support and systems, and erased with the person."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ BEA = {"address": "bea@example.org", "name": "Béa", "language": "de"}
 
 
 class HeaderAuthenticator:
-    """A doorkeeper who takes a header at its word; without one it is a trusted caller."""
+    """An authenticator that trusts a header; without the header it is a trusted caller."""
 
     def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
@@ -32,7 +32,7 @@ class HeaderAuthenticator:
 
 
 class Desk(Http):
-    """Requests of any method, by whoever one says."""
+    """Requests of any method, by any caller."""
 
     def request(self, method: str, path: str, by: str = "", **more: Any) -> httpx.Response:
         headers = {"x-caller": by, **more.pop("headers", {})}
@@ -168,7 +168,7 @@ def test_it_is_in_no_log_and_in_no_file_as_text_and_is_erased_with_the_person(he
     assert here.request("GET", BUYER).status_code == 404
     assert here.request("GET", SELLER).json()["address"] == "s3@example.org"
     here.request("PUT", BUYER, json=BEA)
-    assert here.request("GET", BUYER).json() == BEA, "who comes back is another person under the same name"
+    assert here.request("GET", BUYER).json() == BEA, "a new subject of the same name is another person"
 
 
 def test_the_command_line_and_http_share_the_contacts(here: Desk, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a page of another site has a browser send changes nothing here (CSRF)."""
+"""A request that another site's page makes a browser send changes nothing here (CSRF)."""
 
 import json
 
@@ -71,5 +71,5 @@ def test_a_host_with_its_port_is_compared_with_its_port(http: Http) -> None:
     order = http.place()
     for origin, status in (("http://localhost:8080", 200), ("http://localhost", 403), ("https://localhost:8080", 200)):
         named = [("Idempotency-Key", "k1"), ("Content-Type", "application/json")]
-        asked = [*named, ("Host", "localhost:8080"), ("Origin", origin)]
-        assert http.send("POST", f"{order}/cancellations", asked, CANCEL).status_code == status, origin
+        headers = [*named, ("Host", "localhost:8080"), ("Origin", origin)]
+        assert http.send("POST", f"{order}/cancellations", headers, CANCEL).status_code == status, origin

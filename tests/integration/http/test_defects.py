@@ -1,4 +1,5 @@
-"""A defect of ours is told without its insides, and found in the log by its reference; who breaks off is no defect."""
+"""A defect of ours is answered without internals, and found in the log by its reference; a client that breaks off is no
+defect."""
 
 import re
 import socket

@@ -27,7 +27,7 @@ def _short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What a call that does not come back waits for, until the test is over."""
+    """The event that a blocked call waits for, until the test is over."""
     event = threading.Event()
     yield event
     event.set()
@@ -70,7 +70,7 @@ def test_a_step_that_does_not_return_is_abandoned_and_reported(
     def step() -> bool:
         begun.set()
         gate.wait()
-        raise sqlite3.ProgrammingError("what it uses was closed meanwhile")
+        raise sqlite3.ProgrammingError("what it uses is closed")
 
     loop = Loop("test", step, lambda: 0.0)
     loop.on_broken = lambda: broken.append("broken")
@@ -81,7 +81,7 @@ def test_a_step_that_does_not_return_is_abandoned_and_reported(
         "rescind: the loop of the test does not come back from its step: it is left behind" in capsys.readouterr().err
     )
     gate.set()
-    assert loop.stop(time.monotonic() + 60), "it ends where it comes back after all"
+    assert loop.stop(time.monotonic() + 60), "it ends if it returns after all"
     assert loop.broken is None
     assert not broken, "what it comes back to is no defect"
 
@@ -102,7 +102,7 @@ def test_an_engine_whose_thread_does_not_return_answers_and_ends(
     document = {**placing("PO-2"), "command": "PlaceOrder", "command_id": "place", "marketplace": "acme"}
     waits = app.engine.submit(parse_command(document))
     app.close()
-    assert waits.result(0).kind == "unknown", "who waits is not left without an answer"
+    assert waits.result(0).kind == "unknown", "a waiting caller gets an answer"
     assert "the loop of the engine does not come back" in capsys.readouterr().err
     with open_app(settings(tmp_path)) as restarted:
         assert place(restarted, "PO-1").kind == "duplicate"
@@ -125,7 +125,7 @@ def test_views_that_do_not_return_do_not_prevent_the_rest_from_ending(
     def block(*_: object) -> None:
         begun.set()
         gate.wait()
-        raise sqlite3.ProgrammingError("what it uses was closed meanwhile")
+        raise sqlite3.ProgrammingError("what it uses is closed")
 
     monkeypatch.setattr(app.views.views, "apply", block)
     assert place(app, "PO-1").kind == "accepted"

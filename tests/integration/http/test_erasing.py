@@ -21,7 +21,7 @@ PARTITIONS = 4
 
 
 def submitted(app: App, command: str, id: str, subject: str = "b-7", **fields: Any) -> tuple[str, str | None]:
-    """What a command about a person's data came to: kind and rule."""
+    """The kind and the rule of the outcome of a command about a person's data."""
     body = {"command": command, "command_id": id, "marketplace": "acme", "subject": subject, "actor": SUPPORT}
     outcome = app.engine.submit(parse_command(body | fields)).result(10)
     return outcome.kind, outcome.rule
@@ -47,7 +47,7 @@ def gone(app: App, reference: str) -> bool:
 
 
 def erasing_fails(app: App) -> None:
-    """Wait until the eraser has tried, and has said what keeps it."""
+    """Wait until the eraser has tried, and has reported its error."""
     until = time.monotonic() + 30
     while app.erasing.trouble is None and time.monotonic() < until:
         assert not app.erasing.catch_up(0)
@@ -130,7 +130,7 @@ def test_a_text_written_right_after_the_erasure_survives_a_second_read_of_the_lo
         order = http.place(policy="peer-to-peer")
         old = writes(http, order, "old", "m1")
         submitted(http.app, "EraseSubject", "x1")
-        new = writes(http, order, "new", "m2")  # at once: the eraser may not have come to it
+        new = writes(http, order, "new", "m2")  # at once: the eraser may not have reached it
         assert http.app.erasing.catch_up(10)
         assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
     shutil.rmtree(tmp_path / "journal" / "state")
@@ -140,7 +140,7 @@ def test_a_text_written_right_after_the_erasure_survives_a_second_read_of_the_lo
             assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
     with closing(sqlite3.connect(tmp_path / "journal" / "vault.sqlite")) as database, database:
         assert database.execute("delete from erasing").rowcount > 0
-    with engine(tmp_path) as http:  # not even who reads all of the log again takes the key that was made later
+    with engine(tmp_path) as http:  # a second read of the whole log does not take the later key
         assert http.app.erasing.catch_up(10)
         assert (gone(http.app, old), http.app.vault.open(new)) == (True, "new")
 

@@ -1,4 +1,5 @@
-"""Evidence with content: files over HTTP, what is taken, how it is kept, who gets it back, and what erasing leaves."""
+"""Evidence with content: files over HTTP, which are accepted, how they are stored, who can download them, and what
+erasing leaves."""
 
 import asyncio
 import hashlib

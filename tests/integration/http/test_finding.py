@@ -175,7 +175,7 @@ def test_a_caller_bound_to_a_marketplace_learns_no_other_name(kind: str) -> None
 
 
 def test_an_order_that_was_just_placed_names_its_marketplace(shop: Http) -> None:
-    """Its list is asked for without a token, and the views may not have it yet."""
+    """The list is requested without a token, and the views may not have the order yet."""
     for number in range(5):
         name = f"new-{number}"
         assert shop.post(f"/v1/{name}/orders", placing("N-1"), "k1").status_code == 201

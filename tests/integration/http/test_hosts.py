@@ -1,4 +1,4 @@
-"""Whom the server answers to: the Host header is looked at on every path, and no redirect leads where it says."""
+"""The hosts that the server answers: the Host header is checked on every path, and no redirect leads to it."""
 
 import threading
 from pathlib import Path

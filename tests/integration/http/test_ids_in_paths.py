@@ -1,4 +1,4 @@
-"""An id is one segment of a path whatever is in it: a slash is escaped, and so is it in every link that is printed."""
+"""An id is one segment of a path with any characters: a slash is escaped, also in every link that is printed."""
 
 import re
 from pathlib import Path

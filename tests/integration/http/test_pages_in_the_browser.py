@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(params=["light", "dark"])
 def page(request: pytest.FixtureRequest, chromium: Browser, demo: str) -> Iterator[Page]:
-    """A page that fails the test if it asks another host, or if anything is said on the console."""
+    """A page that fails the test if it requests another host, or if anything is written to the console."""
     context = chromium.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900})
     shown = context.new_page()
     requested: list[str] = []

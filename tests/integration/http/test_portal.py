@@ -41,7 +41,7 @@ def run(address: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[Any]]:
-    """What it answers, the first time and the second."""
+    """The first and the second answer of a program."""
     with running(tmp_path_factory.mktemp("portal")) as (_, address):
         return run(address), run(address)
 

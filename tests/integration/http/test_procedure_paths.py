@@ -1,5 +1,5 @@
-"""Every step of every procedure has its path, a refusal says what else can be done and where, and whoever packs is told
-of a request that waits."""
+"""Every step of every procedure has its path, a refusal links its alternatives, and packers are warned of an open
+request."""
 
 import re
 

@@ -38,12 +38,12 @@ class Step:
 
     @property
     def refused_by(self) -> str | None:
-        """The rule of a step that says no."""
+        """The rule that refuses the step."""
         found = re.search(r"\*\*no\*\*, `([a-z-]+)`", self.what)
         return None if found is None else found[1]
 
     def takes(self, path: str, order: str) -> bool:
-        """Whether a path is the one of the row: capitals stand for ids, … for the order."""
+        """Whether a path is the one of the row: capitals are placeholders of ids, … of the order."""
         pattern = re.sub(r"[A-Z]{2,}", "[^/?]+", re.escape(self.path).replace("…", re.escape(order)))
         return re.fullmatch(pattern, path.partition("?")[0]) is not None
 
@@ -87,7 +87,7 @@ class Walk:
         return any(re.fullmatch(preview, f"/{path}/preview") for preview in previews)
 
     def attach(self, step: str, content: bytes, **fields: Any) -> dict[str, Any]:
-        """The same of evidence with its file."""
+        """Add evidence with its file."""
         row = self._row(step, "POST", f"{self.order}/evidence")
         assert row.command == "AttachEvidence"
         form_fields = {"actor": json.dumps(ACTORS[row.who]), **fields}

@@ -1,4 +1,4 @@
-"""The receipt (rule ``both-told``): what was cancelled with its reference, or that nothing was as of an instant."""
+"""The receipt (rule ``both-told``): what was canceled with its reference, or that nothing was as of an instant."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ CAUSES = ("request", "seller", "support", "late_ship", "unpaid", "dispute")
 
 
 class HeaderAuthenticator:
-    """A doorkeeper who takes a header at its word."""
+    """An authenticator that trusts a header."""
 
     def admit(self, request: HTTPConnection, marketplace: str | None) -> Principal:
         kind, _, name = request.headers.get("x-caller", "").partition("/")
@@ -167,7 +167,9 @@ def test_a_receipt_confirms_nothing_about_a_future_instant(http: Http, when: str
     page = http.get(f"{page_of(path)}?as_of={when}")
     assert page.status_code == 400
     assert "is in the future" in page.text and "was not canceled" not in page.text
-    assert http.get(f"{path}/eligibility?as_of={when}").status_code == 200, "what may be done then can be asked"
+    assert http.get(f"{path}/eligibility?as_of={when}").status_code == 200, (
+        "eligibility has answers as of a future instant"
+    )
 
 
 # ---- in the reader's language ----------------------------------------------------------------------------------------
@@ -179,7 +181,7 @@ def page_of(path: str) -> str:
 
 
 def language_of(answer: httpx.Response) -> str:
-    """What a page says its language is, twice."""
+    """The language of a page, from its header and its markup."""
     language: str = answer.headers["content-language"]
     assert f'<html lang="{language}">' in answer.text
     return language
@@ -201,7 +203,7 @@ def test_a_receipt_speaks_the_language_that_its_address_names(http: Http) -> Non
     assert 'href="?lang=en" hreflang="en" lang="en">English</a>' in german.text
     assert 'href="?lang=de" hreflang="de" lang="de">Deutsch</a>' in english.text
     then = http.get(f"{path}?as_of={when}&lang=de")
-    assert f'href="?as_of={quote(when)}&amp;lang=en"' in then.text, "the other language says the same"
+    assert f'href="?as_of={quote(when)}&amp;lang=en"' in then.text, "the other language has the same facts"
     strict = Strict()
     strict.feed(german.text)
     assert strict.open == [] and strict.styled == []
@@ -256,10 +258,10 @@ def test_the_language_of_a_contact_has_precedence_over_the_browsers(http: Http) 
     http.app.notifications.contacts.set("acme", "buyer", "b-7", Contact("b7@example.org", "Béa", "de"))
     by = {"x_caller": "buyer/b-7", "accept_language": "en"}
     assert language_of(http.get(path, **by)) == "de"
-    assert language_of(http.get(f"{path}?lang=en", **by)) == "en", "but what they ask for now goes before"
+    assert language_of(http.get(f"{path}?lang=en", **by)) == "en", "but the query has precedence"
     assert language_of(http.get(f"{path}?lang=fr", **by)) == "de"
     assert language_of(http.get(path, x_caller="seller/s-3", accept_language="en")) == "en"
-    assert language_of(http.get(path, accept_language="en")) == "en", "whoever is trusted is not the buyer"
+    assert language_of(http.get(path, accept_language="en")) == "en", "a trusted caller is not the buyer"
     http.app.notifications.contacts.remove("acme", "buyer", "b-7")
     assert language_of(http.get(path, **by)) == "en"
 

@@ -1,4 +1,4 @@
-"""`replay --check` while a server takes orders: what comes meanwhile is no difference, what is wrong is found."""
+"""`replay --check` while a server takes orders: new orders are no difference, and wrong rows are found."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""The real server on a free port: it serves, it ends when told, and it does not listen where strangers are."""
+"""The real server on a free port: it serves, it ends on a signal, and it does not listen where strangers are."""
 
 import threading
 from pathlib import Path

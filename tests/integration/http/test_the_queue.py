@@ -1,4 +1,4 @@
-"""The queue of what waits: overdue requests lead, and requests that no longer wait for the reader stand behind it."""
+"""The queue of open requests: overdue requests lead, and requests that no longer wait for the reader are last."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""While a process cannot know of an order, it does not say that there is none: 503, or `stale` beside what is known."""
+"""While a process cannot know of an order, it does not deny the order: 503, or `stale` with what is known."""
 
 import threading
 from collections.abc import Callable, Iterator

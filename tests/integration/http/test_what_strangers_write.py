@@ -1,4 +1,4 @@
-"""Whatever stands where an id, a number or a time is expected: the answer is a no, and never a defect of ours."""
+"""Any text in place of an id, a number or a time is refused, and never a defect of ours."""
 
 import json
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ ESCAPED = {name: escaped(value) for name, value in NASTY.items()} | BYTES
 
 
 def status_of(http: Http, method: str, target: str, headers: Mapping[str, str] = MappingProxyType({})) -> int:
-    """The status of a request; a write says whole what it needs."""
+    """The status of a request; a write has the headers and the body that it needs."""
     body = json.dumps({"actor": SUPPORT}).encode() if method in ("POST", "PUT") else b""
     named = {"Content-Type": "application/json", "Idempotency-Key": "k1", **headers}
     raw = [(name.encode(), value.encode()) for name, value in named.items()]

@@ -1,4 +1,4 @@
-"""The pages have a word for everything that an order can say."""
+"""The pages have a word for everything that an order can show."""
 
 from typing import get_args
 

@@ -1,4 +1,5 @@
-"""A process with an engine: works through a stream of commands, many at once, and says each outcome as it comes."""
+"""A process with an engine: works through a stream of commands, many at once, and prints each outcome when it is
+there."""
 
 import faulthandler
 import json
@@ -15,7 +16,7 @@ from tests.integration.kafka.orders import commands
 
 AT_ONCE = 48
 LONGEST = 120
-"""Seconds after which a child that does not end says where it stands."""
+"""Seconds after which a child that does not end prints its stack."""
 
 
 def main(journal: str, directory: str, name: str, orders: str, seed: str) -> None:

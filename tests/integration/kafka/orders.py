@@ -21,18 +21,18 @@ from tests.integration.kafka.waiting import TIMEOUT
 
 ROOT = Path(__file__).parents[3]
 Answer = tuple[str, str | None, str | None]
-"""What a command came to: its outcome, the rule that refused it, and the hash of the commit that says so."""
+"""The answer to a command: its outcome, the rule that refused it, and the hash of its commit."""
 
 
 def commands(name: str, orders: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Each order is placed, asked for, shipped and cancelled by lines, by chance; ids begin with ``name``."""
+    """Each order is placed, requested, shipped and canceled by lines, at random; ids begin with ``name``."""
     chance = random.Random(seed)
     waiting: list[dict[str, Any]] = []
     for number in range(orders):
         order = f"PO-{number}"
         lines = [{"line": n, "sku": f"S-{n}", "quantity": 4, "unit_price": "10.00"} for n in (1, 2, 3)]
-        who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", "paid": True}
-        yield command_document(name, "PlaceOrder", order, "p", "system", lines=lines, **who)
+        parties = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal", "paid": True}
+        yield command_document(name, "PlaceOrder", order, "p", "system", lines=lines, **parties)
         more = [
             command_document(
                 name, "RequestCancel", order, "r", "buyer", request_id=f"{name}-r", lines=[1], reason="changed_mind"
@@ -65,7 +65,7 @@ def command_document(name: str, command: str, order: str, step: str, actor: str,
 
 
 class Child:
-    """An engine in a process of its own that works through the stream; ``answers`` is what it has said so far."""
+    """An engine in a process of its own that works through the stream; ``answers`` is what it has printed so far."""
 
     def __init__(self, journal: str, directory: Path, name: str, orders: int, seed: int = 1, **env: str) -> None:
         order = [sys.executable, "-m", "tests.integration.kafka.child", journal, str(directory), name, str(orders)]
@@ -84,7 +84,7 @@ class Child:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if line.endswith("]\n"):  # a line that was cut off by a kill was not said
+            if line.endswith("]\n"):  # a line that was cut off by a kill is no answer
                 command_id, *answer = json.loads(line)
                 self.answers.append((command_id, tuple(answer)))
 
@@ -95,7 +95,7 @@ class Child:
         self.process.send_signal(number)
 
     def end(self, code: int = 0) -> list[tuple[str, Answer]]:
-        """Wait for the end of the process and of what it has said."""
+        """Wait for the end of the process and of its output."""
         assert self.process.wait(TIMEOUT * 3) == code
         self._reader.join(TIMEOUT)
         assert self.process.stdout is not None

@@ -1,4 +1,4 @@
-"""What an engine answers while brokers are gone, and after the log lost what it had acknowledged."""
+"""The answers of an engine while brokers are gone, and after the log lost acknowledged records."""
 
 import shutil
 import time
@@ -198,7 +198,7 @@ def test_foreign_records_in_a_shared_log_do_not_prevent_rebuilding_views(one: Lo
         assert (report.clean, len(report.notes), report.local_state) == (True, 1, [])
         assert "on acme/PO-stranger, follows the commit" in report.notes[0]
     shutil.rmtree(tmp_path / "state")
-    assert run_replay(settings, check=True).wrong == report.notes, "nothing says that it is a stranger's"
+    assert run_replay(settings, check=True).wrong == report.notes, "nothing marks it as a stranger's"
 
 
 def test_topics_that_are_recreated_under_a_running_engine_stop_it(one: LocalCluster, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """Brokers killed, frozen, cut and damaged under a journal that is in use: every append is answered in bounded time,
-what was acknowledged is there or its loss is told, and everything goes on without a restart."""
+acknowledged records are there or their loss is reported, and everything continues without a restart."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -91,8 +91,8 @@ def everything(journal: KafkaJournal) -> list[tuple[int, bytes]]:
 
 
 def an_outage(journal: KafkaJournal, begin: Callable[[], Any], end: Callable[[], Any]) -> None:
-    """What must hold when brokers are gone for a while."""
-    assert journal.read(0, 0, 99) == []  # from now on the newest records are kept at hand
+    """The checks of an outage of the brokers."""
+    assert journal.read(0, 0, 99) == []  # from now on the newest records are cached
     known = {b"before %d" % n: append(journal, b"before %d" % n).result(TIMEOUT).offset for n in range(20)}
     last = max(known.values()) + 1
     assert len(everything(journal)) == 20
@@ -114,7 +114,7 @@ def an_outage(journal: KafkaJournal, begin: Callable[[], Any], end: Callable[[],
     log = everything(journal)
     assert [offset for offset, _ in log] == list(range(len(log)))
     values = [value for _, value in log]
-    assert len(set(values)) == len(values), "nothing stands there twice"
+    assert len(set(values)) == len(values), "no record is there twice"
     assert {value: offset for offset, value in log if value in known} == known
     assert b"refused" not in values
     assert set(values) <= {*known, *under_way, b"afterwards"}
@@ -133,7 +133,7 @@ def test_a_short_freeze_is_not_even_noticed(one: LocalCluster, opened: Open) -> 
     append(journal, b"first").result(TIMEOUT)
     one.node(1).freeze()
     futures = [append(journal, b"%d" % n) for n in range(50)]
-    time.sleep(QUICK.request + 0.5)  # long enough for the client to ask again
+    time.sleep(QUICK.request + 0.5)  # long enough for the client to retry
     one.node(1).thaw()
     assert [future.result(TIMEOUT).offset for future in futures] == list(range(1, 51))
     assert [value for _, value in everything(journal)] == [b"first", *(b"%d" % n for n in range(50))]

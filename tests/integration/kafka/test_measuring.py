@@ -1,4 +1,4 @@
-"""K1 runs on the broker that it is given, stands beside its floor and the library, and leaves nothing behind."""
+"""K1 runs on the configured broker, is reported with its floor and the library's result, and leaves nothing behind."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Brokers that ask who comes: passwords, certificates and ACLs. What is documented is enough, and what is missing is
-named."""
+"""Brokers that authenticate clients: passwords, certificates and ACLs. The documented ones are enough, and a missing
+one is named."""
 
 import json
 import re
@@ -39,7 +39,7 @@ _numbers = iter(range(1, 1_000))
 
 
 def documented(prefix: str, *, making: bool = False) -> list[Allowed]:
-    """The ACLs of the page; ``making``: only those of who makes topics, else all others."""
+    """The ACLs of the page; ``making``: only those of the user that creates topics, else all others."""
     return [
         Allowed(kind, name.replace("PREFIX", prefix), operation)
         for purpose, kind, name, operations in ROWS
@@ -99,7 +99,7 @@ class Shop:
         return load_settings(**(own | more))
 
     def send(self, order: str) -> None:
-        """A command, by somebody who may."""
+        """Send a command as a user who may."""
         with closing(KafkaProducer(bootstrap_servers=self.broker.open_servers)) as producer:
             producer.send(self.at.commands, json.dumps(placed(order)).encode(), f"acme/{order}".encode()).get(30)
 
@@ -147,7 +147,7 @@ def test_a_client_certificate_is_enough(broker: SecuredBroker, shop: Shop) -> No
         assert found.partitions == 2
 
 
-# ---- who may not connect ---------------------------------------------------------------------------------------------
+# ---- refused connections ---------------------------------------------------------------------------------------------
 
 
 CONNECTING: dict[str, tuple[str, Callable[[SecuredBroker, Security], tuple[str, Security]]]] = {
@@ -231,7 +231,7 @@ def test_a_topic_that_is_not_there_may_only_be_hidden(shop: Shop, opens: Journal
 
 
 def troubles(app: App) -> str:
-    """What a running engine says of what does not go on."""
+    """The errors that a running engine reports."""
     publishing = {} if app.publishing is None else app.publishing.trouble
     commanding = None if app.command_topic is None else app.command_topic.trouble
     engine = app.engine
@@ -239,7 +239,7 @@ def troubles(app: App) -> str:
 
 
 def reported_without(shop: Shop, missing: Allowed, client: str) -> Callable[[str], bool]:
-    """Run an engine without one ACL until it says something, in whatever way."""
+    """Run an engine without one ACL until it reports the missing one, in any way."""
     heard: list[str] = []
     settings = shop.settings(kafka_client=client, append_within=5, answer_within=2)
 
@@ -254,7 +254,7 @@ def reported_without(shop: Shop, missing: Allowed, client: str) -> Callable[[str
                 heard.append(troubles(app))
                 heard += [record.value.decode() for record in shop.on("outcomes")]
                 time.sleep(0.1)
-    except Exception as wrong:  # noqa: BLE001 - whatever it says
+    except Exception as wrong:  # noqa: BLE001 - any error may name it
         heard.append(str(wrong))
     assert contains("needs"), (missing, heard[-1:])
     return contains

@@ -1,4 +1,4 @@
-"""`rescind topics check`: each way in which a topic can differ from what a journal stands on, on real brokers."""
+"""`rescind topics check`: each way in which a topic can differ from what a journal needs, on real brokers."""
 
 import shlex
 import subprocess
@@ -36,14 +36,14 @@ Findings = dict[tuple[str, str], dict[str, Any]]
 
 
 def differs(store: Store, code: int | None = 1) -> Findings:
-    """What is not as it must be, by topic (without its prefix) and what of it. ``code``: what the check comes to."""
+    """The differences by topic (without its prefix) and setting. ``code``: the exit code of the check."""
     return found_in(store.rescind("topics", "check", "--json", check=code).json)
 
 
 def found_in(findings: list[dict[str, Any]]) -> Findings:
-    """What is not as it must be, of what the check says."""
+    """The differences in the findings of the check."""
     assert {finding["state"] for finding in findings} <= {"ok", "note", "wrong"}
-    assert all(finding["do"] for finding in findings if finding["state"] != "ok"), "each says what to do"
+    assert all(finding["do"] for finding in findings if finding["state"] != "ok"), "each has an advice"
     return {
         (finding["topic"].rpartition(".")[2], finding["what"]): finding
         for finding in findings
@@ -57,7 +57,7 @@ def underscored(settings: dict[str, str]) -> dict[str, Any]:
 
 
 def wrong(store: Store) -> Findings:
-    """What of it loses what is acknowledged, or does not work."""
+    """The differences that lose acknowledged records, or do not work."""
     return {where: finding for where, finding in differs(store).items() if finding["state"] == "wrong"}
 
 
@@ -137,7 +137,7 @@ def test_a_missing_topic_is_found_and_the_other_topics_are_still_checked(
 def test_public_topics_have_settings_of_their_own(kafka: Kafka, tmp_path: Path) -> None:
     prefix = kafka.prefix()
     store = pointed_at(tmp_path, kafka.servers, prefix, RESCIND_PUBLISH=f"kafka://{kafka.servers}/{prefix}")
-    make_topic(kafka.servers, f"{prefix}.published", 2)  # as a log's topic: progress would be kept for ever
+    make_topic(kafka.servers, f"{prefix}.published", 2)  # like a log's topic: progress would be stored for ever
     make_topic(kafka.servers, f"{prefix}.dead-letters", 2)  # the largest record and its headers find no room
     make_topic(kafka.servers, f"{prefix}.order-events", 3)
     make_topic(kafka.servers, f"{prefix}.refunds", 2, cleanup_policy="compact")
@@ -176,7 +176,7 @@ def test_replicas_that_are_too_few_or_not_waited_for_or_not_in_step_are_found(cl
 
     def behind() -> Findings:
         done = well.rescind("topics", "check", "--json", check=None)
-        return {} if done.code == 3 else found_in(done.json)  # for a moment it is still the one that is asked
+        return {} if done.code == 3 else found_in(done.json)  # for a moment it still gets the requests
 
     wait_until(lambda: behind().get(("journal", "in sync"), {}).get("found") == "partitions 0, 1 have fewer")
     finding = differs(well, code=0)["journal", "in sync"]

@@ -1,5 +1,5 @@
-"""What an engine does with a log on real topics that it cannot read on, or only in part, and with a cache that lies:
-what it knows can be read, what it does not know is never guessed, and other orders go on."""
+"""An engine with a log on real topics that it cannot read, or only in part, and with a cache that lies: known state can
+be read, unknown state is never guessed, and other orders continue."""
 
 from contextlib import closing
 from pathlib import Path
@@ -39,8 +39,8 @@ def submit(app: App, command: str, order: str, step: str, actor: str, **fields: 
 
 def place(app: App, order: str) -> Outcome:
     lines = [{"line": 1, "sku": "S-1", "quantity": 4, "unit_price": "10.00"}]
-    who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
-    return submit(app, "PlaceOrder", order, "p", "system", lines=lines, **who)
+    parties = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
+    return submit(app, "PlaceOrder", order, "p", "system", lines=lines, **parties)
 
 
 def ship(app: App, order: str) -> Outcome:

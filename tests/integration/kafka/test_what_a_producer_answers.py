@@ -1,8 +1,8 @@
-"""What becomes of an append when the client raises or answers each error that it knows. No broker is asked.
+"""The result of an append when the client raises or answers each error that it knows. No broker is involved.
 
-Raised by the client before it has taken a record: *refused*, certainly not written; asking again makes sense unless the
-record is too large. Answered afterwards: *unknown*, whatever the error says of itself, and nothing else goes through
-that producer. A client that says it is dead is replaced, too.
+Raised by the client before it has accepted a record: *refused*, certainly not written; a retry makes sense unless the
+record is too large. Answered afterwards: *unknown*, whatever the error claims, and nothing else is sent through that
+producer. A client that reports that it is dead is replaced, too.
 """
 
 import inspect
@@ -28,7 +28,7 @@ from infra.kafka.librdkafka import ClientErrors, LibrdkafkaSender
 TIMEOUT = 20.0
 TIMINGS = Timings(query=2.0, request=1.0, delivery=4.0, hold=1.0, check_topic=0.2, lag=2.0)
 WELL = "well"
-"""What a producer is told to do with a record that it writes."""
+"""The behavior of a producer for one record that it writes."""
 Does = Any
 """``WELL``; ("raises", error); ("answers", error)."""
 
@@ -46,7 +46,7 @@ TOO_LARGE = kafka.errors.MessageSizeTooLargeError
 
 
 class PythonProducer:
-    """A KafkaProducer that does as it is told, one thing a record."""
+    """A KafkaProducer that behaves as instructed, one behavior a record."""
 
     does: ClassVar[list[Does]] = []
     made: ClassVar[list["PythonProducer"]] = []
@@ -99,7 +99,7 @@ def coded(name: str, *, fatal: bool = False) -> Any:
 
 
 class LibrdkafkaProducer:
-    """A Producer that does as it is told, one thing a record; it answers where it is polled."""
+    """A Producer that behaves as instructed, one behavior a record; it answers when it is polled."""
 
     does: ClassVar[list[Does]] = []
     made: ClassVar[list["LibrdkafkaProducer"]] = []
@@ -154,7 +154,7 @@ class Appends:
         self._appending = Appending("t", sender, lambda: None, lambda *_: None, self.ended.set, TIMINGS)
 
     def append(self, *does: Does) -> list[Any]:
-        """What becomes of one append each; the next begins when the one before has its answer."""
+        """The results of one append each; the next begins when the one before has its answer."""
         self.producer.does.extend(does)
         return [self._one() for _ in does]
 
@@ -218,12 +218,12 @@ def test_there_are_as_many_errors_as_the_clients_have() -> None:
 def test_an_append_for_which_kafka_python_raises_was_not_written(with_python: Appends) -> None:
     for kind in PYTHON:
         dead = issubclass(kind, kafka.errors.IllegalStateError)
-        check_refused(with_python, kind("said"), retriable=not issubclass(kind, TOO_LARGE), dead=dead)
+        check_refused(with_python, kind("raised"), retriable=not issubclass(kind, TOO_LARGE), dead=dead)
 
 
 def test_an_append_that_kafka_python_answers_with_an_error_is_unknown(with_python: Appends) -> None:
     for number, kind in enumerate(PYTHON, 2):
-        check_unknown(with_python, kind("said"))
+        check_unknown(with_python, kind("answered"))
         assert with_python.producers == number, kind
 
 

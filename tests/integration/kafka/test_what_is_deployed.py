@@ -95,7 +95,7 @@ def test_two_engines_run_on_three_brokers_and_postgresql_with_everything_as_it_m
                 answer = http.post("/v1/acme/orders", placing(f"PO-{number}"), f"key-{number}")
                 assert answer.status_code == 201
                 message = {"actor": BUYER, "message_id": "m1", "to": "seller", "text": f"About {number}"}
-                answer = http.post(f"/v1/acme/orders/PO-{number}/messages", message, f"said-{number}")
+                answer = http.post(f"/v1/acme/orders/PO-{number}/messages", message, f"message-{number}")
                 assert answer.status_code == 200
             one.catch_up()
             other.catch_up()

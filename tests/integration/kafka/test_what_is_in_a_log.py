@@ -1,4 +1,4 @@
-"""What other writers, operators and clients can do to a log, and what the journal says of it."""
+"""Records and changes of a log by other writers, operators and clients, and how the journal reports them."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def opened(request: pytest.FixtureRequest, kafka: Kafka) -> Iterator[Open]:
 
 
 class Heard:
-    """A listener that keeps what it hears."""
+    """A listener that records its notifications."""
 
     def __init__(self) -> None:
         self.rejections: list[Rejected] = []

@@ -1,6 +1,5 @@
-"""What callers of the HTTP API see while brokers are full, too few or silent, and engines' clocks differ: 503 with
-Retry-After, orders that can be read and say how old they are, and everything again without a restart of the engine.
-"""
+"""The answers of the HTTP API while brokers are full, too few or silent, and engines' clocks differ: 503 with
+Retry-After, orders that can be read with their age, and everything again without a restart of the engine."""
 
 import itertools
 import os
@@ -27,7 +26,10 @@ from tests.integration.kafka.waiting import wait_until
 from tests.simulation.oracles import deadlines, decoded
 from tests.simulation.reader import read
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("served meanwhile")]  # two workers would have two of all this
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.xdist_group("served in an outage"),
+]  # two workers would have two of all this
 
 _numbers = itertools.count()
 
@@ -50,7 +52,7 @@ def serving(servers: str, directory: Path) -> Iterator[Http]:
 
 
 def turned_away(http: Http, number: int) -> bool:
-    """Whether an order is answered by 503, with the seconds after which to ask again."""
+    """Whether an order is answered by 503, with the seconds after which to retry."""
     answer = http.post("/v1/acme/orders", placing(f"PO-x{number}"), f"x{number}")
     if answer.status_code == 201:
         return False
@@ -65,7 +67,7 @@ def is_done(http: Http, number: int) -> bool:
 
 
 def an_outage(http: Http, begin: Callable[[], object], end: Callable[[], object], *, silent: bool) -> None:
-    """What a caller sees before, during and after. ``silent``: no broker answers meanwhile."""
+    """Check the answers before, during and after an outage. ``silent``: no broker answers during it."""
     known = http.place()
     before = http.get(known)
     assert "rescind-stale" not in before.headers
@@ -85,7 +87,7 @@ def an_outage(http: Http, begin: Callable[[], object], end: Callable[[], object]
         assert (during.json()["stale"], during.headers["rescind-stale"]) == (True, "true")
         assert int(during.headers["age"]) >= 1
     assert {**during.json(), "stale": True} == {**before.json(), "stale": True}
-    assert turned_away(http, sent[-1]), "the same key is not answered otherwise meanwhile"
+    assert turned_away(http, sent[-1]), "the same key has the same answer during the outage"
     end()
     for number in sent:  # each is done under its own key, once; nobody has restarted the engine
         wait_until(partial(is_done, http, number))
@@ -171,7 +173,7 @@ class Clocks:
 
 
 def answered(http: Http) -> str:
-    """What becomes of another order: accepted, or the rule by which it is not."""
+    """The result of another order: accepted, or the rule that refuses it."""
     number = next(_numbers)
     answer = http.post("/v1/acme/orders", placing(f"PO-c{number}"), f"c{number}")
     return "accepted" if answer.status_code == 201 else str(answer.json()["rule"])

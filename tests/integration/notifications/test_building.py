@@ -1,4 +1,5 @@
-"""A mail says what was meant, whoever reads it: built, parsed again, compared; headers let nothing in."""
+"""A mail has the intended content for every reader: built, parsed again, compared; nothing can be injected into
+headers."""
 
 from dataclasses import replace
 from email import message_from_bytes

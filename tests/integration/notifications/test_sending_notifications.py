@@ -133,7 +133,7 @@ def test_without_the_book_nothing_is_sent_twice_and_addresses_are_found(
     found = {each["part"]: each for each in store.rescind("doctor", "--json", check=1).json}
     assert found["notices"]["state"] == "wrong" and "is gone" in found["notices"]["said"]
     assert "bring it back" in store.rescind("notices", "list", check=3).err
-    assert not book.exists(), "who only asks makes none"
+    assert not book.exists(), "a query creates none"
     capsys.readouterr()
     with open_app(settings, AppOptions(publish=True)) as app:
         assert "a new one is begun" in capsys.readouterr().err
@@ -181,7 +181,7 @@ def test_an_older_copy_of_the_notification_store_resends_nothing_silently(
         until(lambda: len(mails(journal)) == 4)
         until(lambda: app.notifications.store.counts().get("handed", 0) == 6)  # type: ignore[union-attr]
     assert {each["part"]: each for each in store.rescind("doctor", "--json").json}["notices"]["state"] != "wrong"
-    if when == "while a mail waited":  # every commit was looked at: the position says nothing
+    if when == "while a mail waited":  # every commit was read: the position proves nothing
         shutil.copy(book, copy)
         with closing(sqlite3.connect(copy)) as database:
             database.execute("UPDATE notices SET state = 'waiting' WHERE stream = 'acme/PO-2' AND state = 'handed'")
@@ -202,5 +202,5 @@ def test_an_older_copy_of_the_notification_store_resends_nothing_silently(
     after = contents(journal)
     assert {name: after[name] for name in before} == before, "no mail was written again"
     with open_app(settings, AppOptions(publish=True)):
-        assert "older copy" not in capsys.readouterr().err, "it is said once"
+        assert "older copy" not in capsys.readouterr().err, "it is reported once"
     assert {each["part"]: each for each in store.rescind("doctor", "--json").json}["notices"]["state"] == "note"

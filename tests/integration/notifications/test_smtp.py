@@ -20,7 +20,7 @@ from tests.integration.notifications.test_building import MAIL, SENDER, lines
 
 
 class Inbox:
-    """What a server does with mail: answers that are set, else it is kept."""
+    """A server's behavior with mail: it answers as set, else it stores the mail."""
 
     def __init__(self) -> None:
         self.taken: list[Any] = []

@@ -39,7 +39,7 @@ def started(directory: Path, **settings: Any) -> Iterator[Http]:
 
 
 def trouble(http: Http) -> dict[str, str]:
-    """What `/readyz` says is missing; the engine is ready all the same."""
+    """The parts that `/readyz` reports as missing while the engine is ready."""
     answer = http.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "ready")
     found: dict[str, str] = answer.json().get("trouble", {})

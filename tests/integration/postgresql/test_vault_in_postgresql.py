@@ -1,4 +1,4 @@
-"""Engines whose vault is in PostgreSQL: they share it, and say so when it is away; what has no text goes on."""
+"""Engines whose vault is in PostgreSQL: they share it, and report when it is away; commands without text continue."""
 
 import base64
 import time
@@ -22,7 +22,7 @@ def message_status(http: Http, order: str, text: str, key: str) -> int:
 
 
 def text_of(http: Http, vault_url: str, order: str, directory: Path) -> list[str]:
-    """What was said about an order, as the vault has it."""
+    """The texts of an order's messages, from the vault."""
     recorded = [line["data"] for line in http.get(f"/v1/acme/orders/{order}/history").json()]
     settings = load_settings(journal=f"sqlite:///{directory}/journal", vault=vault_url)
     vault = open_vault(settings)
@@ -57,16 +57,16 @@ def test_while_the_vault_is_away_texts_are_not_taken_and_everything_else_goes_on
         assert http.post("/v1/acme/orders", placing("PO-1"), "place-1").status_code == 201
         assert message_status(http, "PO-1", "before", "m1") == 200
         server.stop()
-        assert message_status(http, "PO-1", "meanwhile", "m2") == 503
+        assert message_status(http, "PO-1", "during", "m2") == 503
         assert http.post("/v1/acme/orders", placing("PO-2"), "place-2").status_code == 201
         assert http.get("/v1/acme/orders/PO-2").json()["status"] == "open"
         assert http.get("/v1/acme/orders").status_code == 503
         server.start()
         until = time.monotonic() + 60
-        while (answered := message_status(http, "PO-1", "meanwhile", "m2")) == 503 and time.monotonic() < until:
+        while (answered := message_status(http, "PO-1", "during", "m2")) == 503 and time.monotonic() < until:
             continue
         assert answered == 200
-        assert text_of(http, server.url, "PO-1", tmp_path) == ["before", "meanwhile"]
+        assert text_of(http, server.url, "PO-1", tmp_path) == ["before", "during"]
         assert http.app.views is not None
         assert http.app.views.catch_up(30)
         assert len(http.get("/v1/acme/orders").json()["orders"]) == 2

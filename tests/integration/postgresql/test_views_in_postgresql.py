@@ -1,4 +1,4 @@
-"""An engine whose views are in PostgreSQL: the command line, lists and pages say what they say with SQLite."""
+"""An engine whose views are in PostgreSQL: the command line, lists and pages show what they show with SQLite."""
 
 import json
 from pathlib import Path
@@ -31,8 +31,8 @@ def findings(store: Store, check: int = 0) -> dict[str, list[str]]:
 def test_every_query_of_the_views_finds_the_same_as_in_sqlite(store: Store, tmp_path: Path, postgresql: str) -> None:
     assert findings(store, check=1)["journal"][0] == "wrong"
     store.take(lives(0, 20), check=0)
-    (tmp_path / "beside").mkdir()
-    other = Store(tmp_path / "beside", partitions=2)
+    (tmp_path / "sqlite").mkdir()
+    other = Store(tmp_path / "sqlite", partitions=2)
     other.take(lives(0, 20))
 
     assert store.everything() == other.everything()
@@ -96,7 +96,7 @@ def test_lists_and_pages_are_served_from_it(tmp_path: Path, postgresql: str) -> 
 
 
 def test_two_engines_share_the_same_views(tmp_path: Path, postgresql: str) -> None:
-    """Both follow one journal; whoever is quicker writes, and each reads what the other wrote."""
+    """Both follow one journal; the quicker one writes, and each reads what the other wrote."""
     with served(tmp_path, views=postgresql) as one, served(tmp_path, views=postgresql) as other:
         for number in range(8):
             answering, _ = (one, other) if number % 2 else (other, one)

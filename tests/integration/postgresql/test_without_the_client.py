@@ -1,4 +1,5 @@
-"""PostgreSQL's client is an extra: who names a database without it is told what to install, all others need none."""
+"""PostgreSQL's client is an extra: a database URL without it is refused with what to install, and everything else
+works."""
 
 import subprocess
 import sys

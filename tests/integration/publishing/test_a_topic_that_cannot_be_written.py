@@ -1,4 +1,4 @@
-"""One public topic cannot be written: the others go on, and it has everything once, in order, after it was mended."""
+"""One public topic cannot be written: the others continue, and it has every record once, in order, after the repair."""
 
 import threading
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def test_while_events_cannot_be_written_refunds_continue_and_the_suggested_comma
             stage.append(partition, record)
         wait_until(lambda: seen(stage, "refunds") > 0)
         broken(stage)
-        if broken is add_a_partition:  # which does no harm to whoever writes already
+        if broken is add_a_partition:  # which does no harm to a running producer
             child.kill()
             child = stage.child("a")
             child.ready()

@@ -50,8 +50,8 @@ class Shop:
     def order(self, app: App, order_id: str) -> None:
         """Placed, and 3 of 10 shipped: the other 7 are cancelled and refunded."""
         lines = [{"line": 1, "sku": "A-1", "quantity": 10, "unit_price": "10.00"}]
-        who = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
-        assert self.submit(app, "PlaceOrder", order_id, lines=lines, **who).kind == "accepted"
+        parties = {"buyer_id": "b-1", "seller_id": "s-1", "currency": "USD", "policy": "seller-portal"}
+        assert self.submit(app, "PlaceOrder", order_id, lines=lines, **parties).kind == "accepted"
         shipped = self.submit(app, "Ship", order_id, shipment_id="s1", lines=[{"line": 1, "quantity": 3}])
         assert shipped.kind == "accepted"
 

@@ -25,7 +25,7 @@ Under = Callable[[str], Shop]
 
 @pytest.fixture
 def under(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Under:
-    """The same journal, published under another prefix each time, whose topics are made."""
+    """A shop on one journal, published under another prefix each time, whose topics are created."""
     first = kafka.prefix()
     monkeypatch.setenv("RESCIND_JOURNAL", f"sqlite:///{tmp_path}/journal?partitions=2")
 
@@ -143,7 +143,7 @@ def test_one_kind_can_be_set_to_continue_where_it_ended_under_another_prefix(und
 
 
 def instructions(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
-    """What the doctor says of them."""
+    """The doctor's finding about instructions."""
     capsys.readouterr()
     run(["doctor", "--json"])
     (found,) = [each for each in json.loads(capsys.readouterr().out) if each["part"] == "instructions"]

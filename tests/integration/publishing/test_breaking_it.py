@@ -141,7 +141,7 @@ def test_a_broker_that_is_away_for_a_while_only_delays_publishing(
                     brokers.restart(1)
                 else:
                     brokers.node(1).freeze()
-                    threading.Event().wait(13.0)  # longer than the publisher's patience
+                    threading.Event().wait(13.0)  # longer than the publisher's timeout
                     brokers.node(1).thaw()
         stage.all_seen_once(history)
 

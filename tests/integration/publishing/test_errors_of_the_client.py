@@ -1,5 +1,5 @@
-"""What the client raises, and what it means to who publishes: that another one does, that it may go by, or that nothing
-helps. No broker: the errors are made as kafka-python makes them."""
+"""The errors that the client raises, and their meaning for a publisher: another one publishes, it may pass, or nothing
+helps. No broker: the errors are created as kafka-python creates them."""
 
 import pytest
 from kafka.errors import (

@@ -16,7 +16,7 @@ from schemas.public.ids import RegistryUnavailable
 
 
 class FakeRegistry(ThreadingHTTPServer):
-    """As much of Confluent's API as publishing needs; ids are given in the order of asking, from 1000."""
+    """The part of Confluent's API that publishing needs; ids are assigned in the order of the requests, from 1000."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

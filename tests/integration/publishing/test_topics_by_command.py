@@ -1,4 +1,4 @@
-"""`rescind topics` on the public topics: made, checked, and the answer to what publishing asks."""
+"""`rescind topics` on the public topics: created, checked, and the answers to the questions of publishing."""
 
 import json
 from pathlib import Path
