@@ -148,7 +148,7 @@ def rebilled(life: Life) -> None:
 
 LIVES: dict[str, tuple[str, Callable[[Life], None]]] = {
     "canceled": ("seller-portal", canceled_and_shipped),
-    "given-back": ("peer-to-peer", refunded),
+    "refunded": ("peer-to-peer", refunded),
     "disputed": ("mutual-consent", disputed),
     "rebilled": ("seller-portal", rebilled),
 }

@@ -55,7 +55,7 @@ def append(journal: KafkaJournal, value: bytes) -> Future[Appended]:
 
 
 def appended(journal: KafkaJournal, value: bytes) -> Appended:
-    """Append, again and again while it is certain that it was not."""
+    """Append, and retry while the record is certainly not written."""
     until = time.monotonic() + TIMEOUT
     while True:
         error = append(journal, value).exception(TIMEOUT)

@@ -48,7 +48,7 @@ def add_a_partition(stage: Stage) -> None:
 @pytest.mark.parametrize("broken", [delete, add_a_partition])
 @pytest.mark.parametrize(
     "running",
-    ["the publisher runs on", pytest.param("the publisher is killed again and again", marks=pytest.mark.slow)],
+    ["the publisher runs on", pytest.param("the publisher is killed repeatedly", marks=pytest.mark.slow)],
 )
 def test_while_events_cannot_be_written_refunds_continue_and_the_suggested_command_repairs_it(
     stage: Stage, broken: Callable[[Stage], None], running: str, capfd: pytest.CaptureFixture[str]
